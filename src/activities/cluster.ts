@@ -1,0 +1,63 @@
+import { getClient, heartbeat, sleep } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { DateTime } from 'luxon';
+import { nextStarts } from '../domain/schedule';
+import type { AuditRecord, ClusterActivities, NextWindowsInput } from './cluster-types';
+
+/** How often a workflow that is waited for is looked at. */
+const CLOSED_POLL_MS = 2_000;
+
+const SEARCH_ATTRIBUTE_NAMES = ['PatchCluster', 'PatchState', 'PatchNextWindow'];
+
+/** Where audit lines go: one JSON object each. */
+export interface AuditLog {
+  info(fields: Record<string, unknown>, message: string): void;
+}
+
+export function createClusterActivities(audit: AuditLog): ClusterActivities {
+  return {
+    nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
+    searchAttributesRegistered,
+    recordAudit: (record: AuditRecord) => {
+      audit.info({ audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result }, 'node patch');
+      return Promise.resolve();
+    },
+    awaitWorkflowClosed,
+  };
+}
+
+function nextWindows(input: NextWindowsInput): string[] {
+  return nextStarts(input.schedule, input.timeZone, Date.parse(input.after), input.count).map(
+    (start) =>
+      DateTime.fromMillis(start, { zone: input.timeZone }).toISO({ suppressMilliseconds: true }) ??
+      new Date(start).toISOString(),
+  );
+}
+
+async function searchAttributesRegistered(): Promise<boolean> {
+  const client = getClient();
+  try {
+    const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
+      namespace: client.options.namespace,
+    });
+    return SEARCH_ATTRIBUTE_NAMES.every((name) => customAttributes[name] !== undefined);
+  } catch {
+    // Servers and accounts exist that do not let us ask; nothing depends on the answer being yes.
+    return false;
+  }
+}
+
+async function awaitWorkflowClosed(workflowId: string): Promise<void> {
+  const handle = getClient().workflow.getHandle(workflowId);
+  for (;;) {
+    heartbeat();
+    try {
+      const { status } = await handle.describe();
+      if (status.name !== 'RUNNING' && status.name !== 'PAUSED') return;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return;
+      throw error;
+    }
+    await sleep(CLOSED_POLL_MS);
+  }
+}

@@ -1,0 +1,77 @@
+import type { NodeTarget } from '../domain/spec';
+import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome, PreflightReport } from '../domain/node-report';
+
+/** Job ids are `<token>-<phase>-<attempt>`; `token` is 16 hex characters chosen by the workflow. */
+export interface JobRef {
+  token: string;
+  attempt: number;
+}
+
+export interface PreflightInput extends JobRef {
+  target: NodeTarget;
+  /** Patch although a Kubernetes agent is active and nothing drains the node. */
+  withoutDrain: boolean;
+  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  unreachableTimeoutMs: number;
+}
+
+export interface ApplyInput extends JobRef {
+  target: NodeTarget;
+  /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
+  planDigest: string;
+  /** Number of packages in the plan, for progress. */
+  planned: number;
+  /** Observed time out of reach after which the activity fails with `Lost`, in milliseconds. */
+  lostTimeoutMs: number;
+}
+
+export interface RepairInput extends JobRef {
+  target: NodeTarget;
+  lostTimeoutMs: number;
+}
+
+export interface RebootInput {
+  target: NodeTarget;
+  /** The node reboots only if this is still its boot id, so a retry after the reboot is a no-op. */
+  bootId: string;
+  /** Failed units before the reboot; only new ones make the node unhealthy. */
+  failedUnitsBefore: string[];
+  lostTimeoutMs: number;
+}
+
+export interface TargetInput {
+  target: NodeTarget;
+  unreachableTimeoutMs: number;
+}
+
+/** Answer of `checkNode`: read-only, from the package lists the node has. */
+export type NodeCheck =
+  | { node: string; ok: true; facts: NodeFacts; pending: number; changes: PatchPlan['changes'] }
+  | { node: string; ok: false; error: import('../domain/errors').ErrorInfo };
+
+export interface ReadLogInput extends TargetInput {
+  /** Job token of one node patch; all of its phases are read in order. Null reads the newest node patch on the node. */
+  token: string | null;
+  maxBytes: number;
+}
+
+/**
+ * Activities that talk to one node. Each heartbeats for as long as it runs, may be retried at any moment on any worker
+ * and then goes on from what it finds on the node. Failures are ApplicationFailures whose `type` is an ErrorType,
+ * whose message is one sentence, and whose `details[0]` is the ErrorInfo.
+ */
+export interface NodeActivities {
+  /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */
+  preflight(input: PreflightInput): Promise<PreflightReport>;
+  /** Runs the package transaction of this attempt exactly once, whatever is killed. */
+  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport>>;
+  /** Brings an interrupted package database back to a consistent state. */
+  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport>>;
+  /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
+  reboot(input: RebootInput): Promise<NodeFacts>;
+  /** Facts only. */
+  readFacts(input: TargetInput): Promise<NodeFacts>;
+  /** Never fails: what stands in the way is in the answer. */
+  checkNode(input: TargetInput): Promise<NodeCheck>;
+  readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
+}

@@ -1,0 +1,96 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { OspatchError } from '../../domain/errors';
+import type { ClusterSpec } from '../../domain/spec';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { outputOption, print, printJson, printNote } from '../output';
+import type { OutputFormat } from '../output';
+import { fileOption, requireSpecs } from '../spec-source';
+
+const MAX_COUNT = 1_000;
+
+const EXAMPLES = `
+Examples:
+  ospatch next -f prod-eu.yaml
+  ospatch next -f prod-eu.yaml --after 2027-03-01 --count 12
+  ospatch next -f prod-eu.yaml --after 2027-03-01T00:00:00Z -o json`;
+
+interface NextOptions {
+  file: string;
+  after?: string;
+  count: number;
+  output: OutputFormat;
+}
+
+export function registerNext(program: Command, context: CliContext): void {
+  program
+    .command('next')
+    .description('show when the schedule of a spec starts the next runs, without any server')
+    .addOption(fileOption())
+    .option(
+      '--after <time>',
+      'starts after this moment: ISO 8601 with Z or offset, or local to the cluster (default: now)',
+    )
+    .addOption(new Option('--count <n>', `how many starts, 1 to ${MAX_COUNT}`).default(5).argParser(parseCount))
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((options: NextOptions) => runCommand(context, () => next(context, options)));
+}
+
+async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
+  const { describeSchedule, nextStarts } = require('../../domain/schedule') as typeof import('../../domain/schedule');
+  const { formatInstant, parseInstant } = require('../time') as typeof import('../time');
+  // Whether the cluster exists is not known here, and a single start may have been in the past.
+  const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
+  const spec = onlyCluster(file, specs);
+  const patching = spec.type === 'self-managed' ? spec.patching : undefined;
+  const afterMs = after === undefined ? context.now() : parseInstant(after, patching?.timeZone ?? 'UTC');
+  if (afterMs === null) {
+    throw new OspatchError({
+      type: 'Usage',
+      message: `--after: found ${JSON.stringify(after)}; allowed: a time from 1970 to 2199, e.g. 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00+01:00`,
+    });
+  }
+  if (patching?.schedule === undefined) {
+    const why =
+      patching === undefined
+        ? `is of type ${spec.type}, which ospatch does not patch`
+        : 'has no schedule, it is patched on demand only';
+    printNote(context, `cluster ${spec.name} ${why}`);
+    if (output === 'json') printJson(context, []);
+    return;
+  }
+  const { schedule, timeZone } = patching;
+  const starts = nextStarts(schedule, timeZone, afterMs, count);
+  if (output === 'json') {
+    printJson(
+      context,
+      starts.map((start) => ({ start: formatInstant(start, timeZone).iso })),
+    );
+    return;
+  }
+  print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
+  for (const start of starts) {
+    const { weekday, iso } = formatInstant(start, timeZone);
+    print(context, `  ${weekday}  ${iso}  ${new Date(start).toISOString().replace('.000Z', 'Z')}`);
+  }
+  if (starts.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
+}
+
+function onlyCluster(file: string, specs: readonly ClusterSpec[]): ClusterSpec {
+  const [spec] = specs;
+  if (spec !== undefined && specs.length === 1) return spec;
+  const names = specs.map(({ name }) => name).join(', ');
+  throw new OspatchError({
+    type: 'Usage',
+    message: `${file} holds ${specs.length} clusters (${names}); next shows one`,
+    remedy: 'give a file with one cluster in it',
+  });
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
+  throw new InvalidArgumentError(`Allowed: a whole number from 1 to ${MAX_COUNT}.`);
+}

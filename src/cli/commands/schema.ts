@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { printJson } from '../output';
+
+const EXAMPLES = `
+Examples:
+  ospatch schema > ospatch.schema.json
+  # In an editor with YAML language support, as the first line of a spec:
+  # yaml-language-server: $schema=./ospatch.schema.json`;
+
+export function registerSchema(program: Command, context: CliContext): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of specs, for editors and other tools')
+    .addHelpText('after', EXAMPLES)
+    .action(() =>
+      runCommand(context, async () => {
+        const { specJsonSchema } =
+          require('../../domain/spec-json-schema') as typeof import('../../domain/spec-json-schema');
+        printJson(context, specJsonSchema());
+      }),
+    );
+}

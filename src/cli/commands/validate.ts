@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import type { LoadedCluster } from '../../client/load-spec';
+import type { CliContext } from '../context';
+import { reportError, runCommand } from '../errors';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { fileOption, invalidSpec, loadSource, printProblems } from '../spec-source';
+
+const EXAMPLES = `
+Examples:
+  ospatch validate -f prod-eu.yaml
+  ospatch validate -f clusters/ -o json`;
+
+export function registerValidate(program: Command, context: CliContext): void {
+  program
+    .command('validate')
+    .description('check specs, without any server: all problems at once, each with its place')
+    .addOption(fileOption())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((options: { file: string; output: OutputFormat }) => runCommand(context, () => validate(context, options)));
+}
+
+async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
+  const { describeSchedule } = require('../../domain/schedule-words') as typeof import('../../domain/schedule-words');
+  const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: true });
+  const clusters = loaded.clusters.map((cluster) => summarise(cluster, describeSchedule));
+  if (output === 'json') {
+    printJson(context, { valid: loaded.valid, clusters, problems: loaded.problems });
+    context.setExitCode(loaded.valid ? 0 : 2);
+    return;
+  }
+  printProblems(context, loaded.problems);
+  for (const cluster of clusters) {
+    const nodes = cluster.nodes === 1 ? '1 node' : `${cluster.nodes} nodes`;
+    const what =
+      cluster.type === 'self-managed' ? `${nodes}, ${cluster.schedule ?? 'on demand only'}` : 'listed, not patched';
+    print(context, `${cluster.file}: cluster ${cluster.name} is valid (${cluster.type}, ${what})`);
+  }
+  if (!loaded.valid) reportError(context, invalidSpec(file, loaded.problems));
+}
+
+function summarise(
+  { spec, file }: LoadedCluster,
+  describe: typeof import('../../domain/schedule-words').describeSchedule,
+) {
+  if (spec.type !== 'self-managed') return { name: spec.name, type: spec.type, file, nodes: 0, schedule: null };
+  const { schedule, timeZone } = spec.patching;
+  const words = schedule === undefined ? null : describe(schedule, timeZone);
+  return { name: spec.name, type: spec.type, file, nodes: spec.nodes.length, schedule: words };
+}

@@ -1,0 +1,30 @@
+import { CommanderError } from 'commander';
+import { processContext } from './context';
+import type { CliContext } from './context';
+import { reportError } from './errors';
+import { buildProgram } from './program';
+
+/** Runs one command line (without `node` and the script). Never throws; the outcome is the context's exit code. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<void> {
+  try {
+    await buildProgram(context).parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    // Commander has printed its message or the help already.
+    if (error instanceof CommanderError) context.setExitCode(error.exitCode === 0 ? 0 : 2);
+    else reportError(context, error);
+  }
+}
+
+/** Entry of the `ospatch` program. */
+export function main(): Promise<void> {
+  endQuietlyOnClosedPipe();
+  return runCli(process.argv.slice(2), processContext());
+}
+
+/** `ospatch ... | head` closes the pipe early: nobody reads any more, so whatever the command waits for can end. */
+function endQuietlyOnClosedPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}

@@ -1,0 +1,34 @@
+import { Option } from 'commander';
+import pc from 'picocolors';
+import type { CliContext } from './context';
+
+export type OutputFormat = 'text' | 'json';
+
+/** `-o text|json`, for every command that prints data. */
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text');
+}
+
+/** One or more lines on standard output. */
+export function print(context: CliContext, text: string): void {
+  context.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** One or more lines on standard error: progress, warnings, what is not the result. */
+export function printNote(context: CliContext, text: string): void {
+  context.stderr.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+export function printJson(context: CliContext, value: unknown): void {
+  print(context, JSON.stringify(value, null, 2));
+}
+
+/** Colours for one of the two streams: only on a terminal, and not when NO_COLOR is set. */
+export function colors(
+  context: CliContext,
+  stream: 'stdout' | 'stderr' = 'stdout',
+): ReturnType<typeof pc.createColors> {
+  const isTerminal = stream === 'stdout' ? context.isTTY : context.isErrorTTY;
+  const refused = (context.env['NO_COLOR'] ?? '') !== '' || context.env['TERM'] === 'dumb';
+  return pc.createColors(isTerminal && !refused);
+}

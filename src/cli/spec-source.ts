@@ -1,0 +1,52 @@
+import { Option } from 'commander';
+import type { LoadedSpecs, LoadSpecsOptions, SpecProblem } from '../client/load-spec';
+import { OspatchError } from '../domain/errors';
+import { readStdin } from './context';
+import type { CliContext } from './context';
+import { colors, printNote } from './output';
+
+/** `-f FILE|DIR|-`, for every command that reads specs. */
+export function fileOption(): Option {
+  return new Option(
+    '-f, --file <FILE|DIR|->',
+    'spec file, directory of *.yaml, or - for standard input',
+  ).makeOptionMandatory();
+}
+
+type SourceOptions = Pick<LoadSpecsOptions, 'requireHostKeys' | 'isNew'>;
+
+/** Reads and checks the specs of a `-f` argument. Problems are in the result and not printed. */
+export async function loadSource(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
+  const { loadSpecs } = require('../client/load-spec') as typeof import('../client/load-spec');
+  return loadSpecs(source, { ...options, now: context.now(), cwd: context.cwd, stdin: () => readStdin(context) });
+}
+
+/**
+ * The same, with all problems printed to standard error.
+ * @throws OspatchError `InvalidSpec` when one of them is an error.
+ */
+export async function requireSpecs(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
+  const loaded = await loadSource(context, source, options);
+  printProblems(context, loaded.problems);
+  if (!loaded.valid) throw invalidSpec(source, loaded.problems);
+  return loaded;
+}
+
+/** One line per problem: `FILE:LINE:COL: path: message`, warnings marked. */
+export function printProblems(context: CliContext, problems: readonly SpecProblem[]): void {
+  const color = colors(context, 'stderr');
+  for (const { severity, file, line, column, path, message } of problems) {
+    const place = line === null ? file : `${file}:${line}:${column ?? 1}`;
+    const mark = severity === 'warning' ? `${color.yellow('warning:')} ` : '';
+    printNote(context, `${place}: ${mark}${path === '' ? '' : `${color.bold(path)}: `}${message}`);
+  }
+}
+
+export function invalidSpec(source: string, problems: readonly SpecProblem[]): OspatchError {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const name = source === '-' ? 'standard input' : source;
+  return new OspatchError({
+    type: 'InvalidSpec',
+    message: `${name} is not valid: ${errors} error${errors === 1 ? '' : 's'}`,
+  });
+}

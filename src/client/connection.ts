@@ -1,0 +1,71 @@
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { TASK_QUEUE } from '../domain/ids';
+import { OspatchError } from '../domain/errors';
+import { noServer } from './errors';
+
+const DEFAULT_ADDRESS = 'localhost:7233';
+const DEFAULT_DEADLINE_MS = 10_000;
+
+/** Everything is optional: what is not given comes from the variables and the file that the `temporal` CLI reads. */
+export interface ConnectOptions {
+  /** `host:port` of the Temporal frontend. */
+  address?: string;
+  namespace?: string;
+  /** Profile in Temporal's configuration file. */
+  profile?: string;
+  /** Task queue of the workers that patch; `OSPATCH_TASK_QUEUE` or `ospatch`. */
+  taskQueue?: string;
+  /** How long any single call may take, in milliseconds. Default 10 s. */
+  deadlineMs?: number;
+  /** Who acts, for the history; default: user and host of this process. */
+  by?: string;
+}
+
+export interface Session {
+  client: Client;
+  address: string;
+  namespace: string;
+  taskQueue: string;
+  deadlineMs: number;
+}
+
+/**
+ * Opens a connection.
+ * @throws OspatchError `NoServer` when nothing answers in time, `Usage` when the configuration cannot be read.
+ */
+export async function connect(options: ConnectOptions): Promise<Session> {
+  const config = readConfig(options.profile);
+  const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
+  const namespace = options.namespace ?? config.namespace ?? 'default';
+  const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+  try {
+    const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: deadlineMs });
+    return {
+      // A removed cluster still answers queries as long as Temporal keeps it; it must not look as if it were managed.
+      client: new Client({ connection, namespace, workflow: { queryRejectCondition: 'NOT_OPEN' } }),
+      address,
+      namespace,
+      taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
+      deadlineMs,
+    };
+  } catch (error) {
+    throw noServer({ address }, error);
+  }
+}
+
+function readConfig(profile: string | undefined): ReturnType<typeof loadClientConnectConfig> {
+  try {
+    return loadClientConnectConfig(profile === undefined ? {} : { profile });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OspatchError(
+      {
+        type: 'Usage',
+        message: `the Temporal configuration cannot be used: ${why}`,
+        remedy: 'check --profile, TEMPORAL_PROFILE and the file TEMPORAL_CONFIG_FILE names',
+      },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,143 @@
+/** Turns what Temporal's client throws into sentences for people. */
+import {
+  ApplicationFailure,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+} from '@temporalio/client';
+import type { ErrorInfo } from '../domain/errors';
+import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/errors';
+
+const GRPC_INVALID_ARGUMENT = 3;
+const GRPC_NOT_FOUND = 5;
+const GRPC_PERMISSION_DENIED = 7;
+const GRPC_FAILED_PRECONDITION = 9;
+const GRPC_UNAVAILABLE = 14;
+const GRPC_UNAUTHENTICATED = 16;
+
+/** What was being done, for the sentence. */
+export interface CallContext {
+  address: string;
+  namespace: string;
+  /** Cluster the call is about, if any. */
+  cluster: string | null;
+  deadlineMs: number;
+}
+
+/** True when the failure may pass by itself: the server or the workers are away for a moment. */
+export function isPassing(error: unknown): boolean {
+  return isOspatchError(error) && (error.type === 'NoServer' || error.type === 'NoWorker');
+}
+
+export function toClientError(error: unknown, context: CallContext): Error {
+  if (isOspatchError(error)) return error;
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return fromFailure(error.cause ?? error, error);
+  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) return clusterNotFound(context, error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) return noAnswer(context, error);
+  if (error instanceof QueryNotRegisteredError) {
+    return new OspatchError(
+      {
+        type: 'Internal',
+        message: `the workers run an ospatch that does not know this question: ${error.message}`,
+        remedy: 'bring the workers and this command to the same version',
+      },
+      { cause: error },
+    );
+  }
+  // An error of the client may wrap the one of gRPC.
+  const cause = isGrpcServiceError(error) ? error : error instanceof Error ? error.cause : undefined;
+  if (isGrpcServiceError(cause)) return fromGrpc(cause.code, cause.details, context, error);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+export function noServer(context: Pick<CallContext, 'address'>, cause: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoServer',
+      message: `no Temporal server answers at ${context.address}.`,
+      remedy: 'start one (`ospatch dev` brings its own), or name yours with --address or TEMPORAL_ADDRESS',
+    },
+    { cause },
+  );
+}
+
+export function noWorker(taskQueue: string, cause?: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoWorker',
+      message: `no worker polls the task queue ${taskQueue}, so nothing can answer.`,
+      remedy: 'start one with `ospatch worker`',
+    },
+    { cause },
+  );
+}
+
+export function clusterNotFound(context: CallContext, cause?: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NotFound',
+      message: `there is no cluster ${context.cluster ?? ''} in namespace ${context.namespace}.`,
+      remedy: '`ospatch list` shows all clusters, `ospatch apply -f FILE` creates one',
+    },
+    { cause },
+  );
+}
+
+function noAnswer(context: CallContext, cause: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoWorker',
+      message: `no answer within ${Math.round(context.deadlineMs / 1000)} s: Temporal at ${context.address} or the workers are busy or away.`,
+      remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
+    },
+    { cause },
+  );
+}
+
+function fromFailure(failure: Error, cause: Error): OspatchError {
+  if (!(failure instanceof ApplicationFailure)) return new OspatchError({ type: 'Internal', message: failure.message }, { cause });
+  const info: unknown = failure.details?.[0];
+  const type = ERROR_TYPES.find((known) => known === failure.type) ?? 'Internal';
+  const remedy = typeof info === 'object' && info !== null && 'remedy' in info && typeof info.remedy === 'string' ? info.remedy : null;
+  const described: ErrorInfo = { type, message: failure.message, ...(remedy === null ? {} : { remedy }) };
+  return new OspatchError(described, { cause });
+}
+
+function fromGrpc(code: number, details: string, context: CallContext, error: unknown): Error {
+  switch (code) {
+    case GRPC_NOT_FOUND:
+      if (/namespace/i.test(details)) {
+        return new OspatchError(
+          {
+            type: 'NotFound',
+            message: `Temporal at ${context.address} has no namespace ${context.namespace}.`,
+            remedy: 'name another with --namespace, or create it with `temporal operator namespace create`',
+          },
+          { cause: error },
+        );
+      }
+      return clusterNotFound(context, error);
+    case GRPC_UNAVAILABLE:
+      return noServer(context, error);
+    case GRPC_UNAUTHENTICATED:
+    case GRPC_PERMISSION_DENIED:
+      return new OspatchError(
+        {
+          type: 'NoServer',
+          message: `Temporal at ${context.address} does not let us in: ${details}`,
+          remedy: 'check the API key or certificate of the profile',
+        },
+        { cause: error },
+      );
+    case GRPC_FAILED_PRECONDITION:
+    case GRPC_INVALID_ARGUMENT:
+      return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
+    default:
+      return noAnswer(context, error);
+  }
+}

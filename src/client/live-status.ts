@@ -1,0 +1,125 @@
+import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
+import type { ClusterStatus } from '../domain/messages';
+import type { NodeProgress } from '../domain/node-report';
+import { NODE_STEPS } from '../domain/node-report';
+import type { NodeStatus } from '../domain/node-status';
+import { transition } from '../domain/node-status';
+import type { RolloutProgress } from '../domain/run';
+import { plainText } from '../domain/text';
+import { progressQuery, statusQuery } from '../workflows/messages';
+import type { Session } from './connection';
+
+/** What happens on the node in work at this moment. */
+export interface LiveNode {
+  node: string;
+  /** `waiting` = another workflow still works on this node. */
+  state: 'patching' | 'waiting';
+  startedAt: string;
+  step: NodeProgress['step'] | null;
+  /** Packages done of all, during apply. */
+  done: number | null;
+  total: number | null;
+  waitingFor: string | null;
+  /** Attempts of the current activity; above 1 something is being retried. */
+  attempt: number;
+  /** Why the last attempt failed, if it did. */
+  lastFailure: string | null;
+}
+
+export interface LiveStatus extends ClusterStatus {
+  current: LiveNode[];
+}
+
+/**
+ * The cluster's status with the rollout's progress and the running node's heartbeat merged in: the cluster itself hears
+ * of its nodes in bundles only.
+ */
+export async function readLiveStatus(session: Session, cluster: string): Promise<LiveStatus> {
+  const { client } = session;
+  const status = await client.workflow.getHandle(clusterWorkflowId(cluster)).query(statusQuery);
+  if (status.run === null || status.state !== 'running') return { ...status, current: [] };
+  const progress = await readProgress(client, cluster, status.run.number);
+  if (progress === null) return { ...status, current: [] };
+  const nodes = mergeProgress(status.nodes, progress);
+  const live = progress.current === null ? [] : [await readLiveNode(client, cluster, progress.current)];
+  return { ...status, run: { ...status.run, done: progress.done }, nodes, current: live };
+}
+
+/** Nodes as they stand according to the rollout, which knows of them first. */
+export function mergeProgress(nodes: readonly NodeStatus[], progress: RolloutProgress): NodeStatus[] {
+  const settled = new Map(progress.settled.map((one) => [one.node, one]));
+  return nodes.map((node) => {
+    const one = settled.get(node.name);
+    if (one !== undefined && (node.state === 'waiting' || node.state === 'patching')) {
+      return transition(node, { kind: 'settled', settled: one });
+    }
+    return progress.current?.node === node.name ? { ...node, state: progress.current.state } : node;
+  });
+}
+
+async function readProgress(client: Client, cluster: string, run: number): Promise<RolloutProgress | null> {
+  try {
+    return await client.workflow.getHandle(rolloutWorkflowId(cluster, run)).query(progressQuery);
+  } catch {
+    // Not started yet or ended this moment: the cluster's own status is right then.
+    return null;
+  }
+}
+
+async function readLiveNode(
+  client: Client,
+  cluster: string,
+  current: NonNullable<RolloutProgress['current']>,
+): Promise<LiveNode> {
+  const base: LiveNode = {
+    node: current.node,
+    state: current.state,
+    startedAt: current.startedAt,
+    step: null,
+    done: null,
+    total: null,
+    waitingFor: null,
+    attempt: 1,
+    lastFailure: null,
+  };
+  try {
+    const { raw } = await client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
+    const activity = raw.pendingActivities?.[0];
+    if (activity === undefined) return base;
+    const payload = activity.heartbeatDetails?.payloads?.[0];
+    const heartbeat = payload === undefined || payload === null ? null : readHeartbeat(defaultPayloadConverter.fromPayload(payload));
+    return {
+      ...base,
+      step: heartbeat?.step ?? stepOf(activity.activityType?.name),
+      done: heartbeat?.done ?? null,
+      total: heartbeat?.total ?? null,
+      waitingFor: heartbeat?.waitingFor === undefined ? null : plainText(heartbeat.waitingFor, 200),
+      attempt: activity.attempt ?? 1,
+      lastFailure: activity.lastFailure?.message ? plainText(activity.lastFailure.message, 200) : null,
+    };
+  } catch {
+    // Detail for people who watch; the run does not depend on it.
+    return base;
+  }
+}
+
+function readHeartbeat(value: unknown): NodeProgress | null {
+  if (typeof value !== 'object' || value === null || !('step' in value)) return null;
+  const { step, done, total, waitingFor } = value as Partial<Record<keyof NodeProgress, unknown>>;
+  const known = NODE_STEPS.find((one) => one === step);
+  if (known === undefined) return null;
+  return {
+    step: known,
+    ...(typeof done === 'number' ? { done } : {}),
+    ...(typeof total === 'number' ? { total } : {}),
+    ...(typeof waitingFor === 'string' ? { waitingFor } : {}),
+  };
+}
+
+/** Before the first heartbeat, the activity's name says which step it is. */
+function stepOf(activity: string | null | undefined): NodeProgress['step'] | null {
+  if (activity === 'readFacts') return 'verify';
+  return NODE_STEPS.find((step) => step === activity) ?? null;
+}

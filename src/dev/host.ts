@@ -1,0 +1,127 @@
+/** Small helpers of the local stack: where things are cached, how commands are run, which ports are free. */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+/** Receives one line of plain words, without a line end. */
+export type Log = (line: string) => void;
+
+export interface CommandResult {
+  /** Exit code; 127 when the command does not exist, 128 when it was ended by a signal. */
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Written to the command's standard input, which is then closed. */
+  input?: string;
+  /** The command is killed after this time; 0 (default) waits for ever. */
+  timeoutMs?: number;
+}
+
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/** `$OSPATCH_CACHE`, or `ospatch` in the user's cache directory. Created when missing. */
+export function cacheDir(...parts: string[]): string {
+  const base =
+    process.env['OSPATCH_CACHE'] ??
+    path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'ospatch');
+  const dir = path.resolve(base, ...parts);
+  mkdirSync(dir, { recursive: true });
+  return dir;
+}
+
+/** Runs a command to its end and never throws for its exit code. */
+export function run(command: string, args: string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      command,
+      args,
+      { cwd: options.cwd, env: options.env, maxBuffer: MAX_OUTPUT_BYTES, timeout: options.timeoutMs ?? 0 },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve({ code: 0, stdout, stderr });
+        if (typeof error.code === 'number') return resolve({ code: error.code, stdout, stderr });
+        resolve({ code: error.code === 'ENOENT' ? 127 : 128, stdout, stderr: stderr || error.message });
+      },
+    );
+    // A command that ends before it has read its input is reported by its exit code, not by EPIPE.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
+  });
+}
+
+/** Runs a command to its end and returns its output; throws one sentence with the end of its error output. */
+export async function mustRun(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
+  const result = await run(command, args, options);
+  if (result.code === 0) return result.stdout;
+  const tail = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-8).join('\n');
+  throw new Error(`${command} ${args.slice(0, 3).join(' ')} ended with exit code ${result.code}:\n${tail}`);
+}
+
+/** Absolute path of a command on PATH, or undefined. */
+export function which(command: string): string | undefined {
+  const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command], { encoding: 'utf8' });
+  return found.status === 0 ? found.stdout.trim() : undefined;
+}
+
+/**
+ * Free TCP ports on 127.0.0.1. They lie below the range the kernel gives to outgoing connections, so a port stays free
+ * while its owner is down for a reboot.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  for (let tries = 0; ports.size < count && tries < 1_000; tries += 1) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  if (ports.size < count) throw new Error(`no ${count} free ports between 20000 and 32000 on 127.0.0.1`);
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** Kernel start time of a process, which together with its id names it for ever; undefined when it is gone. */
+export function processStartTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return afterName[0] === 'Z' ? undefined : afterName[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** How often a long piece of work says that it is still going on. */
+const STILL_AT_IT_MS = 20_000;
+
+/** Runs `work`, telling what happens before it and how long it took after it. `usual` says how long it mostly takes. */
+export async function timed<T>(log: Log, what: string, usual: string, work: () => Promise<T>): Promise<T> {
+  log(`${what} (usually ${usual}) ...`);
+  const start = Date.now();
+  const elapsed = () => ((Date.now() - start) / 1000).toFixed(1);
+  const ticker = setInterval(() => log(`${what}: still at it after ${elapsed()} s`), STILL_AT_IT_MS);
+  try {
+    const result = await work();
+    log(`${what}: done in ${elapsed()} s`);
+    return result;
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,150 @@
+/** The images nodes start from, built on first use and kept in the cache. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import type { Log } from '../host';
+import { cacheDir, mustRun, timed } from '../host';
+import { withLock } from '../owner-lock';
+import type { Image } from './layers';
+import { ensureLayer } from './layers';
+import { findMirror } from './mirror';
+import { runInside } from './nspawn';
+import type { LabPackage } from './packages';
+import { buildDeb, indexRepository, repackOlder, REPOSITORY_DIR } from './packages';
+import * as recipe from './recipe';
+import type { RunDir } from './run-dir';
+import { hasOtherRuns } from './run-dir';
+
+/** A lab-made package in the version a node starts with and in the one its repository offers. */
+export interface LabUpdate {
+  from: LabPackage;
+  to: LabPackage;
+}
+
+export interface ImageOptions {
+  /** Real updates that are pending: all of them, the few smallest (quick tests), or none. */
+  updates: 'all' | 'few' | 'none';
+  /** The image shows the point release before, and the archive's base-files brings it forward. */
+  oldBaseFiles: boolean;
+  /** Updates of lab-made packages that are pending besides. */
+  labUpdates: LabUpdate[];
+}
+
+const USE_LAB_REPOSITORY = `
+apt-get -qq update -o Dir::Etc::sourcelist=sources.list.d/lab.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
+`;
+
+/** The image for `options`, built as far as it is missing. Only one process builds at a time. */
+export async function ensureImage(options: ImageOptions, run: RunDir, log: Log): Promise<Image> {
+  const onWait = () => log('waiting for another process that builds the node images ...');
+  return withLock(path.join(cacheDir('lab'), 'images.lock'), onWait, async () => {
+    const dir = await ensureBase(run, log);
+    const machine = `${run.id}-build`;
+    const work = path.join(run.dir, 'build');
+    let image: Image = { lower: [path.join(dir, 'base')] };
+    let name = 'layer';
+    const layer = async (key: string, change: (root: string) => Promise<unknown>) => {
+      name += `-${key}`;
+      image = await ensureLayer(image, path.join(dir, name), work, async (root) => {
+        log(`preparing the node image "${name}" (usually 5 s) ...`);
+        await change(root);
+      });
+    };
+    if (options.updates !== 'all') {
+      const leave = String(options.updates === 'few' ? recipe.FEW_UPDATES : 0);
+      await layer(options.updates, (root) => runInside(root, machine, recipe.APPLY_UPDATES, { LEAVE: leave }));
+    }
+    if (options.oldBaseFiles) await layer('old-base-files', (root) => makeOlder(root, machine, ['base-files']));
+    if (options.labUpdates.length > 0) {
+      const digest = createHash('sha256').update(JSON.stringify(options.labUpdates)).digest('hex').slice(0, 8);
+      await layer(`lab-${digest}`, (root) => addLabUpdates(root, machine, options.labUpdates));
+    }
+    return image;
+  });
+}
+
+async function ensureBase(run: RunDir, log: Log): Promise<string> {
+  const mirror = await findMirror();
+  const images = cacheDir('lab', 'images');
+  const digest = recipe.recipeDigest(mirror);
+  const newest = readdirSync(images)
+    .filter((name) => name.startsWith(`${digest}-`))
+    .sort()
+    .at(-1);
+  const builtAt = Number(newest?.split('-')[1] ?? 0);
+  if (newest !== undefined && Date.now() - builtAt < recipe.IMAGE_MAX_AGE_MS) return path.join(images, newest);
+  try {
+    const built = path.join(images, `${digest}-${Date.now()}`);
+    const what = `Making the Debian (${recipe.LAB_SUITE}) image that the nodes start from`;
+    await timed(log, what, '70 s, once a week', () => buildBase(run, mirror, built));
+    if (!hasOtherRuns(run.id)) removeAllBut(images, path.basename(built));
+    return built;
+  } catch (error) {
+    if (newest === undefined) throw error;
+    log(`cannot renew the node image, going on with the old one: ${error instanceof Error ? error.message : error}`);
+    return path.join(images, newest);
+  }
+}
+
+async function buildBase(run: RunDir, found: recipe.Mirror, target: string): Promise<void> {
+  const machine = `${run.id}-base`;
+  const dir = path.join(run.dir, 'base-image');
+  const root = path.join(dir, 'base');
+  mkdirSync(root, { recursive: true });
+  const include = `--include=${recipe.BASE_PACKAGES.join(',')}`;
+  const proxy = found.proxy === undefined ? {} : { http_proxy: found.proxy };
+  await mustRun('debootstrap', ['--variant=minbase', include, recipe.LAB_SUITE, root, found.main].filter(Boolean), {
+    env: { ...process.env, ...proxy },
+  });
+  const mirror = await findMirror(root);
+  writeFileSync(path.join(root, 'etc/apt/sources.list'), recipe.aptSources(mirror));
+  writeFileSync(path.join(root, 'etc/apt/apt.conf.d/90lab'), recipe.aptConfig(mirror));
+  writeFileSync(path.join(root, 'etc/apt/sources.list.d/lab.list'), `deb [trusted=yes] file:${REPOSITORY_DIR} ./\n`);
+  mkdirSync(path.join(root, REPOSITORY_DIR), { recursive: true });
+  await indexRepository(path.join(root, REPOSITORY_DIR));
+  await runInside(root, machine, recipe.CONFIGURE_BASE);
+  await addStandIns(root, machine);
+  await runInside(root, machine, recipe.PRELOAD_UPDATES);
+  renameSync(dir, target);
+}
+
+/** Keeps the number of pending updates up when the archive has just made a point release. */
+async function addStandIns(root: string, machine: string): Promise<void> {
+  const pending = (await runInside(root, machine, 'apt-get -qq -s dist-upgrade')).match(/^Inst /gm)?.length ?? 0;
+  const missing = recipe.MIN_PENDING - pending;
+  if (missing > 0) await makeOlder(root, machine, recipe.STAND_INS.slice(0, missing));
+}
+
+/** Puts packages back to an older version; the real one stays in the archive and, downloaded, in the image. */
+async function makeOlder(root: string, machine: string, names: string[]): Promise<void> {
+  await runInside(root, machine, `apt-get -qq -y --download-only --reinstall install ${names.join(' ')}`);
+  const archives = path.join(root, 'var/cache/apt/archives');
+  const older: string[] = [];
+  for (const name of names) {
+    const deb = readdirSync(archives).find((file) => file.startsWith(`${name}_`));
+    if (deb === undefined) throw new Error(`the archive has no package ${name}`);
+    older.push(await repackOlder(path.join(archives, deb), path.join(root, 'var/tmp')));
+  }
+  const files = older.map((file) => `/var/tmp/${path.basename(file)}`).join(' ');
+  await runInside(root, machine, `dpkg --force-unsafe-io -i ${files} && rm ${files}`);
+}
+
+async function addLabUpdates(root: string, machine: string, updates: LabUpdate[]): Promise<void> {
+  const repository = path.join(root, REPOSITORY_DIR);
+  const installed: string[] = [];
+  for (const { from, to } of updates) {
+    installed.push(`/var/tmp/${await buildDeb(path.join(root, 'var/tmp'), from)}`);
+    await buildDeb(repository, to);
+  }
+  await indexRepository(repository);
+  const files = installed.join(' ');
+  await runInside(root, machine, `set -e; dpkg --force-unsafe-io -i ${files}; rm ${files}; ${USE_LAB_REPOSITORY}`);
+}
+
+function removeAllBut(dir: string, keep: string): void {
+  for (const name of readdirSync(dir)) {
+    if (name !== keep && existsSync(path.join(dir, name)))
+      rmSync(path.join(dir, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,165 @@
+/** One machine of the lab: a real Debian with its own systemd, sshd, boot id and package database. */
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+
+import type { CommandResult } from '../host';
+import { run, sleep } from '../host';
+import { boot, containerInit, EXIT_REBOOT } from './nspawn';
+import type { LabPackage } from './packages';
+import { buildDeb, indexRepository, REPOSITORY_DIR } from './packages';
+
+/** A boot takes 1 s alone; this leaves room for eight at once on a busy machine. */
+const SSH_TIMEOUT_MS = 120_000;
+const SSH_POLL_MS = 100;
+
+/** A node that reboots more often within a minute than this does not come up; it is left off. */
+const MAX_BOOTS_PER_MINUTE = 20;
+
+export interface NodeFiles {
+  name: string;
+  /** Name of the container, unique on this machine. */
+  machine: string;
+  dir: string;
+  rootDir: string;
+  port: number;
+  hostKey: string;
+  /** Private key that root and the user ospatch accept. */
+  identityFile: string;
+  knownHostsFile: string;
+}
+
+export class LabNode {
+  readonly host = '127.0.0.1';
+  readonly name: string;
+  readonly port: number;
+  /** `ssh-ed25519 BASE64`. */
+  readonly hostKey: string;
+  /** The node's root directory, as seen from outside. */
+  readonly rootDir: string;
+  /** Boots so far, the first included. */
+  bootCount = 0;
+  private container: ChildProcess | undefined;
+  private ended: Promise<void> = Promise.resolve();
+  private wanted = false;
+  private readonly bootTimes: number[] = [];
+
+  constructor(private readonly files: NodeFiles) {
+    this.name = files.name;
+    this.port = files.port;
+    this.hostKey = files.hostKey;
+    this.rootDir = files.rootDir;
+  }
+
+  get running(): boolean {
+    return this.container !== undefined;
+  }
+
+  /** Switches the node on. It is reachable when `waitForSsh` says so. */
+  start(): void {
+    this.wanted = true;
+    if (this.container === undefined) this.launch();
+  }
+
+  /** Shuts the node down in order, as `systemctl poweroff` would. */
+  async stop(): Promise<void> {
+    this.wanted = false;
+    this.container?.ref();
+    this.container?.kill('SIGTERM');
+    await this.ended;
+  }
+
+  /** Takes the power away: every process of the node dies at once. The node stays off until `start`. */
+  async powerCut(): Promise<void> {
+    this.wanted = false;
+    const container = this.container;
+    if (container?.pid === undefined) return;
+    container.ref();
+    const init = containerInit(container.pid);
+    if (init === undefined) container.kill('SIGKILL');
+    else process.kill(init, 'SIGKILL');
+    await this.ended;
+  }
+
+  /** Waits until sshd answers; throws with the end of the console when it does not. */
+  async waitForSsh(timeoutMs = SSH_TIMEOUT_MS): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!(await answersSsh(this.port))) {
+      if (Date.now() > deadline || !this.running) {
+        const why = this.running ? `has not answered on SSH for ${timeoutMs / 1000} s` : 'is off';
+        throw new Error(`lab node ${this.name} ${why}; its console ends with:\n${this.consoleTail()}`);
+      }
+      await sleep(SSH_POLL_MS);
+    }
+  }
+
+  /** Runs a shell command on the node as root over SSH. Exit code 255 means that SSH itself failed. */
+  exec(command: string, user = 'root'): Promise<CommandResult> {
+    const options = [
+      ...['-i', this.files.identityFile, '-p', String(this.port), '-F', 'none'],
+      ...['-o', `UserKnownHostsFile=${this.files.knownHostsFile}`, '-o', 'StrictHostKeyChecking=yes'],
+      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=10'],
+    ];
+    return run('ssh', [...options, `${user}@${this.host}`, command]);
+  }
+
+  /** Reads a file of the node, also while it is off. Files under /run are seen by `exec` only. */
+  readFile(file: string): string {
+    return readFileSync(path.join(this.rootDir, file), 'utf8');
+  }
+
+  /** Puts a package into the node's own repository; the next refresh on the node sees it. */
+  async offer(pkg: LabPackage): Promise<void> {
+    const repository = path.join(this.rootDir, REPOSITORY_DIR);
+    await buildDeb(repository, pkg);
+    await indexRepository(repository);
+  }
+
+  consoleTail(lines = 20): string {
+    return readFileSync(this.consoleFile, 'utf8').split('\n').slice(-lines).join('\n');
+  }
+
+  private get consoleFile(): string {
+    return path.join(this.files.dir, 'console.log');
+  }
+
+  private launch(): void {
+    const console = openSync(this.consoleFile, 'a');
+    const container = boot(this.rootDir, this.files.machine, console);
+    closeSync(console);
+    this.container = container;
+    this.bootCount += 1;
+    this.bootTimes.push(Date.now());
+    // The reaper ends containers when this process ends; they must not keep it from ending.
+    container.unref();
+    this.ended = new Promise((resolve) => {
+      const onEnd = (code: number | null) => {
+        this.container = undefined;
+        if (code === EXIT_REBOOT && this.wanted && !this.isBootLooping()) this.launch();
+        else resolve();
+      };
+      container.once('exit', onEnd);
+      container.once('error', () => onEnd(null));
+    });
+  }
+
+  private isBootLooping(): boolean {
+    return this.bootTimes.filter((at) => Date.now() - at < 60_000).length >= MAX_BOOTS_PER_MINUTE;
+  }
+}
+
+/** True when an SSH server greets on the port. */
+function answersSsh(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port, timeout: 5_000 });
+    const answer = (yes: boolean) => {
+      socket.destroy();
+      resolve(yes);
+    };
+    socket.once('data', (data) => answer(data.toString('latin1').startsWith('SSH-')));
+    socket.once('error', () => answer(false));
+    socket.once('close', () => answer(false));
+    socket.once('timeout', () => answer(false));
+  });
+}

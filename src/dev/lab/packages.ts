@@ -1,0 +1,128 @@
+/** Packages the lab makes itself: they reach a node through a small local repository, like any vendor's. */
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { mustRun } from '../host';
+
+/** Where the repository lies on a node. */
+export const REPOSITORY_DIR = '/var/lib/lab/repository';
+
+export interface LabPackage {
+  name: string;
+  version: string;
+  /** Shell run after the package was unpacked, as its postinst. */
+  postinst?: string;
+  /** Files of the package by absolute path. Those under /etc are configuration files. */
+  files?: Record<string, string>;
+}
+
+/** A package whose update asks for a reboot, as a kernel or libc update does on Ubuntu. */
+export function rebootPackage(version: string): LabPackage {
+  const postinst = [
+    'if [ "$1" = configure ] && [ -n "$2" ]; then',
+    '  echo "*** System restart required ***" >/run/reboot-required',
+    '  echo lab-reboot >>/run/reboot-required.pkgs',
+    'fi',
+  ];
+  return { name: 'lab-reboot', version, postinst: postinst.join('\n') };
+}
+
+/** A package whose update takes `seconds`, so that something can happen in the middle of a transaction. */
+export function slowPackage(version: string, seconds: number): LabPackage {
+  return { name: 'lab-slow', version, postinst: `[ "$1" != configure ] || [ -z "$2" ] || sleep ${seconds}` };
+}
+
+/** Builds the .deb into `dir` and returns its file name. */
+export async function buildDeb(dir: string, pkg: LabPackage): Promise<string> {
+  const tree = mkdtempSync(path.join(tmpdir(), 'ospatch-deb-'));
+  try {
+    chmodSync(tree, 0o755);
+    for (const [name, content] of Object.entries(pkg.files ?? {})) write(path.join(tree, name), content, 0o644);
+    const control = path.join(tree, 'DEBIAN');
+    const configFiles = Object.keys(pkg.files ?? {}).filter((name) => name.startsWith('/etc/'));
+    if (configFiles.length > 0) write(path.join(control, 'conffiles'), configFiles.join('\n') + '\n', 0o644);
+    write(path.join(control, 'control'), controlFile(pkg), 0o644);
+    if (pkg.postinst !== undefined) {
+      write(path.join(control, 'postinst'), `#!/bin/sh\nset -e\n${pkg.postinst}\n`, 0o755);
+    }
+    const file = `${pkg.name}_${pkg.version}_all.deb`;
+    await mustRun('dpkg-deb', ['--root-owner-group', '-b', tree, path.join(dir, file)]);
+    return file;
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Makes an older version of a real package: same content, lower version. For base-files the
+ * point release in it goes back by one too, so that the Patched Version moves with the real update.
+ */
+export async function repackOlder(deb: string, dir: string): Promise<string> {
+  const tree = mkdtempSync(path.join(tmpdir(), 'ospatch-deb-'));
+  try {
+    await mustRun('dpkg-deb', ['-R', deb, tree]);
+    chmodSync(tree, 0o755);
+    const controlPath = path.join(tree, 'DEBIAN', 'control');
+    const control = readFileSync(controlPath, 'utf8').replace(/^Version: (.*)$/m, 'Version: $1~lab1');
+    writeFileSync(controlPath, control);
+    if (/^Package: base-files$/m.test(control)) stepBackPointRelease(path.join(tree, 'etc/debian_version'));
+    const out = path.join(dir, `${path.basename(deb, '.deb')}~lab1.deb`);
+    await mustRun('dpkg-deb', ['-b', tree, out]);
+    return out;
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
+
+function stepBackPointRelease(file: string): void {
+  const [major, point] = readFileSync(file, 'utf8').trim().split('.');
+  writeFileSync(file, `${major}.${Math.max(0, Number(point ?? 1) - 1)}\n`);
+}
+
+/** Writes the index of the flat repository in `dir`, replacing what was there. */
+export async function indexRepository(dir: string): Promise<void> {
+  const entries: string[] = [];
+  for (const file of readdirSync(dir).filter((name) => name.endsWith('.deb'))) {
+    const content = readFileSync(path.join(dir, file));
+    const control = (await mustRun('dpkg-deb', ['-f', path.join(dir, file)])).trim();
+    entries.push(`${control}\nFilename: ./${file}\nSize: ${content.length}\nSHA256: ${sha256(content)}\n`);
+  }
+  const packages = entries.join('\n');
+  const size = Buffer.byteLength(packages);
+  const release = [
+    'Origin: ospatch lab',
+    'Label: ospatch lab',
+    'Suite: lab',
+    `Date: ${new Date().toUTCString().replace('GMT', 'UTC')}`,
+    'SHA256:',
+    ` ${sha256(Buffer.from(packages))} ${size} Packages`,
+    '',
+  ];
+  writeFileSync(path.join(dir, 'Packages'), packages);
+  writeFileSync(path.join(dir, 'Release'), release.join('\n'));
+}
+
+function controlFile(pkg: LabPackage): string {
+  return [
+    `Package: ${pkg.name}`,
+    `Version: ${pkg.version}`,
+    'Architecture: all',
+    'Maintainer: ospatch lab <lab@localhost>',
+    'Section: admin',
+    'Priority: optional',
+    'Description: part of the ospatch node lab',
+    '',
+  ].join('\n');
+}
+
+function write(file: string, content: string, mode: number): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  writeFileSync(file, content, { mode });
+  chmodSync(file, mode);
+}
+
+function sha256(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}

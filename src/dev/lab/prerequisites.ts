@@ -1,0 +1,47 @@
+/** What the lab needs from the machine it runs on. */
+import { existsSync } from 'node:fs';
+
+import type { Log } from '../host';
+import { mustRun, timed, which } from '../host';
+
+/** Command and the Debian package it comes from. */
+const TOOLS = [
+  ['debootstrap', 'debootstrap'],
+  ['systemd-nspawn', 'systemd-container'],
+  ['ssh', 'openssh-client'],
+  ['ssh-keygen', 'openssh-client'],
+  ['dpkg-deb', 'dpkg'],
+] as const;
+
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** Why no lab can run here, in one sentence; undefined when one can, perhaps after `ensureLabTools`. */
+export function labObstacle(): string | undefined {
+  if (process.platform !== 'linux') return 'The node lab needs Linux: its nodes are systemd-nspawn containers.';
+  if (process.getuid?.() !== 0)
+    return 'The node lab needs root: run the same command as root (for instance with sudo).';
+  const missing = missingPackages();
+  if (missing.length > 0 && which('apt-get') === undefined) {
+    return `The node lab needs ${missing.join(', ')}: install them with this system's package manager, then try again.`;
+  }
+  return undefined;
+}
+
+/** Installs what is missing with apt-get, and says so; throws one sentence when it cannot. */
+export async function ensureLabTools(log: Log): Promise<void> {
+  const obstacle = labObstacle();
+  if (obstacle !== undefined) throw new Error(obstacle);
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await timed(log, `Installing ${missing.join(' ')} with apt-get, for the node lab`, '20 s', async () => {
+    await mustRun('apt-get', ['-qq', 'update'], { env });
+    await mustRun('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], { env });
+  });
+}
+
+function missingPackages(): string[] {
+  const missing = new Set<string>(TOOLS.filter(([tool]) => which(tool) === undefined).map(([, name]) => name));
+  if (!existsSync(KEYRING)) missing.add('debian-archive-keyring');
+  return [...missing];
+}

@@ -1,0 +1,132 @@
+/**
+ * What the machines of the lab are made of: a real Debian with real pending updates. The digest of everything here
+ * names the cached images, so that a change of the recipe builds new ones.
+ */
+import { createHash } from 'node:crypto';
+
+/** Raised when the way images or lab packages are made changes without a change in this file. */
+const RECIPE_VERSION = 1;
+
+/** The Debian release of the nodes. */
+export const LAB_SUITE = 'bookworm';
+
+/** Pending updates move on with the archive; images older than this are built again. */
+export const IMAGE_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
+
+export const BASE_PACKAGES = ['openssh-server', 'systemd', 'systemd-sysv', 'dbus', 'sudo', 'ca-certificates'];
+
+/**
+ * Units that would act on their own at random moments: the apt timers take package locks, the others cost time. They
+ * are masked, so that only ospatch touches the packages of a lab node.
+ */
+const MASKED_UNITS = [
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'e2scrub_all.timer',
+  'e2scrub_reap.service',
+  'fstrim.timer',
+  'console-getty.service',
+];
+
+/** Fewest pending updates of a fresh image. Right after a point release the archive has none, so some are made. */
+export const MIN_PENDING = 8;
+
+/** Packages that are put back to an older version when the archive offers fewer updates than that. */
+export const STAND_INS = [
+  'netbase',
+  'sensible-utils',
+  'hostname',
+  'mawk',
+  'readline-common',
+  'gzip',
+  'sed',
+  'ncurses-bin',
+];
+
+/** Real updates that remain with `updates: 'few'`. */
+export const FEW_UPDATES = 3;
+
+export interface Mirror {
+  /** Address of the Debian archive. */
+  main: string;
+  /** Address of the security archive. */
+  security: string;
+  /** Proxy for apt, when this machine uses one. */
+  proxy?: string;
+}
+
+export function aptSources(mirror: Mirror): string {
+  return [
+    `deb ${mirror.main} ${LAB_SUITE} main`,
+    `deb ${mirror.main} ${LAB_SUITE}-updates main`,
+    `deb ${mirror.security} ${LAB_SUITE}-security main`,
+    '',
+  ].join('\n');
+}
+
+export function aptConfig(mirror: Mirror): string {
+  const proxy = mirror.proxy === undefined ? '' : `Acquire::http::Proxy "${mirror.proxy}";\n`;
+  return `Acquire::Languages "none";\n${proxy}`;
+}
+
+/** Runs inside the fresh base image. */
+export const CONFIGURE_BASE = `
+set -e
+rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /etc/hostname
+: >/etc/machine-id
+useradd --create-home --shell /bin/bash ospatch
+echo 'ospatch ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ospatch
+chmod 0440 /etc/sudoers.d/ospatch
+install -d -m 0700 /root/.ssh
+install -d -m 0700 -o ospatch -g ospatch /home/ospatch/.ssh
+for unit in ${MASKED_UNITS.join(' ')}; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
+apt-get -qq update
+apt-get clean
+`;
+
+/** Runs inside an image: downloads what is pending, so that nodes need not ask the mirror for it again and again. */
+export const PRELOAD_UPDATES = `
+set -e
+apt-get -qq -y --download-only dist-upgrade
+`;
+
+/** Runs inside an image with the number of updates to leave (0 = none) in LEAVE: the smallest stay pending. */
+export const APPLY_UPDATES = `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+if [ "$LEAVE" -gt 0 ]; then
+  kept=$(cd /var/cache/apt/archives && apt-get -qq -s dist-upgrade | sed -n 's/^Inst \\([^ ]*\\) .*/\\1/p' |
+    while read -r name; do
+      set -- "$name"_*.deb
+      [ -e "$1" ] && echo "$(stat -c %s "$1") $name"
+    done | sort -n | head -n "$LEAVE" | cut -d' ' -f2)
+  # shellcheck disable=SC2086
+  apt-mark -qq hold $kept
+fi
+apt-get -qq -y --no-download -o Dpkg::Options::=--force-unsafe-io dist-upgrade
+if [ "$LEAVE" -gt 0 ]; then
+  # shellcheck disable=SC2086
+  apt-mark -qq unhold $kept
+else
+  apt-get clean
+fi
+`;
+
+/** Digest over the recipe and the mirror: 12 hex characters. */
+export function recipeDigest(mirror: Mirror): string {
+  const parts = [
+    RECIPE_VERSION,
+    LAB_SUITE,
+    BASE_PACKAGES,
+    MIN_PENDING,
+    STAND_INS,
+    FEW_UPDATES,
+    aptSources(mirror),
+    aptConfig(mirror),
+    CONFIGURE_BASE,
+    PRELOAD_UPDATES,
+    APPLY_UPDATES,
+  ];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
+}

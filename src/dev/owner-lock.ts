@@ -1,0 +1,43 @@
+/** Ownership of files and directories by a process: locks between processes, and marks that tell what a dead one left. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { processStartTime, which } from './host';
+
+/** Writes who owns `dir`: this process. */
+export function markOwner(dir: string): void {
+  writeFileSync(path.join(dir, 'owner'), `${process.pid} ${processStartTime(process.pid) ?? ''}\n`);
+}
+
+/** True while the process that marked `dir` is alive. A directory without a mark belongs to nobody. */
+export function hasLiveOwner(dir: string): boolean {
+  try {
+    const [pid, startTime] = readFileSync(path.join(dir, 'owner'), 'utf8').trim().split(' ');
+    return startTime !== undefined && processStartTime(Number(pid)) === startTime;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs `work` while no other process holds the lock `file`. The kernel gives the lock back however this process ends.
+ * `onWait` is called once when somebody else holds it. Without flock(1) (not Linux) `work` runs unlocked.
+ */
+export async function withLock<T>(file: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
+  if (which('flock') === undefined) return work();
+  const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const waiting = setTimeout(onWait, 500);
+  try {
+    const ended = once(holder, 'exit');
+    const locked = await Promise.race([once(holder.stdout, 'data').then(() => true), ended.then(() => false)]);
+    if (!locked) throw new Error(`cannot lock ${file}`);
+    clearTimeout(waiting);
+    return await work();
+  } finally {
+    clearTimeout(waiting);
+    holder.stdin.end();
+    holder.unref();
+  }
+}

@@ -1,0 +1,126 @@
+/** A Temporal development server for `ospatch dev`, the demo and the tests. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import { Connection } from '@temporalio/client';
+
+import type { Log } from './host';
+import { freePorts, sleep } from './host';
+import { findTemporal } from './temporal-binary';
+
+/** Search attributes that ospatch fills when the server has them. */
+export const SEARCH_ATTRIBUTES = ['PatchCluster=Keyword', 'PatchState=Keyword', 'PatchNextWindow=Datetime'];
+
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
+const KEPT_OUTPUT_LINES = 40;
+
+// Ends the server when this process is gone, however it went: then the pipe on standard input closes.
+const REAPER = `trap '' INT HUP TERM; cat >/dev/null; case $(ps -o args= -p "$1") in *start-dev*) kill -KILL "$1" ;; esac`;
+
+export interface TemporalServerOptions {
+  /** SQLite file that keeps everything over a restart; default in memory. */
+  dbFile?: string;
+  /** Port of the server on 127.0.0.1; default a free one. */
+  port?: number;
+  /** Port of the web UI; default a free one. */
+  uiPort?: number;
+  /** No web UI; default false. */
+  headless?: boolean;
+  log?: Log;
+}
+
+export interface TemporalServer {
+  address: string;
+  /** Undefined when there is no UI, or when the server is somebody else's. */
+  uiUrl: string | undefined;
+  /** Undefined when the server is somebody else's. */
+  pid: number | undefined;
+  /** Ends the server in order; does nothing to somebody else's. */
+  stop(): Promise<void>;
+  /** Ends the server as a crash would. */
+  kill9(): Promise<void>;
+}
+
+/** The server that TEMPORAL_ADDRESS names, else one started for this process. */
+export async function useTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
+  const address = process.env['TEMPORAL_ADDRESS'];
+  if (address === undefined || address === '') return startTemporalServer(options);
+  const nothing = async () => undefined;
+  return { address, uiUrl: undefined, pid: undefined, stop: nothing, kill9: nothing };
+}
+
+/** Starts a server and waits until it answers. It ends with this process, at the latest. */
+export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
+  const binary = await findTemporal(options.log ?? (() => undefined));
+  const [freePort = 0, freeUiPort = 0, httpPort = 0, metricsPort = 0] = await freePorts(4);
+  const port = options.port ?? freePort;
+  const uiPort = options.uiPort ?? freeUiPort;
+  const args = [
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--http-port', String(httpPort)],
+    ...['--metrics-port', String(metricsPort), '--namespace', 'default', '--log-level', 'error'],
+    ...(options.headless === true ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
+    ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
+    ...SEARCH_ATTRIBUTES.flatMap((attribute) => ['--search-attribute', attribute]),
+  ];
+  // Ctrl-C is for the owner of the server, which first ends what uses it.
+  const server = spawn(binary, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(server, 'exit').then(() => undefined);
+  const output: string[] = [];
+  for (const stream of [server.stdout, server.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output.push(...chunk.toString().split('\n').filter(Boolean));
+      output.splice(0, output.length - KEPT_OUTPUT_LINES);
+    });
+  }
+  const reaper = spawn('sh', ['-c', REAPER, 'sh', String(server.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  reaper.unref();
+  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    server.kill(signal);
+    const timer = setTimeout(() => server.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+    reaper.stdin.end();
+  };
+
+  const address = `127.0.0.1:${port}`;
+  const died = ended.then(() => {
+    throw new Error(`the Temporal server ended at once:\n${output.join('\n')}`);
+  });
+  died.catch(() => undefined);
+  try {
+    await Promise.race([untilReady(address), died]);
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+  return {
+    address,
+    uiUrl: options.headless === true ? undefined : `http://127.0.0.1:${uiPort}`,
+    pid: server.pid,
+    stop: () => end('SIGTERM'),
+    kill9: () => end('SIGKILL'),
+  };
+}
+
+async function untilReady(address: string): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: 1_000 });
+      try {
+        await connection.workflowService.describeNamespace({ namespace: 'default' });
+        return;
+      } finally {
+        await connection.close();
+      }
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`the Temporal server at ${address} does not answer`, { cause: error });
+      await sleep(100);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/** Finds the test server that can skip time, or gets one. For tests only. */
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { downloadBinary } from './download';
+import type { Log } from './host';
+import { cacheDir, mustRun, timed, which } from './host';
+import { withLock } from './owner-lock';
+
+/** Has every feature the tests use, and starts within the SDK's limit of 5 s. */
+const VERSION = '1.38.0';
+
+/** What `TestWorkflowEnvironment.createTimeSkipping({ server: { executable } })` takes. */
+export interface TestServerExecutable {
+  type: 'existing-path';
+  path: string;
+}
+
+/**
+ * The test server in the cache, else downloaded, else made of its Java library with Maven. Throws one sentence that
+ * says what to install when none of these works.
+ */
+export async function findTestServer(log: Log): Promise<TestServerExecutable> {
+  const target = path.join(cacheDir('bin'), `temporal-test-server-${VERSION}`);
+  const found: TestServerExecutable = { type: 'existing-path', path: target };
+  if (existsSync(target)) return found;
+  const onWait = () => log('waiting for another process that gets the time-skipping test server ...');
+  return withLock(`${target}.lock`, onWait, async () => {
+    if (existsSync(target)) return found;
+    const downloaded = await downloadBinary('temporal-test-server', target).then(
+      () => true,
+      () => false,
+    );
+    if (downloaded) return found;
+    await installJava(log);
+    await timed(log, 'Getting the time-skipping Temporal test server with Maven', '30 s, only once', () =>
+      build(target),
+    );
+    return found;
+  });
+}
+
+async function build(target: string): Promise<void> {
+  const jars = cacheDir(`temporal-test-server-${VERSION}-jars`);
+  const pom = path.join(jars, 'pom.xml');
+  writeFileSync(pom, pomFile());
+  await mustRun('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`]);
+  // Time skipping is switched on by the SDK itself; the server's own flag for it would skip before a test asks.
+  const script = `#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp '${jars}/*' io.temporal.testserver.TestServer "$@"\n`;
+  writeFileSync(`${target}.tmp`, script);
+  chmodSync(`${target}.tmp`, 0o755);
+  renameSync(`${target}.tmp`, target);
+  rmSync(pom);
+}
+
+async function installJava(log: Log): Promise<void> {
+  if (which('mvn') !== undefined && which('java') !== undefined) return;
+  if (process.getuid?.() !== 0 || which('apt-get') === undefined) {
+    throw new Error('The tests of a year in seconds need Java and Maven: install a JRE (17 or newer) and maven.');
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const packages = ['maven', 'default-jre-headless'];
+  await timed(log, `Installing ${packages.join(' ')} with apt-get, for the tests`, '40 s', async () => {
+    await mustRun('apt-get', ['-qq', 'update'], { env });
+    await mustRun('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...packages], { env });
+  });
+}
+
+function pomFile(): string {
+  return `<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>ospatch</groupId>
+  <artifactId>test-server</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>io.temporal</groupId>
+      <artifactId>temporal-test-server</artifactId>
+      <version>${VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+`;
+}

@@ -1,0 +1,208 @@
+import { canonicalJson } from './canonical-json';
+import type { ApplySpecAnswer, Pause, Refusal, RunSummary, WindowRecord } from './messages';
+import type { NodeFacts } from './node-report';
+import type { NodeReading, NodeSettled, NodeStatus } from './node-status';
+import { newNodeStatus, transition } from './node-status';
+import type { RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
+import type { ClusterSpec, NodeSpec, SelfManagedSpec } from './spec';
+import { diffSpecs } from './spec-diff';
+
+const KEPT_RUNS = 20;
+const KEPT_WINDOWS = 20;
+const KEPT_REQUESTS = 50;
+
+/** A request that waits for its run. `nodes: null` means all nodes. */
+export interface PendingRequest {
+  nodes: string[] | null;
+  by: string;
+  reason: string | null;
+}
+
+/** The run in progress. `suspended` holds the cursor while no rollout works on it. */
+export interface ActiveRun {
+  number: number;
+  trigger: RunTrigger;
+  startedAt: string;
+  by: string | null;
+  reason: string | null;
+  nodes: NodeSpec[];
+  policy: RunPolicy;
+  done: string[];
+  state: 'running' | 'cancelling';
+  suspended: RunCursor | null;
+}
+
+/**
+ * Everything a cluster workflow knows: one plain JSON object that goes through continue-as-new as it is, so it holds no
+ * Map, Set or Date.
+ */
+export interface ClusterState {
+  version: 1;
+  spec: ClusterSpec;
+  /** The call that created the cluster, until it has been answered; null after that. */
+  createdBy: string | null;
+  nodes: NodeStatus[];
+  paused: Pause | null;
+  /** Who asked for the removal. */
+  removing: string | null;
+  nextRun: number;
+  run: ActiveRun | null;
+  request: PendingRequest | null;
+  schedule: ScheduleState;
+  runs: RunSummary[];
+  windows: WindowRecord[];
+  lastRefusal: Refusal | null;
+  /** Answers already given, by request id. */
+  answered: { id: string; answer: unknown }[];
+  /** When the facts of reboot-pending nodes were last read again. */
+  recheckedAt: string | null;
+}
+
+export interface ScheduleState {
+  /** Only windows after this moment count: when the schedule last changed, then the last window dealt with. */
+  after: string;
+  /** Upcoming window starts, ISO 8601 with the zone's offset; null = not computed yet. */
+  next: string[] | null;
+  error: string | null;
+  /** When to try again after an error. */
+  retryAt: string | null;
+}
+
+export function newClusterState(spec: ClusterSpec, createdBy: string | null, now: string): ClusterState {
+  return {
+    version: 1,
+    spec,
+    createdBy,
+    nodes: isPatchable(spec) ? spec.nodes.map((node) => enter(node, spec)) : [],
+    paused: null,
+    removing: null,
+    nextRun: 1,
+    run: null,
+    request: null,
+    schedule: { after: now, next: null, error: null, retryAt: null },
+    runs: [],
+    windows: [],
+    lastRefusal: null,
+    answered: [],
+    recheckedAt: null,
+  };
+}
+
+export function isPatchable(spec: ClusterSpec): spec is SelfManagedSpec {
+  return spec.type === 'self-managed';
+}
+
+/** Puts a new spec into force at once and says what changed. The spec's name and type must be the cluster's own. */
+export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: string): ApplySpecAnswer['changes'] {
+  const changes = diffSpecs(state.spec, spec);
+  if (changes.length === 0) return changes;
+  const before = state.spec;
+  state.spec = spec;
+  if (isPatchable(before) && isPatchable(spec)) {
+    const known = new Map(state.nodes.map((node) => [node.name, node]));
+    state.nodes = spec.nodes.map((node) => {
+      const status = known.get(node.name);
+      return status === undefined ? enter(node, spec) : { ...status, role: node.role };
+    });
+    if (scheduleKey(before) !== scheduleKey(spec)) {
+      state.schedule = { after: now, next: null, error: null, retryAt: null };
+    }
+  }
+  return changes;
+}
+
+export function startRun(state: ClusterState, run: Omit<ActiveRun, 'done' | 'state' | 'suspended'>): ActiveRun {
+  const active: ActiveRun = { ...run, done: [], state: 'running', suspended: null };
+  state.run = active;
+  state.nextRun = run.number + 1;
+  updateNodes(state, new Set(run.nodes.map((node) => node.name)), (node) => transition(node, { kind: 'queued' }));
+  return active;
+}
+
+/** Records nodes that settled; told twice, it changes nothing the second time. Nodes no longer in the spec are ignored. */
+export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly NodeSettled[]): void {
+  const fresh = new Map(settled.filter((one) => !run.done.includes(one.node)).map((one) => [one.node, one]));
+  if (fresh.size === 0) return;
+  run.done.push(...fresh.keys());
+  state.nodes = state.nodes.map((node) => {
+    const one = fresh.get(node.name);
+    return one === undefined ? node : transition(node, { kind: 'settled', settled: one });
+  });
+}
+
+export function markStarted(state: ClusterState, node: string): void {
+  updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
+}
+
+/** Ends the run in progress and files its summary. Every node of it has settled by then. */
+export function finishRun(
+  state: ClusterState,
+  run: ActiveRun,
+  settled: readonly NodeSettled[],
+  outcome: RunOutcome,
+  endedAt: string,
+): void {
+  settleNodes(state, run, settled);
+  const count = (...outcomes: NodeSettled['outcome'][]): number =>
+    settled.filter((node) => outcomes.includes(node.outcome)).length;
+  const summary: RunSummary = {
+    number: run.number,
+    trigger: run.trigger,
+    outcome,
+    by: run.by,
+    reason: run.reason,
+    startedAt: run.startedAt,
+    endedAt,
+    total: run.nodes.length,
+    patched: count('patched'),
+    upToDate: count('up-to-date'),
+    rebootPending: count('reboot-pending'),
+    failed: count('failed'),
+    notTried: count('not-tried', 'skipped', 'cancelled'),
+  };
+  state.runs = [...state.runs, summary].slice(-KEPT_RUNS);
+  state.run = null;
+}
+
+export function recordWindow(state: ClusterState, at: string, result: string): void {
+  state.windows = [...state.windows, { at, result }].slice(-KEPT_WINDOWS);
+}
+
+export function recordRefusal(state: ClusterState, refusal: Refusal): void {
+  state.lastRefusal = refusal;
+}
+
+/** The answer that was given to this request id before; undefined when it is new. */
+export function answerFor(state: ClusterState, requestId: string | undefined): unknown {
+  return requestId === undefined ? undefined : state.answered.find((entry) => entry.id === requestId)?.answer;
+}
+
+export function remember(state: ClusterState, requestId: string | undefined, answer: unknown): void {
+  if (requestId === undefined) return;
+  state.answered = [...state.answered, { id: requestId, answer }].slice(-KEPT_REQUESTS);
+}
+
+/** Takes in what was read from a node outside a run. */
+export function readNode(state: ClusterState, name: string, facts: NodeFacts, at: string): void {
+  const reading: NodeReading = {
+    at,
+    osVersion: facts.osVersion,
+    kernel: facts.kernelRunning,
+    pendingUpdates: null,
+    rebootRequired: facts.reboot.required,
+    packageSetDigest: facts.packages.digest,
+  };
+  updateNodes(state, new Set([name]), (node) => transition(node, { kind: 'read', reading }));
+}
+
+function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
+  return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'owed' : 'not-asked');
+}
+
+function scheduleKey(spec: SelfManagedSpec): string {
+  return canonicalJson({ schedule: spec.patching.schedule ?? null, timeZone: spec.patching.timeZone });
+}
+
+function updateNodes(state: ClusterState, names: ReadonlySet<string>, change: (node: NodeStatus) => NodeStatus): void {
+  state.nodes = state.nodes.map((node) => (names.has(node.name) ? change(node) : node));
+}

@@ -1,0 +1,226 @@
+import type { ActiveRun, ClusterState } from './cluster-state';
+import { isPatchable } from './cluster-state';
+import { parseDuration } from './duration';
+import type { RunPolicy, RunTrigger, Tightening } from './run';
+import { orderNodes } from './run';
+import type { NodeSpec, SelfManagedSpec } from './spec';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** New machines may still be coming up when their boot patch starts. */
+const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
+
+/** How often a reboot-pending node is looked at, so that a reboot by hand is noticed the same day. */
+const RECHECK_EVERY_MS = 6 * HOUR_MS;
+
+/** How soon the next windows are asked for again after that failed. */
+export const SCHEDULE_RETRY_MS = HOUR_MS;
+
+/** A quiet cluster still starts a fresh history this often, which is how it reaches new workflow code. */
+export const MAX_GENERATION_MS = 7 * 24 * HOUR_MS;
+
+/** What the workflow engine knows and the state does not. */
+export interface Surroundings {
+  /** A rollout works on the run in progress at this moment. */
+  rolloutRunning: boolean;
+  /** A fresh history is due and nothing of this one is in flight. */
+  freshHistoryDue: boolean;
+  /** Something is in flight besides the rollout, e.g. a look at reboot-pending nodes. */
+  rechecking: boolean;
+}
+
+export interface RunStart {
+  trigger: RunTrigger;
+  /** In patching order. */
+  nodes: NodeSpec[];
+  policy: RunPolicy;
+  by: string | null;
+  reason: string | null;
+  /** The window that this run fills, and what is recorded for it. */
+  window: { at: string; result: string } | null;
+}
+
+/** What a cluster does next. `why` is for people. */
+export type Decision = { why: string } & (
+  | { do: 'finish' }
+  | { do: 'load-windows' }
+  | { do: 'pass-window'; at: string; result: string }
+  | { do: 'start-run'; start: RunStart }
+  | { do: 'resume-run' }
+  | { do: 'drop-suspended-run' }
+  | { do: 'recheck'; nodes: string[] }
+  | { do: 'continue-as-new' }
+  | { do: 'sleep'; untilMs: number | null }
+);
+
+/**
+ * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, moment and surroundings always give
+ * the same answer. Every decision but `sleep` changes the state when carried out, so it is asked again until it sleeps.
+ */
+export function decide(state: ClusterState, now: number, around: Surroundings): Decision {
+  const { spec, run } = state;
+  if (state.removing !== null) {
+    if (run === null) return { do: 'finish', why: `removed by ${state.removing}` };
+    if (!around.rolloutRunning) return { do: 'drop-suspended-run', why: `the cluster is being removed` };
+    return { do: 'sleep', untilMs: null, why: `run ${run.number} is being cancelled before the cluster is removed` };
+  }
+  if (!isPatchable(spec)) {
+    return around.freshHistoryDue
+      ? { do: 'continue-as-new', why: 'a fresh history is due' }
+      : { do: 'sleep', untilMs: null, why: 'this cluster is not patched by ospatch' };
+  }
+  return decidePatchable(state, spec, now, around);
+}
+
+function decidePatchable(state: ClusterState, spec: SelfManagedSpec, now: number, around: Surroundings): Decision {
+  const { run, schedule } = state;
+  const retryDue = schedule.retryAt === null || Date.parse(schedule.retryAt) <= now;
+  if (spec.patching.schedule !== undefined && schedule.next === null && retryDue) {
+    return { do: 'load-windows', why: 'the next windows are not known yet' };
+  }
+
+  const window = schedule.next?.[0];
+  const due = window !== undefined && Date.parse(window) <= now ? window : null;
+  if (due !== null) {
+    const passed = passWindow(state, spec, due, now);
+    if (passed !== null) return { do: 'pass-window', at: due, result: passed, why: `the window of ${due} has passed` };
+  }
+
+  if (run !== null) return decideInRun(state, run, now, around, window);
+  if (state.paused !== null) return sleep(state, now, around, window, `paused by ${state.paused.by}`);
+
+  if (state.request !== null) {
+    const { by, reason } = state.request;
+    return startRun(spec, 'on-demand', state.request.nodes, { by, reason, why: `asked for by ${by}` });
+  }
+  if (due !== null) {
+    const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
+    return startRun(spec, 'schedule', null, {
+      window: { at: due, result: `run ${state.nextRun}${late}` },
+      why: `the window of ${due} has come`,
+    });
+  }
+  const owed = state.nodes.filter((node) => node.bootPatch === 'owed').map((node) => node.name);
+  if (owed.length > 0) {
+    return startRun(spec, 'boot', owed, { why: `${owed.length} nodes have entered the cluster` });
+  }
+
+  const pending = state.nodes.filter((node) => node.state === 'reboot-pending').map((node) => node.name);
+  if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
+    return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
+  }
+  return sleep(state, now, around, window, 'nothing to do before the next window');
+}
+
+function decideInRun(
+  state: ClusterState,
+  run: ActiveRun,
+  now: number,
+  around: Surroundings,
+  window: string | undefined,
+): Decision {
+  if (around.rolloutRunning) {
+    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} is in progress` };
+  }
+  if (run.state === 'cancelling') return { do: 'drop-suspended-run', why: `run ${run.number} was cancelled` };
+  if (state.paused === null) return { do: 'resume-run', why: `run ${run.number} goes on` };
+  return sleep(state, now, around, window, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+/** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
+function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, now: number): string | null {
+  const { run, paused } = state;
+  if (paused !== null) return 'missed (paused)';
+  // A run of some nodes does not stand in for the others: their window waits until that run has ended.
+  if (run !== null && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
+  const latest = Date.parse(window) + startWithinMs(spec);
+  if (now > latest) return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
+  return null;
+}
+
+function coversAllNodes(run: ActiveRun, spec: SelfManagedSpec): boolean {
+  const names = new Set(run.nodes.map((node) => node.name));
+  return spec.nodes.every((node) => names.has(node.name));
+}
+
+function startWithinMs(spec: SelfManagedSpec): number {
+  return parseDuration(spec.patching.schedule?.startWithin ?? '1h');
+}
+
+function startRun(
+  spec: SelfManagedSpec,
+  trigger: RunTrigger,
+  names: string[] | null,
+  more: { by?: string; reason?: string | null; window?: RunStart['window']; why: string },
+): Decision {
+  const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
+  return {
+    do: 'start-run',
+    why: more.why,
+    start: {
+      trigger,
+      nodes: orderNodes(wanted, spec.patching.rollout.order),
+      policy: policyFor(spec, trigger),
+      by: more.by ?? null,
+      reason: more.reason ?? null,
+      window: more.window ?? null,
+    },
+  };
+}
+
+function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
+  const { patching } = spec;
+  const configured = parseDuration(patching.unreachableTimeout);
+  return {
+    rebootIfRequired: patching.rebootIfRequired,
+    withoutDrain: patching.withoutDrain,
+    onFailure: patching.rollout.onFailure,
+    unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
+  };
+}
+
+function recheckAt(state: ClusterState): number {
+  const lastRunEnd = state.runs.at(-1)?.endedAt;
+  const last = Math.max(
+    state.recheckedAt === null ? 0 : Date.parse(state.recheckedAt),
+    lastRunEnd === undefined ? 0 : Date.parse(lastRunEnd),
+  );
+  return last + RECHECK_EVERY_MS;
+}
+
+function windowAfter(window: string | undefined, now: number): number | null {
+  if (window === undefined) return null;
+  const at = Date.parse(window);
+  // A due window that waits for the end of a run is looked at again when that run ends.
+  return at > now ? at : null;
+}
+
+function sleep(
+  state: ClusterState,
+  now: number,
+  around: Surroundings,
+  window: string | undefined,
+  why: string,
+): Decision {
+  if (around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
+  const wakeUps: number[] = [];
+  const nextWindow = windowAfter(window, now);
+  if (nextWindow !== null) wakeUps.push(nextWindow);
+  if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
+  const waiting = state.run === null && state.paused === null;
+  if (waiting && !around.rechecking && state.nodes.some((node) => node.state === 'reboot-pending')) {
+    wakeUps.push(recheckAt(state));
+  }
+  return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };
+}
+
+/** What a rollout in progress has to be told: only ever less than it was started with. */
+export function tighteningFor(state: ClusterState, run: ActiveRun): Tightening {
+  const present = new Set(isPatchable(state.spec) ? state.spec.nodes.map((node) => node.name) : []);
+  return {
+    rebootsForbidden: !run.policy.rebootIfRequired,
+    removedNodes: run.nodes.map((node) => node.name).filter((name) => !present.has(name)),
+    paused: state.paused !== null,
+  };
+}

@@ -1,0 +1,33 @@
+/** Workflow ids. A fixed id is a lock: Temporal runs at most one workflow of an id at a time. */
+
+export const TASK_QUEUE = 'ospatch';
+
+/** Names of the workflow functions, as they stand in the Temporal UI. */
+export const WORKFLOW_TYPES = {
+  cluster: 'cluster',
+  rollout: 'rollout',
+  patchNode: 'patchNode',
+  checkCluster: 'checkCluster',
+  readNodeLog: 'readNodeLog',
+} as const;
+
+export function clusterWorkflowId(cluster: string): string {
+  return `cluster/${cluster}`;
+}
+
+export function rolloutWorkflowId(cluster: string, run: number): string {
+  return `${clusterWorkflowId(cluster)}/run/${run}`;
+}
+
+/** The same for every run, so that no two runs ever work on one node at once. */
+export function nodeWorkflowId(cluster: string, node: string): string {
+  return `${clusterWorkflowId(cluster)}/node/${node}`;
+}
+
+export function checkWorkflowId(cluster: string, unique: string): string {
+  return `${clusterWorkflowId(cluster)}/check/${unique}`;
+}
+
+export function logWorkflowId(cluster: string, node: string, unique: string): string {
+  return `${clusterWorkflowId(cluster)}/log/${node}/${unique}`;
+}

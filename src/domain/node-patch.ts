@@ -1,0 +1,138 @@
+import type { ErrorInfo } from './errors';
+import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
+import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
+import { toNodeError } from './node-status';
+
+/** A node that still asks for a reboot after this many in one run has a problem that no further reboot cures. */
+export const MAX_REBOOTS_PER_RUN = 2;
+
+/** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
+export const MAX_APPLY_ATTEMPTS = 3;
+
+export interface StepRecord {
+  step: NodeStep;
+  startedAt: string;
+  durationMs: number;
+}
+
+/** The full record of one node patch: the result of the `patchNode` workflow. Times are ISO 8601. */
+export interface NodePatchResult {
+  node: string;
+  run: number;
+  outcome: NodeOutcome;
+  /** Names the jobs on the node: `<token>-<phase>-<attempt>`. */
+  token: string;
+  startedAt: string;
+  endedAt: string;
+  changes: PackageChange[];
+  keptBack: PatchPlan['keptBack'];
+  keptConfigFiles: string[];
+  appliedAt: string | null;
+  before: NodeSnapshot | null;
+  after: NodeSnapshot | null;
+  reboots: number;
+  pendingUpdates: number | null;
+  rebootReasons: string[];
+  steps: StepRecord[];
+  error: ErrorInfo | null;
+}
+
+/** What is compared before and after. */
+export interface NodeSnapshot {
+  at: string;
+  osVersion: string;
+  kernel: string;
+  bootId: string;
+  packageSetDigest: string;
+  rebootRequired: boolean;
+}
+
+export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
+  return {
+    at,
+    osVersion: facts.osVersion,
+    kernel: facts.kernelRunning,
+    bootId: facts.bootId,
+    packageSetDigest: facts.packages.digest,
+    rebootRequired: facts.reboot.required,
+  };
+}
+
+export type PatchDecision =
+  | { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' }
+  | { do: 'apply' }
+  | { do: 'reboot' };
+
+/** What a node needs after preflight. A reboot owed from before is work of its own, when reboots are allowed. */
+export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllowed: boolean): PatchDecision {
+  if (plan.changes.length > 0) return { do: 'apply' };
+  if (!rebootRequired) return { do: 'nothing', outcome: 'up-to-date' };
+  return rebootAllowed ? { do: 'reboot' } : { do: 'nothing', outcome: 'reboot-pending' };
+}
+
+export type RebootDecision =
+  | { do: 'reboot' }
+  | { do: 'finish'; outcome: 'patched' | 'reboot-pending' }
+  | { do: 'fail'; error: ErrorInfo };
+
+/** What a node needs once its packages are in place, asked again after every reboot. */
+export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {
+  if (!facts.reboot.required) return { do: 'finish', outcome: 'patched' };
+  if (!rebootAllowed) return { do: 'finish', outcome: 'reboot-pending' };
+  if (reboots < MAX_REBOOTS_PER_RUN) return { do: 'reboot' };
+  return {
+    do: 'fail',
+    error: {
+      type: 'RebootFailed',
+      message: `${node} still asks for a reboot after ${reboots} reboots (${facts.reboot.reasons.join('; ') || 'no reason given'}).`,
+      remedy: 'find out on the node what keeps asking for it, then patch the node again',
+    },
+  };
+}
+
+/** What is wrong with a node after the work, compared with before; null = healthy. */
+export function findDamage(node: string, before: NodeFacts, after: NodeFacts): ErrorInfo | null {
+  if (after.packages.problems.length > 0) {
+    return {
+      type: 'PackagesBroken',
+      message: `the package database of ${node} is not consistent: ${after.packages.problems.join('; ')}.`,
+      remedy: `log in to ${node} and repair it, then patch the node again`,
+    };
+  }
+  const newlyFailed = after.failedUnits.filter((unit) => !before.failedUnits.includes(unit));
+  if (newlyFailed.length > 0) {
+    return {
+      type: 'Unhealthy',
+      message: `units that ran before have failed on ${node}: ${newlyFailed.join(', ')}.`,
+      remedy: `see journalctl -u ${newlyFailed[0] ?? ''} on ${node}`,
+    };
+  }
+  return null;
+}
+
+/** The part of a node patch that the cluster keeps. */
+export function toSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
+  return {
+    node: result.node,
+    outcome: result.outcome,
+    appliedAt: result.appliedAt,
+    packagesChanged: result.changes.length,
+    reboots: result.reboots,
+    reading: toReading(result),
+    error: result.error === null ? null : toNodeError(result.error),
+    workflowRunId,
+  };
+}
+
+function toReading(result: NodePatchResult): NodeReading | null {
+  const last = result.after ?? result.before;
+  if (last === null) return null;
+  return {
+    at: last.at,
+    osVersion: last.osVersion,
+    kernel: last.kernel,
+    pendingUpdates: result.pendingUpdates,
+    rebootRequired: last.rebootRequired,
+    packageSetDigest: last.packageSetDigest,
+  };
+}

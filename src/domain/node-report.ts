@@ -1,0 +1,100 @@
+/** What activities report about a node; all plain JSON. */
+
+/** One package change of a plan or of a finished apply. */
+export interface PackageChange {
+  name: string;
+  /** Architecture as the package manager names it, when it says so. */
+  arch?: string;
+  /** Installed version before; null for a newly installed package. */
+  from: string | null;
+  /** Version after; null for a removed package. */
+  to: string | null;
+}
+
+/** Everything one `facts` call tells about a node. Text from the node is capped and free of control characters. */
+export interface NodeFacts {
+  /** Protocol number of the helper. */
+  protocol: number;
+  os: { id: string; versionId: string; codename: string; prettyName: string };
+  /** Point release where the OS has one, e.g. `Debian GNU/Linux 12.15`. This is the Patched Version. */
+  osVersion: string;
+  packageManager: string;
+  arch: string;
+  kernelRunning: string;
+  /** Newest installed kernel; null when it cannot be told (containers, no kernel package). */
+  kernelNewest: string | null;
+  bootId: string;
+  /** Virtualisation as systemd-detect-virt names a container (`systemd-nspawn`, `lxc`), null on a real machine or VM. */
+  container: string | null;
+  reboot: { required: boolean; reasons: string[] };
+  packages: {
+    count: number;
+    /** `sha256:` and the first 16 hex digits of the digest over the sorted `name:arch=version` list. */
+    digest: string;
+    /** What is wrong with the package database (half-installed packages, an interrupted transaction); empty = healthy. */
+    problems: string[];
+  };
+  /** Who holds a package-manager lock now, e.g. `apt-get (pid 812)`; null when free. */
+  lockHolder: string | null;
+  /** Job id of a running ospatch job on the node, if any. */
+  job: string | null;
+  diskFreeMiB: { root: number; var: number; boot: number };
+  /** systemctl is-system-running: running, degraded, starting, ... */
+  systemState: string;
+  failedUnits: string[];
+  /** Others that patch this node (unattended-upgrades, dnf-automatic) and are active. */
+  otherUpdaters: string[];
+  /** Others that reboot this node (unattended-upgrades with Automatic-Reboot, kured, ...). */
+  rebootOwners: string[];
+  /** Active Kubernetes agents: kubelet, k3s, rke2-server, ... */
+  kubernetesAgents: string[];
+  /** The node's clock, ISO 8601 UTC; a note only, no decision uses it. */
+  clock: string;
+}
+
+/** What an apply would do now. */
+export interface PatchPlan {
+  changes: PackageChange[];
+  /** Packages with a newer version that stay as they are, with the reason (`held`, `kubernetes`, `phased`). */
+  keptBack: { name: string; reason: string }[];
+  /** Digest of exactly this set; apply does nothing when the set has changed meanwhile. */
+  digest: string;
+}
+
+/** Answer of the `preflight` activity. */
+export interface PreflightReport {
+  facts: NodeFacts;
+  plan: PatchPlan;
+}
+
+/** Answer of the `apply` activity: the package transaction ended and the node said so. */
+export interface ApplyReport {
+  changes: PackageChange[];
+  /** Configuration files whose packaged version was put aside (`*.dpkg-dist` and the like). */
+  keptConfigFiles: string[];
+  /** `error` is set when the package manager failed; what did change is still in `changes`. */
+  error: import('./errors').ErrorInfo | null;
+  /** Size of the job's log on the node, in bytes. */
+  logBytes: number;
+}
+
+/**
+ * How a phase ended. `interrupted`: it was proven dead without an exit code (power cut, out of memory), so a repair and
+ * a new attempt are due. Anything else that goes wrong is an error of its own type.
+ */
+export type PhaseOutcome<R> =
+  | { state: 'done'; result: R }
+  | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
+
+/** What a running node activity tells by heartbeat, for people who watch. */
+export interface NodeProgress {
+  step: NodeStep;
+  /** Packages finished so far and in all, during apply. */
+  done?: number;
+  total?: number;
+  /** What it waits for, in words, e.g. `package lock held by apt-get (pid 812)`. */
+  waitingFor?: string;
+}
+
+export const NODE_STEPS = ['preflight', 'drain', 'apply', 'repair', 'reboot', 'verify', 'uncordon'] as const;
+export type NodeStep = (typeof NODE_STEPS)[number];

@@ -1,0 +1,174 @@
+import type { ErrorInfo } from './errors';
+import type { NodeRole } from './spec';
+import { plainText } from './text';
+
+export const NODE_STATES = [
+  'unknown',
+  'up-to-date',
+  'waiting',
+  'patching',
+  'patched',
+  'reboot-pending',
+  'failed',
+  'skipped',
+  'not-tried',
+] as const;
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** How one node patch ended. */
+export const NODE_OUTCOMES = [
+  'up-to-date',
+  'patched',
+  'reboot-pending',
+  'failed',
+  'skipped',
+  'not-tried',
+  'cancelled',
+] as const;
+export type NodeOutcome = (typeof NODE_OUTCOMES)[number];
+
+/** Whether the node still has to be brought to the latest patch version because it entered the cluster. */
+export type BootPatch = 'not-asked' | 'owed' | 'done' | 'failed';
+
+/** What the cluster knows about one node. Kept for years for every node, so it stays small. Times are ISO 8601. */
+export interface NodeStatus {
+  name: string;
+  role: NodeRole;
+  state: NodeState;
+  lastOutcome: NodeOutcome | null;
+  bootPatch: BootPatch;
+  /** When an apply that changed at least one package ended, even if the reboot after it failed. */
+  lastAppliedPatchTime: string | null;
+  /** OS version read by the last successful check or verify, e.g. `Debian GNU/Linux 12.15`. */
+  patchedVersion: string | null;
+  kernel: string | null;
+  pendingUpdates: number | null;
+  rebootRequired: boolean | null;
+  packageSetDigest: string | null;
+  lastCheckedTime: string | null;
+  lastError: NodeError | null;
+}
+
+export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
+
+/** What was read from a node at `at`. */
+export interface NodeReading {
+  at: string;
+  osVersion: string;
+  kernel: string;
+  pendingUpdates: number | null;
+  rebootRequired: boolean;
+  packageSetDigest: string;
+}
+
+/** The end of one node patch, as small as the cluster keeps it. */
+export interface NodeSettled {
+  node: string;
+  outcome: NodeOutcome;
+  /** When packages were changed; null when none were. */
+  appliedAt: string | null;
+  packagesChanged: number;
+  reboots: number;
+  /** The last successful reading; null when the node could not be read. */
+  reading: NodeReading | null;
+  error: NodeError | null;
+  /** Run id of the patchNode workflow that holds the full record; null when none was started. */
+  workflowRunId: string | null;
+}
+
+export type NodeEvent =
+  | { kind: 'queued' }
+  | { kind: 'started' }
+  | { kind: 'settled'; settled: NodeSettled }
+  | { kind: 'read'; reading: NodeReading };
+
+export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch): NodeStatus {
+  return {
+    name,
+    role,
+    state: 'unknown',
+    lastOutcome: null,
+    bootPatch,
+    lastAppliedPatchTime: null,
+    patchedVersion: null,
+    kernel: null,
+    pendingUpdates: null,
+    rebootRequired: null,
+    packageSetDigest: null,
+    lastCheckedTime: null,
+    lastError: null,
+  };
+}
+
+/** The one door through which a node's status changes. */
+export function transition(status: NodeStatus, event: NodeEvent): NodeStatus {
+  switch (event.kind) {
+    case 'queued':
+      return { ...status, state: 'waiting' };
+    case 'started':
+      return { ...status, state: 'patching' };
+    case 'read':
+      return afterReading(status, event.reading);
+    case 'settled':
+      return afterPatch(status, event.settled);
+  }
+}
+
+/** Cuts an error down to what a status keeps. */
+export function toNodeError(error: ErrorInfo): NodeError {
+  return {
+    type: error.type,
+    message: plainText(error.message, 400),
+    ...(error.remedy === undefined ? {} : { remedy: plainText(error.remedy, 200) }),
+  };
+}
+
+function withReading(status: NodeStatus, reading: NodeReading): NodeStatus {
+  return {
+    ...status,
+    patchedVersion: reading.osVersion,
+    kernel: reading.kernel,
+    pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
+    rebootRequired: reading.rebootRequired,
+    packageSetDigest: reading.packageSetDigest,
+    lastCheckedTime: reading.at,
+  };
+}
+
+/** A reading outside a run: the one thing it may settle is a reboot that somebody did by hand. */
+function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
+  const next = withReading(status, reading);
+  const rebootedByHand = status.state === 'reboot-pending' && !reading.rebootRequired;
+  return rebootedByHand ? { ...next, state: 'patched' } : next;
+}
+
+function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
+  const known = settled.reading === null ? status : withReading(status, settled.reading);
+  return {
+    ...known,
+    state: stateAfter(settled),
+    lastOutcome: settled.outcome,
+    bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
+    lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
+    lastError: settled.error,
+  };
+}
+
+function stateAfter(settled: NodeSettled): NodeState {
+  // A cancelled node patch that changed nothing has not been tried; one that did change the node must not look fine.
+  if (settled.outcome === 'cancelled') return settled.appliedAt === null ? 'not-tried' : 'failed';
+  return settled.outcome;
+}
+
+/**
+ * A node that was owed its boot patch and did not get it counts as failed, also when its run stopped before it: were it
+ * still owed, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
+ */
+function bootPatchAfter(before: BootPatch, outcome: NodeOutcome): BootPatch {
+  if (before === 'not-asked') return before;
+  return outcome === 'patched' || outcome === 'up-to-date' || outcome === 'reboot-pending'
+    ? 'done'
+    : before === 'done'
+      ? before
+      : 'failed';
+}

@@ -1,0 +1,119 @@
+/** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
+import type { ClusterStatus } from './messages';
+import type { NodePatchResult } from './node-patch';
+import type { NodeState, NodeStatus } from './node-status';
+import type { RolloutProgress, RunTrigger } from './run';
+import { plainText } from './text';
+
+/** More rows than this make the page slow; the worst come first and the rest is counted. */
+const MAX_ROWS = 100;
+
+const NONE = '–';
+
+/** Worst first: what needs a human, then what moves, then what is fine. */
+const SEVERITY: readonly NodeState[] = [
+  'failed',
+  'not-tried',
+  'reboot-pending',
+  'skipped',
+  'patching',
+  'waiting',
+  'unknown',
+  'patched',
+  'up-to-date',
+];
+
+/** The Node table with what surrounds it. */
+export function renderCluster(status: ClusterStatus, explanation: string): string {
+  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
+  return [
+    ...nodeTable(status.nodes),
+    '',
+    `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
+    '',
+    `**Next window:** ${status.nextWindow ?? 'none, on demand only'}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
+    ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
+    ...(status.run === null
+      ? []
+      : ['', `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} nodes`]),
+    ...(status.lastRun === null
+      ? []
+      : [
+          '',
+          `**Last run:** ${status.lastRun.number} (${status.lastRun.trigger}), ${status.lastRun.outcome} at ${status.lastRun.endedAt}`,
+        ]),
+    ...(status.lastRefusal === null
+      ? []
+      : [
+          '',
+          `**Last refusal:** ${text(status.lastRefusal.what)} by ${text(status.lastRefusal.by)} at ${status.lastRefusal.at}: ${text(status.lastRefusal.why)}`,
+        ]),
+  ].join('\n');
+}
+
+/** What a rollout shows of itself. */
+export function renderRollout(progress: RolloutProgress): string {
+  const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
+    const cells = [node.node, node.outcome, String(node.packagesChanged), String(node.reboots), node.error?.message ?? ''];
+    return `| ${cells.map(text).join(' | ')} |`;
+  });
+  return [
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} nodes${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
+    '',
+    '| Node | Outcome | Packages | Reboots | Error |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** What a node patch shows of itself. */
+export function renderNodePatch(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
+  const ended = result.endedAt !== '';
+  return [
+    `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended ? `: ${result.outcome}` : ''}`,
+    '',
+    '| Step | Started | Seconds |',
+    '|---|---|---|',
+    ...result.steps.map((step) => `| ${step.step} | ${step.startedAt} | ${(step.durationMs / 1000).toFixed(1)} |`),
+    ...(result.before === null ? [] : ['', `**Before:** ${text(result.before.osVersion)}, kernel ${text(result.before.kernel)}`]),
+    ...(result.after === null ? [] : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
+    ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
+    ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
+  ].join('\n');
+}
+
+function nodeTable(nodes: readonly NodeStatus[]): string[] {
+  const worstFirst = [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state));
+  const rows = worstFirst.slice(0, MAX_ROWS).map((node) => {
+    const cells = [
+      node.name,
+      node.role,
+      node.state,
+      node.lastAppliedPatchTime ?? NONE,
+      node.patchedVersion ?? NONE,
+      node.kernel ?? NONE,
+      node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
+      node.lastError?.message ?? '',
+    ];
+    return `| ${cells.map(text).join(' | ')} |`;
+  });
+  const hidden = nodes.length - rows.length;
+  return [
+    '| Node | Role | State | Last Applied Patch Time | Patched Version | Kernel | Pending | Last error |',
+    '|---|---|---|---|---|---|---|---|',
+    ...rows,
+    ...(hidden > 0 ? ['', `and ${hidden} more nodes (${countStates(nodes)})`] : []),
+  ];
+}
+
+function countStates(nodes: readonly NodeStatus[]): string {
+  return SEVERITY.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ state, count }) => `${count} ${state}`)
+    .join(', ');
+}
+
+/** Text from nodes and people must not become markup. */
+function text(value: string): string {
+  return plainText(value, 300).replace(/[\\`*_[\]<>|]/g, '\\$&');
+}

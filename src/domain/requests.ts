@@ -1,0 +1,166 @@
+/**
+ * What a cluster does with each request. Every request has a check, which only looks (update validators must not write),
+ * and an act, which is called when the check found nothing against it.
+ */
+import type { ClusterState } from './cluster-state';
+import { applySpecToState, answerFor, isPatchable, recordRefusal, remember } from './cluster-state';
+import type {
+  ApplySpecAnswer,
+  ApplySpecMessage,
+  CancelRunAnswer,
+  Message,
+  PatchNowAnswer,
+  PatchNowMessage,
+  PauseAnswer,
+  RemoveAnswer,
+  SignalName,
+} from './messages';
+import { notPatchableReason } from './messages';
+import { MAX_NODES } from './spec';
+import { plainText } from './text';
+
+const UNKNOWN_SENDER = 'someone who did not say';
+
+/** Answers to the requests that exist both as signal and as update. */
+export interface Answers {
+  patchNow: PatchNowAnswer;
+  pause: PauseAnswer;
+  resume: PauseAnswer;
+  cancelRun: CancelRunAnswer;
+}
+
+/** Why the request cannot be carried out, in one sentence; null when it can. */
+export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
+  if (answerFor(state, message.requestId) !== undefined) return null;
+  const refused = notPatchableReason(state.spec.type) ?? beingRemoved(state);
+  if (refused !== null) return refused;
+  if (what !== 'patchNow' && message.nodes !== undefined) return `${what} takes no nodes; it counts for the whole cluster`;
+  switch (what) {
+    case 'patchNow':
+      return checkPatchNow(state, message);
+    case 'cancelRun':
+      return state.run === null ? 'no run is in progress, so there is nothing to cancel' : null;
+    case 'pause':
+    case 'resume':
+      return null;
+  }
+}
+
+/** Carries out a checked request at `now` (ISO 8601) and returns its answer. */
+export function actOnRequest<W extends SignalName>(
+  state: ClusterState,
+  what: W,
+  message: PatchNowMessage,
+  now: string,
+): Answers[W];
+export function actOnRequest(
+  state: ClusterState,
+  what: SignalName,
+  message: PatchNowMessage,
+  now: string,
+): Answers[SignalName] {
+  const before = answerFor(state, message.requestId);
+  if (before !== undefined) return before as Answers[SignalName];
+  const answer = act(state, what, message, now);
+  remember(state, message.requestId, answer);
+  return answer;
+}
+
+/** Keeps a refusal where whoever sent a signal can find it. */
+export function refuseRequest(state: ClusterState, what: string, by: string | undefined, why: string, now: string): void {
+  recordRefusal(state, { at: now, by: by ?? UNKNOWN_SENDER, what: plainText(what, 100), why: plainText(why, 500) });
+}
+
+/** Why a spec cannot be put into force here; null when it can. Its shape is valid already. */
+export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): string | null {
+  const { spec } = message;
+  const removed = beingRemoved(state);
+  if (removed !== null) return removed;
+  if (spec.name !== state.spec.name) return `this is cluster ${state.spec.name}, the spec is for ${spec.name}`;
+  if (spec.type !== state.spec.type) {
+    return `the type of a cluster cannot be changed (from ${state.spec.type} to ${spec.type}); remove the cluster and apply it again`;
+  }
+  if (isPatchable(spec) && spec.nodes.length > MAX_NODES) return `${spec.nodes.length} nodes; at most ${MAX_NODES} are allowed`;
+  return null;
+}
+
+export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
+  const changes = applySpecToState(state, message.spec, now);
+  const { run, spec } = state;
+  if (run !== null && isPatchable(spec) && !spec.patching.rebootIfRequired) run.policy.rebootIfRequired = false;
+  // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
+  const created = message.applyId === state.createdBy;
+  if (created) state.createdBy = null;
+  return {
+    result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
+    changes: created ? [] : changes,
+    notice: notPatchableReason(spec.type),
+  };
+}
+
+export function actOnRemove(state: ClusterState, message: Message): RemoveAnswer {
+  state.removing ??= message.by ?? UNKNOWN_SENDER;
+  state.request = null;
+  if (state.run !== null) state.run.state = 'cancelling';
+  return { run: state.run?.number ?? null };
+}
+
+function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {
+  switch (what) {
+    case 'patchNow':
+      return actOnPatchNow(state, message);
+    case 'pause': {
+      const changed = state.paused === null;
+      state.paused ??= { at: now, by: message.by ?? UNKNOWN_SENDER, reason: message.reason ?? null };
+      return { paused: true, changed };
+    }
+    case 'resume': {
+      const changed = state.paused !== null;
+      state.paused = null;
+      return { paused: false, changed };
+    }
+    case 'cancelRun': {
+      const { run } = state;
+      if (run === null) throw new RangeError('cancelRun was not checked');
+      run.state = 'cancelling';
+      // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
+      state.request = null;
+      return { run: run.number };
+    }
+  }
+}
+
+function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {
+  if (state.paused !== null) {
+    const { at, by, reason } = state.paused;
+    return `the cluster is paused by ${by} since ${at}${reason === null ? '' : ` (${reason})`}; resume it first`;
+  }
+  const known = new Set(state.nodes.map((node) => node.name));
+  const unknown = (message.nodes ?? []).filter((name) => !known.has(name));
+  if (unknown.length === 0) return null;
+  const names = [...known].slice(0, 10).join(', ');
+  const more = known.size > 10 ? `, ... (${known.size} in all)` : '';
+  return `no such node: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the nodes are ${names}${more}`;
+}
+
+/** A request during a run is merged into one follow-up run: all nodes if anybody asked for all, else the named ones. */
+function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowAnswer {
+  const nodes = message.nodes ?? null;
+  const by = message.by ?? UNKNOWN_SENDER;
+  const reason = message.reason ?? null;
+  const waiting = state.request;
+  state.request =
+    waiting === null
+      ? { nodes, by, reason }
+      : {
+          nodes: waiting.nodes === null || nodes === null ? null : [...new Set([...waiting.nodes, ...nodes])],
+          by: waiting.by === by ? by : plainText(`${waiting.by}, ${by}`, 200),
+          reason: waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
+        };
+  const after = state.run?.number ?? null;
+  return { run: state.nextRun, started: after === null, after };
+}
+
+function beingRemoved(state: ClusterState): string | null {
+  return state.removing === null ? null : `the cluster is being removed by ${state.removing}`;
+}

@@ -1,0 +1,145 @@
+/** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
+import { z } from 'zod';
+import { API_VERSION, CLUSTER_TYPES, HELPER_MODES, MAX_NODES, NODE_ROLES, ON_FAILURE, ROLLOUT_ORDERS } from './spec';
+import { scheduleSchema } from './spec-schedule-schema';
+import * as field from './spec-fields';
+
+const typeError = CLUSTER_TYPES.join(', ');
+const documentError = 'a mapping with apiVersion, name, type, patching, ssh and nodes';
+
+const header = {
+  apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe('Version of this format.'),
+  name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/<name>.'),
+  description: field.description.optional().describe('Free text for people.'),
+};
+
+const sshFields = {
+  user: field.userName.optional().describe('Login user: root, or a user that may run sudo -n. Needed for every node.'),
+  port: field.wholeNumber(1, 65_535).optional().describe('Port of sshd. Default: 22.'),
+  identity: field.identity
+    .optional()
+    .describe(
+      "Name of a private key file in the worker's key directory (OSPATCH_KEY_DIR, default ~/.ssh), or agent for the worker's SSH agent. Never a path. Default: agent.",
+    ),
+  helper: field
+    .choice(HELPER_MODES)
+    .optional()
+    .describe(
+      'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator places it and ospatch never writes it. Default: auto.',
+    ),
+};
+
+const ssh = z.strictObject(
+  {
+    ...sshFields,
+    knownHosts: field.knownHostsFile
+      .optional()
+      .describe('Name of a known_hosts file beside the spec, from which host keys are taken. Default: known_hosts.'),
+  },
+  { error: 'a mapping with user, port, identity, knownHosts and helper' },
+);
+
+const node = z.strictObject(
+  {
+    name: field.nodeName.describe('Name of the node, unique in the cluster; for a Kubernetes node its node name.'),
+    host: field.host.optional().describe('Address to connect to: IPv4, IPv6 or DNS name. Default: the name.'),
+    role: field.choice(NODE_ROLES).default('worker').describe('Role of the node; decides its place in the order.'),
+    zone: field.zone.optional().describe('Failure zone of the node.'),
+    labels: z
+      .record(field.labelKey, field.labelValue, { error: 'a mapping of label keys to text' })
+      .optional()
+      .describe('Labels of the node, as in Kubernetes.'),
+    ssh: z
+      .strictObject(sshFields, { error: 'a mapping with user, port, identity and helper' })
+      .optional()
+      .describe("What differs for this node from the cluster's ssh."),
+    hostKeys: z
+      .array(field.hostKey, { error: 'a list of host keys' })
+      .optional()
+      .describe(
+        'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host. When given, the known_hosts file is not used for this node.',
+      ),
+  },
+  { error: 'a mapping with at least name' },
+);
+
+const rollout = z.strictObject(
+  {
+    order: field.choice(ROLLOUT_ORDERS).default('workers-first').describe('Which role is patched first.'),
+    onFailure: field
+      .choice(ON_FAILURE)
+      .default('stop')
+      .describe('stop: a failed node ends the run, the rest is not tried. continue: go on with the next node.'),
+  },
+  { error: 'a mapping with order and onFailure' },
+);
+
+const patching = z.strictObject(
+  {
+    patchOnBoot: field
+      .flag()
+      .default(false)
+      .describe('Bring each node to the latest patch version once when it enters the cluster.'),
+    rebootIfRequired: field
+      .flag()
+      .default(false)
+      .describe(
+        'true: reboot a node when its patches require it. false: the system reboot is restricted; such a node stays reboot-pending.',
+      ),
+    timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
+    schedule: scheduleSchema
+      .optional()
+      .describe(
+        'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
+      ),
+    rollout: rollout.prefault({}).describe('How a run goes through the nodes.'),
+    unreachableTimeout: field
+      .duration('10s', '1d')
+      .default('10m')
+      .describe('How long a node may be out of reach before anything changed there; a boot run waits at least 30m.'),
+    withoutDrain: field
+      .flag()
+      .default(false)
+      .describe('Patch nodes with an active kubelet, k3s or rke2 although nothing drains them.'),
+  },
+  { error: 'a mapping with patchOnBoot, rebootIfRequired, timeZone, schedule and rollout' },
+);
+
+const nodesError = `a list of 1 to ${MAX_NODES} nodes`;
+
+export const selfManagedSchema = z.strictObject(
+  {
+    ...header,
+    type: z
+      .literal('self-managed', { error: typeError })
+      .default('self-managed')
+      .describe('Nodes that ospatch patches over SSH.'),
+    patching: patching.prefault({}).describe('What is patched when, and how.'),
+    ssh: ssh.optional().describe('How every node is reached; each node may differ in its own ssh.'),
+    nodes: z
+      .array(node, { error: nodesError })
+      .min(1, { error: `found an empty list; allowed: ${nodesError}` })
+      .max(MAX_NODES, {
+        error: ({ input }) =>
+          `found ${(input as unknown[]).length} nodes; allowed: at most ${MAX_NODES} in one cluster; split it`,
+      })
+      .describe(`The nodes, 1 to ${MAX_NODES}.`),
+  },
+  { error: documentError },
+);
+
+export const notPatchableSchema = z.strictObject(
+  {
+    ...header,
+    type: z
+      .enum(['imported', 'eks', 'aks', 'gke', 'managed'], { error: typeError })
+      .describe('A cluster that is listed but not patched by ospatch: somebody else owns its nodes.'),
+  },
+  { error: documentError },
+);
+
+/** For the JSON Schema; `parseSpec` in spec-schema.ts picks the branch by type, which gives better messages. */
+export const specSchema = z.union([selfManagedSchema, notPatchableSchema]);
+
+export type SelfManagedDocument = z.output<typeof selfManagedSchema>;
+export type NotPatchableDocument = z.output<typeof notPatchableSchema>;

@@ -1,0 +1,95 @@
+/**
+ * The single values of a spec. The error text of each says what is allowed; `spec-issues.ts` puts what was found in
+ * front of it. The text of `describe` feeds the JSON Schema and the reference page.
+ */
+import { z } from 'zod';
+import { DURATION_FORM, DURATION_PATTERN, parseDuration } from './duration';
+import { HOST_FORM, isHost } from './spec-hosts';
+import { HOST_KEY_FORM, parseHostKey } from './spec-host-keys';
+
+const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
+const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+// Line breaks and tabs are fine; what could steer a terminal is not.
+const PRINTABLE = /^(?:[^\p{Cc}]|[\n\t])*$/u;
+
+/** Text of a pattern; `allowed` completes the sentence "found X; allowed: ...". */
+function text(pattern: RegExp, allowed: string) {
+  return z.string({ error: allowed }).regex(pattern, { error: allowed });
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: values.join(', ') });
+}
+
+export function flag() {
+  return z.boolean({ error: 'true, false' });
+}
+
+export function wholeNumber(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+export function duration(shortest: string, longest: string) {
+  const error = `${DURATION_FORM}, from ${shortest} to ${longest}`;
+  const [min, max] = [parseDuration(shortest), parseDuration(longest)];
+  return z
+    .string({ error })
+    .regex(DURATION_PATTERN, { error, abort: true })
+    .refine((value) => parseDuration(value) >= min && parseDuration(value) <= max, { error });
+}
+
+export const clusterName = text(
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+  'at most 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit, e.g. prod-eu',
+);
+
+export const description = text(PRINTABLE, 'text without control characters, at most 1000 characters').max(1_000, {
+  error: 'text without control characters, at most 1000 characters',
+});
+
+export const timeZone = text(
+  /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/,
+  'an IANA time zone, e.g. Europe/Berlin or UTC',
+);
+
+const cronForm = 'five cron fields as text: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
+export const cronExpression = text(/\S/, cronForm).max(200, { error: cronForm });
+
+export const userName = text(
+  /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/,
+  'a Linux user name of at most 32 characters: lower-case letters, digits, hyphens and underscores, e.g. ospatch',
+);
+
+export const identity = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/,
+  "agent, or the bare name of a key file in the worker's key directory (no path, no leading dot)",
+);
+
+export const knownHostsFile = text(
+  /^(?!\.\.?$)[A-Za-z0-9_.][A-Za-z0-9_.@+-]{0,127}$/,
+  'the bare name of a file beside the spec (no path), e.g. known_hosts',
+);
+
+export const nodeName = text(
+  DNS_SUBDOMAIN,
+  'lower-case letters, digits, hyphens and dots as in a Kubernetes node name, e.g. worker-1',
+);
+
+export const host = z.string({ error: HOST_FORM }).refine(isHost, { error: HOST_FORM });
+
+const zoneForm = 'at most 63 letters, digits, hyphens, dots and underscores, e.g. eu-central-1a';
+export const zone = text(LABEL_VALUE, zoneForm);
+
+const labelKeyForm = 'a label key as in Kubernetes, e.g. tier or example.com/tier';
+export const labelKey = text(
+  /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/,
+  labelKeyForm,
+);
+const labelValueForm =
+  'text of at most 63 letters, digits, hyphens, dots and underscores (quote numbers and true/false)';
+export const labelValue = text(/^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/, labelValueForm);
+
+export const hostKey = z
+  .string({ error: HOST_KEY_FORM })
+  .refine((value) => parseHostKey(value) !== null, { error: HOST_KEY_FORM });

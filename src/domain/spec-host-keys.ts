@@ -1,0 +1,63 @@
+/** Public host keys as they stand in a known_hosts line after the host: `TYPE BASE64`, perhaps with a comment. */
+export const HOST_KEY_TYPES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'ssh-rsa',
+] as const;
+
+export const HOST_KEY_FORM = `"TYPE BASE64" as in a known_hosts line, TYPE one of ${HOST_KEY_TYPES.join(', ')}`;
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** `TYPE BASE64` without the comment; null when it is not a host key of a supported type. */
+export function parseHostKey(text: string): string | null {
+  const [type, blob] = text.trim().split(/\s+/);
+  if (type === undefined || blob === undefined || !isHostKeyType(type)) return null;
+  const parts = wireStrings(blob);
+  // An Ed25519 key has 32 bytes and no parts after it; the others only have to be complete.
+  if (parts === null || ascii(parts[0]) !== type || parts.length < 2) return null;
+  if (type === 'ssh-ed25519' && (parts.length !== 2 || parts[1]?.length !== 32)) return null;
+  return `${type} ${blob}`;
+}
+
+function isHostKeyType(text: string): boolean {
+  return HOST_KEY_TYPES.some((type) => type === text);
+}
+
+/** The length-prefixed strings an SSH key blob consists of; null when it does not. */
+function wireStrings(base64: string): number[][] | null {
+  const bytes = decodeBase64(base64);
+  if (bytes === null) return null;
+  const parts: number[][] = [];
+  for (let at = 0; at < bytes.length;) {
+    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(at, at + 4);
+    const end = at + 4 + (((a * 256 + b) * 256 + c) * 256 + d);
+    if (at + 4 > bytes.length || end > bytes.length) return null;
+    parts.push(bytes.slice(at + 4, end));
+    at = end;
+  }
+  return parts;
+}
+
+function decodeBase64(text: string): number[] | null {
+  if (!BASE64.test(text)) return null;
+  const bytes: number[] = [];
+  let bits = 0;
+  let held = 0;
+  for (const letter of text.replace(/=+$/, '')) {
+    held = ((held << 6) | ALPHABET.indexOf(letter)) & 0xffff;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push((held >> bits) & 0xff);
+    }
+  }
+  return bytes;
+}
+
+function ascii(bytes: number[] | undefined): string {
+  return String.fromCharCode(...(bytes ?? []));
+}

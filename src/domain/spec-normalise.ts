@@ -1,0 +1,73 @@
+/** From a document as the user wrote it to the spec the rest of the product sees: every short form written out. */
+import type { ClusterSpec, NodeSpec, NotPatchableSpec, Patching, Schedule, SelfManagedSpec, SshAccess } from './spec';
+import type { NotPatchableDocument, SelfManagedDocument } from './spec-document';
+import { parseHostKey } from './spec-host-keys';
+
+type PatchingDocument = SelfManagedDocument['patching'];
+type ScheduleDocument = NonNullable<PatchingDocument['schedule']>;
+type NodeDocument = SelfManagedDocument['nodes'][number];
+type SshDocument = NonNullable<SelfManagedDocument['ssh']>;
+
+export const DEFAULT_SSH = { port: 22, identity: 'agent', helper: 'auto' } as const;
+
+export function normaliseSelfManaged(document: SelfManagedDocument): SelfManagedSpec {
+  return {
+    ...headerOf(document),
+    type: document.type,
+    patching: normalisePatching(document.patching),
+    nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
+  } satisfies ClusterSpec;
+}
+
+export function normaliseNotPatchable(document: NotPatchableDocument): NotPatchableSpec {
+  return { ...headerOf(document), type: document.type } satisfies ClusterSpec;
+}
+
+/** How late a start may happen when the spec does not say so. */
+export function defaultStartWithin(schedule: Record<string, unknown>): string {
+  return schedule['preset'] === 'weekly' || schedule['preset'] === 'every-2-weeks' ? '1h' : '24h';
+}
+
+function headerOf({ apiVersion, name, description }: NotPatchableDocument | SelfManagedDocument) {
+  return { apiVersion, name, ...(description === undefined ? {} : { description }) };
+}
+
+function normalisePatching({ schedule, ...patching }: PatchingDocument): Patching {
+  return { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) };
+}
+
+function normaliseSchedule(document: ScheduleDocument): Schedule {
+  const startWithin = ('startWithin' in document ? document.startWithin : undefined) ?? defaultStartWithin(document);
+  if ('custom' in document) return { custom: document.custom, startWithin };
+  if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), startWithin };
+  if ('once' in document) return { once: document.once.replace(' ', 'T'), startWithin };
+  const anchor = 'anchor' in document ? document.anchor : undefined;
+  return { preset: document.preset, ...(anchor === undefined ? {} : { anchor }), startWithin };
+}
+
+function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {
+  const { labels, zone } = node;
+  return {
+    name: node.name,
+    host: node.host ?? node.name,
+    role: node.role,
+    ...(zone === undefined ? {} : { zone }),
+    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+    ssh: normaliseSsh(node.ssh ?? {}, cluster ?? {}),
+    hostKeys: uniqueHostKeys(node.hostKeys ?? []),
+  };
+}
+
+function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocument): SshAccess {
+  return {
+    // That a user is given somewhere has been checked before.
+    user: node.user ?? cluster.user ?? '',
+    port: node.port ?? cluster.port ?? DEFAULT_SSH.port,
+    identity: node.identity ?? cluster.identity ?? DEFAULT_SSH.identity,
+    helper: node.helper ?? cluster.helper ?? DEFAULT_SSH.helper,
+  };
+}
+
+function uniqueHostKeys(keys: readonly string[]): string[] {
+  return [...new Set(keys.map((key) => parseHostKey(key) ?? key))];
+}

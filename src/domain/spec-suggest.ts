@@ -1,0 +1,38 @@
+/** The allowed word that was probably meant, or null when none is close enough to be worth asking. */
+export function suggest(found: string, allowed: readonly string[]): string | null {
+  const wanted = simplify(found);
+  let best: { word: string; distance: number } | null = null;
+  for (const word of allowed) {
+    const distance = editDistance(wanted, simplify(word));
+    if (best === null || distance < best.distance) best = { word, distance };
+  }
+  if (best === null) return null;
+  // One slip for every three letters: "porrt" is "port", but "fortnightly" is not "monthly".
+  return best.distance <= Math.max(1, Math.floor(Math.min(wanted.length, best.word.length) / 3)) ? best.word : null;
+}
+
+// Spelling in another convention (self_managed, patch-on-boot) is no mistake worth counting.
+function simplify(word: string): string {
+  return word.toLowerCase().replace(/[-_ ]/g, '').slice(0, 64);
+}
+
+/** Levenshtein distance in which swapping two neighbours counts once. */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(at(rows, i - 1, j) + 1, (row[j - 1] ?? 0) + 1, at(rows, i - 1, j - 1) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, at(rows, i - 2, j - 2) + 1);
+      row.push(cost);
+    }
+    rows.push(row);
+  }
+  return at(rows, a.length, b.length);
+}
+
+function at(rows: number[][], row: number, column: number): number {
+  return rows[row]?.[column] ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,64 @@
+/** Checks of a spec that need time-zone data, the cron parser or the clock; never run inside a workflow. */
+import { checkCron } from './schedule-cron';
+import { instantOfWall } from './schedule-zone';
+import { parseDateTime } from './spec-dates';
+import type { SpecIssue, SpecPath } from './spec-issues';
+import { show, valueAt } from './spec-issues';
+import { suggest } from './spec-suggest';
+
+const ZONE: SpecPath = ['patching', 'timeZone'];
+const SCHEDULE: SpecPath = ['patching', 'schedule'];
+
+/**
+ * Reads the document as it was written and passes over values of the wrong type, which the schema reports.
+ * `isNew`: the cluster does not exist yet, so a single start in the past is a mistake.
+ */
+export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
+  const zone = valueAt(document, ZONE) ?? 'UTC';
+  const issues: SpecIssue[] = [];
+  const zoneKnown = typeof zone === 'string' && isTimeZone(zone);
+  if (typeof zone === 'string' && /^[A-Za-z][\w+/-]*$/.test(zone) && !zoneKnown) issues.push(zoneIssue(zone));
+  const cron = valueAt(document, [...SCHEDULE, 'cron']);
+  if (typeof cron === 'string' && cron.trim() !== '') issues.push(...cronIssues(cron));
+  const once = valueAt(document, [...SCHEDULE, 'once']);
+  if (options.isNew && zoneKnown && typeof once === 'string') issues.push(...onceIssues(once, zone, options.now));
+  return issues;
+}
+
+/** True for a zone of the IANA database; an offset such as `+02:00` is not one. */
+export function isTimeZone(zone: string): boolean {
+  if (!/^[A-Za-z]/.test(zone)) return false;
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: zone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+function zoneIssue(zone: string): SpecIssue {
+  const zones = Intl.supportedValuesOf('timeZone');
+  // People often write the city alone or another region in front of it.
+  const city = zone.slice(zone.lastIndexOf('/') + 1).toLowerCase();
+  const meant = zones.find((known) => known.toLowerCase().endsWith(`/${city}`)) ?? suggest(zone, zones);
+  const hint = meant === null ? '' : `did you mean "${meant}"? `;
+  return error(
+    ZONE,
+    `found ${show(zone)}, which is not a known time zone; ${hint}allowed: an IANA time zone, e.g. Europe/Berlin or UTC`,
+  );
+}
+
+function cronIssues(cron: string): SpecIssue[] {
+  const why = checkCron(cron);
+  return why === null ? [] : [error([...SCHEDULE, 'cron'], `found ${show(cron)}: ${why}`)];
+}
+
+function onceIssues(once: string, zone: string, now: number): SpecIssue[] {
+  const wall = parseDateTime(once);
+  if (wall === null || instantOfWall(wall, zone) > now) return [];
+  const message = `found ${show(once)} (${zone}), which is in the past; allowed: a date and time in the future for a new cluster`;
+  return [error([...SCHEDULE, 'once'], message)];
+}
+
+function error(path: SpecPath, message: string): SpecIssue {
+  return { severity: 'error', path, at: 'value', message };
+}

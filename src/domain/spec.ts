@@ -1,0 +1,117 @@
+/**
+ * The spec as the rest of the product sees it: validated, defaults filled in, every short form written out.
+ *
+ * A normalised spec is itself a valid spec document (`get NAME -o yaml | apply -f -` changes nothing). The one
+ * difference from what a user may write: `ssh` is resolved onto every node, and the entries of the `knownHosts` file
+ * that belong to a node stand in its `hostKeys`.
+ */
+export const API_VERSION = 'ospatch/v1';
+
+/** More nodes than this are refused by `validate` and `apply`. */
+export const MAX_NODES = 1_000;
+
+export const CLUSTER_TYPES = ['self-managed', 'imported', 'eks', 'aks', 'gke', 'managed'] as const;
+export type ClusterType = (typeof CLUSTER_TYPES)[number];
+
+export const NODE_ROLES = ['control-plane', 'worker'] as const;
+export type NodeRole = (typeof NODE_ROLES)[number];
+
+export const PRESETS = ['weekly', 'every-2-weeks', 'monthly', 'every-2-months'] as const;
+export type Preset = (typeof PRESETS)[number];
+
+export const ROLLOUT_ORDERS = ['workers-first', 'control-planes-first'] as const;
+export type RolloutOrder = (typeof ROLLOUT_ORDERS)[number];
+
+export const ON_FAILURE = ['stop', 'continue'] as const;
+export type OnFailure = (typeof ON_FAILURE)[number];
+
+/** How the node helper gets onto a node: written by ospatch on first use, or placed by an administrator. */
+export const HELPER_MODES = ['auto', 'preinstalled'] as const;
+export type HelperMode = (typeof HELPER_MODES)[number];
+
+/** A yearly date and time on the wall clock of the schedule's zone. February 29 means leap years only. */
+export interface CustomDate {
+  month: number;
+  day: number;
+  hour: number;
+  minute: number;
+}
+
+interface ScheduleOptions {
+  /** How late a start may still happen when nobody was there to start it, e.g. `1h`. */
+  startWithin: string;
+}
+
+/** `anchor` (YYYY-MM-DD, a Sunday) belongs to `every-2-weeks` only. `once` is a local date and time without offset. */
+export type Schedule = ScheduleOptions &
+  (
+    | { preset: Preset; anchor?: string }
+    | { custom: CustomDate }
+    | { cron: string }
+    | { once: string }
+  );
+
+export interface Rollout {
+  order: RolloutOrder;
+  onFailure: OnFailure;
+}
+
+export interface Patching {
+  patchOnBoot: boolean;
+  rebootIfRequired: boolean;
+  timeZone: string;
+  schedule?: Schedule;
+  rollout: Rollout;
+  /** How long a node may be out of reach before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
+  unreachableTimeout: string;
+  /** Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. */
+  withoutDrain: boolean;
+}
+
+export interface SshAccess {
+  user: string;
+  port: number;
+  /** A bare file name in the worker's key directory, or `agent`. */
+  identity: string;
+  helper: HelperMode;
+}
+
+export interface NodeSpec {
+  name: string;
+  host: string;
+  role: NodeRole;
+  zone?: string;
+  labels?: Record<string, string>;
+  ssh: SshAccess;
+  /** Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host. Never empty once applied. */
+  hostKeys: string[];
+}
+
+interface SpecHeader {
+  apiVersion: typeof API_VERSION;
+  /** DNS label; the workflow id is `cluster/<name>`. */
+  name: string;
+  description?: string;
+}
+
+export interface SelfManagedSpec extends SpecHeader {
+  type: 'self-managed';
+  patching: Patching;
+  nodes: NodeSpec[];
+}
+
+/** A cluster that ospatch lists but never patches. */
+export interface NotPatchableSpec extends SpecHeader {
+  type: Exclude<ClusterType, 'self-managed'>;
+}
+
+export type ClusterSpec = SelfManagedSpec | NotPatchableSpec;
+
+/** What a node activity needs to know to reach one node. Holds references to secrets, never secrets. */
+export interface NodeTarget {
+  cluster: string;
+  name: string;
+  host: string;
+  ssh: SshAccess;
+  hostKeys: string[];
+}

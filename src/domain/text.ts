@@ -1,0 +1,12 @@
+/** Everything a terminal could take as a command: C0 and C1 controls, DEL, and the Unicode marks that reorder text. */
+// oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+/g;
+
+/**
+ * One line of text that is safe to show and small enough to keep: runs of control characters become one space, and what
+ * is longer than `max` characters is cut with an ellipsis.
+ */
+export function plainText(value: string, max: number): string {
+  const line = value.replace(UNSAFE, ' ').trim();
+  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+}

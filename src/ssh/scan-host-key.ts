@@ -1,0 +1,44 @@
+/** Reading a machine's host key without logging in, for the enrolment of new nodes. */
+import { Client } from 'ssh2';
+import { classifyConnectError } from './connect-errors';
+import { ALL_HOST_KEY_ALGORITHMS, fingerprint, hostKeyType } from './host-keys';
+
+export interface ScannedHostKey {
+  type: string;
+  base64: string;
+  /** `SHA256:...` as OpenSSH shows it. */
+  fingerprint: string;
+}
+
+/**
+ * The host key a machine proves to hold, Ed25519 if it has one. Ends right after the key exchange. What it says is not
+ * trusted by anybody yet.
+ *
+ * @throws OspatchError `Unreachable`
+ */
+export async function scanHostKey(host: string, port: number, timeoutMs: number): Promise<ScannedHostKey> {
+  const client = new Client();
+  let key: Buffer | undefined;
+  const failure = await new Promise<Error>((resolve) => {
+    client.on('error', resolve);
+    client.once('close', () => resolve(new Error('it closed the connection')));
+    client.connect({
+      host,
+      port,
+      username: 'ospatch',
+      authHandler: [],
+      readyTimeout: timeoutMs,
+      algorithms: { serverHostKey: [...ALL_HOST_KEY_ALGORITHMS] },
+      hostVerifier: (offered: Buffer): boolean => {
+        key = Buffer.from(offered);
+        // Refusing it ends the connection before anything else is said.
+        return false;
+      },
+    });
+  });
+  client.destroy();
+  if (key !== undefined)
+    return { type: hostKeyType(key), base64: key.toString('base64'), fingerprint: fingerprint(key) };
+  const target = { name: host, host, port, user: '', identity: '', hostKeys: [] };
+  throw classifyConnectError(target, failure);
+}

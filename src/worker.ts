@@ -1,0 +1,94 @@
+/** The worker: runs workflows and activities until it is told to stop. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import pino from 'pino';
+import { createActivities } from './activities';
+import { TASK_QUEUE } from './domain/ids';
+
+/**
+ * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
+ * heartbeat timeout all the same.
+ */
+const HEARTBEAT_THROTTLE = '2 seconds';
+
+/** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
+const SHUTDOWN_GRACE = '10 seconds';
+
+export interface WorkerOptions {
+  connection: NativeConnectionOptions;
+  namespace: string;
+  taskQueue: string;
+  /** Directory in which `identity` names are looked up. */
+  keyDir: string;
+  logLevel: string;
+  /** Where log lines go; standard output when absent. */
+  logTo?: { write(line: string): void };
+}
+
+/** Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`, `OSPATCH_LOG_LEVEL`. */
+export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
+  const config = loadClientConnectConfig(profile === undefined ? {} : { profile });
+  return {
+    connection: config.connectionOptions,
+    namespace: config.namespace ?? 'default',
+    taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
+    keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
+    logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
+  };
+}
+
+/**
+ * Runs a worker until SIGINT, SIGTERM or `stop`, then lets running activities go. `onReady` is called once it polls.
+ */
+export async function runWorker(options: WorkerOptions, onReady: (worker: Worker) => void = () => undefined): Promise<void> {
+  const log = options.logTo === undefined ? pino({ level: options.logLevel }) : pino({ level: options.logLevel }, options.logTo);
+  Runtime.install({
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      if (level === 'ERROR') log.error({ ...meta }, message);
+      else log.warn({ ...meta }, message);
+    }),
+    telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
+  });
+  const connection = await NativeConnection.connect(options.connection);
+  const { activities, close } = createActivities({ keyDir: options.keyDir, log });
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: options.namespace,
+      taskQueue: options.taskQueue,
+      activities,
+      ...workflowCode(),
+      shutdownGraceTime: SHUTDOWN_GRACE,
+      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+      defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    });
+    log.info({ taskQueue: options.taskQueue, namespace: options.namespace, address: options.connection.address }, 'worker started');
+    onReady(worker);
+    await worker.run();
+    log.info('worker stopped');
+  } finally {
+    await close();
+    await connection.close();
+  }
+}
+
+/** The bundle made at build time; while developing, the sources. */
+function workflowCode(): Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter'> {
+  const codePath = join(__dirname, 'workflow-bundle.js');
+  if (existsSync(codePath)) return { workflowBundle: { codePath } };
+  return {
+    workflowsPath: require.resolve('./workflows'),
+    dataConverter: { payloadConverterPath: require.resolve('./workflows/payload-converter') },
+  };
+}
+
+if (require.main === module) {
+  runWorker(workerOptionsFromEnv(process.env)).catch((error: unknown) => {
+    process.stderr.write(`error: the worker could not run: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,62 @@
+/** All activity proxies, grouped by how a failure is met. The one place for their timeouts. */
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { ClusterActivities } from '../activities/cluster-types';
+import type { NodeActivities } from '../activities/types';
+
+/** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
+const HEARTBEAT_TIMEOUT = '30 seconds';
+
+/**
+ * Far beyond any package transaction. It only bounds a single attempt: the retry finds the job on the node and goes on
+ * following it, so nothing is ever killed by this.
+ */
+const ATTEMPT_TIMEOUT = '7 days';
+
+/**
+ * Retried without end: every failure that a retry cannot cure is non-retryable already, and the time a node may be out
+ * of reach is counted by the activity itself, so that hours without a worker do not count against the node.
+ */
+const retry = { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 } as const;
+
+/** Steps that may be abandoned at once on cancellation: they wait or look, and end no transaction. */
+export const waiting = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Steps that follow a package transaction to its end. Called in non-cancellable scopes only. */
+export const transaction = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/** What a person waits for at a terminal: it answers soon or says why not. */
+export const inspection = proxyActivities<NodeActivities>({
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '3 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
+/** A look at a node that is nice to have: tried once. */
+export const glance = proxyActivities<NodeActivities>({
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '10 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 1 },
+});
+
+export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed'>>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/** Pure computations whose answer belongs into the history. A failure is an answer too, so it is not retried for long. */
+export const local = proxyLocalActivities<ClusterActivities>({
+  startToCloseTimeout: '10 seconds',
+  retry: { maximumAttempts: 3 },
+});

@@ -1,0 +1,383 @@
+/**
+ * The long-lived workflow of one cluster.
+ *
+ * Owns the spec, the windows, the status of every node and the history. Handlers only check and file requests; one loop
+ * asks `decide` what comes next and does it. Lives for years by continuing as new, carrying its whole state; ends only
+ * when the cluster is removed, never because a run failed.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  allHandlersFinished,
+  setCurrentDetails,
+  startChild,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ChildWorkflowHandle } from '@temporalio/workflow';
+import { canonicalJson } from '../domain/canonical-json';
+import type { ActiveRun, ClusterState } from '../domain/cluster-state';
+import {
+  finishRun,
+  isPatchable,
+  markStarted,
+  newClusterState,
+  readNode,
+  recordWindow,
+  settleNodes,
+  startRun,
+} from '../domain/cluster-state';
+import type { Decision, RunStart, Surroundings } from '../domain/decide';
+import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide, tighteningFor } from '../domain/decide';
+import { clusterWorkflowId, rolloutWorkflowId } from '../domain/ids';
+import type { ClusterStatus } from '../domain/messages';
+import { renderCluster } from '../domain/render';
+import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
+import { notTried, parseNews } from '../domain/run';
+import { validateSpecObject } from '../domain/spec-schema';
+import { toStatus } from '../domain/status';
+import { glance, local } from './activity-options';
+import { registerHandlers } from './cluster-handlers';
+import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
+import { toErrorInfo } from './failures';
+import { tightenSignal } from './messages';
+import { rollout } from './rollout';
+import { SEARCH_ATTRIBUTES } from './search-attributes';
+
+/** How many windows ahead are computed at a time. */
+const WINDOWS_AHEAD = 5;
+
+/** How long a reboot-pending node may be out of reach before the look at it is put off to the next time. */
+const RECHECK_UNREACHABLE_MS = 30_000;
+
+/** Start argument: `spec` (and the id of the call that applies it) for a new cluster, `state` when continued. */
+export interface ClusterInput {
+  spec?: unknown;
+  applyId?: string;
+  state?: ClusterState;
+}
+
+export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
+  const work = new ClusterWork(input?.state ?? stateFromSpec(input));
+  registerHandlers(work.state, {
+    changed: () => work.changed(),
+    news: (value) => work.news(value),
+    explain: () => work.explain(),
+  });
+  return work.run();
+}
+
+class ClusterWork {
+  private readonly generationStarted = Date.now();
+  private dirty = false;
+  private activeScope: CancellationScope | null = null;
+  private child: ChildWorkflowHandle<typeof rollout> | null = null;
+  private toldChild = '';
+  private rechecking = false;
+  private runsEnded = 0;
+  private attributesRegistered = false;
+  private published = '';
+
+  constructor(readonly state: ClusterState) {}
+
+  changed(): void {
+    this.dirty = true;
+  }
+
+  explain(): string {
+    const decision = decide(this.state, Date.now(), this.surroundings());
+    return decision.why;
+  }
+
+  news(value: unknown): void {
+    const { run } = this.state;
+    const news: RunNews | null = run === null ? null : parseNews(value, run.number);
+    if (run === null || news === null) return;
+    settleNodes(this.state, run, news.settled);
+    if (news.current !== null && !run.done.includes(news.current)) markStarted(this.state, news.current);
+    this.dirty = true;
+  }
+
+  /** Everything runs shielded, because a cancel from the Temporal UI means `remove`: orderly, with clean-up. */
+  async run(): Promise<ClusterStatus> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.state.removing ??= 'a cancel request in Temporal';
+      this.state.request = null;
+      if (this.state.run !== null) this.state.run.state = 'cancelling';
+      this.dirty = true;
+    });
+    return CancellationScope.nonCancellable(() => this.loop());
+  }
+
+  private async loop(): Promise<ClusterStatus> {
+    // Asked again in every generation, so that attributes registered later are taken up.
+    this.attributesRegistered = await local.searchAttributesRegistered();
+    for (;;) {
+      this.dirty = false;
+      await this.steerRollout();
+      const decision = decide(this.state, Date.now(), this.surroundings());
+      if (decision.do === 'finish') break;
+      await this.carryOut(decision);
+      this.publish();
+    }
+    this.publish();
+    await condition(allHandlersFinished);
+    return toStatus(this.state);
+  }
+
+  private async carryOut(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {
+    const { state } = this;
+    switch (decision.do) {
+      case 'load-windows':
+        return this.loadWindows();
+      case 'pass-window':
+        this.takeWindow(decision.at, decision.result);
+        return;
+      case 'start-run':
+        this.startRun(decision.start);
+        return;
+      case 'resume-run':
+        if (state.run !== null) this.startRollout(state.run);
+        return;
+      case 'drop-suspended-run':
+        if (state.run !== null) this.endRun(state.run, state.run.suspended ?? NOTHING_SETTLED, 'cancelled');
+        return;
+      case 'recheck':
+        this.recheck(decision.nodes);
+        return;
+      case 'continue-as-new':
+        // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
+        // by the server for the next generation.
+        if (allHandlersFinished() && !this.dirty) await continueAsNew<typeof cluster>({ state });
+        else await condition(() => this.dirty || allHandlersFinished());
+        return;
+      case 'sleep':
+        return this.sleep(decision);
+    }
+  }
+
+  private async sleep(decision: { untilMs: number | null; why: string }): Promise<void> {
+    this.publish();
+    const now = Date.now();
+    // While something is in flight no fresh history can start, so there is nothing to wake up for.
+    const generationEnds = this.activeScope === null && !this.rechecking ? this.generationStarted + MAX_GENERATION_MS : null;
+    const wakeUps = [decision.untilMs, generationEnds].filter((at) => at !== null);
+    if (wakeUps.length === 0) {
+      await condition(() => this.dirty);
+      return;
+    }
+    const wakeAt = Math.min(...wakeUps);
+    await condition(() => this.dirty, Math.max(1, wakeAt - now), {
+      summary: `sleep until ${new Date(wakeAt).toISOString()}: ${decision.why}`,
+    });
+  }
+
+  private surroundings(): Surroundings {
+    const old = Date.now() - this.generationStarted >= MAX_GENERATION_MS;
+    const due = old || this.runsEnded > 0 || workflowInfo().continueAsNewSuggested;
+    return {
+      rolloutRunning: this.activeScope !== null,
+      freshHistoryDue: due && this.activeScope === null && !this.rechecking,
+      rechecking: this.rechecking,
+    };
+  }
+
+  private async loadWindows(): Promise<void> {
+    const { spec } = this.state;
+    const asked = this.state.schedule;
+    if (!isPatchable(spec) || spec.patching.schedule === undefined) return;
+    const { schedule, timeZone } = spec.patching;
+    let next: string[] | null = null;
+    let error: string | null = null;
+    try {
+      next = await local.nextWindows({ schedule, timeZone, after: asked.after, count: WINDOWS_AHEAD });
+    } catch (failure) {
+      error = toErrorInfo(failure, 'computing the next windows').message;
+    }
+    // A new spec may have come in meanwhile: its windows are asked for by the next decision.
+    if (this.state.schedule !== asked) return;
+    const retryAt = error === null ? null : new Date(Date.now() + SCHEDULE_RETRY_MS).toISOString();
+    this.state.schedule = { ...asked, next, error, retryAt };
+  }
+
+  private takeWindow(at: string, result: string): void {
+    const { schedule } = this.state;
+    const rest = (schedule.next ?? []).filter((start) => Date.parse(start) > Date.parse(at));
+    this.state.schedule = { ...schedule, after: new Date(Date.parse(at)).toISOString(), next: rest.length > 0 ? rest : null };
+    recordWindow(this.state, at, result);
+  }
+
+  private startRun(start: RunStart): void {
+    const { state } = this;
+    if (start.trigger === 'on-demand') state.request = null;
+    if (start.window !== null) this.takeWindow(start.window.at, start.window.result);
+    const run = startRun(state, {
+      number: state.nextRun,
+      trigger: start.trigger,
+      startedAt: new Date(Date.now()).toISOString(),
+      by: start.by,
+      reason: start.reason,
+      nodes: start.nodes,
+      policy: start.policy,
+    });
+    this.startRollout(run);
+  }
+
+  private startRollout(run: ActiveRun): void {
+    const scope = new CancellationScope();
+    const cursor = run.suspended;
+    run.suspended = null;
+    this.activeScope = scope;
+    this.toldChild = '';
+    const { name } = this.state.spec;
+    const workflowId = rolloutWorkflowId(name, run.number);
+    const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
+      startChild(rollout, {
+        ...CHILD_OPTIONS,
+        workflowId,
+        staticSummary: `run ${run.number} of ${name} (${run.trigger})`,
+        args: [
+          {
+            cluster: name,
+            run: run.number,
+            trigger: run.trigger,
+            startedAt: run.startedAt,
+            nodes: run.nodes,
+            policy: { ...run.policy },
+            resumeFrom: cursor,
+          },
+        ],
+      });
+    const work = async (): Promise<RolloutReport> => {
+      this.child = await startExclusiveChild(workflowId, start, () => undefined);
+      this.dirty = true;
+      return this.child.result();
+    };
+    void scope
+      .run(work)
+      .then(
+        (report) => this.rolloutEnded(run, report),
+        (failure: unknown) => this.rolloutFailed(run, cursor, failure),
+      )
+      .finally(() => {
+        this.child = null;
+        this.activeScope = null;
+        this.dirty = true;
+      });
+  }
+
+  private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
+    if (report.end === 'suspended') {
+      settleNodes(this.state, run, report.cursor.settled);
+      run.suspended = report.cursor;
+    } else {
+      this.endRun(run, report.cursor, report.outcome);
+    }
+  }
+
+  /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
+  private rolloutFailed(run: ActiveRun, cursor: RunCursor | null, failure: unknown): void {
+    const error = toErrorInfo(failure, `run ${run.number}`);
+    const inFlight = this.state.nodes.filter((node) => node.state === 'patching').map((node) => node.name);
+    const settled = [...(cursor?.settled ?? [])];
+    for (const { name } of run.nodes) {
+      if (settled.some((one) => one.node === name)) continue;
+      const rest = notTried(name, error.message);
+      settled.push(inFlight.includes(name) ? { ...rest, outcome: 'failed', error: { ...error } } : rest);
+    }
+    this.endRun(run, { settled, failures: 0 }, error.type === 'Cancelled' ? 'cancelled' : 'failed');
+  }
+
+  private endRun(run: ActiveRun, cursor: RunCursor, outcome: RolloutReport['outcome']): void {
+    const settled = [...cursor.settled];
+    for (const { name } of run.nodes) {
+      if (!settled.some((one) => one.node === name)) settled.push(notTried(name, `run ${run.number} ended before this node.`));
+    }
+    finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString());
+    this.runsEnded += 1;
+    this.dirty = true;
+  }
+
+  /** Brings the rollout in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
+  private async steerRollout(): Promise<void> {
+    const { run } = this.state;
+    if (run === null || this.activeScope === null) return;
+    if (run.state === 'cancelling') {
+      if (!this.activeScope.consideredCancelled) this.activeScope.cancel();
+      return;
+    }
+    if (this.child === null) return;
+    const tightening = tighteningFor(this.state, run);
+    const key = canonicalJson(tightening);
+    const nothingToSay = !tightening.rebootsForbidden && tightening.removedNodes?.length === 0 && !tightening.paused;
+    if (key === this.toldChild || (this.toldChild === '' && nothingToSay)) return;
+    this.toldChild = key;
+    // A rollout that has ended meanwhile needs no telling.
+    await this.child.signal(tightenSignal, tightening).catch(() => undefined);
+  }
+
+  /** Looks at reboot-pending nodes without holding up the loop. */
+  private recheck(names: string[]): void {
+    const { state } = this;
+    this.rechecking = true;
+    void (async () => {
+      for (const name of names) {
+        const spec = isPatchable(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
+        if (spec === undefined || state.run !== null) continue;
+        await this.glanceAt({ cluster: state.spec.name, name, host: spec.host, ssh: spec.ssh, hostKeys: spec.hostKeys });
+      }
+    })().finally(() => {
+      state.recheckedAt = new Date(Date.now()).toISOString();
+      this.rechecking = false;
+      this.dirty = true;
+    });
+  }
+
+  private async glanceAt(target: Parameters<typeof glance.readFacts>[0]['target']): Promise<void> {
+    try {
+      const facts = await glance.readFacts.executeWithOptions({ summary: `${target.name}: does it still wait for a reboot?` }, [
+        { target, unreachableTimeoutMs: RECHECK_UNREACHABLE_MS },
+      ]);
+      readNode(this.state, target.name, facts, new Date(Date.now()).toISOString());
+    } catch {
+      // A node that cannot be reached now is looked at again the next time; nothing was asked of it.
+    }
+  }
+
+  private publish(): void {
+    setCurrentDetails(renderCluster(toStatus(this.state), this.explain()));
+    const status = toStatus(this.state);
+    const next = status.nextWindow;
+    const key = canonicalJson([status.state, status.ready, next]);
+    // Each change is an event in the history, so unchanged values are not written.
+    if (key === this.published) return;
+    this.published = key;
+    upsertMemo({ type: status.type, state: status.state, ready: status.ready, nextWindow: next });
+    if (!this.attributesRegistered) return;
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
+      { key: SEARCH_ATTRIBUTES.state, value: status.state },
+      { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
+    ]);
+  }
+}
+
+const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
+
+function stateFromSpec(input: ClusterInput | undefined): ClusterState {
+  const checked = validateSpecObject(input?.spec);
+  if (!checked.ok) {
+    throw ApplicationFailure.nonRetryable(`the spec is not valid: ${checked.problems.join('; ')}`, 'InvalidSpec');
+  }
+  const { workflowId } = workflowInfo();
+  if (workflowId !== clusterWorkflowId(checked.spec.name)) {
+    throw ApplicationFailure.nonRetryable(
+      `cluster ${checked.spec.name} must run as workflow ${clusterWorkflowId(checked.spec.name)}, this is ${workflowId}`,
+      'InvalidSpec',
+    );
+  }
+  return newClusterState(checked.spec, input?.applyId ?? null, new Date(Date.now()).toISOString());
+}

@@ -1,0 +1,36 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
+import { temporalWaits } from './activity-options';
+
+/**
+ * Options of every child: the id is reused run after run, and a parent that dies must leave its children time to finish
+ * what they began.
+ */
+export const CHILD_OPTIONS = {
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  parentClosePolicy: 'REQUEST_CANCEL',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} as const;
+
+/**
+ * Starts a child whose fixed id is a lock. Where the id is still held, by the child of a workflow that was terminated for
+ * example, `onHeld` is told and the holder is waited for, never ended.
+ */
+export async function startExclusiveChild<T extends Workflow>(
+  workflowId: string,
+  start: () => Promise<ChildWorkflowHandle<T>>,
+  onHeld: () => void,
+): Promise<ChildWorkflowHandle<T>> {
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      onHeld();
+      await temporalWaits.awaitWorkflowClosed.executeWithOptions(
+        { summary: `wait for ${workflowId}, which is still at work` },
+        [workflowId],
+      );
+    }
+  }
+}

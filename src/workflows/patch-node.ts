@@ -1,0 +1,336 @@
+/**
+ * One node in one run: preflight, apply, reboot if required and allowed, verify.
+ *
+ * Owns the node for as long as it runs; its id is the lock. Ends with a full record and fails only when it is
+ * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
+ * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
+ */
+import {
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow';
+import type { ErrorInfo } from '../domain/errors';
+import type { NodePatchResult, StepRecord } from '../domain/node-patch';
+import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
+import type { ApplyReport, NodeFacts, NodeStep, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import { renderNodePatch } from '../domain/render';
+import type { RunPolicy, RunTrigger } from '../domain/run';
+import type { NodeSpec, NodeTarget } from '../domain/spec';
+import { local, transaction, waiting } from './activity-options';
+import { toErrorInfo } from './failures';
+import { forbidRebootsSignal, nodePatchQuery } from './messages';
+
+export interface PatchNodeInput {
+  cluster: string;
+  run: number;
+  trigger: RunTrigger;
+  node: NodeSpec;
+  policy: RunPolicy;
+}
+
+/** After a change was begun on a node, it is waited for this long before a human is asked to look. */
+const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
+
+export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult> {
+  const work = new NodePatch(input);
+  setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
+    description: 'From the rollout: reboots are no longer allowed.',
+  });
+  setHandler(nodePatchQuery, () => work.result, { description: 'The record of this node patch so far.' });
+  return work.run();
+}
+
+class NodePatch {
+  private readonly target: NodeTarget;
+  readonly result: NodePatchResult;
+  private rebootAllowed: boolean;
+  private attempt = 1;
+
+  constructor(private readonly input: PatchNodeInput) {
+    const { name, host, ssh, hostKeys } = input.node;
+    this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
+    this.rebootAllowed = input.policy.rebootIfRequired;
+    this.result = {
+      node: name,
+      run: input.run,
+      outcome: 'failed',
+      token: uuid4().replaceAll('-', '').slice(0, 16),
+      startedAt: timestamp(),
+      endedAt: '',
+      changes: [],
+      keptBack: [],
+      keptConfigFiles: [],
+      appliedAt: null,
+      before: null,
+      after: null,
+      reboots: 0,
+      pendingUpdates: null,
+      rebootReasons: [],
+      steps: [],
+      error: null,
+    };
+  }
+
+  forbidReboots(): void {
+    this.rebootAllowed = false;
+  }
+
+  async run(): Promise<NodePatchResult> {
+    try {
+      await this.patch();
+    } catch (failure) {
+      if (isCancellation(failure)) this.endCancelled();
+      else this.fail(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
+    }
+    this.result.endedAt = timestamp();
+    this.show();
+    await CancellationScope.nonCancellable(() => this.audit());
+    return this.result;
+  }
+
+  private async patch(): Promise<void> {
+    const { facts, plan } = await this.preflight();
+    const decision = decidePatch(plan, facts.reboot.required, this.rebootAllowed);
+    switch (decision.do) {
+      case 'nothing':
+        this.result.outcome = decision.outcome;
+        return;
+      case 'apply': {
+        const applied = await CancellationScope.nonCancellable(() => this.applyPlan(plan));
+        if (applied) await this.finish(facts);
+        else await this.lookAfterFailure();
+        return;
+      }
+      case 'reboot':
+        await this.finish(facts, facts);
+    }
+  }
+
+  private async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
+    const { policy } = this.input;
+    const { facts, plan } = await this.step('preflight', () =>
+      waiting.preflight.executeWithOptions({ summary: this.summary('preflight') }, [
+        {
+          target: this.target,
+          ...this.job(),
+          withoutDrain: policy.withoutDrain,
+          // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
+          unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
+        },
+      ]),
+    );
+    this.result.before ??= snapshot(facts, timestamp());
+    this.result.pendingUpdates = plan.changes.length;
+    this.result.rebootReasons = facts.reboot.reasons;
+    this.result.keptBack = plan.keptBack;
+    return { facts, plan };
+  }
+
+  /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */
+  private async applyPlan(firstPlan: PatchPlan): Promise<boolean> {
+    let plan = firstPlan;
+    for (;;) {
+      let outcome: PhaseOutcome<ApplyReport>;
+      try {
+        outcome = await this.apply(plan);
+      } catch (failure) {
+        const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
+        if (error.type !== 'PlanChanged' || this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
+        // Nothing was changed; somebody refreshed the package lists in between. Plan again and apply that.
+        this.attempt += 1;
+        plan = (await this.preflight()).plan;
+        continue;
+      }
+      if (outcome.state === 'done') {
+        this.record(outcome.result);
+        const { error } = outcome.result;
+        if (error === null) {
+          this.result.pendingUpdates = 0;
+          return true;
+        }
+        if (error.type !== 'PackagesBroken' || this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
+      } else if (this.attempt >= MAX_APPLY_ATTEMPTS) {
+        return this.fail(interrupted(this.input.node.name, this.attempt));
+      }
+      if (!(await this.repair())) return false;
+      this.attempt += 1;
+      plan = (await this.preflight()).plan;
+      if (plan.changes.length === 0) {
+        // The repair has completed what the interrupted transaction had begun.
+        this.result.pendingUpdates = 0;
+        return true;
+      }
+    }
+  }
+
+  private apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
+    const count = plan.changes.length;
+    return this.step('apply', () =>
+      transaction.apply.executeWithOptions({ summary: this.summary(`apply ${count} packages`) }, [
+        {
+          target: this.target,
+          ...this.job(),
+          planDigest: plan.digest,
+          planned: count,
+          lostTimeoutMs: LOST_TIMEOUT_MS,
+        },
+      ]),
+    );
+  }
+
+  private async repair(): Promise<boolean> {
+    for (let tries = 1; tries <= MAX_APPLY_ATTEMPTS; tries += 1) {
+      const outcome = await this.step('repair', () =>
+        transaction.repair.executeWithOptions({ summary: this.summary('repair') }, [
+          { target: this.target, ...this.job(), lostTimeoutMs: LOST_TIMEOUT_MS },
+        ]),
+      );
+      if (outcome.state === 'done') {
+        this.record(outcome.result);
+        return outcome.result.error === null || this.fail(outcome.result.error);
+      }
+      this.attempt += 1;
+    }
+    return this.fail(interrupted(this.input.node.name, MAX_APPLY_ATTEMPTS));
+  }
+
+  /** Reboots as often as needed and allowed, then decides how the node stands. */
+  private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
+    let facts = known ?? (await CancellationScope.nonCancellable(() => this.verify()));
+    for (;;) {
+      this.result.after = snapshot(facts, timestamp());
+      this.result.rebootReasons = facts.reboot.reasons;
+      const damage = findDamage(this.input.node.name, before, facts);
+      if (damage !== null) {
+        this.fail(damage);
+        return;
+      }
+      const cancelled = CancellationScope.current().consideredCancelled;
+      const decision = decideReboot(
+        this.input.node.name,
+        facts,
+        this.rebootAllowed && !cancelled,
+        this.result.reboots,
+      );
+      if (decision.do === 'finish') {
+        const changed = this.result.changes.length > 0 || this.result.reboots > 0;
+        this.result.outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
+        return;
+      }
+      if (decision.do === 'fail') {
+        this.fail(decision.error);
+        return;
+      }
+      facts = await this.reboot(facts);
+    }
+  }
+
+  private async reboot(facts: NodeFacts): Promise<NodeFacts> {
+    const after = await this.step('reboot', () =>
+      waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [
+        {
+          target: this.target,
+          bootId: facts.bootId,
+          failedUnitsBefore: facts.failedUnits,
+          lostTimeoutMs: LOST_TIMEOUT_MS,
+        },
+      ]),
+    );
+    this.result.reboots += 1;
+    return after;
+  }
+
+  private verify(): Promise<NodeFacts> {
+    return this.step('verify', () =>
+      waiting.readFacts.executeWithOptions({ summary: this.summary('verify') }, [
+        { target: this.target, unreachableTimeoutMs: LOST_TIMEOUT_MS },
+      ]),
+    );
+  }
+
+  /** A failed apply may have changed packages: say what the node looks like now, if it can still be asked. */
+  private async lookAfterFailure(): Promise<void> {
+    if (this.result.changes.length === 0) return;
+    try {
+      const facts = await CancellationScope.nonCancellable(() => this.verify());
+      this.result.after = snapshot(facts, timestamp());
+      this.result.rebootReasons = facts.reboot.reasons;
+    } catch {
+      // The failure already recorded says more than that the node cannot be read now.
+    }
+  }
+
+  private record(report: ApplyReport): void {
+    this.result.keptConfigFiles.push(...report.keptConfigFiles);
+    if (report.changes.length === 0) return;
+    this.result.changes.push(...report.changes);
+    this.result.appliedAt = timestamp();
+    this.result.pendingUpdates = Math.max(0, (this.result.pendingUpdates ?? 0) - report.changes.length);
+  }
+
+  private fail(error: ErrorInfo): false {
+    this.result.outcome = 'failed';
+    this.result.error = error;
+    return false;
+  }
+
+  private endCancelled(): void {
+    const rebooting = this.result.steps.at(-1)?.step === 'reboot';
+    this.result.outcome = rebooting ? 'failed' : 'cancelled';
+    this.result.error = {
+      type: 'Cancelled',
+      message: rebooting
+        ? `the run was cancelled while ${this.input.node.name} was rebooting; its return was not waited for.`
+        : `the run was cancelled before ${this.input.node.name} was changed.`,
+      ...(rebooting ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
+    };
+  }
+
+  private async step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
+    const started = Date.now();
+    const record: StepRecord = { step, startedAt: new Date(started).toISOString(), durationMs: 0 };
+    this.result.steps.push(record);
+    this.show();
+    try {
+      return await body();
+    } finally {
+      record.durationMs = Date.now() - started;
+    }
+  }
+
+  private job(): { token: string; attempt: number } {
+    return { token: this.result.token, attempt: this.attempt };
+  }
+
+  private summary(what: string): string {
+    return `${this.input.node.name}: ${what}`;
+  }
+
+  private show(): void {
+    setCurrentDetails(renderNodePatch(this.input.cluster, this.input.trigger, this.result));
+  }
+
+  private async audit(): Promise<void> {
+    try {
+      await local.recordAudit({ cluster: this.input.cluster, trigger: this.input.trigger, result: this.result });
+    } catch {
+      // The record itself is the workflow's result; a log line that cannot be written must not fail the node.
+    }
+  }
+}
+
+function interrupted(node: string, attempts: number): ErrorInfo {
+  return {
+    type: 'PackagesBroken',
+    message: `the package transaction on ${node} was interrupted ${attempts} times.`,
+    remedy: `find out what stops it (power, memory), then patch ${node} again`,
+  };
+}
+
+/** Workflow time as ISO 8601. */
+function timestamp(): string {
+  return new Date(Date.now()).toISOString();
+}

@@ -1,0 +1,186 @@
+/**
+ * One run over a cluster: takes its nodes one at a time and settles every one of them.
+ *
+ * Owns the order, the failure budget and the cursor. Ends when all nodes have settled, or, put down by a pause or after
+ * enough nodes for one history, with a cursor from which the next rollout of the same run goes on. Cancelled, it starts
+ * no further node and waits for the one in flight.
+ */
+import {
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ChildWorkflowHandle } from '@temporalio/workflow';
+import { nodeWorkflowId } from '../domain/ids';
+import { toSettled } from '../domain/node-patch';
+import type { NodeSettled } from '../domain/node-status';
+import { toNodeError } from '../domain/node-status';
+import { renderRollout } from '../domain/render';
+import type { RolloutInput, RolloutProgress, RolloutReport, RunCursor, Tightening } from '../domain/run';
+import { NODES_PER_ROLLOUT, newsIntervalMs, notTried, parseTightening, runOutcome, withinBudget } from '../domain/run';
+import type { NodeSpec } from '../domain/spec';
+import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
+import { toErrorInfo } from './failures';
+import { forbidRebootsSignal, progressQuery, runNewsSignal, tightenSignal } from './messages';
+import { patchNode } from './patch-node';
+
+export async function rollout(input: RolloutInput): Promise<RolloutReport> {
+  const work = new RolloutWork(input);
+  setHandler(progressQuery, () => work.progress(), { description: 'How far the run is, node by node.' });
+  setHandler(tightenSignal, (value) => work.tighten(parseTightening(value) ?? {}), {
+    description: 'From the cluster: what this run may no longer do.',
+  });
+  return work.run();
+}
+
+class RolloutWork {
+  private readonly cursor: RunCursor;
+  private readonly alreadySettled: number;
+  private paused = false;
+  private removed: ReadonlySet<string> = new Set();
+  private rebootsForbidden = false;
+  private cancelled = false;
+  private current: RolloutProgress['current'] = null;
+  private child: ChildWorkflowHandle<typeof patchNode> | null = null;
+  private news: NodeSettled[] = [];
+  private newsDue = false;
+  private ended = false;
+
+  constructor(private readonly input: RolloutInput) {
+    this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
+    this.alreadySettled = this.cursor.settled.length;
+  }
+
+  progress(): RolloutProgress {
+    const { settled } = this.cursor;
+    const { run, nodes } = this.input;
+    return { run, total: nodes.length, done: settled.length, current: this.current, settled };
+  }
+
+  async tighten(tightening: Tightening): Promise<void> {
+    this.paused = tightening.paused ?? this.paused;
+    this.removed = new Set(tightening.removedNodes ?? this.removed);
+    if (tightening.rebootsForbidden === true && !this.rebootsForbidden) {
+      this.rebootsForbidden = true;
+      // A node that has ended meanwhile needs no telling.
+      await this.child?.signal(forbidRebootsSignal).catch(() => undefined);
+    }
+  }
+
+  async run(): Promise<RolloutReport> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+    });
+    const newspaper = CancellationScope.nonCancellable(() => this.publishNews());
+    try {
+      return await this.takeNodes();
+    } finally {
+      this.ended = true;
+      await newspaper;
+    }
+  }
+
+  private async takeNodes(): Promise<RolloutReport> {
+    const settled = new Set(this.cursor.settled.map((one) => one.node));
+    for (const node of this.input.nodes) {
+      if (settled.has(node.name)) continue;
+      const skip = this.reasonNotToTry(node);
+      if (skip !== null) {
+        this.settle(skip);
+        continue;
+      }
+      if (this.paused || this.cursor.settled.length - this.alreadySettled >= NODES_PER_ROLLOUT) {
+        return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
+      }
+      this.settle(await this.patch(node));
+    }
+    return { end: 'finished', outcome: runOutcome(this.cursor.settled, this.cancelled), cursor: this.cursor };
+  }
+
+  private reasonNotToTry(node: NodeSpec): NodeSettled | null {
+    if (this.removed.has(node.name)) {
+      return { ...notTried(node.name, 'the node was removed from the cluster before its turn.'), outcome: 'skipped' };
+    }
+    if (this.cancelled) return notTried(node.name, 'the run was cancelled before this node.');
+    if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
+      const failed = this.cursor.settled.find((one) => one.outcome === 'failed');
+      return notTried(node.name, `the run stopped before this node because ${failed?.node ?? 'another node'} failed.`);
+    }
+    return null;
+  }
+
+  private async patch(node: NodeSpec): Promise<NodeSettled> {
+    const { cluster, run, trigger, policy } = this.input;
+    const workflowId = nodeWorkflowId(cluster, node.name);
+    this.setCurrent(node.name, 'patching', null);
+    try {
+      const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
+      const start = (): Promise<ChildWorkflowHandle<typeof patchNode>> =>
+        startChild(patchNode, {
+          ...CHILD_OPTIONS,
+          workflowId,
+          staticSummary: `${node.name}: run ${run} (${trigger})`,
+          args: [{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } }],
+        });
+      this.child = await startExclusiveChild(workflowId, start, () => this.setCurrent(node.name, 'waiting', null));
+      this.setCurrent(node.name, 'patching', this.child.firstExecutionRunId);
+      const result = await this.child.result();
+      return toSettled(result, this.child.firstExecutionRunId);
+    } catch (failure) {
+      // Only when cancellation arrived before the child was started: a started one always answers.
+      if (isCancellation(failure) && this.child === null) return notTried(node.name, 'the run was cancelled before this node.');
+      return {
+        ...notTried(node.name, ''),
+        outcome: 'failed',
+        error: toNodeError(toErrorInfo(failure, `the patch of ${node.name}`)),
+        workflowRunId: this.child?.firstExecutionRunId ?? null,
+      };
+    } finally {
+      this.child = null;
+      this.current = null;
+    }
+  }
+
+  private settle(settled: NodeSettled): void {
+    this.cursor.settled.push(settled);
+    if (settled.outcome === 'failed') this.cursor.failures += 1;
+    this.news.push(settled);
+    this.changed();
+  }
+
+  private setCurrent(node: string, state: 'patching' | 'waiting', workflowRunId: string | null): void {
+    const startedAt = this.current?.node === node ? this.current.startedAt : new Date(Date.now()).toISOString();
+    this.current = { node, state, startedAt, workflowRunId };
+    this.changed();
+  }
+
+  private changed(): void {
+    this.newsDue = true;
+    setCurrentDetails(renderRollout(this.progress()));
+  }
+
+  /** Tells the cluster what has happened, in bundles, until the run has ended; the report carries the rest. */
+  private async publishNews(): Promise<void> {
+    const { parent } = workflowInfo();
+    if (parent === undefined) return;
+    const cluster = getExternalWorkflowHandle(parent.workflowId);
+    const started = Date.parse(this.input.startedAt);
+    for (;;) {
+      await condition(() => this.newsDue || this.ended);
+      if (this.ended) return;
+      const settled = this.news;
+      this.news = [];
+      this.newsDue = false;
+      // A cluster that was terminated is no error: the nodes are settled all the same.
+      await cluster
+        .signal(runNewsSignal, { run: this.input.run, settled, current: this.current?.node ?? null })
+        .catch(() => undefined);
+      await condition(() => this.ended, newsIntervalMs(Date.now() - started));
+    }
+  }
+}

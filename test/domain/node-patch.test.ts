@@ -1,0 +1,42 @@
+import { decidePatch, decideReboot, findDamage } from '../../src/domain/node-patch';
+import { nodeFacts, patchPlan } from '../support/builders';
+
+const asks = nodeFacts({ reboot: { required: true, reasons: ['libc6'] } });
+
+describe('domain/node-patch', () => {
+  it.each([
+    [patchPlan('a'), false, false, { do: 'apply' }],
+    [patchPlan(), false, true, { do: 'nothing', outcome: 'up-to-date' }],
+    [patchPlan(), true, true, { do: 'reboot' }],
+    [patchPlan(), true, false, { do: 'nothing', outcome: 'reboot-pending' }],
+  ] as const)('decides after preflight %#', (plan, required, allowed, decision) => {
+    expect(decidePatch(plan, required, allowed)).toEqual(decision);
+  });
+
+  it('reboots only when asked for and allowed', () => {
+    expect(decideReboot('w-1', nodeFacts(), true, 0)).toEqual({ do: 'finish', outcome: 'patched' });
+    expect(decideReboot('w-1', asks, true, 0)).toEqual({ do: 'reboot' });
+    expect(decideReboot('w-1', asks, false, 0)).toEqual({ do: 'finish', outcome: 'reboot-pending' });
+  });
+
+  it('gives up after two reboots that did not help, naming what still asks', () => {
+    expect(decideReboot('w-1', asks, true, 2)).toMatchObject({
+      do: 'fail',
+      error: { type: 'RebootFailed', message: expect.stringContaining('libc6') },
+    });
+  });
+
+  it('finds units that failed through the work and not those that had failed before', () => {
+    const before = nodeFacts({ failedUnits: ['old.service'] });
+    expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service'] }))).toBeNull();
+    expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service', 'new.service'] }))).toMatchObject({
+      type: 'Unhealthy',
+      message: expect.stringContaining('new.service'),
+    });
+  });
+
+  it('finds a package database that is not consistent', () => {
+    const broken = nodeFacts({ packages: { count: 1, digest: 'x', problems: ['half-configured: libc6'] } });
+    expect(findDamage('w-1', nodeFacts(), broken)?.type).toBe('PackagesBroken');
+  });
+});

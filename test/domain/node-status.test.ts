@@ -1,0 +1,50 @@
+import { newNodeStatus, transition } from '../../src/domain/node-status';
+import { settled } from '../support/builders';
+
+const node = { ...newNodeStatus('w-1', 'worker', 'owed'), state: 'patching' as const };
+
+describe('domain/node-status', () => {
+  it('keeps the Last Applied Patch Time of an apply whose reboot failed', () => {
+    const failed = settled('w-1', { outcome: 'failed', error: { type: 'RebootFailed', message: 'no' } });
+    expect(transition(node, { kind: 'settled', settled: failed })).toMatchObject({
+      state: 'failed',
+      lastAppliedPatchTime: '2027-01-01T00:05:00.000Z',
+      bootPatch: 'failed',
+    });
+  });
+
+  it('keeps the former Last Applied Patch Time when nothing was to be applied', () => {
+    const before = { ...node, lastAppliedPatchTime: '2026-12-01T00:00:00.000Z' };
+    const after = transition(before, { kind: 'settled', settled: settled('w-1', { outcome: 'up-to-date', appliedAt: null }) });
+    expect(after).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: '2026-12-01T00:00:00.000Z', bootPatch: 'done' });
+  });
+
+  it('keeps the Patched Version of the last successful reading when a node could not be read', () => {
+    const before = { ...node, patchedVersion: 'Debian GNU/Linux 12.14' };
+    const after = transition(before, { kind: 'settled', settled: settled('w-1', { outcome: 'failed', reading: null }) });
+    expect(after.patchedVersion).toBe('Debian GNU/Linux 12.14');
+  });
+
+  it('sets a failed boot patch to done after any later successful run', () => {
+    const failed = { ...node, bootPatch: 'failed' as const };
+    expect(transition(failed, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('done');
+  });
+
+  it('never asks for a boot patch that was not asked for', () => {
+    const plain = { ...node, bootPatch: 'not-asked' as const };
+    expect(transition(plain, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('not-asked');
+  });
+
+  it('clears reboot-pending when a reading shows that somebody rebooted the node', () => {
+    const { reading } = settled('w-1');
+    if (reading === null) throw new Error('the builder gives a reading');
+    const pending = { ...node, state: 'reboot-pending' as const, rebootRequired: true };
+    expect(transition(pending, { kind: 'read', reading: { ...reading, rebootRequired: true } }).state).toBe('reboot-pending');
+    expect(transition(pending, { kind: 'read', reading })).toMatchObject({ state: 'patched', rebootRequired: false });
+  });
+
+  it('does not call a node that was cancelled half-way not tried', () => {
+    const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
+    expect(after.state).toBe('failed');
+  });
+});

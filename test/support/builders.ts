@@ -1,0 +1,88 @@
+/** Tiny builders: a test shows only what it is about. */
+import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node-report';
+import type { NodeSettled } from '../../src/domain/node-status';
+import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec';
+
+export function nodeSpec(name: string, more: Partial<NodeSpec> = {}): NodeSpec {
+  return {
+    name,
+    host: `${name}.example`,
+    role: name.startsWith('cp') ? 'control-plane' : 'worker',
+    ssh: { user: 'ospatch', port: 22, identity: 'demo', helper: 'auto' },
+    hostKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0uF0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z'],
+    ...more,
+  };
+}
+
+export function clusterSpec(names: string[] = ['cp-1', 'w-1', 'w-2'], patching: Partial<Patching> = {}, name = 'demo'): SelfManagedSpec {
+  return {
+    apiVersion: 'ospatch/v1',
+    name,
+    type: 'self-managed',
+    patching: {
+      patchOnBoot: false,
+      rebootIfRequired: true,
+      timeZone: 'UTC',
+      rollout: { order: 'workers-first', onFailure: 'stop' },
+      unreachableTimeout: '10m',
+      withoutDrain: false,
+      ...patching,
+    },
+    nodes: names.map((one) => nodeSpec(one)),
+  };
+}
+
+export function nodeFacts(more: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    protocol: 1,
+    os: { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
+    osVersion: 'Debian GNU/Linux 12.15',
+    packageManager: 'apt',
+    arch: 'amd64',
+    kernelRunning: '6.1.0-44-amd64',
+    kernelNewest: null,
+    bootId: 'aaaaaaaa-0000-4000-8000-000000000001',
+    container: null,
+    reboot: { required: false, reasons: [] },
+    packages: { count: 200, digest: 'sha256:0123456789abcdef', problems: [] },
+    lockHolder: null,
+    job: null,
+    diskFreeMiB: { root: 10_000, var: 10_000, boot: 500 },
+    systemState: 'running',
+    failedUnits: [],
+    otherUpdaters: [],
+    rebootOwners: [],
+    kubernetesAgents: [],
+    clock: '2027-01-01T00:00:00Z',
+    ...more,
+  };
+}
+
+export function patchPlan(...names: string[]): PatchPlan {
+  return { changes: names.map((name) => packageChange(name)), keptBack: [], digest: 'd'.repeat(64) };
+}
+
+export function packageChange(name: string): PackageChange {
+  return { name, from: '1.0', to: '1.1' };
+}
+
+export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSettled {
+  return {
+    node,
+    outcome: 'patched',
+    appliedAt: '2027-01-01T00:05:00.000Z',
+    packagesChanged: 3,
+    reboots: 0,
+    reading: {
+      at: '2027-01-01T00:05:01.000Z',
+      osVersion: 'Debian GNU/Linux 12.15',
+      kernel: '6.1.0-44-amd64',
+      pendingUpdates: 0,
+      rebootRequired: false,
+      packageSetDigest: 'sha256:0123456789abcdef',
+    },
+    error: null,
+    workflowRunId: null,
+    ...more,
+  };
+}
