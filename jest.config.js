@@ -1,7 +1,36 @@
-module.exports = {
+const shared = {
+  rootDir: __dirname,
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline' }],
   },
+};
+
+/** Suites that need more than Node.js, by folder or file name; everything else is a unit test. */
+const slow = {
+  ...shared,
+  // A project's own testTimeout is ignored when it is selected by name.
+  setupFilesAfterEnv: ['<rootDir>/test/support/slow-suite.ts'],
+};
+
+module.exports = {
+  // Two processors shared with other work are enough for every unit test in this time.
+  testTimeout: 20_000,
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e)/', '\\.node\\.test\\.ts$'],
+    },
+    { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
+    { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
+    {
+      ...slow,
+      displayName: 'node',
+      testMatch: ['<rootDir>/test/**/*.node.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e)/'],
+    },
+    { ...slow, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+  ],
 };

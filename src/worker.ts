@@ -71,7 +71,7 @@ export async function runWorker(options: WorkerOptions, onReady: (worker: Worker
     await worker.run();
     log.info('worker stopped');
   } finally {
-    await close();
+    close();
     await connection.close();
   }
 }

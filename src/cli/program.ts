@@ -3,9 +3,25 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type { CliContext } from './context';
 import { addGlobalOptions } from './global-options';
+import { registerApply } from './commands/apply';
+import { registerCancel } from './commands/cancel';
+import { registerCheck } from './commands/check';
+import { registerDev } from './commands/dev';
+import { registerDiff } from './commands/diff';
+import { registerEnroll } from './commands/enroll';
+import { registerGet } from './commands/get';
+import { registerHistory } from './commands/history';
+import { registerList } from './commands/list';
+import { registerLogs } from './commands/logs';
 import { registerNext } from './commands/next';
+import { registerPatch } from './commands/patch';
+import { registerPause } from './commands/pause';
+import { registerRemove } from './commands/remove';
+import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
+import { registerStatus } from './commands/status';
 import { registerValidate } from './commands/validate';
+import { registerWorker } from './commands/worker';
 
 type RegisterCommand = (program: Command, context: CliContext) => void;
 
@@ -13,7 +29,27 @@ type RegisterCommand = (program: Command, context: CliContext) => void;
  * In the order of `ospatch --help`. A command file imports nothing heavy at its top: what it needs is imported when it
  * runs, so that help stays instant.
  */
-const COMMANDS: readonly RegisterCommand[] = [registerValidate, registerSchema, registerNext];
+const COMMANDS: readonly RegisterCommand[] = [
+  registerValidate,
+  registerNext,
+  registerSchema,
+  registerEnroll,
+  registerDiff,
+  registerApply,
+  registerGet,
+  registerCheck,
+  registerPatch,
+  registerPause,
+  registerResume,
+  registerCancel,
+  registerStatus,
+  registerList,
+  registerHistory,
+  registerLogs,
+  registerRemove,
+  registerWorker,
+  registerDev,
+];
 
 /** The whole command line. Usage errors are thrown as CommanderError instead of ending the process. */
 export function buildProgram(context: CliContext): Command {

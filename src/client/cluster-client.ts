@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { WorkflowHandle } from '@temporalio/client';
-import { WithStartWorkflowOperation } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
 import type { NodeCheck } from '../activities/types';
 import {
   WORKFLOW_TYPES,
@@ -201,7 +201,14 @@ export class ClusterClient {
 
   /** Resolves when a removed cluster has ended its run and its workflow. */
   async untilRemoved(cluster: string): Promise<void> {
-    await this.session.client.workflow.getHandle(clusterWorkflowId(cluster)).result();
+    const { client, address, namespace, deadlineMs } = this.session;
+    try {
+      await client.workflow.getHandle(clusterWorkflowId(cluster)).result();
+    } catch (error) {
+      // However it ended, it is gone.
+      if (error instanceof WorkflowFailedError) return;
+      throw toClientError(error, { address, namespace, cluster, deadlineMs });
+    }
   }
 
   /** All clusters of the namespace; needs no worker. */
@@ -261,7 +268,7 @@ export class ClusterClient {
   /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */
   async run(cluster: string, run: number): Promise<RunReport> {
     const { runs } = await this.history(cluster);
-    const settled = await this.settledOf(cluster, run);
+    const settled = await this.settledNodes(cluster, run);
     const nodes: RunReport['nodes'] = [];
     for (let at = 0; at < settled.length; at += READS_AT_ONCE) {
       const batch = settled.slice(at, at + READS_AT_ONCE);
@@ -276,15 +283,21 @@ export class ClusterClient {
 
   /** @throws OspatchError `NoWorker` when no worker polls the task queue. */
   async ensureWorker(): Promise<void> {
+    if (!(await this.hasWorker())) throw noWorker(this.session.taskQueue);
+  }
+
+  /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
+  async hasWorker(): Promise<boolean> {
     const { client, namespace, taskQueue } = this.session;
     const { pollers } = await this.call(null, () =>
       client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 }),
     );
     const newest = Math.max(0, ...(pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
-    if (Date.now() - newest > WORKER_SEEN_MS) throw noWorker(taskQueue);
+    return Date.now() - newest <= WORKER_SEEN_MS;
   }
 
-  private async settledOf(cluster: string, run: number): Promise<NodeSettled[]> {
+  /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
+  async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
     const handle = this.session.client.workflow.getHandle(rolloutWorkflowId(cluster, run));
     try {
       const description = await this.call(cluster, () => handle.describe());
@@ -316,7 +329,7 @@ export class ClusterClient {
   }
 
   private async tokenOf(cluster: string, node: string, run: number): Promise<string> {
-    const settled = (await this.settledOf(cluster, run)).find((one) => one.node === node);
+    const settled = (await this.settledNodes(cluster, run)).find((one) => one.node === node);
     if (settled !== undefined) {
       const record = await this.recordOf(cluster, settled);
       if (record !== null) return record.token;

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { hostKeysFor, knownHostsName } from '../domain/known-hosts';
-import type { HmacSha1 } from '../domain/known-hosts';
+import { knownHostsName, lookUpHostKeys, parseKnownHosts } from '../domain/known-hosts';
+import type { HmacSha1, KnownHostKeys, KnownHosts } from '../domain/known-hosts';
 import { parseHostKey } from '../domain/spec-host-keys';
 import { isHost } from '../domain/spec-hosts';
 import type { SpecIssue, SpecPath } from '../domain/spec-issues';
@@ -20,7 +20,8 @@ export interface HostKeysOptions {
   source: string;
 }
 
-const hmacSha1: HmacSha1 = (keyBase64, message) =>
+/** What hashed names in known_hosts are made with. */
+export const hmacSha1: HmacSha1 = (keyBase64, message) =>
   createHmac('sha1', Buffer.from(keyBase64, 'base64')).update(message).digest('base64');
 
 /**
@@ -35,7 +36,8 @@ export function resolveHostKeys(
   const nodes = valueAt(document, ['nodes']);
   const issues: SpecIssue[] = [];
   if (!Array.isArray(nodes)) return { keys: [], issues };
-  const keys = nodes.map((_, index) => resolveNode(document, ['nodes', index], file, options, issues));
+  const knownHosts = parseKnownHosts(file.text ?? '');
+  const keys = nodes.map((_, index) => resolveNode(document, ['nodes', index], file, knownHosts, options, issues));
   return { keys, issues };
 }
 
@@ -43,13 +45,14 @@ function resolveNode(
   document: unknown,
   node: SpecPath,
   file: KnownHostsFile,
+  knownHosts: KnownHosts,
   options: HostKeysOptions,
   issues: SpecIssue[],
 ): string[] {
   const host = valueAt(document, [...node, 'host']) ?? valueAt(document, [...node, 'name']);
   const port = valueAt(document, [...node, 'ssh', 'port']) ?? valueAt(document, ['ssh', 'port']) ?? DEFAULT_SSH.port;
   if (typeof host !== 'string' || !isHost(host) || typeof port !== 'number') return [];
-  const known = hostKeysFor(file.text ?? '', host, port, hmacSha1);
+  const known = lookUpHostKeys(knownHosts, host, port, hmacSha1);
   const path: SpecPath = [...node, 'hostKeys'];
   const given = valueAt(document, path);
   if (given !== undefined && !(Array.isArray(given) && given.length === 0)) {
@@ -70,7 +73,7 @@ function resolveNode(
   return known.keys;
 }
 
-function whyNone(known: ReturnType<typeof hostKeysFor>, file: KnownHostsFile, name: string): string {
+function whyNone(known: KnownHostKeys, file: KnownHostsFile, name: string): string {
   if (known.certAuthority) {
     return `${file.name} trusts a certificate authority for ${name}, and host certificates are not supported; a plain host key is needed`;
   }

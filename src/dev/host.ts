@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 /** Receives one line of plain words, without a line end. */
 export type Log = (line: string) => void;
@@ -23,6 +24,9 @@ export interface CommandOptions {
   /** The command is killed after this time; 0 (default) waits for ever. */
   timeoutMs?: number;
 }
+
+/** End of a failed command's output that its error shows. */
+const ERROR_LINES = 8;
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -59,7 +63,12 @@ export function run(command: string, args: string[], options: CommandOptions = {
 export async function mustRun(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
   const result = await run(command, args, options);
   if (result.code === 0) return result.stdout;
-  const tail = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-8).join('\n');
+  // Some tools (Maven) write their errors to standard output.
+  const output = stripVTControlCharacters(`${result.stdout}\n${result.stderr}`).split('\n');
+  const tail = output
+    .filter((line) => line.trim() !== '')
+    .slice(-ERROR_LINES)
+    .join('\n');
   throw new Error(`${command} ${args.slice(0, 3).join(' ')} ended with exit code ${result.code}:\n${tail}`);
 }
 

@@ -6,6 +6,7 @@ import { Connection } from '@temporalio/client';
 
 import type { Log } from './host';
 import { freePorts, sleep } from './host';
+import { endWithThisProcess } from './reaper';
 import { findTemporal } from './temporal-binary';
 
 /** Search attributes that ospatch fills when the server has them. */
@@ -14,9 +15,6 @@ export const SEARCH_ATTRIBUTES = ['PatchCluster=Keyword', 'PatchState=Keyword', 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const KEPT_OUTPUT_LINES = 40;
-
-// Ends the server when this process is gone, however it went: then the pipe on standard input closes.
-const REAPER = `trap '' INT HUP TERM; cat >/dev/null; case $(ps -o args= -p "$1") in *start-dev*) kill -KILL "$1" ;; esac`;
 
 export interface TemporalServerOptions {
   /** SQLite file that keeps everything over a restart; default in memory. */
@@ -73,18 +71,14 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
       output.splice(0, output.length - KEPT_OUTPUT_LINES);
     });
   }
-  const reaper = spawn('sh', ['-c', REAPER, 'sh', String(server.pid)], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  reaper.unref();
+  const callOff = endWithThisProcess(server.pid ?? 0, 'start-dev');
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     server.kill(signal);
     const timer = setTimeout(() => server.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(timer);
-    reaper.stdin.end();
+    callOff();
   };
 
   const address = `127.0.0.1:${port}`;

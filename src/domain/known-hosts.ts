@@ -24,15 +24,53 @@ export function knownHostsName(host: string, port: number): string {
   return port === SSH_PORT ? name : `[${name}]:${port}`;
 }
 
-/** What a known_hosts file says about one host and port. */
+/** What a known_hosts file says about one host and port. For many hosts, parse the file once. */
 export function hostKeysFor(text: string, host: string, port: number, hmacSha1: HmacSha1): KnownHostKeys {
+  return lookUpHostKeys(parseKnownHosts(text), host, port, hmacSha1);
+}
+
+interface KnownHostsEntry {
+  marker: string | null;
+  /** The patterns of the line, in lower case; none when it has a hashed name. */
+  patterns: string[];
+  /** Salt and HMAC-SHA1 of a hashed name, both in base64. */
+  hash: { salt: string; digest: string } | null;
+  key: string;
+}
+
+/** A parsed known_hosts file. */
+export interface KnownHosts {
+  entries: KnownHostsEntry[];
+  /** Indexes of the entries that name hosts and ports exactly, by name. */
+  exact: Map<string, number[]>;
+  /** Indexes of those with a pattern or a hash, which have to be tried one by one. */
+  other: number[];
+}
+
+export function parseKnownHosts(text: string): KnownHosts {
+  const known: KnownHosts = { entries: [], exact: new Map(), other: [] };
+  for (const line of text.split(/\r?\n/)) {
+    const entry = parseLine(line);
+    if (entry === null) continue;
+    const index = known.entries.push(entry) - 1;
+    if (entry.hash !== null || entry.patterns.some((pattern) => /[*?!]/.test(pattern))) known.other.push(index);
+    else for (const name of entry.patterns) known.exact.set(name, [...(known.exact.get(name) ?? []), index]);
+  }
+  return known;
+}
+
+export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hmacSha1: HmacSha1): KnownHostKeys {
   const name = knownHostsName(host, port);
   const keys = new Set<string>();
   const revoked = new Set<string>();
   let certAuthority = false;
-  for (const line of text.split(/\r?\n/)) {
-    const entry = parseLine(line);
-    if (entry === null || !matches(entry.hosts, name, hmacSha1)) continue;
+  const others = known.other.filter((index) => {
+    const entry = known.entries[index];
+    return entry !== undefined && matches(entry, name, hmacSha1);
+  });
+  for (const index of [...(known.exact.get(name) ?? []), ...others].sort((a, b) => a - b)) {
+    const entry = known.entries[index];
+    if (entry === undefined) continue;
     if (entry.marker === '@cert-authority') certAuthority = true;
     else if (entry.marker === '@revoked') revoked.add(entry.key);
     else keys.add(entry.key);
@@ -40,20 +78,22 @@ export function hostKeysFor(text: string, host: string, port: number, hmacSha1: 
   return { keys: [...keys].filter((key) => !revoked.has(key)), revoked: [...revoked], certAuthority };
 }
 
-function parseLine(line: string): { marker: string | null; hosts: string; key: string } | null {
+function parseLine(line: string): KnownHostsEntry | null {
   const fields = line.trim().split(/\s+/);
   const marker = fields[0]?.startsWith('@') === true ? (fields.shift() ?? null) : null;
   if (marker !== null && marker !== '@revoked' && marker !== '@cert-authority') return null;
   const [hosts, type, blob] = fields;
   if (hosts === undefined || hosts.startsWith('#') || type === undefined || blob === undefined) return null;
   const key = parseHostKey(`${type} ${blob}`);
-  return key === null ? null : { marker, hosts, key };
+  if (key === null) return null;
+  if (hosts.startsWith('|')) return { marker, patterns: [], hash: parseHash(hosts), key };
+  return { marker, patterns: hosts.toLowerCase().split(','), hash: null, key };
 }
 
-function matches(hosts: string, name: string, hmacSha1: HmacSha1): boolean {
-  if (hosts.startsWith('|')) return matchesHash(hosts, name, hmacSha1);
+function matches({ patterns, hash }: KnownHostsEntry, name: string, hmacSha1: HmacSha1): boolean {
+  if (hash !== null) return matchesHash(hash, name, hmacSha1);
   let matched = false;
-  for (const pattern of hosts.toLowerCase().split(',')) {
+  for (const pattern of patterns) {
     const negated = pattern.startsWith('!');
     if (!matchesPattern(negated ? pattern.slice(1) : pattern, name)) continue;
     // A negated match rules the whole line out, wherever it stands.
@@ -63,9 +103,13 @@ function matches(hosts: string, name: string, hmacSha1: HmacSha1): boolean {
   return matched;
 }
 
-function matchesHash(hashed: string, name: string, hmacSha1: HmacSha1): boolean {
-  const [, version, salt, hash] = hashed.split('|');
-  return version === '1' && salt !== undefined && hash !== undefined && hmacSha1(salt, name) === hash;
+function matchesHash(hash: NonNullable<KnownHostsEntry['hash']>, name: string, hmacSha1: HmacSha1): boolean {
+  return hmacSha1(hash.salt, name) === hash.digest;
+}
+
+function parseHash(hosts: string): KnownHostsEntry['hash'] {
+  const [, version, salt, digest] = hosts.split('|');
+  return version === '1' && salt !== undefined && digest !== undefined ? { salt, digest } : null;
 }
 
 /** Shell-like match: `*` any text, `?` any one character. Linear in both, whatever the pattern. */

@@ -56,6 +56,8 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   if (issue.code === 'invalid_union') return describeSchedule(found, path);
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
+    // zod reports unknown keys without the union around them when only one form fits otherwise.
+    if (allowed.length === 0) return describeSchedule(found, path);
     return issue.keys.map((key) => ({
       severity: 'error',
       path: [...path, key],

@@ -72,7 +72,7 @@ export async function connect(target: SshTarget, options: ConnectOptions): Promi
 
 class Ssh2Connection implements Connection {
   closed = false;
-  private readonly listeners: (() => void)[] = [];
+  private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly target: SshTarget,
@@ -80,13 +80,14 @@ class Ssh2Connection implements Connection {
   ) {
     client.once('close', () => {
       this.closed = true;
-      for (const listener of this.listeners.splice(0)) listener();
+      for (const listener of this.listeners) listener();
+      this.listeners.clear();
     });
   }
 
   onClose(listener: () => void): void {
     if (this.closed) listener();
-    else this.listeners.push(listener);
+    else this.listeners.add(listener);
   }
 
   end(): void {
@@ -111,6 +112,7 @@ class Ssh2Connection implements Connection {
       const settle = (finish: () => void): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', aborted);
+        this.listeners.delete(lost);
         finish();
       };
       if (signal?.aborted === true) return aborted();

@@ -49,7 +49,7 @@ class Pool implements TransportPool {
   }
 
   close(): void {
-    for (const key of [...this.entries.keys()]) this.drop(key);
+    for (const key of this.entries.keys()) this.drop(key);
   }
 
   private async exec(target: SshTarget, command: string, options: ExecOptions = {}): Promise<ExecResult> {

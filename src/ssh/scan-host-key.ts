@@ -1,7 +1,8 @@
 /** Reading a machine's host key without logging in, for the enrolment of new nodes. */
 import { Client } from 'ssh2';
 import { classifyConnectError } from './connect-errors';
-import { ALL_HOST_KEY_ALGORITHMS, fingerprint, hostKeyType } from './host-keys';
+import type { PinnedKey } from './host-keys';
+import { ALL_HOST_KEY_ALGORITHMS, fingerprint, hostKeyType, pinnedAlgorithms } from './host-keys';
 
 export interface ScannedHostKey {
   type: string;
@@ -12,11 +13,18 @@ export interface ScannedHostKey {
 
 /**
  * The host key a machine proves to hold, Ed25519 if it has one. Ends right after the key exchange. What it says is not
- * trusted by anybody yet.
+ * trusted by anybody yet. With `known` keys it is asked for a key of their types only, so that the answer can be
+ * compared with them.
  *
  * @throws OspatchError `Unreachable`
  */
-export async function scanHostKey(host: string, port: number, timeoutMs: number): Promise<ScannedHostKey> {
+export async function scanHostKey(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  known: readonly PinnedKey[] = [],
+): Promise<ScannedHostKey> {
+  const algorithms = known.length === 0 ? ALL_HOST_KEY_ALGORITHMS : pinnedAlgorithms(known);
   const client = new Client();
   let key: Buffer | undefined;
   const failure = await new Promise<Error>((resolve) => {
@@ -28,7 +36,7 @@ export async function scanHostKey(host: string, port: number, timeoutMs: number)
       username: 'ospatch',
       authHandler: [],
       readyTimeout: timeoutMs,
-      algorithms: { serverHostKey: [...ALL_HOST_KEY_ALGORITHMS] },
+      algorithms: { serverHostKey: [...algorithms] },
       hostVerifier: (offered: Buffer): boolean => {
         key = Buffer.from(offered);
         // Refusing it ends the connection before anything else is said.

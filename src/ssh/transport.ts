@@ -16,7 +16,7 @@ export interface SshTarget {
 export interface ExecOptions {
   /** Sent to the command's standard input, which is then closed. */
   stdin?: string | Buffer;
-  /** The whole call including the login. Default: 60 s. Reaching it counts as `Unreachable` and drops the connection. */
+  /** From the moment the connection stands. Default: 60 s. Reaching it counts as `Unreachable` and drops the connection. */
   timeoutMs?: number;
   /** Cap of each output stream; what is beyond is read and dropped. Default: 4 MiB. */
   maxBytes?: number;

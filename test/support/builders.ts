@@ -9,12 +9,16 @@ export function nodeSpec(name: string, more: Partial<NodeSpec> = {}): NodeSpec {
     host: `${name}.example`,
     role: name.startsWith('cp') ? 'control-plane' : 'worker',
     ssh: { user: 'ospatch', port: 22, identity: 'demo', helper: 'auto' },
-    hostKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0uF0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z0Z'],
+    hostKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvls8SS4rvP2QdSSVl5t9lsRoJShV8y9UXzljMSEYea'],
     ...more,
   };
 }
 
-export function clusterSpec(names: string[] = ['cp-1', 'w-1', 'w-2'], patching: Partial<Patching> = {}, name = 'demo'): SelfManagedSpec {
+export function clusterSpec(
+  names: string[] = ['cp-1', 'w-1', 'w-2'],
+  patching: Partial<Patching> = {},
+  name = 'demo',
+): SelfManagedSpec {
   return {
     apiVersion: 'ospatch/v1',
     name,

@@ -14,9 +14,8 @@ end_containers() {
     pid=${dir#/proc/}
     [ "$(cat "$dir/comm" 2>/dev/null)" = systemd-nspawn ] || continue
     tr '\0' ' ' 2>/dev/null <"$dir/cmdline" | grep -qF "$run/" || continue
-    for child in $(cat "$dir/task/$pid/children" 2>/dev/null); do
-      kill -KILL "$child" 2>/dev/null
-    done
+    # One word per child; the list is empty once it has none.
+    xargs -r kill -KILL <"$dir/task/$pid/children" 2>/dev/null
     kill -KILL "$pid" 2>/dev/null
   done
   for group in /sys/fs/cgroup/*/ospatch-lab/"$id"-* /sys/fs/cgroup/ospatch-lab/"$id"-*; do

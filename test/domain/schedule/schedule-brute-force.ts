@@ -1,26 +1,34 @@
 /**
- * An independent calendar for tests: walks through time minute by minute, reads the wall clock from Intl, and starts
+ * An independent calendar for tests: walks through time step by step, reads the wall clock from Intl, and starts
  * whenever the clock reaches or jumps over a wanted wall time that it has not shown before.
  */
-const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+// Fine enough for wall times at multiples of 5 minutes, and for zones whose offset is one.
+const STEP_MS = 5 * 60_000;
+const LEAD_MS = 48 * HOUR_MS;
 
 export type WantedWall = (wall: Date) => boolean;
 
-export function bruteForceStarts(timeZone: string, fromMs: number, toMs: number, isWanted: WantedWall): number[] {
-  const starts: number[] = [];
-  let shown = readClock(timeZone, fromMs - 48 * HOUR_MS);
-  for (let hour = fromMs - 48 * HOUR_MS; hour < toMs; hour += HOUR_MS) {
-    const isEven = readClock(timeZone, hour + HOUR_MS) - readClock(timeZone, hour) === HOUR_MS;
-    const atHour = readClock(timeZone, hour);
-    for (let minute = MINUTE_MS; minute <= HOUR_MS; minute += MINUTE_MS) {
-      const instant = hour + minute;
-      const wall = isEven ? atHour + minute : readClock(timeZone, instant);
-      let hit = false;
-      for (let passed = shown + MINUTE_MS; passed <= wall; passed += MINUTE_MS) hit ||= isWanted(new Date(passed));
-      if (hit && instant > fromMs && instant <= toMs) starts.push(instant);
+/** The starts after `fromMs` up to `toMs` of several schedules, each told by which wall times it wants. */
+export function bruteForceStarts(timeZone: string, fromMs: number, toMs: number, wanted: WantedWall[]): number[][] {
+  const starts: number[][] = wanted.map(() => []);
+  let atHour = readClock(timeZone, fromMs - LEAD_MS);
+  let shown = atHour;
+  for (let hour = fromMs - LEAD_MS; hour < toMs; hour += HOUR_MS) {
+    const atNextHour = readClock(timeZone, hour + HOUR_MS);
+    const isEven = atNextHour - atHour === HOUR_MS;
+    for (let step = STEP_MS; step <= HOUR_MS; step += STEP_MS) {
+      const instant = hour + step;
+      const wall = isEven ? atHour + step : readClock(timeZone, instant);
+      const hits = new Set<number>();
+      for (let passed = shown + STEP_MS; passed <= wall; passed += STEP_MS) {
+        const date = new Date(passed);
+        for (const [index, isWanted] of wanted.entries()) if (isWanted(date)) hits.add(index);
+      }
+      if (instant > fromMs && instant <= toMs) for (const index of hits) starts[index]?.push(instant);
       shown = Math.max(shown, wall);
     }
+    atHour = atNextHour;
   }
   return starts;
 }
@@ -31,19 +39,17 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function readClock(timeZone: string, instant: number): number {
   let format = formats.get(timeZone);
   if (format === undefined) {
-    const numeric = 'numeric' as const;
     format = new Intl.DateTimeFormat('en-US', {
       timeZone,
       hourCycle: 'h23',
-      year: numeric,
-      month: numeric,
-      day: numeric,
-      hour: numeric,
-      minute: numeric,
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
     });
     formats.set(timeZone, format);
   }
-  const parts = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = parts;
+  const [month = 1, day = 1, year = 0, hour = 0, minute = 0] = (format.format(instant).match(/\d+/g) ?? []).map(Number);
   return Date.UTC(year, month - 1, day, hour, minute);
 }

@@ -37,6 +37,14 @@ describe('domain/schedule', () => {
       expect(starts(schedule, 'Europe/Berlin', after, 3)).toEqual(expected);
     });
 
+    it.each([
+      ['2026-12-15T00:00:00Z', '2027-01-01T00:00:00Z'],
+      ['2027-02-10T00:00:00Z', '2027-03-01T00:00:00Z'],
+      ['2027-10-01T00:00:00Z', '2027-11-01T00:00:00Z'],
+    ])('starts every-2-months in the odd months, also when asked in an even one (%s)', (after, expected) => {
+      expect(starts({ preset: 'every-2-months', startWithin }, 'UTC', after)).toEqual([expected]);
+    });
+
     it('counts every second Sunday without an anchor from 2024-01-07, also backwards', () => {
       const [first = ''] = starts({ preset: 'every-2-weeks', startWithin }, 'UTC', '1975-06-01T00:00:00Z');
       const weeks = (Date.parse('2024-01-07') - Date.parse(first)) / (7 * 86_400_000);
@@ -136,7 +144,7 @@ describe('domain/schedule', () => {
     });
   });
 
-  describe('against a calendar that walks minute by minute', () => {
+  describe('against a calendar that walks through time step by step', () => {
     const zones = [
       'UTC',
       'Europe/Berlin',
@@ -171,15 +179,18 @@ describe('domain/schedule', () => {
       ],
     ];
 
-    it.each(
-      zones.flatMap((zone, index) => [1983, 2011, 2024, 2026].map((year) => [zone, year + (index % 2)] as const)),
-    )('%s in %d', (zone, year) => {
+    // One year for each zone; Pacific/Apia gets the one in which it lost a day.
+    const years = [2026, 1983, 2011, 2024];
+
+    it.each(zones.map((zone, index) => [zone, years[index % 4] ?? 2026] as const))('%s in %d', (zone, year) => {
       const from = Date.UTC(year, 0, 1);
       const to = Date.UTC(year + 1, 0, 1);
-      for (const [schedule, isWanted] of schedules) {
-        const expected = bruteForceStarts(zone, from, to, isWanted);
-        const found = nextStarts(schedule, zone, from, expected.length + 1).filter((start) => start <= to);
-        expect({ schedule, starts: found.map(iso) }).toEqual({ schedule, starts: expected.map(iso) });
+      const wanted = schedules.map(([, isWanted]) => isWanted);
+      const expected = bruteForceStarts(zone, from, to, wanted);
+      for (const [index, [schedule]] of schedules.entries()) {
+        const wantedStarts = expected[index] ?? [];
+        const found = nextStarts(schedule, zone, from, wantedStarts.length + 1).filter((start) => start <= to);
+        expect({ schedule, starts: found.map(iso) }).toEqual({ schedule, starts: wantedStarts.map(iso) });
       }
     });
   });

@@ -1,0 +1,35 @@
+# Everything a person or a CI job does with this repository. Each target first gets what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint format build lab clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Patch three real Debian nodes with a real Temporal server, live (needs root)
+	@scripts/setup.sh deps build
+	@node lib/dev/demo.js
+
+test: ## Run all checks and all tests (as root; otherwise without real nodes)
+	@scripts/test.sh
+
+test-unit: ## Run the quick tests only
+	@scripts/setup.sh deps
+	@npm run --silent test:unit
+
+lint: ## Check formatting, rules, types and shell scripts
+	@scripts/setup.sh deps linters
+	@scripts/lint.sh
+
+format: ## Format all files
+	@scripts/setup.sh deps
+	@npm run --silent format
+
+build: ## Build lib/
+	@scripts/setup.sh deps build
+
+lab: ## Boot three real nodes to play with, until Ctrl-C (needs root)
+	@scripts/setup.sh deps build
+	@node lib/dev/lab/cli.js up 3
+
+clean: ## Remove what was built here (the cache directory stays)
+	rm -rf lib .test-results *.tsbuildinfo

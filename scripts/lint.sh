@@ -1,0 +1,28 @@
+#!/bin/bash
+# Checks everything that can be checked without running it. With a file name, writes there one line per check:
+# "passed NAME" or "failed NAME".
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+results=${1:-/dev/null}
+: >"$results"
+failed=0
+
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    echo "passed $name" >>"$results"
+  else
+    echo "failed $name" >>"$results"
+    echo "lint: $name failed" >&2
+    failed=1
+  fi
+}
+
+check formatting npx --no-install prettier --log-level warn --check .
+check rules npx --no-install oxlint --quiet --type-aware --tsconfig tsconfig.json --deny-warnings
+check types npx --no-install tsc -p tsconfig.test.json --noEmit
+mapfile -t shell_scripts < <(find .ci/run scripts src -name '*.sh' -o -path .ci/run)
+check shell shellcheck "${shell_scripts[@]}"
+[ "$failed" = 0 ] && echo "lint: everything is in order"
+exit "$failed"

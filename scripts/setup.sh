@@ -1,0 +1,58 @@
+#!/bin/bash
+# Gets ready what the named parts need, and nothing that is there already:
+#   deps         node_modules
+#   build        lib/ (needs deps)
+#   linters      shellcheck
+#   temporal     the Temporal development server        (these three need build;
+#   test-server  the test server that skips time         all of them are kept in
+#   lab          the images of the node lab (root)       the cache directory)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+check_node() {
+  command -v node >/dev/null || fail "node is missing: install Node.js 20.19 or newer with npm"
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    fail "Node.js $(node --version) is too old: install 20.19 or newer"
+}
+
+setup_deps() {
+  check_node
+  # npm writes this file last, so a broken off installation is never taken for a whole one.
+  if [ ! node_modules/.package-lock.json -ot package-lock.json ]; then return; fi
+  echo "Installing the packages of package-lock.json (usually 30 s) ..."
+  local flags=(--ignore-scripts --no-audit --no-fund)
+  # A lock file written against a registry without the packages of other platforms is refused by `npm ci`; the same
+  # versions are then installed by `npm install`, which leaves the lock file alone.
+  npm ci "${flags[@]}" --loglevel=silent || npm install --no-save "${flags[@]}" --loglevel=error
+  touch node_modules/.package-lock.json
+}
+
+setup_build() {
+  if [ -e lib/.built ] && [ -z "$(find src scripts/build-*.js package.json tsconfig.json node_modules/.package-lock.json -newer lib/.built -print -quit)" ]; then
+    return
+  fi
+  echo "Building lib/ (usually 5 s) ..."
+  npm run --silent build
+}
+
+setup_linters() {
+  if command -v shellcheck >/dev/null; then return; fi
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then fail "shellcheck is missing: install it with your package manager"; fi
+  echo "Installing shellcheck with apt-get (usually 10 s) ..."
+  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install shellcheck >/dev/null
+}
+
+prepare=()
+for part in "$@"; do
+  case $part in
+    deps | build | linters) "setup_$part" ;;
+    temporal | test-server | lab) prepare+=("$part") ;;
+    *) fail "unknown part \"$part\"" ;;
+  esac
+done
+if [ ${#prepare[@]} -gt 0 ]; then node lib/dev/prepare.js "${prepare[@]}"; fi

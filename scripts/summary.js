@@ -1,0 +1,40 @@
+// Sums what scripts/test.sh has recorded, names what failed, and ends with "N passed, N failed, N skipped".
+const { existsSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
+
+const dir = process.argv[2];
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+
+for (const name of ['lint.txt', 'checks.txt', 'skipped.txt']) {
+  const file = path.join(dir, name);
+  if (!existsSync(file)) continue;
+  for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+    const [state, ...what] = line.split(' ');
+    sum[state] += 1;
+    if (state === 'failed') failures.push(what.join(' '));
+  }
+}
+
+for (const file of readdirSync(dir).filter((name) => name.endsWith('.json'))) {
+  const suite = file.replace('.json', '');
+  const report = JSON.parse(readFileSync(path.join(dir, file), 'utf8'));
+  sum.passed += report.numPassedTests;
+  sum.skipped += report.numPendingTests + report.numTodoTests;
+  sum.failed += report.numFailedTests;
+  for (const test of report.testResults) {
+    const failed = test.assertionResults.filter((result) => result.status === 'failed');
+    for (const result of failed) failures.push(`${suite}: ${result.fullName}`);
+    // A file that did not even load has no failed test of its own.
+    if (test.status === 'failed' && failed.length === 0) {
+      sum.failed += 1;
+      failures.push(`${suite}: ${path.relative(process.cwd(), test.name)} could not run`);
+    }
+  }
+}
+
+for (const failure of failures) console.log(`failed: ${failure}`);
+const line = `${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`;
+writeFileSync(path.join(dir, 'summary.txt'), `${line}\n`);
+console.log(line);
+process.exitCode = sum.failed > 0 ? 1 : 0;

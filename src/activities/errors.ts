@@ -1,0 +1,75 @@
+/** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can cure it. */
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ErrorInfo, ErrorType } from '../domain/errors';
+import { assertNever, isOspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+
+/** Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look. */
+const UNFORESEEN_ATTEMPTS = 5;
+
+/** `type` is the ErrorType, `details[0]` the ErrorInfo. Cancellations pass through unchanged. */
+export function toApplicationFailure(error: unknown, attempt: number): ApplicationFailure | CancelledFailure {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  const info = errorInfo(error);
+  return ApplicationFailure.create({
+    message: info.message,
+    type: info.type,
+    nonRetryable: !isRetryable(info.type, attempt),
+    details: [info],
+    ...(error instanceof Error ? { cause: withoutStack(error) } : {}),
+  });
+}
+
+/** The plain-data form of anything that was thrown. */
+export function errorInfo(error: unknown): ErrorInfo {
+  if (isOspatchError(error)) return error.toInfo();
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: 'Internal', message: `unexpected error: ${plainText(message, 500)}` };
+}
+
+/**
+ * Waiting is done inside the activities, which know for how long; what they give up on is final. The rest needs a
+ * person: another host key, key, sudo rule, package source or decision.
+ */
+function isRetryable(type: ErrorType, attempt: number): boolean {
+  switch (type) {
+    case 'Internal':
+      return attempt < UNFORESEEN_ATTEMPTS;
+    case 'Unreachable':
+    case 'Lost':
+    case 'HostKeyMismatch':
+    case 'AuthFailed':
+    case 'SudoDenied':
+    case 'IdentityUnavailable':
+    case 'UnsupportedOs':
+    case 'Policy':
+    case 'HelperMissing':
+    case 'HelperProtocol':
+    case 'Busy':
+    case 'PackageManager':
+    case 'PackagesBroken':
+    case 'Repository':
+    case 'DiskFull':
+    case 'PlanChanged':
+    case 'RebootFailed':
+    case 'Unhealthy':
+    case 'Cancelled':
+    case 'InvalidSpec':
+    case 'Usage':
+    case 'Refused':
+    case 'NotFound':
+    case 'NoWorker':
+    case 'NoServer':
+      return false;
+    default:
+      return assertNever(type);
+  }
+}
+
+/** A stack helps nobody in a workflow history and names paths of the worker. */
+function withoutStack(error: Error): Error {
+  const cause = new Error(plainText(error.message, 500));
+  cause.name = error.name;
+  cause.stack = '';
+  return cause;
+}

@@ -1,0 +1,50 @@
+/** One heartbeat for the whole body of an activity, so that a silent twenty minutes of dpkg is no sign of death. */
+import { Context, activityInfo, heartbeat } from '@temporalio/activity';
+import type { NodeProgress, NodeStep } from '../domain/node-report';
+
+/** What travels with a heartbeat: the progress for people, and what the next attempt must know. */
+export type HeartbeatDetails = NodeProgress & {
+  /** How long the node has been seen out of reach so far. */
+  unreachableMs: number;
+};
+
+export interface Pulse {
+  signal: AbortSignal;
+  details: HeartbeatDetails;
+  /** Sends the details now; the SDK throttles what is sent too often. */
+  beat(): void;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MIN_INTERVAL_MS = 200;
+
+/**
+ * Runs `body` with a regular heartbeat. On cancellation and on worker shutdown it rejects at once with the
+ * CancelledFailure; `body` is told by its signal and has to stop following, never to stop what runs on the node.
+ */
+export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => Promise<R>): Promise<R> {
+  const context = Context.current();
+  const info = activityInfo();
+  const last: unknown = info.heartbeatDetails;
+  const details: HeartbeatDetails = { step, unreachableMs: unreachableMs(last) };
+  const beat = (): void => heartbeat({ ...details });
+  beat();
+  const timer = setInterval(beat, Math.max(MIN_INTERVAL_MS, (info.heartbeatTimeoutMs ?? DEFAULT_TIMEOUT_MS) / 3));
+  try {
+    return await Promise.race([body({ signal: context.cancellationSignal, details, beat }), context.cancelled]);
+  } catch (error) {
+    // An aborted wait inside the body may reject first, with an error that says less.
+    if (context.cancellationSignal.aborted) return await context.cancelled;
+    throw error;
+  } finally {
+    clearInterval(timer);
+    beat();
+  }
+}
+
+/** From the details of an earlier attempt, which may be of another version. */
+function unreachableMs(details: unknown): number {
+  const value =
+    typeof details === 'object' && details !== null && 'unreachableMs' in details ? details.unreachableMs : 0;
+  return typeof value === 'number' && value > 0 ? value : 0;
+}

@@ -1,0 +1,34 @@
+/** All activities, wired to what one worker owns. */
+import { createTransportPool } from '../ssh/pool';
+import type { TransportPool } from '../ssh/transport';
+import { createClusterActivities } from './cluster';
+import type { ClusterActivities } from './cluster-types';
+import type { ActivityLog } from './node';
+import { createNodeActivities } from './node';
+import type { NodeActivities } from './types';
+
+export interface ActivityDeps {
+  /** Directory of the private keys that `ssh.identity` names. */
+  keyDir: string;
+  log: ActivityLog;
+  /** For tests; by default connections of its own. */
+  pool?: TransportPool;
+  /** Default: Date.now. */
+  now?: () => number;
+}
+
+export interface Activities {
+  activities: NodeActivities & ClusterActivities;
+  /** Closes the connections to all nodes. Jobs on nodes go on. */
+  close(): void;
+}
+
+export function createActivities({
+  keyDir,
+  log,
+  pool = createTransportPool({ keyDir }),
+  now,
+}: ActivityDeps): Activities {
+  const nodeActivities = createNodeActivities({ pool, log, ...(now === undefined ? {} : { now }) });
+  return { activities: { ...nodeActivities, ...createClusterActivities(log) }, close: () => pool.close() };
+}

@@ -1,0 +1,140 @@
+/** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
+import { activityInfo } from '@temporalio/activity';
+import type { NodeStep } from '../domain/node-report';
+import type { NodeTarget } from '../domain/spec';
+import { checkReadiness } from '../node/check';
+import { Outage } from '../node/outage';
+import { preflightNode } from '../node/preflight';
+import { rebootNode } from '../node/reboot';
+import { RemoteNode } from '../node/remote-node';
+import { cleanOutput } from '../node/sanitize';
+import type { Session } from '../node/session';
+import { applyPlan, repairPackages } from '../node/transaction';
+import type { TransportPool } from '../ssh/transport';
+import { errorInfo, toApplicationFailure } from './errors';
+import type { HeartbeatDetails } from './heartbeat';
+import { withHeartbeat } from './heartbeat';
+import type { NodeActivities } from './types';
+
+/** As much of pino as is used. */
+export interface ActivityLog {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface NodeActivityDeps {
+  pool: TransportPool;
+  log: ActivityLog;
+  /** Default: Date.now. */
+  now?: () => number;
+}
+
+/**
+ * Job numbers of preflight: a hundred per attempt of the workflow, ten per attempt of the activity. Its jobs change
+ * nothing and must not be found done from an earlier attempt; its repairs stay clear of the numbers of `repair`.
+ */
+const JOBS_PER_ATTEMPT = 1_000;
+const JOBS_PER_RETRY = 10;
+
+export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
+  const now = deps.now ?? Date.now;
+
+  async function onNode<R>(
+    step: NodeStep,
+    target: NodeTarget,
+    limitMs: number,
+    giveUpAs: 'Unreachable' | 'Lost',
+    body: (session: Session) => Promise<R>,
+  ): Promise<R> {
+    const { attempt } = activityInfo();
+    const fields = { cluster: target.cluster, node: target.name, step };
+    return withHeartbeat(step, async ({ signal, details, beat }) => {
+      const node = new RemoteNode(target, deps.pool.transport(sshTarget(target)), signal);
+      const show: Session['show'] = (progress) => {
+        if (applyProgress(details, progress)) beat();
+      };
+      const outage = new Outage({
+        node: target.name,
+        limitMs,
+        giveUpAs,
+        signal,
+        now,
+        observedMs: details.unreachableMs,
+        onObserved: (ms) => {
+          details.unreachableMs = ms;
+        },
+        onWaiting: (waitingFor) => {
+          if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is out of reach');
+          show({ waitingFor });
+        },
+        onBack: () => show({ waitingFor: undefined }),
+      });
+      return body({ node, outage, signal, now, show });
+    }).catch((error: unknown) => {
+      const failure = toApplicationFailure(error, attempt);
+      deps.log.info({ ...fields, attempt, error: failure.message }, 'node activity ended early');
+      throw failure;
+    });
+  }
+
+  return {
+    preflight: ({ target, token, attempt, withoutDrain, unreachableTimeoutMs }) =>
+      onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', (session) => {
+        const retry = activityInfo().attempt % (JOBS_PER_ATTEMPT / JOBS_PER_RETRY);
+        const firstJob = attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
+        return preflightNode(session, { token, firstJob, withoutDrain });
+      }),
+
+    apply: ({ target, token, attempt, planDigest, planned, lostTimeoutMs }) =>
+      onNode('apply', target, lostTimeoutMs, 'Lost', (session) =>
+        applyPlan(session, { token, number: attempt }, { digest: planDigest, count: planned }),
+      ),
+
+    repair: ({ target, token, attempt, lostTimeoutMs }) =>
+      onNode('repair', target, lostTimeoutMs, 'Lost', (session) => repairPackages(session, { token, number: attempt })),
+
+    reboot: ({ target, bootId, failedUnitsBefore, lostTimeoutMs }) =>
+      onNode('reboot', target, lostTimeoutMs, 'Lost', (session) => rebootNode(session, { bootId, failedUnitsBefore })),
+
+    readFacts: ({ target, unreachableTimeoutMs }) =>
+      onNode('verify', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+        const { facts } = await session.outage.reach(() => session.node.facts());
+        return facts;
+      }),
+
+    checkNode: ({ target, unreachableTimeoutMs }) =>
+      onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+        try {
+          const { facts, changes } = await checkReadiness(session);
+          return { node: target.name, ok: true, facts, pending: changes.length, changes };
+        } catch (error) {
+          session.signal.throwIfAborted();
+          return { node: target.name, ok: false, error: errorInfo(error) };
+        }
+      }),
+
+    readLog: ({ target, token, maxBytes, unreachableTimeoutMs }) =>
+      onNode('verify', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+        // One byte more than asked for tells whether there is more.
+        const log = await session.outage.reach(() => session.node.log(token, maxBytes + 1));
+        const kept = log.subarray(Math.max(0, log.length - maxBytes));
+        return { log: cleanOutput(kept.toString()), truncated: log.length > maxBytes };
+      }),
+  };
+}
+
+function sshTarget({ name, host, ssh, hostKeys }: NodeTarget): Parameters<TransportPool['transport']>[0] {
+  return { name, host, port: ssh.port, user: ssh.user, identity: ssh.identity, hostKeys };
+}
+
+/** Returns whether anything is new to the people who watch. */
+function applyProgress(details: HeartbeatDetails, progress: Parameters<Session['show']>[0]): boolean {
+  const before = JSON.stringify(details);
+  if ('done' in progress && progress.done !== undefined) details.done = progress.done;
+  if ('total' in progress && progress.total !== undefined) details.total = progress.total;
+  if ('waitingFor' in progress) {
+    if (progress.waitingFor === undefined) delete details.waitingFor;
+    else details.waitingFor = progress.waitingFor;
+  }
+  return JSON.stringify(details) !== before;
+}

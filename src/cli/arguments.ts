@@ -1,0 +1,60 @@
+/** Arguments and options that several commands have, checked before anything is done. */
+import { Argument, InvalidArgumentError, Option } from 'commander';
+
+const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const MAX_RUN = 1_000_000_000;
+
+export function clusterArgument(): Argument {
+  return new Argument('<name>', 'name of the cluster').argParser(parseClusterName);
+}
+
+export function nodeArgument(): Argument {
+  return new Argument('<node>', 'name of the node').argParser(parseNodeName);
+}
+
+export function nodesOption(): Option {
+  return new Option('--nodes <a,b>', 'only these nodes, by name, separated by commas').argParser(parseNodeNames);
+}
+
+export function reasonOption(): Option {
+  return new Option('--reason <text>', 'why, for the history').argParser(parseReason);
+}
+
+export function runOption(description: string): Option {
+  return new Option('--run <number>', description).argParser(parseRun);
+}
+
+function parseClusterName(text: string): string {
+  if (CLUSTER_NAME.test(text)) return text;
+  throw new InvalidArgumentError(
+    'Allowed: the name of a cluster, at most 63 lower-case letters, digits and hyphens, e.g. prod-eu.',
+  );
+}
+
+function parseNodeName(text: string): string {
+  if (NODE_NAME.test(text)) return text;
+  throw new InvalidArgumentError('Allowed: the name of a node as in the spec, e.g. worker-1.');
+}
+
+function parseNodeNames(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length > 0 && names.every((name) => NODE_NAME.test(name))) return [...new Set(names)];
+  throw new InvalidArgumentError(
+    'Allowed: names of nodes as in the spec, separated by commas, e.g. worker-1,worker-2.',
+  );
+}
+
+function parseReason(text: string): string {
+  if (text.trim() !== '' && text.length <= 500) return text;
+  throw new InvalidArgumentError('Allowed: 1 to 500 characters.');
+}
+
+function parseRun(text: string): number {
+  const run = Number(text);
+  if (/^\d+$/.test(text) && run >= 1 && run <= MAX_RUN) return run;
+  throw new InvalidArgumentError('Allowed: the number of a run, 1 or more.');
+}

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { clusterArgument, reasonOption } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch cancel prod-eu --reason "wrong cluster"`;
+
+export function registerCancel(program: Command, context: CliContext): void {
+  program
+    .command('cancel')
+    .description('cancel the run in progress; a package transaction that has begun is finished')
+    .addArgument(clusterArgument())
+    .addOption(reasonOption())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, { reason, output }: { reason?: string; output: OutputFormat }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const answer = await client.cancelRun(cluster, reason === undefined ? {} : { reason });
+        if (output === 'json') printJson(context, { cluster, ...answer });
+        else
+          print(
+            context,
+            `run ${answer.run} of ${cluster} is being cancelled; follow: ospatch status ${cluster} --watch`,
+          );
+      }),
+    );
+}

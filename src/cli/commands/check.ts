@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { clusterArgument } from '../arguments';
+import type { CliContext } from '../context';
+import { colors, outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch check prod-eu
+  ospatch check prod-eu -o json | jq '.[] | select(.ok | not)'
+
+Reads, changes nothing. The exit code is 1 when a node cannot be used.`;
+
+export function registerCheck(program: Command, context: CliContext): void {
+  program
+    .command('check')
+    .description('look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot owed')
+    .addArgument(clusterArgument())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, { output }: { output: OutputFormat }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const checks = await client.check(cluster);
+        if (checks.some(({ ok }) => !ok)) context.setExitCode(1);
+        if (output === 'json') return printJson(context, checks);
+        const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
+        print(context, renderChecks(checks, colors(context)));
+      }),
+    );
+}

@@ -1,0 +1,135 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { OspatchError } from '../../domain/errors';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { print, printNote } from '../output';
+
+const EXAMPLES = `
+Examples:
+  ospatch dev
+  ospatch dev --port 7333 --ui-port 8333
+
+For trying out and for development: a Temporal server with web UI and a worker. With the default ports the other
+commands and the temporal CLI find it without any setting. Everything is kept between starts, one set of data per port.`;
+
+interface DevOptions {
+  port: number;
+  uiPort: number;
+}
+
+export function registerDev(program: Command, context: CliContext): void {
+  program
+    .command('dev')
+    .description('run Temporal, its web UI and a worker in this terminal, until Ctrl-C')
+    .addOption(new Option('--port <port>', 'port of the Temporal server').default(7233).argParser(parsePort))
+    .addOption(new Option('--ui-port <port>', 'port of the web UI').default(8233).argParser(parsePort))
+    .addHelpText('after', EXAMPLES)
+    .action((options: DevOptions) => runCommand(context, () => runStack(context, options)));
+}
+
+async function runStack(context: CliContext, { port, uiPort }: DevOptions): Promise<void> {
+  const { startTemporalServer } = require('../../dev/temporal-server') as typeof import('../../dev/temporal-server');
+  const { cacheDir } = require('../../dev/host') as typeof import('../../dev/host');
+  const { checkWorkerSettings, workerFailure } = require('../worker-settings') as typeof import('../worker-settings');
+  const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
+  const { humanLog } = require('../worker-log') as typeof import('../worker-log');
+  await requireFreePorts(port, uiPort);
+  const settings = workerOptionsFromEnv(process.env);
+  checkWorkerSettings(context, settings);
+  const dbFile = join(cacheDir('dev'), `temporal-${port}.db`);
+  const log = (line: string): void => printNote(context, line);
+  const server = await startTemporalServer({ dbFile, port, uiPort, log });
+  const address = `127.0.0.1:${port}`;
+  let serverDied = false;
+  let watcher: NodeJS.Timeout | undefined;
+  try {
+    // The server is this terminal's own: what the environment says about another one does not count.
+    await runWorker(
+      {
+        ...settings,
+        namespace: 'default',
+        connection: { address },
+        ...(context.isTTY ? { logTo: humanLog(context) } : {}),
+      },
+      (worker) => {
+        print(context, describeStack(context, { address, uiPort, dbFile }));
+        watcher = setInterval(() => {
+          if (serverDied || isAlive(server.pid)) return;
+          serverDied = true;
+          worker.shutdown();
+        }, 1_000);
+      },
+    );
+  } catch (error) {
+    throw workerFailure(error, address);
+  } finally {
+    clearInterval(watcher);
+    await server.stop();
+  }
+  if (serverDied) throw workerFailure(new Error('the Temporal server ended'), address);
+  printNote(context, 'Temporal and the worker are stopped; everything is kept for the next start');
+}
+
+/** What a new user needs: where it is, where the data is, and the two next commands. */
+function describeStack(context: CliContext, at: { address: string; uiPort: number; dbFile: string }): string {
+  const isDefault = at.address === '127.0.0.1:7233' && (context.env['TEMPORAL_ADDRESS'] ?? '') === '';
+  return [
+    `Temporal  ${at.address}`,
+    `Web UI    http://127.0.0.1:${at.uiPort}`,
+    `Data      ${at.dbFile}`,
+    '',
+    'Next, in another terminal:',
+    ...(isDefault ? [] : [`  export TEMPORAL_ADDRESS=${at.address}`]),
+    '  ospatch enroll -f FILE     # read and confirm the host keys of the nodes',
+    '  ospatch apply -f FILE --wait',
+    '',
+    'Ctrl-C ends both.',
+  ].join('\n');
+}
+
+async function requireFreePorts(port: number, uiPort: number): Promise<void> {
+  const wanted: [string, number][] = [
+    ['--port', port],
+    ['--ui-port', uiPort],
+  ];
+  if (port === uiPort) {
+    throw new OspatchError({
+      type: 'Usage',
+      message: `--port and --ui-port are both ${port}`,
+      remedy: 'give two different ports',
+    });
+  }
+  for (const [option, number] of wanted) {
+    if (await isFree(number)) continue;
+    throw new OspatchError({
+      type: 'NoServer',
+      message: `port ${number} is taken on this machine, perhaps by another Temporal server.`,
+      remedy: `use that server with \`ospatch worker\`, or give another port with ${option}`,
+    });
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+function isAlive(pid: number | undefined): boolean {
+  try {
+    return pid === undefined || process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1024 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Allowed: a port from 1024 to 65535.');
+}

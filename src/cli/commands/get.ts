@@ -1,0 +1,29 @@
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { clusterArgument } from '../arguments';
+import type { CliContext } from '../context';
+import { print, printJson } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch get prod-eu
+  ospatch get prod-eu > prod-eu.yaml      # edit, then: ospatch apply -f prod-eu.yaml
+  ospatch get prod-eu -o json`;
+
+export function registerGet(program: Command, context: CliContext): void {
+  program
+    .command('get')
+    .description('print the spec in force, ready to be applied again')
+    .addArgument(clusterArgument())
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['yaml', 'json']).default('yaml'))
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, { output }: { output: 'yaml' | 'json' }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const spec = await client.spec(cluster);
+        if (output === 'json') return printJson(context, spec);
+        const { renderSpecYaml } = require('../../client/spec-yaml') as typeof import('../../client/spec-yaml');
+        print(context, renderSpecYaml(spec));
+      }),
+    );
+}

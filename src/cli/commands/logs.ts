@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { clusterArgument, nodeArgument, runOption } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson, printNote } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch logs prod-eu w-1
+  ospatch logs prod-eu w-1 --run 7 | less`;
+
+export function registerLogs(program: Command, context: CliContext): void {
+  program
+    .command('logs')
+    .description('print the log of the newest patch of a node, read from the node through a worker')
+    .addArgument(clusterArgument())
+    .addArgument(nodeArgument())
+    .addOption(runOption('of this run instead of the newest'))
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action(
+      (cluster: string, node: string, { run, output }: { run?: number; output: OutputFormat }, command: Command) =>
+        runWithClient(context, command, async (client) => {
+          const { log, truncated } = await client.nodeLog(cluster, node, run);
+          const { manyLines } = require('../render/text') as typeof import('../render/text');
+          const text = manyLines(log);
+          if (output === 'json') return printJson(context, { cluster, node, run: run ?? null, log: text, truncated });
+          if (text === '') return printNote(context, `no log on ${node}: ospatch has not patched it yet`);
+          print(context, text);
+          if (truncated) printNote(context, `the log was cut; all of it is in the run directory of ospatch on ${node}`);
+        }),
+    );
+}

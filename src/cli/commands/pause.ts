@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import { clusterArgument, reasonOption } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch pause prod-eu --reason "release freeze until Monday"`;
+
+export function registerPause(program: Command, context: CliContext): void {
+  program
+    .command('pause')
+    .description('let nodes in flight finish and start nothing more until resume')
+    .addArgument(clusterArgument())
+    .addOption(reasonOption())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, { reason, output }: { reason?: string; output: OutputFormat }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const answer = await client.pause(cluster, reason === undefined ? {} : { reason });
+        if (output === 'json') printJson(context, { cluster, ...answer });
+        else if (answer.changed) print(context, `${cluster} is paused; go on with: ospatch resume ${cluster}`);
+        else print(context, `${cluster} was paused already; see: ospatch status ${cluster}`);
+      }),
+    );
+}

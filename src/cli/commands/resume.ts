@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { clusterArgument, reasonOption } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch resume prod-eu`;
+
+export function registerResume(program: Command, context: CliContext): void {
+  program
+    .command('resume')
+    .description('undo pause; a run that was put down goes on')
+    .addArgument(clusterArgument())
+    .addOption(reasonOption())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, { reason, output }: { reason?: string; output: OutputFormat }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const answer = await client.resume(cluster, reason === undefined ? {} : { reason });
+        if (output === 'json') printJson(context, { cluster, ...answer });
+        else print(context, answer.changed ? `${cluster} goes on` : `${cluster} was not paused`);
+      }),
+    );
+}

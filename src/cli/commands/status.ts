@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import type { ClusterClient } from '../../client/cluster-client';
+import { OspatchError } from '../../domain/errors';
+import { clusterArgument } from '../arguments';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { colors, outputOption, print, printJson, printNote } from '../output';
+import type { OutputFormat } from '../output';
+import { withClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch status prod-eu
+  ospatch status prod-eu --watch
+  ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
+
+Times are in your own zone (set TZ for another one); JSON has ISO 8601.`;
+
+interface StatusOptions {
+  watch?: boolean;
+  output: OutputFormat;
+}
+
+export function registerStatus(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('show what a cluster does and how every node stands')
+    .addArgument(clusterArgument())
+    .option('--watch', 'keep showing it, until Ctrl-C or until the cluster is removed')
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, options: StatusOptions, command: Command) =>
+      runCommand(context, () => {
+        requireOneForm(cluster, options);
+        return withClient(command, (client) => showStatus(context, client, cluster, options));
+      }),
+    );
+}
+
+async function showStatus(
+  context: CliContext,
+  client: ClusterClient,
+  cluster: string,
+  { watch = false, output }: StatusOptions,
+): Promise<void> {
+  if (watch) return watchStatus(context, client, cluster);
+  const status = await client.status(cluster);
+  if (output === 'json') return printJson(context, status);
+  const { renderStatus } = require('../render/status') as typeof import('../render/status');
+  const { ownZone } = require('../render/text') as typeof import('../render/text');
+  const why = await client.explain(cluster);
+  print(context, renderStatus(status, why, { now: context.now(), zone: ownZone(), color: colors(context) }));
+}
+
+function requireOneForm(cluster: string, { watch = false, output }: StatusOptions): void {
+  if (!watch || output === 'text') return;
+  throw new OspatchError({
+    type: 'Usage',
+    message: '--watch and -o json exclude each other: --watch is for people',
+    remedy: `use one of them; a program may repeat: ospatch status ${cluster} -o json`,
+  });
+}
+
+async function watchStatus(context: CliContext, client: ClusterClient, cluster: string): Promise<void> {
+  const { watchCluster } = require('../watch') as typeof import('../watch');
+  const { end, status } = await watchCluster(context, client, { cluster, until: () => false });
+  if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
+  if (status?.run)
+    printNote(context, `detached: run ${status.run.number} of ${cluster} goes on. Cancel: ospatch cancel ${cluster}`);
+}

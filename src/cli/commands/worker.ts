@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { isOspatchError } from '../../domain/errors';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { globalOptions } from '../global-options';
+import { withClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch worker
+  OSPATCH_KEY_DIR=/etc/ospatch/keys ospatch worker --address temporal.example:7233 --namespace patching
+
+It logs for people on a terminal and as JSON lines elsewhere. Stop it with Ctrl-C or SIGTERM at any moment: jobs on
+nodes go on, and the next worker goes on with them.
+
+Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_LOG_LEVEL (info), and all that
+the temporal CLI reads.`;
+
+export function registerWorker(program: Command, context: CliContext): void {
+  program
+    .command('worker')
+    .description('run a worker: it holds the SSH keys, reaches the nodes and carries out the workflows')
+    .addHelpText('after', EXAMPLES)
+    .action((_options: unknown, command: Command) => runCommand(context, () => work(context, command)));
+}
+
+async function work(context: CliContext, command: Command): Promise<void> {
+  const { checkWorkerSettings, workerFailure } = require('../worker-settings') as typeof import('../worker-settings');
+  // Says in a sentence what is wrong with the server or the namespace, before the heavy part is loaded.
+  const { address, namespace } = await withClient(command, async (client) => {
+    await client.hasWorker();
+    return { address: client.address, namespace: client.namespace };
+  });
+  const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
+  const { humanLog } = require('../worker-log') as typeof import('../worker-log');
+  const settings = workerOptionsFromEnv(process.env, globalOptions(command).profile);
+  checkWorkerSettings(context, settings);
+  try {
+    await runWorker({
+      ...settings,
+      namespace,
+      connection: { ...settings.connection, address },
+      ...(context.isTTY ? { logTo: humanLog(context) } : {}),
+    });
+  } catch (error) {
+    throw isOspatchError(error) ? error : workerFailure(error, address);
+  }
+}

@@ -1,0 +1,25 @@
+import { createInterface } from 'node:readline';
+import type { CliContext } from './context';
+
+/** Whether a person can be asked: both ends of the conversation are a terminal. */
+export function canAsk(context: CliContext): boolean {
+  const { stdin } = context;
+  return context.isErrorTTY && 'isTTY' in stdin && stdin.isTTY === true;
+}
+
+/** Asks `question [y/N]` on standard error; everything but a yes is a no, Ctrl-C and end of input too. */
+export function confirm(context: CliContext, question: string): Promise<boolean> {
+  const terminal = createInterface({ input: context.stdin, output: context.stderr });
+  return new Promise((resolve) => {
+    let answer = '';
+    terminal.once('SIGINT', () => terminal.close());
+    terminal.once('close', () => {
+      if (answer === '') context.stderr.write('\n');
+      resolve(/^y(es)?$/i.test(answer.trim()));
+    });
+    terminal.question(`${question} [y/N] `, (line) => {
+      answer = line === '' ? 'no' : line;
+      terminal.close();
+    });
+  });
+}

@@ -1,0 +1,25 @@
+import type { ApplyOutcome } from '../plan-apply';
+import { renderChanges } from './changes';
+import type { Colors } from './table';
+import { oneLine, plural } from './text';
+
+/** `prod-eu updated` and the changed fields; `would be` when nothing was done. */
+export function renderApply(outcome: ApplyOutcome, isPlan: boolean, color: Colors): string[] {
+  const { cluster, result, changes, notice } = outcome;
+  if (result === 'failed') return [];
+  const word = isPlan && result !== 'unchanged' ? `would be ${result}` : result;
+  const count = changes.length === 0 ? '' : ` (${plural(changes.length, 'field')})`;
+  const paint = result === 'unchanged' ? (text: string) => text : color.green;
+  return [
+    `${cluster} ${paint(word)}${count}`,
+    ...renderChanges(changes),
+    ...(notice === null ? [] : [`  note: ${oneLine(notice, 500)}`]),
+  ];
+}
+
+/** What went wrong with one cluster, for standard error. */
+export function renderApplyError({ cluster, error }: ApplyOutcome, color: Colors): string[] {
+  if (error === null) return [];
+  const line = `${color.red('error:')} ${cluster}: ${oneLine(error.message, 1_000)}`;
+  return error.remedy === undefined ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
+}

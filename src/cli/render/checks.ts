@@ -1,0 +1,77 @@
+/** What a check found on every node. */
+import type { NodeCheck } from '../../activities/types';
+import type { ErrorType } from '../../domain/errors';
+import type { NodeFacts } from '../../domain/node-report';
+import type { Colors } from './table';
+import { renderTable } from './table';
+import { NONE, oneLine, plural } from './text';
+
+type Verdict = 'yes' | 'no' | '?';
+
+/** How far a failed check came: reached, logged in, root; what lies behind the failure is not known. */
+const REACHED: Partial<Record<ErrorType, readonly [Verdict, Verdict, Verdict]>> = {
+  Unreachable: ['no', '?', '?'],
+  HostKeyMismatch: ['yes', 'no', '?'],
+  AuthFailed: ['yes', 'no', '?'],
+  IdentityUnavailable: ['?', 'no', '?'],
+  SudoDenied: ['yes', 'yes', 'no'],
+  UnsupportedOs: ['yes', 'yes', 'yes'],
+  HelperMissing: ['yes', 'yes', 'yes'],
+  HelperProtocol: ['yes', 'yes', 'yes'],
+};
+
+/** A table of all nodes, what else was found, and what to do about the nodes that cannot be used. */
+export function renderChecks(checks: readonly NodeCheck[], color: Colors): string {
+  const head = ['Node', 'Reachable', 'Login', 'Root', 'OS', 'Pending', 'Reboot'];
+  const table = renderTable(
+    head,
+    checks.map((check) => row(check, color)),
+    color,
+  );
+  const findings = checks.flatMap((check) => (check.ok ? describeFindings(check.node, check.facts, color) : []));
+  const errors = checks.flatMap((check) => (check.ok ? [] : describeError(check, color)));
+  const usable = checks.filter(({ ok }) => ok).length;
+  const summary = `${usable} of ${plural(checks.length, 'node')} can be used`;
+  return [
+    table,
+    ...[findings, errors].filter((lines) => lines.length > 0).map((lines) => lines.join('\n')),
+    summary,
+  ].join('\n\n');
+}
+
+function row(check: NodeCheck, color: Colors): string[] {
+  if (!check.ok) {
+    const verdicts = REACHED[check.error.type] ?? ['?', '?', '?'];
+    return [oneLine(check.node), ...verdicts.map((verdict) => paint(verdict, color)), NONE, NONE, NONE];
+  }
+  const { facts, pending } = check;
+  const reboot = facts.reboot.required ? color.yellow('required') : 'no';
+  const yes = color.green('yes');
+  return [oneLine(check.node), yes, yes, yes, oneLine(facts.osVersion, 60), String(pending), reboot];
+}
+
+function paint(verdict: Verdict, color: Colors): string {
+  return verdict === 'yes' ? color.green(verdict) : verdict === 'no' ? color.red(verdict) : verdict;
+}
+
+function describeError({ node, error }: Extract<NodeCheck, { ok: false }>, color: Colors): string[] {
+  const line = `${color.red(oneLine(node))}  ${error.type}: ${oneLine(error.message, 500)}`;
+  return error.remedy === undefined ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
+}
+
+/** What does not stand in the way of logging in, but of patching, or is good to know. */
+function describeFindings(node: string, facts: NodeFacts, color: Colors): string[] {
+  const found: [string, readonly string[]][] = [
+    ['reboot required by', facts.reboot.reasons],
+    ['package database', facts.packages.problems],
+    ['package lock held by', facts.lockHolder === null ? [] : [facts.lockHolder]],
+    ['ospatch job running', facts.job === null ? [] : [facts.job]],
+    ['Kubernetes agent active', facts.kubernetesAgents],
+    ['also reboots this node', facts.rebootOwners],
+    ['also patches this node', facts.otherUpdaters],
+    ['failed units', facts.failedUnits],
+  ];
+  return found
+    .filter(([, values]) => values.length > 0)
+    .map(([title, values]) => `${color.yellow(oneLine(node))}  ${title}: ${oneLine(values.join(', '))}`);
+}

@@ -1,0 +1,46 @@
+/** What an enrolment found on the wire. */
+import type { Colors } from './table';
+import { renderTable } from './table';
+import { oneLine } from './text';
+
+/** One node of one spec and the host key it shows. */
+export interface ScannedNode {
+  cluster: string;
+  node: string;
+  host: string;
+  port: number;
+  /** Absolute name of the known_hosts file beside the spec. */
+  knownHostsPath: string;
+  found:
+    /** Not known yet: offered for enrolment. */
+    | { state: 'new'; type: string; base64: string; fingerprint: string }
+    | { state: 'known'; fingerprint: string }
+    /** Another key than the one known, or one that is revoked: never enrolled. */
+    | { state: 'refused'; type: string; fingerprint: string; why: string }
+    | { state: 'unreachable'; why: string };
+}
+
+/** The table a person compares with what the consoles of the nodes show. */
+export function renderNewKeys(nodes: readonly ScannedNode[], color: Colors): string {
+  const rows = nodes.flatMap(({ node, host, port, found }) =>
+    found.state === 'new' ? [[oneLine(node), address(host, port), oneLine(found.type), found.fingerprint]] : [],
+  );
+  return renderTable(['Node', 'Address', 'Type', 'Fingerprint'], rows, color);
+}
+
+/** A line for everything that could not be enrolled. */
+export function renderTrouble(nodes: readonly ScannedNode[], color: Colors): string[] {
+  return nodes.flatMap(({ node, host, port, found }) => {
+    const place = `${oneLine(node)} (${address(host, port)})`;
+    if (found.state === 'unreachable') return [`${color.yellow('not reached:')} ${oneLine(found.why)}`];
+    if (found.state !== 'refused') return [];
+    return [
+      color.red(`WARNING: ${place} ${found.why}: it shows ${oneLine(found.type)} ${found.fingerprint}`),
+      `  ${color.bold('fix:')} if it was reinstalled, check the fingerprint on its console and take the old key out of the file or the spec; otherwise somebody may be in between`,
+    ];
+  });
+}
+
+function address(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,82 @@
+/** What a pipe gets instead of the live display: one line per change. */
+import type { LiveNode, LiveStatus } from '../../client/live-status';
+import type { NodeStatus } from '../../domain/node-status';
+import { countOutcomes, errorCell, stepOf } from './status';
+import { oneLine, plural } from './text';
+
+/** States that a line is worth: how the patch of a node ended. */
+const ENDS: readonly NodeStatus['state'][] = [
+  'up-to-date',
+  'patched',
+  'reboot-pending',
+  'failed',
+  'skipped',
+  'not-tried',
+];
+
+/** What has changed between two looks, in words, oldest first; with nothing before, what goes on now. */
+export function describeChanges(before: LiveStatus | null, after: LiveStatus): string[] {
+  return [
+    ...describePause(before, after),
+    ...describeStart(before, after),
+    ...describeNodes(before, after),
+    ...describeEnd(before, after),
+  ];
+}
+
+function describePause(before: LiveStatus | null, { paused }: LiveStatus): string[] {
+  const was = before?.paused ?? null;
+  if (paused !== null && was === null) {
+    const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
+    return [`paused by ${oneLine(paused.by)}${reason}`];
+  }
+  return paused === null && was !== null ? ['resumed'] : [];
+}
+
+function describeStart(before: LiveStatus | null, { run }: LiveStatus): string[] {
+  if (run === null) return [];
+  if (before?.run?.number !== run.number) {
+    const done = run.done === 0 ? '' : `, ${run.done} done`;
+    return [`run ${run.number} (${run.trigger}) of ${plural(run.total, 'node')}${done}`];
+  }
+  return before.run.state === run.state ? [] : [`run ${run.number} is ${run.state}`];
+}
+
+function describeNodes(before: LiveStatus | null, after: LiveStatus): string[] {
+  const known = new Map(before?.nodes.map((node) => [node.name, node]));
+  const ended =
+    before === null || !isInRun(before, after)
+      ? []
+      : after.nodes.filter((node) => hasEnded(known.get(node.name), node));
+  const lines = ended.map(
+    (node) => `${oneLine(node.name)} ${node.state}${node.lastError === null ? '' : ` ${errorCell(node)}`}`,
+  );
+  for (const live of after.current) {
+    const was = before?.current.find((one) => one.node === live.node);
+    const now = describeLive(live);
+    if (was === undefined || describeLive(was) !== now) lines.push(now);
+  }
+  return lines;
+}
+
+/** Outside a run a node is looked at again now and then, which is no news. */
+function isInRun(before: LiveStatus, after: LiveStatus): boolean {
+  return before.run !== null || after.run !== null || before.lastRun?.number !== after.lastRun?.number;
+}
+
+/** A short patch may begin and end between two looks; then only the time of the reading tells. */
+function hasEnded(was: NodeStatus | undefined, node: NodeStatus): boolean {
+  if (!ENDS.includes(node.state)) return false;
+  return was?.state !== node.state || was.lastCheckedTime !== node.lastCheckedTime;
+}
+
+function describeLive(live: LiveNode): string {
+  const waiting = live.waitingFor === null ? '' : `, waiting for ${oneLine(live.waitingFor)}`;
+  const failure = live.lastFailure === null ? '' : `, attempt ${live.attempt}: ${oneLine(live.lastFailure)}`;
+  return `${oneLine(live.node)} ${stepOf(live)}${waiting}${failure}`;
+}
+
+function describeEnd(before: LiveStatus | null, { lastRun }: LiveStatus): string[] {
+  if (before === null || lastRun === null || before.lastRun?.number === lastRun.number) return [];
+  return [`run ${lastRun.number} ${lastRun.outcome}: ${countOutcomes(lastRun)}`];
+}

@@ -1,0 +1,87 @@
+/** One frame of the live display: a heading and a table of nodes that fits the terminal. */
+import type { LiveNode, LiveStatus } from '../../client/live-status';
+import type { NodeState, NodeStatus } from '../../domain/node-status';
+import type { StatusView } from './status';
+import { colorState, countOutcomes, errorCell, stepOf } from './status';
+import { renderTable } from './table';
+import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
+
+/** What is in work, then what needs a human, then what is to come, then what is fine. */
+const ORDER: readonly NodeState[] = [
+  'patching',
+  'failed',
+  'not-tried',
+  'reboot-pending',
+  'skipped',
+  'waiting',
+  'unknown',
+  'patched',
+  'up-to-date',
+];
+
+/** Heading, empty line, table head, counts, notice, and the line the cursor is on. */
+const LINES_AROUND_NODES = 6;
+const FEWEST_ROWS = 3;
+
+export interface LiveView extends StatusView {
+  /** Lines of the terminal. */
+  height: number;
+  /** One line at the bottom: what the display itself has to say. */
+  notice: string | null;
+}
+
+/** The lines of one frame, not wrapped. */
+export function renderFrame(status: LiveStatus, view: LiveView): string[] {
+  const { color } = view;
+  const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+  const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES);
+  const shown = nodes.slice(0, fitting);
+  const rows = shown.map((node) => row(node, status.current, view));
+  const hidden = nodes.slice(fitting);
+  return [
+    heading(status, view),
+    '',
+    ...(rows.length === 0 ? [] : renderTable(['Node', 'State', 'Step', 'Elapsed', 'Note'], rows, color).split('\n')),
+    ...(hidden.length === 0 ? [] : [color.dim(`and ${plural(hidden.length, 'more node')}: ${countStates(hidden)}`)]),
+    ...(view.notice === null ? [] : [color.yellow(view.notice)]),
+  ];
+}
+
+/** `2 patched, 1 waiting`, worst first. */
+export function countStates(nodes: readonly NodeStatus[]): string {
+  return ORDER.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ state, count }) => `${count} ${state}`)
+    .join(', ');
+}
+
+function heading(status: LiveStatus, view: LiveView): string {
+  const { run, lastRun, paused } = status;
+  const name = view.color.bold(oneLine(status.cluster));
+  const pausedBy = paused === null ? '' : ` by ${oneLine(paused.by, 60)}`;
+  if (run !== null) {
+    const went = run.state === 'running' ? '' : `, ${run.state}`;
+    const elapsed = formatElapsed(run.startedAt, view.now);
+    return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, 'node')}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
+  }
+  const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow, view.zone)}`;
+  const last = lastRun === null ? '' : `  last run ${lastRun.number} ${lastRun.outcome} (${countOutcomes(lastRun)})`;
+  return `${name}  ${status.state}${pausedBy}${next}${last}`;
+}
+
+function row(node: NodeStatus, current: readonly LiveNode[], view: LiveView): string[] {
+  const live = current.find((one) => one.node === node.name);
+  const state = colorState(node.state, node.state, view.color);
+  if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
+  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live)];
+}
+
+function noteOf(live: LiveNode): string {
+  if (live.waitingFor !== null) return oneLine(live.waitingFor, 120);
+  if (live.lastFailure !== null) return `attempt ${live.attempt}: ${oneLine(live.lastFailure, 120)}`;
+  return '';
+}
+
+function rebootNote({ state }: NodeStatus): string {
+  return state === 'reboot-pending' ? 'needs a reboot' : '';
+}

@@ -1,0 +1,53 @@
+/** How something that was waited for came out, and the exit code that goes with it. */
+import type { LiveStatus } from '../../client/live-status';
+import type { RunSummary } from '../../domain/messages';
+import type { NodeError, NodeSettled } from '../../domain/node-status';
+import { countOutcomes } from './status';
+import { formatElapsed, oneLine, plural } from './text';
+
+/** Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A reboot that is owed is no failure. */
+export function runExitCode({ outcome, failed }: RunSummary): 0 | 1 {
+  return outcome === 'succeeded' && failed === 0 ? 0 : 1;
+}
+
+/** One line on the run, then what a person has to know about single nodes. */
+export function describeRunEnd(cluster: string, run: RunSummary, settled: readonly NodeSettled[]): string[] {
+  const took = formatElapsed(run.startedAt, Date.parse(run.endedAt));
+  const line = `run ${run.number} of ${cluster} ${run.outcome} after ${took}: ${countOutcomes(run)}`;
+  const failed = settled.filter(({ outcome }) => outcome === 'failed');
+  const pending = settled.filter(({ outcome }) => outcome === 'reboot-pending');
+  return [
+    line,
+    ...failed.flatMap(({ node, error }) => describeFailure(node, error)),
+    ...describeReboots(pending.map(({ node }) => node)),
+  ];
+}
+
+/** What became of the boot patch of the nodes `names`; `failed` are those that did not get it. */
+export function describeBootPatch(
+  cluster: string,
+  names: readonly string[],
+  status: LiveStatus,
+): { lines: string[]; failed: string[] } {
+  const nodes = status.nodes.filter(({ name }) => names.includes(name));
+  const failed = nodes.filter(({ bootPatch }) => bootPatch !== 'done');
+  const pending = nodes.filter(({ state }) => state === 'reboot-pending');
+  const lines = [
+    `boot patch of ${cluster}: ${nodes.length - failed.length} of ${plural(nodes.length, 'node')} done`,
+    ...failed.flatMap(({ name, lastError }) => describeFailure(name, lastError)),
+    ...describeReboots(pending.map(({ name }) => name)),
+  ];
+  return { lines, failed: failed.map(({ name }) => name) };
+}
+
+function describeFailure(node: string, error: NodeError | null): string[] {
+  if (error === null) return [`${oneLine(node)} failed`];
+  const line = `${oneLine(node)}: ${oneLine(error.message, 500)}`;
+  return error.remedy === undefined ? [line] : [line, `  fix: ${oneLine(error.remedy)}`];
+}
+
+function describeReboots(nodes: readonly string[]): string[] {
+  if (nodes.length === 0) return [];
+  const names = nodes.map((name) => oneLine(name)).join(', ');
+  return [`reboot pending on ${names}: reboot by hand, or set patching.rebootIfRequired: true and patch again`];
+}

@@ -1,0 +1,104 @@
+/** One run, node by node. */
+import type { RunReport } from '../../client/cluster-client';
+import { formatDuration } from '../../domain/duration';
+import type { NodePatchResult } from '../../domain/node-patch';
+import type { PackageChange } from '../../domain/node-report';
+import { colorOutcome } from './history';
+import { colorState, countOutcomes } from './status';
+import type { Colors } from './table';
+import { renderFields } from './table';
+import { formatElapsed, formatTime, oneLine, ownZone, plural } from './text';
+
+type NodeOfRun = RunReport['nodes'][number];
+
+export function renderRun(cluster: string, report: RunReport, color: Colors, zone: string = ownZone()): string {
+  const nodes = report.nodes.map((node) => renderNode(node, color, zone));
+  return [
+    heading(cluster, report, color, zone),
+    ...nodes,
+    color.dim(`Times are in ${zone}; set TZ for another zone.`),
+  ].join('\n\n');
+}
+
+function heading(cluster: string, { run, summary }: RunReport, color: Colors, zone: string): string {
+  if (summary === null) return `${color.bold(`Run ${run} of ${cluster}`)}: in progress, or older than the last 20 runs`;
+  const { trigger, by, reason, startedAt, endedAt } = summary;
+  const who = by === null ? '' : ` by ${oneLine(by)}`;
+  const why = reason === null ? '' : `: ${oneLine(reason, 500)}`;
+  const took = formatElapsed(startedAt, Date.parse(endedAt));
+  return [
+    `${color.bold(`Run ${run} of ${cluster}`)} (${trigger}${who})${why}`,
+    `${colorOutcome(summary, color)} at ${formatTime(endedAt, zone)} after ${took}: ${countOutcomes(summary)}`,
+  ].join('\n');
+}
+
+function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string): string {
+  const { node, outcome, error } = settled;
+  const state = outcome === 'cancelled' ? color.yellow(outcome) : colorState(outcome, outcome, color);
+  const fields: [string, string][] = record === null ? shortFields(settled) : recordFields(record, zone);
+  if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message, 500)}`]);
+  if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy, 300)]);
+  const lines = fields.length === 0 ? [] : renderFields(fields, color).split('\n');
+  const packages = (record?.changes ?? []).map((change) => `  ${renderPackage(change)}`);
+  return [
+    `${color.bold(oneLine(node))}  ${state}`,
+    ...lines.map((line) => `  ${line}`),
+    ...packages.map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+/** What is left when Temporal no longer has the full record. */
+function shortFields({ packagesChanged, reboots, workflowRunId, reading }: NodeOfRun['settled']): [string, string][] {
+  // A node that was not tried has nothing but its reason.
+  if (workflowRunId === null) return [];
+  const version: [string, string][] =
+    reading === null
+      ? []
+      : [
+          ['OS', oneLine(reading.osVersion)],
+          ['Kernel', oneLine(reading.kernel)],
+        ];
+  return [
+    ...version,
+    ['Reboots', String(reboots)],
+    ['Packages', `${plural(packagesChanged, 'package')} changed; the list is past its retention`],
+  ];
+}
+
+function recordFields(record: NodePatchResult, zone: string): [string, string][] {
+  const { before, after, steps, rebootReasons, keptBack, keptConfigFiles, changes, pendingUpdates } = record;
+  const digest = (after ?? before)?.packageSetDigest;
+  const fields: [string, string | null][] = [
+    [
+      'Started',
+      `${formatTime(record.startedAt, zone)}, took ${formatElapsed(record.startedAt, Date.parse(record.endedAt))}`,
+    ],
+    ['OS', moved(before?.osVersion, after?.osVersion)],
+    ['Kernel', moved(before?.kernel, after?.kernel)],
+    ['Boot id', moved(before?.bootId, after?.bootId)],
+    ['Reboots', `${record.reboots}${rebootReasons.length === 0 ? '' : ` (${oneLine(rebootReasons.join('; '))})`}`],
+    ['Steps', steps.map((step) => `${step.step} ${formatStep(step.durationMs)}`).join(', ') || null],
+    ['Package set', digest === undefined ? null : oneLine(digest)],
+    ['Still pending', pendingUpdates === null || pendingUpdates === 0 ? null : String(pendingUpdates)],
+    ['Kept back', keptBack.map(({ name, reason }) => `${name} (${reason})`).join(', ') || null],
+    ['Config kept', keptConfigFiles.join(', ') || null],
+    ['Packages', changes.length === 0 ? 'none changed' : `${changes.length} changed`],
+  ];
+  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+}
+
+function moved(before: string | undefined, after: string | undefined): string | null {
+  if (before === undefined) return after ?? null;
+  return after === undefined || after === before ? before : `${before} -> ${after}`;
+}
+
+function renderPackage({ name, arch, from, to }: PackageChange): string {
+  const title = oneLine(arch === undefined ? name : `${name}:${arch}`);
+  if (from === null) return `${title} ${oneLine(to)} (new)`;
+  return to === null ? `${title} ${oneLine(from)} (removed)` : `${title} ${oneLine(from)} -> ${oneLine(to)}`;
+}
+
+/** Steps of a few seconds are common, so tenths count there. */
+function formatStep(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)}s` : formatDuration(ms);
+}

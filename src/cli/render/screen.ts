@@ -1,0 +1,51 @@
+import type { Writable } from 'node:stream';
+
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+// A line longer than the terminal is cut there by the terminal itself, so that a frame has as many rows as lines.
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
+const CLEAR_TO_LINE_END = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
+const CLEAR_ALL = '\u001b[2J\u001b[H';
+
+const DEFAULT_HEIGHT = 24;
+
+/** A block of lines at the bottom of a terminal that is drawn again and again, each time in one write. */
+export class Screen {
+  private drawn = 0;
+  private size = '';
+  private readonly restore = (): void => {
+    this.out.write(WRAP_ON + SHOW_CURSOR);
+  };
+
+  constructor(private readonly out: Writable) {}
+
+  get height(): number {
+    return this.dimension('rows') ?? DEFAULT_HEIGHT;
+  }
+
+  draw(lines: readonly string[]): void {
+    const size = `${this.dimension('columns')}x${this.dimension('rows')}`;
+    const isFirst = this.size === '';
+    if (isFirst) process.once('exit', this.restore);
+    // After a change of size the terminal has moved what was drawn; nobody knows where to.
+    const back = !isFirst && size !== this.size ? CLEAR_ALL : this.drawn === 0 ? '' : `\r\u001b[${this.drawn}A`;
+    this.size = size;
+    this.drawn = lines.length;
+    const text = lines.map((line) => `${line}${CLEAR_TO_LINE_END}\n`).join('');
+    this.out.write(HIDE_CURSOR + WRAP_OFF + back + text + CLEAR_BELOW + WRAP_ON);
+  }
+
+  /** Leaves the last frame where it is and gives the terminal back. */
+  close(): void {
+    if (this.size === '') return;
+    process.removeListener('exit', this.restore);
+    this.restore();
+  }
+
+  private dimension(name: 'rows' | 'columns'): number | undefined {
+    const value: unknown = Reflect.get(this.out, name);
+    return typeof value === 'number' && value > 0 ? value : undefined;
+  }
+}

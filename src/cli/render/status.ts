@@ -1,0 +1,140 @@
+/** The status of one cluster: what it does, when it does the next thing, and every node. */
+import type { LiveNode, LiveStatus } from '../../client/live-status';
+import type { RunSummary } from '../../domain/messages';
+import type { NodeState, NodeStatus } from '../../domain/node-status';
+import type { Colors } from './table';
+import { renderFields, renderTable } from './table';
+import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
+
+export interface StatusView {
+  now: number;
+  /** Zone of the person who reads. */
+  zone: string;
+  color: Colors;
+}
+
+const MAX_ERROR = 120;
+
+/** `why` is the cluster's own word for what it does now. */
+export function renderStatus(status: LiveStatus, why: string | null, view: StatusView): string {
+  const { color, zone } = view;
+  const fields = renderFields(headerFields(status, why, view), color);
+  if (status.nodes.length === 0) return fields;
+  const head = [
+    ...['Node', 'Role', 'State', 'Last Applied Patch Time', 'Patched Version'],
+    ...['Kernel', 'Pending', 'Reboot', 'Last error'],
+  ];
+  const rows = status.nodes.map((node) => [
+    oneLine(node.name),
+    node.role,
+    stateCell(node, status.current, color),
+    formatTime(node.lastAppliedPatchTime, zone),
+    oneLine(node.patchedVersion, 60),
+    oneLine(node.kernel, 40),
+    node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
+    rebootCell(node),
+    errorCell(node),
+  ]);
+  return `${fields}\n\n${renderTable(head, rows, color)}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`;
+}
+
+/** What a run came to, e.g. `3 patched, 1 failed`; outcomes that no node had are left out. */
+export function countOutcomes(run: RunSummary): string {
+  const counts: [number, string][] = [
+    [run.patched, 'patched'],
+    [run.upToDate, 'up-to-date'],
+    [run.rebootPending, 'reboot-pending'],
+    [run.failed, 'failed'],
+    [run.notTried, 'not tried'],
+  ];
+  const parts = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return parts.length === 0 ? 'no nodes' : parts.join(', ');
+}
+
+/** `apply 3/12`, `reboot`, `waiting`; what the node in work does at this moment. */
+export function stepOf(live: LiveNode): string {
+  if (live.state === 'waiting') return 'waiting for another run to finish on this node';
+  if (live.step === null) return 'starting';
+  const packages = live.total === null || live.step !== 'apply' ? '' : ` ${live.done ?? 0}/${live.total}`;
+  return `${live.step}${packages}`;
+}
+
+export function colorState(state: string, kind: NodeState, color: Colors): string {
+  switch (kind) {
+    case 'failed':
+      return color.red(state);
+    case 'not-tried':
+    case 'reboot-pending':
+    case 'skipped':
+      return color.yellow(state);
+    case 'patching':
+      return color.cyan(state);
+    case 'patched':
+    case 'up-to-date':
+      return color.green(state);
+    case 'waiting':
+    case 'unknown':
+      return state;
+  }
+}
+
+export function errorCell({ lastError }: NodeStatus): string {
+  return lastError === null ? '' : `${lastError.type}: ${oneLine(lastError.message, MAX_ERROR)}`;
+}
+
+function headerFields(status: LiveStatus, why: string | null, view: StatusView): [string, string][] {
+  const { zone } = view;
+  const { run, lastRun, paused, lastRefusal } = status;
+  const patchable = status.state !== 'not-patchable';
+  const state = patchable ? `${status.state}, ${status.ready ? 'ready' : 'not ready'}` : status.state;
+  const fields: [string, string][] = [
+    ['Cluster', `${oneLine(status.cluster)} (${status.type})`],
+    ['State', why === null ? state : `${state}: ${oneLine(why)}`],
+  ];
+  if (paused !== null) {
+    const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
+    fields.push(['Paused', `by ${oneLine(paused.by)} since ${formatTime(paused.at, zone)}${reason}`]);
+  }
+  if (patchable) fields.push(['Next window', nextWindow(status, zone)]);
+  if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
+  if (run !== null) {
+    const went = run.state === 'running' ? 'running' : run.state;
+    const nodes = `${run.done} of ${plural(run.total, 'node')} done`;
+    fields.push([
+      'Run',
+      `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,
+    ]);
+  }
+  if (lastRun !== null) {
+    const ended = formatTime(lastRun.endedAt, zone);
+    fields.push([
+      'Last run',
+      `${lastRun.number} (${lastRun.trigger}) ${lastRun.outcome} at ${ended}: ${countOutcomes(lastRun)}`,
+    ]);
+  }
+  if (lastRefusal !== null) {
+    const { what, by, at, why: reason } = lastRefusal;
+    fields.push([
+      'Last refusal',
+      `${oneLine(what)} by ${oneLine(by)} at ${formatTime(at, zone)}: ${oneLine(reason, 500)}`,
+    ]);
+  }
+  return fields;
+}
+
+function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveStatus, zone: string): string {
+  if (next === null) return scheduleError === null ? 'none, on demand only' : 'unknown';
+  const there = timeZone ?? 'UTC';
+  const here = there === zone ? '' : ` = ${formatStart(next, zone)} ${zone}`;
+  return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
+}
+
+function stateCell(node: NodeStatus, current: readonly LiveNode[], color: Colors): string {
+  const live = current.find((one) => one.node === node.name);
+  const boot = node.bootPatch === 'owed' && node.state !== 'patching' ? ' (boot patch owed)' : '';
+  return colorState(live === undefined ? `${node.state}${boot}` : `${node.state} (${stepOf(live)})`, node.state, color);
+}
+
+function rebootCell({ rebootRequired }: NodeStatus): string {
+  return rebootRequired === null ? NONE : rebootRequired ? 'required' : 'no';
+}

@@ -1,0 +1,63 @@
+/** What every table and line shares: text that is safe to print, times and durations for people. */
+import { formatDuration } from '../../domain/duration';
+import { plainText } from '../../domain/text';
+import { formatInstant } from '../time';
+
+/** Stands for a value that there is not. */
+export const NONE = '-';
+
+const MAX_CELL = 300;
+
+// Colours and cursor movements as a whole, then every control character but line end and tab, and the marks that
+// reorder text.
+const UNSAFE =
+  // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
+  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** One line for a table or a sentence: no control characters, at most `max` characters. */
+export function oneLine(value: string | null | undefined, max = MAX_CELL): string {
+  return value === null || value === undefined || value === '' ? NONE : plainText(value, max);
+}
+
+/** Several lines of output of a node, safe for a terminal. */
+export function manyLines(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replace(UNSAFE, '');
+}
+
+/** The zone of the person who reads: the variable TZ, else that of the machine. */
+export function ownZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+}
+
+/** `2026-11-29 00:00:05` on the wall clock of `zone`; `-` for null and for what is no time. */
+export function formatTime(iso: string | null | undefined, zone: string): string {
+  const instant = Date.parse(iso ?? '');
+  return Number.isNaN(instant) ? NONE : formatInstant(wholeSeconds(instant), zone).iso.slice(0, 19).replace('T', ' ');
+}
+
+/** `Sun 2026-11-29 00:00` on the wall clock of `zone`. */
+export function formatStart(iso: string, zone: string): string {
+  const instant = Date.parse(iso);
+  if (Number.isNaN(instant)) return NONE;
+  return `${formatInstant(instant, zone).weekday} ${formatTime(iso, zone).slice(0, 16)}`;
+}
+
+/** `12:03:04` on the wall clock of `zone`. */
+export function formatClock(ms: number, zone: string): string {
+  return formatTime(new Date(ms).toISOString(), zone).slice(11);
+}
+
+/** How long from `startIso` to `endMs`, e.g. `1m5s`; never negative, since clocks of two machines differ. */
+export function formatElapsed(startIso: string, endMs: number): string {
+  const start = Date.parse(startIso);
+  return Number.isNaN(start) ? NONE : formatDuration(Math.max(0, endMs - start));
+}
+
+/** `1 node`, `3 nodes`. */
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000;
+}

@@ -1,0 +1,84 @@
+/** Waiting for a run, with the same display and the same exit codes for every command that does it. */
+import type { ClusterClient } from '../client/cluster-client';
+import type { LiveStatus } from '../client/live-status';
+import type { RunSummary } from '../domain/messages';
+import type { CliContext } from './context';
+import { print, printNote } from './output';
+import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
+import { watchCluster } from './watch';
+import type { WatchEnd } from './watch';
+
+interface WaitOptions {
+  cluster: string;
+  before?: LiveStatus;
+  /** Standard output belongs to the result. */
+  aside: boolean;
+}
+
+/** How a wait ended; `detached` and `removed` leave the rest open. */
+export type Waited<T> = { end: WatchEnd['end']; result: T | null };
+
+/** Follows run `run` to its end and sets the exit code by how it ended. */
+export async function waitForRun(
+  context: CliContext,
+  client: ClusterClient,
+  run: number,
+  options: WaitOptions,
+): Promise<Waited<RunSummary>> {
+  const { cluster } = options;
+  const until = (status: LiveStatus): boolean => (status.lastRun?.number ?? 0) >= run;
+  const { end, status } = await watchCluster(context, client, { ...options, until });
+  if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, end);
+  const summary = status.lastRun?.number === run ? status.lastRun : await findRun(client, cluster, run);
+  if (summary === null) {
+    printNote(context, `run ${run} of ${cluster} has ended, and its summary is gone; see: ospatch history ${cluster}`);
+    context.setExitCode(1);
+    return { end, result: null };
+  }
+  // Details for people; what counts is in the summary.
+  const settled = await client.settledNodes(cluster, run).catch(() => []);
+  say(context, options, describeRunEnd(cluster, summary, settled));
+  if (runExitCode(summary) !== 0) context.setExitCode(1);
+  return { end, result: summary };
+}
+
+/** Follows the boot patch of the nodes `names` to its end; the result are the nodes that did not get it. */
+export async function waitForBootPatch(
+  context: CliContext,
+  client: ClusterClient,
+  names: readonly string[],
+  options: WaitOptions,
+): Promise<Waited<string[]>> {
+  const { cluster } = options;
+  // A node is settled a moment before its run has ended.
+  const until = ({ nodes, run }: LiveStatus): boolean =>
+    nodes.every((node) => node.bootPatch !== 'owed' || !names.includes(node.name)) && run?.trigger !== 'boot';
+  const { end, status } = await watchCluster(context, client, { ...options, until });
+  if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
+  const { lines, failed } = describeBootPatch(cluster, names, status);
+  say(context, options, lines);
+  if (failed.length > 0) context.setExitCode(1);
+  return { end, result: failed };
+}
+
+async function findRun(client: ClusterClient, cluster: string, run: number): Promise<RunSummary | null> {
+  const { runs } = await client.history(cluster);
+  return runs.find((one) => one.number === run) ?? null;
+}
+
+function leave(context: CliContext, { cluster }: WaitOptions, what: string, end: WatchEnd['end']): Waited<never> {
+  if (end === 'removed') {
+    printNote(context, `the cluster ${cluster} was removed meanwhile, so ${what} will not be reported`);
+    context.setExitCode(1);
+  } else {
+    printNote(
+      context,
+      `detached: ${what} goes on. Follow: ospatch status ${cluster} --watch   Cancel: ospatch cancel ${cluster}`,
+    );
+  }
+  return { end, result: null };
+}
+
+function say(context: CliContext, { aside }: WaitOptions, lines: readonly string[]): void {
+  for (const line of lines) (aside ? printNote : print)(context, line);
+}

@@ -1,0 +1,122 @@
+/** Following a cluster: a live display on a terminal, one line per change elsewhere. */
+import type { ClusterClient } from '../client/cluster-client';
+import type { LiveStatus } from '../client/live-status';
+import { isOspatchError } from '../domain/errors';
+import type { CliContext } from './context';
+import { orInterrupted, pause, untilInterrupted } from './interrupt';
+import { colors, print, printNote } from './output';
+import { renderFrame } from './render/live';
+import { describeChanges } from './render/live-lines';
+import { Screen } from './render/screen';
+import { formatClock, ownZone } from './render/text';
+
+/** Short enough that a step of a second is seen; a look costs three small calls at most. */
+const LOOK_EVERY_MS = 500;
+/** Elapsed times go on while an answer is waited for. */
+const REDRAW_EVERY_MS = 1_000;
+
+export interface WatchOptions {
+  cluster: string;
+  /** What was known before; lines tell what has changed since. */
+  before?: LiveStatus;
+  /** Standard output belongs to the result: lines go to standard error, and nothing is drawn. */
+  aside?: boolean;
+  /** True when there is nothing more to follow. */
+  until(status: LiveStatus): boolean;
+}
+
+/** `detached`: Ctrl-C; what was followed goes on. */
+export type WatchEnd = { end: 'done' | 'detached' | 'removed'; status: LiveStatus | null };
+
+type View = { show(status: LiveStatus, notice: string | null): void; say(line: string): void; close(): void };
+
+/**
+ * Follows a cluster until `until` says so, it is removed, or Ctrl-C. A server or worker that goes away meanwhile is
+ * waited for.
+ */
+export async function watchCluster(
+  context: CliContext,
+  client: Pick<ClusterClient, 'status'>,
+  options: WatchOptions,
+): Promise<WatchEnd> {
+  const view = context.isTTY && options.aside !== true ? drawingView(context) : linesView(context, options);
+  try {
+    return await untilInterrupted((signal) => follow(client, options, view, signal));
+  } finally {
+    view.close();
+  }
+}
+
+async function follow(
+  client: Pick<ClusterClient, 'status'>,
+  { cluster, before, until }: WatchOptions,
+  view: View,
+  signal: AbortSignal,
+): Promise<WatchEnd> {
+  const { isPassing } = require('../client/errors') as typeof import('../client/errors');
+  let status = before ?? null;
+  let lost = false;
+  while (!signal.aborted) {
+    try {
+      const seen = await orInterrupted(client.status(cluster), signal);
+      if (seen === undefined) break;
+      status = seen;
+      if (lost) view.say('Temporal and the worker answer again');
+      lost = false;
+      view.show(status, null);
+      if (until(status)) return { end: 'done', status };
+    } catch (error) {
+      if (isOspatchError(error) && error.type === 'NotFound' && status !== null) return { end: 'removed', status };
+      if (!isPassing(error) || status === null) throw error;
+      const notice = `${(error as Error).message} Still trying; the run itself is safe in Temporal.`;
+      if (!lost) view.say(notice);
+      lost = true;
+      view.show(status, notice);
+    }
+    await pause(LOOK_EVERY_MS, signal);
+  }
+  return { end: 'detached', status };
+}
+
+function drawingView(context: CliContext): View {
+  const screen = new Screen(context.stdout);
+  const color = colors(context);
+  const zone = ownZone();
+  let last: Parameters<View['show']> | null = null;
+  const draw = (): void => {
+    if (last === null) return;
+    const [status, notice] = last;
+    screen.draw(renderFrame(status, { now: context.now(), zone, color, height: screen.height, notice }));
+  };
+  const ticker = setInterval(draw, REDRAW_EVERY_MS);
+  return {
+    show: (status, notice) => {
+      last = [status, notice];
+      draw();
+    },
+    // The notice line of the frame says it.
+    say: () => undefined,
+    close: () => {
+      clearInterval(ticker);
+      screen.close();
+    },
+  };
+}
+
+function linesView(context: CliContext, { before, aside }: WatchOptions): View {
+  const zone = ownZone();
+  const line = (text: string): void => {
+    const stamped = `${formatClock(context.now(), zone)} ${text}`;
+    if (aside === true) printNote(context, stamped);
+    else print(context, stamped);
+  };
+  let last = before ?? null;
+  return {
+    show: (status) => {
+      for (const change of describeChanges(last, status)) line(change);
+      last = status;
+    },
+    say: line,
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,78 @@
+/** A worker in a process of its own, as in production, so that it can be killed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+
+import { sleep } from './host';
+import { endWithThisProcess } from './reaper';
+
+const PROGRAM = path.join(__dirname, '../../lib/worker.js');
+
+const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 50;
+const STOP_TIMEOUT_MS = 20_000;
+
+/** What a worker logs once it polls. */
+const READY = 'worker started';
+
+export interface WorkerProcessOptions {
+  /** Address of the Temporal server. */
+  address: string;
+  /** Directory with the SSH keys. */
+  keyDir: string;
+  /** Default: the worker's own. */
+  taskQueue?: string;
+  env?: Record<string, string>;
+}
+
+export interface WorkerProcess {
+  pid: number;
+  /** Ends it as a crash would. */
+  kill9(): Promise<void>;
+  /** Ends it in order. */
+  stop(): Promise<void>;
+  /** Everything it has printed. */
+  logs(): string;
+}
+
+/** Starts the built worker and waits until it polls. It ends with this process, at the latest. */
+export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
+  // Ctrl-C is for the owner of the worker, which ends it in order.
+  const worker = spawn(process.execPath, [PROGRAM], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      TEMPORAL_ADDRESS: options.address,
+      OSPATCH_KEY_DIR: options.keyDir,
+      ...(options.taskQueue === undefined ? {} : { OSPATCH_TASK_QUEUE: options.taskQueue }),
+      ...options.env,
+    },
+  });
+  const ended = once(worker, 'exit');
+  const pid = worker.pid ?? 0;
+  const callOff = endWithThisProcess(pid, PROGRAM);
+  let output = '';
+  for (const stream of [worker.stdout, worker.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+
+  const hasEnded = () => worker.exitCode !== null || worker.signalCode !== null;
+  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    if (!hasEnded()) {
+      worker.kill(signal);
+      const timer = setTimeout(() => worker.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await ended;
+      clearTimeout(timer);
+    }
+    callOff();
+  };
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (!output.includes(READY)) {
+    if (hasEnded() || Date.now() > deadline) {
+      await end('SIGKILL');
+      throw new Error(`the worker did not start:\n${output.slice(-2_000)}`);
+    }
+    await sleep(READY_POLL_MS);
+  }
+  return { pid, kill9: () => end('SIGKILL'), stop: () => end('SIGTERM'), logs: () => output };
+}

@@ -1,0 +1,57 @@
+/** What other programs may use: the client, the spec and everything they answer with. */
+export { ClusterClient } from './client/cluster-client';
+export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
+export type { ConnectOptions } from './client/connection';
+export { isPassing } from './client/errors';
+export type { LiveNode, LiveStatus } from './client/live-status';
+export { loadSpecs } from './client/load-spec';
+export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load-spec';
+export { renderSpecYaml } from './client/spec-yaml';
+export type { NodeCheck } from './activities/types';
+export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/errors';
+export type { ErrorInfo, ErrorType } from './domain/errors';
+export type {
+  ApplySpecAnswer,
+  CancelRunAnswer,
+  ClusterHistory,
+  ClusterPhase,
+  ClusterStatus,
+  Message,
+  PatchNowAnswer,
+  PatchNowMessage,
+  Pause,
+  PauseAnswer,
+  Refusal,
+  RemoveAnswer,
+  RunStatus,
+  RunSummary,
+  SpecChange,
+  WindowRecord,
+} from './domain/messages';
+export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node-patch';
+export type { NodeFacts, NodeProgress, NodeStep, PackageChange, PatchPlan } from './domain/node-report';
+export type {
+  BootPatch,
+  NodeError,
+  NodeOutcome,
+  NodeReading,
+  NodeSettled,
+  NodeState,
+  NodeStatus,
+} from './domain/node-status';
+export type { RunOutcome, RunTrigger } from './domain/run';
+export { API_VERSION, MAX_NODES } from './domain/spec';
+export type {
+  ClusterSpec,
+  ClusterType,
+  CustomDate,
+  NodeRole,
+  NodeSpec,
+  NotPatchableSpec,
+  Patching,
+  Preset,
+  Rollout,
+  Schedule,
+  SelfManagedSpec,
+  SshAccess,
+} from './domain/spec';

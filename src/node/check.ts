@@ -1,0 +1,25 @@
+/** A look at a node that changes nothing: is it reachable, may it be patched, and what is pending. */
+import { OspatchError } from '../domain/errors';
+import type { NodeFacts, PackageChange } from '../domain/node-report';
+import { packageManager } from './package-managers';
+import { acceptPlan, managerOf } from './preflight';
+import type { Session } from './session';
+import { refuseUnsupported } from './support';
+
+/** @throws OspatchError whatever stands in the way of a patch */
+export async function checkReadiness(session: Session): Promise<{ facts: NodeFacts; changes: PackageChange[] }> {
+  const reading = await session.outage.reach(() => session.node.facts());
+  refuseUnsupported(session.node.name, reading);
+  const { facts } = reading;
+  const manager = packageManager(managerOf(facts));
+  const answer = await session.outage.reach(() => session.node.pending());
+  if (answer.state !== 'done') {
+    throw new OspatchError({ type: 'HelperProtocol', message: `${session.node.name} does not say what is pending.` });
+  }
+  if (answer.rc !== 0) {
+    const log = answer.result.replace(/^out /gm, '');
+    throw new OspatchError(manager.classify({ node: session.node.name, phase: 'plan', rc: answer.rc, log }));
+  }
+  const { changes } = acceptPlan(session.node.name, manager.parsePlan(answer.result, facts.os));
+  return { facts, changes };
+}

@@ -1,0 +1,84 @@
+/** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
+import type { NodeFacts } from '../domain/node-report';
+import { plainText } from '../domain/text';
+
+/** What decides whether a node can be patched at all, beside its facts. */
+export interface NodeReading {
+  facts: NodeFacts;
+  /** VARIANT_ID of os-release, e.g. `coreos`; empty when there is none. */
+  variant: string;
+  /** What makes it an image-based system (`ostree`, `transactional-update`), or null. */
+  imageBased: string | null;
+  systemd: boolean;
+}
+
+const MAX_VALUE = 300;
+const MAX_VALUES = 100;
+
+/** Debian's VERSION_ID is the major number only; the point release stands in a file of its own. */
+const POINT_RELEASE = /^\d+(?:\.\d+)+$/;
+
+/** Null when the answer is not complete: its last line is `end`. */
+export function parseFacts(protocol: number, text: string): NodeReading | null {
+  const lines = text.split('\n');
+  if (lines.at(-1) !== '' || lines.at(-2) !== 'end') return null;
+  const values = new Map<string, string[]>();
+  for (const line of lines) {
+    const at = line.indexOf('=');
+    if (at === -1) continue;
+    const key = line.slice(0, at);
+    const list = values.get(key) ?? [];
+    if (list.length < MAX_VALUES) list.push(plainText(line.slice(at + 1), MAX_VALUE));
+    values.set(key, list);
+  }
+  const all = (key: string): string[] => values.get(key) ?? [];
+  const one = (key: string): string => all(key)[0] ?? '';
+  const optional = (key: string): string | null => all(key)[0] ?? null;
+  const mebibytes = (key: string, otherwise: number): number =>
+    Math.floor(Number(optional(key) ?? otherwise * 1024) / 1024);
+
+  const os = {
+    id: one('os_id'),
+    versionId: one('os_version_id'),
+    codename: one('os_codename'),
+    prettyName: one('os_pretty_name'),
+  };
+  const rootFree = mebibytes('disk_root_kib', 0);
+  const reasons = [...new Set(all('reboot_reason'))];
+  const facts: NodeFacts = {
+    protocol,
+    os,
+    osVersion: osVersion(os, one('debian_version')),
+    packageManager: one('package_manager'),
+    arch: one('arch'),
+    kernelRunning: one('kernel_running'),
+    kernelNewest: optional('kernel_newest'),
+    bootId: one('boot_id'),
+    container: optional('container'),
+    reboot: { required: reasons.length > 0, reasons },
+    packages: {
+      count: Number(one('packages_count')),
+      digest: `sha256:${one('packages_digest')}`,
+      problems: all('package_problem'),
+    },
+    lockHolder: optional('lock_holder') ?? optional('updater_running'),
+    job: optional('job'),
+    diskFreeMiB: {
+      root: rootFree,
+      var: mebibytes('disk_var_kib', rootFree),
+      boot: mebibytes('disk_boot_kib', rootFree),
+    },
+    systemState: optional('system_state') ?? 'unknown',
+    failedUnits: all('failed_unit'),
+    otherUpdaters: all('other_updater'),
+    rebootOwners: all('reboot_owner'),
+    kubernetesAgents: all('kubernetes_agent'),
+    clock: one('clock'),
+  };
+  return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
+}
+
+function osVersion(os: NodeFacts['os'], debianVersion: string): string {
+  if (os.id !== 'debian' || !POINT_RELEASE.test(debianVersion)) return os.prettyName;
+  return `${os.prettyName.replace(/\s+\d+\b.*$/, '')} ${debianVersion}`;
+}

@@ -1,0 +1,123 @@
+/** Running one phase on a node to its end, across lost connections, other jobs and restarts of the worker. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+import type { JobAnswer } from './helper-answer';
+import type { Job } from './job-id';
+import { formatJobId } from './job-id';
+import type { StartParameters } from './remote-node';
+import type { Session } from './session';
+
+/** A poll returns at once when the job ends; the wait only paces the progress shown. */
+const POLL_SECONDS = 2;
+const SLOW_POLL_SECONDS = 5;
+
+/** After this many polls nobody watches every package any more. */
+const FAST_POLLS = 60;
+
+const BUSY_PAUSE_MS = 3_000;
+const RESTART_PAUSE_MS = 1_000;
+
+/** A job that systemd accepts but never runs, this many times in a row, will not run by itself. */
+const MAX_RESTARTS = 20;
+
+/** Enough for any error with its surroundings; the full log stays on the node. */
+const MAX_TAIL_BYTES = 64 * 1024;
+
+export type JobEnd =
+  | { state: 'done'; rc: number; result: string; /** End of the log. */ log: string; logBytes: number }
+  | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
+
+/**
+ * Starts `job` unless it has run already, and follows it. `onLine` gets every line of its log. There is no time limit:
+ * a package manager is never killed. Rejects with the signal's reason when aborted; the job goes on then.
+ */
+export async function followJob(
+  session: Session,
+  job: Job,
+  parameters: StartParameters,
+  onLine: (line: string) => void = () => undefined,
+): Promise<JobEnd> {
+  const log = new LogFollower(onLine);
+  const start = (): Promise<JobAnswer> => session.outage.reach(() => session.node.start(job, parameters));
+  const poll = (offset: number, wait: number): Promise<JobAnswer> =>
+    session.outage.reach(() => session.node.poll(job, offset, wait));
+  let answer = await start();
+  let restarts = 0;
+  for (let polls = 0; ;) {
+    session.signal.throwIfAborted();
+    log.take(answer);
+    switch (answer.state) {
+      case 'done':
+        if (answer.rc !== 0 && log.offset < answer.size) {
+          log.take(await poll(Math.max(log.offset, answer.size - MAX_TAIL_BYTES), 0));
+        }
+        session.show({ waitingFor: undefined });
+        return { state: 'done', rc: answer.rc, result: answer.result, log: log.tail, logBytes: answer.size };
+      case 'lost-reboot':
+      case 'lost-killed':
+        return { state: 'interrupted', how: answer.state };
+      case 'running':
+        polls += 1;
+        answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
+        break;
+      // Never treated as dead: systemd may be restarting itself.
+      case 'unknown':
+        session.show({ waitingFor: 'systemd on the node to answer' });
+        await pause(session, BUSY_PAUSE_MS);
+        answer = await poll(log.offset, 0);
+        break;
+      case 'busy':
+        session.show({ waitingFor: `another job on the node to end${holderOf(answer.holder)}` });
+        await pause(session, BUSY_PAUSE_MS);
+        answer = await start();
+        break;
+      case 'absent':
+      case 'claimed':
+        restarts += 1;
+        if (restarts > MAX_RESTARTS) throw neverStarts(session.node.name, job);
+        await pause(session, RESTART_PAUSE_MS);
+        answer = await start();
+        break;
+    }
+  }
+}
+
+/** Waits between two looks at a node. */
+export function pause(session: Session, pauseMs: number): Promise<void> {
+  return sleep(pauseMs, undefined, { signal: session.signal });
+}
+
+function holderOf(holder: string): string {
+  return holder === '' ? '' : ` (${plainText(holder, 80)})`;
+}
+
+function neverStarts(node: string, job: Job): OspatchError {
+  return new OspatchError({
+    type: 'HelperProtocol',
+    message: `the job ${formatJobId(job)} was accepted by ${node} but never starts.`,
+    remedy: 'look at `journalctl -u ospatch-job` on the node',
+  });
+}
+
+/** Puts the log together from pieces and cuts it into lines. */
+class LogFollower {
+  offset = 0;
+  private kept = Buffer.alloc(0);
+  private rest = '';
+
+  constructor(private readonly onLine: (line: string) => void) {}
+
+  get tail(): string {
+    return this.kept.toString();
+  }
+
+  take({ log, size }: JobAnswer): void {
+    if (log.length === 0) return;
+    this.offset = Math.min(size, this.offset + log.length);
+    this.kept = Buffer.concat([this.kept, log]).subarray(-MAX_TAIL_BYTES);
+    const lines = (this.rest + log.toString('latin1')).split('\n');
+    this.rest = lines.pop()?.slice(0, 4096) ?? '';
+    for (const line of lines) this.onLine(line);
+  }
+}

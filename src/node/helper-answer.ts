@@ -1,0 +1,61 @@
+/**
+ * Reading what the helper says. Only its first line is protocol; lengths in it say what follows, so that nothing a
+ * package prints can be taken for an answer.
+ */
+import { PROTOCOL } from './helper/script';
+
+export interface HelperAnswer {
+  fields: ReadonlyMap<string, string>;
+  body: Buffer;
+}
+
+export type JobAnswer = { log: Buffer; /** Size of the whole log. */ size: number } & (
+  | { state: 'done'; rc: number; result: string }
+  | { state: 'running' | 'absent' | 'claimed' | 'unknown' | 'lost-reboot' | 'lost-killed' }
+  | { state: 'busy'; /** Job id, or empty. */ holder: string }
+);
+
+const HEADER = /^ospatch (\d{1,6}) ([^\n]*)\n/;
+const MAX_HEADER_BYTES = 4096;
+
+/** The answer in `stdout`; null when its first line is no header of a protocol that is understood. */
+export function parseAnswer(stdout: Buffer): HelperAnswer | null {
+  const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
+  if (match === null) return null;
+  const version = Number(match[1]);
+  if (version > PROTOCOL || version < PROTOCOL - 1) return null;
+  const fields = new Map<string, string>();
+  for (const word of (match[2] ?? '').split(' ')) {
+    const at = word.indexOf('=');
+    fields.set(at === -1 ? word : word.slice(0, at), at === -1 ? '' : word.slice(at + 1));
+  }
+  return { fields, body: stdout.subarray(match[0].length) };
+}
+
+/** The state of a job; null when the answer is incomplete or unknown. */
+export function parseJobAnswer({ fields, body }: HelperAnswer): JobAnswer | null {
+  const number = (name: string): number => Number.parseInt(fields.get(name) ?? '0', 10);
+  const logBytes = number('log');
+  const resultBytes = number('result');
+  if (body.length < logBytes + resultBytes) return null;
+  const common = { log: body.subarray(0, logBytes), size: number('size') };
+  const state = fields.get('state');
+  switch (state) {
+    case 'done': {
+      const rc = number('rc');
+      if (Number.isNaN(rc)) return null;
+      return { ...common, state, rc, result: body.subarray(logBytes, logBytes + resultBytes).toString() };
+    }
+    case 'running':
+    case 'absent':
+    case 'claimed':
+    case 'unknown':
+    case 'lost-reboot':
+    case 'lost-killed':
+      return { ...common, state };
+    case 'busy':
+      return { ...common, state, holder: fields.get('holder') ?? '' };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,29 @@
+/** The node helper as it is put on nodes. Its path there names its digest, so versions live beside each other. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+export const HELPER_DIR = '/usr/local/libexec';
+
+/** The version of the answers this program understands. */
+export const PROTOCOL = 1;
+
+export interface HelperScript {
+  content: Buffer;
+  /** SHA-256 in hex. */
+  digest: string;
+  /** Where it belongs on a node. */
+  path: string;
+}
+
+let loaded: HelperScript | undefined;
+
+/** Reads the script that lies beside this module, once. */
+export function helperScript(): HelperScript {
+  if (loaded === undefined) {
+    const content = readFileSync(path.join(__dirname, 'ospatch-node.sh'));
+    const digest = createHash('sha256').update(content).digest('hex');
+    loaded = { content, digest, path: `${HELPER_DIR}/ospatch-node-${digest.slice(0, 12)}` };
+  }
+  return loaded;
+}

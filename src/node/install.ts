@@ -1,0 +1,73 @@
+/** Putting the helper on a node: written beside its place, checked there, then renamed, so no half file is ever run. */
+import { OspatchError } from '../domain/errors';
+import type { ExecResult, Transport } from '../ssh/transport';
+import { plainText } from '../domain/text';
+import { HELPER_DIR, type HelperScript } from './helper/script';
+import { sudoDenied, sudoReason } from './privilege';
+import { imageBasedSystem } from './support';
+
+const FAILED_MARK = 'ospatch-install:';
+
+/** Ends with a line of its own, so that a failing step is told from what a login shell prints. */
+function installScript({ digest, path }: HelperScript): string {
+  return [
+    'umask 022',
+    `fail() { echo "${FAILED_MARK}$1"; exit 1; }`,
+    `mkdir -p ${HELPER_DIR} || fail directory`,
+    `new=$(mktemp ${HELPER_DIR}/.ospatch-node.XXXXXX) || fail write`,
+    'trap "rm -f $new" EXIT',
+    'cat >"$new" || fail write',
+    `[ "$(sha256sum <"$new" | cut -c1-64)" = ${digest} ] || fail digest`,
+    `chmod 0755 "$new" && chown 0:0 "$new" && mv -f "$new" ${path} || fail write`,
+    `if command -v restorecon >/dev/null 2>&1; then restorecon ${path}; fi`,
+    `echo "${FAILED_MARK}ok"`,
+  ].join('; ');
+}
+
+/**
+ * Writes the helper to its place.
+ *
+ * @throws OspatchError `SudoDenied`, `DiskFull`, `UnsupportedOs` or `HelperMissing`
+ */
+export async function installHelper(
+  node: string,
+  transport: Transport,
+  helper: HelperScript,
+  privilege: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const options = signal === undefined ? {} : { signal };
+  // The script holds no single quote, and nothing in it comes from outside.
+  const command = `${privilege}sh -c '${installScript(helper)}'`;
+  const result = await transport.exec(command, { ...options, stdin: helper.content });
+  const outcome = new RegExp(`${FAILED_MARK}(\\w+)`).exec(result.stdout.toString())?.[1];
+  if (outcome === 'ok') return;
+  if (outcome === undefined && privilege !== '') throw sudoDenied(node, result);
+  const release = await transport.exec('cat /etc/os-release', options);
+  throw installFailed(node, helper, result, release.stdout.toString());
+}
+
+function installFailed(node: string, helper: HelperScript, result: ExecResult, osRelease: string): OspatchError {
+  const value = (key: string): string => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
+  const image = imageBasedSystem(value('ID'), value('VARIANT_ID'));
+  if (image !== undefined) {
+    return new OspatchError({
+      type: 'UnsupportedOs',
+      message: `${node} runs ${image.name}, an image-based system without packages to patch.`,
+      remedy: image.hint,
+    });
+  }
+  const reason = sudoReason(result) || 'no reason was given';
+  if (/No space left/.test(reason)) {
+    return new OspatchError({
+      type: 'DiskFull',
+      message: `the helper cannot be written to ${HELPER_DIR} on ${node}: the disk is full.`,
+      remedy: `free some space on ${node}`,
+    });
+  }
+  return new OspatchError({
+    type: 'HelperMissing',
+    message: `the helper cannot be written to ${HELPER_DIR} on ${node}: ${plainText(reason, 200)}.`,
+    remedy: `make ${HELPER_DIR} writable for root, or place the helper as ${helper.path} and set ssh.helper to preinstalled`,
+  });
+}

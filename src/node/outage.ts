@@ -1,0 +1,101 @@
+/** How long a node has been out of reach, as far as somebody looked: time without a worker does not count. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OspatchError, isOspatchError } from '../domain/errors';
+
+const FIRST_PAUSE_MS = 1_000;
+
+/** Keeps the pause short enough that a node is found soon after it is back. */
+const MAX_PAUSE_MS = 12_000;
+
+/** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
+const MAX_ATTEMPT_MS = 120_000;
+
+export interface OutageOptions {
+  node: string;
+  /** Observed time out of reach after which it is given up. */
+  limitMs: number;
+  /** `Lost` once something was changed on the node, `Unreachable` before. */
+  giveUpAs: 'Unreachable' | 'Lost';
+  signal: AbortSignal;
+  now: () => number;
+  /** What earlier attempts of the same activity have observed. */
+  observedMs?: number;
+  /** Called whenever the observed time changes. */
+  onObserved?: (observedMs: number) => void;
+  /** Called before each pause with the sentence to show. */
+  onWaiting: (waitingFor: string) => void;
+  /** Called when the node answers again. */
+  onBack?: () => void;
+}
+
+export class Outage {
+  private observed: number;
+  private pauseMs = FIRST_PAUSE_MS;
+
+  constructor(private readonly options: OutageOptions) {
+    this.observed = options.observedMs ?? 0;
+  }
+
+  /** Repeats `attempt` while the node is out of reach. Other errors pass through. */
+  async reach<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const result = await this.tryOnce(attempt);
+      if (result.reached) return result.value;
+      await this.pause();
+    }
+  }
+
+  /** One attempt; being out of reach is counted, and an error only when the limit is passed. */
+  async tryOnce<T>(attempt: () => Promise<T>): Promise<{ reached: true; value: T } | { reached: false }> {
+    const { signal, now } = this.options;
+    signal.throwIfAborted();
+    const started = now();
+    try {
+      const value = await attempt();
+      if (this.observed > 0) this.options.onBack?.();
+      this.set(0);
+      this.pauseMs = FIRST_PAUSE_MS;
+      return { reached: true, value };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isOspatchError(error) || error.type !== 'Unreachable') throw error;
+      this.add(Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
+      if (this.observed >= this.options.limitMs) throw this.givenUp(error);
+      this.options.onWaiting(error.message.replace(/\.$/, ''));
+      return { reached: false };
+    }
+  }
+
+  /** Counts a pause between two attempts that were both in vain. */
+  add(pauseMs: number): void {
+    this.set(this.observed + pauseMs);
+  }
+
+  private set(observedMs: number): void {
+    this.observed = observedMs;
+    this.options.onObserved?.(Math.round(observedMs));
+  }
+
+  /** Waits before the next attempt, longer each time. */
+  private async pause(): Promise<void> {
+    const left = Math.max(0, this.options.limitMs - this.observed);
+    const pauseMs = Math.min(left, this.pauseMs * (1 + Math.random() / 4));
+    this.pauseMs = Math.min(MAX_PAUSE_MS, this.pauseMs * 2);
+    await sleep(pauseMs, undefined, { signal: this.options.signal });
+    this.add(pauseMs);
+  }
+
+  private givenUp(cause: OspatchError): OspatchError {
+    const { node, giveUpAs } = this.options;
+    const minutes = Math.round(this.observed / 60_000);
+    const duration = minutes >= 1 ? `${minutes} min` : `${Math.round(this.observed / 1000)} s`;
+    return new OspatchError(
+      {
+        type: giveUpAs,
+        message: `${node} was out of reach for ${duration}${giveUpAs === 'Lost' ? ' after a change was begun there' : ''}: ${cause.message}`,
+        remedy: `check that ${node} is up and that its address and port are right`,
+      },
+      { cause },
+    );
+  }
+}

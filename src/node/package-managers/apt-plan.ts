@@ -1,0 +1,131 @@
+/** Reading what `apt-get -s dist-upgrade` would do, and refusing what is not a patch of the same release. */
+import type { NodeFacts, PackageChange } from '../../domain/node-report';
+import { plainText } from '../../domain/text';
+import type { PlanReading } from './types';
+
+/** `Inst NAME [OLD] (NEW ORIGIN, ORIGIN [ARCH])`, without `[OLD]` for a new package. */
+const INST = /^Inst (\S+) (?:\[([^\]]+)\] )?\((\S+)(?: (.*?))? \[([a-z0-9-]+)\]\)/;
+const REMV = /^(?:Remv|Purg) (\S+)/;
+
+/** A list of names: a headline that ends in a colon, then indented lines. */
+const HEADLINES: readonly [RegExp, Section][] = [
+  [/^The following packages have been kept back:/, 'kept'],
+  [/^The following upgrades have been deferred due to phasing:/, 'phased'],
+  [/^The following packages will be DOWNGRADED:/, 'downgraded'],
+  [/^The following held packages will be changed:/, 'unheld'],
+  [/^WARNING: The following packages cannot be authenticated!/, 'unauthenticated'],
+];
+type Section = 'kept' | 'phased' | 'downgraded' | 'unheld' | 'unauthenticated';
+
+/** Names in a message; more are counted. */
+const MAX_NAMED = 10;
+
+/** Labels of the distributions' own archives, which carry the release they belong to. */
+const DEBIAN_LABEL = /^Debian(?:-Security| Backports)?:(\d*)/;
+const UBUNTU_LABEL = /^Ubuntu[A-Za-z]*:(\d+\.\d+)?/;
+
+export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
+  const lists: Record<Section | 'removed' | 'foreign', string[]> = {
+    kept: [],
+    phased: [],
+    downgraded: [],
+    unheld: [],
+    unauthenticated: [],
+    removed: [],
+    foreign: [],
+  };
+  const changes: PackageChange[] = [];
+  const unparsed: string[] = [];
+  const held = new Set<string>();
+  const kubernetes = new Set<string>();
+  let digest = '';
+  let foreignOrigin = '';
+  let section: Section | null = null;
+
+  for (const line of result.split('\n')) {
+    const at = line.indexOf(' ');
+    const kind = line.slice(0, at);
+    const text = line.slice(at + 1);
+    if (kind === 'digest') digest = text;
+    else if (kind === 'held') held.add(plainText(text, 200));
+    else if (kind === 'kubernetes') kubernetes.add(plainText(text, 200));
+    if (kind !== 'out') continue;
+
+    if (section !== null && text.startsWith(' ')) {
+      lists[section].push(
+        ...text
+          .trim()
+          .split(/\s+/)
+          .map((name) => plainText(name, 200)),
+      );
+      continue;
+    }
+    section = HEADLINES.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+    const inst = INST.exec(text);
+    const removed = REMV.exec(text)?.[1];
+    if (inst !== null) {
+      const change = toChange(inst);
+      changes.push(change);
+      if (!isSameRelease(inst[4] ?? '', os)) {
+        lists.foreign.push(change.name);
+        foreignOrigin ||= plainText(inst[4] ?? '', 80);
+      }
+    } else if (removed !== undefined) lists.removed.push(plainText(removed, 200));
+    else if (/^(?:Inst|Remv|Purg) /.test(text)) unparsed.push(plainText(text, 200));
+  }
+  if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
+
+  return {
+    plan: { changes, keptBack: keptBack(lists, held, kubernetes), digest },
+    refusals: [
+      refusal(`would leave release ${os.versionId} for ${foreignOrigin} with`, lists.foreign),
+      refusal('would remove', lists.removed),
+      refusal('would downgrade', lists.downgraded),
+      refusal('would change held packages', lists.unheld),
+      refusal('would install unauthenticated packages', lists.unauthenticated),
+    ].filter((text) => text !== ''),
+    unparsed,
+  };
+}
+
+function toChange([, name = '', from, to = '', , arch = '']: RegExpExecArray): PackageChange {
+  return {
+    name: plainText(name.replace(/:.*/, ''), 200),
+    arch,
+    from: from === undefined ? null : plainText(from, 200),
+    to: plainText(to, 200),
+  };
+}
+
+/**
+ * True unless the distribution's own archives offer this version only for another release. Other vendors' archives name
+ * releases as they like and are the administrator's choice.
+ */
+function isSameRelease(origins: string, os: NodeFacts['os']): boolean {
+  const label = os.id === 'ubuntu' ? UBUNTU_LABEL : DEBIAN_LABEL;
+  const installed = os.id === 'ubuntu' ? os.versionId : os.versionId.replace(/\..*/, '');
+  const official = origins.split(', ').flatMap((origin) => {
+    const match = label.exec(origin);
+    return match === null ? [] : [match[1] ?? ''];
+  });
+  return official.length === 0 || official.includes(installed);
+}
+
+function keptBack(
+  lists: Record<'kept' | 'phased', string[]>,
+  held: ReadonlySet<string>,
+  kubernetes: ReadonlySet<string>,
+): { name: string; reason: string }[] {
+  const reasons = new Map<string, string>();
+  for (const name of kubernetes) reasons.set(name, 'kubernetes');
+  for (const name of lists.kept) reasons.set(name, 'dependencies');
+  for (const name of lists.phased) reasons.set(name, 'phased');
+  for (const name of reasons.keys()) if (held.has(name)) reasons.set(name, 'held');
+  return [...reasons].map(([name, reason]) => ({ name, reason })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function refusal(what: string, names: string[]): string {
+  if (names.length === 0) return '';
+  const more = names.length - MAX_NAMED;
+  return `${what}: ${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

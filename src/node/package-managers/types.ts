@@ -1,0 +1,39 @@
+import type { ErrorInfo } from '../../domain/errors';
+import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node-report';
+import type { Phase } from '../job-id';
+
+export interface PlanReading {
+  plan: PatchPlan;
+  /** Why this plan must not be applied, each naming the packages; empty = it may. */
+  refusals: string[];
+  /** Lines that announce a change but were not understood; a plan with any is not applied. */
+  unparsed: string[];
+}
+
+export interface ReportReading {
+  changes: PackageChange[];
+  keptConfigFiles: string[];
+  /** What is wrong with the package database now; empty = nothing. */
+  problems: string[];
+}
+
+export interface FailedPhase {
+  node: string;
+  phase: Phase;
+  rc: number;
+  /** The end of the job's log, not yet cleaned. */
+  log: string;
+}
+
+/**
+ * What the controller has to know about one package manager. What is run stands in the helper, in the section of the
+ * same name; here stands how its results are read. Pure functions.
+ */
+export interface PackageManager {
+  /** Reads the result of `plan` and `pending`. */
+  parsePlan(result: string, os: NodeFacts['os']): PlanReading;
+  /** Reads the result of `apply` and `repair`. */
+  parseReport(result: string): ReportReading;
+  /** What a phase that ended with an exit code other than 0 means. Carries the code and a cleaned tail of the log. */
+  classify(failed: FailedPhase): ErrorInfo;
+}

@@ -1,0 +1,120 @@
+/** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
+import { OspatchError } from '../domain/errors';
+import type { NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
+import type { NodeReading } from './facts';
+import { followJob, pause } from './follow-job';
+import { packageManager } from './package-managers';
+import type { PackageManagerName } from './package-managers';
+import { isSupportedManager } from './package-managers';
+import type { PlanReading } from './package-managers/types';
+import type { Session } from './session';
+import { refuseUnsafe, refuseUnsupported } from './support';
+import { repairPackages } from './transaction';
+
+export interface PreflightOptions {
+  token: string;
+  /** Number of the first job; tries count up from it. Every activity attempt gives another one. */
+  firstJob: number;
+  withoutDrain: boolean;
+}
+
+const FREE_PAUSE_MS = 5_000;
+
+/** Mirrors are in the middle of an update now and then; the helper has tried three times by itself already. */
+const PLAN_TRIES = 3;
+const PLAN_PAUSE_MS = 15_000;
+
+/** What one more try may cure. */
+const TRANSIENT = new Set(['Repository', 'Busy', 'PackageManager']);
+
+/**
+ * Facts, repair if a transaction was interrupted, refreshed package lists, plan.
+ *
+ * @throws OspatchError `UnsupportedOs`, `Policy`, `DiskFull`, `PackagesBroken`, `Repository`, `PackageManager` or what
+ *   reaching the node may say
+ */
+export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
+  let { facts } = await usableNode(session, options.withoutDrain);
+  let job = options.firstJob;
+  if (facts.packages.problems.length > 0) {
+    await repairFirst(session, options.token, job, facts.packages.problems);
+    ({ facts } = await usableNode(session, options.withoutDrain));
+    job += 1;
+  }
+  const plan = await makePlan(session, options.token, job, facts);
+  return { facts, plan };
+}
+
+/** Facts of a node that may be patched and on which nobody else is at work now. */
+async function usableNode(session: Session, withoutDrain: boolean): Promise<NodeReading> {
+  for (;;) {
+    const reading = await session.outage.reach(() => session.node.facts());
+    refuseUnsupported(session.node.name, reading);
+    refuseUnsafe(session.node.name, reading, withoutDrain);
+    const { job, lockHolder } = reading.facts;
+    if (job === null && lockHolder === null) {
+      session.show({ waitingFor: undefined });
+      return reading;
+    }
+    session.show({
+      waitingFor: job === null ? `package lock held by ${lockHolder}` : `the job ${job} on the node to end`,
+    });
+    await pause(session, FREE_PAUSE_MS);
+  }
+}
+
+async function repairFirst(session: Session, token: string, job: number, problems: string[]): Promise<void> {
+  const outcome = await repairPackages(session, { token, number: job });
+  if (outcome.state === 'done' && outcome.result.error === null) return;
+  const why = outcome.state === 'done' ? outcome.result.error?.message : 'the repair was interrupted';
+  throw new OspatchError({
+    type: 'PackagesBroken',
+    message: `the package database of ${session.node.name} is damaged (${problems.slice(0, 3).join(', ')}) and could not be repaired: ${why ?? ''}`,
+    remedy: `run \`dpkg --configure -a\` and \`apt-get -f install\` on ${session.node.name}`,
+    ...(outcome.state === 'done' && outcome.result.error?.details !== undefined
+      ? { details: outcome.result.error.details }
+      : {}),
+  });
+}
+
+async function makePlan(session: Session, token: string, firstJob: number, facts: NodeFacts): Promise<PatchPlan> {
+  const manager = managerOf(facts);
+  for (let tries = 1; ; tries += 1) {
+    const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
+    const end = await followJob(session, job, { refresh: true, waitSeconds: 20 });
+    if (end.state === 'done' && end.rc === 0) {
+      return acceptPlan(session.node.name, packageManager(manager).parsePlan(end.result, facts.os));
+    }
+    const error =
+      end.state === 'done'
+        ? packageManager(manager).classify({ node: session.node.name, phase: 'plan', rc: end.rc, log: end.log })
+        : ({ type: 'PackageManager', message: `the plan on ${session.node.name} was interrupted.` } as const);
+    if (tries >= PLAN_TRIES || !TRANSIENT.has(error.type)) throw new OspatchError(error);
+    session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
+    await pause(session, PLAN_PAUSE_MS);
+  }
+}
+
+/** @throws OspatchError `UnsupportedOs`; the node's facts were checked before, so this is for the types */
+export function managerOf(facts: NodeFacts): PackageManagerName {
+  if (isSupportedManager(facts.packageManager)) return facts.packageManager;
+  throw new OspatchError({ type: 'UnsupportedOs', message: `${facts.packageManager} is not supported.` });
+}
+
+/** @throws OspatchError `Policy` or `HelperProtocol` */
+export function acceptPlan(node: string, { plan, refusals, unparsed }: PlanReading): PatchPlan {
+  if (refusals.length > 0) {
+    throw new OspatchError({
+      type: 'Policy',
+      message: `the patch of ${node} ${refusals.join('; it ')}.`,
+      remedy: `look at \`apt-get -s dist-upgrade\` and the package sources on ${node}`,
+    });
+  }
+  if (unparsed.length > 0) {
+    throw new OspatchError({
+      type: 'HelperProtocol',
+      message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}.`,
+    });
+  }
+  return plan;
+}

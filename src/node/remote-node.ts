@@ -1,0 +1,191 @@
+/** One node, as typed calls. Every call is one round trip, except the first ever, which may have to bring the helper. */
+import { OspatchError } from '../domain/errors';
+import type { NodeTarget } from '../domain/spec';
+import { plainText } from '../domain/text';
+import type { ExecResult, Transport } from '../ssh/transport';
+import type { NodeReading } from './facts';
+import { parseFacts } from './facts';
+import type { HelperAnswer, JobAnswer } from './helper-answer';
+import { parseAnswer, parseJobAnswer } from './helper-answer';
+import type { HelperScript } from './helper/script';
+import { PROTOCOL, helperScript } from './helper/script';
+import { installHelper } from './install';
+import type { Job } from './job-id';
+import { checkBootId, checkToken, formatJobId } from './job-id';
+import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
+
+/** Beyond the wait that was asked for; the slowest answer is `pending` on a small machine. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
+/** A probe of a machine that may be going down must not hang on it. */
+const PROBE_TIMEOUT_MS = 15_000;
+
+export interface StartParameters {
+  /** `plan` refreshes the package lists first. */
+  refresh?: boolean;
+  /** `apply` changes nothing unless the set of changes has this digest. */
+  expect?: string;
+  /** How long the call itself waits for the end, in seconds, at most 60. */
+  waitSeconds: number;
+}
+
+export type RebootAnswer = 'rebooting' | 'rebooted' | 'busy';
+
+/** Log bytes per call. */
+const MAX_LOG_BYTES = 64 * 1024;
+
+/**
+ * Methods fail with an `OspatchError`: whatever the transport says, and `SudoDenied`, `HelperMissing`,
+ * `HelperProtocol`, `UnsupportedOs` or `DiskFull`.
+ */
+export class RemoteNode {
+  private readonly helper: HelperScript = helperScript();
+  private readonly privilege: string;
+
+  constructor(
+    readonly target: NodeTarget,
+    private readonly transport: Transport,
+    private readonly signal?: AbortSignal,
+  ) {
+    this.privilege = privilegePrefix(target.ssh.user);
+  }
+
+  get name(): string {
+    return this.target.name;
+  }
+
+  async facts(options: { probe?: boolean } = {}): Promise<NodeReading> {
+    const answer = await this.call('facts', {
+      timeoutMs: options.probe === true ? PROBE_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
+    });
+    const reading = parseFacts(PROTOCOL, answer.body.toString());
+    if (reading === null) throw this.protocolError('its facts are incomplete');
+    return reading;
+  }
+
+  /** What a patch would change by the package lists the node has. Changes nothing and needs no lock. */
+  pending(): Promise<JobAnswer> {
+    return this.job('pending');
+  }
+
+  /** Starts a phase, or finds it running or done: a job id runs at most once, ever. */
+  start(job: Job, parameters: StartParameters): Promise<JobAnswer> {
+    const lines = [`wait=${parameters.waitSeconds}`, `max=${MAX_LOG_BYTES}`];
+    if (parameters.refresh === true) lines.push('refresh=yes');
+    if (parameters.expect !== undefined) lines.push(`expect=${parameters.expect}`);
+    return this.job(`start ${formatJobId(job)} ${job.phase}`, {
+      stdin: `${lines.join('\n')}\nend\n`,
+      timeoutMs: ANSWER_TIMEOUT_MS + parameters.waitSeconds * 1000,
+    });
+  }
+
+  /** State and log from `offset`; waits up to `waitSeconds` for the end. */
+  poll(job: Job, offset: number, waitSeconds: number): Promise<JobAnswer> {
+    return this.job(`poll ${formatJobId(job)} ${offset} ${MAX_LOG_BYTES} ${waitSeconds}`, {
+      timeoutMs: ANSWER_TIMEOUT_MS + waitSeconds * 1000,
+    });
+  }
+
+  /** The newest `maxBytes` of the logs of one node patch; null stands for the newest one on the node. */
+  async log(token: string | null, maxBytes: number): Promise<Buffer> {
+    const wanted = token === null ? 'last' : checkToken(token);
+    const answer = await this.call(`log ${wanted} ${maxBytes}`, { maxBytes: maxBytes + 4096 });
+    return answer.body;
+  }
+
+  /** Asks for a reboot, which happens only if the node still has this boot id. May be repeated. */
+  async reboot(bootId: string): Promise<RebootAnswer> {
+    const answer = await this.call(`reboot ${checkBootId(bootId)}`);
+    const state = answer.fields.get('state');
+    if (state === 'rebooting' || state === 'rebooted' || state === 'busy') return state;
+    throw this.refused(answer);
+  }
+
+  /** The next call logs in anew: only a full login proves that the node is there. */
+  disconnect(): void {
+    this.transport.close();
+  }
+
+  private async job(command: string, options: CallOptions = {}): Promise<JobAnswer> {
+    const answer = await this.call(command, options);
+    const job = parseJobAnswer(answer);
+    if (job === null) throw this.refused(answer);
+    return job;
+  }
+
+  private async call(command: string, options: CallOptions = {}): Promise<HelperAnswer> {
+    const first = await this.exec(command, options);
+    const answer = parseAnswer(first.stdout);
+    if (answer !== null) return this.complete(answer, first);
+    await this.bringHelper(first);
+    const second = await this.exec(command, options);
+    const retried = parseAnswer(second.stdout);
+    if (retried === null) throw this.noAnswer(second);
+    return this.complete(retried, second);
+  }
+
+  private exec(command: string, { timeoutMs = ANSWER_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
+    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    return this.transport.exec(`${this.privilege}${this.helper.path} ${command}`, { ...rest, ...signal, timeoutMs });
+  }
+
+  /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
+  private async bringHelper(result: ExecResult): Promise<void> {
+    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const present = await this.transport.exec(`test -x ${this.helper.path}`, signal);
+    if (present.code === 0) throw this.noAnswer(result);
+    if (this.target.ssh.helper === 'auto') {
+      return installHelper(this.name, this.transport, this.helper, this.privilege, this.signal);
+    }
+    throw new OspatchError({
+      type: 'HelperMissing',
+      message: `${this.name} has no helper of this version (${this.helper.path}, sha256 ${this.helper.digest}).`,
+      remedy: 'place it there, owned by root with mode 0755, or set ssh.helper to auto',
+      details: { path: this.helper.path, digest: this.helper.digest },
+    });
+  }
+
+  private complete(answer: HelperAnswer, result: ExecResult): HelperAnswer {
+    if (result.truncated) throw this.protocolError('its answer is too long');
+    return answer;
+  }
+
+  private noAnswer(result: ExecResult): OspatchError {
+    const text = result.stdout.toString();
+    if (/^ospatch \d+ /m.test(text)) {
+      return this.protocolError(
+        'other text comes before its answer',
+        `keep the login shell of ${this.target.ssh.user} from printing anything for commands (.bashrc and the like)`,
+      );
+    }
+    if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, result);
+    const said = sudoReason(result) || plainText(text, 200) || 'nothing';
+    return this.protocolError(`it ended with code ${result.code ?? result.signal ?? 'unknown'} and said: ${said}`);
+  }
+
+  private refused(answer: HelperAnswer): OspatchError {
+    const why = answer.fields.get('why') ?? 'an incomplete answer';
+    if (why === 'disk-full') {
+      return new OspatchError({
+        type: 'DiskFull',
+        message: `no job can be started on ${this.name}: /var/lib/ospatch cannot be written.`,
+        remedy: `free some space on ${this.name}`,
+      });
+    }
+    return this.protocolError(`it answered with ${plainText(why, 100)}`);
+  }
+
+  private protocolError(what: string, remedy?: string): OspatchError {
+    return new OspatchError({
+      type: 'HelperProtocol',
+      message: `the helper on ${this.name} cannot be understood: ${what}.`,
+      ...(remedy === undefined ? {} : { remedy }),
+    });
+  }
+}
+
+interface CallOptions {
+  stdin?: string;
+  timeoutMs?: number;
+  maxBytes?: number;
+}

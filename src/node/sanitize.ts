@@ -1,0 +1,33 @@
+/** Text that came from a node: it is somebody else's, may be hostile and may hold secrets. */
+
+/** What travels with a failure at most. */
+export const MAX_TAIL_BYTES = 8 * 1024;
+
+const REDACTED = '[redacted]';
+
+const SECRETS: readonly [RegExp, string][] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
+  // The user part of a URL, up to the last @ before the path.
+  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
+  [/\b((?:proxy-)?authorization\s*:\s*).*/gi, `$1${REDACTED}`],
+];
+
+/** Everything a terminal could take as a command, line ends and tabs excepted; a lone CR is what progress bars print. */
+const UNSAFE =
+  // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
+  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Several lines of output, safe to show: no control characters but line ends and tabs, no credentials. */
+export function cleanOutput(text: string): string {
+  const clean = text.replace(/\r\n?/g, '\n').replace(UNSAFE, '');
+  return SECRETS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), clean);
+}
+
+/** The last `maxBytes` of cleaned output, from the start of a line where there is one. */
+export function outputTail(text: string, maxBytes: number = MAX_TAIL_BYTES): string {
+  const clean = Buffer.from(cleanOutput(text).trimEnd());
+  if (clean.length <= maxBytes) return clean.toString();
+  const tail = clean.subarray(clean.length - maxBytes).toString();
+  const line = tail.indexOf('\n');
+  return line === -1 ? tail.replace(/^\uFFFD+/, '') : tail.slice(line + 1);
+}

@@ -1,0 +1,114 @@
+/** Which systems and which states of a node are patched, and what is said about the others. Reads, never changes. */
+import { OspatchError } from '../domain/errors';
+import type { NodeReading } from './facts';
+import { isSupportedManager } from './package-managers';
+
+/** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
+const MIN_FREE_MIB = 300;
+
+/** Ids of os-release. A derivative names releases in its own way, so the check for the same release would not hold. */
+const PATCHED_SYSTEMS: ReadonlySet<string> = new Set(['debian', 'ubuntu']);
+
+interface ImageBasedSystem {
+  matches: (id: string, variant: string) => boolean;
+  name: string;
+  hint: string;
+}
+
+const IMAGE_BASED: readonly ImageBasedSystem[] = [
+  {
+    matches: (id) => id === 'flatcar',
+    name: 'Flatcar',
+    hint: 'it updates itself by update_engine; manage reboots with FLUO',
+  },
+  {
+    matches: (id) => id === 'bottlerocket',
+    name: 'Bottlerocket',
+    hint: 'use `apiclient update` or the Bottlerocket update operator',
+  },
+  { matches: (id) => id === 'talos', name: 'Talos', hint: 'use `talosctl upgrade`' },
+  { matches: (id) => id === 'rhcos', name: 'RHCOS', hint: 'OpenShift updates it with the cluster' },
+  {
+    matches: (id, variant) => id === 'fedora' && variant === 'coreos',
+    name: 'Fedora CoreOS',
+    hint: 'it updates itself by Zincati',
+  },
+  { matches: (id) => /microos|sle-micro|sl-micro/.test(id), name: 'MicroOS', hint: 'use `transactional-update`' },
+];
+
+/** @throws OspatchError `UnsupportedOs` */
+export function refuseUnsupported(node: string, reading: NodeReading): void {
+  const { facts, variant, imageBased } = reading;
+  const { os, packageManager } = facts;
+  const name = os.prettyName || os.id || 'an unknown operating system';
+  const image = imageBasedSystem(os.id, variant);
+  if (image !== undefined)
+    throw unsupported(`${node} runs ${image.name}, an image-based system without packages to patch`, image.hint);
+  if (imageBased !== null) {
+    throw unsupported(`${node} runs ${name}, an image-based system (${imageBased})`, 'update it with its own tool');
+  }
+  if (!isSupportedManager(packageManager)) {
+    const why =
+      packageManager === '' ? 'no known package manager' : `its package manager ${packageManager} is not supported yet`;
+    throw unsupported(
+      `${node} runs ${name}: ${why}`,
+      'Debian and Ubuntu (apt) are supported; take the node out of the spec',
+    );
+  }
+  if (!PATCHED_SYSTEMS.has(os.id)) {
+    throw unsupported(
+      `${node} runs ${name}, which is not supported`,
+      'Debian and Ubuntu are; take the node out of the spec',
+    );
+  }
+  if (os.versionId === '') {
+    throw unsupported(
+      `${node} runs ${name}, which has no release number and so no patch versions`,
+      'use a stable release',
+    );
+  }
+  if (!reading.systemd)
+    throw unsupported(`${node} runs ${name} without systemd`, 'ospatch runs package jobs under systemd');
+}
+
+/** What is refused when only os-release could be read, e.g. because nothing can be written there. */
+export function imageBasedSystem(id: string, variant: string): { name: string; hint: string } | undefined {
+  return IMAGE_BASED.find((system) => system.matches(id, variant));
+}
+
+/**
+ * Refuses a node whose state forbids a patch now.
+ *
+ * @throws OspatchError `Policy` or `DiskFull`
+ */
+export function refuseUnsafe(node: string, reading: NodeReading, withoutDrain: boolean): void {
+  const { rebootOwners, kubernetesAgents, diskFreeMiB } = reading.facts;
+  if (rebootOwners.length > 0) {
+    throw new OspatchError({
+      type: 'Policy',
+      message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once.`,
+      remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
+    });
+  }
+  if (kubernetesAgents.length > 0 && !withoutDrain) {
+    throw new OspatchError({
+      type: 'Policy',
+      message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
+      remedy: 'set `patching.withoutDrain: true` if its workloads may be interrupted',
+    });
+  }
+  const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
+    ([, free]) => free < MIN_FREE_MIB,
+  );
+  if (small !== undefined) {
+    throw new OspatchError({
+      type: 'DiskFull',
+      message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
+      remedy: `free some space on ${node}, for example with \`apt-get clean\``,
+    });
+  }
+}
+
+function unsupported(message: string, remedy: string): OspatchError {
+  return new OspatchError({ type: 'UnsupportedOs', message: `${message}.`, remedy });
+}

@@ -1,0 +1,86 @@
+/** The phases that change packages: apply and repair. */
+import type { ErrorInfo } from '../domain/errors';
+import { OspatchError } from '../domain/errors';
+import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
+import type { JobEnd } from './follow-job';
+import { followJob } from './follow-job';
+import { packageManager } from './package-managers';
+import { RC_PLAN_CHANGED } from './package-managers/apt';
+import type { Session } from './session';
+
+/** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
+const FIRST_WAIT_SECONDS = 3;
+
+export interface JobNumber {
+  token: string;
+  number: number;
+}
+
+/**
+ * Applies the planned set of changes, once per job number, whatever is killed.
+ *
+ * @throws OspatchError `PlanChanged` when another set would be applied now (nothing was changed then), or what reaching
+ *   the node may say. A failure of the package manager is part of the report, because packages may have changed.
+ */
+export async function applyPlan(
+  session: Session,
+  job: JobNumber,
+  plan: { digest: string; count: number },
+): Promise<PhaseOutcome<ApplyReport>> {
+  const progress = new AptProgress(session, plan.count);
+  const parameters = { expect: plan.digest, waitSeconds: FIRST_WAIT_SECONDS };
+  const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
+  if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
+    throw new OspatchError({
+      type: 'PlanChanged',
+      message: `the set of pending packages on ${session.node.name} has changed since it was planned; nothing was done.`,
+      remedy: 'patch the node again',
+    });
+  }
+  return toOutcome(session, 'apply', end);
+}
+
+/** Completes what an interrupted transaction has left. */
+export async function repairPackages(session: Session, job: JobNumber): Promise<PhaseOutcome<ApplyReport>> {
+  const end = await followJob(session, { ...job, phase: 'repair' }, { waitSeconds: FIRST_WAIT_SECONDS });
+  return toOutcome(session, 'repair', end);
+}
+
+function toOutcome(session: Session, phase: 'apply' | 'repair', end: JobEnd): PhaseOutcome<ApplyReport> {
+  if (end.state === 'interrupted') return end;
+  const manager = packageManager('apt');
+  const { changes, keptConfigFiles, problems } = manager.parseReport(end.result);
+  const node = session.node.name;
+  let error: ErrorInfo | null = null;
+  if (end.rc !== 0) error = manager.classify({ node, phase, rc: end.rc, log: end.log });
+  else if (problems.length > 0) {
+    error = {
+      type: 'PackagesBroken',
+      message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}.`,
+      details: { problems: problems.slice(0, 50) },
+    };
+  }
+  return { state: 'done', result: { changes, keptConfigFiles, error, logBytes: end.logBytes } };
+}
+
+/** Packages finished so far, from what dpkg prints, and the lock it waits for. */
+class AptProgress {
+  private done = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly total: number,
+  ) {
+    session.show({ done: 0, total });
+  }
+
+  read(line: string): void {
+    const holder = /^Waiting for cache lock: .*held by process (\d+) \(([^)]{1,40})\)/.exec(line);
+    if (holder !== null) {
+      this.session.show({ waitingFor: `package lock held by ${holder[2]} (pid ${holder[1]})` });
+    } else if (line.startsWith('Setting up ')) {
+      this.done = Math.min(this.total, this.done + 1);
+      this.session.show({ done: this.done, total: this.total, waitingFor: undefined });
+    } else if (line.startsWith('Unpacking ')) this.session.show({ waitingFor: undefined });
+  }
+}

@@ -1,0 +1,165 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { toApplicationFailure } from '../../src/activities/errors';
+import { createNodeActivities } from '../../src/activities/node';
+import { ERROR_TYPES, OspatchError } from '../../src/domain/errors';
+import type { Transport } from '../../src/ssh/transport';
+import type { Answer } from '../node/fake-node';
+import { FakeTransport, TARGET, factsAnswer, jobAnswer, outOfReach } from '../node/fake-node';
+
+const TOKEN = '0123456789abcdef';
+const APPLY = {
+  target: TARGET,
+  token: TOKEN,
+  attempt: 2,
+  planDigest: 'a'.repeat(64),
+  planned: 2,
+  lostTimeoutMs: 1_000,
+};
+const FACTS = { target: TARGET, unreachableTimeoutMs: 1_000 };
+
+function setUp(answers: Answer[] | Transport, info: object = {}) {
+  const transport = Array.isArray(answers) ? new FakeTransport(answers) : answers;
+  const pool = { transport: () => transport, close: () => undefined };
+  const activities = createNodeActivities({ pool, log: { info: () => undefined, warn: () => undefined } });
+  const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
+  const heartbeats: unknown[] = [];
+  environment.on('heartbeat', (details) => heartbeats.push(details));
+  return { transport, activities, environment, heartbeats };
+}
+
+describe('src/activities/node', () => {
+  it('applies under the job id of token and attempt, and shows packages finished by heartbeat', async () => {
+    const { activities, environment, heartbeats, transport } = setUp([
+      jobAnswer('running', { log: 'Unpacking a\nSetting up a (2) ...\n' }),
+      jobAnswer('done rc=0', { log: 'Setting up b (2) ...\n', answer: '- a amd64 1\n+ a amd64 2\n' }),
+    ]);
+    expect(await environment.run(activities.apply, APPLY)).toEqual({
+      state: 'done',
+      result: {
+        changes: [{ name: 'a', arch: 'amd64', from: '1', to: '2' }],
+        keptConfigFiles: [],
+        error: null,
+        logBytes: 21,
+      },
+    });
+    expect((transport as FakeTransport).calls[0]?.command).toContain(`start ${TOKEN}-apply-2 apply`);
+    expect(heartbeats).toContainEqual({ step: 'apply', unreachableMs: 0, done: 1, total: 2 });
+    expect(heartbeats.at(-1)).toEqual({ step: 'apply', unreachableMs: 0, done: 2, total: 2 });
+  });
+
+  it('returns a failure of the package manager together with what has changed', async () => {
+    const { activities, environment } = setUp([
+      jobAnswer('done rc=100', {
+        log: 'E: Sub-process /usr/bin/dpkg returned an error code (1)\n',
+        answer: '+ a amd64 2\n',
+      }),
+    ]);
+    expect(await environment.run(activities.apply, APPLY)).toMatchObject({
+      state: 'done',
+      result: {
+        changes: [{ name: 'a', from: null, to: '2' }],
+        error: { type: 'PackagesBroken', details: { rc: 100 } },
+      },
+    });
+  });
+
+  it('fails as PlanChanged when the node says that the set is another one', async () => {
+    const { activities, environment } = setUp([jobAnswer('done rc=90')]);
+    await expect(environment.run(activities.apply, APPLY)).rejects.toMatchObject({
+      type: 'PlanChanged',
+      nonRetryable: true,
+    });
+  });
+
+  it('fails as Lost in apply and as Unreachable in readFacts when the observed outage passes the limit', async () => {
+    const apply = setUp([outOfReach()]);
+    await expect(apply.environment.run(apply.activities.apply, APPLY)).rejects.toMatchObject({
+      type: 'Lost',
+      nonRetryable: true,
+    });
+    const facts = setUp([outOfReach()]);
+    await expect(facts.environment.run(facts.activities.readFacts, FACTS)).rejects.toMatchObject({
+      type: 'Unreachable',
+      nonRetryable: true,
+      details: [{ type: 'Unreachable' }],
+    });
+  });
+
+  it('goes on counting the outage from the heartbeat of the attempt before', async () => {
+    const { activities, environment, heartbeats } = setUp([outOfReach()], { heartbeatDetails: { unreachableMs: 900 } });
+    await expect(environment.run(activities.readFacts, FACTS)).rejects.toMatchObject({ type: 'Unreachable' });
+    expect(heartbeats[0]).toEqual({ step: 'verify', unreachableMs: 900 });
+    expect(heartbeats).toContainEqual(expect.objectContaining({ waitingFor: 'w-1 cannot be reached: refused' }));
+  });
+
+  it('stops following at once when it is cancelled, and says so and nothing else', async () => {
+    const never: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
+    const { activities, environment } = setUp(never);
+    const running = environment.run(activities.apply, APPLY);
+    setTimeout(() => environment.cancel(), 20);
+    await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
+  });
+
+  it('stops between two polls as well when it is cancelled', async () => {
+    const { activities, environment } = setUp([jobAnswer('busy holder=x')]);
+    const running = environment.run(activities.apply, APPLY);
+    setTimeout(() => environment.cancel(), 20);
+    await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
+  });
+
+  it('gives preflight jobs of its own for every attempt of the activity', async () => {
+    const { activities, environment, transport } = setUp(
+      [factsAnswer(), jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` })],
+      { attempt: 3 },
+    );
+    const input = { target: TARGET, token: TOKEN, attempt: 2, withoutDrain: false, unreachableTimeoutMs: 1_000 };
+    await environment.run(activities.preflight, input);
+    expect((transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-2030 plan`);
+  });
+
+  it('puts what stands in the way into the answer of checkNode', async () => {
+    const { activities, environment } = setUp([factsAnswer('os_id=flatcar')]);
+    expect(await environment.run(activities.checkNode, FACTS)).toMatchObject({
+      node: 'w-1',
+      ok: false,
+      error: { type: 'UnsupportedOs' },
+    });
+    const ready = setUp([
+      factsAnswer(),
+      jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
+    ]);
+    expect(await ready.environment.run(ready.activities.checkNode, FACTS)).toMatchObject({ ok: true, pending: 1 });
+  });
+
+  it('hands out logs without credentials and says when there is more', async () => {
+    const { activities, environment } = setUp(['ospatch 1 log\nfrom http://u:p@mirror\n']);
+    const input = { target: TARGET, token: TOKEN, unreachableTimeoutMs: 1_000 };
+    expect(await environment.run(activities.readLog, { ...input, maxBytes: 1_000 })).toEqual({
+      log: 'from http://[redacted]@mirror\n',
+      truncated: false,
+    });
+  });
+});
+
+describe('src/activities/errors', () => {
+  it.each(ERROR_TYPES.filter((type) => type !== 'Internal'))(
+    'makes %s final, with the whole error in its details',
+    (type) => {
+      const info = { type, message: 'what happened.', remedy: 'what to do', details: { rc: 1 } };
+      expect(toApplicationFailure(new OspatchError(info), 1)).toMatchObject({
+        type,
+        message: 'what happened.',
+        nonRetryable: true,
+        details: [info],
+      });
+    },
+  );
+
+  it('tries the unforeseen again a few times, and tells no stack', () => {
+    const failure = toApplicationFailure(new TypeError('x is not a function'), 1);
+    expect(failure).toMatchObject({ type: 'Internal', nonRetryable: false });
+    expect(toApplicationFailure(new TypeError('x'), 5)).toMatchObject({ nonRetryable: true });
+    expect(failure.cause?.stack).toBe('');
+  });
+});

@@ -1,0 +1,40 @@
+import { Readable, Writable } from 'node:stream';
+import type { CliContext } from '../../src/cli/context';
+import { runCli } from '../../src/cli/main';
+
+export interface CliRun {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command line in this process, as in a pipe, with a fixed clock. */
+export async function runOffline(
+  args: string[],
+  options: Partial<CliContext> & { input?: string } = {},
+): Promise<CliRun> {
+  const { input = '', ...context } = options;
+  const run: CliRun = { code: 0, stdout: '', stderr: '' };
+  const collect = (stream: 'stdout' | 'stderr') =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        run[stream] += chunk.toString();
+        done();
+      },
+    });
+  await runCli(args, {
+    stdout: collect('stdout'),
+    stderr: collect('stderr'),
+    stdin: Readable.from([input]),
+    isTTY: false,
+    isErrorTTY: false,
+    env: {},
+    now: () => Date.parse('2026-11-23T12:00:00Z'),
+    cwd: process.cwd(),
+    setExitCode: (code) => {
+      run.code = code;
+    },
+    ...context,
+  });
+  return run;
+}

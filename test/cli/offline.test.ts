@@ -1,0 +1,287 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CliContext } from '../../src/cli/context';
+import { runCommand } from '../../src/cli/errors';
+import { globalOptions } from '../../src/cli/global-options';
+import { buildProgram } from '../../src/cli/program';
+import { OspatchError } from '../../src/domain/errors';
+import { specJsonSchema } from '../../src/domain/spec-json-schema';
+import { loadSpecs } from '../../src/client/load-spec';
+import { KEY } from '../domain/spec/spec-text';
+import { runOffline } from './offline-context';
+
+const ROOT = join(__dirname, '../..');
+// Building the program takes nothing from it; only running a command does.
+const noContext = {} as CliContext;
+
+function spec(patching: string, name = 'prod-eu'): string {
+  return `apiVersion: ospatch/v1
+name: ${name}
+patching: ${patching}
+ssh: {user: root}
+nodes:
+  - {name: w-1, host: 10.0.0.12, hostKeys: ["${KEY}"]}
+`;
+}
+
+describe('cli', () => {
+  let cwd: string;
+
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'ospatch-cli-'));
+  });
+  afterEach(() => rmSync(cwd, { recursive: true }));
+
+  function write(text: string): void {
+    writeFileSync(join(cwd, 'a.yaml'), text);
+  }
+
+  describe('validate', () => {
+    it('prints one line per valid cluster and exits 0', async () => {
+      write(`${spec('{schedule: weekly, timeZone: Europe/Berlin}')}---\napiVersion: ospatch/v1\nname: x\ntype: aks\n`);
+      expect(await runOffline(['validate', '-f', 'a.yaml'], { cwd })).toEqual({
+        code: 0,
+        stdout:
+          'a.yaml: cluster prod-eu is valid (self-managed, 1 node, every Sunday at 00:00 (Europe/Berlin))\n' +
+          'a.yaml: cluster x is valid (aks, listed, not patched)\n',
+        stderr: '',
+      });
+    });
+
+    it('prints every problem with its place, warnings marked, and exits 2', async () => {
+      write(spec('{schedule: {custom: {month: 2, day: 29, hour: 25, minute: 0}}}'));
+      const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml'], { cwd });
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr.split('\n')).toEqual([
+        expect.stringMatching(/^a\.yaml:3:\d+: warning: patching\.schedule\.custom\.day: found February 29/),
+        expect.stringMatching(/^a\.yaml:3:\d+: patching\.schedule\.custom\.hour: found 25; allowed: /),
+        'error: a.yaml is not valid: 1 error',
+        '',
+      ]);
+    });
+
+    it('exits 0 when there are warnings only', async () => {
+      write(spec('{schedule: {custom: {month: 2, day: 29, hour: 2, minute: 0}}}'));
+      const { code, stderr } = await runOffline(['validate', '-f', 'a.yaml'], { cwd });
+      expect([code, stderr]).toEqual([0, expect.stringContaining('warning: ')]);
+    });
+
+    it('gives the same as JSON', async () => {
+      write(spec('{schedule: fortnightly}'));
+      const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml', '-o', 'json'], { cwd });
+      expect([code, stderr]).toEqual([2, '']);
+      expect(JSON.parse(stdout)).toEqual({
+        valid: false,
+        clusters: [],
+        problems: [
+          {
+            severity: 'error',
+            file: 'a.yaml',
+            line: 3,
+            column: 22,
+            path: 'patching.schedule',
+            message: expect.stringContaining('found "fortnightly"'),
+          },
+        ],
+      });
+    });
+
+    it('reads standard input', async () => {
+      const { code, stdout } = await runOffline(['validate', '-f', '-'], { cwd, input: spec('{}') });
+      expect([code, stdout]).toEqual([0, '<stdin>: cluster prod-eu is valid (self-managed, 1 node, on demand only)\n']);
+    });
+  });
+
+  describe('next', () => {
+    const berlin = '{timeZone: Europe/Berlin, schedule: {cron: "30 2 * * SUN"}}';
+
+    async function startsOf(patching: string, ...args: string[]): Promise<unknown> {
+      write(spec(patching));
+      const { code, stdout, stderr } = await runOffline(['next', '-f', 'a.yaml', '-o', 'json', ...args], { cwd });
+      expect([code, stderr]).toEqual([0, '']);
+      return (JSON.parse(stdout) as { start: string }[]).map(({ start }) => start);
+    }
+
+    it("gives starts with the zone's offset", async () => {
+      expect(await startsOf(berlin, '--after', '2027-03-20', '--count', '3')).toEqual([
+        '2027-03-21T02:30:00+01:00',
+        '2027-03-28T03:00:00+02:00',
+        '2027-04-04T02:30:00+02:00',
+      ]);
+      expect(await startsOf('{schedule: monthly, timeZone: America/New_York}', '--count', '1')).toEqual([
+        '2026-12-01T00:00:00-05:00',
+      ]);
+      expect(await startsOf('{schedule: monthly}', '--count', '1')).toEqual(['2026-12-01T00:00:00+00:00']);
+    });
+
+    it('gives five from now on when nothing else is asked for', async () => {
+      expect(await startsOf('{schedule: weekly}')).toHaveLength(5);
+    });
+
+    it.each([
+      ['2026-12-06T02:30:00+01:00', '2026-12-13T02:30:00+01:00'],
+      ['2026-12-06T01:29:59.999Z', '2026-12-06T02:30:00+01:00'],
+      ['2026-12-06T01:30:00Z', '2026-12-13T02:30:00+01:00'],
+      ['2026-12-06T02:29', '2026-12-06T02:30:00+01:00'],
+      ['2026-12-06T02:30', '2026-12-13T02:30:00+01:00'],
+      ['2026-12-06', '2026-12-06T02:30:00+01:00'],
+    ])('reads --after %s, strictly', async (after, expected) => {
+      expect(await startsOf(berlin, '--after', after, '--count', '1')).toEqual([expected]);
+    });
+
+    it.each([
+      'tomorrow',
+      '2027-02-30',
+      '2027-13-01',
+      '2027-03-01T25:00',
+      '1969-12-31',
+      '2200-01-02',
+      '2027-03-01T00:00:00+25:00',
+    ])('refuses --after %s', async (after) => {
+      write(spec(berlin));
+      const { code, stdout, stderr } = await runOffline(['next', '-f', 'a.yaml', '--after', after], { cwd });
+      expect([code, stdout, stderr]).toEqual([
+        2,
+        '',
+        expect.stringContaining(`error: --after: found "${after}"; allowed: `),
+      ]);
+    });
+
+    it('shows weekday, local time and UTC as text', async () => {
+      write(spec(berlin));
+      const { stdout } = await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd });
+      expect(stdout).toBe(
+        'cluster prod-eu: cron 30 2 * * SUN (Europe/Berlin)\n  Sun  2026-11-29T02:30:00+01:00  2026-11-29T01:30:00Z\n',
+      );
+    });
+
+    it('needs no host keys, and shows a single start that has passed as none', async () => {
+      write(spec('{schedule: {once: "2026-01-01T00:00"}}').replace(/, hostKeys.*]/, ''));
+      const { code, stdout } = await runOffline(['next', '-f', 'a.yaml'], { cwd });
+      expect([code, stdout]).toEqual([0, expect.stringContaining('no start after 2026-11-23T12:00:00+00:00')]);
+    });
+
+    it('says when there is no schedule, and gives an empty list', async () => {
+      write(spec('{}'));
+      expect(await runOffline(['next', '-f', 'a.yaml', '-o', 'json'], { cwd })).toEqual({
+        code: 0,
+        stdout: '[]\n',
+        stderr: 'cluster prod-eu has no schedule, it is patched on demand only\n',
+      });
+    });
+
+    it('refuses a file with several clusters', async () => {
+      write(`${spec('{}')}---\n${spec('{}', 'b').replace('w-1', 'w-2')}`);
+      const { code, stderr } = await runOffline(['next', '-f', 'a.yaml'], { cwd });
+      expect([code, stderr]).toEqual([
+        2,
+        'error: a.yaml holds 2 clusters (prod-eu, b); next shows one\n  fix: give a file with one cluster in it\n',
+      ]);
+    });
+  });
+
+  describe('usage', () => {
+    it.each([
+      [['nxt'], "error: unknown command 'nxt'"],
+      [['validate'], "error: required option '-f, --file <FILE|DIR|->' not specified"],
+      [['schema', 'extra'], "error: too many arguments for 'schema'"],
+      [['next', '-f', 'a.yaml', 'extra'], "error: too many arguments for 'next'"],
+      [['next', '-f', 'a.yaml', '--count', '0'], 'Allowed: a whole number from 1 to 1000.'],
+      [['next', '-f', 'a.yaml', '--count', '1001'], 'Allowed: a whole number from 1 to 1000.'],
+      [['validate', '-f', 'a.yaml', '-o', 'xml'], 'Allowed choices are text, json.'],
+      [['--timeout', '5', 'schema'], 'Allowed: a duration with a unit'],
+      [[], 'Usage: ospatch'],
+    ])('%j exits 2 and says why', async (args, message) => {
+      const { code, stdout, stderr } = await runOffline(args, { cwd });
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
+    });
+
+    it('takes the global options before and after the command', () => {
+      const program = buildProgram(noContext);
+      const seen: unknown[] = [];
+      program.command('probe').action((_options, command) => {
+        seen.push(globalOptions(command));
+      });
+      program.parse(['--address', 'h:1', 'probe', '--timeout', '1m'], { from: 'user' });
+      expect(seen).toEqual([{ address: 'h:1', timeoutMs: 60_000 }]);
+    });
+
+    it('has help with an example for every command', async () => {
+      const names = buildProgram(noContext).commands.map((command) => command.name());
+      expect(names).toEqual(expect.arrayContaining(['validate', 'schema', 'next']));
+      for (const name of names) {
+        const { code, stdout } = await runOffline([name, '--help']);
+        expect([name, code, stdout]).toEqual([name, 0, expect.stringMatching(/Examples?:\n {2}/)]);
+      }
+    });
+  });
+
+  describe('errors', () => {
+    async function reportOf(error: unknown) {
+      const codes: number[] = [];
+      let stderr = '';
+      const context = {
+        stderr: { write: (text: string) => (stderr += text) },
+        env: {},
+        isErrorTTY: false,
+        now: () => 0,
+        setExitCode: (code: number) => codes.push(code),
+      };
+      await runCommand(context as never, () => Promise.reject(error as Error));
+      return { codes, stderr };
+    }
+
+    it.each([
+      ['Usage', 2],
+      ['InvalidSpec', 2],
+      ['NotFound', 1],
+      ['NoServer', 1],
+    ] as const)('of type %s exit %d with message and remedy', async (type, code) => {
+      expect(await reportOf(new OspatchError({ type, message: 'it broke', remedy: 'mend it' }))).toEqual({
+        codes: [code],
+        stderr: 'error: it broke\n  fix: mend it\n',
+      });
+    });
+
+    it('that are bugs show no trace but name a file with it', async () => {
+      const { codes, stderr } = await reportOf(new Error('boom'));
+      const file = /the file (\S+)/.exec(stderr)?.[1] ?? '';
+      expect([codes, stderr.split('\n')[0]]).toEqual([[1], 'error: this is a bug in ospatch: boom']);
+      expect(stderr).not.toContain('at ');
+      expect(existsSync(file) && readFileSync(file, 'utf8')).toContain('Error: boom\n    at ');
+      rmSync(file);
+    });
+  });
+
+  describe('colours', () => {
+    const coloured = async (options: Parameters<typeof runOffline>[1]) =>
+      (await runOffline(['validate', '-f', 'none.yaml'], { cwd, ...options })).stderr.includes('\u001b[');
+
+    it('are for terminals only and honour NO_COLOR', async () => {
+      expect(await coloured({ isErrorTTY: true })).toBe(true);
+      expect(await coloured({ isErrorTTY: false })).toBe(false);
+      expect(await coloured({ isErrorTTY: true, env: { NO_COLOR: '1' } })).toBe(false);
+    });
+  });
+
+  describe('schema', () => {
+    it('is what the command prints', async () => {
+      const { code, stdout } = await runOffline(['schema']);
+      expect([code, JSON.parse(stdout)]).toEqual([0, specJsonSchema()]);
+    });
+
+    it('and the reference page are not stale; node scripts/generate-schema.js after a build writes them', () => {
+      const { generatedFiles } = jest.requireActual<{
+        generatedFiles(schema: unknown): { file: string; text: string }[];
+      }>('../../scripts/generate-schema.js');
+      for (const { file, text } of generatedFiles(specJsonSchema())) expect(readFileSync(file, 'utf8')).toBe(text);
+    });
+  });
+
+  it('keeps the examples valid', async () => {
+    const { problems, specs } = await loadSpecs(join(ROOT, 'examples'), { now: Date.now(), requireHostKeys: false });
+    expect(problems).toEqual([]);
+    expect(specs.length).toBeGreaterThanOrEqual(8);
+  });
+});

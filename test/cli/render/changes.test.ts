@@ -1,0 +1,35 @@
+import { renderChanges } from '../../../src/cli/render/changes';
+
+describe('src/cli/render/changes', () => {
+  test('names the part of a schedule that changed', () => {
+    const before = { preset: 'weekly', startWithin: '1h' };
+    expect(renderChanges([{ path: 'patching.schedule', before, after: { ...before, preset: 'monthly' } }])).toEqual([
+      '  patching.schedule.preset: weekly -> monthly',
+    ]);
+  });
+
+  test('shows another kind of schedule, and one that comes or goes, as a whole', () => {
+    const weekly = { preset: 'weekly', startWithin: '1h' };
+    const cron = { cron: '0 2 * * *', startWithin: '24h' };
+    expect(renderChanges([{ path: 'patching.schedule', before: weekly, after: cron }])[0]).toBe(
+      '  patching.schedule: {preset:weekly,startWithin:1h} -> {cron:0 2 * * *,startWithin:24h}',
+    );
+    expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: weekly }])[0]).toMatch(/: added \{preset:weekly/);
+  });
+
+  test('says in few words which node came and which went', () => {
+    const host = { name: 'w-1', host: '10.0.0.1', hostKeys: ['x'.repeat(500)] };
+    expect(renderChanges([{ path: 'nodes[w-1]', before: null, after: host }])).toEqual(['  nodes[w-1]: added host 10.0.0.1']);
+    expect(renderChanges([{ path: 'nodes[w-1]', before: host, after: null }])).toEqual([
+      '  nodes[w-1]: removed (was host 10.0.0.1)',
+    ]);
+  });
+
+  test('counts what is more than 20 rows', () => {
+    const changes = Array.from({ length: 30 }, (_, index) => ({ path: `nodes[w-${index}].host`, before: 'a', after: 'b' }));
+    const rows = renderChanges(changes);
+    expect(rows).toHaveLength(21);
+    expect(rows.at(-1)).toBe('  and 10 more changes');
+    expect(renderChanges(changes.slice(0, 21))).toHaveLength(21);
+  });
+});

@@ -1,0 +1,48 @@
+import { describeChanges } from '../../../src/cli/render/live-lines';
+import { live, node, runStatus, status, summary } from '../support';
+
+describe('src/cli/render/live-lines', () => {
+  const idle = status([node('w-1'), node('w-2')]);
+
+  test('says one line per change and nothing for the same again', () => {
+    const applying = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], {
+      run: runStatus(7),
+      current: [live('w-1', { step: 'apply', done: 3, total: 12 })],
+    });
+    expect(describeChanges(idle, applying)).toEqual(['run 7 (on-demand) of 2 nodes', 'w-1 apply 3/12']);
+    expect(describeChanges(applying, applying)).toEqual([]);
+    const further = { ...applying, current: [live('w-1', { step: 'apply', done: 4, total: 12 })] };
+    expect(describeChanges(applying, further)).toEqual(['w-1 apply 4/12']);
+  });
+
+  test('says how each node ended and then how the run did', () => {
+    const before = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], { run: runStatus(7) });
+    const lastError = { type: 'Unreachable', message: 'it does not answer' } as const;
+    const after = status([node('w-1', { state: 'failed', lastError }), node('w-2', { state: 'not-tried' })], {
+      lastRun: summary(7, { outcome: 'stopped', patched: 0, failed: 1, notTried: 1 }),
+    });
+    expect(describeChanges(before, after)).toEqual([
+      'w-1 failed Unreachable: it does not answer',
+      'w-2 not-tried',
+      'run 7 stopped: 1 failed, 1 not tried',
+    ]);
+  });
+
+  test('tells of a node whose whole patch fell between two looks', () => {
+    const before = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-01T00:00:00Z' })], { run: runStatus(7) });
+    const after = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-02T00:00:00Z' })], { run: runStatus(7) });
+    expect(describeChanges(before, after)).toEqual(['w-1 up-to-date']);
+  });
+
+  test('is silent about a look at a node outside a run', () => {
+    const before = status([node('w-1', { state: 'reboot-pending', lastCheckedTime: '2026-11-01T00:00:00Z' })]);
+    const after = status([node('w-1', { state: 'reboot-pending', lastCheckedTime: '2026-11-02T00:00:00Z' })]);
+    expect(describeChanges(before, after)).toEqual([]);
+  });
+
+  test('says when the cluster is paused and when it goes on', () => {
+    const paused = status([], { paused: { at: '', by: 'ann', reason: 'freeze' } });
+    expect(describeChanges(idle, paused)).toEqual(['paused by ann: freeze']);
+    expect(describeChanges(paused, idle)).toEqual(['resumed']);
+  });
+});

@@ -1,0 +1,73 @@
+import { renderStatus } from '../../../src/cli/render/status';
+import { NOW, PLAIN, live, node, runStatus, status, summary } from '../support';
+
+const VIEW = { now: NOW, zone: 'UTC', color: PLAIN };
+
+function line(text: string, start: string): string {
+  return text.split('\n').find((one) => one.startsWith(start)) ?? `no line ${start}`;
+}
+
+describe('src/cli/render/status', () => {
+  test('shows the next window in the zone of the cluster and in that of the reader', () => {
+    const berlin = status([node('w-1')], { timeZone: 'Europe/Berlin', nextWindow: '2026-11-29T00:00:00+01:00' });
+    const text = renderStatus(berlin, null, VIEW);
+    expect(line(text, 'Next window')).toContain('Sun 2026-11-29 00:00 Europe/Berlin = Sat 2026-11-28 23:00 UTC');
+    expect(line(renderStatus(berlin, null, { ...VIEW, zone: 'Europe/Berlin' }), 'Next window')).not.toContain('=');
+  });
+
+  test('says that there is no schedule, or that it cannot be told', () => {
+    expect(line(renderStatus(status([]), null, VIEW), 'Next window')).toContain('none, on demand only');
+    const broken = renderStatus(status([], { scheduleError: 'no such zone' }), null, VIEW);
+    expect(line(broken, 'Next window')).toContain('unknown');
+    expect(line(broken, 'Schedule error')).toContain('no such zone');
+  });
+
+  test('says who paused the cluster and why, what runs, and what was refused', () => {
+    const text = renderStatus(
+      status([node('w-1')], {
+        state: 'running',
+        ready: false,
+        paused: { at: '2026-11-23T10:00:00Z', by: 'ann', reason: 'freeze' },
+        run: runStatus(7, { done: 1 }),
+        lastRun: summary(6, { outcome: 'stopped', patched: 1, failed: 1, notTried: 2 }),
+        lastRefusal: { at: '2026-11-23T09:00:00Z', by: 'bob', what: 'patchNow', why: 'it is paused' },
+      }),
+      'run 7 is in progress',
+      VIEW,
+    );
+    expect(line(text, 'State')).toContain('running, not ready: run 7 is in progress');
+    expect(line(text, 'Paused')).toContain('by ann since 2026-11-23 10:00:00: freeze');
+    expect(line(text, 'Run')).toContain('7 (on-demand), running for 1m30s, 1 of 2 nodes done');
+    expect(line(text, 'Last run')).toContain('1 patched, 1 failed, 2 not tried');
+    expect(line(text, 'Last refusal')).toContain('patchNow by bob at 2026-11-23 09:00:00: it is paused');
+  });
+
+  test('shows for each node the two values every user looks for, and what it does now', () => {
+    const text = renderStatus(
+      status(
+        [
+          node('w-1', { lastAppliedPatchTime: '2026-11-01T02:03:04Z', patchedVersion: 'Debian GNU/Linux 12.15' }),
+          node('w-2', { state: 'patching', rebootRequired: true, pendingUpdates: 0 }),
+        ],
+        { current: [live('w-2', { step: 'apply', done: 3, total: 12 })] },
+      ),
+      null,
+      VIEW,
+    );
+    expect(text).toMatch(/^Node +Role +State +Last Applied Patch Time +Patched Version +Kernel +Pending +Reboot +Last error$/m);
+    expect(line(text, 'w-1')).toMatch(/2026-11-01 02:03:04 +Debian GNU\/Linux 12\.15/);
+    expect(line(text, 'w-2')).toMatch(/patching \(apply 3\/12\).* 0 +required/);
+  });
+
+  test('prints nothing that a node could steer the terminal with', () => {
+    const error = { type: 'PackageManager', message: 'bad \u001b[2J\nthing' } as const;
+    const text = renderStatus(status([node('w-1', { state: 'failed', lastError: error })]), null, VIEW);
+    expect(line(text, 'w-1')).toContain('PackageManager: bad  [2J thing'.replace('  ', ' '));
+  });
+
+  test('has no window and no node table for a cluster that is not ours to patch', () => {
+    const text = renderStatus(status([], { type: 'aks', state: 'not-patchable' }), 'Azure patches it', VIEW);
+    expect(text).not.toMatch(/Next window|Node /);
+    expect(text).toContain('not-patchable: Azure patches it');
+  });
+});

@@ -1,0 +1,26 @@
+import { formatElapsed, formatStart, formatTime, manyLines, oneLine } from '../../../src/cli/render/text';
+
+describe('src/cli/render/text', () => {
+  test('takes everything from node output that a terminal could obey, and keeps lines and tabs', () => {
+    const hostile = 'a\u001b[2Jb\tc\r\nd\u0007\u009b31m\u202ee\u001b]0;title\u0007';
+    expect(manyLines(hostile)).toBe('ab\tc\nd31me]0;title');
+  });
+
+  test('makes one short line of hostile text for a table', () => {
+    expect(oneLine('x\n\u001b[31my', 50)).toBe('x [31my');
+    expect(oneLine('x'.repeat(99), 10)).toBe(`${'x'.repeat(9)}…`);
+    expect(oneLine(null)).toBe('-');
+  });
+
+  test('shows times on the wall clock of the zone and a dash for none', () => {
+    expect(formatTime('2026-07-01T23:30:05.900Z', 'Europe/Berlin')).toBe('2026-07-02 01:30:05');
+    expect(formatTime(null, 'UTC')).toBe('-');
+    expect(formatTime('garbage', 'UTC')).toBe('-');
+    expect(formatStart('2026-11-29T00:00:00+01:00', 'UTC')).toBe('Sat 2026-11-28 23:00');
+  });
+
+  test('never shows a negative duration when two clocks differ', () => {
+    expect(formatElapsed('2026-11-23T12:00:00Z', Date.parse('2026-11-23T11:59:00Z'))).toBe('0s');
+    expect(formatElapsed('2026-11-23T12:00:00Z', Date.parse('2026-11-23T12:01:05Z'))).toBe('1m5s');
+  });
+});

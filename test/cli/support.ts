@@ -1,0 +1,115 @@
+/** A terminal, a cluster and its answers, without any of them. */
+import { PassThrough, Writable } from 'node:stream';
+import pc from 'picocolors';
+import type { ClusterClient } from '../../src/client/cluster-client';
+import type { LiveNode, LiveStatus } from '../../src/client/live-status';
+import type { CliContext } from '../../src/cli/context';
+import type { RunSummary } from '../../src/domain/messages';
+import type { NodeStatus } from '../../src/domain/node-status';
+import { newNodeStatus } from '../../src/domain/node-status';
+
+export const NOW = Date.parse('2026-11-23T12:00:00Z');
+export const PLAIN = pc.createColors(false);
+
+export interface FakeTerminal {
+  context: CliContext;
+  out(): string;
+  err(): string;
+  exitCode(): number;
+  stdin: PassThrough;
+}
+
+export function fakeTerminal(more: Partial<CliContext> = {}): FakeTerminal {
+  const written = { out: '', err: '' };
+  let code = 0;
+  const sink = (to: 'out' | 'err') =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        written[to] += chunk.toString();
+        done();
+      },
+    });
+  const stdin = new PassThrough();
+  const context: CliContext = {
+    stdout: sink('out'),
+    stderr: sink('err'),
+    stdin,
+    isTTY: false,
+    isErrorTTY: false,
+    env: {},
+    now: () => NOW,
+    cwd: '/',
+    setExitCode: (value) => {
+      code = value;
+    },
+    ...more,
+  };
+  return { context, out: () => written.out, err: () => written.err, exitCode: () => code, stdin };
+}
+
+export function node(name: string, more: Partial<NodeStatus> = {}): NodeStatus {
+  return { ...newNodeStatus(name, 'worker', 'not-asked'), ...more };
+}
+
+export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
+  return {
+    node: name,
+    state: 'patching',
+    startedAt: new Date(NOW - 65_000).toISOString(),
+    step: null,
+    done: null,
+    total: null,
+    waitingFor: null,
+    attempt: 1,
+    lastFailure: null,
+    ...more,
+  };
+}
+
+export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): LiveStatus {
+  return {
+    cluster: 'demo',
+    type: 'self-managed',
+    state: 'idle',
+    ready: true,
+    paused: null,
+    timeZone: 'UTC',
+    nextWindow: null,
+    scheduleError: null,
+    run: null,
+    lastRun: null,
+    lastRefusal: null,
+    nodes,
+    current: [],
+    ...more,
+  };
+}
+
+export function runStatus(number: number, more: Partial<NonNullable<LiveStatus['run']>> = {}): LiveStatus['run'] {
+  const startedAt = new Date(NOW - 90_000).toISOString();
+  return { number, trigger: 'on-demand', state: 'running', startedAt, done: 0, total: 2, ...more };
+}
+
+export function summary(number: number, more: Partial<RunSummary> = {}): RunSummary {
+  return {
+    number,
+    trigger: 'on-demand',
+    outcome: 'succeeded',
+    by: 'me@host',
+    reason: null,
+    startedAt: '2026-11-23T11:58:00Z',
+    endedAt: '2026-11-23T11:59:05Z',
+    total: 2,
+    patched: 2,
+    upToDate: 0,
+    rebootPending: 0,
+    failed: 0,
+    notTried: 0,
+    ...more,
+  };
+}
+
+/** A client that answers what is given and fails for everything else. */
+export function fakeClient(answers: { [K in keyof ClusterClient]?: unknown }): ClusterClient {
+  return { close: () => Promise.resolve(), ...answers } as unknown as ClusterClient;
+}

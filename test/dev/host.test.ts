@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { freePorts, mustRun, processStartTime, run } from '../../src/dev/host';
+import { hasLiveOwner, markOwner, withLock } from '../../src/dev/owner-lock';
+
+describe('src/dev/host', () => {
+  it('gives ports that are free, distinct and outside the range of outgoing connections', async () => {
+    const ports = await freePorts(20);
+    expect(new Set(ports).size).toBe(20);
+    for (const port of ports) expect(port).toBeLessThan(32_768);
+    const server = createServer().listen(ports[0], '127.0.0.1');
+    await once(server, 'listening');
+    server.close();
+  });
+
+  it('reports a missing command and a failed one without throwing', async () => {
+    expect((await run('no-such-command-here', [])).code).toBe(127);
+    expect(await run('sh', ['-c', 'echo out; echo bad >&2; exit 3'])).toEqual({
+      code: 3,
+      stdout: 'out\n',
+      stderr: 'bad\n',
+    });
+  });
+
+  it('names the command, the exit code and the end of the error output when a command must not fail', async () => {
+    await expect(mustRun('sh', ['-c', 'echo broken pipe of the kitchen >&2; exit 4'])).rejects.toThrow(
+      /sh -c .* ended with exit code 4:\nbroken pipe of the kitchen/,
+    );
+  });
+
+  it('knows no start time of a process that is gone', async () => {
+    const child = spawn('true');
+    await once(child, 'exit');
+    expect(processStartTime(child.pid ?? 0)).toBeUndefined();
+    expect(processStartTime(process.pid)).toMatch(/^\d+$/);
+  });
+});
+
+describe('src/dev/owner-lock', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-lock-'));
+  });
+
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  it('lets one holder work at a time and tells the others that they wait', async () => {
+    const lock = path.join(dir, 'lock');
+    const order: string[] = [];
+    let waited = false;
+    const first = withLock(
+      lock,
+      () => undefined,
+      async () => {
+        order.push('first in');
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        order.push('first out');
+      },
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const second = withLock(
+      lock,
+      () => {
+        waited = true;
+      },
+      async () => {
+        order.push('second in');
+      },
+    );
+    await Promise.all([first, second]);
+    expect(order).toEqual(['first in', 'first out', 'second in']);
+    expect(waited).toBe(true);
+  });
+
+  it('gives the lock back when the work fails', async () => {
+    const lock = path.join(dir, 'lock');
+    const failing = withLock(
+      lock,
+      () => undefined,
+      () => Promise.reject(new Error('no')),
+    );
+    await expect(failing).rejects.toThrow('no');
+    await expect(
+      withLock(
+        lock,
+        () => undefined,
+        async () => 'yes',
+      ),
+    ).resolves.toBe('yes');
+  });
+
+  it('calls a directory owned only while the process that marked it lives', () => {
+    expect(hasLiveOwner(dir)).toBe(false);
+    markOwner(dir);
+    expect(hasLiveOwner(dir)).toBe(true);
+  });
+});

@@ -1,0 +1,60 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { run } from '../../src/dev/host';
+
+const ROOT = path.join(__dirname, '../..');
+const OXLINT = path.join(ROOT, 'node_modules/.bin/oxlint');
+
+/** File and one import in it; `refused` tells whether the lint must refuse it. */
+const ARROWS = [
+  { file: 'src/domain/a.ts', line: "import { x } from '../node/b';", refused: true },
+  { file: 'src/domain/b.ts', line: "import { x } from 'node:fs';", refused: true },
+  { file: 'src/domain/c.ts', line: "import { x } from '@temporalio/common';", refused: true },
+  { file: 'src/domain/d.ts', line: "import { x } from 'zod';", refused: false },
+  { file: 'src/domain/e.ts', line: "import { x } from './spec';", refused: false },
+  { file: 'src/workflows/a.ts', line: "import { x } from '../domain/schedule';", refused: true },
+  { file: 'src/workflows/b.ts', line: "import { x } from 'node:crypto';", refused: true },
+  { file: 'src/workflows/c.ts', line: "import { x } from '@temporalio/client';", refused: true },
+  { file: 'src/workflows/d.ts', line: "import { x } from '../activities/node';", refused: true },
+  { file: 'src/workflows/e.ts', line: "import type { X } from '../activities/types';", refused: false },
+  { file: 'src/workflows/f.ts', line: "import { x } from '../domain/decide';", refused: false },
+  { file: 'src/ssh/a.ts', line: "import { x } from '../node/facts';", refused: true },
+  { file: 'src/ssh/b.ts', line: "import { x } from '../domain/errors';", refused: false },
+  { file: 'src/node/a.ts', line: "import { x } from '@temporalio/common';", refused: true },
+  { file: 'src/node/b.ts', line: "import { x } from '../ssh/transport';", refused: false },
+  { file: 'src/client/a.ts', line: "import { x } from '../workflows/cluster';", refused: true },
+  { file: 'src/client/b.ts', line: "import { x } from '../workflows/messages';", refused: false },
+  { file: 'src/client/c.ts', line: "import { x } from '../ssh/pool';", refused: true },
+  { file: 'src/cli/commands/a.ts', line: "import { x } from '../../ssh/pool';", refused: true },
+  { file: 'src/cli/commands/b.ts', line: "import { x } from '../../dev/host';", refused: true },
+  { file: 'src/cli/commands/enroll.ts', line: "import { x } from '../../ssh/scan-host-key';", refused: false },
+  { file: 'src/cli/commands/dev.ts', line: "import { x } from '../../dev/temporal-server';", refused: false },
+  { file: 'src/cli/commands/worker.ts', line: "import { x } from '../../worker';", refused: false },
+  { file: 'src/index.ts', line: "import { x } from './dev/host';", refused: true },
+];
+
+describe('.oxlintrc.json', () => {
+  let dir: string;
+  let report: string;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-arrows-'));
+    const config = JSON.parse(readFileSync(path.join(ROOT, '.oxlintrc.json'), 'utf8')) as Record<string, unknown>;
+    writeFileSync(path.join(dir, '.oxlintrc.json'), JSON.stringify({ ...config, options: {} }));
+    copyFileSync(path.join(ROOT, 'tsconfig.json'), path.join(dir, 'tsconfig.json'));
+    for (const { file, line } of ARROWS) {
+      mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
+      writeFileSync(path.join(dir, file), `${line}\n`);
+    }
+    report = (await run(OXLINT, ['--format=unix', 'src'], { cwd: dir })).stdout;
+  });
+
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  it.each(ARROWS)('decides about $line in $file', ({ file, refused }) => {
+    const refusals = report.split('\n').filter((line) => line.includes(file) && line.includes('no-restricted-imports'));
+    expect(refusals.length > 0).toBe(refused);
+  });
+});

@@ -1,0 +1,65 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { run } from '../../src/dev/host';
+
+const SCRIPT = path.join(__dirname, '../../scripts/summary.js');
+
+describe('scripts/summary.js', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-summary-'));
+  });
+
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  function suite(
+    name: string,
+    counts: { passed: number; failed?: string[]; skipped?: number; broken?: boolean },
+  ): void {
+    const failed = (counts.failed ?? []).map((fullName) => ({ status: 'failed', fullName }));
+    const report = {
+      numPassedTests: counts.passed,
+      numFailedTests: failed.length,
+      numPendingTests: counts.skipped ?? 0,
+      numTodoTests: 0,
+      testResults: [
+        {
+          name: path.join(process.cwd(), 'test/a.test.ts'),
+          status: failed.length > 0 || counts.broken === true ? 'failed' : 'passed',
+          assertionResults: failed,
+        },
+      ],
+    };
+    writeFileSync(path.join(dir, `${name}.json`), JSON.stringify(report));
+  }
+
+  it('sums the suites and the lint checks and ends with success', async () => {
+    suite('unit', { passed: 5 });
+    suite('node', { passed: 2 });
+    writeFileSync(path.join(dir, 'lint.txt'), 'passed types\npassed rules\n');
+    expect(await run('node', [SCRIPT, dir])).toMatchObject({ code: 0, stdout: '9 passed, 0 failed, 0 skipped\n' });
+    expect(readFileSync(path.join(dir, 'summary.txt'), 'utf8')).toBe('9 passed, 0 failed, 0 skipped\n');
+  });
+
+  it('names what failed and ends with failure', async () => {
+    suite('unit', { passed: 5, failed: ['a thing works'] });
+    writeFileSync(path.join(dir, 'lint.txt'), 'failed types\n');
+    const result = await run('node', [SCRIPT, dir]);
+    expect(result.code).toBe(1);
+    expect(result.stdout).toBe('failed: types\nfailed: unit: a thing works\n5 passed, 2 failed, 0 skipped\n');
+  });
+
+  it('counts a test file that could not even load as a failure', async () => {
+    suite('unit', { passed: 0, broken: true });
+    expect((await run('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
+  });
+
+  it('counts a suite that was left out as skipped', async () => {
+    suite('unit', { passed: 1, skipped: 2 });
+    writeFileSync(path.join(dir, 'skipped.txt'), 'skipped node: needs root\n');
+    expect((await run('node', [SCRIPT, dir])).stdout).toBe('1 passed, 0 failed, 3 skipped\n');
+  });
+});

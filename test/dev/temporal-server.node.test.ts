@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { Client, Connection } from '@temporalio/client';
+
+import { processStartTime } from '../../src/dev/host';
+import type { TemporalServer } from '../../src/dev/temporal-server';
+import { startTemporalServer, useTemporalServer } from '../../src/dev/temporal-server';
+import { waitFor } from '../support/wait-for';
+
+const BUILT_SERVER = path.join(__dirname, '../../lib/dev/temporal-server.js');
+
+describe('src/dev/temporal-server', () => {
+  const servers: TemporalServer[] = [];
+  let dir: string;
+
+  beforeAll(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-server-'));
+  });
+
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    rmSync(dir, { recursive: true });
+  });
+
+  async function start(options: Parameters<typeof startTemporalServer>[0]): Promise<TemporalServer> {
+    const server = await startTemporalServer(options);
+    servers.push(server);
+    return server;
+  }
+
+  it('serves the web UI and knows the search attributes of ospatch', async () => {
+    const server = await start({});
+    expect((await fetch(server.uiUrl ?? '')).status).toBe(200);
+    const connection = await Connection.connect({ address: server.address });
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    await connection.close();
+    expect(Object.keys(customAttributes ?? {})).toEqual(
+      expect.arrayContaining(['PatchCluster', 'PatchState', 'PatchNextWindow']),
+    );
+  });
+
+  it('has every workflow again after a crash when it was given a file', async () => {
+    const dbFile = path.join(dir, 'temporal.db');
+    const first = await start({ dbFile, headless: true });
+    const port = Number(first.address.split(':')[1]);
+    const before = await Connection.connect({ address: first.address });
+    await new Client({ connection: before }).workflow.start('anything', { taskQueue: 'nobody', workflowId: 'kept' });
+    await before.close();
+    await first.kill9();
+    const second = await start({ dbFile, headless: true, port });
+    expect(second.address).toBe(first.address);
+    const after = await Connection.connect({ address: second.address });
+    const description = await new Client({ connection: after }).workflow.getHandle('kept').describe();
+    await after.close();
+    expect(description.status.name).toBe('RUNNING');
+  });
+
+  it('uses the server that TEMPORAL_ADDRESS names and leaves it running', async () => {
+    process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
+    try {
+      const server = await useTemporalServer();
+      expect(server).toMatchObject({ address: '127.0.0.1:1', pid: undefined });
+      await server.stop();
+    } finally {
+      delete process.env['TEMPORAL_ADDRESS'];
+    }
+  });
+
+  it('ends when the process that started it is killed', async () => {
+    const script = `
+      require(${JSON.stringify(BUILT_SERVER)}).startTemporalServer({ headless: true }).then((server) => {
+        console.log(server.pid);
+        setInterval(() => undefined, 1000);
+      });`;
+    const owner = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(owner.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    expect(processStartTime(pid)).toBeDefined();
+    owner.kill('SIGKILL');
+    await waitFor(() => processStartTime(pid) === undefined, { what: 'the end of the orphaned server' });
+  });
+});

@@ -1,0 +1,84 @@
+import { createHmac } from 'node:crypto';
+import { hostKeysFor } from '../../../src/domain/known-hosts';
+import type { HmacSha1 } from '../../../src/domain/known-hosts';
+import { KEY, OTHER_KEY } from './spec-text';
+
+const hmacSha1: HmacSha1 = (key, message) =>
+  createHmac('sha1', Buffer.from(key, 'base64')).update(message).digest('base64');
+
+function keysOf(text: string, host: string, port = 22): string[] {
+  return hostKeysFor(text, host, port, hmacSha1).keys;
+}
+
+function hashed(name: string): string {
+  const salt = Buffer.alloc(20, 7).toString('base64');
+  return `|1|${salt}|${hmacSha1(salt, name)}`;
+}
+
+describe('domain/known-hosts', () => {
+  it.each([
+    ['10.0.0.1', '10.0.0.1', 22],
+    ['a.example.com,10.0.0.1', '10.0.0.1', 22],
+    ['A.Example.com', 'a.EXAMPLE.com', 22],
+    ['*.example.com', 'a.example.com', 22],
+    ['node-?', 'node-1', 22],
+    ['*', 'anything', 22],
+    ['[10.0.0.1]:2222', '10.0.0.1', 2222],
+    ['[*.example.com]:2222', 'a.example.com', 2222],
+    ['fe80::1', 'fe80::1', 22],
+    ['[fe80::1]:2222', 'fe80::1', 2222],
+    [hashed('10.0.0.1'), '10.0.0.1', 22],
+    [hashed('[10.0.0.1]:2222'), '10.0.0.1', 2222],
+  ])('%s speaks of %s port %d', (pattern, host, port) => {
+    expect(keysOf(`${pattern} ${KEY} comment\n`, host, port)).toEqual([KEY]);
+  });
+
+  it.each([
+    ['10.0.0.1', '10.0.0.1', 2222],
+    ['[10.0.0.1]:2222', '10.0.0.1', 22],
+    ['10.0.0.1', '10.0.0.11', 22],
+    ['10x0.0.1', '10.0.0.1', 22],
+    ['*.example.com', 'example.com', 22],
+    ['*.example.com,!a.example.com', 'a.example.com', 22],
+    ['!a.example.com,*.example.com', 'a.example.com', 22],
+    ['!b.example.com', 'a.example.com', 22],
+    [hashed('10.0.0.1'), '10.0.0.1', 2222],
+    ['|2|AAAA|AAAA', '10.0.0.1', 22],
+  ])('%s does not speak of %s port %d', (pattern, host, port) => {
+    expect(keysOf(`${pattern} ${KEY}\n`, host, port)).toEqual([]);
+  });
+
+  it('gives every key once, in the order of the file', () => {
+    expect(keysOf(`h ${OTHER_KEY}\r\n\n# h ${KEY}\nh ${KEY}\nh ${OTHER_KEY}`, 'h')).toEqual([OTHER_KEY, KEY]);
+  });
+
+  it('passes over lines it does not understand', () => {
+    expect(keysOf(`h\nh ssh-ed25519\nh ssh-ed25519 !!!\nh ssh-dss AAAA\n@new h ${KEY}\nh ${KEY}`, 'h')).toEqual([KEY]);
+  });
+
+  it('never gives a key that is revoked for the host, wherever the line stands', () => {
+    expect(hostKeysFor(`h ${KEY}\n@revoked * ${KEY}\nh ${OTHER_KEY}`, 'h', 22, hmacSha1)).toEqual({
+      keys: [OTHER_KEY],
+      revoked: [KEY],
+      certAuthority: false,
+    });
+    expect(hostKeysFor(`h ${KEY}\n@revoked other ${KEY}`, 'h', 22, hmacSha1)).toMatchObject({
+      keys: [KEY],
+      revoked: [],
+    });
+  });
+
+  it('tells that a certificate authority is trusted, without taking its key', () => {
+    expect(hostKeysFor(`@cert-authority *.x ${KEY}`, 'a.x', 22, hmacSha1)).toEqual({
+      keys: [],
+      revoked: [],
+      certAuthority: true,
+    });
+  });
+
+  it('matches a pattern of many stars in no time', () => {
+    const began = Date.now();
+    expect(keysOf(`${'*a'.repeat(200)}b ${KEY}`, 'a'.repeat(250))).toEqual([]);
+    expect(Date.now() - began).toBeLessThan(200);
+  });
+});

@@ -1,0 +1,360 @@
+import type { ClusterSpec } from '../../../src/domain/spec';
+import { renderPath } from '../../../src/domain/spec-issues';
+import { parseSpec, validateSpecObject } from '../../../src/domain/spec-schema';
+import { KEY, OTHER_KEY, specDocument, withSchedule } from './spec-text';
+
+function issuesOf(document: unknown): string[] {
+  return parseSpec(document).issues.map(
+    ({ severity, path, message }) => `${severity === 'warning' ? 'warning: ' : ''}${renderPath(path)}: ${message}`,
+  );
+}
+
+function specOf(document: unknown): ClusterSpec {
+  const { spec, issues } = parseSpec(document);
+  if (spec === null) throw new Error(JSON.stringify(issues));
+  return spec;
+}
+
+const scheduleForms =
+  'weekly, every-2-weeks, monthly, every-2-months, or a mapping with exactly one of preset, custom, cron, once';
+
+describe('domain/spec-schema', () => {
+  describe('normalising', () => {
+    it('fills in every default', () => {
+      expect(specOf(specDocument({ nodes: [{ name: 'w-1' }] }))).toEqual({
+        apiVersion: 'ospatch/v1',
+        name: 'prod-eu',
+        type: 'self-managed',
+        patching: {
+          patchOnBoot: false,
+          rebootIfRequired: false,
+          timeZone: 'UTC',
+          rollout: { order: 'workers-first', onFailure: 'stop' },
+          unreachableTimeout: '10m',
+          withoutDrain: false,
+        },
+        nodes: [
+          {
+            name: 'w-1',
+            host: 'w-1',
+            role: 'worker',
+            ssh: { user: 'ospatch', port: 22, identity: 'agent', helper: 'auto' },
+            hostKeys: [],
+          },
+        ],
+      });
+    });
+
+    it.each([
+      ['weekly', { preset: 'weekly', startWithin: '1h' }],
+      ['every-2-weeks', { preset: 'every-2-weeks', startWithin: '1h' }],
+      ['monthly', { preset: 'monthly', startWithin: '24h' }],
+      [
+        '{preset: every-2-weeks, anchor: 2026-11-29, startWithin: 2h}',
+        { preset: 'every-2-weeks', anchor: '2026-11-29', startWithin: '2h' },
+      ],
+      [
+        '{custom: {month: 3, day: 1, hour: 2, minute: 30}}',
+        { custom: { month: 3, day: 1, hour: 2, minute: 30 }, startWithin: '24h' },
+      ],
+      ['{cron: " 30 2 * *  SUN#2"}', { cron: '30 2 * * SUN#2', startWithin: '24h' }],
+      ['{once: "2027-03-01 02:30"}', { once: '2027-03-01T02:30', startWithin: '24h' }],
+    ])('writes the schedule %s out', (yaml, schedule) => {
+      expect(specOf(withSchedule(yaml))).toMatchObject({ patching: { schedule } });
+    });
+
+    it("lets a node's ssh override the cluster's field by field", () => {
+      const document = specDocument({
+        ssh: { user: 'ospatch', port: 2222, identity: 'prod-eu', helper: 'preinstalled' },
+        nodes: [{ name: 'cp-1', ssh: { user: 'admin' } }],
+      });
+      expect(specOf(document)).toMatchObject({
+        nodes: [{ ssh: { user: 'admin', port: 2222, identity: 'prod-eu', helper: 'preinstalled' } }],
+      });
+    });
+
+    it('keeps each host key once, without its comment', () => {
+      const document = specDocument({ nodes: [{ name: 'w-1', hostKeys: [`${KEY} root@w-1`, KEY, OTHER_KEY] }] });
+      expect(specOf(document)).toMatchObject({ nodes: [{ hostKeys: [KEY, OTHER_KEY] }] });
+    });
+
+    it('gives a normalised spec back as it is', () => {
+      const spec = specOf(specDocument({ description: 'x', patching: { schedule: 'weekly' } }));
+      expect(validateSpecObject(spec)).toEqual({ ok: true, spec });
+      expect(validateSpecObject(JSON.parse(JSON.stringify(spec)))).toEqual({ ok: true, spec });
+    });
+  });
+
+  describe('mistakes', () => {
+    it.each<[string, Record<string, unknown>, string[]]>([
+      [
+        'another version',
+        { apiVersion: 'ospatch/v2' },
+        ['apiVersion: found "ospatch/v2"; did you mean "ospatch/v1"? allowed: ospatch/v1'],
+      ],
+      [
+        'a misspelt key',
+        { nmae: 'x' },
+        ['nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, ssh, nodes'],
+      ],
+      [
+        'a misspelt type',
+        { type: 'self_managed' },
+        [
+          'type: found "self_managed"; did you mean "self-managed"? allowed: self-managed, imported, eks, aks, gke, managed',
+        ],
+      ],
+      [
+        'a flag in words',
+        { patching: { patchOnBoot: 'yes' } },
+        ['patching.patchOnBoot: found "yes"; allowed: true, false'],
+      ],
+      ['no nodes', { nodes: [] }, ['nodes: found an empty list; allowed: a list of 1 to 1000 nodes']],
+      ['nodes left empty', { nodes: null }, ['nodes: found nothing; allowed: a list of 1 to 1000 nodes']],
+      [
+        'a duration without unit',
+        { patching: { unreachableTimeout: '10' } },
+        [
+          'patching.unreachableTimeout: found "10"; allowed: a duration with a unit, e.g. 90s, 30m, 1h30m or 2d, from 10s to 1d',
+        ],
+      ],
+      [
+        'a path as identity',
+        { ssh: { user: 'root', identity: '../id' } },
+        [
+          'ssh.identity: found "../id"; allowed: agent, or the bare name of a key file in the worker\'s key directory (no path, no leading dot)',
+        ],
+      ],
+      [
+        'a path as knownHosts',
+        { ssh: { user: 'root', knownHosts: '/etc/x' } },
+        [
+          'ssh.knownHosts: found "/etc/x"; allowed: the bare name of a file beside the spec (no path), e.g. known_hosts',
+        ],
+      ],
+      [
+        'no user at all',
+        { ssh: {} },
+        ['ssh.user: missing; allowed: root, or a user that may run sudo -n; set it here or in ssh of each node'],
+      ],
+    ])('%s', (_what, parts, expected) => {
+      expect(issuesOf(specDocument(parts))).toEqual(expected);
+    });
+
+    it('are all reported at once, whatever else is wrong', () => {
+      const document = {
+        name: 'Prod',
+        patching: { timeZone: 5, rollout: { order: 'worker-first' } },
+        ssh: { user: 'root', port: 0 },
+        nodes: [{ name: 'a' }, { name: 'a', host: '10.0.0.300' }, { nam: 'b', labels: { tier: 1 } }],
+      };
+      expect(issuesOf(document).map((issue) => issue.slice(0, issue.indexOf(': ')))).toEqual([
+        'apiVersion',
+        'name',
+        'patching.timeZone',
+        'patching.rollout.order',
+        'ssh.port',
+        'nodes[1].host',
+        'nodes[2].labels.tier',
+        'nodes[2].nam',
+        'nodes[1].name',
+      ]);
+    });
+
+    it('in a document that is no mapping are one sentence', () => {
+      const allowed = 'allowed: a mapping with apiVersion, name, type, patching, ssh and nodes';
+      expect(issuesOf(['a'])).toEqual([`: found a list; ${allowed}`]);
+      expect(issuesOf('text')).toEqual([`: found "text"; ${allowed}`]);
+    });
+
+    it('name the nodes without a user when only some have one', () => {
+      const nodes = [{ name: 'a', ssh: { user: 'root' } }, { name: 'b' }];
+      expect(issuesOf(specDocument({ ssh: {}, nodes }))).toEqual([
+        'nodes[1].ssh.user: missing; allowed: root, or a user that may run sudo -n; set it here or in ssh of the cluster',
+      ]);
+    });
+
+    it('refuses more than 1,000 nodes and accepts exactly so many', () => {
+      const nodes = Array.from({ length: 1_001 }, (_, index) => ({ name: `n-${index}` }));
+      expect(issuesOf(specDocument({ nodes }))).toEqual([
+        'nodes: found 1001 nodes; allowed: at most 1000 in one cluster; split it',
+      ]);
+      expect(issuesOf(specDocument({ nodes: nodes.slice(1) }))).toEqual([]);
+    });
+  });
+
+  describe('duplicates', () => {
+    it('refuses a node name that comes twice', () => {
+      const nodes = [
+        { name: 'a', host: 'x' },
+        { name: 'a', host: 'y' },
+      ];
+      expect(issuesOf(specDocument({ nodes }))).toEqual([
+        'nodes[1].name: found "a", the name of nodes[0] already; allowed: each name once',
+      ]);
+    });
+
+    it.each([
+      [{ host: 'Db.example.com' }, { host: 'db.EXAMPLE.com' }],
+      [{ host: '::1' }, { host: '0:0:0:0:0:0:0:1' }],
+      [{ host: '10.0.0.1', ssh: { port: 22 } }, { host: '10.0.0.1' }],
+    ])('refuses the address of %j and %j', (a, b) => {
+      const [issue, ...more] = issuesOf(
+        specDocument({
+          nodes: [
+            { name: 'a', ...a },
+            { name: 'b', ...b },
+          ],
+        }),
+      );
+      expect([issue, more]).toEqual([
+        expect.stringMatching(/^nodes\[1\]\.host: .*the address of nodes\[0\] already/),
+        [],
+      ]);
+    });
+
+    it('accepts one host with two ports', () => {
+      const nodes = [
+        { name: 'a', host: 'x' },
+        { name: 'b', host: 'x', ssh: { port: 2222 } },
+      ];
+      expect(issuesOf(specDocument({ nodes }))).toEqual([]);
+    });
+  });
+
+  describe('hosts', () => {
+    it.each(['10.0.0.1', '::1', 'fe80::1:2', '::ffff:10.0.0.1', 'node-1', 'a.b.example.com', 'XN--P1AI.example'])(
+      'accepts %s',
+      (host) => {
+        expect(issuesOf(specDocument({ nodes: [{ name: 'a', host }] }))).toEqual([]);
+      },
+    );
+
+    it.each([
+      '-oProxyCommand=x',
+      'a b',
+      'a;b',
+      '$(x)',
+      '[::1]',
+      ':::1',
+      '1::2::3',
+      '10.0.0.300',
+      '10.0.0',
+      '010.0.0.1',
+      '0x7f000001',
+      'fe80::1%eth0',
+      'a..b',
+      'a-',
+      '',
+      'root@x',
+      '10.0.0.1:22',
+      'a\n',
+      '١',
+    ])('refuses %j', (host) => {
+      expect(issuesOf(specDocument({ nodes: [{ name: 'a', host }] }))).toHaveLength(1);
+    });
+
+    it('asks for a host when the name cannot be one', () => {
+      expect(issuesOf(specDocument({ nodes: [{ name: 'node.7' }] }))[0]).toMatch(
+        /^nodes\[0\]\.host: missing, and the name "node\.7"/,
+      );
+    });
+  });
+
+  describe('host keys', () => {
+    const blob = KEY.split(' ')[1] ?? '';
+    it.each([
+      ['no type', blob],
+      ['a type that is not that of the blob', `ssh-rsa ${blob}`],
+      ['a blob cut short', KEY.slice(0, -4)],
+      ['no base64', 'ssh-ed25519 AAAA...'],
+      ['a type that is not supported', 'ssh-dss AAAAB3NzaC1kc3MAAAAA'],
+      ['a host in front', `10.0.0.12 ${KEY}`],
+    ])('refuses a key with %s', (_what, key) => {
+      expect(issuesOf(specDocument({ nodes: [{ name: 'a', hostKeys: [key] }] }))[0]).toMatch(
+        /^nodes\[0\]\.hostKeys\[0\]: found /,
+      );
+    });
+  });
+
+  describe('schedules', () => {
+    it.each([
+      ['fortnightly', `patching.schedule: found "fortnightly"; allowed: ${scheduleForms}`],
+      ['weeky', `patching.schedule: found "weeky"; did you mean "weekly"? allowed: ${scheduleForms}`],
+      ['null', `patching.schedule: found nothing; allowed: ${scheduleForms}; remove the key for on demand only`],
+      ['{}', `patching.schedule: found an empty mapping; allowed: ${scheduleForms}`],
+      ['{preset: weekly, cron: x}', `patching.schedule: found a mapping with preset, cron; allowed: ${scheduleForms}`],
+      [
+        '{presett: weekly}',
+        `patching.schedule: found a mapping with presett; did you mean "preset"? allowed: ${scheduleForms}`,
+      ],
+      [
+        '{preset: weekly, startwithin: 1h}',
+        'patching.schedule.startwithin: unknown key; did you mean "startWithin"? allowed: preset, anchor, startWithin',
+      ],
+      [
+        '{preset: every-2-weeks, anchor: 2026-11-30}',
+        'patching.schedule.anchor: found "2026-11-30", a Monday; allowed: a Sunday, e.g. 2026-12-06',
+      ],
+      [
+        '{preset: every-2-weeks, anchor: 2026-02-30}',
+        'patching.schedule.anchor: found "2026-02-30", a date that does not exist; allowed: a date that exists, written YYYY-MM-DD',
+      ],
+      [
+        '{preset: weekly, anchor: 2026-11-29}',
+        'patching.schedule.anchor: found an anchor for preset weekly; allowed: an anchor only with preset every-2-weeks; remove it',
+      ],
+      [
+        '{custom: {month: 2, day: 30, hour: 2, minute: 30}}',
+        'patching.schedule.custom.day: found February 30, which does not exist; allowed: a day from 1 to 29 in February',
+      ],
+      [
+        '{custom: {month: 4, day: 31, hour: 2, minute: 30}}',
+        'patching.schedule.custom.day: found April 31, which does not exist; allowed: a day from 1 to 30 in April',
+      ],
+      [
+        '{custom: {month: 4, day: 1, hour: 24, minute: 30}}',
+        'patching.schedule.custom.hour: found 24; allowed: a whole number from 0 to 23',
+      ],
+      [
+        '{once: "2027-02-29T02:30"}',
+        'patching.schedule.once: found "2027-02-29T02:30", a date that does not exist; allowed: a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30',
+      ],
+      [
+        '{once: "2027-03-01T02:30Z"}',
+        'patching.schedule.once: found "2027-03-01T02:30Z"; allowed: a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30',
+      ],
+    ])('%s', (yaml, expected) => {
+      expect(issuesOf(withSchedule(yaml))).toEqual([expected]);
+    });
+
+    it('accepts February 29 with a warning that it means leap years', () => {
+      const document = withSchedule('{custom: {month: 2, day: 29, hour: 2, minute: 30}}');
+      expect(specOf(document).type).toBe('self-managed');
+      expect(issuesOf(document)).toEqual([
+        'warning: patching.schedule.custom.day: found February 29, which comes in leap years only; write day: 28 for a start in every year',
+      ]);
+    });
+  });
+
+  describe('clusters that are not ours to patch', () => {
+    it.each(['imported', 'eks', 'aks', 'gke', 'managed'])('%s holds a header only', (type) => {
+      const header = { apiVersion: 'ospatch/v1', name: 'x', type, description: 'y' };
+      expect(validateSpecObject(header)).toEqual({ ok: true, spec: header });
+    });
+
+    it.each(['patching', 'nodes', 'ssh'])('refuses %s and says why', (key) => {
+      expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'aks', [key]: {} })).toEqual([
+        `${key}: a cluster of type aks is only listed, ospatch does not patch its nodes; allowed: apiVersion, name, description, type; remove ${key} or set type: self-managed`,
+      ]);
+    });
+  });
+
+  it('tells the problems of a value that is no spec at all', () => {
+    expect(validateSpecObject(null)).toMatchObject({ ok: false });
+    expect(validateSpecObject({ ...specDocument(), name: undefined })).toEqual({
+      ok: false,
+      problems: [expect.stringMatching(/^name: missing; allowed: /)],
+    });
+  });
+});

@@ -1,0 +1,20 @@
+import { parse } from 'yaml';
+
+export const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g';
+export const OTHER_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB';
+
+/** A valid spec document as plain data, with parts replaced. */
+export function specDocument(parts: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    apiVersion: 'ospatch/v1',
+    name: 'prod-eu',
+    ssh: { user: 'ospatch' },
+    nodes: [{ name: 'w-1', host: '10.0.0.12', hostKeys: [KEY] }],
+    ...parts,
+  };
+}
+
+/** The same with the schedule given in YAML. */
+export function withSchedule(yaml: string): Record<string, unknown> {
+  return specDocument({ patching: { schedule: parse(yaml) as unknown } });
+}

@@ -1,0 +1,68 @@
+import { renderPath } from '../../../src/domain/spec-issues';
+import { timeIssues } from '../../../src/domain/spec-time-checks';
+import { specDocument, withSchedule } from './spec-text';
+
+const now = Date.parse('2026-11-23T12:00:00Z');
+
+function issuesOf(document: unknown, isNew = true): string[] {
+  return timeIssues(document, { now, isNew }).map(({ path, message }) => `${renderPath(path)}: ${message}`);
+}
+
+describe('domain/spec-time-checks', () => {
+  it.each([
+    ['Europe/Berln', 'Europe/Berlin'],
+    ['Berlin', 'Europe/Berlin'],
+  ])('refuses the zone %s and asks whether %s was meant', (timeZone, meant) => {
+    const [issue] = issuesOf(specDocument({ patching: { timeZone } }));
+    expect(issue).toContain(
+      `patching.timeZone: found "${timeZone}", which is not a known time zone; did you mean "${meant}"?`,
+    );
+  });
+
+  it.each(['UTC', 'Europe/Berlin', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5'])(
+    'accepts the zone %s',
+    (timeZone) => {
+      expect(issuesOf(specDocument({ patching: { timeZone } }))).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['x', '1 field'],
+    ['@daily', 'nicknames are not supported'],
+    ['0 0 0 * * *', '6 fields'],
+    ['0 0 * * MOO', 'configuration entry 5 (MOO) contains illegal characters'],
+    ['60 0 * * *', 'Invalid value for minute: 60'],
+    ['0 0 30 2 *', 'no such date ever comes'],
+    ['0 0 31 4,6 *', 'no such date ever comes'],
+  ])('refuses the cron expression %s: %s', (cron, why) => {
+    const issues = issuesOf(specDocument({ patching: { schedule: { cron } } }));
+    expect(issues).toEqual([expect.stringContaining(`patching.schedule.cron: found "${cron}": ${why}; allowed: `)]);
+  });
+
+  it.each(['30 2 * * SUN#2', '0 0 29 2 *', '0 0 L * *', '*/5 1-3 * JAN-MAR MON,TUE'])(
+    'accepts the cron expression %s',
+    (cron) => {
+      expect(issuesOf(specDocument({ patching: { schedule: { cron } } }))).toEqual([]);
+    },
+  );
+
+  it('refuses a single start in the past for a new cluster only', () => {
+    const document = withSchedule('{once: "2026-11-23T12:00"}');
+    expect(issuesOf(document)).toEqual([
+      expect.stringMatching(/^patching\.schedule\.once: found "2026-11-23T12:00" \(UTC\), which is in the past/),
+    ]);
+    expect(issuesOf(document, false)).toEqual([]);
+    expect(issuesOf(withSchedule('{once: "2026-11-23T12:01"}'))).toEqual([]);
+  });
+
+  it('reads a single start on the clock of its zone', () => {
+    const at = (timeZone: string) => specDocument({ patching: { timeZone, schedule: { once: '2026-11-23T12:30' } } });
+    expect(issuesOf(at('UTC'))).toEqual([]);
+    expect(issuesOf(at('Europe/Berlin'))).toHaveLength(1);
+  });
+
+  it('passes over values of the wrong type', () => {
+    expect(issuesOf({ patching: { timeZone: 5, schedule: { cron: 5, once: [] } } })).toEqual([]);
+    expect(issuesOf(null)).toEqual([]);
+  });
+});

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseFacts } from '../../src/node/facts';
+
+const captured = readFileSync(path.join(__dirname, 'data/facts-debian-12.txt'), 'utf8').replace(
+  /^ospatch 1 facts\n/,
+  '',
+);
+
+/** The captured facts with some lines more. */
+function withLines(...lines: string[]) {
+  return parseFacts(1, `${lines.join('\n')}\n${captured}`)?.facts;
+}
+
+describe('src/node/facts', () => {
+  it('reads the facts of a real Debian node', () => {
+    expect(parseFacts(1, captured)).toMatchObject({
+      facts: {
+        os: { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
+        osVersion: 'Debian GNU/Linux 12.15',
+        kernelNewest: null,
+        container: 'systemd-nspawn',
+        reboot: { required: false, reasons: [] },
+        packages: { count: 134, digest: 'sha256:86918bb3f72102a7', problems: [] },
+        lockHolder: null,
+        job: null,
+        diskFreeMiB: { root: 76460, var: 76460, boot: 76460 },
+        systemState: 'running',
+        failedUnits: [],
+      },
+      imageBased: null,
+      systemd: true,
+    });
+  });
+
+  it('takes the point release of Ubuntu from its pretty name, where debian_version means something else', () => {
+    const text =
+      'os_id=ubuntu\nos_version_id=22.04\nos_pretty_name=Ubuntu 22.04.5 LTS\ndebian_version=bookworm/sid\nend\n';
+    expect(parseFacts(1, text)?.facts.osVersion).toBe('Ubuntu 22.04.5 LTS');
+  });
+
+  it('keeps the pretty name where Debian has no point release', () => {
+    const text = 'os_id=debian\nos_pretty_name=Debian GNU/Linux trixie/sid\ndebian_version=trixie/sid\nend\n';
+    expect(parseFacts(1, text)?.facts.osVersion).toBe('Debian GNU/Linux trixie/sid');
+  });
+
+  it('collects what occurs several times, reasons without repetition', () => {
+    expect(
+      withLines(
+        'reboot_reason=package libc6',
+        'reboot_reason=package libc6',
+        'failed_unit=a.service',
+        'failed_unit=b.service',
+        'package_problem=dpkg was interrupted',
+      ),
+    ).toMatchObject({
+      reboot: { required: true, reasons: ['package libc6'] },
+      failedUnits: ['a.service', 'b.service'],
+      packages: { problems: ['dpkg was interrupted'] },
+    });
+  });
+
+  it('takes a running updater for a lock holder when nobody holds the lock this instant', () => {
+    expect(withLines('updater_running=apt-daily-upgrade.service')?.lockHolder).toBe('apt-daily-upgrade.service');
+    expect(withLines('updater_running=x', 'lock_holder=apt-get (pid 8)')?.lockHolder).toBe('apt-get (pid 8)');
+  });
+
+  it('strips control characters and caps what a node says about itself', () => {
+    const facts = withLines(
+      `failed_unit=\u001b[2Jevil${'x'.repeat(1000)}`,
+      ...Array.from({ length: 500 }, () => 'reboot_owner=x'),
+    );
+    expect(facts?.failedUnits[0]).toMatch(/^\[2Jevilx+…$/);
+    expect(facts?.failedUnits[0]?.length).toBe(300);
+    expect(facts?.rebootOwners.length).toBe(100);
+  });
+
+  it('does not take a cut-off answer for facts', () => {
+    expect(parseFacts(1, captured.slice(0, -5))).toBeNull();
+    expect(parseFacts(1, '')).toBeNull();
+  });
+});

@@ -1,0 +1,84 @@
+import { followJob } from '../../src/node/follow-job';
+import type { Answer } from './fake-node';
+import { fakeSession, jobAnswer, outOfReach } from './fake-node';
+
+jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+
+const JOB = { token: '0123456789abcdef', phase: 'apply', number: 1 } as const;
+
+function follow(answers: Answer[], onLine?: (line: string) => void) {
+  const session = fakeSession(answers);
+  const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
+  return { session, commands, end: followJob(session, JOB, { waitSeconds: 0 }, onLine) };
+}
+
+describe('src/node/follow-job', () => {
+  it('polls from where the log ended until the job is done', async () => {
+    const lines: string[] = [];
+    const { end, commands } = follow(
+      [
+        jobAnswer('running', { log: 'one\ntw' }),
+        jobAnswer('running', { log: 'o\n', size: 8 }),
+        jobAnswer('done rc=0', { log: 'three\n', size: 14, answer: 'R' }),
+      ],
+      (line) => lines.push(line),
+    );
+    expect(await end).toEqual({ state: 'done', rc: 0, result: 'R', log: 'one\ntwo\nthree\n', logBytes: 14 });
+    expect(lines).toEqual(['one', 'two', 'three']);
+    expect(commands()).toEqual([
+      'start 0123456789abcdef-apply-1 apply',
+      'poll 0123456789abcdef-apply-1 6 65536 2',
+      'poll 0123456789abcdef-apply-1 8 65536 2',
+    ]);
+  });
+
+  it('goes on polling after the connection was lost, and starts nothing again', async () => {
+    const { end, commands } = follow([
+      jobAnswer('running'),
+      outOfReach(),
+      outOfReach(),
+      jobAnswer('running'),
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done', rc: 0 });
+    expect(commands().filter((command) => command.startsWith('start')).length).toBe(1);
+  });
+
+  it('never takes `unknown` for dead', async () => {
+    const { end } = follow([
+      jobAnswer('running'),
+      ...Array.from({ length: 30 }, () => jobAnswer('unknown')),
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done' });
+  });
+
+  it.each(['lost-reboot', 'lost-killed'] as const)('reports %s as interrupted', async (how) => {
+    expect(await follow([jobAnswer('running'), jobAnswer(how)]).end).toEqual({ state: 'interrupted', how });
+  });
+
+  it('waits while another job has the node and says which', async () => {
+    const { end, session } = follow([
+      'ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n',
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done' });
+    expect(session.shown).toContainEqual({ waitingFor: 'another job on the node to end (feedfeedfeedfeed-apply-1)' });
+  });
+
+  it('starts a job again that was accepted but not executed, and gives up when it never is', async () => {
+    const { end, commands } = follow([jobAnswer('claimed'), jobAnswer('absent'), jobAnswer('done rc=0')]);
+    expect(await end).toMatchObject({ state: 'done' });
+    expect(commands().every((command) => command.startsWith('start'))).toBe(true);
+    await expect(follow([jobAnswer('claimed')]).end).rejects.toMatchObject({ type: 'HelperProtocol' });
+  });
+
+  it('fetches the end of a long log of a failed job', async () => {
+    const { end, commands } = follow([
+      jobAnswer('done rc=100', { log: 'start\n', size: 1_000_000 }),
+      jobAnswer('done rc=100', { log: 'E: the end\n', size: 1_000_000 }),
+    ]);
+    expect(await end).toMatchObject({ rc: 100, log: expect.stringMatching(/E: the end\n$/) });
+    expect(commands()[1]).toBe(`poll 0123456789abcdef-apply-1 ${1_000_000 - 65_536} 65536 0`);
+  });
+});

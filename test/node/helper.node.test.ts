@@ -1,0 +1,435 @@
+import type { Lab } from '../../src/dev/lab/lab';
+import { LAB_USER, createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import { slowPackage } from '../../src/dev/lab/packages';
+import { followJob } from '../../src/node/follow-job';
+import { helperScript } from '../../src/node/helper/script';
+import { Outage } from '../../src/node/outage';
+import { apt } from '../../src/node/package-managers/apt';
+import { RemoteNode } from '../../src/node/remote-node';
+import type { Session } from '../../src/node/session';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import type { ActivityRunner } from './support';
+import { activityRunner, aptTransactions, ask, remoteNode, targetOf, token, transportTo, until } from './support';
+
+const CONFIG = '/etc/lab-conf.conf';
+const LIMIT_MS = 60_000;
+
+jest.setTimeout(240_000);
+
+const labUpdates = [
+  { from: slowPackage('1', 0), to: slowPackage('2', 6) },
+  { from: { name: 'kubelet', version: '1.30.1' }, to: { name: 'kubelet', version: '1.30.2' } },
+  {
+    from: { name: 'lab-conf', version: '1', files: { [CONFIG]: 'shipped 1\n' } },
+    to: { name: 'lab-conf', version: '2', files: { [CONFIG]: 'shipped 2\n' } },
+  },
+];
+
+describe('src/node on real nodes', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let quiet: LabNode;
+  let killed: LabNode;
+  let power: LabNode;
+
+  beforeAll(async () => {
+    const options = { updates: 'few', labUpdates } as const;
+    lab = await createLab({ nodes: ['quiet', 'killed', 'power'].map((name) => ({ name, ...options, labUpdates })) });
+    quiet = lab.node('quiet');
+    killed = lab.node('killed');
+    power = lab.node('power');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+  });
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  function preflight(node: LabNode, jobToken: string, attempt = 1) {
+    return activities.run('preflight', {
+      target: targetOf(node),
+      token: jobToken,
+      attempt,
+      withoutDrain: true,
+      unreachableTimeoutMs: LIMIT_MS,
+    });
+  }
+
+  function session(node: LabNode): Session {
+    const signal = new AbortController().signal;
+    return {
+      node: remoteNode(pool, targetOf(node)),
+      signal,
+      now: Date.now,
+      show: () => undefined,
+      outage: new Outage({
+        node: node.name,
+        limitMs: LIMIT_MS,
+        giveUpAs: 'Lost',
+        signal,
+        now: Date.now,
+        onWaiting: () => undefined,
+      }),
+    };
+  }
+
+  describe('the helper itself', () => {
+    it('is not brought to a node in mode preinstalled, and the error names path and digest', async () => {
+      const target = targetOf(quiet, { helper: 'preinstalled' });
+      await expect(remoteNode(pool, target).facts()).rejects.toMatchObject({
+        type: 'HelperMissing',
+        message: expect.stringContaining(helperScript().digest),
+        details: { path: helperScript().path },
+      });
+      expect(await ask(quiet, 'ls /usr/local/libexec 2>/dev/null | wc -l')).toBe('0');
+    });
+
+    it('is refused with the reason of sudo when the user may not become root', async () => {
+      await quiet.exec('useradd -m plain && cp -r /root/.ssh /home/plain/ && chown -R plain /home/plain');
+      const target = targetOf(quiet, { user: 'plain' });
+      await expect(remoteNode(pool, target).facts()).rejects.toMatchObject({
+        type: 'SudoDenied',
+        message: expect.stringContaining('a password is required'),
+      });
+    });
+
+    it('is installed through sudo on first use, owned by root, and costs no round trip later', async () => {
+      const target = targetOf(quiet, { user: LAB_USER });
+      const transport = transportTo(pool, target);
+      const node = new RemoteNode(target, transport);
+      await node.facts();
+      expect(transport.commands.length).toBe(4);
+      await node.facts();
+      expect(transport.commands.length).toBe(5);
+      const { path, digest } = helperScript();
+      expect(await ask(quiet, `stat -c '%U %a' ${path}; sha256sum ${path} | cut -c1-64`)).toBe(`root 755\n${digest}`);
+      expect(await ask(quiet, 'ls -A /usr/local/libexec | wc -l')).toBe('1');
+    });
+
+    it('refuses job ids, phases and parameters outside the rules, and changes nothing', async () => {
+      const { path } = helperScript();
+      const id = `${token()}-plan-1`;
+      const calls = [
+        [`${path} start ../../etc/x plan`, 'end', 'bad-job-id'],
+        [`${path} start ${id}';id' plan`, 'end', 'bad-job-id'],
+        [`${path} start ${id} apply`, 'end', 'bad-phase'],
+        [`${path} start ${token()}-boom-1 boom`, 'end', 'bad-phase'],
+        [`${path} start ${id} plan`, 'expect=$(id)\nend', 'bad-parameter'],
+        [`${path} start ${id} plan`, 'shell=sh\nend', 'bad-parameter'],
+        [`${path} start ${id} plan`, 'refresh=yes', 'short-upload'],
+        [`${path} poll ${id} x 1 1`, '', 'bad-number'],
+        [`${path} log ../x 10`, '', 'bad-token'],
+        [`${path} reboot '$(id)'`, '', 'bad-boot-id'],
+        [`${path} reformat`, '', 'bad-verb'],
+      ];
+      const transport = transportTo(pool, targetOf(quiet));
+      for (const [command = '', stdin = '', why] of calls) {
+        const { stdout } = await transport.exec(command, { stdin: `${stdin}\n` });
+        expect(`${command}: ${stdout.toString()}`).toBe(`${command}: ospatch 1 state=error why=${why}\n`);
+      }
+      expect(await ask(quiet, 'ls /var/lib/ospatch/runs 2>/dev/null | wc -l')).toBe('0');
+    });
+  });
+
+  describe('facts', () => {
+    it('says what the node itself says', async () => {
+      const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
+      expect(facts).toMatchObject({
+        protocol: 1,
+        os: { id: 'debian', versionId: '12', codename: 'bookworm' },
+        osVersion: `Debian GNU/Linux ${await ask(quiet, 'cat /etc/debian_version')}`,
+        packageManager: 'apt',
+        arch: await ask(quiet, 'uname -m'),
+        kernelRunning: await ask(quiet, 'uname -r'),
+        kernelNewest: null,
+        bootId: await ask(quiet, 'cat /proc/sys/kernel/random/boot_id'),
+        container: 'systemd-nspawn',
+        reboot: { required: false, reasons: [] },
+        lockHolder: null,
+        job: null,
+        kubernetesAgents: [],
+        rebootOwners: [],
+        systemState: await ask(quiet, 'systemctl is-system-running'),
+      });
+      const list = `dpkg-query -W -f='\${Package}:\${Architecture}=\${Version}\\n' | LC_ALL=C sort`;
+      expect(facts.packages).toEqual({
+        count: Number(await ask(quiet, `${list} | wc -l`)),
+        digest: `sha256:${await ask(quiet, `${list} | sha256sum | cut -c1-16`)}`,
+        problems: [],
+      });
+      expect(
+        Math.abs(facts.diskFreeMiB.root - Number(await ask(quiet, `df -Pm / | awk 'NR==2 {print $4}'`))),
+      ).toBeLessThan(500);
+    });
+
+    it('names who holds a package lock, failed units, active Kubernetes agents and the reason for a reboot', async () => {
+      await quiet.exec(`
+        printf '[Service]\\nExecStart=/bin/sleep 600\\n' >/etc/systemd/system/kubelet.service
+        printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' >/etc/systemd/system/lab-fails.service
+        systemctl daemon-reload; systemctl start kubelet; systemctl start lab-fails
+        touch /run/reboot-required; printf 'libc6\\nlibc6\\n' >/run/reboot-required.pkgs
+        setsid perl -e 'open(F,">>","/var/lib/dpkg/lock-frontend"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600' </dev/null >/dev/null 2>&1 &
+        echo $! >/root/lock.pid
+        sleep 0.5`);
+      const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
+      expect(facts).toMatchObject({
+        lockHolder: expect.stringMatching(/^perl \(pid \d+\)$/),
+        failedUnits: ['lab-fails.service'],
+        systemState: 'degraded',
+        kubernetesAgents: ['kubelet'],
+        reboot: { required: true, reasons: ['package libc6'] },
+      });
+    });
+
+    it('stops a preflight of a Kubernetes node that nothing drains, by name', async () => {
+      const input = { target: targetOf(quiet), token: token(), attempt: 1, unreachableTimeoutMs: LIMIT_MS };
+      await expect(activities.run('preflight', { ...input, withoutDrain: false })).rejects.toMatchObject({
+        type: 'Policy',
+        nonRetryable: true,
+        message: expect.stringContaining('kubelet'),
+      });
+    });
+
+    it('makes a preflight wait while another package manager holds the lock', async () => {
+      setTimeout(() => void quiet.exec('kill $(cat /root/lock.pid)'), 2_000);
+      await preflight(quiet, token());
+      expect(activities.heartbeats.map(({ waitingFor }) => waitingFor)).toContainEqual(
+        expect.stringMatching(/^package lock held by perl/),
+      );
+      await quiet.exec('systemctl stop kubelet; systemctl reset-failed; rm /run/reboot-required*');
+    });
+  });
+
+  describe('plan and apply', () => {
+    it('plans what apt would do and keeps Kubernetes and held packages as they are', async () => {
+      await quiet.exec('apt-mark hold lab-conf');
+      const { plan } = await preflight(quiet, token());
+      expect(plan.keptBack).toEqual([
+        { name: 'kubelet', reason: 'kubernetes' },
+        { name: 'lab-conf', reason: 'held' },
+      ]);
+      const own = await ask(quiet, `apt-get -s dist-upgrade | awk '$1 == "Inst" && $2 != "kubelet" {print $2}' | sort`);
+      expect(plan.changes.map(({ name }) => name).toSorted()).toEqual(own.split('\n'));
+      expect(plan.changes).toContainEqual({ name: 'lab-slow', arch: 'all', from: '1', to: '2' });
+      await quiet.exec('apt-mark unhold lab-conf');
+    });
+
+    it('changes nothing when the set is another one than planned', async () => {
+      const before = aptTransactions(quiet).length;
+      const jobToken = token();
+      const { plan } = await preflight(quiet, jobToken);
+      await quiet.exec('apt-mark hold lab-conf');
+      const input = { target: targetOf(quiet), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
+      await expect(
+        activities.run('apply', { ...input, planDigest: plan.digest, planned: plan.changes.length }),
+      ).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
+      expect(aptTransactions(quiet).length).toBe(before);
+      await quiet.exec('apt-mark unhold lab-conf');
+    });
+
+    it('runs one transaction for eight concurrent starts, keeps changed configuration files and reports every change', async () => {
+      await quiet.exec(`echo mine >${CONFIG}`);
+      const before = aptTransactions(quiet).length;
+      const jobToken = token();
+      const { plan } = await preflight(quiet, jobToken);
+      const input = {
+        target: targetOf(quiet),
+        token: jobToken,
+        attempt: 1,
+        planDigest: plan.digest,
+        planned: plan.changes.length,
+        lostTimeoutMs: LIMIT_MS,
+      };
+      const outcomes = await Promise.all(Array.from({ length: 8 }, () => activities.run('apply', input)));
+      expect(aptTransactions(quiet).length).toBe(before + 1);
+      for (const outcome of outcomes) {
+        expect(outcome).toEqual({
+          state: 'done',
+          result: {
+            changes: expect.arrayContaining(plan.changes),
+            keptConfigFiles: [`${CONFIG}.dpkg-dist`],
+            error: null,
+            logBytes: expect.any(Number),
+          },
+        });
+      }
+      expect(await ask(quiet, `cat ${CONFIG}; dpkg-query -W -f='\${Version}' kubelet`)).toBe('mine\n1.30.1');
+      expect(Math.max(...activities.heartbeats.map(({ done }) => done ?? 0))).toBe(plan.changes.length);
+    });
+
+    it('finds nothing more to do afterwards, and applying nothing is done at once', async () => {
+      const jobToken = token();
+      const { plan } = await preflight(quiet, jobToken);
+      expect(plan.changes).toEqual([]);
+      const input = { target: targetOf(quiet), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
+      expect(await activities.run('apply', { ...input, planDigest: plan.digest, planned: 0 })).toMatchObject({
+        state: 'done',
+        result: { changes: [], error: null },
+      });
+    });
+
+    it('answers a finished job again without running it again', async () => {
+      const history = aptTransactions(quiet).length;
+      const jobToken = token();
+      const job = { token: jobToken, phase: 'repair', number: 1 } as const;
+      const first = await followJob(session(quiet), job, { waitSeconds: 20 });
+      const second = await followJob(session(quiet), job, { waitSeconds: 20 });
+      expect(first).toMatchObject({ state: 'done', rc: 0 });
+      expect(second).toEqual(first);
+      expect(aptTransactions(quiet).length).toBe(history);
+    });
+
+    it('reports a package that cannot be configured, with what did change and the end of the log', async () => {
+      await quiet.offer({
+        name: 'lab-conf',
+        version: '3',
+        files: { [CONFIG]: 'shipped 2\n' },
+        postinst: 'echo http://me:secret@x; exit 7',
+      });
+      const jobToken = token();
+      const { plan } = await preflight(quiet, jobToken);
+      const input = { target: targetOf(quiet), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
+      const outcome = await activities.run('apply', { ...input, planDigest: plan.digest, planned: 1 });
+      expect(outcome).toMatchObject({
+        state: 'done',
+        result: {
+          changes: [{ name: 'lab-conf', arch: 'all', from: '2', to: '3' }],
+          error: { type: 'PackagesBroken', details: { rc: 100, tail: expect.stringContaining('http://[redacted]@x') } },
+        },
+      });
+      const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
+      expect(facts.packages.problems).toEqual(['lab-conf is not fully installed (iF )']);
+      await expect(preflight(quiet, token())).rejects.toMatchObject({ type: 'PackagesBroken', nonRetryable: true });
+    });
+
+    it('hands out the log of the newest node patch, capped, without credentials', async () => {
+      const input = { target: targetOf(quiet), token: null, unreachableTimeoutMs: LIMIT_MS };
+      const whole = await activities.run('readLog', { ...input, maxBytes: 1_000_000 });
+      expect(whole.truncated).toBe(false);
+      expect(whole.log).toMatch(/^==> [0-9a-f]{16}-repair-\d+ <==\n/);
+      expect(whole.log).not.toContain('secret');
+      const end = await activities.run('readLog', { ...input, maxBytes: 50 });
+      expect(end.truncated).toBe(true);
+      expect(whole.log.endsWith(end.log)).toBe(true);
+    });
+  });
+
+  describe('a transaction that is interrupted', () => {
+    async function startApply(node: LabNode, jobToken: string): Promise<{ digest: string; count: number }> {
+      const { plan } = await preflight(node, jobToken);
+      await remoteNode(pool, targetOf(node)).start(
+        { token: jobToken, phase: 'apply', number: 1 },
+        { expect: plan.digest, waitSeconds: 0 },
+      );
+      await until('the slow package', async () => (await ask(node, 'pgrep -f [l]ab-slow.postinst | wc -l')) !== '0');
+      return { digest: plan.digest, count: plan.changes.length };
+    }
+
+    function applyAgain(node: LabNode, jobToken: string, plan: { digest: string; count: number }, attempt: number) {
+      return activities.run('apply', {
+        target: targetOf(node),
+        token: jobToken,
+        attempt,
+        planDigest: plan.digest,
+        planned: plan.count,
+        lostTimeoutMs: LIMIT_MS,
+      });
+    }
+
+    it('by SIGKILL of its wrapper is waited for, then lost-killed, and repair reports what it has changed', async () => {
+      const jobToken = token();
+      const plan = await startApply(killed, jobToken);
+      const node = remoteNode(pool, targetOf(killed));
+      await killed.exec('systemctl kill --kill-who=main -s KILL ospatch-job.service');
+      const job = { token: jobToken, phase: 'apply', number: 1 } as const;
+      expect((await node.poll(job, 0, 0)).state).toBe('running');
+      const other = { token: token(), phase: 'refresh', number: 1 } as const;
+      expect((await node.start(other, { waitSeconds: 0 })).state).toBe('busy');
+
+      expect(await applyAgain(killed, jobToken, plan, 1)).toEqual({ state: 'interrupted', how: 'lost-killed' });
+      const repaired = await activities.run('repair', {
+        target: targetOf(killed),
+        token: jobToken,
+        attempt: 1,
+        lostTimeoutMs: LIMIT_MS,
+      });
+      expect(repaired).toMatchObject({
+        state: 'done',
+        result: {
+          error: null,
+          changes: expect.arrayContaining([{ name: 'lab-slow', arch: 'all', from: '1', to: '2' }]),
+        },
+      });
+      const again = await preflight(killed, jobToken, 2);
+      expect(await applyAgain(killed, jobToken, { digest: again.plan.digest, count: 0 }, 2)).toMatchObject({
+        state: 'done',
+        result: { error: null },
+      });
+      expect((await preflight(killed, jobToken, 3)).plan.changes).toEqual([]);
+      expect(aptTransactions(killed).filter((line) => line.includes('lab-slow')).length).toBe(1);
+    });
+
+    it('by a power cut is lost-reboot; preflight repairs the node, and the rest is applied', async () => {
+      const jobToken = token();
+      const plan = await startApply(power, jobToken);
+      await power.powerCut();
+      const outcome = applyAgain(power, jobToken, plan, 1);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      power.start();
+      expect(await outcome).toEqual({ state: 'interrupted', how: 'lost-reboot' });
+      const { facts } = await remoteNode(pool, targetOf(power)).facts();
+      expect(facts.packages.problems.length).toBeGreaterThan(0);
+
+      const again = await preflight(power, jobToken, 2);
+      expect(again.facts.packages.problems).toEqual([]);
+      const rest = { digest: again.plan.digest, count: again.plan.changes.length };
+      expect(await applyAgain(power, jobToken, rest, 2)).toMatchObject({ state: 'done', result: { error: null } });
+      const end = await remoteNode(pool, targetOf(power)).pending();
+      expect(end.state === 'done' && apt.parsePlan(end.result, again.facts.os).plan.changes).toEqual([]);
+    });
+  });
+
+  describe('reboot', () => {
+    it('is a no-op for another boot id', async () => {
+      const node = remoteNode(pool, targetOf(killed));
+      expect(await node.reboot('00000000-0000-0000-0000-000000000000')).toBe('rebooted');
+      expect(killed.bootCount).toBe(1);
+    });
+
+    it('happens once however often it is asked for, and returns the facts of the settled node', async () => {
+      const { facts } = await remoteNode(pool, targetOf(killed)).facts();
+      const input = {
+        target: targetOf(killed),
+        bootId: facts.bootId,
+        failedUnitsBefore: facts.failedUnits,
+        lostTimeoutMs: LIMIT_MS,
+      };
+      const [first, second] = await Promise.all([activities.run('reboot', input), activities.run('reboot', input)]);
+      const third = await activities.run('reboot', input);
+      expect(killed.bootCount).toBe(2);
+      expect(first.bootId).not.toBe(facts.bootId);
+      expect([second.bootId, third.bootId]).toEqual([first.bootId, first.bootId]);
+      expect(first.systemState).toBe('running');
+    });
+
+    it('names the units that failed only since', async () => {
+      await killed.exec(`
+        printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/lab-fails.service
+        systemctl enable -q lab-fails`);
+      const { facts } = await remoteNode(pool, targetOf(killed)).facts();
+      const input = { target: targetOf(killed), bootId: facts.bootId, failedUnitsBefore: [], lostTimeoutMs: LIMIT_MS };
+      await expect(activities.run('reboot', input)).rejects.toMatchObject({
+        type: 'Unhealthy',
+        nonRetryable: true,
+        message: expect.stringContaining('lab-fails.service'),
+      });
+      const knownBefore = { ...input, failedUnitsBefore: ['lab-fails.service'] };
+      expect(await activities.run('reboot', knownBefore)).toMatchObject({ systemState: 'degraded' });
+    });
+  });
+});

@@ -1,0 +1,85 @@
+import { preflightNode } from '../../src/node/preflight';
+import type { Answer } from './fake-node';
+import { fakeSession, factsAnswer, jobAnswer } from './fake-node';
+
+jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+
+const PLAN = `digest ${'a'.repeat(64)}\n`;
+const plan = jobAnswer('done rc=0', { answer: PLAN });
+const repaired = jobAnswer('done rc=0', { answer: '' });
+const unreachableMirror = jobAnswer('done rc=100', { log: 'E: Failed to fetch http://mirror/x\n' });
+
+function preflight(answers: Answer[]) {
+  const session = fakeSession(answers);
+  const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
+  const options = { token: '0123456789abcdef', firstJob: 1010, withoutDrain: false };
+  return { session, commands, end: preflightNode(session, options) };
+}
+
+describe('src/node/preflight', () => {
+  it('takes two calls on a healthy node: facts, and one job that refreshes and plans', async () => {
+    const { end, commands, session } = preflight([factsAnswer(), plan]);
+    expect((await end).plan).toEqual({ changes: [], keptBack: [], digest: 'a'.repeat(64) });
+    expect(commands()).toEqual(['facts', 'start 0123456789abcdef-plan-1010 plan']);
+    expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
+  });
+
+  it('waits for a job of an earlier run and for package locks, and names them', async () => {
+    const { end, session } = preflight([
+      factsAnswer('job=feedfeedfeedfeed-apply-1'),
+      factsAnswer('lock_holder=apt-get (pid 812)'),
+      factsAnswer(),
+      plan,
+    ]);
+    await end;
+    expect(session.shown.map(({ waitingFor }) => waitingFor)).toEqual([
+      'the job feedfeedfeedfeed-apply-1 on the node to end',
+      'package lock held by apt-get (pid 812)',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('repairs an interrupted package database before it plans, under other job numbers than the workflow uses', async () => {
+    const { end, commands } = preflight([
+      factsAnswer('package_problem=dpkg was interrupted'),
+      repaired,
+      factsAnswer(),
+      plan,
+    ]);
+    await end;
+    expect(commands()).toEqual([
+      'facts',
+      'start 0123456789abcdef-repair-1010 repair',
+      'facts',
+      'start 0123456789abcdef-plan-1011 plan',
+    ]);
+  });
+
+  it('fails as PackagesBroken when the repair does not help', async () => {
+    const broken = jobAnswer('done rc=91', { log: 'still broken\n' });
+    await expect(preflight([factsAnswer('package_problem=dpkg was interrupted'), broken]).end).rejects.toMatchObject({
+      type: 'PackagesBroken',
+    });
+  });
+
+  it('tries a mirror that fails again under a new job, and gives up after three times', async () => {
+    const { end, commands } = preflight([factsAnswer(), unreachableMirror, plan]);
+    await end;
+    expect(commands().at(-1)).toBe('start 0123456789abcdef-plan-1011 plan');
+    await expect(preflight([factsAnswer(), unreachableMirror]).end).rejects.toMatchObject({ type: 'Repository' });
+  });
+
+  it('refuses a plan that removes packages before anything is changed, by name', async () => {
+    const removing = jobAnswer('done rc=0', { answer: `${PLAN}out Remv postgresql [15]\n` });
+    await expect(preflight([factsAnswer(), removing]).end).rejects.toMatchObject({
+      type: 'Policy',
+      message: 'the patch of w-1 would remove: postgresql.',
+    });
+  });
+
+  it('refuses to act on a plan it could not read', async () => {
+    const strange = jobAnswer('done rc=0', { answer: `${PLAN}out Inst something new\n` });
+    await expect(preflight([factsAnswer(), strange]).end).rejects.toMatchObject({ type: 'HelperProtocol' });
+  });
+});

@@ -1,0 +1,80 @@
+import { rebootNode } from '../../src/node/reboot';
+import type { Answer } from './fake-node';
+import { fakeSession, factsAnswer, outOfReach } from './fake-node';
+
+let clock = 0;
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => {
+    clock += ms;
+    return Promise.resolve();
+  },
+}));
+
+const OLD = '00000000-0000-0000-0000-000000000000';
+const NEW = '22222222-2222-2222-2222-222222222222';
+const NEWER = '33333333-3333-3333-3333-333333333333';
+const asked = `ospatch 1 state=rebooting boot=${OLD}\n`;
+const old = factsAnswer(`boot_id=${OLD}`);
+const back = (...lines: string[]) => factsAnswer(`boot_id=${NEW}`, ...lines);
+
+function reboot(answers: Answer[], failedUnitsBefore: string[] = []) {
+  const session = fakeSession(answers, { now: () => clock, limitMs: 24 * 3600_000 });
+  return { session, end: rebootNode(session, { bootId: OLD, failedUnitsBefore }) };
+}
+
+describe('src/node/reboot', () => {
+  it('believes in the reboot only when the boot id has changed, and logs in anew for every look', async () => {
+    const { end, session } = reboot([asked, old, old, outOfReach(), outOfReach(), back(), back()]);
+    expect((await end).bootId).toBe(NEW);
+    expect(session.transport.closed).toBe(6);
+  });
+
+  it('waits until systemd has settled', async () => {
+    const { end, session } = reboot([
+      asked,
+      back('system_state=starting'),
+      back('system_state=starting'),
+      back(),
+      back(),
+    ]);
+    expect((await end).systemState).toBe('running');
+    expect(session.shown).toContainEqual({ waitingFor: 'systemd on the node, which is starting' });
+  });
+
+  it('fails as RebootFailed when the node keeps answering with the old boot id for five minutes', async () => {
+    const started = clock;
+    await expect(reboot([asked, old]).end).rejects.toMatchObject({ type: 'RebootFailed' });
+    expect(clock - started).toBeGreaterThan(5 * 60_000);
+    expect(clock - started).toBeLessThan(6 * 60_000);
+  });
+
+  it('fails as Unhealthy on units that failed only since, by name', async () => {
+    const degraded = back('system_state=degraded', 'failed_unit=old.service', 'failed_unit=new.service');
+    await expect(reboot([asked, degraded], ['old.service']).end).rejects.toMatchObject({
+      type: 'Unhealthy',
+      message: 'w-1 came back with failed units: new.service.',
+    });
+    expect((await reboot([asked, degraded], ['old.service', 'new.service']).end).systemState).toBe('degraded');
+  });
+
+  it('fails as Unhealthy when systemd does not settle within ten minutes', async () => {
+    await expect(reboot([asked, back('system_state=starting')]).end).rejects.toMatchObject({ type: 'Unhealthy' });
+  });
+
+  it('waits again when the node reboots once more, and fails when it does not stop', async () => {
+    const again = factsAnswer(`boot_id=${NEWER}`);
+    expect((await reboot([asked, back(), again, again]).end).bootId).toBe(NEWER);
+    const loop = Array.from({ length: 20 }, (_, i) =>
+      factsAnswer(`boot_id=4444444${i % 10}-4444-4444-4444-44444444444${i % 10}`),
+    );
+    await expect(reboot([asked, ...loop]).end).rejects.toMatchObject({
+      message: expect.stringContaining('keeps rebooting'),
+    });
+  });
+
+  it('waits for a job that still runs, and only looks when the reboot has happened already', async () => {
+    const busy = `ospatch 1 state=busy holder=x boot=${OLD}\n`;
+    expect((await reboot([busy, asked, back(), back()]).end).bootId).toBe(NEW);
+    expect((await reboot([`ospatch 1 state=rebooted boot=${NEW}\n`, back(), back()]).end).bootId).toBe(NEW);
+  });
+});

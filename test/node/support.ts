@@ -1,0 +1,97 @@
+/** What the tests on real nodes share. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { DefaultLogger } from '@temporalio/worker';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { NodeActivities } from '../../src/activities/types';
+import { createNodeActivities } from '../../src/activities/node';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { NodeTarget } from '../../src/domain/spec';
+import { RemoteNode } from '../../src/node/remote-node';
+import type { ExecOptions, ExecResult, Transport, TransportPool } from '../../src/ssh/transport';
+
+export function token(): string {
+  return randomBytes(8).toString('hex');
+}
+
+export function targetOf(node: LabNode, ssh: Partial<NodeTarget['ssh']> = {}): NodeTarget {
+  return {
+    cluster: 'lab',
+    name: node.name,
+    host: node.host,
+    ssh: { user: 'root', port: node.port, identity: 'lab', helper: 'auto', ...ssh },
+    hostKeys: [node.hostKey],
+  };
+}
+
+/** Counts the round trips of everything that goes through it. */
+export class CountingTransport implements Transport {
+  commands: string[] = [];
+
+  constructor(private readonly inner: Transport) {}
+
+  exec(command: string, options?: ExecOptions): Promise<ExecResult> {
+    this.commands.push(command);
+    return this.inner.exec(command, options);
+  }
+
+  close(): void {
+    this.inner.close();
+  }
+}
+
+export function transportTo(pool: TransportPool, target: NodeTarget): CountingTransport {
+  const { name, host, ssh, hostKeys } = target;
+  const { port, user, identity } = ssh;
+  return new CountingTransport(pool.transport({ name, host, port, user, identity, hostKeys }));
+}
+
+export function remoteNode(pool: TransportPool, target: NodeTarget): RemoteNode {
+  return new RemoteNode(target, transportTo(pool, target));
+}
+
+type ReturnOf<N extends keyof NodeActivities> = NodeActivities[N] extends (input: never) => Promise<infer R>
+  ? R
+  : never;
+
+export interface ActivityRunner {
+  run<N extends keyof NodeActivities>(name: N, input: Parameters<NodeActivities[N]>[0]): Promise<ReturnOf<N>>;
+  /** Everything said by heartbeat so far. */
+  heartbeats: { done?: number; waitingFor?: string; unreachableMs: number }[];
+}
+
+/** Runs activities as a worker would, each in an environment of its own. */
+export function activityRunner(pool: TransportPool): ActivityRunner {
+  const activities = createNodeActivities({ pool, log: { info: () => undefined, warn: () => undefined } });
+  const heartbeats: ActivityRunner['heartbeats'] = [];
+  return {
+    heartbeats,
+    run: async (name, input) => {
+      const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+      environment.on('heartbeat', (details) => heartbeats.push(details as ActivityRunner['heartbeats'][number]));
+      const activity = activities[name] as (input: unknown) => Promise<never>;
+      return environment.run(activity, input);
+    },
+  };
+}
+
+/** The transactions apt itself recorded on the node, by the packages in them. */
+export function aptTransactions(node: LabNode): string[] {
+  return readFileSync(`${node.rootDir}/var/log/apt/history.log`, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Upgrade: ') || line.startsWith('Install: '));
+}
+
+/** The one line of `command`'s output on the node. */
+export async function ask(node: LabNode, command: string): Promise<string> {
+  const { stdout } = await node.exec(command);
+  return stdout.trim();
+}
+
+export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 90_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`${what} has not happened within ${timeoutMs / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

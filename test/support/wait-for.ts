@@ -1,0 +1,16 @@
+/** Waits until `condition` answers something other than false, null or undefined, and returns that. */
+export async function waitFor<T>(
+  condition: () => T | Promise<T>,
+  options: { what: string; timeoutMs?: number; pollMs?: number },
+): Promise<Exclude<T, false | null | undefined>> {
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== false && value !== null && value !== undefined) return value as Exclude<T, false | null | undefined>;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain for ${options.what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, options.pollMs ?? 100);
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+import { cacheDir } from '../../src/dev/host';
+import { withLock } from '../../src/dev/owner-lock';
+
+const SRC = path.join(__dirname, '../../src');
+const KEPT_BUNDLES = 5;
+
+/**
+ * The workflows as `Worker.create({ workflowBundle })` takes them. Bundled once for all test files, from the sources,
+ * again whenever these have changed.
+ */
+export async function workflowBundle(): Promise<{ codePath: string }> {
+  const dir = cacheDir('test-bundles');
+  const codePath = path.join(dir, `${sourceDigest()}.js`);
+  await withLock(
+    path.join(dir, 'lock'),
+    () => undefined,
+    async () => {
+      if (existsSync(codePath)) return;
+      const { code } = await bundleWorkflowCode({
+        workflowsPath: path.join(SRC, 'workflows/index.ts'),
+        payloadConverterPath: path.join(SRC, 'workflows/payload-converter.ts'),
+        logger: new DefaultLogger('ERROR'),
+      });
+      removeOldest(dir);
+      writeFileSync(`${codePath}.tmp`, code);
+      renameSync(`${codePath}.tmp`, codePath);
+    },
+  );
+  return { codePath };
+}
+
+function sourceDigest(): string {
+  const hash = createHash('sha256');
+  for (const folder of ['domain', 'workflows', 'activities']) {
+    const names = readdirSync(path.join(SRC, folder), { recursive: true }).map(String);
+    for (const name of names.filter((file) => file.endsWith('.ts')).sort()) {
+      hash.update(name).update(readFileSync(path.join(SRC, folder, name)));
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function removeOldest(dir: string): void {
+  const bundles = readdirSync(dir).filter((name) => name.endsWith('.js'));
+  for (const name of bundles.slice(0, Math.max(0, bundles.length - KEPT_BUNDLES))) rmSync(path.join(dir, name));
+}

@@ -1,0 +1,294 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { ClusterHistory } from '../../src/domain/messages';
+import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
+import { clusterSpec } from '../support/builders';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+
+jest.setTimeout(60_000);
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start();
+});
+
+afterAll(() => harness.stop());
+
+function spec(cluster: TestCluster, patching: Partial<Patching> = {}, names?: string[]): SelfManagedSpec {
+  return clusterSpec(names, patching, cluster.name);
+}
+
+function history(handle: WorkflowHandle): Promise<ClusterHistory> {
+  return handle.query('history');
+}
+
+describe('workflows/cluster', () => {
+  it('patches every node once on boot, workers first, and is ready then', () =>
+    harness.withWorker(async (cluster) => {
+      expect((await cluster.apply(spec(cluster, { patchOnBoot: true }))).result).toBe('created');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      expect(status).toMatchObject({ state: 'idle', ready: true, lastRun: { trigger: 'boot', outcome: 'succeeded', patched: 3 } });
+      expect(status.nodes[0]).toMatchObject({
+        state: 'patched',
+        bootPatch: 'done',
+        patchedVersion: 'Debian GNU/Linux 12.15',
+        lastAppliedPatchTime: expect.stringMatching(/^\d{4}-.*Z$/),
+        pendingUpdates: 0,
+      });
+    }));
+
+  it('carries out a bare signal and calls nodes with nothing to do up to date', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-2').pending = [];
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ trigger: 'on-demand', patched: 2, upToDate: 1 });
+      expect(cluster.nodes.node('w-2').applies).toBe(0);
+    }));
+
+  it('reboots a node that asks for it only when allowed', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(spec(cluster, { rebootIfRequired: false }));
+      await cluster.handle.signal('patchNow');
+      const restricted = await cluster.untilIdle(1);
+      expect(restricted.nodes.find((node) => node.name === 'w-1')).toMatchObject({ state: 'reboot-pending', rebootRequired: true });
+      expect(cluster.nodes.node('w-1').reboots).toBe(0);
+
+      await cluster.apply(spec(cluster, { rebootIfRequired: true }));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const allowed = await cluster.untilIdle(2);
+      expect(allowed.nodes.find((node) => node.name === 'w-1')).toMatchObject({ state: 'patched', rebootRequired: false });
+      expect(cluster.nodes.node('w-1').reboots).toBe(1);
+    }));
+
+  it('notices within hours that somebody rebooted a reboot-pending node', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(spec(cluster, { rebootIfRequired: false }));
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      cluster.nodes.node('w-1').rebootRequired = false;
+      await cluster.env.sleep('365 minutes');
+      expect((await cluster.status()).nodes.find((node) => node.name === 'w-1')?.state).toBe('patched');
+    }));
+
+  it('stops at a failed node and calls the others not tried', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key.', remedy: 'add it' };
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
+      expect(status.nodes.map((node) => node.state)).toEqual(['not-tried', 'failed', 'not-tried']);
+      expect(status.nodes[1]?.lastError).toEqual({ type: 'AuthFailed', message: 'w-1 refused the key.', remedy: 'add it' });
+    }));
+
+  it('goes on after a failed node when told to', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'no' };
+      await cluster.apply(spec(cluster, { rollout: { order: 'control-planes-first', onFailure: 'continue' } }));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['cp-1', 'w-1', 'w-2']);
+      expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2 });
+    }));
+
+  it('lets the node in flight finish when paused, and goes on with the same run when resumed', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
+      release();
+      const paused = await cluster.until('the run is put down', (status) => status.state === 'paused');
+      expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1']);
+      await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+        cause: { type: 'Refused', message: expect.stringContaining('paused by ann') },
+      });
+      await cluster.handle.signal('resume');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+    }));
+
+  it('finishes the package transaction in flight when the run is cancelled, and starts nothing else', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({ run: 1 });
+      await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
+      release();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'cancelled', rebootPending: 1, notTried: 2 });
+      expect(cluster.nodes.node('w-1')).toMatchObject({ applies: 1, reboots: 0 });
+      expect(status.nodes[1]).toMatchObject({ state: 'reboot-pending', lastAppliedPatchTime: expect.any(String) });
+    }));
+
+  it('gives up a node at once when the run is cancelled before anything changed there', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'preflight');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.signal('cancelRun');
+      const status = await cluster.untilIdle(1);
+      release();
+      expect(status.nodes[1]).toMatchObject({ state: 'not-tried', lastOutcome: 'cancelled' });
+      expect(cluster.nodes.node('w-1').applies).toBe(0);
+    }));
+
+  it('takes reboots, removed nodes and new nodes into account in the middle of a run', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const answer = await cluster.apply(spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']));
+      expect(answer.result).toBe('updated');
+      release();
+      const status = await cluster.untilIdle(2);
+      expect(status.nodes.map((node) => [node.name, node.state])).toEqual([
+        ['cp-1', 'patched'],
+        ['w-1', 'reboot-pending'],
+        ['w-3', 'patched'],
+      ]);
+      expect(cluster.nodes.order).toEqual(['w-1', 'cp-1', 'w-3']);
+      const { runs } = await history(cluster.handle);
+      expect(runs.map((run) => [run.trigger, run.total, run.notTried])).toEqual([
+        ['on-demand', 3, 1],
+        ['boot', 1, 0],
+      ]);
+    }));
+
+  it('merges what is asked for during a run into one follow-up run', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const ask = (nodes: string[], requestId: string): Promise<unknown> =>
+        cluster.handle.executeUpdate('patchNow', { args: [{ nodes, requestId }] });
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect(await ask(['cp-1'], 'b')).toEqual({ run: 2, started: false, after: 1 });
+      release();
+      await cluster.untilIdle(2);
+      const { runs } = await history(cluster.handle);
+      expect(runs.map((run) => run.total)).toEqual([3, 2]);
+      // The id is known in later generations of the workflow, too.
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect((await cluster.status()).run).toBeNull();
+    }));
+
+  it('applies a schedule given while it sleeps, at once', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      await cluster.env.sleep('3 days');
+      const now = new Date(await cluster.env.currentTimeMs());
+      const soon = new Date(Math.ceil(now.getTime() / 60_000) * 60_000 + 2 * 3_600_000);
+      await cluster.apply(
+        spec(cluster, {
+          schedule: {
+            custom: { month: soon.getUTCMonth() + 1, day: soon.getUTCDate(), hour: soon.getUTCHours(), minute: soon.getUTCMinutes() },
+            startWithin: '24h',
+          },
+        }),
+      );
+      const planned = await cluster.until('the window is known', (status) => status.nextWindow !== null);
+      expect(Date.parse(planned.nextWindow ?? '')).toBe(soon.getTime());
+      await cluster.env.sleep('125 minutes');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ trigger: 'schedule' });
+      expect(Math.abs(Date.parse(status.lastRun?.startedAt ?? '') - soon.getTime())).toBeLessThan(60_000);
+      expect((await history(cluster.handle)).windows).toEqual([{ at: expect.any(String), result: 'run 1' }]);
+    }));
+
+  it('survives any garbage that is sent to it, and says what it refused', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runNews', 'noSuchSignal']) {
+        for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }]) await cluster.handle.signal(signal, garbage);
+      }
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+      expect(refused.lastRefusal).toMatchObject({ what: 'signal noSuchSignal', why: expect.stringContaining('no such signal') });
+      expect(refused).toMatchObject({ state: 'idle', run: null, paused: null });
+      await cluster.handle.signal('patchNow', { nodes: ['nobody'] });
+      const named = await cluster.until('the next refusal', (status) => status.lastRefusal?.what === 'patchNow');
+      expect(named.lastRefusal?.why).toMatch(/no such node: nobody/);
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
+    }));
+
+  it('survives payloads that no converter can read', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      for (const payload of [
+        { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('{"broken') },
+        { metadata: { encoding: Buffer.from('no/such') }, data: Buffer.from([0, 255]) },
+        { metadata: {}, data: Buffer.from('x') },
+      ]) {
+        await cluster.env.client.workflowService.signalWorkflowExecution({
+          namespace: cluster.env.client.options.namespace,
+          workflowExecution: { workflowId: cluster.handle.workflowId },
+          signalName: 'patchNow',
+          input: { payloads: [payload] },
+        });
+      }
+      const status = await cluster.until('a refusal is filed', (one) => one.lastRefusal !== null);
+      expect(status.lastRefusal?.why).toContain('unreadable payload');
+      expect(status.run).toBeNull();
+    }));
+
+  it('refuses an update of unknown name and a spec that is none, and stays as it was', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      await expect(cluster.handle.executeUpdate('frobnicate', { args: [] })).rejects.toThrow();
+      for (const garbage of [null, 42, { spec: {} }, { spec: { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } }]) {
+        await expect(cluster.handle.executeUpdate('applySpec', { args: [garbage] })).rejects.toThrow();
+      }
+      expect(await cluster.handle.query('spec')).toEqual(spec(cluster));
+    }));
+
+  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)('lists a cluster of type %s and never patches it', (type) =>
+    harness.withWorker(async (cluster) => {
+      const answer = await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type });
+      expect(answer).toMatchObject({ result: 'created', notice: expect.stringContaining('not available') });
+      await cluster.handle.signal('patchNow');
+      await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({ cause: { type: 'Refused' } });
+      const status = await cluster.status();
+      expect(status).toMatchObject({ state: 'not-patchable', run: null, lastRun: null, lastRefusal: { what: 'patchNow' } });
+    }));
+
+  it('removes a cluster after its run was cancelled with clean-up, and starts empty when applied again', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster, { patchOnBoot: true }));
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const { handle } = cluster;
+      expect(await handle.executeUpdate('remove', { args: [{ by: 'ann' }] })).toEqual({ run: 1 });
+      await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({ cause: { type: 'Refused' } });
+      release();
+      expect(await handle.result()).toMatchObject({ lastRun: { outcome: 'cancelled' } });
+      expect(cluster.nodes.node('w-1').applies).toBe(1);
+
+      expect((await cluster.apply(spec(cluster))).result).toBe('created');
+      expect(await cluster.status()).toMatchObject({ state: 'idle', lastRun: null });
+    }));
+
+  it('takes a cancel from the Temporal UI for a removal', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      await cluster.handle.cancel();
+      expect(await cluster.handle.result()).toMatchObject({ state: 'removing', run: null });
+    }));
+});

@@ -1,0 +1,227 @@
+/**
+ * A Temporal server that skips time, a real worker with the real workflows, and simulated nodes behind the activity
+ * interfaces. Everything but the nodes is the product.
+ */
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import type { WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { createClusterActivities } from '../../src/activities/cluster';
+import type { AuditRecord, ClusterActivities } from '../../src/activities/cluster-types';
+import type { NodeActivities } from '../../src/activities/types';
+import { findTemporal } from '../../src/dev/temporal-binary';
+import { findTestServer } from '../../src/dev/test-server';
+import { clusterWorkflowId } from '../../src/domain/ids';
+import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
+import type { ErrorInfo } from '../../src/domain/errors';
+import type { ClusterSpec } from '../../src/domain/spec';
+import { applySpecUpdate, statusQuery } from '../../src/workflows/messages';
+import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes';
+import { nodeFacts, packageChange, patchPlan } from '../support/builders';
+
+const WORKFLOWS = join(__dirname, '../../src/workflows');
+
+/** What a simulated node is like; tests change it as they go. */
+export interface SimulatedNode {
+  pending: string[];
+  /** Packages in `pending` that ask for a reboot once applied. */
+  asksForReboot: boolean;
+  rebootRequired: boolean;
+  reboots: number;
+  applies: number;
+  osVersion: string;
+  /** Thrown by the next preflight. */
+  preflightError: ErrorInfo | null;
+  /** Held by tests that need a node in flight: preflight and apply wait for it. */
+  gate: { step: 'preflight' | 'apply'; open: Promise<void> } | null;
+}
+
+export class SimulatedNodes {
+  private readonly nodes = new Map<string, SimulatedNode>();
+  readonly audit: AuditRecord[] = [];
+  readonly order: string[] = [];
+
+  node(name: string): SimulatedNode {
+    const known = this.nodes.get(name);
+    if (known !== undefined) return known;
+    const fresh: SimulatedNode = {
+      pending: ['openssl'],
+      asksForReboot: false,
+      rebootRequired: false,
+      reboots: 0,
+      applies: 0,
+      osVersion: 'Debian GNU/Linux 12.14',
+      preflightError: null,
+      gate: null,
+    };
+    this.nodes.set(name, fresh);
+    return fresh;
+  }
+
+  /** Holds the node before `step` until the returned function is called. */
+  hold(name: string, step: 'preflight' | 'apply'): () => void {
+    let release = (): void => undefined;
+    const open = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.node(name).gate = { step, open };
+    return release;
+  }
+
+  activities(): NodeActivities {
+    const facts = (name: string): ReturnType<typeof nodeFacts> => {
+      const node = this.node(name);
+      return nodeFacts({
+        osVersion: node.osVersion,
+        bootId: `boot-${node.reboots}`,
+        reboot: { required: node.rebootRequired, reasons: node.rebootRequired ? ['simulated'] : [] },
+      });
+    };
+    const gate = async (name: string, step: 'preflight' | 'apply'): Promise<void> => {
+      const { gate: held } = this.node(name);
+      if (held?.step === step) await held.open;
+    };
+    return {
+      preflight: async ({ target }) => {
+        this.order.push(target.name);
+        await gate(target.name, 'preflight');
+        const node = this.node(target.name);
+        if (node.preflightError !== null) {
+          const { type, message } = node.preflightError;
+          throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [node.preflightError] });
+        }
+        return { facts: facts(target.name), plan: patchPlan(...node.pending) };
+      },
+      apply: async ({ target }) => {
+        await gate(target.name, 'apply');
+        const node = this.node(target.name);
+        const changes = node.pending.map((name) => packageChange(name));
+        node.pending = [];
+        node.applies += 1;
+        node.osVersion = 'Debian GNU/Linux 12.15';
+        node.rebootRequired ||= node.asksForReboot;
+        return { state: 'done', result: { changes, keptConfigFiles: [], error: null, logBytes: 1 } };
+      },
+      repair: () => Promise.resolve({ state: 'done', result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1 } }),
+      reboot: async ({ target }) => {
+        const node = this.node(target.name);
+        node.reboots += 1;
+        node.rebootRequired = false;
+        return facts(target.name);
+      },
+      readFacts: ({ target }) => Promise.resolve(facts(target.name)),
+      checkNode: ({ target }) =>
+        Promise.resolve({ node: target.name, ok: true, facts: facts(target.name), pending: 0, changes: [] }),
+      readLog: () => Promise.resolve({ log: 'log', truncated: false }),
+    };
+  }
+
+  clusterActivities(): ClusterActivities {
+    return {
+      ...createClusterActivities({ info: () => undefined }),
+      recordAudit: (record) => {
+        this.audit.push(record);
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+export class Harness {
+  private constructor(
+    readonly env: TestWorkflowEnvironment,
+    private readonly bundle: WorkflowBundleWithSourceMap,
+  ) {}
+
+  /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
+  static async start(server: 'time-skipping' | 'real' = 'time-skipping'): Promise<Harness> {
+    Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
+    });
+    const [env, bundle] = await Promise.all([
+      server === 'real' ? startRealServer() : startTimeSkippingServer(),
+      bundleWorkflowCode({
+        workflowsPath: WORKFLOWS,
+        payloadConverterPath: join(WORKFLOWS, 'payload-converter.ts'),
+        logger: new DefaultLogger('ERROR'),
+      }),
+    ]);
+    return new Harness(env, bundle);
+  }
+
+  async stop(): Promise<void> {
+    await this.env.teardown();
+  }
+
+  /** Runs `body` with a worker of its own task queue; `clusterName` is unique to the test. */
+  async withWorker(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
+    const name = `t-${randomUUID().slice(0, 8)}`;
+    const nodes = new SimulatedNodes();
+    const worker = await Worker.create({
+      connection: this.env.nativeConnection,
+      taskQueue: name,
+      workflowBundle: this.bundle,
+      activities: { ...nodes.activities(), ...nodes.clusterActivities() },
+    });
+    await worker.runUntil(body(new TestCluster(this.env, name, nodes)));
+  }
+}
+
+async function startTimeSkippingServer(): Promise<TestWorkflowEnvironment> {
+  const executable = await findTestServer(() => undefined);
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+}
+
+async function startRealServer(): Promise<TestWorkflowEnvironment> {
+  const path = await findTemporal(() => undefined);
+  const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
+  return TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path }, searchAttributes } });
+}
+
+/** One cluster under test. */
+export class TestCluster {
+  constructor(
+    readonly env: TestWorkflowEnvironment,
+    readonly name: string,
+    readonly nodes: SimulatedNodes,
+  ) {}
+
+  get handle(): WorkflowHandle {
+    return this.env.client.workflow.getHandle(clusterWorkflowId(this.name));
+  }
+
+  async apply(spec: ClusterSpec): Promise<ApplySpecAnswer> {
+    const applyId = randomUUID();
+    // Two calls: the time-skipping server now and then fails both halves of an update-with-start.
+    const handle = await this.env.client.workflow.start('cluster', {
+      workflowId: clusterWorkflowId(this.name),
+      taskQueue: this.name,
+      args: [{ spec, applyId }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    return this.env.client.workflow.getHandle(handle.workflowId).executeUpdate(applySpecUpdate, { args: [{ spec, applyId }] });
+  }
+
+  status(): Promise<ClusterStatus> {
+    return this.handle.query(statusQuery);
+  }
+
+  /** Lets the server's time pass until the status is as wanted, at most an hour of it, in steps of a second. */
+  async until(what: string, wanted: (status: ClusterStatus) => boolean): Promise<ClusterStatus> {
+    for (let second = 0; second < 3600; second += 1) {
+      const status = await this.status();
+      if (wanted(status)) return status;
+      await this.env.sleep('1 second');
+    }
+    throw new Error(`an hour has passed and not ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
+  }
+
+  untilIdle(runs: number): Promise<ClusterStatus> {
+    return this.until(`run ${runs} has ended`, (status) => status.run === null && (status.lastRun?.number ?? 0) >= runs);
+  }
+}
+

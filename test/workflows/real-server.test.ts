@@ -1,0 +1,86 @@
+/** What the time-skipping server does not do as the real one does. */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { clusterWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
+import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
+import { clusterSpec } from '../support/builders';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+function spec(cluster: TestCluster, patching: Partial<Patching> = {}): SelfManagedSpec {
+  return clusterSpec(undefined, patching, cluster.name);
+}
+
+describe('workflows/cluster on a real server', () => {
+  it('settles the nodes of a rollout that somebody terminated and goes on living', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.env.client.workflow.getHandle(rolloutWorkflowId(cluster.name, 1)).terminate('by hand');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, notTried: 2 });
+      // The orphaned node patch still holds the node: the next run waits for it instead of working beside it.
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('run 2 is in progress', (one) => one.run?.number === 2);
+      release();
+      expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded' });
+      expect(cluster.nodes.node('w-1').applies).toBe(1);
+    }));
+
+  it('can be found by state and next window where the search attributes are registered', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster, { schedule: { preset: 'weekly', startWithin: '1h' } }));
+      await cluster.until('the window is known', (status) => status.nextWindow !== null);
+      const query = `PatchCluster = "${cluster.name}" AND PatchState = "idle" AND PatchNextWindow > "2020-01-01T00:00:00Z"`;
+      const found: string[] = [];
+      for (let tries = 0; tries < 50 && found.length === 0; tries += 1) {
+        for await (const execution of cluster.env.client.workflow.list({ query })) found.push(execution.workflowId);
+        await cluster.env.sleep(100);
+      }
+      expect(found).toEqual([clusterWorkflowId(cluster.name)]);
+    }));
+
+  it('starts a fresh history after each run and keeps everything it knows', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const first = (await cluster.handle.describe()).runId;
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      await cluster.until('the history is fresh', () => true);
+      const second = (await cluster.env.client.workflow.getHandle(cluster.handle.workflowId).describe()).runId;
+      expect(second).not.toBe(first);
+      expect((await cluster.status()).nodes).toEqual(status.nodes);
+    }));
+
+  it('cannot be started twice under one name', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const again = cluster.env.client.workflow.start('cluster', {
+        workflowId: clusterWorkflowId(cluster.name),
+        taskQueue: cluster.name,
+        args: [{ spec: spec(cluster) }],
+      });
+      await expect(again).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
+    }));
+
+  it('fails at once, with the reason, when it is started by hand with no valid spec', () =>
+    harness.withWorker(async (cluster) => {
+      for (const args of [[], [null], [{ spec: { name: cluster.name } }]]) {
+        const handle = await cluster.env.client.workflow.start('cluster', {
+          workflowId: clusterWorkflowId(cluster.name),
+          taskQueue: cluster.name,
+          args,
+        });
+        await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'InvalidSpec' } });
+      }
+    }));
+});

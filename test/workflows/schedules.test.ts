@@ -1,0 +1,96 @@
+/** A year of each schedule, with its daylight-saving changes, against a calendar that was made without the product. */
+import type { Schedule } from '../../src/domain/spec';
+import { type Wall, dayNumber, startsBetween } from '../support/calendar';
+import { clusterSpec } from '../support/builders';
+import { Harness } from './harness';
+
+const DAY_MS = 24 * 3_600_000;
+const YEAR_MS = 370 * DAY_MS;
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start();
+});
+
+afterAll(() => harness.stop());
+
+interface Case {
+  schedule: Schedule;
+  zone: string;
+  wanted: (wall: Wall) => boolean;
+  hour?: number;
+  minute?: number;
+  atLeast: number;
+}
+
+const ANCHOR = dayNumber({ year: 2024, month: 1, day: 7 });
+const sunday = (wall: Wall): boolean => wall.weekday === 0;
+
+const CASES: [string, Case][] = [
+  ['weekly in Berlin', { schedule: { preset: 'weekly', startWithin: '1h' }, zone: 'Europe/Berlin', wanted: sunday, atLeast: 52 }],
+  [
+    'every two weeks in Santiago, where the clock skips midnight',
+    {
+      schedule: { preset: 'every-2-weeks', startWithin: '1h' },
+      zone: 'America/Santiago',
+      wanted: (wall) => sunday(wall) && (dayNumber(wall) - ANCHOR) % 14 === 0,
+      atLeast: 26,
+    },
+  ],
+  [
+    'monthly in New York',
+    { schedule: { preset: 'monthly', startWithin: '24h' }, zone: 'America/New_York', wanted: ({ day }) => day === 1, atLeast: 12 },
+  ],
+  [
+    'every two months in Sydney',
+    {
+      schedule: { preset: 'every-2-months', startWithin: '24h' },
+      zone: 'Australia/Sydney',
+      wanted: ({ day, month }) => day === 1 && month % 2 === 1,
+      atLeast: 6,
+    },
+  ],
+  [
+    'once a year at an exact minute',
+    {
+      schedule: { custom: { month: 3, day: 28, hour: 2, minute: 30 }, startWithin: '24h' },
+      zone: 'Europe/Berlin',
+      wanted: ({ month, day }) => month === 3 && day === 28,
+      hour: 2,
+      minute: 30,
+      atLeast: 1,
+    },
+  ],
+  [
+    'by a cron expression, every Sunday at half past two, also when that time is skipped or comes twice',
+    {
+      schedule: { cron: '30 2 * * SUN', startWithin: '1h' },
+      zone: 'Europe/Berlin',
+      wanted: sunday,
+      hour: 2,
+      minute: 30,
+      atLeast: 52,
+    },
+  ],
+];
+
+describe('workflows/schedules', () => {
+  it.each(CASES)('starts a run %s, for a year', (_what, { schedule, zone, wanted, hour, minute, atLeast }) =>
+    harness.withWorker(async (cluster) => {
+      const begin = await cluster.env.currentTimeMs();
+      cluster.nodes.node('w-1').pending = [];
+      await cluster.apply(clusterSpec(['w-1'], { schedule, timeZone: zone }, cluster.name));
+      await cluster.env.sleep(YEAR_MS);
+      const end = await cluster.env.currentTimeMs();
+      const expected = startsBetween(zone, begin, end, wanted, hour, minute);
+      const actual = cluster.nodes.audit.map(({ result }) => Math.floor(Date.parse(result.startedAt) / 60_000) * 60_000);
+      expect(expected.length).toBeGreaterThanOrEqual(atLeast);
+      expect(actual.map((start) => new Date(start).toISOString())).toEqual(
+        expected.map((start) => new Date(start).toISOString()),
+      );
+      expect(cluster.nodes.audit.every(({ trigger }) => trigger === 'schedule')).toBe(true);
+      await cluster.handle.terminate();
+    }),
+  );
+});
