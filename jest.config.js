@@ -25,6 +25,7 @@ module.exports = {
     },
     { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
+    { ...slow, displayName: 'record', testMatch: ['<rootDir>/test/replay/**/*.record.ts'] },
     {
       ...slow,
       displayName: 'node',

@@ -1,5 +1,6 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { NodeStep } from '../domain/node-report';
 import type { NodeTarget } from '../domain/spec';
 import { checkReadiness } from '../node/check';
@@ -20,6 +21,8 @@ import type { NodeActivities } from './types';
 export interface ActivityLog {
   info(fields: Record<string, unknown>, message: string): void;
   warn(fields: Record<string, unknown>, message: string): void;
+  /** A mistake of ours. */
+  error(fields: Record<string, unknown>, message: string): void;
 }
 
 export interface NodeActivityDeps {
@@ -72,7 +75,10 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       return body({ node, outage, signal, now, show });
     }).catch((error: unknown) => {
       const failure = toApplicationFailure(error, attempt);
-      deps.log.info({ ...fields, attempt, error: failure.message }, 'node activity ended early');
+      // The stack is for the log of the worker only; a failure in a workflow history carries none.
+      if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
+        deps.log.error({ ...fields, attempt, err: error }, 'unexpected error in a node activity');
+      } else deps.log.info({ ...fields, attempt, error: failure.message }, 'node activity ended early');
       throw failure;
     });
   }

@@ -42,16 +42,17 @@ export async function appendKnownHosts(path: string, lines: readonly string[]): 
 }
 
 function cannot(what: 'read' | 'write', path: string, cause: unknown): OspatchError {
+  const done = what === 'read' ? 'read' : 'written';
   return new OspatchError(
     {
       type: 'Usage',
-      message: `${path} cannot be ${what === 'read' ? 'read' : 'written'}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      remedy: `see that you may ${what} the file and its directory`,
+      message: `${path} cannot be ${done} (${codeOf(cause)}).`,
+      remedy: `see that its directory exists and that you may ${what} the file`,
     },
     { cause },
   );
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown reason';
 }

@@ -4,8 +4,11 @@ import { formatClock, oneLine, ownZone } from './render/text';
 
 const PINO_WARN = 40;
 const PINO_ERROR = 50;
-// Every line has these, and nobody who watches needs them.
-const BORING: readonly string[] = ['level', 'time', 'pid', 'hostname', 'msg'];
+// Nobody who watches needs them: every line has them, or an audit line has them for machines.
+const BORING: readonly string[] = [
+  ...['level', 'time', 'pid', 'hostname', 'msg', 'audit', 'token'],
+  ...['startedAt', 'endedAt', 'appliedAt'],
+];
 
 /** Takes the JSON log lines of a worker and prints them for people: time, what, and the fields that matter. */
 export function humanLog(context: CliContext): { write(line: string): void } {

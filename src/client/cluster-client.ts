@@ -273,9 +273,7 @@ export class ClusterClient {
     for (let at = 0; at < settled.length; at += READS_AT_ONCE) {
       const batch = settled.slice(at, at + READS_AT_ONCE);
       nodes.push(
-        ...(await Promise.all(
-          batch.map(async (one) => ({ settled: one, record: await this.recordOf(cluster, one) })),
-        )),
+        ...(await Promise.all(batch.map(async (one) => ({ settled: one, record: await this.recordOf(cluster, one) })))),
       );
     }
     return { run, summary: runs.find((one) => one.number === run) ?? null, nodes };
@@ -334,11 +332,21 @@ export class ClusterClient {
       const record = await this.recordOf(cluster, settled);
       if (record !== null) return record.token;
     } else {
-      const handle = this.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
-      const record: NodePatchResult = await this.call(cluster, () => handle.query(nodePatchQuery));
-      if (record.run === run) return record.token;
+      const record = await this.runningRecord(cluster, node);
+      if (record?.run === run) return record.token;
     }
     throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there.` });
+  }
+
+  /** The record of the node patch in progress; null when there is none. */
+  private async runningRecord(cluster: string, node: string): Promise<NodePatchResult | null> {
+    const handle = this.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
+    try {
+      return await this.call(cluster, () => handle.query(nodePatchQuery));
+    } catch (error) {
+      if (error instanceof OspatchError && error.type === 'NotFound') return null;
+      throw error;
+    }
   }
 
   private async targets(cluster: string): Promise<NodeTarget[]> {
@@ -374,14 +382,19 @@ export class ClusterClient {
   }
 
   /** Every call has a deadline, and every failure becomes a sentence. */
-  private async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {
+  private async call<T>(
+    cluster: string | null,
+    body: () => Promise<T>,
+    deadlineMs = this.session.deadlineMs,
+  ): Promise<T> {
     const { client, address, namespace, taskQueue } = this.session;
     const context = { address, namespace, cluster, deadlineMs };
     try {
       return await client.withDeadline(Date.now() + deadlineMs, body);
     } catch (error) {
       const described = toClientError(error, context);
-      if (described instanceof OspatchError && described.type === 'NoWorker') throw await this.whyNoAnswer(described, taskQueue);
+      if (described instanceof OspatchError && described.type === 'NoWorker')
+        throw await this.whyNoAnswer(described, taskQueue);
       throw described;
     }
   }

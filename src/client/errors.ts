@@ -1,6 +1,7 @@
 /** Turns what Temporal's client throws into sentences for people. */
 import {
   ApplicationFailure,
+  NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowFailedError,
@@ -36,9 +37,13 @@ export function isPassing(error: unknown): boolean {
 
 export function toClientError(error: unknown, context: CallContext): Error {
   if (isOspatchError(error)) return error;
-  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return fromFailure(error.cause ?? error, error);
-  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) return clusterNotFound(context, error);
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) return noAnswer(context, error);
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
+    return fromFailure(error.cause ?? error, error);
+  if (error instanceof NamespaceNotFoundError) return namespaceNotFound(context, error);
+  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError)
+    return clusterNotFound(context, error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
+    return noAnswer(context, error);
   if (error instanceof QueryNotRegisteredError) {
     return new OspatchError(
       {
@@ -88,6 +93,17 @@ export function clusterNotFound(context: CallContext, cause?: unknown): OspatchE
   );
 }
 
+function namespaceNotFound(context: CallContext, cause: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NotFound',
+      message: `Temporal at ${context.address} has no namespace ${context.namespace}.`,
+      remedy: 'name another with --namespace, or create it with `temporal operator namespace create`',
+    },
+    { cause },
+  );
+}
+
 function noAnswer(context: CallContext, cause: unknown): OspatchError {
   return new OspatchError(
     {
@@ -100,10 +116,14 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
 }
 
 function fromFailure(failure: Error, cause: Error): OspatchError {
-  if (!(failure instanceof ApplicationFailure)) return new OspatchError({ type: 'Internal', message: failure.message }, { cause });
+  if (!(failure instanceof ApplicationFailure))
+    return new OspatchError({ type: 'Internal', message: failure.message }, { cause });
   const info: unknown = failure.details?.[0];
   const type = ERROR_TYPES.find((known) => known === failure.type) ?? 'Internal';
-  const remedy = typeof info === 'object' && info !== null && 'remedy' in info && typeof info.remedy === 'string' ? info.remedy : null;
+  const remedy =
+    typeof info === 'object' && info !== null && 'remedy' in info && typeof info.remedy === 'string'
+      ? info.remedy
+      : null;
   const described: ErrorInfo = { type, message: failure.message, ...(remedy === null ? {} : { remedy }) };
   return new OspatchError(described, { cause });
 }
@@ -111,16 +131,7 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
 function fromGrpc(code: number, details: string, context: CallContext, error: unknown): Error {
   switch (code) {
     case GRPC_NOT_FOUND:
-      if (/namespace/i.test(details)) {
-        return new OspatchError(
-          {
-            type: 'NotFound',
-            message: `Temporal at ${context.address} has no namespace ${context.namespace}.`,
-            remedy: 'name another with --namespace, or create it with `temporal operator namespace create`',
-          },
-          { cause: error },
-        );
-      }
+      if (/namespace/i.test(details)) return namespaceNotFound(context, error);
       return clusterNotFound(context, error);
     case GRPC_UNAVAILABLE:
       return noServer(context, error);
@@ -135,6 +146,9 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
         { cause: error },
       );
     case GRPC_FAILED_PRECONDITION:
+      // What the server says to a query when it has not seen a worker for some minutes.
+      if (/poller/i.test(details)) return noAnswer(context, error);
+      return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
     case GRPC_INVALID_ARGUMENT:
       return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
     default:

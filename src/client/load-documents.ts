@@ -1,5 +1,6 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Document, Node, Pair } from 'yaml';
+import { printable } from '../domain/spec-issues';
 import type { SpecIssue, SpecPath } from '../domain/spec-issues';
 
 export interface Position {
@@ -60,7 +61,7 @@ function isEmpty(document: Document.Parsed): boolean {
 }
 
 function oneLine(message: string): string {
-  return message.replace(/\s+/g, ' ').replace(/[.:]$/, '').trim();
+  return printable(message.replace(/\s+/g, ' ')).trim().replace(/[.:]$/, '');
 }
 
 function offsetOf(document: Document.Parsed, path: SpecPath, at: SpecIssue['at']): number {

@@ -108,7 +108,10 @@ async function loadDocument(
   const fileName = knownHostsName(value);
   const knownHosts = await readKnownHosts(fileName, file.directory, issues);
   const required = options.requireHostKeys && isPatchable;
-  const { keys, issues: keyIssues } = resolveHostKeys(value, knownHosts, { required, source: source === '-' ? 'FILE' : source });
+  const { keys, issues: keyIssues } = resolveHostKeys(value, knownHosts, {
+    required,
+    source: source === '-' ? 'FILE' : source,
+  });
   issues.push(...keyIssues);
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };

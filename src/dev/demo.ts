@@ -4,15 +4,16 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import pc from 'picocolors';
 
 import type { Log } from './host';
-import { run as runCommand, sleep } from './host';
+import { environmentFor, run as runCommand, sleep } from './host';
 import type { Lab, LabNodeOptions } from './lab/lab';
 import { createLab, prepareLabImages } from './lab/lab';
+import type { LabNode } from './lab/lab-node';
 import { rebootPackage } from './lab/packages';
 import { labObstacle } from './lab/prerequisites';
 import { findTemporal } from './temporal-binary';
@@ -59,10 +60,14 @@ async function main(): Promise<void> {
     process.exitCode = EXIT_INTERRUPTED;
   } finally {
     console.log(pc.dim('\nending the worker, the Temporal server and the nodes ...'));
-    await stack.worker?.stop();
-    await stack.server?.stop();
-    await stack.lab?.stop();
+    await end(stack, process.exitCode === EXIT_INTERRUPTED);
   }
+}
+
+async function end({ worker, server, lab }: Stack, inHurry: boolean): Promise<void> {
+  // In the middle of a run the worker would wait for its activities; here nothing is lost when it does not.
+  await (inHurry ? worker?.kill9() : worker?.stop());
+  await Promise.all([server?.stop(), lab?.stop()]);
 }
 
 async function play(stack: Stack, interrupted: Promise<never>): Promise<void> {
@@ -73,11 +78,14 @@ async function play(stack: Stack, interrupted: Promise<never>): Promise<void> {
   const [temporal] = await Promise.all([findTemporal(log), prepareLabImages(NODES, log)]);
   const server = (stack.server = await startTemporalServer({ log }));
   const lab = (stack.lab = await createLab({ nodes: NODES, log }));
+  for (const node of lab.nodes) await describeNode(node, log);
   stack.worker = await startWorkerProcess({ address: server.address, keyDir: lab.keyDir });
   log(`Temporal ${server.address}, UI ${server.uiUrl ?? ''}, worker process ${stack.worker.pid}`);
-  const spec = path.join(lab.dir, 'demo.yaml');
+  const dir = path.join(lab.dir, 'demo');
+  mkdirSync(dir);
+  const spec = path.join(dir, 'demo.yaml');
   writeFileSync(spec, demoSpec(lab));
-  const shell: Shell = { cwd: lab.dir, env: { ...process.env, TEMPORAL_ADDRESS: server.address }, interrupted };
+  const shell: Shell = { cwd: dir, env: environmentFor(server.address), interrupted };
 
   heading('Trust the host keys of the nodes');
   await ospatch(shell, 'enroll', '-f', 'demo.yaml', '--yes');
@@ -160,6 +168,13 @@ async function untilRunEnds(shell: Shell, run: number): Promise<void> {
     if (status?.run === null && (status.lastRun?.number ?? 0) >= run) return;
     await sleep(STATUS_POLL_MS);
   }
+}
+
+/** What an administrator would see on the node before anything is done. */
+async function describeNode(node: LabNode, log: Log): Promise<void> {
+  const { stdout } = await node.exec('cat /etc/debian_version; apt-get -qq -s dist-upgrade | grep -c ^Inst');
+  const [version, pending] = stdout.split('\n');
+  log(`${node.name}: Debian ${version} at ${node.host}:${node.port}, ${pending} pending updates`);
 }
 
 function demoSpec(lab: Lab): string {

@@ -100,6 +100,15 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
+/**
+ * This process's environment for a program that shall use the server at `address` and nothing else: what a user has set
+ * for another server (namespace, TLS, API key) does not count.
+ */
+export function environmentFor(address: string): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_'));
+  return { ...Object.fromEntries(others), TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' };
+}
+
 /** Kernel start time of a process, which together with its id names it for ever; undefined when it is gone. */
 export function processStartTime(pid: number): string | undefined {
   try {

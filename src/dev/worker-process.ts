@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 
-import { sleep } from './host';
+import { environmentFor, sleep } from './host';
 import { endWithThisProcess } from './reaper';
 
 const PROGRAM = path.join(__dirname, '../../lib/worker.js');
@@ -42,8 +42,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      ...process.env,
-      TEMPORAL_ADDRESS: options.address,
+      ...environmentFor(options.address),
       OSPATCH_KEY_DIR: options.keyDir,
       ...(options.taskQueue === undefined ? {} : { OSPATCH_TASK_QUEUE: options.taskQueue }),
       ...options.env,

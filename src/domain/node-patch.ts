@@ -32,6 +32,7 @@ export interface NodePatchResult {
   after: NodeSnapshot | null;
   reboots: number;
   pendingUpdates: number | null;
+  /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
   steps: StepRecord[];
   error: ErrorInfo | null;

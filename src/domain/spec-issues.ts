@@ -14,7 +14,7 @@ export function renderPath(path: SpecPath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else if (!/^[A-Za-z_][\w-]*$/.test(part)) text += `[${JSON.stringify(part)}]`;
+    else if (!/^[A-Za-z_][\w-]*$/.test(part)) text += `[${printable(JSON.stringify(part))}]`;
     else text += text === '' ? part : `.${part}`;
   }
   return text;
@@ -35,6 +35,11 @@ export function show(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a mapping';
-  const text = typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean}`;
+  const text = typeof value === 'string' ? printable(JSON.stringify(value)) : `${value as number | boolean}`;
   return text.length <= 80 ? text : `${text.slice(0, 77)}..."`;
+}
+
+/** The text with control and direction characters written as escapes, so that it cannot steer a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }

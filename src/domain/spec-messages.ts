@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PRESETS } from './spec';
 import type { SpecIssue, SpecPath } from './spec-issues';
-import { show, valueAt } from './spec-issues';
+import { printable, show, valueAt } from './spec-issues';
 import { SCHEDULE_KINDS, scheduleKinds } from './spec-schedule-schema';
 import { suggest } from './spec-suggest';
 
@@ -116,7 +116,8 @@ function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
     const keys = kind === undefined ? Object.keys(found) : kinds;
-    const having = keys.length === 0 ? 'an empty mapping' : `a mapping with ${keys.slice(0, 10).join(', ')}`;
+    const having =
+      keys.length === 0 ? 'an empty mapping' : `a mapping with ${keys.slice(0, 10).map(printable).join(', ')}`;
     const meant = kind === undefined ? (keys.map((key) => suggest(key, SCHEDULE_KINDS)).find(Boolean) ?? null) : null;
     return problem(`found ${having}; ${didYouMean(meant)}allowed: ${SCHEDULE_FORM}`);
   }

@@ -4,9 +4,13 @@ import { OspatchError } from '../domain/errors';
 import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
 import type { JobEnd } from './follow-job';
 import { followJob } from './follow-job';
+import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { packageManager } from './package-managers';
-import { RC_PLAN_CHANGED } from './package-managers/apt';
+import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
+
+/** The only one so far. With a second, the plan says which, and the activity hands it on. */
+const manager = packageManager('apt');
 
 /** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
 const FIRST_WAIT_SECONDS = 3;
@@ -27,7 +31,7 @@ export async function applyPlan(
   job: JobNumber,
   plan: { digest: string; count: number },
 ): Promise<PhaseOutcome<ApplyReport>> {
-  const progress = new AptProgress(session, plan.count);
+  const progress = new ApplyProgress(session, manager, plan.count);
   const parameters = { expect: plan.digest, waitSeconds: FIRST_WAIT_SECONDS };
   const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
@@ -48,7 +52,6 @@ export async function repairPackages(session: Session, job: JobNumber): Promise<
 
 function toOutcome(session: Session, phase: 'apply' | 'repair', end: JobEnd): PhaseOutcome<ApplyReport> {
   if (end.state === 'interrupted') return end;
-  const manager = packageManager('apt');
   const { changes, keptConfigFiles, problems } = manager.parseReport(end.result);
   const node = session.node.name;
   let error: ErrorInfo | null = null;
@@ -63,24 +66,33 @@ function toOutcome(session: Session, phase: 'apply' | 'repair', end: JobEnd): Ph
   return { state: 'done', result: { changes, keptConfigFiles, error, logBytes: end.logBytes } };
 }
 
-/** Packages finished so far, from what dpkg prints, and the lock it waits for. */
-class AptProgress {
+/** Packages finished so far, and the lock that is waited for. */
+class ApplyProgress {
   private done = 0;
 
   constructor(
     private readonly session: Session,
+    private readonly driver: PackageManager,
     private readonly total: number,
   ) {
     session.show({ done: 0, total });
   }
 
   read(line: string): void {
-    const holder = /^Waiting for cache lock: .*held by process (\d+) \(([^)]{1,40})\)/.exec(line);
-    if (holder !== null) {
-      this.session.show({ waitingFor: `package lock held by ${holder[2]} (pid ${holder[1]})` });
-    } else if (line.startsWith('Setting up ')) {
-      this.done = Math.min(this.total, this.done + 1);
-      this.session.show({ done: this.done, total: this.total, waitingFor: undefined });
-    } else if (line.startsWith('Unpacking ')) this.session.show({ waitingFor: undefined });
+    const progress = this.driver.readProgress(line);
+    switch (progress?.event) {
+      case 'lock-held':
+        this.session.show({ waitingFor: `package lock held by ${progress.by}` });
+        break;
+      case 'package-started':
+        this.session.show({ waitingFor: undefined });
+        break;
+      case 'package-finished':
+        this.done = Math.min(this.total, this.done + 1);
+        this.session.show({ done: this.done, total: this.total, waitingFor: undefined });
+        break;
+      case undefined:
+        break;
+    }
   }
 }

@@ -34,6 +34,9 @@ export interface PatchNodeInput {
 /** After a change was begun on a node, it is waited for this long before a human is asked to look. */
 const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
 
+/** A node may name every package that wants the reboot; this many are enough to understand it. */
+const MAX_REBOOT_REASONS = 20;
+
 export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult> {
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
@@ -124,7 +127,7 @@ class NodePatch {
     );
     this.result.before ??= snapshot(facts, timestamp());
     this.result.pendingUpdates = plan.changes.length;
-    this.result.rebootReasons = facts.reboot.reasons;
+    this.noteRebootReasons(facts);
     this.result.keptBack = plan.keptBack;
     return { facts, plan };
   }
@@ -202,7 +205,7 @@ class NodePatch {
     let facts = known ?? (await CancellationScope.nonCancellable(() => this.verify()));
     for (;;) {
       this.result.after = snapshot(facts, timestamp());
-      this.result.rebootReasons = facts.reboot.reasons;
+      this.noteRebootReasons(facts);
       const damage = findDamage(this.input.node.name, before, facts);
       if (damage !== null) {
         this.fail(damage);
@@ -257,10 +260,16 @@ class NodePatch {
     try {
       const facts = await CancellationScope.nonCancellable(() => this.verify());
       this.result.after = snapshot(facts, timestamp());
-      this.result.rebootReasons = facts.reboot.reasons;
+      this.noteRebootReasons(facts);
     } catch {
       // The failure already recorded says more than that the node cannot be read now.
     }
+  }
+
+  /** Kept over the reboot that they have led to. */
+  private noteRebootReasons(facts: NodeFacts): void {
+    const all = new Set([...this.result.rebootReasons, ...facts.reboot.reasons]);
+    this.result.rebootReasons = [...all].slice(0, MAX_REBOOT_REASONS);
   }
 
   private record(report: ApplyReport): void {

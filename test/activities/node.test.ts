@@ -21,7 +21,10 @@ const FACTS = { target: TARGET, unreachableTimeoutMs: 1_000 };
 function setUp(answers: Answer[] | Transport, info: object = {}) {
   const transport = Array.isArray(answers) ? new FakeTransport(answers) : answers;
   const pool = { transport: () => transport, close: () => undefined };
-  const activities = createNodeActivities({ pool, log: { info: () => undefined, warn: () => undefined } });
+  const activities = createNodeActivities({
+    pool,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
   const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details) => heartbeats.push(details));

@@ -1,6 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import type { CliContext } from '../../src/cli/context';
 import { runCli } from '../../src/cli/main';
+import { KEY } from '../domain/spec/spec-text';
 
 export interface CliRun {
   code: number;
@@ -37,4 +38,15 @@ export async function runOffline(
     ...context,
   });
   return run;
+}
+
+/** A valid spec of one node, with `patching` given in YAML. */
+export function specText(patching: string, name = 'prod-eu'): string {
+  return `apiVersion: ospatch/v1
+name: ${name}
+patching: ${patching}
+ssh: {user: root}
+nodes:
+  - {name: w-1, host: 10.0.0.12, hostKeys: ["${KEY}"]}
+`;
 }

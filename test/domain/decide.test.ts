@@ -49,8 +49,12 @@ describe('domain/decide', () => {
     const state = scheduled();
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
     const decision = decide(state, at(SUNDAY), quiet);
-    expect(decision).toMatchObject({ do: 'start-run', start: { trigger: 'schedule', window: { at: SUNDAY, result: 'run 1' } } });
-    if (decision.do === 'start-run') expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'w-2', 'cp-1']);
+    expect(decision).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'schedule', window: { at: SUNDAY, result: 'run 1' } },
+    });
+    if (decision.do === 'start-run')
+      expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'w-2', 'cp-1']);
   });
 
   it('starts late within startWithin and calls the window missed after it', () => {
@@ -81,7 +85,10 @@ describe('domain/decide', () => {
     begin(state, decide(state, at(T0), quiet));
     expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'sleep', untilMs: null });
     if (state.run !== null) finishRun(state, state.run, [settled('w-1')], 'succeeded', '2027-01-03T00:20:00.000Z');
-    expect(decide(state, at('2027-01-03T00:20:00Z'), quiet)).toMatchObject({ do: 'start-run', start: { trigger: 'schedule' } });
+    expect(decide(state, at('2027-01-03T00:20:00Z'), quiet)).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'schedule' },
+    });
   });
 
   it('starts one boot run of just the nodes that are owed it', () => {
@@ -114,15 +121,26 @@ describe('domain/decide', () => {
     const state = scheduled();
     const answer = actOnRequest(state, 'patchNow', { by: 'ann' }, SUNDAY);
     expect(answer).toEqual({ run: 1, started: true, after: null });
-    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'start-run', start: { trigger: 'on-demand', by: 'ann' } });
+    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'on-demand', by: 'ann' },
+    });
   });
 
   it('merges requests during a run into one follow-up run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
-    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({ run: 2, started: false, after: 1 });
-    expect(actOnRequest(state, 'patchNow', { nodes: ['w-2'], by: 'bob' }, T0)).toEqual({ run: 2, started: false, after: 1 });
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({
+      run: 2,
+      started: false,
+      after: 1,
+    });
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-2'], by: 'bob' }, T0)).toEqual({
+      run: 2,
+      started: false,
+      after: 1,
+    });
     expect(state.request).toMatchObject({ nodes: ['w-1', 'w-2'], by: 'ann, bob' });
     actOnRequest(state, 'patchNow', {}, T0);
     expect(state.request).toMatchObject({ nodes: null });
@@ -158,7 +176,9 @@ describe('domain/decide', () => {
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
     state.request = null;
-    const ends = ['w-1', 'w-2', 'cp-1'].map((name) => settled(name, name === 'w-1' ? { outcome: 'reboot-pending' } : {}));
+    const ends = ['w-1', 'w-2', 'cp-1'].map((name) =>
+      settled(name, name === 'w-1' ? { outcome: 'reboot-pending' } : {}),
+    );
     if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
     expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });

@@ -15,13 +15,23 @@ describe('domain/node-status', () => {
 
   it('keeps the former Last Applied Patch Time when nothing was to be applied', () => {
     const before = { ...node, lastAppliedPatchTime: '2026-12-01T00:00:00.000Z' };
-    const after = transition(before, { kind: 'settled', settled: settled('w-1', { outcome: 'up-to-date', appliedAt: null }) });
-    expect(after).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: '2026-12-01T00:00:00.000Z', bootPatch: 'done' });
+    const after = transition(before, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'up-to-date', appliedAt: null }),
+    });
+    expect(after).toMatchObject({
+      state: 'up-to-date',
+      lastAppliedPatchTime: '2026-12-01T00:00:00.000Z',
+      bootPatch: 'done',
+    });
   });
 
   it('keeps the Patched Version of the last successful reading when a node could not be read', () => {
     const before = { ...node, patchedVersion: 'Debian GNU/Linux 12.14' };
-    const after = transition(before, { kind: 'settled', settled: settled('w-1', { outcome: 'failed', reading: null }) });
+    const after = transition(before, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'failed', reading: null }),
+    });
     expect(after.patchedVersion).toBe('Debian GNU/Linux 12.14');
   });
 
@@ -39,7 +49,9 @@ describe('domain/node-status', () => {
     const { reading } = settled('w-1');
     if (reading === null) throw new Error('the builder gives a reading');
     const pending = { ...node, state: 'reboot-pending' as const, rebootRequired: true };
-    expect(transition(pending, { kind: 'read', reading: { ...reading, rebootRequired: true } }).state).toBe('reboot-pending');
+    expect(transition(pending, { kind: 'read', reading: { ...reading, rebootRequired: true } }).state).toBe(
+      'reboot-pending',
+    );
     expect(transition(pending, { kind: 'read', reading })).toMatchObject({ state: 'patched', rebootRequired: false });
   });
 

@@ -12,7 +12,15 @@ function running(): ReturnType<typeof newClusterState> {
   const spec = clusterSpec();
   const state = newClusterState(spec, null, T0);
   const policy = { rebootIfRequired: true, withoutDrain: false, onFailure: 'stop', unreachableTimeoutMs: 1 } as const;
-  startRun(state, { number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: spec.nodes, policy });
+  startRun(state, {
+    number: 1,
+    trigger: 'on-demand',
+    startedAt: T0,
+    by: null,
+    reason: null,
+    nodes: spec.nodes,
+    policy,
+  });
   return state;
 }
 
@@ -43,7 +51,9 @@ describe('domain/requests', () => {
   it('refuses patchNow while paused, naming who paused it and why', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'pause', { by: 'ann', reason: 'audit' }, T0);
-    expect(checkRequest(state, 'patchNow', {})).toBe(`the cluster is paused by ann since ${T0} (audit); resume it first`);
+    expect(checkRequest(state, 'patchNow', {})).toBe(
+      `the cluster is paused by ann since ${T0} (audit); resume it first`,
+    );
   });
 
   it('refuses nodes that the cluster does not have and names those it has', () => {
@@ -65,15 +75,21 @@ describe('domain/requests', () => {
     expect(state.request).toBeNull();
   });
 
-  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)('refuses every request to a cluster of type %s with its reason', (type) => {
-    const spec: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'theirs', type };
-    const state = newClusterState(spec, 'a', T0);
-    for (const what of ['patchNow', 'pause', 'resume', 'cancelRun'] as const) {
-      expect(checkRequest(state, what, {})).toMatch(/^OS patching is not available/);
-    }
-    expect(actOnApplySpec(state, { spec, applyId: 'a' }, T0)).toMatchObject({ result: 'created', notice: expect.any(String) });
-    expect(toStatus(state)).toMatchObject({ state: 'not-patchable', nodes: [], nextWindow: null });
-  });
+  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
+    'refuses every request to a cluster of type %s with its reason',
+    (type) => {
+      const spec: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'theirs', type };
+      const state = newClusterState(spec, 'a', T0);
+      for (const what of ['patchNow', 'pause', 'resume', 'cancelRun'] as const) {
+        expect(checkRequest(state, what, {})).toMatch(/^OS patching is not available/);
+      }
+      expect(actOnApplySpec(state, { spec, applyId: 'a' }, T0)).toMatchObject({
+        result: 'created',
+        notice: expect.any(String),
+      });
+      expect(toStatus(state)).toMatchObject({ state: 'not-patchable', nodes: [], nextWindow: null });
+    },
+  );
 
   describe('applySpec', () => {
     it('says created once, to the call that started the cluster, and unchanged after that', () => {

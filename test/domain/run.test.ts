@@ -4,7 +4,8 @@ import { nodeSpec, settled } from '../support/builders';
 describe('domain/run', () => {
   it('orders by role and keeps the order of the spec within a role', () => {
     const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
-    const names = (order: Parameters<typeof orderNodes>[1]): string[] => orderNodes(nodes, order).map((node) => node.name);
+    const names = (order: Parameters<typeof orderNodes>[1]): string[] =>
+      orderNodes(nodes, order).map((node) => node.name);
     expect(names('workers-first')).toEqual(['w-2', 'w-1', 'cp-2', 'cp-1']);
     expect(names('control-planes-first')).toEqual(['cp-2', 'cp-1', 'w-2', 'w-1']);
   });
@@ -28,12 +29,18 @@ describe('domain/run', () => {
     expect(newsIntervalMs(10 * 3_600_000)).toBe(144_000);
   });
 
-  it.each([[null], [42], ['x'], [{}], [{ run: 2, settled: [] }], [{ run: 1, settled: 'x' }]])('takes %p for no news of run 1', (value) => {
-    expect(parseNews(value, 1)).toBeNull();
-  });
+  it.each([[null], [42], ['x'], [{}], [{ run: 2, settled: [] }], [{ run: 1, settled: 'x' }]])(
+    'takes %p for no news of run 1',
+    (value) => {
+      expect(parseNews(value, 1)).toBeNull();
+    },
+  );
 
   it('drops what is no settled node from news', () => {
-    const news = parseNews({ run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }], current: 5 }, 1);
+    const news = parseNews(
+      { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }], current: 5 },
+      1,
+    );
     expect(news).toEqual({ run: 1, settled: [settled('w-1')], current: null });
   });
 

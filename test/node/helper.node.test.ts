@@ -392,6 +392,22 @@ describe('src/node on real nodes', () => {
       const end = await remoteNode(pool, targetOf(power)).pending();
       expect(end.state === 'done' && apt.parsePlan(end.result, again.facts.os).plan.changes).toEqual([]);
     });
+
+    it('by an ordinary reboot of somebody else is not interrupted: the reboot waits, and the result is read after it', async () => {
+      await power.offer(slowPackage('3', 6));
+      const boots = power.bootCount;
+      const jobToken = token();
+      const plan = await startApply(power, jobToken);
+      void power.exec('systemctl reboot');
+      expect(await applyAgain(power, jobToken, plan, 1)).toMatchObject({
+        state: 'done',
+        result: { error: null, changes: [{ name: 'lab-slow', arch: 'all', from: '2', to: '3' }] },
+      });
+      await until('the reboot', () => Promise.resolve(power.bootCount > boots));
+      await power.waitForSsh();
+      const { facts } = await remoteNode(pool, targetOf(power)).facts();
+      expect(facts.packages.problems).toEqual([]);
+    });
   });
 
   describe('reboot', () => {

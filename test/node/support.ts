@@ -62,7 +62,10 @@ export interface ActivityRunner {
 
 /** Runs activities as a worker would, each in an environment of its own. */
 export function activityRunner(pool: TransportPool): ActivityRunner {
-  const activities = createNodeActivities({ pool, log: { info: () => undefined, warn: () => undefined } });
+  const activities = createNodeActivities({
+    pool,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
   const heartbeats: ActivityRunner['heartbeats'] = [];
   return {
     heartbeats,

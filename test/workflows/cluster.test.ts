@@ -29,7 +29,11 @@ describe('workflows/cluster', () => {
       expect((await cluster.apply(spec(cluster, { patchOnBoot: true }))).result).toBe('created');
       const status = await cluster.untilIdle(1);
       expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
-      expect(status).toMatchObject({ state: 'idle', ready: true, lastRun: { trigger: 'boot', outcome: 'succeeded', patched: 3 } });
+      expect(status).toMatchObject({
+        state: 'idle',
+        ready: true,
+        lastRun: { trigger: 'boot', outcome: 'succeeded', patched: 3 },
+      });
       expect(status.nodes[0]).toMatchObject({
         state: 'patched',
         bootPatch: 'done',
@@ -55,13 +59,19 @@ describe('workflows/cluster', () => {
       await cluster.apply(spec(cluster, { rebootIfRequired: false }));
       await cluster.handle.signal('patchNow');
       const restricted = await cluster.untilIdle(1);
-      expect(restricted.nodes.find((node) => node.name === 'w-1')).toMatchObject({ state: 'reboot-pending', rebootRequired: true });
+      expect(restricted.nodes.find((node) => node.name === 'w-1')).toMatchObject({
+        state: 'reboot-pending',
+        rebootRequired: true,
+      });
       expect(cluster.nodes.node('w-1').reboots).toBe(0);
 
       await cluster.apply(spec(cluster, { rebootIfRequired: true }));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       const allowed = await cluster.untilIdle(2);
-      expect(allowed.nodes.find((node) => node.name === 'w-1')).toMatchObject({ state: 'patched', rebootRequired: false });
+      expect(allowed.nodes.find((node) => node.name === 'w-1')).toMatchObject({
+        state: 'patched',
+        rebootRequired: false,
+      });
       expect(cluster.nodes.node('w-1').reboots).toBe(1);
     }));
 
@@ -76,15 +86,40 @@ describe('workflows/cluster', () => {
       expect((await cluster.status()).nodes.find((node) => node.name === 'w-1')?.state).toBe('patched');
     }));
 
+  it('repairs a node whose package transaction was interrupted, and applies again', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').interrupted = true;
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      expect(cluster.nodes.audit[0]?.result.steps.map((step) => step.step)).toEqual([
+        'preflight',
+        'apply',
+        'repair',
+        'preflight',
+        'apply',
+        'verify',
+      ]);
+    }));
+
   it('stops at a failed node and calls the others not tried', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key.', remedy: 'add it' };
+      cluster.nodes.node('w-1').preflightError = {
+        type: 'AuthFailed',
+        message: 'w-1 refused the key.',
+        remedy: 'add it',
+      };
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
       expect(status.nodes.map((node) => node.state)).toEqual(['not-tried', 'failed', 'not-tried']);
-      expect(status.nodes[1]?.lastError).toEqual({ type: 'AuthFailed', message: 'w-1 refused the key.', remedy: 'add it' });
+      expect(status.nodes[1]?.lastError).toEqual({
+        type: 'AuthFailed',
+        message: 'w-1 refused the key.',
+        remedy: 'add it',
+      });
     }));
 
   it('goes on after a failed node when told to', () =>
@@ -96,6 +131,23 @@ describe('workflows/cluster', () => {
       expect(cluster.nodes.order).toEqual(['cp-1', 'w-1', 'w-2']);
       expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2 });
     }));
+
+  it('loses nothing when no worker runs for an hour in the middle of a run', async () => {
+    const cluster = harness.newCluster();
+    await harness.withWorker(async () => {
+      await cluster.apply(spec(cluster, { unreachableTimeout: '1m' }));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('the run is in progress', (status) => status.run !== null);
+    }, cluster);
+    await cluster.env.sleep('1 hour');
+    await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+    await harness.withWorker(async () => {
+      const status = await cluster.untilIdle(2);
+      expect(status.nodes.map((node) => node.state)).toEqual(['patched', 'up-to-date', 'patched']);
+      expect((await history(cluster.handle)).runs.map((run) => run.outcome)).toEqual(['succeeded', 'succeeded']);
+    }, cluster);
+    expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
+  });
 
   it('lets the node in flight finish when paused, and goes on with the same run when resumed', () =>
     harness.withWorker(async (cluster) => {
@@ -153,7 +205,9 @@ describe('workflows/cluster', () => {
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
-      const answer = await cluster.apply(spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']));
+      const answer = await cluster.apply(
+        spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']),
+      );
       expect(answer.result).toBe('updated');
       release();
       const status = await cluster.untilIdle(2);
@@ -199,7 +253,12 @@ describe('workflows/cluster', () => {
       await cluster.apply(
         spec(cluster, {
           schedule: {
-            custom: { month: soon.getUTCMonth() + 1, day: soon.getUTCDate(), hour: soon.getUTCHours(), minute: soon.getUTCMinutes() },
+            custom: {
+              month: soon.getUTCMonth() + 1,
+              day: soon.getUTCDate(),
+              hour: soon.getUTCHours(),
+              minute: soon.getUTCMinutes(),
+            },
             startWithin: '24h',
           },
         }),
@@ -217,10 +276,14 @@ describe('workflows/cluster', () => {
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runNews', 'noSuchSignal']) {
-        for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }]) await cluster.handle.signal(signal, garbage);
+        for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }])
+          await cluster.handle.signal(signal, garbage);
       }
       const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
-      expect(refused.lastRefusal).toMatchObject({ what: 'signal noSuchSignal', why: expect.stringContaining('no such signal') });
+      expect(refused.lastRefusal).toMatchObject({
+        what: 'signal noSuchSignal',
+        why: expect.stringContaining('no such signal'),
+      });
       expect(refused).toMatchObject({ state: 'idle', run: null, paused: null });
       await cluster.handle.signal('patchNow', { nodes: ['nobody'] });
       const named = await cluster.until('the next refusal', (status) => status.lastRefusal?.what === 'patchNow');
@@ -253,21 +316,36 @@ describe('workflows/cluster', () => {
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       await expect(cluster.handle.executeUpdate('frobnicate', { args: [] })).rejects.toThrow();
-      for (const garbage of [null, 42, { spec: {} }, { spec: { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } }]) {
+      for (const garbage of [
+        null,
+        42,
+        { spec: {} },
+        { spec: { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } },
+      ]) {
         await expect(cluster.handle.executeUpdate('applySpec', { args: [garbage] })).rejects.toThrow();
       }
       expect(await cluster.handle.query('spec')).toEqual(spec(cluster));
     }));
 
-  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)('lists a cluster of type %s and never patches it', (type) =>
-    harness.withWorker(async (cluster) => {
-      const answer = await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type });
-      expect(answer).toMatchObject({ result: 'created', notice: expect.stringContaining('not available') });
-      await cluster.handle.signal('patchNow');
-      await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({ cause: { type: 'Refused' } });
-      const status = await cluster.status();
-      expect(status).toMatchObject({ state: 'not-patchable', run: null, lastRun: null, lastRefusal: { what: 'patchNow' } });
-    }));
+  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
+    'lists a cluster of type %s and never patches it',
+    (type) =>
+      harness.withWorker(async (cluster) => {
+        const answer = await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type });
+        expect(answer).toMatchObject({ result: 'created', notice: expect.stringContaining('not available') });
+        await cluster.handle.signal('patchNow');
+        await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+          cause: { type: 'Refused' },
+        });
+        const status = await cluster.status();
+        expect(status).toMatchObject({
+          state: 'not-patchable',
+          run: null,
+          lastRun: null,
+          lastRefusal: { what: 'patchNow' },
+        });
+      }),
+  );
 
   it('removes a cluster after its run was cancelled with clean-up, and starts empty when applied again', () =>
     harness.withWorker(async (cluster) => {
@@ -276,7 +354,9 @@ describe('workflows/cluster', () => {
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       const { handle } = cluster;
       expect(await handle.executeUpdate('remove', { args: [{ by: 'ann' }] })).toEqual({ run: 1 });
-      await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({ cause: { type: 'Refused' } });
+      await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+        cause: { type: 'Refused' },
+      });
       release();
       expect(await handle.result()).toMatchObject({ lastRun: { outcome: 'cancelled' } });
       expect(cluster.nodes.node('w-1').applies).toBe(1);

@@ -2,13 +2,11 @@
  * A Temporal server that skips time, a real worker with the real workflows, and simulated nodes behind the activity
  * interfaces. Everything but the nodes is the product.
  */
-import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { DefaultLogger, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { createClusterActivities } from '../../src/activities/cluster';
 import type { AuditRecord, ClusterActivities } from '../../src/activities/cluster-types';
 import type { NodeActivities } from '../../src/activities/types';
@@ -21,8 +19,7 @@ import type { ClusterSpec } from '../../src/domain/spec';
 import { applySpecUpdate, statusQuery } from '../../src/workflows/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes';
 import { nodeFacts, packageChange, patchPlan } from '../support/builders';
-
-const WORKFLOWS = join(__dirname, '../../src/workflows');
+import { workflowBundle } from '../support/workflow-bundle';
 
 /** What a simulated node is like; tests change it as they go. */
 export interface SimulatedNode {
@@ -35,6 +32,8 @@ export interface SimulatedNode {
   osVersion: string;
   /** Thrown by the next preflight. */
   preflightError: ErrorInfo | null;
+  /** The next apply ends without an exit code, as after a power cut. */
+  interrupted: boolean;
   /** Held by tests that need a node in flight: preflight and apply wait for it. */
   gate: { step: 'preflight' | 'apply'; open: Promise<void> } | null;
 }
@@ -55,6 +54,7 @@ export class SimulatedNodes {
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
       preflightError: null,
+      interrupted: false,
       gate: null,
     };
     this.nodes.set(name, fresh);
@@ -98,6 +98,10 @@ export class SimulatedNodes {
       apply: async ({ target }) => {
         await gate(target.name, 'apply');
         const node = this.node(target.name);
+        if (node.interrupted) {
+          node.interrupted = false;
+          return { state: 'interrupted', how: 'lost-reboot' };
+        }
         const changes = node.pending.map((name) => packageChange(name));
         node.pending = [];
         node.applies += 1;
@@ -105,7 +109,8 @@ export class SimulatedNodes {
         node.rebootRequired ||= node.asksForReboot;
         return { state: 'done', result: { changes, keptConfigFiles: [], error: null, logBytes: 1 } };
       },
-      repair: () => Promise.resolve({ state: 'done', result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1 } }),
+      repair: () =>
+        Promise.resolve({ state: 'done', result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1 } }),
       reboot: async ({ target }) => {
         const node = this.node(target.name);
         node.reboots += 1;
@@ -133,7 +138,7 @@ export class SimulatedNodes {
 export class Harness {
   private constructor(
     readonly env: TestWorkflowEnvironment,
-    private readonly bundle: WorkflowBundleWithSourceMap,
+    private readonly bundle: { codePath: string },
   ) {}
 
   /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
@@ -144,11 +149,7 @@ export class Harness {
     });
     const [env, bundle] = await Promise.all([
       server === 'real' ? startRealServer() : startTimeSkippingServer(),
-      bundleWorkflowCode({
-        workflowsPath: WORKFLOWS,
-        payloadConverterPath: join(WORKFLOWS, 'payload-converter.ts'),
-        logger: new DefaultLogger('ERROR'),
-      }),
+      workflowBundle(),
     ]);
     return new Harness(env, bundle);
   }
@@ -157,17 +158,20 @@ export class Harness {
     await this.env.teardown();
   }
 
-  /** Runs `body` with a worker of its own task queue; `clusterName` is unique to the test. */
-  async withWorker(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
-    const name = `t-${randomUUID().slice(0, 8)}`;
-    const nodes = new SimulatedNodes();
+  /** A cluster with a name, a task queue and nodes of its own. */
+  newCluster(): TestCluster {
+    return new TestCluster(this.env, `t-${randomUUID().slice(0, 8)}`, new SimulatedNodes());
+  }
+
+  /** Runs `body` while a worker polls, which is shut down after it. */
+  async withWorker(body: (cluster: TestCluster) => Promise<void>, cluster = this.newCluster()): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,
-      taskQueue: name,
+      taskQueue: cluster.name,
       workflowBundle: this.bundle,
-      activities: { ...nodes.activities(), ...nodes.clusterActivities() },
+      activities: { ...cluster.nodes.activities(), ...cluster.nodes.clusterActivities() },
     });
-    await worker.runUntil(body(new TestCluster(this.env, name, nodes)));
+    await worker.runUntil(body(cluster));
   }
 }
 
@@ -179,7 +183,9 @@ async function startTimeSkippingServer(): Promise<TestWorkflowEnvironment> {
 async function startRealServer(): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
-  return TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path }, searchAttributes } });
+  return TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path }, searchAttributes },
+  });
 }
 
 /** One cluster under test. */
@@ -203,7 +209,9 @@ export class TestCluster {
       args: [{ spec, applyId }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
-    return this.env.client.workflow.getHandle(handle.workflowId).executeUpdate(applySpecUpdate, { args: [{ spec, applyId }] });
+    return this.env.client.workflow
+      .getHandle(handle.workflowId)
+      .executeUpdate(applySpecUpdate, { args: [{ spec, applyId }] });
   }
 
   status(): Promise<ClusterStatus> {
@@ -221,7 +229,9 @@ export class TestCluster {
   }
 
   untilIdle(runs: number): Promise<ClusterStatus> {
-    return this.until(`run ${runs} has ended`, (status) => status.run === null && (status.lastRun?.number ?? 0) >= runs);
+    return this.until(
+      `run ${runs} has ended`,
+      (status) => status.run === null && (status.lastRun?.number ?? 0) >= runs,
+    );
   }
 }
-

@@ -28,7 +28,10 @@ const ANCHOR = dayNumber({ year: 2024, month: 1, day: 7 });
 const sunday = (wall: Wall): boolean => wall.weekday === 0;
 
 const CASES: [string, Case][] = [
-  ['weekly in Berlin', { schedule: { preset: 'weekly', startWithin: '1h' }, zone: 'Europe/Berlin', wanted: sunday, atLeast: 52 }],
+  [
+    'weekly in Berlin',
+    { schedule: { preset: 'weekly', startWithin: '1h' }, zone: 'Europe/Berlin', wanted: sunday, atLeast: 52 },
+  ],
   [
     'every two weeks in Santiago, where the clock skips midnight',
     {
@@ -40,7 +43,12 @@ const CASES: [string, Case][] = [
   ],
   [
     'monthly in New York',
-    { schedule: { preset: 'monthly', startWithin: '24h' }, zone: 'America/New_York', wanted: ({ day }) => day === 1, atLeast: 12 },
+    {
+      schedule: { preset: 'monthly', startWithin: '24h' },
+      zone: 'America/New_York',
+      wanted: ({ day }) => day === 1,
+      atLeast: 12,
+    },
   ],
   [
     'every two months in Sydney',
@@ -84,7 +92,9 @@ describe('workflows/schedules', () => {
       await cluster.env.sleep(YEAR_MS);
       const end = await cluster.env.currentTimeMs();
       const expected = startsBetween(zone, begin, end, wanted, hour, minute);
-      const actual = cluster.nodes.audit.map(({ result }) => Math.floor(Date.parse(result.startedAt) / 60_000) * 60_000);
+      const actual = cluster.nodes.audit.map(
+        ({ result }) => Math.floor(Date.parse(result.startedAt) / 60_000) * 60_000,
+      );
       expect(expected.length).toBeGreaterThanOrEqual(atLeast);
       expect(actual.map((start) => new Date(start).toISOString())).toEqual(
         expected.map((start) => new Date(start).toISOString()),

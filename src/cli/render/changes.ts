@@ -6,12 +6,15 @@ import { oneLine } from './text';
 const MAX_ROWS = 20;
 const MAX_VALUE = 80;
 
+const KINDS = ['preset', 'custom', 'cron', 'once'];
+
 /** `  patching.schedule.preset: weekly -> monthly` for each change, at most 20, then how many more. */
 export function renderChanges(changes: readonly SpecChange[]): string[] {
-  const hidden = changes.length - MAX_ROWS;
+  const rows = changes.flatMap(intoParts);
+  const hidden = rows.length - MAX_ROWS;
   // One row more is no longer than the line that would say so.
-  const shown = hidden > 1 ? changes.slice(0, MAX_ROWS) : changes;
-  const rest = changes.length - shown.length;
+  const shown = hidden > 1 ? rows.slice(0, MAX_ROWS) : rows;
+  const rest = rows.length - shown.length;
   return [...shown.map((change) => `  ${renderChange(change)}`), ...(rest > 0 ? [`  and ${rest} more changes`] : [])];
 }
 
@@ -19,19 +22,18 @@ function renderChange({ path, before, after }: SpecChange): string {
   const name = oneLine(path, 120);
   if (isAbsent(before)) return `${name}: added ${show(after)}`;
   if (isAbsent(after)) return `${name}: removed (was ${show(before)})`;
-  if (isSchedule(before) && isSchedule(after)) return renderSchedule(name, before, after);
   return `${name}: ${show(before)} -> ${show(after)}`;
 }
 
-/** A schedule changes as a whole, but people look for the part that did. */
-function renderSchedule(name: string, before: Record<string, unknown>, after: Record<string, unknown>): string {
+/** A schedule changes as a whole, but while its kind stays people look for the part that did. */
+function intoParts(change: SpecChange): SpecChange[] {
+  const { path, before, after } = change;
+  if (!isSchedule(before) || !isSchedule(after) || !KINDS.some((kind) => kind in before && kind in after))
+    return [change];
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const changed = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-  const [key] = changed;
-  if (key === undefined || changed.length > 1 || isAbsent(before[key]) || isAbsent(after[key])) {
-    return `${name}: ${show(before)} -> ${show(after)}`;
-  }
-  return `${name}.${key}: ${show(before[key])} -> ${show(after[key])}`;
+  return keys
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+    .map((key) => ({ path: `${path}.${key}`, before: before[key], after: after[key] }));
 }
 
 function show(value: unknown): string {

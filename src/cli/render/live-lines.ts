@@ -16,12 +16,12 @@ const ENDS: readonly NodeStatus['state'][] = [
 
 /** What has changed between two looks, in words, oldest first; with nothing before, what goes on now. */
 export function describeChanges(before: LiveStatus | null, after: LiveStatus): string[] {
-  return [
-    ...describePause(before, after),
-    ...describeStart(before, after),
-    ...describeNodes(before, after),
-    ...describeEnd(before, after),
-  ];
+  const start = describeStart(before, after);
+  const ends = describeEnds(before, after);
+  const end = describeEnd(before, after);
+  // Between two looks one run may have ended and the next one begun.
+  const runs = end.length > 0 ? [...ends, ...end, ...start] : [...start, ...ends];
+  return [...describePause(before, after), ...runs, ...describeCurrent(before, after)];
 }
 
 function describePause(before: LiveStatus | null, { paused }: LiveStatus): string[] {
@@ -42,21 +42,25 @@ function describeStart(before: LiveStatus | null, { run }: LiveStatus): string[]
   return before.run.state === run.state ? [] : [`run ${run.number} is ${run.state}`];
 }
 
-function describeNodes(before: LiveStatus | null, after: LiveStatus): string[] {
-  const known = new Map(before?.nodes.map((node) => [node.name, node]));
-  const ended =
-    before === null || !isInRun(before, after)
-      ? []
-      : after.nodes.filter((node) => hasEnded(known.get(node.name), node));
-  const lines = ended.map(
-    (node) => `${oneLine(node.name)} ${node.state}${node.lastError === null ? '' : ` ${errorCell(node)}`}`,
+function describeEnds(before: LiveStatus | null, after: LiveStatus): string[] {
+  if (before === null || !isInRun(before, after)) return [];
+  const known = new Map(before.nodes.map((node) => [node.name, node]));
+  return after.nodes
+    .filter((node) => hasEnded(known.get(node.name), node))
+    .map((node) => `${oneLine(node.name)} ${node.state}${node.lastError === null ? '' : ` ${errorCell(node)}`}`);
+}
+
+function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[] {
+  return (
+    after.current
+      // Between two steps there is nothing to say for a moment.
+      .filter((live) => live.step !== null || live.state === 'waiting')
+      .filter((live) => {
+        const was = before?.current.find((one) => one.node === live.node);
+        return was === undefined || describeLive(was) !== describeLive(live);
+      })
+      .map(describeLive)
   );
-  for (const live of after.current) {
-    const was = before?.current.find((one) => one.node === live.node);
-    const now = describeLive(live);
-    if (was === undefined || describeLive(was) !== now) lines.push(now);
-  }
-  return lines;
 }
 
 /** Outside a run a node is looked at again now and then, which is no news. */

@@ -193,7 +193,13 @@ launch() {
 # Another start of the same job may have won meanwhile; then its state is the answer.
 busy() {
   state=$(job_state)
-  case $state in absent | claimed) ;; *) wait_for_end "$wait" && return ;; esac
+  case $state in
+    absent | claimed) ;;
+    *)
+      wait_for_end "$wait"
+      return
+      ;;
+  esac
   say "state=busy holder=$(holder) boot=$boot"
   exit 0
 }
@@ -608,10 +614,12 @@ verb_reboot() {
   [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
   alive
   [ $? -eq 1 ] || { say "state=busy holder=$(holder) boot=$boot" && return; }
-  # From a timer, so that this call ends before the connection does. A second request finds the unit and is a no-op.
+  # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
+  # its way down, and is a no-op.
   systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 --timer-property=AccuracySec=100ms \
     --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 systemctl reboot >/dev/null 2>&1 ||
-    systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service || refuse reboot-failed 70
+    systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
+    [ "$(systemctl is-system-running)" = stopping ] || refuse reboot-failed 70
   say "state=rebooting boot=$boot"
 }
 

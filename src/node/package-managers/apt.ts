@@ -2,14 +2,10 @@
 import type { ErrorInfo, ErrorType } from '../../domain/errors';
 import type { PackageChange } from '../../domain/node-report';
 import { plainText } from '../../domain/text';
+import { RC_DISK_FULL, RC_STILL_BROKEN } from '../helper/exit-codes';
 import { cleanOutput, outputTail } from '../sanitize';
 import { parseAptPlan } from './apt-plan';
-import type { FailedPhase, PackageManager, ReportReading } from './types';
-
-/** Exit codes of the helper's phases that do not come from apt. */
-export const RC_PLAN_CHANGED = 90;
-const RC_STILL_BROKEN = 91;
-const RC_DISK_FULL = 73;
+import type { FailedPhase, PackageManager, PhaseEvent, ReportReading } from './types';
 
 const MAX_LISTED = 200;
 
@@ -92,6 +88,13 @@ export const apt: PackageManager = {
     }
     reading.changes = [...packages.values()];
     return reading;
+  },
+
+  readProgress(line: string): PhaseEvent | null {
+    const holder = /^Waiting for cache lock: .*held by process (\d+) \(([^)]{1,40})\)/.exec(line);
+    if (holder !== null) return { event: 'lock-held', by: plainText(`${holder[2]} (pid ${holder[1]})`, 80) };
+    if (line.startsWith('Setting up ')) return { event: 'package-finished' };
+    return line.startsWith('Unpacking ') ? { event: 'package-started' } : null;
   },
 
   classify({ node, phase, rc, log }: FailedPhase): ErrorInfo {

@@ -17,6 +17,9 @@ export interface ReportReading {
   problems: string[];
 }
 
+export type PhaseEvent =
+  { event: 'package-started' | 'package-finished' } | { event: 'lock-held'; /** Program and pid. */ by: string };
+
 export interface FailedPhase {
   node: string;
   phase: Phase;
@@ -34,6 +37,8 @@ export interface PackageManager {
   parsePlan(result: string, os: NodeFacts['os']): PlanReading;
   /** Reads the result of `apply` and `repair`. */
   parseReport(result: string): ReportReading;
+  /** What one line of an apply's log says about its progress; null for most. */
+  readProgress(line: string): PhaseEvent | null;
   /** What a phase that ended with an exit code other than 0 means. Carries the code and a cleaned tail of the log. */
   classify(failed: FailedPhase): ErrorInfo;
 }

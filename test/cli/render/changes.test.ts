@@ -1,10 +1,12 @@
 import { renderChanges } from '../../../src/cli/render/changes';
 
 describe('src/cli/render/changes', () => {
-  test('names the part of a schedule that changed', () => {
+  test('names the parts of a schedule that changed', () => {
     const before = { preset: 'weekly', startWithin: '1h' };
-    expect(renderChanges([{ path: 'patching.schedule', before, after: { ...before, preset: 'monthly' } }])).toEqual([
+    const after = { preset: 'monthly', startWithin: '24h' };
+    expect(renderChanges([{ path: 'patching.schedule', before, after }])).toEqual([
       '  patching.schedule.preset: weekly -> monthly',
+      '  patching.schedule.startWithin: 1h -> 24h',
     ]);
   });
 
@@ -14,19 +16,27 @@ describe('src/cli/render/changes', () => {
     expect(renderChanges([{ path: 'patching.schedule', before: weekly, after: cron }])[0]).toBe(
       '  patching.schedule: {preset:weekly,startWithin:1h} -> {cron:0 2 * * *,startWithin:24h}',
     );
-    expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: weekly }])[0]).toMatch(/: added \{preset:weekly/);
+    expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: weekly }])[0]).toMatch(
+      /: added \{preset:weekly/,
+    );
   });
 
   test('says in few words which node came and which went', () => {
     const host = { name: 'w-1', host: '10.0.0.1', hostKeys: ['x'.repeat(500)] };
-    expect(renderChanges([{ path: 'nodes[w-1]', before: null, after: host }])).toEqual(['  nodes[w-1]: added host 10.0.0.1']);
+    expect(renderChanges([{ path: 'nodes[w-1]', before: null, after: host }])).toEqual([
+      '  nodes[w-1]: added host 10.0.0.1',
+    ]);
     expect(renderChanges([{ path: 'nodes[w-1]', before: host, after: null }])).toEqual([
       '  nodes[w-1]: removed (was host 10.0.0.1)',
     ]);
   });
 
   test('counts what is more than 20 rows', () => {
-    const changes = Array.from({ length: 30 }, (_, index) => ({ path: `nodes[w-${index}].host`, before: 'a', after: 'b' }));
+    const changes = Array.from({ length: 30 }, (_, index) => ({
+      path: `nodes[w-${index}].host`,
+      before: 'a',
+      after: 'b',
+    }));
     const rows = renderChanges(changes);
     expect(rows).toHaveLength(21);
     expect(rows.at(-1)).toBe('  and 10 more changes');

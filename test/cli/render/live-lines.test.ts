@@ -16,7 +16,9 @@ describe('src/cli/render/live-lines', () => {
   });
 
   test('says how each node ended and then how the run did', () => {
-    const before = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], { run: runStatus(7) });
+    const before = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], {
+      run: runStatus(7),
+    });
     const lastError = { type: 'Unreachable', message: 'it does not answer' } as const;
     const after = status([node('w-1', { state: 'failed', lastError }), node('w-2', { state: 'not-tried' })], {
       lastRun: summary(7, { outcome: 'stopped', patched: 0, failed: 1, notTried: 1 }),
@@ -28,9 +30,23 @@ describe('src/cli/render/live-lines', () => {
     ]);
   });
 
+  test('tells of the end of one run before the start of the next', () => {
+    const before = status([node('w-1', { state: 'patching' })], { run: runStatus(7) });
+    const after = status([node('w-1', { state: 'patched' })], { run: runStatus(8), lastRun: summary(7) });
+    expect(describeChanges(before, after)).toEqual([
+      'w-1 patched',
+      'run 7 succeeded: 2 patched',
+      'run 8 (on-demand) of 2 nodes',
+    ]);
+  });
+
   test('tells of a node whose whole patch fell between two looks', () => {
-    const before = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-01T00:00:00Z' })], { run: runStatus(7) });
-    const after = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-02T00:00:00Z' })], { run: runStatus(7) });
+    const before = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-01T00:00:00Z' })], {
+      run: runStatus(7),
+    });
+    const after = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-02T00:00:00Z' })], {
+      run: runStatus(7),
+    });
     expect(describeChanges(before, after)).toEqual(['w-1 up-to-date']);
   });
 

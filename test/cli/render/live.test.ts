@@ -8,7 +8,9 @@ describe('src/cli/render/live', () => {
     const frame = renderFrame(
       status([node('w-1', { state: 'patched' }), node('w-2', { state: 'patching' })], {
         run: runStatus(7, { done: 1 }),
-        current: [live('w-2', { step: 'apply', done: 3, total: 12, waitingFor: 'package lock held by apt-get (pid 812)' })],
+        current: [
+          live('w-2', { step: 'apply', done: 3, total: 12, waitingFor: 'package lock held by apt-get (pid 812)' }),
+        ],
       }),
       VIEW,
     );

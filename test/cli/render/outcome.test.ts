@@ -21,12 +21,18 @@ describe('src/cli/render/outcome', () => {
 
   test('a failed node is named with its error and what to do', () => {
     const error = { type: 'DiskFull', message: 'w-1 has no space left.', remedy: 'free some' } as const;
-    const lines = describeRunEnd('demo', summary(7, { outcome: 'failed', failed: 1 }), [settled('w-1', { outcome: 'failed', error })]);
+    const lines = describeRunEnd('demo', summary(7, { outcome: 'failed', failed: 1 }), [
+      settled('w-1', { outcome: 'failed', error }),
+    ]);
     expect(lines.slice(1)).toEqual(['w-1: w-1 has no space left.', '  fix: free some']);
   });
 
   test('the boot patch of the named nodes counts, that of others does not', () => {
-    const nodes = [node('w-1', { bootPatch: 'done' }), node('w-2', { bootPatch: 'failed' }), node('w-3', { bootPatch: 'failed' })];
+    const nodes = [
+      node('w-1', { bootPatch: 'done' }),
+      node('w-2', { bootPatch: 'failed' }),
+      node('w-3', { bootPatch: 'failed' }),
+    ];
     const { lines, failed } = describeBootPatch('demo', ['w-1', 'w-2'], status(nodes));
     expect(lines[0]).toBe('boot patch of demo: 1 of 2 nodes done');
     expect(failed).toEqual(['w-2']);

@@ -43,13 +43,22 @@ describe('domain/known-hosts', () => {
     ['!a.example.com,*.example.com', 'a.example.com', 22],
     ['!b.example.com', 'a.example.com', 22],
     [hashed('10.0.0.1'), '10.0.0.1', 2222],
-    ['|2|AAAA|AAAA', '10.0.0.1', 22],
+    [hashed('10.0.0.1').replace('|1|', '|2|'), '10.0.0.1', 22],
   ])('%s does not speak of %s port %d', (pattern, host, port) => {
     expect(keysOf(`${pattern} ${KEY}\n`, host, port)).toEqual([]);
   });
 
   it('gives every key once, in the order of the file', () => {
     expect(keysOf(`h ${OTHER_KEY}\r\n\n# h ${KEY}\nh ${KEY}\nh ${OTHER_KEY}`, 'h')).toEqual([OTHER_KEY, KEY]);
+  });
+
+  it('keeps the order of the file over exact names, patterns and hashes', () => {
+    const lines = [`* ${OTHER_KEY}`, `h ${KEY}`];
+    expect([keysOf(lines.join('\n'), 'h'), keysOf(lines.reverse().join('\n'), 'h')]).toEqual([
+      [OTHER_KEY, KEY],
+      [KEY, OTHER_KEY],
+    ]);
+    expect(keysOf(`h ${KEY}\n${hashed('h')} ${OTHER_KEY}`, 'h')).toEqual([KEY, OTHER_KEY]);
   });
 
   it('passes over lines it does not understand', () => {

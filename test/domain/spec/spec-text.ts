@@ -1,4 +1,7 @@
 import { parse } from 'yaml';
+import type { ClusterSpec } from '../../../src/domain/spec';
+import { renderPath } from '../../../src/domain/spec-issues';
+import { parseSpec } from '../../../src/domain/spec-schema';
 
 export const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g';
 export const OTHER_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB';
@@ -17,4 +20,18 @@ export function specDocument(parts: Record<string, unknown> = {}): Record<string
 /** The same with the schedule given in YAML. */
 export function withSchedule(yaml: string): Record<string, unknown> {
   return specDocument({ patching: { schedule: parse(yaml) as unknown } });
+}
+
+/** The issues of a document, each as `path: message`. */
+export function issuesOf(document: unknown): string[] {
+  return parseSpec(document).issues.map(
+    ({ severity, path, message }) => `${severity === 'warning' ? 'warning: ' : ''}${renderPath(path)}: ${message}`,
+  );
+}
+
+/** The normalised spec of a document that must be valid. */
+export function specOf(document: unknown): ClusterSpec {
+  const { spec, issues } = parseSpec(document);
+  if (spec === null) throw new Error(JSON.stringify(issues));
+  return spec;
 }

@@ -65,6 +65,20 @@ describe('src/node/package-managers/apt', () => {
     });
   });
 
+  describe('readProgress', () => {
+    it.each([
+      ['Setting up libssl3:amd64 (3.0.22-1~deb12u2) ...', { event: 'package-finished' }],
+      ['Unpacking openssl (3.0.22-1~deb12u2) over (3.0.20-1~deb12u2) ...', { event: 'package-started' }],
+      [
+        'Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 6645 (perl)...',
+        { event: 'lock-held', by: 'perl (pid 6645)' },
+      ],
+      ['Processing triggers for libc-bin (2.36-9+deb12u14) ...', null],
+    ])('reads %j', (line, expected) => {
+      expect(apt.readProgress(line)).toEqual(expected);
+    });
+  });
+
   describe('classify', () => {
     it.each(cases<FailureCase>('failure-'))('tells the real failure in %s by its text', (_file, failure) => {
       const info = apt.classify({ node: 'w-1', phase: failure.phase, rc: failure.rc, log: failure.log.join('\n') });

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ClusterClient } from '../../src/client/cluster-client';
+import { runCli } from '../../src/cli/main';
+import { OspatchError } from '../../src/domain/errors';
+import { fakeClient, fakeTerminal, node, status } from './support';
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkpR8DGFn4jmFPqkSDKZXQ6kWwEHzJqhPTTaDRy0Tb';
+
+function yaml(name: string, schedule = 'weekly'): string {
+  return [
+    'apiVersion: ospatch/v1',
+    `name: ${name}`,
+    `patching: {patchOnBoot: true, schedule: ${schedule}}`,
+    'ssh: {user: root}',
+    `nodes: [{name: w-1, host: 10.0.0.1, hostKeys: ["${KEY}"]}]`,
+    '',
+  ].join('\n');
+}
+
+const unchanged = { result: 'unchanged', changes: [], notice: null };
+const created = { result: 'created', changes: [], notice: null };
+
+describe('src/cli/apply-specs', () => {
+  let cwd: string;
+  beforeEach(() => {
+    cwd = mkdtempSync(path.join(tmpdir(), 'ospatch-apply-'));
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(cwd, { recursive: true });
+  });
+
+  async function run(args: string[], text: string, answers: Parameters<typeof fakeClient>[0] = {}) {
+    const connect = jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
+    writeFileSync(path.join(cwd, 'spec.yaml'), text);
+    const terminal = fakeTerminal({ cwd });
+    await runCli(args, terminal.context);
+    return {
+      out: terminal.out(),
+      err: terminal.err(),
+      code: terminal.exitCode(),
+      connected: connect.mock.calls.length > 0,
+    };
+  }
+
+  test('applies nothing and asks no server when one of several specs is not valid', async () => {
+    const apply = jest.fn();
+    const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two', 'wekly')}`, { apply });
+    expect(answer).toMatchObject({ code: 2, connected: false });
+    expect(answer.err).toContain('did you mean "weekly"?');
+    expect(apply).not.toHaveBeenCalled();
+  });
+
+  test('a cluster that fails does not hide the others', async () => {
+    const refused = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
+    const apply = jest.fn().mockRejectedValueOnce(refused).mockResolvedValueOnce(created);
+    const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, { apply });
+    expect(answer.err).toBe('error: one: it is being removed by ann\n  fix: wait\n');
+    expect(answer.out).toBe('two created\n');
+    expect(answer.code).toBe(1);
+  });
+
+  test('a missing worker is said once for all clusters', async () => {
+    const apply = jest.fn().mockRejectedValue(new OspatchError({ type: 'NoWorker', message: 'no worker polls.' }));
+    const answer = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], `${yaml('one')}---\n${yaml('two')}`, {
+      apply,
+    });
+    expect(apply).toHaveBeenCalledTimes(1);
+    expect(answer.err.match(/no worker polls/g)).toHaveLength(1);
+    expect(JSON.parse(answer.out)).toMatchObject({ clusters: [{ result: 'failed' }, { result: 'failed' }] });
+    expect(answer.code).toBe(1);
+  });
+
+  test('prints what changed, and the notice of a cluster that is not ours to patch', async () => {
+    const changes = [{ path: 'patching.rebootIfRequired', before: false, after: true }];
+    const updated = await run(['apply', '-f', 'spec.yaml'], yaml('one'), {
+      apply: () => Promise.resolve({ result: 'updated', changes, notice: null }),
+    });
+    expect(updated.out).toBe('one updated (1 field)\n  patching.rebootIfRequired: false -> true\n');
+    const aks = await run(['apply', '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: two\ntype: aks\n', {
+      apply: () => Promise.resolve({ ...created, notice: 'Azure patches it.' }),
+    });
+    expect(aks.out).toBe('two created\n  note: Azure patches it.\n');
+  });
+
+  test.each([['apply', '--dry-run'], ['diff']])(
+    '%s %s changes nothing and succeeds with differences',
+    async (...args) => {
+      const apply = jest.fn();
+      const diff = () => Promise.resolve([{ path: 'patching.timeZone', before: 'UTC', after: 'Europe/Berlin' }]);
+      const answer = await run([...args, '-f', 'spec.yaml'], yaml('one'), { apply, diff });
+      expect(answer).toMatchObject({
+        code: 0,
+        out: 'one would be updated (1 field)\n  patching.timeZone: UTC -> Europe/Berlin\n',
+      });
+      expect(apply).not.toHaveBeenCalled();
+    },
+  );
+
+  test('a single start in the past is a mistake for a new cluster only', async () => {
+    const text = yaml('one', '{once: "2020-01-01T02:30"}');
+    const apply = jest.fn().mockResolvedValue(unchanged);
+    const fresh = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve(null) });
+    expect(fresh.code).toBe(2);
+    expect(fresh.err).toContain('in the past');
+    expect(apply).not.toHaveBeenCalled();
+    const old = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve({}) });
+    expect(old).toMatchObject({ code: 0, out: 'one unchanged\n' });
+  });
+
+  test('reads standard input once, also when it has to check twice', async () => {
+    jest
+      .spyOn(ClusterClient, 'connect')
+      .mockResolvedValue(fakeClient({ apply: () => Promise.resolve(created), findSpec: () => Promise.resolve(null) }));
+    const terminal = fakeTerminal({ cwd });
+    terminal.stdin.end(yaml('one', '{once: "2031-01-01T02:30"}'));
+    await runCli(['apply', '-f', '-'], terminal.context);
+    expect(terminal.out()).toBe('one created\n');
+  });
+
+  test('--wait follows the boot patch and fails when a node did not get it', async () => {
+    const bootStatus = jest
+      .fn()
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })]))
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed', state: 'patching' })]))
+      .mockResolvedValue(status([node('w-1', { bootPatch: 'failed', state: 'failed' })]));
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(created),
+      status: bootStatus,
+    });
+    expect(answer.out).toContain('boot patch of one: 0 of 1 node done');
+    expect(answer.code).toBe(1);
+  });
+
+  test('--wait has nothing to wait for when no node came in', async () => {
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(unchanged),
+      status: () => Promise.resolve(status([node('w-1', { bootPatch: 'failed' })])),
+    });
+    expect(answer).toMatchObject({ code: 0, out: 'one unchanged\n' });
+  });
+});

@@ -1,0 +1,197 @@
+import { ClusterClient } from '../../src/client/cluster-client';
+import { runCli } from '../../src/cli/main';
+import { buildProgram } from '../../src/cli/program';
+import { OspatchError } from '../../src/domain/errors';
+import { fakeClient, fakeTerminal, node, status, summary } from './support';
+
+type Answers = Parameters<typeof fakeClient>[0];
+
+/** Runs a command line against a client that gives `answers`. */
+async function run(args: string[], answers: Answers = {}) {
+  jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
+  const terminal = fakeTerminal();
+  await runCli(args, terminal.context);
+  return { out: terminal.out(), err: terminal.err(), code: terminal.exitCode() };
+}
+
+afterEach(() => jest.restoreAllMocks());
+
+describe('src/cli/commands', () => {
+  const commands = buildProgram(fakeTerminal().context).commands.map((command) => command.name());
+
+  test.each(commands)('%s shows an example in its help', async (name) => {
+    const { out, code } = await run([name, '--help']);
+    expect(out).toMatch(new RegExp(`Examples:\\n  .*ospatch ${name}`));
+    expect(code).toBe(0);
+  });
+
+  test.each(commands)('%s refuses more arguments than it has', async (name) => {
+    const file = ['validate', 'next', 'enroll', 'diff', 'apply'].includes(name) ? ['-f', 'x.yaml'] : [];
+    const { err, code } = await run([name, ...file, 'demo', 'w-1', 'one-too-many']);
+    expect(err).toMatch(/too many arguments/);
+    expect(code).toBe(2);
+  });
+
+  test.each([
+    ['status', 'Prod_EU'],
+    ['patch', 'demo', '--nodes', 'w-1,W 2'],
+    ['patch', 'demo', '--nodes', ','],
+    ['history', 'demo', '--run', '0'],
+    ['logs', 'demo', '../etc'],
+    ['pause', 'demo', '--reason', ' '],
+    ['dev', '--port', '80'],
+    ['status', 'demo', '--watch', '-o', 'json'],
+    ['apply', '-f', 'x.yaml', '--dry-run', '--wait'],
+  ])('%s %s %s %s is a usage error that says how to fix it', async (...args) => {
+    const { err, code } = await run(args);
+    expect(code).toBe(2);
+    expect(err).toMatch(/error: .*\n +fix: /);
+    expect(err.trim().split('\n')).toHaveLength(2);
+  });
+
+  test('a missing server or cluster is one sentence with a fix and exit code 1', async () => {
+    const missing = new OspatchError({
+      type: 'NotFound',
+      message: 'there is no cluster demo.',
+      remedy: '`ospatch list` shows all',
+    });
+    const { err, code } = await run(['get', 'demo'], { spec: () => Promise.reject(missing) });
+    expect(err).toBe('error: there is no cluster demo.\n  fix: `ospatch list` shows all\n');
+    expect(code).toBe(1);
+  });
+
+  test('patch says whether the run starts now or after another one', async () => {
+    const now = await run(['patch', 'demo'], { patch: () => Promise.resolve({ run: 7, started: true, after: null }) });
+    expect(now).toMatchObject({ out: 'run 7 of demo started\n', code: 0 });
+    const later = await run(['patch', 'demo'], { patch: () => Promise.resolve({ run: 8, started: false, after: 7 }) });
+    expect(later.out).toBe('run 8 of demo will start after run 7\n');
+  });
+
+  test('patch passes on the nodes and the reason', async () => {
+    const patch = jest.fn().mockResolvedValue({ run: 7, started: true, after: null });
+    await run(['patch', 'demo', '--nodes', 'w-1, w-2,w-1', '--reason', 'CVE'], { patch });
+    expect(patch).toHaveBeenCalledWith('demo', { nodes: ['w-1', 'w-2'], reason: 'CVE' });
+  });
+
+  test.each([
+    ['succeeded', { patched: 1, rebootPending: 1 }, 0],
+    ['failed', { failed: 1 }, 1],
+    ['stopped', { failed: 1, notTried: 1 }, 1],
+    ['cancelled', { notTried: 2 }, 1],
+  ] as const)('patch --wait of a run that %s ends with the right exit code', async (outcome, counts, expected) => {
+    const done = status([node('w-1')], { lastRun: summary(7, { outcome, ...counts }) });
+    const { out, code } = await run(['patch', 'demo', '--wait'], {
+      status: jest
+        .fn()
+        .mockResolvedValueOnce(status([node('w-1')]))
+        .mockResolvedValue(done),
+      patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      settledNodes: () => Promise.resolve([]),
+    });
+    expect(out).toContain(`run 7 of demo ${outcome} after 1m5s`);
+    expect(code).toBe(expected);
+  });
+
+  test('patch --wait -o json prints one JSON document', async () => {
+    const { out, code } = await run(['patch', 'demo', '--wait', '-o', 'json'], {
+      status: jest
+        .fn()
+        .mockResolvedValueOnce(status([]))
+        .mockResolvedValue(status([], { lastRun: summary(7) })),
+      patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      settledNodes: () => Promise.resolve([]),
+    });
+    expect(JSON.parse(out)).toMatchObject({ cluster: 'demo', run: 7, end: 'done', summary: { outcome: 'succeeded' } });
+    expect(code).toBe(0);
+  });
+
+  test('patch --wait does not take the end of an earlier run for its own', async () => {
+    const waiting = jest
+      .fn()
+      .mockResolvedValueOnce(status([]))
+      .mockResolvedValueOnce(status([], { lastRun: summary(7, { outcome: 'failed', failed: 1 }) }))
+      .mockResolvedValue(status([], { lastRun: summary(8) }));
+    const { code } = await run(['patch', 'demo', '--wait'], {
+      status: waiting,
+      patch: () => Promise.resolve({ run: 8, started: false, after: 7 }),
+      settledNodes: () => Promise.resolve([]),
+    });
+    expect(code).toBe(0);
+  });
+
+  test('status -o json has exactly the documented fields', async () => {
+    const { out } = await run(['status', 'demo', '-o', 'json'], {
+      status: () => Promise.resolve(status([node('w-1')])),
+    });
+    const answer = JSON.parse(out) as { nodes: object[] };
+    expect(Object.keys(answer).sort()).toEqual([
+      'cluster',
+      'current',
+      'lastRefusal',
+      'lastRun',
+      'nextWindow',
+      'nodes',
+      'paused',
+      'ready',
+      'run',
+      'scheduleError',
+      'state',
+      'timeZone',
+      'type',
+    ]);
+    expect(Object.keys(answer.nodes[0] ?? {}).sort()).toEqual([
+      'bootPatch',
+      'kernel',
+      'lastAppliedPatchTime',
+      'lastCheckedTime',
+      'lastError',
+      'lastOutcome',
+      'name',
+      'packageSetDigest',
+      'patchedVersion',
+      'pendingUpdates',
+      'rebootRequired',
+      'role',
+      'state',
+    ]);
+  });
+
+  test('check fails when a node cannot be used and says how far it came', async () => {
+    const error = { type: 'SudoDenied', message: 'w-1 refuses sudo.', remedy: 'allow it' };
+    const { out, code } = await run(['check', 'demo'], {
+      check: () => Promise.resolve([{ node: 'w-1', ok: false, error }]),
+    });
+    expect(out).toMatch(/^w-1 +yes +yes +no/m);
+    expect(out).toContain('fix: allow it');
+    expect(code).toBe(1);
+  });
+
+  test('remove without a terminal needs --yes and removes nothing', async () => {
+    const remove = jest.fn();
+    const { code, err } = await run(['remove', 'demo'], { status: () => Promise.resolve(status([])), remove });
+    expect(code).toBe(2);
+    expect(err).toContain('fix: ospatch remove demo --yes');
+    expect(remove).not.toHaveBeenCalled();
+  });
+
+  test('remove says that a run is cancelled first and waits for the end', async () => {
+    const { out, err, code } = await run(['remove', 'demo', '--yes'], {
+      remove: () => Promise.resolve({ run: 7 }),
+      untilRemoved: () => Promise.resolve(),
+    });
+    expect(err).toContain('run 7 of demo is being cancelled first');
+    expect(out).toBe('demo removed\n');
+    expect(code).toBe(0);
+  });
+
+  test('logs prints nothing that could steer the terminal and says on standard error that it was cut', async () => {
+    const nodeLog = () => Promise.resolve({ log: 'a\u001b[2J\u0007\nb\n', truncated: true });
+    const { out, err } = await run(['logs', 'demo', 'w-1'], { nodeLog });
+    expect(out).toBe('a\nb\n');
+    expect(err).toContain('was cut');
+  });
+
+  test('list -o json is an array also when there is none', async () => {
+    expect((await run(['list', '-o', 'json'], { list: () => Promise.resolve([]) })).out).toBe('[]\n');
+  });
+});

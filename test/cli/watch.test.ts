@@ -1,0 +1,87 @@
+import { OspatchError } from '../../src/domain/errors';
+import type { LiveStatus } from '../../src/client/live-status';
+import { watchCluster } from '../../src/cli/watch';
+import { fakeClient, fakeTerminal, live, node, runStatus, status, summary } from './support';
+
+const noWorker = new OspatchError({ type: 'NoWorker', message: 'no worker polls the task queue ospatch.' });
+const running = status([node('w-1', { state: 'patching' })], {
+  run: runStatus(7),
+  current: [live('w-1', { step: 'apply' })],
+});
+const ended = status([node('w-1', { state: 'patched' })], { lastRun: summary(7) });
+
+/** Answers one after the other, then the last one for ever. */
+function answering(...answers: (LiveStatus | Error)[]) {
+  let at = 0;
+  const statusOf = (): Promise<LiveStatus> => {
+    const answer = answers[Math.min(at++, answers.length - 1)];
+    return answer instanceof Error || answer === undefined ? Promise.reject(answer) : Promise.resolve(answer);
+  };
+  return fakeClient({ status: statusOf });
+}
+
+const hasEnded = ({ lastRun }: LiveStatus): boolean => lastRun !== null;
+
+describe('src/cli/watch', () => {
+  test('waits for a worker that goes away, with one line when it goes and one when it is back', async () => {
+    const terminal = fakeTerminal();
+    const client = answering(running, noWorker, noWorker, ended);
+    const { end } = await watchCluster(terminal.context, client, { cluster: 'demo', until: hasEnded });
+    expect(end).toBe('done');
+    const lines = terminal
+      .out()
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\d\d:\d\d:\d\d /, ''));
+    expect(lines).toEqual([
+      'run 7 (on-demand) of 2 nodes',
+      'w-1 apply',
+      'no worker polls the task queue ospatch. Still trying; the run itself is safe in Temporal.',
+      'Temporal and the worker answer again',
+      'w-1 patched',
+      'run 7 succeeded: 2 patched',
+    ]);
+  });
+
+  test('fails at once when nothing answers at the very first look', async () => {
+    const watching = watchCluster(fakeTerminal().context, answering(noWorker), { cluster: 'demo', until: hasEnded });
+    await expect(watching).rejects.toMatchObject({ type: 'NoWorker' });
+  });
+
+  test('ends when the cluster is removed meanwhile', async () => {
+    const gone = new OspatchError({ type: 'NotFound', message: 'there is no cluster demo.' });
+    const { end } = await watchCluster(fakeTerminal().context, answering(running, gone), {
+      cluster: 'demo',
+      until: hasEnded,
+    });
+    expect(end).toBe('removed');
+  });
+
+  test('detaches on Ctrl-C even while an answer is awaited, and leaves no handler behind', async () => {
+    const before = process.listenerCount('SIGINT');
+    const client = fakeClient({ status: () => new Promise(() => undefined) });
+    const watching = watchCluster(fakeTerminal().context, client, {
+      cluster: 'demo',
+      before: running,
+      until: hasEnded,
+    });
+    process.emit('SIGINT');
+    await expect(watching).resolves.toEqual({ end: 'detached', status: running });
+    expect(process.listenerCount('SIGINT')).toBe(before);
+  });
+
+  test('redraws frames on a terminal and gives the cursor and line wrapping back', async () => {
+    const terminal = fakeTerminal({ isTTY: true, env: { NO_COLOR: '1' } });
+    await watchCluster(terminal.context, answering(running, ended), { cluster: 'demo', until: hasEnded });
+    expect(terminal.out()).toContain('\u001b[4A');
+    expect(terminal.out().endsWith('\u001b[?7h\u001b[?25h')).toBe(true);
+    expect(terminal.out()).toContain('last run 7 succeeded');
+  });
+
+  test('keeps standard output free when that belongs to the result', async () => {
+    const terminal = fakeTerminal({ isTTY: true });
+    await watchCluster(terminal.context, answering(running, ended), { cluster: 'demo', aside: true, until: hasEnded });
+    expect(terminal.out()).toBe('');
+    expect(terminal.err()).toContain('w-1 patched');
+  });
+});

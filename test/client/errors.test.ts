@@ -1,0 +1,25 @@
+import { NamespaceNotFoundError, ServiceError } from '@temporalio/client';
+import { isPassing, toClientError } from '../../src/client/errors';
+
+const CONTEXT = { address: 'host:7233', namespace: 'nope', cluster: 'demo', deadlineMs: 10_000 };
+const FAILED_PRECONDITION = 9;
+
+function grpcError(code: number, details: string): Error {
+  const cause = Object.assign(new Error(details), { code, details, metadata: {} });
+  return new ServiceError('Failed to query Workflow', { cause });
+}
+
+describe('src/client/errors', () => {
+  test('a namespace that does not exist is named with what to do, and is no bug', () => {
+    expect(toClientError(new NamespaceNotFoundError('nope'), CONTEXT)).toMatchObject({
+      type: 'NotFound',
+      message: 'Temporal at host:7233 has no namespace nope.',
+    });
+  });
+
+  test('a server that has seen no worker lately is worth waiting for', () => {
+    const details = 'no poller seen for task queue recently, worker may be down';
+    expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
+    expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
+  });
+});

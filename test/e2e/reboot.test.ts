@@ -1,0 +1,68 @@
+/** Reboots happen only when a node asks for one and the spec allows it. */
+import '../support/slow-suite';
+import { slowPackage } from '../support/local-stack';
+import { waitFor } from '../support/wait-for';
+import type { Stack } from './stack';
+import { startStack } from './stack';
+
+const SLOW_SECONDS = 8;
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack([
+    {
+      name: 'w-1',
+      updates: 'none',
+      labReboot: true,
+      labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
+    },
+  ]);
+  const file = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
+  await stack.cli('enroll', '-f', file, '--yes');
+});
+
+afterAll(() => stack.stop());
+
+async function bootId(): Promise<string> {
+  return (await stack.lab.node('w-1').exec('cat /proc/sys/kernel/random/boot_id')).stdout.trim();
+}
+
+describe('e2e/reboots', () => {
+  it('takes back the permission to reboot in the middle of a run, and says that a reboot is pending', async () => {
+    const before = await bootId();
+    const allowed = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
+    await stack.cli('apply', '-f', allowed);
+    await stack.cli('patch', 'strict');
+    await waitFor(async () => (await stack.status('strict')).current.some((node) => node.step === 'apply'), {
+      what: 'the apply on w-1',
+      timeoutMs: 60_000,
+    });
+    const restricted = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: false}' });
+    expect((await stack.cli('apply', '-f', restricted)).stdout).toContain('rebootIfRequired');
+    const status = await stack.runEnded('strict', 1);
+    expect(status.nodes[0]).toMatchObject({
+      state: 'reboot-pending',
+      rebootRequired: true,
+      lastAppliedPatchTime: expect.any(String),
+    });
+    expect(await bootId()).toBe(before);
+  });
+
+  it('leaves the reboot pending in later runs as long as it is restricted, and exits with 0', async () => {
+    const before = await bootId();
+    const patched = await stack.cli('patch', 'strict', '--wait');
+    expect(patched).toMatchObject({ code: 0 });
+    expect(patched.stdout).toContain('reboot');
+    expect(await bootId()).toBe(before);
+  });
+
+  it('does the owed reboot, although there is nothing to apply, once it is allowed', async () => {
+    const before = await bootId();
+    await stack.cli('apply', '-f', stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' }));
+    expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
+    expect(await bootId()).not.toBe(before);
+    const status = await stack.status('strict');
+    expect(status.nodes[0]).toMatchObject({ state: 'patched', rebootRequired: false });
+  });
+});

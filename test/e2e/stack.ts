@@ -1,0 +1,110 @@
+/** A real Temporal server, real nodes and a worker process, used through the built `ospatch` as a user would. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { LiveStatus } from '../../src/client/live-status';
+import { run } from '../../src/dev/host';
+import { findTemporal } from '../../src/dev/temporal-binary';
+import type { CommandResult } from '../../src/dev/host';
+import { type Lab, type LabNodeOptions, type TemporalServer, type WorkerProcess } from '../support/local-stack';
+import { createLab, startTemporalServer, startWorkerProcess } from '../support/local-stack';
+import type { CliResult } from '../support/run-cli';
+import { runCli } from '../support/run-cli';
+import { waitFor } from '../support/wait-for';
+
+const RUN_TIMEOUT_MS = 300_000;
+
+export interface Stack {
+  server: TemporalServer;
+  lab: Lab;
+  worker: WorkerProcess;
+  /** Runs `ospatch` in the directory of the specs. */
+  cli(...args: string[]): Promise<CliResult>;
+  /** Runs the `temporal` CLI. */
+  temporal(...args: string[]): Promise<CommandResult>;
+  /** Writes a spec file of the lab's nodes; `patching` is YAML flow text. Returns its name. */
+  writeSpec(options: SpecOptions): string;
+  status(cluster: string): Promise<LiveStatus>;
+  /** Waits until run `number` has ended. */
+  runEnded(cluster: string, number: number): Promise<LiveStatus>;
+  startWorker(): Promise<void>;
+  /** Package transactions since the node was made, from its own apt log. */
+  transactions(node: string): number;
+  stop(): Promise<void>;
+}
+
+export interface SpecOptions {
+  name: string;
+  patching: string;
+  /** Default: all nodes of the lab. */
+  nodes?: string[];
+  user?: string;
+}
+
+export async function startStack(nodes: LabNodeOptions[]): Promise<Stack> {
+  const [server, lab] = await Promise.all([startTemporalServer(), createLab({ nodes })]);
+  const dir = path.join(lab.dir, 'specs');
+  mkdirSync(dir);
+  const env = { TEMPORAL_ADDRESS: server.address, TZ: 'UTC' };
+  const start = (): Promise<WorkerProcess> => startWorkerProcess({ address: server.address, keyDir: lab.keyDir });
+  // Building the images has left transactions of its own.
+  const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
+  const binary = await findTemporal(() => undefined);
+  const stack: Stack = {
+    server,
+    lab,
+    worker: await start(),
+    cli: (...args) => runCli(args, { env, cwd: dir, timeoutMs: RUN_TIMEOUT_MS }),
+    temporal: (...args) => run(binary, [...args, '--address', server.address]),
+    writeSpec: (options) => {
+      const file = `${options.name}.yaml`;
+      writeFileSync(path.join(dir, file), specText(lab, options));
+      return file;
+    },
+    status: async (cluster) => {
+      const { stdout, stderr, code } = await stack.cli('status', cluster, '-o', 'json');
+      if (code !== 0) throw new Error(`status failed: ${stderr}`);
+      return JSON.parse(stdout) as LiveStatus;
+    },
+    runEnded: (cluster, number) =>
+      waitFor(
+        async () => {
+          const status = await stack.status(cluster);
+          return status.run === null && (status.lastRun?.number ?? 0) >= number ? status : null;
+        },
+        { what: `the end of run ${number} of ${cluster}`, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },
+      ),
+    transactions: (node) => countTransactions(lab, node) - (before.get(node) ?? 0),
+    startWorker: async () => {
+      stack.worker = await start();
+    },
+    stop: async () => {
+      await stack.worker.stop();
+      await Promise.all([lab.stop(), server.stop()]);
+    },
+  };
+  return stack;
+}
+
+/** Package transactions in the node's own apt log. */
+function countTransactions(lab: Lab, node: string): number {
+  const log = lab.node(node).readFile('/var/log/apt/history.log');
+  return log.split('\n').filter((line) => line.startsWith('Commandline:') && line.includes('dist-upgrade')).length;
+}
+
+function specText(lab: Lab, { name, patching, nodes, user }: SpecOptions): string {
+  const wanted = nodes ?? lab.nodes.map((node) => node.name);
+  const lines = wanted.map((one) => {
+    const node = lab.node(one);
+    const role = one.startsWith('cp') ? 'control-plane' : 'worker';
+    return `  - {name: ${one}, host: ${node.host}, role: ${role}, ssh: {port: ${node.port}}}`;
+  });
+  return [
+    'apiVersion: ospatch/v1',
+    `name: ${name}`,
+    `patching: ${patching}`,
+    `ssh: {user: ${user ?? 'ospatch'}, identity: ${lab.keyName}, knownHosts: known_hosts}`,
+    'nodes:',
+    ...lines,
+    '',
+  ].join('\n');
+}

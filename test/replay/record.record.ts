@@ -1,0 +1,125 @@
+/**
+ * Records the histories that the replay tests hold new workflow code against: `npm run record-histories`.
+ *
+ * Run it for a release, into a folder of that release, and keep the folders of all releases: clusters live for years, and
+ * each of these histories stands for one that is in flight somewhere while a worker is updated.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { version } from '../../package.json';
+import { clusterSpec } from '../support/builders';
+import type { TestCluster } from '../workflows/harness';
+import { Harness } from '../workflows/harness';
+
+const OUT = path.join(__dirname, 'histories', version);
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+const inWork = (cluster: TestCluster): Promise<unknown> =>
+  cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+
+const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
+  'boot-with-reboot': async (cluster) => {
+    cluster.nodes.node('w-1').asksForReboot = true;
+    await cluster.apply(clusterSpec(undefined, { patchOnBoot: true }, cluster.name));
+    await cluster.untilIdle(1);
+  },
+  'failed-node-stops-run': async (cluster) => {
+    cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key.' };
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow');
+    await cluster.untilIdle(1);
+  },
+  'paused-and-resumed': async (cluster) => {
+    const release = cluster.nodes.hold('w-1', 'apply');
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow');
+    await inWork(cluster);
+    await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann' }] });
+    release();
+    await cluster.until('the run is put down', (status) => status.state === 'paused');
+    await cluster.handle.signal('resume');
+    await cluster.untilIdle(1);
+  },
+  'cancelled-in-apply': async (cluster) => {
+    const release = cluster.nodes.hold('w-1', 'apply');
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow');
+    await inWork(cluster);
+    await cluster.handle.signal('cancelRun');
+    await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
+    release();
+    await cluster.untilIdle(1);
+  },
+  'spec-changed-in-run': async (cluster) => {
+    cluster.nodes.node('w-1').asksForReboot = true;
+    const release = cluster.nodes.hold('w-1', 'apply');
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow');
+    await inWork(cluster);
+    const schedule = { preset: 'weekly', startWithin: '1h' } as const;
+    await cluster.apply(clusterSpec(['cp-1', 'w-1'], { rebootIfRequired: false, schedule }, cluster.name));
+    release();
+    await cluster.untilIdle(1);
+  },
+  'interrupted-and-repaired': async (cluster) => {
+    cluster.nodes.node('w-1').interrupted = true;
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+    await cluster.untilIdle(1);
+  },
+  'garbage-and-refusals': async (cluster) => {
+    await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
+    for (const garbage of [42, { nodes: 7 }, null]) await cluster.handle.signal('patchNow', garbage);
+    await cluster.handle.signal('noSuchSignal');
+    await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+    await cluster.handle.executeUpdate('remove', { args: [{}] });
+    await cluster.handle.result();
+  },
+};
+
+describe('replay/record', () => {
+  it.each(Object.entries(SCENARIOS))('records %s', (scenario, play) =>
+    harness.withWorker(async (cluster) => {
+      await play(cluster);
+      const folder = path.join(OUT, scenario);
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      const written = await fetchAll(cluster);
+      for (const [at, { name, json }] of written.entries()) {
+        writeFileSync(path.join(folder, `${String(at + 1).padStart(2, '0')}-${name}.json`), json);
+      }
+      expect(written.length).toBeGreaterThanOrEqual(1);
+    }),
+  );
+});
+
+/** All histories of one cluster, in the order in which they began. */
+async function fetchAll(cluster: TestCluster): Promise<{ name: string; json: string }[]> {
+  const { client } = cluster.env;
+  // Visibility is a moment behind.
+  await cluster.env.sleep(1_000);
+  const found: { name: string; json: string; started: number }[] = [];
+  for await (const one of client.workflow.list({ query: `WorkflowId STARTS_WITH "cluster/${cluster.name}"` })) {
+    const history = await client.workflow.getHandle(one.workflowId, one.runId).fetchHistory();
+    const what = one.workflowId.split('/').slice(2).join('-');
+    const name = what === '' ? one.type : `${one.type}-${what}`;
+    found.push({ name, json: scrub(historyToJSON(history)), started: one.startTime.getTime() });
+  }
+  return found.sort((a, b) => a.started - b.started);
+}
+
+/** Replay needs neither who ran it nor where. */
+function scrub(json: string): string {
+  const keep = JSON.parse(json, (key, value: unknown) =>
+    key === 'stackTrace' || key === 'identity' ? undefined : value,
+  ) as unknown;
+  return `${JSON.stringify(keep, null, 1)}\n`;
+}
