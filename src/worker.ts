@@ -44,8 +44,12 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
 /**
  * Runs a worker until SIGINT, SIGTERM or `stop`, then lets running activities go. `onReady` is called once it polls.
  */
-export async function runWorker(options: WorkerOptions, onReady: (worker: Worker) => void = () => undefined): Promise<void> {
-  const log = options.logTo === undefined ? pino({ level: options.logLevel }) : pino({ level: options.logLevel }, options.logTo);
+export async function runWorker(
+  options: WorkerOptions,
+  onReady: (worker: Worker) => void = () => undefined,
+): Promise<void> {
+  const log =
+    options.logTo === undefined ? pino({ level: options.logLevel }) : pino({ level: options.logLevel }, options.logTo);
   Runtime.install({
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
       if (level === 'ERROR') log.error({ ...meta }, message);
@@ -66,7 +70,10 @@ export async function runWorker(options: WorkerOptions, onReady: (worker: Worker
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     });
-    log.info({ taskQueue: options.taskQueue, namespace: options.namespace, address: options.connection.address }, 'worker started');
+    log.info(
+      { taskQueue: options.taskQueue, namespace: options.namespace, address: options.connection.address },
+      'worker started',
+    );
     onReady(worker);
     await worker.run();
     log.info('worker stopped');
@@ -88,7 +95,9 @@ function workflowCode(): Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflo
 
 if (require.main === module) {
   runWorker(workerOptionsFromEnv(process.env)).catch((error: unknown) => {
-    process.stderr.write(`error: the worker could not run: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(
+      `error: the worker could not run: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
     process.exitCode = 1;
   });
 }

@@ -19,7 +19,10 @@ export function createClusterActivities(audit: AuditLog): ClusterActivities {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
     searchAttributesRegistered,
     recordAudit: (record: AuditRecord) => {
-      audit.info({ audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result }, 'node patch');
+      audit.info(
+        { audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result },
+        'node patch',
+      );
       return Promise.resolve();
     },
     awaitWorkflowClosed,

@@ -89,7 +89,8 @@ async function readLiveNode(
     const activity = raw.pendingActivities?.[0];
     if (activity === undefined) return base;
     const payload = activity.heartbeatDetails?.payloads?.[0];
-    const heartbeat = payload === undefined || payload === null ? null : readHeartbeat(defaultPayloadConverter.fromPayload(payload));
+    const heartbeat =
+      payload === undefined || payload === null ? null : readHeartbeat(defaultPayloadConverter.fromPayload(payload));
     return {
       ...base,
       step: heartbeat?.step ?? stepOf(activity.activityType?.name),

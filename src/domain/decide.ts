@@ -135,7 +135,8 @@ function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, 
   // A run of some nodes does not stand in for the others: their window waits until that run has ended.
   if (run !== null && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
   const latest = Date.parse(window) + startWithinMs(spec);
-  if (now > latest) return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
+  if (now > latest)
+    return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
   return null;
 }
 

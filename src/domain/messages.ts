@@ -165,7 +165,8 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
       }
       case 'nodes': {
         if (field === undefined || field === null) break;
-        if (!isNameList(field)) return refuse(`nodes is ${describe(field)}; it must be a list of node names, e.g. ["w-1"]`);
+        if (!isNameList(field))
+          return refuse(`nodes is ${describe(field)}; it must be a list of node names, e.g. ["w-1"]`);
         if (field.length === 0) return refuse('nodes is empty; name at least one node, or leave it out for all nodes');
         message.nodes = [...new Set(field)];
         break;

@@ -60,9 +60,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
 }
 
 export type PatchDecision =
-  | { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' }
-  | { do: 'apply' }
-  | { do: 'reboot' };
+  { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' } | { do: 'apply' } | { do: 'reboot' };
 
 /** What a node needs after preflight. A reboot owed from before is work of its own, when reboots are allowed. */
 export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllowed: boolean): PatchDecision {
@@ -72,9 +70,7 @@ export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllo
 }
 
 export type RebootDecision =
-  | { do: 'reboot' }
-  | { do: 'finish'; outcome: 'patched' | 'reboot-pending' }
-  | { do: 'fail'; error: ErrorInfo };
+  { do: 'reboot' } | { do: 'finish'; outcome: 'patched' | 'reboot-pending' } | { do: 'fail'; error: ErrorInfo };
 
 /** What a node needs once its packages are in place, asked again after every reboot. */
 export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {

@@ -83,8 +83,7 @@ export interface ApplyReport {
  * a new attempt are due. Anything else that goes wrong is an error of its own type.
  */
 export type PhaseOutcome<R> =
-  | { state: 'done'; result: R }
-  | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
+  { state: 'done'; result: R } | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /** What a running node activity tells by heartbeat, for people who watch. */
 export interface NodeProgress {

@@ -35,7 +35,10 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
     ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
     ...(status.run === null
       ? []
-      : ['', `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} nodes`]),
+      : [
+          '',
+          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} nodes`,
+        ]),
     ...(status.lastRun === null
       ? []
       : [
@@ -54,7 +57,13 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
 /** What a rollout shows of itself. */
 export function renderRollout(progress: RolloutProgress): string {
   const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
-    const cells = [node.node, node.outcome, String(node.packagesChanged), String(node.reboots), node.error?.message ?? ''];
+    const cells = [
+      node.node,
+      node.outcome,
+      String(node.packagesChanged),
+      String(node.reboots),
+      node.error?.message ?? '',
+    ];
     return `| ${cells.map(text).join(' | ')} |`;
   });
   return [
@@ -75,8 +84,12 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
     '| Step | Started | Seconds |',
     '|---|---|---|',
     ...result.steps.map((step) => `| ${step.step} | ${step.startedAt} | ${(step.durationMs / 1000).toFixed(1)} |`),
-    ...(result.before === null ? [] : ['', `**Before:** ${text(result.before.osVersion)}, kernel ${text(result.before.kernel)}`]),
-    ...(result.after === null ? [] : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
+    ...(result.before === null
+      ? []
+      : ['', `**Before:** ${text(result.before.osVersion)}, kernel ${text(result.before.kernel)}`]),
+    ...(result.after === null
+      ? []
+      : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
     ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
     ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
   ].join('\n');

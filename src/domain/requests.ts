@@ -34,7 +34,8 @@ export function checkRequest(state: ClusterState, what: SignalName, message: Pat
   if (answerFor(state, message.requestId) !== undefined) return null;
   const refused = notPatchableReason(state.spec.type) ?? beingRemoved(state);
   if (refused !== null) return refused;
-  if (what !== 'patchNow' && message.nodes !== undefined) return `${what} takes no nodes; it counts for the whole cluster`;
+  if (what !== 'patchNow' && message.nodes !== undefined)
+    return `${what} takes no nodes; it counts for the whole cluster`;
   switch (what) {
     case 'patchNow':
       return checkPatchNow(state, message);
@@ -67,7 +68,13 @@ export function actOnRequest(
 }
 
 /** Keeps a refusal where whoever sent a signal can find it. */
-export function refuseRequest(state: ClusterState, what: string, by: string | undefined, why: string, now: string): void {
+export function refuseRequest(
+  state: ClusterState,
+  what: string,
+  by: string | undefined,
+  why: string,
+  now: string,
+): void {
   recordRefusal(state, { at: now, by: by ?? UNKNOWN_SENDER, what: plainText(what, 100), why: plainText(why, 500) });
 }
 
@@ -80,7 +87,8 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
   if (spec.type !== state.spec.type) {
     return `the type of a cluster cannot be changed (from ${state.spec.type} to ${spec.type}); remove the cluster and apply it again`;
   }
-  if (isPatchable(spec) && spec.nodes.length > MAX_NODES) return `${spec.nodes.length} nodes; at most ${MAX_NODES} are allowed`;
+  if (isPatchable(spec) && spec.nodes.length > MAX_NODES)
+    return `${spec.nodes.length} nodes; at most ${MAX_NODES} are allowed`;
   return null;
 }
 
@@ -155,7 +163,8 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowA
       : {
           nodes: waiting.nodes === null || nodes === null ? null : [...new Set([...waiting.nodes, ...nodes])],
           by: waiting.by === by ? by : plainText(`${waiting.by}, ${by}`, 200),
-          reason: waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
+          reason:
+            waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
         };
   const after = state.run?.number ?? null;
   return { run: state.nextRun, started: after === null, after };

@@ -44,12 +44,7 @@ interface ScheduleOptions {
 
 /** `anchor` (YYYY-MM-DD, a Sunday) belongs to `every-2-weeks` only. `once` is a local date and time without offset. */
 export type Schedule = ScheduleOptions &
-  (
-    | { preset: Preset; anchor?: string }
-    | { custom: CustomDate }
-    | { cron: string }
-    | { once: string }
-  );
+  ({ preset: Preset; anchor?: string } | { custom: CustomDate } | { cron: string } | { once: string });
 
 export interface Rollout {
   order: RolloutOrder;

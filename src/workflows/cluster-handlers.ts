@@ -1,10 +1,5 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
-import {
-  ApplicationFailure,
-  setDefaultSignalHandler,
-  setDefaultUpdateHandler,
-  setHandler,
-} from '@temporalio/workflow';
+import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../domain/cluster-state';
 import type { ApplySpecMessage, SignalName } from '../domain/messages';
 import { SIGNALS, parseMessage } from '../domain/messages';
@@ -39,7 +34,9 @@ export function registerHandlers(state: ClusterState, events: ClusterEvents): vo
   registerApplySpec(state, events);
   registerRemove(state, events);
 
-  setHandler(messages.runNewsSignal, (value) => events.news(value), { description: 'From the rollout: nodes have settled.' });
+  setHandler(messages.runNewsSignal, (value) => events.news(value), {
+    description: 'From the rollout: nodes have settled.',
+  });
   setHandler(messages.statusQuery, () => toStatus(state), { description: 'The cluster and every node of it.' });
   setHandler(messages.nodesQuery, () => state.nodes, { description: 'Every node of the cluster.' });
   setHandler(messages.historyQuery, () => ({ runs: state.runs, windows: state.windows }), {
@@ -131,7 +128,8 @@ function registerRemove(state: ClusterState, events: ClusterEvents): void {
 }
 
 function readApplySpec(state: ClusterState, value: unknown): ApplySpecMessage {
-  const message = typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
+  const message =
+    typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
   const checked = validateSpecObject(message.spec);
   if (!checked.ok) {
     throw ApplicationFailure.nonRetryable(`the spec is not valid: ${checked.problems.join('; ')}`, 'InvalidSpec');

@@ -163,7 +163,8 @@ class ClusterWork {
     this.publish();
     const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
-    const generationEnds = this.activeScope === null && !this.rechecking ? this.generationStarted + MAX_GENERATION_MS : null;
+    const generationEnds =
+      this.activeScope === null && !this.rechecking ? this.generationStarted + MAX_GENERATION_MS : null;
     const wakeUps = [decision.untilMs, generationEnds].filter((at) => at !== null);
     if (wakeUps.length === 0) {
       await condition(() => this.dirty);
@@ -206,7 +207,11 @@ class ClusterWork {
   private takeWindow(at: string, result: string): void {
     const { schedule } = this.state;
     const rest = (schedule.next ?? []).filter((start) => Date.parse(start) > Date.parse(at));
-    this.state.schedule = { ...schedule, after: new Date(Date.parse(at)).toISOString(), next: rest.length > 0 ? rest : null };
+    this.state.schedule = {
+      ...schedule,
+      after: new Date(Date.parse(at)).toISOString(),
+      next: rest.length > 0 ? rest : null,
+    };
     recordWindow(this.state, at, result);
   }
 
@@ -294,7 +299,8 @@ class ClusterWork {
   private endRun(run: ActiveRun, cursor: RunCursor, outcome: RolloutReport['outcome']): void {
     const settled = [...cursor.settled];
     for (const { name } of run.nodes) {
-      if (!settled.some((one) => one.node === name)) settled.push(notTried(name, `run ${run.number} ended before this node.`));
+      if (!settled.some((one) => one.node === name))
+        settled.push(notTried(name, `run ${run.number} ended before this node.`));
     }
     finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString());
     this.runsEnded += 1;
@@ -327,7 +333,13 @@ class ClusterWork {
       for (const name of names) {
         const spec = isPatchable(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
         if (spec === undefined || state.run !== null) continue;
-        await this.glanceAt({ cluster: state.spec.name, name, host: spec.host, ssh: spec.ssh, hostKeys: spec.hostKeys });
+        await this.glanceAt({
+          cluster: state.spec.name,
+          name,
+          host: spec.host,
+          ssh: spec.ssh,
+          hostKeys: spec.hostKeys,
+        });
       }
     })().finally(() => {
       state.recheckedAt = new Date(Date.now()).toISOString();
@@ -338,9 +350,10 @@ class ClusterWork {
 
   private async glanceAt(target: Parameters<typeof glance.readFacts>[0]['target']): Promise<void> {
     try {
-      const facts = await glance.readFacts.executeWithOptions({ summary: `${target.name}: does it still wait for a reboot?` }, [
-        { target, unreachableTimeoutMs: RECHECK_UNREACHABLE_MS },
-      ]);
+      const facts = await glance.readFacts.executeWithOptions(
+        { summary: `${target.name}: does it still wait for a reboot?` },
+        [{ target, unreachableTimeoutMs: RECHECK_UNREACHABLE_MS }],
+      );
       readNode(this.state, target.name, facts, new Date(Date.now()).toISOString());
     } catch {
       // A node that cannot be reached now is looked at again the next time; nothing was asked of it.

@@ -5,13 +5,7 @@
  * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
-import {
-  CancellationScope,
-  isCancellation,
-  setCurrentDetails,
-  setHandler,
-  uuid4,
-} from '@temporalio/workflow';
+import { CancellationScope, isCancellation, setCurrentDetails, setHandler, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult, StepRecord } from '../domain/node-patch';
 import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
@@ -212,12 +206,7 @@ class NodePatch {
         return;
       }
       const cancelled = CancellationScope.current().consideredCancelled;
-      const decision = decideReboot(
-        this.input.node.name,
-        facts,
-        this.rebootAllowed && !cancelled,
-        this.result.reboots,
-      );
+      const decision = decideReboot(this.input.node.name, facts, this.rebootAllowed && !cancelled, this.result.reboots);
       if (decision.do === 'finish') {
         const changed = this.result.changes.length > 0 || this.result.reboots > 0;
         this.result.outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;

@@ -133,7 +133,8 @@ class RolloutWork {
       return toSettled(result, this.child.firstExecutionRunId);
     } catch (failure) {
       // Only when cancellation arrived before the child was started: a started one always answers.
-      if (isCancellation(failure) && this.child === null) return notTried(node.name, 'the run was cancelled before this node.');
+      if (isCancellation(failure) && this.child === null)
+        return notTried(node.name, 'the run was cancelled before this node.');
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',

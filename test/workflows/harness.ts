@@ -12,7 +12,7 @@ import type { AuditRecord, ClusterActivities } from '../../src/activities/cluste
 import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { findTestServer } from '../../src/dev/test-server';
-import { clusterWorkflowId } from '../../src/domain/ids';
+import { clusterWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
 import type { ErrorInfo } from '../../src/domain/errors';
 import type { ClusterSpec } from '../../src/domain/spec';
@@ -163,15 +163,23 @@ export class Harness {
     return new TestCluster(this.env, `t-${randomUUID().slice(0, 8)}`, new SimulatedNodes());
   }
 
-  /** Runs `body` while a worker polls, which is shut down after it. */
-  async withWorker(body: (cluster: TestCluster) => Promise<void>, cluster = this.newCluster()): Promise<void> {
+  /** Runs `body` with a cluster of its own, which is gone after it. */
+  async withWorker(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
+    const cluster = this.newCluster();
+    await this.withWorkerFor(cluster, () => body(cluster));
+    // A timer of it that nobody answers would stop the clock of the server for all others.
+    await cluster.handle.terminate().catch(() => undefined);
+  }
+
+  /** Runs `body` while a worker polls for this cluster; the worker is shut down after it. */
+  async withWorkerFor(cluster: TestCluster, body: () => Promise<void>): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
       activities: { ...cluster.nodes.activities(), ...cluster.nodes.clusterActivities() },
     });
-    await worker.runUntil(body(cluster));
+    await worker.runUntil(body());
   }
 }
 
@@ -226,6 +234,16 @@ export class TestCluster {
       await this.env.sleep('1 second');
     }
     throw new Error(`an hour has passed and not ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
+  }
+
+  /** Waits until the node patch of `node` has received `signal`. */
+  async untilTold(node: string, signal: string): Promise<void> {
+    const handle = this.env.client.workflow.getHandle(nodeWorkflowId(this.name, node));
+    for (;;) {
+      const { events } = await handle.fetchHistory();
+      if ((events ?? []).some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal)) return;
+      await this.env.sleep('1 second');
+    }
   }
 
   untilIdle(runs: number): Promise<ClusterStatus> {

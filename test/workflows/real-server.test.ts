@@ -1,6 +1,7 @@
 /** What the time-skipping server does not do as the real one does. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { clusterWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
+import type { ClusterHistory } from '../../src/domain/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
 import { clusterSpec } from '../support/builders';
 import type { TestCluster } from './harness';
@@ -34,6 +35,39 @@ describe('workflows/cluster on a real server', () => {
       release();
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded' });
       expect(cluster.nodes.node('w-1').applies).toBe(1);
+    }));
+
+  it('loses nothing when no worker runs for a while in the middle of a run', async () => {
+    const cluster = harness.newCluster();
+    await harness.withWorkerFor(cluster, async () => {
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('the run is in progress', (status) => status.run !== null);
+    });
+    await cluster.env.sleep('3 seconds');
+    await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+    await harness.withWorkerFor(cluster, async () => {
+      const status = await cluster.untilIdle(2);
+      expect(status.nodes.map((node) => node.state)).toEqual(['patched', 'up-to-date', 'patched']);
+      expect((await cluster.handle.query<ClusterHistory>('history')).runs.map((run) => run.outcome)).toEqual([
+        'succeeded',
+        'succeeded',
+      ]);
+    });
+    expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
+  });
+
+  it('gives up a node at once when the run is cancelled before anything changed there', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'preflight');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.signal('cancelRun');
+      const status = await cluster.untilIdle(1);
+      release();
+      expect(status.nodes[1]).toMatchObject({ state: 'not-tried', lastOutcome: 'cancelled' });
+      expect(cluster.nodes.node('w-1').applies).toBe(0);
     }));
 
   it('can be found by state and next window where the search attributes are registered', () =>

@@ -100,7 +100,6 @@ describe('workflows/schedules', () => {
         expected.map((start) => new Date(start).toISOString()),
       );
       expect(cluster.nodes.audit.every(({ trigger }) => trigger === 'schedule')).toBe(true);
-      await cluster.handle.terminate();
     }),
   );
 });

@@ -134,6 +134,10 @@ function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
 async function installNode(image: Image, dir: string, name: string, port: number, authorizedKey: string) {
   const rootDir = await mountImage(image, dir);
   const etc = path.join(rootDir, 'etc');
+  // The package logs tell of this node's own transactions only, not of how its image was made.
+  for (const log of ['apt/history.log', 'apt/term.log', 'dpkg.log']) {
+    writeFileSync(path.join(rootDir, 'var/log', log), '');
+  }
   writeFileSync(path.join(etc, 'hostname'), `${name}\n`);
   writeFileSync(path.join(etc, 'hosts'), `127.0.0.1 localhost\n127.0.1.1 ${name}\n`);
   writeFileSync(path.join(etc, 'machine-id'), '');
