@@ -18,6 +18,12 @@ const HEARTBEAT_THROTTLE = '2 seconds';
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
 const SHUTDOWN_GRACE = '10 seconds';
 
+/**
+ * How long the server offers work to the worker that did it last before it asks any other. After a crash every question
+ * to a cluster waits this long, so it must stay well below the deadline of a call.
+ */
+const STICKY_TIMEOUT = '3 seconds';
+
 export interface WorkerOptions {
   connection: NativeConnectionOptions;
   namespace: string;
@@ -66,6 +72,7 @@ export async function runWorker(
       taskQueue: options.taskQueue,
       activities,
       ...workflowCode(),
+      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
