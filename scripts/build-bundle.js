@@ -1,5 +1,5 @@
 // Bundles the workflows once, so that a worker starts without webpack. Usage: build-bundle.js [FILE]
-const { existsSync, mkdirSync, renameSync, writeFileSync } = require('node:fs');
+const { mkdirSync, renameSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { bundleWorkflowCode } = require('@temporalio/worker');
 
@@ -19,10 +19,10 @@ async function main() {
     warn: (message) => warnings.push(message),
     error: (message) => warnings.push(message),
   };
-  const converter = path.join(root, 'lib/workflows/payload-converter.js');
   const { code } = await bundleWorkflowCode({
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
-    ...(existsSync(converter) ? { payloadConverterPath: converter } : {}),
+    payloadConverterPath: path.join(root, 'lib/workflows/payload-converter.js'),
+    workflowInterceptorModules: [path.join(root, 'lib/workflows/reserved-names.js')],
     logger,
   });
   if (warnings.length > 0) throw new Error(warnings.join('\n'));

@@ -91,12 +91,16 @@ export async function runWorker(
 }
 
 /** The bundle made at build time; while developing, the sources. */
-function workflowCode(): Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter'> {
+function workflowCode(): Pick<
+  TemporalWorkerOptions,
+  'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'
+> {
   const codePath = join(__dirname, 'workflow-bundle.js');
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
   return {
     workflowsPath: require.resolve('./workflows'),
     dataConverter: { payloadConverterPath: require.resolve('./workflows/payload-converter') },
+    interceptors: { workflowModules: [require.resolve('./workflows/reserved-names')] },
   };
 }
 

@@ -1,13 +1,18 @@
 import { getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { DateTime } from 'luxon';
 import { nextStarts } from '../domain/schedule';
 import type { AuditRecord, ClusterActivities, NextWindowsInput } from './cluster-types';
 
+const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
+  temporal.api.enums.v1.IndexedValueType;
+
 /** How often a workflow that is waited for is looked at. */
 const CLOSED_POLL_MS = 2_000;
 
-const SEARCH_ATTRIBUTE_NAMES = ['PatchCluster', 'PatchState', 'PatchNextWindow'];
+/** Temporal's numbers of the types: a value of another type would stop the workflow that writes it. */
+const SEARCH_ATTRIBUTE_TYPES = { PatchCluster: KEYWORD, PatchState: KEYWORD, PatchNextWindow: DATETIME };
 
 /** Where audit lines go: one JSON object each. */
 export interface AuditLog {
@@ -43,7 +48,7 @@ async function searchAttributesRegistered(): Promise<boolean> {
     const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
       namespace: client.options.namespace,
     });
-    return SEARCH_ATTRIBUTE_NAMES.every((name) => customAttributes[name] !== undefined);
+    return Object.entries(SEARCH_ATTRIBUTE_TYPES).every(([name, type]) => customAttributes[name] === type);
   } catch {
     // Servers and accounts exist that do not let us ask; nothing depends on the answer being yes.
     return false;

@@ -4,8 +4,11 @@ import type { ErrorInfo, ErrorType } from '../domain/errors';
 import { assertNever, isOspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
 
-/** Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look. */
-const UNFORESEEN_ATTEMPTS = 5;
+/**
+ * Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look.
+ * Attempts that ended with their worker count too, so there is room for some of those.
+ */
+const UNFORESEEN_ATTEMPTS = 30;
 
 /** `type` is the ErrorType, `details[0]` the ErrorInfo. Cancellations pass through unchanged. */
 export function toApplicationFailure(error: unknown, attempt: number): ApplicationFailure | CancelledFailure {

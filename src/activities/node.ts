@@ -36,7 +36,9 @@ export interface NodeActivityDeps {
  * Job numbers of preflight: a hundred per attempt of the workflow, ten per attempt of the activity. Its jobs change
  * nothing and must not be found done from an earlier attempt; its repairs stay clear of the numbers of `repair`.
  */
-const JOBS_PER_ATTEMPT = 1_000;
+const JOBS_PER_ATTEMPT = 100_000;
+/** More than this many pending packages are counted, not named: the answers of many nodes travel together. */
+const MAX_CHANGES_TOLD = 300;
 const JOBS_PER_RETRY = 10;
 
 export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
@@ -86,7 +88,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   return {
     preflight: ({ target, token, attempt, withoutDrain, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', (session) => {
-        const retry = activityInfo().attempt % (JOBS_PER_ATTEMPT / JOBS_PER_RETRY);
+        const retry = Math.min(activityInfo().attempt, JOBS_PER_ATTEMPT / JOBS_PER_RETRY - 1);
         const firstJob = attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
         return preflightNode(session, { token, firstJob, withoutDrain });
       }),
@@ -99,8 +101,8 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     repair: ({ target, token, attempt, lostTimeoutMs }) =>
       onNode('repair', target, lostTimeoutMs, 'Lost', (session) => repairPackages(session, { token, number: attempt })),
 
-    reboot: ({ target, bootId, failedUnitsBefore, lostTimeoutMs }) =>
-      onNode('reboot', target, lostTimeoutMs, 'Lost', (session) => rebootNode(session, { bootId, failedUnitsBefore })),
+    reboot: ({ target, bootId, lostTimeoutMs }) =>
+      onNode('reboot', target, lostTimeoutMs, 'Lost', (session) => rebootNode(session, bootId)),
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
@@ -112,7 +114,13 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
         try {
           const { facts, changes } = await checkReadiness(session);
-          return { node: target.name, ok: true, facts, pending: changes.length, changes };
+          return {
+            node: target.name,
+            ok: true,
+            facts,
+            pending: changes.length,
+            changes: changes.slice(0, MAX_CHANGES_TOLD),
+          };
         } catch (error) {
           session.signal.throwIfAborted();
           return { node: target.name, ok: false, error: errorInfo(error) };

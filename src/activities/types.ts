@@ -34,8 +34,6 @@ export interface RebootInput {
   target: NodeTarget;
   /** The node reboots only if this is still its boot id, so a retry after the reboot is a no-op. */
   bootId: string;
-  /** Failed units before the reboot; only new ones make the node unhealthy. */
-  failedUnitsBefore: string[];
   lostTimeoutMs: number;
 }
 

@@ -29,6 +29,7 @@ import type { NodeSettled } from '../domain/node-status';
 import type { RolloutProgress, RolloutReport } from '../domain/run';
 import type { ClusterSpec, NodeTarget } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
+import { specTooLarge } from '../domain/spec-size';
 import { OspatchError } from '../domain/errors';
 import {
   applySpecUpdate,
@@ -78,6 +79,8 @@ export interface NodeLog {
 
 /** How a check is bounded: how long one node may take to be reached, in milliseconds. */
 const CHECK_UNREACHABLE_MS = 15_000;
+/** The answers of this many nodes fit into one message, also when each has hundreds of pending packages. */
+const CHECKS_AT_ONCE = 20;
 const LOG_MAX_BYTES = 512 * 1024;
 /** Time for a worker to look at every node, beyond the deadline of a single call. */
 const INSPECTION_DEADLINE_MS = 4 * 60_000;
@@ -111,6 +114,8 @@ export class ClusterClient {
    * nothing. Without a worker nothing is begun.
    */
   async apply(spec: ClusterSpec, message: Message = {}): Promise<ApplySpecAnswer> {
+    const tooLarge = specTooLarge(spec);
+    if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}.` });
     await this.ensureWorker();
     const applyId = randomUUID();
     const start = new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
@@ -234,14 +239,12 @@ export class ClusterClient {
   /** Looks at every node through the worker; changes nothing. */
   async check(cluster: string): Promise<NodeCheck[]> {
     const targets = await this.targets(cluster);
-    return this.inspect(cluster, () =>
-      this.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(WORKFLOW_TYPES.checkCluster, {
-        workflowId: checkWorkflowId(cluster, randomUUID()),
-        taskQueue: this.session.taskQueue,
-        args: [{ targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
-        staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
-      }),
-    );
+    const checks: NodeCheck[] = [];
+    for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
+      const batch = targets.slice(at, at + CHECKS_AT_ONCE);
+      checks.push(...(await this.inspect(cluster, () => this.checkTargets(cluster, batch))));
+    }
+    return checks;
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
@@ -259,6 +262,7 @@ export class ClusterClient {
       this.session.client.workflow.execute<(input: unknown) => Promise<NodeLog>>(WORKFLOW_TYPES.readNodeLog, {
         workflowId: logWorkflowId(cluster, node, randomUUID()),
         taskQueue: this.session.taskQueue,
+        workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
         staticSummary: `log of ${node}, asked for by ${this.by}`,
       }),
@@ -324,6 +328,16 @@ export class ClusterClient {
       // Past its retention or terminated: the summary is what is left.
       return null;
     }
+  }
+
+  private checkTargets(cluster: string, targets: NodeTarget[]): Promise<NodeCheck[]> {
+    return this.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(WORKFLOW_TYPES.checkCluster, {
+      workflowId: checkWorkflowId(cluster, randomUUID()),
+      taskQueue: this.session.taskQueue,
+      args: [{ targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
+      workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
+      staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
+    });
   }
 
   private async tokenOf(cluster: string, node: string, run: number): Promise<string> {

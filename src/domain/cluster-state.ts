@@ -1,7 +1,7 @@
 import { canonicalJson } from './canonical-json';
 import type { ApplySpecAnswer, Pause, Refusal, RunSummary, WindowRecord } from './messages';
 import type { NodeFacts } from './node-report';
-import type { NodeReading, NodeSettled, NodeStatus } from './node-status';
+import type { NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { newNodeStatus, transition } from './node-status';
 import type { RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, SelfManagedSpec } from './spec';
@@ -25,9 +25,13 @@ export interface ActiveRun {
   startedAt: string;
   by: string | null;
   reason: string | null;
-  nodes: NodeSpec[];
+  /** Names in patching order. The specs are the cluster's own: each is large, and one copy of them is enough. */
+  nodes: string[];
+  /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
+  removed: string[];
   policy: RunPolicy;
-  done: string[];
+  /** How the nodes that have settled did. */
+  done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
   suspended: RunCursor | null;
 }
@@ -102,8 +106,13 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
     const known = new Map(state.nodes.map((node) => [node.name, node]));
     state.nodes = spec.nodes.map((node) => {
       const status = known.get(node.name);
-      return status === undefined ? enter(node, spec) : { ...status, role: node.role };
+      return status === undefined
+        ? enter(node, spec)
+        : { ...status, role: node.role, bootPatch: owedNow(status, spec) };
     });
+    const present = new Set(spec.nodes.map((node) => node.name));
+    const gone = (state.run?.nodes ?? []).filter((name) => !present.has(name));
+    if (state.run !== null) state.run.removed = [...new Set([...state.run.removed, ...gone])];
     if (scheduleKey(before) !== scheduleKey(spec)) {
       state.schedule = { after: now, next: null, error: null, retryAt: null };
     }
@@ -111,19 +120,27 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   return changes;
 }
 
-export function startRun(state: ClusterState, run: Omit<ActiveRun, 'done' | 'state' | 'suspended'>): ActiveRun {
-  const active: ActiveRun = { ...run, done: [], state: 'running', suspended: null };
+export function startRun(
+  state: ClusterState,
+  run: Omit<ActiveRun, 'done' | 'removed' | 'state' | 'suspended'>,
+): ActiveRun {
+  const active: ActiveRun = { ...run, done: {}, removed: [], state: 'running', suspended: null };
   state.run = active;
   state.nextRun = run.number + 1;
-  updateNodes(state, new Set(run.nodes.map((node) => node.name)), (node) => transition(node, { kind: 'queued' }));
+  updateNodes(state, new Set(run.nodes), (node) => transition(node, { kind: 'queued' }));
   return active;
 }
 
 /** Records nodes that settled; told twice, it changes nothing the second time. Nodes no longer in the spec are ignored. */
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly NodeSettled[]): void {
-  const fresh = new Map(settled.filter((one) => !run.done.includes(one.node)).map((one) => [one.node, one]));
+  const inRun = new Set(run.nodes);
+  const fresh = new Map(
+    settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined).map((one) => [one.node, one]),
+  );
   if (fresh.size === 0) return;
-  run.done.push(...fresh.keys());
+  for (const { node, outcome } of fresh.values()) run.done[node] = outcome;
+  // A node of the same name that came back during the run is another one, and the run knows nothing about it.
+  for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
     const one = fresh.get(node.name);
     return one === undefined ? node : transition(node, { kind: 'settled', settled: one });
@@ -143,8 +160,8 @@ export function finishRun(
   endedAt: string,
 ): void {
   settleNodes(state, run, settled);
-  const count = (...outcomes: NodeSettled['outcome'][]): number =>
-    settled.filter((node) => outcomes.includes(node.outcome)).length;
+  const ends = Object.values(run.done);
+  const count = (...outcomes: NodeOutcome[]): number => ends.filter((one) => outcomes.includes(one)).length;
   const summary: RunSummary = {
     number: run.number,
     trigger: run.trigger,
@@ -193,6 +210,11 @@ export function readNode(state: ClusterState, name: string, facts: NodeFacts, at
     packageSetDigest: facts.packages.digest,
   };
   updateNodes(state, new Set([name]), (node) => transition(node, { kind: 'read', reading }));
+}
+
+/** A boot patch that has not begun is called off together with `patchOnBoot`. */
+function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPatch'] {
+  return status.bootPatch === 'owed' && !spec.patching.patchOnBoot ? 'not-asked' : status.bootPatch;
 }
 
 function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {

@@ -84,6 +84,8 @@ function decidePatchable(state: ClusterState, spec: SelfManagedSpec, now: number
   const due = window !== undefined && Date.parse(window) <= now ? window : null;
   if (due !== null) {
     const passed = passWindow(state, spec, due, now);
+    // After a long time away there may be thousands of them, more than one history holds.
+    if (passed !== null && around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
     if (passed !== null) return { do: 'pass-window', at: due, result: passed, why: `the window of ${due} has passed` };
   }
 
@@ -106,7 +108,7 @@ function decidePatchable(state: ClusterState, spec: SelfManagedSpec, now: number
     return startRun(spec, 'boot', owed, { why: `${owed.length} nodes have entered the cluster` });
   }
 
-  const pending = state.nodes.filter((node) => node.state === 'reboot-pending').map((node) => node.name);
+  const pending = state.nodes.filter((node) => node.rebootRequired === true).map((node) => node.name);
   if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
     return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
   }
@@ -133,7 +135,7 @@ function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, 
   const { run, paused } = state;
   if (paused !== null) return 'missed (paused)';
   // A run of some nodes does not stand in for the others: their window waits until that run has ended.
-  if (run !== null && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
+  if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
   const latest = Date.parse(window) + startWithinMs(spec);
   if (now > latest)
     return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
@@ -141,7 +143,7 @@ function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, 
 }
 
 function coversAllNodes(run: ActiveRun, spec: SelfManagedSpec): boolean {
-  const names = new Set(run.nodes.map((node) => node.name));
+  const names = new Set(run.nodes);
   return spec.nodes.every((node) => names.has(node.name));
 }
 
@@ -210,7 +212,7 @@ function sleep(
   if (nextWindow !== null) wakeUps.push(nextWindow);
   if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
   const waiting = state.run === null && state.paused === null;
-  if (waiting && !around.rechecking && state.nodes.some((node) => node.state === 'reboot-pending')) {
+  if (waiting && !around.rechecking && state.nodes.some((node) => node.rebootRequired === true)) {
     wakeUps.push(recheckAt(state));
   }
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };
@@ -218,10 +220,9 @@ function sleep(
 
 /** What a rollout in progress has to be told: only ever less than it was started with. */
 export function tighteningFor(state: ClusterState, run: ActiveRun): Tightening {
-  const present = new Set(isPatchable(state.spec) ? state.spec.nodes.map((node) => node.name) : []);
   return {
     rebootsForbidden: !run.policy.rebootIfRequired,
-    removedNodes: run.nodes.map((node) => node.name).filter((name) => !present.has(name)),
+    removedNodes: run.removed,
     paused: state.paused !== null,
   };
 }

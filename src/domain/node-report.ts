@@ -65,6 +65,8 @@ export interface PatchPlan {
 export interface PreflightReport {
   facts: NodeFacts;
   plan: PatchPlan;
+  /** What completing an interrupted transaction of before has changed; null when there was none. */
+  repaired: ApplyReport | null;
 }
 
 /** Answer of the `apply` activity: the package transaction ended and the node said so. */

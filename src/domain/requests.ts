@@ -16,8 +16,11 @@ import type {
   SignalName,
 } from './messages';
 import { notPatchableReason } from './messages';
-import { MAX_NODES } from './spec';
+import { specTooLarge } from './spec-size';
 import { plainText } from './text';
+
+const MAX_CHANGES_TOLD = 200;
+const MAX_VALUE_CHARS = 1_000;
 
 const UNKNOWN_SENDER = 'someone who did not say';
 
@@ -31,7 +34,7 @@ export interface Answers {
 
 /** Why the request cannot be carried out, in one sentence; null when it can. */
 export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
-  if (answerFor(state, message.requestId) !== undefined) return null;
+  if (answerFor(state, requestKey(what, message)) !== undefined) return null;
   const refused = notPatchableReason(state.spec.type) ?? beingRemoved(state);
   if (refused !== null) return refused;
   if (what !== 'patchNow' && message.nodes !== undefined)
@@ -60,11 +63,17 @@ export function actOnRequest(
   message: PatchNowMessage,
   now: string,
 ): Answers[SignalName] {
-  const before = answerFor(state, message.requestId);
+  const key = requestKey(what, message);
+  const before = answerFor(state, key);
   if (before !== undefined) return before as Answers[SignalName];
   const answer = act(state, what, message, now);
-  remember(state, message.requestId, answer);
+  remember(state, key, answer);
   return answer;
+}
+
+/** An id counts per kind of request: pausing and resuming under one id are two requests. */
+function requestKey(what: SignalName, { requestId }: Message): string | undefined {
+  return requestId === undefined || requestId === '' ? undefined : `${what}/${requestId}`;
 }
 
 /** Keeps a refusal where whoever sent a signal can find it. */
@@ -87,9 +96,7 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
   if (spec.type !== state.spec.type) {
     return `the type of a cluster cannot be changed (from ${state.spec.type} to ${spec.type}); remove the cluster and apply it again`;
   }
-  if (isPatchable(spec) && spec.nodes.length > MAX_NODES)
-    return `${spec.nodes.length} nodes; at most ${MAX_NODES} are allowed`;
-  return null;
+  return specTooLarge(spec);
 }
 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
@@ -101,7 +108,7 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   if (created) state.createdBy = null;
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
-    changes: created ? [] : changes,
+    changes: created ? [] : shorten(changes),
     notice: notPatchableReason(spec.type),
   };
 }
@@ -172,4 +179,18 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowA
 
 function beingRemoved(state: ClusterState): string | null {
   return state.removing === null ? null : `the cluster is being removed by ${state.removing}`;
+}
+
+/** The answer must stay far below the size of a message: the diff in full is the client's to make. */
+function shorten(changes: ApplySpecAnswer['changes']): ApplySpecAnswer['changes'] {
+  return changes.slice(0, MAX_CHANGES_TOLD).map(({ path, before, after }) => ({
+    path,
+    before: briefly(before),
+    after: briefly(after),
+  }));
+}
+
+function briefly(value: unknown): unknown {
+  const text = JSON.stringify(value) ?? '';
+  return text.length <= MAX_VALUE_CHARS ? value : `${text.slice(0, MAX_VALUE_CHARS)}…`;
 }

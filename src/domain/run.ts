@@ -1,6 +1,9 @@
+import { ERROR_TYPES } from './errors';
+import type { NodeError, NodeReading, NodeSettled } from './node-status';
+import { NODE_OUTCOMES, toNodeError } from './node-status';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
-import type { NodeSettled } from './node-status';
-import { NODE_OUTCOMES } from './node-status';
+import { MAX_NODES } from './spec';
+import { plainText } from './text';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
@@ -35,6 +38,8 @@ export interface RolloutInput {
   nodes: NodeSpec[];
   policy: RunPolicy;
   resumeFrom: RunCursor | null;
+  /** What has been forbidden before the rollout could be told by signal. */
+  tightening: Tightening;
 }
 
 /** The only changes that reach a run in progress; each counts for steps that have not started. */
@@ -99,6 +104,11 @@ export function notTried(node: string, why: string): NodeSettled {
   };
 }
 
+/** The record of a node that left the spec before its turn. */
+export function skippedBecauseRemoved(node: string): NodeSettled {
+  return { ...notTried(node, 'the node was removed from the cluster before its turn.'), outcome: 'skipped' };
+}
+
 /** News is sent at most this often: often enough to watch, rarely enough that a long run stays a small history. */
 export function newsIntervalMs(elapsedMs: number): number {
   return Math.max(2_000, Math.round(elapsedMs / 250));
@@ -116,17 +126,66 @@ export function parseTightening(value: unknown): Tightening | null {
   };
 }
 
-/** Reads news of run `run` from whatever was sent; null when it is none. */
+/** Reads news of run `run` from whatever was sent; null when it is none. What is kept of it has the types it claims. */
 export function parseNews(value: unknown, run: number): RunNews | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const news = value as Partial<Record<keyof RunNews, unknown>>;
-  if (news.run !== run || !Array.isArray(news.settled)) return null;
-  const current = typeof news.current === 'string' ? news.current : null;
-  return { run, settled: news.settled.filter(isSettled), current };
+  const news = toRecord(value);
+  if (news === null || news['run'] !== run || !Array.isArray(news['settled'])) return null;
+  const settled = news['settled'].slice(0, MAX_NODES).map(parseSettled);
+  return { run, settled: settled.filter((one) => one !== null), current: textOrNull(news['current'], 253) };
 }
 
-function isSettled(value: unknown): value is NodeSettled {
-  if (typeof value !== 'object' || value === null) return false;
-  const one = value as Partial<Record<keyof NodeSettled, unknown>>;
-  return typeof one.node === 'string' && (NODE_OUTCOMES as readonly unknown[]).includes(one.outcome);
+function parseSettled(value: unknown): NodeSettled | null {
+  const one = toRecord(value);
+  const node = textOrNull(one?.['node'], 253);
+  const outcome = NODE_OUTCOMES.find((known) => known === one?.['outcome']);
+  if (one === null || node === null || outcome === undefined) return null;
+  return {
+    node,
+    outcome,
+    appliedAt: timeOrNull(one['appliedAt']),
+    packagesChanged: numberOr(one['packagesChanged'], 0),
+    reboots: numberOr(one['reboots'], 0),
+    reading: parseReading(one['reading']),
+    error: parseError(one['error']),
+    workflowRunId: textOrNull(one['workflowRunId'], 64),
+  };
+}
+
+function parseReading(value: unknown): NodeReading | null {
+  const one = toRecord(value);
+  const at = timeOrNull(one?.['at']);
+  const osVersion = textOrNull(one?.['osVersion'], 200);
+  const kernel = textOrNull(one?.['kernel'], 200);
+  const packageSetDigest = textOrNull(one?.['packageSetDigest'], 100);
+  const rebootRequired = one?.['rebootRequired'];
+  if (at === null || osVersion === null || kernel === null || packageSetDigest === null) return null;
+  if (typeof rebootRequired !== 'boolean') return null;
+  const pending = one?.['pendingUpdates'];
+  const pendingUpdates = typeof pending === 'number' ? pending : null;
+  return { at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest };
+}
+
+function parseError(value: unknown): NodeError | null {
+  const one = toRecord(value);
+  const type = ERROR_TYPES.find((known) => known === one?.['type']);
+  const message = textOrNull(one?.['message'], 500);
+  if (type === undefined || message === null) return null;
+  const remedy = textOrNull(one?.['remedy'], 300);
+  return toNodeError({ type, message, ...(remedy === null ? {} : { remedy }) });
+}
+
+function toRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+}
+
+function textOrNull(value: unknown, max: number): string | null {
+  return typeof value === 'string' ? plainText(value, max) : null;
+}
+
+function timeOrNull(value: unknown): string | null {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? plainText(value, 40) : null;
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
 }

@@ -36,7 +36,7 @@ function runStatus(state: ClusterState): RunStatus | null {
     trigger: run.trigger,
     state: run.state === 'cancelling' ? 'cancelling' : run.suspended === null ? 'running' : 'paused',
     startedAt: run.startedAt,
-    done: run.done.length,
+    done: Object.keys(run.done).length,
     total: run.nodes.length,
   };
 }

@@ -1,5 +1,6 @@
 /** How long a node has been out of reach, as far as somebody looked: time without a worker does not count. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ErrorType } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 
 const FIRST_PAUSE_MS = 1_000;
@@ -9,6 +10,10 @@ const MAX_PAUSE_MS = 12_000;
 
 /** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
 const MAX_ATTEMPT_MS = 120_000;
+
+/** What a node may answer for a while in the middle of its own update, and for how long that is believed. */
+const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
+const REFUSAL_LIMIT_MS = 10 * 60_000;
 
 export interface OutageOptions {
   node: string;
@@ -58,12 +63,21 @@ export class Outage {
       return { reached: true, value };
     } catch (error) {
       signal.throwIfAborted();
-      if (!isOspatchError(error) || error.type !== 'Unreachable') throw error;
+      if (!isOspatchError(error) || !this.mayPass(error)) throw error;
       this.add(Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
       if (this.observed >= this.options.limitMs) throw this.givenUp(error);
       this.options.onWaiting(error.message.replace(/\.$/, ''));
       return { reached: false };
     }
+  }
+
+  /**
+   * Once a change was begun, a refused login is no verdict: PAM, sudo or a directory service may be in the middle of
+   * their own update, or not up yet after a boot.
+   */
+  private mayPass({ type }: OspatchError): boolean {
+    if (type === 'Unreachable') return true;
+    return this.options.giveUpAs === 'Lost' && PASSING_REFUSALS.has(type) && this.observed < REFUSAL_LIMIT_MS;
   }
 
   /** Counts a pause between two attempts that were both in vain. */

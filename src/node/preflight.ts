@@ -1,6 +1,6 @@
 /** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
 import { OspatchError } from '../domain/errors';
-import type { NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
+import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
 import type { NodeReading } from './facts';
 import { followJob, pause } from './follow-job';
 import { packageManager } from './package-managers';
@@ -36,13 +36,14 @@ const TRANSIENT = new Set(['Repository', 'Busy', 'PackageManager']);
 export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
   let { facts } = await usableNode(session, options.withoutDrain);
   let job = options.firstJob;
+  let repaired: ApplyReport | null = null;
   if (facts.packages.problems.length > 0) {
-    await repairFirst(session, options.token, job, facts.packages.problems);
+    repaired = await repairFirst(session, options.token, job, facts.packages.problems);
     ({ facts } = await usableNode(session, options.withoutDrain));
     job += 1;
   }
   const plan = await makePlan(session, options.token, job, facts);
-  return { facts, plan };
+  return { facts, plan, repaired };
 }
 
 /** Facts of a node that may be patched and on which nobody else is at work now. */
@@ -63,9 +64,9 @@ async function usableNode(session: Session, withoutDrain: boolean): Promise<Node
   }
 }
 
-async function repairFirst(session: Session, token: string, job: number, problems: string[]): Promise<void> {
+async function repairFirst(session: Session, token: string, job: number, problems: string[]): Promise<ApplyReport> {
   const outcome = await repairPackages(session, { token, number: job });
-  if (outcome.state === 'done' && outcome.result.error === null) return;
+  if (outcome.state === 'done' && outcome.result.error === null) return outcome.result;
   const why = outcome.state === 'done' ? outcome.result.error?.message : 'the repair was interrupted';
   throw new OspatchError({
     type: 'PackagesBroken',

@@ -21,26 +21,19 @@ const MAX_BOOTS_SEEN = 3;
 
 const BUSY_PAUSE_MS = 5_000;
 
-export interface RebootOptions {
-  /** The node reboots only if this is still its boot id. */
-  bootId: string;
-  failedUnitsBefore: readonly string[];
-}
-
 /**
- * Returns the facts of the settled node. May be repeated at any point: after the reboot it only waits and looks.
+ * Reboots the node if `bootId` is still its boot id, and returns the facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and looks.
  *
  * @throws OspatchError `RebootFailed`, `Unhealthy`, or what reaching the node may say
  */
-export async function rebootNode(session: Session, options: RebootOptions): Promise<NodeFacts> {
-  await askForReboot(session, options.bootId);
-  let facts = await awaitNewBoot(session, options.bootId);
+export async function rebootNode(session: Session, bootId: string): Promise<NodeFacts> {
+  await askForReboot(session, bootId);
+  let facts = await awaitNewBoot(session, bootId);
   for (let boots = 1; ; boots += 1) {
     const settled = await awaitSettled(session, facts);
     await pause(session, STABLE_MS);
     facts = await session.outage.reach(() => probe(session));
     if (facts.bootId === settled.bootId) {
-      refuseNewFailures(session.node.name, facts, options.failedUnitsBefore);
       session.show({ waitingFor: undefined });
       return facts;
     }
@@ -104,11 +97,6 @@ async function probe(session: Session): Promise<NodeFacts> {
   session.node.disconnect();
   const { facts } = await session.node.facts({ probe: true });
   return facts;
-}
-
-function refuseNewFailures(node: string, facts: NodeFacts, before: readonly string[]): void {
-  const failed = facts.failedUnits.filter((unit) => !before.includes(unit));
-  if (failed.length > 0) throw unhealthy(node, `came back with failed units: ${failed.slice(0, 10).join(', ')}`);
 }
 
 function unhealthy(node: string, what: string): OspatchError {

@@ -35,8 +35,10 @@ import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide, tighteningFor } from '../
 import { clusterWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
 import { renderCluster } from '../domain/render';
+import type { NodeSettled } from '../domain/node-status';
+import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
-import { notTried, parseNews } from '../domain/run';
+import { notTried, parseNews, skippedBecauseRemoved } from '../domain/run';
 import { validateSpecObject } from '../domain/spec-schema';
 import { toStatus } from '../domain/status';
 import { glance, local } from './activity-options';
@@ -97,7 +99,9 @@ class ClusterWork {
     const news: RunNews | null = run === null ? null : parseNews(value, run.number);
     if (run === null || news === null) return;
     settleNodes(this.state, run, news.settled);
-    if (news.current !== null && !run.done.includes(news.current)) markStarted(this.state, news.current);
+    const { current } = news;
+    const inWork = current !== null && run.nodes.includes(current) && !run.removed.includes(current);
+    if (inWork && run.done[current] === undefined) markStarted(this.state, current);
     this.dirty = true;
   }
 
@@ -121,7 +125,6 @@ class ClusterWork {
       const decision = decide(this.state, Date.now(), this.surroundings());
       if (decision.do === 'finish') break;
       await this.carryOut(decision);
-      this.publish();
     }
     this.publish();
     await condition(allHandlersFinished);
@@ -225,56 +228,63 @@ class ClusterWork {
       startedAt: new Date(Date.now()).toISOString(),
       by: start.by,
       reason: start.reason,
-      nodes: start.nodes,
+      nodes: start.nodes.map((node) => node.name),
       policy: start.policy,
     });
     this.startRollout(run);
   }
 
   private startRollout(run: ActiveRun): void {
+    const { spec } = this.state;
     const scope = new CancellationScope();
-    const cursor = run.suspended;
+    const cursor = this.withoutRemoved(run);
     run.suspended = null;
     this.activeScope = scope;
     this.toldChild = '';
-    const { name } = this.state.spec;
-    const workflowId = rolloutWorkflowId(name, run.number);
+    const specs = new Map(isPatchable(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
+    const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
+    const workflowId = rolloutWorkflowId(spec.name, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
       startChild(rollout, {
         ...CHILD_OPTIONS,
         workflowId,
-        staticSummary: `run ${run.number} of ${name} (${run.trigger})`,
+        staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
         args: [
           {
-            cluster: name,
+            cluster: spec.name,
             run: run.number,
             trigger: run.trigger,
             startedAt: run.startedAt,
-            nodes: run.nodes,
+            nodes,
             policy: { ...run.policy },
             resumeFrom: cursor,
+            tightening: tighteningFor(this.state, run),
           },
         ],
       });
     const work = async (): Promise<RolloutReport> => {
-      this.child = await startExclusiveChild(workflowId, start, () => undefined);
+      const child = await startExclusiveChild(workflowId, start);
+      if (child === null) throw new TypeError('a rollout is always wanted');
+      this.child = child;
       this.dirty = true;
-      return this.child.result();
+      return child.result();
     };
-    void scope
-      .run(work)
-      .then(
-        (report) => this.rolloutEnded(run, report),
-        (failure: unknown) => this.rolloutFailed(run, cursor, failure),
-      )
-      .finally(() => {
-        this.child = null;
-        this.activeScope = null;
-        this.dirty = true;
-      });
+    void scope.run(work).then(
+      (report) => this.rolloutEnded(run, report),
+      (failure: unknown) => this.rolloutFailed(run, failure),
+    );
+  }
+
+  /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */
+  private withoutRemoved(run: ActiveRun): RunCursor | null {
+    if (run.removed.length === 0) return run.suspended;
+    const { settled, failures } = run.suspended ?? NOTHING_SETTLED;
+    const gone = run.removed.filter((name) => !settled.some((one) => one.node === name));
+    return { settled: [...settled, ...gone.map(skippedBecauseRemoved)], failures };
   }
 
   private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
+    this.rolloutIsOver();
     if (report.end === 'suspended') {
       settleNodes(this.state, run, report.cursor.settled);
       run.suspended = report.cursor;
@@ -284,24 +294,25 @@ class ClusterWork {
   }
 
   /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
-  private rolloutFailed(run: ActiveRun, cursor: RunCursor | null, failure: unknown): void {
+  private rolloutFailed(run: ActiveRun, failure: unknown): void {
+    this.rolloutIsOver();
     const error = toErrorInfo(failure, `run ${run.number}`);
-    const inFlight = this.state.nodes.filter((node) => node.state === 'patching').map((node) => node.name);
-    const settled = [...(cursor?.settled ?? [])];
-    for (const { name } of run.nodes) {
-      if (settled.some((one) => one.node === name)) continue;
-      const rest = notTried(name, error.message);
-      settled.push(inFlight.includes(name) ? { ...rest, outcome: 'failed', error: { ...error } } : rest);
-    }
+    const settled = this.state.nodes
+      .filter((node) => node.state === 'patching')
+      .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
     this.endRun(run, { settled, failures: 0 }, error.type === 'Cancelled' ? 'cancelled' : 'failed');
   }
 
+  private rolloutIsOver(): void {
+    this.child = null;
+    this.activeScope = null;
+    this.dirty = true;
+  }
+
   private endRun(run: ActiveRun, cursor: RunCursor, outcome: RolloutReport['outcome']): void {
-    const settled = [...cursor.settled];
-    for (const { name } of run.nodes) {
-      if (!settled.some((one) => one.node === name))
-        settled.push(notTried(name, `run ${run.number} ended before this node.`));
-    }
+    settleNodes(this.state, run, cursor.settled);
+    const rest = run.nodes.filter((name) => run.done[name] === undefined);
+    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this node.`));
     finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString());
     this.runsEnded += 1;
     this.dirty = true;
@@ -328,12 +339,14 @@ class ClusterWork {
   /** Looks at reboot-pending nodes without holding up the loop. */
   private recheck(names: string[]): void {
     const { state } = this;
+    const runsBefore = state.nextRun;
     this.rechecking = true;
     void (async () => {
       for (const name of names) {
         const spec = isPatchable(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
-        if (spec === undefined || state.run !== null) continue;
-        await this.glanceAt({
+        // A run knows the node better than this look does.
+        if (spec === undefined || state.nextRun !== runsBefore) continue;
+        await this.glanceAt(runsBefore, {
           cluster: state.spec.name,
           name,
           host: spec.host,
@@ -348,12 +361,13 @@ class ClusterWork {
     });
   }
 
-  private async glanceAt(target: Parameters<typeof glance.readFacts>[0]['target']): Promise<void> {
+  private async glanceAt(runsBefore: number, target: Parameters<typeof glance.readFacts>[0]['target']): Promise<void> {
     try {
       const facts = await glance.readFacts.executeWithOptions(
         { summary: `${target.name}: does it still wait for a reboot?` },
         [{ target, unreachableTimeoutMs: RECHECK_UNREACHABLE_MS }],
       );
+      if (this.state.nextRun !== runsBefore) return;
       readNode(this.state, target.name, facts, new Date(Date.now()).toISOString());
     } catch {
       // A node that cannot be reached now is looked at again the next time; nothing was asked of it.

@@ -12,15 +12,22 @@ export const CHILD_OPTIONS = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } as const;
 
+export interface HeldChildOptions {
+  /** Told when somebody else holds the id. */
+  onHeld?: () => void;
+  /** Asked again after each wait; default yes. */
+  stillWanted?: () => boolean;
+}
+
 /**
  * Starts a child whose fixed id is a lock. Where the id is still held, by the child of a workflow that was terminated for
- * example, `onHeld` is told and the holder is waited for, never ended.
+ * example, the holder is waited for, never ended. Returns null when the child is no longer wanted after such a wait.
  */
 export async function startExclusiveChild<T extends Workflow>(
   workflowId: string,
   start: () => Promise<ChildWorkflowHandle<T>>,
-  onHeld: () => void,
-): Promise<ChildWorkflowHandle<T>> {
+  { onHeld = () => undefined, stillWanted = () => true }: HeldChildOptions = {},
+): Promise<ChildWorkflowHandle<T> | null> {
   for (;;) {
     try {
       return await start();
@@ -31,6 +38,7 @@ export async function startExclusiveChild<T extends Workflow>(
         { summary: `wait for ${workflowId}, which is still at work` },
         [workflowId],
       );
+      if (!stillWanted()) return null;
     }
   }
 }

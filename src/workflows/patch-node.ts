@@ -5,7 +5,14 @@
  * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
-import { CancellationScope, isCancellation, setCurrentDetails, setHandler, uuid4 } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult, StepRecord } from '../domain/node-patch';
 import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
@@ -28,6 +35,9 @@ export interface PatchNodeInput {
 /** After a change was begun on a node, it is waited for this long before a human is asked to look. */
 const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
 
+/** What a cancelled run still spends on finding out how it left a node. */
+const SHORT_LOOK_MS = 60_000;
+
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
 
@@ -45,6 +55,7 @@ class NodePatch {
   readonly result: NodePatchResult;
   private rebootAllowed: boolean;
   private attempt = 1;
+  private cancelled = false;
 
   constructor(private readonly input: PatchNodeInput) {
     const { name, host, ssh, hostKeys } = input.node;
@@ -76,6 +87,9 @@ class NodePatch {
   }
 
   async run(): Promise<NodePatchResult> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+    });
     try {
       await this.patch();
     } catch (failure) {
@@ -96,6 +110,7 @@ class NodePatch {
         this.result.outcome = decision.outcome;
         return;
       case 'apply': {
+        this.throwIfCancelled();
         const applied = await CancellationScope.nonCancellable(() => this.applyPlan(plan));
         if (applied) await this.finish(facts);
         else await this.lookAfterFailure();
@@ -108,7 +123,7 @@ class NodePatch {
 
   private async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
     const { policy } = this.input;
-    const { facts, plan } = await this.step('preflight', () =>
+    const { facts, plan, repaired } = await this.step('preflight', () =>
       waiting.preflight.executeWithOptions({ summary: this.summary('preflight') }, [
         {
           target: this.target,
@@ -120,6 +135,7 @@ class NodePatch {
       ]),
     );
     this.result.before ??= snapshot(facts, timestamp());
+    if (repaired !== null) this.record(repaired);
     this.result.pendingUpdates = plan.changes.length;
     this.noteRebootReasons(facts);
     this.result.keptBack = plan.keptBack;
@@ -137,8 +153,9 @@ class NodePatch {
         const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
         if (error.type !== 'PlanChanged' || this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
         // Nothing was changed; somebody refreshed the package lists in between. Plan again and apply that.
-        this.attempt += 1;
-        plan = (await this.preflight()).plan;
+        const next = await this.planAgain();
+        if (next === null) return false;
+        plan = next;
         continue;
       }
       if (outcome.state === 'done') {
@@ -153,13 +170,29 @@ class NodePatch {
         return this.fail(interrupted(this.input.node.name, this.attempt));
       }
       if (!(await this.repair())) return false;
-      this.attempt += 1;
-      plan = (await this.preflight()).plan;
+      const next = await this.planAgain();
+      if (next === null) return false;
+      plan = next;
       if (plan.changes.length === 0) {
         // The repair has completed what the interrupted transaction had begun.
         this.result.pendingUpdates = 0;
         return true;
       }
+    }
+  }
+
+  /** The plan of the next attempt; null when there must be none: the run was cancelled, or the node gives no plan. */
+  private async planAgain(): Promise<PatchPlan | null> {
+    if (this.cancelled) {
+      this.endCancelled();
+      return null;
+    }
+    this.attempt += 1;
+    try {
+      return (await this.preflight()).plan;
+    } catch (failure) {
+      this.fail(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
+      return null;
     }
   }
 
@@ -196,7 +229,7 @@ class NodePatch {
 
   /** Reboots as often as needed and allowed, then decides how the node stands. */
   private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
-    let facts = known ?? (await CancellationScope.nonCancellable(() => this.verify()));
+    let facts = known ?? (await this.verify());
     for (;;) {
       this.result.after = snapshot(facts, timestamp());
       this.noteRebootReasons(facts);
@@ -205,8 +238,12 @@ class NodePatch {
         this.fail(damage);
         return;
       }
-      const cancelled = CancellationScope.current().consideredCancelled;
-      const decision = decideReboot(this.input.node.name, facts, this.rebootAllowed && !cancelled, this.result.reboots);
+      const decision = decideReboot(
+        this.input.node.name,
+        facts,
+        this.rebootAllowed && !this.cancelled,
+        this.result.reboots,
+      );
       if (decision.do === 'finish') {
         const changed = this.result.changes.length > 0 || this.result.reboots > 0;
         this.result.outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
@@ -226,7 +263,6 @@ class NodePatch {
         {
           target: this.target,
           bootId: facts.bootId,
-          failedUnitsBefore: facts.failedUnits,
           lostTimeoutMs: LOST_TIMEOUT_MS,
         },
       ]),
@@ -235,19 +271,27 @@ class NodePatch {
     return after;
   }
 
-  private verify(): Promise<NodeFacts> {
-    return this.step('verify', () =>
+  /** Waits long for the node, but not when the run is cancelled: then one short look must do. */
+  private async verify(): Promise<NodeFacts> {
+    const look = (unreachableTimeoutMs: number): Promise<NodeFacts> =>
       waiting.readFacts.executeWithOptions({ summary: this.summary('verify') }, [
-        { target: this.target, unreachableTimeoutMs: LOST_TIMEOUT_MS },
-      ]),
-    );
+        { target: this.target, unreachableTimeoutMs },
+      ]);
+    return this.step('verify', async () => {
+      try {
+        if (!this.cancelled) return await look(LOST_TIMEOUT_MS);
+      } catch (failure) {
+        if (!isCancellation(failure)) throw failure;
+      }
+      return CancellationScope.nonCancellable(() => look(SHORT_LOOK_MS));
+    });
   }
 
   /** A failed apply may have changed packages: say what the node looks like now, if it can still be asked. */
   private async lookAfterFailure(): Promise<void> {
     if (this.result.changes.length === 0) return;
     try {
-      const facts = await CancellationScope.nonCancellable(() => this.verify());
+      const facts = await this.verify();
       this.result.after = snapshot(facts, timestamp());
       this.noteRebootReasons(facts);
     } catch {
@@ -275,14 +319,21 @@ class NodePatch {
     return false;
   }
 
+  private throwIfCancelled(): void {
+    if (this.cancelled) throw new CancelledFailure('the run was cancelled');
+  }
+
   private endCancelled(): void {
     const rebooting = this.result.steps.at(-1)?.step === 'reboot';
+    const changed = this.result.changes.length > 0;
     this.result.outcome = rebooting ? 'failed' : 'cancelled';
     this.result.error = {
       type: 'Cancelled',
       message: rebooting
         ? `the run was cancelled while ${this.input.node.name} was rebooting; its return was not waited for.`
-        : `the run was cancelled before ${this.input.node.name} was changed.`,
+        : changed
+          ? `the run was cancelled before all packages of ${this.input.node.name} were changed.`
+          : `the run was cancelled before ${this.input.node.name} was changed.`,
       ...(rebooting ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
     };
   }

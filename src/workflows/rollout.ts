@@ -22,7 +22,15 @@ import type { NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import { renderRollout } from '../domain/render';
 import type { RolloutInput, RolloutProgress, RolloutReport, RunCursor, Tightening } from '../domain/run';
-import { NODES_PER_ROLLOUT, newsIntervalMs, notTried, parseTightening, runOutcome, withinBudget } from '../domain/run';
+import {
+  NODES_PER_ROLLOUT,
+  newsIntervalMs,
+  notTried,
+  parseTightening,
+  runOutcome,
+  skippedBecauseRemoved,
+  withinBudget,
+} from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
@@ -47,6 +55,7 @@ class RolloutWork {
   private cancelled = false;
   private current: RolloutProgress['current'] = null;
   private child: ChildWorkflowHandle<typeof patchNode> | null = null;
+  private childTold = false;
   private news: NodeSettled[] = [];
   private newsDue = false;
   private ended = false;
@@ -54,6 +63,7 @@ class RolloutWork {
   constructor(private readonly input: RolloutInput) {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
+    this.takeTightening(input.tightening);
   }
 
   progress(): RolloutProgress {
@@ -63,13 +73,21 @@ class RolloutWork {
   }
 
   async tighten(tightening: Tightening): Promise<void> {
+    this.takeTightening(tightening);
+    await this.tellChild();
+  }
+
+  private takeTightening(tightening: Tightening): void {
     this.paused = tightening.paused ?? this.paused;
     this.removed = new Set(tightening.removedNodes ?? this.removed);
-    if (tightening.rebootsForbidden === true && !this.rebootsForbidden) {
-      this.rebootsForbidden = true;
-      // A node that has ended meanwhile needs no telling.
-      await this.child?.signal(forbidRebootsSignal).catch(() => undefined);
-    }
+    this.rebootsForbidden ||= tightening.rebootsForbidden === true;
+  }
+
+  private async tellChild(): Promise<void> {
+    if (!this.rebootsForbidden || this.child === null || this.childTold) return;
+    this.childTold = true;
+    // A node that has ended meanwhile needs no telling.
+    await this.child.signal(forbidRebootsSignal).catch(() => undefined);
   }
 
   async run(): Promise<RolloutReport> {
@@ -94,17 +112,21 @@ class RolloutWork {
         this.settle(skip);
         continue;
       }
-      if (this.paused || this.cursor.settled.length - this.alreadySettled >= NODES_PER_ROLLOUT) {
-        return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
-      }
-      this.settle(await this.patch(node));
+      if (this.paused || this.cursor.settled.length - this.alreadySettled >= NODES_PER_ROLLOUT) return this.suspended();
+      const end = await this.patch(node);
+      if (end === 'not-started') return this.suspended();
+      this.settle(end);
     }
     return { end: 'finished', outcome: runOutcome(this.cursor.settled, this.cancelled), cursor: this.cursor };
   }
 
+  private suspended(): RolloutReport {
+    return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
+  }
+
   private reasonNotToTry(node: NodeSpec): NodeSettled | null {
     if (this.removed.has(node.name)) {
-      return { ...notTried(node.name, 'the node was removed from the cluster before its turn.'), outcome: 'skipped' };
+      return skippedBecauseRemoved(node.name);
     }
     if (this.cancelled) return notTried(node.name, 'the run was cancelled before this node.');
     if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
@@ -114,20 +136,30 @@ class RolloutWork {
     return null;
   }
 
-  private async patch(node: NodeSpec): Promise<NodeSettled> {
+  /** `not-started`: paused while another workflow still held the node. */
+  private async patch(node: NodeSpec): Promise<NodeSettled | 'not-started'> {
     const { cluster, run, trigger, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
     this.setCurrent(node.name, 'patching', null);
     try {
-      const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
-      const start = (): Promise<ChildWorkflowHandle<typeof patchNode>> =>
-        startChild(patchNode, {
+      const start = (): Promise<ChildWorkflowHandle<typeof patchNode>> => {
+        const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
+        this.childTold = this.rebootsForbidden;
+        return startChild(patchNode, {
           ...CHILD_OPTIONS,
           workflowId,
           staticSummary: `${node.name}: run ${run} (${trigger})`,
           args: [{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } }],
         });
-      this.child = await startExclusiveChild(workflowId, start, () => this.setCurrent(node.name, 'waiting', null));
+      };
+      const child = await startExclusiveChild(workflowId, start, {
+        onHeld: () => this.setCurrent(node.name, 'waiting', null),
+        // The wait may have been long, and what is allowed may be less than before it.
+        stillWanted: () => !this.paused && this.reasonNotToTry(node) === null,
+      });
+      if (child === null) return this.reasonNotToTry(node) ?? 'not-started';
+      this.child = child;
+      await this.tellChild();
       this.setCurrent(node.name, 'patching', this.child.firstExecutionRunId);
       const result = await this.child.result();
       return toSettled(result, this.child.firstExecutionRunId);

@@ -26,7 +26,15 @@ function at(time: string): number {
 function begin(state: ClusterState, decision: Decision): void {
   if (decision.do !== 'start-run') throw new Error(`expected start-run, got ${decision.do}`);
   const { trigger, nodes, policy, by, reason } = decision.start;
-  startRun(state, { number: state.nextRun, trigger, startedAt: T0, by, reason, nodes, policy });
+  startRun(state, {
+    number: state.nextRun,
+    trigger,
+    startedAt: T0,
+    by,
+    reason,
+    nodes: nodes.map((node) => node.name),
+    policy,
+  });
   if (trigger === 'on-demand') state.request = null;
 }
 
@@ -183,6 +191,20 @@ describe('domain/decide', () => {
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
     expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
     expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, rechecking: true }).do).toBe('sleep');
+  });
+
+  it('still looks at a node that waits for a reboot when a later run did not reach it', () => {
+    const state = newClusterState(clusterSpec(['w-1']), null, T0);
+    state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
+  });
+
+  it('does not let a run that is being cancelled cover a window', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    actOnRequest(state, 'cancelRun', {}, T0);
+    expect(decide(state, at(SUNDAY), inRollout).do).toBe('sleep');
   });
 
   it('continues as new only when there is nothing to do', () => {

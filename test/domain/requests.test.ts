@@ -18,7 +18,7 @@ function running(): ReturnType<typeof newClusterState> {
     startedAt: T0,
     by: null,
     reason: null,
-    nodes: spec.nodes,
+    nodes: spec.nodes.map((node) => node.name),
     policy,
   });
   return state;
@@ -75,6 +75,13 @@ describe('domain/requests', () => {
     expect(state.request).toBeNull();
   });
 
+  it('counts one request id once per kind of request', () => {
+    const state = newClusterState(clusterSpec(), null, T0);
+    actOnRequest(state, 'pause', { requestId: 'r1' }, T0);
+    expect(actOnRequest(state, 'resume', { requestId: 'r1' }, T1)).toEqual({ paused: false, changed: true });
+    expect(state.paused).toBeNull();
+  });
+
   it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
     'refuses every request to a cluster of type %s with its reason',
     (type) => {
@@ -116,6 +123,21 @@ describe('domain/requests', () => {
         ['w-1', 'not-asked'],
         ['w-2', 'owed'],
       ]);
+    });
+
+    it('calls off a boot patch that has not begun together with patchOnBoot', () => {
+      const state = newClusterState(clusterSpec(['w-1'], { patchOnBoot: true }), null, T0);
+      actOnApplySpec(state, { spec: clusterSpec(['w-1']), applyId: '' }, T1);
+      expect(state.nodes[0]?.bootPatch).toBe('not-asked');
+    });
+
+    it('refuses a spec that would not fit into a message, and answers with short changes', () => {
+      const state = newClusterState(clusterSpec(['w-1']), null, T0);
+      const labels = { note: 'x'.repeat(1_100_000) };
+      const large = { ...clusterSpec(['w-1']), nodes: [nodeSpec('w-1', { labels })] };
+      expect(checkApplySpec(state, { spec: large, applyId: '' })).toMatch(/characters, at most/);
+      const { changes } = actOnApplySpec(state, { spec: large, applyId: '' }, T1);
+      expect(JSON.stringify(changes).length).toBeLessThan(5_000);
     });
 
     it('forgets removed nodes and keeps what is known of the others', () => {

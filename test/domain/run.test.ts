@@ -36,12 +36,26 @@ describe('domain/run', () => {
     },
   );
 
-  it('drops what is no settled node from news', () => {
+  it('keeps of news only what has the type it claims', () => {
+    const forged = {
+      node: 'w-2',
+      outcome: 'failed',
+      error: { type: 'x', message: 5 },
+      appliedAt: 7,
+      reading: { kernel: {} },
+    };
     const news = parseNews(
-      { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }], current: 5 },
+      { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged], current: 5 },
       1,
     );
-    expect(news).toEqual({ run: 1, settled: [settled('w-1')], current: null });
+    expect(news).toEqual({
+      run: 1,
+      settled: [
+        settled('w-1'),
+        settled('w-2', { outcome: 'failed', appliedAt: null, packagesChanged: 0, reading: null }),
+      ],
+      current: null,
+    });
   });
 
   it.each([[null], [undefined], ['x'], [1]])('takes %p for no tightening', (value) => {

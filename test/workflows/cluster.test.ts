@@ -263,6 +263,53 @@ describe('workflows/cluster', () => {
       expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
     }));
 
+  it('survives forged news of a run and names that are reserved for Temporal itself', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const forged = {
+        node: 'cp-1',
+        outcome: 'failed',
+        error: { type: 'x', message: 5 },
+        appliedAt: 7,
+        reading: { kernel: {} },
+      };
+      await cluster.handle.signal('runNews', {
+        run: 1,
+        settled: [forged, { node: 'nobody', outcome: 'failed' }],
+        current: null,
+      });
+      await cluster.handle.signal('__temporal_x', 1);
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+      expect(refused.lastRefusal?.what).toContain('reserved name x');
+      release();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3 });
+    }));
+
+  it('does not touch a node that was removed while its run was paused', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.signal('pause');
+      await cluster.until('the pause is known', (status) => status.paused !== null);
+      release();
+      await cluster.until('the run is put down', (status) => status.state === 'paused');
+      await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));
+      await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1', 'w-2']));
+      await cluster.handle.signal('resume');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['w-1', 'cp-1']);
+      expect(status.nodes.map((node) => [node.name, node.state])).toEqual([
+        ['cp-1', 'patched'],
+        ['w-1', 'patched'],
+        ['w-2', 'unknown'],
+      ]);
+    }));
+
   it('survives payloads that no converter can read', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));

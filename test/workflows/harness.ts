@@ -93,7 +93,7 @@ export class SimulatedNodes {
           const { type, message } = node.preflightError;
           throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [node.preflightError] });
         }
-        return { facts: facts(target.name), plan: patchPlan(...node.pending) };
+        return { facts: facts(target.name), plan: patchPlan(...node.pending), repaired: null };
       },
       apply: async ({ target }) => {
         await gate(target.name, 'apply');
