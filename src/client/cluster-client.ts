@@ -30,7 +30,7 @@ import type { RolloutProgress, RolloutReport } from '../domain/run';
 import type { ClusterSpec, NodeTarget } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
 import { specTooLarge } from '../domain/spec-size';
-import { OspatchError } from '../domain/errors';
+import { OspatchError, isOspatchError } from '../domain/errors';
 import {
   applySpecUpdate,
   cancelRunUpdate,
@@ -376,9 +376,18 @@ export class ClusterClient {
     return { by: this.by, ...message };
   }
 
-  private request<T>(cluster: string, send: (handle: WorkflowHandle, updateId: string) => Promise<T>): Promise<T> {
+  private async request<T>(
+    cluster: string,
+    send: (handle: WorkflowHandle, updateId: string) => Promise<T>,
+  ): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
-    return this.call(cluster, () => send(handle, randomUUID()));
+    // The server keeps a request that nobody answers and hands it to the next worker, however much later.
+    await this.ensureWorker();
+    try {
+      return await this.call(cluster, () => send(handle, randomUUID()));
+    } catch (error) {
+      throw isOspatchError(error) && error.type === 'NoWorker' ? mayStillHappen(error, cluster) : error;
+    }
   }
 
   /** Asks a running cluster; one that was removed counts as not there. */
@@ -425,6 +434,17 @@ export class ClusterClient {
       return noAnswer;
     }
   }
+}
+
+function mayStillHappen(error: OspatchError, cluster: string): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoWorker',
+      message: `${error.message.replace(/\.$/, '')}. The request has been sent and may still be carried out.`,
+      remedy: `see \`ospatch status ${cluster}\` once a worker runs, before asking again`,
+    },
+    { cause: error },
+  );
 }
 
 function currentUser(): string {

@@ -1,6 +1,8 @@
 /** Turns what Temporal's client throws into sentences for people. */
 import {
+  ActivityFailure,
   ApplicationFailure,
+  ChildWorkflowFailure,
   NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
@@ -116,8 +118,13 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
 }
 
 function fromFailure(failure: Error, cause: Error): OspatchError {
-  if (!(failure instanceof ApplicationFailure))
+  // What a workflow or an activity failed of stands at the end of the chain.
+  if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause !== undefined) {
+    return fromFailure(failure.cause, cause);
+  }
+  if (!(failure instanceof ApplicationFailure)) {
     return new OspatchError({ type: 'Internal', message: failure.message }, { cause });
+  }
   const info: unknown = failure.details?.[0];
   const type = ERROR_TYPES.find((known) => known === failure.type) ?? 'Internal';
   const remedy =

@@ -55,7 +55,7 @@ export function mergeProgress(nodes: readonly NodeStatus[], progress: RolloutPro
     if (one !== undefined && (node.state === 'waiting' || node.state === 'patching')) {
       return transition(node, { kind: 'settled', settled: one });
     }
-    return progress.current?.node === node.name ? { ...node, state: progress.current.state } : node;
+    return progress.current?.node === node.name ? { ...node, state: progress.current.state, lastError: null } : node;
   });
 }
 

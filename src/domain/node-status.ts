@@ -106,7 +106,7 @@ export function transition(status: NodeStatus, event: NodeEvent): NodeStatus {
     case 'queued':
       return { ...status, state: 'waiting' };
     case 'started':
-      return { ...status, state: 'patching' };
+      return { ...status, state: 'patching', lastError: null };
     case 'read':
       return afterReading(status, event.reading);
     case 'settled':
@@ -146,7 +146,7 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const known = settled.reading === null ? status : withReading(status, settled.reading);
   return {
     ...known,
-    state: stateAfter(settled),
+    state: stateAfter(settled, known.rebootRequired === true),
     lastOutcome: settled.outcome,
     bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
@@ -154,9 +154,12 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   };
 }
 
-function stateAfter(settled: NodeSettled): NodeState {
-  // A cancelled node patch that changed nothing has not been tried; one that did change the node must not look fine.
-  if (settled.outcome === 'cancelled') return settled.appliedAt === null ? 'not-tried' : 'failed';
+function stateAfter(settled: NodeSettled, rebootOwed: boolean): NodeState {
+  const untouched = settled.outcome === 'not-tried' || (settled.outcome === 'cancelled' && settled.appliedAt === null);
+  // A reboot that is owed stays visible until it is done, also when later runs do not reach the node.
+  if (untouched) return rebootOwed ? 'reboot-pending' : 'not-tried';
+  // A cancelled node patch that did change the node must not look fine.
+  if (settled.outcome === 'cancelled') return 'failed';
   return settled.outcome;
 }
 

@@ -118,7 +118,7 @@ describe('src/activities/node', () => {
     );
     const input = { target: TARGET, token: TOKEN, attempt: 2, withoutDrain: false, unreachableTimeoutMs: 1_000 };
     await environment.run(activities.preflight, input);
-    expect((transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-2030 plan`);
+    expect((transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-200030 plan`);
   });
 
   it('puts what stands in the way into the answer of checkNode', async () => {
@@ -162,7 +162,7 @@ describe('src/activities/errors', () => {
   it('tries the unforeseen again a few times, and tells no stack', () => {
     const failure = toApplicationFailure(new TypeError('x is not a function'), 1);
     expect(failure).toMatchObject({ type: 'Internal', nonRetryable: false });
-    expect(toApplicationFailure(new TypeError('x'), 5)).toMatchObject({ nonRetryable: true });
+    expect(toApplicationFailure(new TypeError('x'), 30)).toMatchObject({ nonRetryable: true });
     expect(failure.cause?.stack).toBe('');
   });
 });

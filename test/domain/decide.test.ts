@@ -180,12 +180,14 @@ describe('domain/decide', () => {
   });
 
   it('looks at reboot-pending nodes every six hours', () => {
+    const { reading } = settled('w-1');
+    const owed = reading === null ? null : { ...reading, rebootRequired: true };
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
     state.request = null;
     const ends = ['w-1', 'w-2', 'cp-1'].map((name) =>
-      settled(name, name === 'w-1' ? { outcome: 'reboot-pending' } : {}),
+      settled(name, name === 'w-1' ? { outcome: 'reboot-pending', reading: owed } : {}),
     );
     if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });

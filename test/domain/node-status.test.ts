@@ -55,6 +55,15 @@ describe('domain/node-status', () => {
     expect(transition(pending, { kind: 'read', reading })).toMatchObject({ state: 'patched', rebootRequired: false });
   });
 
+  it('keeps an owed reboot visible when a later run does not reach the node', () => {
+    const owed = { ...node, rebootRequired: true };
+    const missed = settled('w-1', { outcome: 'not-tried', appliedAt: null, reading: null });
+    expect(transition(owed, { kind: 'settled', settled: missed })).toMatchObject({
+      state: 'reboot-pending',
+      lastOutcome: 'not-tried',
+    });
+  });
+
   it('does not call a node that was cancelled half-way not tried', () => {
     const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
     expect(after.state).toBe('failed');
