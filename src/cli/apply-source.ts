@@ -1,14 +1,15 @@
 import { Readable } from 'node:stream';
 import type { ClusterClient } from '../client/cluster-client';
 import type { LoadedSpecs } from '../client/load-spec';
-import type { ClusterSpec } from '../domain/spec';
+import { canonicalJson } from '../domain/canonical-json';
+import type { ClusterSpec, Schedule } from '../domain/spec';
 import { readStdin } from './context';
 import type { CliContext } from './context';
 import { invalidSpec, loadSource, printProblems } from './spec-source';
 
 /**
  * Checks all specs of a `-f` argument without a server, then hands them with a connection to `body`. A single start in
- * the past is a mistake for a new cluster only; which clusters are new is asked only when it matters.
+ * the past is a mistake unless it is in force already; which clusters have it is asked only when it matters.
  * @throws OspatchError `InvalidSpec`; then nothing was begun.
  */
 export async function withSpecs(
@@ -23,9 +24,10 @@ export async function withSpecs(
   const loaded = await load(() => false);
   if (!loaded.valid) fail(context, source, loaded);
   await connect(async (client) => {
-    const singleStarts = loaded.specs.filter(hasSingleStart).map(({ name }) => name);
     const fresh = new Set<string>();
-    for (const name of singleStarts) if ((await client.findSpec(name)) === null) fresh.add(name);
+    for (const spec of loaded.specs.filter(hasSingleStart)) {
+      if (!hasSameSchedule(await client.findSpec(spec.name), spec)) fresh.add(spec.name);
+    }
     const checked = fresh.size === 0 ? loaded : await load((name) => fresh.has(name));
     if (!checked.valid) fail(context, source, checked);
     printProblems(context, checked.problems);
@@ -34,8 +36,16 @@ export async function withSpecs(
 }
 
 function hasSingleStart(spec: ClusterSpec): boolean {
-  const schedule = spec.type === 'self-managed' ? spec.patching.schedule : undefined;
+  const schedule = scheduleOf(spec);
   return schedule !== undefined && 'once' in schedule;
+}
+
+function hasSameSchedule(current: ClusterSpec | null, spec: ClusterSpec): boolean {
+  return canonicalJson({ schedule: scheduleOf(current) }) === canonicalJson({ schedule: scheduleOf(spec) });
+}
+
+function scheduleOf(spec: ClusterSpec | null): Schedule | undefined {
+  return spec?.type === 'self-managed' ? spec.patching.schedule : undefined;
 }
 
 function fail(context: CliContext, source: string, { problems }: LoadedSpecs): never {

@@ -1,5 +1,7 @@
 /** Arguments and options that several commands have, checked before anything is done. */
 import { Argument, InvalidArgumentError, Option } from 'commander';
+import { OspatchError } from '../domain/errors';
+import { show } from '../domain/spec-issues';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -27,9 +29,11 @@ export function runOption(description: string): Option {
 
 function parseClusterName(text: string): string {
   if (CLUSTER_NAME.test(text)) return text;
-  throw new InvalidArgumentError(
-    'Allowed: the name of a cluster, at most 63 lower-case letters, digits and hyphens, e.g. prod-eu.',
-  );
+  throw new OspatchError({
+    type: 'Usage',
+    message: `cluster name ${show(text)} is not valid: allowed are at most 63 lower-case letters, digits and hyphens, with a letter or digit first and last, e.g. prod-eu`,
+    remedy: 'see the names with: ospatch list',
+  });
 }
 
 function parseNodeName(text: string): string {

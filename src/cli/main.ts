@@ -27,4 +27,8 @@ function endQuietlyOnClosedPipe(): void {
     if (error.code !== 'EPIPE') throw error;
     process.exit();
   });
+  // Notes that nobody reads must not turn the exit code into that of a crash; the command itself goes on.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 }

@@ -1,16 +1,26 @@
 import { Option } from 'commander';
 import type { LoadedSpecs, LoadSpecsOptions, SpecProblem } from '../client/load-spec';
 import { OspatchError } from '../domain/errors';
+import { show } from '../domain/spec-issues';
 import { readStdin } from './context';
 import type { CliContext } from './context';
 import { colors, printNote } from './output';
 
 /** `-f FILE|DIR|-`, for every command that reads specs. */
 export function fileOption(): Option {
-  return new Option(
-    '-f, --file <FILE|DIR|->',
-    'spec file, directory of *.yaml, or - for standard input',
-  ).makeOptionMandatory();
+  return new Option('-f, --file <FILE|DIR|->', 'spec file, directory of *.yaml, or - for standard input')
+    .argParser(onlyOnce)
+    .makeOptionMandatory();
+}
+
+/** Commander keeps the last of several values, so the specs of the others would be passed over in silence. */
+function onlyOnce(file: string, earlier: string | undefined): string {
+  if (earlier === undefined) return file;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `-f is given twice: found ${show(earlier)} and ${show(file)}; allowed: one file, directory or -`,
+    remedy: 'put the specs into one directory and give that, or run the command once for each file',
+  });
 }
 
 type SourceOptions = Pick<LoadSpecsOptions, 'requireHostKeys' | 'isNew'>;

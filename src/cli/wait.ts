@@ -2,6 +2,7 @@
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import type { RunSummary } from '../domain/messages';
+import type { NodeSettled } from '../domain/node-status';
 import type { CliContext } from './context';
 import { print, printNote } from './output';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
@@ -50,12 +51,25 @@ export async function waitForBootPatch(
   options: WaitOptions,
 ): Promise<Waited<string[]>> {
   const { cluster } = options;
-  // A node is settled a moment before its run has ended.
-  const until = ({ nodes, run }: LiveStatus): boolean =>
-    nodes.every((node) => node.bootPatch !== 'owed' || !names.includes(node.name)) && run?.trigger !== 'boot';
+  const bootRuns = new Set<number>();
+  const noteBootRuns = ({ run, lastRun }: LiveStatus): void => {
+    for (const one of [lastRun, run]) if (one?.trigger === 'boot') bootRuns.add(one.number);
+  };
+  if (options.before !== undefined) noteBootRuns(options.before);
+  const until = (status: LiveStatus): boolean => {
+    noteBootRuns(status);
+    const isOwed = status.nodes.some(({ name, bootPatch }) => bootPatch === 'owed' && names.includes(name));
+    // A node is settled a moment before its run has ended.
+    return !isOwed && status.run?.trigger !== 'boot';
+  };
   const { end, status } = await watchCluster(context, client, { ...options, until });
   if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
-  const { lines, failed } = describeBootPatch(cluster, names, status);
+  // A run that waited for its turn may be at the nodes again, so what they are now does not tell how the boot run ended.
+  const settled: NodeSettled[] = [];
+  for (const run of [...bootRuns].sort((a, b) => a - b)) {
+    settled.push(...(await client.settledNodes(cluster, run).catch(() => [])));
+  }
+  const { lines, failed } = describeBootPatch(cluster, names, status, settled);
   say(context, options, lines);
   if (failed.length > 0) context.setExitCode(1);
   return { end, result: failed };

@@ -1,6 +1,6 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
 import type { Document, Node, Pair } from 'yaml';
-import { printable } from '../domain/spec-issues';
+import { printable, show } from '../domain/spec-issues';
 import type { SpecIssue, SpecPath } from '../domain/spec-issues';
 
 export interface Position {
@@ -11,6 +11,8 @@ export interface Position {
 /** One YAML document of a file: its plain value, and where each part of it stands. */
 export interface SpecDocument {
   value: unknown;
+  /** Its syntax has an error, so the value is good for finding other mistakes only. */
+  isBroken: boolean;
   locate(path: SpecPath, at: SpecIssue['at']): Position;
 }
 
@@ -40,19 +42,43 @@ export function parseDocuments(text: string): { documents: SpecDocument[]; probl
     // One mistake in the syntax often drags others behind it, so only the first is told; double keys are independent.
     const duplicates = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
     const other = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
-    for (const { message, pos } of other === undefined ? duplicates : [other]) {
-      problems.push({ severity: 'error', ...positionOf(pos[0]), message: `not valid YAML: ${oneLine(message)}` });
+    for (const { code, message, pos } of other === undefined ? duplicates : [other]) {
+      const place = positionOf(pos[0]);
+      const why = code === 'DUPLICATE_KEY' ? describeDuplicate(document, pos[0], positionOf) : oneLine(message);
+      problems.push({ severity: 'error', ...place, message: notYaml(place, why) });
     }
     if (other !== undefined || isEmpty(document)) continue;
     try {
       const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-      documents.push({ value, locate: (path, at) => positionOf(offsetOf(document, path, at)) });
+      const isBroken = duplicates.length > 0;
+      documents.push({ value, isBroken, locate: (path, at) => positionOf(offsetOf(document, path, at)) });
     } catch (error) {
-      const message = `not valid YAML: ${oneLine(error instanceof Error ? error.message : String(error))}`;
-      problems.push({ severity: 'error', ...positionOf(document.contents?.range?.[0] ?? 0), message });
+      const place = positionOf(document.contents?.range?.[0] ?? 0);
+      const message = notYaml(place, oneLine(error instanceof Error ? error.message : String(error)));
+      problems.push({ severity: 'error', ...place, message });
     }
   }
   return { documents, problems };
+}
+
+function notYaml({ line }: Position, why: string): string {
+  return `line ${line}: not valid YAML: ${why}`;
+}
+
+/** Names the key that stands at `offset` and in the same mapping before. */
+function describeDuplicate(document: Document.Parsed, offset: number, positionOf: (offset: number) => Position) {
+  let message = 'a key comes twice in one mapping; remove one of the two';
+  visit(document, {
+    Map: (_, { items }) => {
+      const key = items.map((pair) => pair.key).find((one) => isScalar(one) && one.range?.[0] === offset);
+      if (!isScalar(key)) return undefined;
+      const first = findPair(items, String(key.value))?.key;
+      const line = isScalar(first) && first !== key ? ` (first in line ${positionOf(first.range?.[0] ?? 0).line})` : '';
+      message = `the key ${show(String(key.value))} comes twice${line}; remove one of the two`;
+      return visit.BREAK;
+    },
+  });
+  return message;
 }
 
 function isEmpty(document: Document.Parsed): boolean {

@@ -14,7 +14,7 @@ import type { SourceFile } from './load-sources';
 export interface LoadSpecsOptions {
   /** Epoch milliseconds. */
   now: number;
-  /** Whether the cluster of this name does not exist yet; then a `once` in the past is a mistake. Default: true. */
+  /** Whether the cluster of this name does not exist yet or gets another schedule; then a `once` in the past is a mistake. Default: true. */
   isNew?: boolean | ((name: string) => boolean | Promise<boolean>);
   /** Whether a node without a host key is a mistake. */
   requireHostKeys: boolean;
@@ -116,7 +116,8 @@ async function loadDocument(
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };
   });
-  if (spec === null || issues.some(({ severity }) => severity === 'error')) return { problems, cluster: null };
+  const isUsable = !document.isBroken && !issues.some(({ severity }) => severity === 'error');
+  if (spec === null || !isUsable) return { problems, cluster: null };
   return {
     problems,
     cluster: { spec: embedHostKeys(spec, keys), file: file.name, knownHostsPath: join(file.directory, fileName) },

@@ -5,7 +5,7 @@ import { DEFAULT_SSH, defaultStartWithin } from '../domain/spec-normalise';
 const SSH_FIELDS = ['user', 'port', 'identity', 'helper'] as const;
 
 /**
- * A spec as YAML that a person might have written: what most nodes share stands in the cluster's `ssh`, what is the
+ * A spec as YAML that a person might have written: what all of several nodes share stands in the cluster's `ssh`, what is the
  * default is left out. Reading it again gives the equal spec.
  */
 export function renderSpecYaml(spec: ClusterSpec): string {
@@ -17,9 +17,10 @@ export function renderSpecYaml(spec: ClusterSpec): string {
 
 function sectionsOf({ patching, nodes }: SelfManagedSpec) {
   const shared = sharedSsh(nodes);
+  const ssh = withoutEqual(shared, DEFAULT_SSH);
   return {
     patching: patchingOf(patching),
-    ssh: { user: shared.user, ...withoutEqual(shared, DEFAULT_SSH) },
+    ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
     nodes: nodes.map((node) => nodeOf(node, shared)),
   };
 }
@@ -35,8 +36,8 @@ function scheduleOf({ startWithin, ...schedule }: Schedule): unknown {
   return 'preset' in schedule && schedule.anchor === undefined ? schedule.preset : schedule;
 }
 
-function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: SshAccess) {
-  const own = withoutEqual(ssh, shared);
+function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partial<SshAccess>) {
+  const own = withoutEqual(ssh, { ...DEFAULT_SSH, ...shared });
   return {
     name,
     ...(host === name ? {} : { host }),
@@ -46,27 +47,20 @@ function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: SshAcc
   };
 }
 
-/** For each field the value that most nodes have. */
-function sharedSsh(nodes: NodeSpec[]): SshAccess {
-  return {
-    user: mostFrequent(nodes.map(({ ssh }) => ssh.user)) ?? 'root',
-    port: mostFrequent(nodes.map(({ ssh }) => ssh.port)) ?? DEFAULT_SSH.port,
-    identity: mostFrequent(nodes.map(({ ssh }) => ssh.identity)) ?? DEFAULT_SSH.identity,
-    helper: mostFrequent(nodes.map(({ ssh }) => ssh.helper)) ?? DEFAULT_SSH.helper,
-  };
+/** The fields that several nodes have, all with the same value; one that only some have stays with those. */
+function sharedSsh(nodes: readonly NodeSpec[]): Partial<SshAccess> {
+  const [first, ...others] = nodes;
+  if (first === undefined || others.length === 0) return {};
+  const isShared = (field: keyof SshAccess): boolean => others.every(({ ssh }) => ssh[field] === first.ssh[field]);
+  return pick(first.ssh, SSH_FIELDS.filter(isShared));
 }
 
-function mostFrequent<T>(values: T[]): T | undefined {
-  const counts = new Map<T, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].reduce<[T, number] | undefined>(
-    (best, entry) => (best === undefined || entry[1] > best[1] ? entry : best),
-    undefined,
-  )?.[0];
+/** The fields that differ from what holds when they are not written. */
+function withoutEqual(ssh: Partial<SshAccess>, other: Partial<SshAccess>): Partial<SshAccess> {
+  const isNeeded = (field: keyof SshAccess): boolean => field in ssh && ssh[field] !== other[field];
+  return pick(ssh, SSH_FIELDS.filter(isNeeded));
 }
 
-function withoutEqual(ssh: SshAccess, other: Partial<SshAccess>): Partial<SshAccess> {
-  return Object.fromEntries(
-    SSH_FIELDS.filter((field) => ssh[field] !== other[field]).map((field) => [field, ssh[field]]),
-  );
+function pick(ssh: Partial<SshAccess>, fields: readonly (keyof SshAccess)[]): Partial<SshAccess> {
+  return Object.fromEntries(fields.map((field) => [field, ssh[field]]));
 }

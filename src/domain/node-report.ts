@@ -78,6 +78,8 @@ export interface ApplyReport {
   error: import('./errors').ErrorInfo | null;
   /** Size of the job's log on the node, in bytes. */
   logBytes: number;
+  /** Seconds between the end of the transaction and this report: long, when no worker was there to see it end. */
+  endedAgo: number;
 }
 
 /**

@@ -57,7 +57,10 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
     // zod reports unknown keys without the union around them when only one form fits otherwise.
-    if (allowed.length === 0) return describeSchedule(found, path);
+    if (allowed.length === 0) {
+      const depth = inner.lastIndexOf('schedule') + 1;
+      return describeSchedule(valueAt(value, inner.slice(0, depth)), [...prefix, ...inner.slice(0, depth)]);
+    }
     return issue.keys.map((key) => ({
       severity: 'error',
       path: [...path, key],

@@ -1,5 +1,5 @@
 /** Checks of a spec that need time-zone data, the cron parser or the clock; never run inside a workflow. */
-import { checkCron } from './schedule-cron';
+import { checkCron, isLeapDayCron } from './schedule-cron';
 import { instantOfWall } from './schedule-zone';
 import { parseDateTime } from './spec-dates';
 import type { SpecIssue, SpecPath } from './spec-issues';
@@ -11,7 +11,7 @@ const SCHEDULE: SpecPath = ['patching', 'schedule'];
 
 /**
  * Reads the document as it was written and passes over values of the wrong type, which the schema reports.
- * `isNew`: the cluster does not exist yet, so a single start in the past is a mistake.
+ * `isNew`: the schedule is not in force yet, so a single start in the past is a mistake.
  */
 export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
   const zone = valueAt(document, ZONE) ?? 'UTC';
@@ -49,13 +49,17 @@ function zoneIssue(zone: string): SpecIssue {
 
 function cronIssues(cron: string): SpecIssue[] {
   const why = checkCron(cron);
-  return why === null ? [] : [error([...SCHEDULE, 'cron'], `found ${show(cron)}: ${why}`)];
+  const path: SpecPath = [...SCHEDULE, 'cron'];
+  if (why !== null) return [error(path, `found ${show(cron)}: ${why}`)];
+  if (!isLeapDayCron(cron)) return [];
+  const message = 'found February 29, which comes in leap years only; write day 28 for a start in every year';
+  return [{ severity: 'warning', path, at: 'value', message }];
 }
 
 function onceIssues(once: string, zone: string, now: number): SpecIssue[] {
   const wall = parseDateTime(once);
   if (wall === null || instantOfWall(wall, zone) > now) return [];
-  const message = `found ${show(once)} (${zone}), which is in the past; allowed: a date and time in the future for a new cluster`;
+  const message = `found ${show(once)} (${zone}), which is in the past; allowed: a date and time in the future`;
   return [error([...SCHEDULE, 'once'], message)];
 }
 

@@ -25,7 +25,14 @@ const MAX_RESTARTS = 20;
 const MAX_TAIL_BYTES = 64 * 1024;
 
 export type JobEnd =
-  | { state: 'done'; rc: number; result: string; /** End of the log. */ log: string; logBytes: number }
+  | {
+      state: 'done';
+      rc: number;
+      result: string;
+      /** End of the log. */ log: string;
+      logBytes: number;
+      /** Seconds since it ended. */ endedAgo: number;
+    }
   | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
@@ -53,7 +60,14 @@ export async function followJob(
           log.take(await poll(Math.max(log.offset, answer.size - MAX_TAIL_BYTES), 0));
         }
         session.show({ waitingFor: undefined });
-        return { state: 'done', rc: answer.rc, result: answer.result, log: log.tail, logBytes: answer.size };
+        return {
+          state: 'done',
+          rc: answer.rc,
+          result: answer.result,
+          log: log.tail,
+          logBytes: answer.size,
+          endedAgo: answer.endedAgo,
+        };
       case 'lost-reboot':
       case 'lost-killed':
         return { state: 'interrupted', how: answer.state };

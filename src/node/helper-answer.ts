@@ -10,7 +10,7 @@ export interface HelperAnswer {
 }
 
 export type JobAnswer = { log: Buffer; /** Size of the whole log. */ size: number } & (
-  | { state: 'done'; rc: number; result: string }
+  | { state: 'done'; rc: number; result: string; /** Seconds since it ended. */ endedAgo: number }
   | { state: 'running' | 'absent' | 'claimed' | 'unknown' | 'lost-reboot' | 'lost-killed' }
   | { state: 'busy'; /** Job id, or empty. */ holder: string }
 );
@@ -44,7 +44,8 @@ export function parseJobAnswer({ fields, body }: HelperAnswer): JobAnswer | null
     case 'done': {
       const rc = number('rc');
       if (Number.isNaN(rc)) return null;
-      return { ...common, state, rc, result: body.subarray(logBytes, logBytes + resultBytes).toString() };
+      const result = body.subarray(logBytes, logBytes + resultBytes).toString();
+      return { ...common, state, rc, result, endedAgo: number('ended') || 0 };
     }
     case 'running':
     case 'absent':

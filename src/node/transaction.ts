@@ -63,7 +63,7 @@ function toOutcome(session: Session, phase: 'apply' | 'repair', end: JobEnd): Ph
       details: { problems: problems.slice(0, 50) },
     };
   }
-  return { state: 'done', result: { changes, keptConfigFiles, error, logBytes: end.logBytes } };
+  return { state: 'done', result: { changes, keptConfigFiles, error, logBytes: end.logBytes, endedAgo: end.endedAgo } };
 }
 
 /** Packages finished so far, and the lock that is waited for. */

@@ -309,8 +309,14 @@ class NodePatch {
     this.result.keptConfigFiles.push(...report.keptConfigFiles);
     if (report.changes.length === 0) return;
     this.result.changes.push(...report.changes);
-    this.result.appliedAt = timestamp();
+    this.result.appliedAt = this.endOf(report);
     this.result.pendingUpdates = Math.max(0, (this.result.pendingUpdates ?? 0) - report.changes.length);
+  }
+
+  /** When the transaction ended on the node, which may be long before anybody was there to be told. */
+  private endOf({ endedAgo }: ApplyReport): string {
+    const stepStarted = Date.parse(this.result.steps.at(-1)?.startedAt ?? this.result.startedAt);
+    return new Date(Math.max(stepStarted, Date.now() - endedAgo * 1_000)).toISOString();
   }
 
   private fail(error: ErrorInfo): false {

@@ -44,6 +44,7 @@ describe('src/activities/node', () => {
         keptConfigFiles: [],
         error: null,
         logBytes: 21,
+        endedAgo: 0,
       },
     });
     expect((transport as FakeTransport).calls[0]?.command).toContain(`start ${TOKEN}-apply-2 apply`);

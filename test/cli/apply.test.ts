@@ -4,7 +4,8 @@ import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { OspatchError } from '../../src/domain/errors';
-import { fakeClient, fakeTerminal, node, status } from './support';
+import { settled } from '../support/builders';
+import { fakeClient, fakeTerminal, node, runStatus, status, summary } from './support';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkpR8DGFn4jmFPqkSDKZXQ6kWwEHzJqhPTTaDRy0Tb';
 
@@ -21,6 +22,10 @@ function yaml(name: string, schedule = 'weekly'): string {
 
 const unchanged = { result: 'unchanged', changes: [], notice: null };
 const created = { result: 'created', changes: [], notice: null };
+
+function storedOnce(once: string) {
+  return { type: 'self-managed', patching: { schedule: { once, startWithin: '24h' } } };
+}
 
 describe('src/cli/apply-specs', () => {
   let cwd: string;
@@ -106,9 +111,37 @@ describe('src/cli/apply-specs', () => {
     expect(fresh.code).toBe(2);
     expect(fresh.err).toContain('in the past');
     expect(apply).not.toHaveBeenCalled();
-    const old = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve({}) });
+    const old = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve(storedOnce('2020-01-01T02:30')) });
     expect(old).toMatchObject({ code: 0, out: 'one unchanged\n' });
   });
+
+  test.each([['apply'], ['apply', '--dry-run'], ['diff']])(
+    'a single start in the past is a mistake for %s %s when the cluster has another schedule in force',
+    async (...args) => {
+      const apply = jest.fn();
+      const answer = await run([...args, '-f', 'spec.yaml'], yaml('one', '{once: "2020-01-01T02:30"}'), {
+        apply,
+        diff: apply,
+        findSpec: () => Promise.resolve(storedOnce('2020-01-02T02:30')),
+      });
+      expect(answer.code).toBe(2);
+      expect(answer.err).toContain('in the past');
+      expect(apply).not.toHaveBeenCalled();
+    },
+  );
+
+  test.each([['apply', '--dry-run'], ['diff']])(
+    '%s %s refuses another type as the cluster itself would',
+    async (...args) => {
+      const answer = await run([...args, '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: one\ntype: aks\n', {
+        diff: () => Promise.resolve([{ path: 'type', before: 'self-managed', after: 'aks' }]),
+      });
+      expect(answer).toMatchObject({ code: 1, out: '' });
+      expect(answer.err).toBe(
+        'error: one: the type of a cluster cannot be changed (from self-managed to aks); remove the cluster and apply it again\n',
+      );
+    },
+  );
 
   test('reads standard input once, also when it has to check twice', async () => {
     jest
@@ -132,6 +165,26 @@ describe('src/cli/apply-specs', () => {
     });
     expect(answer.out).toContain('boot patch of one: 0 of 1 node done');
     expect(answer.code).toBe(1);
+  });
+
+  test('--wait tells how the boot run ended also when the next run is at the nodes already', async () => {
+    const boot = { trigger: 'boot' } as const;
+    const followUp = status([node('w-1', { bootPatch: 'done', state: 'patching' })], {
+      run: runStatus(2),
+      lastRun: summary(1, boot),
+    });
+    const settledNodes = jest.fn().mockResolvedValue([settled('w-1', { outcome: 'reboot-pending' })]);
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(created),
+      status: jest
+        .fn()
+        .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })], { run: runStatus(1, boot) }))
+        .mockResolvedValue(followUp),
+      settledNodes,
+    });
+    expect(settledNodes.mock.calls).toEqual([['one', 1]]);
+    expect(answer.out).toContain('boot patch of one: 1 of 1 node done\nreboot pending on w-1: ');
+    expect(answer.code).toBe(0);
   });
 
   test('--wait has nothing to wait for when no node came in', async () => {

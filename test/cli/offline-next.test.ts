@@ -92,12 +92,28 @@ describe('cli/commands/next', () => {
     });
   });
 
-  it('refuses a file with several clusters', async () => {
-    write(`${spec('{}')}---\n${spec('{}', 'b').replace('w-1', 'w-2')}`);
-    const { code, stderr } = await runOffline(['next', '-f', 'a.yaml'], { cwd });
-    expect([code, stderr]).toEqual([
-      2,
-      'error: a.yaml holds 2 clusters (prod-eu, b); next shows one\n  fix: give a file with one cluster in it\n',
-    ]);
+  const several = `${spec('{schedule: monthly}')}---\n${spec('{}', 'b')}---\n${spec('{schedule: weekly}', 'c')}`;
+
+  it('shows several clusters one after the other', async () => {
+    write(several);
+    expect(await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd })).toEqual({
+      code: 0,
+      stdout:
+        'cluster prod-eu: on the 1st of every month at 00:00 (UTC)\n' +
+        '  Tue  2026-12-01T00:00:00+00:00  2026-12-01T00:00:00Z\n' +
+        'cluster c: every Sunday at 00:00 (UTC)\n' +
+        '  Sun  2026-11-29T00:00:00+00:00  2026-11-29T00:00:00Z\n',
+      stderr: 'cluster b has no schedule, it is patched on demand only\n',
+    });
+  });
+
+  it('refuses several clusters as JSON, which does not name them', async () => {
+    write(several);
+    expect(await runOffline(['next', '-f', 'a.yaml', '-o', 'json'], { cwd })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'error: a.yaml holds 3 clusters (prod-eu, b, c); next -o json shows one\n  fix: give a file with one cluster in it\n',
+    });
   });
 });

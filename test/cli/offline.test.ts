@@ -50,6 +50,36 @@ describe('cli', () => {
       ]);
     });
 
+    it.each(['text', 'json'])('does not count a cluster with a key that comes twice as valid in %s', async (format) => {
+      write(spec('{}').replace('name: prod-eu\n', 'name: prod-eu\nname: prod-eu\n'));
+      const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml', '-o', format], { cwd });
+      expect(code).toBe(2);
+      if (format === 'json') expect(JSON.parse(stdout)).toMatchObject({ valid: false, clusters: [] });
+      else expect([stdout, stderr]).toEqual(['', expect.stringContaining('the key "name" comes twice')]);
+    });
+
+    it.each([
+      ['validate', []],
+      ['next', []],
+      ['diff', []],
+      ['apply', []],
+      ['enroll', ['--yes']],
+    ])('%s refuses a second -f', async (command, more) => {
+      expect(await runOffline([command, '-f', 'a.yaml', '--file', 'b.yaml', ...more], { cwd })).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('error: -f is given twice: found "a.yaml" and "b.yaml"; allowed: one file'),
+      });
+    });
+
+    it('names a cluster name that cannot be one', async () => {
+      expect(await runOffline(['status', 'Bad Name'], { cwd })).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: cluster name "Bad Name" is not valid: allowed are .*\n  fix: /),
+      });
+    });
+
     it('exits 0 when there are warnings only', async () => {
       write(spec('{schedule: {custom: {month: 2, day: 29, hour: 2, minute: 0}}}'));
       const { code, stderr } = await runOffline(['validate', '-f', 'a.yaml'], { cwd });

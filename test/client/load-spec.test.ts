@@ -69,14 +69,24 @@ nodes:
     });
   });
 
+  describe('schedules', () => {
+    it('have the place of an unknown key inside and beside the date', async () => {
+      const text = `${HEADER}patching:\n  schedule:\n    custom: {month: 1, day: 2, hour: 3, minute: 4, second: 5}\n    year: 1\n${NODE}`;
+      expect(await problemsIn(text)).toEqual([
+        'a.yaml:6:52: patching.schedule.custom.second: unknown key; allowed: month, day, hour, minute',
+        'a.yaml:7:5: patching.schedule.year: unknown key; allowed: custom, startWithin',
+      ]);
+    });
+  });
+
   describe('broken files', () => {
     it.each<[string, string, RegExp]>([
-      ['a tab', 'a:\n\t- b\n', /^a\.yaml:2:1: : not valid YAML: Tabs are not allowed/],
-      ['an open bracket', 'a: [1, 2\n', /^a\.yaml:\d:\d+: : not valid YAML: /],
+      ['a tab', 'a:\n\t- b\n', /^a\.yaml:2:1: : line 2: not valid YAML: Tabs are not allowed/],
+      ['an open bracket', 'a: [1, 2\n', /^a\.yaml:(\d):\d+: : line \1: not valid YAML: /],
       ['no mapping', '- a\n', /^a\.yaml:1:1: : found a list; allowed: a mapping/],
       ['only empty documents', '---\n---\n# nothing\n', /^a\.yaml:null:null: : holds no spec/],
       ['nothing', '', /^a\.yaml:null:null: : holds no spec/],
-      ['an alias that is not there', 'a: *b\n', /^a\.yaml:1:\d: : not valid YAML: .*b/],
+      ['an alias that is not there', 'a: *b\n', /^a\.yaml:1:\d: : line 1: not valid YAML: .*b/],
     ])('with %s are one clear problem', async (_what, text, expected) => {
       expect(await problemsIn(text)).toEqual([expect.stringMatching(expected)]);
     });
@@ -84,9 +94,17 @@ nodes:
     it('with a key that comes twice name its place and go on', async () => {
       const found = await problemsIn(`${HEADER}name: other\nextra: 1\n${NODE}`);
       expect(found).toEqual([
-        expect.stringMatching(/^a\.yaml:4:1: : not valid YAML: Map keys must be unique/),
+        'a.yaml:4:1: : line 4: not valid YAML: the key "name" comes twice (first in line 2); remove one of the two',
         expect.stringMatching(/^a\.yaml:5:1: extra: unknown key/),
       ]);
+    });
+
+    it('with a key that comes twice deep inside name that key', async () => {
+      const twice = `${HEADER}${NODE}    ssh: {port: 22, user: a, port: 23}\n`;
+      expect(await problemsIn(twice)).toEqual([
+        'a.yaml:8:30: : line 8: not valid YAML: the key "port" comes twice (first in line 8); remove one of the two',
+      ]);
+      expect((await load('a.yaml')).clusters).toEqual([]);
     });
 
     it('that expand without end through aliases are refused', async () => {

@@ -8,6 +8,12 @@ import { startStack } from './stack';
 /** Long enough to kill the worker in the middle of it. */
 const SLOW_SECONDS = 10;
 
+/** When apt says that its last transaction ended, in epoch milliseconds; the clock of the lab's nodes is in UTC. */
+function lastTransactionEnd(log: string): number {
+  const ends = [...log.matchAll(/^End-Date: (\S+) {2}(\S+)$/gm)];
+  return Date.parse(`${ends.at(-1)?.[1]}T${ends.at(-1)?.[2]}Z`);
+}
+
 let stack: Stack;
 
 beforeAll(async () => {
@@ -52,6 +58,8 @@ describe('e2e/worker killed', () => {
     expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
     expect(stack.transactions('w-1')).toBe(1);
     expect(node.bootCount).toBe(boots + 1);
+    const applied = Date.parse(status.nodes.find(({ name }) => name === 'w-1')?.lastAppliedPatchTime ?? '');
+    expect(Math.abs(applied - lastTransactionEnd(node.readFile('/var/log/apt/history.log')))).toBeLessThan(5_000);
     expect((await node.exec('dpkg --audit')).stdout).toBe('');
     expect((await node.exec('systemctl list-units --all --plain --no-legend "ospatch*"')).stdout.trim()).toBe('');
   });

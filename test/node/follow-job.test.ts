@@ -23,7 +23,14 @@ describe('src/node/follow-job', () => {
       ],
       (line) => lines.push(line),
     );
-    expect(await end).toEqual({ state: 'done', rc: 0, result: 'R', log: 'one\ntwo\nthree\n', logBytes: 14 });
+    expect(await end).toEqual({
+      state: 'done',
+      rc: 0,
+      result: 'R',
+      log: 'one\ntwo\nthree\n',
+      logBytes: 14,
+      endedAgo: 0,
+    });
     expect(lines).toEqual(['one', 'two', 'three']);
     expect(commands()).toEqual([
       'start 0123456789abcdef-apply-1 apply',

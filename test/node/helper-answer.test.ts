@@ -7,12 +7,13 @@ function job(text: string) {
 
 describe('src/node/helper-answer', () => {
   it('cuts log and result by the lengths of the first line', () => {
-    expect(job('ospatch 1 state=done rc=100 size=9 off=4 log=5 result=3 boot=x\nE: no\nabc')).toEqual({
+    expect(job('ospatch 1 state=done rc=100 size=9 off=4 log=5 result=3 ended=7 boot=x\nE: no\nabc')).toEqual({
       state: 'done',
       rc: 100,
       size: 9,
       log: Buffer.from('E: no'),
       result: '\nab',
+      endedAgo: 7,
     });
   });
 

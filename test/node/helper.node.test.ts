@@ -255,6 +255,7 @@ describe('src/node on real nodes', () => {
             keptConfigFiles: [`${CONFIG}.dpkg-dist`],
             error: null,
             logBytes: expect.any(Number),
+            endedAgo: expect.any(Number),
           },
         });
       }

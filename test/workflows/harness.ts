@@ -107,10 +107,13 @@ export class SimulatedNodes {
         node.applies += 1;
         node.osVersion = 'Debian GNU/Linux 12.15';
         node.rebootRequired ||= node.asksForReboot;
-        return { state: 'done', result: { changes, keptConfigFiles: [], error: null, logBytes: 1 } };
+        return { state: 'done', result: { changes, keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 } };
       },
       repair: () =>
-        Promise.resolve({ state: 'done', result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1 } }),
+        Promise.resolve({
+          state: 'done',
+          result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 },
+        }),
       reboot: async ({ target }) => {
         const node = this.node(target.name);
         node.reboots += 1;

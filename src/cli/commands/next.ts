@@ -40,51 +40,63 @@ export function registerNext(program: Command, context: CliContext): void {
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
   const { describeSchedule, nextStarts } = require('../../domain/schedule') as typeof import('../../domain/schedule');
-  const { formatInstant, parseInstant } = require('../time') as typeof import('../time');
+  const { formatInstant } = require('../time') as typeof import('../time');
   // Whether the cluster exists is not known here, and a single start may have been in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
-  const spec = onlyCluster(file, specs);
-  const patching = spec.type === 'self-managed' ? spec.patching : undefined;
-  const afterMs = after === undefined ? context.now() : parseInstant(after, patching?.timeZone ?? 'UTC');
-  if (afterMs === null) {
-    throw new OspatchError({
-      type: 'Usage',
-      message: `--after: found ${JSON.stringify(after)}; allowed: a time from 1970 to 2199, e.g. 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00+01:00`,
-    });
+  if (output === 'json') requireOneCluster(file, specs);
+  // Checked for all before anything is printed.
+  const wanted = specs.map((spec) => ({ spec, afterMs: readAfter(context, after, zoneOf(spec)) }));
+  for (const { spec, afterMs } of wanted) {
+    if (spec.type !== 'self-managed' || spec.patching.schedule === undefined) {
+      printNote(context, `cluster ${spec.name} ${whyNever(spec)}`);
+      if (output === 'json') printJson(context, []);
+      continue;
+    }
+    const { schedule, timeZone } = spec.patching;
+    const starts = nextStarts(schedule, timeZone, afterMs, count);
+    if (output === 'json') {
+      printJson(
+        context,
+        starts.map((start) => ({ start: formatInstant(start, timeZone).iso })),
+      );
+      continue;
+    }
+    print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
+    for (const start of starts) {
+      const { weekday, iso } = formatInstant(start, timeZone);
+      print(context, `  ${weekday}  ${iso}  ${new Date(start).toISOString().replace('.000Z', 'Z')}`);
+    }
+    if (starts.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
   }
-  if (patching?.schedule === undefined) {
-    const why =
-      patching === undefined
-        ? `is of type ${spec.type}, which ospatch does not patch`
-        : 'has no schedule, it is patched on demand only';
-    printNote(context, `cluster ${spec.name} ${why}`);
-    if (output === 'json') printJson(context, []);
-    return;
-  }
-  const { schedule, timeZone } = patching;
-  const starts = nextStarts(schedule, timeZone, afterMs, count);
-  if (output === 'json') {
-    printJson(
-      context,
-      starts.map((start) => ({ start: formatInstant(start, timeZone).iso })),
-    );
-    return;
-  }
-  print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
-  for (const start of starts) {
-    const { weekday, iso } = formatInstant(start, timeZone);
-    print(context, `  ${weekday}  ${iso}  ${new Date(start).toISOString().replace('.000Z', 'Z')}`);
-  }
-  if (starts.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
 }
 
-function onlyCluster(file: string, specs: readonly ClusterSpec[]): ClusterSpec {
-  const [spec] = specs;
-  if (spec !== undefined && specs.length === 1) return spec;
+function readAfter(context: CliContext, after: string | undefined, timeZone: string): number {
+  const { parseInstant } = require('../time') as typeof import('../time');
+  const afterMs = after === undefined ? context.now() : parseInstant(after, timeZone);
+  if (afterMs !== null) return afterMs;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `--after: found ${JSON.stringify(after)}; allowed: a time from 1970 to 2199, e.g. 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00+01:00`,
+  });
+}
+
+function zoneOf(spec: ClusterSpec): string {
+  return spec.type === 'self-managed' ? spec.patching.timeZone : 'UTC';
+}
+
+function whyNever({ type }: ClusterSpec): string {
+  return type === 'self-managed'
+    ? 'has no schedule, it is patched on demand only'
+    : `is of type ${type}, which ospatch does not patch`;
+}
+
+/** The list of starts does not say of which cluster they are. */
+function requireOneCluster(file: string, specs: readonly ClusterSpec[]): void {
+  if (specs.length === 1) return;
   const names = specs.map(({ name }) => name).join(', ');
   throw new OspatchError({
     type: 'Usage',
-    message: `${file} holds ${specs.length} clusters (${names}); next shows one`,
+    message: `${file} holds ${specs.length} clusters (${names}); next -o json shows one`,
     remedy: 'give a file with one cluster in it',
   });
 }

@@ -25,9 +25,10 @@ async function validate(context: CliContext, { file, output }: { file: string; o
   const { describeSchedule } = require('../../domain/schedule-words') as typeof import('../../domain/schedule-words');
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: true });
   const clusters = loaded.clusters.map((cluster) => summarise(cluster, describeSchedule));
+  // Before anything is printed: a reader that closes the pipe ends the process with it.
+  context.setExitCode(loaded.valid ? 0 : 2);
   if (output === 'json') {
     printJson(context, { valid: loaded.valid, clusters, problems: loaded.problems });
-    context.setExitCode(loaded.valid ? 0 : 2);
     return;
   }
   printProblems(context, loaded.problems);

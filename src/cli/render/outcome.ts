@@ -23,18 +23,23 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
   ];
 }
 
-/** What became of the boot patch of the nodes `names`; `failed` are those that did not get it. */
+/**
+ * What became of the boot patch of the nodes `names`; `failed` are those that did not get it. `settled` is how nodes
+ * came out of the boot runs, oldest first; a node that is not there is judged by what it is now.
+ */
 export function describeBootPatch(
   cluster: string,
   names: readonly string[],
   status: LiveStatus,
+  settled: readonly NodeSettled[] = [],
 ): { lines: string[]; failed: string[] } {
   const nodes = status.nodes.filter(({ name }) => names.includes(name));
   const failed = nodes.filter(({ bootPatch }) => bootPatch !== 'done');
-  const pending = nodes.filter(({ state }) => state === 'reboot-pending');
+  const outcomes = new Map(settled.map((one) => [one.node, one]));
+  const pending = nodes.filter(({ name, state }) => (outcomes.get(name)?.outcome ?? state) === 'reboot-pending');
   const lines = [
     `boot patch of ${cluster}: ${nodes.length - failed.length} of ${plural(nodes.length, 'node')} done`,
-    ...failed.flatMap(({ name, lastError }) => describeFailure(name, lastError)),
+    ...failed.flatMap(({ name, lastError }) => describeFailure(name, outcomes.get(name)?.error ?? lastError)),
     ...describeReboots(pending.map(({ name }) => name)),
   ];
   return { lines, failed: failed.map(({ name }) => name) };

@@ -114,10 +114,17 @@ answer() {
   log=$((size - $2))
   [ "$log" -lt 0 ] && log=0
   [ "$log" -gt "$3" ] && log=$3
-  result=0
-  case $1 in done*) [ -f "$dir/result" ] && result=$(stat -c %s "$dir/result") ;; esac
+  result=0 ended=0
+  case $1 in
+    done*)
+      [ -f "$dir/result" ] && result=$(stat -c %s "$dir/result")
+      # How long ago, by one and the same clock, so that it may be wrong.
+      at=$(stat -c %Y "$dir/rc" 2>/dev/null || stat -c %Y "$run_dir/$job.rc" 2>/dev/null) && ended=$(($(date +%s) - at))
+      [ "$ended" -ge 0 ] || ended=0
+      ;;
+  esac
   [ "$result" -le "$max_result_bytes" ] || refuse result-too-large
-  say "state=$1 size=$size off=$2 log=$log result=$result boot=$boot"
+  say "state=$1 size=$size off=$2 log=$log result=$result ended=$ended boot=$boot"
   [ "$log" -eq 0 ] || tail -c "+$(($2 + 1))" "$dir/log" | head -c "$log"
   [ "$result" -eq 0 ] || cat "$dir/result"
 }

@@ -30,8 +30,12 @@ describe('domain/spec-time-checks', () => {
     ['x', '1 field'],
     ['@daily', 'nicknames are not supported'],
     ['0 0 0 * * *', '6 fields'],
-    ['0 0 * * MOO', 'configuration entry 5 (MOO) contains illegal characters'],
-    ['60 0 * * *', 'Invalid value for minute: 60'],
+    ['0 0 * * MOO', 'the day-of-week field "MOO" is not valid'],
+    ['60 0 * * *', 'the minute field "60" is not valid'],
+    ['0 0 * * SUN#7', 'the day-of-week field "SUN#7" is not valid'],
+    ['0 5-2 * * *', 'the hour field "5-2" is not valid'],
+    ['0 0 32 * *', 'the day-of-month field "32" is not valid'],
+    ['0 0 * 13 *', 'the month field "13" is not valid'],
     ['0 0 30 2 *', 'no such date ever comes'],
     ['0 0 31 4,6 *', 'no such date ever comes'],
   ])('refuses the cron expression %s: %s', (cron, why) => {
@@ -39,12 +43,25 @@ describe('domain/spec-time-checks', () => {
     expect(issues).toEqual([expect.stringContaining(`patching.schedule.cron: found "${cron}": ${why}; allowed: `)]);
   });
 
-  it.each(['30 2 * * SUN#2', '0 0 29 2 *', '0 0 L * *', '*/5 1-3 * JAN-MAR MON,TUE'])(
+  it.each(['30 2 * * SUN#2', '0 0 29 * *', '0 0 28,29 2 *', '0 0 29 2 SUN', '0 0 L * *', '*/5 1-3 * JAN-MAR MON,TUE'])(
     'accepts the cron expression %s',
     (cron) => {
       expect(issuesOf(specDocument({ patching: { schedule: { cron } } }))).toEqual([]);
     },
   );
+
+  it.each(['0 0 29 2 *', '*/5 * 29 FEB *', '0 0 29-31 2 *'])('warns that %s comes in leap years only', (cron) => {
+    const [issue, ...more] = timeIssues(specDocument({ patching: { schedule: { cron } } }), { now, isNew: true });
+    expect([issue, more]).toEqual([
+      {
+        severity: 'warning',
+        path: ['patching', 'schedule', 'cron'],
+        at: 'value',
+        message: 'found February 29, which comes in leap years only; write day 28 for a start in every year',
+      },
+      [],
+    ]);
+  });
 
   it('refuses a single start in the past for a new cluster only', () => {
     const document = withSchedule('{once: "2026-11-23T12:00"}');
