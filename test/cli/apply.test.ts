@@ -111,7 +111,10 @@ describe('src/cli/apply-specs', () => {
     expect(fresh.code).toBe(2);
     expect(fresh.err).toContain('in the past');
     expect(apply).not.toHaveBeenCalled();
-    const old = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve(storedOnce('2020-01-01T02:30')) });
+    const old = await run(['apply', '-f', 'spec.yaml'], text, {
+      apply,
+      findSpec: () => Promise.resolve(storedOnce('2020-01-01T02:30')),
+    });
     expect(old).toMatchObject({ code: 0, out: 'one unchanged\n' });
   });
 

@@ -101,9 +101,28 @@ describe('client/spec-yaml', () => {
     expect(renderSpecYaml(listed)).toBe('apiVersion: ospatch/v1\nname: x\ntype: gke\n');
   });
 
-  it('writes what most nodes share once', () => {
-    const yaml = renderSpecYaml(spec({ ssh: { user: 'ospatch', identity: 'prod' }, nodes }));
-    expect(yaml).toContain('ssh:\n  user: ospatch\n  identity: prod\n');
-    expect(yaml.match(/identity/g)).toHaveLength(2);
+  it('writes for the cluster what all of several nodes share, and nothing that only some have', () => {
+    const some = [
+      { name: 'a', ssh: { port: 2222, identity: 'prod', user: 'admin' } },
+      { name: 'b', ssh: { port: 2222, identity: 'prod' } },
+      { name: 'c', ssh: { identity: 'prod' } },
+    ];
+    const original = spec({ nodes: some });
+    const written = parse(renderSpecYaml(original)) as { ssh: unknown; nodes: { ssh: unknown }[] };
+    expect(written.ssh).toEqual({ identity: 'prod' });
+    expect(written.nodes.map(({ ssh }) => ssh)).toEqual([
+      { user: 'admin', port: 2222 },
+      { user: 'ospatch', port: 2222 },
+      { user: 'ospatch' },
+    ]);
+    expect(parseSpec(written).spec).toEqual(original);
+  });
+
+  it('leaves what the only node has with that node', () => {
+    const original = spec({ ssh: { user: 'ospatch', port: 2222 } });
+    const written = parse(renderSpecYaml(original)) as Record<string, unknown>;
+    expect(written).not.toHaveProperty('ssh');
+    expect(written['nodes']).toEqual([expect.objectContaining({ ssh: { user: 'ospatch', port: 2222 } })]);
+    expect(parseSpec(written).spec).toEqual(original);
   });
 });

@@ -43,10 +43,7 @@ describe('domain/spec-schedule-schema', () => {
         '{custom: {month: 4, day: 1, hour: 2, minute: 30, second: 5}}',
         'patching.schedule.custom.second: unknown key; allowed: month, day, hour, minute',
       ],
-      [
-        '{cron: "0 2 * * *", year: 2027}',
-        'patching.schedule.year: unknown key; allowed: cron, startWithin',
-      ],
+      ['{cron: "0 2 * * *", year: 2027}', 'patching.schedule.year: unknown key; allowed: cron, startWithin'],
       [
         '{custom: {month: 4, day: 1, hour: 24, minute: 30}}',
         'patching.schedule.custom.hour: found 24; allowed: a whole number from 0 to 23',
