@@ -2,8 +2,9 @@ import type { ClusterClient } from '../client/cluster-client';
 import type { ErrorInfo } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { ApplySpecAnswer } from '../domain/messages';
-import { notPatchableReason } from '../domain/messages';
+import { notPatchableReason, refusedInfo, typeChangeReason } from '../domain/messages';
 import type { ClusterSpec } from '../domain/spec';
+import { CLUSTER_TYPES } from '../domain/spec';
 
 /** What `apply` did or would do with one cluster; the shape of its JSON. */
 export interface ApplyOutcome {
@@ -19,8 +20,8 @@ export interface ApplyOutcome {
 export async function planApply(client: ClusterClient, spec: ClusterSpec): Promise<ApplyOutcome> {
   return outcomeOf(spec, async () => {
     const changes = await client.diff(spec);
-    const type = changes?.find(({ path }) => path === 'type');
-    if (type !== undefined) throw typeChanged(String(type.before), spec.type);
+    const before = CLUSTER_TYPES.find((one) => one === changes?.find(({ path }) => path === 'type')?.before);
+    if (before !== undefined) throw new OspatchError(refusedInfo(typeChangeReason(before, spec.type)));
     const notice = notPatchableReason(spec.type);
     const result = changes === null ? 'created' : changes.length > 0 ? 'updated' : 'unchanged';
     return { result, changes: changes ?? [], notice };
@@ -33,14 +34,6 @@ export async function applyOne(client: ClusterClient, spec: ClusterSpec): Promis
 
 export function failed({ name: cluster }: ClusterSpec, error: ErrorInfo): ApplyOutcome {
   return { cluster, result: 'failed', changes: [], notice: null, error };
-}
-
-/** What the cluster itself would answer to `apply`, in its words. */
-function typeChanged(from: string, to: string): OspatchError {
-  return new OspatchError({
-    type: 'Refused',
-    message: `the type of a cluster cannot be changed (from ${from} to ${to}); remove the cluster and apply it again`,
-  });
 }
 
 /** A cluster that fails must not hide the others. */

@@ -196,7 +196,12 @@ export function notPatchableReason(type: ClusterSpec['type']): string | null {
   }
 }
 
-/** The error form of {@link notPatchableReason}. */
+/** The sentence with which a cluster refuses to become one of another type. */
+export function typeChangeReason(from: ClusterSpec['type'], to: ClusterSpec['type']): string {
+  return `the type of a cluster cannot be changed (from ${from} to ${to}); remove the cluster and apply it again`;
+}
+
+/** The error form of a refusal. */
 export function refusedInfo(message: string): ErrorInfo {
   return { type: 'Refused', message };
 }

@@ -15,7 +15,7 @@ import type {
   RemoveAnswer,
   SignalName,
 } from './messages';
-import { notPatchableReason } from './messages';
+import { notPatchableReason, typeChangeReason } from './messages';
 import { specTooLarge } from './spec-size';
 import { plainText } from './text';
 
@@ -94,7 +94,7 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
   if (removed !== null) return removed;
   if (spec.name !== state.spec.name) return `this is cluster ${state.spec.name}, the spec is for ${spec.name}`;
   if (spec.type !== state.spec.type) {
-    return `the type of a cluster cannot be changed (from ${state.spec.type} to ${spec.type}); remove the cluster and apply it again`;
+    return typeChangeReason(state.spec.type, spec.type);
   }
   return specTooLarge(spec);
 }
