@@ -35,7 +35,7 @@ const EXIT_INTERRUPTED = 130;
 
 const NODES: LabNodeOptions[] = [
   { name: 'cp-1', updates: 'few', oldBaseFiles: true },
-  { name: 'w-1', updates: 'all', oldBaseFiles: true, labReboot: true },
+  { name: 'w-1', updates: 'few', oldBaseFiles: true, labReboot: true },
   { name: 'w-2', updates: 'few', oldBaseFiles: true, labReboot: true },
 ];
 

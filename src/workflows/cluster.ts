@@ -6,15 +6,11 @@
  * when the cluster is removed, never because a run failed.
  */
 import {
-  ApplicationFailure,
   CancellationScope,
   condition,
   continueAsNew,
   allHandlersFinished,
-  setCurrentDetails,
   startChild,
-  upsertMemo,
-  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
@@ -24,7 +20,6 @@ import {
   finishRun,
   isPatchable,
   markStarted,
-  newClusterState,
   readNode,
   recordWindow,
   settleNodes,
@@ -32,14 +27,12 @@ import {
 } from '../domain/cluster-state';
 import type { Decision, RunStart, Surroundings } from '../domain/decide';
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide, tighteningFor } from '../domain/decide';
-import { clusterWorkflowId, rolloutWorkflowId } from '../domain/ids';
+import { rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
-import { renderCluster } from '../domain/render';
 import type { NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
 import { notTried, parseNews, skippedBecauseRemoved } from '../domain/run';
-import { validateSpecObject } from '../domain/spec-schema';
 import { toStatus } from '../domain/status';
 import { glance, local } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
@@ -47,7 +40,9 @@ import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
 import { tightenSignal } from './messages';
 import { rollout } from './rollout';
-import { SEARCH_ATTRIBUTES } from './search-attributes';
+import { ShopWindow } from './shop-window';
+import type { ClusterInput } from './start-argument';
+import { initialState } from './start-argument';
 
 /** How many windows ahead are computed at a time. */
 const WINDOWS_AHEAD = 5;
@@ -55,15 +50,8 @@ const WINDOWS_AHEAD = 5;
 /** How long a reboot-pending node may be out of reach before the look at it is put off to the next time. */
 const RECHECK_UNREACHABLE_MS = 30_000;
 
-/** Start argument: `spec` (and the id of the call that applies it) for a new cluster, `state` when continued. */
-export interface ClusterInput {
-  spec?: unknown;
-  applyId?: string;
-  state?: ClusterState;
-}
-
 export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
-  const work = new ClusterWork(input?.state ?? stateFromSpec(input));
+  const work = new ClusterWork(initialState(input));
   registerHandlers(work.state, {
     changed: () => work.changed(),
     news: (value) => work.news(value),
@@ -80,8 +68,7 @@ class ClusterWork {
   private toldChild = '';
   private rechecking = false;
   private runsEnded = 0;
-  private attributesRegistered = false;
-  private published = '';
+  private readonly shopWindow = new ShopWindow();
 
   constructor(readonly state: ClusterState) {}
 
@@ -117,8 +104,7 @@ class ClusterWork {
   }
 
   private async loop(): Promise<ClusterStatus> {
-    // Asked again in every generation, so that attributes registered later are taken up.
-    this.attributesRegistered = await local.searchAttributesRegistered();
+    await this.shopWindow.open();
     for (;;) {
       this.dirty = false;
       await this.steerRollout();
@@ -375,36 +361,8 @@ class ClusterWork {
   }
 
   private publish(): void {
-    setCurrentDetails(renderCluster(toStatus(this.state), this.explain()));
-    const status = toStatus(this.state);
-    const next = status.nextWindow;
-    const key = canonicalJson([status.state, status.ready, next]);
-    // Each change is an event in the history, so unchanged values are not written.
-    if (key === this.published) return;
-    this.published = key;
-    upsertMemo({ type: status.type, state: status.state, ready: status.ready, nextWindow: next });
-    if (!this.attributesRegistered) return;
-    upsertSearchAttributes([
-      { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
-      { key: SEARCH_ATTRIBUTES.state, value: status.state },
-      { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
-    ]);
+    this.shopWindow.show(toStatus(this.state), this.explain());
   }
 }
 
 const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
-
-function stateFromSpec(input: ClusterInput | undefined): ClusterState {
-  const checked = validateSpecObject(input?.spec);
-  if (!checked.ok) {
-    throw ApplicationFailure.nonRetryable(`the spec is not valid: ${checked.problems.join('; ')}`, 'InvalidSpec');
-  }
-  const { workflowId } = workflowInfo();
-  if (workflowId !== clusterWorkflowId(checked.spec.name)) {
-    throw ApplicationFailure.nonRetryable(
-      `cluster ${checked.spec.name} must run as workflow ${clusterWorkflowId(checked.spec.name)}, this is ${workflowId}`,
-      'InvalidSpec',
-    );
-  }
-  return newClusterState(checked.spec, input?.applyId ?? null, new Date(Date.now()).toISOString());
-}

@@ -1,0 +1,96 @@
+/** How anything is asked of Temporal: with a deadline, and with failures turned into sentences. */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { clusterWorkflowId } from '../domain/ids';
+import { OspatchError, isOspatchError } from '../domain/errors';
+import type { Session } from './connection';
+import { noWorker, toClientError } from './errors';
+
+/** A worker that polled within this time counts as there; a long poll lasts a minute. */
+const WORKER_SEEN_MS = 90_000;
+
+/** How long it may take to find out why nothing answered. */
+const DIAGNOSIS_MS = 3_000;
+
+export class Calls {
+  constructor(readonly session: Session) {}
+
+  /** Every call has a deadline, and every failure becomes a sentence. */
+  async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {
+    const { client, address, namespace, taskQueue } = this.session;
+    const context = { address, namespace, cluster, deadlineMs };
+    try {
+      return await client.withDeadline(Date.now() + deadlineMs, body);
+    } catch (error) {
+      const described = toClientError(error, context);
+      if (described instanceof OspatchError && described.type === 'NoWorker')
+        throw await this.whyNoAnswer(described, taskQueue);
+      throw described;
+    }
+  }
+
+  /** Asks a running cluster; one that was removed counts as not there. */
+  query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
+    const { client } = this.session;
+    return this.call(cluster, async () => {
+      const handle = client.workflow.getHandle(clusterWorkflowId(cluster));
+      return ask(handle);
+    });
+  }
+
+  /** Asks a cluster to do something. Nothing is sent when no worker is there to do it. */
+  async request<T>(cluster: string, send: (handle: WorkflowHandle, updateId: string) => Promise<T>): Promise<T> {
+    const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
+    return this.send(cluster, () => send(handle, randomUUID()));
+  }
+
+  /** Like `request`, for requests that are not updates of a cluster that is there. */
+  async send<T>(cluster: string, body: () => Promise<T>): Promise<T> {
+    // The server keeps a request that nobody answers and hands it to the next worker, however much later.
+    await this.ensureWorker();
+    try {
+      return await this.call(cluster, body);
+    } catch (error) {
+      throw isOspatchError(error) && error.type === 'NoWorker' ? mayStillHappen(error, cluster) : error;
+    }
+  }
+
+  /** @throws OspatchError `NoWorker` when no worker polls the task queue. */
+  async ensureWorker(): Promise<void> {
+    if (!(await this.hasWorker())) throw noWorker(this.session.taskQueue);
+  }
+
+  /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
+  async hasWorker(): Promise<boolean> {
+    const { client, namespace, taskQueue } = this.session;
+    const { pollers } = await this.call(null, () =>
+      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 }),
+    );
+    const newest = Math.max(0, ...(pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
+    return Date.now() - newest <= WORKER_SEEN_MS;
+  }
+
+  /** A missing worker is by far the most common reason; say so when it is one. */
+  private async whyNoAnswer(noAnswer: OspatchError, taskQueue: string): Promise<OspatchError> {
+    const { client, namespace } = this.session;
+    try {
+      const { pollers } = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
+        client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 }),
+      );
+      return (pollers ?? []).length === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
+    } catch {
+      return noAnswer;
+    }
+  }
+}
+
+function mayStillHappen(error: OspatchError, cluster: string): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoWorker',
+      message: `${error.message.replace(/\.$/, '')}. The request has been sent and may still be carried out.`,
+      remedy: `see \`ospatch status ${cluster}\` once a worker runs, before asking again`,
+    },
+    { cause: error },
+  );
+}

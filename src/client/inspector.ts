@@ -1,0 +1,174 @@
+/** Looking at nodes and at past runs: short workflows on a worker, and the results that Temporal still has. */
+import { randomUUID } from 'node:crypto';
+import type { NodeCheck } from '../activities/types';
+import { OspatchError } from '../domain/errors';
+import { WORKFLOW_TYPES, checkWorkflowId, logWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
+import type { RunSummary } from '../domain/messages';
+import { notPatchableReason } from '../domain/messages';
+import type { NodePatchResult } from '../domain/node-patch';
+import type { NodeSettled } from '../domain/node-status';
+import type { RolloutProgress, RolloutReport } from '../domain/run';
+import type { NodeTarget } from '../domain/spec';
+import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
+import type { Calls } from './calls';
+
+/** How many node records are read at once. */
+const READS_AT_ONCE = 8;
+
+/** How a check is bounded: how long one node may take to be reached, in milliseconds. */
+const CHECK_UNREACHABLE_MS = 15_000;
+/** The answers of this many nodes fit into one message, also when each has hundreds of pending packages. */
+const CHECKS_AT_ONCE = 20;
+const LOG_MAX_BYTES = 512 * 1024;
+/** Time for a worker to look at every node, beyond the deadline of a single call. */
+const INSPECTION_DEADLINE_MS = 4 * 60_000;
+
+/** One run with the record of every node, as far as Temporal still has it. */
+export interface RunReport {
+  run: number;
+  summary: RunSummary | null;
+  nodes: { settled: NodeSettled; record: NodePatchResult | null }[];
+}
+
+export interface NodeLog {
+  log: string;
+  truncated: boolean;
+}
+
+export class Inspector {
+  constructor(
+    private readonly calls: Calls,
+    private readonly by: string,
+  ) {}
+
+  /** Looks at every node through the worker; changes nothing. */
+  async check(cluster: string): Promise<NodeCheck[]> {
+    const targets = await this.targets(cluster);
+    const checks: NodeCheck[] = [];
+    for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
+      const batch = targets.slice(at, at + CHECKS_AT_ONCE);
+      checks.push(...(await this.inspect(cluster, () => this.checkTargets(cluster, batch))));
+    }
+    return checks;
+  }
+
+  /** The log of one node patch: of run `run`, else the newest on the node. */
+  async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
+    const target = (await this.targets(cluster)).find((one) => one.name === node);
+    if (target === undefined) {
+      throw new OspatchError({
+        type: 'NotFound',
+        message: `cluster ${cluster} has no node ${node}.`,
+        remedy: `\`ospatch status ${cluster}\` shows its nodes`,
+      });
+    }
+    const token = run === undefined ? null : await this.tokenOf(cluster, node, run);
+    return this.inspect(cluster, () =>
+      this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeLog>>(WORKFLOW_TYPES.readNodeLog, {
+        workflowId: logWorkflowId(cluster, node, randomUUID()),
+        taskQueue: this.calls.session.taskQueue,
+        workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
+        args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
+        staticSummary: `log of ${node}, asked for by ${this.by}`,
+      }),
+    );
+  }
+
+  /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */
+  async run(cluster: string, run: number): Promise<RunReport> {
+    const { runs } = await this.calls.query(cluster, (handle) => handle.query(historyQuery));
+    const settled = await this.settledNodes(cluster, run);
+    const nodes: RunReport['nodes'] = [];
+    for (let at = 0; at < settled.length; at += READS_AT_ONCE) {
+      const batch = settled.slice(at, at + READS_AT_ONCE);
+      nodes.push(
+        ...(await Promise.all(batch.map(async (one) => ({ settled: one, record: await this.recordOf(cluster, one) })))),
+      );
+    }
+    return { run, summary: runs.find((one) => one.number === run) ?? null, nodes };
+  }
+
+  /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
+  async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
+    const handle = this.calls.session.client.workflow.getHandle(rolloutWorkflowId(cluster, run));
+    try {
+      const description = await this.calls.call(cluster, () => handle.describe());
+      if (description.status.name === 'RUNNING') {
+        const progress: RolloutProgress = await this.calls.call(cluster, () => handle.query(progressQuery));
+        return progress.settled;
+      }
+      const report = (await this.calls.call(cluster, () => handle.result())) as RolloutReport;
+      return report.cursor.settled;
+    } catch (error) {
+      if (!(error instanceof OspatchError) || error.type !== 'NotFound') throw error;
+      throw new OspatchError({
+        type: 'NotFound',
+        message: `Temporal has no run ${run} of cluster ${cluster} (any more).`,
+        remedy: `\`ospatch history ${cluster}\` lists the last runs; Temporal keeps details for its retention period`,
+      });
+    }
+  }
+
+  private async recordOf(cluster: string, settled: NodeSettled): Promise<NodePatchResult | null> {
+    if (settled.workflowRunId === null) return null;
+    const handle = this.calls.session.client.workflow.getHandle(
+      nodeWorkflowId(cluster, settled.node),
+      settled.workflowRunId,
+    );
+    try {
+      return (await this.calls.call(cluster, () => handle.result())) as NodePatchResult;
+    } catch {
+      // Past its retention or terminated: the summary is what is left.
+      return null;
+    }
+  }
+
+  private checkTargets(cluster: string, targets: NodeTarget[]): Promise<NodeCheck[]> {
+    return this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(
+      WORKFLOW_TYPES.checkCluster,
+      {
+        workflowId: checkWorkflowId(cluster, randomUUID()),
+        taskQueue: this.calls.session.taskQueue,
+        args: [{ targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
+        workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
+        staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
+      },
+    );
+  }
+
+  private async tokenOf(cluster: string, node: string, run: number): Promise<string> {
+    const settled = (await this.settledNodes(cluster, run)).find((one) => one.node === node);
+    if (settled !== undefined) {
+      const record = await this.recordOf(cluster, settled);
+      if (record !== null) return record.token;
+    } else {
+      const record = await this.runningRecord(cluster, node);
+      if (record?.run === run) return record.token;
+    }
+    throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there.` });
+  }
+
+  /** The record of the node patch in progress; null when there is none. */
+  private async runningRecord(cluster: string, node: string): Promise<NodePatchResult | null> {
+    const handle = this.calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
+    try {
+      return await this.calls.call(cluster, () => handle.query(nodePatchQuery));
+    } catch (error) {
+      if (error instanceof OspatchError && error.type === 'NotFound') return null;
+      throw error;
+    }
+  }
+
+  private async targets(cluster: string): Promise<NodeTarget[]> {
+    const spec = await this.calls.query(cluster, (handle) => handle.query(specQuery));
+    if (spec.type !== 'self-managed') {
+      throw new OspatchError({ type: 'Refused', message: notPatchableReason(spec.type) ?? '' });
+    }
+    return spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys }));
+  }
+
+  private async inspect<T>(cluster: string, look: () => Promise<T>): Promise<T> {
+    await this.calls.ensureWorker();
+    return this.calls.call(cluster, look, INSPECTION_DEADLINE_MS);
+  }
+}

@@ -1,0 +1,33 @@
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
+import { canonicalJson } from '../domain/canonical-json';
+import type { ClusterStatus } from '../domain/messages';
+import { renderCluster } from '../domain/render';
+import { local } from './activity-options';
+import { SEARCH_ATTRIBUTES } from './search-attributes';
+
+/** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
+export class ShopWindow {
+  private attributesRegistered = false;
+  private shown = '';
+
+  /** Asked once in every generation, so that attributes registered later are taken up. */
+  async open(): Promise<void> {
+    this.attributesRegistered = await local.searchAttributesRegistered();
+  }
+
+  show(status: ClusterStatus, explanation: string): void {
+    setCurrentDetails(renderCluster(status, explanation));
+    const next = status.nextWindow;
+    const key = canonicalJson([status.state, status.ready, next]);
+    // Each change is an event in the history, so unchanged values are not written.
+    if (key === this.shown) return;
+    this.shown = key;
+    upsertMemo({ type: status.type, state: status.state, ready: status.ready, nextWindow: next });
+    if (!this.attributesRegistered) return;
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
+      { key: SEARCH_ATTRIBUTES.state, value: status.state },
+      { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
+    ]);
+  }
+}
