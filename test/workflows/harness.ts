@@ -146,10 +146,7 @@ export class Harness {
 
   /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
   static async start(server: 'time-skipping' | 'real' = 'time-skipping'): Promise<Harness> {
-    Runtime.install({
-      logger: new DefaultLogger('ERROR'),
-      telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
-    });
+    installRuntime();
     const [env, bundle] = await Promise.all([
       server === 'real' ? startRealServer() : startTimeSkippingServer(),
       workflowBundle(),
@@ -169,9 +166,12 @@ export class Harness {
   /** Runs `body` with a cluster of its own, which is gone after it. */
   async withWorker(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
     const cluster = this.newCluster();
-    await this.withWorkerFor(cluster, () => body(cluster));
-    // A timer of it that nobody answers would stop the clock of the server for all others.
-    await cluster.handle.terminate().catch(() => undefined);
+    try {
+      await this.withWorkerFor(cluster, () => body(cluster));
+    } finally {
+      // A timer of it that nobody answers would stop the clock of the server for all others.
+      await cluster.handle.terminate().catch(() => undefined);
+    }
   }
 
   /** Runs `body` while a worker polls for this cluster; the worker is shut down after it. */
@@ -184,6 +184,18 @@ export class Harness {
     });
     await worker.runUntil(body());
   }
+}
+
+let runtimeInstalled = false;
+
+/** Once for all environments of a test file. */
+function installRuntime(): void {
+  if (runtimeInstalled) return;
+  runtimeInstalled = true;
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
+  });
 }
 
 async function startTimeSkippingServer(): Promise<TestWorkflowEnvironment> {
