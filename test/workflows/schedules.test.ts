@@ -9,7 +9,7 @@ const YEAR_MS = 370 * DAY_MS;
 
 let harness: Harness;
 
-// A server of its own for each test: a task that the time-skipping server has lost holds its clock for ever.
+// A server of its own for each test: what one leaves unfinished holds the clock of the time-skipping server for ever.
 jest.retryTimes(2, { logErrorsBeforeRetry: true });
 
 beforeEach(async () => {
