@@ -1,6 +1,7 @@
 /** How anything is asked of Temporal: with a deadline, and with failures turned into sentences. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../domain/ids';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Session } from './connection';
@@ -17,25 +18,21 @@ export class Calls {
 
   /** Every call has a deadline, and every failure becomes a sentence. */
   async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {
-    const { client, address, namespace, taskQueue } = this.session;
+    const { client, address, namespace } = this.session;
     const context = { address, namespace, cluster, deadlineMs };
     try {
       return await client.withDeadline(Date.now() + deadlineMs, body);
     } catch (error) {
       const described = toClientError(error, context);
-      if (described instanceof OspatchError && described.type === 'NoWorker')
-        throw await this.whyNoAnswer(described, taskQueue);
+      if (described instanceof OspatchError && described.type === 'NoWorker') throw await this.whyNoAnswer(described);
       throw described;
     }
   }
 
   /** Asks a running cluster; one that was removed counts as not there. */
   query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
-    const { client } = this.session;
-    return this.call(cluster, async () => {
-      const handle = client.workflow.getHandle(clusterWorkflowId(cluster));
-      return ask(handle);
-    });
+    const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
+    return this.call(cluster, () => ask(handle));
   }
 
   /** Asks a cluster to do something. Nothing is sent when no worker is there to do it. */
@@ -62,22 +59,24 @@ export class Calls {
 
   /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
   async hasWorker(): Promise<boolean> {
-    const { client, namespace, taskQueue } = this.session;
-    const { pollers } = await this.call(null, () =>
-      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 }),
-    );
-    const newest = Math.max(0, ...(pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
+    const pollers = await this.call(null, () => this.readPollers());
+    const newest = Math.max(0, ...pollers.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
     return Date.now() - newest <= WORKER_SEEN_MS;
   }
 
+  /** Workers that the server has seen lately, each with the time of its last poll. */
+  private async readPollers(): Promise<temporal.api.taskqueue.v1.IPollerInfo[]> {
+    const { client, namespace, taskQueue } = this.session;
+    const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 };
+    return (await client.workflowService.describeTaskQueue(request)).pollers ?? [];
+  }
+
   /** A missing worker is by far the most common reason; say so when it is one. */
-  private async whyNoAnswer(noAnswer: OspatchError, taskQueue: string): Promise<OspatchError> {
-    const { client, namespace } = this.session;
+  private async whyNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
+    const { client, taskQueue } = this.session;
     try {
-      const { pollers } = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
-        client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 }),
-      );
-      return (pollers ?? []).length === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
+      const pollers = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () => this.readPollers());
+      return pollers.length === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
     } catch {
       return noAnswer;
     }

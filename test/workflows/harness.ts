@@ -11,7 +11,6 @@ import { createClusterActivities } from '../../src/activities/cluster';
 import type { AuditRecord, ClusterActivities } from '../../src/activities/cluster-types';
 import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
-import { findTestServer } from '../../src/dev/test-server';
 import { clusterWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
 import type { ErrorInfo } from '../../src/domain/errors';
@@ -19,6 +18,7 @@ import type { ClusterSpec } from '../../src/domain/spec';
 import { applySpecUpdate, statusQuery } from '../../src/workflows/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes';
 import { nodeFacts, packageChange, patchPlan } from '../support/builders';
+import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
 
 /** What a simulated node is like; tests change it as they go. */
@@ -148,7 +148,7 @@ export class Harness {
   static async start(server: 'time-skipping' | 'real' = 'time-skipping'): Promise<Harness> {
     installRuntime();
     const [env, bundle] = await Promise.all([
-      server === 'real' ? startRealServer() : startTimeSkippingServer(),
+      server === 'real' ? startRealServer() : timeSkippingServer(),
       workflowBundle(),
     ]);
     return new Harness(env, bundle);
@@ -196,11 +196,6 @@ function installRuntime(): void {
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
   });
-}
-
-async function startTimeSkippingServer(): Promise<TestWorkflowEnvironment> {
-  const executable = await findTestServer(() => undefined);
-  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
 }
 
 async function startRealServer(): Promise<TestWorkflowEnvironment> {
