@@ -1,14 +1,20 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { helperScript } from '../../src/node/helper/script';
 
-const script = path.join(__dirname, '../../src/node/helper/ospatch-node.sh');
+const dir = mkdtempSync(path.join(tmpdir(), 'helper-script-'));
+const script = path.join(dir, 'ospatch-node');
+writeFileSync(script, helperScript().content);
+
+afterAll(() => rmSync(dir, { recursive: true }));
 
 function has(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 }
 
-describe('src/node/helper/ospatch-node.sh', () => {
+describe('src/node/helper', () => {
   const shells = [['sh'], ['dash'], ['bash', '--posix'], ['busybox', 'ash']].filter(([name = '']) => has(name));
 
   it.each(shells)('is understood by %s', (...shell) => {

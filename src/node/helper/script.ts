@@ -18,10 +18,14 @@ export interface HelperScript {
 
 let loaded: HelperScript | undefined;
 
-/** Reads the script that lies beside this module, once. */
+/** The parts of the script, in the order in which they are put together. */
+const PARTS = ['core', 'apt', 'facts', 'main'];
+
+/** Puts the script together of the parts that lie beside this module, once. */
 export function helperScript(): HelperScript {
   if (loaded === undefined) {
-    const content = readFileSync(path.join(__dirname, 'ospatch-node.sh'));
+    const parts = PARTS.map((part) => readFileSync(path.join(__dirname, `${part}.sh`), 'utf8'));
+    const content = Buffer.from(parts.join('\n'));
     const digest = createHash('sha256').update(content).digest('hex');
     loaded = { content, digest, path: `${HELPER_DIR}/ospatch-node-${digest.slice(0, 12)}` };
   }

@@ -1,0 +1,200 @@
+# ---------------------------------------------------------------------------------------------- package manager: apt
+
+# Waits for ever on the frontend lock: who holds it stands in the log, and giving up would waste the attempt.
+apt_get() {
+  apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=-1 -o Acquire::Retries=3 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    -o APT::Get::AutomaticRemove=false -o APT::Get::AllowUnauthenticated=false -o APT::Get::Allow-Downgrades=false \
+    ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
+}
+
+lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by another process'
+
+# What the log holds since retrying was called.
+recent_output() { tail -c "+$((mark + 1))" "$dir/log"; }
+
+# retrying COMMAND...: again while only a lock is in the way, which means that nothing was done. At most 30 minutes.
+retrying() {
+  rounds=0
+  while :; do
+    mark=$(stat -c %s "$dir/log")
+    "$@" 2>&1 && return 0
+    rc=$?
+    rounds=$((rounds + 1))
+    [ "$rounds" -lt 360 ] && recent_output | grep -qE "$lock_text" || return $rc
+    recent_output | grep -q '^Unpacking ' && return $rc
+    sleep 5
+  done
+}
+
+apt_refresh() {
+  failures=0
+  while :; do
+    # Without Error-Mode=any a mirror that is out of reach counts as success.
+    retrying apt_get -o APT::Update::Error-Mode=any update
+    rc=$?
+    # Releases of apt that do not know Error-Mode.
+    if [ "$rc" -eq 0 ] && recent_output | grep -qE '^W: (Failed to fetch|Some index files failed)'; then rc=100; fi
+    [ "$rc" -eq 0 ] && return 0
+    failures=$((failures + 1))
+    [ "$failures" -lt 3 ] || return "$rc"
+    sleep $((failures * 2))
+  done
+}
+
+apt_plan() {
+  if [ "$refresh" = yes ]; then apt_refresh || return $?; fi
+  apt_pending "$dir" >"$dir/result"
+  rc=$?
+  sed -n 's/^out //p' "$dir/result"
+  collect_garbage
+  return $rc
+}
+
+# apt asks `_verify` between its own decision, under the lock, and the first change.
+apt_apply() {
+  apt_baseline || return 73
+  apt_preferences "$dir"
+  OSPATCH_JOB=$job
+  export OSPATCH_JOB
+  self=$(own_path)
+  retrying apt_get -o DPkg::Pre-Install-Pkgs::="$self _verify" -o "DPkg::Tools::Options::$self::Version=3" \
+    --no-remove dist-upgrade
+  rc=$?
+  apt_report >"$dir/result"
+  [ ! -e "$dir/plan-changed" ] || return $rc_plan_changed
+  # apt does not ask when there is nothing to do.
+  if [ "$rc" -eq 0 ] && [ ! -e "$dir/actual" ] && [ "$expect" != "$(digest </dev/null)" ]; then
+    echo "$plan_changed_text"
+    return $rc_plan_changed
+  fi
+  return $rc
+}
+
+plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
+
+# Reads what apt is about to do (its hook protocol, version 3). Any other set than the planned one stops apt before it
+# changes anything.
+verb_verify() {
+  expect=''
+  while IFS='=' read -r key value; do
+    case $key in expect) expect=$value ;; esac
+  done <"$dir/parameters"
+  awk '!body { if ($0 == "") body = 1; next }
+    $9 == "**CONFIGURE**" { next }
+    $9 == "**REMOVE**" { print "remove", $1; next }
+    { print $1, $7, $2, $6 }' | sort -u >"$dir/actual"
+  [ "$(digest <"$dir/actual")" = "$expect" ] && return 0
+  : >"$dir/plan-changed"
+  echo "$plan_changed_text"
+  return 1
+}
+
+apt_repair() {
+  apt_baseline || return 73
+  apt_preferences "$dir"
+  retrying dpkg --force-confdef --force-confold --configure -a
+  retrying apt_get --no-remove -f install
+  rc=$?
+  apt_report >"$dir/result"
+  dpkg --audit
+  if [ "$rc" -eq 0 ] && grep -q '^problem ' "$dir/result"; then rc=$rc_still_broken; fi
+  return $rc
+}
+
+# apt_pending DIR: prints what dist-upgrade would do, for the controller to parse.
+apt_pending() {
+  apt_preferences "$1"
+  apt_simulate "$1"
+  rc=$?
+  echo "digest $(apt_plan_lines "$1" | digest)"
+  dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold /held /p'
+  if [ -n "$preferences" ]; then
+    # shellcheck disable=SC2046
+    apt-cache policy $(sed -n 's/^Package: //p' "$1/pinned") | awk '
+      /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
+      $1 == "Installed:" { installed = $2 }
+      $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print "kubernetes " name }'
+  fi
+  sed '/^Conf /d; s/^/out /' "$1/simulation"
+  return $rc
+}
+
+apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }
+
+# The set of changes, `name arch old new` a line; the digest names exactly this set.
+apt_plan_lines() {
+  awk '$1 == "Remv" || $1 == "Purg" { print "remove", $2 }
+    $1 == "Inst" {
+      name = $2; old = "-"; new = $3
+      if (new ~ /^\[/) { old = substr(new, 2, length(new) - 2); new = $4 }
+      match($0, /\[[a-z0-9-]+\]\)/)
+      sub(/:.*/, "", name)
+      print name, substr($0, RSTART + 1, RLENGTH - 3), old, substr(new, 2)
+    }' "$1/simulation" | sort -u
+}
+
+# Kubernetes and its container runtime follow the cluster's own upgrade. Pinned at what is installed for this call only.
+apt_preferences() {
+  preferences=''
+  systemctl is-active --quiet kubelet k3s k3s-agent rke2-server rke2-agent 2>/dev/null ||
+    [ -e /var/lib/dpkg/info/kubelet.list ] || return 0
+  dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' kubelet kubeadm kubectl kubernetes-cni cri-tools \
+    containerd containerd.io docker.io 'docker-ce*' runc 'cri-o*' 2>/dev/null |
+    awk '$1 == "installed" { printf "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", $2, $3 }' >"$1/pinned"
+  [ -s "$1/pinned" ] || return 0
+  preferences=$1/preferences
+  { cat "$1/pinned"; cat /etc/apt/preferences 2>/dev/null; } >"$preferences"
+}
+
+apt_status() { dpkg-query -W -f='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n' 2>/dev/null; }
+
+# Packages on the disk, configured or not, one `name arch version` a line.
+apt_installed() { apt_status | awk -F '|' 'substr($1, 2, 1) !~ /[nc]/ { print $2 }' | sort; }
+
+apt_problems() {
+  awk -F '|' 'substr($1, 2, 1) ~ /[HUFWt]/ || substr($1, 3, 1) == "R" { split($2, p, " "); print p[1] " is not fully installed (" $1 ")" }'
+  for journal in /var/lib/dpkg/updates/[0-9]*; do
+    [ -e "$journal" ] && echo 'dpkg was interrupted' && break
+  done
+}
+
+# What was installed when the last job of this node patch that could say so had ended, or before the first one. The job
+# after an interrupted one so reports what both have changed.
+apt_baseline() {
+  [ -e "$state_dir/before/$token" ] && return 0
+  apt_installed >"$dir/before" && [ -s "$dir/before" ] && mv "$dir/before" "$state_dir/before/$token"
+}
+
+apt_report() {
+  apt_installed >"$dir/after"
+  comm -3 "$state_dir/before/$token" "$dir/after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
+  find /etc -xdev \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$dir/started" |
+    head -n 100 | sed 's/^/conffile /'
+  apt_status | apt_problems | head -n 100 | sed 's/^/problem /'
+}
+
+apt_facts() {
+  status=$(apt_status)
+  list=$(printf '%s\n' "$status" | awk -F '[| ]+' 'substr($1, 2, 1) !~ /[nc]/ { print $2 ":" $3 "=" $4 }' | sort)
+  printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
+  printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
+  printf '%s\n' "$status" | apt_problems | head -n 50 | sed 's/^/package_problem=/'
+}
+
+# Package locks are fcntl locks; /proc/locks names their inode and owner.
+apt_lock_facts() {
+  set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
+  inodes=$(stat -c %i "$@" 2>/dev/null)
+  while read -r _ kind _ _ pid place _; do
+    [ "$kind" = POSIX ] && [ "$pid" -gt 0 ] || continue
+    case "
+$inodes
+" in *"
+${place##*:}
+"*) ;; *) continue ;; esac
+    # The same inode number may stand for a file of another filesystem.
+    find "/proc/$pid/fd" -lname '/var/*lock*' 2>/dev/null | grep -q . || continue
+    read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)" && return
+  done </proc/locks 2>/dev/null
+}

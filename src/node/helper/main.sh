@@ -1,0 +1,60 @@
+# --------------------------------------------------------------------------------------------- logs, reboot, clean-up
+
+verb_log() {
+  wanted=$1
+  if [ "$wanted" = last ]; then
+    wanted=$(find "$state_dir/runs" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '$s/^[^ ]* \([^-]*\)-.*/\1/p')
+    [ -n "$wanted" ] || { say log && return; }
+  fi
+  valid_token "$wanted" || refuse bad-token
+  valid_number "$2" || refuse bad-number
+  say log
+  find "$state_dir/runs" -mindepth 1 -maxdepth 1 -name "$wanted-*" -printf '%T@ %f\n' 2>/dev/null | sort -n |
+    while read -r _ name; do
+      printf '==> %s <==\n' "$name"
+      cat "$state_dir/runs/$name/log" 2>/dev/null
+    done | tail -c "$2"
+}
+
+verb_reboot() {
+  case $1 in '' | *[!0-9a-f-]*) refuse bad-boot-id ;; esac
+  [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
+  alive
+  [ $? -eq 1 ] || { say "state=busy holder=$(holder) boot=$boot" && return; }
+  # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
+  # its way down, and is a no-op.
+  systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 --timer-property=AccuracySec=100ms \
+    --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 systemctl reboot >/dev/null 2>&1 ||
+    systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
+    [ "$(systemctl is-system-running)" = stopping ] || refuse reboot-failed 70
+  say "state=rebooting boot=$boot"
+}
+
+collect_garbage() {
+  [ -d "$state_dir/runs" ] || return 0
+  running=$(holder)
+  find "$state_dir/runs" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %f\n' | sort -rn | tail -n "+$((keep_jobs + 1))" |
+    while read -r _ name; do
+      [ "$name" = "$running" ] || rm -rf "${state_dir:?}/runs/$name"
+    done
+  find "$state_dir/before" -type f -mtime +60 -delete
+}
+
+verb=${1-}
+case $verb in
+  facts) verb_facts ;;
+  pending) verb_pending ;;
+  start) use_job "${2-}" && verb_start "${3-}" ;;
+  _verify) use_job "${OSPATCH_JOB-}" && verb_verify ;;
+  _run) use_job "${2-}" && verb_run ;;
+  poll)
+    use_job "${2-}"
+    valid_number "${3-}" && valid_number "${4-}" && valid_number "${5-}" || refuse bad-number
+    [ "$(job_state)" != running ] || wait_for_end "$5"
+    answer "$(job_state)" "$3" "$4"
+    ;;
+  log) verb_log "${2-}" "${3-}" ;;
+  reboot) verb_reboot "${2-}" ;;
+  gc) collect_garbage && say state=ok ;;
+  *) refuse bad-verb ;;
+esac
