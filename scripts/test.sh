@@ -12,10 +12,13 @@ say() {
   echo "[$((SECONDS - start)) s] $*"
 }
 
+# Far above what any suite takes: a suite that hangs is a failure to be told, not a reason to wait for ever.
+suite_limit_s=1200
+
 suite() {
   local name=$1
   say "suite $name"
-  npx --no-install jest --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
+  timeout --kill-after=30 "$suite_limit_s" npx --no-install jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
 }
 
 skip() {

@@ -139,6 +139,9 @@ export class SimulatedNodes {
 }
 
 export class Harness {
+  private readonly stopping = new AbortController();
+  private readonly working = new Set<Promise<void>>();
+
   private constructor(
     readonly env: TestWorkflowEnvironment,
     private readonly bundle: { codePath: string },
@@ -154,7 +157,10 @@ export class Harness {
     return new Harness(env, bundle);
   }
 
+  /** Ends what a test has left behind, too: a worker without its server would poll for ever and keep the process. */
   async stop(): Promise<void> {
+    this.stopping.abort(new Error('the test was over before its work was'));
+    await Promise.allSettled(this.working);
     await this.env.teardown();
   }
 
@@ -181,8 +187,20 @@ export class Harness {
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
       activities: { ...cluster.nodes.activities(), ...cluster.nodes.clusterActivities() },
+      // A simulated node that is still held when its test ends.
+      shutdownForceTime: '5 s',
     });
-    await worker.runUntil(body());
+    const { signal } = this.stopping;
+    const stopped = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    const work = worker.runUntil(Promise.race([body(), stopped]));
+    this.working.add(work);
+    try {
+      await work;
+    } finally {
+      this.working.delete(work);
+    }
   }
 }
 
