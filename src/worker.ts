@@ -30,12 +30,14 @@ export interface WorkerOptions {
   taskQueue: string;
   /** Directory in which `identity` names are looked up. */
   keyDir: string;
+  /** Directory of the programs that `patching.powerCycleHook` may name; null = none. */
+  hookDir: string | null;
   logLevel: string;
   /** Where log lines go; standard output when absent. */
   logTo?: { write(line: string): void };
 }
 
-/** Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`, `OSPATCH_LOG_LEVEL`. */
+/** Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`, `OSPATCH_HOOK_DIR`, `OSPATCH_LOG_LEVEL`. */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
   const config = loadClientConnectConfig(profile === undefined ? {} : { profile });
   return {
@@ -43,6 +45,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
+    hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
   };
 }
@@ -64,7 +67,7 @@ export async function runWorker(
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
   });
   const connection = await NativeConnection.connect(options.connection);
-  const { activities, close } = createActivities({ keyDir: options.keyDir, log });
+  const { activities, close } = createActivities({ keyDir: options.keyDir, hookDir: options.hookDir, log });
   try {
     const worker = await Worker.create({
       connection,

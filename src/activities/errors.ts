@@ -55,6 +55,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'DiskFull':
     case 'PlanChanged':
     case 'RebootFailed':
+    case 'PowerCycle':
     case 'Unhealthy':
     case 'Cancelled':
     case 'InvalidSpec':

@@ -10,6 +10,8 @@ import type { NodeActivities } from './types';
 export interface ActivityDeps {
   /** Directory of the private keys that `ssh.identity` names. */
   keyDir: string;
+  /** Directory of the programs that `patching.powerCycleHook` may name; default none. */
+  hookDir?: string | null;
   log: ActivityLog;
   /** For tests; by default connections of its own. */
   pool?: TransportPool;
@@ -25,10 +27,11 @@ export interface Activities {
 
 export function createActivities({
   keyDir,
+  hookDir = null,
   log,
   pool = createTransportPool({ keyDir }),
   now,
 }: ActivityDeps): Activities {
-  const nodeActivities = createNodeActivities({ pool, log, ...(now === undefined ? {} : { now }) });
+  const nodeActivities = createNodeActivities({ pool, log, hookDir, ...(now === undefined ? {} : { now }) });
   return { activities: { ...nodeActivities, ...createClusterActivities(log) }, close: () => pool.close() };
 }

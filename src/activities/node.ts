@@ -1,13 +1,14 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { NodeStep } from '../domain/node-report';
+import type { NodeStep, OutOfReach } from '../domain/node-report';
 import type { NodeTarget } from '../domain/spec';
 import { checkReadiness } from '../node/check';
-import { Outage } from '../node/outage';
+import { OutOfReachNotice, Outage } from '../node/outage';
 import { preflightNode } from '../node/preflight';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
+import { runHook } from '../hooks/run-hook';
 import { cleanOutput } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { applyPlan, repairPackages } from '../node/transaction';
@@ -15,7 +16,7 @@ import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
 import type { HeartbeatDetails } from './heartbeat';
 import { withHeartbeat } from './heartbeat';
-import type { NodeActivities } from './types';
+import type { NodeActivities, Watch } from './types';
 
 /** As much of pino as is used. */
 export interface ActivityLog {
@@ -28,6 +29,8 @@ export interface ActivityLog {
 export interface NodeActivityDeps {
   pool: TransportPool;
   log: ActivityLog;
+  /** Where the programs lie that `patching.powerCycleHook` may name; null = there are none. */
+  hookDir: string | null;
   /** Default: Date.now. */
   now?: () => number;
 }
@@ -47,8 +50,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   async function onNode<R>(
     step: NodeStep,
     target: NodeTarget,
-    limitMs: number,
-    giveUpAs: 'Unreachable' | 'Lost',
+    patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'Lost' },
     body: (session: Session) => Promise<R>,
   ): Promise<R> {
     const { attempt } = activityInfo();
@@ -60,11 +62,13 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       };
       const outage = new Outage({
         node: target.name,
-        limitMs,
-        giveUpAs,
+        limitMs: patience.limitMs,
+        giveUpAs: patience.giveUpAs,
+        ...(patience.noticeAfterMs === undefined ? {} : { noticeMs: patience.noticeAfterMs }),
         signal,
         now,
-        observedMs: details.unreachableMs,
+        // A retry of this call knows more than the call before it did.
+        observedMs: attempt > 1 ? details.unreachableMs : (patience.observedMs ?? 0),
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
@@ -76,6 +80,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       });
       return body({ node, outage, signal, now, show });
     }).catch((error: unknown) => {
+      if (error instanceof OutOfReachNotice) throw error;
       const failure = toApplicationFailure(error, attempt);
       // The stack is for the log of the worker only; a failure in a workflow history carries none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
@@ -87,31 +92,38 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
 
   return {
     preflight: ({ target, token, attempt, withoutDrain, unreachableTimeoutMs }) =>
-      onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', (session) => {
+      onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
         const retry = Math.min(activityInfo().attempt, JOBS_PER_ATTEMPT / JOBS_PER_RETRY - 1);
         const firstJob = attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
         return preflightNode(session, { token, firstJob, withoutDrain });
       }),
 
-    apply: ({ target, token, attempt, planDigest, planned, lostTimeoutMs }) =>
-      onNode('apply', target, lostTimeoutMs, 'Lost', (session) =>
+    apply: ({ target, token, attempt, planDigest, planned, ...watch }) =>
+      onNode('apply', target, lost(watch), (session) =>
         applyPlan(session, { token, number: attempt }, { digest: planDigest, count: planned }),
+      ).catch(tellOutOfReach),
+
+    repair: ({ target, token, attempt, ...watch }) =>
+      onNode('repair', target, lost(watch), (session) => repairPackages(session, { token, number: attempt })).catch(
+        tellOutOfReach,
       ),
 
-    repair: ({ target, token, attempt, lostTimeoutMs }) =>
-      onNode('repair', target, lostTimeoutMs, 'Lost', (session) => repairPackages(session, { token, number: attempt })),
+    reboot: ({ target, bootId, command, ...watch }) =>
+      onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command)).catch(tellOutOfReach),
 
-    reboot: ({ target, bootId, lostTimeoutMs }) =>
-      onNode('reboot', target, lostTimeoutMs, 'Lost', (session) => rebootNode(session, bootId)),
+    powerCycle: ({ target, hook }) =>
+      withHeartbeat('reboot', ({ signal }) => runHook(deps.hookDir, hook, target, signal)).catch((error: unknown) => {
+        throw toApplicationFailure(error, activityInfo().attempt);
+      }),
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
-      onNode('verify', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+      onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
         const { facts } = await session.outage.reach(() => session.node.facts());
         return facts;
       }),
 
     checkNode: ({ target, unreachableTimeoutMs }) =>
-      onNode('preflight', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+      onNode('preflight', target, unreachable(unreachableTimeoutMs), async (session) => {
         try {
           const { facts, changes } = await checkReadiness(session);
           return {
@@ -128,13 +140,31 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       }),
 
     readLog: ({ target, token, maxBytes, unreachableTimeoutMs }) =>
-      onNode('verify', target, unreachableTimeoutMs, 'Unreachable', async (session) => {
+      onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
         // One byte more than asked for tells whether there is more.
         const log = await session.outage.reach(() => session.node.log(token, maxBytes + 1));
         const kept = log.subarray(Math.max(0, log.length - maxBytes));
         return { log: cleanOutput(kept.toString()), truncated: log.length > maxBytes };
       }),
   };
+}
+
+/** Before anything changed on a node: it is given up after `limitMs`. */
+function unreachable(limitMs: number): { limitMs: number; giveUpAs: 'Unreachable' } {
+  return { limitMs, giveUpAs: 'Unreachable' };
+}
+
+/** Once something was begun on a node. */
+function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): Watch & {
+  limitMs: number;
+  giveUpAs: 'Lost';
+} {
+  return { ...watch, limitMs: lostTimeoutMs, giveUpAs: 'Lost' };
+}
+
+function tellOutOfReach(error: unknown): OutOfReach {
+  if (!(error instanceof OutOfReachNotice)) throw error;
+  return { state: 'out-of-reach', observedMs: error.observedMs, why: error.why };
 }
 
 function sshTarget({ name, host, ssh, hostKeys }: NodeTarget): Parameters<TransportPool['transport']>[0] {

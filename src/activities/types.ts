@@ -1,10 +1,25 @@
 import type { NodeTarget } from '../domain/spec';
-import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome, PreflightReport } from '../domain/node-report';
+import type {
+  ApplyReport,
+  NodeFacts,
+  OutOfReach,
+  PatchPlan,
+  PhaseOutcome,
+  PreflightReport,
+} from '../domain/node-report';
 
 /** Job ids are `<token>-<phase>-<attempt>`; `token` is 16 hex characters chosen by the workflow. */
 export interface JobRef {
   token: string;
   attempt: number;
+}
+
+/** How long a call waits for a node before it answers `out-of-reach`; it never does so without `noticeAfterMs`. */
+export interface Watch {
+  /** Observed time out of reach, in milliseconds. */
+  noticeAfterMs?: number;
+  /** What earlier calls of the same step have observed already, in milliseconds. */
+  observedMs?: number;
 }
 
 export interface PreflightInput extends JobRef {
@@ -15,7 +30,7 @@ export interface PreflightInput extends JobRef {
   unreachableTimeoutMs: number;
 }
 
-export interface ApplyInput extends JobRef {
+export interface ApplyInput extends JobRef, Watch {
   target: NodeTarget;
   /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
   planDigest: string;
@@ -25,16 +40,24 @@ export interface ApplyInput extends JobRef {
   lostTimeoutMs: number;
 }
 
-export interface RepairInput extends JobRef {
+export interface RepairInput extends JobRef, Watch {
   target: NodeTarget;
   lostTimeoutMs: number;
 }
 
-export interface RebootInput {
+export interface RebootInput extends Watch {
   target: NodeTarget;
   /** The node reboots only if this is still its boot id, so a retry after the reboot is a no-op. */
   bootId: string;
+  /** Name of the program on the node that reboots it (`patching.rebootCommand`); default: systemd. */
+  command?: string;
   lostTimeoutMs: number;
+}
+
+export interface PowerCycleInput {
+  target: NodeTarget;
+  /** Name of the program in the worker's hook directory. */
+  hook: string;
 }
 
 export interface TargetInput {
@@ -62,11 +85,13 @@ export interface NodeActivities {
   /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */
   preflight(input: PreflightInput): Promise<PreflightReport>;
   /** Runs the package transaction of this attempt exactly once, whatever is killed. */
-  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport>>;
+  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
   /** Brings an interrupted package database back to a consistent state. */
-  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport>>;
+  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
   /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
-  reboot(input: RebootInput): Promise<NodeFacts>;
+  reboot(input: RebootInput): Promise<NodeFacts | OutOfReach>;
+  /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
+  powerCycle(input: PowerCycleInput): Promise<void>;
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /** Never fails: what stands in the way is in the answer. */

@@ -6,7 +6,7 @@ import type { NodeProgress } from '../domain/node-report';
 import { NODE_STEPS } from '../domain/node-report';
 import type { NodeStatus } from '../domain/node-status';
 import { transition } from '../domain/node-status';
-import type { RolloutProgress } from '../domain/run';
+import type { NodeInWork, RolloutProgress } from '../domain/run';
 import { plainText } from '../domain/text';
 import { progressQuery, statusQuery } from '../workflows/messages';
 import type { Session } from './connection';
@@ -43,7 +43,8 @@ export async function readLiveStatus(session: Session, cluster: string): Promise
   const progress = await readProgress(client, cluster, status.run.number);
   if (progress === null) return { ...status, current: [] };
   const nodes = mergeProgress(status.nodes, progress);
-  const live = progress.current === null ? [] : [await readLiveNode(client, cluster, progress.current)];
+  const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
+  const live = await Promise.all(inWork.map((one) => readLiveNode(client, cluster, one)));
   return { ...status, run: { ...status.run, done: progress.done }, nodes, current: live };
 }
 
@@ -68,11 +69,7 @@ async function readProgress(client: Client, cluster: string, run: number): Promi
   }
 }
 
-async function readLiveNode(
-  client: Client,
-  cluster: string,
-  current: NonNullable<RolloutProgress['current']>,
-): Promise<LiveNode> {
+async function readLiveNode(client: Client, cluster: string, current: NodeInWork): Promise<LiveNode> {
   const base: LiveNode = {
     node: current.node,
     state: current.state,

@@ -1,9 +1,9 @@
 import { canonicalJson } from './canonical-json';
 import type { ApplySpecAnswer, Pause, Refusal, RunSummary, WindowRecord } from './messages';
 import type { NodeFacts } from './node-report';
-import type { NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
+import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { newNodeStatus, transition } from './node-status';
-import type { RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
+import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
 
@@ -149,6 +149,20 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
 
 export function markStarted(state: ClusterState, node: string): void {
   updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
+}
+
+/** Keeps what is told of nodes that have been out of reach for long; they are still in work. */
+export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[]): void {
+  const known = new Map(lost.filter(({ node }) => isInWork(run, node)).map((one) => [one.node, one.message]));
+  updateNodes(state, new Set(known.keys()), (status) => {
+    const error: NodeError = { type: 'Lost', message: known.get(status.name) ?? '' };
+    return transition(status, { kind: 'lost', error });
+  });
+}
+
+/** Whether the run may still say something about this node. */
+export function isInWork(run: ActiveRun, node: string): boolean {
+  return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
 }
 
 /** Ends the run in progress and files its summary. Every node of it has settled by then. */

@@ -177,6 +177,10 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
   const configured = parseDuration(patching.unreachableTimeout);
   return {
     rebootIfRequired: patching.rebootIfRequired,
+    ...(patching.rebootCommand === undefined ? {} : { rebootCommand: patching.rebootCommand }),
+    ...(patching.powerCycleHook === undefined
+      ? {}
+      : { powerCycle: { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) } }),
     withoutDrain: patching.withoutDrain,
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,

@@ -25,6 +25,7 @@ export const ERROR_TYPES = [
   'DiskFull',
   'PlanChanged',
   'RebootFailed',
+  'PowerCycle',
   'Unhealthy',
   'Cancelled',
   // Around Temporal.

@@ -35,6 +35,8 @@ export interface NodePatchResult {
   /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
   steps: StepRecord[];
+  /** The power-cycle hook was run; `error` says why in vain. */
+  powerCycle?: { at: string; error: string | null };
   error: ErrorInfo | null;
 }
 
@@ -76,6 +78,17 @@ export type RebootDecision =
 export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {
   if (!facts.reboot.required) return { do: 'finish', outcome: 'patched' };
   if (!rebootAllowed) return { do: 'finish', outcome: 'reboot-pending' };
+  if (facts.rebootOwners.length > 0) {
+    const owners = facts.rebootOwners.join(' and ');
+    return {
+      do: 'fail',
+      error: {
+        type: 'Policy',
+        message: `${node} was patched but not rebooted: it is also rebooted by ${owners}, and two reboot owners would take nodes down at once.`,
+        remedy: `switch ${owners} off on ${node}, then patch it again`,
+      },
+    };
+  }
   if (reboots < MAX_REBOOTS_PER_RUN) return { do: 'reboot' };
   return {
     do: 'fail',

@@ -89,6 +89,22 @@ export interface ApplyReport {
 export type PhaseOutcome<R> =
   { state: 'done'; result: R } | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
+/**
+ * A node that has been out of reach for as long as its caller wanted to wait without word. Nothing is given up: the same
+ * call goes on waiting.
+ */
+export interface OutOfReach {
+  state: 'out-of-reach';
+  /** Observed time out of reach so far, in milliseconds. */
+  observedMs: number;
+  /** One sentence: what the last try met. */
+  why: string;
+}
+
+export function isOutOfReach(value: object): value is OutOfReach {
+  return 'state' in value && value.state === 'out-of-reach';
+}
+
 /** What a running node activity tells by heartbeat, for people who watch. */
 export interface NodeProgress {
   step: NodeStep;

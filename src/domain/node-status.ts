@@ -79,6 +79,7 @@ export interface NodeSettled {
 export type NodeEvent =
   | { kind: 'queued' }
   | { kind: 'started' }
+  | { kind: 'lost'; error: NodeError }
   | { kind: 'settled'; settled: NodeSettled }
   | { kind: 'read'; reading: NodeReading };
 
@@ -107,6 +108,8 @@ export function transition(status: NodeStatus, event: NodeEvent): NodeStatus {
       return { ...status, state: 'waiting' };
     case 'started':
       return { ...status, state: 'patching', lastError: null };
+    case 'lost':
+      return { ...status, state: 'patching', lastError: event.error };
     case 'read':
       return afterReading(status, event.reading);
     case 'settled':

@@ -17,6 +17,10 @@ export const NODES_PER_ROLLOUT = 400;
 /** What a run was started with. It keeps these, whatever the spec says later, except for the {@link Tightening}s. */
 export interface RunPolicy {
   rebootIfRequired: boolean;
+  /** Program on the node that reboots it; default: systemd. */
+  rebootCommand?: string;
+  /** Run on the worker when a node has not come back for `afterMs` after its reboot. */
+  powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;
   onFailure: OnFailure;
   unreachableTimeoutMs: number;
@@ -56,12 +60,27 @@ export interface RolloutReport {
   cursor: RunCursor;
 }
 
+export interface NodeInWork {
+  node: string;
+  state: 'patching' | 'waiting';
+  startedAt: string;
+  workflowRunId: string | null;
+}
+
+/** A node that a run has begun to change and cannot reach; it counts against the failure budget until it is back. */
+export interface LostNode {
+  node: string;
+  message: string;
+}
+
 /** Answer of the rollout's `progress` query. */
 export interface RolloutProgress {
   run: number;
   total: number;
   done: number;
-  current: { node: string; state: 'patching' | 'waiting'; startedAt: string; workflowRunId: string | null } | null;
+  current: NodeInWork | null;
+  /** Nodes that are waited for beside the current one, because they have been out of reach for long. */
+  lost?: NodeInWork[];
   settled: NodeSettled[];
 }
 
@@ -70,6 +89,7 @@ export interface RunNews {
   run: number;
   settled: NodeSettled[];
   current: string | null;
+  lost?: LostNode[];
 }
 
 /** The order in which a run takes its nodes: by role, then as they stand in the spec. */
@@ -131,7 +151,21 @@ export function parseNews(value: unknown, run: number): RunNews | null {
   const news = toRecord(value);
   if (news === null || news['run'] !== run || !Array.isArray(news['settled'])) return null;
   const settled = news['settled'].slice(0, MAX_NODES).map(parseSettled);
-  return { run, settled: settled.filter((one) => one !== null), current: textOrNull(news['current'], 253) };
+  const lost = Array.isArray(news['lost']) ? news['lost'].slice(0, MAX_NODES).map(parseLost) : [];
+  return {
+    run,
+    settled: settled.filter((one) => one !== null),
+    current: textOrNull(news['current'], 253),
+    lost: lost.filter((one) => one !== null),
+  };
+}
+
+/** Reads what a node patch says of a node it cannot reach, from whatever was sent; null when it is nothing of the kind. */
+export function parseLost(value: unknown): LostNode | null {
+  const one = toRecord(value);
+  const node = textOrNull(one?.['node'], 253);
+  const message = textOrNull(one?.['message'], 500);
+  return node === null || message === null ? null : { node, message };
 }
 
 function parseSettled(value: unknown): NodeSettled | null {

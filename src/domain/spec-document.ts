@@ -74,6 +74,19 @@ const rollout = z.strictObject(
   { error: 'a mapping with order and onFailure' },
 );
 
+const powerCycleHook = z.strictObject(
+  {
+    name: field.programName.describe(
+      "Name of a program in the worker's hook directory (OSPATCH_HOOK_DIR), run with the arguments CLUSTER NODE HOST.",
+    ),
+    after: field
+      .duration('1m', '12h')
+      .default('15m')
+      .describe('How long a node must have been out of reach after its reboot before the hook is run, once per run.'),
+  },
+  { error: 'a mapping with name and after' },
+);
+
 const patching = z.strictObject(
   {
     patchOnBoot: field
@@ -86,6 +99,14 @@ const patching = z.strictObject(
       .describe(
         'true: reboot a node when its patches require it. false: the system reboot is restricted; such a node stays reboot-pending.',
       ),
+    rebootCommand: field.programName
+      .optional()
+      .describe(
+        'Name of a program in /etc/ospatch/commands on the nodes that reboots them, owned by root and writable for nobody else. Default: systemctl reboot.',
+      ),
+    powerCycleHook: powerCycleHook
+      .optional()
+      .describe('What to do with a node that does not come back from its reboot. Default: wait for it.'),
     timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
     schedule: scheduleSchema
       .optional()

@@ -90,6 +90,11 @@ const labelValueForm =
   'text of at most 63 letters, digits, hyphens, dots and underscores (quote numbers and true/false)';
 export const labelValue = text(/^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/, labelValueForm);
 
+export const programName = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/,
+  'the bare name of a program: at most 64 letters, digits, dots, hyphens and underscores (no path, no leading dot)',
+);
+
 export const hostKey = z
   .string({ error: HOST_KEY_FORM })
   .refine((value) => parseHostKey(value) !== null, { error: HOST_KEY_FORM });

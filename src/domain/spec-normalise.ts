@@ -32,8 +32,13 @@ function headerOf({ apiVersion, name, description }: NotPatchableDocument | Self
   return { apiVersion, name, ...(description === undefined ? {} : { description }) };
 }
 
-function normalisePatching({ schedule, ...patching }: PatchingDocument): Patching {
-  return { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) };
+function normalisePatching({ schedule, rebootCommand, powerCycleHook, ...patching }: PatchingDocument): Patching {
+  return {
+    ...patching,
+    ...(rebootCommand === undefined ? {} : { rebootCommand }),
+    ...(powerCycleHook === undefined ? {} : { powerCycleHook }),
+    ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }),
+  };
 }
 
 function normaliseSchedule(document: ScheduleDocument): Schedule {

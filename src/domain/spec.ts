@@ -51,9 +51,20 @@ export interface Rollout {
   onFailure: OnFailure;
 }
 
+/** A last resort for a node that does not come back from a reboot. */
+export interface PowerCycleHook {
+  /** Bare name of a program in the worker's hook directory. */
+  name: string;
+  /** How long the node must have been out of reach after the reboot, e.g. `15m`. */
+  after: string;
+}
+
 export interface Patching {
   patchOnBoot: boolean;
   rebootIfRequired: boolean;
+  /** Bare name of a program on the node that reboots it; default: systemd. */
+  rebootCommand?: string;
+  powerCycleHook?: PowerCycleHook;
   timeZone: string;
   schedule?: Schedule;
   rollout: Rollout;

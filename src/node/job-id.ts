@@ -14,6 +14,7 @@ export interface Job {
 
 const TOKEN = /^[0-9a-f]{16}$/;
 const BOOT_ID = /^[0-9a-f-]{8,64}$/;
+const COMMAND_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const MAX_NUMBER = 999_999;
 
 /** @throws OspatchError `Internal` for anything that is not a job id by the rules */
@@ -33,6 +34,12 @@ export function checkToken(token: string): string {
 export function checkBootId(bootId: string): string {
   if (!BOOT_ID.test(bootId)) throw invalid('boot id', bootId);
   return bootId;
+}
+
+/** Name of a program in `COMMAND_DIR` of the helper. @throws OspatchError `Internal` */
+export function checkCommandName(name: string): string {
+  if (!COMMAND_NAME.test(name)) throw invalid('name of a command', name);
+  return name;
 }
 
 function invalid(what: string, value: string): OspatchError {

@@ -15,12 +15,26 @@ const MAX_ATTEMPT_MS = 120_000;
 const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
 const REFUSAL_LIMIT_MS = 10 * 60_000;
 
+/** Thrown when a node has been out of reach for `noticeMs`: a message to whoever waits, no verdict. */
+export class OutOfReachNotice extends Error {
+  override readonly name = 'OutOfReachNotice';
+
+  constructor(
+    readonly observedMs: number,
+    readonly why: string,
+  ) {
+    super(why);
+  }
+}
+
 export interface OutageOptions {
   node: string;
   /** Observed time out of reach after which it is given up. */
   limitMs: number;
   /** `Lost` once something was changed on the node, `Unreachable` before. */
   giveUpAs: 'Unreachable' | 'Lost';
+  /** Observed time out of reach after which an {@link OutOfReachNotice} is thrown; default never. */
+  noticeMs?: number;
   signal: AbortSignal;
   now: () => number;
   /** What earlier attempts of the same activity have observed. */
@@ -66,6 +80,9 @@ export class Outage {
       if (!isOspatchError(error) || !this.mayPass(error)) throw error;
       this.add(Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
       if (this.observed >= this.options.limitMs) throw this.givenUp(error);
+      if (this.observed >= (this.options.noticeMs ?? Infinity)) {
+        throw new OutOfReachNotice(Math.round(this.observed), error.message);
+      }
       this.options.onWaiting(error.message.replace(/\.$/, ''));
       return { reached: false };
     }

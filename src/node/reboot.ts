@@ -22,12 +22,14 @@ const MAX_BOOTS_SEEN = 3;
 const BUSY_PAUSE_MS = 5_000;
 
 /**
- * Reboots the node if `bootId` is still its boot id, and returns the facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and looks.
+ * Reboots the node if `bootId` is still its boot id, by the program `command` on the node if one is named, and returns the
+ * facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and
+ * looks.
  *
  * @throws OspatchError `RebootFailed`, `Unhealthy`, or what reaching the node may say
  */
-export async function rebootNode(session: Session, bootId: string): Promise<NodeFacts> {
-  await askForReboot(session, bootId);
+export async function rebootNode(session: Session, bootId: string, command?: string): Promise<NodeFacts> {
+  await askForReboot(session, bootId, command);
   let facts = await awaitNewBoot(session, bootId);
   for (let boots = 1; ; boots += 1) {
     const settled = await awaitSettled(session, facts);
@@ -41,9 +43,9 @@ export async function rebootNode(session: Session, bootId: string): Promise<Node
   }
 }
 
-async function askForReboot(session: Session, bootId: string): Promise<void> {
+async function askForReboot(session: Session, bootId: string, command: string | undefined): Promise<void> {
   for (;;) {
-    const answer = await session.outage.reach(() => session.node.reboot(bootId));
+    const answer = await session.outage.reach(() => session.node.reboot(bootId, command));
     if (answer !== 'busy') return;
     session.show({ waitingFor: 'a package job on the node to end before the reboot' });
     await pause(session, BUSY_PAUSE_MS);

@@ -8,10 +8,10 @@ import { parseFacts } from './facts';
 import type { HelperAnswer, JobAnswer } from './helper-answer';
 import { parseAnswer, parseJobAnswer } from './helper-answer';
 import type { HelperScript } from './helper/script';
-import { PROTOCOL, helperScript } from './helper/script';
+import { COMMAND_DIR, PROTOCOL, helperScript } from './helper/script';
 import { installHelper } from './install';
 import type { Job } from './job-id';
-import { checkBootId, checkToken, formatJobId } from './job-id';
+import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 
 /** Beyond the wait that was asked for; the slowest answer is `pending` on a small machine. */
@@ -94,8 +94,9 @@ export class RemoteNode {
   }
 
   /** Asks for a reboot, which happens only if the node still has this boot id. May be repeated. */
-  async reboot(bootId: string): Promise<RebootAnswer> {
-    const answer = await this.call(`reboot ${checkBootId(bootId)}`);
+  async reboot(bootId: string, command?: string): Promise<RebootAnswer> {
+    const by = command === undefined ? '' : ` ${checkCommandName(command)}`;
+    const answer = await this.call(`reboot ${checkBootId(bootId)}${by}`);
     const state = answer.fields.get('state');
     if (state === 'rebooting' || state === 'rebooted' || state === 'busy') return state;
     throw this.refused(answer);
@@ -170,6 +171,13 @@ export class RemoteNode {
         type: 'DiskFull',
         message: `no job can be started on ${this.name}: /var/lib/ospatch cannot be written.`,
         remedy: `free some space on ${this.name}`,
+      });
+    }
+    if (why === 'bad-command') {
+      return new OspatchError({
+        type: 'Policy',
+        message: `${this.name} was not rebooted: the program of patching.rebootCommand is missing there or not safe to run.`,
+        remedy: `place it in ${COMMAND_DIR} on ${this.name}, executable, owned by root and writable for nobody else`,
       });
     }
     return this.protocolError(`it answered with ${plainText(why, 100)}`);

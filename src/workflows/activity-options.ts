@@ -33,6 +33,13 @@ export const transaction = proxyActivities<NodeActivities>({
   retry,
 });
 
+/** What must not happen twice, however it ends. */
+export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 1 },
+});
+
 /** What a person waits for at a terminal: it answers soon or says why not. */
 export const inspection = proxyActivities<NodeActivities>({
   startToCloseTimeout: '2 minutes',

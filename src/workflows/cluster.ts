@@ -18,7 +18,9 @@ import { canonicalJson } from '../domain/canonical-json';
 import type { ActiveRun, ClusterState } from '../domain/cluster-state';
 import {
   finishRun,
+  isInWork,
   isPatchable,
+  markLost,
   markStarted,
   readNode,
   recordWindow,
@@ -87,8 +89,8 @@ class ClusterWork {
     if (run === null || news === null) return;
     settleNodes(this.state, run, news.settled);
     const { current } = news;
-    const inWork = current !== null && run.nodes.includes(current) && !run.removed.includes(current);
-    if (inWork && run.done[current] === undefined) markStarted(this.state, current);
+    if (current !== null && isInWork(run, current)) markStarted(this.state, current);
+    markLost(this.state, run, news.lost ?? []);
     this.dirty = true;
   }
 

@@ -13,7 +13,7 @@ import type {
 } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
 import type { NodeStatus } from '../domain/node-status';
-import type { RolloutProgress, RunNews, Tightening } from '../domain/run';
+import type { LostNode, RolloutProgress, RunNews, Tightening } from '../domain/run';
 import type { ClusterSpec } from '../domain/spec';
 
 /** Signals and updates of the cluster workflow share their names. Signals never fail; updates answer. */
@@ -44,6 +44,9 @@ export const progressQuery = defineQuery<RolloutProgress>('progress');
 
 /** From a rollout to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
+
+/** From a node patch to its rollout. */
+export const nodeLostSignal = defineSignal<[LostNode]>('nodeLost');
 
 /** The record of a node patch as far as it is known. */
 export const nodePatchQuery = defineQuery<NodePatchResult>('nodePatch');

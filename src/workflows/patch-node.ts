@@ -16,13 +16,14 @@ import {
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult, StepRecord } from '../domain/node-patch';
 import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
-import type { ApplyReport, NodeFacts, NodeStep, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import type { ApplyReport, NodeFacts, NodeStep, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import { renderNodePatch } from '../domain/render';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec, NodeTarget } from '../domain/spec';
-import { local, transaction, waiting } from './activity-options';
+import { local, once, transaction, waiting } from './activity-options';
 import { toErrorInfo } from './failures';
 import { forbidRebootsSignal, nodePatchQuery } from './messages';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './patience';
 
 export interface PatchNodeInput {
   cluster: string;
@@ -31,9 +32,6 @@ export interface PatchNodeInput {
   node: NodeSpec;
   policy: RunPolicy;
 }
-
-/** After a change was begun on a node, it is waited for this long before a human is asked to look. */
-const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
 
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;
@@ -198,25 +196,36 @@ class NodePatch {
 
   private apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
     const count = plan.changes.length;
+    const input = {
+      target: this.target,
+      ...this.job(),
+      planDigest: plan.digest,
+      planned: count,
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
     return this.step('apply', () =>
-      transaction.apply.executeWithOptions({ summary: this.summary(`apply ${count} packages`) }, [
-        {
-          target: this.target,
-          ...this.job(),
-          planDigest: plan.digest,
-          planned: count,
-          lostTimeoutMs: LOST_TIMEOUT_MS,
-        },
-      ]),
+      outlast(
+        [NOTICE_AFTER_MS],
+        (watch) =>
+          transaction.apply.executeWithOptions({ summary: this.summary(`apply ${count} packages`) }, [
+            { ...input, ...watch },
+          ]),
+        (outOfReach) => tellRun(this.target.name, outOfReach),
+      ),
     );
   }
 
   private async repair(): Promise<boolean> {
     for (let tries = 1; tries <= MAX_APPLY_ATTEMPTS; tries += 1) {
       const outcome = await this.step('repair', () =>
-        transaction.repair.executeWithOptions({ summary: this.summary('repair') }, [
-          { target: this.target, ...this.job(), lostTimeoutMs: LOST_TIMEOUT_MS },
-        ]),
+        outlast(
+          [NOTICE_AFTER_MS],
+          (watch) =>
+            transaction.repair.executeWithOptions({ summary: this.summary('repair') }, [
+              { target: this.target, ...this.job(), lostTimeoutMs: LOST_TIMEOUT_MS, ...watch },
+            ]),
+          (outOfReach) => tellRun(this.target.name, outOfReach),
+        ),
       );
       if (outcome.state === 'done') {
         this.record(outcome.result);
@@ -258,17 +267,42 @@ class NodePatch {
   }
 
   private async reboot(facts: NodeFacts): Promise<NodeFacts> {
+    const { rebootCommand, powerCycle } = this.input.policy;
+    const input = {
+      target: this.target,
+      bootId: facts.bootId,
+      ...(rebootCommand === undefined ? {} : { command: rebootCommand }),
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
+    const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
     const after = await this.step('reboot', () =>
-      waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [
-        {
-          target: this.target,
-          bootId: facts.bootId,
-          lostTimeoutMs: LOST_TIMEOUT_MS,
-        },
-      ]),
+      outlast(
+        [...notices].toSorted((a, b) => a - b),
+        (watch) => waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [{ ...input, ...watch }]),
+        (outOfReach) => this.missAfterReboot(outOfReach),
+      ),
     );
     this.result.reboots += 1;
     return after;
+  }
+
+  /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
+  private async missAfterReboot(outOfReach: OutOfReach): Promise<void> {
+    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target.name, outOfReach);
+    const { powerCycle } = this.input.policy;
+    const due = powerCycle !== undefined && outOfReach.observedMs >= powerCycle.afterMs;
+    if (!due || this.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
+    this.result.powerCycle = { at: timestamp(), error: null };
+    try {
+      await once.powerCycle.executeWithOptions({ summary: this.summary(`power-cycle by ${powerCycle.hook}`) }, [
+        { target: this.target, hook: powerCycle.hook },
+      ]);
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      // The node is waited for all the same: somebody may bring it back by hand.
+      this.result.powerCycle.error = toErrorInfo(failure, `power-cycling ${this.target.name}`).message;
+    }
+    this.show();
   }
 
   /** Waits long for the node, but not when the run is cancelled: then one short look must do. */

@@ -1,7 +1,8 @@
 /**
  * One run over a cluster: takes its nodes one at a time and settles every one of them.
  *
- * Owns the order, the failure budget and the cursor. Ends when all nodes have settled, or, put down by a pause or after
+ * Owns the order, the failure budget and the cursor. A node that cannot be reached for long after a change was begun there
+ * counts against the budget until it is back; where the budget allows it, the others go on meanwhile. Ends when all nodes have settled, or, put down by a pause or after
  * enough nodes for one history, with a cursor from which the next rollout of the same run goes on. Cancelled, it starts
  * no further node and waits for the one in flight.
  */
@@ -21,11 +22,20 @@ import { toSettled } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import { renderRollout } from '../domain/render';
-import type { RolloutInput, RolloutProgress, RolloutReport, RunCursor, Tightening } from '../domain/run';
+import type {
+  LostNode,
+  NodeInWork,
+  RolloutInput,
+  RolloutProgress,
+  RolloutReport,
+  RunCursor,
+  Tightening,
+} from '../domain/run';
 import {
   NODES_PER_ROLLOUT,
   newsIntervalMs,
   notTried,
+  parseLost,
   parseTightening,
   runOutcome,
   skippedBecauseRemoved,
@@ -34,7 +44,7 @@ import {
 import type { NodeSpec } from '../domain/spec';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
-import { forbidRebootsSignal, progressQuery, runNewsSignal, tightenSignal } from './messages';
+import { forbidRebootsSignal, nodeLostSignal, progressQuery, runNewsSignal, tightenSignal } from './messages';
 import { patchNode } from './patch-node';
 
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
@@ -43,7 +53,19 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
   setHandler(tightenSignal, (value) => work.tighten(parseTightening(value) ?? {}), {
     description: 'From the cluster: what this run may no longer do.',
   });
+  setHandler(nodeLostSignal, (value) => work.nodeLost(parseLost(value)), {
+    description: 'From a node patch: the node has been out of reach for long, and is still waited for.',
+  });
   return work.run();
+}
+
+/** One node patch that has not ended. */
+interface Work extends NodeInWork {
+  child: ChildWorkflowHandle<typeof patchNode> | null;
+  childTold: boolean;
+  lost: boolean;
+  /** Tells whoever waits for the node that it is lost. */
+  sayLost: () => void;
 }
 
 class RolloutWork {
@@ -53,10 +75,9 @@ class RolloutWork {
   private removed: ReadonlySet<string> = new Set();
   private rebootsForbidden = false;
   private cancelled = false;
-  private current: RolloutProgress['current'] = null;
-  private child: ChildWorkflowHandle<typeof patchNode> | null = null;
-  private childTold = false;
+  private readonly work = new Map<string, Work>();
   private news: NodeSettled[] = [];
+  private lostNews: LostNode[] = [];
   private newsDue = false;
   private ended = false;
 
@@ -69,12 +90,29 @@ class RolloutWork {
   progress(): RolloutProgress {
     const { settled } = this.cursor;
     const { run, nodes } = this.input;
-    return { run, total: nodes.length, done: settled.length, current: this.current, settled };
+    const work = [...this.work.values()];
+    return {
+      run,
+      total: nodes.length,
+      done: settled.length,
+      current: work.filter((one) => !one.lost).map(toInWork)[0] ?? null,
+      lost: work.filter((one) => one.lost).map(toInWork),
+      settled,
+    };
+  }
+
+  nodeLost(told: LostNode | null): void {
+    const work = told === null ? undefined : this.work.get(told.node);
+    if (told === null || work === undefined) return;
+    work.lost = true;
+    work.sayLost();
+    this.lostNews.push(told);
+    this.changed();
   }
 
   async tighten(tightening: Tightening): Promise<void> {
     this.takeTightening(tightening);
-    await this.tellChild();
+    for (const work of this.work.values()) await this.tellChild(work);
   }
 
   private takeTightening(tightening: Tightening): void {
@@ -83,11 +121,11 @@ class RolloutWork {
     this.rebootsForbidden ||= tightening.rebootsForbidden === true;
   }
 
-  private async tellChild(): Promise<void> {
-    if (!this.rebootsForbidden || this.child === null || this.childTold) return;
-    this.childTold = true;
+  private async tellChild(work: Work): Promise<void> {
+    if (!this.rebootsForbidden || work.child === null || work.childTold) return;
+    work.childTold = true;
     // A node that has ended meanwhile needs no telling.
-    await this.child.signal(forbidRebootsSignal).catch(() => undefined);
+    await work.child.signal(forbidRebootsSignal).catch(() => undefined);
   }
 
   async run(): Promise<RolloutReport> {
@@ -107,20 +145,57 @@ class RolloutWork {
     const settled = new Set(this.cursor.settled.map((one) => one.node));
     for (const node of this.input.nodes) {
       if (settled.has(node.name)) continue;
+      await this.budgetIsFree();
       const skip = this.reasonNotToTry(node);
       if (skip !== null) {
         this.settle(skip);
         continue;
       }
       if (this.paused || this.cursor.settled.length - this.alreadySettled >= NODES_PER_ROLLOUT) return this.suspended();
-      const end = await this.patch(node);
+      const end = await this.patchUnlessLost(node);
       if (end === 'not-started') return this.suspended();
-      this.settle(end);
     }
+    await this.allSettled();
     return { end: 'finished', outcome: runOutcome(this.cursor.settled, this.cancelled), cursor: this.cursor };
   }
 
-  private suspended(): RolloutReport {
+  /** Waits while only lost nodes, which may come back, stand between the next node and the failure budget. */
+  private async budgetIsFree(): Promise<void> {
+    if (this.work.size === 0) return;
+    const { onFailure } = this.input.policy;
+    await this.shielded(
+      () =>
+        this.cancelled ||
+        !withinBudget(this.cursor.failures, onFailure) ||
+        withinBudget(this.cursor.failures + this.work.size, onFailure),
+    );
+  }
+
+  /** Ends when the node has settled, or when it is lost and goes on in the background. */
+  private async patchUnlessLost(node: NodeSpec): Promise<'settled' | 'lost' | 'not-started'> {
+    let sayLost = (): void => undefined;
+    const lost = new Promise<'lost'>((resolve) => {
+      sayLost = () => resolve('lost');
+    });
+    const patching = this.patch(node, sayLost).then((end): 'settled' | 'not-started' => {
+      if (end === 'not-started') return end;
+      this.settle(end);
+      return 'settled';
+    });
+    return Promise.race([patching, lost]);
+  }
+
+  private allSettled(): Promise<void> {
+    return this.work.size === 0 ? Promise.resolve() : this.shielded(() => this.work.size === 0);
+  }
+
+  /** A cancelled run still waits for the nodes in work; they are told by their own cancellation. */
+  private shielded(until: () => boolean): Promise<void> {
+    return CancellationScope.nonCancellable(() => condition(until));
+  }
+
+  private async suspended(): Promise<RolloutReport> {
+    await this.allSettled();
     return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
   }
 
@@ -137,14 +212,25 @@ class RolloutWork {
   }
 
   /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: NodeSpec): Promise<NodeSettled | 'not-started'> {
+  private async patch(node: NodeSpec, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
     const { cluster, run, trigger, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
-    this.setCurrent(node.name, 'patching', null);
+    const work: Work = {
+      node: node.name,
+      state: 'patching',
+      startedAt: new Date(Date.now()).toISOString(),
+      workflowRunId: null,
+      child: null,
+      childTold: false,
+      lost: false,
+      sayLost,
+    };
+    this.work.set(node.name, work);
+    this.changed();
     try {
       const start = (): Promise<ChildWorkflowHandle<typeof patchNode>> => {
         const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
-        this.childTold = this.rebootsForbidden;
+        work.childTold = this.rebootsForbidden;
         return startChild(patchNode, {
           ...CHILD_OPTIONS,
           workflowId,
@@ -153,29 +239,33 @@ class RolloutWork {
         });
       };
       const child = await startExclusiveChild(workflowId, start, {
-        onHeld: () => this.setCurrent(node.name, 'waiting', null),
+        onHeld: () => {
+          work.state = 'waiting';
+          this.changed();
+        },
         // The wait may have been long, and what is allowed may be less than before it.
         stillWanted: () => !this.paused && this.reasonNotToTry(node) === null,
       });
       if (child === null) return this.reasonNotToTry(node) ?? 'not-started';
-      this.child = child;
-      await this.tellChild();
-      this.setCurrent(node.name, 'patching', this.child.firstExecutionRunId);
-      const result = await this.child.result();
-      return toSettled(result, this.child.firstExecutionRunId);
+      work.child = child;
+      await this.tellChild(work);
+      work.state = 'patching';
+      work.workflowRunId = child.firstExecutionRunId;
+      this.changed();
+      const result = await child.result();
+      return toSettled(result, child.firstExecutionRunId);
     } catch (failure) {
       // Only when cancellation arrived before the child was started: a started one always answers.
-      if (isCancellation(failure) && this.child === null)
+      if (isCancellation(failure) && work.child === null)
         return notTried(node.name, 'the run was cancelled before this node.');
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',
         error: toNodeError(toErrorInfo(failure, `the patch of ${node.name}`)),
-        workflowRunId: this.child?.firstExecutionRunId ?? null,
+        workflowRunId: work.workflowRunId,
       };
     } finally {
-      this.child = null;
-      this.current = null;
+      this.work.delete(node.name);
     }
   }
 
@@ -183,12 +273,6 @@ class RolloutWork {
     this.cursor.settled.push(settled);
     if (settled.outcome === 'failed') this.cursor.failures += 1;
     this.news.push(settled);
-    this.changed();
-  }
-
-  private setCurrent(node: string, state: 'patching' | 'waiting', workflowRunId: string | null): void {
-    const startedAt = this.current?.node === node ? this.current.startedAt : new Date(Date.now()).toISOString();
-    this.current = { node, state, startedAt, workflowRunId };
     this.changed();
   }
 
@@ -207,13 +291,24 @@ class RolloutWork {
       await condition(() => this.newsDue || this.ended);
       if (this.ended) return;
       const settled = this.news;
+      const lost = this.lostNews;
       this.news = [];
+      this.lostNews = [];
       this.newsDue = false;
       // A cluster that was terminated is no error: the nodes are settled all the same.
       await cluster
-        .signal(runNewsSignal, { run: this.input.run, settled, current: this.current?.node ?? null })
+        .signal(runNewsSignal, {
+          run: this.input.run,
+          settled,
+          current: this.progress().current?.node ?? null,
+          ...(lost.length === 0 ? {} : { lost }),
+        })
         .catch(() => undefined);
       await condition(() => this.ended, newsIntervalMs(Date.now() - started));
     }
   }
+}
+
+function toInWork({ node, state, startedAt, workflowRunId }: Work): NodeInWork {
+  return { node, state, startedAt, workflowRunId };
 }

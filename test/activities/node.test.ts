@@ -23,6 +23,7 @@ function setUp(answers: Answer[] | Transport, info: object = {}) {
   const pool = { transport: () => transport, close: () => undefined };
   const activities = createNodeActivities({
     pool,
+    hookDir: null,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });

@@ -19,6 +19,13 @@ describe('domain/node-patch', () => {
     expect(decideReboot('w-1', asks, false, 0)).toEqual({ do: 'finish', outcome: 'reboot-pending' });
   });
 
+  it('never reboots a node beside another reboot owner, and says that the patch itself is done', () => {
+    expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0)).toMatchObject({
+      do: 'fail',
+      error: { type: 'Policy', message: expect.stringContaining('rebooted by kured') },
+    });
+  });
+
   it('gives up after two reboots that did not help, naming what still asks', () => {
     expect(decideReboot('w-1', asks, true, 2)).toMatchObject({
       do: 'fail',

@@ -1,3 +1,4 @@
+import type { NodeFacts } from '../../src/domain/node-report';
 import type { Lab } from '../../src/dev/lab/lab';
 import { LAB_USER, createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';
@@ -425,12 +426,28 @@ describe('src/node on real nodes', () => {
         bootId: facts.bootId,
         lostTimeoutMs: LIMIT_MS,
       };
-      const [first, second] = await Promise.all([activities.run('reboot', input), activities.run('reboot', input)]);
-      const third = await activities.run('reboot', input);
+      const reboot = (): Promise<NodeFacts> => activities.run('reboot', input) as Promise<NodeFacts>;
+      const [first, second] = await Promise.all([reboot(), reboot()]);
+      const third = await reboot();
       expect(killed.bootCount).toBe(2);
       expect(first.bootId).not.toBe(facts.bootId);
       expect([second.bootId, third.bootId]).toEqual([first.bootId, first.bootId]);
       expect(first.systemState).toBe('running');
+    });
+
+    it('is done by the program that the spec names, if only root has a say in it', async () => {
+      const { facts } = await remoteNode(pool, targetOf(killed)).facts();
+      const input = { target: targetOf(killed), bootId: facts.bootId, command: 'own-reboot', lostTimeoutMs: LIMIT_MS };
+      const refused = { type: 'Policy', message: expect.stringContaining('patching.rebootCommand') };
+      await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
+      await killed.exec(`
+        mkdir -p /etc/ospatch/commands
+        printf '#!/bin/sh\ntouch /var/own-reboot; exec systemctl reboot\n' >/etc/ospatch/commands/own-reboot
+        chmod 0777 /etc/ospatch/commands/own-reboot`);
+      await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
+      await killed.exec('chmod 0755 /etc/ospatch/commands/own-reboot');
+      expect(await activities.run('reboot', input)).toMatchObject({ systemState: 'running' });
+      expect((await killed.exec('ls /var/own-reboot')).code).toBe(0);
     });
 
     it('comes back with the units that failed, for the verdict to be made of them', async () => {

@@ -47,6 +47,15 @@ describe('src/node/outage', () => {
     expect(observed.at(-1)).toBe(0);
   });
 
+  it('gives notice of a long outage to who asked for it, counting what was observed before', async () => {
+    const { value } = outage(600_000, { noticeMs: 60_000, observedMs: 50_000 });
+    await expect(value.reach(refused(10_000))).rejects.toMatchObject({
+      name: 'OutOfReachNotice',
+      observedMs: 60_000,
+      why: 'w-1 cannot be reached: refused.',
+    });
+  });
+
   it('gives up once the observed time has passed the limit, with the last reason', async () => {
     const { value } = outage(600_000);
     const started = clock;

@@ -64,6 +64,7 @@ export interface ActivityRunner {
 export function activityRunner(pool: TransportPool): ActivityRunner {
   const activities = createNodeActivities({
     pool,
+    hookDir: null,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   const heartbeats: ActivityRunner['heartbeats'] = [];

@@ -13,6 +13,7 @@ import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { clusterWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
+import type { OutOfReach } from '../../src/domain/node-report';
 import type { ErrorInfo } from '../../src/domain/errors';
 import type { ClusterSpec } from '../../src/domain/spec';
 import { applySpecUpdate, statusQuery } from '../../src/workflows/messages';
@@ -36,12 +37,15 @@ export interface SimulatedNode {
   interrupted: boolean;
   /** Held by tests that need a node in flight: preflight and apply wait for it. */
   gate: { step: 'preflight' | 'apply'; open: Promise<void> } | null;
+  /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
+  lostIn: 'apply' | 'reboot' | null;
 }
 
 export class SimulatedNodes {
   private readonly nodes = new Map<string, SimulatedNode>();
   readonly audit: AuditRecord[] = [];
   readonly order: string[] = [];
+  readonly powerCycles: string[] = [];
 
   node(name: string): SimulatedNode {
     const known = this.nodes.get(name);
@@ -56,6 +60,7 @@ export class SimulatedNodes {
       preflightError: null,
       interrupted: false,
       gate: null,
+      lostIn: null,
     };
     this.nodes.set(name, fresh);
     return fresh;
@@ -95,9 +100,10 @@ export class SimulatedNodes {
         }
         return { facts: facts(target.name), plan: patchPlan(...node.pending), repaired: null };
       },
-      apply: async ({ target }) => {
-        await gate(target.name, 'apply');
+      apply: async ({ target, noticeAfterMs }) => {
         const node = this.node(target.name);
+        if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
+        await gate(target.name, 'apply');
         if (node.interrupted) {
           node.interrupted = false;
           return { state: 'interrupted', how: 'lost-reboot' };
@@ -114,11 +120,16 @@ export class SimulatedNodes {
           state: 'done',
           result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 },
         }),
-      reboot: async ({ target }) => {
+      reboot: async ({ target, noticeAfterMs }) => {
         const node = this.node(target.name);
+        if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         node.reboots += 1;
         node.rebootRequired = false;
         return facts(target.name);
+      },
+      powerCycle: ({ target }) => {
+        this.powerCycles.push(target.name);
+        return Promise.resolve();
       },
       readFacts: ({ target }) => Promise.resolve(facts(target.name)),
       checkNode: ({ target }) =>
@@ -136,6 +147,10 @@ export class SimulatedNodes {
       },
     };
   }
+}
+
+function outOfReach(observedMs: number): OutOfReach {
+  return { state: 'out-of-reach', observedMs, why: 'the simulated node is out of reach.' };
 }
 
 export class Harness {

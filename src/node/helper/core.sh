@@ -6,7 +6,8 @@
 #   start JOB PHASE <parameters     run a phase once, detached; waits a little for its end
 #   poll JOB OFFSET MAX WAIT        state of a job, its log from OFFSET, its result when it is done
 #   log TOKEN|last MAX              the logs of one node patch, the newest MAX bytes
-#   reboot BOOT-ID                  reboot, but only if the node still has this boot id
+#   reboot BOOT-ID [COMMAND]        reboot, but only if the node still has this boot id; by systemd, or by the program
+#                                   COMMAND that the administrator has placed in /etc/ospatch/commands
 #   gc                              keep the newest 20 jobs
 #
 # A job id is TOKEN-PHASE-NUMBER and is executed at most once, ever. Two locks keep jobs apart: the unit name and a
@@ -26,6 +27,7 @@ export PATH LC_ALL
 protocol=1
 state_dir=/var/lib/ospatch
 run_dir=/run/ospatch
+command_dir=/etc/ospatch/commands
 unit=ospatch-job.service
 keep_jobs=20
 max_result_bytes=2097152

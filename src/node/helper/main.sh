@@ -16,15 +16,30 @@ verb_log() {
     done | tail -c "$2"
 }
 
+# Sets command to what reboots the node. Only root may have a say in what runs as root here.
+use_reboot_command() {
+  command='systemctl reboot'
+  [ -n "$1" ] || return 0
+  case $1 in .* | -* | *[!A-Za-z0-9_.-]*) refuse bad-command ;; esac
+  [ ${#1} -le 64 ] || refuse bad-command
+  command=$command_dir/$1
+  [ -f "$command" ] && [ -x "$command" ] && [ ! -L "$command" ] || refuse bad-command
+  for place in "$command" "$command_dir" "${command_dir%/*}"; do
+    case $(stat -c '%u %A' "$place") in '0 '?????-??-?) ;; *) refuse bad-command ;; esac
+  done
+}
+
 verb_reboot() {
   case $1 in '' | *[!0-9a-f-]*) refuse bad-boot-id ;; esac
   [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
   alive
   [ $? -eq 1 ] || { say "state=busy holder=$(holder) boot=$boot" && return; }
+  use_reboot_command "${2-}"
   # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
   # its way down, and is a no-op.
+  # shellcheck disable=SC2086
   systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 --timer-property=AccuracySec=100ms \
-    --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 systemctl reboot >/dev/null 2>&1 ||
+    --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 $command >/dev/null 2>&1 ||
     systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
     [ "$(systemctl is-system-running)" = stopping ] || refuse reboot-failed 70
   say "state=rebooting boot=$boot"
@@ -54,7 +69,7 @@ case $verb in
     answer "$(job_state)" "$3" "$4"
     ;;
   log) verb_log "${2-}" "${3-}" ;;
-  reboot) verb_reboot "${2-}" ;;
+  reboot) verb_reboot "${2-}" "${3-}" ;;
   gc) collect_garbage && say state=ok ;;
   *) refuse bad-verb ;;
 esac

@@ -5,6 +5,9 @@ import path from 'node:path';
 
 export const HELPER_DIR = '/usr/local/libexec';
 
+/** Where an administrator places the programs on a node that a spec may name. */
+export const COMMAND_DIR = '/etc/ospatch/commands';
+
 /** The version of the answers this program understands. */
 export const PROTOCOL = 1;
 

@@ -1,0 +1,75 @@
+/** Programs on the worker that an administrator has placed for ospatch to run, by name. */
+import { execFile } from 'node:child_process';
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { OspatchError } from '../domain/errors';
+import type { NodeTarget } from '../domain/spec';
+import { plainText } from '../domain/text';
+
+const run = promisify(execFile);
+
+/** Management controllers are slow; one that says nothing for longer is not going to answer. */
+const TIMEOUT_MS = 5 * 60_000;
+
+/** The end of what a program printed, enough for its last words. */
+const MAX_OUTPUT_BYTES = 64 * 1024;
+
+const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * Runs the program `name` of `hookDir` with the arguments CLUSTER NODE HOST, without a shell and with nothing on its
+ * standard input.
+ *
+ * @throws OspatchError `PowerCycle` when there is no such program, others may write to it, or it fails
+ */
+export async function runHook(
+  hookDir: string | null,
+  name: string,
+  { cluster, name: node, host }: NodeTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = await findHook(hookDir, name, node);
+  const options = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, signal, cwd: '/' };
+  try {
+    await run(file, [cluster, node, host], options);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new OspatchError(
+      {
+        type: 'PowerCycle',
+        message: `the hook ${name} did not power-cycle ${node}: ${failureOf(error)}.`,
+        remedy: `run it by hand on the worker, or power-cycle ${node} yourself`,
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** A bare name that the spec's schema has checked; a program others may change would run with the worker's rights. */
+async function findHook(hookDir: string | null, name: string, node: string): Promise<string> {
+  const refuse = (why: string): OspatchError =>
+    new OspatchError({
+      type: 'PowerCycle',
+      message: `${node} cannot be power-cycled: ${why}.`,
+      remedy: `place the program ${name} in the worker's hook directory (OSPATCH_HOOK_DIR), writable only for its owner`,
+    });
+  if (hookDir === null) throw refuse('the worker has no hook directory');
+  if (path.basename(name) !== name || name.startsWith('.')) throw refuse(`${JSON.stringify(name)} is not a bare name`);
+  const file = path.join(hookDir, name);
+  const stats = await lstat(file).catch(() => null);
+  if (stats === null) throw refuse(`the worker has no hook ${name}`);
+  const own = stats.uid === 0 || stats.uid === process.getuid?.();
+  if (!stats.isFile() || !own || (stats.mode & OTHERS_MAY_WRITE) !== 0) {
+    throw refuse(`the hook ${name} is not a file that only the worker's user or root may write to`);
+  }
+  return file;
+}
+
+function failureOf(error: unknown): string {
+  const { code, killed, stderr } = (error ?? {}) as { code?: unknown; killed?: unknown; stderr?: unknown };
+  const last = typeof stderr === 'string' ? plainText(stderr.trim().split('\n').at(-1) ?? '', 200) : '';
+  const said = last === '' ? '' : ` (${last.replace(/\.$/, '')})`;
+  if (killed === true) return `it did not end within ${TIMEOUT_MS / 60_000} min${said}`;
+  return typeof code === 'number' ? `it ended with code ${code}${said}` : `it could not be run (${String(code)})`;
+}

@@ -1,0 +1,48 @@
+/** Waiting for a node that has been changed: for a day if need be, but not in silence. */
+import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
+import type { Watch } from '../activities/types';
+import type { OutOfReach } from '../domain/node-report';
+import { isOutOfReach } from '../domain/node-report';
+import { nodeLostSignal } from './messages';
+
+/** After this long out of reach the run is told, whose failure budget then decides about the other nodes. */
+export const NOTICE_AFTER_MS = 30 * 60_000;
+
+/** After a change was begun on a node, it is waited for this long before a human is asked to look. */
+export const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
+
+const HOUR_MS = 60 * 60_000;
+
+/**
+ * Repeats `attempt` until it ends with something else than `out-of-reach`. It is asked to say so at each of `noticesMs`
+ * (ascending); then `onNotice` is called.
+ */
+export async function outlast<T extends object>(
+  noticesMs: readonly number[],
+  attempt: (watch: Watch) => Promise<T | OutOfReach>,
+  onNotice: (outOfReach: OutOfReach) => Promise<void>,
+): Promise<T> {
+  let observedMs = 0;
+  for (let passed = 0; ; passed += 1) {
+    const noticeAfterMs = noticesMs[passed];
+    const outcome = await attempt({
+      ...(observedMs === 0 ? {} : { observedMs }),
+      ...(noticeAfterMs === undefined ? {} : { noticeAfterMs }),
+    });
+    if (!isOutOfReach(outcome)) return outcome;
+    ({ observedMs } = outcome);
+    await onNotice(outcome);
+  }
+}
+
+/** Tells the rollout; without one there is nobody to tell. */
+export async function tellRun(node: string, { observedMs, why }: OutOfReach): Promise<void> {
+  const { parent } = workflowInfo();
+  if (parent === undefined) return;
+  const minutes = Math.round(observedMs / 60_000);
+  const message = `${node} has been out of reach for ${minutes} min after a change was begun there (${why.replace(/\.$/, '')}); it is waited for until ${LOST_TIMEOUT_MS / HOUR_MS} h have passed.`;
+  // A rollout that was terminated needs no telling.
+  await getExternalWorkflowHandle(parent.workflowId)
+    .signal(nodeLostSignal, { node, message })
+    .catch(() => undefined);
+}
