@@ -2,12 +2,15 @@
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ConnectOptions } from './client/connection';
+export type { ClusterDiagnosis, InstallationDiagnosis } from './client/doctor';
 export { isPassing } from './client/errors';
 export type { LiveNode, LiveStatus } from './client/live-status';
 export { loadSpecs } from './client/load-spec';
 export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load-spec';
 export { renderSpecYaml } from './client/spec-yaml';
 export type { NodeCheck } from './activities/types';
+export type { NodeDiagnosis } from './domain/diagnosis';
+export type { Check, Finding, Severity } from './domain/finding';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/errors';
 export type { ErrorInfo, ErrorType } from './domain/errors';
 export type {

@@ -1,9 +1,11 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { diagnoseNode } from '../domain/diagnosis';
 import type { NodeStep, OutOfReach } from '../domain/node-report';
 import type { NodeTarget } from '../domain/spec';
 import { checkReadiness } from '../node/check';
+import { examineNode } from '../node/examine';
 import { OutOfReachNotice, Outage } from '../node/outage';
 import { preflightNode } from '../node/preflight';
 import { rebootNode } from '../node/reboot';
@@ -52,10 +54,12 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     target: NodeTarget,
     patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'Lost' },
     body: (session: Session) => Promise<R>,
+    over?: AbortSignal,
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
-    return withHeartbeat(step, async ({ signal, details, beat }) => {
+    return withHeartbeat(step, async ({ signal: cancelled, details, beat }) => {
+      const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
       const node = new RemoteNode(target, deps.pool.transport(sshTarget(target)), signal);
       const show: Session['show'] = (progress) => {
         if (applyProgress(details, progress)) beat();
@@ -138,6 +142,18 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
           return { node: target.name, ok: false, error: errorInfo(error) };
         }
       }),
+
+    examineNode: async ({ target, policy, limitMs, unreachableTimeoutMs }) => {
+      const over = new AbortController();
+      const look = async (session: Session) =>
+        diagnoseNode(target.name, await examineNode(session, limitMs), policy);
+      try {
+        return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, over.signal);
+      } finally {
+        // What still waits for a node that does not answer.
+        over.abort();
+      }
+    },
 
     readLog: ({ target, token, maxBytes, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {

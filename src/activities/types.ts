@@ -1,3 +1,4 @@
+import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import type { NodeTarget } from '../domain/spec';
 import type {
   ApplyReport,
@@ -65,6 +66,15 @@ export interface TargetInput {
   unreachableTimeoutMs: number;
 }
 
+export interface ExamineInput {
+  target: NodeTarget;
+  policy: DiagnosisPolicy;
+  /** Longest time the whole examination may take, in milliseconds. */
+  limitMs: number;
+  /** Observed time out of reach after which the node counts as not reachable, in milliseconds. */
+  unreachableTimeoutMs: number;
+}
+
 /** Answer of `checkNode`: read-only, from the package lists the node has. */
 export type NodeCheck =
   | { node: string; ok: true; facts: NodeFacts; pending: number; changes: PatchPlan['changes'] }
@@ -96,5 +106,7 @@ export interface NodeActivities {
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /** Never fails: what stands in the way is in the answer. */
   checkNode(input: TargetInput): Promise<NodeCheck>;
+  /** What stands in the way of patching the node, or is good to know. Changes nothing but that the helper may be placed. */
+  examineNode(input: ExamineInput): Promise<NodeDiagnosis>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
 }

@@ -8,6 +8,7 @@ import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';
 import { registerDev } from './commands/dev';
 import { registerDiff } from './commands/diff';
+import { registerDoctor } from './commands/doctor';
 import { registerEnroll } from './commands/enroll';
 import { registerGet } from './commands/get';
 import { registerHistory } from './commands/history';
@@ -34,6 +35,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerNext,
   registerSchema,
   registerEnroll,
+  registerDoctor,
   registerDiff,
   registerApply,
   registerGet,

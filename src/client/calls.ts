@@ -59,9 +59,14 @@ export class Calls {
 
   /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
   async hasWorker(): Promise<boolean> {
+    return (await this.countWorkers()) > 0;
+  }
+
+  /** How many workers poll the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
+  async countWorkers(): Promise<number> {
     const pollers = await this.call(null, () => this.readPollers());
-    const newest = Math.max(0, ...pollers.map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
-    return Date.now() - newest <= WORKER_SEEN_MS;
+    const since = Date.now() - WORKER_SEEN_MS;
+    return pollers.filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since).length;
   }
 
   /** Workers that the server has seen lately, each with the time of its last poll. */

@@ -33,6 +33,8 @@ import {
 import { Calls } from './calls';
 import type { ConnectOptions, Session } from './connection';
 import { connect } from './connection';
+import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
+import { Doctor } from './doctor';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import { Inspector } from './inspector';
@@ -53,6 +55,7 @@ export interface ClusterListItem {
 export class ClusterClient {
   private readonly calls: Calls;
   private readonly inspector: Inspector;
+  private readonly doctor: Doctor;
 
   private constructor(
     private readonly session: Session,
@@ -60,6 +63,7 @@ export class ClusterClient {
   ) {
     this.calls = new Calls(session);
     this.inspector = new Inspector(this.calls, by);
+    this.doctor = new Doctor(this.calls, by);
   }
 
   /** @throws OspatchError `NoServer` when no Temporal server answers. */
@@ -209,6 +213,16 @@ export class ClusterClient {
   /** Looks at every node through the worker; changes nothing. */
   async check(cluster: string): Promise<NodeCheck[]> {
     return this.inspector.check(cluster);
+  }
+
+  /** Whether Temporal, its search attributes and the workers are as they must be. What is not is a finding. */
+  async diagnoseInstallation(): Promise<InstallationDiagnosis> {
+    return this.doctor.installation();
+  }
+
+  /** What would stop a run of this spec, which need not be applied: its nodes are looked at through the workers. */
+  async diagnoseCluster(spec: ClusterSpec, options: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
+    return this.doctor.cluster(spec, options);
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */

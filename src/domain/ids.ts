@@ -9,6 +9,7 @@ export const WORKFLOW_TYPES = {
   patchNode: 'patchNode',
   checkCluster: 'checkCluster',
   readNodeLog: 'readNodeLog',
+  examineNodes: 'examineNodes',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {
@@ -26,6 +27,10 @@ export function nodeWorkflowId(cluster: string, node: string): string {
 
 export function checkWorkflowId(cluster: string, unique: string): string {
   return `${clusterWorkflowId(cluster)}/check/${unique}`;
+}
+
+export function doctorWorkflowId(cluster: string, unique: string): string {
+  return `${clusterWorkflowId(cluster)}/doctor/${unique}`;
 }
 
 export function logWorkflowId(cluster: string, node: string, unique: string): string {

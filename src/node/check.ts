@@ -1,6 +1,6 @@
 /** A look at a node that changes nothing: is it reachable, may it be patched, and what is pending. */
 import { OspatchError } from '../domain/errors';
-import type { NodeFacts, PackageChange } from '../domain/node-report';
+import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node-report';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
@@ -11,6 +11,16 @@ export async function checkReadiness(session: Session): Promise<{ facts: NodeFac
   const reading = await session.outage.reach(() => session.node.facts());
   refuseUnsupported(session.node.name, reading);
   const { facts } = reading;
+  const { changes } = await readPending(session, facts);
+  return { facts, changes };
+}
+
+/**
+ * What a patch would do by the package lists the node has.
+ *
+ * @throws OspatchError `Policy`, `HelperProtocol`, what the package manager says, or what reaching the node may say
+ */
+export async function readPending(session: Session, facts: NodeFacts): Promise<PatchPlan> {
   const manager = packageManager(managerOf(facts));
   const answer = await session.outage.reach(() => session.node.pending());
   if (answer.state !== 'done') {
@@ -20,6 +30,5 @@ export async function checkReadiness(session: Session): Promise<{ facts: NodeFac
     const log = answer.result.replace(/^out /gm, '');
     throw new OspatchError(manager.classify({ node: session.node.name, phase: 'plan', rc: answer.rc, log }));
   }
-  const { changes } = acceptPlan(session.node.name, manager.parsePlan(answer.result, facts.os));
-  return { facts, changes };
+  return acceptPlan(session.node.name, manager.parsePlan(answer.result, facts.os));
 }

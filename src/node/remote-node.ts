@@ -39,6 +39,8 @@ const MAX_LOG_BYTES = 64 * 1024;
  * `HelperProtocol`, `UnsupportedOs` or `DiskFull`.
  */
 export class RemoteNode {
+  /** Where this object has placed the helper; null when it was there already. */
+  helperPlaced: string | null = null;
   private readonly helper: HelperScript = helperScript();
   private readonly privilege: string;
 
@@ -136,7 +138,9 @@ export class RemoteNode {
     const present = await this.transport.exec(`test -x ${this.helper.path}`, signal);
     if (present.code === 0) throw this.noAnswer(result);
     if (this.target.ssh.helper === 'auto') {
-      return installHelper(this.name, this.transport, this.helper, this.privilege, this.signal);
+      await installHelper(this.name, this.transport, this.helper, this.privilege, this.signal);
+      this.helperPlaced = this.helper.path;
+      return;
     }
     throw new OspatchError({
       type: 'HelperMissing',

@@ -1,10 +1,8 @@
 /** Which systems and which states of a node are patched, and what is said about the others. Reads, never changes. */
 import { OspatchError } from '../domain/errors';
+import { findHindrances } from '../domain/node-safety';
 import type { NodeReading } from './facts';
 import { isSupportedManager } from './package-managers';
-
-/** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
-const MIN_FREE_MIB = 300;
 
 /** Ids of os-release. A derivative names releases in its own way, so the check for the same release would not hold. */
 const PATCHED_SYSTEMS: ReadonlySet<string> = new Set(['debian', 'ubuntu']);
@@ -82,31 +80,9 @@ export function imageBasedSystem(id: string, variant: string): { name: string; h
  * @throws OspatchError `Policy` or `DiskFull`
  */
 export function refuseUnsafe(node: string, reading: NodeReading, withoutDrain: boolean): void {
-  const { rebootOwners, kubernetesAgents, diskFreeMiB } = reading.facts;
-  if (rebootOwners.length > 0) {
-    throw new OspatchError({
-      type: 'Policy',
-      message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once.`,
-      remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
-    });
-  }
-  if (kubernetesAgents.length > 0 && !withoutDrain) {
-    throw new OspatchError({
-      type: 'Policy',
-      message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
-      remedy: 'set `patching.withoutDrain: true` if its workloads may be interrupted',
-    });
-  }
-  const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
-    ([, free]) => free < MIN_FREE_MIB,
-  );
-  if (small !== undefined) {
-    throw new OspatchError({
-      type: 'DiskFull',
-      message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
-      remedy: `free some space on ${node}, for example with \`apt-get clean\``,
-    });
-  }
+  const { rebootOwners, kubernetes, disk } = findHindrances(node, reading.facts, withoutDrain);
+  const first = rebootOwners ?? kubernetes ?? disk;
+  if (first !== null) throw new OspatchError(first);
 }
 
 function unsupported(message: string, remedy: string): OspatchError {

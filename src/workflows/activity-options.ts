@@ -48,6 +48,14 @@ export const inspection = proxyActivities<NodeActivities>({
   retry: { maximumAttempts: 2 },
 });
 
+/** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
+export const examination = proxyActivities<NodeActivities>({
+  startToCloseTimeout: '50 seconds',
+  scheduleToCloseTimeout: '100 seconds',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
 /** A look at a node that is nice to have: tried once. */
 export const glance = proxyActivities<NodeActivities>({
   startToCloseTimeout: '2 minutes',

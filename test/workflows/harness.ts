@@ -134,6 +134,8 @@ export class SimulatedNodes {
       readFacts: ({ target }) => Promise.resolve(facts(target.name)),
       checkNode: ({ target }) =>
         Promise.resolve({ node: target.name, ok: true, facts: facts(target.name), pending: 0, changes: [] }),
+      examineNode: ({ target }) =>
+        Promise.resolve({ node: target.name, verdict: 'ok', os: null, pending: null, findings: [] }),
       readLog: () => Promise.resolve({ log: 'log', truncated: false }),
     };
   }

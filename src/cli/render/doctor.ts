@@ -1,0 +1,70 @@
+/** What `doctor` found: a line for every finding, worst first, and one for every node that has none. */
+import type { ClusterDiagnosis } from '../../client/doctor';
+import type { NodeDiagnosis } from '../../domain/diagnosis';
+import type { Finding, Severity } from '../../domain/finding';
+import { worstFirst } from '../../domain/finding';
+import type { DoctorReport } from '../diagnose';
+import type { Colors } from './table';
+import { renderTable } from './table';
+import { oneLine, plural } from './text';
+
+const MAX_LINE = 1_000;
+
+interface Row extends Pick<Finding, 'severity' | 'check' | 'message' | 'cure'> {
+  where: string;
+}
+
+export function renderDoctor({ installation, clusters }: DoctorReport, color: Colors): string {
+  const rows: Row[] = [
+    ...installation.map((finding) => ({ ...finding, where: 'installation' })),
+    ...clusters.flatMap((one) => [
+      ...one.findings.map((finding) => ({ ...finding, where: one.cluster })),
+      ...one.nodes.flatMap((node) => nodeRows(node, clusters.length > 1 ? `${one.cluster}/` : '')),
+    ]),
+  ];
+  const table = renderTable(
+    ['Severity', 'Where', 'Check', 'Finding'],
+    worstFirst(rows).map((row) => cells(row, color)),
+    color,
+  );
+  return [table, ...(clusters.length === 0 ? [] : [clusters.map((one) => summarise(one)).join('\n')])].join('\n\n');
+}
+
+/** What is in order goes into one line. */
+function nodeRows({ node, findings }: NodeDiagnosis, prefix: string): Row[] {
+  const where = `${prefix}${node}`;
+  const rows = findings.filter(({ severity }) => severity !== 'ok').map((finding) => ({ ...finding, where }));
+  const fine = findings.filter(({ severity }) => severity === 'ok');
+  const [first] = fine;
+  if (first === undefined) return rows;
+  return [...rows, { ...first, where, message: fine.map(({ message }) => message).join(' ') }];
+}
+
+function cells({ severity, where, check, message, cure }: Row, color: Colors): string[] {
+  const sentence = oneLine(message, MAX_LINE);
+  const finding = cure === null ? sentence : `${sentence}\n${color.bold('fix:')} ${oneLine(cure, MAX_LINE)}`;
+  return [paint(severity, color), oneLine(where), check, finding];
+}
+
+function paint(severity: Severity, color: Colors): string {
+  switch (severity) {
+    case 'stops':
+      return color.red(severity);
+    case 'warning':
+      return color.yellow(severity);
+    case 'ok':
+      return color.green(severity);
+  }
+}
+
+function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {
+  const name = `cluster ${oneLine(cluster)}`;
+  const counts = [
+    [nodes.filter((node) => node.verdict === 'stops').length, 'cannot be patched'],
+    [nodes.filter((node) => node.verdict === 'warning').length, 'with warnings'],
+    [nodes.filter((node) => node.verdict === 'ok').length, 'ok'],
+  ] as const;
+  const told = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  if (nodes.length > 0) return `${name}: ${plural(nodes.length, 'node')}, ${told.join(', ')}`;
+  return `${name}: ${verdict === 'ok' ? 'ok' : 'no node was looked at'}`;
+}

@@ -1,0 +1,161 @@
+/** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
+import { temporal } from '@temporalio/proto';
+import type { NodeDiagnosis } from '../domain/diagnosis';
+import { OspatchError, isOspatchError } from '../domain/errors';
+import type { Finding, Severity } from '../domain/finding';
+import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
+import type { ClusterSeen } from '../domain/installation';
+import {
+  diagnoseCluster,
+  diagnoseSearchAttributes,
+  diagnoseServer,
+  diagnoseWorkers,
+} from '../domain/installation';
+import type { ClusterSpec } from '../domain/spec';
+import { diffSpecs } from '../domain/spec-diff';
+import { specQuery, statusQuery } from '../workflows/messages';
+import type { Calls } from './calls';
+import { examineNodes } from './examination';
+
+export interface InstallationDiagnosis {
+  findings: Finding[];
+  /** Whether workers are there to look at nodes. */
+  hasWorker: boolean;
+}
+
+export interface ClusterDiagnosis {
+  cluster: string;
+  /** The worst of the cluster and its nodes. */
+  verdict: Severity;
+  /** Worst first. */
+  findings: Finding[];
+  /** In the order of the spec; those that were looked at. */
+  nodes: NodeDiagnosis[];
+}
+
+export interface ClusterDiagnosisOptions {
+  hasWorker: boolean;
+  /** As the user named it, for the commands of a cure; null when the spec is the one in force. */
+  file: string | null;
+}
+
+/** Names told of nodes that could not be looked at; the rest is counted. */
+const MAX_NAMES = 3;
+
+export class Doctor {
+  constructor(
+    private readonly calls: Calls,
+    private readonly by: string,
+  ) {}
+
+  /** Never fails for what is wrong with Temporal: that is a finding. */
+  async installation(): Promise<InstallationDiagnosis> {
+    const { address, namespace, taskQueue } = this.calls.session;
+    try {
+      const version = await this.serverVersion();
+      const count = await this.calls.countWorkers();
+      const registered = await this.searchAttributes();
+      const findings = [
+        diagnoseServer({ address, namespace, version }),
+        diagnoseWorkers(count, taskQueue),
+        diagnoseSearchAttributes(registered, { address, namespace }),
+      ];
+      return { findings: worstFirst(findings), hasWorker: count > 0 };
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      const check = error.type === 'NotFound' ? 'namespace' : 'temporal';
+      return { findings: [findingOfError(error.toInfo(), check)], hasWorker: false };
+    }
+  }
+
+  /** How the cluster stands in Temporal, and what a look at its nodes found. */
+  async cluster(spec: ClusterSpec, { hasWorker, file }: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
+    const { name } = spec;
+    if (!hasWorker) return clusterDiagnosis(name, notLookedAt(spec), []);
+    const [findings, examined] = await Promise.all([this.standing(spec, file), this.nodes(spec)]);
+    return clusterDiagnosis(name, [...findings, ...examined.findings], examined.nodes);
+  }
+
+  private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
+    if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
+    const { withoutDrain, rebootIfRequired } = spec.patching;
+    const cluster = spec.name;
+    const { nodes, failures } = await examineNodes(this.calls, {
+      cluster,
+      targets: spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys })),
+      policy: { withoutDrain, rebootIfRequired },
+      by: this.by,
+    });
+    const findings = failures.map(({ nodes: names, error }) => {
+      const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+      const which = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+      return stops('nodes', `${which} could not be looked at: ${error.message}`, error.remedy ?? null);
+    });
+    return { findings, nodes };
+  }
+
+  private async standing(spec: ClusterSpec, file: string | null): Promise<Finding[]> {
+    try {
+      return diagnoseCluster(spec.name, await this.seen(spec), file);
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      return [warning('cluster', `how it stands cannot be read: ${error.message}`, error.remedy ?? null)];
+    }
+  }
+
+  private async seen(spec: ClusterSpec): Promise<ClusterSeen> {
+    try {
+      const [current, { paused }] = await Promise.all([
+        this.calls.query(spec.name, (handle) => handle.query(specQuery)),
+        this.calls.query(spec.name, (handle) => handle.query(statusQuery)),
+      ]);
+      return { applied: true, changes: diffSpecs(current, spec).length, paused };
+    } catch (error) {
+      if (error instanceof OspatchError && error.type === 'NotFound') return { applied: false };
+      throw error;
+    }
+  }
+
+  private async serverVersion(): Promise<string> {
+    const { client } = this.calls.session;
+    const info = await this.calls.call(null, () => client.workflowService.getSystemInfo({}));
+    return info.serverVersion;
+  }
+
+  /** Names and types in the words of the `temporal` CLI; null when the server does not let us ask. */
+  private async searchAttributes(): Promise<Record<string, string> | null> {
+    const { client, namespace } = this.calls.session;
+    try {
+      const { customAttributes } = await this.calls.call(null, () =>
+        client.connection.operatorService.listSearchAttributes({ namespace }),
+      );
+      return Object.fromEntries(Object.entries(customAttributes).map(([name, type]) => [name, TYPE_WORDS.get(type) ?? '?']));
+    } catch {
+      return null;
+    }
+  }
+}
+
+const { IndexedValueType } = temporal.api.enums.v1;
+const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
+  [IndexedValueType.INDEXED_VALUE_TYPE_TEXT, 'Text'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD, 'Keyword'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_INT, 'Int'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE, 'Double'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_BOOL, 'Bool'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_DATETIME, 'Datetime'],
+  [IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST, 'KeywordList'],
+]);
+
+/** The diagnosis of a cluster whose nodes nobody can look at. */
+export function notLookedAt(spec: ClusterSpec): Finding[] {
+  if (spec.type !== 'self-managed') return [];
+  const { length } = spec.nodes;
+  const nodes = length === 1 ? 'its node was' : `its ${length} nodes were`;
+  return [warning('nodes', `${nodes} not looked at, for want of a worker.`, 'mend what is said of the installation first')];
+}
+
+export function clusterDiagnosis(cluster: string, findings: Finding[], nodes: NodeDiagnosis[]): ClusterDiagnosis {
+  const verdict = worstOf([...findings, ...nodes.map((node) => ({ severity: node.verdict }))]);
+  return { cluster, verdict, findings: worstFirst(findings), nodes };
+}

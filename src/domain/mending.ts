@@ -1,0 +1,23 @@
+/** What a person types to mend a node, by package manager; each as the end of a sentence, with its own separator. */
+type ByManager = Readonly<Record<string, string>>;
+
+export const REPAIR: ByManager = {
+  apt: ' (`dpkg --configure -a` and `apt-get -f install`)',
+  dnf: ' (`rpm --rebuilddb` and `dnf check`)',
+  zypper: ' (`rpm --rebuilddb` and `zypper verify`)',
+};
+export const UNHOLD: ByManager = {
+  apt: ' (`apt-mark unhold NAME`)',
+  dnf: ' (`dnf versionlock delete NAME`)',
+  zypper: ' (`zypper removelock NAME`)',
+};
+export const AUTOREMOVE: ByManager = {
+  apt: ' (`apt-get autoremove --purge`)',
+  dnf: ' (`dnf remove --oldinstallonly`)',
+  zypper: ' (`zypper purge-kernels`)',
+};
+export const CLEAN: ByManager = {
+  apt: ', for example with `apt-get clean`',
+  dnf: ', for example with `dnf clean all`',
+  zypper: ', for example with `zypper clean --all`',
+};

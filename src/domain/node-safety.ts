@@ -1,0 +1,46 @@
+/** Which states of a node forbid to patch it now. The same answer for a run, which stops, and for who looks before. */
+import type { ErrorInfo } from './errors';
+import type { NodeFacts } from './node-report';
+
+/** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
+export const MIN_FREE_MIB = 300;
+
+/** What may stand in the way; the order is that of the answers. */
+export interface Hindrances {
+  rebootOwners: ErrorInfo | null;
+  kubernetes: ErrorInfo | null;
+  disk: ErrorInfo | null;
+}
+
+export function findHindrances(node: string, facts: NodeFacts, withoutDrain: boolean): Hindrances {
+  const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
+  const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
+    ([, free]) => free < MIN_FREE_MIB,
+  );
+  return {
+    rebootOwners:
+      rebootOwners.length === 0
+        ? null
+        : {
+            type: 'Policy',
+            message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once.`,
+            remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
+          },
+    kubernetes:
+      kubernetesAgents.length === 0 || withoutDrain
+        ? null
+        : {
+            type: 'Policy',
+            message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
+            remedy: 'set `patching.withoutDrain: true` if its workloads may be interrupted',
+          },
+    disk:
+      small === undefined
+        ? null
+        : {
+            type: 'DiskFull',
+            message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
+            remedy: `free some space on ${node}, for example with \`apt-get clean\``,
+          },
+  };
+}
