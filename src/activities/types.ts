@@ -69,7 +69,7 @@ export interface TargetInput {
 export interface ExamineInput {
   target: NodeTarget;
   policy: DiagnosisPolicy;
-  /** Longest time the whole examination may take, in milliseconds. */
+  /** Longest time the facts, and after them the pending packages, may take, in milliseconds. */
   limitMs: number;
   /** Observed time out of reach after which the node counts as not reachable, in milliseconds. */
   unreachableTimeoutMs: number;

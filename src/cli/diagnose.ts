@@ -108,5 +108,5 @@ function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {
   const [start] = nextStarts(schedule, timeZone, context.now(), 1);
   if (start === undefined) return diagnoseSchedule(spec, null);
   const { weekday, iso } = formatInstant(start, timeZone);
-  return diagnoseSchedule(spec, `${weekday} ${iso} (${describeSchedule(schedule, timeZone)})`);
+  return diagnoseSchedule(spec, `${weekday} ${iso}, ${describeSchedule(schedule, timeZone)}`);
 }

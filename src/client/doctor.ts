@@ -5,12 +5,7 @@ import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Finding, Severity } from '../domain/finding';
 import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
 import type { ClusterSeen } from '../domain/installation';
-import {
-  diagnoseCluster,
-  diagnoseSearchAttributes,
-  diagnoseServer,
-  diagnoseWorkers,
-} from '../domain/installation';
+import { diagnoseCluster, diagnoseSearchAttributes, diagnoseServer, diagnoseWorkers } from '../domain/installation';
 import type { ClusterSpec } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
 import { specQuery, statusQuery } from '../workflows/messages';
@@ -129,7 +124,9 @@ export class Doctor {
       const { customAttributes } = await this.calls.call(null, () =>
         client.connection.operatorService.listSearchAttributes({ namespace }),
       );
-      return Object.fromEntries(Object.entries(customAttributes).map(([name, type]) => [name, TYPE_WORDS.get(type) ?? '?']));
+      return Object.fromEntries(
+        Object.entries(customAttributes).map(([name, type]) => [name, TYPE_WORDS.get(type) ?? '?']),
+      );
     } catch {
       return null;
     }
@@ -152,7 +149,9 @@ export function notLookedAt(spec: ClusterSpec): Finding[] {
   if (spec.type !== 'self-managed') return [];
   const { length } = spec.nodes;
   const nodes = length === 1 ? 'its node was' : `its ${length} nodes were`;
-  return [warning('nodes', `${nodes} not looked at, for want of a worker.`, 'mend what is said of the installation first')];
+  return [
+    warning('nodes', `${nodes} not looked at, for want of a worker.`, 'mend what is said of the installation first'),
+  ];
 }
 
 export function clusterDiagnosis(cluster: string, findings: Finding[], nodes: NodeDiagnosis[]): ClusterDiagnosis {

@@ -9,7 +9,7 @@ import { WORKFLOW_TYPES, doctorWorkflowId } from '../domain/ids';
 import type { NodeTarget } from '../domain/spec';
 import type { Calls } from './calls';
 
-/** Room for a login, the facts and the plan of a slow machine. A node that takes longer counts as not reachable. */
+/** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */
 const NODE_LIMIT_MS = 30_000;
 /** A node that does not answer is tried for this long: enough for a lost packet. */
 const UNREACHABLE_MS = 5_000;
@@ -20,7 +20,7 @@ const NODES_PER_WORKFLOW = 25;
 const WORKFLOWS_AT_ONCE = 2;
 
 /** Above what the activities may take in all, with a worker that dies on the way. */
-const WORKFLOW_LIMIT_MS = 110_000;
+const WORKFLOW_LIMIT_MS = 160_000;
 
 /** Nodes that were examined, and those that could not be, with the reason. */
 export interface Examination {

@@ -40,6 +40,8 @@ export interface NodeExamination {
   helperPlaced: string | null;
   /** What ended the examination early, or would end a run. */
   error: ErrorInfo | null;
+  /** The time after which the examination was given up, in milliseconds; null when it came to its end. */
+  timedOutMs: number | null;
 }
 
 export interface NodeDiagnosis {
@@ -60,6 +62,7 @@ export function diagnoseNode(node: string, seen: NodeExamination, policy: Diagno
   // A damaged package database explains why nothing can be planned, and a run repairs it first.
   const isExplained = error?.type === 'PackagesBroken' && (facts?.packages.problems.length ?? 0) > 0;
   if (error !== null && !isExplained) found.push(findingOfError(error));
+  if (seen.timedOutMs !== null) found.push(slowFinding(node, seen.timedOutMs, facts !== null));
   if (facts !== null) {
     found.push(...machineFindings(node, facts, seen.clockAheadMs), ...policyFindings(node, facts, policy));
     found.push(...packageFindings(node, facts, plan), ...rebootFindings(facts, policy));
@@ -87,6 +90,14 @@ function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan
     pending: plan === null ? null : plan.changes.length,
     findings,
   };
+}
+
+/** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
+function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
+  const time = formatDuration(limitMs);
+  const cure = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
+  if (!isReached) return stops('reachable', `${node} did not answer within ${time}.`, cure);
+  return warning('packages', `${node} did not tell its pending packages within ${time}.`, cure);
 }
 
 function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | null): Finding[] {
@@ -191,11 +202,11 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null)
   }
   const held = (plan?.keptBack ?? []).filter(({ reason }) => reason === 'held').map(({ name }) => name);
   if (held.length > 0) {
-    const packagesAre = held.length === 1 ? 'package is' : 'packages are';
+    const has = held.length === 1 ? 'package has an update and is' : 'packages have an update and are';
     found.push(
       warning(
         'held-packages',
-        `${held.length} ${packagesAre} held and left as they are (${list(held)}).`,
+        `${held.length} ${has} held, so not patched (${list(held)}).`,
         `release what shall be patched on ${node}${UNHOLD[facts.packageManager] ?? ''}`,
       ),
     );

@@ -32,10 +32,7 @@ export function diagnoseServer({ address, namespace, version }: ServerSeen): Fin
  * `registered` are the search attributes of the namespace with their types; null when the server does not let us ask.
  * Without them clusters cannot be found by state in the Temporal UI; all else works.
  */
-export function diagnoseSearchAttributes(
-  registered: Readonly<Record<string, string>> | null,
-  where: Where,
-): Finding {
+export function diagnoseSearchAttributes(registered: Readonly<Record<string, string>> | null, where: Where): Finding {
   if (registered === null) {
     const message = 'the server does not tell its search attributes; nothing but the search in its UI needs them.';
     return ok('search-attributes', message);
@@ -76,7 +73,8 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (spec.type !== 'self-managed') return [ok('spec', notPatchableReason(spec.type) ?? '')];
-  if (spec.patching.schedule === undefined) return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
+  if (spec.patching.schedule === undefined)
+    return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
   if (next !== null) return [ok('schedule', `the next window is ${next}.`)];
   return [
     warning('schedule', 'the schedule has no start any more.', 'correct patching.schedule, then see `ospatch next`'),
@@ -116,7 +114,9 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
       ),
     );
   }
-  return found.length > 0 ? found : [ok('cluster', file === null ? 'it is applied.' : 'it is applied as it stands here.')];
+  return found.length > 0
+    ? found
+    : [ok('cluster', file === null ? 'it is applied.' : 'it is applied as it stands here.')];
 }
 
 function flags({ address, namespace }: Where): string {

@@ -50,8 +50,8 @@ export const inspection = proxyActivities<NodeActivities>({
 
 /** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
 export const examination = proxyActivities<NodeActivities>({
-  startToCloseTimeout: '50 seconds',
-  scheduleToCloseTimeout: '100 seconds',
+  startToCloseTimeout: '75 seconds',
+  scheduleToCloseTimeout: '150 seconds',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 2 },
 });

@@ -29,7 +29,7 @@ export async function checkCluster(input: CheckClusterInput): Promise<NodeCheck[
 export interface ExamineNodesInput {
   targets: NodeTarget[];
   policy: DiagnosisPolicy;
-  /** Longest time the examination of one node may take, in milliseconds. */
+  /** Longest time the facts of a node, and after them its pending packages, may take, in milliseconds. */
   limitMs: number;
   /** How long one node may be out of reach, in milliseconds. */
   unreachableTimeoutMs: number;

@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { toApplicationFailure } from '../../src/activities/errors';
 import { createNodeActivities } from '../../src/activities/node';
+import type { NodeDiagnosis } from '../../src/domain/diagnosis';
 import { ERROR_TYPES, OspatchError } from '../../src/domain/errors';
 import type { Transport } from '../../src/ssh/transport';
 import type { Answer } from '../node/fake-node';
@@ -135,6 +136,60 @@ describe('src/activities/node', () => {
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
     ]);
     expect(await ready.environment.run(ready.activities.checkNode, FACTS)).toMatchObject({ ok: true, pending: 1 });
+  });
+
+  const EXAMINE = { ...FACTS, policy: { withoutDrain: false, rebootIfRequired: true }, limitMs: 300 };
+
+  it('answers an examination with what would stop a run, by the facts and by what is pending', async () => {
+    const { activities, environment } = setUp([
+      factsAnswer('failed_unit=a.service', 'reboot_owner=kured', 'clock=2020-01-01T00:00:00Z'),
+      jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
+    ]);
+    const diagnosis = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
+    expect(diagnosis).toMatchObject({ node: 'w-1', verdict: 'stops', pending: 1 });
+    expect(diagnosis.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
+  });
+
+  it('says in an examination that the helper was placed', async () => {
+    const { activities, environment } = setUp([
+      { code: 127 },
+      { code: 1 },
+      'ospatch-install:ok\n',
+      factsAnswer(),
+      jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
+    ]);
+    const { findings } = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
+    expect(findings.map(({ severity, check }) => [severity, check])).toEqual([
+      ['ok', 'ready'],
+      ['ok', 'helper'],
+    ]);
+  });
+
+  it('gives an examination up after its limit, whatever hangs, and tells what it has seen', async () => {
+    const deaf: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
+    const silent = setUp(deaf);
+    expect(await silent.environment.run(silent.activities.examineNode, EXAMINE)).toMatchObject({
+      verdict: 'stops',
+      findings: [{ check: 'reachable', message: 'w-1 did not answer within 0s.' }],
+    });
+    let calls = 0;
+    const slow: Transport = {
+      exec: () => ((calls += 1) === 1 ? new FakeTransport([factsAnswer()]).exec('') : new Promise(() => undefined)),
+      close: () => undefined,
+    };
+    const half = setUp(slow);
+    expect(await half.environment.run(half.activities.examineNode, EXAMINE)).toMatchObject({
+      verdict: 'warning',
+      findings: [{ check: 'packages' }],
+    });
+  });
+
+  it('ends an examination as cancelled, not as a node that does not answer', async () => {
+    const never: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
+    const { activities, environment } = setUp(never);
+    const running = environment.run(activities.examineNode, { ...EXAMINE, limitMs: 10_000 });
+    setTimeout(() => environment.cancel(), 20);
+    await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 
   it('hands out logs without credentials and says when there is more', async () => {

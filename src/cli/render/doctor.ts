@@ -37,7 +37,8 @@ function nodeRows({ node, findings }: NodeDiagnosis, prefix: string): Row[] {
   const fine = findings.filter(({ severity }) => severity === 'ok');
   const [first] = fine;
   if (first === undefined) return rows;
-  return [...rows, { ...first, where, message: fine.map(({ message }) => message).join(' ') }];
+  const message = `${fine.map((one) => one.message.replace(/\.$/, '')).join('; ')}.`;
+  return [...rows, { ...first, where, message }];
 }
 
 function cells({ severity, where, check, message, cure }: Row, color: Colors): string[] {

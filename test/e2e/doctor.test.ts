@@ -1,0 +1,278 @@
+/** Real nodes, each with another trouble, and what `doctor` says about all of them in one go. */
+import { writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import path from 'node:path';
+import type { DoctorReport } from '../../src/cli/diagnose';
+import type { Finding } from '../../src/domain/finding';
+import { MIN_FREE_MIB } from '../../src/domain/node-safety';
+import '../support/slow-suite';
+import type { LabNode } from '../support/local-stack';
+import type { Stack } from './stack';
+import { startStack } from './stack';
+
+/** Of a run that was killed. */
+const JOB = '0123456789abcdef-apply-1';
+
+let stack: Stack;
+let silent: Server;
+/** Two nodes cannot have one address, so those that are really another one are reached by a port of their own. */
+const doors: Server[] = [];
+
+beforeAll(async () => {
+  stack = await startStack([
+    { name: 'fine', updates: 'none' },
+    { name: 'asks', updates: 'none' },
+    { name: 'shared', updates: 'few' },
+    { name: 'broken', updates: 'none' },
+    { name: 'full', updates: 'none' },
+    { name: 'hangs', updates: 'none' },
+  ]);
+  silent = createServer().listen(0, '127.0.0.1');
+  for (const name of ['fine', 'fine', 'asks']) doors.push(doorTo(stack.lab.node(name).port));
+  await Promise.all([
+    must('asks', `echo 'ospatch ALL=(ALL) ALL' >/etc/sudoers.d/ospatch`),
+    must(
+      'shared',
+      `cp /bin/true /usr/bin/unattended-upgrade &&
+       printf '%s\\n' 'APT::Periodic::Unattended-Upgrade "1";' 'Unattended-Upgrade::Automatic-Reboot "true";' >/etc/apt/apt.conf.d/50lab &&
+       rm /etc/systemd/system/apt-daily-upgrade.timer && systemctl daemon-reload && systemctl start apt-daily-upgrade.timer && apt-mark hold "$(apt-get -s dist-upgrade | sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' | head -n 1)"`,
+    ),
+    breakDpkg(stack.lab.node('broken')),
+    must(
+      'full',
+      `mount -t tmpfs -o size=$(($(du -sm /var | cut -f1) + ${MIN_FREE_MIB / 3}))M tmpfs /mnt && cp -a /var/. /mnt && mount --bind /mnt /var`,
+    ),
+    must('hangs', `sed -i '1i sleep 600' /home/ospatch/.bashrc`),
+  ]);
+});
+
+afterAll(async () => {
+  for (const server of [silent, ...doors]) server.close();
+  await stack.stop();
+});
+
+function doorTo(port: number): Server {
+  const server = createServer((socket) => {
+    const inner = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [socket, inner],
+      [inner, socket],
+    ] as const) {
+      from.on('error', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  return server.listen(0, '127.0.0.1');
+}
+
+function portOf(server: Server | undefined): number {
+  return (server?.address() as AddressInfo).port;
+}
+
+async function must(node: string, command: string): Promise<void> {
+  const { code, stderr } = await stack.lab.node(node).exec(command);
+  if (code !== 0) throw new Error(`${node}: ${command} ended with ${code}: ${stderr}`);
+}
+
+/** A package that is unpacked and not configured, a reboot that is due, and the job of a killed run that goes on. */
+async function breakDpkg(node: LabNode): Promise<void> {
+  await node.offer({ name: 'lab-half', version: '1.0' });
+  await must(
+    node.name,
+    `dpkg --unpack /var/lib/lab/repository/lab-half_1.0_all.deb &&
+     mkdir -p /run/ospatch && echo ${JOB} >/run/ospatch/holder && systemd-run --unit=ospatch-job sleep 600 &&
+     touch /run/reboot-required`,
+  );
+}
+
+/** A spec with nodes of which some are not what they should be. */
+function writeSpec(name: string, nodes: readonly string[]): string {
+  const port = (node: string): number => stack.lab.node(node).port;
+  const key = (node: string): string => `"${stack.lab.node(node).hostKey}"`;
+  const line = (node: string, at: number, hostKey: string, more = ''): string =>
+    `  - {name: ${node}, host: 127.0.0.1, ssh: {port: ${at}${more}}, hostKeys: [${hostKey}]}`;
+  const lines: Record<string, string> = {
+    impostor: line('impostor', portOf(doors[0]), key('asks')),
+    stranger: line('stranger', portOf(doors[1]), key('fine'), ', user: nobody'),
+    refused: line('refused', 1, key('fine')),
+    silent: line('silent', portOf(silent), key('fine')),
+    keyless: line('keyless', portOf(doors[2]), ''),
+  };
+  const text = [
+    'apiVersion: ospatch/v1',
+    `name: ${name}`,
+    'patching: {schedule: weekly}',
+    `ssh: {user: ospatch, identity: ${stack.lab.keyName}, knownHosts: no_such_file}`,
+    'nodes:',
+    ...nodes.map((node) => lines[node] ?? line(node, port(node), key(node))),
+    '',
+  ];
+  const file = `${name}.yaml`;
+  writeFileSync(path.join(stack.lab.dir, 'specs', file), text.join('\n'));
+  return file;
+}
+
+/** Bad news without advice. */
+function withoutCure({ clusters }: DoctorReport): Finding[] {
+  const all = clusters.flatMap((one) => [...one.findings, ...one.nodes.flatMap(({ findings }) => findings)]);
+  return all.filter(({ severity, cure }) => severity !== 'ok' && cure === null);
+}
+
+interface Told {
+  report: DoctorReport;
+  code: number | null;
+  of(node: string): string[];
+}
+
+async function diagnose(...args: string[]): Promise<Told> {
+  const { stdout, stderr, code } = await stack.cli('doctor', ...args, '-o', 'json');
+  if (stdout === '') throw new Error(stderr);
+  const report = JSON.parse(stdout) as DoctorReport;
+  const nodes = report.clusters.flatMap((cluster) => cluster.nodes);
+  const of = (node: string): string[] =>
+    (nodes.find((one) => one.node === node)?.findings ?? []).map(({ severity, check }) => `${severity} ${check}`);
+  return { report, code, of };
+}
+
+describe('e2e/doctor', () => {
+  it('tells why each of many nodes cannot be used, of a cluster that was never applied', async () => {
+    const nodes = ['impostor', 'stranger', 'refused', 'silent', 'keyless', 'asks', 'hangs', 'fine'];
+    const started = Date.now();
+    const { report, code, of } = await diagnose('-f', writeSpec('shut', nodes));
+    // The node that hangs takes all the time it is given, and no other waits for it.
+    expect(Date.now() - started).toBeLessThan(60_000);
+    expect(code).toBe(1);
+    expect(report.verdict).toBe('stops');
+    expect(report.clusters[0]?.nodes.map(({ node }) => node)).toEqual(nodes);
+    expect(of('impostor')).toEqual(['stops host-key']);
+    expect(of('stranger')).toEqual(['stops login']);
+    expect(of('refused')).toEqual(['stops reachable']);
+    expect(of('silent')).toEqual(['stops reachable']);
+    expect(of('keyless')).toEqual(['stops host-key']);
+    expect(of('asks')).toEqual(['stops sudo']);
+    expect(of('hangs')).toEqual(['stops reachable']);
+    expect(of('fine')).toEqual(['ok ready', 'ok helper']);
+    expect(withoutCure(report)).toEqual([]);
+  });
+
+  it('tells what is wrong on nodes that can be used, and where the helper was placed', async () => {
+    const { report, code, of } = await diagnose('-f', writeSpec('sick', ['shared', 'broken', 'full']));
+    expect(code).toBe(1);
+    expect(of('shared')).toEqual([
+      'stops reboot-owners',
+      'warning other-updaters',
+      'warning held-packages',
+      'ok helper',
+    ]);
+    expect(of('broken')).toEqual(['warning packages', 'warning job', 'warning reboot', 'ok helper']);
+    expect(of('full')).toEqual(['stops disk', 'ok helper']);
+    expect(withoutCure(report)).toEqual([]);
+    const [, broken] = report.clusters[0]?.nodes ?? [];
+    expect(broken?.findings.find(({ check }) => check === 'job')?.message).toContain(JOB);
+  });
+
+  it('finds an installation in order, and what the schedule does next', async () => {
+    const { report } = await diagnose('-f', writeSpec('well', ['fine']));
+    expect(report.installation.map(({ severity, check }) => [severity, check])).toEqual([
+      ['ok', 'temporal'],
+      ['ok', 'worker'],
+      ['ok', 'search-attributes'],
+    ]);
+    expect(report.installation[0]?.message).toMatch(/server version \d+\.\d+/);
+    const said = report.clusters[0]?.findings.map(({ message }) => message).join('\n');
+    expect(said).toContain('the next window is Sun ');
+    expect(said).toContain('not applied yet');
+  });
+
+  it('says ok with exit code 0 in a table, and places a helper once only', async () => {
+    const { stdout, code } = await stack.cli('doctor', '-f', writeSpec('well', ['fine']));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ok +fine +ready +can be patched: Debian GNU\/Linux 12\.\d+, nothing pending\.$/m);
+    expect(stdout).not.toContain('helper');
+    expect(stdout).toMatch(/cluster well: 1 node, 1 ok$/m);
+  });
+
+  it('exits 0 with warnings only', async () => {
+    const { code, report } = await diagnose('-f', writeSpec('limping', ['broken']));
+    expect(report.verdict).toBe('warning');
+    expect(code).toBe(0);
+  });
+
+  it('looks at an applied cluster by its name, and tells that it is paused', async () => {
+    await stack.cli('apply', '-f', writeSpec('kept', ['fine']));
+    await stack.cli('pause', 'kept', '--reason', 'release freeze');
+    const { report, of } = await diagnose('kept');
+    expect(of('fine')).toEqual(['ok ready']);
+    expect(report.clusters[0]?.findings[0]).toMatchObject({
+      severity: 'warning',
+      check: 'cluster',
+      message: expect.stringContaining('release freeze') as string,
+      cure: 'ospatch resume kept',
+    });
+    const missing = await stack.cli('doctor', 'nobody');
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no cluster nobody') as string });
+  });
+
+  it('names the missing search attributes with the command that creates them', async () => {
+    const remove = ['operator', 'search-attribute', 'remove', '--name', 'PatchState', '--yes'];
+    await stack.temporal(...remove);
+    const { report } = await diagnose('-f', writeSpec('well', ['fine']));
+    const finding = report.installation.find(({ check }) => check === 'search-attributes');
+    expect(finding).toMatchObject({ severity: 'warning' });
+    const cure = finding?.cure ?? '';
+    expect(cure).toMatch(
+      /^temporal operator search-attribute create --name PatchState --type Keyword --namespace default/,
+    );
+    const words = cure.split(' ').slice(1);
+    const { code } = await stack.temporal(...words.slice(0, words.indexOf('--address')));
+    expect(code).toBe(0);
+    const again = await diagnose('-f', writeSpec('well', ['fine']));
+    expect(again.report.installation.every(({ severity }) => severity === 'ok')).toBe(true);
+  });
+
+  it('finds out soon that a worker is dead which the server still remembers, and tells the rest', async () => {
+    await stack.worker.kill9();
+    const started = Date.now();
+    const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--timeout', '4s');
+    expect(Date.now() - started).toBeLessThan(20_000);
+    expect(code).toBe(1);
+    expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
+      'stops nodes',
+      'ok spec',
+      'ok schedule',
+      'ok cluster',
+    ]);
+    const open = await stack.temporal(
+      'workflow',
+      'list',
+      '--query',
+      'WorkflowType="examineNodes" AND ExecutionStatus="Running"',
+    );
+    expect(open.stdout).not.toContain('doctor/');
+  });
+
+  it('tells what needs no server when no server answers', async () => {
+    const { code, report } = await diagnose(
+      '-f',
+      writeSpec('well', ['fine']),
+      '--address',
+      '127.0.0.1:1',
+      '--timeout',
+      '2s',
+    );
+    expect(code).toBe(1);
+    expect(report.installation).toMatchObject([{ severity: 'stops', check: 'temporal' }]);
+    expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
+      'warning nodes',
+      'ok spec',
+      'ok schedule',
+    ]);
+  });
+
+  it('says that a namespace is missing', async () => {
+    const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--namespace', 'elsewhere');
+    expect(code).toBe(1);
+    expect(report.installation).toMatchObject([{ severity: 'stops', check: 'namespace' }]);
+  });
+});
