@@ -51,6 +51,8 @@ async function within<T>(limitMs: number, work: () => Promise<T>): Promise<T | n
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), limitMs);
+    // A cancelled examination is waited for by nobody.
+    timer.unref();
   });
   try {
     return await Promise.race([work(), over]);

@@ -67,7 +67,8 @@ function doorTo(port: number): Server {
 }
 
 function portOf(server: Server | undefined): number {
-  return (server?.address() as AddressInfo).port;
+  if (server === undefined) throw new Error('there is no such server');
+  return (server.address() as AddressInfo).port;
 }
 
 async function must(node: string, command: string): Promise<void> {

@@ -134,8 +134,14 @@ export class SimulatedNodes {
       readFacts: ({ target }) => Promise.resolve(facts(target.name)),
       checkNode: ({ target }) =>
         Promise.resolve({ node: target.name, ok: true, facts: facts(target.name), pending: 0, changes: [] }),
-      examineNode: ({ target }) =>
-        Promise.resolve({ node: target.name, verdict: 'ok', os: null, pending: null, findings: [] }),
+      examineNode: ({ target }) => {
+        const { preflightError } = this.node(target.name);
+        if (preflightError === null) {
+          return Promise.resolve({ node: target.name, verdict: 'ok', os: null, pending: null, findings: [] });
+        }
+        const { type, message } = preflightError;
+        throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [preflightError] });
+      },
       readLog: () => Promise.resolve({ log: 'log', truncated: false }),
     };
   }
