@@ -8,6 +8,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import pino from 'pino';
 import { createActivities } from './activities';
 import { TASK_QUEUE } from './domain/ids';
+import { parsePassphraseCommand } from './ssh/passphrase';
 
 /**
  * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
@@ -32,15 +33,24 @@ export interface WorkerOptions {
   keyDir: string;
   /** Directory of the programs that `patching.powerCycleHook` may name; null = none. */
   hookDir: string | null;
+  /** Program and arguments that print the passphrase of the identity named by one more argument. */
+  passphraseCommand?: readonly string[];
   logLevel: string;
   /** Where log lines go; standard output when absent. */
   logTo?: { write(line: string): void };
 }
 
-/** Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`, `OSPATCH_HOOK_DIR`, `OSPATCH_LOG_LEVEL`. */
+/**
+ * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_LOG_LEVEL`.
+ *
+ * @throws OspatchError `Usage`
+ */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
   const config = loadClientConnectConfig(profile === undefined ? {} : { profile });
+  const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
   return {
+    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
@@ -67,7 +77,13 @@ export async function runWorker(
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
   });
   const connection = await NativeConnection.connect(options.connection);
-  const { activities, close } = createActivities({ keyDir: options.keyDir, hookDir: options.hookDir, log });
+  const { keyDir, hookDir, passphraseCommand } = options;
+  const { activities, close } = createActivities({
+    keyDir,
+    hookDir,
+    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+    log,
+  });
   try {
     const worker = await Worker.create({
       connection,

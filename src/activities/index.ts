@@ -12,6 +12,8 @@ export interface ActivityDeps {
   keyDir: string;
   /** Directory of the programs that `patching.powerCycleHook` may name; default none. */
   hookDir?: string | null;
+  /** Program and arguments that print the passphrase of the identity named by one more argument. */
+  passphraseCommand?: readonly string[];
   log: ActivityLog;
   /** For tests; by default connections of its own. */
   pool?: TransportPool;
@@ -28,8 +30,9 @@ export interface Activities {
 export function createActivities({
   keyDir,
   hookDir = null,
+  passphraseCommand,
   log,
-  pool = createTransportPool({ keyDir }),
+  pool = createTransportPool({ keyDir, ...(passphraseCommand === undefined ? {} : { passphraseCommand }) }),
   now,
 }: ActivityDeps): Activities {
   const nodeActivities = createNodeActivities({ pool, log, hookDir, ...(now === undefined ? {} : { now }) });

@@ -183,7 +183,9 @@ function tellOutOfReach(error: unknown): OutOfReach {
 }
 
 function sshTarget({ name, host, ssh, hostKeys }: NodeTarget): Parameters<TransportPool['transport']>[0] {
-  return { name, host, port: ssh.port, user: ssh.user, identity: ssh.identity, hostKeys };
+  const { port, user, identity, transport, jump } = ssh;
+  const route = { ...(transport === undefined ? {} : { transport }), ...(jump === undefined ? {} : { jump }) };
+  return { name, host, port, user, identity, hostKeys, ...route };
 }
 
 /** Returns whether anything is new to the people who watch. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { parseKnownHosts } from '../domain/known-hosts';
 import type { ClusterSpec } from '../domain/spec';
 import { renderPath, show, valueAt } from '../domain/spec-issues';
 import type { SpecIssue } from '../domain/spec-issues';
@@ -6,7 +7,7 @@ import { parseSpec } from '../domain/spec-schema';
 import { timeIssues } from '../domain/spec-time-checks';
 import { parseDocuments } from './load-documents';
 import type { SpecDocument } from './load-documents';
-import { resolveHostKeys } from './load-host-keys';
+import { embedHostKeys, hostKeyIssues } from './load-host-keys';
 import type { KnownHostsFile } from './load-host-keys';
 import { readSources, readText } from './load-sources';
 import type { SourceFile } from './load-sources';
@@ -108,11 +109,7 @@ async function loadDocument(
   const fileName = knownHostsName(value);
   const knownHosts = await readKnownHosts(fileName, file.directory, issues);
   const required = options.requireHostKeys && isPatchable;
-  const { keys, issues: keyIssues } = resolveHostKeys(value, knownHosts, {
-    required,
-    source: source === '-' ? 'FILE' : source,
-  });
-  issues.push(...keyIssues);
+  issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };
   });
@@ -120,16 +117,14 @@ async function loadDocument(
   if (spec === null || !isUsable) return { problems, cluster: null };
   return {
     problems,
-    cluster: { spec: embedHostKeys(spec, keys), file: file.name, knownHostsPath: join(file.directory, fileName) },
+    cluster: { spec: withHostKeys(spec, knownHosts), file: file.name, knownHostsPath: join(file.directory, fileName) },
   };
 }
 
-function embedHostKeys(spec: ClusterSpec, keys: string[][]): ClusterSpec {
+function withHostKeys(spec: ClusterSpec, { text }: KnownHostsFile): ClusterSpec {
   if (spec.type !== 'self-managed') return spec;
-  const nodes = spec.nodes.map((node, index) =>
-    node.hostKeys.length > 0 ? node : { ...node, hostKeys: keys[index] ?? [] },
-  );
-  return { ...spec, nodes };
+  const knownHosts = parseKnownHosts(text ?? '');
+  return { ...spec, nodes: spec.nodes.map((node) => embedHostKeys(node, knownHosts)) };
 }
 
 async function isNew(name: unknown, { isNew: answer = true }: LoadSpecsOptions): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { stringify } from 'yaml';
+import { canonicalJson } from '../domain/canonical-json';
 import type { ClusterSpec, NodeSpec, Patching, Schedule, SelfManagedSpec, SshAccess } from '../domain/spec';
 import { DEFAULT_SSH, defaultStartWithin } from '../domain/spec-normalise';
 
-const SSH_FIELDS = ['user', 'port', 'identity', 'helper'] as const;
+const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] as const;
 
 /**
  * A spec as YAML that a person might have written: what all of several nodes share stands in the cluster's `ssh`, what is the
@@ -51,14 +52,21 @@ function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partia
 function sharedSsh(nodes: readonly NodeSpec[]): Partial<SshAccess> {
   const [first, ...others] = nodes;
   if (first === undefined || others.length === 0) return {};
-  const isShared = (field: keyof SshAccess): boolean => others.every(({ ssh }) => ssh[field] === first.ssh[field]);
-  return pick(first.ssh, SSH_FIELDS.filter(isShared));
+  const isShared = (field: keyof SshAccess): boolean => others.every(({ ssh }) => isSame(ssh[field], first.ssh[field]));
+  return pick(
+    first.ssh,
+    SSH_FIELDS.filter((field) => first.ssh[field] !== undefined && isShared(field)),
+  );
 }
 
 /** The fields that differ from what holds when they are not written. */
 function withoutEqual(ssh: Partial<SshAccess>, other: Partial<SshAccess>): Partial<SshAccess> {
-  const isNeeded = (field: keyof SshAccess): boolean => field in ssh && ssh[field] !== other[field];
+  const isNeeded = (field: keyof SshAccess): boolean => field in ssh && !isSame(ssh[field], other[field]);
   return pick(ssh, SSH_FIELDS.filter(isNeeded));
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return canonicalJson([one ?? null]) === canonicalJson([other ?? null]);
 }
 
 function pick(ssh: Partial<SshAccess>, fields: readonly (keyof SshAccess)[]): Partial<SshAccess> {

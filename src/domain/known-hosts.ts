@@ -12,8 +12,8 @@ export interface KnownHostKeys {
   keys: string[];
   /** Keys that must never be accepted for this host. */
   revoked: string[];
-  /** Certificates of an authority are trusted for this host; ospatch does not support them. */
-  certAuthority: boolean;
+  /** Keys of authorities whose host certificates are trusted, without those that are revoked. */
+  authorities: string[];
 }
 
 const SSH_PORT = 22;
@@ -63,7 +63,7 @@ export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hm
   const name = knownHostsName(host, port);
   const keys = new Set<string>();
   const revoked = new Set<string>();
-  let certAuthority = false;
+  const authorities = new Set<string>();
   const others = known.other.filter((index) => {
     const entry = known.entries[index];
     return entry !== undefined && matches(entry, name, hmacSha1);
@@ -71,11 +71,12 @@ export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hm
   for (const index of [...(known.exact.get(name) ?? []), ...others].sort((a, b) => a - b)) {
     const entry = known.entries[index];
     if (entry === undefined) continue;
-    if (entry.marker === '@cert-authority') certAuthority = true;
+    if (entry.marker === '@cert-authority') authorities.add(entry.key);
     else if (entry.marker === '@revoked') revoked.add(entry.key);
     else keys.add(entry.key);
   }
-  return { keys: [...keys].filter((key) => !revoked.has(key)), revoked: [...revoked], certAuthority };
+  const notRevoked = (found: Set<string>): string[] => [...found].filter((key) => !revoked.has(key));
+  return { keys: notRevoked(keys), revoked: [...revoked], authorities: notRevoked(authorities) };
 }
 
 function parseLine(line: string): KnownHostsEntry | null {

@@ -11,7 +11,7 @@ export interface SpecChange {
 }
 
 // Changed as a whole: their parts mean little alone.
-const WHOLE = new Set(['schedule', 'hostKeys']);
+const WHOLE = new Set(['schedule', 'hostKeys', 'jump']);
 
 /**
  * The fields in which two specs of a cluster differ. Nodes are told apart by name: `nodes[w-1].host`; a node that was

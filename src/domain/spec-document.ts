@@ -1,6 +1,16 @@
 /** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
 import { z } from 'zod';
-import { API_VERSION, CLUSTER_TYPES, HELPER_MODES, MAX_NODES, NODE_ROLES, ON_FAILURE, ROLLOUT_ORDERS } from './spec';
+import {
+  API_VERSION,
+  CLUSTER_TYPES,
+  HELPER_MODES,
+  MAX_JUMPS,
+  MAX_NODES,
+  NODE_ROLES,
+  ON_FAILURE,
+  ROLLOUT_ORDERS,
+  SSH_TRANSPORTS,
+} from './spec';
 import { scheduleSchema } from './spec-schedule-schema';
 import * as field from './spec-fields';
 
@@ -12,6 +22,26 @@ const header = {
   name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/<name>.'),
   description: field.description.optional().describe('Free text for people.'),
 };
+
+const hostKeys = z
+  .array(field.hostKey, { error: 'a list of host keys' })
+  .optional()
+  .describe(
+    'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host, or with @cert-authority or @revoked in front. When given, the known_hosts file is only asked for revoked keys.',
+  );
+
+const jumpError = `a list of at most ${MAX_JUMPS} jump hosts`;
+
+const jumpHost = z.strictObject(
+  {
+    host: field.host.describe('Address of the jump host as the machine before it sees it: IPv4, IPv6 or DNS name.'),
+    port: field.wholeNumber(1, 65_535).optional().describe('Port of sshd. Default: 22.'),
+    user: field.userName.optional().describe('Login user there. Default: the user of the node.'),
+    identity: field.identity.optional().describe('Key for this machine. Default: the identity of the node.'),
+    hostKeys,
+  },
+  { error: 'a mapping with host, port, user, identity and hostKeys' },
+);
 
 const sshFields = {
   user: field.userName.optional().describe('Login user: root, or a user that may run sudo -n. Needed for every node.'),
@@ -27,6 +57,19 @@ const sshFields = {
     .describe(
       'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator places it and ospatch never writes it. Default: auto.',
     ),
+  transport: field
+    .choice(SSH_TRANSPORTS)
+    .optional()
+    .describe(
+      'builtin: ospatch speaks SSH itself. openssh: the OpenSSH client of the worker does, for certificates, FIDO keys and post-quantum key exchange. Default: builtin.',
+    ),
+  jump: z
+    .array(jumpHost, { error: jumpError })
+    .max(MAX_JUMPS, { error: jumpError })
+    .optional()
+    .describe(
+      'Jump hosts to go through, the one reached first in front. Each is verified by its own host keys. []: none.',
+    ),
 };
 
 const ssh = z.strictObject(
@@ -36,7 +79,7 @@ const ssh = z.strictObject(
       .optional()
       .describe('Name of a known_hosts file beside the spec, from which host keys are taken. Default: known_hosts.'),
   },
-  { error: 'a mapping with user, port, identity, knownHosts and helper' },
+  { error: 'a mapping with user, port, identity, knownHosts, helper, transport and jump' },
 );
 
 const node = z.strictObject(
@@ -50,15 +93,10 @@ const node = z.strictObject(
       .optional()
       .describe('Labels of the node, as in Kubernetes.'),
     ssh: z
-      .strictObject(sshFields, { error: 'a mapping with user, port, identity and helper' })
+      .strictObject(sshFields, { error: 'a mapping with user, port, identity, helper, transport and jump' })
       .optional()
       .describe("What differs for this node from the cluster's ssh."),
-    hostKeys: z
-      .array(field.hostKey, { error: 'a list of host keys' })
-      .optional()
-      .describe(
-        'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host. When given, the known_hosts file is not used for this node.',
-      ),
+    hostKeys,
   },
   { error: 'a mapping with at least name' },
 );

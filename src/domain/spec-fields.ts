@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { DURATION_FORM, DURATION_PATTERN, parseDuration } from './duration';
 import { HOST_FORM, isHost } from './spec-hosts';
-import { HOST_KEY_FORM, parseHostKey } from './spec-host-keys';
+import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -97,4 +97,4 @@ export const programName = text(
 
 export const hostKey = z
   .string({ error: HOST_KEY_FORM })
-  .refine((value) => parseHostKey(value) !== null, { error: HOST_KEY_FORM });
+  .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORM });

@@ -9,6 +9,23 @@ export const HOST_KEY_TYPES = [
 
 export const HOST_KEY_FORM = `"TYPE BASE64" as in a known_hosts line, TYPE one of ${HOST_KEY_TYPES.join(', ')}`;
 
+/** What may stand in front of a key, as in known_hosts. */
+export const HOST_KEY_MARKERS = ['@cert-authority', '@revoked'] as const;
+
+/** A host key or, behind a marker, the key of an authority or one that must not be accepted; null when it is neither. */
+export function parseTrustEntry(text: string): string | null {
+  const trimmed = text.trim();
+  const marker = HOST_KEY_MARKERS.find((known) => /^\s/.test(trimmed.slice(known.length)) && trimmed.startsWith(known));
+  if (marker === undefined) return parseHostKey(trimmed);
+  const key = parseHostKey(trimmed.slice(marker.length));
+  return key === null ? null : `${marker} ${key}`;
+}
+
+/** Whether any of the entries can make a host trusted: a key, or an authority where those can be used. */
+export function trustsAnything(entries: readonly string[], withAuthorities: boolean): boolean {
+  return entries.some((entry) => !entry.startsWith('@') || (withAuthorities && entry.startsWith('@cert-authority ')));
+}
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 

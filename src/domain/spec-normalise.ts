@@ -1,7 +1,16 @@
 /** From a document as the user wrote it to the spec the rest of the product sees: every short form written out. */
-import type { ClusterSpec, NodeSpec, NotPatchableSpec, Patching, Schedule, SelfManagedSpec, SshAccess } from './spec';
+import type {
+  ClusterSpec,
+  NodeSpec,
+  NotPatchableSpec,
+  Patching,
+  Schedule,
+  SelfManagedSpec,
+  SshAccess,
+  SshHop,
+} from './spec';
 import type { NotPatchableDocument, SelfManagedDocument } from './spec-document';
-import { parseHostKey } from './spec-host-keys';
+import { parseTrustEntry } from './spec-host-keys';
 
 type PatchingDocument = SelfManagedDocument['patching'];
 type ScheduleDocument = NonNullable<PatchingDocument['schedule']>;
@@ -64,15 +73,33 @@ function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): No
 }
 
 function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocument): SshAccess {
-  return {
+  const transport = node.transport ?? cluster.transport;
+  const jump = node.jump ?? cluster.jump ?? [];
+  const access = {
     // That a user is given somewhere has been checked before.
     user: node.user ?? cluster.user ?? '',
     port: node.port ?? cluster.port ?? DEFAULT_SSH.port,
     identity: node.identity ?? cluster.identity ?? DEFAULT_SSH.identity,
     helper: node.helper ?? cluster.helper ?? DEFAULT_SSH.helper,
   };
+  return {
+    ...access,
+    // What is the default is not written: specs from before these fields existed stay equal to themselves.
+    ...(transport === 'openssh' ? { transport } : {}),
+    ...(jump.length === 0 ? {} : { jump: jump.map((hop) => normaliseHop(hop, access)) }),
+  };
+}
+
+function normaliseHop(hop: NonNullable<SshDocument['jump']>[number], { user, identity }: SshAccess): SshHop {
+  return {
+    host: hop.host,
+    port: hop.port ?? DEFAULT_SSH.port,
+    user: hop.user ?? user,
+    identity: hop.identity ?? identity,
+    hostKeys: uniqueHostKeys(hop.hostKeys ?? []),
+  };
 }
 
 function uniqueHostKeys(keys: readonly string[]): string[] {
-  return [...new Set(keys.map((key) => parseHostKey(key) ?? key))];
+  return [...new Set(keys.map((key) => parseTrustEntry(key) ?? key))];
 }

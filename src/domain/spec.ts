@@ -29,6 +29,13 @@ export type OnFailure = (typeof ON_FAILURE)[number];
 export const HELPER_MODES = ['auto', 'preinstalled'] as const;
 export type HelperMode = (typeof HELPER_MODES)[number];
 
+/** What speaks SSH: ospatch itself, or the OpenSSH client of the worker (certificates, FIDO keys, post-quantum kex). */
+export const SSH_TRANSPORTS = ['builtin', 'openssh'] as const;
+export type SshTransport = (typeof SSH_TRANSPORTS)[number];
+
+/** Jump hosts one behind the other; more than this is a mistake. */
+export const MAX_JUMPS = 4;
+
 /** A yearly date and time on the wall clock of the schedule's zone. February 29 means leap years only. */
 export interface CustomDate {
   month: number;
@@ -80,6 +87,19 @@ export interface SshAccess {
   /** A bare file name in the worker's key directory, or `agent`. */
   identity: string;
   helper: HelperMode;
+  /** Absent: builtin. */
+  transport?: 'openssh';
+  /** Machines to go through, the one that is reached first in front. Absent: none. */
+  jump?: SshHop[];
+}
+
+/** A jump host. Its own host key is verified under its own name. */
+export interface SshHop {
+  host: string;
+  port: number;
+  user: string;
+  identity: string;
+  hostKeys: string[];
 }
 
 export interface NodeSpec {
@@ -89,7 +109,10 @@ export interface NodeSpec {
   zone?: string;
   labels?: Record<string, string>;
   ssh: SshAccess;
-  /** Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host. Never empty once applied. */
+  /**
+   * Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host, or with `@cert-authority` or
+   * `@revoked` in front. Never empty once applied.
+   */
   hostKeys: string[];
 }
 

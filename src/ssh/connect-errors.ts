@@ -1,11 +1,12 @@
 /** What ssh2 says when a connection fails, turned once into an `OspatchError`. */
 import { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
-import type { PinnedKey } from './host-keys';
-import { fingerprint, hostKeyType } from './host-keys';
+import type { OfferedKey, PinnedKey } from './host-keys';
+import { fingerprint } from './host-keys';
 import type { SshTarget } from './transport';
 
 const MAX_REASON = 200;
+const MAX_SAID = 200;
 
 /** Reasons a person can act on, by the code of the socket error. */
 const SOCKET_REASONS: Readonly<Record<string, string>> = {
@@ -32,19 +33,48 @@ export function unreachable(target: SshTarget, reason: string, cause?: unknown):
   );
 }
 
-/** Classifies an `error` event that came before the login was complete. */
-export function classifyConnectError(target: SshTarget, error: Error): OspatchError {
-  const level = 'level' in error ? String(error.level) : '';
-  const code = 'code' in error ? String(error.code) : '';
-  switch (level) {
-    case 'client-authentication':
-      return new OspatchError(
-        {
+/**
+ * The login was refused. `said` is what the host said about it: its banner and its reason for closing, both hostile.
+ * While a machine boots or goes down it lets nobody but root in, and that passes.
+ */
+export function authFailed(target: SshTarget, said: string, cause?: unknown): OspatchError {
+  const words = plainText(said, MAX_SAID).replace(/\.$/, '');
+  if (/system is (?:booting up|going down)|pam_nologin/i.test(said)) {
+    return unreachable(target, `it lets nobody log in now; it says: ${words}`, cause);
+  }
+  const quoted = words === '' ? '' : ` It says: ${words}.`;
+  const closed = /by PAM account|(?:account|password) has expired|account is (?:locked|disabled)/i.test(said);
+  return new OspatchError(
+    closed
+      ? {
           type: 'AuthFailed',
-          message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}.`,
+          message: `${describe(target)} accepts the key, but not the account ${target.user}.${quoted}`,
+          remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${target.user}`,
+        }
+      : {
+          type: 'AuthFailed',
+          message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}.${quoted}`,
           remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
         },
-        { cause: error },
+    { cause },
+  );
+}
+
+/** Classifies an `error` event that came before the login was complete. `banner` is what the host said before it. */
+export function classifyConnectError(target: SshTarget, error: Error, banner: string): OspatchError {
+  const level = 'level' in error ? String(error.level) : '';
+  const code = 'code' in error ? String(error.code) : '';
+  // The one refusal that comes as a disconnect in the middle of the login.
+  if (/^Access denied for user/.test(error.message)) return authFailed(target, `${banner} ${error.message}`, error);
+  switch (level) {
+    case 'client-authentication':
+      return authFailed(target, banner, error);
+    case 'handshake':
+      if (!error.message.includes('no matching')) break;
+      return unreachable(
+        target,
+        `it and ospatch have no algorithm in common (${plainText(error.message, 100)}); ssh.transport: openssh may know one`,
+        error,
       );
     case 'agent':
       return new OspatchError(
@@ -59,19 +89,26 @@ export function classifyConnectError(target: SshTarget, error: Error): OspatchEr
       return unreachable(target, 'it does not answer', error);
     case 'protocol':
       return unreachable(target, 'it closed the connection during the login', error);
-    default:
-      return unreachable(target, SOCKET_REASONS[code] ?? plainText(error.message, MAX_REASON), error);
   }
+  return unreachable(target, SOCKET_REASONS[code] ?? plainText(error.message, MAX_REASON), error);
 }
 
 /** The server proved to hold another key than the trusted ones. `offered` is null when it holds none of their types. */
-export function hostKeyMismatch(target: SshTarget, pins: readonly PinnedKey[], offered: Buffer | null): OspatchError {
-  const trusted = pins.map((pin) => `${pin.type} ${fingerprint(pin.blob)}`).join(' or ');
-  const got = offered === null ? `no key of that type` : `${hostKeyType(offered)} ${fingerprint(offered)}`;
+export function hostKeyMismatch(
+  target: SshTarget,
+  pins: readonly PinnedKey[],
+  offered: OfferedKey | null,
+): OspatchError {
+  const got = offered === null ? `no key of that type` : `${offered.type} ${offered.fingerprint}`;
+  return mismatch(target, pins.map((pin) => `${pin.type} ${fingerprint(pin.blob)}`).join(' or '), got);
+}
+
+/** `trusted` and `got` are fingerprints with their types, for people. */
+export function mismatch(target: SshTarget, trusted: string, got: string): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
     message: `${describe(target)} has another host key than the trusted one: expected ${trusted}, got ${got}.`,
-    remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console and enrol it again (ospatch enroll); otherwise somebody may be in between`,
+    remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console, put the new key in the place of the old one (ospatch enroll) and apply; otherwise somebody may be in between`,
   });
 }
 

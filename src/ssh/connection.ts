@@ -1,9 +1,13 @@
 /** One ssh2 connection: login, and commands on it until it breaks. */
 import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
-import { classifyConnectError, hostKeyMismatch, noHostKeys, unreachable } from './connect-errors';
-import { isTrusted, parsePins, pinnedAlgorithms } from './host-keys';
+import { CappedBuffer } from './capped-buffer';
+import { classifyConnectError, describe, hostKeyMismatch, noHostKeys, unreachable } from './connect-errors';
+import { plainText } from '../domain/text';
+import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from './host-keys';
 import { resolveIdentity } from './identity';
+import type { IdentityOptions } from './identity';
+import type { Driver } from './jump-hosts';
 import { scanHostKey } from './scan-host-key';
 import type { ExecOptions, ExecResult, SshTarget } from './transport';
 
@@ -11,40 +15,72 @@ import type { ExecOptions, ExecResult, SshTarget } from './transport';
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_COUNT = 3;
 
-const DEFAULT_EXEC_TIMEOUT_MS = 60_000;
-const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
+export const DEFAULT_EXEC_TIMEOUT_MS = 60_000;
+export const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 
-export interface ConnectOptions {
-  keyDir: string;
+/** As much of what a host says before the login as is looked at. */
+const MAX_BANNER_CHARS = 4_000;
+
+export interface ConnectOptions extends IdentityOptions {
   /** TCP, key exchange and login together, in milliseconds. */
   connectTimeoutMs: number;
 }
 
 export interface Connection {
   readonly closed: boolean;
+  /** @throws SessionRefused when the machine runs as many commands on this connection as it allows */
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;
   /** Runs once, when the connection is gone for whatever reason. */
   onClose(listener: () => void): void;
   end(): void;
 }
 
+/** The connection stands, but the machine opens no further session on it (MaxSessions). The command was not run. */
+export class SessionRefused extends Error {
+  override readonly name = 'SessionRefused';
+}
+
+/** Connections that ospatch makes itself, with ssh2. */
+export class Ssh2Driver implements Driver<Ssh2Connection> {
+  constructor(private readonly options: ConnectOptions) {}
+
+  connect(target: SshTarget, via: Ssh2Connection | null): Promise<Ssh2Connection> {
+    return connect(target, this.options, via);
+  }
+
+  close(): void {
+    // Nothing is left of an ended connection.
+  }
+}
+
 /**
- * Logs in.
+ * Logs in, directly or over a channel of the connection `via`.
  *
  * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
  */
-export async function connect(target: SshTarget, options: ConnectOptions): Promise<Connection> {
+export async function connect(
+  target: SshTarget,
+  options: ConnectOptions,
+  via: Ssh2Connection | null = null,
+): Promise<Ssh2Connection> {
   const pins = parsePins(target.hostKeys);
   if (pins.length === 0) throw noHostKeys(target);
-  const auth = await resolveIdentity(target.identity, target.user, options.keyDir);
+  const auth = await resolveIdentity(target.identity, target.user, options);
+  const route = async () => (via === null ? {} : { sock: await via.tunnel(target, options.connectTimeoutMs) });
   const client = new Client();
+  const sock = await route();
   let rejected: Buffer | undefined;
+  let banner = '';
   const failure = await new Promise<Error | undefined>((resolve) => {
     client.once('ready', () => resolve(undefined));
     // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
     client.on('error', resolve);
     client.once('close', () => resolve(new Error('it closed the connection during the login')));
+    client.on('banner', (text) => {
+      banner = (banner + text).slice(0, MAX_BANNER_CHARS);
+    });
     client.connect({
+      ...sock,
       host: target.host,
       port: target.port,
       username: target.user,
@@ -62,15 +98,15 @@ export async function connect(target: SshTarget, options: ConnectOptions): Promi
   });
   if (failure === undefined) return new Ssh2Connection(target, client);
   client.destroy();
-  if (rejected !== undefined) throw hostKeyMismatch(target, pins, rejected);
+  if (rejected !== undefined) throw hostKeyMismatch(target, pins, offeredKey(rejected));
   if (failure.message.includes('no matching host key format')) {
-    const offered = await scanHostKey(target.host, target.port, options.connectTimeoutMs).catch(() => null);
-    throw hostKeyMismatch(target, pins, offered === null ? null : Buffer.from(offered.base64, 'base64'));
+    const scan = async () => scanHostKey(target.host, target.port, options.connectTimeoutMs, [], await route());
+    throw hostKeyMismatch(target, pins, await scan().catch(() => null));
   }
-  throw classifyConnectError(target, failure);
+  throw classifyConnectError(target, failure, banner);
 }
 
-class Ssh2Connection implements Connection {
+export class Ssh2Connection implements Connection {
   closed = false;
   private readonly listeners = new Set<() => void>();
 
@@ -93,6 +129,27 @@ class Ssh2Connection implements Connection {
   end(): void {
     this.closed = true;
     this.client.destroy();
+  }
+
+  /** A channel to another machine, over which the next login goes. */
+  tunnel(target: SshTarget, timeoutMs: number): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        reject(unreachable(target, `${describe(this.target)} ${why}`, cause));
+      };
+      const lost = (): void => fail('lost the connection');
+      const timer = setTimeout(() => fail(`has not reached it within ${timeoutMs / 1000} s`), timeoutMs);
+      if (this.closed) return lost();
+      this.listeners.add(lost);
+      this.client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+        this.listeners.delete(lost);
+        if (error)
+          return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);
+        clearTimeout(timer);
+        resolve(channel);
+      });
+    });
   }
 
   exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
@@ -119,7 +176,7 @@ class Ssh2Connection implements Connection {
       signal?.addEventListener('abort', aborted, { once: true });
       this.onClose(lost);
       this.client.exec(command, (error, opened) => {
-        if (error) return lost(error);
+        if (error) return settle(() => reject(sessionError(this.target, error)));
         channel = opened;
         collect(opened, options.maxBytes ?? DEFAULT_MAX_BYTES, (result) => settle(() => resolve(result)), lost);
         if (signal?.aborted === true) return channel.close();
@@ -127,6 +184,12 @@ class Ssh2Connection implements Connection {
       });
     });
   }
+}
+
+/** A channel that was refused on a connection that stands is no lost connection. */
+function sessionError(target: SshTarget, error: Error): Error {
+  if (error.message.includes('Channel open failure: ')) return new SessionRefused(error.message, { cause: error });
+  return unreachable(target, 'the connection was lost', error);
 }
 
 /** Reads both streams to the end, whatever their size: an unread stream would keep the channel from ever closing. */
@@ -152,27 +215,7 @@ function collect(
   });
 }
 
-class CappedBuffer {
-  truncated = false;
-  private size = 0;
-  private readonly chunks: Buffer[] = [];
-
-  constructor(private readonly max: number) {}
-
-  push(chunk: Buffer): void {
-    const kept = chunk.subarray(0, this.max - this.size);
-    if (kept.length < chunk.length) this.truncated = true;
-    if (kept.length === 0) return;
-    this.size += kept.length;
-    this.chunks.push(kept);
-  }
-
-  value(): Buffer {
-    return Buffer.concat(this.chunks);
-  }
-}
-
-function abortReason(signal: AbortSignal | undefined): Error {
+export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new Error('aborted');
 }

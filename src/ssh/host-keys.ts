@@ -19,12 +19,27 @@ const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = 
 /** In the order in which `scanHostKey` prefers them. */
 export const ALL_HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = Object.values(ALGORITHMS).flat();
 
-/** Reads `TYPE BASE64` entries; what is no key of a supported type is left out, so it trusts nothing. */
+/** What a machine showed. */
+export interface OfferedKey {
+  type: string;
+  /** `SHA256:...` as OpenSSH shows it. */
+  fingerprint: string;
+}
+
+export function offeredKey(blob: Buffer): OfferedKey {
+  return { type: hostKeyType(blob), fingerprint: fingerprint(blob) };
+}
+
+/**
+ * Reads `TYPE BASE64` entries; what is no key of a supported type is left out, so it trusts nothing. A key that stands
+ * there as `@revoked` too is not trusted either.
+ */
 export function parsePins(hostKeys: readonly string[]): PinnedKey[] {
+  const revoked = new Set(hostKeys.flatMap((entry) => (entry.startsWith('@revoked') ? [entry.split(/\s+/)[2]] : [])));
   return hostKeys.flatMap((entry) => {
     const [type = '', base64 = ''] = entry.trim().split(/\s+/);
     const blob = Buffer.from(base64, 'base64');
-    return type in ALGORITHMS && hostKeyType(blob) === type ? [{ type, blob }] : [];
+    return type in ALGORITHMS && hostKeyType(blob) === type && !revoked.has(base64) ? [{ type, blob }] : [];
   });
 }
 

@@ -1,6 +1,9 @@
 /** Connections shared by everything one worker does on a node, so that most calls cost no login. */
-import type { Connection, ConnectOptions } from './connection';
-import { connect } from './connection';
+import { unreachable } from './connect-errors';
+import type { Connection } from './connection';
+import { SessionRefused } from './connection';
+import { createConnector } from './connector';
+import type { IdentityOptions } from './identity';
 import type { ExecOptions, ExecResult, SshTarget, Transport, TransportPool } from './transport';
 
 /** Longer than any pause between two steps on a node, and shorter than what firewalls forget. */
@@ -8,20 +11,21 @@ const IDLE_MS = 60_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-export interface PoolOptions {
-  /** Directory of the private keys that `ssh.identity` names. */
-  keyDir: string;
+export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
   connectTimeoutMs?: number;
   /** Unused connections are closed after this long. Default: 60 s. */
   idleMs?: number;
   /** For tests. */
-  connect?: (target: SshTarget, options: ConnectOptions) => Promise<Connection>;
+  connect?: (target: SshTarget) => Promise<Connection>;
 }
 
 interface Entry {
   connection: Promise<Connection>;
+  opened: Connection | null;
   users: number;
+  /** Commands in flight, each settled when its end is known. */
+  running: Set<Promise<unknown>>;
   idle: NodeJS.Timeout | undefined;
 }
 
@@ -32,13 +36,14 @@ export function createTransportPool(options: PoolOptions): TransportPool {
 class Pool implements TransportPool {
   private readonly entries = new Map<string, Entry>();
   private readonly open: (target: SshTarget) => Promise<Connection>;
+  private readonly closeConnector: () => void;
   private readonly idleMs: number;
 
-  constructor(options: PoolOptions) {
-    const connectOptions = { keyDir: options.keyDir, connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS };
-    const open = options.connect ?? connect;
-    this.open = (target) => open(target, connectOptions);
-    this.idleMs = options.idleMs ?? IDLE_MS;
+  constructor({ connectTimeoutMs = CONNECT_TIMEOUT_MS, idleMs = IDLE_MS, connect, ...identities }: PoolOptions) {
+    const connector = createConnector({ ...identities, connectTimeoutMs }, idleMs);
+    this.open = connect ?? ((target) => connector.connect(target));
+    this.closeConnector = () => connector.close();
+    this.idleMs = idleMs;
   }
 
   transport(target: SshTarget): Transport {
@@ -50,17 +55,20 @@ class Pool implements TransportPool {
 
   close(): void {
     for (const key of this.entries.keys()) this.drop(key);
+    this.closeConnector();
   }
 
   private async exec(target: SshTarget, command: string, options: ExecOptions = {}): Promise<ExecResult> {
     options.signal?.throwIfAborted();
     const key = keyOf(target);
+    // Not every transport hears at once that its connection is gone.
+    if (this.entries.get(key)?.opened?.closed === true) this.drop(key);
     const entry = this.entries.get(key) ?? this.add(key, target);
     entry.users += 1;
     clearTimeout(entry.idle);
     try {
       const connection = await entry.connection;
-      return await connection.exec(command, options);
+      return await this.runOn(entry, connection, target, command, options);
     } finally {
       entry.users -= 1;
       if (entry.users === 0 && this.entries.get(key) === entry) {
@@ -71,13 +79,49 @@ class Pool implements TransportPool {
     }
   }
 
+  /** With MaxSessions 1 a second command at the same time is refused: it waits for the first. */
+  private async runOn(
+    entry: Entry,
+    connection: Connection,
+    target: SshTarget,
+    command: string,
+    options: ExecOptions,
+  ): Promise<ExecResult> {
+    for (;;) {
+      const running = connection.exec(command, options);
+      entry.running.add(running);
+      try {
+        return await running;
+      } catch (error) {
+        if (!(error instanceof SessionRefused)) throw error;
+        entry.running.delete(running);
+        options.signal?.throwIfAborted();
+        if (entry.running.size === 0) {
+          throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
+        }
+        await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
+      } finally {
+        entry.running.delete(running);
+      }
+    }
+  }
+
   private add(key: string, target: SshTarget): Entry {
-    const entry: Entry = { connection: this.open(target), users: 0, idle: undefined };
+    const entry: Entry = {
+      connection: this.open(target),
+      opened: null,
+      users: 0,
+      running: new Set(),
+      idle: undefined,
+    };
     const forget = (): void => {
       clearTimeout(entry.idle);
       if (this.entries.get(key) === entry) this.entries.delete(key);
     };
-    entry.connection.then((connection) => connection.onClose(forget), forget);
+    entry.connection.then((connection) => {
+      entry.opened = connection;
+      connection.onClose(forget);
+    }, forget);
     this.entries.set(key, entry);
     return entry;
   }
@@ -96,6 +140,6 @@ class Pool implements TransportPool {
 
 /** Everything that decides who is talked to and how: another key, user or trusted host key is another connection. */
 function keyOf(target: SshTarget): string {
-  const { user, host, port, identity, hostKeys } = target;
-  return JSON.stringify([user, host, port, identity, ...hostKeys]);
+  const { user, host, port, identity, hostKeys, transport = 'builtin', jump = [] } = target;
+  return JSON.stringify([user, host, port, identity, hostKeys, transport, jump]);
 }

@@ -1,20 +1,18 @@
 /** Reading a machine's host key without logging in, for the enrolment of new nodes. */
+import type { Duplex } from 'node:stream';
 import { Client } from 'ssh2';
 import { classifyConnectError } from './connect-errors';
-import type { PinnedKey } from './host-keys';
-import { ALL_HOST_KEY_ALGORITHMS, fingerprint, hostKeyType, pinnedAlgorithms } from './host-keys';
+import type { OfferedKey, PinnedKey } from './host-keys';
+import { ALL_HOST_KEY_ALGORITHMS, offeredKey, pinnedAlgorithms } from './host-keys';
 
-export interface ScannedHostKey {
-  type: string;
+export interface ScannedHostKey extends OfferedKey {
   base64: string;
-  /** `SHA256:...` as OpenSSH shows it. */
-  fingerprint: string;
 }
 
 /**
  * The host key a machine proves to hold, Ed25519 if it has one. Ends right after the key exchange. What it says is not
  * trusted by anybody yet. With `known` keys it is asked for a key of their types only, so that the answer can be
- * compared with them.
+ * compared with them. `route` may hold a stream that leads to the machine.
  *
  * @throws OspatchError `Unreachable`
  */
@@ -23,6 +21,7 @@ export async function scanHostKey(
   port: number,
   timeoutMs: number,
   known: readonly PinnedKey[] = [],
+  route: { sock?: Duplex } = {},
 ): Promise<ScannedHostKey> {
   const algorithms = known.length === 0 ? ALL_HOST_KEY_ALGORITHMS : pinnedAlgorithms(known);
   const client = new Client();
@@ -31,6 +30,7 @@ export async function scanHostKey(
     client.on('error', resolve);
     client.once('close', () => resolve(new Error('it closed the connection')));
     client.connect({
+      ...route,
       host,
       port,
       username: 'ospatch',
@@ -45,8 +45,7 @@ export async function scanHostKey(
     });
   });
   client.destroy();
-  if (key !== undefined)
-    return { type: hostKeyType(key), base64: key.toString('base64'), fingerprint: fingerprint(key) };
+  if (key !== undefined) return { ...offeredKey(key), base64: key.toString('base64') };
   const target = { name: host, host, port, user: '', identity: '', hostKeys: [] };
-  throw classifyConnectError(target, failure);
+  throw classifyConnectError(target, failure, '');
 }

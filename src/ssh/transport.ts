@@ -1,16 +1,26 @@
 /** Running commands on a machine over SSH. Knows nothing of patching. */
 
 /** Where to log in, and whom to trust there. Holds a reference to a key, never a key. */
-export interface SshTarget {
-  /** What messages call the machine. */
-  name: string;
+export interface SshEndpoint {
   host: string;
   port: number;
   user: string;
   /** A bare file name in the worker's key directory, or `agent`. */
   identity: string;
-  /** Trusted host keys, each `TYPE BASE64`. None means that nothing is trusted. */
+  /**
+   * Trusted host keys, each `TYPE BASE64`; with `@cert-authority` in front the key of an authority, with `@revoked` one
+   * that is never accepted. None means that nothing is trusted.
+   */
   hostKeys: readonly string[];
+}
+
+export interface SshTarget extends SshEndpoint {
+  /** What messages call the machine. */
+  name: string;
+  /** Machines to go through, the one that is reached first in front. */
+  jump?: readonly SshEndpoint[];
+  /** Default: `builtin`. */
+  transport?: 'builtin' | 'openssh';
 }
 
 export interface ExecOptions {

@@ -23,7 +23,7 @@ describe('src/ssh/identity', () => {
     else process.env['SSH_AUTH_SOCK'] = agentBefore;
   });
 
-  const resolve = (identity: string) => resolveIdentity(identity, 'ospatch', keys.dir);
+  const resolve = (identity: string) => resolveIdentity(identity, 'ospatch', { keyDir: keys.dir });
 
   it('offers the key of a file in the key directory and nothing else', async () => {
     expect(await resolve('good')).toMatchObject({ type: 'publickey', username: 'ospatch' });

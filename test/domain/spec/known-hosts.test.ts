@@ -69,7 +69,7 @@ describe('domain/known-hosts', () => {
     expect(hostKeysFor(`h ${KEY}\n@revoked * ${KEY}\nh ${OTHER_KEY}`, 'h', 22, hmacSha1)).toEqual({
       keys: [OTHER_KEY],
       revoked: [KEY],
-      certAuthority: false,
+      authorities: [],
     });
     expect(hostKeysFor(`h ${KEY}\n@revoked other ${KEY}`, 'h', 22, hmacSha1)).toMatchObject({
       keys: [KEY],
@@ -77,11 +77,11 @@ describe('domain/known-hosts', () => {
     });
   });
 
-  it('tells that a certificate authority is trusted, without taking its key', () => {
+  it('keeps the key of a certificate authority apart from host keys', () => {
     expect(hostKeysFor(`@cert-authority *.x ${KEY}`, 'a.x', 22, hmacSha1)).toEqual({
       keys: [],
       revoked: [],
-      certAuthority: true,
+      authorities: [KEY],
     });
   });
 

@@ -1,0 +1,101 @@
+/** Connections to jump hosts, each shared by everything that is reached through it. */
+import type { Connection } from './connection';
+import { Semaphore } from './semaphore';
+import type { SshEndpoint, SshTarget } from './transport';
+
+/** Below the ten unauthenticated connections and ten sessions that an sshd allows by default. */
+const OPENINGS_AT_ONCE = 8;
+
+/** One way to make connections; `via` is one of its own, or null for a direct connection. */
+export interface Driver<C extends Connection> {
+  connect(target: SshTarget, via: C | null): Promise<C>;
+  /** Removes what ended connections may have left. */
+  close(): void;
+}
+
+interface Hop<C extends Connection> {
+  connection: Promise<C>;
+  opened: C | null;
+  users: number;
+  idle: NodeJS.Timeout | undefined;
+  openings: Semaphore;
+}
+
+export class JumpHosts<C extends Connection> {
+  private readonly hops = new Map<string, Hop<C>>();
+
+  constructor(
+    private readonly driver: Driver<C>,
+    private readonly idleMs: number,
+  ) {}
+
+  /**
+   * Connects to `target` through its jump hosts. A failure names the machine that failed.
+   *
+   * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
+   */
+  async connect(target: SshTarget): Promise<C> {
+    const { jump = [], ...direct } = target;
+    if (jump.length === 0) return this.driver.connect(direct, null);
+    const hop = this.use(jump);
+    try {
+      const via = await hop.connection;
+      const connection = await hop.openings.run(() => this.driver.connect(direct, via));
+      connection.onClose(() => this.release(jump, hop));
+      return connection;
+    } catch (error) {
+      this.release(jump, hop);
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const hop of this.hops.values()) {
+      clearTimeout(hop.idle);
+      hop.opened?.end();
+    }
+    this.hops.clear();
+  }
+
+  private use(chain: readonly SshEndpoint[]): Hop<C> {
+    const key = JSON.stringify(chain);
+    const known = this.hops.get(key);
+    const hop = known === undefined || known.opened?.closed === true ? this.add(key, chain) : known;
+    hop.users += 1;
+    clearTimeout(hop.idle);
+    return hop;
+  }
+
+  private add(key: string, chain: readonly SshEndpoint[]): Hop<C> {
+    const last = chain[chain.length - 1] as SshEndpoint;
+    const target = { ...last, name: `the jump host ${last.host}`, jump: chain.slice(0, -1) };
+    const hop: Hop<C> = {
+      connection: this.connect(target),
+      opened: null,
+      users: 0,
+      idle: undefined,
+      openings: new Semaphore(OPENINGS_AT_ONCE),
+    };
+    const forget = (): void => {
+      clearTimeout(hop.idle);
+      if (this.hops.get(key) === hop) this.hops.delete(key);
+    };
+    hop.connection.then((connection) => {
+      hop.opened = connection;
+      connection.onClose(forget);
+    }, forget);
+    this.hops.set(key, hop);
+    return hop;
+  }
+
+  private release(chain: readonly SshEndpoint[], hop: Hop<C>): void {
+    hop.users -= 1;
+    if (hop.users > 0) return;
+    hop.idle = setTimeout(() => {
+      const key = JSON.stringify(chain);
+      if (this.hops.get(key) === hop) this.hops.delete(key);
+      hop.opened?.end();
+    }, this.idleMs);
+    hop.idle.unref();
+  }
+}

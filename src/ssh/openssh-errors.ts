@@ -1,0 +1,74 @@
+/** What the log of the OpenSSH client says about a failed login, turned once into an `OspatchError`. */
+import type { OspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+import { authFailed, mismatch, unreachable } from './connect-errors';
+import { fingerprint } from './host-keys';
+import { unavailable } from './identity';
+import type { SshTarget } from './transport';
+
+const MAX_REASON = 200;
+
+/** Reasons a person can act on. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/Could not resolve hostname/, 'the name cannot be resolved'],
+  [
+    /stdio forwarding failed|stdio forward request failed|open failed: connect failed/,
+    'its jump host cannot connect to it',
+  ],
+  [/Connection refused/, 'the connection was refused'],
+  [/No route to host/, 'there is no route to the host'],
+  [/Network is unreachable/, 'the network is not reachable'],
+  [/Connection timed out|Operation timed out|not responding/, 'it does not answer'],
+  [/Connection reset by/, 'the connection was reset'],
+  [/Connection closed by|kex_exchange_identification|banner exchange/, 'it closed the connection during the login'],
+];
+
+/** `log` is the client's own log at DEBUG1, `banner` what the host said before the login. */
+export function classifyOpensshFailure(target: SshTarget, log: string, banner: string): OspatchError {
+  if (/Host key verification failed|no matching host key type found/.test(log)) {
+    return mismatch(target, trustedKeys(target), offeredKey(log));
+  }
+  if (/^Load key .*: |signing failed.*agent refused|Could not open a connection to your authentication/m.test(log)) {
+    const why = /(?:Load key .*?|signing failed for \S+ .*?): (.{1,100})$/m.exec(log)?.[1] ?? 'it cannot sign';
+    return unavailable(
+      `the key "${target.identity}" of the worker cannot be used by the OpenSSH client: ${plainText(why, MAX_REASON)}`,
+      'try it by hand as the user the worker runs as',
+    );
+  }
+  const denied = /Permission denied \(|Too many authentication failures/.test(log);
+  const disconnected = /Received disconnect from .*?:\d+: (.{1,300})$/m.exec(log)?.[1];
+  if (denied || (disconnected !== undefined && /Access denied for user/.test(disconnected))) {
+    return authFailed(target, `${banner} ${disconnected ?? ''}`);
+  }
+  const unable = /Unable to negotiate with .*?: (.{1,200})$/m.exec(log)?.[1];
+  if (unable !== undefined)
+    return unreachable(target, `it and the OpenSSH client disagree: ${plainText(unable, MAX_REASON)}`);
+  const known = REASONS.find(([pattern]) => pattern.test(log))?.[1];
+  return unreachable(target, known ?? (plainText(lastWords(log), MAX_REASON) || 'the OpenSSH client gave no reason'));
+}
+
+/** Types and fingerprints of what the target trusts, for people. */
+function trustedKeys({ hostKeys }: SshTarget): string {
+  const trusted = hostKeys.filter((entry) => !entry.startsWith('@revoked'));
+  return trusted
+    .map((entry) => {
+      const [base64 = '', type] = entry.split(/\s+/).reverse().slice(0, 2);
+      const authority = entry.startsWith('@cert-authority') ? 'a certificate of the authority ' : '';
+      return `${authority}${type} ${fingerprint(Buffer.from(base64, 'base64'))}`;
+    })
+    .join(' or ');
+}
+
+function offeredKey(log: string): string {
+  const [, type, print] = /Server host (?:key|certificate): (\S+) (SHA256:[A-Za-z0-9+/]+)/.exec(log) ?? [];
+  if (type === undefined || print === undefined) return 'no key of that type';
+  const invalid = /Certificate invalid: (.{1,100})$/m.exec(log)?.[1];
+  const why = /REVOKED/.test(log) ? ', which is revoked' : invalid === undefined ? '' : ` (certificate ${invalid})`;
+  return `${plainText(type, 60)} ${print}${plainText(why, MAX_REASON)}`;
+}
+
+/** The last line that is no debugging. */
+function lastWords(log: string): string {
+  const lines = log.split('\n').filter((line) => line.trim() !== '' && !/^debug\d: /.test(line));
+  return lines.at(-1) ?? '';
+}
