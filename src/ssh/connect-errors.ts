@@ -34,38 +34,50 @@ export function unreachable(target: SshTarget, reason: string, cause?: unknown):
 }
 
 /**
- * The login was refused. `said` is what the host said about it: its banner and its reason for closing, both hostile.
- * While a machine boots or goes down it lets nobody but root in, and that passes.
+ * What the host itself says about a login that failed, when that is the reason: the account, or a machine that boots or
+ * goes down and lets nobody but root in, which passes. Null when it says nothing that is understood. `said` is hostile.
  */
-export function authFailed(target: SshTarget, said: string, cause?: unknown): OspatchError {
-  const words = plainText(said, MAX_SAID).replace(/\.$/, '');
-  if (/system is (?:booting up|going down)|pam_nologin/i.test(said)) {
+export function accountRefused(target: SshTarget, said: string, cause?: unknown): OspatchError | null {
+  const words = wordsOf(said);
+  if (/system is (?:booting up|going down)/i.test(said)) {
     return unreachable(target, `it lets nobody log in now; it says: ${words}`, cause);
   }
-  const quoted = words === '' ? '' : ` It says: ${words}.`;
-  const closed = /by PAM account|(?:account|password) has expired|account is (?:locked|disabled)/i.test(said);
+  if (!/by PAM account|(?:account|password) has expired|account is (?:locked|disabled)/i.test(said)) return null;
   return new OspatchError(
-    closed
-      ? {
-          type: 'AuthFailed',
-          message: `${describe(target)} accepts the key, but not the account ${target.user}.${quoted}`,
-          remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${target.user}`,
-        }
-      : {
-          type: 'AuthFailed',
-          message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}.${quoted}`,
-          remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
-        },
+    {
+      type: 'AuthFailed',
+      message: `${describe(target)} accepts the key, but not the account ${target.user}. It says: ${words}.`,
+      remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${target.user}`,
+    },
     { cause },
   );
+}
+
+/** No key was accepted. `said` is the banner of the host, which is hostile. */
+export function authFailed(target: SshTarget, said: string, cause?: unknown): OspatchError {
+  const words = wordsOf(said);
+  return new OspatchError(
+    {
+      type: 'AuthFailed',
+      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}.${words === '' ? '' : ` It says: ${words}.`}`,
+      remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
+    },
+    { cause },
+  );
+}
+
+function wordsOf(said: string): string {
+  return plainText(said, MAX_SAID).replace(/\.$/, '');
 }
 
 /** Classifies an `error` event that came before the login was complete. `banner` is what the host said before it. */
 export function classifyConnectError(target: SshTarget, error: Error, banner: string): OspatchError {
   const level = 'level' in error ? String(error.level) : '';
   const code = 'code' in error ? String(error.code) : '';
-  // The one refusal that comes as a disconnect in the middle of the login.
-  if (/^Access denied for user/.test(error.message)) return authFailed(target, `${banner} ${error.message}`, error);
+  // Some refusals come as an end of the connection in the middle of the login.
+  const reason = error.message.startsWith('Access denied') ? ` ${error.message}` : '';
+  const refused = accountRefused(target, `${banner.trim()}${reason}`, error);
+  if (refused !== null) return refused;
   switch (level) {
     case 'client-authentication':
       return authFailed(target, banner, error);

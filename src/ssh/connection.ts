@@ -18,6 +18,8 @@ const KEEPALIVE_COUNT = 3;
 export const DEFAULT_EXEC_TIMEOUT_MS = 60_000;
 export const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 
+const CLOSED = 'it closed the connection during the login';
+
 /** As much of what a host says before the login as is looked at. */
 const MAX_BANNER_CHARS = 4_000;
 
@@ -75,7 +77,7 @@ export async function connect(
     client.once('ready', () => resolve(undefined));
     // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
     client.on('error', resolve);
-    client.once('close', () => resolve(new Error('it closed the connection during the login')));
+    client.once('close', () => resolve(new Error(CLOSED)));
     client.on('banner', (text) => {
       banner = (banner + text).slice(0, MAX_BANNER_CHARS);
     });

@@ -23,6 +23,8 @@ import type { ExecOptions, ExecResult, SshTarget } from './transport';
 
 /** Exit code of the client for its own failures, and of any command that likes it. */
 const EX_SSH = 255;
+/** The client refuses a key file that others can read, a public one too. */
+const PRIVATE = { mode: 0o600 };
 const MAX_LOG_BYTES = 64 * 1024;
 /** The client gives up by itself before this; it is for a jump host that does not. */
 const GRACE_MS = 5_000;
@@ -43,7 +45,7 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     try {
       const login = await this.prepareIdentity(target, files);
       agent = login.agent;
-      writeFileSync(files.knownHosts, knownHosts);
+      writeFileSync(files.knownHosts, knownHosts, PRIVATE);
       const config = renderConfig({
         endpoint: target,
         identity: login.identity,
@@ -52,8 +54,8 @@ export class OpensshDriver implements Driver<OpensshConnection> {
         jumpControlPath: via?.files.socket ?? null,
         connectTimeoutSeconds: Math.max(1, Math.ceil(this.options.connectTimeoutMs / 1000)),
       });
-      writeFileSync(files.config, config);
-      await logIn(target, files, this.options.connectTimeoutMs);
+      writeFileSync(files.config, config, PRIVATE);
+      await logIn(target, files, this.options.connectTimeoutMs, via?.target ?? null);
       const connection = new OpensshConnection(target, files);
       this.open.add(connection);
       connection.onClose(() => this.open.delete(connection));
@@ -79,7 +81,7 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     if (source.kind === 'agent') return { identity: source };
     const { file, key, encrypted } = source;
     if (!encrypted || key === null) return { identity: { kind: 'file', file: path.resolve(file) } };
-    writeFileSync(files.publicKey, `${key.type} ${key.getPublicSSH().toString('base64')}\n`);
+    writeFileSync(files.publicKey, `${key.type} ${key.getPublicSSH().toString('base64')}\n`, PRIVATE);
     const certificate = path.resolve(`${file}-cert.pub`);
     const agent = await startPrivateAgent(files.agent, key);
     const held = { kind: 'held', file: files.publicKey, socket: files.agent } as const;
@@ -115,10 +117,13 @@ class ClientFiles {
 }
 
 /** Starts the master, which goes to the background once it has logged in. */
-async function logIn(target: SshTarget, files: ClientFiles, timeoutMs: number): Promise<void> {
+async function logIn(target: SshTarget, files: ClientFiles, timeoutMs: number, jump: SshTarget | null): Promise<void> {
   const said = openSync(files.said, 'w', 0o600);
   const args = ['-F', files.config, '-E', files.log, '-o', 'LogLevel=DEBUG1', '-o', 'ControlMaster=yes', '-f', '-N'];
-  const child = spawn('ssh', [...args, '--', ALIAS], { stdio: ['ignore', 'ignore', said] });
+  const child = spawn('ssh', [...args, '--', ALIAS], {
+    env: clientEnvironment(),
+    stdio: ['ignore', 'ignore', said],
+  });
   closeSync(said);
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs + GRACE_MS);
   const end = await new Promise<number | null | Error>((resolve) => {
@@ -126,7 +131,7 @@ async function logIn(target: SshTarget, files: ClientFiles, timeoutMs: number): 
     child.once('exit', resolve);
   });
   clearTimeout(timer);
-  if (end instanceof Error) throw noClient(end);
+  if (typeof end === 'object' && end !== null) throw noClient(end);
   if (end === 0 && existsSync(files.socket)) {
     // The master keeps both open, and nobody reads them any more.
     rmSync(files.log, { force: true });
@@ -134,7 +139,7 @@ async function logIn(target: SshTarget, files: ClientFiles, timeoutMs: number): 
     return;
   }
   if (end === null) throw unreachable(target, 'it does not answer');
-  throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said));
+  throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
 }
 
 export class OpensshConnection implements Connection {
@@ -142,7 +147,7 @@ export class OpensshConnection implements Connection {
   private readonly listeners = new Set<() => void>();
 
   constructor(
-    private readonly target: SshTarget,
+    readonly target: SshTarget,
     readonly files: ClientFiles,
   ) {}
 
@@ -159,7 +164,7 @@ export class OpensshConnection implements Connection {
   end(): void {
     if (this.ended) return;
     this.told();
-    const client = spawn('ssh', this.exitArguments(), { stdio: 'ignore', timeout: GRACE_MS });
+    const client = spawn('ssh', this.exitArguments(), { env: clientEnvironment(), stdio: 'ignore', timeout: GRACE_MS });
     const clean = (): void => rmSync(this.files.dir, { recursive: true, force: true });
     client.once('error', clean);
     client.once('exit', clean);
@@ -170,7 +175,7 @@ export class OpensshConnection implements Connection {
   endNow(): void {
     if (this.ended) return;
     this.told();
-    spawnSync('ssh', this.exitArguments(), { stdio: 'ignore', timeout: GRACE_MS });
+    spawnSync('ssh', this.exitArguments(), { env: clientEnvironment(), stdio: 'ignore', timeout: GRACE_MS });
     rmSync(this.files.dir, { recursive: true, force: true });
   }
 
@@ -195,7 +200,7 @@ export class OpensshConnection implements Connection {
     const settings = ['LogLevel=DEBUG2', 'ControlMaster=no', 'ProxyCommand=false'].flatMap((one) => ['-o', one]);
     const args = ['-F', this.files.config, '-E', log, ...settings, ALIAS, '--', command];
     try {
-      const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+      const child = spawn('ssh', args, { env: clientEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
       const end = await this.follow(child, options);
       if (end.code === EX_SSH || end.code === null) this.checkEnd(readLog(log));
       return end;
@@ -248,6 +253,11 @@ export class OpensshConnection implements Connection {
       });
     });
   }
+}
+
+/** Nobody is asked for anything, and messages are in the language that is read here. */
+function clientEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' };
 }
 
 function readLog(file: string): string {

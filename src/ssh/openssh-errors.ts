@@ -1,7 +1,7 @@
 /** What the log of the OpenSSH client says about a failed login, turned once into an `OspatchError`. */
 import type { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
-import { authFailed, mismatch, unreachable } from './connect-errors';
+import { accountRefused, authFailed, describe, mismatch, unreachable } from './connect-errors';
 import { fingerprint } from './host-keys';
 import { unavailable } from './identity';
 import type { SshTarget } from './transport';
@@ -11,10 +11,6 @@ const MAX_REASON = 200;
 /** Reasons a person can act on. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/Could not resolve hostname/, 'the name cannot be resolved'],
-  [
-    /stdio forwarding failed|stdio forward request failed|open failed: connect failed/,
-    'its jump host cannot connect to it',
-  ],
   [/Connection refused/, 'the connection was refused'],
   [/No route to host/, 'there is no route to the host'],
   [/Network is unreachable/, 'the network is not reachable'],
@@ -23,8 +19,13 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/Connection closed by|kex_exchange_identification|banner exchange/, 'it closed the connection during the login'],
 ];
 
-/** `log` is the client's own log at DEBUG1, `banner` what the host said before the login. */
-export function classifyOpensshFailure(target: SshTarget, log: string, banner: string): OspatchError {
+/** `log` is the client's own log at DEBUG1, `banner` what the host said before the login, `jump` what led there. */
+export function classifyOpensshFailure(
+  target: SshTarget,
+  log: string,
+  banner: string,
+  jump: SshTarget | null,
+): OspatchError {
   if (/Host key verification failed|no matching host key type found/.test(log)) {
     return mismatch(target, trustedKeys(target), offeredKey(log));
   }
@@ -35,14 +36,17 @@ export function classifyOpensshFailure(target: SshTarget, log: string, banner: s
       'try it by hand as the user the worker runs as',
     );
   }
-  const denied = /Permission denied \(|Too many authentication failures/.test(log);
-  const disconnected = /Received disconnect from .*?:\d+: (.{1,300})$/m.exec(log)?.[1];
-  if (denied || (disconnected !== undefined && /Access denied for user/.test(disconnected))) {
-    return authFailed(target, `${banner} ${disconnected ?? ''}`);
-  }
+  const goodbye = /Received disconnect from .*?: (Access denied .{1,200})$/m.exec(log)?.[1] ?? '';
+  const refused = accountRefused(target, `${banner.trim()} ${goodbye}`.trim());
+  if (refused !== null) return refused;
+  if (/Permission denied \(|Too many authentication failures/.test(log)) return authFailed(target, banner);
   const unable = /Unable to negotiate with .*?: (.{1,200})$/m.exec(log)?.[1];
   if (unable !== undefined)
     return unreachable(target, `it and the OpenSSH client disagree: ${plainText(unable, MAX_REASON)}`);
+  // What the jump host had to say is on no record of this client.
+  if (jump !== null && !log.includes('Remote protocol version')) {
+    return unreachable(target, `${describe(jump)} cannot connect to it`);
+  }
   const known = REASONS.find(([pattern]) => pattern.test(log))?.[1];
   return unreachable(target, known ?? (plainText(lastWords(log), MAX_REASON) || 'the OpenSSH client gave no reason'));
 }

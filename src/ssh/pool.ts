@@ -1,4 +1,5 @@
 /** Connections shared by everything one worker does on a node, so that most calls cost no login. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from './connect-errors';
 import type { Connection } from './connection';
 import { SessionRefused } from './connection';
@@ -10,6 +11,10 @@ import type { ExecOptions, ExecResult, SshTarget, Transport, TransportPool } fro
 const IDLE_MS = 60_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A session that has just ended is counted by the host for a moment longer. */
+const REFUSAL_PAUSE_MS = 100;
+const MAX_REFUSALS = 5;
 
 export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
@@ -87,7 +92,7 @@ class Pool implements TransportPool {
     command: string,
     options: ExecOptions,
   ): Promise<ExecResult> {
-    for (;;) {
+    for (let refusals = 1; ; refusals += 1) {
       const running = connection.exec(command, options);
       entry.running.add(running);
       try {
@@ -96,10 +101,9 @@ class Pool implements TransportPool {
         if (!(error instanceof SessionRefused)) throw error;
         entry.running.delete(running);
         options.signal?.throwIfAborted();
-        if (entry.running.size === 0) {
-          throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
-        }
-        await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
+        if (entry.running.size > 0) await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
+        else if (refusals < MAX_REFUSALS) await sleep(REFUSAL_PAUSE_MS);
+        else throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
       } finally {
         entry.running.delete(running);
       }

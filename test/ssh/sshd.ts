@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { freePorts } from '../../src/dev/host';
@@ -70,6 +70,7 @@ export async function createSshdLab(): Promise<SshdLab> {
     },
     async stop() {
       for (const server of servers) await server.stop();
+      await emptyTree(root);
       await unmount(dir);
       await run.close();
     },
@@ -92,7 +93,8 @@ async function startSshd(root: string, index: number, settings: string[], keyTyp
     'KbdInteractiveAuthentication no',
     'PidFile none',
     'LogLevel VERBOSE',
-    'MaxStartups 100',
+    // Unlike all others, the last one of these counts.
+    ...(settings.some((line) => line.startsWith('MaxStartups')) ? [] : ['MaxStartups 100']),
   ];
   writeFileSync(`${file}-config`, `${config.join('\n')}\n`);
   chmodSync(path.join(root, 'etc/authorized_keys'), 0o644);
@@ -111,18 +113,43 @@ async function startSshd(root: string, index: number, settings: string[], keyTyp
 }
 
 async function stopSshd(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit');
-  const processes = descendants(child.pid ?? 0);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  await ended;
-  for (const pid of processes) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended already.
-    }
+  const sessions = descendants(child.pid ?? 0);
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
   }
+  sessions.forEach(kill);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** Ends what commands have left running in the tree, so that it can be unmounted. */
+async function emptyTree(root: string): Promise<void> {
+  const inTree = (): number[] =>
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => {
+        try {
+          return pid > 0 && readlinkSync(`/proc/${pid}/root`) === root;
+        } catch {
+          return false;
+        }
+      });
+  await waitFor(
+    () => {
+      const left = inTree();
+      left.forEach(kill);
+      return left.length === 0;
+    },
+    { what: 'the end of all processes of the tree', pollMs: 20 },
+  );
 }
 
 function childrenOf(child: ChildProcess): number[] {
@@ -165,10 +192,4 @@ export function on(server: Sshd, more: Partial<SshTarget> = {}): SshTarget {
     hostKeys: [server.hostKey],
     ...more,
   };
-}
-
-/** Removes an identity of the key directory and all that belongs to it. */
-export function forget(lab: SshdLab, name: string): void {
-  for (const suffix of ['', '.pub', '-cert.pub', '.passphrase'])
-    rmSync(path.join(lab.keyDir, name + suffix), { force: true });
 }

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fingerprint } from '../../src/ssh/host-keys';
@@ -23,11 +25,10 @@ function privateDirectories(): string[] {
 describe('src/ssh with a real sshd', () => {
   let lab: SshdLab;
   let server: Sshd;
-  let idKey: string;
 
   beforeAll(async () => {
     lab = await createSshdLab();
-    idKey = lab.key('id', '-t', 'ed25519');
+    lab.key('id', '-t', 'ed25519');
     server = await lab.start();
   });
 
@@ -61,7 +62,8 @@ describe('src/ssh with a real sshd', () => {
 
     it('tells a command that ends with 255 from a client that failed', async () => {
       expect(await run(target(server), 'exit 255')).toMatchObject({ code: 255 });
-      expect(await run(target(server), '-x; exit 255')).toMatchObject({ code: 255 });
+      // Taken as an option of the client, it would print a version and succeed.
+      expect((await run(target(server), '-V')).code).not.toBe(0);
     });
 
     it('carries megabytes both ways and caps what is kept', async () => {
@@ -98,9 +100,7 @@ describe('src/ssh with a real sshd', () => {
 
     it('counts a handshake that MaxStartups drops as out of reach, and comes through later', async () => {
       const busy = await lab.start(['MaxStartups 1']);
-      const { connect } = await import('node:net');
-      const squatter = connect(busy.port, '127.0.0.1');
-      await new Promise((resolve) => squatter.once('data', resolve));
+      const squatter = await waitFor(() => squat(busy.port), { what: 'the only place', pollMs: 20 });
       await expect(run(target(busy))).rejects.toMatchObject({ type: 'Unreachable' });
       squatter.destroy();
       await waitFor(
@@ -154,7 +154,7 @@ describe('src/ssh with a real sshd', () => {
     it.each([
       ['ed25519', ['-t', 'ed25519']],
       ['rsa', ['-t', 'rsa', '-b', '2048']],
-      ['ecdsa', ['-t', 'ecdsa']],
+      ['ecdsa', ['-t', 'ecdsa', '-b', '521']],
     ])('logs in with an encrypted %s key whose passphrase stands in a file beside it', async (type, options) => {
       const name = `${transport}-locked-${type}`;
       lab.key(name, ...options, '-N', 'pass phrase');
@@ -174,7 +174,7 @@ describe('src/ssh with a real sshd', () => {
       const pid = Number(/SSH_AGENT_PID=(\d+)/.exec(started)?.[1]);
       try {
         process.env['SSH_AUTH_SOCK'] = socket;
-        execFileSync('ssh-add', ['-q', path.join(lab.keyDir, 'id')]);
+        execFileSync('ssh-add', ['-q', path.join(lab.keyDir, 'id')], { env: { ...process.env } });
         expect(await user(target(server, { identity: 'agent' }))).toBe('ospatch');
       } finally {
         process.kill(pid);
@@ -269,7 +269,8 @@ describe('src/ssh with a real sshd', () => {
             `the jump host localhost .*expected ssh-ed25519 ${escape(shown(node.hostKey))}, got ssh-ed25519 ${escape(shown(server.hostKey))}`,
           ),
         });
-        expect(node.log()).not.toContain('Connection from');
+        // The one connection is that of whoever looked whether it is up.
+        expect(node.log().match(/Connection from/g)).toHaveLength(1);
       });
 
       it('that do not vouch for the node: the node is verified under its own key', async () => {
@@ -404,7 +405,7 @@ describe('src/ssh with a real sshd', () => {
       await transport.exec('true');
       const [dir = ''] = privateDirectories();
       const base = path.join(tmpdir(), dir);
-      const { mode } = (await import('node:fs')).statSync(base);
+      const { mode } = statSync(base);
       expect((mode & 0o777).toString(8)).toBe('700');
       const pid = Number(
         /pid=(\d+)/.exec(
@@ -432,11 +433,17 @@ describe('src/ssh with a real sshd', () => {
       }
     });
   });
-
-  it('accepts the key of the tests', () => {
-    expect(readFileSync(path.join(lab.root, 'etc/authorized_keys'), 'utf8')).toContain(idKey);
-  });
 });
+
+/** A connection that never logs in and keeps its place; null when there was none. */
+function squat(port: number): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('data', (data) => resolve(data.toString('latin1').startsWith('SSH-') ? socket : null));
+    socket.once('close', () => resolve(null));
+    socket.on('error', () => resolve(null));
+  });
+}
 
 function escape(text: string): string {
   return text.replace(/[+/=]/g, '\\$&');
