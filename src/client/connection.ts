@@ -50,7 +50,8 @@ export async function connect(options: ConnectOptions): Promise<Session> {
       deadlineMs,
     };
   } catch (error) {
-    throw noServer({ address }, error);
+    const { tls } = config.connectionOptions;
+    throw noServer({ address, tls: tls !== undefined && tls !== null && tls !== false }, error);
   }
 }
 

@@ -62,13 +62,22 @@ export function toClientError(error: unknown, context: CallContext): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-export function noServer(context: Pick<CallContext, 'address'>, cause: unknown): OspatchError {
+/** `tls`: whether this side speaks TLS; undefined when that is not known. */
+export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean }, cause: unknown): OspatchError {
+  const { address, tls } = context;
+  const usual = 'start one (`ospatch dev` brings its own), or name yours with --address or TEMPORAL_ADDRESS';
   return new OspatchError(
-    {
-      type: 'NoServer',
-      message: `no Temporal server answers at ${context.address}.`,
-      remedy: 'start one (`ospatch dev` brings its own), or name yours with --address or TEMPORAL_ADDRESS',
-    },
+    tls === true
+      ? {
+          type: 'NoServer',
+          message: `no Temporal server answers at ${address} with TLS, which may be on here only.`,
+          remedy: `for a server without TLS switch it off (TEMPORAL_TLS=false, or tls in the profile); else ${usual}`,
+        }
+      : {
+          type: 'NoServer',
+          message: `no Temporal server answers at ${address}.`,
+          remedy: `${usual}${tls === false ? '; for a server with TLS set TEMPORAL_TLS=true' : ''}`,
+        },
     { cause },
   );
 }

@@ -27,6 +27,8 @@ export interface ActiveRun {
   reason: string | null;
   /** Names in patching order. The specs are the cluster's own: each is large, and one copy of them is enough. */
   nodes: string[];
+  /** Somebody named these nodes in the request. */
+  named?: boolean;
   /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
   removed: string[];
   policy: RunPolicy;
@@ -104,11 +106,16 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   state.spec = spec;
   if (isPatchable(before) && isPatchable(spec)) {
     const known = new Map(state.nodes.map((node) => [node.name, node]));
+    const trust = new Map(before.nodes.map((node) => [node.name, trustKey(node)]));
     state.nodes = spec.nodes.map((node) => {
       const status = known.get(node.name);
       return status === undefined
         ? enter(node, spec)
-        : { ...status, role: node.role, bootPatch: owedNow(status, spec) };
+        : {
+            ...(trust.get(node.name) === trustKey(node) ? status : transition(status, { kind: 'trust-changed' })),
+            role: node.role,
+            bootPatch: owedNow(status, spec),
+          };
     });
     const present = new Set(spec.nodes.map((node) => node.name));
     const gone = (state.run?.nodes ?? []).filter((name) => !present.has(name));
@@ -233,6 +240,11 @@ function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPat
 
 function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'owed' : 'not-asked');
+}
+
+/** What decides whom ospatch takes for this node: its address, its way there and the keys that are trusted on it. */
+function trustKey({ host, hostKeys, ssh }: NodeSpec): string {
+  return canonicalJson({ host, port: ssh.port, hostKeys, jump: ssh.jump ?? [], transport: ssh.transport ?? null });
 }
 
 function scheduleKey(spec: SelfManagedSpec): string {

@@ -1,6 +1,7 @@
 import type { ActiveRun, ClusterState } from './cluster-state';
 import { isPatchable } from './cluster-state';
 import { parseDuration } from './duration';
+import type { NodeStatus } from './node-status';
 import type { RunPolicy, RunTrigger, Tightening } from './run';
 import { orderNodes } from './run';
 import type { NodeSpec, SelfManagedSpec } from './spec';
@@ -37,6 +38,8 @@ export interface RunStart {
   policy: RunPolicy;
   by: string | null;
   reason: string | null;
+  /** Somebody asked for just these nodes. */
+  named?: true;
   /** The window that this run fills, and what is recorded for it. */
   window: { at: string; result: string } | null;
 }
@@ -108,7 +111,7 @@ function decidePatchable(state: ClusterState, spec: SelfManagedSpec, now: number
     return startRun(spec, 'boot', owed, { why: `${owed.length} nodes have entered the cluster` });
   }
 
-  const pending = state.nodes.filter((node) => node.rebootRequired === true).map((node) => node.name);
+  const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
   if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
     return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
   }
@@ -167,6 +170,7 @@ function startRun(
       policy: policyFor(spec, trigger),
       by: more.by ?? null,
       reason: more.reason ?? null,
+      ...(trigger === 'on-demand' && names !== null ? { named: true } : {}),
       window: more.window ?? null,
     },
   };
@@ -196,6 +200,11 @@ function recheckAt(state: ClusterState): number {
   return last + RECHECK_EVERY_MS;
 }
 
+/** Nodes whose reboot by hand is looked for; one in quarantine is not connected to. */
+function waitsForReboot(node: NodeStatus): boolean {
+  return node.rebootRequired === true && node.quarantine === undefined;
+}
+
 function windowAfter(window: string | undefined, now: number): number | null {
   if (window === undefined) return null;
   const at = Date.parse(window);
@@ -216,7 +225,7 @@ function sleep(
   if (nextWindow !== null) wakeUps.push(nextWindow);
   if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
   const waiting = state.run === null && state.paused === null;
-  if (waiting && !around.rechecking && state.nodes.some((node) => node.rebootRequired === true)) {
+  if (waiting && !around.rechecking && state.nodes.some(waitsForReboot)) {
     wakeUps.push(recheckAt(state));
   }
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };

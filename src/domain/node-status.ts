@@ -1,4 +1,4 @@
-import type { ErrorInfo } from './errors';
+import type { ErrorInfo, ErrorType } from './errors';
 import type { NodeRole } from './spec';
 import { plainText } from './text';
 
@@ -47,6 +47,11 @@ export interface NodeStatus {
   packageSetDigest: string | null;
   lastCheckedTime: string | null;
   lastError: NodeError | null;
+  /**
+   * The host-key mismatch after which the node is not connected to by itself, until what it is trusted by has changed or
+   * somebody asks for this very node. Absent: not in quarantine.
+   */
+  quarantine?: NodeError;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
@@ -81,7 +86,8 @@ export type NodeEvent =
   | { kind: 'started' }
   | { kind: 'lost'; error: NodeError }
   | { kind: 'settled'; settled: NodeSettled }
-  | { kind: 'read'; reading: NodeReading };
+  | { kind: 'read'; reading: NodeReading }
+  | { kind: 'trust-changed' };
 
 export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch): NodeStatus {
   return {
@@ -114,7 +120,13 @@ export function transition(status: NodeStatus, event: NodeEvent): NodeStatus {
       return afterReading(status, event.reading);
     case 'settled':
       return afterPatch(status, event.settled);
+    case 'trust-changed':
+      return released(status);
   }
+}
+
+function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
+  return status;
 }
 
 /** Cuts an error down to what a status keeps. */
@@ -146,15 +158,34 @@ function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
 }
 
 function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
-  const known = settled.reading === null ? status : withReading(status, settled.reading);
+  const read = settled.reading === null ? status : withReading(status, settled.reading);
+  const known = afterConnecting(read, settled);
+  const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
-    state: stateAfter(settled, known.rebootRequired === true),
+    state: isShutOut ? 'failed' : stateAfter(settled, known.rebootRequired === true),
     lastOutcome: settled.outcome,
     bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
-    lastError: settled.error,
+    lastError: known.quarantine ?? settled.error,
   };
+}
+
+/** How a node patch may end without having found out whose host key it is. */
+const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
+  'Unreachable',
+  'Lost',
+  'IdentityUnavailable',
+  'Cancelled',
+  'Internal',
+]);
+
+/** A node that shows another host key goes into quarantine; one that showed the trusted one is out of it. */
+function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: NodeSettled): NodeStatus {
+  // Without a workflow of its own the node was not connected to, and nothing new is known.
+  if (workflowRunId === null || outcome === 'not-tried' || outcome === 'skipped') return status;
+  if (error?.type === 'HostKeyMismatch') return { ...status, quarantine: toNodeError(error) };
+  return error !== null && PROVES_NOTHING.has(error.type) ? status : released(status);
 }
 
 function stateAfter(settled: NodeSettled, rebootOwed: boolean): NodeState {

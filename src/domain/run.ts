@@ -1,5 +1,5 @@
 import { ERROR_TYPES } from './errors';
-import type { NodeError, NodeReading, NodeSettled } from './node-status';
+import type { NodeError, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { NODE_OUTCOMES, toNodeError } from './node-status';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
 import { MAX_NODES } from './spec';
@@ -44,6 +44,8 @@ export interface RolloutInput {
   resumeFrom: RunCursor | null;
   /** What has been forbidden before the rollout could be told by signal. */
   tightening: Tightening;
+  /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
+  quarantined?: Record<string, NodeError>;
 }
 
 /** The only changes that reach a run in progress; each counts for steps that have not started. */
@@ -127,6 +129,22 @@ export function notTried(node: string, why: string): NodeSettled {
 /** The record of a node that left the spec before its turn. */
 export function skippedBecauseRemoved(node: string): NodeSettled {
   return { ...notTried(node, 'the node was removed from the cluster before its turn.'), outcome: 'skipped' };
+}
+
+/** The record of a node that is not connected to because it showed another host key before. */
+export function leftInQuarantine(node: string, error: NodeError): NodeSettled {
+  const message = `${node} is in quarantine and was not connected to: ${error.message}`;
+  return { ...notTried(node, ''), outcome: 'failed', error: toNodeError({ ...error, message }) };
+}
+
+/**
+ * The nodes of a run that stay in quarantine. A run that somebody asked for by name connects to them: whoever names a
+ * node has looked at it, and its host key is verified all the same.
+ */
+export function quarantinedNodes(nodes: readonly NodeStatus[]): Record<string, NodeError> {
+  return Object.fromEntries(
+    nodes.flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [[name, quarantine]])),
+  );
 }
 
 /** News is sent at most this often: often enough to watch, rarely enough that a long run stays a small history. */

@@ -12,6 +12,7 @@ import { COMMAND_DIR, PROTOCOL, helperScript } from './helper/script';
 import { installHelper } from './install';
 import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
+import { noCommands } from './login-shell';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 
 /** Beyond the wait that was asked for; the slowest answer is `pending` on a small machine. */
@@ -120,6 +121,8 @@ export class RemoteNode {
     const first = await this.exec(command, options);
     const answer = parseAnswer(first.stdout);
     if (answer !== null) return this.complete(answer, first);
+    const refused = noCommands(this.name, this.target.ssh.user, first);
+    if (refused !== null) throw refused;
     await this.bringHelper(first);
     const second = await this.exec(command, options);
     const retried = parseAnswer(second.stdout);

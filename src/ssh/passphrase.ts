@@ -36,18 +36,19 @@ export function parsePassphraseCommand(text: string | undefined): readonly strin
  */
 export async function findPassphrase(
   identity: string,
-  { passphraseCommand }: { passphraseCommand?: readonly string[] },
+  options: { passphraseCommand?: readonly string[]; timeoutMs?: number },
   readFile: () => Promise<Buffer | undefined>,
 ): Promise<Buffer> {
   const stored = await readFile();
   if (stored !== undefined) return withoutLineEnd(stored);
+  const { passphraseCommand, timeoutMs = COMMAND_TIMEOUT_MS } = options;
   if (passphraseCommand === undefined) {
     throw unavailable(
       `the key "${identity}" is encrypted, and the worker has no passphrase for it`,
       `put it into the file ${identity}.passphrase beside the key (mode 0600), set OSPATCH_PASSPHRASE_COMMAND, or use an ssh-agent`,
     );
   }
-  const outcome = await run(passphraseCommand, identity);
+  const outcome = await run(passphraseCommand, identity, timeoutMs);
   if (typeof outcome === 'string') {
     throw unavailable(
       `the key "${identity}" is encrypted, and the passphrase command of the worker ${outcome}`,
@@ -58,11 +59,15 @@ export async function findPassphrase(
 }
 
 /** What the command printed, or why that cannot be used. What it printed is in no message. */
-function run([program = '', ...args]: readonly string[], identity: string): Promise<Buffer | string> {
+function run(
+  [program = '', ...args]: readonly string[],
+  identity: string,
+  timeoutMs: number,
+): Promise<Buffer | string> {
   return new Promise((resolve) => {
     const child = spawn(program, [...args, identity], {
       stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
     const chunks: Buffer[] = [];
@@ -79,7 +84,7 @@ function run([program = '', ...args]: readonly string[], identity: string): Prom
     });
     child.once('close', (code) => {
       if (size > MAX_PASSPHRASE_BYTES) resolve(`prints more than ${MAX_PASSPHRASE_BYTES} bytes`);
-      else if (code === null) resolve(`has not ended within ${COMMAND_TIMEOUT_MS / 1000} s`);
+      else if (code === null) resolve(`has not ended within ${timeoutMs / 1000} s`);
       else if (code !== 0) resolve(`ended with code ${code}`);
       else if (size === 0) resolve('prints nothing');
       else resolve(Buffer.concat(chunks));

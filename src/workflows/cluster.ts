@@ -31,10 +31,10 @@ import type { Decision, RunStart, Surroundings } from '../domain/decide';
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide, tighteningFor } from '../domain/decide';
 import { rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
-import type { NodeSettled } from '../domain/node-status';
+import type { NodeError, NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
-import { notTried, parseNews, skippedBecauseRemoved } from '../domain/run';
+import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved } from '../domain/run';
 import { toStatus } from '../domain/status';
 import { glance, local } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
@@ -217,6 +217,7 @@ class ClusterWork {
       by: start.by,
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
+      ...(start.named ? { named: true } : {}),
       policy: start.policy,
     });
     this.startRollout(run);
@@ -247,6 +248,7 @@ class ClusterWork {
             policy: { ...run.policy },
             resumeFrom: cursor,
             tightening: tighteningFor(this.state, run),
+            ...this.quarantined(run),
           },
         ],
       });
@@ -261,6 +263,13 @@ class ClusterWork {
       (report) => this.rolloutEnded(run, report),
       (failure: unknown) => this.rolloutFailed(run, failure),
     );
+  }
+
+  private quarantined(run: ActiveRun): { quarantined?: Record<string, NodeError> } {
+    if (run.named === true) return {};
+    const names = new Set(run.nodes);
+    const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
+    return Object.keys(quarantined).length === 0 ? {} : { quarantined };
   }
 
   /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */

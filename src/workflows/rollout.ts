@@ -33,6 +33,7 @@ import type {
 } from '../domain/run';
 import {
   NODES_PER_ROLLOUT,
+  leftInQuarantine,
   newsIntervalMs,
   notTried,
   parseLost,
@@ -146,7 +147,7 @@ class RolloutWork {
     for (const node of this.input.nodes) {
       if (settled.has(node.name)) continue;
       await this.budgetIsFree();
-      const skip = this.reasonNotToTry(node);
+      const skip = this.reasonNotToTry(node) ?? this.inQuarantine(node);
       if (skip !== null) {
         this.settle(skip);
         continue;
@@ -211,6 +212,12 @@ class RolloutWork {
     return null;
   }
 
+  /** A failure that was known before the run is on its record, but does not keep the run from the other nodes. */
+  private inQuarantine(node: NodeSpec): NodeSettled | null {
+    const error = this.input.quarantined?.[node.name];
+    return error === undefined ? null : leftInQuarantine(node.name, error);
+  }
+
   /** `not-started`: paused while another workflow still held the node. */
   private async patch(node: NodeSpec, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
     const { cluster, run, trigger, policy } = this.input;
@@ -271,7 +278,8 @@ class RolloutWork {
 
   private settle(settled: NodeSettled): void {
     this.cursor.settled.push(settled);
-    if (settled.outcome === 'failed') this.cursor.failures += 1;
+    const wasKnown = settled.workflowRunId === null && this.input.quarantined?.[settled.node] !== undefined;
+    if (settled.outcome === 'failed' && !wasKnown) this.cursor.failures += 1;
     this.news.push(settled);
     this.changed();
   }

@@ -215,11 +215,34 @@ nodes:
       expect(found.map((problem) => problem.split(': ')[1])).toEqual(['nodes[0].hostKeys', 'nodes[0].nam']);
     });
 
-    it('of a certificate authority are not supported', async () => {
-      write('known_hosts', `@cert-authority * ${KEY}\n`);
-      expect((await problemsIn(bare))[0]).toContain('host certificates are not supported');
+    it('of a certificate authority count for the OpenSSH client only', async () => {
+      write('known_hosts', `@cert-authority * ${KEY}\n@revoked * ${OTHER_KEY}\n`);
+      expect((await problemsIn(bare))[0]).toContain('host certificates need ssh.transport: openssh');
+      const openssh = bare.replace('root', 'root, transport: openssh');
+      expect(await keysOf(openssh)).toEqual([[`@cert-authority ${KEY}`, `@revoked ${OTHER_KEY}`]]);
       write('known_hosts', `@cert-authority * ${KEY}\n10.0.0.12 ${OTHER_KEY}\n`);
       expect(await keysOf(bare)).toEqual([[OTHER_KEY]]);
+      const pinned = (HEADER + NODE).replace(KEY, `@cert-authority ${KEY}`);
+      expect((await problemsIn(pinned))[0]).toContain(
+        'nodes[0].hostKeys: found only certificate authorities, which the builtin transport cannot use',
+      );
+      expect(await keysOf(pinned.replace('root', 'root, transport: openssh'))).toEqual([[`@cert-authority ${KEY}`]]);
+    });
+
+    it('of jump hosts come from the spec or known_hosts, under the name and port of each', async () => {
+      const jump = 'jump: [{host: bastion.example}, {host: 10.1.0.1, port: 2222, user: hop, identity: hop}]';
+      const behind = bare.replace('root', `root, ${jump}`);
+      write('known_hosts', `10.0.0.12 ${KEY}\nbastion.example ${KEY}\n10.1.0.1 ${KEY}\n`);
+      expect((await problemsIn(behind))[0]).toContain(
+        'ssh.jump[1].hostKeys: missing: no host key in the spec, and known_hosts has no entry for [10.1.0.1]:2222',
+      );
+      write('known_hosts', `10.0.0.12 ${KEY}\nbastion.example ${KEY}\n[10.1.0.1]:2222 ${OTHER_KEY}\n`);
+      write('a.yaml', behind);
+      const { specs } = await load('a.yaml');
+      expect(specs[0]?.type === 'self-managed' && specs[0].nodes[0]?.ssh.jump).toEqual([
+        { host: 'bastion.example', port: 22, user: 'root', identity: 'agent', hostKeys: [KEY] },
+        { host: '10.1.0.1', port: 2222, user: 'hop', identity: 'hop', hostKeys: [OTHER_KEY] },
+      ]);
     });
 
     it('that are revoked are never embedded, and refused when pinned', async () => {
@@ -228,6 +251,8 @@ nodes:
       expect((await problemsIn(HEADER + NODE))[0]).toContain(
         'nodes[0].hostKeys[0]: found a key that known_hosts marks as @revoked',
       );
+      const both = (HEADER + NODE).replace(`"${KEY}"`, `"${OTHER_KEY}", "@revoked ${OTHER_KEY}"`);
+      expect((await problemsIn(both))[0]).toContain('found a key that this list marks as @revoked');
     });
 
     it('never come from a file elsewhere', async () => {

@@ -1,4 +1,5 @@
 import { newNodeStatus, transition } from '../../src/domain/node-status';
+import { leftInQuarantine } from '../../src/domain/run';
 import { settled } from '../support/builders';
 
 const node = { ...newNodeStatus('w-1', 'worker', 'owed'), state: 'patching' as const };
@@ -67,5 +68,40 @@ describe('domain/node-status', () => {
   it('does not call a node that was cancelled half-way not tried', () => {
     const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
     expect(after.state).toBe('failed');
+  });
+
+  describe('quarantine', () => {
+    const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+    const shutOut = transition(node, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'failed', reading: null, error: mismatch, workflowRunId: 'r' }),
+    });
+
+    it('begins with another host key and is kept over runs that do not connect to the node', () => {
+      expect(shutOut).toMatchObject({ state: 'failed', quarantine: mismatch, lastError: mismatch });
+      for (const settledAgain of [
+        leftInQuarantine('w-1', mismatch),
+        settled('w-1', { outcome: 'not-tried', reading: null, error: { type: 'Cancelled', message: 'no' } }),
+        settled('w-1', {
+          outcome: 'failed',
+          reading: null,
+          error: { type: 'Unreachable', message: 'gone' },
+          workflowRunId: 'r2',
+        }),
+      ]) {
+        expect(transition(shutOut, { kind: 'settled', settled: settledAgain })).toMatchObject({
+          state: 'failed',
+          quarantine: mismatch,
+          lastError: mismatch,
+        });
+      }
+    });
+
+    it('ends when the trusted keys change, and when the node was logged in to', () => {
+      expect(transition(shutOut, { kind: 'trust-changed' })).not.toHaveProperty('quarantine');
+      const patched = transition(shutOut, { kind: 'settled', settled: settled('w-1', { workflowRunId: 'r2' }) });
+      expect(patched).not.toHaveProperty('quarantine');
+      expect(patched.state).toBe('patched');
+    });
   });
 });

@@ -125,6 +125,45 @@ describe('workflows/cluster', () => {
       });
     }));
 
+  it('leaves a node with another host key alone until its trusted keys change or somebody names it', () =>
+    harness.withWorker(async (cluster) => {
+      const asked = (): number => cluster.nodes.order.filter((name) => name === 'w-1').length;
+      const w1 = (status: ClusterStatus) => status.nodes.find((node) => node.name === 'w-1');
+      const trusting = (key: string) => {
+        const wanted = spec(cluster, { rollout: { order: 'workers-first', onFailure: 'stop' } });
+        return { ...wanted, nodes: wanted.nodes.map((node) => ({ ...node, hostKeys: [key] })) };
+      };
+      const [key, newKey] = [
+        'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g',
+        'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB',
+      ];
+      const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+      cluster.nodes.node('w-1').preflightError = mismatch;
+      await cluster.apply(trusting(key));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
+
+      // Known before, it is on the record of the run, but the others are patched.
+      await cluster.handle.signal('patchNow');
+      const again = await cluster.untilIdle(2);
+      expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
+      expect(w1(again)).toMatchObject({ state: 'failed', lastError: mismatch, quarantine: mismatch });
+      expect(asked()).toBe(1);
+
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect(w1(await cluster.untilIdle(3))).toMatchObject({ state: 'failed', quarantine: mismatch });
+      expect(asked()).toBe(2);
+
+      cluster.nodes.node('w-1').preflightError = null;
+      await cluster.apply(trusting(newKey));
+      expect(w1(await cluster.status())).not.toHaveProperty('quarantine');
+      await cluster.handle.signal('patchNow');
+      const healed = await cluster.untilIdle(4);
+      expect(healed.lastRun).toMatchObject({ outcome: 'succeeded' });
+      expect(w1(healed)).toMatchObject({ state: 'patched', lastError: null });
+      expect(asked()).toBe(3);
+    }));
+
   it('goes on after a failed node when told to', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'no' };

@@ -17,6 +17,7 @@ Examples:
 
 Compare the fingerprints with what the consoles of the nodes show: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is never replaced.
+Jump hosts are read too; a node behind one is not: put its key into the file yourself.
 The exit code is 1 when a node was out of reach or shows another key than the known one.`;
 
 const SCAN_TIMEOUT_MS = 10_000;
@@ -49,11 +50,11 @@ export function registerEnroll(program: Command, context: CliContext): void {
 
 async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[]> {
   const { readKnownHostsFile } = require('../known-hosts-file') as typeof import('../known-hosts-file');
-  const work: { cluster: LoadedCluster; node: NodeSpec; knownHosts: string }[] = [];
+  const work: { cluster: LoadedCluster; machine: Machine; knownHosts: string }[] = [];
   for (const cluster of clusters) {
     if (cluster.spec.type !== 'self-managed') continue;
     const knownHosts = await readKnownHostsFile(cluster.knownHostsPath);
-    work.push(...cluster.spec.nodes.map((node) => ({ cluster, node, knownHosts })));
+    work.push(...machinesOf(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
   }
   const scanned: ScannedNode[] = [];
   let next = 0;
@@ -61,14 +62,14 @@ async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[
     for (let at = next++; at < work.length; at = next++) {
       const item = work[at];
       if (item === undefined) return;
-      const { cluster, node, knownHosts } = item;
-      const found = await scan(node, knownHosts);
+      const { cluster, machine, knownHosts } = item;
+      const found = await scan(machine, knownHosts);
       const { spec, knownHostsPath } = cluster;
       scanned[at] = {
         cluster: spec.name,
-        node: node.name,
-        host: node.host,
-        port: node.ssh.port,
+        node: machine.name,
+        host: machine.host,
+        port: machine.port,
         knownHostsPath,
         found,
       };
@@ -78,23 +79,58 @@ async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[
   return scanned;
 }
 
-async function scan({ host, ssh, hostKeys, name }: NodeSpec, knownHosts: string): Promise<ScannedNode['found']> {
+/** Something with a host key: a node, or a jump host. */
+interface Machine {
+  name: string;
+  host: string;
+  port: number;
+  hostKeys: string[];
+  /** The jump host in front of it, which enrolment does not go through. */
+  behind: string | null;
+}
+
+/** The jump hosts first, each once. */
+function machinesOf(nodes: readonly NodeSpec[]): Machine[] {
+  const hops = new Map<string, Machine>();
+  for (const { jump = [] } of nodes.map(({ ssh }) => ssh)) {
+    for (const [index, { host, port, hostKeys }] of jump.entries()) {
+      const key = JSON.stringify([host, port]);
+      const behind = jump[index - 1]?.host ?? null;
+      if (!hops.has(key)) hops.set(key, { name: `jump host ${host}`, host, port, hostKeys, behind });
+    }
+  }
+  const own = nodes.map(({ name, host, ssh, hostKeys }) => {
+    return { name, host, port: ssh.port, hostKeys, behind: ssh.jump?.at(-1)?.host ?? null };
+  });
+  return [...hops.values(), ...own];
+}
+
+async function scan(
+  { name, host, port, hostKeys, behind }: Machine,
+  knownHosts: string,
+): Promise<ScannedNode['found']> {
   const { scanHostKey } = require('../../ssh/scan-host-key') as typeof import('../../ssh/scan-host-key');
   const { parsePins } = require('../../ssh/host-keys') as typeof import('../../ssh/host-keys');
   const { hostKeysFor } = require('../../domain/known-hosts') as typeof import('../../domain/known-hosts');
+  const { trustsAnything } = require('../../domain/spec-host-keys') as typeof import('../../domain/spec-host-keys');
   const { hmacSha1 } = require('../../client/load-host-keys') as typeof import('../../client/load-host-keys');
+  if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'vouched' };
+  if (behind !== null) {
+    if (trustsAnything(hostKeys, false)) return { state: 'vouched' };
+    const why = `${name} is behind the jump host ${behind}, and \`ospatch enroll\` connects directly only; read its key on its console, or there with ssh-keyscan -p ${port} ${host}, and put it into known_hosts or hostKeys`;
+    return { state: 'unreachable', why };
+  }
   try {
     const pins = parsePins(hostKeys);
-    const anyKey = (): Promise<ScannedHostKey> => scanHostKey(host, ssh.port, SCAN_TIMEOUT_MS);
+    const anyKey = (): Promise<ScannedHostKey> => scanHostKey(host, port, SCAN_TIMEOUT_MS);
     // A machine without any key of the known types ends the connection, and then it matters which one it has.
-    const scanning = pins.length === 0 ? anyKey() : scanHostKey(host, ssh.port, SCAN_TIMEOUT_MS, pins).catch(anyKey);
+    const scanning = pins.length === 0 ? anyKey() : scanHostKey(host, port, SCAN_TIMEOUT_MS, pins).catch(anyKey);
     const { type, base64, fingerprint } = await scanning;
     const key = `${type} ${base64}`;
-    const { revoked } = hostKeysFor(knownHosts, host, ssh.port, hmacSha1);
+    const { revoked } = hostKeysFor(knownHosts, host, port, hmacSha1);
     if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: 'has a host key that is @revoked' };
     if (hostKeys.includes(key)) return { state: 'known', fingerprint };
-    if (hostKeys.length > 0)
-      return { state: 'refused', type, fingerprint, why: 'has another host key than the known one' };
+    if (pins.length > 0) return { state: 'refused', type, fingerprint, why: 'has another host key than the known one' };
     return { state: 'new', type, base64, fingerprint };
   } catch (error) {
     if (!isOspatchError(error)) throw error;

@@ -1,4 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { hostKeysFor } from '../../../src/domain/known-hosts';
 import type { HmacSha1 } from '../../../src/domain/known-hosts';
 import { KEY, OTHER_KEY } from './spec-text';
@@ -83,6 +87,45 @@ describe('domain/known-hosts', () => {
       revoked: [],
       authorities: [KEY],
     });
+  });
+
+  it('finds what ssh-keygen -F finds, in plain and in hashed files', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ospatch-known-'));
+    const file = join(dir, 'known_hosts');
+    const names = ['a.example.com', '10.0.0.1', '[10.0.0.1]:2222', '[a.example.com]:2222', 'fe80::1', '[fe80::1]:2222'];
+    const lines = [
+      ...names.map((name) => `${name} ${KEY}`),
+      `a.example.com,10.0.0.1 ${OTHER_KEY}`,
+      `*.example.com,!b.example.com ${OTHER_KEY}`,
+      `[*.example.com]:2222 ${OTHER_KEY}`,
+      `@revoked 10.0.0.9 ${KEY}`,
+      `@cert-authority *.authority ${KEY}`,
+      `10.0.0.9 ${OTHER_KEY}`,
+    ];
+    const hosts = ['a.example.com', 'b.example.com', '10.0.0.1', '10.0.0.9', 'fe80::1', 'x.authority', 'nowhere'];
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const compare = (): void => {
+      const text = readFileSync(file, 'utf8');
+      for (const host of hosts) {
+        for (const port of [22, 2222]) {
+          const asked = port === 22 ? host : `[${host}]:${port}`;
+          const found = spawnSync('ssh-keygen', ['-F', asked, '-f', file], { encoding: 'utf8' }).stdout;
+          const theirs = found.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+          const plain = theirs
+            .filter((line) => !line.startsWith('@'))
+            .map((line) => line.split(' ').slice(1, 3).join(' '));
+          const { keys, revoked, authorities } = hostKeysFor(text, host, port, hmacSha1);
+          expect([asked, keys]).toEqual([asked, [...new Set(plain)]]);
+          const marked = [...revoked.map(() => '@revoked'), ...authorities.map(() => '@cert-authority')];
+          expect([asked, marked]).toEqual([asked, theirs.flatMap((line) => /^@\S+/.exec(line)?.[0] ?? [])]);
+        }
+      }
+    };
+    compare();
+    spawnSync('ssh-keygen', ['-H', '-f', file]);
+    expect(readFileSync(file, 'utf8')).toContain('|1|');
+    compare();
+    rmSync(dir, { recursive: true });
   });
 
   it('matches a pattern of many stars in no time', () => {
