@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import type { ClusterHistory } from '../../src/domain/messages';
+import type { ClusterHistory, ClusterStatus } from '../../src/domain/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
 import { clusterSpec } from '../support/builders';
 import type { TestCluster } from './harness';
