@@ -206,7 +206,7 @@ class RolloutWork {
     }
     if (this.cancelled) return notTried(node.name, 'the run was cancelled before this node.');
     if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
-      const failed = this.cursor.settled.find((one) => one.outcome === 'failed');
+      const failed = this.cursor.settled.find((one) => one.outcome === 'failed' && !this.isQuarantined(one.node));
       return notTried(node.name, `the run stopped before this node because ${failed?.node ?? 'another node'} failed.`);
     }
     return null;
@@ -216,6 +216,10 @@ class RolloutWork {
   private inQuarantine(node: NodeSpec): NodeSettled | null {
     const error = this.input.quarantined?.[node.name];
     return error === undefined ? null : leftInQuarantine(node.name, error);
+  }
+
+  private isQuarantined(node: string): boolean {
+    return this.input.quarantined?.[node] !== undefined;
   }
 
   /** `not-started`: paused while another workflow still held the node. */
@@ -278,7 +282,7 @@ class RolloutWork {
 
   private settle(settled: NodeSettled): void {
     this.cursor.settled.push(settled);
-    const wasKnown = settled.workflowRunId === null && this.input.quarantined?.[settled.node] !== undefined;
+    const wasKnown = settled.workflowRunId === null && this.isQuarantined(settled.node);
     if (settled.outcome === 'failed' && !wasKnown) this.cursor.failures += 1;
     this.news.push(settled);
     this.changed();

@@ -80,8 +80,8 @@ describe('src/node/remote-node', () => {
     });
     const account = { code: 1, stdout: Buffer.from('This account is currently not available.\n') };
     await expect(node([account, {}]).node.facts()).rejects.toMatchObject({
-      type: 'HelperProtocol',
-      message: expect.stringContaining('This account is currently not available.'),
+      type: 'AuthFailed',
+      message: expect.stringContaining('its login shell is nologin'),
     });
   });
 
