@@ -38,6 +38,8 @@ export interface SpecOptions {
   /** Default: all nodes of the lab. */
   nodes?: string[];
   user?: string;
+  /** More of the cluster's `ssh`, as YAML flow text without braces. */
+  ssh?: string;
 }
 
 export async function startStack(nodes: LabNodeOptions[]): Promise<Stack> {
@@ -91,7 +93,7 @@ function countTransactions(lab: Lab, node: string): number {
   return log.split('\n').filter((line) => line.startsWith('Commandline:') && line.includes('dist-upgrade')).length;
 }
 
-function specText(lab: Lab, { name, patching, nodes, user }: SpecOptions): string {
+function specText(lab: Lab, { name, patching, nodes, user, ssh }: SpecOptions): string {
   const wanted = nodes ?? lab.nodes.map((node) => node.name);
   const lines = wanted.map((one) => {
     const node = lab.node(one);
@@ -102,7 +104,7 @@ function specText(lab: Lab, { name, patching, nodes, user }: SpecOptions): strin
     'apiVersion: ospatch/v1',
     `name: ${name}`,
     `patching: ${patching}`,
-    `ssh: {user: ${user ?? 'ospatch'}, identity: ${lab.keyName}, knownHosts: known_hosts}`,
+    `ssh: {user: ${user ?? 'ospatch'}, identity: ${lab.keyName}, knownHosts: known_hosts${ssh === undefined ? '' : `, ${ssh}`}}`,
     'nodes:',
     ...lines,
     '',
