@@ -6,17 +6,17 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CappedBuffer } from './capped-buffer';
 import { noHostKeys, unreachable } from './connect-errors';
 import type { Connection, ConnectOptions } from './connection';
 import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from './connection';
-import { findIdentity, unavailable } from './identity';
+import { findIdentity } from './identity';
 import type { Driver } from './jump-hosts';
 import type { ClientIdentity } from './openssh-config';
+import { ClientFiles, clientEnvironment, logIn, noClient, readLog } from './openssh-client';
 import { ALIAS, renderConfig, renderKnownHosts } from './openssh-config';
-import { classifyOpensshFailure } from './openssh-errors';
 import { PrivateDirectory } from './private-directory';
 import { startPrivateAgent } from './private-agent';
 import type { ExecOptions, ExecResult, SshTarget } from './transport';
@@ -25,8 +25,7 @@ import type { ExecOptions, ExecResult, SshTarget } from './transport';
 const EX_SSH = 255;
 /** The client refuses a key file that others can read, a public one too. */
 const PRIVATE = { mode: 0o600 };
-const MAX_LOG_BYTES = 64 * 1024;
-/** The client gives up by itself before this; it is for a jump host that does not. */
+/** A master that does not end when it is told ends by itself, when it has been idle for a minute. */
 const GRACE_MS = 5_000;
 
 export class OpensshDriver implements Driver<OpensshConnection> {
@@ -87,59 +86,6 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     const held = { kind: 'held', file: files.publicKey, socket: files.agent } as const;
     return { identity: { ...held, certificate: existsSync(certificate) ? certificate : null }, agent };
   }
-}
-
-/** The files of one connection. Their names are short: the path of a socket has room for about 100 characters. */
-class ClientFiles {
-  readonly config: string;
-  readonly knownHosts: string;
-  readonly socket: string;
-  readonly agent: string;
-  readonly publicKey: string;
-  readonly log: string;
-  readonly said: string;
-  private logs = 0;
-
-  constructor(readonly dir: string) {
-    this.config = path.join(dir, 'config');
-    this.knownHosts = path.join(dir, 'hosts');
-    this.socket = path.join(dir, 's');
-    this.agent = path.join(dir, 'a');
-    this.publicKey = path.join(dir, 'key.pub');
-    this.log = path.join(dir, 'log');
-    this.said = path.join(dir, 'said');
-  }
-
-  nextLog(): string {
-    this.logs += 1;
-    return `${this.log}-${this.logs}`;
-  }
-}
-
-/** Starts the master, which goes to the background once it has logged in. */
-async function logIn(target: SshTarget, files: ClientFiles, timeoutMs: number, jump: SshTarget | null): Promise<void> {
-  const said = openSync(files.said, 'w', 0o600);
-  const args = ['-F', files.config, '-E', files.log, '-o', 'LogLevel=DEBUG1', '-o', 'ControlMaster=yes', '-f', '-N'];
-  const child = spawn('ssh', [...args, '--', ALIAS], {
-    env: clientEnvironment(),
-    stdio: ['ignore', 'ignore', said],
-  });
-  closeSync(said);
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs + GRACE_MS);
-  const end = await new Promise<number | null | Error>((resolve) => {
-    child.once('error', resolve);
-    child.once('exit', resolve);
-  });
-  clearTimeout(timer);
-  if (typeof end === 'object' && end !== null) throw noClient(end);
-  if (end === 0 && existsSync(files.socket)) {
-    // The master keeps both open, and nobody reads them any more.
-    rmSync(files.log, { force: true });
-    rmSync(files.said, { force: true });
-    return;
-  }
-  if (end === null) throw unreachable(target, 'it does not answer');
-  throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
 }
 
 export class OpensshConnection implements Connection {
@@ -253,25 +199,4 @@ export class OpensshConnection implements Connection {
       });
     });
   }
-}
-
-/** Nobody is asked for anything, and messages are in the language that is read here. */
-function clientEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' };
-}
-
-function readLog(file: string): string {
-  try {
-    return readFileSync(file).subarray(-MAX_LOG_BYTES).toString('utf8');
-  } catch {
-    return '';
-  }
-}
-
-function noClient(cause: Error): Error {
-  return unavailable(
-    'ssh.transport is openssh, but the worker has no OpenSSH client that can be run',
-    'install openssh-client on the worker',
-    cause,
-  );
 }
