@@ -55,6 +55,7 @@ describe('domain/run', () => {
         settled('w-2', { outcome: 'failed', appliedAt: null, packagesChanged: 0, reading: null }),
       ],
       current: null,
+      lost: [],
     });
   });
 

@@ -80,7 +80,7 @@ describe('e2e/trust', () => {
     const status = await stack.status('changed');
     expect(status.nodes).toMatchObject([
       { name: 'w-1', state: 'failed', lastError: { type: 'HostKeyMismatch' }, quarantine: { type: 'HostKeyMismatch' } },
-      { name: 'w-2', state: 'up-to-date' },
+      { name: 'w-2', lastError: null },
     ]);
 
     node.start();
@@ -88,6 +88,8 @@ describe('e2e/trust', () => {
     trust(stack.lab.knownHosts.replace(node.hostKey, newKey));
     expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
     expect(await stack.cli('patch', 'changed', '--wait')).toMatchObject({ code: 0 });
-    expect((await stack.status('changed')).nodes.map(({ state }) => state)).toEqual(['up-to-date', 'up-to-date']);
+    const [healed] = (await stack.status('changed')).nodes;
+    expect(healed).toMatchObject({ name: 'w-1', lastError: null });
+    expect(healed).not.toHaveProperty('quarantine');
   });
 });
