@@ -9,6 +9,7 @@ import { type Lab, type LabNodeOptions, type TemporalServer, type WorkerProcess 
 import { createLab, startTemporalServer, startWorkerProcess } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
+import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 
 const RUN_TIMEOUT_MS = 300_000;
@@ -59,7 +60,8 @@ export async function startStack(nodes: LabNodeOptions[]): Promise<Stack> {
     temporal: (...args) => run(binary, [...args, '--address', server.address]),
     writeSpec: (options) => {
       const file = `${options.name}.yaml`;
-      writeFileSync(path.join(dir, file), specText(lab, options));
+      const nodes = (options.nodes ?? lab.nodes.map((node) => node.name)).map((name) => lab.node(name));
+      writeFileSync(path.join(dir, file), specText({ ...options, nodes, identity: lab.keyName }));
       return file;
     },
     status: async (cluster) => {
@@ -91,22 +93,4 @@ export async function startStack(nodes: LabNodeOptions[]): Promise<Stack> {
 function countTransactions(lab: Lab, node: string): number {
   const log = lab.node(node).readFile('/var/log/apt/history.log');
   return log.split('\n').filter((line) => line.startsWith('Commandline:') && line.includes('dist-upgrade')).length;
-}
-
-function specText(lab: Lab, { name, patching, nodes, user, ssh }: SpecOptions): string {
-  const wanted = nodes ?? lab.nodes.map((node) => node.name);
-  const lines = wanted.map((one) => {
-    const node = lab.node(one);
-    const role = one.startsWith('cp') ? 'control-plane' : 'worker';
-    return `  - {name: ${one}, host: ${node.host}, role: ${role}, ssh: {port: ${node.port}}}`;
-  });
-  return [
-    'apiVersion: ospatch/v1',
-    `name: ${name}`,
-    `patching: ${patching}`,
-    `ssh: {user: ${user ?? 'ospatch'}, identity: ${lab.keyName}, knownHosts: known_hosts${ssh === undefined ? '' : `, ${ssh}`}}`,
-    'nodes:',
-    ...lines,
-    '',
-  ].join('\n');
 }

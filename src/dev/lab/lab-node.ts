@@ -40,6 +40,8 @@ export class LabNode {
   readonly rootDir: string;
   /** Boots so far, the first included. */
   bootCount = 0;
+  /** How long the machine is dark between a reboot and the next boot, as real ones are; in milliseconds. */
+  bootDelayMs = 0;
   private container: ChildProcess | undefined;
   private ended: Promise<void> = Promise.resolve();
   private wanted = false;
@@ -54,6 +56,11 @@ export class LabNode {
 
   get running(): boolean {
     return this.container !== undefined;
+  }
+
+  /** Process id, on this machine, of the node's first process; undefined while it is off. */
+  get initPid(): number | undefined {
+    return this.container?.pid === undefined ? undefined : containerInit(this.container.pid);
   }
 
   /** Switches the node on. It is reachable when `waitForSsh` says so. */
@@ -136,8 +143,10 @@ export class LabNode {
     this.ended = new Promise((resolve) => {
       const onEnd = (code: number | null) => {
         this.container = undefined;
-        if (code === EXIT_REBOOT && this.wanted && !this.isBootLooping()) this.launch();
-        else resolve();
+        const again = (): void => (this.wanted && this.container === undefined ? this.launch() : resolve());
+        if (code !== EXIT_REBOOT || !this.wanted || this.isBootLooping()) resolve();
+        else if (this.bootDelayMs === 0) again();
+        else setTimeout(again, this.bootDelayMs);
       };
       container.once('exit', onEnd);
       container.once('error', () => onEnd(null));

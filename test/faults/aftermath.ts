@@ -1,0 +1,123 @@
+/** How a fault ended: in the words of ospatch, and by what the node itself has recorded. */
+import { nodeWorkflowId } from '../../src/domain/ids';
+import type { NodePatchResult } from '../../src/domain/node-patch';
+import type { NodeState } from '../../src/domain/node-status';
+import type { LabNode } from '../support/local-stack';
+import { BOOT_LOG } from './scene';
+import type { Scene } from './scene';
+
+export interface Expected {
+  state: NodeState;
+  /** Entries in apt's own log of the node, whoever made them. */
+  transactions: number;
+  /** Distinct boot ids that the node itself has recorded, less the first. */
+  reboots: number;
+  /** Reboots by ospatch, as the run says; default `reboots`. */
+  ownReboots?: number;
+  /** The sentence for the user; default none, which means that the node has no error. */
+  sentence?: string | RegExp;
+  /** Packages that dpkg had to configure more than once, because it was interrupted in the middle of them. */
+  configuredTwice?: string[];
+  /** What may be left on the node; default nothing. Lines as in {@link LEFTOVERS}. */
+  left?: string[];
+  /** Number of the run; default 1. */
+  run?: number;
+}
+
+export interface Aftermath {
+  state: NodeState;
+  transactions: number;
+  reboots: number;
+  sentence: string | null;
+}
+
+/**
+ * Waits for the end of the run and compares everything that is known about it with `expected`: `ospatch status`,
+ * `ospatch history --run N`, the workflow's result in Temporal, and the node's package logs, boot ids and leftovers.
+ */
+export async function aftermath(scene: Scene, expected: Expected): Promise<Aftermath> {
+  const run = expected.run ?? 1;
+  const status = await scene.ended(run);
+  const inStatus = status.nodes.find(({ name }) => name === scene.node.name);
+  const handle = scene.client.workflow.getHandle(nodeWorkflowId(scene.cluster, scene.node.name));
+  const inTemporal = (await handle.result()) as NodePatchResult;
+  const history = await scene.cli('history', scene.cluster, '--run', String(run));
+  const sentence = inStatus?.lastError?.message ?? null;
+  const boots = new Set(scene.node.readFile(BOOT_LOG).split('\n').filter(Boolean));
+  const seen: Aftermath = {
+    state: inStatus?.state ?? 'unknown',
+    transactions: countTransactions(scene.node),
+    reboots: boots.size - 1,
+    sentence,
+  };
+  expect({
+    ...seen,
+    ownReboots: inTemporal.reboots,
+    configuredTwice: configuredTwice(scene.node),
+    left: scene.node.running ? await leftovers(scene.node) : [],
+    inTemporal: inTemporal.error?.message ?? null,
+    inHistory:
+      sentence === null ? !/^\s*Error\b/m.test(history.stdout) : oneLine(history.stdout).includes(oneLine(sentence)),
+  }).toEqual({
+    state: expected.state,
+    transactions: expected.transactions,
+    reboots: expected.reboots,
+    sentence: expectedSentence(expected.sentence),
+    ownReboots: expected.ownReboots ?? expected.reboots,
+    configuredTwice: expected.configuredTwice ?? [],
+    left: expected.left ?? [],
+    inTemporal: expectedSentence(expected.sentence),
+    inHistory: true,
+  });
+  return seen;
+}
+
+function expectedSentence(sentence: string | RegExp | undefined): unknown {
+  if (sentence === undefined) return null;
+  return typeof sentence === 'string' ? sentence : expect.stringMatching(sentence);
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
+}
+
+/** Times that apt has changed packages since the node was made. */
+export function countTransactions(node: LabNode): number {
+  return node.readFile('/var/log/apt/history.log').match(/^Start-Date:/gm)?.length ?? 0;
+}
+
+/** Packages whose configuration was begun more than once for the same version. */
+export function configuredTwice(node: LabNode): string[] {
+  const begun = [...node.readFile('/var/log/dpkg.log').matchAll(/^\S+ \S+ configure (\S+) (\S+)/gm)];
+  const keys = begun.map(([, name = '', version = '']) => `${name.split(':')[0]} ${version}`);
+  return [...new Set(keys.filter((key, index) => keys.indexOf(key) !== index))]
+    .map((key) => key.split(' ')[0] ?? '')
+    .sort();
+}
+
+/**
+ * Prints one line for everything that should not be there: `unit NAME`, `process NAME`, `file PATH`, `lock NAME`,
+ * `package NAME`, `journal NAME` (an interrupted dpkg), `reboot-required`, `failed-unit NAME`.
+ */
+const LEFTOVERS = `
+systemctl list-units --all --plain --no-legend 'ospatch*' | sed 's/ .*//; s/^/unit /'
+systemctl list-units --failed --plain --no-legend | sed 's/ .*//; s/^/failed-unit /'
+for name in apt-get apt dpkg flock; do pgrep -x "$name" >/dev/null && echo "process $name"; done
+pgrep -f 'libexec/[o]spatch-node' >/dev/null && echo 'process ospatch-node'
+find /var/lib/ospatch -maxdepth 1 -name 'new.*' -printf 'file %p\\n' 2>/dev/null
+find /run -maxdepth 1 -name 'ospatch-pending.*' -printf 'file %p\\n'
+find /usr/local/libexec -name '.ospatch-node.*' -printf 'file %p\\n' 2>/dev/null
+find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' ! -name '.*-unix' -printf 'file %p\\n'
+[ ! -e /var/lib/ospatch/lock ] || flock -n /var/lib/ospatch/lock true || echo 'lock ospatch'
+apt-get -qq -o DPkg::Lock::Timeout=0 check >/dev/null 2>&1 || echo 'lock apt'
+dpkg --audit | sed 's/^/package /'
+find /var/lib/dpkg/updates -type f -printf 'journal %f\\n'
+[ ! -e /run/reboot-required ] || echo reboot-required
+`;
+
+/** What is left on the node that should not be there, one line each; empty when all is well. */
+export async function leftovers(node: LabNode): Promise<string[]> {
+  const { code, stdout, stderr } = await node.exec(LEFTOVERS);
+  const lines = stdout.split('\n').filter(Boolean);
+  return code === 255 ? [`the node does not answer: ${stderr.trim()}`] : lines;
+}

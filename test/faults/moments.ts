@@ -1,0 +1,130 @@
+/** Waiting until a node patch is at a certain point, by what Temporal and the node itself say. */
+import type { Client } from '@temporalio/client';
+import { nodeWorkflowId } from '../../src/domain/ids';
+import type { LabNode } from '../support/local-stack';
+import { waitFor } from '../support/wait-for';
+import { dpkgLog, jobHas, listens, rebootAsked } from './node-view';
+import type { Random } from './random';
+
+/** In the order in which a patch that needs a reboot passes them. */
+export const STEPS = ['preflight', 'refresh', 'apply', 'verify', 'reboot sent', 'node down', 'node back'] as const;
+export type Step = (typeof STEPS)[number];
+export type Moment = `${'before' | 'during' | 'after'} ${Step}`;
+
+export const MOMENTS: readonly Moment[] = STEPS.flatMap((step): Moment[] => [
+  `before ${step}`,
+  `during ${step}`,
+  `after ${step}`,
+]);
+
+const POLL_MS = 25;
+const TIMEOUT_MS = 240_000;
+
+/** What a moment is looked for in. */
+export interface Watched {
+  cluster: string;
+  node: LabNode;
+  client: Client;
+  random: Random;
+  /** Boots of the node when the patch was asked for. */
+  bootsBefore: number;
+}
+
+/**
+ * Waits for `moment`. `during` moments lie a random time within the step. Steps that last some hundred milliseconds
+ * (the facts of preflight, verify) may be just over when this returns.
+ */
+export async function reach(moment: Moment, watched: Watched): Promise<void> {
+  await waitFor(() => CONDITIONS[moment](watched), { what: moment, timeoutMs: TIMEOUT_MS, pollMs: POLL_MS });
+  const [least, most] = LINGER_MS[moment] ?? [0, 0];
+  const ms = watched.random.between(least, most);
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** How far into the step a moment may lie; the steps are made that long by slow packages, mirrors and boots. */
+const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
+  'during refresh': [0, 2_000],
+  'during apply': [0, 6_000],
+  'after reboot sent': [100, 900],
+  'during node down': [0, 1_500],
+  'after node back': [0, 3_000],
+};
+
+type Condition = (watched: Watched) => boolean | Promise<boolean>;
+
+const CONDITIONS: Record<Moment, Condition> = {
+  'before preflight': async (watched) => (await activities(watched)) !== null,
+  'during preflight': (watched) => begun(watched, 'preflight'),
+  'after preflight': (watched) => completed(watched, 'preflight'),
+  'before refresh': ({ node }) => jobHas(node, 'plan', 'parameters'),
+  'during refresh': ({ node }) => jobHas(node, 'plan', 'started'),
+  'after refresh': ({ node }) => jobHas(node, 'plan', 'rc'),
+  'before apply': (watched) => scheduled(watched, 'apply'),
+  'during apply': ({ node }) => / (upgrade|unpack|configure) /.test(dpkgLog(node)),
+  'after apply': ({ node }) => jobHas(node, 'apply', 'rc'),
+  'before verify': (watched) => completed(watched, 'apply'),
+  'during verify': (watched) => begun(watched, 'readFacts'),
+  'after verify': (watched) => completed(watched, 'readFacts'),
+  'before reboot sent': (watched) => scheduled(watched, 'reboot'),
+  'during reboot sent': ({ node }) => rebootAsked(node),
+  'after reboot sent': ({ node }) => rebootAsked(node),
+  'before node down': async ({ node }) => !(await listens(node)),
+  'during node down': ({ node, bootsBefore }) => !node.running || node.bootCount > bootsBefore,
+  'after node down': ({ node, bootsBefore }) => node.bootCount > bootsBefore,
+  'before node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && node.initPid !== undefined,
+  'during node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
+  'after node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
+};
+
+type ActivityName = 'preflight' | 'apply' | 'readFacts' | 'reboot' | 'repair';
+
+interface Activities {
+  scheduled: Set<string>;
+  begun: Set<string>;
+  completed: Set<string>;
+}
+
+async function scheduled(watched: Watched, name: ActivityName): Promise<boolean> {
+  return (await activities(watched))?.scheduled.has(name) === true;
+}
+
+async function begun(watched: Watched, name: ActivityName): Promise<boolean> {
+  return (await activities(watched))?.begun.has(name) === true;
+}
+
+async function completed(watched: Watched, name: ActivityName): Promise<boolean> {
+  return (await activities(watched))?.completed.has(name) === true;
+}
+
+/** The activities of the node patch so far; null while there is none, or while the server does not answer. */
+async function activities({ client, cluster, node }: Watched): Promise<Activities | null> {
+  try {
+    const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node.name));
+    const [history, { raw }] = await Promise.all([handle.fetchHistory(), handle.describe()]);
+    const seen: Activities = { scheduled: new Set(), begun: new Set(), completed: new Set() };
+    const names = new Map<string, string>();
+    for (const event of history.events ?? []) {
+      const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
+      if (name !== undefined && name !== null) {
+        names.set(String(event.eventId), name);
+        seen.scheduled.add(name);
+      }
+      const ended = names.get(String(event.activityTaskCompletedEventAttributes?.scheduledEventId));
+      if (ended !== undefined) {
+        seen.begun.add(ended);
+        seen.completed.add(ended);
+      }
+    }
+    for (const pending of raw.pendingActivities ?? []) {
+      // A started activity has an attempt that a worker has taken.
+      if (pending.lastStartedTime !== null && pending.lastStartedTime !== undefined) {
+        seen.begun.add(pending.activityType?.name ?? '');
+      }
+    }
+    return seen;
+  } catch {
+    return null;
+  }
+}

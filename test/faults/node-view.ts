@@ -1,0 +1,45 @@
+/** Looks into a running node from outside, cheaply enough to ask many times a second and without a login. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import type { LabNode } from '../support/local-stack';
+
+const RUNS = 'var/lib/ospatch/runs';
+
+/** Whether a job of `phase` on the node has this file: `parameters` = asked for, `started` = runs, `rc` = has ended. */
+export function jobHas(
+  node: LabNode,
+  phase: 'plan' | 'apply' | 'repair',
+  file: 'parameters' | 'started' | 'rc',
+): boolean {
+  return jobsOf(node, phase).some((job) => existsSync(path.join(node.rootDir, RUNS, job, file)));
+}
+
+/** Ids of the jobs of `phase` that the node knows. */
+export function jobsOf(node: LabNode, phase: string): string[] {
+  const dir = path.join(node.rootDir, RUNS);
+  return existsSync(dir) ? readdirSync(dir).filter((job) => job.split('-')[1] === phase) : [];
+}
+
+export function dpkgLog(node: LabNode): string {
+  return readFileSync(path.join(node.rootDir, 'var/log/dpkg.log'), 'utf8');
+}
+
+/** Whether the node was told to reboot and has not gone down yet. */
+export function rebootAsked(node: LabNode): boolean {
+  const init = node.initPid;
+  return init !== undefined && existsSync(`/proc/${init}/root/run/systemd/transient/ospatch-reboot.timer`);
+}
+
+/** Whether anybody listens on the node's SSH port. */
+export function listens(node: LabNode): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: node.host, port: node.port });
+    const answer = (open: boolean): void => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once('connect', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}

@@ -1,0 +1,222 @@
+/** The stage of one fault: a node of its own, a cluster of that node, and the parts that can be made to fail. */
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Client } from '@temporalio/client';
+import type { LiveStatus } from '../../src/client/live-status';
+import { rolloutWorkflowId } from '../../src/domain/ids';
+import type { Lab, LabNode, LabNodeOptions, WorkerProcess } from '../support/local-stack';
+import { createLab, slowPackage, startWorkerProcess } from '../support/local-stack';
+import type { CliResult } from '../support/run-cli';
+import { runCli } from '../support/run-cli';
+import { specText } from '../support/spec-text';
+import { waitFor } from '../support/wait-for';
+import type { House, TemporalHouse } from './house';
+import type { Moment } from './moments';
+import { reach } from './moments';
+import type { Random } from './random';
+import { randomFor } from './random';
+import type { Relay } from './relay';
+import { startRelay } from './relay';
+
+const RUN_TIMEOUT_MS = 540_000;
+
+/** Long enough to hit the middle of it. */
+export const SLOW_SECONDS = 10;
+
+export const NODE = 'w-1';
+
+export interface SceneOptions {
+  /** Default: a package that asks for a reboot, and one whose installation takes {@link SLOW_SECONDS}. */
+  node?: Omit<LabNodeOptions, 'name'>;
+  /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */
+  patching?: string;
+  /** Login of the spec; default ospatch. */
+  user?: string;
+  /** A worker of its own, which may be killed; by default one that all faults of the file share. */
+  ownWorker?: true;
+  /** A Temporal server of its own with a database file, which may be killed; has a worker of its own too. */
+  ownServer?: true;
+  /** The spec names a relay, which can disturb the network. */
+  relay?: true;
+  /** Seconds that `apt-get update` takes longer on the node; default 0. */
+  slowRefreshSeconds?: number;
+}
+
+export interface Scene {
+  readonly cluster: string;
+  readonly node: LabNode;
+  readonly lab: Lab;
+  readonly random: Random;
+  readonly temporal: TemporalHouse;
+  readonly client: Client;
+  /** The running worker; after `kill9` or `stop`, call `startWorker`. */
+  worker: WorkerProcess;
+  /** Only with the option `relay`. */
+  readonly relay: Relay;
+  /** Moment of the fault, for the summary. */
+  moment: string;
+  /** Name of the spec file; `cli` runs in its directory. */
+  readonly specFile: string;
+  startWorker(): Promise<WorkerProcess>;
+  cli(...args: string[]): Promise<CliResult>;
+  /** Writes `known_hosts` and a spec file of the node; returns its name. */
+  writeSpec(options?: { name?: string; patching?: string; user?: string }): string;
+  /** Hands the cluster over and asks for a patch; returns when the run was accepted. */
+  patch(): Promise<void>;
+  /** Waits until the node patch is there and notes it for the summary. */
+  reach(moment: Moment): Promise<void>;
+  status(): Promise<LiveStatus>;
+  /** Waits until run `number` (default 1) has ended. */
+  ended(number?: number): Promise<LiveStatus>;
+  /** What is to be known when the fault went wrong. */
+  report(): Promise<string>;
+  close(): Promise<void>;
+}
+
+let made = 0;
+
+export async function makeScene(house: House, title: string, options: SceneOptions): Promise<Scene> {
+  made += 1;
+  const cluster = `fault-${made}`;
+  const [temporal, lab] = await Promise.all([
+    options.ownServer === true ? house.ownServer() : house.server(),
+    createLab({ nodes: [{ name: NODE, ...(options.node ?? defaultNode()) }] }),
+  ]);
+  const node = lab.node(NODE);
+  const identity = `${path.basename(lab.dir)}-key`;
+  const key = path.join(house.keyDir, identity);
+  copyFileSync(path.join(lab.keyDir, lab.keyName), key);
+  chmodSync(key, 0o600);
+  await recordBoots(node);
+  if (options.slowRefreshSeconds !== undefined) slowRefresh(node, options.slowRefreshSeconds);
+  const relay = options.relay === true ? await startRelay(node.port) : undefined;
+  const bootsBefore = node.bootCount;
+
+  const own = options.ownWorker === true || options.ownServer === true;
+  const taskQueue = own ? cluster : house.taskQueue;
+  const dir = path.join(lab.dir, 'specs');
+  mkdirSync(dir);
+  const random = randomFor(title);
+  const ownWorkers: WorkerProcess[] = [];
+  const start = async (): Promise<WorkerProcess> => {
+    const worker = await startWorkerProcess({ address: temporal.address, keyDir: house.keyDir, taskQueue });
+    ownWorkers.push(worker);
+    return worker;
+  };
+
+  const scene: Scene = {
+    cluster,
+    node,
+    lab,
+    random,
+    temporal,
+    client: temporal.client,
+    worker: own ? await start() : await house.worker(),
+    moment: '',
+    get relay() {
+      if (relay === undefined) throw new Error('this scene has no relay');
+      return relay;
+    },
+    specFile: `${cluster}.yaml`,
+    startWorker: async () => {
+      if (!own) throw new Error('the shared worker is not for killing: set ownWorker');
+      scene.worker = await start();
+      return scene.worker;
+    },
+    cli: (...args) =>
+      runCli(args, {
+        env: { TEMPORAL_ADDRESS: temporal.address, OSPATCH_TASK_QUEUE: taskQueue, TZ: 'UTC' },
+        cwd: dir,
+        timeoutMs: RUN_TIMEOUT_MS,
+      }),
+    writeSpec: ({ name = cluster, patching = options.patching, user = options.user } = {}) => {
+      const port = relay?.port ?? node.port;
+      writeFileSync(path.join(dir, 'known_hosts'), `[${node.host}]:${port} ${node.hostKey}\n`);
+      const text = specText({
+        name,
+        patching: patching ?? '{rebootIfRequired: true}',
+        ...(user === undefined ? {} : { user }),
+        identity,
+        nodes: [{ name: NODE, host: node.host, port }],
+      });
+      writeFileSync(path.join(dir, `${name}.yaml`), text);
+      return `${name}.yaml`;
+    },
+    patch: async () => {
+      for (const args of [
+        ['apply', '-f', scene.writeSpec()],
+        ['patch', cluster],
+      ]) {
+        const { code, stdout, stderr } = await scene.cli(...args);
+        if (code !== 0) throw new Error(`ospatch ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
+      }
+    },
+    reach: async (moment) => {
+      await reach(moment, { cluster, node, client: temporal.client, random, bootsBefore });
+      scene.moment = moment;
+    },
+    status: async () => {
+      const { stdout, stderr, code } = await scene.cli('status', cluster, '-o', 'json');
+      if (code !== 0) throw new Error(`status failed: ${stderr}`);
+      return JSON.parse(stdout) as LiveStatus;
+    },
+    ended: async (number = 1) => {
+      const rollout = temporal.client.workflow.getHandle(rolloutWorkflowId(cluster, number));
+      const what = `the end of run ${number} of ${cluster}`;
+      // Asking Temporal costs much less than starting the command line again and again.
+      await waitFor(
+        async () => {
+          const description = await rollout.describe().catch(() => null);
+          return description !== null && description.status.name !== 'RUNNING';
+        },
+        { what, timeoutMs: RUN_TIMEOUT_MS, pollMs: 300 },
+      );
+      return waitFor(
+        async () => {
+          const status = await scene.status();
+          return status.run === null && (status.lastRun?.number ?? 0) >= number ? status : null;
+        },
+        { what, pollMs: 500 },
+      );
+    },
+    report: async () => {
+      const status = await scene.cli('status', cluster, '-o', 'json', '--timeout', '10s');
+      const history = await scene.cli('history', cluster, '--run', '1', '-o', 'json', '--timeout', '10s');
+      const jobs = node.running
+        ? await node.exec('head -n 200 /var/lib/ospatch/runs/*/log; journalctl -n 100 --no-pager')
+        : null;
+      const workers = own ? ownWorkers : [scene.worker];
+      const logs = workers.map((worker) => `==> worker ${worker.pid} <==\n${worker.logs().slice(-20_000)}`);
+      return [status.stdout, status.stderr, history.stdout, ...logs, jobs?.stdout, node.consoleTail()].join('\n');
+    },
+    close: async () => {
+      await Promise.all(ownWorkers.map((worker) => worker.kill9()));
+      await relay?.close();
+      await lab.stop();
+      if (options.ownServer === true) await temporal.close();
+    },
+  };
+  return scene;
+}
+
+/** With the same packages as other suites, so that they share one image. */
+function defaultNode(): Omit<LabNodeOptions, 'name'> {
+  return {
+    updates: 'few',
+    labReboot: true,
+    labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
+  };
+}
+
+/** File on the node with one boot id a line, written by the node itself at each boot. */
+export const BOOT_LOG = '/var/log/lab-boots';
+
+async function recordBoots(node: LabNode): Promise<void> {
+  writeFileSync(path.join(node.rootDir, 'etc/tmpfiles.d/lab-boots.conf'), `w+! ${BOOT_LOG} - - - - %b\\n\n`);
+  await node.exec(`tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
+}
+
+function slowRefresh(node: LabNode, seconds: number): void {
+  const line = `APT::Update::Pre-Invoke { "sleep ${seconds}"; };\n`;
+  writeFileSync(path.join(node.rootDir, 'etc/apt/apt.conf.d/95lab-slow-refresh'), line);
+}

@@ -1,0 +1,31 @@
+/** Spec files as a user would write them, for nodes of the lab. */
+
+export interface SpecTextOptions {
+  name: string;
+  /** YAML flow text. */
+  patching: string;
+  /** Default: ospatch. */
+  user?: string;
+  identity: string;
+  /** More fields of the section `ssh`, as YAML flow text. */
+  ssh?: string;
+  nodes: { name: string; host: string; port: number }[];
+}
+
+/** Text of a spec file; it expects host keys in `known_hosts` beside it. Nodes named `cp...` are the control plane. */
+export function specText({ name, patching, user, identity, ssh, nodes }: SpecTextOptions): string {
+  const lines = nodes.map((node) => {
+    const role = node.name.startsWith('cp') ? 'control-plane' : 'worker';
+    return `  - {name: ${node.name}, host: ${node.host}, role: ${role}, ssh: {port: ${node.port}}}`;
+  });
+  const more = ssh === undefined ? '' : `, ${ssh}`;
+  return [
+    'apiVersion: ospatch/v1',
+    `name: ${name}`,
+    `patching: ${patching}`,
+    `ssh: {user: ${user ?? 'ospatch'}, identity: ${identity}, knownHosts: known_hosts${more}}`,
+    'nodes:',
+    ...lines,
+    '',
+  ].join('\n');
+}
