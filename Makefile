@@ -1,9 +1,9 @@
 # Everything a person or a CI job does with this repository. Each target first gets what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format build lab clean
+.PHONY: help demo test test-unit test-faults lint format build lab clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Patch three real Debian nodes with a real Temporal server, live (needs root)
 	@scripts/setup.sh deps build
@@ -15,6 +15,9 @@ test: ## Run all checks and all tests (as root; otherwise without real nodes)
 test-unit: ## Run the quick tests only
 	@scripts/setup.sh deps
 	@npm run --silent test:unit
+
+test-faults: ## Kill everything at every moment on real nodes, and print how each ended (needs root, 30 min)
+	@scripts/test-faults.sh
 
 lint: ## Check formatting, rules, types and shell scripts
 	@scripts/setup.sh deps linters

@@ -46,9 +46,13 @@ if [ "$(id -u)" = 0 ]; then
   scripts/setup.sh lab
   suite node --runInBand
   suite e2e --runInBand
+  # Its faults run side by side within each file.
+  suite faults --runInBand --maxConcurrency 6
+  node scripts/fault-summary.js "$results"
 else
   skip node "needs root"
   skip e2e "needs root"
+  skip faults "needs root"
 fi
 
 say "all suites are through"

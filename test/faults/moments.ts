@@ -17,7 +17,7 @@ export const MOMENTS: readonly Moment[] = STEPS.flatMap((step): Moment[] => [
   `after ${step}`,
 ]);
 
-const POLL_MS = 25;
+const POLL_MS = 50;
 const TIMEOUT_MS = 240_000;
 
 /** What a moment is looked for in. */
@@ -102,7 +102,8 @@ async function completed(watched: Watched, name: ActivityName): Promise<boolean>
 async function activities({ client, cluster, node }: Watched): Promise<Activities | null> {
   try {
     const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node.name));
-    const [history, { raw }] = await Promise.all([handle.fetchHistory(), handle.describe()]);
+    const { raw } = await handle.describe();
+    const history = await handle.fetchHistory();
     const seen: Activities = { scheduled: new Set(), begun: new Set(), completed: new Set() };
     const names = new Map<string, string>();
     for (const event of history.events ?? []) {

@@ -4,7 +4,8 @@ import { createHash, randomInt } from 'node:crypto';
 export interface Random {
   /** A whole number from `min` to `max`, both included. */
   between(min: number, max: number): number;
-  pick<T>(list: readonly [T, ...T[]]): T;
+  /** One of a list that is not empty. */
+  pick<T>(list: readonly T[]): T;
 }
 
 /** `OSPATCH_FAULT_SEED`, else a new one. */
@@ -20,7 +21,13 @@ export function randomFor(title: string, seed = SEED): Random {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
   const between = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1));
-  return { between, pick: (list) => list[between(0, list.length - 1)] ?? list[0] };
+  return {
+    between,
+    pick: <T>(list: readonly T[]): T => {
+      if (list.length === 0) throw new Error('nothing to pick from');
+      return list[between(0, list.length - 1)] as T;
+    },
+  };
 }
 
 function readSeed(text: string | undefined): number {

@@ -1,20 +1,29 @@
 /** Workers die or are told to go at every moment of a node patch; the next one goes on from there. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
 import type { Moment } from './moments';
 import { MOMENTS } from './moments';
+import { randomFor } from './random';
 
 /** Exactly one package transaction and one reboot, and nothing left, whoever died when. */
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
 const scene = { ownWorker: true, slowRefreshSeconds: 3 } as const;
 
-/** In `make test`: the two with the most at stake, and others as the seed says. */
-const quick = new Set<Moment>(['during apply', 'during node down']);
+/** More than the grace that the worker gives its activities, and less than what service managers allow. */
+const GRACE_MS = 15_000;
+
+/** Each of the two workers ends this often, in turn. */
+const TAKEOVERS = 6;
+
+/** In `make test`: the moments with the most at stake, and one that the seed picks. */
+const QUICK_KILLS = new Set<Moment>(['during apply', randomFor('quick kill').pick(MOMENTS)]);
+const QUICK_STOPS = new Set<Moment>(['during node down']);
 
 describe('faults/worker', () => {
   for (const moment of MOMENTS) {
-    fault('worker', `kill -9 ${moment}`, { ...scene, quick: quick.has(moment) }, async (stage, check) => {
+    fault('worker', `kill -9 ${moment}`, { ...scene, quick: QUICK_KILLS.has(moment) }, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
       await stage.worker.kill9();
@@ -22,4 +31,36 @@ describe('faults/worker', () => {
       await check(PATCHED);
     });
   }
+
+  for (const moment of MOMENTS) {
+    fault('worker', `SIGTERM ${moment}`, { ...scene, quick: QUICK_STOPS.has(moment) }, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      const asked = Date.now();
+      await stage.worker.stop();
+      expect(Date.now() - asked).toBeLessThan(GRACE_MS);
+      expect(stage.worker.logs()).toContain('worker stopped');
+      await stage.startWorker();
+      await check(PATCHED);
+    });
+  }
+
+  fault('worker', 'two workers take over from each other', { ...scene, quick: true }, async (stage, check) => {
+    const workers = [stage.worker, await stage.startWorker()];
+    await stage.patch();
+    let over = false;
+    const ended = stage.ended().finally(() => {
+      over = true;
+    });
+    stage.moment = 'at random moments';
+    for (let turn = 0; turn < TAKEOVERS; turn += 1) {
+      await Promise.race([ended, sleep(stage.random.between(1_000, 12_000))]);
+      if (over) break;
+      const one = workers[turn % 2];
+      await (stage.random.pick(['kill9', 'stop'] as const) === 'kill9' ? one?.kill9() : one?.stop());
+      workers[turn % 2] = await stage.startWorker();
+    }
+    await ended;
+    await check(PATCHED);
+  });
 });

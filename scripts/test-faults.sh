@@ -1,0 +1,18 @@
+#!/bin/bash
+# Runs every fault, the long ones too, and ends with a table and one line: "N passed, N failed, N skipped".
+# OSPATCH_FAULT_SEED repeats the random moments of an earlier run. Arguments go to jest, for example -t 'SIGTERM'.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+results=.test-results
+mkdir -p "$results"
+rm -rf "$results"/faults "$results"/faults.json*
+
+[ "$(id -u)" = 0 ] || { echo "error: real nodes need root" >&2; exit 1; }
+scripts/setup.sh deps build temporal lab || exit 1
+
+export OSPATCH_FAULTS=all OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
+echo "seed $OSPATCH_FAULT_SEED"
+# One file at a time, its faults side by side: they wait most of the time.
+npx --no-install jest --ci --selectProjects faults --runInBand --maxConcurrency "${OSPATCH_FAULT_WORKERS:-6}" \
+  --json --outputFile "$results/faults.json" "$@" </dev/null
+exec node scripts/fault-summary.js "$results" --sum

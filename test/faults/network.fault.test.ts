@@ -1,0 +1,80 @@
+/** The network between worker and node fails in every way, during every step. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import '../support/slow-suite';
+import { fault } from './fault';
+import type { Moment } from './moments';
+import { STEPS } from './moments';
+import { randomFor } from './random';
+import type { Scene } from './scene';
+
+const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
+
+const scene = { relay: true, slowRefreshSeconds: 3 } as const;
+
+/** Longer than a keepalive needs to notice, and than most of what waits on a connection. */
+const HOLE_MS = 180_000;
+const QUICK_HOLE_MS = 60_000;
+
+/** A login takes about 2 s, bringing the helper 10 s. */
+const SLOW_BYTES_PER_SECOND = 3_000;
+
+interface Disturbance {
+  what: string;
+  /** From the moment on, until the network is as it should be, unless it stays as it is. */
+  disturb(stage: Scene, quick: boolean): Promise<void>;
+}
+
+const DISTURBANCES: readonly Disturbance[] = [
+  {
+    what: 'all connections are reset',
+    disturb: async ({ relay }) => relay.reset(),
+  },
+  {
+    what: 'connections end at the side of the node only',
+    disturb: async ({ relay }) => relay.halfOpen(),
+  },
+  {
+    what: 'everything vanishes',
+    disturb: async ({ relay }, quick) => {
+      await relay.set({ kind: 'black-hole' });
+      await sleep(quick ? QUICK_HOLE_MS : HOLE_MS);
+      await relay.set({ kind: 'pass' });
+    },
+  },
+  {
+    what: 'answers get lost',
+    disturb: async ({ relay, random }) => {
+      await relay.set({ kind: 'one-way' });
+      await sleep(random.between(5_000, 75_000));
+      await relay.set({ kind: 'pass' });
+    },
+  },
+  {
+    what: 'connections are refused',
+    disturb: async ({ relay, random }) => {
+      await relay.set({ kind: 'refuse' });
+      await sleep(random.between(1_000, 30_000));
+      await relay.set({ kind: 'pass' });
+    },
+  },
+  {
+    what: 'the link is slow',
+    disturb: async ({ relay }) => relay.set({ kind: 'slow', bytesPerSecond: SLOW_BYTES_PER_SECOND }),
+  },
+];
+
+describe('faults/network', () => {
+  for (const { what, disturb } of DISTURBANCES) {
+    const moments = STEPS.map((step): Moment => `during ${step}`);
+    const chosen = randomFor(what).pick(moments);
+    for (const moment of moments) {
+      const quick = moment === chosen;
+      fault('network', `${what} ${moment}`, { ...scene, quick }, async (stage, check) => {
+        await stage.patch();
+        await stage.reach(moment);
+        await disturb(stage, process.env['OSPATCH_FAULTS'] !== 'all');
+        await check(PATCHED);
+      });
+    }
+  }
+});

@@ -1,0 +1,44 @@
+/** The Temporal server dies and comes back with the same database; nodes and workers do not mind. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import '../support/slow-suite';
+import { fault } from './fault';
+import type { Moment } from './moments';
+
+const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
+
+const MOMENTS: readonly Moment[] = [
+  'during refresh',
+  'during apply',
+  'during reboot sent',
+  'during node down',
+  'after node back',
+];
+
+describe('faults/server', () => {
+  for (const moment of MOMENTS) {
+    const quick = moment === 'during apply';
+    fault(
+      'server',
+      `the server is killed ${moment}`,
+      { ownServer: true, slowRefreshSeconds: 3, quick },
+      async (stage, check) => {
+        await stage.patch();
+        await stage.reach(moment);
+        await stage.temporal.kill9();
+        await sleep(stage.random.between(1_000, 15_000));
+        await stage.temporal.start();
+        await check(PATCHED);
+      },
+    );
+  }
+
+  fault('server', 'server and worker are killed together during apply', { ownServer: true }, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('during apply');
+    await Promise.all([stage.temporal.kill9(), stage.worker.kill9()]);
+    await sleep(stage.random.between(1_000, 15_000));
+    await stage.temporal.start();
+    await stage.startWorker();
+    await check(PATCHED);
+  });
+});
