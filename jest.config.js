@@ -21,7 +21,7 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e|faults)/', '\\.node\\.test\\.ts$'],
+      testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e)/', '\\.(node|fault)\\.test\\.ts$'],
     },
     { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },

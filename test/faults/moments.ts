@@ -17,7 +17,9 @@ export const MOMENTS: readonly Moment[] = STEPS.flatMap((step): Moment[] => [
   `after ${step}`,
 ]);
 
-const POLL_MS = 50;
+/** A look at the node costs nothing, one at Temporal does. */
+const NODE_POLL_MS = 25;
+const TEMPORAL_POLL_MS = 100;
 const TIMEOUT_MS = 240_000;
 
 /** What a moment is looked for in. */
@@ -35,7 +37,8 @@ export interface Watched {
  * (the facts of preflight, verify) may be just over when this returns.
  */
 export async function reach(moment: Moment, watched: Watched): Promise<void> {
-  await waitFor(() => CONDITIONS[moment](watched), { what: moment, timeoutMs: TIMEOUT_MS, pollMs: POLL_MS });
+  const pollMs = ASK_TEMPORAL.has(moment) ? TEMPORAL_POLL_MS : NODE_POLL_MS;
+  await waitFor(() => CONDITIONS[moment](watched), { what: moment, timeoutMs: TIMEOUT_MS, pollMs });
   const [least, most] = LINGER_MS[moment] ?? [0, 0];
   const ms = watched.random.between(least, most);
   await new Promise((resolve) => {
@@ -77,6 +80,17 @@ const CONDITIONS: Record<Moment, Condition> = {
   'during node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
   'after node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
 };
+
+const ASK_TEMPORAL = new Set<Moment>([
+  'before preflight',
+  'during preflight',
+  'after preflight',
+  'before apply',
+  'before verify',
+  'during verify',
+  'after verify',
+  'before reboot sent',
+]);
 
 type ActivityName = 'preflight' | 'apply' | 'readFacts' | 'reboot' | 'repair';
 

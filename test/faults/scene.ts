@@ -169,7 +169,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
           const description = await rollout.describe().catch(() => null);
           return description !== null && description.status.name !== 'RUNNING';
         },
-        { what, timeoutMs: RUN_TIMEOUT_MS, pollMs: 300 },
+        { what, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },
       );
       return waitFor(
         async () => {

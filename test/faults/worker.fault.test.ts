@@ -1,9 +1,11 @@
 /** Workers die or are told to go at every moment of a node patch; the next one goes on from there. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
+import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import type { Moment } from './moments';
 import { MOMENTS } from './moments';
+import { jobHas } from './node-view';
 import { randomFor } from './random';
 
 /** Exactly one package transaction and one reboot, and nothing left, whoever died when. */
@@ -17,13 +19,19 @@ const GRACE_MS = 15_000;
 /** Each of the two workers ends this often, in turn. */
 const TAKEOVERS = 6;
 
-/** In `make test`: the moments with the most at stake, and one that the seed picks. */
-const QUICK_KILLS = new Set<Moment>(['during apply', randomFor('quick kill').pick(MOMENTS)]);
-const QUICK_STOPS = new Set<Moment>(['during node down']);
+/** In `make test`. */
+const QUICK_KILL = randomFor('quick kill').pick(MOMENTS);
+const QUICK_STOP: Moment = 'during node down';
+
+/** When apt says that its last transaction ended, in epoch milliseconds; the clock of the lab's nodes is in UTC. */
+function lastTransactionEnd(log: string): number {
+  const ends = [...log.matchAll(/^End-Date: (\S+) {2}(\S+)$/gm)];
+  return Date.parse(`${ends.at(-1)?.[1]}T${ends.at(-1)?.[2]}Z`);
+}
 
 describe('faults/worker', () => {
   for (const moment of MOMENTS) {
-    fault('worker', `kill -9 ${moment}`, { ...scene, quick: QUICK_KILLS.has(moment) }, async (stage, check) => {
+    fault('worker', `kill -9 ${moment}`, { ...scene, quick: moment === QUICK_KILL }, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
       await stage.worker.kill9();
@@ -33,7 +41,7 @@ describe('faults/worker', () => {
   }
 
   for (const moment of MOMENTS) {
-    fault('worker', `SIGTERM ${moment}`, { ...scene, quick: QUICK_STOPS.has(moment) }, async (stage, check) => {
+    fault('worker', `SIGTERM ${moment}`, { ...scene, quick: moment === QUICK_STOP }, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
       const asked = Date.now();
@@ -44,6 +52,21 @@ describe('faults/worker', () => {
       await check(PATCHED);
     });
   }
+
+  fault('worker', 'nobody watches the end of a transaction', { ownWorker: true, quick: true }, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('during apply');
+    await stage.worker.kill9();
+    const alone = await stage.cli('status', stage.cluster, '--timeout', '5s');
+    expect(alone.code).toBe(1);
+    expect(alone.stderr).toMatch(/^error: no (worker|answer)/);
+    await waitFor(() => jobHas(stage.node, 'apply', 'rc'), { what: 'the end of the transaction', timeoutMs: 120_000 });
+    await stage.startWorker();
+    await check(PATCHED);
+    const [node] = (await stage.status()).nodes;
+    const applied = Date.parse(node?.lastAppliedPatchTime ?? '');
+    expect(Math.abs(applied - lastTransactionEnd(stage.node.readFile('/var/log/apt/history.log')))).toBeLessThan(5_000);
+  });
 
   fault('worker', 'two workers take over from each other', { ...scene, quick: true }, async (stage, check) => {
     const workers = [stage.worker, await stage.startWorker()];
