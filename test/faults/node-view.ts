@@ -21,6 +21,16 @@ export function jobsOf(node: LabNode, phase: string): string[] {
   return existsSync(dir) ? readdirSync(dir).filter((job) => job.split('-')[1] === phase) : [];
 }
 
+/** The files of all jobs, each under its name. */
+export function jobLogs(node: LabNode): string[] {
+  const runs = path.join(node.rootDir, RUNS);
+  return (existsSync(runs) ? readdirSync(runs) : []).flatMap((job) => {
+    const files = readdirSync(path.join(runs, job)).sort();
+    const log = files.includes('log') ? readFileSync(path.join(runs, job, 'log'), 'utf8').slice(-5_000) : '';
+    return [`==> job ${job}: ${files.join(' ')} <==`, log];
+  });
+}
+
 export function dpkgLog(node: LabNode): string {
   return readFileSync(path.join(node.rootDir, 'var/log/dpkg.log'), 'utf8');
 }

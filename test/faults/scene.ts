@@ -14,6 +14,7 @@ import type { House, TemporalHouse } from './house';
 import type { Moment } from './moments';
 import { reach } from './moments';
 import type { Random } from './random';
+import { dpkgLog, jobLogs } from './node-view';
 import { randomFor } from './random';
 import type { Relay } from './relay';
 import { startRelay } from './relay';
@@ -23,10 +24,16 @@ const RUN_TIMEOUT_MS = 540_000;
 /** Long enough to hit the middle of it. */
 export const SLOW_SECONDS = 10;
 
+/** Real machines take longer; this is enough to see them gone. */
+const BOOT_DELAY_MS = 2_000;
+
 export const NODE = 'w-1';
 
 export interface SceneOptions {
-  /** Default: a package that asks for a reboot, and one whose installation takes {@link SLOW_SECONDS}. */
+  /**
+   * Default: updates of two lab packages, one that asks for a reboot and one whose installation takes
+   * {@link SLOW_SECONDS}, and no source of packages but the lab's own.
+   */
   node?: Omit<LabNodeOptions, 'name'>;
   /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */
   patching?: string;
@@ -88,6 +95,8 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
   await recordBoots(node);
+  node.bootDelayMs = BOOT_DELAY_MS;
+  if (options.node === undefined) forgetArchive(node);
   if (options.slowRefreshSeconds !== undefined) slowRefresh(node, options.slowRefreshSeconds);
   const relay = options.relay === true ? await startRelay(node.port) : undefined;
   const bootsBefore = node.bootCount;
@@ -182,12 +191,21 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     report: async () => {
       const status = await scene.cli('status', cluster, '-o', 'json', '--timeout', '10s');
       const history = await scene.cli('history', cluster, '--run', '1', '-o', 'json', '--timeout', '10s');
-      const jobs = node.running
-        ? await node.exec('head -n 200 /var/lib/ospatch/runs/*/log; journalctl -n 100 --no-pager')
-        : null;
+      const inside = await node.exec('ps axf; ss -tn; journalctl -n 100 --no-pager');
       const workers = own ? ownWorkers : [scene.worker];
-      const logs = workers.map((worker) => `==> worker ${worker.pid} <==\n${worker.logs().slice(-20_000)}`);
-      return [status.stdout, status.stderr, history.stdout, ...logs, jobs?.stdout, node.consoleTail()].join('\n');
+      return [
+        `node: ${node.running ? 'on' : 'off'}, ${node.bootCount} boots, ssh ended with ${inside.code} ${inside.stderr}`,
+        status.stdout + status.stderr,
+        history.stdout + history.stderr,
+        ...workers.map((worker) => `==> worker ${worker.pid} <==\n${worker.logs().slice(-20_000)}`),
+        ...jobLogs(node),
+        '==> dpkg.log <==',
+        dpkgLog(node).slice(-5_000),
+        '==> inside <==',
+        inside.stdout,
+        '==> console <==',
+        node.consoleTail(60),
+      ].join('\n');
     },
     close: async () => {
       await Promise.all(ownWorkers.map((worker) => worker.kill9()));
@@ -199,10 +217,10 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   return scene;
 }
 
-/** With the same packages as other suites, so that they share one image. */
+/** No real updates: the scripts of some take longer than everything else together. */
 function defaultNode(): Omit<LabNodeOptions, 'name'> {
   return {
-    updates: 'few',
+    updates: 'none',
     labReboot: true,
     labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
   };
@@ -214,6 +232,11 @@ export const BOOT_LOG = '/var/log/lab-boots';
 async function recordBoots(node: LabNode): Promise<void> {
   writeFileSync(path.join(node.rootDir, 'etc/tmpfiles.d/lab-boots.conf'), `w+! ${BOOT_LOG} - - - - %b\\n\n`);
   await node.exec(`tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
+}
+
+/** Leaves the lab's own repository, which needs no network and is read in no time. */
+function forgetArchive(node: LabNode): void {
+  writeFileSync(path.join(node.rootDir, 'etc/apt/sources.list'), '');
 }
 
 function slowRefresh(node: LabNode, seconds: number): void {
