@@ -15,9 +15,9 @@ records.sort((a, b) => a.row.localeCompare(b.row));
 
 const table = new Table({
   head: ['row', 'fault', 'moment', 'end state', 'transactions', 'reboots', 'what the user reads', 's', ''],
-  colWidths: [null, 44, 19, null, null, null, 60, null, null],
+  colWidths: [null, 50, 28, null, null, null, 60, null, null],
   wordWrap: true,
-  style: { head: [], border: [] },
+  style: { head: [], border: [], compact: true },
 });
 for (const { row, title, moment, state, transactions, reboots, sentence, seconds, ok } of records) {
   table.push([

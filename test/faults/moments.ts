@@ -20,7 +20,7 @@ export const MOMENTS: readonly Moment[] = STEPS.flatMap((step): Moment[] => [
 /** A look at the node costs nothing, one at Temporal does. */
 const NODE_POLL_MS = 25;
 const TEMPORAL_POLL_MS = 100;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 
 /** What a moment is looked for in. */
 export interface Watched {
@@ -34,16 +34,18 @@ export interface Watched {
 
 /**
  * Waits for `moment`. `during` moments lie a random time within the step. Steps that last some hundred milliseconds
- * (the facts of preflight, verify) may be just over when this returns.
+ * (the facts of preflight, verify) may be just over when this returns the moment in words.
  */
-export async function reach(moment: Moment, watched: Watched): Promise<void> {
+export async function reach(moment: Moment, watched: Watched): Promise<string> {
   const pollMs = ASK_TEMPORAL.has(moment) ? TEMPORAL_POLL_MS : NODE_POLL_MS;
   await waitFor(() => CONDITIONS[moment](watched), { what: moment, timeoutMs: TIMEOUT_MS, pollMs });
   const [least, most] = LINGER_MS[moment] ?? [0, 0];
   const ms = watched.random.between(least, most);
+  if (ms === 0) return moment;
   await new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+  return `${moment} + ${ms} ms`;
 }
 
 /** How far into the step a moment may lie; the steps are made that long by slow packages, mirrors and boots. */

@@ -161,8 +161,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       }
     },
     reach: async (moment) => {
-      await reach(moment, { cluster, node, client: temporal.client, random, bootsBefore });
-      scene.moment = moment;
+      scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, bootsBefore });
     },
     status: async () => {
       const { stdout, stderr, code } = await scene.cli('status', cluster, '-o', 'json');
