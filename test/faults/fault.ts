@@ -35,7 +35,7 @@ export interface FaultRecord {
   seed: number;
 }
 
-/** `check` is {@link aftermath} for this scene, and must be the last thing a fault does. */
+/** `check` is {@link aftermath} for this scene, after which a fault may only look. */
 export type FaultBody = (scene: Scene, check: (expected: Expected) => Promise<void>) => Promise<void>;
 
 let house: House | undefined;
