@@ -3,7 +3,7 @@ import { nodeWorkflowId } from '../../src/domain/ids';
 import type { NodePatchResult } from '../../src/domain/node-patch';
 import type { NodeState } from '../../src/domain/node-status';
 import type { LabNode } from '../support/local-stack';
-import { BOOT_LOG } from './scene';
+import { BOOT_LOG } from './fault-node';
 import type { Scene } from './scene';
 
 export interface Expected {

@@ -5,11 +5,12 @@ import type { Client } from '@temporalio/client';
 import type { LiveStatus } from '../../src/client/live-status';
 import { rolloutWorkflowId } from '../../src/domain/ids';
 import type { Lab, LabNode, LabNodeOptions, WorkerProcess } from '../support/local-stack';
-import { createLab, slowPackage, startWorkerProcess } from '../support/local-stack';
+import { createLab, startWorkerProcess } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
+import { DEFAULT_NODE, prepareNode } from './fault-node';
 import type { House, TemporalHouse } from './house';
 import type { Moment } from './moments';
 import { reach } from './moments';
@@ -21,18 +22,12 @@ import { startRelay } from './relay';
 
 const RUN_TIMEOUT_MS = 540_000;
 
-/** Long enough to hit the middle of it. */
-export const SLOW_SECONDS = 10;
-
-/** Real machines take longer; this is enough to see them gone. */
-const BOOT_DELAY_MS = 2_000;
-
 export const NODE = 'w-1';
 
 export interface SceneOptions {
   /**
    * Default: updates of two lab packages, one that asks for a reboot and one whose installation takes
-   * {@link SLOW_SECONDS}, and no source of packages but the lab's own.
+   * 10 s, and no source of packages but the lab's own.
    */
   node?: Omit<LabNodeOptions, 'name'>;
   /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */
@@ -87,17 +82,14 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   const cluster = `fault-${made}`;
   const [temporal, lab] = await Promise.all([
     options.ownServer === true ? house.ownServer() : house.server(),
-    createLab({ nodes: [{ name: NODE, ...(options.node ?? defaultNode()) }] }),
+    createLab({ nodes: [{ name: NODE, ...(options.node ?? DEFAULT_NODE) }] }),
   ]);
   const node = lab.node(NODE);
   const identity = `${path.basename(lab.dir)}-key`;
   const key = path.join(house.keyDir, identity);
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
-  await recordBoots(node);
-  node.bootDelayMs = BOOT_DELAY_MS;
-  if (options.node === undefined) forgetArchive(node);
-  if (options.slowRefreshSeconds !== undefined) slowRefresh(node, options.slowRefreshSeconds);
+  await prepareNode(node, { archive: options.node !== undefined, slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
   const relay = options.relay === true ? await startRelay(node.port) : undefined;
   const bootsBefore = node.bootCount;
 
@@ -214,31 +206,4 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     },
   };
   return scene;
-}
-
-/** No real updates: the scripts of some take longer than everything else together. */
-function defaultNode(): Omit<LabNodeOptions, 'name'> {
-  return {
-    updates: 'none',
-    labReboot: true,
-    labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
-  };
-}
-
-/** File on the node with one boot id a line, written by the node itself at each boot. */
-export const BOOT_LOG = '/var/log/lab-boots';
-
-async function recordBoots(node: LabNode): Promise<void> {
-  writeFileSync(path.join(node.rootDir, 'etc/tmpfiles.d/lab-boots.conf'), `w+! ${BOOT_LOG} - - - - %b\\n\n`);
-  await node.exec(`tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
-}
-
-/** Leaves the lab's own repository, which needs no network and is read in no time. */
-function forgetArchive(node: LabNode): void {
-  writeFileSync(path.join(node.rootDir, 'etc/apt/sources.list'), '');
-}
-
-function slowRefresh(node: LabNode, seconds: number): void {
-  const line = `APT::Update::Pre-Invoke { "sleep ${seconds}"; };\n`;
-  writeFileSync(path.join(node.rootDir, 'etc/apt/apt.conf.d/95lab-slow-refresh'), line);
 }
