@@ -1,6 +1,7 @@
 /** The network between worker and node fails in every way, during every step. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
+import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import type { Moment } from './moments';
 import { STEPS } from './moments';
@@ -63,6 +64,9 @@ const DISTURBANCES: readonly Disturbance[] = [
   },
 ];
 
+/** Steps in which the worker has a connection to the node all the time. */
+const TALKING = new Set<Moment>(['during preflight', 'during refresh', 'during apply', 'during verify']);
+
 describe('faults/network', () => {
   for (const { what, disturb } of DISTURBANCES) {
     const moments = STEPS.map((step): Moment => `during ${step}`);
@@ -72,8 +76,11 @@ describe('faults/network', () => {
       fault('network', `${what} ${moment}`, { ...scene, quick }, async (stage, check) => {
         await stage.patch();
         await stage.reach(moment);
+        const talking = TALKING.has(moment);
+        if (talking) await waitFor(() => stage.relay.connections > 0, { what: 'a connection to the node', pollMs: 5 });
         await disturb(stage, process.env['OSPATCH_FAULTS'] !== 'all');
         await check(PATCHED);
+        if (talking) expect(stage.relay.disturbed).toBeGreaterThan(0);
       });
     }
   }

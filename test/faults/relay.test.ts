@@ -76,7 +76,7 @@ const QUIET_MS = 50;
 describe('faults/relay', () => {
   it('passes both directions on', async () => {
     await worker().echo('hello');
-    expect(relay.connections).toBe(1);
+    expect([relay.connections, relay.disturbed]).toEqual([1, 0]);
   });
 
   it('resets open connections at both ends, and lets new ones pass', async () => {
@@ -85,6 +85,7 @@ describe('faults/relay', () => {
     relay.reset();
     await waitFor(() => one.end !== undefined && node.ends.length === 1, { what: 'both ends' });
     expect(one.end).toBe('ECONNRESET');
+    expect(relay.disturbed).toBe(1);
     await worker().echo('b');
   });
 

@@ -22,6 +22,8 @@ export interface Relay {
   halfOpen(): void;
   /** Connections opened so far. */
   readonly connections: number;
+  /** Connections that were open when something was done to the network, or were opened while it was disturbed. */
+  readonly disturbed: number;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ export async function startRelay(target: number): Promise<Relay> {
 class TcpRelay implements Relay {
   port = 0;
   connections = 0;
+  disturbed = 0;
   private mode: RelayMode = { kind: 'pass' };
   private server: Server | undefined;
   private readonly pairs = new Set<Pair>();
@@ -71,6 +74,7 @@ class TcpRelay implements Relay {
       this.reset();
       return;
     }
+    if (mode.kind !== 'pass') this.disturbed += this.pairs.size;
     if (this.server === undefined) await this.listen();
     for (const pair of this.pairs) {
       if (pair.torn && mode.kind !== 'one-way') end(pair);
@@ -79,10 +83,12 @@ class TcpRelay implements Relay {
   }
 
   reset(): void {
+    this.disturbed += this.pairs.size;
     for (const pair of this.pairs) end(pair);
   }
 
   halfOpen(): void {
+    this.disturbed += this.pairs.size;
     for (const pair of this.pairs) {
       pair.cut = true;
       pair.node.destroy();
@@ -92,11 +98,12 @@ class TcpRelay implements Relay {
   async close(): Promise<void> {
     this.server?.close();
     this.server = undefined;
-    this.reset();
+    for (const pair of this.pairs) end(pair);
   }
 
   private accept(worker: Socket): void {
     this.connections += 1;
+    if (this.mode.kind !== 'pass') this.disturbed += 1;
     const node = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
     const pair: Pair = { worker, node, cut: false, torn: false };
     this.pairs.add(pair);
