@@ -12,7 +12,7 @@ scripts/setup.sh deps build temporal lab || exit 1
 
 export OSPATCH_FAULTS=all OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 echo "seed $OSPATCH_FAULT_SEED"
-# One file at a time, its faults side by side: they wait most of the time.
-npx --no-install jest --forceExit --ci --selectProjects faults --runInBand --maxConcurrency "${OSPATCH_FAULT_WORKERS:-6}" \
+# Faults wait most of the time, so two files and the faults in them run side by side.
+npx --no-install jest --forceExit --ci --selectProjects faults --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
   --json --outputFile "$results/faults.json" "$@" </dev/null
 exec node scripts/fault-summary.js "$results" --sum
