@@ -11,7 +11,7 @@ import { preflightNode } from '../node/preflight';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
 import { runHook } from '../hooks/run-hook';
-import { cleanOutput } from '../node/sanitize';
+import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { applyPlan, repairPackages } from '../node/transaction';
 import type { TransportPool } from '../ssh/transport';
@@ -60,7 +60,9 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     const fields = { cluster: target.cluster, node: target.name, step };
     return withHeartbeat(step, async ({ signal: cancelled, details, beat }) => {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
-      const node = new RemoteNode(target, deps.pool.transport(sshTarget(target)), signal);
+      const node = new RemoteNode(target, deps.pool.transport(sshTarget(target)), signal, {
+        onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
+      });
       const show: Session['show'] = (progress) => {
         if (applyProgress(details, progress)) beat();
       };
@@ -158,8 +160,9 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
         // One byte more than asked for tells whether there is more.
         const log = await session.outage.reach(() => session.node.log(token, maxBytes + 1));
-        const kept = log.subarray(Math.max(0, log.length - maxBytes));
-        return { log: cleanOutput(kept.toString()), truncated: log.length > maxBytes };
+        const truncated = log.length > maxBytes;
+        const kept = log.subarray(Math.max(0, log.length - maxBytes)).toString();
+        return { log: cleanOutput(truncated ? wholeLines(kept) : kept), truncated };
       }),
   };
 }

@@ -1,6 +1,6 @@
-/** Everything a terminal could take as a command: C0 and C1 controls, DEL, and the Unicode marks that reorder text. */
+/** Everything a terminal could take as a command: C0 and C1 controls, DEL, and the Unicode marks that reorder or hide text. */
 // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/g;
 
 /**
  * One line of text that is safe to show and small enough to keep: runs of control characters become one space, and what
@@ -8,5 +8,6 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
  */
 export function plainText(value: string, max: number): string {
   const line = value.replace(UNSAFE, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+  // Half of a surrogate pair is no character.
+  return line.length <= max ? line : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -6,6 +6,7 @@ import type { JobAnswer } from './helper-answer';
 import type { Job } from './job-id';
 import { formatJobId } from './job-id';
 import type { StartParameters } from './remote-node';
+import { redactSecrets, wholeLines } from './sanitize';
 import type { Session } from './session';
 
 /** A poll returns at once when the job ends; the wait only paces the progress shown. */
@@ -57,7 +58,9 @@ export async function followJob(
     switch (answer.state) {
       case 'done':
         if (answer.rc !== 0 && log.offset < answer.size) {
-          log.take(await poll(Math.max(log.offset, answer.size - MAX_TAIL_BYTES), 0));
+          const end = Math.max(log.offset, answer.size - MAX_TAIL_BYTES);
+          if (end > log.offset) log.skip();
+          log.take(await poll(end, 0));
         }
         session.show({ waitingFor: undefined });
         return {
@@ -119,19 +122,29 @@ class LogFollower {
   offset = 0;
   private kept = Buffer.alloc(0);
   private rest = '';
+  private isCut = false;
 
   constructor(private readonly onLine: (line: string) => void) {}
 
   get tail(): string {
-    return this.kept.toString();
+    const text = this.kept.toString();
+    return redactSecrets(this.isCut ? wholeLines(text) : text);
+  }
+
+  /** What comes next does not follow on what there is. */
+  skip(): void {
+    this.kept = Buffer.alloc(0);
+    this.rest = '';
+    this.isCut = true;
   }
 
   take({ log, size }: JobAnswer): void {
     if (log.length === 0) return;
     this.offset = Math.min(size, this.offset + log.length);
+    this.isCut ||= this.kept.length + log.length > MAX_TAIL_BYTES;
     this.kept = Buffer.concat([this.kept, log]).subarray(-MAX_TAIL_BYTES);
     const lines = (this.rest + log.toString('latin1')).split('\n');
     this.rest = lines.pop()?.slice(0, 4096) ?? '';
-    for (const line of lines) this.onLine(line);
+    for (const line of lines) this.onLine(redactSecrets(line));
   }
 }

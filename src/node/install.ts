@@ -1,9 +1,10 @@
 /** Putting the helper on a node: written beside its place, checked there, then renamed, so no half file is ever run. */
 import { OspatchError } from '../domain/errors';
+import type { NodeTarget } from '../domain/spec';
 import type { ExecResult, Transport } from '../ssh/transport';
 import { plainText } from '../domain/text';
 import { HELPER_DIR, type HelperScript } from './helper/script';
-import { sudoDenied, sudoReason } from './privilege';
+import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 import { imageBasedSystem } from './support';
 
 const FAILED_MARK = 'ospatch-install:';
@@ -30,19 +31,21 @@ function installScript({ digest, path }: HelperScript): string {
  * @throws OspatchError `SudoDenied`, `DiskFull`, `UnsupportedOs` or `HelperMissing`
  */
 export async function installHelper(
-  node: string,
+  target: Pick<NodeTarget, 'name' | 'ssh'>,
   transport: Transport,
   helper: HelperScript,
-  privilege: string,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<void> {
+  const node = target.name;
+  const { user } = target.ssh;
+  const privilege = privilegePrefix(user);
   const options = signal === undefined ? {} : { signal };
   // The script holds no single quote, and nothing in it comes from outside.
   const command = `${privilege}sh -c '${installScript(helper)}'`;
   const result = await transport.exec(command, { ...options, stdin: helper.content });
   const outcome = new RegExp(`${FAILED_MARK}(\\w+)`).exec(result.stdout.toString())?.[1];
   if (outcome === 'ok') return;
-  if (outcome === undefined && privilege !== '') throw sudoDenied(node, result);
+  if (outcome === undefined && privilege !== '') throw sudoDenied(node, user, result);
   const release = await transport.exec('cat /etc/os-release', options);
   throw installFailed(node, helper, result, release.stdout.toString());
 }

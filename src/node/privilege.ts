@@ -2,6 +2,7 @@
 import { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
 import type { ExecResult } from '../ssh/transport';
+import { redactSecrets } from './sanitize';
 
 /** `env` because not every login shell can set a variable for one command; sudo's messages are read. */
 const SUDO = 'env LC_ALL=C sudo -n ';
@@ -13,15 +14,45 @@ export function privilegePrefix(user: string): string {
 
 /** The last line of standard error, without the name of the program. */
 export function sudoReason({ stderr }: ExecResult): string {
-  const line = stderr.toString().trim().split('\n').at(-1) ?? '';
-  return plainText(line.replace(/^(?:sudo|env): /, ''), 200).replace(/\.$/, '');
+  const line = redactSecrets(stderr.toString()).trim().split('\n').at(-1) ?? '';
+  return plainText(line.replace(/^(?:sudo|env|sh): (?:\d+: )?(?:exec: )?/, ''), 200).replace(/\.$/, '');
 }
 
-export function sudoDenied(node: string, result: ExecResult): OspatchError {
+/** What sudo says, and what a person does about it. The first match counts. */
+const REASONS: readonly [RegExp, (node: string, user: string) => { what?: string; remedy: string }][] = [
+  [
+    /'?sudo'?: (?:No such file|not found)|can't execute 'sudo'/,
+    (node, user) => ({
+      what: `there is no sudo on ${node}, and ${user} is not root`,
+      remedy: `install sudo on ${node}, or log in as root (ssh.user)`,
+    }),
+  ],
+  [
+    /must have a tty/,
+    (node, user) => ({
+      remedy: `add "Defaults:${user} !requiretty" to the sudoers of ${node}; \`ospatch sudoers --user ${user}\` prints it with the rule`,
+    }),
+  ],
+  [
+    /account.*(?:expired|locked)|account validation failure|password.*expired/i,
+    (node, user) => ({ remedy: `renew the account ${user} on ${node} (chage -l ${user} shows it)` }),
+  ],
+  [
+    /syntax error|unable to parse|parse error/,
+    (node) => ({ remedy: `mend the sudoers of ${node} (visudo -c names the line)` }),
+  ],
+];
+
+/** Sudo was asked and did not run the helper. */
+export function sudoDenied(node: string, user: string, result: ExecResult): OspatchError {
   const reason = sudoReason(result) || `it ended with code ${result.code ?? result.signal ?? 'unknown'}`;
+  const said = redactSecrets(result.stderr.toString());
+  const known = REASONS.find(([pattern]) => pattern.test(said))?.[1](node, user);
   return new OspatchError({
     type: 'SudoDenied',
-    message: `sudo refuses to run the helper on ${node}: ${reason}.`,
-    remedy: 'allow it without a password (see docs/node.md for the sudoers rule), or log in as root',
+    message: `${known?.what ?? `sudo refuses to run the helper on ${node}: ${reason}`}.`,
+    remedy:
+      known?.remedy ??
+      `give ${user} the rule that \`ospatch sudoers --user ${user}\` prints, of this version of ospatch (docs/node.md), or log in as root`,
   });
 }

@@ -6,14 +6,16 @@ import type { ExecResult, Transport } from '../ssh/transport';
 import type { NodeReading } from './facts';
 import { parseFacts } from './facts';
 import type { HelperAnswer, JobAnswer } from './helper-answer';
-import { parseAnswer, parseJobAnswer } from './helper-answer';
+import { UNDERSTOOD, foreignProtocol, parseAnswer, parseJobAnswer } from './helper-answer';
 import type { HelperScript } from './helper/script';
-import { COMMAND_DIR, PROTOCOL, helperScript } from './helper/script';
+import { COMMAND_DIR, helperScript } from './helper/script';
+import { helperCommand, helperDefect, helperMissing } from './helper-call';
 import { installHelper } from './install';
 import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
 import { noCommands } from './login-shell';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
+import { redactSecrets } from './sanitize';
 
 /** Beyond the wait that was asked for; the slowest answer is `pending` on a small machine. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -30,6 +32,13 @@ export interface StartParameters {
   waitSeconds: number;
 }
 
+export interface RemoteNodeOptions {
+  /** Default: the one of this version. */
+  helper?: HelperScript;
+  /** Hears of what a person should know but what stops nothing. */
+  onNotice?: (text: string) => void;
+}
+
 export type RebootAnswer = 'rebooting' | 'rebooted' | 'busy';
 
 /** Log bytes per call. */
@@ -42,15 +51,17 @@ const MAX_LOG_BYTES = 64 * 1024;
 export class RemoteNode {
   /** Where this object has placed the helper; null when it was there already. */
   helperPlaced: string | null = null;
-  private readonly helper: HelperScript = helperScript();
+  private readonly helper: HelperScript;
   private readonly privilege: string;
 
   constructor(
     readonly target: NodeTarget,
     private readonly transport: Transport,
     private readonly signal?: AbortSignal,
+    private readonly options: RemoteNodeOptions = {},
   ) {
     this.privilege = privilegePrefix(target.ssh.user);
+    this.helper = options.helper ?? helperScript();
   }
 
   get name(): string {
@@ -61,7 +72,7 @@ export class RemoteNode {
     const answer = await this.call('facts', {
       timeoutMs: options.probe === true ? PROBE_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
     });
-    const reading = parseFacts(PROTOCOL, answer.body.toString());
+    const reading = parseFacts(answer.protocol, redactSecrets(answer.body.toString()));
     if (reading === null) throw this.protocolError('its facts are incomplete');
     return reading;
   }
@@ -114,7 +125,7 @@ export class RemoteNode {
     const answer = await this.call(command, options);
     const job = parseJobAnswer(answer);
     if (job === null) throw this.refused(answer);
-    return job;
+    return job.state === 'done' ? { ...job, result: redactSecrets(job.result) } : job;
   }
 
   private async call(command: string, options: CallOptions = {}): Promise<HelperAnswer> {
@@ -132,25 +143,24 @@ export class RemoteNode {
 
   private exec(command: string, { timeoutMs = ANSWER_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
     const signal = this.signal === undefined ? {} : { signal: this.signal };
-    return this.transport.exec(`${this.privilege}${this.helper.path} ${command}`, { ...rest, ...signal, timeoutMs });
+    const line = helperCommand(this.helper, this.privilege, command);
+    return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
   }
 
   /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
   private async bringHelper(result: ExecResult): Promise<void> {
-    const signal = this.signal === undefined ? {} : { signal: this.signal };
-    const present = await this.transport.exec(`test -x ${this.helper.path}`, signal);
-    if (present.code === 0) throw this.noAnswer(result);
-    if (this.target.ssh.helper === 'auto') {
-      await installHelper(this.name, this.transport, this.helper, this.privilege, this.signal);
-      this.helperPlaced = this.helper.path;
-      return;
+    const defect = helperDefect(result.stdout);
+    if (defect === null) throw this.noAnswer(result);
+    if (this.target.ssh.helper !== 'auto') {
+      throw helperMissing(this.name, this.target.ssh.user, this.helper, defect);
     }
-    throw new OspatchError({
-      type: 'HelperMissing',
-      message: `${this.name} has no helper of this version (${this.helper.path}, sha256 ${this.helper.digest}).`,
-      remedy: 'place it there, owned by root with mode 0755, or set ssh.helper to auto',
-      details: { path: this.helper.path, digest: this.helper.digest },
-    });
+    await installHelper(this.target, this.transport, this.helper, this.signal);
+    this.helperPlaced = this.helper.path;
+    if (defect.kind === 'changed') {
+      this.options.onNotice?.(
+        `the helper was changed by somebody (sha256 ${defect.found ?? 'unknown'}); it was not run and is replaced`,
+      );
+    }
   }
 
   private complete(answer: HelperAnswer, result: ExecResult): HelperAnswer {
@@ -160,14 +170,22 @@ export class RemoteNode {
 
   private noAnswer(result: ExecResult): OspatchError {
     const text = result.stdout.toString();
+    const protocol = foreignProtocol(result.stdout);
+    if (protocol !== null) {
+      return this.protocolError(
+        `it speaks protocol ${protocol} and this worker ${UNDERSTOOD.join(' and ')} (it needs ${this.helper.path}, sha256 ${this.helper.digest})`,
+        `bring the helper of this version with \`ospatch helper install -f SPEC --node ${this.name}\``,
+      );
+    }
     if (/^ospatch \d+ /m.test(text)) {
       return this.protocolError(
         'other text comes before its answer',
         `keep the login shell of ${this.target.ssh.user} from printing anything for commands (.bashrc and the like)`,
       );
     }
-    if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, result);
-    const said = sudoReason(result) || plainText(text, 200) || 'nothing';
+    const { user } = this.target.ssh;
+    const said = sudoReason(result) || plainText(redactSecrets(text), 200).replace(/\.$/, '') || 'nothing';
+    if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, user, result);
     return this.protocolError(`it ended with code ${result.code ?? result.signal ?? 'unknown'} and said: ${said}`);
   }
 

@@ -5,22 +5,60 @@ export const MAX_TAIL_BYTES = 8 * 1024;
 
 const REDACTED = '[redacted]';
 
+/** A value after `password=` and the like: quoted, or up to the next blank, comma, ampersand or semicolon. */
+const VALUE = '("[^"\\n]*"|\'[^\'\\n]*\'|[^\\s&,;"\']+)';
+
+/** Package names end in such words too; what follows their colon is an architecture. */
+const NO_ARCH = '(?!(?:all|any|native|amd64|arm64|armhf|i386|x86_64|aarch64|noarch|ppc64el|s390x|riscv64)\\b)';
+
+/** Every repetition is bounded or ends at a character it cannot pass, so that hostile text costs no more than its length. */
 const SECRETS: readonly [RegExp, string][] = [
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
+  [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, REDACTED],
   // The user part of a URL, up to the last @ before the path.
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
-  [/\b((?:proxy-)?authorization\s*:\s*).*/gi, `$1${REDACTED}`],
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
+  [/\b((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}).*/gi, `$1${REDACTED}`],
+  [/\b((?:bearer|basic)\s{1,4})[a-z0-9+/._~=-]{8,}/gi, `$1${REDACTED}`],
+  [
+    new RegExp(
+      `((?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|signature|credentials?)["']?\\s{0,4}[:=]\\s{0,4})${NO_ARCH}${VALUE}`,
+      'gi',
+    ),
+    `$1${REDACTED}`,
+  ],
 ];
+
+/** The text without credentials: URL user parts, authorization headers, private keys, and values named as secrets. */
+export function redactSecrets(text: string): string {
+  const clean = SECRETS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
+  return clean.includes(KEY_END) ? redactCutKeys(clean) : clean;
+}
+
+const KEY_END = '-----END ';
+const KEY_LINE = /^[A-Za-z0-9+/=]{1,80}$/;
+
+/** The end of a key whose beginning was cut off: all lines of it before its last one. */
+function redactCutKeys(text: string): string {
+  const kept: string[] = [];
+  for (const line of text.split('\n')) {
+    if (line.startsWith(KEY_END) && line.includes('PRIVATE KEY')) {
+      let isCut = false;
+      for (; KEY_LINE.test(kept.at(-1) ?? ''); isCut = true) kept.pop();
+      if (isCut) kept.push(REDACTED);
+    }
+    kept.push(line);
+  }
+  return kept.join('\n');
+}
 
 /** Everything a terminal could take as a command, line ends and tabs excepted; a lone CR is what progress bars print. */
 const UNSAFE =
   // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
-  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** Several lines of output, safe to show: no control characters but line ends and tabs, no credentials. */
 export function cleanOutput(text: string): string {
   const clean = text.replace(/\r\n?/g, '\n').replace(UNSAFE, '');
-  return SECRETS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), clean);
+  return redactSecrets(clean);
 }
 
 /** The last `maxBytes` of cleaned output, from the start of a line where there is one. */
@@ -30,4 +68,13 @@ export function outputTail(text: string, maxBytes: number = MAX_TAIL_BYTES): str
   const tail = clean.subarray(clean.length - maxBytes).toString();
   const line = tail.indexOf('\n');
   return line === -1 ? tail.replace(/^\uFFFD+/, '') : tail.slice(line + 1);
+}
+
+/**
+ * The end of something longer, from the start of a line: of a line that was cut nobody can tell any more what in it is
+ * a secret. When there is no other line, nothing is left.
+ */
+export function wholeLines(tail: string): string {
+  const line = tail.indexOf('\n');
+  return line === -1 ? '' : tail.slice(line + 1);
 }

@@ -1,6 +1,7 @@
 /** A node that answers with what a test says, at the level of the transport. */
 import { OspatchError } from '../../src/domain/errors';
 import type { NodeTarget } from '../../src/domain/spec';
+import { helperScript } from '../../src/node/helper/script';
 import { Outage } from '../../src/node/outage';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
@@ -45,15 +46,25 @@ export function factsAnswer(...lines: string[]): string {
   return `ospatch 1 facts\n${[...lines, ...healthy].join('\n')}\nend\n`;
 }
 
+/** A call of the helper without the look at its digest around it: `[sudo] PATH VERB ARGUMENTS`. */
+export function callOf(command: string): string {
+  const match = /^sh -c '.* && exec (.*)\$f "\$@"; .*' ospatch (.*)$/.exec(command);
+  return match === null ? command : `${match[1]}${helperScript().path} ${match[2]}`;
+}
+
 /** Takes the answers in order, the last one for ever. */
 export class FakeTransport implements Transport {
+  /** What was asked for, as `callOf` tells it. */
   calls: { command: string; stdin: string }[] = [];
+  /** The same as it would reach the login shell. */
+  lines: string[] = [];
   closed = 0;
 
   constructor(private readonly answers: Answer[]) {}
 
   exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    this.calls.push({ command, stdin: String(options.stdin ?? '') });
+    this.calls.push({ command: callOf(command), stdin: String(options.stdin ?? '') });
+    this.lines.push(command);
     const answer = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
     if (answer instanceof Error) return Promise.reject(answer);
     return Promise.resolve(result(answer ?? ''));

@@ -1,10 +1,12 @@
-import { helperScript } from '../../src/node/helper/script';
+import { PROTOCOL, helperScript } from '../../src/node/helper/script';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Answer } from './fake-node';
 import { FakeTransport, TARGET, factsAnswer, jobAnswer } from './fake-node';
 
 const { path, digest } = helperScript();
-const MISSING = { code: 127, stderr: Buffer.from(`sh: 1: ${path}: not found\n`) };
+const MISSING = { code: 127, stdout: Buffer.from('ospatch-helper:missing \n') };
+const FOREIGN = 'f'.repeat(64);
+const CHANGED = { code: 127, stdout: Buffer.from(`ospatch-helper:changed ${FOREIGN}\n`) };
 const INSTALLED = 'ospatch-install:ok\n';
 
 function node(answers: Answer[], ssh: Partial<typeof TARGET.ssh> = {}) {
@@ -23,17 +25,55 @@ describe('src/node/remote-node', () => {
   });
 
   it('brings the helper only after a call found it missing, and repeats that call', async () => {
-    const { node: remote, transport } = node([MISSING, { code: 1 }, INSTALLED, factsAnswer()]);
+    const { node: remote, transport } = node([MISSING, INSTALLED, factsAnswer()]);
     expect((await remote.facts()).facts.os.id).toBe('debian');
-    expect(transport.calls.length).toBe(4);
-    expect(transport.calls[2]?.command).toContain(digest);
-    expect(transport.calls[2]?.stdin).toBe(helperScript().content.toString());
+    expect(transport.calls.length).toBe(3);
+    expect(transport.calls[1]?.command).toContain(digest);
+    expect(transport.calls[1]?.stdin).toBe(helperScript().content.toString());
   });
 
   it('never writes the helper in mode preinstalled', async () => {
-    const { node: remote, transport } = node([MISSING, { code: 1 }], { helper: 'preinstalled' });
-    await expect(remote.facts()).rejects.toMatchObject({ type: 'HelperMissing', details: { path, digest } });
-    expect(transport.calls.length).toBe(2);
+    const { node: remote, transport } = node([MISSING], { helper: 'preinstalled' });
+    await expect(remote.facts()).rejects.toMatchObject({
+      type: 'HelperMissing',
+      message: expect.stringContaining(digest),
+      remedy: expect.stringContaining('ospatch helper install -f SPEC --node w-1'),
+      details: { path, digest },
+    });
+    expect(transport.calls.length).toBe(1);
+  });
+
+  it('replaces a helper that is not ours, says so, and does not run it before', async () => {
+    const transport = new FakeTransport([CHANGED, INSTALLED, factsAnswer()]);
+    const notices: string[] = [];
+    const remote = new RemoteNode(TARGET, transport, undefined, { onNotice: (text) => notices.push(text) });
+    await remote.facts();
+    expect(transport.calls.length).toBe(3);
+    expect(notices).toEqual([expect.stringContaining(`was changed by somebody (sha256 ${FOREIGN})`)]);
+  });
+
+  it('leaves a helper that is not ours to the administrator in mode preinstalled, and says what it found', async () => {
+    await expect(node([CHANGED], { helper: 'preinstalled' }).node.facts()).rejects.toMatchObject({
+      type: 'HelperMissing',
+      message: `the helper on w-1 is not ours and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}.`,
+      details: { path, digest, found: FOREIGN },
+    });
+    const mode = { code: 127, stdout: Buffer.from('ospatch-helper:mode \n') };
+    await expect(node([mode], { user: 'admin', helper: 'preinstalled' }).node.facts()).rejects.toMatchObject({
+      type: 'HelperMissing',
+      message: expect.stringContaining('admin may not read and execute'),
+    });
+  });
+
+  it('understands its own protocol and the one before, and names the helper it needs for any other', async () => {
+    const speak = (protocol: number) => factsAnswer().replace(/^ospatch \d+/, `ospatch ${protocol}`);
+    expect((await node([speak(PROTOCOL)]).node.facts()).facts.protocol).toBe(PROTOCOL);
+    expect((await node([speak(PROTOCOL - 1)]).node.facts()).facts.protocol).toBe(PROTOCOL - 1);
+    await expect(node([speak(PROTOCOL + 1)]).node.facts()).rejects.toMatchObject({
+      type: 'HelperProtocol',
+      message: expect.stringMatching(new RegExp(`protocol ${PROTOCOL + 1} and this worker .*${digest}`)),
+      remedy: expect.stringContaining('ospatch helper install'),
+    });
   });
 
   it('says why the helper could not be written', async () => {
@@ -42,44 +82,51 @@ describe('src/node/remote-node', () => {
       stdout: Buffer.from('ospatch-install:write\n'),
       stderr: Buffer.from('cat: write error: No space left on device\n'),
     };
-    await expect(node([MISSING, { code: 1 }, full, '']).node.facts()).rejects.toMatchObject({ type: 'DiskFull' });
+    await expect(node([MISSING, full, '']).node.facts()).rejects.toMatchObject({ type: 'DiskFull' });
     const readOnly = {
       code: 1,
       stdout: Buffer.from('ospatch-install:directory\n'),
       stderr: Buffer.from("mkdir: cannot create directory '/usr/local/libexec': Read-only file system\n"),
     };
-    await expect(node([MISSING, { code: 1 }, readOnly, 'ID=ubuntu\n']).node.facts()).rejects.toMatchObject({
+    await expect(node([MISSING, readOnly, 'ID=ubuntu\n']).node.facts()).rejects.toMatchObject({
       type: 'HelperMissing',
       message: expect.stringContaining('Read-only file system'),
     });
-    await expect(node([MISSING, { code: 1 }, readOnly, 'ID="flatcar"\n']).node.facts()).rejects.toMatchObject({
+    await expect(node([MISSING, readOnly, 'ID="flatcar"\n']).node.facts()).rejects.toMatchObject({
       type: 'UnsupportedOs',
       message: expect.stringContaining('Flatcar'),
     });
   });
 
   it.each([
-    ['sudo: a password is required\n', /a password is required/],
-    ['sudo: sorry, you must have a tty to run sudo\n', /you must have a tty/],
-    ["env: 'sudo': No such file or directory\n", /No such file/],
-    ['\u001b[31msudo: admin is not in the sudoers file\u0007.\n', /admin is not in the sudoers file/],
-  ])('says why sudo refuses: %j', async (text, message) => {
+    ['sudo: a password is required\n', /a password is required/, /ospatch sudoers --user admin/],
+    ["Sorry, user admin is not allowed to execute '/x' as root on w-1.\n", /not allowed to execute/, /ospatch sudoers/],
+    ['sudo: sorry, you must have a tty to run sudo\n', /you must have a tty/, /Defaults:admin !requiretty/],
+    ["env: 'sudo': No such file or directory\n", /^there is no sudo on w-1, and admin is not root\.$/, /install sudo/],
+    ["env: can't execute 'sudo': No such file or directory\n", /^there is no sudo on w-1/, /install sudo/],
+    ['sudo: Account expired or PAM config lacks an "account" section for sudo\n', /Account expired/, /chage -l admin/],
+    ['/etc/sudoers.d/x:1:1: syntax error\n', /syntax error/, /visudo -c/],
+    [
+      '\u001b[31msudo: admin is not in the sudoers file\u0007.\n',
+      /admin is not in the sudoers file/,
+      /ospatch sudoers/,
+    ],
+  ])('says why sudo refuses, and what to do: %j', async (text, message, remedy) => {
     const denied = { code: 1, stderr: Buffer.from(text) };
-    const present = { code: 0 };
-    await expect(node([denied, present], { user: 'admin' }).node.facts()).rejects.toMatchObject({
+    await expect(node([denied], { user: 'admin' }).node.facts()).rejects.toMatchObject({
       type: 'SudoDenied',
       message: expect.stringMatching(message),
-      remedy: expect.stringContaining('docs/node.md'),
+      remedy: expect.stringMatching(remedy),
     });
   });
 
   it('tells a talkative login shell from a broken helper', async () => {
-    await expect(node([`Welcome!\n${factsAnswer()}`, {}]).node.facts()).rejects.toMatchObject({
+    await expect(node([`Welcome!\n${factsAnswer()}`]).node.facts()).rejects.toMatchObject({
       type: 'HelperProtocol',
       remedy: expect.stringContaining('.bashrc'),
     });
     const account = { code: 1, stdout: Buffer.from('This account is currently not available.\n') };
-    await expect(node([account, {}]).node.facts()).rejects.toMatchObject({
+    await expect(node([account], { user: 'admin' }).node.facts()).rejects.toMatchObject({
       type: 'AuthFailed',
       message: expect.stringContaining('its login shell is nologin'),
     });
