@@ -13,6 +13,7 @@ import { RemoteNode } from '../node/remote-node';
 import { runHook } from '../hooks/run-hook';
 import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
+import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
 import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
@@ -183,12 +184,6 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 function tellOutOfReach(error: unknown): OutOfReach {
   if (!(error instanceof OutOfReachNotice)) throw error;
   return { state: 'out-of-reach', observedMs: error.observedMs, why: error.why };
-}
-
-function sshTarget({ name, host, ssh, hostKeys }: NodeTarget): Parameters<TransportPool['transport']>[0] {
-  const { port, user, identity, transport, jump } = ssh;
-  const route = { ...(transport === undefined ? {} : { transport }), ...(jump === undefined ? {} : { jump }) };
-  return { name, host, port, user, identity, hostKeys, ...route };
 }
 
 /** Returns whether anything is new to the people who watch. */

@@ -5,6 +5,7 @@ import { show } from '../domain/spec-issues';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const USER_NAME = /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/;
 const MAX_RUN = 1_000_000_000;
 
 export function clusterArgument(): Argument {
@@ -21,6 +22,10 @@ export function nodesOption(): Option {
 
 export function reasonOption(): Option {
   return new Option('--reason <text>', 'why, for the history').argParser(parseReason);
+}
+
+export function userOption(description: string): Option {
+  return new Option('--user <name>', description).argParser(parseUser);
 }
 
 export function runOption(description: string): Option {
@@ -55,6 +60,11 @@ function parseNodeNames(text: string): string[] {
 function parseReason(text: string): string {
   if (text.trim() !== '' && text.length <= 500) return text;
   throw new InvalidArgumentError('Allowed: 1 to 500 characters.');
+}
+
+function parseUser(text: string): string {
+  if (USER_NAME.test(text)) return text;
+  throw new InvalidArgumentError('Allowed: a Linux user name, e.g. ospatch.');
 }
 
 function parseRun(text: string): number {

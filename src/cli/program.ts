@@ -11,6 +11,7 @@ import { registerDiff } from './commands/diff';
 import { registerDoctor } from './commands/doctor';
 import { registerEnroll } from './commands/enroll';
 import { registerGet } from './commands/get';
+import { registerHelper } from './commands/helper';
 import { registerHistory } from './commands/history';
 import { registerList } from './commands/list';
 import { registerLogs } from './commands/logs';
@@ -21,6 +22,7 @@ import { registerRemove } from './commands/remove';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
 import { registerStatus } from './commands/status';
+import { registerSudoers } from './commands/sudoers';
 import { registerValidate } from './commands/validate';
 import { registerWorker } from './commands/worker';
 
@@ -49,6 +51,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerHistory,
   registerLogs,
   registerRemove,
+  registerHelper,
+  registerSudoers,
   registerWorker,
   registerDev,
 ];

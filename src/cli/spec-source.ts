@@ -8,9 +8,13 @@ import { colors, printNote } from './output';
 
 /** `-f FILE|DIR|-`, for every command that reads specs. */
 export function fileOption(): Option {
-  return new Option('-f, --file <FILE|DIR|->', 'spec file, directory of *.yaml, or - for standard input')
-    .argParser(onlyOnce)
-    .makeOptionMandatory();
+  return optionalFileOption().makeOptionMandatory();
+}
+
+export function optionalFileOption(): Option {
+  return new Option('-f, --file <FILE|DIR|->', 'spec file, directory of *.yaml, or - for standard input').argParser(
+    onlyOnce,
+  );
 }
 
 /** Commander keeps the last of several values, so the specs of the others would be passed over in silence. */

@@ -45,7 +45,7 @@ export async function installHelper(
   const result = await transport.exec(command, { ...options, stdin: helper.content });
   const outcome = new RegExp(`${FAILED_MARK}(\\w+)`).exec(result.stdout.toString())?.[1];
   if (outcome === 'ok') return;
-  if (outcome === undefined && privilege !== '') throw sudoDenied(node, user, result);
+  if (outcome === undefined && privilege !== '') throw sudoDenied(node, user, result, 'place');
   const release = await transport.exec('cat /etc/os-release', options);
   throw installFailed(node, helper, result, release.stdout.toString());
 }

@@ -43,16 +43,25 @@ const REASONS: readonly [RegExp, (node: string, user: string) => { what?: string
   ],
 ];
 
-/** Sudo was asked and did not run the helper. */
-export function sudoDenied(node: string, user: string, result: ExecResult): OspatchError {
+const PLACING_REMEDY =
+  'with a narrow sudo rule set ssh.helper to preinstalled and have an administrator place the helper (`ospatch helper install`); otherwise let the user do everything without a password, or log in as root';
+
+/** Sudo was asked, and did not run the helper or did not let it be placed. */
+export function sudoDenied(
+  node: string,
+  user: string,
+  result: ExecResult,
+  doing: 'run' | 'place' = 'run',
+): OspatchError {
   const reason = sudoReason(result) || `it ended with code ${result.code ?? result.signal ?? 'unknown'}`;
   const said = redactSecrets(result.stderr.toString());
   const known = REASONS.find(([pattern]) => pattern.test(said))?.[1](node, user);
   return new OspatchError({
     type: 'SudoDenied',
-    message: `${known?.what ?? `sudo refuses to run the helper on ${node}: ${reason}`}.`,
+    message: `${known?.what ?? `sudo refuses to ${doing} the helper on ${node}: ${reason}`}.`,
     remedy:
       known?.remedy ??
+      (doing === 'place' ? PLACING_REMEDY : undefined) ??
       `give ${user} the rule that \`ospatch sudoers --user ${user}\` prints, of this version of ospatch (docs/node.md), or log in as root`,
   });
 }

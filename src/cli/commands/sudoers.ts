@@ -1,0 +1,48 @@
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { userOption } from '../arguments';
+import { OspatchError } from '../../domain/errors';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+
+const EXAMPLES = `
+Examples:
+  ospatch sudoers > ospatch && visudo -cf ospatch
+  ospatch sudoers --user patcher --form wildcard
+  ospatch sudoers -o json | jq -r .file      # where it belongs on a node, owned by root with mode 0440
+
+For nodes with ssh.helper: preinstalled. With this rule the user may run the helper of this version as root, this very
+file with these arguments, and nothing else: sudo itself checks the digest. Helper and rule belong together; place both
+before the workers get a new version (ospatch helper install), each version has its own names.`;
+
+export function registerSudoers(program: Command, context: CliContext): void {
+  program
+    .command('sudoers')
+    .description('print the sudo rule that is just enough for the helper of this version')
+    .addOption(userOption('the user that logs in (ssh.user)').default('ospatch'))
+    .addOption(
+      new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones')
+        .choices(['regex', 'wildcard'])
+        .default('regex'),
+    )
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action(({ user, form, output }: { user: string; form: 'regex' | 'wildcard'; output: OutputFormat }) =>
+      runCommand(context, () => {
+        const { helperScript } = require('../../node/helper/script') as typeof import('../../node/helper/script');
+        const { sudoersRule } = require('../../node/sudoers') as typeof import('../../node/sudoers');
+        if (user === 'root') {
+          throw new OspatchError({
+            type: 'Usage',
+            message: '--user: found "root"; root needs no rule',
+            remedy: 'name the user that logs in, as in ssh.user',
+          });
+        }
+        const { text, file, sudo } = sudoersRule(helperScript(), user, form);
+        if (output === 'json') printJson(context, { file, mode: '0440', sudo, rule: text });
+        else print(context, text);
+      }),
+    );
+}

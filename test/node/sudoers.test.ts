@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { helperScript } from '../../src/node/helper/script';
+import { installerScript } from '../../src/node/installer';
+import { sudoersRule } from '../../src/node/sudoers';
+
+const helper = helperScript();
+
+describe('src/node/sudoers', () => {
+  it.each(['regex', 'wildcard'] as const)('allows every public verb of the helper and no other: %s', (form) => {
+    const main = readFileSync(path.join(__dirname, '../../src/node/helper/main.sh'), 'utf8');
+    const dispatch = main.slice(main.indexOf('case $verb in'));
+    const verbs = [...dispatch.matchAll(/^ {2}([a-z]+)\)/gm)].map((match) => match[1]);
+    const { text } = sudoersRule(helper, 'ospatch', form);
+    const allowed = [...text.matchAll(/^ {2}sha256:[0-9a-f]{64} \S+ \^?([a-z]+)/gm)].map((match) => match[1]);
+    expect([...new Set(allowed)].toSorted()).toEqual(verbs.toSorted());
+  });
+
+  it('binds every command to the digest and has names of its own per version', () => {
+    const { text, file } = sudoersRule(helper, 'patcher', 'regex');
+    const commands = text.split('\n').filter((line) => line.startsWith('  '));
+    expect(commands.every((line) => line.startsWith(`  sha256:${helper.digest} ${helper.path} `))).toBe(true);
+    expect(text).toContain(
+      `patcher ALL=(root) NOPASSWD: NOSETENV: OSPATCH_${helper.digest.slice(0, 12).toUpperCase()}\n`,
+    );
+    expect(file).toBe(`/etc/sudoers.d/ospatch-${helper.digest.slice(0, 12)}`);
+  });
+
+  it('has regular expressions that match a whole call and nothing around it', () => {
+    const { text } = sudoersRule(helper, 'ospatch', 'regex');
+    const patterns = [...text.matchAll(/ (\^.*\$)/g)].map(
+      (match) => new RegExp((match[1] ?? '').replaceAll('\\,', ',')),
+    );
+    const isAllowed = (call: string): boolean => patterns.some((pattern) => pattern.test(call));
+    for (const call of [
+      'start 0123456789abcdef-apply-1 apply',
+      'poll 0123456789abcdef-plan-99 0 65536 2',
+      'log last 10',
+    ])
+      expect(isAllowed(call)).toBe(true);
+    for (const call of [
+      'start 0123456789abcdef-apply-1 apply x',
+      'poll ../x-plan-1 0 1 1',
+      'log /etc 1',
+      'reboot x',
+      '_run x',
+    ])
+      expect(isAllowed(call)).toBe(false);
+  });
+
+  it('the installer carries the helper whole', () => {
+    expect(installerScript(helper)).toContain(`\n${helper.content.toString()}OSPATCH_HELPER_END\n`);
+    expect(helper.content.toString()).not.toContain('OSPATCH_HELPER_END');
+  });
+});
