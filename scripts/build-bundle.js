@@ -22,6 +22,7 @@ async function main() {
   const { code } = await bundleWorkflowCode({
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
     payloadConverterPath: path.join(root, 'lib/workflows/payload-converter.js'),
+    failureConverterPath: path.join(root, 'lib/workflows/failure-converter.js'),
     workflowInterceptorModules: [path.join(root, 'lib/workflows/reserved-names.js')],
     logger,
   });

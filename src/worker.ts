@@ -1,5 +1,5 @@
 /** The worker: runs workflows and activities until it is told to stop. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -9,6 +9,9 @@ import pino from 'pino';
 import { createActivities } from './activities';
 import { TASK_QUEUE } from './domain/ids';
 import { parsePassphraseCommand } from './ssh/passphrase';
+import { dataConverter } from './encryption/data-converter';
+import type { KeyRing } from './encryption/key-ring';
+import { keyRingFromEnv } from './encryption/key-ring';
 
 /**
  * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
@@ -35,6 +38,8 @@ export interface WorkerOptions {
   hookDir: string | null;
   /** Program and arguments that print the passphrase of the identity named by one more argument. */
   passphraseCommand?: readonly string[];
+  /** Encrypts everything that goes to Temporal; null or absent: nothing is. */
+  encryption?: KeyRing | null;
   logLevel: string;
   /** Where log lines go; standard output when absent. */
   logTo?: { write(line: string): void };
@@ -42,7 +47,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_LOG_LEVEL`.
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_ENCRYPTION_KEYS`, `OSPATCH_LOG_LEVEL`.
  *
  * @throws OspatchError `Usage`
  */
@@ -54,6 +59,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
+    encryption: keyRingFromEnv(env),
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
@@ -90,16 +96,15 @@ export async function runWorker(
       namespace: options.namespace,
       taskQueue: options.taskQueue,
       activities,
-      ...workflowCode(),
+      ...workflowCode(options.encryption ?? null),
       stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     });
-    log.info(
-      { taskQueue: options.taskQueue, namespace: options.namespace, address: options.connection.address },
-      'worker started',
-    );
+    const { taskQueue, namespace, encryption } = options;
+    const encrypted = encryption ? { encryptionKey: encryption.keys[0].id } : {};
+    log.info({ taskQueue, namespace, address: options.connection.address, ...encrypted }, 'worker started');
     onReady(worker);
     await worker.run();
     log.info('worker stopped');
@@ -109,16 +114,23 @@ export async function runWorker(
   }
 }
 
+/** Said to the workflows in front of their code, see `workflows/failure-converter.ts`. One line: positions stay. */
+const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
+
 /** The bundle made at build time; while developing, the sources. */
-function workflowCode(): Pick<
-  TemporalWorkerOptions,
-  'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'
-> {
+function workflowCode(
+  encryption: KeyRing | null,
+): Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'> {
   const codePath = join(__dirname, 'workflow-bundle.js');
-  if (existsSync(codePath)) return { workflowBundle: { codePath } };
+  const converter = dataConverter(encryption, 'leave');
+  if (existsSync(codePath)) {
+    const workflowBundle =
+      encryption === null ? { codePath } : { code: `${ENCRYPTS_FAILURES}${readFileSync(codePath, 'utf8')}` };
+    return { workflowBundle, dataConverter: converter };
+  }
   return {
     workflowsPath: require.resolve('./workflows'),
-    dataConverter: { payloadConverterPath: require.resolve('./workflows/payload-converter') },
+    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/payload-converter') },
     interceptors: { workflowModules: [require.resolve('./workflows/reserved-names')] },
   };
 }

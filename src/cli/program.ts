@@ -6,6 +6,7 @@ import { addGlobalOptions } from './global-options';
 import { registerApply } from './commands/apply';
 import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';
+import { registerCodecServer } from './commands/codec-server';
 import { registerDev } from './commands/dev';
 import { registerDiff } from './commands/diff';
 import { registerDoctor } from './commands/doctor';
@@ -54,6 +55,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerHelper,
   registerSudoers,
   registerWorker,
+  registerCodecServer,
   registerDev,
 ];
 

@@ -45,10 +45,25 @@ export class Calls {
   async send<T>(cluster: string, body: () => Promise<T>): Promise<T> {
     // The server keeps a request that nobody answers and hands it to the next worker, however much later.
     await this.ensureWorker();
+    await this.refuseUnreadable(cluster);
     try {
       return await this.call(cluster, body);
     } catch (error) {
       throw isOspatchError(error) && error.type === 'NoWorker' ? mayStillHappen(error, cluster) : error;
+    }
+  }
+
+  /**
+   * Without the keys of a cluster its answers cannot be read, and what is asked would be done all the same.
+   *
+   * @throws OspatchError `Usage`
+   */
+  private async refuseUnreadable(cluster: string): Promise<void> {
+    if (this.session.encrypts) return;
+    try {
+      await this.call(cluster, () => this.session.client.workflow.getHandle(clusterWorkflowId(cluster)).describe());
+    } catch (error) {
+      if (!isOspatchError(error) || error.type !== 'NotFound') throw error;
     }
   }
 

@@ -2,6 +2,8 @@ import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { TASK_QUEUE } from '../domain/ids';
 import { OspatchError } from '../domain/errors';
+import { dataConverter } from '../encryption/data-converter';
+import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { noServer } from './errors';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
@@ -16,6 +18,8 @@ export interface ConnectOptions {
   profile?: string;
   /** Task queue of the workers that patch; `OSPATCH_TASK_QUEUE` or `ospatch`. */
   taskQueue?: string;
+  /** Directory of the keys that payloads are encrypted with; `OSPATCH_ENCRYPTION_KEYS`. */
+  encryptionKeys?: string;
   /** How long any single call may take, in milliseconds. Default 10 s. */
   deadlineMs?: number;
   /** Who acts, for the history; default: user and host of this process. */
@@ -24,6 +28,8 @@ export interface ConnectOptions {
 
 export interface Session {
   client: Client;
+  /** Whether there are keys here that payloads are encrypted with. */
+  encrypts: boolean;
   address: string;
   namespace: string;
   taskQueue: string;
@@ -36,6 +42,8 @@ export interface Session {
  */
 export async function connect(options: ConnectOptions): Promise<Session> {
   const config = readConfig(options.profile);
+  const keys = options.encryptionKeys;
+  const ring = keys === undefined ? keyRingFromEnv(process.env) : readKeyRing(keys);
   const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? config.namespace ?? 'default';
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
@@ -43,7 +51,13 @@ export async function connect(options: ConnectOptions): Promise<Session> {
     const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: deadlineMs });
     return {
       // A removed cluster still answers queries as long as Temporal keeps it; it must not look as if it were managed.
-      client: new Client({ connection, namespace, workflow: { queryRejectCondition: 'NOT_OPEN' } }),
+      client: new Client({
+        connection,
+        namespace,
+        workflow: { queryRejectCondition: 'NOT_OPEN' },
+        dataConverter: dataConverter(ring, 'throw'),
+      }),
+      encrypts: ring !== null,
       address,
       namespace,
       taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,

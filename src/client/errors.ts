@@ -39,6 +39,8 @@ export function isPassing(error: unknown): boolean {
 
 export function toClientError(error: unknown, context: CallContext): Error {
   if (isOspatchError(error)) return error;
+  // What the payload codec says may come wrapped.
+  if (error instanceof Error && isOspatchError(error.cause)) return error.cause;
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
     return fromFailure(error.cause ?? error, error);
   if (error instanceof NamespaceNotFoundError) return namespaceNotFound(context, error);

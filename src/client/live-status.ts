@@ -1,5 +1,8 @@
 import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
 import type { NodeProgress } from '../domain/node-report';
@@ -85,9 +88,10 @@ async function readLiveNode(client: Client, cluster: string, current: NodeInWork
     const { raw } = await client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
     const activity = raw.pendingActivities?.[0];
     if (activity === undefined) return base;
-    const payload = activity.heartbeatDetails?.payloads?.[0];
-    const heartbeat =
-      payload === undefined || payload === null ? null : readHeartbeat(defaultPayloadConverter.fromPayload(payload));
+    const converter = client.options.loadedDataConverter;
+    const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
+    const heartbeat = readHeartbeat(details);
+    const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
     return {
       ...base,
       step: heartbeat?.step ?? stepOf(activity.activityType?.name),
@@ -95,7 +99,7 @@ async function readLiveNode(client: Client, cluster: string, current: NodeInWork
       total: heartbeat?.total ?? null,
       waitingFor: heartbeat?.waitingFor === undefined ? null : plainText(heartbeat.waitingFor, 200),
       attempt: activity.attempt ?? 1,
-      lastFailure: activity.lastFailure?.message ? plainText(activity.lastFailure.message, 200) : null,
+      lastFailure: failure?.message ? plainText(failure.message, 200) : null,
     };
   } catch {
     // Detail for people who watch; the run does not depend on it.

@@ -25,6 +25,7 @@ export async function workflowBundle(): Promise<{ codePath: string }> {
       const { code } = await bundleWorkflowCode({
         workflowsPath: path.join(SRC, 'workflows/index.ts'),
         payloadConverterPath: path.join(SRC, 'workflows/payload-converter.ts'),
+        failureConverterPath: path.join(SRC, 'workflows/failure-converter.ts'),
         workflowInterceptorModules: [path.join(SRC, 'workflows/reserved-names.ts')],
         logger: new DefaultLogger('ERROR'),
       });

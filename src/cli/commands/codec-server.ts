@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { OspatchError } from '../../domain/errors';
+import type { CliContext } from '../context';
+import { runCommand } from '../errors';
+import { print } from '../output';
+
+const EXAMPLES = `
+Examples:
+  OSPATCH_ENCRYPTION_KEYS=/etc/ospatch/encryption ospatch codec-server --ui-origin http://localhost:8233
+  temporal workflow show -w cluster/prod-eu --codec-endpoint http://127.0.0.1:8081
+
+In the Temporal UI, enter http://127.0.0.1:8081 under the glasses icon as codec endpoint. Whoever reaches this server
+reads everything, so it listens on 127.0.0.1; for others put TLS in front of it and ask for a token (--token-file).`;
+
+const MIN_TOKEN = 16;
+
+interface CodecServerCommand {
+  port: number;
+  listen: string;
+  uiOrigin?: string;
+  tokenFile?: string;
+}
+
+export function registerCodecServer(program: Command, context: CliContext): void {
+  program
+    .command('codec-server')
+    .description('decrypt payloads for the Temporal UI and the temporal CLI, until Ctrl-C')
+    .addOption(new Option('--port <port>', 'port').default(8081).argParser(parsePort))
+    .option('--listen <address>', 'address to listen on', '127.0.0.1')
+    .addOption(
+      new Option('--ui-origin <origin>', 'origin of the Temporal UI, whose pages may ask (default: none)').argParser(
+        parseOrigin,
+      ),
+    )
+    .option('--token-file <file>', 'file with the token that requests must carry')
+    .addHelpText('after', EXAMPLES)
+    .action((options: CodecServerCommand) => runCommand(context, () => serve(context, options)));
+}
+
+async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }: CodecServerCommand): Promise<void> {
+  const { KEYS_SETTING, keyRingFromEnv } =
+    require('../../encryption/key-ring') as typeof import('../../encryption/key-ring');
+  const { createCodec } = require('../../encryption/codec') as typeof import('../../encryption/codec');
+  const { createCodecServer } =
+    require('../../encryption/codec-server') as typeof import('../../encryption/codec-server');
+  const ring = keyRingFromEnv(context.env);
+  if (ring === null) {
+    throw usage(
+      `${KEYS_SETTING} is not set, so there is nothing to decrypt with`,
+      'set it to the directory with the keys',
+    );
+  }
+  const token = tokenFile === undefined ? null : readToken(resolve(context.cwd, tokenFile));
+  if (!['127.0.0.1', '::1', 'localhost'].includes(listen) && token === null) {
+    throw usage(`--listen ${listen} would let everybody there read everything`, 'give a token with --token-file');
+  }
+  const server = createCodecServer({ codec: createCodec(ring), uiOrigin: uiOrigin ?? null, token });
+  server.listen(port, listen);
+  await once(server, 'listening').catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new OspatchError({ type: 'Usage', message: `cannot listen on ${listen} port ${port}: ${why}.` }, { cause });
+  });
+  print(context, `codec endpoint: http://${listen.includes(':') ? `[${listen}]` : listen}:${port}`);
+  const stop = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  await once(server, 'close');
+}
+
+function readToken(file: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new OspatchError({ type: 'Usage', message: `--token-file: ${file} cannot be read.` }, { cause });
+  }
+  if (token.length >= MIN_TOKEN) return token;
+  throw usage(`--token-file: ${file} has less than ${MIN_TOKEN} characters`, 'openssl rand -hex 32 makes a token');
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Allowed: a port from 1 to 65535.');
+}
+
+function parseOrigin(text: string): string {
+  if (/^https?:\/\/[^/\s*]+$/.test(text)) return text;
+  throw new InvalidArgumentError('Allowed: scheme, host and port without a path, e.g. http://localhost:8233.');
+}
+
+function usage(message: string, remedy: string): OspatchError {
+  return new OspatchError({ type: 'Usage', message: `${message}.`, remedy });
+}

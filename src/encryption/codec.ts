@@ -1,0 +1,93 @@
+/**
+ * AES-256-GCM over whole payloads, their metadata included: what Temporal stores is the name of a key and random bytes.
+ * Payloads that are not encrypted are read as they are, so that histories from before and requests typed into the
+ * Temporal UI go on working.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
+import { OspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+import { KEYS_SETTING } from './key-ring';
+import type { EncryptionKey, KeyRing } from './key-ring';
+
+const CIPHER = 'aes-256-gcm';
+const ENCODING = 'binary/ospatch-aes-256-gcm';
+const KEY_ID = 'ospatch-key';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+const PayloadMessage = temporal.api.common.v1.Payload;
+
+/**
+ * What becomes of a payload that is not as it was encrypted. `leave`: in workflows, where the converter makes a value
+ * of it that every message parser refuses; a failing task would stop the cluster for ever.
+ */
+export type OnTampered = 'throw' | 'leave';
+
+/** Without keys nothing is encrypted, and encrypted payloads are refused with a sentence. */
+export function createCodec(ring: KeyRing | null, onTampered: OnTampered = 'throw'): PayloadCodec {
+  return {
+    encode: async (payloads) => (ring === null ? payloads : payloads.map((payload) => encrypt(payload, ring.keys[0]))),
+    decode: async (payloads) =>
+      payloads.map((payload) => (isEncrypted(payload) ? decrypt(payload, ring, onTampered) : payload)),
+  };
+}
+
+export function isEncrypted({ metadata }: Payload): boolean {
+  return textOf(metadata?.['encoding']) === ENCODING;
+}
+
+function encrypt(payload: Payload, { id, key }: EncryptionKey): Payload {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES });
+  cipher.setAAD(Buffer.from(id));
+  const plain = PayloadMessage.encode(payload).finish();
+  const data = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  return { metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(id) }, data };
+}
+
+function decrypt(payload: Payload, ring: KeyRing | null, onTampered: OnTampered): Payload {
+  const id = textOf(payload.metadata?.[KEY_ID]);
+  const found = ring?.keys.find((one) => one.id === id);
+  if (found === undefined) throw keyMissing(id, ring);
+  try {
+    const data = Buffer.from(payload.data ?? []);
+    const iv = data.subarray(0, IV_BYTES);
+    const decipher = createDecipheriv(CIPHER, found.key, iv, { authTagLength: TAG_BYTES });
+    decipher.setAAD(Buffer.from(id));
+    decipher.setAuthTag(data.subarray(-TAG_BYTES));
+    const plain = Buffer.concat([decipher.update(data.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
+    const { metadata, data: content } = PayloadMessage.decode(plain);
+    return { metadata, data: content };
+  } catch (cause) {
+    if (onTampered === 'leave') return payload;
+    throw new OspatchError(
+      {
+        type: 'Internal',
+        message: `a payload that was encrypted with the key ${plainText(id, 80)} is not as it was encrypted.`,
+        remedy: 'somebody or something changed it in Temporal; do not trust what it belongs to',
+      },
+      { cause },
+    );
+  }
+}
+
+function keyMissing(id: string, ring: KeyRing | null): OspatchError {
+  const name = plainText(id, 80);
+  return new OspatchError({
+    type: 'Usage',
+    message:
+      ring === null
+        ? `what Temporal holds is encrypted (key ${name}), and there is no key here to read it with.`
+        : `what Temporal holds is encrypted with the key ${name}, which is not in ${ring.directory}.`,
+    remedy:
+      ring === null
+        ? `set ${KEYS_SETTING} to the directory with the keys that the workers use`
+        : `put that key file there; a key stays until nothing in Temporal needs it any more`,
+  });
+}
+
+function textOf(bytes: Uint8Array | null | undefined): string {
+  return Buffer.from(bytes ?? []).toString('latin1');
+}

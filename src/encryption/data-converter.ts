@@ -1,0 +1,12 @@
+import type { DataConverter } from '@temporalio/common';
+import type { OnTampered } from './codec';
+import { createCodec } from './codec';
+import type { KeyRing } from './key-ring';
+
+/** What clients and workers hand to Temporal's SDK; the same with and without keys, so that the latter fail in a sentence. */
+export function dataConverter(ring: KeyRing | null, onTampered: OnTampered): DataConverter {
+  return {
+    payloadCodecs: [createCodec(ring, onTampered)],
+    ...(ring === null ? {} : { failureConverterPath: require.resolve('./failure-converter') }),
+  };
+}

@@ -1,0 +1,114 @@
+/** The keys with which payloads are encrypted: files in one directory, the same on workers and at terminals. */
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { OspatchError } from '../domain/errors';
+import { show } from '../domain/spec-issues';
+
+/** The one setting that switches encryption on: the directory with the keys. */
+export const KEYS_SETTING = 'OSPATCH_ENCRYPTION_KEYS';
+
+/** Names the key that encrypts, when there are several. */
+const CURRENT = 'current';
+const SUFFIX = '.key';
+const KEY_BYTES = 32;
+const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export interface EncryptionKey {
+  /** Name and fingerprint: two different keys of one name are never taken for each other. */
+  id: string;
+  key: Buffer;
+}
+
+export interface KeyRing {
+  directory: string;
+  /** The first encrypts, all decrypt. Never empty. */
+  keys: readonly [EncryptionKey, ...EncryptionKey[]];
+}
+
+/** What `OSPATCH_ENCRYPTION_KEYS` asks for; null when it is not set. @throws OspatchError `Usage` */
+export function keyRingFromEnv(env: Readonly<Record<string, string | undefined>>): KeyRing | null {
+  const directory = env[KEYS_SETTING] ?? '';
+  return directory === '' ? null : readKeyRing(directory);
+}
+
+/**
+ * Reads `NAME.key` files, each 32 bytes in base64 or hex, and the file `current`, which names the key that encrypts.
+ * Other files are passed over.
+ *
+ * @throws OspatchError `Usage`
+ */
+export function readKeyRing(directory: string): KeyRing {
+  const files = list(directory);
+  const keys = files
+    .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
+    .map((file) => readKey(directory, file));
+  const [only, ...others] = keys;
+  if (only === undefined) {
+    throw problem(`${directory} holds no key`, `make one: openssl rand -base64 32 > ${directory}/2026-11.key`);
+  }
+  const isNamed = files.includes(CURRENT);
+  if (others.length === 0 && !isNamed) return { directory, keys: [only] };
+  if (!isNamed) {
+    throw problem(
+      `${directory} holds ${keys.length} keys, and no file ${CURRENT} says which of them encrypts`,
+      `write the name of one into it, e.g.: echo ${nameOf(only)} > ${directory}/${CURRENT}`,
+    );
+  }
+  const wanted = read(path.join(directory, CURRENT)).toString().trim();
+  const first = keys.find((key) => nameOf(key) === wanted);
+  if (first === undefined) {
+    throw problem(
+      `${path.join(directory, CURRENT)} names the key ${show(wanted)}, which is not there`,
+      `${directory} has: ${keys.map(nameOf).join(', ')}`,
+    );
+  }
+  return { directory, keys: [first, ...keys.filter((key) => key !== first)] };
+}
+
+function readKey(directory: string, file: string): EncryptionKey {
+  const name = file.slice(0, -SUFFIX.length);
+  const full = path.join(directory, file);
+  if (!KEY_NAME.test(name)) {
+    throw problem(`the key file ${show(file)} has no usable name`, 'use letters, digits, dots and hyphens');
+  }
+  if ((statSync(full).mode & 0o007) !== 0) {
+    throw problem(`${full} can be read by everybody on this machine`, `chmod o= ${full}`);
+  }
+  const text = read(full).toString().trim();
+  const key = Buffer.from(text, /^[0-9a-fA-F]{64}$/.test(text) ? 'hex' : 'base64');
+  if (key.length !== KEY_BYTES) {
+    throw problem(
+      `${full} is no key: allowed are ${KEY_BYTES} random bytes in base64 or hex`,
+      `make one: openssl rand -base64 32 > ${full}`,
+    );
+  }
+  const fingerprint = createHash('sha256').update('ospatch payload key\n').update(key).digest('hex').slice(0, 12);
+  return { id: `${name}:${fingerprint}`, key };
+}
+
+function nameOf({ id }: EncryptionKey): string {
+  return id.slice(0, id.lastIndexOf(':'));
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory).toSorted();
+  } catch (cause) {
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no directory' : 'cannot read the directory';
+    throw problem(`${KEYS_SETTING}: ${why} ${show(directory)}`, 'name the directory with the key files', cause);
+  }
+}
+
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw problem(`${file} cannot be read`, 'give it to the user that runs ospatch', cause);
+  }
+}
+
+function problem(message: string, remedy: string, cause?: unknown): OspatchError {
+  return new OspatchError({ type: 'Usage', message: `${message}.`, remedy }, { cause });
+}

@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
+import { createCodec, isEncrypted } from '../../src/encryption/codec';
+import { keyRingFromEnv, readKeyRing } from '../../src/encryption/key-ring';
+
+const SECRET = { host: 'w-1.internal' };
+
+describe('src/encryption/codec', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-keys-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  function put(name: string, key: Buffer | string = randomBytes(32), mode = 0o600): void {
+    writeFileSync(path.join(dir, name), typeof key === 'string' ? key : `${key.toString('base64')}\n`, { mode });
+  }
+
+  const payload = (): Payload => defaultPayloadConverter.toPayload(SECRET);
+
+  function bytesOf(one: Payload | undefined): string {
+    return JSON.stringify(
+      Object.values(one?.metadata ?? {})
+        .concat(one?.data ?? [])
+        .map((bytes) => Buffer.from(bytes).toString('latin1')),
+    );
+  }
+
+  it('hides value and type, never twice in the same way, and gives both back', async () => {
+    put('a.key');
+    const codec = createCodec(readKeyRing(dir));
+    const [one, two] = await codec.encode([payload(), payload()]);
+    expect(bytesOf(one)).not.toMatch(/w-1|json/);
+    expect(bytesOf(one)).not.toBe(bytesOf(two));
+    const [back] = await codec.decode(one === undefined ? [] : [one]);
+    expect(defaultPayloadConverter.fromPayload(back ?? {})).toEqual(SECRET);
+  });
+
+  it('reads with every key and writes with the current one', async () => {
+    put('2026.key');
+    const old = await createCodec(readKeyRing(dir)).encode([payload()]);
+    put('2027.key', randomBytes(32).toString('hex'));
+    expect(() => readKeyRing(dir)).toThrow('no file current says which of them encrypts');
+    put('current', '2027\n');
+    const ring = readKeyRing(dir);
+    expect(ring.keys.map(({ id }) => id.split(':')[0])).toEqual(['2027', '2026']);
+    const codec = createCodec(ring);
+    const fresh = await codec.encode([payload()]);
+    for (const one of await codec.decode([...old, ...fresh])) {
+      expect(defaultPayloadConverter.fromPayload(one)).toEqual(SECRET);
+    }
+    rmSync(path.join(dir, '2026.key'));
+    rmSync(path.join(dir, 'current'));
+    const without = createCodec(readKeyRing(dir));
+    await expect(without.decode(fresh)).resolves.toBeDefined();
+    await expect(without.decode(old)).rejects.toMatchObject({
+      type: 'Usage',
+      message: expect.stringMatching(
+        /^what Temporal holds is encrypted with the key 2026:[0-9a-f]{12}, which is not in .*\.$/,
+      ),
+    });
+  });
+
+  it('takes another key of the same name for another key', async () => {
+    put('a.key');
+    const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
+    put('a.key');
+    await expect(createCodec(readKeyRing(dir)).decode(encrypted)).rejects.toMatchObject({ type: 'Usage' });
+  });
+
+  it('says in one sentence that there is no key', async () => {
+    put('a.key');
+    const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
+    await expect(createCodec(null).decode(encrypted)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^what Temporal holds is encrypted \(key a:[0-9a-f]{12}\), and there is no key here to read it with\.$/,
+      ),
+      remedy: expect.stringContaining('OSPATCH_ENCRYPTION_KEYS'),
+    });
+  });
+
+  it.each([0, 5, 12, 40, -1])(
+    'notices a changed byte at %i: refused for people, left unreadable for workflows',
+    async (at) => {
+      put('a.key');
+      const ring = readKeyRing(dir);
+      const [one] = await createCodec(ring).encode([payload()]);
+      const data = Buffer.from(one?.data ?? []);
+      const index = at < 0 ? data.length + at : at;
+      data[index] = (data[index] ?? 0) ^ 1;
+      const tampered = { ...one, data };
+      await expect(createCodec(ring).decode([tampered])).rejects.toThrow('is not as it was encrypted');
+      expect(await createCodec(ring, 'leave').decode([tampered])).toEqual([tampered]);
+      expect(await createCodec(ring, 'leave').decode([{ ...one, data: Buffer.alloc(3) }])).toHaveLength(1);
+    },
+  );
+
+  it('reads what is not encrypted as it is, and encrypts nothing without keys', async () => {
+    put('a.key');
+    expect(await createCodec(readKeyRing(dir)).decode([payload()])).toEqual([payload()]);
+    const [plain] = await createCodec(null).encode([payload()]);
+    expect(isEncrypted(plain ?? {})).toBe(false);
+    expect(keyRingFromEnv({})).toBeNull();
+    expect(keyRingFromEnv({ OSPATCH_ENCRYPTION_KEYS: '' })).toBeNull();
+  });
+
+  it('names what is wrong with the directory', () => {
+    expect(() => readKeyRing(path.join(dir, 'none'))).toThrow('OSPATCH_ENCRYPTION_KEYS: there is no directory');
+    expect(() => readKeyRing(dir)).toThrow('holds no key');
+    put('a.key', 'short');
+    expect(() => readKeyRing(dir)).toThrow('a.key is no key: allowed are 32 random bytes');
+    put('b.key', randomBytes(32), 0o644);
+    rmSync(path.join(dir, 'a.key'));
+    expect(() => readKeyRing(dir)).toThrow('can be read by everybody');
+    rmSync(path.join(dir, 'b.key'));
+    put('c.key');
+    put('current', 'd');
+    expect(() => readKeyRing(dir)).toThrow('names the key "d", which is not there');
+  });
+});
