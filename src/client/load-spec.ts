@@ -135,7 +135,7 @@ async function isNew(name: unknown, { isNew: answer = true }: LoadSpecsOptions):
 function knownHostsName(value: unknown): string {
   const name = valueAt(value, ['ssh', 'knownHosts']);
   // A name that could lead elsewhere is refused by the schema and must not be opened before that.
-  return typeof name === 'string' && /^(?!\.\.?$)[\w.][\w.@+-]*$/.test(name) ? name : DEFAULT_KNOWN_HOSTS;
+  return typeof name === 'string' && /^(?!\.\.?$)[\w.][\w.@+-]{0,127}$/.test(name) ? name : DEFAULT_KNOWN_HOSTS;
 }
 
 async function readKnownHosts(name: string, directory: string, issues: SpecIssue[]): Promise<KnownHostsFile> {

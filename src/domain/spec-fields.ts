@@ -9,8 +9,8 @@ import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-// Line breaks and tabs are fine; what could steer a terminal is not.
-const PRINTABLE = /^(?:[^\p{Cc}]|[\n\t])*$/u;
+// Line breaks and tabs are fine; what could steer a terminal or reorder what is read is not.
+const PRINTABLE = /^(?:[^\p{Cc}\p{Bidi_Control}]|[\n\t])*$/u;
 
 /** Text of a pattern; `allowed` completes the sentence "found X; allowed: ...". */
 function text(pattern: RegExp, allowed: string) {

@@ -7,7 +7,10 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
  * is longer than `max` characters is cut with an ellipsis.
  */
 export function plainText(value: string, max: number): string {
-  const line = value.replace(UNSAFE, ' ').trim();
+  // Of megabytes only the beginning is looked at; so much of it may be unsafe before text gets lost.
+  const line = (value.length > max * 16 ? value.slice(0, max * 16) : value).replace(UNSAFE, ' ').trim();
   // Half of a surrogate pair is no character.
-  return line.length <= max ? line : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  return line.length <= max && value.length <= max * 16
+    ? line
+    : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -35,7 +35,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
   const one = (key: string): string => all(key)[0] ?? '';
   const optional = (key: string): string | null => all(key)[0] ?? null;
   const mebibytes = (key: string, otherwise: number): number =>
-    Math.floor(Number(optional(key) ?? otherwise * 1024) / 1024);
+    optional(key) === null ? otherwise : Math.floor(count(one(key)) / 1024);
 
   const os = {
     id: one('os_id'),
@@ -57,7 +57,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     container: optional('container'),
     reboot: { required: reasons.length > 0, reasons },
     packages: {
-      count: Number(one('packages_count')),
+      count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
       problems: all('package_problem'),
     },
@@ -76,6 +76,11 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     clock: one('clock'),
   };
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
+}
+
+/** A node may say anything; what is no plain number counts as 0. */
+function count(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
 function osVersion(os: NodeFacts['os'], debianVersion: string): string {

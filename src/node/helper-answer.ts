@@ -23,6 +23,8 @@ export type JobAnswer = { log: Buffer; /** Size of the whole log. */ size: numbe
 const HEADER = /^ospatch (\d{1,6}) ([^\n]*)\n/;
 /** No count in an answer is longer; a larger one is no answer. */
 const COUNT = /^\d{1,12}$/;
+/** The helper refuses to give more. */
+const MAX_RESULT_BYTES = 2 * 1024 * 1024;
 const MAX_HEADER_BYTES = 4096;
 
 /** The answer in `stdout`; null when its first line is no header of a protocol that is understood. */
@@ -55,7 +57,7 @@ export function parseJobAnswer({ fields, body }: HelperAnswer): JobAnswer | null
   const logBytes = number('log');
   const resultBytes = number('result');
   const size = number('size');
-  const isComplete = body.length >= logBytes + resultBytes && !Number.isNaN(size);
+  const isComplete = body.length >= logBytes + resultBytes && !Number.isNaN(size) && resultBytes <= MAX_RESULT_BYTES;
   if (!isComplete) return null;
   const common = { log: body.subarray(0, logBytes), size };
   const state = fields.get('state');

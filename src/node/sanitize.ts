@@ -15,7 +15,7 @@ const NO_ARCH = '(?!(?:all|any|native|amd64|arm64|armhf|i386|x86_64|aarch64|noar
 const SECRETS: readonly [RegExp, string][] = [
   [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, REDACTED],
   // The user part of a URL, up to the last @ before the path.
-  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
+  [/:\/\/[^\s/?#]*@/g, `://${REDACTED}@`],
   [/\b((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}).*/gi, `$1${REDACTED}`],
   [/\b((?:bearer|basic)\s{1,4})[a-z0-9+/._~=-]{8,}/gi, `$1${REDACTED}`],
   [

@@ -12,7 +12,7 @@ const MAX_CELL = 300;
 // reorder text.
 const UNSAFE =
   // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
-  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** One line for a table or a sentence: no control characters, at most `max` characters. */
 export function oneLine(value: string | null | undefined, max = MAX_CELL): string {

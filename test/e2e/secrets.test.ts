@@ -1,0 +1,226 @@
+/** Planted secrets are found nowhere, and with encryption nothing of a cluster can be read in Temporal at all. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { run } from '../../src/dev/host';
+import type { LabPackage } from '../../src/dev/lab/packages';
+import { createCodec } from '../../src/encryption/codec';
+import { readKeyRing } from '../../src/encryption/key-ring';
+import { readHistories } from '../support/histories';
+import { startWorkerProcess } from '../support/local-stack';
+import { runCli } from '../support/run-cli';
+import { waitFor } from '../support/wait-for';
+import '../support/slow-suite';
+import type { Stack } from './stack';
+import { startStack } from './stack';
+
+const SECRET = 'hunter2-4f9c';
+const BASIC = Buffer.from(`robot:${SECRET}`).toString('base64');
+const KEY_BODY = 'c2VjcmV0LWtleS1ib2R5LTRmOWM';
+
+/** Prints what programs print, then fails, so that the end of the log goes into the history. */
+const POSTINST = `[ -z "$2" ] && exit 0
+echo "fetching https://robot:${SECRET}@repo.example/x?token=${SECRET}"
+echo "Authorization: Bearer ${SECRET}"
+echo "db_password=${SECRET}"
+printf '%s\\n' '-----BEGIN OPENSSH PRIVATE KEY-----' ${KEY_BODY} '-----END OPENSSH PRIVATE KEY-----'
+echo "E: cannot reach http://robot:${SECRET}@repo.example" >&2
+exit 1`;
+
+function leaky(version: string): LabPackage {
+  return { name: 'lab-leaky', version, postinst: POSTINST };
+}
+
+let stack: Stack;
+let mirror: Server;
+let key: string;
+const said: string[] = [];
+
+beforeAll(async () => {
+  stack = await startStack([{ name: 'leaky', updates: 'none', labUpdates: [{ from: leaky('1'), to: leaky('2') }] }]);
+  key = readFileSync(path.join(stack.lab.keyDir, stack.lab.keyName), 'utf8');
+  mirror = createServer((_request, response) => response.writeHead(401).end(`token=${SECRET}`));
+  mirror.listen(0, '127.0.0.1');
+  await once(mirror, 'listening');
+});
+
+afterAll(async () => {
+  mirror?.close();
+  await stack?.stop();
+});
+
+async function cli(...args: string[]): Promise<string> {
+  const { stdout, stderr } = await stack.cli(...args);
+  said.push(stdout, stderr);
+  return stdout + stderr;
+}
+
+/** The first secret in `text`, for a message that tells which. */
+function leakIn(text: string): string | null {
+  const keyLines = key.split('\n').filter((line) => line.length > 40);
+  return [SECRET, BASIC, KEY_BODY, ...keyLines].find((secret) => text.includes(secret)) ?? null;
+}
+
+/** Looks at all processes of this machine, the nodes' own included, until run `number` has ended. */
+async function watchProcesses(cluster: string, number: number): Promise<string> {
+  const seen: string[] = [];
+  let isOver = false;
+  const ended = stack.runEnded(cluster, number).finally(() => {
+    isOver = true;
+  });
+  await waitFor(
+    async () => {
+      seen.push((await run('ps', ['axeww', '-o', 'args'])).stdout);
+      return isOver;
+    },
+    { what: 'the end of the run', timeoutMs: 300_000, pollMs: 250 },
+  );
+  await ended;
+  return seen.join('\n');
+}
+
+describe('e2e/secrets', () => {
+  it('are not in processes while nodes are patched, and not in what ospatch says', async () => {
+    const { port } = mirror.address() as AddressInfo;
+    const node = stack.lab.node('leaky');
+    const source = `deb http://robot:${SECRET}@127.0.0.1:${port}/debian bookworm main`;
+    await node.exec(`echo '${source}' >/etc/apt/sources.list.d/secret.list
+      echo 'Debug::Acquire::http "true";' >/etc/apt/apt.conf.d/99debug; printf '%s' 'password = ${SECRET}' >>/etc/motd`);
+    const file = stack.writeSpec({ name: 'plain', patching: '{patchOnBoot: false, rebootIfRequired: false}' });
+    await cli('enroll', '-f', file, '--yes');
+    await cli('apply', '-f', file);
+    await cli('check', 'plain');
+    await cli('patch', 'plain');
+    expect(leakIn(await watchProcesses('plain', 1))).toBeNull();
+    expect((await stack.status('plain')).nodes[0]?.lastError).toMatchObject({ type: 'Policy' });
+    await cli('logs', 'plain', 'leaky');
+    // The sources are in order again: now the package itself talks.
+    await node.exec('rm /etc/apt/sources.list.d/secret.list /etc/apt/apt.conf.d/99debug');
+    await cli('patch', 'plain');
+    expect(leakIn(await watchProcesses('plain', 2))).toBeNull();
+    const commands = [
+      ['status', 'plain'],
+      ['status', 'plain', '-o', 'json'],
+      ['history', 'plain', '--run', '2', '-o', 'json'],
+      ['history', 'plain', '-o', 'json'],
+      ['get', 'plain'],
+      ['list', '-o', 'json'],
+      ['logs', 'plain', 'leaky'],
+    ];
+    for (const command of commands) await cli(...command);
+    const all = said.join('\n');
+    expect(all).toContain('lab-leaky');
+    expect(all).toContain('[redacted]');
+    expect(leakIn(all)).toBeNull();
+  });
+
+  it('are not in any history, memo or heartbeat, and not in the log of the worker', async () => {
+    const { text, workflows } = await readHistories(stack.server.address, /plain/);
+    expect(workflows).toEqual(expect.arrayContaining(['cluster/plain', 'cluster/plain/node/leaky']));
+    // What was looked through is what there is: the log of the job came along.
+    expect(text).toContain('fetching https://[redacted]@repo.example/x?token=[redacted]');
+    expect(leakIn(text)).toBeNull();
+    expect(stack.worker.logs()).toContain('lab-leaky');
+    expect(leakIn(stack.worker.logs())).toBeNull();
+  });
+
+  describe('with encryption', () => {
+    let keys: string;
+    let env: Record<string, string>;
+    const withKeys = (...args: string[]) => runCli(args, { env, cwd: path.join(stack.lab.dir, 'specs') });
+
+    async function startWorker(more: Record<string, string>): Promise<void> {
+      await stack.worker.stop();
+      stack.worker = await startWorkerProcess({
+        address: stack.server.address,
+        keyDir: stack.lab.keyDir,
+        env: more,
+      });
+    }
+
+    beforeAll(async () => {
+      keys = path.join(stack.lab.dir, 'encryption');
+      mkdirSync(keys);
+      writeFileSync(path.join(keys, 'a.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
+      env = { TEMPORAL_ADDRESS: stack.server.address, OSPATCH_ENCRYPTION_KEYS: keys };
+      await startWorker(env);
+    });
+
+    it('a cluster is patched as ever, and Temporal holds nothing that can be read', async () => {
+      const file = stack.writeSpec({ name: 'vault', patching: '{patchOnBoot: true, rebootIfRequired: false}' });
+      const applied = await withKeys('apply', '-f', file, '--wait');
+      expect(applied.stdout).toContain('vault created');
+      const status = await withKeys('status', 'vault', '-o', 'json');
+      expect(JSON.parse(status.stdout)).toMatchObject({ lastRun: { trigger: 'boot', total: 1 } });
+      expect(JSON.parse((await withKeys('list', '-o', 'json')).stdout)).toEqual(
+        expect.arrayContaining([expect.objectContaining({ cluster: 'vault', type: 'self-managed' })]),
+      );
+      const { text, payloads } = await readHistories(stack.server.address, /vault/);
+      const words = ['lab-leaky', 'Debian', '127.0.0.1', 'ssh-ed25519', 'repo.example', 'dpkg', stack.lab.keyDir];
+      expect(words.filter((word) => text.includes(word))).toEqual([]);
+      const decoded = await createCodec(readKeyRing(keys)).decode(payloads);
+      const readable = decoded.map(({ data }) => Buffer.from(data ?? []).toString()).join('\n');
+      for (const word of ['lab-leaky', 'Debian', '127.0.0.1', 'ssh-ed25519']) expect(readable).toContain(word);
+    });
+
+    it('the cluster from before goes on, and is read by the same command', async () => {
+      const status = await withKeys('status', 'plain', '-o', 'json');
+      expect(JSON.parse(status.stdout)).toMatchObject({ cluster: 'plain', lastRun: { number: 2 } });
+    });
+
+    it('a command without the keys says so, and asks for nothing that it could not follow', async () => {
+      for (const args of [['status', 'vault'], ['patch', 'vault'], ['pause', 'vault'], ['list']]) {
+        const { code, stderr, stdout } = await stack.cli(...args);
+        expect(stderr).toMatch(
+          /^error: what Temporal holds is encrypted \(key a:[0-9a-f]{12}\), and there is no key here to read it with\.\n {2}fix: set OSPATCH_ENCRYPTION_KEYS /,
+        );
+        expect(stdout).toBe('');
+        expect(code).toBe(2);
+      }
+      const status = await withKeys('status', 'vault', '-o', 'json');
+      expect(JSON.parse(status.stdout)).toMatchObject({ paused: null, run: null, lastRun: { number: 1 } });
+    });
+
+    it('the codec server lets others read what the workers wrote', async () => {
+      const { payloads } = await readHistories(stack.server.address, /^cluster\/vault$/);
+      const program = path.join(__dirname, '../../bin/ospatch.js');
+      const server = spawn(process.execPath, [program, 'codec-server', '--port', '18231'], {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      try {
+        const [line] = (await once(server.stdout, 'data')) as [Buffer];
+        expect(line.toString()).toBe('codec endpoint: http://127.0.0.1:18231\n');
+        const body = {
+          payloads: payloads.map(({ metadata, data }) => ({
+            metadata: Object.fromEntries(
+              Object.entries(metadata ?? {}).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+            ),
+            data: Buffer.from(data ?? []).toString('base64'),
+          })),
+        };
+        const response = await fetch('http://127.0.0.1:18231/decode', { method: 'POST', body: JSON.stringify(body) });
+        const answer = (await response.json()) as { payloads: { data: string }[] };
+        const text = answer.payloads.map(({ data }) => Buffer.from(data, 'base64').toString()).join('\n');
+        expect(text).toContain('"name":"vault"');
+      } finally {
+        server.kill();
+        await once(server, 'exit');
+      }
+    });
+
+    it('a worker without the keys does no harm to the cluster, which goes on with the next that has them', async () => {
+      await startWorker({});
+      const { code } = await withKeys('status', 'vault', '--timeout', '5s');
+      expect(code).toBe(1);
+      await startWorker(env);
+      const status = await withKeys('status', 'vault', '-o', 'json');
+      expect(JSON.parse(status.stdout)).toMatchObject({ cluster: 'vault', state: 'idle', lastRun: { number: 1 } });
+    });
+  });
+});

@@ -1,0 +1,206 @@
+/** A node may say anything at all: nothing throws but our own errors, nothing unsafe gets through, nothing takes long. */
+import { renderStatus } from '../../src/cli/render/status';
+import { renderRun } from '../../src/cli/render/run';
+import { renderChecks } from '../../src/cli/render/checks';
+import { isOspatchError } from '../../src/domain/errors';
+import type { NodeFacts } from '../../src/domain/node-report';
+import { renderCluster, renderNodePatch } from '../../src/domain/render';
+import { parseAnswer, parseJobAnswer } from '../../src/node/helper-answer';
+import { parseFacts } from '../../src/node/facts';
+import { followJob } from '../../src/node/follow-job';
+import { apt } from '../../src/node/package-managers/apt';
+import { preflightNode } from '../../src/node/preflight';
+import { cleanOutput } from '../../src/node/sanitize';
+import { applyPlan } from '../../src/node/transaction';
+import { PLAIN, node as nodeStatus, live, status } from '../cli/support';
+import { settled } from '../support/builders';
+import { FUZZ_SEED, Random, UNSAFE_TO_SHOW, stringsIn } from '../support/fuzz';
+import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
+
+// Nobody waits: what a node says decides how often it is asked again.
+jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+
+const ROUNDS = 60;
+const MAX_ROUND_MS = 5_000;
+/** One failure or report, as JSON. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+const PLAN = [
+  'out Inst openssl [3.0.1] (3.0.2 Debian-Security:12/stable-security [amd64])',
+  'out The following packages have been kept back:',
+  'out   linux-image-amd64 kubelet',
+  'held kubelet',
+  `digest ${'a'.repeat(64)}`,
+  '',
+].join('\n');
+const REPORT = '- openssl amd64 3.0.1\n+ openssl amd64 3.0.2\nconffile /etc/x.dpkg-dist\nproblem half-installed y\n';
+const LOG = 'Setting up openssl (3.0.2) ...\nE: Sub-process dpkg returned an error code (1)\n';
+
+const PIECES: readonly Buffer[] = [
+  '\u001b[2J\u001b]0;owned\u0007',
+  '\u001b[31;1m',
+  '\u0000\u0000',
+  '\u202eevil\u2066',
+  '\u200b\ufeff\u061c',
+  '\r\n',
+  '\r',
+  '\n',
+  '\u2028',
+  '\u009b2J',
+  'ospatch 1 state=done rc=0 size=0 off=0 log=0 result=0\n',
+  'ospatch 2 facts\n',
+  'end\n',
+  'ospatch-helper:missing \n',
+  'ospatch-install:ok\n',
+  ' rc=99999999999999999999 size=-1 log=1e999 result=NaN ',
+  '=',
+  'disk_root_kib=1e999\n',
+  'packages_count=Infinity\n',
+  'reboot_reason=\u001b]8;;http://evil\u0007x\n',
+  'out Inst \u001b[5m [\u202e] (1 [all])\n',
+  '__proto__=1\nconstructor=2\n',
+  '| <script>alert(1)</script> ![x](http://evil) |',
+  'https://user:pw-4f9c@host/',
+  '$(touch /tmp/x)`id`;&&',
+  '\ud800',
+  '\u{10ffff}\u{1f4a9}',
+].map((text) => Buffer.from(text));
+const BYTES: readonly Buffer[] = [
+  ...PIECES,
+  Buffer.from([0xff, 0xfe, 0xc3, 0x28, 0xf0, 0x80]),
+  Buffer.from([0x80, 0x81, 0xc0]),
+];
+
+/** An answer with pieces thrown in, cut short, doubled, or none at all. */
+function spoil(random: Random, text: string): Buffer {
+  let bytes = Buffer.from(text);
+  const times = random.below(6);
+  for (let count = 0; count < times; count += 1) {
+    const at = random.below(bytes.length + 1);
+    const piece = random.below(25) === 0 ? Buffer.alloc(1_000_000, random.pick(BYTES)) : random.pick(BYTES);
+    bytes = Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(at + random.below(20))]);
+  }
+  return random.below(10) === 0 ? bytes.subarray(0, random.below(bytes.length + 1)) : bytes;
+}
+
+function expectSafe(value: unknown): void {
+  const unsafe = stringsIn(value).find((text) => UNSAFE_TO_SHOW.test(text) || /:\/\/[^\s/]*pw-4f9c@/.test(text));
+  expect(unsafe).toBeUndefined();
+  // NaN and Infinity become null on their way through Temporal, where nobody expects it.
+  expect(
+    JSON.stringify(value, (_key, one: unknown) => (typeof one === 'number' && !Number.isFinite(one) ? 'BAD' : one)),
+  ).not.toContain('"BAD"');
+}
+
+/** What a function answers, or the error it ends with, which must be ours and small. */
+async function outcome<T>(body: () => T | Promise<T>): Promise<T | null> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    expectSafe(error.toInfo());
+    expect(JSON.stringify(error.toInfo()).length).toBeLessThan(MAX_ERROR_BYTES);
+    return null;
+  }
+}
+
+/** The node's words in every place where people meet them. */
+function expectShownSafely(facts: NodeFacts, words: string): void {
+  const nodes = [
+    nodeStatus('w-1', {
+      state: 'failed',
+      patchedVersion: facts.osVersion,
+      kernel: facts.kernelRunning,
+      lastError: { type: 'PackageManager', message: words, remedy: words },
+    }),
+  ];
+  const shown = status(nodes, {
+    current: [live('w-1', { waitingFor: words, lastFailure: words })],
+    lastRefusal: { at: 'now', what: words, by: words, why: words },
+  });
+  const view = { now: 0, zone: 'UTC', color: PLAIN };
+  const error = { type: 'PackageManager', message: words, remedy: words, details: { tail: words } } as const;
+  const reading = {
+    at: '',
+    osVersion: words,
+    kernel: words,
+    bootId: words,
+    packageSetDigest: words,
+    rebootRequired: false,
+  };
+  const record = {
+    ...{ node: 'w-1', run: 1, outcome: 'failed', token: '', startedAt: '', endedAt: '', appliedAt: null, reboots: 0 },
+    ...{ pendingUpdates: 0, steps: [], before: reading, after: reading, error },
+    changes: [{ name: words, from: words, to: words, arch: words }],
+    keptBack: [{ name: words, reason: words }],
+    keptConfigFiles: [words],
+    rebootReasons: [words],
+  } as const;
+  const result = record as unknown as Parameters<typeof renderNodePatch>[2];
+  const pages = [
+    renderStatus(shown, words, view),
+    renderRun('demo', { run: 1, summary: null, nodes: [{ settled: settled('w-1'), record: result }] }, PLAIN, 'UTC'),
+    renderChecks(
+      [
+        { node: 'w-1', ok: true, facts, pending: 0, changes: [] },
+        { node: 'w-2', ok: false, error },
+      ],
+      PLAIN,
+    ),
+    renderCluster(shown, words),
+    renderNodePatch('demo', 'boot', result),
+  ];
+  for (const page of pages) {
+    expect(UNSAFE_TO_SHOW.exec(page)).toBeNull();
+    expect(page.length).toBeLessThan(100_000);
+  }
+  for (const markdown of pages.slice(-2)) expect(markdown).not.toMatch(/(?<!\\)<script|(?<!\\)!\[x(?<!\\)\]/);
+}
+
+describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () => {
+  it('parsers answer or say that they cannot, and what they answer is safe to show', async () => {
+    const random = new Random(FUZZ_SEED);
+    const healthy: NodeFacts | undefined = parseFacts(1, factsAnswer().replace(/^.*\n/, ''))?.facts;
+    if (healthy === undefined) throw new Error('no facts');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const started = Date.now();
+      const answer = parseAnswer(spoil(random, jobAnswer('done rc=100', { log: LOG, answer: PLAN })));
+      const job = answer === null ? null : parseJobAnswer(answer);
+      if (job !== null) expectSafe({ ...job, log: null, ...(job.state === 'done' ? { result: '' } : { holder: '' }) });
+      const facts = parseFacts(1, spoil(random, factsAnswer().replace(/^.*\n/, '')).toString())?.facts;
+      const text = cleanOutput(spoil(random, LOG).toString());
+      expectSafe(text);
+      expectSafe(apt.readProgress(spoil(random, 'Setting up x').toString('latin1')));
+      expectShownSafely(facts ?? healthy, spoil(random, LOG).toString());
+      expect(Date.now() - started).toBeLessThan(MAX_ROUND_MS);
+    }
+  });
+
+  it('a whole node patch ends with a report or an error that is safe to keep and to show', async () => {
+    const random = new Random(FUZZ_SEED + 1);
+    const token = '0123456789abcdef';
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const started = Date.now();
+      const facts = random.below(3) === 0 ? spoil(random, factsAnswer()) : Buffer.from(factsAnswer());
+      const plan = spoil(random, jobAnswer('done rc=0', { log: LOG, answer: PLAN }));
+      // The calls end at the latest when the node has nothing more to say.
+      const session = fakeSession([{ stdout: facts }, { stdout: plan }, { code: 1 }]);
+      const report = await outcome(() => preflightNode(session, { token, firstJob: 1, withoutDrain: true }));
+      if (report !== null) {
+        expectSafe(report);
+        expectShownSafely(report.facts, 'fine');
+      }
+      const rc = random.pick([0, 1, 90, 91, 100, 255]);
+      const applied = spoil(random, jobAnswer(`done rc=${rc}`, { log: LOG, answer: REPORT }));
+      const second = fakeSession([{ stdout: applied, stderr: spoil(random, 'sudo: no\n') }, { code: 1 }]);
+      const digest = { digest: 'a'.repeat(64), count: 1 };
+      const end = await outcome(() => applyPlan(second, { token, number: 1 }, digest));
+      expectSafe(end);
+      expectSafe(second.shown);
+      expect(JSON.stringify(end).length).toBeLessThan(MAX_ERROR_BYTES);
+      const third = fakeSession([{ stdout: spoil(random, jobAnswer('done rc=1', { log: LOG })) }, { code: 1 }]);
+      await outcome(() => followJob(third, { token, phase: 'plan', number: 1 }, { waitSeconds: 0 }));
+      expect(Date.now() - started).toBeLessThan(MAX_ROUND_MS);
+    }
+  });
+});
