@@ -20,7 +20,7 @@ const REGEX_CALLS: readonly string[] = [
   `^start ${JOB} ${PHASE}$`,
   `^poll ${JOB} ${NUMBER} ${NUMBER} ${NUMBER}$`,
   `^log (last|${TOKEN}) ${NUMBER}$`,
-  '^reboot [0-9a-f-]{8,64}$',
+  '^reboot [0-9a-f-]{8,64}( [A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$',
 ];
 
 const TOKEN_WILDCARD = '[0-9a-f]'.repeat(16);

@@ -36,6 +36,8 @@ describe('src/node/sudoers', () => {
       'start 0123456789abcdef-apply-1 apply',
       'poll 0123456789abcdef-plan-99 0 65536 2',
       'log last 10',
+      'reboot 01234567-89ab',
+      'reboot 01234567-89ab power.sh',
     ])
       expect(isAllowed(call)).toBe(true);
     for (const call of [
