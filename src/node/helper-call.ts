@@ -14,7 +14,7 @@ export interface HelperDefect {
 }
 
 /** Verbs and arguments are ours alone; nothing else may ever reach a shell. */
-const CALL = /^[a-z]+(?: [A-Za-z0-9_][A-Za-z0-9_.-]*){0,4}$/;
+const CALL = /^(?:[a-z]+(?: [a-z0-9][a-z0-9-]*){0,4}|reboot [0-9a-f-]{8,64} [A-Za-z0-9_][A-Za-z0-9_.-]{0,63})$/;
 
 const DEFECT = /^ospatch-helper:(missing|changed|mode) ([0-9a-f]{64})?$/m;
 

@@ -152,8 +152,7 @@ describe('src/activities/node', () => {
 
   it('says in an examination that the helper was placed', async () => {
     const { activities, environment } = setUp([
-      { code: 127 },
-      { code: 1 },
+      { code: 127, stdout: Buffer.from('ospatch-helper:missing \n') },
       'ospatch-install:ok\n',
       factsAnswer(),
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),

@@ -8,6 +8,11 @@ import { colors, outputOption, print, printJson, printNote } from '../output';
 import type { OutputFormat } from '../output';
 import { optionalFileOption } from '../spec-source';
 
+const EXAMPLES = `
+Examples:
+  ospatch helper install -f prod-eu.yaml --user admin
+  ospatch helper print --installer | ssh admin@node sudo sh`;
+
 const PRINT_EXAMPLES = `
 Examples:
   ospatch helper print > ospatch-node
@@ -25,7 +30,10 @@ anything by sudo -n. With -f, user and key are those of the spec unless given; t
 (~/.ssh). Host keys are checked as everywhere. Each version of ospatch has a helper of its own; older ones stay.`;
 
 export function registerHelper(program: Command, context: CliContext): void {
-  const helper = program.command('helper').description('the script that ospatch runs on nodes: print it, or place it');
+  const helper = program
+    .command('helper')
+    .description('the script that ospatch runs on nodes: print it, or place it')
+    .addHelpText('after', EXAMPLES);
   helper
     .command('print')
     .description('print the helper of this version, or what identifies it')
