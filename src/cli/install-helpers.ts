@@ -5,6 +5,7 @@ import type { NodeTarget } from '../domain/spec';
 import { helperScript } from '../node/helper/script';
 import { installHelper } from '../node/install';
 import { sshTarget } from '../node/ssh-target';
+import type { PoolOptions } from '../ssh/pool';
 import { createTransportPool } from '../ssh/pool';
 
 const AT_ONCE = 16;
@@ -16,8 +17,8 @@ export interface Installed {
 }
 
 /** Answers in the order of `targets`. Placing it again where it is already changes nothing. */
-export async function installHelpers(targets: readonly NodeTarget[], keyDir: string): Promise<Installed[]> {
-  const pool = createTransportPool({ keyDir });
+export async function installHelpers(targets: readonly NodeTarget[], options: PoolOptions): Promise<Installed[]> {
+  const pool = createTransportPool(options);
   const results: Installed[] = [];
   let next = 0;
   const installer = async (): Promise<void> => {

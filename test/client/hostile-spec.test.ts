@@ -47,13 +47,31 @@ const HOSTILE: readonly string[] = [
   'constructor',
 ];
 
+/** Nothing that a shell, ssh or a path would take for more than a name. A user name may end in a dollar sign. */
+const HARMLESS = /^[A-Za-z0-9_:[][A-Za-z0-9_.:@+%[\]-]*\$?$/;
+
+/** The one value of a spec that reaches the helper as an argument. */
+const REBOOT_COMMAND = /( ospatch reboot 01234567-89ab )[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
 const DOCUMENT = {
   apiVersion: 'ospatch/v1',
   name: 'prod-eu',
   description: 'text',
   type: 'self-managed',
-  patching: { timeZone: 'UTC', schedule: { cron: '30 2 * * 0', startWithin: '1h' }, unreachableTimeout: '10m' },
-  ssh: { user: 'ospatch', identity: 'agent', knownHosts: 'known_hosts', helper: 'auto' },
+  patching: {
+    timeZone: 'UTC',
+    schedule: { cron: '30 2 * * 0', startWithin: '1h' },
+    unreachableTimeout: '10m',
+    rebootCommand: 'kexec-now',
+    powerCycleHook: { name: 'ipmi', after: '15m' },
+  },
+  ssh: {
+    user: 'ospatch',
+    identity: 'agent',
+    knownHosts: 'known_hosts',
+    helper: 'auto',
+    jump: [{ host: 'bastion.example', user: 'jump', identity: 'id_jump', hostKeys: [KEY] }],
+  },
   nodes: [
     {
       name: 'w-1',
@@ -84,7 +102,7 @@ function replaced(value: unknown, [head, ...rest]: readonly (string | number)[],
 }
 
 /** Every command that work on a node sends, in order. */
-async function commandsFor(target: NodeTarget): Promise<string[]> {
+async function commandsFor(target: NodeTarget, rebootCommand = 'kexec-now'): Promise<string[]> {
   const transport = new FakeTransport([{ code: 127, stdout: Buffer.from('ospatch-helper:missing \n') }]);
   const node = new RemoteNode(target, transport);
   const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
@@ -95,6 +113,7 @@ async function commandsFor(target: NodeTarget): Promise<string[]> {
     () => node.poll(job, 0, 1),
     () => node.log(null, 100),
     () => node.reboot('01234567-89ab'),
+    async () => node.reboot('01234567-89ab', rebootCommand),
   ];
   for (const call of calls) {
     await call().catch((error: unknown) => {
@@ -131,11 +150,16 @@ describe(`src/client/load-spec against hostile values (OSPATCH_FUZZ_SEED=${FUZZ_
       if (spec.type !== 'self-managed') continue;
       for (const node of spec.nodes) {
         const target = { ...node, cluster: spec.name };
-        const strange = (await commandsFor(target)).filter((command) => !allowed.has(command));
+        const { rebootCommand } = spec.patching;
+        const strange = (await commandsFor(target, rebootCommand)).filter(
+          (command) => !allowed.has(command.replace(REBOOT_COMMAND, '$1kexec-now')),
+        );
         expect(strange).toEqual([]);
+        for (const hop of node.ssh.jump ?? []) {
+          for (const text of [hop.host, hop.user, hop.identity]) expect(text).toMatch(HARMLESS);
+        }
         const { host, user, identity, name } = sshTarget(target);
-        for (const text of [host, user, identity, name])
-          expect(text).toMatch(/^[A-Za-z0-9_:[][A-Za-z0-9_.:@+$%[\]-]*$/);
+        for (const text of [host, user, identity, name]) expect(text).toMatch(HARMLESS);
       }
     }
     return loaded.valid;

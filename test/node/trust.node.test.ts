@@ -200,8 +200,8 @@ describe('src/node with the least privilege', () => {
         'usermod -s /usr/sbin/nologin ospatch',
         'usermod -s /bin/bash ospatch',
         'AuthFailed',
-        /^the login shell of ospatch on trust runs no commands: This account is currently not available\.$/,
-        /chsh/,
+        /^trust lets ospatch log in, but runs no commands for it: its login shell is nologin\.$/,
+        /usermod -s/,
       ],
       [
         'an expired account',

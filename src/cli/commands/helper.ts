@@ -89,9 +89,14 @@ async function install(context: CliContext, options: InstallOptions): Promise<vo
   const { helperTargets } = require('../helper-targets') as typeof import('../helper-targets');
   const { installHelpers } = require('../install-helpers') as typeof import('../install-helpers');
   const { helperScript } = require('../../node/helper/script') as typeof import('../../node/helper/script');
+  const { parsePassphraseCommand } = require('../../ssh/passphrase') as typeof import('../../ssh/passphrase');
   const { nodes, keyDir } = await helperTargets(context, options);
   const { path, digest } = helperScript();
-  const results = await installHelpers(nodes, keyDir);
+  const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
+  const results = await installHelpers(nodes, {
+    keyDir,
+    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+  });
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) context.setExitCode(1);
   if (options.output === 'json') return printJson(context, { path, digest, nodes: results });
