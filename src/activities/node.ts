@@ -7,6 +7,7 @@ import type { NodeTarget } from '../domain/spec';
 import { checkReadiness } from '../node/check';
 import { examineNode } from '../node/examine';
 import { OutOfReachNotice, Outage } from '../node/outage';
+import { knownManager } from '../node/package-managers';
 import { preflightNode } from '../node/preflight';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
@@ -98,22 +99,27 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   }
 
   return {
-    preflight: ({ target, token, attempt, withoutDrain, unreachableTimeoutMs }) =>
+    preflight: ({ target, token, attempt, packages, withoutDrain, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
         const retry = Math.min(activityInfo().attempt, JOBS_PER_ATTEMPT / JOBS_PER_RETRY - 1);
         const firstJob = attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
-        return preflightNode(session, { token, firstJob, withoutDrain });
+        return preflightNode(session, { token, firstJob, withoutDrain, packages });
       }),
 
-    apply: ({ target, token, attempt, planDigest, planned, ...watch }) =>
+    apply: ({ target, token, attempt, packages, packageManager = 'apt', planDigest, planned, ...watch }) =>
       onNode('apply', target, lost(watch), (session) =>
-        applyPlan(session, { token, number: attempt }, { digest: planDigest, count: planned }),
+        applyPlan(
+          session,
+          { token, number: attempt },
+          { digest: planDigest, count: planned },
+          { manager: knownManager(packageManager), packages },
+        ),
       ).catch(tellOutOfReach),
 
-    repair: ({ target, token, attempt, ...watch }) =>
-      onNode('repair', target, lost(watch), (session) => repairPackages(session, { token, number: attempt })).catch(
-        tellOutOfReach,
-      ),
+    repair: ({ target, token, attempt, packages, packageManager = 'apt', ...watch }) =>
+      onNode('repair', target, lost(watch), (session) =>
+        repairPackages(session, { token, number: attempt }, { manager: knownManager(packageManager), packages }),
+      ).catch(tellOutOfReach),
 
     reboot: ({ target, bootId, command, ...watch }) =>
       onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command)).catch(tellOutOfReach),
@@ -129,10 +135,10 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         return facts;
       }),
 
-    checkNode: ({ target, unreachableTimeoutMs }) =>
+    checkNode: ({ target, packages, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), async (session) => {
         try {
-          const { facts, changes } = await checkReadiness(session);
+          const { facts, changes } = await checkReadiness(session, packages);
           return {
             node: target.name,
             ok: true,

@@ -1,4 +1,5 @@
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
+import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
 import type {
   ApplyReport,
@@ -25,6 +26,8 @@ export interface Watch {
 
 export interface PreflightInput extends JobRef {
   target: NodeTarget;
+  /** Which packages are patched; default: {@link DEFAULT_PACKAGE_POLICY}. */
+  packages?: PackagePolicy;
   /** Patch although a Kubernetes agent is active and nothing drains the node. */
   withoutDrain: boolean;
   /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
@@ -33,6 +36,10 @@ export interface PreflightInput extends JobRef {
 
 export interface ApplyInput extends JobRef, Watch {
   target: NodeTarget;
+  /** The policy the plan was made by. */
+  packages?: PackagePolicy;
+  /** The package manager of the node, from its facts; default `apt`, the only one of versions before this field. */
+  packageManager?: string;
   /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
   planDigest: string;
   /** Number of packages in the plan, for progress. */
@@ -43,6 +50,9 @@ export interface ApplyInput extends JobRef, Watch {
 
 export interface RepairInput extends JobRef, Watch {
   target: NodeTarget;
+  /** As for apply. */
+  packages?: PackagePolicy;
+  packageManager?: string;
   lostTimeoutMs: number;
 }
 
@@ -75,6 +85,11 @@ export interface ExamineInput {
   unreachableTimeoutMs: number;
 }
 
+export interface CheckInput extends TargetInput {
+  /** The policy by which pending packages are counted. */
+  packages?: PackagePolicy;
+}
+
 /** Answer of `checkNode`: read-only, from the package lists the node has. */
 export type NodeCheck =
   | { node: string; ok: true; facts: NodeFacts; pending: number; changes: PatchPlan['changes'] }
@@ -105,7 +120,7 @@ export interface NodeActivities {
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /** Never fails: what stands in the way is in the answer. */
-  checkNode(input: TargetInput): Promise<NodeCheck>;
+  checkNode(input: CheckInput): Promise<NodeCheck>;
   /** What stands in the way of patching the node, or is good to know. Changes nothing but that the helper may be placed. */
   examineNode(input: ExamineInput): Promise<NodeDiagnosis>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;

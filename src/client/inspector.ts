@@ -8,7 +8,8 @@ import { notPatchableReason } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
 import type { RolloutProgress, RolloutReport } from '../domain/run';
-import type { NodeTarget } from '../domain/spec';
+import type { PackagePolicy } from '../domain/package-policy';
+import type { NodeTarget, SelfManagedSpec } from '../domain/spec';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 
@@ -43,18 +44,19 @@ export class Inspector {
 
   /** Looks at every node through the worker; changes nothing. */
   async check(cluster: string): Promise<NodeCheck[]> {
-    const targets = await this.targets(cluster);
+    const spec = await this.spec(cluster);
+    const targets = targetsOf(cluster, spec);
     const checks: NodeCheck[] = [];
     for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
       const batch = targets.slice(at, at + CHECKS_AT_ONCE);
-      checks.push(...(await this.inspect(cluster, () => this.checkTargets(cluster, batch))));
+      checks.push(...(await this.inspect(cluster, () => this.checkTargets(cluster, batch, spec.patching.packages))));
     }
     return checks;
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    const target = (await this.targets(cluster)).find((one) => one.name === node);
+    const target = targetsOf(cluster, await this.spec(cluster)).find((one) => one.name === node);
     if (target === undefined) {
       throw new OspatchError({
         type: 'NotFound',
@@ -123,13 +125,19 @@ export class Inspector {
     }
   }
 
-  private checkTargets(cluster: string, targets: NodeTarget[]): Promise<NodeCheck[]> {
+  private checkTargets(
+    cluster: string,
+    targets: NodeTarget[],
+    packages: PackagePolicy | undefined,
+  ): Promise<NodeCheck[]> {
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(
       WORKFLOW_TYPES.checkCluster,
       {
         workflowId: checkWorkflowId(cluster, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
-        args: [{ targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
+        args: [
+          { targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS, ...(packages === undefined ? {} : { packages }) },
+        ],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
       },
@@ -159,16 +167,20 @@ export class Inspector {
     }
   }
 
-  private async targets(cluster: string): Promise<NodeTarget[]> {
+  private async spec(cluster: string): Promise<SelfManagedSpec> {
     const spec = await this.calls.query(cluster, (handle) => handle.query(specQuery));
     if (spec.type !== 'self-managed') {
       throw new OspatchError({ type: 'Refused', message: notPatchableReason(spec.type) ?? '' });
     }
-    return spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys }));
+    return spec;
   }
 
   private async inspect<T>(cluster: string, look: () => Promise<T>): Promise<T> {
     await this.calls.ensureWorker();
     return this.calls.call(cluster, look, INSPECTION_DEADLINE_MS);
   }
+}
+
+function targetsOf(cluster: string, spec: SelfManagedSpec): NodeTarget[] {
+  return spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys }));
 }

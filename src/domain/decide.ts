@@ -188,6 +188,7 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
     withoutDrain: patching.withoutDrain,
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
+    ...(patching.packages === undefined ? {} : { packages: patching.packages }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { ERROR_TYPES } from './errors';
 import type { NodeError, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { NODE_OUTCOMES, toNodeError } from './node-status';
+import type { PackagePolicy } from './package-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
 import { MAX_NODES } from './spec';
 import { plainText } from './text';
@@ -24,6 +25,8 @@ export interface RunPolicy {
   withoutDrain: boolean;
   onFailure: OnFailure;
   unreachableTimeoutMs: number;
+  /** Runs of versions before this field do not have it; they take the defaults. */
+  packages?: PackagePolicy;
 }
 
 /** Where a run goes on that was put down. */

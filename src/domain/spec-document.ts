@@ -1,5 +1,6 @@
 /** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
 import { z } from 'zod';
+import { MAX_EXCLUDES, ONLY, PHASED_UPDATES } from './package-policy';
 import {
   API_VERSION,
   CLUSTER_TYPES,
@@ -125,6 +126,47 @@ const powerCycleHook = z.strictObject(
   { error: 'a mapping with name and after' },
 );
 
+const excludesError = `a list of at most ${MAX_EXCLUDES} package names`;
+
+const packages = z.strictObject(
+  {
+    only: field
+      .choice(ONLY)
+      .optional()
+      .describe(
+        'security: only packages with a security fix; a node whose package sources do not say which those are is refused. Default: all pending packages.',
+      ),
+    exclude: z
+      .array(field.packageGlob, { error: excludesError })
+      .max(MAX_EXCLUDES, {
+        error: ({ input }) => `found ${(input as unknown[]).length} entries; allowed: ${excludesError}`,
+      })
+      .default([])
+      .describe('Names of packages that stay as they are; * and ? stand for any characters.'),
+    includeKubernetes: field
+      .flag()
+      .default(false)
+      .describe('Patch kubelet, kubeadm, kubectl and the container runtime of a Kubernetes node too.'),
+    allowRemovals: field
+      .flag()
+      .default(false)
+      .describe('true: a patch may remove packages, also such as others replace. false: it is refused with the list.'),
+    keepMinor: field
+      .flag()
+      .default(false)
+      .describe(
+        'RHEL family: stay on the installed minor release, e.g. 9.4. No effect on Debian, Ubuntu, SLES, Fedora and Amazon Linux, whose patches never leave it.',
+      ),
+    phasedUpdates: field
+      .choice(PHASED_UPDATES)
+      .default('default')
+      .describe(
+        'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until it is out for all.',
+      ),
+  },
+  { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor and phasedUpdates' },
+);
+
 const patching = z.strictObject(
   {
     patchOnBoot: field
@@ -160,8 +202,9 @@ const patching = z.strictObject(
       .flag()
       .default(false)
       .describe('Patch nodes with an active kubelet, k3s or rke2 although nothing drains them.'),
+    packages: packages.prefault({}).describe('Which pending packages are patched.'),
   },
-  { error: 'a mapping with patchOnBoot, rebootIfRequired, timeZone, schedule and rollout' },
+  { error: 'a mapping with patchOnBoot, rebootIfRequired, timeZone, schedule, rollout and packages' },
 );
 
 const nodesError = `a list of 1 to ${MAX_NODES} nodes`;

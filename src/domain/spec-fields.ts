@@ -3,6 +3,7 @@
  * front of it. The text of `describe` feeds the JSON Schema and the reference page.
  */
 import { z } from 'zod';
+import { EXCLUDE_PATTERN, MAX_EXCLUDE_CHARS } from './package-policy';
 import { DURATION_FORM, DURATION_PATTERN, parseDuration } from './duration';
 import { HOST_FORM, isHost } from './spec-hosts';
 import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
@@ -98,3 +99,8 @@ export const programName = text(
 export const hostKey = z
   .string({ error: HOST_KEY_FORM })
   .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORM });
+
+export const packageGlob = text(
+  EXCLUDE_PATTERN,
+  `a package name of at most ${MAX_EXCLUDE_CHARS} letters, digits and . _ + : -, in which * and ? stand for any characters, e.g. nginx*`,
+);

@@ -1,4 +1,5 @@
 /** From a document as the user wrote it to the spec the rest of the product sees: every short form written out. */
+import type { PackagePolicy } from './package-policy';
 import type {
   ClusterSpec,
   NodeSpec,
@@ -41,13 +42,24 @@ function headerOf({ apiVersion, name, description }: NotPatchableDocument | Self
   return { apiVersion, name, ...(description === undefined ? {} : { description }) };
 }
 
-function normalisePatching({ schedule, rebootCommand, powerCycleHook, ...patching }: PatchingDocument): Patching {
+function normalisePatching({
+  schedule,
+  rebootCommand,
+  powerCycleHook,
+  packages,
+  ...patching
+}: PatchingDocument): Patching {
   return {
     ...patching,
     ...(rebootCommand === undefined ? {} : { rebootCommand }),
     ...(powerCycleHook === undefined ? {} : { powerCycleHook }),
     ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }),
+    packages: normalisePackages(packages),
   };
+}
+
+function normalisePackages({ only, exclude, ...packages }: PatchingDocument['packages']): PackagePolicy {
+  return { ...(only === undefined ? {} : { only }), exclude: [...new Set(exclude)], ...packages };
 }
 
 function normaliseSchedule(document: ScheduleDocument): Schedule {

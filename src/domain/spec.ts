@@ -5,6 +5,8 @@
  * difference from what a user may write: `ssh` is resolved onto every node, and the entries of the `knownHosts` file
  * that belong to a node stand in its `hostKeys`.
  */
+import type { PackagePolicy } from './package-policy';
+
 export const API_VERSION = 'ospatch/v1';
 
 /** More nodes than this are refused by `validate` and `apply`. */
@@ -79,6 +81,8 @@ export interface Patching {
   unreachableTimeout: string;
   /** Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. */
   withoutDrain: boolean;
+  /** Which pending packages are patched. Specs of versions before this field do not have it. */
+  packages?: PackagePolicy;
 }
 
 export interface SshAccess {

@@ -1,17 +1,21 @@
 /** A look at a node that changes nothing: is it reachable, may it be patched, and what is pending. */
 import { OspatchError } from '../domain/errors';
 import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node-report';
+import type { PackagePolicy } from '../domain/package-policy';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
 import { refuseUnsupported } from './support';
 
 /** @throws OspatchError whatever stands in the way of a patch */
-export async function checkReadiness(session: Session): Promise<{ facts: NodeFacts; changes: PackageChange[] }> {
+export async function checkReadiness(
+  session: Session,
+  packages?: PackagePolicy,
+): Promise<{ facts: NodeFacts; changes: PackageChange[] }> {
   const reading = await session.outage.reach(() => session.node.facts());
   refuseUnsupported(session.node.name, reading);
   const { facts } = reading;
-  const { changes } = await readPending(session, facts);
+  const { changes } = await readPending(session, facts, packages);
   return { facts, changes };
 }
 
@@ -20,9 +24,9 @@ export async function checkReadiness(session: Session): Promise<{ facts: NodeFac
  *
  * @throws OspatchError `Policy`, `HelperProtocol`, what the package manager says, or what reaching the node may say
  */
-export async function readPending(session: Session, facts: NodeFacts): Promise<PatchPlan> {
+export async function readPending(session: Session, facts: NodeFacts, packages?: PackagePolicy): Promise<PatchPlan> {
   const manager = packageManager(managerOf(facts));
-  const answer = await session.outage.reach(() => session.node.pending());
+  const answer = await session.outage.reach(() => session.node.pending(packages));
   if (answer.state !== 'done') {
     throw new OspatchError({ type: 'HelperProtocol', message: `${session.node.name} does not say what is pending.` });
   }
@@ -30,5 +34,5 @@ export async function readPending(session: Session, facts: NodeFacts): Promise<P
     const log = answer.result.replace(/^out /gm, '');
     throw new OspatchError(manager.classify({ node: session.node.name, phase: 'plan', rc: answer.rc, log }));
   }
-  return acceptPlan(session.node.name, manager.parsePlan(answer.result, facts.os));
+  return acceptPlan(session.node.name, manager, answer.result, facts, packages);
 }

@@ -1,12 +1,13 @@
 /** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
 import { OspatchError } from '../domain/errors';
+import type { PackagePolicy } from '../domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
 import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
 import type { NodeReading } from './facts';
 import { followJob, pause } from './follow-job';
-import { packageManager } from './package-managers';
 import type { PackageManagerName } from './package-managers';
-import { isSupportedManager } from './package-managers';
-import type { PlanReading } from './package-managers/types';
+import { knownManager, packageManager } from './package-managers';
+import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
 import { refuseUnsafe, refuseUnsupported } from './support';
 import { repairPackages } from './transaction';
@@ -16,6 +17,7 @@ export interface PreflightOptions {
   /** Number of the first job; tries count up from it. Every activity attempt gives another one. */
   firstJob: number;
   withoutDrain: boolean;
+  packages?: PackagePolicy | undefined;
 }
 
 const FREE_PAUSE_MS = 5_000;
@@ -38,11 +40,11 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   let job = options.firstJob;
   let repaired: ApplyReport | null = null;
   if (facts.packages.problems.length > 0) {
-    repaired = await repairFirst(session, options.token, job, facts.packages.problems);
+    repaired = await repairFirst(session, options, job, facts);
     ({ facts } = await usableNode(session, options.withoutDrain));
     job += 1;
   }
-  const plan = await makePlan(session, options.token, job, facts);
+  const plan = await makePlan(session, options, job, facts);
   return { facts, plan, repaired };
 }
 
@@ -64,31 +66,42 @@ async function usableNode(session: Session, withoutDrain: boolean): Promise<Node
   }
 }
 
-async function repairFirst(session: Session, token: string, job: number, problems: string[]): Promise<ApplyReport> {
-  const outcome = await repairPackages(session, { token, number: job });
+async function repairFirst(
+  session: Session,
+  { token, packages }: PreflightOptions,
+  job: number,
+  facts: NodeFacts,
+): Promise<ApplyReport> {
+  const manager = managerOf(facts);
+  const outcome = await repairPackages(session, { token, number: job }, { manager, packages });
   if (outcome.state === 'done' && outcome.result.error === null) return outcome.result;
   const why = outcome.state === 'done' ? outcome.result.error?.message : 'the repair was interrupted';
   throw new OspatchError({
     type: 'PackagesBroken',
-    message: `the package database of ${session.node.name} is damaged (${problems.slice(0, 3).join(', ')}) and could not be repaired: ${why ?? ''}`,
-    remedy: `run \`dpkg --configure -a\` and \`apt-get -f install\` on ${session.node.name}`,
+    message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, 3).join(', ')}) and could not be repaired: ${why ?? ''}`,
+    remedy: `${packageManager(manager).words.repair} on ${session.node.name}`,
     ...(outcome.state === 'done' && outcome.result.error?.details !== undefined
       ? { details: outcome.result.error.details }
       : {}),
   });
 }
 
-async function makePlan(session: Session, token: string, firstJob: number, facts: NodeFacts): Promise<PatchPlan> {
-  const manager = managerOf(facts);
+async function makePlan(
+  session: Session,
+  { token, packages }: PreflightOptions,
+  firstJob: number,
+  facts: NodeFacts,
+): Promise<PatchPlan> {
+  const manager = packageManager(managerOf(facts));
   for (let tries = 1; ; tries += 1) {
     const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
-    const end = await followJob(session, job, { refresh: true, waitSeconds: 20 });
+    const end = await followJob(session, job, { refresh: true, packages, waitSeconds: 20 });
     if (end.state === 'done' && end.rc === 0) {
-      return acceptPlan(session.node.name, packageManager(manager).parsePlan(end.result, facts.os));
+      return acceptPlan(session.node.name, manager, end.result, facts, packages);
     }
     const error =
       end.state === 'done'
-        ? packageManager(manager).classify({ node: session.node.name, phase: 'plan', rc: end.rc, log: end.log })
+        ? manager.classify({ node: session.node.name, phase: 'plan', rc: end.rc, log: end.log })
         : ({ type: 'PackageManager', message: `the plan on ${session.node.name} was interrupted.` } as const);
     if (tries >= PLAN_TRIES || !TRANSIENT.has(error.type)) throw new OspatchError(error);
     session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
@@ -98,17 +111,23 @@ async function makePlan(session: Session, token: string, firstJob: number, facts
 
 /** @throws OspatchError `UnsupportedOs`; the node's facts were checked before, so this is for the types */
 export function managerOf(facts: NodeFacts): PackageManagerName {
-  if (isSupportedManager(facts.packageManager)) return facts.packageManager;
-  throw new OspatchError({ type: 'UnsupportedOs', message: `${facts.packageManager} is not supported.` });
+  return knownManager(facts.packageManager);
 }
 
 /** @throws OspatchError `Policy` or `HelperProtocol` */
-export function acceptPlan(node: string, { plan, refusals, unparsed }: PlanReading): PatchPlan {
+export function acceptPlan(
+  node: string,
+  manager: PackageManager,
+  result: string,
+  facts: NodeFacts,
+  packages: PackagePolicy = DEFAULT_PACKAGE_POLICY,
+): PatchPlan {
+  const { plan, refusals, unparsed } = manager.parsePlan(result, facts.os, packages);
   if (refusals.length > 0) {
     throw new OspatchError({
       type: 'Policy',
       message: `the patch of ${node} ${refusals.join('; it ')}.`,
-      remedy: `look at \`apt-get -s dist-upgrade\` and the package sources on ${node}`,
+      remedy: `${manager.words.plan} and the package sources on ${node}`,
     });
   }
   if (unparsed.length > 0) {

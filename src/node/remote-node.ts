@@ -1,5 +1,6 @@
 /** One node, as typed calls. Every call is one round trip, except the first ever, which may have to bring the helper. */
 import { OspatchError } from '../domain/errors';
+import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
 import { plainText } from '../domain/text';
 import type { ExecResult, Transport } from '../ssh/transport';
@@ -14,6 +15,7 @@ import { installHelper } from './install';
 import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
 import { noCommands } from './login-shell';
+import { policyParameters } from './policy-parameters';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from './sanitize';
 
@@ -28,6 +30,8 @@ export interface StartParameters {
   refresh?: boolean;
   /** `apply` changes nothing unless the set of changes has this digest. */
   expect?: string;
+  /** Which packages are patched. */
+  packages?: PackagePolicy | undefined;
   /** How long the call itself waits for the end, in seconds, at most 60. */
   waitSeconds: number;
 }
@@ -78,8 +82,8 @@ export class RemoteNode {
   }
 
   /** What a patch would change by the package lists the node has. Changes nothing and needs no lock. */
-  pending(): Promise<JobAnswer> {
-    return this.job('pending');
+  pending(packages?: PackagePolicy): Promise<JobAnswer> {
+    return this.job('pending', { stdin: parameterLines(policyParameters(packages)) });
   }
 
   /** Starts a phase, or finds it running or done: a job id runs at most once, ever. */
@@ -87,8 +91,9 @@ export class RemoteNode {
     const lines = [`wait=${parameters.waitSeconds}`, `max=${MAX_LOG_BYTES}`];
     if (parameters.refresh === true) lines.push('refresh=yes');
     if (parameters.expect !== undefined) lines.push(`expect=${parameters.expect}`);
+    lines.push(...policyParameters(parameters.packages));
     return this.job(`start ${formatJobId(job)} ${job.phase}`, {
-      stdin: `${lines.join('\n')}\nend\n`,
+      stdin: parameterLines(lines),
       timeoutMs: ANSWER_TIMEOUT_MS + parameters.waitSeconds * 1000,
     });
   }
@@ -215,6 +220,11 @@ export class RemoteNode {
       ...(remedy === undefined ? {} : { remedy }),
     });
   }
+}
+
+/** A cut-off upload has no line `end`. */
+function parameterLines(lines: readonly string[]): string {
+  return [...lines, 'end', ''].join('\n');
 }
 
 interface CallOptions {

@@ -1,16 +1,15 @@
 /** The phases that change packages: apply and repair. */
 import type { ErrorInfo } from '../domain/errors';
 import { OspatchError } from '../domain/errors';
+import type { PackagePolicy } from '../domain/package-policy';
 import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
 import type { JobEnd } from './follow-job';
 import { followJob } from './follow-job';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
+import type { PackageManagerName } from './package-managers';
 import { packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
-
-/** The only one so far. With a second, the plan says which, and the activity hands it on. */
-const manager = packageManager('apt');
 
 /** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
 const FIRST_WAIT_SECONDS = 3;
@@ -18,6 +17,12 @@ const FIRST_WAIT_SECONDS = 3;
 export interface JobNumber {
   token: string;
   number: number;
+}
+
+export interface PackageWork {
+  /** In charge of the packages of the node, by its facts. */
+  manager: PackageManagerName;
+  packages?: PackagePolicy | undefined;
 }
 
 /**
@@ -30,9 +35,11 @@ export async function applyPlan(
   session: Session,
   job: JobNumber,
   plan: { digest: string; count: number },
+  { manager: name, packages }: PackageWork,
 ): Promise<PhaseOutcome<ApplyReport>> {
+  const manager = packageManager(name);
   const progress = new ApplyProgress(session, manager, plan.count);
-  const parameters = { expect: plan.digest, waitSeconds: FIRST_WAIT_SECONDS };
+  const parameters = { expect: plan.digest, packages, waitSeconds: FIRST_WAIT_SECONDS };
   const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
     throw new OspatchError({
@@ -41,16 +48,25 @@ export async function applyPlan(
       remedy: 'patch the node again',
     });
   }
-  return toOutcome(session, 'apply', end);
+  return toOutcome(session, manager, 'apply', end);
 }
 
 /** Completes what an interrupted transaction has left. */
-export async function repairPackages(session: Session, job: JobNumber): Promise<PhaseOutcome<ApplyReport>> {
-  const end = await followJob(session, { ...job, phase: 'repair' }, { waitSeconds: FIRST_WAIT_SECONDS });
-  return toOutcome(session, 'repair', end);
+export async function repairPackages(
+  session: Session,
+  job: JobNumber,
+  { manager, packages }: PackageWork,
+): Promise<PhaseOutcome<ApplyReport>> {
+  const end = await followJob(session, { ...job, phase: 'repair' }, { packages, waitSeconds: FIRST_WAIT_SECONDS });
+  return toOutcome(session, packageManager(manager), 'repair', end);
 }
 
-function toOutcome(session: Session, phase: 'apply' | 'repair', end: JobEnd): PhaseOutcome<ApplyReport> {
+function toOutcome(
+  session: Session,
+  manager: PackageManager,
+  phase: 'apply' | 'repair',
+  end: JobEnd,
+): PhaseOutcome<ApplyReport> {
   if (end.state === 'interrupted') return end;
   const { changes, keptConfigFiles, problems } = manager.parseReport(end.result);
   const node = session.node.name;

@@ -2,6 +2,7 @@
 import type { NodeCheck, ReadLogInput } from '../activities/types';
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import { diagnoseFailure } from '../domain/diagnosis';
+import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
 import { examination, inspection } from './activity-options';
 import { toErrorInfo } from './failures';
@@ -10,6 +11,8 @@ export interface CheckClusterInput {
   targets: NodeTarget[];
   /** How long one node may be out of reach, in milliseconds. */
   unreachableTimeoutMs: number;
+  /** The policy by which pending packages are counted; default: all. */
+  packages?: PackagePolicy;
 }
 
 export async function checkCluster(input: CheckClusterInput): Promise<NodeCheck[]> {
@@ -17,7 +20,11 @@ export async function checkCluster(input: CheckClusterInput): Promise<NodeCheck[
     input.targets.map(async (target): Promise<NodeCheck> => {
       try {
         return await inspection.checkNode.executeWithOptions({ summary: `${target.name}: check` }, [
-          { target, unreachableTimeoutMs: input.unreachableTimeoutMs },
+          {
+            target,
+            unreachableTimeoutMs: input.unreachableTimeoutMs,
+            ...(input.packages === undefined ? {} : { packages: input.packages }),
+          },
         ]);
       } catch (failure) {
         return { node: target.name, ok: false, error: toErrorInfo(failure, `the check of ${target.name}`) };

@@ -17,6 +17,7 @@ import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult, StepRecord } from '../domain/node-patch';
 import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, NodeStep, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import type { PackagePolicy } from '../domain/package-policy';
 import { renderNodePatch } from '../domain/render';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec, NodeTarget } from '../domain/spec';
@@ -53,6 +54,7 @@ class NodePatch {
   readonly result: NodePatchResult;
   private rebootAllowed: boolean;
   private attempt = 1;
+  private packageManager = '';
   private cancelled = false;
 
   constructor(private readonly input: PatchNodeInput) {
@@ -126,12 +128,14 @@ class NodePatch {
         {
           target: this.target,
           ...this.job(),
+          ...this.packagePolicy(),
           withoutDrain: policy.withoutDrain,
           // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
           unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
         },
       ]),
     );
+    this.packageManager = facts.packageManager;
     this.result.before ??= snapshot(facts, timestamp());
     if (repaired !== null) this.record(repaired);
     this.result.pendingUpdates = plan.changes.length;
@@ -199,6 +203,8 @@ class NodePatch {
     const input = {
       target: this.target,
       ...this.job(),
+      ...this.packagePolicy(),
+      packageManager: this.packageManager,
       planDigest: plan.digest,
       planned: count,
       lostTimeoutMs: LOST_TIMEOUT_MS,
@@ -222,7 +228,14 @@ class NodePatch {
           [NOTICE_AFTER_MS],
           (watch) =>
             transaction.repair.executeWithOptions({ summary: this.summary('repair') }, [
-              { target: this.target, ...this.job(), lostTimeoutMs: LOST_TIMEOUT_MS, ...watch },
+              {
+                target: this.target,
+                ...this.job(),
+                ...this.packagePolicy(),
+                packageManager: this.packageManager,
+                lostTimeoutMs: LOST_TIMEOUT_MS,
+                ...watch,
+              },
             ]),
           (outOfReach) => tellRun(this.target.name, outOfReach),
         ),
@@ -392,6 +405,11 @@ class NodePatch {
 
   private job(): { token: string; attempt: number } {
     return { token: this.result.token, attempt: this.attempt };
+  }
+
+  private packagePolicy(): { packages?: PackagePolicy } {
+    const { packages } = this.input.policy;
+    return packages === undefined ? {} : { packages };
   }
 
   private summary(what: string): string {

@@ -16,6 +16,8 @@ export interface LabPackage {
   postinst?: string;
   /** Files of the package by absolute path. Those under /etc are configuration files. */
   files?: Record<string, string>;
+  /** Further fields of its control file, e.g. `Depends`. */
+  fields?: Record<string, string>;
 }
 
 /** A package whose update asks for a reboot, as a kernel or libc update does on Ubuntu. */
@@ -81,8 +83,13 @@ function stepBackPointRelease(file: string): void {
   writeFileSync(file, `${major}.${Math.max(0, Number(point ?? 1) - 1)}\n`);
 }
 
-/** Writes the index of the flat repository in `dir`, replacing what was there. */
-export async function indexRepository(dir: string): Promise<void> {
+const LAB_RELEASE = ['Origin: ospatch lab', 'Label: ospatch lab', 'Suite: lab'];
+
+/**
+ * Writes the index of the flat repository in `dir`, replacing what was there. `about` is what the repository says of
+ * itself in its Release file.
+ */
+export async function indexRepository(dir: string, about: readonly string[] = LAB_RELEASE): Promise<void> {
   const entries: string[] = [];
   for (const file of readdirSync(dir).filter((name) => name.endsWith('.deb'))) {
     const content = readFileSync(path.join(dir, file));
@@ -92,9 +99,7 @@ export async function indexRepository(dir: string): Promise<void> {
   const packages = entries.join('\n');
   const size = Buffer.byteLength(packages);
   const release = [
-    'Origin: ospatch lab',
-    'Label: ospatch lab',
-    'Suite: lab',
+    ...about,
     `Date: ${new Date().toUTCString().replace('GMT', 'UTC')}`,
     'SHA256:',
     ` ${sha256(Buffer.from(packages))} ${size} Packages`,
@@ -112,6 +117,7 @@ function controlFile(pkg: LabPackage): string {
     'Maintainer: ospatch lab <lab@localhost>',
     'Section: admin',
     'Priority: optional',
+    ...Object.entries(pkg.fields ?? {}).map(([name, value]) => `${name}: ${value}`),
     'Description: part of the ospatch node lab',
     '',
   ].join('\n');

@@ -2,10 +2,14 @@
 
 # Waits for ever on the frontend lock: who holds it stands in the log, and giving up would waste the attempt.
 apt_get() {
+  set -- ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
+  case $phased in
+    always) set -- -o APT::Get::Always-Include-Phased-Updates=true "$@" ;;
+    never) set -- -o APT::Get::Never-Include-Phased-Updates=true "$@" ;;
+  esac
   apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=-1 -o Acquire::Retries=3 \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-    -o APT::Get::AutomaticRemove=false -o APT::Get::AllowUnauthenticated=false -o APT::Get::Allow-Downgrades=false \
-    ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
+    -o APT::Get::AutomaticRemove=false -o APT::Get::AllowUnauthenticated=false -o APT::Get::Allow-Downgrades=false "$@"
 }
 
 lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by another process'
@@ -55,11 +59,13 @@ apt_plan() {
 apt_apply() {
   apt_baseline || return 73
   apt_preferences "$dir"
+  if [ "$only" = security ]; then apt_simulate "$dir" && apt_pin_strays "$dir"; fi
   OSPATCH_JOB=$job
   export OSPATCH_JOB
   self=$(own_path)
+  # shellcheck disable=SC2046
   retrying apt_get -o DPkg::Pre-Install-Pkgs::="$self _verify" -o "DPkg::Tools::Options::$self::Version=3" \
-    --no-remove dist-upgrade
+    $(apt_removals) dist-upgrade
   rc=$?
   apt_report >"$dir/result"
   [ ! -e "$dir/plan-changed" ] || return $rc_plan_changed
@@ -71,15 +77,14 @@ apt_apply() {
   return $rc
 }
 
+apt_removals() { [ "$removals" = yes ] || echo --no-remove; }
+
 plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
 
 # Reads what apt is about to do (its hook protocol, version 3). Any other set than the planned one stops apt before it
 # changes anything.
 verb_verify() {
-  expect=''
-  while IFS='=' read -r key value; do
-    case $key in expect) expect=$value ;; esac
-  done <"$dir/parameters"
+  load_parameters || return 1
   awk '!body { if ($0 == "") body = 1; next }
     $9 == "**CONFIGURE**" { next }
     $9 == "**REMOVE**" { print "remove", $1; next }
@@ -94,7 +99,8 @@ apt_repair() {
   apt_baseline || return 73
   apt_preferences "$dir"
   retrying dpkg --force-confdef --force-confold --configure -a
-  retrying apt_get --no-remove -f install
+  # shellcheck disable=SC2046
+  retrying apt_get $(apt_removals) -f install
   rc=$?
   apt_report >"$dir/result"
   dpkg --audit
@@ -107,17 +113,28 @@ apt_pending() {
   apt_preferences "$1"
   apt_simulate "$1"
   rc=$?
+  if [ "$rc" -eq 0 ] && [ "$only" = security ] && apt_pin_strays "$1"; then
+    apt_simulate "$1"
+    rc=$?
+  fi
   echo "digest $(apt_plan_lines "$1" | digest)"
   dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold /held /p'
-  if [ -n "$preferences" ]; then
-    # shellcheck disable=SC2046
-    apt-cache policy $(sed -n 's/^Package: //p' "$1/pinned") | awk '
-      /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
-      $1 == "Installed:" { installed = $2 }
-      $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print "kubernetes " name }'
-  fi
+  [ "$only" != security ] || grep -q . "$1/security" || echo 'no-security-data'
+  apt_kept_back "$1" kubernetes
+  apt_kept_back "$1" excluded
   sed '/^Conf /d; s/^/out /' "$1/simulation"
   return $rc
+}
+
+# apt_kept_back DIR REASON: the packages of this list that would be changed without it.
+apt_kept_back() {
+  [ -s "$1/$2" ] || return 0
+  sed 's/^\([^ ]*\) .*/protected \1/' "$1/$2"
+  # shellcheck disable=SC2046
+  apt-cache policy $(cut -d' ' -f1 "$1/$2") | awk -v reason="$2" '
+    /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
+    $1 == "Installed:" { installed = $2 }
+    $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print reason, name }'
 }
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }
@@ -134,17 +151,67 @@ apt_plan_lines() {
     }' "$1/simulation" | sort -u
 }
 
-# Kubernetes and its container runtime follow the cluster's own upgrade. Pinned at what is installed for this call only.
+# The policy as apt preferences, for this call only, before the node's own. A version pin keeps what is installed.
 apt_preferences() {
   preferences=''
-  systemctl is-active --quiet kubelet k3s k3s-agent rke2-server rke2-agent 2>/dev/null ||
-    [ -e /var/lib/dpkg/info/kubelet.list ] || return 0
-  dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' kubelet kubeadm kubectl kubernetes-cni cri-tools \
-    containerd containerd.io docker.io 'docker-ce*' runc 'cri-o*' 2>/dev/null |
-    awk '$1 == "installed" { printf "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", $2, $3 }' >"$1/pinned"
-  [ -s "$1/pinned" ] || return 0
+  : >"$1/kubernetes" && : >"$1/excluded" && : >"$1/security"
+  set -f
+  if [ "$kubernetes" = no ] && is_kubernetes_node; then
+    # shellcheck disable=SC2086
+    apt_versions $kubernetes_deb >"$1/kubernetes"
+  fi
+  # shellcheck disable=SC2086
+  [ -z "$exclude" ] || apt_versions $exclude >"$1/excluded"
+  {
+    cat "$1/kubernetes" "$1/excluded" | apt_version_pins
+    for glob in $exclude; do printf 'Package: %s\nPin: release *\nPin-Priority: -1\n\n' "$glob"; done
+    [ -z "$only" ] || apt_security_pins "$1"
+  } >"$1/preferences"
+  set +f
+  [ -s "$1/preferences" ] || return 0
   preferences=$1/preferences
-  { cat "$1/pinned"; cat /etc/apt/preferences 2>/dev/null; } >"$preferences"
+  cat /etc/apt/preferences >>"$preferences" 2>/dev/null
+}
+
+kubernetes_deb='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker.io docker-ce* runc cri-o*'
+
+# apt_versions GLOB...: `name version` of the installed packages.
+apt_versions() {
+  dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' "$@" 2>/dev/null |
+    awk '$1 == "installed" { print $2, $3 }' | sort -u
+}
+
+apt_version_pins() { awk '{ printf "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", $1, $2 }'; }
+
+# Everything but the security archives may only supply new packages that a fix needs (a priority below 100 upgrades
+# nothing), in the order of preference it has anyway. Archives are told by what they say of themselves.
+apt_security_pins() {
+  apt-cache policy | awk '
+    /^ *-?[0-9]+ / { priority = $1 }
+    /^ +release / { sub(/^ +release /, ""); print priority, $0 }' |
+    while read -r priority release; do
+      case ",$release," in
+        *,l=Debian-Security,* | *,o=Ubuntu,*-security,* | *,o=UbuntuESM,*-security,* | *,o=UbuntuESMApps,*-security,*)
+          echo "$release" >>"$1/security"
+          [ "$priority" -ge 100 ] || priority=500
+          ;;
+        *,a=now,*) continue ;;
+        *) [ "$priority" -lt 50 ] || priority=50 ;;
+      esac
+      printf 'Package: *\nPin: release %s\nPin-Priority: %s\n\n' "$release" "$priority"
+    done
+  printf 'Package: *\nPin: release a=now\nPin-Priority: 100\n\nPackage: *\nPin: release *\nPin-Priority: 50\n\n'
+}
+
+# Upgrades that do not come from a security archive all the same, e.g. by a pin of the administrator, stay as well.
+# Returns 0 when there were any.
+apt_pin_strays() {
+  awk '$1 == "Inst" && $3 ~ /^\[/ && !/Debian-Security:|Ubuntu[A-Za-z]*:[^ ,]*-security/ { sub(/:.*/, "", $2); print $2 }' \
+    "$1/simulation" >"$1/stray"
+  [ -s "$1/stray" ] || return 1
+  # shellcheck disable=SC2046
+  apt_versions $(cat "$1/stray") | apt_version_pins >"$1/stray-pins"
+  cat "$1/stray-pins" "$1/preferences" >"$1/preferences.new" && mv "$1/preferences.new" "$1/preferences"
 }
 
 apt_status() { dpkg-query -W -f='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n' 2>/dev/null; }

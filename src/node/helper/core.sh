@@ -2,7 +2,7 @@
 # ospatch node helper: the only program ospatch runs on a node. Root only, nothing resident.
 #
 #   facts                           what this node is and how it is doing
-#   pending                         what a patch would change, from the package lists the node has; changes nothing
+#   pending <policy                 what a patch would change, from the package lists the node has; changes nothing
 #   start JOB PHASE <parameters     run a phase once, detached; waits a little for its end
 #   poll JOB OFFSET MAX WAIT        state of a job, its log from OFFSET, its result when it is done
 #   log TOKEN|last MAX              the logs of one node patch, the newest MAX bytes
@@ -134,9 +134,47 @@ answer() {
 
 # ------------------------------------------------------------------------------------------------------ starting a job
 
+valid_glob() {
+  case $1 in '' | -* | *[!A-Za-z0-9._+:*?-]*) return 1 ;; esac
+  [ ${#1} -le 128 ]
+}
+
+# Which packages are patched. exclude holds globs, separated by spaces: never expand it with globbing on.
+default_policy() { only='' exclude='' excludes=0 kubernetes=no removals=no keep_minor=no phased=default; }
+
+# take_policy LINE: 0 when it is a valid line of the policy.
+take_policy() {
+  value=${1#*=}
+  case $1 in
+    only=security) only=security ;;
+    exclude=*)
+      excludes=$((excludes + 1))
+      valid_glob "$value" && [ "$excludes" -le 100 ] || return 1
+      exclude="$exclude $value"
+      ;;
+    kubernetes=yes) kubernetes=yes ;;
+    removals=yes) removals=yes ;;
+    keep_minor=yes) keep_minor=yes ;;
+    phased=always | phased=never) phased=$value ;;
+    *) return 1 ;;
+  esac
+}
+
+policy_lines() {
+  [ -z "$only" ] || echo "only=$only"
+  set -f
+  for glob in $exclude; do echo "exclude=$glob"; done
+  set +f
+  [ "$kubernetes" = no ] || echo kubernetes=yes
+  [ "$removals" = no ] || echo removals=yes
+  [ "$keep_minor" = no ] || echo keep_minor=yes
+  [ "$phased" = default ] || echo "phased=$phased"
+}
+
 # Reads key=value lines up to the line `end`; a cut-off upload has no such line.
 read_parameters() {
   expect='' refresh=no wait=20 max=65536 complete=no
+  default_policy
   while IFS= read -r line; do
     value=${line#*=}
     case $line in
@@ -145,7 +183,7 @@ read_parameters() {
       refresh=yes | refresh=no) refresh=$value ;;
       wait=*) valid_number "$value" && [ "$value" -le 60 ] && wait=$value || refuse bad-parameter ;;
       max=*) valid_number "$value" && max=$value || refuse bad-parameter ;;
-      *) refuse bad-parameter ;;
+      *) take_policy "$line" || refuse bad-parameter ;;
     esac
   done
   [ "$complete" = yes ] || refuse short-upload 74
@@ -175,7 +213,7 @@ verb_start() {
 launch() {
   if [ ! -e "$dir/parameters" ]; then
     new=$(mktemp "$state_dir/new.XXXXXX") || refuse disk-full 73
-    printf 'expect=%s\nrefresh=%s\n' "$expect" "$refresh" >"$new" || { rm -f "$new"; refuse disk-full 73; }
+    { printf 'expect=%s\nrefresh=%s\n' "$expect" "$refresh" && policy_lines; } >"$new" || { rm -f "$new"; refuse disk-full 73; }
     mkdir "$dir" 2>/dev/null
     # link(2) is atomic: of several uploads for one job the first wins.
     ln "$new" "$dir/parameters" 2>/dev/null
@@ -240,14 +278,25 @@ verb_run() {
   [ ! -s "$dir/after" ] || mv "$dir/after" "$state_dir/before/$token"
 }
 
+# The parameters of the job, checked again: they decide what root does here.
+load_parameters() {
+  expect='' refresh=no
+  default_policy
+  while IFS= read -r line; do
+    value=${line#*=}
+    case $line in
+      expect=*) expect=$value ;;
+      refresh=*) refresh=$value ;;
+      *) take_policy "$line" || return 1 ;;
+    esac
+  done <"$dir/parameters"
+}
+
 run_phase() {
   export DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical APT_LISTCHANGES_FRONTEND=none \
     APT_LISTBUGS_FRONTEND=none UCF_FORCE_CONFFOLD=1 NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 HOME=/root
   cd /
-  expect='' refresh=no
-  while IFS='=' read -r key value; do
-    case $key in expect) expect=$value ;; refresh) refresh=$value ;; esac
-  done <"$dir/parameters"
+  load_parameters || return 73
   use_manager
   [ -n "$driver" ] || return $rc_unsupported
   "${driver}_$phase"
@@ -257,6 +306,12 @@ run_phase() {
 #
 # The part of a driver defines DRIVER_refresh, DRIVER_plan, DRIVER_apply, DRIVER_repair (phases), DRIVER_pending DIR (what
 # an apply would do, for the verb `pending`), and DRIVER_facts and DRIVER_lock_facts (lines of `facts`).
+
+# Kubernetes and its container runtime follow the cluster's own upgrade.
+is_kubernetes_node() {
+  systemctl is-active --quiet kubelet k3s k3s-agent rke2-server rke2-agent 2>/dev/null ||
+    [ -e /var/lib/dpkg/info/kubelet.list ]
+}
 
 digest() { sha256sum | cut -c1-64; }
 

@@ -133,6 +133,8 @@ verb_facts() {
 }
 
 verb_pending() {
+  # A person at a terminal gives no policy.
+  if [ -t 0 ]; then default_policy; else read_parameters; fi
   use_manager
   [ -n "$driver" ] || refuse unsupported
   scratch=$(mktemp -d /run/ospatch-pending.XXXXXX) || refuse disk-full 73

@@ -1,11 +1,14 @@
 /** Reading what `apt-get -s dist-upgrade` would do, and refusing what is not a patch of the same release. */
+import type { PackagePolicy } from '../../domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node-report';
 import { plainText } from '../../domain/text';
+import { refusal } from './refusal';
 import type { PlanReading } from './types';
 
 /** `Inst NAME [OLD] (NEW ORIGIN, ORIGIN [ARCH])`, without `[OLD]` for a new package. */
 const INST = /^Inst (\S+) (?:\[([^\]]+)\] )?\((\S+)(?: (.*?))? \[([a-z0-9-]+)\]\)/;
-const REMV = /^(?:Remv|Purg) (\S+)/;
+const REMV = /^(?:Remv|Purg) (\S+)(?: \[([^\]]+)\])?/;
 
 /** A list of names: a headline that ends in a colon, then indented lines. */
 const HEADLINES: readonly [RegExp, Section][] = [
@@ -17,15 +20,19 @@ const HEADLINES: readonly [RegExp, Section][] = [
 ];
 type Section = 'kept' | 'phased' | 'downgraded' | 'unheld' | 'unauthenticated';
 
-/** Names in a message; more are counted. */
-const MAX_NAMED = 10;
-
 /** Labels of the distributions' own archives, which carry the release they belong to. */
 const DEBIAN_LABEL = /^Debian(?:-Security| Backports)?:(\d*)/;
 const UBUNTU_LABEL = /^Ubuntu[A-Za-z]*:(\d+\.\d+)?/;
 
-export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
-  const lists: Record<Section | 'removed' | 'foreign', string[]> = {
+/** An origin that a security archive has; the suites alone do not tell, they are renamed with every release. */
+const SECURITY = /Debian-Security:|Ubuntu[A-Za-z]*:[^ ,]*-security/;
+
+export function parseAptPlan(
+  result: string,
+  os: NodeFacts['os'],
+  policy: PackagePolicy = DEFAULT_PACKAGE_POLICY,
+): PlanReading {
+  const lists: Record<Section | 'removed' | 'foreign' | 'notSecurity', string[]> = {
     kept: [],
     phased: [],
     downgraded: [],
@@ -33,11 +40,15 @@ export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
     unauthenticated: [],
     removed: [],
     foreign: [],
+    notSecurity: [],
   };
   const changes: PackageChange[] = [];
   const unparsed: string[] = [];
   const held = new Set<string>();
   const kubernetes = new Set<string>();
+  const excluded = new Set<string>();
+  const guarded = new Set<string>();
+  let noSecurityData = false;
   let digest = '';
   let foreignOrigin = '';
   let section: Section | null = null;
@@ -49,6 +60,9 @@ export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
     if (kind === 'digest') digest = text;
     else if (kind === 'held') held.add(plainText(text, 200));
     else if (kind === 'kubernetes') kubernetes.add(plainText(text, 200));
+    else if (kind === 'excluded') excluded.add(plainText(text, 200));
+    else if (kind === 'protected') guarded.add(text);
+    else if (line === 'no-security-data') noSecurityData = true;
     if (kind !== 'out') continue;
 
     if (section !== null && text.startsWith(' ')) {
@@ -62,7 +76,7 @@ export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
     }
     section = HEADLINES.find(([pattern]) => pattern.test(text))?.[1] ?? null;
     const inst = INST.exec(text);
-    const removed = REMV.exec(text)?.[1];
+    const removal = REMV.exec(text);
     if (inst !== null) {
       const change = toChange(inst);
       changes.push(change);
@@ -70,14 +84,22 @@ export function parseAptPlan(result: string, os: NodeFacts['os']): PlanReading {
         lists.foreign.push(change.name);
         foreignOrigin ||= plainText(inst[4] ?? '', 80);
       }
-    } else if (removed !== undefined) lists.removed.push(plainText(removed, 200));
-    else if (/^(?:Inst|Remv|Purg) /.test(text)) unparsed.push(plainText(text, 200));
+      if (policy.only === 'security' && change.from !== null && !SECURITY.test(inst[4] ?? '')) {
+        lists.notSecurity.push(change.name);
+      }
+    } else if (removal !== null) {
+      const name = plainText((removal[1] ?? '').replace(/:.*/, ''), 200);
+      if (!policy.allowRemovals || guarded.has(name)) lists.removed.push(name);
+      else changes.push({ name, from: removal[2] === undefined ? null : plainText(removal[2], 200), to: null });
+    } else if (/^(?:Inst|Remv|Purg) /.test(text)) unparsed.push(plainText(text, 200));
   }
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
 
   return {
-    plan: { changes, keptBack: keptBack(lists, held, kubernetes), digest },
+    plan: { changes, keptBack: keptBack(lists, { held, kubernetes, excluded }), digest },
     refusals: [
+      noSecurityData ? 'cannot be limited to security fixes: none of its package sources is a security archive' : '',
+      refusal('would change more than security fixes, namely', lists.notSecurity),
       refusal(`would leave release ${os.versionId} for ${foreignOrigin} with`, lists.foreign),
       refusal('would remove', lists.removed),
       refusal('would downgrade', lists.downgraded),
@@ -113,19 +135,13 @@ function isSameRelease(origins: string, os: NodeFacts['os']): boolean {
 
 function keptBack(
   lists: Record<'kept' | 'phased', string[]>,
-  held: ReadonlySet<string>,
-  kubernetes: ReadonlySet<string>,
+  { held, kubernetes, excluded }: Record<'held' | 'kubernetes' | 'excluded', ReadonlySet<string>>,
 ): { name: string; reason: string }[] {
   const reasons = new Map<string, string>();
   for (const name of kubernetes) reasons.set(name, 'kubernetes');
   for (const name of lists.kept) reasons.set(name, 'dependencies');
   for (const name of lists.phased) reasons.set(name, 'phased');
+  for (const name of excluded) reasons.set(name, 'excluded');
   for (const name of reasons.keys()) if (held.has(name)) reasons.set(name, 'held');
   return [...reasons].map(([name, reason]) => ({ name, reason })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function refusal(what: string, names: string[]): string {
-  if (names.length === 0) return '';
-  const more = names.length - MAX_NAMED;
-  return `${what}: ${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -74,6 +74,11 @@ const FAILURES: readonly [RegExp, Failure][] = [
 ];
 
 export const apt: PackageManager = {
+  words: {
+    plan: 'look at `apt-get -s dist-upgrade`',
+    repair: 'run `dpkg --configure -a` and `apt-get -f install`',
+  },
+
   parsePlan: parseAptPlan,
 
   parseReport(result: string): ReportReading {

@@ -1,4 +1,6 @@
 /** All package managers there are. Nobody else branches on the distribution. */
+import { OspatchError } from '../../domain/errors';
+import { plainText } from '../../domain/text';
 import { apt } from './apt';
 import type { PackageManager } from './types';
 
@@ -12,4 +14,13 @@ export function isSupportedManager(name: string): name is PackageManagerName {
 
 export function packageManager(name: PackageManagerName): PackageManager {
   return managers[name];
+}
+
+/** @throws OspatchError `UnsupportedOs` for a name that is none, e.g. from a workflow of another version */
+export function knownManager(name: string): PackageManagerName {
+  if (isSupportedManager(name)) return name;
+  throw new OspatchError({
+    type: 'UnsupportedOs',
+    message: `the package manager ${plainText(name, 40)} is not supported.`,
+  });
 }

@@ -1,4 +1,5 @@
 import type { ErrorInfo } from '../../domain/errors';
+import type { PackagePolicy } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node-report';
 import type { Phase } from '../job-id';
 
@@ -33,8 +34,10 @@ export interface FailedPhase {
  * same name; here stands how its results are read. Pure functions.
  */
 export interface PackageManager {
-  /** Reads the result of `plan` and `pending`. */
-  parsePlan(result: string, os: NodeFacts['os']): PlanReading;
+  /** What a person does on the node: look at the plan, mend the packages. Each begins a sentence that ends in a node. */
+  words: { plan: string; repair: string };
+  /** Reads the result of `plan` and `pending`; `policy` is the one it was made by. */
+  parsePlan(result: string, os: NodeFacts['os'], policy?: PackagePolicy): PlanReading;
   /** Reads the result of `apply` and `repair`. */
   parseReport(result: string): ReportReading;
   /** What one line of an apply's log says about its progress; null for most. */

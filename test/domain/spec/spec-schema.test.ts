@@ -15,6 +15,13 @@ describe('domain/spec-schema', () => {
           rollout: { order: 'workers-first', onFailure: 'stop' },
           unreachableTimeout: '10m',
           withoutDrain: false,
+          packages: {
+            exclude: [],
+            includeKubernetes: false,
+            allowRemovals: false,
+            keepMinor: false,
+            phasedUpdates: 'default',
+          },
         },
         nodes: [
           {

@@ -1,0 +1,177 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Lab } from '../../../src/dev/lab/lab';
+import { createLab } from '../../../src/dev/lab/lab';
+import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabPackage } from '../../../src/dev/lab/packages';
+import { buildDeb, indexRepository } from '../../../src/dev/lab/packages';
+import type { PackagePolicy } from '../../../src/domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import { createTransportPool } from '../../../src/ssh/pool';
+import type { TransportPool } from '../../../src/ssh/transport';
+import type { ActivityRunner } from '../support';
+import { activityRunner, aptTransactions, ask, targetOf, token } from '../support';
+
+const LIMIT_MS = 60_000;
+const SECURITY_DIR = '/var/lib/lab/security';
+
+jest.setTimeout(240_000);
+
+const version = (name: string, number: string, fields: Record<string, string> = {}): LabPackage => ({
+  name,
+  version: number,
+  fields,
+});
+
+const labUpdates = [
+  { from: version('lab-plain', '1'), to: version('lab-plain', '2') },
+  { from: version('lab-both', '1'), to: version('lab-both', '1.2') },
+  { from: version('lab-fix', '1'), to: version('lab-new', '1') },
+  { from: version('kubelet', '1.30.1'), to: version('kubelet', '1.30.2') },
+  { from: version('lab-phased', '1'), to: version('lab-phased', '2', { 'Phased-Update-Percentage': '0' }) },
+  {
+    from: version('lab-old', '1'),
+    to: version('lab-next', '2', { Conflicts: 'lab-old', Replaces: 'lab-old', Provides: 'lab-old' }),
+  },
+  { from: version('lab-next', '1'), to: version('lab-next', '2', { Conflicts: 'lab-old', Replaces: 'lab-old' }) },
+];
+
+/** Debian with its real apt. */
+describe('src/node/package-managers/apt on a real node', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let node: LabNode;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'policy', updates: 'none', labUpdates }] });
+    node = lab.node('policy');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+  });
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  async function preflight(policy: Partial<PackagePolicy>) {
+    const jobToken = token();
+    const packages = { ...DEFAULT_PACKAGE_POLICY, ...policy };
+    const input = { target: targetOf(node), token: jobToken, attempt: 1, packages };
+    const { plan } = await activities.run('preflight', {
+      ...input,
+      withoutDrain: true,
+      unreachableTimeoutMs: LIMIT_MS,
+    });
+    const apply = () =>
+      activities.run('apply', {
+        ...input,
+        packageManager: 'apt',
+        planDigest: plan.digest,
+        planned: plan.changes.length,
+        lostTimeoutMs: LIMIT_MS,
+      });
+    return { plan, apply, changes: plan.changes.map(({ name, from, to }) => `${name} ${from} ${to}`).toSorted() };
+  }
+
+  const removesOld = { type: 'Policy', message: 'the patch of policy would remove: lab-old.' };
+
+  it('refuses a plan that removes a package, by name', async () => {
+    await expect(preflight({})).rejects.toMatchObject(removesOld);
+  });
+
+  it('refuses to tell security fixes from others where no archive is a security archive', async () => {
+    await node.exec("sed -i '/-security/d' /etc/apt/sources.list");
+    await expect(preflight({ only: 'security' })).rejects.toMatchObject({
+      type: 'Policy',
+      message: expect.stringContaining('none of its package sources is a security archive'),
+    });
+  });
+
+  it('keeps excluded packages as they are, and with them what cannot be had otherwise', async () => {
+    const { plan, changes } = await preflight({ exclude: ['lab-b*', 'lab-next'] });
+    expect(changes).toEqual(['lab-plain 1 2']);
+    expect(plan.keptBack).toEqual([
+      { name: 'kubelet', reason: 'kubernetes' },
+      { name: 'lab-both', reason: 'excluded' },
+      { name: 'lab-next', reason: 'excluded' },
+      // What apt 2.6 of Debian says of it; newer ones say that it is phased.
+      { name: 'lab-phased', reason: 'dependencies' },
+    ]);
+  });
+
+  it('never installs an excluded package anew', async () => {
+    await expect(preflight({ exclude: ['lab-new', 'lab-next'] })).resolves.toMatchObject({
+      changes: ['lab-both 1 1.2', 'lab-plain 1 2'],
+    });
+  });
+
+  it('takes phased updates at once, or Kubernetes packages, only when it is asked to', async () => {
+    const base = ['lab-both 1 1.2', 'lab-plain 1 2'];
+    const exclude = ['lab-next'];
+    expect((await preflight({ exclude, phasedUpdates: 'never' })).changes).toEqual(base);
+    expect((await preflight({ exclude, phasedUpdates: 'always' })).changes).toEqual(
+      [...base, 'lab-phased 1 2'].toSorted(),
+    );
+    expect((await preflight({ exclude, includeKubernetes: true })).changes).toEqual(['kubelet 1.30.1 1.30.2', ...base]);
+  });
+
+  it('never removes an excluded package, even where removals are allowed', async () => {
+    await expect(preflight({ exclude: ['lab-old'] })).rejects.toMatchObject(removesOld);
+    const allowed = preflight({ exclude: ['lab-old'], allowRemovals: true });
+    await expect(allowed).rejects.toMatchObject(removesOld);
+  });
+
+  it('applies exactly the security fixes, in the version of the security archive, with what they need', async () => {
+    await offerSecurity(node, [
+      version('lab-fix', '2', { Depends: 'lab-new' }),
+      version('lab-both', '1.1'),
+      version('kubelet', '1.30.3'),
+    ]);
+    const { plan, apply, changes } = await preflight({ only: 'security' });
+    expect(changes).toEqual(['lab-both 1 1.1', 'lab-fix 1 2', 'lab-new null 1']);
+    const before = aptTransactions(node).length;
+    expect(await apply()).toMatchObject({
+      state: 'done',
+      result: { error: null, changes: expect.arrayContaining(plan.changes) },
+    });
+    expect(aptTransactions(node).length).toBeGreaterThan(before);
+    expect((await preflight({ only: 'security' })).changes).toEqual([]);
+    expect(await ask(node, "dpkg-query -W -f='${Version}' lab-plain")).toBe('1');
+  });
+
+  it('does not take a version that a pin of the administrator prefers for a security fix', async () => {
+    const pin = 'Package: lab-plain\nPin: release l=ospatch lab\nPin-Priority: 900\n';
+    writeFileSync(path.join(node.rootDir, 'etc/apt/preferences'), pin);
+    expect((await preflight({ only: 'security' })).changes).toEqual([]);
+    await node.exec('rm /etc/apt/preferences');
+  });
+
+  it('removes what stands in the way where removals are allowed, and says so', async () => {
+    const { apply, changes } = await preflight({ allowRemovals: true });
+    expect(changes).toContain('lab-old 1 null');
+    expect(await apply()).toMatchObject({
+      state: 'done',
+      result: {
+        error: null,
+        changes: expect.arrayContaining([{ name: 'lab-old', arch: 'all', from: '1', to: null }]),
+      },
+    });
+    expect(await ask(node, "dpkg-query -W -f='${db:Status-Abbrev}' lab-old 2>/dev/null || echo gone")).not.toContain(
+      'ii',
+    );
+  });
+});
+
+/** A local archive that says of itself what Debian's security archive says. */
+async function offerSecurity(node: LabNode, packages: LabPackage[]): Promise<void> {
+  const dir = path.join(node.rootDir, SECURITY_DIR);
+  mkdirSync(dir, { recursive: true });
+  for (const pkg of packages) await buildDeb(dir, pkg);
+  await indexRepository(dir, ['Origin: Debian', 'Label: Debian-Security', 'Suite: oldstable-security', 'Version: 12']);
+  writeFileSync(
+    path.join(node.rootDir, 'etc/apt/sources.list.d/security.list'),
+    `deb [trusted=yes] file:${SECURITY_DIR} ./\n`,
+  );
+}
