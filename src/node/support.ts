@@ -4,8 +4,29 @@ import { findHindrances } from '../domain/node-safety';
 import type { NodeReading } from './facts';
 import { isSupportedManager } from './package-managers';
 
-/** Ids of os-release. A derivative names releases in its own way, so the check for the same release would not hold. */
-const PATCHED_SYSTEMS: ReadonlySet<string> = new Set(['debian', 'ubuntu']);
+/**
+ * Ids of os-release and how each system is called. A derivative that is not listed names releases in its own way, so the
+ * check for the same release would not hold.
+ */
+const PATCHED_SYSTEMS: ReadonlyMap<string, string> = new Map([
+  ['debian', 'Debian'],
+  ['ubuntu', 'Ubuntu'],
+  ['rhel', 'RHEL'],
+  ['rocky', 'Rocky Linux'],
+  ['almalinux', 'AlmaLinux'],
+  ['centos', 'CentOS Stream'],
+  ['ol', 'Oracle Linux'],
+  ['fedora', 'Fedora'],
+  ['amzn', 'Amazon Linux'],
+  ['sles', 'SLES'],
+  ['sles_sap', 'SLES for SAP'],
+  ['opensuse-leap', 'openSUSE Leap'],
+]);
+
+const SUPPORTED = `supported are ${[...PATCHED_SYSTEMS.values()].join(', ')}; take the node out of the spec`;
+
+/** They move on without ever having a patch version. */
+const ROLLING = /^(?:arch|opensuse-tumbleweed|opensuse-slowroll|gentoo|void|kali)$/;
 
 interface ImageBasedSystem {
   matches: (id: string, variant: string) => boolean;
@@ -24,6 +45,11 @@ const IMAGE_BASED: readonly ImageBasedSystem[] = [
     name: 'Bottlerocket',
     hint: 'use `apiclient update` or the Bottlerocket update operator',
   },
+  {
+    matches: (id) => id === 'cos',
+    name: 'Container-Optimized OS',
+    hint: 'it updates itself; replace the node by one with a newer image',
+  },
   { matches: (id) => id === 'talos', name: 'Talos', hint: 'use `talosctl upgrade`' },
   { matches: (id) => id === 'rhcos', name: 'RHCOS', hint: 'OpenShift updates it with the cluster' },
   {
@@ -31,7 +57,11 @@ const IMAGE_BASED: readonly ImageBasedSystem[] = [
     name: 'Fedora CoreOS',
     hint: 'it updates itself by Zincati',
   },
-  { matches: (id) => /microos|sle-micro|sl-micro/.test(id), name: 'MicroOS', hint: 'use `transactional-update`' },
+  {
+    matches: (id) => /microos|sle-micro|sl-micro|leap-micro/.test(id),
+    name: 'MicroOS',
+    hint: 'use `transactional-update`',
+  },
 ];
 
 /** @throws OspatchError `UnsupportedOs` */
@@ -45,19 +75,19 @@ export function refuseUnsupported(node: string, reading: NodeReading): void {
   if (imageBased !== null) {
     throw unsupported(`${node} runs ${name}, an image-based system (${imageBased})`, 'update it with its own tool');
   }
-  if (!isSupportedManager(packageManager)) {
-    const why =
-      packageManager === '' ? 'no known package manager' : `its package manager ${packageManager} is not supported yet`;
+  if (os.id === 'alpine') {
     throw unsupported(
-      `${node} runs ${name}: ${why}`,
-      'Debian and Ubuntu (apt) are supported; take the node out of the spec',
+      `${node} runs ${name}: apk is not supported, because package jobs need systemd, which Alpine does not have`,
+      'replace the node by one with a newer image, or take it out of the spec',
     );
   }
-  if (!PATCHED_SYSTEMS.has(os.id)) {
-    throw unsupported(
-      `${node} runs ${name}, which is not supported`,
-      'Debian and Ubuntu are; take the node out of the spec',
-    );
+  if (ROLLING.test(os.id)) {
+    throw unsupported(`${node} runs ${name}, a rolling release without patch versions`, 'use a stable release');
+  }
+  if (!PATCHED_SYSTEMS.has(os.id)) throw unsupported(`${node} runs ${name}, which is not supported`, SUPPORTED);
+  if (!isSupportedManager(packageManager)) {
+    const why = packageManager === '' ? 'no known package manager' : `its package manager ${packageManager} is unknown`;
+    throw unsupported(`${node} runs ${name}: ${why}`, SUPPORTED);
   }
   if (os.versionId === '') {
     throw unsupported(

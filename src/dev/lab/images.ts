@@ -29,6 +29,8 @@ export interface ImageOptions {
   oldBaseFiles: boolean;
   /** Updates of lab-made packages that are pending besides. */
   labUpdates: LabUpdate[];
+  /** Carries this package manager of the rpm family besides its own, with an empty rpm database. */
+  rpm?: recipe.RpmManager;
 }
 
 /** The last line saves every node the parsing of all package lists, 2 s. */
@@ -59,6 +61,11 @@ export async function ensureImage(options: ImageOptions, run: RunDir, log: Log):
       await layer(options.updates, (root) => runInside(root, machine, recipe.APPLY_UPDATES, { LEAVE: leave }));
     }
     if (options.oldBaseFiles) await layer('old-base-files', (root) => makeOlder(root, machine, ['base-files']));
+    const { rpm } = options;
+    if (rpm !== undefined) {
+      const tools = recipe.RPM_PACKAGES[rpm].join(' ');
+      await layer(`rpm-${rpm}`, (root) => runInside(root, machine, recipe.ADD_RPM, { TOOLS: tools }));
+    }
     if (options.labUpdates.length > 0) {
       const digest = createHash('sha256')
         .update(JSON.stringify([options.labUpdates, USE_LAB_REPOSITORY]))

@@ -14,6 +14,7 @@ import type { Image } from './layers';
 import { mountImage } from './layers';
 import { rebootPackage } from './packages';
 import { ensureLabTools } from './prerequisites';
+import type { RpmManager } from './recipe';
 import type { RunDir } from './run-dir';
 import { openRunDir } from './run-dir';
 
@@ -33,6 +34,8 @@ export interface LabNodeOptions {
   oldBaseFiles?: boolean;
   /** Further pending updates of packages made for the lab. */
   labUpdates?: LabUpdate[];
+  /** The node carries dnf or zypper besides apt, with an empty rpm database. */
+  rpm?: RpmManager;
 }
 
 export interface LabOptions {
@@ -128,6 +131,7 @@ function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
     updates: node.updates ?? 'few',
     oldBaseFiles: node.oldBaseFiles ?? false,
     labUpdates: [...reboot, ...(node.labUpdates ?? [])],
+    ...(node.rpm === undefined ? {} : { rpm: node.rpm }),
   };
 }
 

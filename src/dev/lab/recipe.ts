@@ -113,6 +113,30 @@ else
 fi
 `;
 
+/** Managers of the rpm family that Debian has; they cannot be on one machine with all their parts. */
+export const RPM_PACKAGES = {
+  dnf: ['rpm', 'createrepo-c', 'dnf', 'dnf-plugins-core'],
+  zypper: ['rpm', 'createrepo-c', 'zypper'],
+} as const;
+export type RpmManager = keyof typeof RPM_PACKAGES;
+
+/** Runs inside an image, with the packages in TOOLS. The database lies where systems of the rpm family have it. */
+export const ADD_RPM = `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+mkdir -p /var/tmp/debs/partial
+add() {
+  # shellcheck disable=SC2086
+  apt-get -qq -y --no-install-recommends -o Dir::Cache::Archives=/var/tmp/debs -o Dpkg::Options::=--force-unsafe-io install $TOOLS
+}
+add || { apt-get -qq update && add; }
+rm -r /var/tmp/debs
+for unit in dnf-makecache.timer dnf-makecache.service; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
+mkdir -p /etc/rpm /var/lib/rpm
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
+rpm --initdb
+`;
+
 /** Digest over the recipe and the mirror: 12 hex characters. */
 export function recipeDigest(mirror: Mirror): string {
   const parts = [

@@ -46,18 +46,11 @@ apt_refresh() {
   done
 }
 
-apt_plan() {
-  if [ "$refresh" = yes ]; then apt_refresh || return $?; fi
-  apt_pending "$dir" >"$dir/result"
-  rc=$?
-  sed -n 's/^out //p' "$dir/result"
-  collect_garbage
-  return $rc
-}
+apt_plan() { plan_phase; }
 
 # apt asks `_verify` between its own decision, under the lock, and the first change.
 apt_apply() {
-  apt_baseline || return 73
+  take_baseline || return 73
   apt_preferences "$dir"
   if [ "$only" = security ]; then apt_simulate "$dir" && apt_pin_strays "$dir"; fi
   OSPATCH_JOB=$job
@@ -79,8 +72,6 @@ apt_apply() {
 
 apt_removals() { [ "$removals" = yes ] || echo --no-remove; }
 
-plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
-
 # Reads what apt is about to do (its hook protocol, version 3). Any other set than the planned one stops apt before it
 # changes anything.
 verb_verify() {
@@ -96,7 +87,7 @@ verb_verify() {
 }
 
 apt_repair() {
-  apt_baseline || return 73
+  take_baseline || return 73
   apt_preferences "$dir"
   retrying dpkg --force-confdef --force-confold --configure -a
   # shellcheck disable=SC2046
@@ -226,16 +217,9 @@ apt_problems() {
   done
 }
 
-# What was installed when the last job of this node patch that could say so had ended, or before the first one. The job
-# after an interrupted one so reports what both have changed.
-apt_baseline() {
-  [ -e "$state_dir/before/$token" ] && return 0
-  apt_installed >"$dir/before" && [ -s "$dir/before" ] && mv "$dir/before" "$state_dir/before/$token"
-}
-
 apt_report() {
   apt_installed >"$dir/after"
-  comm -3 "$state_dir/before/$token" "$dir/after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
+  changed_since_baseline
   find /etc -xdev \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$dir/started" |
     head -n 100 | sed 's/^/conffile /'
   apt_status | apt_problems | head -n 100 | sed 's/^/problem /'
@@ -249,19 +233,6 @@ apt_facts() {
   printf '%s\n' "$status" | apt_problems | head -n 50 | sed 's/^/package_problem=/'
 }
 
-# Package locks are fcntl locks; /proc/locks names their inode and owner.
 apt_lock_facts() {
-  set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
-  inodes=$(stat -c %i "$@" 2>/dev/null)
-  while read -r _ kind _ _ pid place _; do
-    [ "$kind" = POSIX ] && [ "$pid" -gt 0 ] || continue
-    case "
-$inodes
-" in *"
-${place##*:}
-"*) ;; *) continue ;; esac
-    # The same inode number may stand for a file of another filesystem.
-    find "/proc/$pid/fd" -lname '/var/*lock*' 2>/dev/null | grep -q . || continue
-    read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)" && return
-  done </proc/locks 2>/dev/null
+  holder_of_lock /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
 }

@@ -8,3 +8,9 @@ export const RC_STILL_BROKEN = 91;
 
 /** The state directory cannot be written. */
 export const RC_DISK_FULL = 73;
+
+/** Packages were installed, but the script of one failed, which rpm does not take for a failure. */
+export const RC_SCRIPT_FAILED = 93;
+
+/** After an update of the package manager itself the rest would be more than upgrades; it was not begun. */
+export const RC_UNPLANNED = 94;

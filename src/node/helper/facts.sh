@@ -1,10 +1,5 @@
 # ------------------------------------------------------------------------------------------------------------- facts
 
-unquote() {
-  text=$1
-  case $text in \"*\") text=${text#\"} text=${text%\"} ;; \'*\') text=${text#\'} text=${text%\'} ;; esac
-}
-
 os_facts() {
   [ -r /etc/os-release ] || return 0
   while IFS='=' read -r key value; do
@@ -30,14 +25,21 @@ package_facts() {
 }
 
 # Only the flavour that runs counts: another installed flavour is no reason to reboot.
+newest_image() {
+  for image in /boot/vmlinuz-*; do echo "${image#/boot/vmlinuz-}"; done | grep -vE '\*|\.(old|bak|dpkg-[a-z]+)$|rescue' |
+    awk -v running="$1" 'function flavour(v) { sub(/^[0-9][0-9.+~_-]*(deb[0-9]+-)?/, "", v); return v }
+      flavour($0) == flavour(running)' | sort -V | tail -n 1
+}
+
 kernel_facts() {
   running=$(uname -r)
   echo "kernel_running=$running"
   container=$(systemd-detect-virt -c 2>/dev/null)
   case $container in '' | none) ;; *) echo "container=$container" && return ;; esac
-  newest=$(for image in /boot/vmlinuz-*; do echo "${image#/boot/vmlinuz-}"; done | grep -vE '\*|\.(old|bak|dpkg-[a-z]+)$|rescue' |
-    awk -v running="$running" 'function flavour(v) { sub(/^[0-9][0-9.+~_-]*(deb[0-9]+-)?/, "", v); return v }
-      flavour($0) == flavour(running)' | sort -V | tail -n 1)
+  case $driver in
+    dnf | zypper) newest=$(rpm_newest_kernel "$running") ;;
+    *) newest=$(newest_image "$running") ;;
+  esac
   if [ -n "$newest" ]; then
     echo "kernel_newest=$newest"
     [ "$newest" = "$running" ] || echo "reboot_reason=kernel $newest is installed, $running is running"
@@ -72,6 +74,7 @@ unit_facts() {
   systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r name _; do echo "failed_unit=$name"; done
   systemctl show -p Id,ActiveState kubelet.service k3s.service k3s-agent.service rke2-server.service \
     rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
+    dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer yum-cron.service \
     rebootmgr.service apt-daily.service apt-daily-upgrade.service apt-daily-upgrade.timer 2>/dev/null |
     while IFS='=' read -r key value; do
       case $key=$value in
@@ -81,6 +84,7 @@ unit_facts() {
             rebootmgr.service) echo 'reboot_owner=rebootmgr' ;;
             apt-daily.service | apt-daily-upgrade.service) echo "updater_running=$name" ;;
             apt-daily-upgrade.timer) updater_settings ;;
+            dnf*-automatic*.timer | yum-cron.service) dnf_automatic_settings "$name" ;;
             *) echo "kubernetes_agent=${name%.service}" ;;
           esac
           ;;
@@ -98,6 +102,13 @@ updater_settings() {
       echo 'reboot_owner=unattended-upgrades with Automatic-Reboot'
       ;;
   esac
+}
+
+# Its reboots are off by default.
+dnf_automatic_settings() {
+  echo "other_updater=${1%.*}"
+  grep -qsE '^ *reboot *= *when-(needed|changed)' /etc/dnf/automatic.conf /etc/dnf/dnf5-plugins/automatic.conf || return 0
+  echo "reboot_owner=${1%.*} with reboot"
 }
 
 disk_facts() {

@@ -2,9 +2,12 @@
 import { OspatchError } from '../../domain/errors';
 import { plainText } from '../../domain/text';
 import { apt } from './apt';
+import { dnf } from './dnf';
 import type { PackageManager } from './types';
+import { zypper } from './zypper';
 
-const managers = { apt } satisfies Record<string, PackageManager>;
+/** By the names in facts. dnf, its successor and its predecessor are one driver. */
+const managers = { apt, dnf, dnf5: dnf, yum: dnf, zypper } satisfies Record<string, PackageManager>;
 
 export type PackageManagerName = keyof typeof managers;
 

@@ -1,0 +1,194 @@
+# ------------------------------------------------------------------------------- package manager: dnf 4, dnf 5 and yum
+
+# Sets generation (3 = yum, 4, 5) and minor, the release to stay on; empty = any.
+dnf_setup() {
+  case $(readlink -f "$(command -v "$manager")") in
+    *dnf5*) generation=5 ;;
+    *dnf*) generation=4 ;;
+    *) generation=3 ;;
+  esac
+  minor=''
+  case $keep_minor=$os_id=$os_version_id in
+    yes=rhel=*.* | yes=rocky=*.* | yes=almalinux=*.* | yes=ol=*.*) minor=$os_version_id ;;
+  esac
+  case $minor in *[!0-9.]*) minor='' ;; esac
+  rpm_held
+}
+
+# Waits for locks for ever; dnf says whom it waits for. A repository out of reach is a failure unless its own
+# configuration says otherwise. Output to a file comes line by line.
+dnf_call() {
+  [ "$generation" = 5 ] || set -- --setopt=exit_on_lock=False "$@"
+  PYTHONUNBUFFERED=1 "$manager" --setopt=color=never --setopt=skip_if_unavailable=False ${minor:+--releasever="$minor"} "$@"
+}
+
+# dnf_upgrade OPTION...: the upgrade by the policy. Metadata never expires in it, so that all of them see the same.
+dnf_upgrade() {
+  set -f
+  for glob in $held; do set -- "$@" "--exclude=$glob"; done
+  set +f
+  [ -z "$only" ] || set -- "$@" --security
+  dnf_call --setopt=metadata_expire=never '--setopt=*.metadata_expire=never' upgrade "$@"
+}
+
+dnf_refresh() {
+  dnf_setup
+  failures=0
+  while :; do
+    if [ "$generation" = 3 ]; then dnf_call -q clean expire-cache && dnf_call -q makecache fast
+    else dnf_call -q makecache --refresh; fi 2>&1 && return 0
+    rc=$?
+    failures=$((failures + 1))
+    [ "$failures" -lt 3 ] || return "$rc"
+    sleep $((failures * 2))
+  done
+}
+
+dnf_plan() { plan_phase; }
+
+dnf_pending() {
+  dnf_setup
+  dnf_simulate "$1"
+  rc=$?
+  rpm_pending "$1"
+  rpm -q --qf 'release %{NAME} %{VERSION}\n' --whatprovides system-release 2>/dev/null | grep '^release '
+  [ -z "$only" ] || dnf_has_advisories || echo 'no-security-data'
+  dnf_newer
+  return $rc
+}
+
+# Prints what the upgrade would do and does nothing: the question whether it may is answered with no.
+dnf_simulate() {
+  dnf_upgrade --assumeno >"$1/simulation" 2>&1
+  rc=$?
+  : >"$1/changes"
+  [ "$rc" -eq 0 ] || grep -qE '(^|: )(Operation aborted|Exiting on user command)' "$1/simulation" || return $rc
+  rpm_installed >"$1/installed"
+  dnf_changes "$1/installed" <"$1/simulation" | sort -u >"$1/changes"
+}
+
+# dnf_changes INSTALLED: reads the table of a transaction; a row may be wrapped, and then goes on indented further.
+dnf_changes() {
+  awk -v installed="$1" '
+    function row() {
+      if (n >= 3 && kind != "" && kind != "ignored") {
+        old = "-"; new = field[3]
+        if (kind == "remove") { old = new; new = "-" }
+        else if (kind != "install") {
+          old = field[1] "." field[2]
+          old = (old in version) ? version[old] : (field[1] in any) ? any[field[1]] : "-"
+        }
+        print kind, field[1], field[2], old, new
+      } else if (n > 0 && kind != "ignored") print "unknown", (n > 0 ? field[1] : "-"), "-", "-", "-"
+      n = 0
+    }
+    BEGIN {
+      while ((getline line < installed) > 0) { split(line, p, " "); version[p[1] "." p[2]] = p[3]; any[p[1]] = p[3] }
+      kind = "ignored"
+    }
+    /^Transaction Summary/ { row(); exit }
+    /^[A-Z][A-Za-z\/() ]*:$/ {
+      row()
+      if ($1 ~ /^(Upgrading|Updating)/) kind = "upgrade"
+      else if (/^Installing (group|module|Environment)/) kind = "ignored"
+      else if ($1 ~ /^Installing/) kind = "install"
+      else if ($1 ~ /^Removing/) kind = "remove"
+      else if ($1 ~ /^Downgrading/) kind = "downgrade"
+      else if ($1 ~ /^Reinstalling/) kind = "reinstall"
+      else if (/^(Skipp|Enabling module|Disabling module|Switching module|Resetting module|Changing reason|Transaction)/) kind = "ignored"
+      else if (inside) kind = ""
+      if (kind != "ignored") inside = 1
+      next
+    }
+    /^ +replacing / {
+      name = $2; arch = $3; old = $4; by = field[1]
+      if (NF == 3) { old = $3; arch = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name) }
+      row()
+      if (name != by) print "obsolete", name, arch, old, "-"
+      next
+    }
+    /^ [^ ]/ { row(); n = split($0, field, " "); by = field[1]; next }
+    /^  / && n > 0 { m = split($0, more, " "); for (i = 1; i <= m; i++) field[++n] = more[i]; next }
+    { row() }
+    END { row() }'
+}
+
+dnf_has_advisories() {
+  case $generation in
+    5) dnf_call -C -q advisory list --all ;;
+    4) dnf_call -C -q updateinfo list --all ;;
+    *) dnf_call -C -q updateinfo list all ;;
+  esac 2>/dev/null | grep -qE '^[^ ]+-[^ ]*[0-9]|^[ i] +[^ ]+-[^ ]*[0-9]'
+}
+
+# What would be newer, but is held.
+dnf_newer() {
+  [ -n "$held" ] || return 0
+  set -f
+  # shellcheck disable=SC2086
+  dnf_call -C -q check-update $held 2>/dev/null | awk '/^Obsoleting/ { exit }
+    /^[^ ]/ && $1 ~ /\.[a-z0-9_]+$/ && (NF == 1 || NF == 3) { sub(/\.[^.]*$/, "", $1); print "newer", $1 }' | sort -u
+  set +f
+}
+
+dnf_apply() {
+  dnf_setup
+  take_baseline || return 73
+  dnf_simulate "$dir"
+  rc=$?
+  [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
+  rpm_is_planned || return $rc_plan_changed
+  rc=0
+  if [ -s "$dir/changes" ]; then
+    dnf_upgrade -y 2>&1
+    rc=$?
+  fi
+  rpm_report >"$dir/result"
+  if [ "$rc" -eq 0 ] && grep -q '^script-failed ' "$dir/result"; then rc=$rc_script_failed; fi
+  return $rc
+}
+
+dnf_repair() {
+  dnf_setup
+  take_baseline || return 73
+  rpm_finish_upgrades
+  rpm_report >"$dir/result"
+  if grep -q '^problem ' "$dir/result"; then
+    dnf_call -C check 2>&1
+    return $rc_still_broken
+  fi
+}
+
+dnf_installed() { rpm_installed; }
+
+dnf_facts() {
+  rpm_facts
+  dnf_reboot_facts
+}
+
+# The exit code says the same for "a reboot is due" and for an error, so that the text counts. The answer changes with the
+# packages and with the boot only.
+dnf_reboot_facts() {
+  key="$boot $(find /var/lib/rpm /usr/lib/sysimage/rpm -maxdepth 1 \( -name 'rpmdb.sqlite*' -o -name 'Packages*' \) \
+    ! -name '*-shm' -printf '%T@ ' 2>/dev/null)"
+  cached=$run_dir/needs-restarting
+  if [ "$(sed -n 1p "$cached" 2>/dev/null)" != "$key" ]; then
+    mkdir -p "$run_dir"
+    { echo "$key" && timeout 60 "$manager" -C -q needs-restarting -r 2>/dev/null </dev/null; } >"$cached.new"
+    mv "$cached.new" "$cached"
+  fi
+  dnf_needs_restarting <"$cached"
+}
+
+dnf_needs_restarting() {
+  awk '/^Core libraries or services have been updated/ { list = 1; next }
+    /^Reboot is required/ { due = 1 }
+    list && /^ +\* / { names[++n] = $2; next }
+    END {
+      if (!due && !n) exit
+      for (i = 1; i <= n && i <= 20; i++) print "reboot_reason=package " names[i]
+      if (!n) print "reboot_reason=needs-restarting"
+    }'
+}
+
+dnf_lock_facts() { rpm_lock_facts; }

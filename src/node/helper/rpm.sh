@@ -1,0 +1,114 @@
+# --------------------------------------------------------------------------------------------------- packages of rpm
+#
+# What dnf and zypper have in common. A change is a line `KIND NAME ARCH OLD NEW`, `-` for no version; kinds: upgrade,
+# install, remove, obsolete (replaced by another name), downgrade, reinstall, vendor.
+
+kubernetes_rpm='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker docker-ce* moby-engine runc cri-o*'
+
+# Sets held to the globs of packages that stay as they are.
+rpm_held() {
+  held=$exclude
+  [ "$kubernetes" = yes ] || ! is_kubernetes_node || held="$held $kubernetes_rpm"
+}
+
+# Packages in the database, one `name arch version` a line. Keys stand there too, as packages of their own.
+rpm_installed() {
+  rpm -qa --qf '%{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n' 2>/dev/null |
+    sed '/^gpg-pubkey /d; s/ 0:/ /' | sort
+}
+
+# Of a list of packages those that are there in several versions, but must not be. An interrupted transaction leaves them.
+rpm_duplicates() {
+  list=$(cut -d' ' -f1,2 | uniq -d)
+  [ -n "$list" ] || return 0
+  several=$(rpm -q --qf '%{NAME}\n' --whatprovides kernel 'installonlypkg(kernel)' 'installonlypkg(kernel-module)' \
+    'installonlypkg(vm)' 'multiversion(kernel)' 2>/dev/null | grep -v ' ' | sort -u)
+  printf '%s\n' "$list" | while read -r name arch; do
+    printf '%s\n' "$several" | grep -qxF "$name" || echo "$name $arch"
+  done
+}
+
+rpm_problems() {
+  rpm -qa >/dev/null 2>&1 || { echo 'the rpm database cannot be read' && return; }
+  rpm_duplicates | sed 's/\(.*\) \(.*\)/\1.\2 is installed in several versions/'
+}
+
+rpm_facts() {
+  list=$(rpm_installed)
+  printf '%s\n' "$list" | sed 's/ /:/; s/ /=/' | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
+  printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
+  printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
+}
+
+# The kernel of the package that owns the running one, as installed last.
+rpm_newest_kernel() {
+  owner=$(rpm -q --qf '%{NAME}\n' -f "/lib/modules/$1/vmlinuz" 2>/dev/null ||
+    rpm -q --qf '%{NAME}\n' -f "/boot/vmlinuz-$1" 2>/dev/null) || return 0
+  # shellcheck disable=SC2086
+  last=$(rpm -q --qf '%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' ${owner%%[!A-Za-z0-9._+-]*} | sort -n | tail -n 1)
+  rpm -ql "${last#* }" 2>/dev/null | sed -n 's|^\(/usr\)\{0,1\}/lib/modules/\([^/]*\)/.*|\2|p' | head -n 1
+}
+
+rpm_lock_facts() {
+  holder_of_lock "$(rpm --eval '%_dbpath' 2>/dev/null)/.rpm.lock" && return
+  for file in /run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid; do
+    [ -s "$file" ] && read -r pid <"$file" && valid_number "$pid" && read -r name 2>/dev/null <"/proc/$pid/comm" || continue
+    case $name in dnf* | yum* | zypper* | python* | platform-python* | packagekit* | Zypp*) ;; *) continue ;; esac
+    echo "lock_holder=$name (pid $pid)"
+    return
+  done
+}
+
+rpm_report() {
+  rpm_installed >"$dir/after"
+  changed_since_baseline
+  find /etc -xdev \( -name '*.rpmnew' -o -name '*.rpmsave' -o -name '*.rpmorig' \) -cnewer "$dir/started" |
+    head -n 100 | sed 's/^/conffile /'
+  rpm_problems <"$dir/after" | head -n 100 | sed 's/^/problem /'
+  failed_scripts | sed 's/^/script-failed /'
+}
+
+# Packages whose own script failed: rpm installs them all the same, and the package managers call that success.
+failed_scripts() {
+  sed -n 's/.*warning: %[a-z]*(\([^)]*\)) scriptlet failed.*/\1/p
+    s/.*Error in \(POST\|PRE\)[A-Z]* scriptlet in rpm package \([^ ]*\).*/\2/p' "$dir/log" | sort -u | head -n 20
+}
+
+# An upgrade installs the new version, then erases the old one. What the interrupted transaction of this node patch has
+# begun is completed in just this way, for nothing else.
+rpm_finish_upgrades() {
+  if ! rpm -qa >/dev/null 2>&1; then
+    echo 'ospatch: the rpm database cannot be read; it is rebuilt'
+    rpm --rebuilddb || return 1
+  fi
+  rpm_installed >"$dir/now"
+  rpm_duplicates <"$dir/now" >"$dir/duplicates"
+  while read -r name arch; do
+    awk -v name="$name" -v arch="$arch" '$1 == name && $2 == arch { print $3 }' "$dir/now" >"$dir/versions"
+    awk -v name="$name" -v arch="$arch" '$1 == name && $2 == arch { print $3 }' "$state_dir/before/$token" >"$dir/old"
+    # Both were there before: not ours, so a person decides.
+    grep -qvxF -f "$dir/old" "$dir/versions" || continue
+    grep -xF -f "$dir/old" "$dir/versions" | while read -r version; do
+      echo "ospatch: completing the upgrade of $name.$arch: erasing ${version#*:}"
+      rpm -e --nodeps "$name-${version#*:}.$arch" 2>&1
+    done
+  done <"$dir/duplicates"
+}
+
+# rpm_pending DIR: what a driver's simulation left in DIR/changes and DIR/simulation, for the controller to parse.
+rpm_pending() {
+  echo "digest $(digest <"$1/changes")"
+  sed 's/^/change /' "$1/changes"
+  set -f
+  for glob in $exclude; do echo "guard excluded $glob"; done
+  [ "$held" = "$exclude" ] || for glob in $kubernetes_rpm; do echo "guard kubernetes $glob"; done
+  set +f
+  sed 's/^/out /' "$1/simulation"
+}
+
+# Succeeds when what is in DIR/changes is what was planned.
+rpm_is_planned() {
+  [ "$(digest <"$dir/changes")" = "$expect" ] && return 0
+  echo "$plan_changed_text"
+  return 1
+}

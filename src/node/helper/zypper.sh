@@ -1,0 +1,159 @@
+# ---------------------------------------------------------------------------------------------- package manager: zypper
+
+zypper_call() {
+  ZYPP_LOCK_TIMEOUT=-1 ${zypp_conf:+env "ZYPP_CONF=$zypp_conf"} \
+    zypper --non-interactive --non-interactive-include-reboot-patches "$@"
+}
+
+# zypper_setup DIR: locks of the policy beside the node's own, for these calls only; sets what to patchlevel or newest.
+zypper_setup() {
+  rpm_held
+  zypp_conf=''
+  if [ -n "$held" ]; then
+    {
+      cat /etc/zypp/locks 2>/dev/null
+      set -f
+      for glob in $held; do
+        printf '\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: %s\n' "$glob"
+      done
+      set +f
+    } >"$1/locks"
+    {
+      echo '[main]'
+      cat /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf 2>/dev/null | sed '/^\[main\]/d; /^ *locksfile\./d'
+      echo "locksfile.path = $1/locks"
+    } >"$1/zypp.conf"
+    zypp_conf=$1/zypp.conf
+  fi
+  # Where the repositories have patches, these are the maintenance; elsewhere the newest packages are.
+  if zypper_call --no-refresh --quiet search -t patch >/dev/null 2>&1; then what='patch'; else what='update'; fi
+}
+
+# zypper_do GLOBAL-OPTION... -- OPTION...: the patch by the policy, with the metadata that is there.
+zypper_do() {
+  case $what=$only in
+    patch=security) set -- "$@" --category security ;;
+  esac
+  options=''
+  while [ "${1-}" != -- ]; do options="$options $1" && shift; done
+  shift
+  # shellcheck disable=SC2086
+  zypper_call --no-refresh $options "$what" --auto-agree-with-licenses "$@"
+}
+
+zypper_refresh() {
+  zypp_conf=''
+  failures=0
+  while :; do
+    # 106 = some repositories were skipped: a failure here.
+    zypper_call refresh 2>&1
+    rc=$?
+    [ "$rc" -eq 0 ] && return 0
+    failures=$((failures + 1))
+    [ "$failures" -lt 3 ] || return "$rc"
+    sleep $((failures * 2))
+  done
+}
+
+zypper_plan() { plan_phase; }
+
+zypper_pending() {
+  zypper_setup "$1"
+  zypper_simulate "$1"
+  rc=$?
+  rpm_pending "$1"
+  rpm -q --qf 'release %{NAME} %{VERSION}\n' -f /etc/products.d/*.prod 2>/dev/null | grep '^release ' | sort -u
+  [ -z "$only" ] || [ "$what" = patch ] || echo 'no-security-data'
+  zypper_newer
+  return $rc
+}
+
+zypper_simulate() {
+  zypper_do --xmlout -- --dry-run >"$1/simulation" 2>&1
+  rc=$?
+  : >"$1/changes"
+  # 102 and 103 say what the real run will ask for.
+  case $rc in 0 | 102 | 103) ;; *) return $rc ;; esac
+  zypper_changes <"$1/simulation" | sort -u >"$1/changes"
+}
+
+# Reads the summary in --xmlout.
+zypper_changes() {
+  awk 'BEGIN { RS = "<" }
+    function value(name) {
+      if (!match($0, "[ \n]" name "=\"[^\"]*\"")) return "-"
+      text = substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4)
+      return text == "" ? "-" : text
+    }
+    /^to-/ { kind = $1; sub(/>.*/, "", kind); next }
+    /^\/to-/ { kind = ""; next }
+    /^solvable / && kind != "" && value("type") == "package" {
+      name = value("name"); arch = value("arch"); new = value("edition"); old = value("edition-old")
+      if (kind ~ /vendor/) print "vendor", name, arch, old, new
+      else if (kind ~ /^to-upgrade/) print "upgrade", name, arch, old, new
+      else if (kind == "to-install") print "install", name, arch, "-", new
+      else if (kind == "to-remove") print "remove", name, arch, new, "-"
+      else if (kind ~ /^to-downgrade/) print "downgrade", name, arch, old, new
+      else if (kind == "to-reinstall") print "reinstall", name, arch, old, new
+      else print "unknown", name, arch, old, new
+    }'
+}
+
+# What would be newer, but is held.
+zypper_newer() {
+  [ -n "$held" ] || return 0
+  ZYPP_LOCK_TIMEOUT=-1 zypper --non-interactive --no-refresh --xmlout list-updates 2>/dev/null |
+    awk 'BEGIN { RS = "<" } /^update / && match($0, / name="[^"]*"/) { print "newer", substr($0, RSTART + 7, RLENGTH - 8) }' |
+    sort -u
+}
+
+# 103 = zypper has updated itself and wants to be run again; what it then does was not in the plan, so it must be harmless.
+zypper_apply() {
+  take_baseline || return 73
+  zypper_setup "$dir"
+  zypper_simulate "$dir"
+  rc=$?
+  [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
+  rpm_is_planned || return $rc_plan_changed
+  rounds=0
+  while [ -s "$dir/changes" ]; do
+    zypper_do -- 2>&1
+    rc=$?
+    rounds=$((rounds + 1))
+    [ "$rc" -eq 103 ] && [ "$rounds" -lt 5 ] || break
+    zypper_simulate "$dir" || break
+    zypper_is_harmless || { rc=$rc_unplanned && break; }
+    rc=0
+  done
+  [ "$rc" -ne 102 ] || rc=0
+  rpm_report >"$dir/result"
+  case $rc in 0 | 107) ! grep -q '^script-failed ' "$dir/result" || rc=$rc_script_failed ;; esac
+  [ "$rc" -ne 107 ] || rc=$rc_script_failed
+  return $rc
+}
+
+zypper_is_harmless() {
+  awk -v removals="$removals" '
+    $1 == "upgrade" || $1 == "install" || ($1 == "remove" && removals == "yes") { next }
+    { print "ospatch: stopped before the rest: it would " $1 " " $2; bad = 1 }
+    END { exit bad }' "$dir/changes"
+}
+
+zypper_repair() {
+  take_baseline || return 73
+  zypp_conf=''
+  rpm_finish_upgrades
+  zypper_call --no-refresh verify --dry-run 2>&1
+  rpm_report >"$dir/result"
+  if grep -q '^problem ' "$dir/result"; then return $rc_still_broken; fi
+}
+
+zypper_installed() { rpm_installed; }
+
+zypper_facts() {
+  rpm_facts
+  # All that `zypper needs-rebooting` looks at.
+  if [ -e /run/reboot-needed ]; then echo 'reboot_reason=zypper needs-rebooting (/run/reboot-needed)'; fi
+}
+
+zypper_lock_facts() { rpm_lock_facts; }

@@ -1,0 +1,33 @@
+/** Reading what a phase has changed. The helper takes it from the package database, the same for every manager. */
+import type { PackageChange } from '../../domain/node-report';
+import { plainText } from '../../domain/text';
+import type { ReportReading } from './types';
+
+export function parseReport(result: string): ReportReading {
+  const packages = new Map<string, PackageChange>();
+  const reading: ReportReading = { changes: [], keptConfigFiles: [], problems: [] };
+  for (const line of result.split('\n')) {
+    const [kind, name = '', arch = '', version = ''] = line.split(' ');
+    if (kind === '+' || kind === '-')
+      recordChange(packages, kind, plainText(name, 200), plainText(arch, 40), plainText(version, 200));
+    else if (kind === 'conffile') reading.keptConfigFiles.push(plainText(line.slice('conffile '.length), 300));
+    else if (kind === 'problem') reading.problems.push(plainText(line.slice('problem '.length), 300));
+  }
+  reading.changes = [...packages.values()];
+  return reading;
+}
+
+/** A version that went and one that came are one change. Several versions of one name differ by architecture. */
+function recordChange(
+  packages: Map<string, PackageChange>,
+  kind: '+' | '-',
+  name: string,
+  arch: string,
+  version: string,
+): void {
+  const key = `${name}:${arch}`;
+  const change = packages.get(key) ?? { name, arch, from: null, to: null };
+  if (kind === '+') change.to = version;
+  else change.from = version;
+  packages.set(key, change);
+}

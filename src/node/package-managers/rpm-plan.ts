@@ -1,0 +1,110 @@
+/** Reading the plan of dnf and zypper, which the helper brings into one form: `change KIND NAME ARCH OLD NEW`. */
+import type { NodeFacts, PackageChange } from '../../domain/node-report';
+import type { PackagePolicy } from '../../domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
+import { plainText } from '../../domain/text';
+import { refusal } from './refusal';
+import type { PlanReading } from './types';
+
+/** How far the version of the package that names the release may move: `9.4` may become 9.5, `15.6` stays 15.6. */
+export type ReleaseRule = 'same-major' | 'same-release';
+
+interface Guard {
+  reason: string;
+  pattern: RegExp;
+}
+
+export function parseRpmPlan(
+  rule: ReleaseRule,
+  result: string,
+  os: NodeFacts['os'],
+  policy: PackagePolicy = DEFAULT_PACKAGE_POLICY,
+): PlanReading {
+  const changes: PackageChange[] = [];
+  const unparsed: string[] = [];
+  const lists: Record<'removed' | 'downgraded' | 'vendor' | 'guarded' | 'foreign', string[]> = {
+    removed: [],
+    downgraded: [],
+    vendor: [],
+    guarded: [],
+    foreign: [],
+  };
+  const lines = result.split('\n').map((line) => line.split(' '));
+  const all = (kind: string): string[][] => lines.filter(([first]) => first === kind).map(([, ...rest]) => rest);
+  const guards = all('guard').map(([reason = '', glob = '']) => ({ reason, pattern: globPattern(glob) }));
+  const releases = new Set(all('release').map(([name]) => name));
+  const planned = all('change');
+  // Of packages that are kept in several versions, such as kernels, the oldest goes when a new one comes.
+  const installed = new Set(planned.filter(([kind]) => kind === 'install').map(([, name]) => name));
+  const wanted = rule === 'same-release' || policy.keepMinor ? os.versionId : os.versionId.replace(/\..*/, '');
+
+  for (const [kind = '', rawName = '', rawArch = '', rawOld = '-', rawNew = '-'] of planned) {
+    const name = plainText(rawName, 200);
+    const change = { name, arch: plainText(rawArch, 40), from: versionOrNull(rawOld), to: versionOrNull(rawNew) };
+    if (guards.some(({ pattern }) => pattern.test(name))) lists.guarded.push(name);
+    if (releases.has(name) && change.to !== null && !isRelease(change.to, wanted)) {
+      lists.foreign.push(`${name} ${change.to}`);
+    }
+    switch (kind) {
+      case 'upgrade':
+      case 'install':
+      case 'reinstall':
+        break;
+      case 'remove':
+      case 'obsolete':
+        if (!policy.allowRemovals && !installed.has(name)) lists.removed.push(name);
+        break;
+      case 'downgrade':
+        lists.downgraded.push(name);
+        break;
+      case 'vendor':
+        lists.vendor.push(name);
+        break;
+      default:
+        unparsed.push(plainText(`${kind} ${name}`, 200));
+    }
+    changes.push(change);
+  }
+  const digest = all('digest')[0]?.[0] ?? '';
+  if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
+  const noSecurityData = all('no-security-data').length > 0;
+
+  return {
+    plan: { changes, keptBack: keptBack(all('newer'), guards), digest },
+    refusals: [
+      noSecurityData
+        ? 'cannot be limited to security fixes: its repositories have no data on which updates those are'
+        : '',
+      refusal(`would leave release ${wanted} with`, lists.foreign),
+      refusal('would change packages that are to stay as they are', lists.guarded),
+      refusal('would remove', lists.removed),
+      refusal('would downgrade', lists.downgraded),
+      refusal('would change the vendor of', lists.vendor),
+    ].filter((text) => text !== ''),
+    unparsed,
+  };
+}
+
+function versionOrNull(text: string): string | null {
+  return text === '-' ? null : plainText(text, 200);
+}
+
+/** Whether `evr` (`1:9.4-1.el9`) is a version of release `wanted` (`9` or `9.4`). */
+function isRelease(evr: string, wanted: string): boolean {
+  const version = evr.replace(/^\d+:/, '').replace(/-.*/, '');
+  return version === wanted || version.startsWith(`${wanted}.`);
+}
+
+function keptBack(newer: readonly string[][], guards: readonly Guard[]): { name: string; reason: string }[] {
+  return newer.flatMap(([raw = '']) => {
+    const name = plainText(raw, 200);
+    const guard = guards.find(({ pattern }) => pattern.test(name));
+    return guard === undefined ? [] : [{ name, reason: plainText(guard.reason, 40) }];
+  });
+}
+
+/** The glob comes back from the node: whatever it holds beside * and ? stands for itself. */
+function globPattern(glob: string): RegExp {
+  const text = glob.slice(0, 200).replace(/[^A-Za-z0-9*?]/g, '\\$&');
+  return new RegExp(`^${text.replace(/\*+/g, '.*').replace(/\?/g, '.')}$`);
+}

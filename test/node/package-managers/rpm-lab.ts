@@ -1,0 +1,119 @@
+/** Small rpms and repositories, made on a lab node itself: the node carries rpmbuild and createrepo_c. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { LabNode } from '../../../src/dev/lab/lab-node';
+
+export interface LabRpm {
+  name: string;
+  version: string;
+  /** Lines of the spec's header, e.g. `Requires: x`. */
+  header?: string[];
+  /** Shell run after its installation. */
+  post?: string;
+  /** Configuration files by absolute path. */
+  config?: Record<string, string>;
+}
+
+const REPOSITORY = '/srv/repo';
+
+/**
+ * Makes the node, which is a Debian, look like another system: its os-release decides which package manager is in
+ * charge. Only the package manager and the rpm database are those of the other system.
+ */
+export function pretendToBe(node: LabNode, osRelease: Record<string, string>): void {
+  const file = path.join(node.rootDir, 'etc/os-release');
+  rmSync(file);
+  writeFileSync(
+    file,
+    Object.entries(osRelease)
+      .map(([key, value]) => `${key}="${value}"\n`)
+      .join(''),
+  );
+}
+
+/** Runs on the node; throws with what it said when it fails. */
+export async function must(node: LabNode, command: string): Promise<string> {
+  const { code, stdout, stderr } = await node.exec(command);
+  if (code !== 0) throw new Error(`${command}: ${code} ${stdout} ${stderr}`);
+  return stdout.trim();
+}
+
+/** Builds packages into a directory of the node. */
+export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[]): Promise<void> {
+  const specs = path.join(node.rootDir, 'root/specs');
+  mkdirSync(specs, { recursive: true });
+  for (const rpm of rpms) {
+    const config = Object.entries(rpm.config ?? {});
+    const spec = [
+      `Name: ${rpm.name}`,
+      `Version: ${rpm.version}`,
+      ...['Release: 1', 'Summary: lab', 'License: none', 'BuildArch: noarch'],
+      ...(rpm.header ?? []),
+      ...['%description', 'part of the lab', '%install'],
+      ...config.map(
+        ([file, text]) => `mkdir -p %{buildroot}${path.dirname(file)}; echo '${text}' >%{buildroot}${file}`,
+      ),
+      ...(rpm.post === undefined ? [] : ['%post', rpm.post]),
+      '%files',
+      ...config.map(([file]) => `%config(noreplace) ${file}`),
+      '',
+    ];
+    writeFileSync(path.join(specs, `${rpm.name}-${rpm.version}.spec`), spec.join('\n'));
+  }
+  const files = rpms.map(({ name, version }) => `/root/specs/${name}-${version}.spec`).join(' ');
+  await must(
+    node,
+    `mkdir -p ${dir} && for spec in ${files}; do
+      rpmbuild --quiet -bb --define '_rpmdir ${dir}' --define '_build_id_links none' --define '_rpmfilename %%{NAME}-%%{VERSION}.rpm' "$spec" >/tmp/rpmbuild.log 2>&1 || { cat /tmp/rpmbuild.log; exit 1; }
+    done`,
+  );
+}
+
+/** Puts packages into the rpm database as they were before any update. */
+export async function install(node: LabNode, rpms: readonly LabRpm[]): Promise<void> {
+  await build(node, '/srv/installed', rpms);
+  await must(node, 'rpm -U --force --nodeps /srv/installed/*.rpm >/dev/null 2>&1 && rm -r /srv/installed');
+}
+
+/** Publishes packages in the node's repository, which then holds these besides what it had. */
+export async function offer(node: LabNode, ...rpms: LabRpm[]): Promise<void> {
+  await build(node, REPOSITORY, rpms);
+  await must(node, `createrepo_c -q ${REPOSITORY}`);
+}
+
+/** Takes packages out of the repository. */
+export async function withdraw(node: LabNode, ...names: string[]): Promise<void> {
+  const files = names.map((name) => `${REPOSITORY}/${name}-*.rpm`).join(' ');
+  await must(node, `rm -f ${files} && createrepo_c -q ${REPOSITORY}`);
+}
+
+/** Says which updates fix something: `name-version` by kind of advisory. */
+export async function advise(node: LabNode, advisories: Record<string, 'security' | 'bugfix'>): Promise<void> {
+  const updates = Object.entries(advisories).map(([id, type]) => {
+    const at = id.lastIndexOf('-');
+    const [name, version] = [id.slice(0, at), id.slice(at + 1)];
+    return `<update from="lab" status="stable" type="${type}" version="1"><id>LAB-${id}</id><title>${id}</title>
+<severity>Important</severity><issued date="2026-01-01 00:00:00"/><updated date="2026-01-01 00:00:00"/><rights/><release>lab</release><description>x</description><references/>
+<pkglist><collection short="lab"><name>lab</name><package name="${name}" version="${version}" release="1" epoch="0" arch="noarch" src="x.src.rpm"><filename>${id}.rpm</filename></package></collection></pkglist></update>`;
+  });
+  writeFileSync(
+    path.join(node.rootDir, 'root/updateinfo.xml'),
+    `<?xml version="1.0"?>\n<updates>${updates.join('\n')}</updates>\n`,
+  );
+  await must(node, `modifyrepo_c /root/updateinfo.xml ${REPOSITORY}/repodata >/dev/null`);
+}
+
+/** `name version` of the lab's packages in the rpm database. */
+export async function installed(node: LabNode): Promise<string[]> {
+  return (await must(node, "rpm -qa --qf '%{NAME} %{VERSION}\\n' | sort")).split('\n');
+}
+
+/** Holds rpm's transaction lock until the returned function is called. */
+export async function holdRpmLock(node: LabNode): Promise<() => Promise<void>> {
+  const program =
+    'open(F,">>","/var/lib/rpm/.rpm.lock"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600';
+  await must(node, `setsid perl -e '${program}' </dev/null >/dev/null 2>&1 & echo $! >/root/lock.pid`);
+  return async () => {
+    await must(node, 'kill $(cat /root/lock.pid)');
+  };
+}

@@ -1,0 +1,185 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Lab } from '../../../src/dev/lab/lab';
+import { createLab } from '../../../src/dev/lab/lab';
+import type { LabNode } from '../../../src/dev/lab/lab-node';
+import { createTransportPool } from '../../../src/ssh/pool';
+import type { TransportPool } from '../../../src/ssh/transport';
+import type { ActivityRunner } from '../support';
+import { activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import type { PatchRunner } from './patch-runner';
+import { patchRunner } from './patch-runner';
+import { advise, holdRpmLock, install, installed, must, offer, pretendToBe } from './rpm-lab';
+
+const CONFIG = '/etc/lab-conf.conf';
+
+jest.setTimeout(300_000);
+
+/** The real zypper of Debian with a real rpm database, on a node that says it is SLES. */
+describe('src/node/package-managers/zypper on a real node', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let node: LabNode;
+  let preflight: PatchRunner;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'sles', updates: 'none', rpm: 'zypper' }] });
+    node = lab.node('sles');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+    preflight = patchRunner(activities, node);
+    const PRETTY_NAME = 'SUSE Linux Enterprise Server 15 SP6';
+    pretendToBe(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME });
+    await install(node, [
+      ...['lab-a', 'lab-b', 'lab-fix', 'lab-slow', 'lab-old', 'lab-post'].map((name) => ({ name, version: '1' })),
+      { name: 'lab-conf', version: '1', config: { [CONFIG]: 'shipped 1' } },
+      { name: 'kubelet', version: '1.30.1' },
+    ]);
+    await must(node, 'mkdir -p /etc/zypp/repos.d');
+    const repo = '[lab]\nname=lab\nbaseurl=dir:///srv/repo\ngpgcheck=0\nenabled=1\nautorefresh=1\n';
+    writeFileSync(path.join(node.rootDir, 'etc/zypp/repos.d/lab.repo'), repo);
+    await offer(
+      node,
+      { name: 'lab-a', version: '2' },
+      { name: 'lab-b', version: '2', header: ['Requires: lab-new'] },
+      { name: 'lab-new', version: '1' },
+      { name: 'kubelet', version: '1.30.2' },
+    );
+  });
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  describe('where the repositories have no patches', () => {
+    it('plans the newest packages, with old versions and dependencies, and keeps Kubernetes packages', async () => {
+      const { facts, plan, changes } = await preflight();
+      expect(facts).toMatchObject({ packageManager: 'zypper', osVersion: 'SUSE Linux Enterprise Server 15 SP6' });
+      expect(changes).toEqual(['lab-a 1-1 2-1', 'lab-b 1-1 2-1', 'lab-new null 1-1']);
+      expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
+    });
+
+    it('keeps excluded packages as they are, and leaves no lock behind', async () => {
+      const { plan, changes } = await preflight({ exclude: ['*-b'] });
+      expect(changes).toEqual(['lab-a 1-1 2-1']);
+      expect(plan.keptBack).toEqual([
+        { name: 'kubelet', reason: 'kubernetes' },
+        { name: 'lab-b', reason: 'excluded' },
+      ]);
+      expect(await ask(node, 'cat /etc/zypp/locks 2>/dev/null')).toBe('');
+    });
+
+    it('refuses to tell security fixes from others', async () => {
+      await expect(preflight({ only: 'security' })).rejects.toMatchObject({
+        type: 'Policy',
+        message: expect.stringContaining('its repositories have no data on which updates those are'),
+      });
+    });
+
+    it('changes nothing when the set is another one than planned', async () => {
+      const before = await installed(node);
+      const { apply } = await preflight();
+      await offer(node, { name: 'lab-a', version: '3' });
+      await must(node, 'zypper -n refresh');
+      await expect(apply()).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
+      expect(await installed(node)).toEqual(before);
+    });
+
+    it('applies what was planned even when more was published since, and keeps changed configuration files', async () => {
+      await must(node, `echo mine >${CONFIG}`);
+      await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
+      const { apply, plan, changes } = await preflight();
+      expect(changes).toContain('lab-a 1-1 3-1');
+      await offer(node, { name: 'lab-a', version: '4' });
+      const outcomes = await Promise.all([apply(), apply()]);
+      for (const outcome of outcomes) {
+        expect(outcome).toMatchObject({
+          state: 'done',
+          result: {
+            changes: expect.arrayContaining(plan.changes),
+            keptConfigFiles: [`${CONFIG}.rpmnew`],
+            error: null,
+          },
+        });
+      }
+      expect(await installed(node)).toEqual(expect.arrayContaining(['lab-a 3', 'lab-new 1', 'kubelet 1.30.1']));
+      expect(Math.max(...activities.heartbeats.map(({ done }) => done ?? 0))).toBe(plan.changes.length);
+      expect(await ask(node, 'grep -c "^[^#].*|install|lab-a|3-1" /var/log/zypp/history')).toBe('1');
+    });
+
+    it('waits for a lock that somebody else holds, and names the holder', async () => {
+      const release = await holdRpmLock(node);
+      await until('the lock', async () => (await remoteNode(pool, targetOf(node)).facts()).facts.lockHolder !== null);
+      const waiting = preflight();
+      await until('the wait', () =>
+        Promise.resolve(activities.heartbeats.some(({ waitingFor }) => waitingFor?.includes('held by perl') === true)),
+      );
+      await release();
+      await waiting;
+    });
+
+    it('reports a package whose script failed', async () => {
+      await offer(node, { name: 'lab-post', version: '2', post: 'exit 7' });
+      expect(await (await preflight()).apply()).toMatchObject({
+        state: 'done',
+        result: {
+          changes: expect.arrayContaining([{ name: 'lab-post', arch: 'noarch', from: '1-1', to: '2-1' }]),
+          error: {
+            type: 'PackageManager',
+            message: expect.stringContaining('own scripts failed'),
+            details: { rc: 93 },
+          },
+        },
+      });
+    });
+  });
+
+  describe('where they have patches', () => {
+    it('applies patches only, and of those security patches only when it is told to', async () => {
+      await offer(
+        node,
+        { name: 'lab-fix', version: '2' },
+        { name: 'lab-a', version: '5' },
+        { name: 'lab-b', version: '5' },
+      );
+      await advise(node, { 'lab-fix-2': 'security', 'lab-a-5': 'bugfix' });
+      expect((await preflight()).changes).toEqual(['lab-a 4-1 5-1', 'lab-fix 1-1 2-1']);
+      const { apply, changes } = await preflight({ only: 'security' });
+      expect(changes).toEqual(['lab-fix 1-1 2-1']);
+      expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+      expect(await installed(node)).toEqual(expect.arrayContaining(['lab-fix 2', 'lab-a 4', 'lab-b 2']));
+    });
+
+    it('keeps an excluded package although a patch wants it', async () => {
+      expect((await preflight({ exclude: ['lab-a'] })).changes).toEqual([]);
+    });
+  });
+
+  it('asks for a reboot when zypper has noted one', async () => {
+    await must(node, 'touch /run/reboot-needed');
+    const { facts } = await remoteNode(pool, targetOf(node)).facts();
+    expect(facts.reboot).toMatchObject({ required: true, reasons: [expect.stringContaining('needs-rebooting')] });
+    expect(await ask(node, 'zypper -n needs-rebooting >/dev/null; echo $?')).toBe('102');
+    await must(node, 'rm /run/reboot-needed');
+  });
+
+  it('completes after a power cut what the interrupted transaction had begun', async () => {
+    await offer(node, { name: 'lab-slow', version: '2', post: 'touch /run/lab-slow; sleep 8' });
+    await advise(node, { 'lab-slow-2': 'bugfix' });
+    const run = await preflight();
+    await remoteNode(pool, targetOf(node)).start(
+      { token: run.jobToken, phase: 'apply', number: 1 },
+      { expect: run.plan.digest, packages: run.packages, waitSeconds: 0 },
+    );
+    await until('the slow package', async () => (await ask(node, 'ls /run/lab-slow 2>/dev/null')) !== '');
+    await node.powerCut();
+    node.start();
+    await node.waitForSsh();
+    expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });
+    expect(await run.repair()).toMatchObject({ state: 'done', result: { error: null } });
+    expect((await installed(node)).filter((line) => line.startsWith('lab-slow '))).toEqual(['lab-slow 2']);
+    expect((await preflight({}, run.jobToken, 2)).changes).toEqual([]);
+  });
+});
