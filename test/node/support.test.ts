@@ -24,6 +24,22 @@ describe('src/node/support', () => {
   });
 
   it.each([
+    ['rhel', '9.6', 'dnf'],
+    ['rocky', '9.6', 'dnf'],
+    ['almalinux', '8.10', 'dnf'],
+    ['centos', '9', 'dnf'],
+    ['ol', '9.4', 'dnf'],
+    ['fedora', '41', 'dnf5'],
+    ['amzn', '2023', 'dnf'],
+    ['amzn', '2', 'yum'],
+    ['sles', '15.6', 'zypper'],
+    ['opensuse-leap', '15.6', 'zypper'],
+  ])('accepts %s %s with %s', (id, version, manager) => {
+    const lines = [`os_id=${id}`, `os_version_id=${version}`, `package_manager=${manager}`];
+    expect(() => refuseUnsupported('w-1', reading(...lines))).not.toThrow();
+  });
+
+  it.each([
     [['os_id=flatcar'], /w-1 runs Flatcar, an image-based system/],
     [['os_id=bottlerocket'], /Bottlerocket/],
     [['os_id=talos'], /Talos/],
@@ -31,11 +47,11 @@ describe('src/node/support', () => {
     [['os_id=opensuse-microos'], /MicroOS/],
     [['os_id=fedora', 'os_variant=coreos'], /Fedora CoreOS/],
     [['image_based=ostree', 'os_pretty_name=Endless'], /Endless, an image-based system \(ostree\)/],
-    [
-      ['os_id=rocky', 'os_pretty_name=Rocky Linux 9.4', 'package_manager=dnf'],
-      /Rocky Linux 9.4: its package manager dnf is not supported yet/,
-    ],
-    [['os_id=alpine', 'package_manager=apk'], /apk is not supported yet/],
+    [['os_id=cos'], /Container-Optimized OS/],
+    [['os_id=sles', 'image_based=transactional-update', 'os_pretty_name=SLES'], /SLES, an image-based system/],
+    [['os_id=opensuse-tumbleweed', 'os_pretty_name=openSUSE Tumbleweed'], /a rolling release without patch versions/],
+    [['os_id=rocky', 'os_pretty_name=Rocky Linux 9.4', 'package_manager=microdnf'], /manager microdnf is unknown/],
+    [['os_id=alpine', 'package_manager=apk'], /apk is not supported, because package jobs need systemd/],
     [['os_id=linuxmint', 'os_pretty_name=Linux Mint 21.3'], /Linux Mint 21.3, which is not supported/],
     [['os_version_id=', 'os_pretty_name=Debian GNU/Linux trixie/sid'], /no release number/],
     [['systemd=no'], /without systemd/],

@@ -101,13 +101,13 @@ dnf_changes() {
       next
     }
     /^ +replacing / {
-      name = $2; arch = $3; old = $4; by = field[1]
-      if (NF == 3) { old = $3; arch = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name) }
+      name = $2; arch = $3; gone = $4; if (n > 0) by = field[1]
+      if (NF == 3) { gone = $3; arch = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name) }
       row()
-      if (name != by) print "obsolete", name, arch, old, "-"
+      if (name != by) print "obsolete", name, arch, gone, "-"
       next
     }
-    /^ [^ ]/ { row(); n = split($0, field, " "); by = field[1]; next }
+    /^ [^ ]/ { row(); n = split($0, field, " "); next }
     /^  / && n > 0 { m = split($0, more, " "); for (i = 1; i <= m; i++) field[++n] = more[i]; next }
     { row() }
     END { row() }'

@@ -1,0 +1,186 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { NodeFacts } from '../../../src/domain/node-report';
+import type { PackagePolicy } from '../../../src/domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import { dnf } from '../../../src/node/package-managers/dnf';
+import { zypper } from '../../../src/node/package-managers/zypper';
+
+const helper = path.join(__dirname, '../../../src/node/helper');
+const scratch = mkdtempSync(path.join(tmpdir(), 'rpm-plan-'));
+
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+interface Recorded {
+  claim: string;
+  installed?: string[];
+  output: string[];
+  changes: string[];
+}
+
+/** Captured output, one file a case; what was captured where stands in its `from`. */
+function cases(dir: string): (Recorded & { file: string })[] {
+  return readdirSync(path.join(__dirname, dir)).map((file) => ({
+    file,
+    ...(JSON.parse(readFileSync(path.join(__dirname, dir, file), 'utf8')) as Recorded),
+  }));
+}
+
+/** What a function of the helper makes of its standard input, in the order of the helper. */
+function shell(part: string, command: string, output: readonly string[]): string[] {
+  const script = `. ${path.join(helper, `${part}.sh`)}; ${command}`;
+  const text = execFileSync('sh', ['-c', script], { input: `${output.join('\n')}\n`, encoding: 'utf8' });
+  return text.split('\n').filter(Boolean).toSorted();
+}
+
+describe('src/node/helper/dnf.sh', () => {
+  it.each(cases('dnf'))('$claim ($file)', ({ installed = [], output, changes }) => {
+    const list = path.join(scratch, 'installed');
+    writeFileSync(list, installed.map((line) => `${line}\n`).join(''));
+    expect(shell('dnf', `dnf_changes ${list}`, output)).toEqual(changes);
+  });
+
+  it.each([
+    ['No core libraries or services have been updated since boot-up.\nReboot should not be necessary.', []],
+    [
+      'Core libraries or services have been updated since boot-up:\n  * glibc\n  * kernel\n\nReboot is required to fully utilize these updates.\nMore information: x',
+      ['reboot_reason=package glibc', 'reboot_reason=package kernel'],
+    ],
+    ['Reboot is required to fully utilize these updates.', ['reboot_reason=needs-restarting']],
+    ['Error: There are no enabled repositories in "/etc/yum.repos.d".', []],
+    ['No such command: needs-restarting. Please use /usr/bin/dnf --help', []],
+  ])('takes the text of needs-restarting for its answer: %j', (text, reasons) => {
+    expect(shell('dnf', 'dnf_needs_restarting', text.split('\n'))).toEqual(reasons);
+  });
+});
+
+describe('src/node/helper/zypper.sh', () => {
+  it.each(cases('zypper'))('$claim ($file)', ({ output, changes }) => {
+    expect(shell('zypper', 'zypper_changes', output)).toEqual(changes);
+  });
+});
+
+const DIGEST = `digest ${'a'.repeat(64)}`;
+const ROCKY: NodeFacts['os'] = { id: 'rocky', versionId: '9.4', codename: '', prettyName: 'Rocky Linux 9.4' };
+const SLES: NodeFacts['os'] = { id: 'sles', versionId: '15.6', codename: '', prettyName: 'SLES 15 SP6' };
+
+function refusals(lines: string[], policy: Partial<PackagePolicy> = {}, os = ROCKY): string[] {
+  const driver = os === SLES ? zypper : dnf;
+  return driver.parsePlan([DIGEST, ...lines, ''].join('\n'), os, { ...DEFAULT_PACKAGE_POLICY, ...policy }).refusals;
+}
+
+describe('src/node/package-managers/rpm-plan', () => {
+  it('reads changes and says why a package with a newer version stays', () => {
+    const lines = [
+      DIGEST,
+      'change upgrade bash x86_64 5.1-1 5.1-2',
+      'change install new noarch - 1-1',
+      'guard excluded ngin?*',
+      'guard kubernetes kubelet',
+      'newer kubelet',
+      'newer nginx-core',
+      'newer unrelated',
+    ];
+    expect(dnf.parsePlan(lines.join('\n'), ROCKY)).toEqual({
+      plan: {
+        changes: [
+          { name: 'bash', arch: 'x86_64', from: '5.1-1', to: '5.1-2' },
+          { name: 'new', arch: 'noarch', from: null, to: '1-1' },
+        ],
+        keptBack: [
+          { name: 'kubelet', reason: 'kubernetes' },
+          { name: 'nginx-core', reason: 'excluded' },
+        ],
+        digest: 'a'.repeat(64),
+      },
+      refusals: [],
+      unparsed: [],
+    });
+  });
+
+  it('refuses removals and replacements with their names unless they are allowed, downgrades always', () => {
+    const lines = [
+      'change remove a x 1 -',
+      'change obsolete b x 1 -',
+      'change downgrade c x 2 1',
+      'change vendor d x 1 2',
+    ];
+    expect(refusals(lines)).toEqual(['would remove: a, b', 'would downgrade: c', 'would change the vendor of: d']);
+    expect(refusals(lines, { allowRemovals: true })).toEqual(['would downgrade: c', 'would change the vendor of: d']);
+  });
+
+  it('lets the oldest kernel go when a new one comes', () => {
+    expect(refusals(['change install kernel-core x - 3', 'change remove kernel-core x 1 -'])).toEqual([]);
+  });
+
+  it('refuses to touch what is to stay, whatever the manager made of the policy', () => {
+    const text = 'would change packages that are to stay as they are: kubelet';
+    expect(refusals(['guard kubernetes kube*', 'change upgrade kubelet x 1 2'])).toEqual([text]);
+    expect(refusals(['guard excluded k+.(', 'change upgrade kubelet x 1 2'])).toEqual([]);
+  });
+
+  it('never leaves the major release, or the minor one where it is to be kept, or a service pack', () => {
+    const to = (version: string) => ['release sys-release 9.4', `change upgrade sys-release x 9.4-1 ${version}`];
+    expect(refusals(to('1:9.5-1.el9'))).toEqual([]);
+    expect(refusals(to('10.0-1'))).toEqual(['would leave release 9 with: sys-release 10.0-1']);
+    expect(refusals(to('9.4-2'), { keepMinor: true })).toEqual([]);
+    expect(refusals(to('9.40-1'), { keepMinor: true })).toEqual(['would leave release 9.4 with: sys-release 9.40-1']);
+    expect(refusals(to('15.6-2'), {}, SLES)).toEqual([]);
+    expect(refusals(to('15.7-1'), {}, SLES)).toEqual(['would leave release 15.6 with: sys-release 15.7-1']);
+  });
+
+  it('refuses security only without data, and does not guess', () => {
+    expect(refusals(['no-security-data'], { only: 'security' })).toEqual([
+      'cannot be limited to security fixes: its repositories have no data on which updates those are',
+    ]);
+  });
+
+  it('does not accept a plan without a digest or with changes it does not know', () => {
+    expect(dnf.parsePlan('change strange x y 1 2', ROCKY).unparsed).toEqual(['strange x', 'digest ']);
+  });
+});
+
+describe('readProgress', () => {
+  it.each([
+    [dnf, '  Upgrading        : lab-a-2-1.noarch                                       1/8 ', 'package-finished'],
+    [dnf, '  Installing       : lab-new-1-1.noarch                                     2/8 ', 'package-finished'],
+    [dnf, '[2/8] Upgrading glibc-0:2.40-21.fc41 100% |  10.0 MiB/s |  6.7 MiB |  00m01s', 'package-finished'],
+    [dnf, '  Cleanup          : lab-a-1-1.noarch                                       5/8 ', undefined],
+    [dnf, 'Waiting for process with pid 812 to finish.', 'lock-held'],
+    [dnf, 'warning: waiting for transaction lock on /var/lib/rpm/.rpm.lock', 'lock-held'],
+    [zypper, '(1/5) Installing: lab-a-2-1.noarch [..done]', 'package-finished'],
+    [zypper, 'Retrieving package lab-a-2-1.noarch (1/5), 5.4 KiB', undefined],
+    [zypper, 'System management is locked by the application with pid 77 (/usr/bin/zypper).', 'lock-held'],
+  ])('%#: reads %j', (driver, line, event) => {
+    expect(driver.readProgress(line)?.event).toBe(event);
+  });
+});
+
+describe('classify', () => {
+  it.each([
+    [dnf, 1, "Error: Failed to download metadata for repo 'lab': Cannot download repomd.xml", 'Repository'],
+    [dnf, 1, 'Error: \n Problem: package a-2 requires b = 2, but none of the providers can be installed', 'Policy'],
+    [dnf, 1, 'Error: GPG check FAILED', 'Policy'],
+    [
+      dnf,
+      1,
+      'Error: Transaction test error:\n  installing package x needs 4MB more space on the / filesystem',
+      'DiskFull',
+    ],
+    [dnf, 3, 'Traceback (most recent call last):', 'PackageManager'],
+    [dnf, 91, '', 'PackagesBroken'],
+    [dnf, 93, 'warning: %post(lab-2-1.noarch) scriptlet failed, exit status 7', 'PackageManager'],
+    [zypper, 4, 'Problem: nothing provides b needed by a', 'Policy'],
+    [zypper, 6, 'Warning: No repositories defined.', 'Repository'],
+    [zypper, 7, 'System management is locked by the application with pid 7 (zypper).', 'Busy'],
+    [zypper, 8, 'Installation of a-2-1.noarch failed:', 'PackageManager'],
+    [zypper, 106, 'Some of the repositories have not been refreshed because of an error.', 'Repository'],
+    [zypper, 5, 'Root privileges are required', 'PackageManager'],
+  ])('%#: tells code %d with %j apart as %s', (driver, rc, log, type) => {
+    const info = driver.classify({ node: 'w-1', phase: 'apply', rc, log });
+    expect(info).toMatchObject({ type, details: { rc, phase: 'apply' } });
+    expect(info.message).toMatch(/^apply failed on w-1: .*\.$/);
+  });
+});
