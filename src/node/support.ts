@@ -81,6 +81,12 @@ export function refuseUnsupported(node: string, reading: NodeReading): void {
       'replace the node by one with a newer image, or take it out of the spec',
     );
   }
+  if (packageManager === 'yum') {
+    throw unsupported(
+      `${node} runs ${name}: yum is not supported, because package jobs need systemd 236 or newer`,
+      'replace the node by one with a newer release, or take it out of the spec',
+    );
+  }
   if (ROLLING.test(os.id)) {
     throw unsupported(`${node} runs ${name}, a rolling release without patch versions`, 'use a stable release');
   }

@@ -1,3 +1,5 @@
+import type { PackagePolicy } from '../../src/domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
 import { preflightNode } from '../../src/node/preflight';
 import type { Answer } from './fake-node';
 import { fakeSession, factsAnswer, jobAnswer } from './fake-node';
@@ -22,6 +24,37 @@ describe('src/node/preflight', () => {
     expect((await end).plan).toEqual({ changes: [], keptBack: [], digest: 'a'.repeat(64) });
     expect(commands()).toEqual(['facts', 'start 0123456789abcdef-plan-1010 plan']);
     expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
+  });
+
+  it('hands the policy of packages to the helper, of which the default is nothing', async () => {
+    const packages = {
+      only: 'security',
+      exclude: ['nginx*', 'vim'],
+      includeKubernetes: true,
+      allowRemovals: true,
+      keepMinor: true,
+      phasedUpdates: 'never',
+    } as const;
+    const parameters = async (policy: PackagePolicy) => {
+      const session = fakeSession([factsAnswer(), plan]);
+      const options = { token: '0123456789abcdef', firstJob: 1, withoutDrain: false, packages: policy };
+      await preflightNode(session, options);
+      return session.transport.calls[1]?.stdin.split('\n').slice(2);
+    };
+    expect(await parameters({ ...packages, exclude: [...packages.exclude] })).toEqual([
+      'refresh=yes',
+      'only=security',
+      'exclude=nginx*',
+      'exclude=vim',
+      'kubernetes=yes',
+      'removals=yes',
+      'keep_minor=yes',
+      'phased=never',
+      'end',
+      '',
+    ]);
+    expect(await parameters(DEFAULT_PACKAGE_POLICY)).toEqual(['refresh=yes', 'end', '']);
+    await expect(parameters({ ...DEFAULT_PACKAGE_POLICY, exclude: ['a\nremovals=yes'] })).rejects.toThrow(/excluded/);
   });
 
   it('waits for a job of an earlier run and for package locks, and names them', async () => {

@@ -31,7 +31,6 @@ describe('src/node/support', () => {
     ['ol', '9.4', 'dnf'],
     ['fedora', '41', 'dnf5'],
     ['amzn', '2023', 'dnf'],
-    ['amzn', '2', 'yum'],
     ['sles', '15.6', 'zypper'],
     ['opensuse-leap', '15.6', 'zypper'],
   ])('accepts %s %s with %s', (id, version, manager) => {
@@ -51,6 +50,7 @@ describe('src/node/support', () => {
     [['os_id=sles', 'image_based=transactional-update', 'os_pretty_name=SLES'], /SLES, an image-based system/],
     [['os_id=opensuse-tumbleweed', 'os_pretty_name=openSUSE Tumbleweed'], /a rolling release without patch versions/],
     [['os_id=rocky', 'os_pretty_name=Rocky Linux 9.4', 'package_manager=microdnf'], /manager microdnf is unknown/],
+    [['os_id=centos', 'os_version_id=7', 'package_manager=yum'], /yum is not supported, because package jobs need/],
     [['os_id=alpine', 'package_manager=apk'], /apk is not supported, because package jobs need systemd/],
     [['os_id=linuxmint', 'os_pretty_name=Linux Mint 21.3'], /Linux Mint 21.3, which is not supported/],
     [['os_version_id=', 'os_pretty_name=Debian GNU/Linux trixie/sid'], /no release number/],

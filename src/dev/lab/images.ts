@@ -64,7 +64,8 @@ export async function ensureImage(options: ImageOptions, run: RunDir, log: Log):
     const { rpm } = options;
     if (rpm !== undefined) {
       const tools = recipe.RPM_PACKAGES[rpm].join(' ');
-      await layer(`rpm-${rpm}`, (root) => runInside(root, machine, recipe.ADD_RPM, { TOOLS: tools }));
+      const digest = createHash('sha256').update(`${tools}\n${recipe.ADD_RPM}`).digest('hex').slice(0, 8);
+      await layer(`rpm-${rpm}-${digest}`, (root) => runInside(root, machine, recipe.ADD_RPM, { TOOLS: tools }));
     }
     if (options.labUpdates.length > 0) {
       const digest = createHash('sha256')

@@ -132,6 +132,8 @@ add() {
 add || { apt-get -qq update && add; }
 rm -r /var/tmp/debs
 for unit in dnf-makecache.timer dnf-makecache.service; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
+# Debian switches it on; it adds a repository of its own that needs a key.
+[ ! -e /etc/dnf/plugins/local.conf ] || sed -i 's/^enabled *=.*/enabled = false/' /etc/dnf/plugins/local.conf
 mkdir -p /etc/rpm /var/lib/rpm
 echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 rpm --initdb

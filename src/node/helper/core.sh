@@ -298,7 +298,7 @@ run_phase() {
   export DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical APT_LISTCHANGES_FRONTEND=none \
     APT_LISTBUGS_FRONTEND=none UCF_FORCE_CONFFOLD=1 NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 HOME=/root
   cd /
-  load_parameters || return 73
+  load_parameters || return 64
   use_manager
   [ -n "$driver" ] || return $rc_unsupported
   "${driver}_$phase"

@@ -95,7 +95,8 @@ dnf_changes() {
       else if ($1 ~ /^Removing/) kind = "remove"
       else if ($1 ~ /^Downgrading/) kind = "downgrade"
       else if ($1 ~ /^Reinstalling/) kind = "reinstall"
-      else if (/^(Skipp|Enabling module|Disabling module|Switching module|Resetting module|Changing reason|Transaction)/) kind = "ignored"
+      else if (/^Skipp/) kind = "skip"
+      else if (/^(Enabling module|Disabling module|Switching module|Resetting module|Changing reason|Transaction)/) kind = "ignored"
       else if (inside) kind = ""
       if (kind != "ignored") inside = 1
       next

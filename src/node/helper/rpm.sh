@@ -1,7 +1,8 @@
 # --------------------------------------------------------------------------------------------------- packages of rpm
 #
 # What dnf and zypper have in common. A change is a line `KIND NAME ARCH OLD NEW`, `-` for no version; kinds: upgrade,
-# install, remove, obsolete (replaced by another name), downgrade, reinstall, vendor.
+# install, remove, obsolete (replaced by another name), downgrade, reinstall, vendor, and skip for what stays, because its
+# dependencies cannot be met.
 
 kubernetes_rpm='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker docker-ce* moby-engine runc cri-o*'
 

@@ -11,7 +11,7 @@ import type { PackageManager, PhaseEvent } from './types';
 const FAILURES: FailureTable = [
   [/No space left on device|needs \S+ more space on the|At least \S+ more space needed/, DISK_FULL],
   [
-    /GPG check FAILED|is not signed|Public key for .* is not installed|GPG key retrieval failed|GPG keys listed .* not correct|OpenPGP check .* failed|Signature verification failed|didn't install any keys/i,
+    /GPG check FAILED|is not signed|Public key for .* is not installed|GPG key retrieval failed|GPG keys listed .* not correct|OpenPGP check .* failed|Signature verification failed|didn't install any keys|do not have any GPG public keys installed/i,
     UNSIGNED,
   ],
   [

@@ -38,9 +38,14 @@ export function parseRpmPlan(
   const installed = new Set(planned.filter(([kind]) => kind === 'install').map(([, name]) => name));
   const wanted = rule === 'same-release' || policy.keepMinor ? os.versionId : os.versionId.replace(/\..*/, '');
 
+  const skipped: string[] = [];
   for (const [kind = '', rawName = '', rawArch = '', rawOld = '-', rawNew = '-'] of planned) {
     const name = plainText(rawName, 200);
     const change = { name, arch: plainText(rawArch, 40), from: versionOrNull(rawOld), to: versionOrNull(rawNew) };
+    if (kind === 'skip') {
+      skipped.push(name);
+      continue;
+    }
     if (guards.some(({ pattern }) => pattern.test(name))) lists.guarded.push(name);
     if (releases.has(name) && change.to !== null && !isRelease(change.to, wanted)) {
       lists.foreign.push(`${name} ${change.to}`);
@@ -70,7 +75,7 @@ export function parseRpmPlan(
   const noSecurityData = all('no-security-data').length > 0;
 
   return {
-    plan: { changes, keptBack: keptBack(all('newer'), guards), digest },
+    plan: { changes, keptBack: keptBack(all('newer'), guards, skipped), digest },
     refusals: [
       noSecurityData
         ? 'cannot be limited to security fixes: its repositories have no data on which updates those are'
@@ -95,12 +100,18 @@ function isRelease(evr: string, wanted: string): boolean {
   return version === wanted || version.startsWith(`${wanted}.`);
 }
 
-function keptBack(newer: readonly string[][], guards: readonly Guard[]): { name: string; reason: string }[] {
-  return newer.flatMap(([raw = '']) => {
+function keptBack(
+  newer: readonly string[][],
+  guards: readonly Guard[],
+  skipped: readonly string[],
+): { name: string; reason: string }[] {
+  const reasons = new Map(skipped.map((name) => [name, 'dependencies']));
+  for (const [raw = ''] of newer) {
     const name = plainText(raw, 200);
     const guard = guards.find(({ pattern }) => pattern.test(name));
-    return guard === undefined ? [] : [{ name, reason: plainText(guard.reason, 40) }];
-  });
+    if (guard !== undefined) reasons.set(name, plainText(guard.reason, 40));
+  }
+  return [...reasons].map(([name, reason]) => ({ name, reason })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The glob comes back from the node: whatever it holds beside * and ? stands for itself. */

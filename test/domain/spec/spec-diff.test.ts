@@ -39,6 +39,16 @@ describe('domain/spec-diff', () => {
     ]);
   });
 
+  it('names what changes in the policy of packages', () => {
+    const before = spec({ patching: { packages: { exclude: ['nginx*'] } } });
+    const after = spec({ patching: { packages: { only: 'security', exclude: ['nginx*', 'vim'], keepMinor: true } } });
+    expect(diffSpecs(before, after)).toEqual([
+      { path: 'patching.packages.exclude', before: ['nginx*'], after: ['nginx*', 'vim'] },
+      { path: 'patching.packages.keepMinor', before: false, after: true },
+      { path: 'patching.packages.only', before: undefined, after: 'security' },
+    ]);
+  });
+
   it('tells nodes apart by name, added and removed ones as one row each', () => {
     const before = spec({ nodes: [{ name: 'a', host: 'x', labels: { tier: 'gold' } }, { name: 'b' }] });
     const after = spec({

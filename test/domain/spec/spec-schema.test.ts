@@ -225,6 +225,32 @@ describe('domain/spec-schema', () => {
     });
   });
 
+  describe('patching.packages', () => {
+    const issues = (packages: unknown): string[] => issuesOf(specDocument({ patching: { packages } }));
+
+    it('keeps each excluded name once', () => {
+      const document = specDocument({ patching: { packages: { only: 'security', exclude: ['a*', 'b', 'a*'] } } });
+      expect(specOf(document)).toMatchObject({ patching: { packages: { only: 'security', exclude: ['a*', 'b'] } } });
+    });
+
+    it.each(['-y', '$(id)', 'a b', 'a;b', 'a[bc]', '../x', 'a'.repeat(129), ''])('refuses to exclude %j', (glob) => {
+      expect(issues({ exclude: [glob] })).toEqual([
+        expect.stringMatching(/^patching\.packages\.exclude\[0\]: found .*; allowed: a package name of at most 128/),
+      ]);
+    });
+
+    it('says what is allowed of everything else', () => {
+      expect(issues({ only: 'critical', phasedUpdates: true, allowRemoval: true })).toEqual([
+        'patching.packages.only: found "critical"; allowed: security',
+        expect.stringMatching(/^patching\.packages\.phasedUpdates: found true.*allowed: default, always, never/),
+        expect.stringMatching(/^patching\.packages\.allowRemoval: unknown key; did you mean "allowRemovals"\?/),
+      ]);
+      expect(issues({ exclude: Array.from({ length: 101 }, (_, at) => `p${at}`) })).toEqual([
+        'patching.packages.exclude: found 101 entries; allowed: a list of at most 100 package names',
+      ]);
+    });
+  });
+
   it('never lets a value or a key steer the terminal', () => {
     const [escape, csi, rightToLeft] = ['\u001b', '\u009b', '\u202e'];
     const evil = `${escape}[2J${csi}31m${rightToLeft}x`;

@@ -14,6 +14,9 @@ export interface LabRpm {
   config?: Record<string, string>;
 }
 
+/** What the scripts of packages need. */
+const SHELL: LabRpm = { name: 'lab-shell', version: '1', header: ['Provides: /bin/sh'] };
+
 const REPOSITORY = '/srv/repo';
 
 /**
@@ -71,7 +74,7 @@ export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[])
 
 /** Puts packages into the rpm database as they were before any update. */
 export async function install(node: LabNode, rpms: readonly LabRpm[]): Promise<void> {
-  await build(node, '/srv/installed', rpms);
+  await build(node, '/srv/installed', [SHELL, ...rpms]);
   await must(node, 'rpm -U --force --nodeps /srv/installed/*.rpm >/dev/null 2>&1 && rm -r /srv/installed');
 }
 

@@ -82,6 +82,7 @@ describe('src/node/package-managers/rpm-plan', () => {
       'newer kubelet',
       'newer nginx-core',
       'newer unrelated',
+      'change skip broken noarch 1-1 2-1',
     ];
     expect(dnf.parsePlan(lines.join('\n'), ROCKY)).toEqual({
       plan: {
@@ -90,6 +91,7 @@ describe('src/node/package-managers/rpm-plan', () => {
           { name: 'new', arch: 'noarch', from: null, to: '1-1' },
         ],
         keptBack: [
+          { name: 'broken', reason: 'dependencies' },
           { name: 'kubelet', reason: 'kubernetes' },
           { name: 'nginx-core', reason: 'excluded' },
         ],
