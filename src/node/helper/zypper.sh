@@ -13,9 +13,7 @@ zypper_setup() {
     {
       cat /etc/zypp/locks 2>/dev/null
       set -f
-      for glob in $held; do
-        printf '\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: %s\n' "$glob"
-      done
+      for glob in $held; do zypper_lock package "$glob"; done
       set +f
     } >"$1/locks"
     {
@@ -27,6 +25,40 @@ zypper_setup() {
   fi
   # Where the repositories have patches, these are the maintenance; elsewhere the newest packages are.
   if zypper_call --no-refresh --quiet search -t patch >/dev/null 2>&1; then what='patch'; else what='update'; fi
+  [ -z "$held" ] || [ "$what" = update ] || zypper_lock_patches >>"$1/locks"
+}
+
+zypper_lock() { printf '\ntype: %s\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: %s\n' "$1" "$2"; }
+
+# A patch that wants a held package cannot be had in part: zypper would ask a person which of the two is to give way.
+zypper_lock_patches() {
+  set -f
+  names=$(zypper --non-interactive --no-refresh --xmlout list-patches 2>/dev/null |
+    awk 'BEGIN { RS = "<" } /^update / && /kind="patch"/ && match($0, / name="[A-Za-z0-9][^"]*"/) { print substr($0, RSTART + 7, RLENGTH - 8) }' |
+    sort -u)
+  # shellcheck disable=SC2086
+  [ -z "$names" ] || zypper --non-interactive --no-refresh info -t patch $names 2>/dev/null | zypper_patch_contents |
+    while read -r patch package; do
+      for glob in $held; do
+        # shellcheck disable=SC2254
+        case $package in $glob) zypper_lock patch "$patch" ;; esac
+      done
+    done
+  set +f
+}
+
+# Reads `zypper info -t patch`: prints `PATCH PACKAGE` for what each patch raises, which it says as a conflict with less.
+zypper_patch_contents() {
+  awk '
+    function raised(word) {
+      sub(/^srcpackage:/, "", word)
+      sub(/\.(noarch|x86_64|aarch64|ppc64le|s390x|i[3-6]86)$/, "", word)
+      if (word != "") print patch, word
+    }
+    /^Name +: / { patch = $3 }
+    /^Conflicts +: / { list = 1; if ($3 !~ /^\[/) raised($3); next }
+    /^[^ ]/ { list = 0 }
+    list && /^ / { raised($1) }'
 }
 
 # zypper_do GLOBAL-OPTION... -- OPTION...: the patch by the policy, with the metadata that is there.

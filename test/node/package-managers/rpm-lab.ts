@@ -103,7 +103,12 @@ export async function advise(node: LabNode, advisories: Record<string, 'security
     path.join(node.rootDir, 'root/updateinfo.xml'),
     `<?xml version="1.0"?>\n<updates>${updates.join('\n')}</updates>\n`,
   );
-  await must(node, `modifyrepo_c /root/updateinfo.xml ${REPOSITORY}/repodata >/dev/null`);
+  // Never in place: zypper's cache of a local repository is made of hard links.
+  await must(
+    node,
+    `cp -r ${REPOSITORY}/repodata /srv/new && modifyrepo_c /root/updateinfo.xml /srv/new >/dev/null &&
+      rm -r ${REPOSITORY}/repodata && mv /srv/new ${REPOSITORY}/repodata`,
+  );
 }
 
 /** `name version` of the lab's packages in the rpm database. */

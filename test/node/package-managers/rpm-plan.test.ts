@@ -62,6 +62,30 @@ describe('src/node/helper/zypper.sh', () => {
   });
 });
 
+describe('src/node/helper/zypper.sh, patches', () => {
+  it('says which packages a patch raises, one or many', () => {
+    const output = [
+      'Information for patch LAB-1:',
+      'Name        : LAB-1',
+      'Provides    : patch:LAB-1 = 1',
+      'Conflicts   : lab-a < 2-1',
+      'Information for patch SUSE-2:',
+      'Name        : SUSE-2',
+      'Conflicts   : [3]',
+      '    kernel-default.x86_64 < 5.14.21-1',
+      '    python3.11 < 3',
+      '    srcpackage:zlib < 2',
+      'Information for patch X:',
+    ];
+    expect(shell('zypper', 'zypper_patch_contents', output)).toEqual([
+      'LAB-1 lab-a',
+      'SUSE-2 kernel-default',
+      'SUSE-2 python3.11',
+      'SUSE-2 zlib',
+    ]);
+  });
+});
+
 const DIGEST = `digest ${'a'.repeat(64)}`;
 const ROCKY: NodeFacts['os'] = { id: 'rocky', versionId: '9.4', codename: '', prettyName: 'Rocky Linux 9.4' };
 const SLES: NodeFacts['os'] = { id: 'sles', versionId: '15.6', codename: '', prettyName: 'SLES 15 SP6' };
