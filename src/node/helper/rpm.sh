@@ -104,7 +104,7 @@ rpm_pending() {
   for glob in $exclude; do echo "guard excluded $glob"; done
   [ "$held" = "$exclude" ] || for glob in $kubernetes_rpm; do echo "guard kubernetes $glob"; done
   set +f
-  sed 's/^/out /' "$1/simulation"
+  sed '/^<progress /d; s/^/out /' "$1/simulation"
 }
 
 # Succeeds when what is in DIR/changes is what was planned.
