@@ -154,7 +154,8 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
 
     examineNode: async ({ target, policy, limitMs, unreachableTimeoutMs }) => {
       const over = new AbortController();
-      const look = async (session: Session) => diagnoseNode(target.name, await examineNode(session, limitMs), policy);
+      const look = async (session: Session) =>
+        diagnoseNode(target.name, await examineNode(session, limitMs, policy.packages), policy);
       try {
         return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, over.signal);
       } finally {

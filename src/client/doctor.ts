@@ -73,12 +73,12 @@ export class Doctor {
 
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
     if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
-    const { withoutDrain, rebootIfRequired } = spec.patching;
+    const { withoutDrain, rebootIfRequired, packages } = spec.patching;
     const cluster = spec.name;
     const { nodes, failures } = await examineNodes(this.calls, {
       cluster,
       targets: spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys })),
-      policy: { withoutDrain, rebootIfRequired },
+      policy: { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) },
       by: this.by,
     });
     const findings = failures.map(({ nodes: names, error }) => {

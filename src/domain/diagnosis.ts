@@ -27,7 +27,7 @@ const MAX_NAMES = 5;
 const MAX_TEXT = 600;
 
 /** What the policy of the cluster has to do with the state of a node. */
-export type DiagnosisPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired'>;
+export type DiagnosisPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
 
 /** What was seen of a node; null for what could not be seen. */
 export interface NodeExamination {

@@ -3,7 +3,7 @@ type ByManager = Readonly<Record<string, string>>;
 
 export const REPAIR: ByManager = {
   apt: ' (`dpkg --configure -a` and `apt-get -f install`)',
-  dnf: ' (`rpm --rebuilddb` and `dnf check`)',
+  dnf: ' (`dnf check` and `dnf remove --duplicates`)',
   zypper: ' (`rpm --rebuilddb` and `zypper verify`)',
 };
 export const UNHOLD: ByManager = {

@@ -1,5 +1,6 @@
 /** Which states of a node forbid to patch it now. The same answer for a run, which stops, and for who looks before. */
 import type { ErrorInfo } from './errors';
+import { CLEAN } from './mending';
 import type { NodeFacts } from './node-report';
 
 /** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
@@ -40,7 +41,7 @@ export function findHindrances(node: string, facts: NodeFacts, withoutDrain: boo
         : {
             type: 'DiskFull',
             message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
-            remedy: `free some space on ${node}, for example with \`apt-get clean\``,
+            remedy: `free some space on ${node}${CLEAN[facts.packageManager] ?? ''}`,
           },
   };
 }

@@ -1,6 +1,7 @@
 /** A look at a node for a diagnosis: what can be seen is told, also when something then ends the look early. */
 import type { NodeExamination } from '../domain/diagnosis';
 import { isOspatchError } from '../domain/errors';
+import type { PackagePolicy } from '../domain/package-policy';
 import { readPending } from './check';
 import type { Session } from './session';
 import { refuseUnsupported } from './support';
@@ -9,7 +10,11 @@ import { refuseUnsupported } from './support';
  * Changes nothing on the node, except that the helper may be placed. Neither the facts nor what is pending may take
  * longer than `limitMs`; what goes on then is left to the signal of the session.
  */
-export async function examineNode(session: Session, limitMs: number): Promise<NodeExamination> {
+export async function examineNode(
+  session: Session,
+  limitMs: number,
+  packages?: PackagePolicy,
+): Promise<NodeExamination> {
   const { node, outage } = session;
   const seen: NodeExamination = {
     facts: null,
@@ -33,7 +38,7 @@ export async function examineNode(session: Session, limitMs: number): Promise<No
     seen.facts = facts;
     seen.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
     refuseUnsupported(node.name, read.reading);
-    seen.plan = await within(limitMs, () => readPending(session, facts));
+    seen.plan = await within(limitMs, () => readPending(session, facts, packages));
     if (seen.plan === null) seen.timedOutMs = limitMs;
   };
   try {

@@ -1,6 +1,6 @@
 /** Preflight, apply and repair of one node under one token, as `patchNode` calls them. */
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../../../src/domain/node-report';
+import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../../../src/domain/node-report';
 import type { PackagePolicy } from '../../../src/domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
 import type { ActivityRunner } from '../support';
@@ -15,8 +15,8 @@ export interface PatchRun {
   changes: string[];
   jobToken: string;
   packages: PackagePolicy;
-  apply(): Promise<PhaseOutcome<ApplyReport>>;
-  repair(): Promise<PhaseOutcome<ApplyReport>>;
+  apply(): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  repair(): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
 }
 
 export type PatchRunner = (policy?: Partial<PackagePolicy>, jobToken?: string, attempt?: number) => Promise<PatchRun>;
