@@ -9,7 +9,7 @@ import type { ActivityRunner } from '../support';
 import { activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, must, offer, pretendToBe, withdraw } from './rpm-lab';
+import { advise, build, holdRpmLock, install, installed, must, offer, pretendToBe, withdraw } from './rpm-lab';
 
 const CONFIG = '/etc/lab-conf.conf';
 
@@ -40,7 +40,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
     const release = ['Provides: system-release = 9.4', 'Provides: system-release(releasever) = 9'];
     await install(node, [
       { name: 'rocky-release', version: '9.4', header: release },
-      ...['lab-a', 'lab-b', 'lab-fix', 'lab-slow', 'lab-old', 'lab-post', 'linux-firmware'].map((name) => ({
+      ...['lab-a', 'lab-b', 'lab-fix', 'lab-slow', 'lab-old', 'lab-post'].map((name) => ({
         name,
         version: '1',
       })),
@@ -212,6 +212,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
   });
 
   it('asks for a reboot when a core package is newer than the boot, and says which', async () => {
+    await install(node, [{ name: 'linux-firmware', version: '1' }]);
     await offer(node, { name: 'linux-firmware', version: '2' });
     await (await preflight()).apply();
     const { facts } = await remoteNode(pool, targetOf(node)).facts();
@@ -273,11 +274,16 @@ describe('src/node/package-managers/dnf on a real node', () => {
     });
 
     it('is not completed where somebody else has left the two versions: that is for a person to decide', async () => {
-      await must(node, 'rpm -i --force --nodeps $(ls /srv/repo/lab-a-2.rpm) 2>/dev/null');
+      await build(
+        node,
+        '/srv/twice',
+        ['1', '2'].map((version) => ({ name: 'lab-twice', version })),
+      );
+      await must(node, 'rpm -i --force --nodeps /srv/twice/*.rpm 2>/dev/null');
       await expect(preflight()).rejects.toMatchObject({
         type: 'PackagesBroken',
-        message: expect.stringContaining('lab-a.noarch is installed in several versions'),
-        remedy: expect.stringContaining('dnf remove --duplicates'),
+        message: expect.stringContaining('lab-twice.noarch is installed in several versions'),
+        details: [expect.objectContaining({ remedy: expect.stringContaining('dnf remove --duplicates') })],
       });
     });
   });
