@@ -1,0 +1,145 @@
+# ------------------------------------------------------------------------------------------------- policy of packages
+
+valid_glob() {
+  case $1 in '' | -* | *[!A-Za-z0-9._+:*?-]*) return 1 ;; esac
+  [ ${#1} -le 128 ]
+}
+
+# Which packages are patched. exclude holds globs, separated by spaces: never expand it with globbing on.
+default_policy() { only='' exclude='' excludes=0 kubernetes=no removals=no keep_minor=no phased=default; }
+
+# take_policy LINE: 0 when it is a valid line of the policy.
+take_policy() {
+  value=${1#*=}
+  case $1 in
+    only=security) only=security ;;
+    exclude=*)
+      excludes=$((excludes + 1))
+      valid_glob "$value" && [ "$excludes" -le 100 ] || return 1
+      exclude="$exclude $value"
+      ;;
+    kubernetes=yes) kubernetes=yes ;;
+    removals=yes) removals=yes ;;
+    keep_minor=yes) keep_minor=yes ;;
+    phased=always | phased=never) phased=$value ;;
+    *) return 1 ;;
+  esac
+}
+
+policy_lines() {
+  [ -z "$only" ] || echo "only=$only"
+  set -f
+  for glob in $exclude; do echo "exclude=$glob"; done
+  set +f
+  [ "$kubernetes" = no ] || echo kubernetes=yes
+  [ "$removals" = no ] || echo removals=yes
+  [ "$keep_minor" = no ] || echo keep_minor=yes
+  [ "$phased" = default ] || echo "phased=$phased"
+}
+
+# The parameters of the job, checked again: they decide what root does here.
+load_parameters() {
+  expect='' refresh=no
+  default_policy
+  while IFS= read -r line; do
+    value=${line#*=}
+    case $line in
+      expect=*) expect=$value ;;
+      refresh=*) refresh=$value ;;
+      *) take_policy "$line" || return 1 ;;
+    esac
+  done <"$dir/parameters"
+}
+
+# ----------------------------------------------------------------------------------------------------- package managers
+#
+# The part of a driver defines DRIVER_refresh, DRIVER_plan, DRIVER_apply, DRIVER_repair (phases), DRIVER_pending DIR (what
+# an apply would do, for the verb `pending`), DRIVER_installed (`name arch version` lines, sorted), and DRIVER_facts and
+# DRIVER_lock_facts (lines of `facts`).
+
+# Kubernetes and its container runtime follow the cluster's own upgrade.
+is_kubernetes_node() {
+  systemctl is-active --quiet kubelet k3s k3s-agent rke2-server rke2-agent 2>/dev/null ||
+    [ -e /var/lib/dpkg/info/kubelet.list ] || { [ "$driver" != apt ] && rpm -q kubelet >/dev/null 2>&1; }
+}
+
+digest() { sha256sum | cut -c1-64; }
+
+# Sets os_id, os_like and os_version_id.
+use_os() {
+  os_id='' os_like='' os_version_id=''
+  [ -r /etc/os-release ] || return 0
+  while IFS='=' read -r key value; do
+    unquote "$value"
+    case $key in ID) os_id=$text ;; ID_LIKE) os_like=$text ;; VERSION_ID) os_version_id=$text ;; esac
+  done </etc/os-release
+}
+
+unquote() {
+  text=$1
+  case $text in \"*\") text=${text#\"} text=${text%\"} ;; \'*\') text=${text#\'} text=${text%\'} ;; esac
+}
+
+# Sets manager to the program that is in charge of the packages and driver to the part that knows it; empty = none. The
+# system decides, not what is installed: a Debian may carry dnf and zypper as well.
+use_manager() {
+  use_os
+  case " $os_id $os_like " in
+    *' debian '* | *' ubuntu '*) candidates=apt-get ;;
+    *' suse '* | *' opensuse '* | *' sles '* | *' opensuse-leap '*) candidates=zypper ;;
+    *' rhel '* | *' fedora '* | *' centos '* | *' amzn '* | *' ol '*) candidates='dnf dnf5 yum' ;;
+    *) candidates='apt-get dnf dnf5 yum zypper apk' ;;
+  esac
+  manager='' driver=''
+  for candidate in $candidates; do
+    command -v "$candidate" >/dev/null 2>&1 || continue
+    manager=$candidate
+    break
+  done
+  case $manager in
+    apt-get) driver=apt ;;
+    dnf | dnf5 | yum) driver=dnf ;;
+    zypper) driver=zypper ;;
+  esac
+}
+
+plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
+
+plan_phase() {
+  if [ "$refresh" = yes ]; then "${driver}_refresh" || return $?; fi
+  "${driver}_pending" "$dir" >"$dir/result"
+  rc=$?
+  sed -n 's/^out //p' "$dir/result"
+  collect_garbage
+  return $rc
+}
+
+# What was installed when the last job of this node patch that could say so had ended, or before the first one. The job
+# after an interrupted one so reports what both have changed.
+take_baseline() {
+  [ -e "$state_dir/before/$token" ] && return 0
+  "${driver}_installed" >"$dir/before" && [ -s "$dir/before" ] && mv "$dir/before" "$state_dir/before/$token"
+}
+
+# Compares it with DIR/after.
+changed_since_baseline() {
+  comm -3 "$state_dir/before/$token" "$dir/after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
+}
+
+# holder_of_lock FILE...: package locks are fcntl locks; /proc/locks names their inode and owner.
+holder_of_lock() {
+  inodes=$(stat -c %i "$@" 2>/dev/null)
+  [ -n "$inodes" ] || return 1
+  while read -r _ kind _ _ pid place _; do
+    [ "$kind" = POSIX ] && [ "$pid" -gt 0 ] || continue
+    case "
+$inodes
+" in *"
+${place##*:}
+"*) ;; *) continue ;; esac
+    # The same inode number may stand for a file of another filesystem.
+    find "/proc/$pid/fd" -lname '/*lock*' 2>/dev/null | grep -q . || continue
+    read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)" && return 0
+  done </proc/locks 2>/dev/null
+  return 1
+}
