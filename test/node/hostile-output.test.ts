@@ -4,6 +4,7 @@ import { renderRun } from '../../src/cli/render/run';
 import { renderChecks } from '../../src/cli/render/checks';
 import { isOspatchError } from '../../src/domain/errors';
 import type { NodeFacts } from '../../src/domain/node-report';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
 import { renderCluster, renderNodePatch } from '../../src/domain/render';
 import { parseAnswer, parseJobAnswer } from '../../src/node/helper-answer';
 import { parseFacts } from '../../src/node/facts';
@@ -19,6 +20,8 @@ import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
 
 // Nobody waits: what a node says decides how often it is asked again.
 jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+
+const MANAGERS = ['apt', 'dnf', 'dnf5', 'yum', 'zypper'] as const;
 
 const ROUNDS = 60;
 const MAX_ROUND_MS = 5_000;
@@ -194,7 +197,8 @@ describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () 
       const applied = spoil(random, jobAnswer(`done rc=${rc}`, { log: LOG, answer: REPORT }));
       const second = fakeSession([{ stdout: applied, stderr: spoil(random, 'sudo: no\n') }, { code: 1 }]);
       const digest = { digest: 'a'.repeat(64), count: 1 };
-      const end = await outcome(() => applyPlan(second, { token, number: 1 }, digest));
+      const work = { manager: random.pick(MANAGERS), packages: DEFAULT_PACKAGE_POLICY };
+      const end = await outcome(() => applyPlan(second, { token, number: 1 }, digest, work));
       expectSafe(end);
       expectSafe(second.shown);
       expect(JSON.stringify(end).length).toBeLessThan(MAX_ERROR_BYTES);
