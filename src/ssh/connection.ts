@@ -78,6 +78,8 @@ export async function connect(
     // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
     client.on('error', resolve);
     client.once('close', () => resolve(new Error(CLOSED)));
+    // Behind a jump host no `close` comes before we have closed our side, and with `end` ssh2 stops its own clock.
+    client.once('end', () => resolve(new Error(CLOSED)));
     client.on('banner', (text) => {
       banner = (banner + text).slice(0, MAX_BANNER_CHARS);
     });
@@ -116,11 +118,18 @@ export class Ssh2Connection implements Connection {
     private readonly target: SshTarget,
     private readonly client: Client,
   ) {
-    client.once('close', () => {
-      this.closed = true;
-      for (const listener of this.listeners) listener();
-      this.listeners.clear();
+    client.once('close', () => this.gone());
+    client.once('end', () => {
+      this.gone();
+      // Our side of a channel through a jump host stays open otherwise, and the jump host keeps its own.
+      client.destroy();
     });
+  }
+
+  private gone(): void {
+    this.closed = true;
+    for (const listener of this.listeners) listener();
+    this.listeners.clear();
   }
 
   onClose(listener: () => void): void {

@@ -29,6 +29,8 @@ export async function scanHostKey(
   const failure = await new Promise<Error>((resolve) => {
     client.on('error', resolve);
     client.once('close', () => resolve(new Error('it closed the connection')));
+    // All that comes from behind a jump host when the machine there hangs up.
+    client.once('end', () => resolve(new Error('it closed the connection')));
     client.connect({
       ...route,
       host,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fingerprint } from '../../src/ssh/host-keys';
@@ -300,6 +300,23 @@ describe('src/ssh with a real sshd', () => {
           type: 'Unreachable',
           message: expect.stringMatching(/w-1 .*jump host/),
         });
+      });
+
+      it('do not hide that the machine behind them hangs up', async () => {
+        const node = await lab.start();
+        const dying = createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => undefined).end());
+        await new Promise<void>((resolve) => dying.listen(0, '127.0.0.1', resolve));
+        try {
+          const { port } = dying.address() as AddressInfo;
+          await expect(run(target(node, { port, jump: [on(server)] }))).rejects.toMatchObject({ type: 'Unreachable' });
+        } finally {
+          dying.close();
+        }
+        const hanging = run(target(node, { jump: [on(server)] }), 'sleep 60');
+        hanging.catch(() => undefined);
+        await waitFor(() => node.sessions() > 0, { what: 'the session', pollMs: 20 });
+        await node.stop();
+        await expect(hanging).rejects.toMatchObject({ type: 'Unreachable' });
       });
 
       it('that die take the connections behind them with them, and are reached again', async () => {
