@@ -1,7 +1,8 @@
 import type { ErrorInfo } from './errors';
 import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
-import { toNodeError } from './node-status';
+import { MAX_ERROR_MESSAGE, toNodeError } from './node-status';
+import { plainText } from './text';
 
 /** A node that still asks for a reboot after this many in one run has a problem that no further reboot cures. */
 export const MAX_REBOOTS_PER_RUN = 2;
@@ -113,11 +114,37 @@ export function findDamage(node: string, before: NodeFacts, after: NodeFacts): E
   if (newlyFailed.length > 0) {
     return {
       type: 'Unhealthy',
-      message: `units that ran before have failed on ${node}: ${newlyFailed.join(', ')}.`,
+      message: `${node} is degraded: ${newlyFailed.join(', ')} failed and had not before.`,
       remedy: `see journalctl -u ${newlyFailed[0] ?? ''} on ${node}`,
     };
   }
   return null;
+}
+
+/** How far a node patch that failed had come. */
+export interface WorkDone {
+  packagesChanged: number;
+  reboots: number;
+  /** Without proof that it happened. */
+  rebootAsked: boolean;
+  /** A package transaction was begun and its end was never reported. */
+  transactionOpen: boolean;
+}
+
+/** A failure as a person reads it first: what happened, and what was done to the node before. One sentence that fits. */
+export function tellWhatWasDone(message: string, done: WorkDone): string {
+  const clause = whatWasDone(done);
+  return `${plainText(message.replace(/\.$/, ''), MAX_ERROR_MESSAGE - clause.length - 3)}; ${clause}.`;
+}
+
+function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen }: WorkDone): string {
+  if (transactionOpen) return 'what the package transaction has changed is not known yet';
+  const parts: string[] = [];
+  if (packagesChanged > 0)
+    parts.push(packagesChanged === 1 ? '1 package was changed' : `${packagesChanged} packages were changed`);
+  if (reboots > 0) parts.push(`it was rebooted ${reboots === 1 ? 'once' : `${reboots} times`}`);
+  if (rebootAsked) parts.push('a reboot was asked for');
+  return parts.join(' and ') || 'nothing was changed';
 }
 
 /** The part of a node patch that the cluster keeps. */

@@ -76,6 +76,8 @@ export interface ApplyReport {
   keptConfigFiles: string[];
   /** `error` is set when the package manager failed; what did change is still in `changes`. */
   error: import('./errors').ErrorInfo | null;
+  /** It was stopped half-way, by a signal or an error of its own: a repair is due. Absent = false. */
+  unfinished?: boolean;
   /** Size of the job's log on the node, in bytes. */
   logBytes: number;
   /** Seconds between the end of the transaction and this report: long, when no worker was there to see it end. */

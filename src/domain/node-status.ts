@@ -129,11 +129,14 @@ function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 
+/** Characters of an error message that a status keeps. */
+export const MAX_ERROR_MESSAGE = 400;
+
 /** Cuts an error down to what a status keeps. */
 export function toNodeError(error: ErrorInfo): NodeError {
   return {
     type: error.type,
-    message: plainText(error.message, 400),
+    message: plainText(error.message, MAX_ERROR_MESSAGE),
     ...(error.remedy === undefined ? {} : { remedy: plainText(error.remedy, 200) }),
   };
 }

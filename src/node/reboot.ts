@@ -106,5 +106,6 @@ function unhealthy(node: string, what: string): OspatchError {
     type: 'Unhealthy',
     message: `${node} ${what}.`,
     remedy: `look at \`systemctl --failed\` and the journal on ${node}`,
+    details: { rebooted: true },
   });
 }

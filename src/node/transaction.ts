@@ -14,6 +14,9 @@ import type { Session } from './session';
 /** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
 const FIRST_WAIT_SECONDS = 3;
 
+/** Above stand the numbers of the signals that have killed a process. */
+const MAX_EXIT_CODE = 128;
+
 export interface JobNumber {
   token: string;
   number: number;
@@ -44,7 +47,7 @@ export async function applyPlan(
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
     throw new OspatchError({
       type: 'PlanChanged',
-      message: `the set of pending packages on ${session.node.name} has changed since it was planned; nothing was done.`,
+      message: `the set of pending packages on ${session.node.name} has changed since it was planned.`,
       remedy: 'patch the node again',
     });
   }
@@ -76,10 +79,16 @@ function toOutcome(
     error = {
       type: 'PackagesBroken',
       message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}.`,
+      remedy: `run \`dpkg --audit\` on ${node} and mend what it names, then patch the node again`,
       details: { problems: problems.slice(0, 50) },
     };
   }
-  return { state: 'done', result: { changes, keptConfigFiles, error, logBytes: end.logBytes, endedAgo: end.endedAgo } };
+  const unfinished = end.rc > MAX_EXIT_CODE || (end.rc !== 0 && problems.length > 0);
+  const { logBytes, endedAgo } = end;
+  return {
+    state: 'done',
+    result: { changes, keptConfigFiles, error, ...(unfinished ? { unfinished } : {}), logBytes, endedAgo },
+  };
 }
 
 /** Packages finished so far, and the lock that is waited for. */

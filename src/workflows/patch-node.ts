@@ -9,13 +9,21 @@ import {
   CancellationScope,
   CancelledFailure,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   uuid4,
 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult, StepRecord } from '../domain/node-patch';
-import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage, snapshot } from '../domain/node-patch';
+import {
+  MAX_APPLY_ATTEMPTS,
+  decidePatch,
+  decideReboot,
+  findDamage,
+  snapshot,
+  tellWhatWasDone,
+} from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, NodeStep, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
 import { renderNodePatch } from '../domain/render';
@@ -56,6 +64,8 @@ class NodePatch {
   private attempt = 1;
   private packageManager = '';
   private cancelled = false;
+  /** A package transaction was begun, and nobody has heard of its end. */
+  private transactionOpen = false;
 
   constructor(private readonly input: PatchNodeInput) {
     const { name, host, ssh, hostKeys } = input.node;
@@ -96,6 +106,7 @@ class NodePatch {
       if (isCancellation(failure)) this.endCancelled();
       else this.fail(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
     }
+    this.tellWhatWasDone();
     this.result.endedAt = timestamp();
     this.show();
     await CancellationScope.nonCancellable(() => this.audit());
@@ -153,7 +164,9 @@ class NodePatch {
         outcome = await this.apply(plan);
       } catch (failure) {
         const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
-        if (error.type !== 'PlanChanged' || this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
+        if (error.type !== 'PlanChanged') return this.fail(error);
+        this.transactionOpen = false;
+        if (this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
         // Nothing was changed; somebody refreshed the package lists in between. Plan again and apply that.
         const next = await this.planAgain();
         if (next === null) return false;
@@ -162,14 +175,21 @@ class NodePatch {
       }
       if (outcome.state === 'done') {
         this.record(outcome.result);
-        const { error } = outcome.result;
+        const { error, unfinished } = outcome.result;
         if (error === null) {
           this.result.pendingUpdates = 0;
           return true;
         }
-        if (error.type !== 'PackagesBroken' || this.attempt >= MAX_APPLY_ATTEMPTS) return this.fail(error);
+        if (this.mayHaveMoved(outcome.result) && patched('plan-again-after-fetch-failure')) {
+          const next = await this.planAgain();
+          if (next === null) return false;
+          plan = next;
+          continue;
+        }
+        if (error.type !== 'PackagesBroken' && unfinished !== true) return this.fail(error);
+        if (this.attempt >= MAX_APPLY_ATTEMPTS) return this.giveUp(error);
       } else if (this.attempt >= MAX_APPLY_ATTEMPTS) {
-        return this.fail(interrupted(this.input.node.name, this.attempt));
+        return this.giveUp(interrupted(this.input.node.name, this.attempt));
       }
       if (!(await this.repair())) return false;
       const next = await this.planAgain();
@@ -181,6 +201,11 @@ class NodePatch {
         return true;
       }
     }
+  }
+
+  /** Repositories drop a package when they get the next one: newer lists name that, if nothing was changed yet. */
+  private mayHaveMoved({ error, changes }: ApplyReport): boolean {
+    return error?.type === 'Repository' && changes.length === 0 && this.attempt < MAX_APPLY_ATTEMPTS;
   }
 
   /** The plan of the next attempt; null when there must be none: the run was cancelled, or the node gives no plan. */
@@ -200,6 +225,7 @@ class NodePatch {
 
   private apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
     const count = plan.changes.length;
+    this.transactionOpen = true;
     const input = {
       target: this.target,
       ...this.job(),
@@ -223,6 +249,7 @@ class NodePatch {
 
   private async repair(): Promise<boolean> {
     for (let tries = 1; tries <= MAX_APPLY_ATTEMPTS; tries += 1) {
+      this.transactionOpen = true;
       const outcome = await this.step('repair', () =>
         outlast(
           [NOTICE_AFTER_MS],
@@ -247,6 +274,12 @@ class NodePatch {
       this.attempt += 1;
     }
     return this.fail(interrupted(this.input.node.name, MAX_APPLY_ATTEMPTS));
+  }
+
+  /** The last attempt was stopped half-way too: no other is made, but what it has begun is completed if it can be. */
+  private async giveUp(error: ErrorInfo): Promise<false> {
+    if (patched('repair-after-last-attempt')) await this.repair();
+    return this.fail(error);
   }
 
   /** Reboots as often as needed and allowed, then decides how the node stands. */
@@ -288,15 +321,20 @@ class NodePatch {
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
     const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
-    const after = await this.step('reboot', () =>
-      outlast(
-        [...notices].toSorted((a, b) => a - b),
-        (watch) => waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [{ ...input, ...watch }]),
-        (outOfReach) => this.missAfterReboot(outOfReach),
-      ),
-    );
-    this.result.reboots += 1;
-    return after;
+    try {
+      const after = await this.step('reboot', () =>
+        outlast(
+          [...notices].toSorted((a, b) => a - b),
+          (watch) => waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [{ ...input, ...watch }]),
+          (outOfReach) => this.missAfterReboot(outOfReach),
+        ),
+      );
+      this.result.reboots += 1;
+      return after;
+    } catch (failure) {
+      if (hasRebooted(failure)) this.result.reboots += 1;
+      throw failure;
+    }
   }
 
   /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
@@ -353,6 +391,7 @@ class NodePatch {
   }
 
   private record(report: ApplyReport): void {
+    this.transactionOpen = false;
     this.result.keptConfigFiles.push(...report.keptConfigFiles);
     if (report.changes.length === 0) return;
     this.result.changes.push(...report.changes);
@@ -370,6 +409,20 @@ class NodePatch {
     this.result.outcome = 'failed';
     this.result.error = error;
     return false;
+  }
+
+  /** Only after everything has ended is it known. A cancellation says so itself. */
+  private tellWhatWasDone(): void {
+    const { error, changes, reboots, steps } = this.result;
+    if (error === null || error.type === 'Cancelled') return;
+    const rebootSteps = steps.filter(({ step }) => step === 'reboot').length;
+    const message = tellWhatWasDone(error.message, {
+      packagesChanged: changes.length,
+      reboots,
+      rebootAsked: rebootSteps > reboots,
+      transactionOpen: this.transactionOpen,
+    });
+    this.result.error = { ...error, message };
   }
 
   private throwIfCancelled(): void {
@@ -427,6 +480,11 @@ class NodePatch {
       // The record itself is the workflow's result; a log line that cannot be written must not fail the node.
     }
   }
+}
+
+/** The reboot was proven, and something else went wrong after it. */
+function hasRebooted(failure: unknown): boolean {
+  return !isCancellation(failure) && toErrorInfo(failure, 'the reboot').details?.['rebooted'] === true;
 }
 
 function interrupted(node: string, attempts: number): ErrorInfo {

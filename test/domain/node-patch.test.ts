@@ -1,4 +1,4 @@
-import { decidePatch, decideReboot, findDamage } from '../../src/domain/node-patch';
+import { decidePatch, decideReboot, findDamage, tellWhatWasDone } from '../../src/domain/node-patch';
 import { nodeFacts, patchPlan } from '../support/builders';
 
 const asks = nodeFacts({ reboot: { required: true, reasons: ['libc6'] } });
@@ -45,5 +45,24 @@ describe('domain/node-patch', () => {
   it('finds a package database that is not consistent', () => {
     const broken = nodeFacts({ packages: { count: 1, digest: 'x', problems: ['half-configured: libc6'] } });
     expect(findDamage('w-1', nodeFacts(), broken)?.type).toBe('PackagesBroken');
+  });
+
+  it.each([
+    [{}, 'it is full; nothing was changed.'],
+    [{ packagesChanged: 1 }, 'it is full; 1 package was changed.'],
+    [{ packagesChanged: 4, reboots: 1 }, 'it is full; 4 packages were changed and it was rebooted once.'],
+    [{ reboots: 2 }, 'it is full; it was rebooted 2 times.'],
+    [{ packagesChanged: 4, rebootAsked: true }, 'it is full; 4 packages were changed and a reboot was asked for.'],
+    [{ transactionOpen: true }, 'it is full; what the package transaction has changed is not known yet.'],
+  ])('says in the same sentence what was done to a node that failed: %j', (done, sentence) => {
+    const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
+    expect(tellWhatWasDone('it is full.', { ...nothing, ...done })).toBe(sentence);
+  });
+
+  it('cuts a long failure, and not what was done', () => {
+    const done = { packagesChanged: 3, reboots: 0, rebootAsked: false, transactionOpen: false };
+    const sentence = tellWhatWasDone(`${'x'.repeat(1_000)}.`, done);
+    expect(sentence).toHaveLength(400);
+    expect(sentence).toMatch(/…; 3 packages were changed\.$/);
   });
 });

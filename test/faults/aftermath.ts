@@ -110,7 +110,7 @@ find /usr/local/libexec -name '.ospatch-node.*' -printf 'file %p\\n' 2>/dev/null
 find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' ! -name '.*-unix' -printf 'file %p\\n'
 [ ! -e /var/lib/ospatch/lock ] || flock -n /var/lib/ospatch/lock true || echo 'lock ospatch'
 apt-get -qq -o DPkg::Lock::Timeout=0 check >/dev/null 2>&1 || echo 'lock apt'
-dpkg --audit | sed 's/^/package /'
+dpkg --audit | sed -n 's/^ \\([^ ]*\\).*/package \\1/p'
 find /var/lib/dpkg/updates -type f -printf 'journal %f\\n'
 [ ! -e /run/reboot-required ] || echo reboot-required
 `;

@@ -12,6 +12,8 @@ export const REPOSITORY_DIR = '/var/lib/lab/repository';
 export interface LabPackage {
   name: string;
   version: string;
+  /** Shell run before the package is unpacked, as its preinst. */
+  preinst?: string;
   /** Shell run after the package was unpacked, as its postinst. */
   postinst?: string;
   /** Files of the package by absolute path. Those under /etc are configuration files. */
@@ -46,8 +48,9 @@ export async function buildDeb(dir: string, pkg: LabPackage): Promise<string> {
     const configFiles = Object.keys(pkg.files ?? {}).filter((name) => name.startsWith('/etc/'));
     if (configFiles.length > 0) write(path.join(control, 'conffiles'), configFiles.join('\n') + '\n', 0o644);
     write(path.join(control, 'control'), controlFile(pkg), 0o644);
-    if (pkg.postinst !== undefined) {
-      write(path.join(control, 'postinst'), `#!/bin/sh\nset -e\n${pkg.postinst}\n`, 0o755);
+    for (const script of ['preinst', 'postinst'] as const) {
+      const text = pkg[script];
+      if (text !== undefined) write(path.join(control, script), `#!/bin/sh\nset -e\n${text}\n`, 0o755);
     }
     const file = `${pkg.name}_${pkg.version}_all.deb`;
     await mustRun('dpkg-deb', ['--root-owner-group', '-b', tree, path.join(dir, file)]);

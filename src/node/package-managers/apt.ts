@@ -81,10 +81,17 @@ function findFailure(rc: number, log: string): Failure {
     : { ...known, what: `${known.what}: ${plainText(unauthenticated, 400)}` };
 }
 
-/** apt's own last word on it. */
+/** Lines that only sum up what the errors before them say. */
+const SUMMARY = /^E: (?:Unable to fetch some archives|Some index files failed|Failed to fetch some archives)/;
+
+/** apt's own last word on it; where that only names dpkg, what dpkg said last and the reason on its next line. */
 function errorLine(log: string): string {
-  const line = cleanOutput(log)
-    .split('\n')
-    .findLast((text) => /^(?:E: |dpkg: error)/.test(text));
-  return line === undefined ? '' : plainText(line.replace(/^E: /, '').replace(/\.$/, ''), 200);
+  const lines = cleanOutput(log).split('\n');
+  const errors = lines.filter((text) => /^(?:E: |dpkg: error)/.test(text));
+  const said = errors.findLast((text) => !SUMMARY.test(text)) ?? errors.at(-1) ?? '';
+  const at = /^E: Sub-process .*dpkg returned/.test(said)
+    ? lines.findLastIndex((text) => /^dpkg: error p/.test(text))
+    : -1;
+  const line = at === -1 ? said.replace(/^E: /, '') : `${lines[at] ?? ''} ${lines[at + 1]?.trim() ?? ''}`;
+  return plainText(line.replace(/\.$/, ''), 200);
 }

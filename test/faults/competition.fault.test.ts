@@ -1,0 +1,119 @@
+/** Others work on the same node: somebody else's apt, or another run. */
+import { rolloutWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
+import type { NodePatchResult } from '../../src/domain/node-patch';
+import '../support/slow-suite';
+import { waitFor } from '../support/wait-for';
+import { fault } from './fault';
+import { jobHas } from './node-view';
+import { SMALL_NODE, pendingUpdate, sh, waitingFor } from './node-tools';
+import type { Scene } from './scene';
+
+const small = { node: SMALL_NODE } as const;
+
+/** Holds the lock of dpkg under the name of the program that does so most often. */
+const HOLD_LOCK = String.raw`
+$0 = "unattended-upgr";
+open(my $lock, ">>", "/var/lib/dpkg/lock-frontend") or die;
+fcntl($lock, 6, pack("s s x4 q q i x4", 1, 0, 0, 0, 0)) or die "lock: $!";
+$| = 1; print "held\n"; sleep 600;
+`;
+
+async function holdLock(stage: Scene): Promise<() => Promise<void>> {
+  const unit = 'lab-holder';
+  await sh(stage.node, `systemd-run -q --collect --unit=${unit} perl -e '${HOLD_LOCK}'`);
+  await waitFor(async () => (await stage.node.exec('apt-get -o DPkg::Lock::Timeout=0 check')).code !== 0, {
+    what: 'the lock',
+  });
+  return async () => {
+    await sh(stage.node, `systemctl stop ${unit}`);
+  };
+}
+
+async function untilWaitingForLock(stage: Scene): Promise<void> {
+  await waitFor(
+    async () => /^package lock held by unattended-upgr \(pid \d+\)$/.test((await waitingFor(stage)) ?? ''),
+    {
+      what: 'the holder of the lock in status',
+      timeoutMs: 120_000,
+    },
+  );
+}
+
+describe('faults/competition', () => {
+  fault(
+    'competition',
+    'unattended-upgrades holds the package lock',
+    { ...small, quick: true },
+    async (stage, check) => {
+      const letGo = await holdLock(stage);
+      await stage.patch();
+      await untilWaitingForLock(stage);
+      await letGo();
+      stage.moment = 'before refresh';
+      await check({ state: 'patched', transactions: 1, reboots: 0 });
+    },
+  );
+
+  fault(
+    'competition',
+    'unattended-upgrades takes the package lock after the plan',
+    { ...small, slowRefreshSeconds: 6 },
+    async (stage, check) => {
+      await stage.patch();
+      await stage.reach('during refresh');
+      const letGo = await holdLock(stage);
+      await waitFor(() => jobHas(stage.node, 'apply', 'started'), { what: 'apply', timeoutMs: 120_000 });
+      await untilWaitingForLock(stage);
+      await letGo();
+      await check({ state: 'patched', transactions: 1, reboots: 0 });
+    },
+  );
+
+  fault(
+    'competition',
+    'somebody installs one of the planned packages by hand',
+    { ...small, slowRefreshSeconds: 6 },
+    async (stage, check) => {
+      await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 8' });
+      await stage.patch();
+      await stage.reach('during refresh');
+      await sh(stage.node, 'apt-get -q -y -o Dir::Etc::Update=/ install lab-slow >/tmp/by-hand 2>&1; rm /tmp/by-hand');
+      await check({ state: 'patched', transactions: 2, reboots: 0 });
+    },
+  );
+
+  fault('competition', 'somebody starts apt by hand during apply', small, async (stage, check) => {
+    await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 8' });
+    await stage.patch();
+    await stage.reach('during apply');
+    const byHand = await stage.node.exec('apt-get -q -y -o DPkg::Lock::Timeout=0 dist-upgrade');
+    expect(byHand.stderr).toContain('Could not get lock');
+    await check({ state: 'patched', transactions: 1, reboots: 0 });
+  });
+
+  fault('competition', 'two clusters patch the same node at once', { quick: true }, async (stage, check) => {
+    const other = `${stage.cluster}-other`;
+    for (const name of [stage.cluster, other]) {
+      expect((await stage.cli('apply', '-f', stage.writeSpec({ name }))).code).toBe(0);
+    }
+    await Promise.all([stage.cli('patch', stage.cluster), stage.cli('patch', other)]);
+    await stage.client.workflow.getHandle(rolloutWorkflowId(other, 1)).result();
+    await stage.ended();
+    const results = await Promise.all(
+      [stage.cluster, other].map(
+        (name) =>
+          stage.client.workflow.getHandle(nodeWorkflowId(name, stage.node.name)).result() as Promise<NodePatchResult>,
+      ),
+    );
+    const changed = results.filter(({ changes }) => changes.length > 0);
+    expect(results.map(({ error }) => error)).toEqual([null, null]);
+    expect(changed).toHaveLength(1);
+    const ours = results[0];
+    await check({
+      state: ours?.outcome === 'up-to-date' ? 'up-to-date' : 'patched',
+      transactions: 1,
+      reboots: 1,
+      ownReboots: ours?.reboots ?? 1,
+    });
+  });
+});

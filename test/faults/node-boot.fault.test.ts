@@ -1,0 +1,128 @@
+/** The node goes down for its reboot, and what comes back is not what was expected. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import '../support/slow-suite';
+import { waitFor } from '../support/wait-for';
+import { mustRun } from '../../src/dev/host';
+import { fault } from './fault';
+import { SMALL_NODE, sh, waitingFor, write } from './node-tools';
+import type { Scene } from './scene';
+import { BOOT_LOG } from './scene';
+
+/** With an update that asks for a reboot. */
+const rebooting = { node: { ...SMALL_NODE, labReboot: true } } as const;
+
+const FAILING_UNIT = '[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n';
+
+/** Reboots the node some seconds after each boot, until it has booted `boots` times. */
+async function loopBoots(stage: Scene, boots: number): Promise<void> {
+  const script = `sleep 6; [ "$(wc -l <${BOOT_LOG})" -ge ${boots} ] || systemctl reboot`;
+  const unit = `[Service]\nExecStart=/bin/sh -c '${script}'\n[Install]\nWantedBy=multi-user.target\n`;
+  write(stage.node, 'etc/systemd/system/lab-loop.service', unit);
+  await sh(stage.node, 'systemctl enable lab-loop');
+}
+
+/** New host keys, as after a reinstallation. The test itself trusts them. */
+async function replaceHostKeys(stage: Scene): Promise<{ before: string; after: string }> {
+  const file = path.join(stage.node.rootDir, 'etc/ssh/ssh_host_ed25519_key');
+  const print = async (): Promise<string> =>
+    (await mustRun('ssh-keygen', ['-l', '-f', `${file}.pub`])).split(' ')[1] ?? '';
+  const before = await print();
+  const text = readFileSync(`${file}.pub`, 'utf8');
+  for (const name of [file, `${file}.pub`]) await mustRun('rm', [name]);
+  await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'other', '-f', file]);
+  const known = path.join(stage.lab.dir, 'known_hosts');
+  const key = (line: string): string => line.split(' ').slice(0, 2).join(' ');
+  writeFileSync(known, readFileSync(known, 'utf8').replace(key(text), key(readFileSync(`${file}.pub`, 'utf8'))));
+  return { before, after: await print() };
+}
+
+describe('faults/node-boot', () => {
+  fault(
+    'node',
+    'it does not come back for a while after the reboot',
+    { ...rebooting, quick: true },
+    async (stage, check) => {
+      stage.node.bootDelayMs = 40_000;
+      await stage.patch();
+      await stage.reach('during node down');
+      await waitFor(async () => /come back|cannot be reached/.test((await waitingFor(stage)) ?? ''), {
+        what: 'the wait in status',
+      });
+      expect((await stage.status()).current[0]).toMatchObject({ node: 'w-1', step: 'reboot' });
+      await check({ state: 'patched', transactions: 1, reboots: 1 });
+    },
+  );
+
+  fault('node', 'a unit fails after the reboot', { ...rebooting, quick: true }, async (stage, check) => {
+    write(stage.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
+    await sh(stage.node, 'systemctl enable lab-fails');
+    await stage.patch();
+    await check({
+      state: 'failed',
+      transactions: 1,
+      reboots: 1,
+      sentence:
+        'w-1 is degraded: lab-fails.service failed and had not before; 2 packages were changed and it was rebooted once.',
+      left: ['failed-unit lab-fails.service'],
+    });
+  });
+
+  fault('node', 'a unit that had failed before fails again after the reboot', rebooting, async (stage, check) => {
+    write(stage.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
+    await sh(stage.node, 'systemctl enable lab-fails && { systemctl start lab-fails; true; }');
+    await waitFor(async () => (await stage.node.exec('systemctl is-failed lab-fails')).code === 0, {
+      what: 'the failure',
+    });
+    await stage.patch();
+    await check({ state: 'patched', transactions: 1, reboots: 1, left: ['failed-unit lab-fails.service'] });
+  });
+
+  fault('node', 'it reboots once more by itself', rebooting, async (stage, check) => {
+    await loopBoots(stage, 3);
+    await stage.patch();
+    await check({ state: 'patched', transactions: 1, reboots: 2, ownReboots: 1 });
+  });
+
+  fault('node', 'it reboots again and again', rebooting, async (stage, check) => {
+    const boots = 7;
+    await loopBoots(stage, boots);
+    await stage.patch();
+    await stage.ended();
+    const booted = (): number => stage.node.readFile(BOOT_LOG).split('\n').filter(Boolean).length;
+    await waitFor(() => booted() >= boots, { what: 'the end of the loop', timeoutMs: 240_000 });
+    await stage.node.waitForSsh();
+    // The unit of the loop must have seen that it is over.
+    await waitFor(async () => (await stage.node.exec('systemctl is-active lab-loop')).code === 3, { what: 'rest' });
+    await check({
+      state: 'failed',
+      transactions: 1,
+      reboots: boots - 1,
+      ownReboots: 1,
+      sentence: 'w-1 keeps rebooting by itself; 2 packages were changed and it was rebooted once.',
+    });
+  });
+
+  fault('node', 'it comes back with another host key', { ...rebooting, quick: true }, async (stage, check) => {
+    stage.node.bootDelayMs = 5_000;
+    await stage.patch();
+    await stage.reach('during node down');
+    const { before, after } = await replaceHostKeys(stage);
+    await stage.ended();
+    await stage.node.waitForSsh();
+    await check({
+      state: 'failed',
+      transactions: 1,
+      reboots: 1,
+      ownReboots: 0,
+      sentence: new RegExp(
+        `^w-1 \\(127\\.0\\.0\\.1:\\d+\\) has another host key than the trusted one: expected ssh-ed25519 ${escape(before)}, ` +
+          `got ssh-ed25519 ${escape(after)}; 2 packages were changed and a reboot was asked for\\.$`,
+      ),
+    });
+  });
+});
+
+function escape(text: string): string {
+  return text.replaceAll(/[+/.]/g, '\\$&');
+}

@@ -1,0 +1,92 @@
+/** The disks of the node are full or read-only, before the run or in the middle of it. */
+import '../support/slow-suite';
+import { fault } from './fault';
+import { SMALL_NODE, inTheMiddle, pendingUpdate, sh, slowToConfigure } from './node-tools';
+
+const small = { node: SMALL_NODE } as const;
+
+/** As when the kernel finds an error in the file system, except that open files stay writable. */
+const READ_ONLY = 'for d in /usr /etc /var /root /opt; do mount --bind $d $d && mount -o remount,bind,ro $d; done';
+const WRITABLE = 'for d in /usr /etc /var /root /opt; do umount -l $d; done';
+
+describe('faults/node-disk', () => {
+  fault('node', 'the disk is full before the run', { ...small, quick: true }, async (stage, check) => {
+    // /var in memory with 100 MiB free; its logs stay where the test reads them.
+    await sh(
+      stage.node,
+      `mkdir /old /new && mount --bind /var /old && mount -t tmpfs -o size=1g tmpfs /new &&
+       cp -a /old/. /new && mount --bind /new /var && umount /new && mount --bind /old/log /var/log && rmdir /new &&
+       used=$(df -Pk /var | awk 'END { print $3 }') && mount -o remount,size=$((used + 102400))k /var`,
+    );
+    await stage.patch();
+    await check({
+      state: 'failed',
+      transactions: 0,
+      reboots: 0,
+      sentence:
+        /^w-1 has (99|100) MiB free on \/var; at least 300 MiB are needed to patch it safely; nothing was changed\.$/,
+    });
+  });
+
+  fault('node', 'the disk is too small for the downloads', { node: { updates: 'few' } }, async (stage, check) => {
+    await sh(stage.node, 'mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives');
+    await stage.patch();
+    await check({
+      state: 'failed',
+      transactions: 0,
+      reboots: 0,
+      sentence: /^apply failed on w-1: the disk is full \(.*\/var\/cache\/apt\/archives\/?.*\); nothing was changed\.$/,
+    });
+  });
+
+  fault('node', 'the disk becomes full during the run', { ...small, quick: true }, async (stage, check) => {
+    const files = { '/opt/lab/big': 'x'.repeat(3_000_000) };
+    await sh(stage.node, 'mkdir -p /opt/lab && mount -t tmpfs -o size=1m tmpfs /opt/lab');
+    await pendingUpdate(stage.node, 'lab-big', { files });
+    await stage.patch();
+    stage.moment = 'during apply';
+    await check({
+      state: 'failed',
+      transactions: 2,
+      reboots: 0,
+      sentence:
+        /^apply failed on w-1: the disk is full \(dpkg: error processing archive .*lab-big.*\); 1 package was changed\.$/,
+    });
+  });
+
+  fault('node', 'the root file system is read-only', { ...small, quick: true }, async (stage, check) => {
+    // Brings the helper, as an earlier run would have.
+    await stage.cli('apply', '-f', stage.writeSpec());
+    await stage.cli('check', stage.cluster);
+    await sh(stage.node, READ_ONLY);
+    await stage.patch();
+    await check({
+      state: 'failed',
+      transactions: 0,
+      reboots: 0,
+      sentence: /^no job can be started on w-1: .*read-only.*; nothing was changed\.$/,
+    });
+  });
+
+  fault('node', 'the root file system is read-only and there is no helper yet', small, async (stage, check) => {
+    await sh(stage.node, READ_ONLY);
+    await stage.patch();
+    await check({
+      state: 'failed',
+      transactions: 0,
+      reboots: 0,
+      sentence:
+        /^the helper cannot be written to \/usr\/local\/libexec on w-1: .*Read-only file system.*; nothing was changed\.$/,
+    });
+  });
+
+  fault('node', 'the root file system becomes read-only during apply', small, async (stage, check) => {
+    await slowToConfigure(stage);
+    await stage.patch();
+    await inTheMiddle(stage, 'configure');
+    await sh(stage.node, READ_ONLY);
+    await stage.ended();
+    await sh(stage.node, WRITABLE);
+    await check({ state: 'failed', transactions: 1, reboots: 0, sentence: /^x/ });
+  });
+});

@@ -1,0 +1,98 @@
+/** What faults do to a node by hand, over SSH as root or in its file tree. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { LabNode, LabNodeOptions, LabPackage } from '../support/local-stack';
+import { buildDeb } from '../support/local-stack';
+import { waitFor } from '../support/wait-for';
+import { dpkgLog } from './node-view';
+import type { Scene } from './scene';
+
+/** Boots fast and has one small update, for faults in which the packages themselves play no part. */
+export const SMALL_NODE: Omit<LabNodeOptions, 'name'> = {
+  updates: 'none',
+  labUpdates: [{ from: { name: 'lab-small', version: '1.0' }, to: { name: 'lab-small', version: '1.1' } }],
+};
+
+/** Runs a script on the node as root; throws when it fails. Returns what it printed. */
+export async function sh(node: LabNode, script: string): Promise<string> {
+  const { code, stdout, stderr } = await node.exec(script);
+  if (code !== 0) throw new Error(`the node's shell ended with ${code}: ${stderr || stdout}\n${script}`);
+  return stdout;
+}
+
+/** Installs a package of the lab, as somebody did long before the run. */
+export async function install(node: LabNode, pkg: LabPackage): Promise<void> {
+  const file = await buildDeb(path.join(node.rootDir, 'var/tmp'), pkg);
+  await sh(node, `dpkg --force-unsafe-io -i /var/tmp/${file} && rm /var/tmp/${file}`);
+  forgetTransactions(node);
+}
+
+/** Installs `name` in version 1.0 and offers 1.1; `from` and `to` say what is special about them. */
+export async function pendingUpdate(
+  node: LabNode,
+  name: string,
+  to: Partial<LabPackage>,
+  from: Partial<LabPackage> = {},
+): Promise<void> {
+  await install(node, { name, version: '1.0', ...from });
+  await node.offer({ name, version: '1.1', ...to });
+}
+
+/** Unpacking or configuring these takes long enough to hit the middle of it. */
+const SLOW = '[ "$1" != upgrade ] && [ -z "$2" ] || sleep 8';
+
+export async function slowToUnpack(stage: Scene): Promise<void> {
+  await pendingUpdate(stage.node, 'lab-unpack', { preinst: SLOW });
+}
+
+export async function slowToConfigure(stage: Scene): Promise<void> {
+  await pendingUpdate(stage.node, 'lab-configure', { postinst: SLOW });
+}
+
+/** Waits until dpkg has begun with the slow package, and some seconds more. */
+export async function inTheMiddle(stage: Scene, of: 'unpack' | 'configure'): Promise<void> {
+  const begun = of === 'unpack' ? / upgrade lab-unpack/ : / configure lab-configure/;
+  await waitFor(() => begun.test(dpkgLog(stage.node)), { what: `the ${of}`, timeoutMs: 240_000, pollMs: 50 });
+  await new Promise((resolve) => {
+    setTimeout(resolve, stage.random.between(0, 3_000));
+  });
+  stage.moment = `during ${of}`;
+}
+
+/** Empties the package logs, so that only what comes after counts. */
+export function forgetTransactions(node: LabNode): void {
+  for (const log of ['apt/history.log', 'dpkg.log']) writeFileSync(path.join(node.rootDir, 'var/log', log), '');
+}
+
+/** Writes a file of the node. */
+export function write(node: LabNode, file: string, text: string): void {
+  writeFileSync(path.join(node.rootDir, file), text);
+}
+
+export function remove(node: LabNode, file: string): void {
+  rmSync(path.join(node.rootDir, file), { force: true });
+}
+
+/** Adds settings of the SSH server before all others, so that they count. */
+export async function configureSshd(node: LabNode, ...settings: string[]): Promise<void> {
+  const file = path.join(node.rootDir, 'etc/ssh/sshd_config.d/lab.conf');
+  writeFileSync(file, [...settings, readFileSync(file, 'utf8')].join('\n'));
+  await sh(node, 'systemctl restart ssh');
+}
+
+/** Kills as the kernel does when memory runs out: at once, and without a word. */
+export async function killJob(node: LabNode, which: 'all' | 'dpkg' | 'apt-get' | 'helper'): Promise<void> {
+  const procs =
+    '$(cat /sys/fs/cgroup/*/system.slice/ospatch-job.service/cgroup.procs ' +
+    '/sys/fs/cgroup/system.slice/ospatch-job.service/cgroup.procs 2>/dev/null | sort -u)';
+  const named = `for pid in ${procs}; do [ "$(cat /proc/$pid/comm)" = ${which} ] && echo $pid; done | head -n 1`;
+  const main = 'systemctl show -p MainPID --value ospatch-job.service';
+  const pids = which === 'all' ? procs : which === 'helper' ? `$(${main})` : `$(${named})`;
+  await sh(node, `kill -9 ${pids}`);
+}
+
+/** What the status says that the node waits for. */
+export async function waitingFor(stage: Scene): Promise<string | null> {
+  const { current } = await stage.status();
+  return current[0]?.waitingFor ?? null;
+}
