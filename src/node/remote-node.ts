@@ -210,6 +210,13 @@ export class RemoteNode {
         remedy: `place it in ${COMMAND_DIR} on ${this.name}, executable, owned by root and writable for nobody else`,
       });
     }
+    if (why === 'read-only') {
+      return new OspatchError({
+        type: 'Unhealthy',
+        message: `no job can be started on ${this.name}: /var/lib/ospatch is on a read-only file system.`,
+        remedy: `find out why (\`dmesg\`), mount it writable on ${this.name}, then patch the node again`,
+      });
+    }
     return this.protocolError(`it answered with ${plainText(why, 100)}`);
   }
 

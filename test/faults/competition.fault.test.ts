@@ -5,7 +5,7 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import { jobHas } from './node-view';
-import { SMALL_NODE, pendingUpdate, sh, waitingFor } from './node-tools';
+import { SMALL_NODE, pendingUpdate, sh, waitingFor, write } from './node-tools';
 import type { Scene } from './scene';
 
 const small = { node: SMALL_NODE } as const;
@@ -15,17 +15,15 @@ const HOLD_LOCK = String.raw`
 $0 = "unattended-upgr";
 open(my $lock, ">>", "/var/lib/dpkg/lock-frontend") or die;
 fcntl($lock, 6, pack("s s x4 q q i x4", 1, 0, 0, 0, 0)) or die "lock: $!";
-$| = 1; print "held\n"; sleep 600;
+open(my $held, ">", "/run/lab-held"); sleep 600;
 `;
 
 async function holdLock(stage: Scene): Promise<() => Promise<void>> {
-  const unit = 'lab-holder';
-  await sh(stage.node, `systemd-run -q --collect --unit=${unit} perl -e '${HOLD_LOCK}'`);
-  await waitFor(async () => (await stage.node.exec('apt-get -o DPkg::Lock::Timeout=0 check')).code !== 0, {
-    what: 'the lock',
-  });
+  write(stage.node, 'root/lab-holder.pl', HOLD_LOCK);
+  await sh(stage.node, 'systemd-run -q --collect --unit=lab-holder perl /root/lab-holder.pl');
+  await waitFor(async () => (await stage.node.exec('test -e /run/lab-held')).code === 0, { what: 'the lock' });
   return async () => {
-    await sh(stage.node, `systemctl stop ${unit}`);
+    await sh(stage.node, 'systemctl stop lab-holder');
   };
 }
 
@@ -75,9 +73,10 @@ describe('faults/competition', () => {
     { ...small, slowRefreshSeconds: 6 },
     async (stage, check) => {
       await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 8' });
+      await sh(stage.node, 'apt-get -qq update');
       await stage.patch();
       await stage.reach('during refresh');
-      await sh(stage.node, 'apt-get -q -y -o Dir::Etc::Update=/ install lab-slow >/tmp/by-hand 2>&1; rm /tmp/by-hand');
+      await sh(stage.node, 'apt-get -qq -y install lab-slow >/dev/null');
       await check({ state: 'patched', transactions: 2, reboots: 0 });
     },
   );

@@ -73,10 +73,14 @@ export function remove(node: LabNode, file: string): void {
   rmSync(path.join(node.rootDir, file), { force: true });
 }
 
-/** Adds settings of the SSH server before all others, so that they count. */
-export async function configureSshd(node: LabNode, ...settings: string[]): Promise<void> {
+/** Sets options of the SSH server, in the place of those that the lab has set. */
+export async function configureSshd(node: LabNode, settings: Record<string, string>): Promise<void> {
   const file = path.join(node.rootDir, 'etc/ssh/sshd_config.d/lab.conf');
-  writeFileSync(file, [...settings, readFileSync(file, 'utf8')].join('\n'));
+  const others = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => !((line.split(' ')[0] ?? '') in settings));
+  const own = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+  writeFileSync(file, [...own, ...others].join('\n'));
   await sh(node, 'systemctl restart ssh');
 }
 

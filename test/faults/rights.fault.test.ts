@@ -84,7 +84,7 @@ describe('faults/rights', () => {
   );
 
   fault('rights', 'the server allows one session per connection', small, async (stage, check) => {
-    await configureSshd(stage.node, 'MaxSessions 1');
+    await configureSshd(stage.node, { MaxSessions: '1' });
     await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 6' });
     await stage.patch();
     await stage.reach('during apply');
@@ -95,7 +95,7 @@ describe('faults/rights', () => {
   });
 
   fault('rights', 'the server is busy with other logins', { ...small, quick: true }, async (stage, check) => {
-    await configureSshd(stage.node, 'MaxStartups 3:100:3', 'LoginGraceTime 300');
+    await configureSshd(stage.node, { MaxStartups: '3:100:3', LoginGraceTime: '300' });
     const letGo = await holdLogins(stage, 3);
     try {
       await stage.patch();

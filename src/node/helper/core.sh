@@ -163,11 +163,19 @@ own_path() {
   esac
 }
 
+# Refuses: nothing can be written to the state directory.
+cannot_write() {
+  for place in "$state_dir" "${state_dir%/*}"; do
+    [ ! -e "$place" ] || [ -w "$place" ] || refuse read-only 73
+  done
+  refuse disk-full 73
+}
+
 verb_start() {
   [ "$phase" = "$1" ] || refuse bad-phase
   read_parameters
   [ -d /run/systemd/system ] || refuse no-systemd 69
-  mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || refuse disk-full 73
+  mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write
   state=$(job_state)
   case $state in
     absent | claimed) launch ;;
@@ -178,13 +186,13 @@ verb_start() {
 
 launch() {
   if [ ! -e "$dir/parameters" ]; then
-    new=$(mktemp "$state_dir/new.XXXXXX") || refuse disk-full 73
-    { printf 'expect=%s\nrefresh=%s\n' "$expect" "$refresh" && policy_lines; } >"$new" || { rm -f "$new"; refuse disk-full 73; }
+    new=$(mktemp "$state_dir/new.XXXXXX") || cannot_write
+    { printf 'expect=%s\nrefresh=%s\n' "$expect" "$refresh" && policy_lines; } >"$new" || { rm -f "$new"; cannot_write; }
     mkdir "$dir" 2>/dev/null
     # link(2) is atomic: of several uploads for one job the first wins.
     ln "$new" "$dir/parameters" 2>/dev/null
     rm -f "$new"
-    [ -e "$dir/parameters" ] || refuse disk-full 73
+    [ -e "$dir/parameters" ] || cannot_write
   fi
   tries=0
   while alive; [ $? -ne 1 ]; do

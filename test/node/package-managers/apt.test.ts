@@ -17,7 +17,8 @@ interface FailureCase {
   phase: Phase;
   rc: number;
   log: string[];
-  expected: { type: string };
+  /** Without `message`, its form is enough. */
+  expected: { type: string; message?: string };
 }
 
 /** Captured output, one file a case; what was captured where stands in its `from`. */
@@ -82,7 +83,7 @@ describe('src/node/package-managers/apt', () => {
   describe('classify', () => {
     it.each(cases<FailureCase>('failure-'))('tells the real failure in %s by its text', (_file, failure) => {
       const info = apt.classify({ node: 'w-1', phase: failure.phase, rc: failure.rc, log: failure.log.join('\n') });
-      expect(info).toMatchObject({ type: failure.expected.type, details: { rc: failure.rc, phase: failure.phase } });
+      expect(info).toMatchObject({ ...failure.expected, details: { rc: failure.rc, phase: failure.phase } });
       expect(info.message).toMatch(new RegExp(`^${failure.phase} failed on w-1: .*\\.$`));
     });
 
