@@ -5,9 +5,9 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { mustRun } from '../../src/dev/host';
 import { fault } from './fault';
+import { BOOT_LOG } from './fault-node';
 import { SMALL_NODE, sh, waitingFor, write } from './node-tools';
 import type { Scene } from './scene';
-import { BOOT_LOG } from './scene';
 
 /** With an update that asks for a reboot. */
 const rebooting = { node: { ...SMALL_NODE, labReboot: true } } as const;

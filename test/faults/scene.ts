@@ -30,6 +30,8 @@ export interface SceneOptions {
    * 10 s, and no source of packages but the lab's own.
    */
   node?: Omit<LabNodeOptions, 'name'>;
+  /** Whether the archive is a source of packages beside the lab's own; by default where updates from it are pending. */
+  archive?: boolean;
   /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */
   patching?: string;
   /** Login of the spec; default ospatch. */
@@ -89,7 +91,8 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   const key = path.join(house.keyDir, identity);
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
-  await prepareNode(node, { archive: options.node !== undefined, slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
+  const archive = options.archive ?? ((options.node ?? DEFAULT_NODE).updates ?? 'few') !== 'none';
+  await prepareNode(node, { archive, slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
   const relay = options.relay === true ? await startRelay(node.port) : undefined;
   const bootsBefore = node.bootCount;
 
