@@ -14,7 +14,8 @@ const small = { node: SMALL_NODE } as const;
 const HOLD_LOCK = String.raw`
 $0 = "unattended-upgr";
 open(my $lock, ">>", "/var/lib/dpkg/lock-frontend") or die;
-fcntl($lock, 6, pack("s s x4 q q i x4", 1, 0, 0, 0, 0)) or die "lock: $!";
+my $write_lock = pack("s s x4 q q i x4", 1, 0, 0, 0, 0);
+fcntl($lock, 6, $write_lock) or die "lock: $!";
 open(my $held, ">", "/run/lab-held"); sleep 600;
 `;
 
