@@ -79,7 +79,7 @@ function toOutcome(
     error = {
       type: 'PackagesBroken',
       message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}.`,
-      remedy: `run \`dpkg --audit\` on ${node} and mend what it names, then patch the node again`,
+      remedy: `${manager.words.repair} on ${node}, then patch the node again`,
       details: { problems: problems.slice(0, 50) },
     };
   }

@@ -7,7 +7,7 @@ jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }
 const JOB = { token: '0123456789abcdef', number: 1 } as const;
 
 function apply(answer: Answer) {
-  return applyPlan(fakeSession([answer]), JOB, { digest: 'a'.repeat(64), count: 1 });
+  return applyPlan(fakeSession([answer]), JOB, { digest: 'a'.repeat(64), count: 1 }, { manager: 'apt' });
 }
 
 describe('src/node/transaction', () => {
@@ -28,7 +28,7 @@ describe('src/node/transaction', () => {
   it('says what is left to do when packages stay half-way although nothing failed', async () => {
     const outcome = await apply(jobAnswer('done rc=0', { answer: 'problem lab is not fully installed (iF )\n' }));
     expect(outcome).toMatchObject({
-      result: { error: { type: 'PackagesBroken', remedy: expect.stringContaining('dpkg --audit') } },
+      result: { error: { type: 'PackagesBroken', remedy: expect.stringContaining('dpkg --configure -a') } },
     });
   });
 });
