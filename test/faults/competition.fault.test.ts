@@ -91,6 +91,16 @@ describe('faults/competition', () => {
     await check({ state: 'patched', transactions: 1, reboots: 0 });
   });
 
+  fault('competition', 'somebody has changed the helper', small, async (stage, check) => {
+    await stage.cli('apply', '-f', stage.writeSpec());
+    await stage.cli('check', stage.cluster);
+    const place = '/usr/local/libexec/ospatch-node-*';
+    await sh(stage.node, `set -- ${place}; [ -x "$1" ] && sed -i '2i touch /root/owned' "$1"`);
+    await stage.patch();
+    await check({ state: 'patched', transactions: 1, reboots: 0 });
+    await sh(stage.node, `! test -e /root/owned && ! grep -l owned ${place}`);
+  });
+
   fault('competition', 'two clusters patch the same node at once', { quick: true }, async (stage, check) => {
     const other = `${stage.cluster}-other`;
     for (const name of [stage.cluster, other]) {

@@ -54,7 +54,7 @@ describe('faults/node-boot', () => {
     },
   );
 
-  fault('node', 'a unit fails after the reboot', { ...rebooting, quick: true }, async (stage, check) => {
+  fault('node', 'a unit fails after the reboot', rebooting, async (stage, check) => {
     write(stage.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
     await sh(stage.node, 'systemctl enable lab-fails');
     await stage.patch();

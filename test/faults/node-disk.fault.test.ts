@@ -54,7 +54,7 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the root file system is read-only', { ...small, quick: true }, async (stage, check) => {
+  fault('node', 'the root file system is read-only', small, async (stage, check) => {
     // Brings the helper, as an earlier run would have.
     await stage.cli('apply', '-f', stage.writeSpec());
     await stage.cli('check', stage.cluster);

@@ -31,7 +31,7 @@ describe('faults/packages', () => {
     });
   });
 
-  fault('packages', 'a configuration file was changed by hand', { ...small, quick: true }, async (stage, check) => {
+  fault('packages', 'a configuration file was changed by hand', small, async (stage, check) => {
     const file = '/etc/lab.conf';
     await pendingUpdate(stage.node, 'lab-conf', { files: { [file]: 'theirs 2\n' } }, { files: { [file]: 'theirs\n' } });
     write(stage.node, file, 'ours\n');
@@ -72,29 +72,24 @@ describe('faults/packages', () => {
     });
   });
 
-  fault(
-    'packages',
-    'a package differs from what the repository promised',
-    { ...small, quick: true },
-    async (stage, check) => {
-      const repository = await webRepository(stage.node);
-      repository.answers.set('lab-small_1.1_all.deb', (content) => {
-        const other = Buffer.from(content);
-        other[other.length - 20] = (other[other.length - 20] ?? 0) ^ 1;
-        return other;
+  fault('packages', 'a package differs from what the repository promised', small, async (stage, check) => {
+    const repository = await webRepository(stage.node);
+    repository.answers.set('lab-small_1.1_all.deb', (content) => {
+      const other = Buffer.from(content);
+      other[other.length - 20] = (other[other.length - 20] ?? 0) ^ 1;
+      return other;
+    });
+    try {
+      await stage.patch();
+      await check({
+        ...UNTOUCHED,
+        sentence:
+          /^apply failed on w-1: the package repositories cannot be read \(.*Hash Sum mismatch.*\); nothing was changed\.$/,
       });
-      try {
-        await stage.patch();
-        await check({
-          ...UNTOUCHED,
-          sentence:
-            /^apply failed on w-1: the package repositories cannot be read \(.*Hash Sum mismatch.*\); nothing was changed\.$/,
-        });
-      } finally {
-        await repository.close();
-      }
-    },
-  );
+    } finally {
+      await repository.close();
+    }
+  });
 
   fault('packages', 'a package has gone from the repository', small, async (stage, check) => {
     const repository = await webRepository(stage.node);

@@ -62,7 +62,7 @@ describe('faults/rights', () => {
     });
   });
 
-  fault('rights', 'the key is rejected', { ...small, quick: true }, async (stage, check) => {
+  fault('rights', 'the key is rejected', small, async (stage, check) => {
     write(stage.node, 'home/ospatch/.ssh/authorized_keys', '');
     await stage.patch();
     await check({
