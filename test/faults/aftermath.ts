@@ -56,6 +56,7 @@ export async function aftermath(scene: Scene, expected: Expected): Promise<After
     configuredTwice: configuredTwice(scene.node),
     left: scene.node.running ? await leftovers(scene.node) : [],
     inTemporal: inTemporal.error?.message ?? null,
+    saysWhatIsLeft: sentence === null || (inStatus?.lastError?.remedy ?? '') !== '',
     inHistory:
       sentence === null ? !/^\s*Error\b/m.test(history.stdout) : oneLine(history.stdout).includes(oneLine(sentence)),
   }).toEqual({
@@ -67,6 +68,7 @@ export async function aftermath(scene: Scene, expected: Expected): Promise<After
     configuredTwice: expected.configuredTwice ?? [],
     left: expected.left ?? [],
     inTemporal: expectedSentence(expected.sentence),
+    saysWhatIsLeft: true,
     inHistory: true,
   });
   return seen;
