@@ -31,15 +31,18 @@ const BUSY_PAUSE_MS = 5_000;
 export async function rebootNode(session: Session, bootId: string, command?: string): Promise<NodeFacts> {
   await askForReboot(session, bootId, command);
   let facts = await awaitNewBoot(session, bootId);
-  for (let boots = 1; ; boots += 1) {
+  const boots = new Set([facts.bootId]);
+  for (;;) {
     const settled = await awaitSettled(session, facts);
     await pause(session, STABLE_MS);
     facts = await session.outage.reach(() => probe(session));
-    if (facts.bootId === settled.bootId) {
+    // A system that is on its way down once more still answers for a moment.
+    if (facts.bootId === settled.bootId && facts.systemState !== 'stopping') {
       session.show({ waitingFor: undefined });
       return facts;
     }
-    if (boots >= MAX_BOOTS_SEEN) throw unhealthy(session.node.name, 'keeps rebooting by itself');
+    boots.add(settled.bootId).add(facts.bootId);
+    if (boots.size > MAX_BOOTS_SEEN) throw unhealthy(session.node.name, 'keeps rebooting by itself');
   }
 }
 

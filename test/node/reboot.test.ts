@@ -69,6 +69,12 @@ describe('src/node/reboot', () => {
     });
   });
 
+  it('does not take a system that is on its way down again for the end', async () => {
+    const again = factsAnswer(`boot_id=${NEWER}`);
+    const { end } = reboot([asked, back(), back('system_state=stopping'), outOfReach(), again, again, again]);
+    expect((await end).bootId).toBe(NEWER);
+  });
+
   it('waits for a job that still runs, and only looks when the reboot has happened already', async () => {
     const busy = `ospatch 1 state=busy holder=x boot=${OLD}\n`;
     expect((await reboot([busy, asked, back(), back()]).end).bootId).toBe(NEW);

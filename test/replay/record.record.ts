@@ -70,7 +70,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.untilIdle(1);
   },
   'interrupted-and-repaired': async (cluster) => {
-    cluster.nodes.node('w-1').interrupted = true;
+    cluster.nodes.node('w-1').interrupted = 1;
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
     await cluster.untilIdle(1);

@@ -89,9 +89,23 @@ describe('workflows/cluster', () => {
       expect((await cluster.status()).nodes.find((node) => node.name === 'w-1')?.state).toBe('patched');
     }));
 
+  it('repairs a node after the last interrupted transaction too, and says what was done', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').interrupted = 3;
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const status = await cluster.untilIdle(1);
+      expect(status.nodes.find((node) => node.name === 'w-1')?.lastError?.message).toBe(
+        'the package transaction on w-1 was interrupted 3 times; nothing was changed.',
+      );
+      const steps = cluster.nodes.audit[0]?.result.steps.map((step) => step.step);
+      expect(steps?.filter((step) => step === 'apply')).toHaveLength(3);
+      expect(steps?.at(-1)).toBe('repair');
+    }));
+
   it('repairs a node whose package transaction was interrupted, and applies again', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').interrupted = true;
+      cluster.nodes.node('w-1').interrupted = 1;
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       const status = await cluster.untilIdle(1);

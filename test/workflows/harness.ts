@@ -33,8 +33,8 @@ export interface SimulatedNode {
   osVersion: string;
   /** Thrown by the next preflight. */
   preflightError: ErrorInfo | null;
-  /** The next apply ends without an exit code, as after a power cut. */
-  interrupted: boolean;
+  /** As many applies as this end without an exit code, as after a power cut. */
+  interrupted: number;
   /** Held by tests that need a node in flight: preflight and apply wait for it. */
   gate: { step: 'preflight' | 'apply'; open: Promise<void> } | null;
   /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
@@ -58,7 +58,7 @@ export class SimulatedNodes {
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
       preflightError: null,
-      interrupted: false,
+      interrupted: 0,
       gate: null,
       lostIn: null,
     };
@@ -104,8 +104,8 @@ export class SimulatedNodes {
         const node = this.node(target.name);
         if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         await gate(target.name, 'apply');
-        if (node.interrupted) {
-          node.interrupted = false;
+        if (node.interrupted > 0) {
+          node.interrupted -= 1;
           return { state: 'interrupted', how: 'lost-reboot' };
         }
         const changes = node.pending.map((name) => packageChange(name));
