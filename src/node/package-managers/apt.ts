@@ -90,7 +90,7 @@ function errorLine(log: string): string {
   const errors = lines.filter((text) => /^(?:E: |dpkg: error)/.test(text));
   const said = errors.findLast((text) => !SUMMARY.test(text)) ?? errors.at(-1) ?? '';
   const at = /^E: Sub-process .*dpkg returned/.test(said)
-    ? lines.findLastIndex((text) => /^dpkg: error p/.test(text))
+    ? lines.findLastIndex((text) => text.startsWith('dpkg: error p'))
     : -1;
   const line = at === -1 ? said.replace(/^E: /, '') : `${lines[at] ?? ''} ${lines[at + 1]?.trim() ?? ''}`;
   return plainText(line.replace(/\.$/, ''), 200);
