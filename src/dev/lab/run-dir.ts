@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 
 import type { Log } from '../host';
@@ -27,8 +27,11 @@ export async function openRunDir(log: Log): Promise<RunDir> {
   await removeDeadRuns(log);
   const id = `lab-${randomBytes(3).toString('hex')}`;
   const dir = path.join(runsDir(), id);
-  mkdirSync(dir);
-  markOwner(dir);
+  // Another lab that starts at this moment must never see it without its owner.
+  const unnamed = mkdtempSync(path.join(cacheDir('lab'), 'new-run-'));
+  chmodSync(unnamed, 0o755);
+  markOwner(unnamed);
+  renameSync(unnamed, dir);
   const reaper = startReaper(dir, 'pipe');
   reaper.unref();
   const closed = once(reaper, 'exit');
