@@ -1,4 +1,5 @@
 /** Tiny builders: a test shows only what it is about. */
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node-report';
 import type { NodeSettled } from '../../src/domain/node-status';
 import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec';
@@ -30,6 +31,7 @@ export function clusterSpec(
       rollout: { order: 'workers-first', onFailure: 'stop' },
       unreachableTimeout: '10m',
       withoutDrain: false,
+      packages: DEFAULT_PACKAGE_POLICY,
       ...patching,
     },
     nodes: names.map((one) => nodeSpec(one)),

@@ -124,7 +124,7 @@ describe('workflows/cluster', () => {
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = {
         type: 'AuthFailed',
-        message: 'w-1 refused the key.',
+        message: 'w-1 refused the key; nothing was changed.',
         remedy: 'add it',
       };
       await cluster.apply(spec(cluster));
@@ -161,7 +161,8 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       const again = await cluster.untilIdle(2);
       expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
-      expect(w1(again)).toMatchObject({ state: 'failed', lastError: mismatch, quarantine: mismatch });
+      const told = { ...mismatch, message: 'w-1 has another host key; nothing was changed.' };
+      expect(w1(again)).toMatchObject({ state: 'failed', lastError: told, quarantine: told });
       expect(asked()).toBe(1);
 
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
