@@ -5,6 +5,7 @@ export const REPAIR: ByManager = {
   apt: ' (`dpkg --configure -a` and `apt-get -f install`)',
   dnf: ' (`dnf check` and `dnf remove --duplicates`)',
   zypper: ' (`rpm --rebuilddb` and `zypper verify`)',
+  apk: ' (`apk fix`)',
 };
 export const UNHOLD: ByManager = {
   apt: ' (`apt-mark unhold NAME`)',
@@ -20,4 +21,5 @@ export const CLEAN: ByManager = {
   apt: ', for example with `apt-get clean`',
   dnf: ', for example with `dnf clean all`',
   zypper: ', for example with `zypper clean --all`',
+  apk: ', for example with `apk cache clean`',
 };

@@ -84,6 +84,8 @@ function count(text: string): number {
 }
 
 function osVersion(os: NodeFacts['os'], debianVersion: string): string {
+  // Its pretty name ends with the release.
+  if (os.id === 'alpine' && POINT_RELEASE.test(os.versionId)) return `Alpine Linux ${os.versionId}`;
   if (os.id !== 'debian' || !POINT_RELEASE.test(debianVersion)) return os.prettyName;
   return `${os.prettyName.replace(/\s+\d+\b.*$/, '')} ${debianVersion}`;
 }

@@ -21,6 +21,7 @@ const PATCHED_SYSTEMS: ReadonlyMap<string, string> = new Map([
   ['sles', 'SLES'],
   ['sles_sap', 'SLES for SAP'],
   ['opensuse-leap', 'openSUSE Leap'],
+  ['alpine', 'Alpine'],
 ]);
 
 const SUPPORTED = `supported are ${[...PATCHED_SYSTEMS.values()].join(', ')}; take the node out of the spec`;
@@ -75,19 +76,14 @@ export function refuseUnsupported(node: string, reading: NodeReading): void {
   if (imageBased !== null) {
     throw unsupported(`${node} runs ${name}, an image-based system (${imageBased})`, 'update it with its own tool');
   }
-  if (os.id === 'alpine') {
-    throw unsupported(
-      `${node} runs ${name}: apk is not supported, because package jobs need systemd, which Alpine does not have`,
-      'replace the node by one with a newer image, or take it out of the spec',
-    );
-  }
   if (packageManager === 'yum') {
     throw unsupported(
       `${node} runs ${name}: yum is not supported, because package jobs need systemd 236 or newer`,
       'replace the node by one with a newer release, or take it out of the spec',
     );
   }
-  if (ROLLING.test(os.id)) {
+  // Alpine's edge gives a date after the number.
+  if (ROLLING.test(os.id) || (os.id === 'alpine' && !/^\d+\.\d+\.\d+$/.test(os.versionId))) {
     throw unsupported(`${node} runs ${name}, a rolling release without patch versions`, 'use a stable release');
   }
   if (!PATCHED_SYSTEMS.has(os.id)) throw unsupported(`${node} runs ${name}, which is not supported`, SUPPORTED);
@@ -101,7 +97,8 @@ export function refuseUnsupported(node: string, reading: NodeReading): void {
       'use a stable release',
     );
   }
-  if (!reading.systemd)
+  // Where there is none by design, a job is a session of its own.
+  if (!reading.systemd && packageManager !== 'apk')
     throw unsupported(`${node} runs ${name} without systemd`, 'ospatch runs package jobs under systemd');
 }
 

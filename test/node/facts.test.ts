@@ -65,6 +65,12 @@ describe('src/node/facts', () => {
     expect(withLines('updater_running=x', 'lock_holder=apt-get (pid 8)')?.lockHolder).toBe('apt-get (pid 8)');
   });
 
+  it('takes the patch version of Alpine from the number of the release', () => {
+    const alpine = ['os_id=alpine', 'os_version_id=3.20.3', 'os_pretty_name=Alpine Linux v3.20'];
+    const text = captured.replace(/^os_.*\n/gm, '');
+    expect(parseFacts(1, `${alpine.join('\n')}\n${text}`)?.facts.osVersion).toBe('Alpine Linux 3.20.3');
+  });
+
   it('strips control characters and caps what a node says about itself', () => {
     const facts = withLines(
       `failed_unit=\u001b[2Jevil${'x'.repeat(1000)}`,

@@ -21,7 +21,7 @@ import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
 // Nobody waits: what a node says decides how often it is asked again.
 jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
 
-const MANAGERS = ['apt', 'dnf', 'dnf5', 'yum', 'zypper'] as const;
+const MANAGERS = ['apt', 'dnf', 'dnf5', 'yum', 'zypper', 'apk'] as const;
 
 const ROUNDS = 60;
 const MAX_ROUND_MS = 5_000;

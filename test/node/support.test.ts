@@ -38,6 +38,11 @@ describe('src/node/support', () => {
     expect(() => refuseUnsupported('w-1', reading(...lines))).not.toThrow();
   });
 
+  it('accepts Alpine, which has no systemd', () => {
+    const lines = ['os_id=alpine', 'os_version_id=3.20.3', 'package_manager=apk', 'systemd=no'];
+    expect(() => refuseUnsupported('w-1', reading(...lines))).not.toThrow();
+  });
+
   it.each([
     [['os_id=flatcar'], /w-1 runs Flatcar, an image-based system/],
     [['os_id=bottlerocket'], /Bottlerocket/],
@@ -51,7 +56,14 @@ describe('src/node/support', () => {
     [['os_id=opensuse-tumbleweed', 'os_pretty_name=openSUSE Tumbleweed'], /a rolling release without patch versions/],
     [['os_id=rocky', 'os_pretty_name=Rocky Linux 9.4', 'package_manager=microdnf'], /manager microdnf is unknown/],
     [['os_id=centos', 'os_version_id=7', 'package_manager=yum'], /yum is not supported, because package jobs need/],
-    [['os_id=alpine', 'package_manager=apk'], /apk is not supported, because package jobs need systemd/],
+    [
+      ['os_id=alpine', 'os_version_id=3.21_alpha20240807', 'os_pretty_name=Alpine Linux edge', 'package_manager=apk'],
+      /Alpine Linux edge, a rolling release without patch versions/,
+    ],
+    [
+      ['os_id=alpine', 'os_version_id=3.20.3', 'package_manager=apk', 'image_based=diskless mode'],
+      /an image-based system \(diskless mode\)/,
+    ],
     [['os_id=linuxmint', 'os_pretty_name=Linux Mint 21.3'], /Linux Mint 21.3, which is not supported/],
     [['os_version_id=', 'os_pretty_name=Debian GNU/Linux trixie/sid'], /no release number/],
     [['systemd=no'], /without systemd/],

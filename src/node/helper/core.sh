@@ -11,11 +11,12 @@
 #   gc                              keep the newest 20 jobs
 #
 # A job id is TOKEN-PHASE-NUMBER and is executed at most once, ever. Two locks keep jobs apart: the unit name and a
-# flock. Everything a job prints goes to its log and is data: only the first line of our own output is protocol.
+# flock; where there is no systemd, the flock and the session of the job. Everything a job prints goes to its log and is
+# data: only the first line of our own output is protocol.
 #
 # It travels and is checked as one file, put together of the parts that lie beside this one: job state and starting a
-# job (core), the policy and what all package managers share (packages), one part per family of them, facts, and the
-# verbs (main).
+# job (core, detached), the policy and what all package managers share (packages), one part per family of them, facts,
+# and the verbs (main).
 #
 # `A && B || refuse` is meant as written here: refuse when either fails.
 # shellcheck disable=SC2015
@@ -82,6 +83,7 @@ lock_is_free() { [ ! -e "$state_dir/lock" ] || flock -n -s "$state_dir/lock" tru
 # 0 = something of ours is alive, 1 = proven dead, 2 = cannot tell.
 alive() {
   lock_is_free || return 0
+  if ! has_systemd; then session_alive; return; fi
   active=$(systemctl show -p ActiveState "$unit" 2>/dev/null) || return 2
   case $active in *=inactive | *=failed) ;; *=?*) return 0 ;; *) return 2 ;; esac
   # A killed wrapper leaves its package manager running in the unit's cgroup.
@@ -111,7 +113,10 @@ job_state() {
 }
 
 # Waits at most $1 seconds for the end of what runs; the wrapper holds the lock until its exit code is written.
-wait_for_end() { [ "$1" -eq 0 ] || [ ! -e "$state_dir/lock" ] || flock -s -w "$1" "$state_dir/lock" true; }
+wait_for_end() {
+  [ "$1" -gt 0 ] && [ -e "$state_dir/lock" ] || return 0
+  if has_systemd; then flock -s -w "$1" "$state_dir/lock" true; else timeout "$1" flock -s "$state_dir/lock" true >/dev/null 2>&1; fi
+}
 
 # answer STATE OFFSET MAX: one header line, then exactly log= bytes of log, then exactly result= bytes of result.
 answer() {
@@ -174,7 +179,7 @@ cannot_write() {
 verb_start() {
   [ "$phase" = "$1" ] || refuse bad-phase
   read_parameters
-  [ -d /run/systemd/system ] || refuse no-systemd 69
+  has_systemd || can_detach || refuse no-systemd 69
   mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write
   state=$(job_state)
   case $state in
@@ -201,8 +206,12 @@ launch() {
     tries=$((tries + 1))
     sleep 0.05
   done
-  systemd-run --quiet --collect --unit="$unit" --description="ospatch $job" -p RefuseManualStop=yes \
-    -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" _run "$job" >/dev/null 2>&1
+  if has_systemd; then
+    systemd-run --quiet --collect --unit="$unit" --description="ospatch $job" -p RefuseManualStop=yes \
+      -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" _run "$job" >/dev/null 2>&1
+  else
+    detach "$(own_path)" _run "$job"
+  fi
   tries=0
   until [ -d "$dir/started" ] || [ "$tries" -ge 100 ]; do
     tries=$((tries + 1))
@@ -231,7 +240,7 @@ verb_run() {
   mkdir -p "$run_dir"
   exec 9>>"$state_dir/lock"
   # Probes take the lock shared for a moment.
-  flock -w 5 9 || exit 75
+  if has_systemd; then flock -w 5 9; else take_detached_lock; fi || exit 75
   [ -d "$dir/started" ] && exit 76
   echo "$boot" >"$dir/boot" && echo "$job" >"$run_dir/holder" && mkdir "$dir/started" || exit 73
   exec </dev/null >>"$dir/log" 2>&1
@@ -250,6 +259,7 @@ verb_run() {
   echo "$rc" >"$dir/rc.new" && sync "$dir/rc.new" "$dir" 2>/dev/null
   mv "$dir/rc.new" "$dir/rc"
   [ ! -s "$dir/after" ] || mv "$dir/after" "$state_dir/before/$token"
+  has_systemd || forget_session
 }
 
 run_phase() {

@@ -35,9 +35,11 @@ kernel_facts() {
   running=$(uname -r)
   echo "kernel_running=$running"
   container=$(systemd-detect-virt -c 2>/dev/null)
+  has_systemd || container=$(container_of_init)
   case $container in '' | none) ;; *) echo "container=$container" && return ;; esac
   case $driver in
     dnf | zypper) newest=$(rpm_newest_kernel "$running") ;;
+    apk) newest=$(apk_newest_kernel "$running") ;;
     *) newest=$(newest_image "$running") ;;
   esac
   if [ -n "$newest" ]; then
@@ -69,6 +71,7 @@ lock_facts() {
 }
 
 unit_facts() {
+  if [ "$driver" = apk ] && ! has_systemd; then openrc_facts; return; fi
   command -v systemctl >/dev/null 2>&1 || return 0
   systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
   systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r name _; do echo "failed_unit=$name"; done

@@ -1,15 +1,24 @@
 # --------------------------------------------------------------------------------------------- logs, reboot, clean-up
 
+# jobs_by_age PATTERN [-r]: `time id` of the jobs, the oldest first, with -r last.
+jobs_by_age() {
+  if find / -maxdepth 0 -printf '' 2>/dev/null; then set -- "$1" "${2-}" -printf '%T@ %f\n'
+  else set -- "$1" "${2-}" -exec stat -c '%Y %n' '{}' +; fi
+  pattern=$1 order=n${2#-}
+  shift 2
+  find "$state_dir/runs" -mindepth 1 -maxdepth 1 -type d -name "$pattern" "$@" 2>/dev/null | sed 's| .*/| |' | sort "-$order"
+}
+
 verb_log() {
   wanted=$1
   if [ "$wanted" = last ]; then
-    wanted=$(find "$state_dir/runs" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '$s/^[^ ]* \([^-]*\)-.*/\1/p')
+    wanted=$(jobs_by_age '*' | sed -n '$s/^[^ ]* \([^-]*\)-.*/\1/p')
     [ -n "$wanted" ] || { say log && return; }
   fi
   valid_token "$wanted" || refuse bad-token
   valid_number "$2" || refuse bad-number
   say log
-  find "$state_dir/runs" -mindepth 1 -maxdepth 1 -name "$wanted-*" -printf '%T@ %f\n' 2>/dev/null | sort -n |
+  jobs_by_age "$wanted-*" |
     while read -r _ name; do
       printf '==> %s <==\n' "$name"
       cat "$state_dir/runs/$name/log" 2>/dev/null
@@ -18,7 +27,7 @@ verb_log() {
 
 # Sets command to what reboots the node. Only root may have a say in what runs as root here.
 use_reboot_command() {
-  command='systemctl reboot'
+  if has_systemd; then command='systemctl reboot'; else command=reboot; fi
   [ -n "$1" ] || return 0
   case $1 in .* | -* | *[!A-Za-z0-9_.-]*) refuse bad-command ;; esac
   [ ${#1} -le 64 ] || refuse bad-command
@@ -35,6 +44,7 @@ verb_reboot() {
   alive
   [ $? -eq 1 ] || { say "state=busy holder=$(holder) boot=$boot" && return; }
   use_reboot_command "${2-}"
+  has_systemd || { reboot_detached; say "state=rebooting boot=$boot"; return; }
   # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
   # its way down, and is a no-op.
   # shellcheck disable=SC2086
@@ -48,7 +58,7 @@ verb_reboot() {
 collect_garbage() {
   [ -d "$state_dir/runs" ] || return 0
   running=$(holder)
-  find "$state_dir/runs" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %f\n' | sort -rn | tail -n "+$((keep_jobs + 1))" |
+  jobs_by_age '*' -r | tail -n "+$((keep_jobs + 1))" |
     while read -r _ name; do
       [ "$name" = "$running" ] || rm -rf "${state_dir:?}/runs/$name"
     done

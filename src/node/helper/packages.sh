@@ -60,7 +60,8 @@ load_parameters() {
 # Kubernetes and its container runtime follow the cluster's own upgrade.
 is_kubernetes_node() {
   systemctl is-active --quiet kubelet k3s k3s-agent rke2-server rke2-agent 2>/dev/null ||
-    [ -e /var/lib/dpkg/info/kubelet.list ] || { [ "$driver" != apt ] && rpm -q kubelet >/dev/null 2>&1; }
+    [ -e /var/lib/dpkg/info/kubelet.list ] || { [ "$driver" != apt ] && rpm -q kubelet >/dev/null 2>&1; } ||
+    { [ "$driver" = apk ] && grep -qsxE 'P:(kubelet|k3s|rke2|k0s)' "$apk_db/installed"; }
 }
 
 digest() { sha256sum | cut -c1-64; }
@@ -87,6 +88,7 @@ use_manager() {
   case " $os_id $os_like " in
     *' debian '* | *' ubuntu '*) candidates=apt-get ;;
     *' suse '* | *' opensuse '* | *' sles '* | *' opensuse-leap '*) candidates=zypper ;;
+    *' alpine '*) candidates=apk ;;
     *' rhel '* | *' fedora '* | *' centos '* | *' amzn '* | *' ol '*) candidates='dnf dnf5 yum' ;;
     *) candidates='apt-get dnf dnf5 yum zypper apk' ;;
   esac
@@ -99,7 +101,7 @@ use_manager() {
   case $manager in
     apt-get) driver=apt ;;
     dnf | dnf5 | yum) driver=dnf ;;
-    zypper) driver=zypper ;;
+    zypper | apk) driver=$manager ;;
   esac
 }
 

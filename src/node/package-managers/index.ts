@@ -1,13 +1,14 @@
 /** All package managers there are. Nobody else branches on the distribution. */
 import { OspatchError } from '../../domain/errors';
 import { plainText } from '../../domain/text';
+import { apk } from './apk';
 import { apt } from './apt';
 import { dnf } from './dnf';
 import type { PackageManager } from './types';
 import { zypper } from './zypper';
 
 /** By the names in facts. dnf, its successor and its predecessor are one driver. */
-const managers = { apt, dnf, dnf5: dnf, yum: dnf, zypper } satisfies Record<string, PackageManager>;
+const managers = { apk, apt, dnf, dnf5: dnf, yum: dnf, zypper } satisfies Record<string, PackageManager>;
 
 export type PackageManagerName = keyof typeof managers;
 

@@ -1,4 +1,4 @@
-/** Reading the plan of dnf and zypper, which the helper brings into one form: `change KIND NAME ARCH OLD NEW`. */
+/** Reading the plan of dnf, zypper and apk, which the helper brings into one form: `change KIND NAME ARCH OLD NEW`. */
 import type { NodeFacts, PackageChange } from '../../domain/node-report';
 import type { PackagePolicy } from '../../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
@@ -6,8 +6,11 @@ import { plainText } from '../../domain/text';
 import { refusal } from './refusal';
 import type { PlanReading } from './types';
 
-/** How far the version of the package that names the release may move: `9.4` may become 9.5, `15.6` stays 15.6. */
-export type ReleaseRule = 'same-major' | 'same-release';
+/**
+ * How far the version of the package that names the release may move: `9.4` may become 9.5, `15.6` stays 15.6, `3.20.3`
+ * may become 3.20.4.
+ */
+export type ReleaseRule = 'same-major' | 'same-release' | 'same-minor';
 
 interface Guard {
   reason: string;
@@ -36,7 +39,7 @@ export function parseRpmPlan(
   const planned = all('change');
   // Of packages that are kept in several versions, such as kernels, the oldest goes when a new one comes.
   const installed = new Set(planned.filter(([kind]) => kind === 'install').map(([, name]) => name));
-  const wanted = rule === 'same-release' || policy.keepMinor ? os.versionId : os.versionId.replace(/\..*/, '');
+  const wanted = releaseToKeep(rule, os.versionId, policy.keepMinor);
 
   const skipped: string[] = [];
   for (const [kind = '', rawName = '', rawArch = '', rawOld = '-', rawNew = '-'] of planned) {
@@ -88,6 +91,12 @@ export function parseRpmPlan(
     ].filter((text) => text !== ''),
     unparsed,
   };
+}
+
+/** The leading parts of the release number that must stay. */
+export function releaseToKeep(rule: ReleaseRule, versionId: string, keepMinor: boolean): string {
+  if (rule === 'same-minor') return versionId.split('.').slice(0, 2).join('.');
+  return rule === 'same-release' || keepMinor ? versionId : versionId.replace(/\..*/, '');
 }
 
 function versionOrNull(text: string): string | null {

@@ -1,0 +1,224 @@
+# ------------------------------------------------------------------------------------------------ package manager: apk 2
+#
+# Changes stand in the form of dnf and zypper. The exit code of apk is the number of its errors, so only 0 says anything.
+
+apk_db=/lib/apk/db
+
+kubernetes_apk='kubelet* kubeadm* kubectl* kubernetes* k3s* cri-tools* cni-plugins* containerd* docker docker-* runc* cri-o*'
+
+# A job waits for the lock for a week, who asks for what is pending for a moment. An answer is never asked for.
+apk_call() {
+  patience=20
+  [ -z "${job-}" ] || patience=604800
+  apk --no-progress --wait $patience "$@" </dev/null
+}
+
+# Of an index that is out of reach or not trusted apk only warns, and goes on as if there were none.
+apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
+
+# apk_upgrade OPTION...: the upgrade by the policy, from the indexes that are there, in one transaction. world stays as it
+# is.
+apk_upgrade() {
+  # shellcheck disable=SC2086
+  apk_call --cache-max-age 5256000 upgrade --no-self-upgrade "$@" ${ignored:+--ignore $ignored} 2>&1
+}
+
+# Sets guards to the globs of what stays as it is, and ignored to the installed packages among it.
+apk_setup() {
+  guards=$exclude
+  [ "$kubernetes" = yes ] || ! is_kubernetes_node || guards="$guards $kubernetes_apk"
+  ignored=''
+  [ -n "$guards" ] || return 0
+  set -f
+  for name in $(apk_installed | cut -d' ' -f1); do
+    for glob in $guards; do
+      # shellcheck disable=SC2254
+      case $name in $glob) ignored="$ignored $name" && break ;; esac
+    done
+  done
+  set +f
+}
+
+apk_refresh() {
+  failures=0
+  while :; do
+    apk_call update >"$dir/update" 2>&1
+    rc=$?
+    cat "$dir/update"
+    [ "$rc" -ne 0 ] || grep -qE "$apk_bad_index" "$dir/update" || return 0
+    failures=$((failures + 1))
+    [ "$failures" -lt 3 ] || return 1
+    sleep $((failures * 2))
+  done
+}
+
+apk_plan() { plan_phase; }
+
+apk_pending() {
+  apk_setup
+  apk_simulate "$1"
+  rc=$?
+  echo "digest $(digest <"$1/changes")"
+  sed 's/^/change /' "$1/changes"
+  set -f
+  for glob in $exclude; do echo "guard excluded $glob"; done
+  [ "$guards" = "$exclude" ] || for glob in $kubernetes_apk; do echo "guard kubernetes $glob"; done
+  set +f
+  [ -z "$only" ] || echo 'no-security-data'
+  apk_releases
+  apk_newer "$1"
+  sed 's/^/out /' "$1/simulation"
+  return $rc
+}
+
+# The packages that carry the number of the release, and the release that every index says it is of: `v3.20.3-121-g...`
+# for a stable one, a date for edge. Indexes of others say what they like.
+apk_releases() {
+  for name in alpine-release alpine-base; do
+    ! grep -qx "P:$name" "$apk_db/installed" || echo "release $name -"
+  done
+  apk_indexes | sed -n 's/^v\([0-9]\{1,3\}\.[0-9]\{1,3\}\)[.-].*/source \1/p; s/^v[0-9]\{8\}.*/source edge/p' | sort -u
+}
+
+# Tagged repositories only serve packages that world asks for by the tag.
+apk_indexes() {
+  tagged=$(sed -n 's/^@[^ ]* *//p' /etc/apk/repositories /etc/apk/repositories.d/*.list 2>/dev/null)
+  apk version --indexes 2>/dev/null | while read -r line; do
+    url=${line##*\[}
+    url=${url%\]}
+    case "
+$tagged
+" in *"
+${url%/}
+"* | *"
+${url%/}/
+"*) ;; *) echo "$line" ;; esac
+  done
+}
+
+# Prints what the upgrade would do and does nothing.
+apk_simulate() {
+  : >"$1/changes"
+  apk_upgrade --simulate >"$1/simulation" || return 1
+  ! grep -qE "$apk_bad_index" "$1/simulation" || return 1
+  apk_installed >"$1/installed"
+  apk_changes "$1/installed" "$(apk --print-arch)" <"$1/simulation" | sort -u >"$1/changes"
+}
+
+# apk_changes INSTALLED ARCH: reads `(1/3) Upgrading NAME (OLD -> NEW)`; a name may end in the tag of its repository.
+apk_changes() {
+  awk -v installed="$1" -v native="$2" '
+    BEGIN {
+      while ((getline line < installed) > 0) { split(line, p, " "); arch[p[1]] = p[2] }
+      kind["Upgrading"] = "upgrade"; kind["Installing"] = "install"; kind["Purging"] = "remove"
+      kind["Downgrading"] = "downgrade"; kind["Replacing"] = kind["Reinstalling"] = "reinstall"
+    }
+    !/^\([0-9]+\/[0-9]+\) / || /^\([0-9]+\/[0-9]+\) Updating pinning / { next }
+    {
+      name = $3; sub(/@.*/, "", name)
+      a = (name in arch) ? arch[name] : native
+      old = "-"; new = "-"
+      from = $4; to = $NF
+      gsub(/[()]/, "", from); gsub(/[()]/, "", to)
+      if (!($2 in kind) || $4 !~ /^\(/ || (NF != 4 && !(NF == 6 && $5 == "->"))) { print "unknown", $2, "-", "-", "-"; next }
+      if (kind[$2] == "install") new = to
+      else if (kind[$2] == "remove") old = from
+      else { old = from; new = to }
+      print kind[$2], name, a, old, new
+    }'
+}
+
+# What would be newer, but is held, or stays because its dependencies cannot be met. The version ends the name.
+apk_newer() {
+  apk version -l '<' 2>/dev/null | awk '$2 == "<" { print $1 }' | sed 's/-[0-9][^-]*-r[0-9]*$//' | sort -u |
+    awk -v changes="$1/changes" -v ignored="$ignored" '
+      BEGIN {
+        while ((getline line < changes) > 0) { split(line, p, " "); planned[p[2]] }
+        n = split(ignored, names, " ")
+        for (i = 1; i <= n; i++) held[names[i]]
+      }
+      $1 in held { print "newer", $1; next }
+      !($1 in planned) { print "change skip", $1, "- - -" }'
+}
+
+apk_apply() {
+  take_baseline || return 73
+  apk_setup
+  apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
+  rpm_is_planned || return $rc_plan_changed
+  rc=0
+  if [ -s "$dir/changes" ]; then apk_upgrade || rc=1; fi
+  apk_report >"$dir/result"
+  return $rc
+}
+
+# apk notes in its database which packages it could not install in full; these are installed once more. A transaction that
+# was cut off has left no note: it is done again by the next apply.
+apk_repair() {
+  take_baseline || return 73
+  if apk_problems | grep -q .; then
+    apk_call fix --simulate >"$dir/simulation" 2>&1
+    apk_installed >"$dir/installed"
+    apk_changes "$dir/installed" - <"$dir/simulation" >"$dir/changes"
+    if grep -qv '^reinstall ' "$dir/changes"; then
+      cat "$dir/simulation"
+      echo 'ospatch: the repair would do more than install these packages again; nothing was done'
+    else
+      apk_call fix 2>&1
+    fi
+  fi
+  apk_report >"$dir/result"
+  if grep -q '^problem ' "$dir/result"; then return $rc_still_broken; fi
+}
+
+# `name arch version` a line.
+apk_installed() {
+  awk '/^P:/ { name = substr($0, 3) } /^V:/ { version = substr($0, 3) } /^A:/ { arch = substr($0, 3) }
+    /^$/ && name != "" { print name, arch, version; name = "" }' "$apk_db/installed" | sort
+}
+
+apk_problems() {
+  [ -r "$apk_db/installed" ] || { echo 'the database of apk cannot be read' && return; }
+  awk '/^P:/ { name = substr($0, 3) }
+    /^f:.*f/ { print name " is not fully installed (files are missing)" }
+    /^f:.*s/ { print name " is not fully installed (its script failed)" }' "$apk_db/installed"
+}
+
+apk_report() {
+  apk_installed >"$dir/after"
+  changed_since_baseline
+  since=$(stat -c %Z "$dir/started")
+  find /etc -xdev -name '*.apk-new' -exec stat -c '%Z %n' {} + 2>/dev/null |
+    awk -v since="$since" '$1 >= since { sub(/^[0-9]+ /, "conffile "); print }' | head -n 100
+  apk_problems | head -n 100 | sed 's/^/problem /'
+}
+
+apk_facts() {
+  # What is installed into memory is gone with the next boot.
+  case $(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts) in
+    tmpfs | ramfs | rootfs) echo 'image_based=diskless mode' ;;
+  esac
+  list=$(apk_installed)
+  printf '%s\n' "$list" | sed 's/ /:/; s/ /=/' | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
+  printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
+  apk_problems | head -n 50 | sed 's/^/package_problem=/'
+}
+
+# Of the flavour that runs (lts, virt, ...), by the package of its modules: the image in /boot has no version in its name.
+apk_newest_kernel() {
+  sed -n 's|^F:\(usr/\)\{0,1\}lib/modules/\([^/]*\)/kernel$|\2|p' "$apk_db/installed" 2>/dev/null |
+    grep -e "-${1##*-}\$" | sort -V | tail -n 1
+}
+
+apk_lock_facts() {
+  inode=$(stat -c %i "$apk_db/lock" 2>/dev/null) || return 0
+  while read -r _ kind _ _ pid place _; do
+    [ "$kind" = FLOCK ] && [ "${place##*:}" = "$inode" ] && [ "$pid" -gt 0 ] || continue
+    # The same inode number may stand for a file of another filesystem.
+    for file in "/proc/$pid/fd"/*; do
+      case $(readlink "$file") in */apk/db/lock) ;; *) continue ;; esac
+      read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)"
+      return
+    done
+  done </proc/locks 2>/dev/null
+}

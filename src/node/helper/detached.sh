@@ -1,0 +1,98 @@
+# ------------------------------------------------------------------------------------------------------ without systemd
+#
+# Where no systemd runs, a job is a session of its own. The lock is the mutex; a job whose wrapper was killed is told by
+# what is left of its session. flock and find are those of busybox: no -w, no -printf.
+
+has_systemd() { [ -d /run/systemd/system ]; }
+
+can_detach() {
+  use_manager
+  [ "$driver" = apk ] || return 1
+  for tool in setsid flock timeout; do command -v "$tool" >/dev/null 2>&1 || return 1; done
+}
+
+detach() { setsid "$@" </dev/null >/dev/null 2>&1 & }
+
+# read_process PID: sets p_state, p_session and p_begun (ticks since the boot).
+read_process() {
+  read -r text 2>/dev/null <"/proc/$1/stat" || return 1
+  # The name stands in parentheses and may hold anything, a line feed too.
+  case $text in *') '*) ;; *) text=$(cat "/proc/$1/stat" 2>/dev/null) ;; esac
+  # shellcheck disable=SC2086
+  set -- ${text##*) }
+  [ $# -ge 20 ] || return 1
+  p_state=$1 p_session=$4
+  shift 19
+  p_begun=$1
+}
+
+# Of the job that has last begun and not ended by itself: 0 = something of it is alive, 1 = proven dead, 2 = cannot tell.
+session_alive() {
+  [ -e "$state_dir/session" ] || return 1
+  s_boot='' s_id='' s_begun=''
+  read -r s_boot s_id s_begun <"$state_dir/session" || return 2
+  [ "$s_boot" = "$boot" ] || return 1
+  valid_number "$s_id" && valid_number "$s_begun" || return 2
+  # A look at all processes takes a moment, in which one may hand over to another.
+  session_has_processes || session_has_processes
+}
+
+session_has_processes() {
+  # The number of a session is given out again only when nothing is left of it.
+  if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then return 1; fi
+  for place in /proc/[0-9]*; do
+    read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
+    case $p_state in Z | X) ;; *) return 0 ;; esac
+  done
+  return 1
+}
+
+# Takes the lock on file descriptor 9 for the wrapper, which leads the session.
+take_detached_lock() {
+  tries=0
+  until flock -n 9; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || return 1
+    sleep 0.05
+  done
+  [ ! -d "$dir/started" ] || return 1
+  session_alive
+  [ $? -eq 1 ] || return 1
+  read_process $$ && [ "$p_session" = $$ ] || return 1
+  echo "$boot $$ $p_begun" >"$state_dir/session.new" && sync "$state_dir/session.new" 2>/dev/null
+  mv "$state_dir/session.new" "$state_dir/session"
+}
+
+# The package manager has ended and said how; a service that its scripts have started may stay.
+forget_session() { rm -f "$state_dir/session"; }
+
+# A second request finds the lock taken.
+reboot_detached() {
+  mkdir -p "$run_dir"
+  command -v "${command%% *}" >/dev/null 2>&1 || refuse reboot-failed 70
+  # shellcheck disable=SC2016,SC2086
+  detach flock -n "$run_dir/reboot.lock" sh -c 'sleep 1; exec "$@"' sh $command
+}
+
+container_of_init() { tr '\0' '\n' 2>/dev/null </proc/1/environ | sed -n 's/^container=\([a-z-]*\)$/\1/p'; }
+
+# What unit_facts says, by OpenRC; services that only an init of another kind knows do not show.
+openrc_facts() {
+  failed=$({ rc-status --crashed; ls /run/openrc/failed; } 2>/dev/null | awk '{ print $1 }' | grep -E '^[A-Za-z0-9._-]+$' | sort -u)
+  system_state=running
+  [ -z "$failed" ] || system_state=degraded
+  level=''
+  read -r level 2>/dev/null </run/openrc/softlevel
+  case $level in sysinit | boot) system_state=starting ;; shutdown | reboot) system_state=stopping ;; esac
+  [ ! -e /run/openrc/rc.starting ] || system_state=starting
+  [ ! -e /run/openrc/rc.stopping ] || system_state=stopping
+  echo "system_state=$system_state"
+  for name in $failed; do echo "failed_unit=$name"; done
+  cat /proc/[0-9]*/comm 2>/dev/null | sort -u | while read -r name; do
+    case $name in
+      kured) echo 'reboot_owner=kured' ;;
+      kubelet) echo 'kubernetes_agent=kubelet' ;;
+      k3s | k3s-server | k3s-agent | rke2 | k0s) echo "kubernetes_agent=$name" ;;
+    esac
+  done
+}

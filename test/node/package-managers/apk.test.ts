@@ -1,0 +1,188 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { PackagePolicy } from '../../../src/domain/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import { apk } from '../../../src/node/package-managers/apk';
+
+const helper = path.join(__dirname, '../../../src/node/helper');
+const scratch = mkdtempSync(path.join(tmpdir(), 'apk-'));
+
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+interface Recorded {
+  claim: string;
+  installed?: string[];
+  output: string[];
+  changes: string[];
+}
+
+const cases = readdirSync(path.join(__dirname, 'apk')).map(
+  (file) => JSON.parse(readFileSync(path.join(__dirname, 'apk', file), 'utf8')) as Recorded,
+);
+
+/** What functions of the helper print, with `boot` as the boot id. */
+function shell(command: string, input = ''): string[] {
+  const parts = ['detached', 'packages', 'apk'].map((part) => `. ${path.join(helper, `${part}.sh`)}`);
+  const script = ['set -u', `state_dir=${scratch}`, 'boot=this-boot', valid, ...parts, command].join('\n');
+  return execFileSync('sh', ['-c', script], { input, encoding: 'utf8' }).split('\n').filter(Boolean);
+}
+
+const valid = "valid_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }";
+
+function database(text: string): string {
+  const dir = mkdtempSync(path.join(scratch, 'db-'));
+  writeFileSync(path.join(dir, 'installed'), text);
+  return dir;
+}
+
+const INSTALLED = [
+  'C:Q1x=\nP:zlib\nV:1.3.1-r1\nA:x86_64\nF:lib\nR:libz.so.1\n',
+  'C:Q1y=\nP:lab-bad\nV:1.6-r0\nA:noarch\nf:s\nF:usr\n',
+  'C:Q1z=\nP:linux-lts\nV:6.6.56-r0\nA:x86_64\nf:fx\nF:lib/modules/6.6.56-0-lts\nF:lib/modules/6.6.56-0-lts/kernel\n',
+  'C:Q1z=\nP:linux-virt\nV:6.6.99-r0\nA:x86_64\nF:lib/modules/6.6.99-0-virt/kernel\n',
+]
+  .map((record) => `${record}\n`)
+  .join('');
+
+describe('src/node/helper/apk.sh', () => {
+  it.each(cases)('$claim', ({ installed = [], output, changes }) => {
+    const list = path.join(scratch, 'installed');
+    writeFileSync(list, installed.map((line) => `${line}\n`).join(''));
+    const read = shell(`apk_changes ${list} x86_64`, output.map((line) => `${line}\n`).join(''));
+    expect(read.toSorted()).toEqual(changes);
+  });
+
+  it('reads packages, what is not fully installed, and the kernel of the running flavour from the database', () => {
+    const db = database(INSTALLED);
+    expect(shell(`apk_db=${db}; apk_installed`).toSorted()).toEqual([
+      'lab-bad noarch 1.6-r0',
+      'linux-lts x86_64 6.6.56-r0',
+      'linux-virt x86_64 6.6.99-r0',
+      'zlib x86_64 1.3.1-r1',
+    ]);
+    expect(shell(`apk_db=${db}; apk_problems`)).toEqual([
+      'lab-bad is not fully installed (its script failed)',
+      'linux-lts is not fully installed (files are missing)',
+    ]);
+    expect(shell(`apk_db=${db}; apk_newest_kernel 6.6.49-0-lts`)).toEqual(['6.6.56-0-lts']);
+    expect(shell(`apk_db=${db}; apk_newest_kernel 6.6.49-0-rpi`)).toEqual([]);
+    expect(shell(`apk_db=${scratch}/none; apk_problems`)).toEqual(['the database of apk cannot be read']);
+  });
+});
+
+describe('src/node/helper/detached.sh', () => {
+  const state = (line: string): string => {
+    writeFileSync(path.join(scratch, 'session'), line);
+    return shell('session_alive; echo $?')[0] ?? '';
+  };
+
+  it('takes a job for dead only when it is proven: another boot, or nothing left of its session', () => {
+    const own = shell('read_process $$; echo $p_session; read_process $p_session; echo $p_begun');
+    const [id = '', begun = ''] = own;
+    expect(state(`this-boot ${id} ${begun}\n`)).toBe('0');
+    expect(state(`that-boot ${id} ${begun}\n`)).toBe('1');
+    // The number was given out again.
+    expect(state(`this-boot ${id} ${Number(begun) + 1}\n`)).toBe('1');
+    expect(state('this-boot 999999999 1\n')).toBe('1');
+    expect(state('this-boot x 1\n')).toBe('2');
+    expect(state('')).toBe('2');
+    rmSync(path.join(scratch, 'session'));
+    expect(shell('session_alive; echo $?')).toEqual(['1']);
+  });
+});
+
+describe('src/node/package-managers/apk', () => {
+  const os = { id: 'alpine', versionId: '3.20.3', codename: '', prettyName: 'Alpine Linux v3.20' };
+  const plan = (lines: string[], policy: Partial<PackagePolicy> = {}) =>
+    apk.parsePlan([`digest ${'a'.repeat(64)}`, ...lines, ''].join('\n'), os, { ...DEFAULT_PACKAGE_POLICY, ...policy });
+  const classify = (log: string, rc = 1) => apk.classify({ node: 'w-1', phase: 'apply', rc, log });
+
+  it('plans the patch versions of the same release, and lists what stays behind with the reason', () => {
+    const lines = [
+      'change upgrade alpine-release x86_64 3.20.3-r0 3.20.4-r0',
+      'guard kubernetes kubelet*',
+      'release alpine-release -',
+      'source 3.20',
+      'newer kubelet',
+      'change skip lab-a - - -',
+    ];
+    expect(plan(lines, { keepMinor: true })).toEqual({
+      plan: {
+        changes: [{ name: 'alpine-release', arch: 'x86_64', from: '3.20.3-r0', to: '3.20.4-r0' }],
+        keptBack: [
+          { name: 'kubelet', reason: 'kubernetes' },
+          { name: 'lab-a', reason: 'dependencies' },
+        ],
+        digest: 'a'.repeat(64),
+      },
+      refusals: [],
+      unparsed: [],
+    });
+  });
+
+  it.each([
+    [['source 3.21'], 'would leave release 3.20, because repositories on the node are those of: 3.21'],
+    [['source edge', 'source 3.20'], 'would leave release 3.20, because repositories on the node are those of: edge'],
+    [
+      ['change upgrade alpine-base x86_64 3.20.3-r0 3.21.0-r0', 'release alpine-base -'],
+      'would leave release 3.20 with: alpine-base 3.21.0-r0',
+    ],
+    [['change remove libfoo x86_64 1-r0 -'], 'would remove: libfoo'],
+    [['change downgrade libfoo x86_64 2-r0 1-r0'], 'would downgrade: libfoo'],
+    [
+      ['guard excluded kube*', 'change upgrade kubelet x86_64 1-r0 2-r0'],
+      'would change packages that are to stay as they are: kubelet',
+    ],
+    [
+      ['no-security-data'],
+      'cannot be limited to security fixes: its repositories have no data on which updates those are',
+    ],
+  ])('refuses %j in one sentence', (lines, sentence) => {
+    expect(plan(lines).refusals).toEqual([sentence]);
+  });
+
+  it('lets packages go when removals are allowed', () => {
+    expect(plan(['change remove libfoo x86_64 1-r0 -'], { allowRemovals: true })).toMatchObject({
+      refusals: [],
+      plan: { changes: [{ name: 'libfoo', from: '1-r0', to: null }] },
+    });
+  });
+
+  it('does not apply a plan that it does not understand', () => {
+    expect(plan(['change unknown Transmuting - - -']).unparsed).toEqual(['unknown Transmuting']);
+  });
+
+  // All but the last two as apk-tools 2.14.10 says it.
+  it.each([
+    ['Repository', 99, 'ERROR: Not continuing due to stale/unavailable repositories.Use --force-missing-repositories'],
+    ['Repository', 1, "ERROR: lab-a-1.8-r0: package mentioned in index not found (try 'apk update')"],
+    ['Repository', 2, 'WARNING: updating and opening https://127.0.0.1:1/x: could not connect to server (check it)'],
+    ['Policy', 1, 'WARNING: opening /srv/repo: UNTRUSTED signature\n1 error; 0 MiB in 8 packages'],
+    ['Policy', 1, 'ERROR: unable to select packages:\n  nosuch (no such package):\n    required by: world[nosuch]'],
+    [
+      'Busy',
+      99,
+      'ERROR: Unable to lock database: temporary error (try again later)\nERROR: Failed to open apk database',
+    ],
+    ['PackageManager', 1, 'ERROR: lab-bad-1.6-r0.post-upgrade: script exited with error 3\n1 error; 0 MiB'],
+    ['PackagesBroken', 91, '(1/1) Reinstalling lab-bad (1.6-r0)'],
+    ['DiskFull', 1, 'ERROR: Failed to write x: No space left on device'],
+    ['PackageManager', 1, 'what is this'],
+  ])('tells %s by what apk says (code %d: %s)', (type, rc, log) => {
+    expect(classify(log, rc)).toMatchObject({ type, message: expect.stringContaining('apply failed on w-1: ') });
+  });
+
+  it("carries the first of apk's own words, which the others follow from", () => {
+    expect(classify('x\nERROR: Unable to lock database: temporary error\nERROR: Failed to open it').message).toBe(
+      'apply failed on w-1: another package manager holds the lock (Unable to lock database: temporary error).',
+    );
+  });
+
+  it('sees progress and a lock that is waited for', () => {
+    expect(apk.readProgress('Waiting for repository lock')).toEqual({ event: 'lock-held', by: 'another apk' });
+    expect(apk.readProgress('(2/9) Upgrading zlib (1.3.1-r0 -> 1.3.1-r1)')).toEqual({ event: 'package-finished' });
+    expect(apk.readProgress('OK: 0 MiB in 8 packages')).toBeNull();
+  });
+});
