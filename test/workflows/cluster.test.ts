@@ -124,7 +124,7 @@ describe('workflows/cluster', () => {
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = {
         type: 'AuthFailed',
-        message: 'w-1 refused the key; nothing was changed.',
+        message: 'w-1 refused the key.',
         remedy: 'add it',
       };
       await cluster.apply(spec(cluster));
@@ -134,7 +134,7 @@ describe('workflows/cluster', () => {
       expect(status.nodes.map((node) => node.state)).toEqual(['not-tried', 'failed', 'not-tried']);
       expect(status.nodes[1]?.lastError).toEqual({
         type: 'AuthFailed',
-        message: 'w-1 refused the key.',
+        message: 'w-1 refused the key; nothing was changed.',
         remedy: 'add it',
       });
     }));
@@ -166,7 +166,7 @@ describe('workflows/cluster', () => {
       expect(asked()).toBe(1);
 
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
-      expect(w1(await cluster.untilIdle(3))).toMatchObject({ state: 'failed', quarantine: mismatch });
+      expect(w1(await cluster.untilIdle(3))).toMatchObject({ state: 'failed', quarantine: told });
       expect(asked()).toBe(2);
 
       cluster.nodes.node('w-1').preflightError = null;

@@ -1,4 +1,4 @@
-# ------------------------------------------------------------------------------------------------ package manager: apk 2
+# ------------------------------------------------------------------------------------------------- package manager: apk
 #
 # Changes stand in the form of dnf and zypper. The exit code of apk is the number of its errors, so only 0 says anything.
 
@@ -6,12 +6,9 @@ apk_db=/lib/apk/db
 
 kubernetes_apk='kubelet* kubeadm* kubectl* kubernetes* k3s* cri-tools* cni-plugins* containerd* docker docker-* runc* cri-o*'
 
-# A job waits for the lock for a week, who asks for what is pending for a moment. An answer is never asked for.
-apk_call() {
-  patience=20
-  [ -z "${job-}" ] || patience=604800
-  apk --no-progress --wait $patience "$@" </dev/null
-}
+# Waits for the lock for at most $patience seconds, which is a week; simulations do not need it.
+patience=604800
+apk_call() { apk --no-progress --wait "$patience" "$@" </dev/null; }
 
 # Of an index that is out of reach or not trusted apk only warns, and goes on as if there were none.
 apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
@@ -144,12 +141,21 @@ apk_newer() {
 apk_apply() {
   take_baseline || return 73
   apk_setup
-  apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
-  rpm_is_planned || return $rc_plan_changed
-  rc=0
-  if [ -s "$dir/changes" ]; then apk_upgrade || rc=1; fi
+  patience=1
+  while :; do
+    apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
+    rpm_is_planned || return $rc_plan_changed
+    rc=0
+    [ -s "$dir/changes" ] || break
+    mark=$(stat -c %s "$dir/log")
+    apk_upgrade && break
+    rc=1
+    # Who holds the lock may change the set meanwhile, so that it is looked at again.
+    recent_output | grep -q '^ERROR: Unable to lock database' || break
+    sleep 5
+  done
   apk_report >"$dir/result"
-  return $rc
+  return "$rc"
 }
 
 # apk notes in its database which packages it could not install in full; these are installed once more. A transaction that

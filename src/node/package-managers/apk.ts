@@ -1,4 +1,4 @@
-/** apk 2: Alpine Linux. */
+/** apk 2.14 and 3.0: Alpine Linux. */
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import { plainText } from '../../domain/text';
 import { cleanOutput } from '../sanitize';
@@ -23,7 +23,7 @@ const FAILURES: FailureTable = [
     },
   ],
   [
-    /script exited with error|: trying to overwrite |failed to execute/i,
+    /exited with error \d|: trying to overwrite |failed to execute/i,
     {
       type: 'PackageManager',
       what: 'a package could not be installed in full',
