@@ -148,8 +148,11 @@ apk_apply() {
     rc=0
     [ -s "$dir/changes" ] || break
     mark=$(stat -c %s "$dir/log")
-    apk_upgrade && break
-    rc=1
+    apk_upgrade
+    rc=$?
+    [ "$rc" -ne 0 ] || break
+    # Only what a signal has done is not its own count, which goes up to 99, or 250.
+    [ "$rc" -gt 128 ] && [ "$rc" -lt 200 ] || rc=1
     # Who holds the lock may change the set meanwhile, so that it is looked at again.
     recent_output | grep -q '^ERROR: Unable to lock database' || break
     sleep 5

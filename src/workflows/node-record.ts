@@ -1,0 +1,147 @@
+/** The record of one node patch: kept up to date step by step, shown in the Temporal UI, written to the audit log. */
+import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
+import type { ErrorInfo } from '../domain/errors';
+import type { NodePatchResult, StepRecord } from '../domain/node-patch';
+import { snapshot, tellWhatWasDone } from '../domain/node-patch';
+import type { ApplyReport, NodeFacts, NodeStep } from '../domain/node-report';
+import { renderNodePatch } from '../domain/render';
+import { local } from './activity-options';
+import type { PatchNodeInput } from './patch-node';
+
+/** A node may name every package that wants the reboot; this many are enough to understand it. */
+const MAX_REBOOT_REASONS = 20;
+
+export class NodeRecord {
+  readonly result: NodePatchResult;
+  /** A package transaction was begun, and nobody has heard of its end. */
+  transactionOpen = false;
+
+  constructor(private readonly input: PatchNodeInput) {
+    this.result = {
+      node: input.node.name,
+      run: input.run,
+      outcome: 'failed',
+      token: uuid4().replaceAll('-', '').slice(0, 16),
+      startedAt: timestamp(),
+      endedAt: '',
+      changes: [],
+      keptBack: [],
+      keptConfigFiles: [],
+      appliedAt: null,
+      before: null,
+      after: null,
+      reboots: 0,
+      pendingUpdates: null,
+      rebootReasons: [],
+      steps: [],
+      error: null,
+    };
+  }
+
+  /** Runs `body` as one step of the patch, with its duration. */
+  async step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
+    const started = Date.now();
+    const record: StepRecord = { step, startedAt: new Date(started).toISOString(), durationMs: 0 };
+    this.result.steps.push(record);
+    this.show();
+    try {
+      return await body();
+    } finally {
+      record.durationMs = Date.now() - started;
+    }
+  }
+
+  /** What the node looked like before anything was changed there. */
+  noteBefore(facts: NodeFacts): void {
+    this.result.before ??= snapshot(facts, timestamp());
+    this.noteRebootReasons(facts);
+  }
+
+  noteAfter(facts: NodeFacts): void {
+    this.result.after = snapshot(facts, timestamp());
+    this.noteRebootReasons(facts);
+  }
+
+  /** Kept over the reboot that they have led to. */
+  private noteRebootReasons(facts: NodeFacts): void {
+    const all = new Set([...this.result.rebootReasons, ...facts.reboot.reasons]);
+    this.result.rebootReasons = [...all].slice(0, MAX_REBOOT_REASONS);
+  }
+
+  /** A transaction has ended, and the node has said how. */
+  noteTransaction(report: ApplyReport): void {
+    this.transactionOpen = false;
+    this.result.keptConfigFiles.push(...report.keptConfigFiles);
+    if (report.changes.length === 0) return;
+    this.result.changes.push(...report.changes);
+    this.result.appliedAt = this.endOf(report);
+    this.result.pendingUpdates = Math.max(0, (this.result.pendingUpdates ?? 0) - report.changes.length);
+  }
+
+  /** When the transaction ended on the node, which may be long before anybody was there to be told. */
+  private endOf({ endedAgo }: ApplyReport): string {
+    const stepStarted = Date.parse(this.result.steps.at(-1)?.startedAt ?? this.result.startedAt);
+    return new Date(Math.max(stepStarted, Date.now() - endedAgo * 1_000)).toISOString();
+  }
+
+  fail(error: ErrorInfo): false {
+    this.result.outcome = 'failed';
+    this.result.error = error;
+    return false;
+  }
+
+  endCancelled(): void {
+    const rebooting = this.result.steps.at(-1)?.step === 'reboot';
+    const changed = this.result.changes.length > 0;
+    this.result.outcome = rebooting ? 'failed' : 'cancelled';
+    this.result.error = {
+      type: 'Cancelled',
+      message: rebooting
+        ? `the run was cancelled while ${this.input.node.name} was rebooting; its return was not waited for.`
+        : changed
+          ? `the run was cancelled before all packages of ${this.input.node.name} were changed.`
+          : `the run was cancelled before ${this.input.node.name} was changed.`,
+      ...(rebooting ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
+    };
+  }
+
+  /** The last word on everything. */
+  async close(): Promise<NodePatchResult> {
+    this.tellWhatWasDone();
+    this.result.endedAt = timestamp();
+    this.show();
+    await this.audit();
+    return this.result;
+  }
+
+  show(): void {
+    setCurrentDetails(renderNodePatch(this.input.cluster, this.input.trigger, this.result));
+  }
+
+  /** Only after everything has ended is it known. A cancellation says so itself. */
+  private tellWhatWasDone(): void {
+    const { error, changes, reboots, steps } = this.result;
+    if (error === null || error.type === 'Cancelled') return;
+    const rebootSteps = steps.filter(({ step }) => step === 'reboot').length;
+    const message = tellWhatWasDone(error.message, {
+      packagesChanged: changes.length,
+      reboots,
+      rebootAsked: rebootSteps > reboots,
+      transactionOpen: this.transactionOpen,
+    });
+    this.result.error = { ...error, message };
+  }
+
+  private async audit(): Promise<void> {
+    try {
+      await local.recordAudit({ cluster: this.input.cluster, trigger: this.input.trigger, result: this.result });
+    } catch {
+      // The record itself is the workflow's result; a log line that cannot be written must not fail the node.
+    }
+  }
+}
+
+/** Workflow time as ISO 8601. */
+export function timestamp(): string {
+  return new Date(Date.now()).toISOString();
+}

@@ -1,0 +1,175 @@
+/** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { Watch } from '../activities/types';
+import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import type { PackagePolicy } from '../domain/package-policy';
+import type { NodeTarget } from '../domain/spec';
+import { once, transaction, waiting } from './activity-options';
+import { toErrorInfo } from './failures';
+import type { NodeRecord } from './node-record';
+import { timestamp } from './node-record';
+import type { PatchNodeInput } from './patch-node';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './patience';
+
+/** What a cancelled run still spends on finding out how it left a node. */
+const SHORT_LOOK_MS = 60_000;
+
+export class NodeSteps {
+  /** Number of the attempt at the package transaction; names the jobs on the node. */
+  attempt = 1;
+  rebootAllowed: boolean;
+  cancelled = false;
+  private readonly target: NodeTarget;
+  private packageManager = '';
+
+  constructor(
+    private readonly input: PatchNodeInput,
+    private readonly record: NodeRecord,
+  ) {
+    const { name, host, ssh, hostKeys } = input.node;
+    this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
+    this.rebootAllowed = input.policy.rebootIfRequired;
+  }
+
+  async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
+    const { policy } = this.input;
+    const { facts, plan, repaired } = await this.record.step('preflight', () =>
+      waiting.preflight.executeWithOptions({ summary: this.summary('preflight') }, [
+        {
+          target: this.target,
+          ...this.job(),
+          ...this.packagePolicy(),
+          withoutDrain: policy.withoutDrain,
+          // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
+          unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
+        },
+      ]),
+    );
+    this.packageManager = facts.packageManager;
+    this.record.noteBefore(facts);
+    if (repaired !== null) this.record.noteTransaction(repaired);
+    this.record.result.pendingUpdates = plan.changes.length;
+    this.record.result.keptBack = plan.keptBack;
+    return { facts, plan };
+  }
+
+  apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
+    this.record.transactionOpen = true;
+    const planned = plan.changes.length;
+    const input = {
+      ...this.transactionInput(),
+      planDigest: plan.digest,
+      planned,
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
+    return this.follow('apply', `apply ${planned} packages`, (options, watch) =>
+      transaction.apply.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
+  repair(): Promise<PhaseOutcome<ApplyReport>> {
+    this.record.transactionOpen = true;
+    const input = { ...this.transactionInput(), lostTimeoutMs: LOST_TIMEOUT_MS };
+    return this.follow('repair', 'repair', (options, watch) =>
+      transaction.repair.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
+  async reboot(facts: NodeFacts): Promise<NodeFacts> {
+    const { rebootCommand, powerCycle } = this.input.policy;
+    const input = {
+      target: this.target,
+      bootId: facts.bootId,
+      ...(rebootCommand === undefined ? {} : { command: rebootCommand }),
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
+    const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
+    try {
+      const after = await this.record.step('reboot', () =>
+        outlast(
+          [...notices].toSorted((a, b) => a - b),
+          (watch) => waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [{ ...input, ...watch }]),
+          (outOfReach) => this.missAfterReboot(outOfReach),
+        ),
+      );
+      this.record.result.reboots += 1;
+      return after;
+    } catch (failure) {
+      if (hasRebooted(failure)) this.record.result.reboots += 1;
+      throw failure;
+    }
+  }
+
+  /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
+  private async missAfterReboot(outOfReach: OutOfReach): Promise<void> {
+    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target.name, outOfReach);
+    const { powerCycle } = this.input.policy;
+    const due = powerCycle !== undefined && outOfReach.observedMs >= powerCycle.afterMs;
+    if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
+    this.record.result.powerCycle = { at: timestamp(), error: null };
+    try {
+      await once.powerCycle.executeWithOptions({ summary: this.summary(`power-cycle by ${powerCycle.hook}`) }, [
+        { target: this.target, hook: powerCycle.hook },
+      ]);
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      // The node is waited for all the same: somebody may bring it back by hand.
+      this.record.result.powerCycle.error = toErrorInfo(failure, `power-cycling ${this.target.name}`).message;
+    }
+    this.record.show();
+  }
+
+  /** Waits long for the node, but not when the run is cancelled: then one short look must do. */
+  async verify(): Promise<NodeFacts> {
+    const look = (unreachableTimeoutMs: number): Promise<NodeFacts> =>
+      waiting.readFacts.executeWithOptions({ summary: this.summary('verify') }, [
+        { target: this.target, unreachableTimeoutMs },
+      ]);
+    return this.record.step('verify', async () => {
+      try {
+        if (!this.cancelled) return await look(LOST_TIMEOUT_MS);
+      } catch (failure) {
+        if (!isCancellation(failure)) throw failure;
+      }
+      return CancellationScope.nonCancellable(() => look(SHORT_LOOK_MS));
+    });
+  }
+
+  /** A transaction is followed to its end however long the node is out of reach, and the run is told of that. */
+  private follow(
+    step: 'apply' | 'repair',
+    what: string,
+    attempt: (options: { summary: string }, watch: Watch) => Promise<PhaseOutcome<ApplyReport> | OutOfReach>,
+  ): Promise<PhaseOutcome<ApplyReport>> {
+    const options = { summary: this.summary(what) };
+    return this.record.step(step, () =>
+      outlast(
+        [NOTICE_AFTER_MS],
+        (watch) => attempt(options, watch),
+        (outOfReach) => tellRun(this.target.name, outOfReach),
+      ),
+    );
+  }
+
+  private transactionInput() {
+    return { target: this.target, ...this.job(), ...this.packagePolicy(), packageManager: this.packageManager };
+  }
+
+  private job(): { token: string; attempt: number } {
+    return { token: this.record.result.token, attempt: this.attempt };
+  }
+
+  private packagePolicy(): { packages?: PackagePolicy } {
+    const { packages } = this.input.policy;
+    return packages === undefined ? {} : { packages };
+  }
+
+  private summary(what: string): string {
+    return `${this.input.node.name}: ${what}`;
+  }
+}
+
+/** The reboot was proven, and something else went wrong after it. */
+function hasRebooted(failure: unknown): boolean {
+  return !isCancellation(failure) && toErrorInfo(failure, 'the reboot').details?.['rebooted'] === true;
+}
