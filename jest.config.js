@@ -16,6 +16,8 @@ const slow = {
 module.exports = {
   // Two processors shared with other work are enough for every unit test in this time.
   testTimeout: 20_000,
+  // By default jest leaves one processor to itself, which is half of the two that CI has.
+  maxWorkers: '100%',
   projects: [
     {
       ...shared,
