@@ -17,6 +17,8 @@ export interface KeyPair {
 export function keyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): KeyPair {
   const bits = { ed25519: {}, ecdsa: { bits: 256 }, rsa: { bits: 2048 } }[type];
   const pair = utils.generateKeyPairSync(type as 'ed25519', bits as never);
+  // One key in 256 begins with a zero, which ssh2 leaves out when it writes the key.
+  if (utils.parseKey(pair.public) instanceof Error) return keyPair(type);
   return { private: pair.private, public: pair.public.split(' ').slice(0, 2).join(' ') };
 }
 
