@@ -153,13 +153,15 @@ export class Ssh2Connection implements Connection {
       const timer = setTimeout(() => fail(`has not reached it within ${timeoutMs / 1000} s`), timeoutMs);
       if (this.closed) return lost();
       this.listeners.add(lost);
-      this.client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
-        this.listeners.delete(lost);
-        if (error)
-          return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);
-        clearTimeout(timer);
-        resolve(channel);
-      });
+      orLost(lost, () =>
+        this.client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+          this.listeners.delete(lost);
+          if (error)
+            return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);
+          clearTimeout(timer);
+          resolve(channel);
+        }),
+      );
     });
   }
 
@@ -186,14 +188,25 @@ export class Ssh2Connection implements Connection {
       if (signal?.aborted === true) return aborted();
       signal?.addEventListener('abort', aborted, { once: true });
       this.onClose(lost);
-      this.client.exec(command, (error, opened) => {
-        if (error) return settle(() => reject(sessionError(this.target, error)));
-        channel = opened;
-        collect(opened, options.maxBytes ?? DEFAULT_MAX_BYTES, (result) => settle(() => resolve(result)), lost);
-        if (signal?.aborted === true) return channel.close();
-        channel.end(options.stdin);
-      });
+      orLost(lost, () =>
+        this.client.exec(command, (error, opened) => {
+          if (error) return settle(() => reject(sessionError(this.target, error)));
+          channel = opened;
+          collect(opened, options.maxBytes ?? DEFAULT_MAX_BYTES, (result) => settle(() => resolve(result)), lost);
+          if (signal?.aborted === true) return channel.close();
+          channel.end(options.stdin);
+        }),
+      );
     });
+  }
+}
+
+/** A connection that is about to close, and has not said so yet, throws. */
+function orLost(lost: (cause: unknown) => void, ask: () => void): void {
+  try {
+    ask();
+  } catch (error) {
+    lost(error);
   }
 }
 

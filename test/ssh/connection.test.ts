@@ -1,4 +1,5 @@
 import type { ServerChannel } from 'ssh2';
+import { Client } from 'ssh2';
 import { connect } from '../../src/ssh/connection';
 import { fingerprint } from '../../src/ssh/host-keys';
 import { scanHostKey } from '../../src/ssh/scan-host-key';
@@ -156,6 +157,16 @@ describe('src/ssh/connection', () => {
       await expect(connection.exec('sleep')).rejects.toMatchObject({ type: 'Unreachable' });
       expect(connection.closed).toBe(true);
       await expect(connection.exec('again')).rejects.toMatchObject({ type: 'Unreachable' });
+    });
+
+    it('fails with Unreachable when the library has seen the end of the connection and not told of it yet', async () => {
+      const connection = await open();
+      const exec = jest.spyOn(Client.prototype, 'exec').mockImplementationOnce(() => {
+        throw new Error('Not connected');
+      });
+      await expect(connection.exec('x')).rejects.toMatchObject({ type: 'Unreachable' });
+      exec.mockRestore();
+      connection.end();
     });
 
     it('fails with Unreachable when the channel closes without an exit code', async () => {
