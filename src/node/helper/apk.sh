@@ -55,12 +55,7 @@ apk_pending() {
   apk_setup
   apk_simulate "$1"
   rc=$?
-  echo "digest $(digest <"$1/changes")"
-  sed 's/^/change /' "$1/changes"
-  set -f
-  for glob in $exclude; do echo "guard excluded $glob"; done
-  [ "$guards" = "$exclude" ] || for glob in $kubernetes_apk; do echo "guard kubernetes $glob"; done
-  set +f
+  plan_lines "$1" "$guards" "$kubernetes_apk"
   [ -z "$only" ] || echo 'no-security-data'
   apk_releases
   apk_newer "$1"
@@ -144,7 +139,7 @@ apk_apply() {
   patience=1
   while :; do
     apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
-    rpm_is_planned || return $rc_plan_changed
+    is_planned || return $rc_plan_changed
     rc=0
     [ -s "$dir/changes" ] || break
     mark=$(stat -c %s "$dir/log")

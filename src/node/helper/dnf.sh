@@ -138,7 +138,7 @@ dnf_apply() {
   dnf_simulate "$dir"
   rc=$?
   [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
-  rpm_is_planned || return $rc_plan_changed
+  is_planned || return $rc_plan_changed
   rc=0
   if [ -s "$dir/changes" ]; then
     dnf_upgrade -y 2>&1

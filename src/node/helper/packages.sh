@@ -105,6 +105,24 @@ use_manager() {
   esac
 }
 
+# plan_lines DIR GUARDS KUBERNETES: what a simulation left in DIR/changes, and the globs of what stays as it is. GUARDS are
+# those in force, KUBERNETES those that are added to the policy's own on a node of Kubernetes.
+plan_lines() {
+  echo "digest $(digest <"$1/changes")"
+  sed 's/^/change /' "$1/changes"
+  set -f
+  for glob in $exclude; do echo "guard excluded $glob"; done
+  [ "$2" = "$exclude" ] || for glob in $3; do echo "guard kubernetes $glob"; done
+  set +f
+}
+
+# Succeeds when what is in $dir/changes is what was planned.
+is_planned() {
+  [ "$(digest <"$dir/changes")" = "$expect" ] && return 0
+  echo "$plan_changed_text"
+  return 1
+}
+
 plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
 
 plan_phase() {

@@ -98,18 +98,6 @@ rpm_finish_upgrades() {
 
 # rpm_pending DIR: what a driver's simulation left in DIR/changes and DIR/simulation, for the controller to parse.
 rpm_pending() {
-  echo "digest $(digest <"$1/changes")"
-  sed 's/^/change /' "$1/changes"
-  set -f
-  for glob in $exclude; do echo "guard excluded $glob"; done
-  [ "$held" = "$exclude" ] || for glob in $kubernetes_rpm; do echo "guard kubernetes $glob"; done
-  set +f
+  plan_lines "$1" "$held" "$kubernetes_rpm"
   sed '/^<progress /d; s/^/out /' "$1/simulation"
-}
-
-# Succeeds when what is in DIR/changes is what was planned.
-rpm_is_planned() {
-  [ "$(digest <"$dir/changes")" = "$expect" ] && return 0
-  echo "$plan_changed_text"
-  return 1
 }

@@ -146,7 +146,7 @@ zypper_apply() {
   zypper_simulate "$dir"
   rc=$?
   [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
-  rpm_is_planned || return $rc_plan_changed
+  is_planned || return $rc_plan_changed
   rounds=0
   while [ -s "$dir/changes" ]; do
     zypper_do -- 2>&1

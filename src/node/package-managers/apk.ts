@@ -3,7 +3,7 @@ import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import { plainText } from '../../domain/text';
 import { cleanOutput } from '../sanitize';
 import type { FailureTable } from './failure';
-import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, helperFailure } from './failure';
+import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, findFailure } from './failure';
 import { refusal } from './refusal';
 import { parseReport } from './report';
 import { parseRpmPlan, releaseToKeep } from './rpm-plan';
@@ -65,14 +65,8 @@ export const apk: PackageManager = {
   },
 
   classify(failed) {
-    const { rc, log } = failed;
-    const failure = helperFailure(rc, apk.words.repair) ??
-      FAILURES.find(([pattern]) => pattern.test(log))?.[1] ?? {
-        type: 'PackageManager',
-        what: `apk ended with code ${rc}`,
-        remedy: 'read the log of the job',
-      };
-    return describeFailure(failed, failure, errorLine(log));
+    const symptoms = { name: 'apk', look: apk.words.repair, table: FAILURES };
+    return describeFailure(failed, findFailure(failed, symptoms), errorLine(failed.log));
   },
 };
 

@@ -2,7 +2,7 @@
 import { plainText } from '../../domain/text';
 import { cleanOutput } from '../sanitize';
 import type { FailureTable } from './failure';
-import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, helperFailure } from './failure';
+import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, findFailure } from './failure';
 import { parseReport } from './report';
 import { parseRpmPlan } from './rpm-plan';
 import type { PackageManager, PhaseEvent } from './types';
@@ -60,14 +60,8 @@ export const dnf: PackageManager = {
   },
 
   classify(failed) {
-    const { rc, log } = failed;
-    const failure = helperFailure(rc, dnf.words.repair) ??
-      FAILURES.find(([pattern]) => pattern.test(log))?.[1] ?? {
-        type: 'PackageManager',
-        what: `dnf ended with code ${rc}`,
-        remedy: 'read the log of the job',
-      };
-    return describeFailure(failed, failure, errorLine(log));
+    const symptoms = { name: 'dnf', look: dnf.words.repair, table: FAILURES };
+    return describeFailure(failed, findFailure(failed, symptoms), errorLine(failed.log));
   },
 };
 

@@ -69,6 +69,29 @@ export function helperFailure(rc: number, look: string): Failure | null {
   }
 }
 
+export interface Symptoms {
+  /** How the package manager is called in front of people. */
+  name: string;
+  /** Where to look on the node, when the helper itself says what is wrong. */
+  look: string;
+  table: FailureTable;
+  /** What exit codes mean where the text does not say more. */
+  codes?: ReadonlyMap<number, Failure>;
+}
+
+/** What a phase failed of: by the helper's own codes, then by what the log says, then by the manager's codes. */
+export function findFailure({ rc, log }: FailedPhase, { name, look, table, codes }: Symptoms): Failure {
+  return (
+    helperFailure(rc, look) ??
+    table.find(([pattern]) => pattern.test(log))?.[1] ??
+    codes?.get(rc) ?? {
+      type: 'PackageManager',
+      what: `${name} ended with code ${rc}`,
+      remedy: 'read the log of the job',
+    }
+  );
+}
+
 /** One sentence: phase, node, what it means, and the manager's own last word on it. */
 export function describeFailure({ node, phase, rc, log }: FailedPhase, failure: Failure, reason: string): ErrorInfo {
   return {

@@ -2,7 +2,7 @@
 import { plainText } from '../../domain/text';
 import { cleanOutput } from '../sanitize';
 import type { Failure, FailureTable } from './failure';
-import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, helperFailure } from './failure';
+import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, findFailure } from './failure';
 import { parseReport } from './report';
 import { parseRpmPlan } from './rpm-plan';
 import type { PackageManager, PhaseEvent } from './types';
@@ -85,15 +85,8 @@ export const zypper: PackageManager = {
   },
 
   classify(failed) {
-    const { rc, log } = failed;
-    const failure = helperFailure(rc, zypper.words.repair) ??
-      FAILURES.find(([pattern]) => pattern.test(log))?.[1] ??
-      CODES.get(rc) ?? {
-        type: 'PackageManager',
-        what: `zypper ended with code ${rc}`,
-        remedy: 'read the log of the job',
-      };
-    return describeFailure(failed, failure, errorLine(log));
+    const symptoms = { name: 'zypper', look: zypper.words.repair, table: FAILURES, codes: CODES };
+    return describeFailure(failed, findFailure(failed, symptoms), errorLine(failed.log));
   },
 };
 

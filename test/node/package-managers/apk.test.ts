@@ -1,27 +1,17 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { PackagePolicy } from '../../../src/domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
 import { apk } from '../../../src/node/package-managers/apk';
+import { recorded } from './recorded';
 
 const helper = path.join(__dirname, '../../../src/node/helper');
 const scratch = mkdtempSync(path.join(tmpdir(), 'apk-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Recorded {
-  claim: string;
-  installed?: string[];
-  output: string[];
-  changes: string[];
-}
-
-const cases = readdirSync(path.join(__dirname, 'apk')).map(
-  (file) => JSON.parse(readFileSync(path.join(__dirname, 'apk', file), 'utf8')) as Recorded,
-);
 
 /** What functions of the helper print, with `boot` as the boot id. */
 function shell(command: string, input = ''): string[] {
@@ -48,7 +38,7 @@ const INSTALLED = [
   .join('');
 
 describe('src/node/helper/apk.sh', () => {
-  it.each(cases)('$claim', ({ installed = [], output, changes }) => {
+  it.each(recorded('apk'))('$claim', ({ installed = [], output, changes }) => {
     const list = path.join(scratch, 'installed');
     writeFileSync(list, installed.map((line) => `${line}\n`).join(''));
     const read = shell(`apk_changes ${list} x86_64`, output.map((line) => `${line}\n`).join(''));

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { NodeFacts } from '../../../src/domain/node-report';
@@ -7,26 +7,12 @@ import type { PackagePolicy } from '../../../src/domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
 import { dnf } from '../../../src/node/package-managers/dnf';
 import { zypper } from '../../../src/node/package-managers/zypper';
+import { recorded } from './recorded';
 
 const helper = path.join(__dirname, '../../../src/node/helper');
 const scratch = mkdtempSync(path.join(tmpdir(), 'rpm-plan-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Recorded {
-  claim: string;
-  installed?: string[];
-  output: string[];
-  changes: string[];
-}
-
-/** Captured output, one file a case; what was captured where stands in its `from`. */
-function cases(dir: string): (Recorded & { file: string })[] {
-  return readdirSync(path.join(__dirname, dir)).map((file) => ({
-    file,
-    ...(JSON.parse(readFileSync(path.join(__dirname, dir, file), 'utf8')) as Recorded),
-  }));
-}
 
 /** What a function of the helper makes of its standard input, in the order of the helper. */
 function shell(part: string, command: string, output: readonly string[]): string[] {
@@ -36,7 +22,7 @@ function shell(part: string, command: string, output: readonly string[]): string
 }
 
 describe('src/node/helper/dnf.sh', () => {
-  it.each(cases('dnf'))('$claim ($file)', ({ installed = [], output, changes }) => {
+  it.each(recorded('dnf'))('$claim ($file)', ({ installed = [], output, changes }) => {
     const list = path.join(scratch, 'installed');
     writeFileSync(list, installed.map((line) => `${line}\n`).join(''));
     expect(shell('dnf', `dnf_changes ${list}`, output)).toEqual(changes);
@@ -57,7 +43,7 @@ describe('src/node/helper/dnf.sh', () => {
 });
 
 describe('src/node/helper/zypper.sh', () => {
-  it.each(cases('zypper'))('$claim ($file)', ({ output, changes }) => {
+  it.each(recorded('zypper'))('$claim ($file)', ({ output, changes }) => {
     expect(shell('zypper', 'zypper_changes', output)).toEqual(changes);
   });
 });
