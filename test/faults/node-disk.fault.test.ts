@@ -1,7 +1,7 @@
 /** The disks of the node are full or read-only, before the run or in the middle of it. */
 import '../support/slow-suite';
 import { fault } from './fault';
-import { SMALL_NODE, inTheMiddle, pendingUpdate, sh, slowToConfigure } from './node-tools';
+import { SMALL_NODE, patchInto, pendingUpdate, sh } from './node-tools';
 
 const small = { node: SMALL_NODE } as const;
 
@@ -81,9 +81,7 @@ describe('faults/node-disk', () => {
   });
 
   fault('node', 'the root file system becomes read-only during apply', small, async (stage, check) => {
-    await slowToConfigure(stage);
-    await stage.patch();
-    await inTheMiddle(stage, 'configure');
+    await patchInto(stage, 'configure');
     await sh(stage.node, READ_ONLY);
     await stage.ended();
     const failed = (await stage.status()).nodes[0]?.lastError;

@@ -59,6 +59,13 @@ export async function inTheMiddle(stage: Scene, of: 'unpack' | 'configure'): Pro
   stage.moment = `during ${of}`;
 }
 
+/** Begins a patch with a package that is slow in one step, and answers when it is in the middle of that. */
+export async function patchInto(stage: Scene, step: 'unpack' | 'configure'): Promise<void> {
+  await (step === 'unpack' ? slowToUnpack(stage) : slowToConfigure(stage));
+  await stage.patch();
+  await inTheMiddle(stage, step);
+}
+
 /** Empties the package logs, so that only what comes after counts. */
 export function forgetTransactions(node: LabNode): void {
   for (const log of ['apt/history.log', 'dpkg.log']) writeFileSync(path.join(node.rootDir, 'var/log', log), '');

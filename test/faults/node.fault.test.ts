@@ -3,7 +3,7 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import { dpkgLog } from './node-view';
-import { SMALL_NODE, inTheMiddle, killJob, sh, slowToConfigure, slowToUnpack } from './node-tools';
+import { SMALL_NODE, inTheMiddle, killJob, patchInto, sh, slowToConfigure, slowToUnpack } from './node-tools';
 import type { Scene } from './scene';
 
 async function cutPower(stage: Scene): Promise<void> {
@@ -15,18 +15,14 @@ const small = { node: SMALL_NODE } as const;
 
 describe('faults/node', () => {
   fault('node', 'the power is cut while a package is unpacked', { ...small, quick: true }, async (stage, check) => {
-    await slowToUnpack(stage);
-    await stage.patch();
-    await inTheMiddle(stage, 'unpack');
+    await patchInto(stage, 'unpack');
     await cutPower(stage);
     // The second transaction is what was left to do.
     await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
   });
 
   fault('node', 'the power is cut while a package is configured', small, async (stage, check) => {
-    await slowToConfigure(stage);
-    await stage.patch();
-    await inTheMiddle(stage, 'configure');
+    await patchInto(stage, 'configure');
     await cutPower(stage);
     await check({
       state: 'patched',
@@ -50,18 +46,14 @@ describe('faults/node', () => {
   });
 
   fault('node', 'somebody reboots the node in order during apply', small, async (stage, check) => {
-    await slowToConfigure(stage);
-    await stage.patch();
-    await inTheMiddle(stage, 'configure');
+    await patchInto(stage, 'configure');
     await stage.node.exec('systemctl reboot');
     // The shutdown waits for the package manager.
     await check({ state: 'patched', transactions: 1, reboots: 1, ownReboots: 0 });
   });
 
   fault('node', 'somebody reboots the node by force during apply', small, async (stage, check) => {
-    await slowToConfigure(stage);
-    await stage.patch();
-    await inTheMiddle(stage, 'configure');
+    await patchInto(stage, 'configure');
     await stage.node.exec('systemctl reboot --force');
     await check({
       state: 'patched',
@@ -81,9 +73,7 @@ describe('faults/node', () => {
   ] as const) {
     const whom = which === 'all' ? 'helper and package manager together' : which;
     fault('node', `the kernel kills ${whom} for want of memory`, { ...small, quick }, async (stage, check) => {
-      await slowToConfigure(stage);
-      await stage.patch();
-      await inTheMiddle(stage, 'configure');
+      await patchInto(stage, 'configure');
       await killJob(stage.node, which);
       // Without the helper's wrapper the package manager goes on to its end; without apt-get, dpkg ends too.
       const twice = which !== 'helper';
