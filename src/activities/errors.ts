@@ -57,6 +57,11 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'RebootFailed':
     case 'PowerCycle':
     case 'Unhealthy':
+    case 'KubernetesApi':
+    case 'WrongNode':
+    case 'DrainBlocked':
+    case 'DrainTimeout':
+    case 'Aws':
     case 'Cancelled':
     case 'InvalidSpec':
     case 'Usage':

@@ -27,6 +27,13 @@ export const ERROR_TYPES = [
   'RebootFailed',
   'PowerCycle',
   'Unhealthy',
+  // In Kubernetes.
+  'KubernetesApi',
+  'WrongNode',
+  'DrainBlocked',
+  'DrainTimeout',
+  // At AWS.
+  'Aws',
   'Cancelled',
   // Around Temporal.
   'Refused',

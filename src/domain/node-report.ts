@@ -24,6 +24,8 @@ export interface NodeFacts {
   /** Newest installed kernel; null when it cannot be told (containers, no kernel package). */
   kernelNewest: string | null;
   bootId: string;
+  /** Of /etc/machine-id; null when the node has none or an older helper does not say. */
+  machineId?: string | null;
   /** Virtualisation as systemd-detect-virt names a container (`systemd-nspawn`, `lxc`), null on a real machine or VM. */
   container: string | null;
   reboot: { required: boolean; reasons: string[] };

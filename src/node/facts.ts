@@ -54,6 +54,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     kernelRunning: one('kernel_running'),
     kernelNewest: optional('kernel_newest'),
     bootId: one('boot_id'),
+    machineId: optional('machine_id'),
     container: optional('container'),
     reboot: { required: reasons.length > 0, reasons },
     packages: {

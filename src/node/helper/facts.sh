@@ -131,6 +131,9 @@ job_facts() {
 verb_facts() {
   say facts
   echo "boot_id=$boot"
+  machine_id=''
+  read -r machine_id 2>/dev/null </etc/machine-id
+  case $machine_id in '' | *[!0-9a-f]*) ;; *) echo "machine_id=$machine_id" ;; esac
   os_facts
   use_manager
   [ -z "$manager" ] || echo "package_manager=${manager%-get}"
