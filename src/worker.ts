@@ -36,6 +36,8 @@ export interface WorkerOptions {
   keyDir: string;
   /** Directory of the programs that `patching.powerCycleHook` may name; null = none. */
   hookDir: string | null;
+  /** Directory of the kubeconfigs that `kubernetes.kubeconfig` names. */
+  kubeconfigDir: string;
   /** Program and arguments that print the passphrase of the identity named by one more argument. */
   passphraseCommand?: readonly string[];
   /** Encrypts everything that goes to Temporal; null or absent: nothing is. */
@@ -47,7 +49,8 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_ENCRYPTION_KEYS`, `OSPATCH_LOG_LEVEL`.
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_LOG_LEVEL`.
  *
  * @throws OspatchError `Usage`
  */
@@ -62,6 +65,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     encryption: keyRingFromEnv(env),
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
+    kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? join(homedir(), '.kube'),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
   };
 }
@@ -83,10 +87,11 @@ export async function runWorker(
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
   });
   const connection = await NativeConnection.connect(options.connection);
-  const { keyDir, hookDir, passphraseCommand } = options;
+  const { keyDir, hookDir, kubeconfigDir, passphraseCommand } = options;
   const { activities, close } = createActivities({
     keyDir,
     hookDir,
+    kubeconfigDir,
     ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
     log,
   });

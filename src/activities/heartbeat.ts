@@ -1,16 +1,21 @@
 /** One heartbeat for the whole body of an activity, so that a silent twenty minutes of dpkg is no sign of death. */
 import { Context, activityInfo, heartbeat } from '@temporalio/activity';
 import type { NodeProgress, NodeStep } from '../domain/node-report';
+import type { DrainedSoFar } from '../kubernetes/drain';
 
 /** What travels with a heartbeat: the progress for people, and what the next attempt must know. */
 export type HeartbeatDetails = NodeProgress & {
   /** How long the node has been seen out of reach so far. */
   unreachableMs: number;
+  /** What a drain has done so far. */
+  drained?: DrainedSoFar;
 };
 
 export interface Pulse {
   signal: AbortSignal;
   details: HeartbeatDetails;
+  /** The last details of the attempt before, which may be of another version. */
+  earlier: unknown;
   /** Sends the details now; the SDK throttles what is sent too often. */
   beat(): void;
 }
@@ -31,7 +36,10 @@ export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => P
   beat();
   const timer = setInterval(beat, Math.max(MIN_INTERVAL_MS, (info.heartbeatTimeoutMs ?? DEFAULT_TIMEOUT_MS) / 3));
   try {
-    return await Promise.race([body({ signal: context.cancellationSignal, details, beat }), context.cancelled]);
+    return await Promise.race([
+      body({ signal: context.cancellationSignal, details, earlier: last, beat }),
+      context.cancelled,
+    ]);
   } catch (error) {
     // An aborted wait inside the body may reject first, with an error that says less.
     if (context.cancellationSignal.aborted) return await context.cancelled;

@@ -1,8 +1,13 @@
 /** All activities, wired to what one worker owns. */
+import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { createConnections } from '../kubernetes/connect';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
 import { createClusterActivities } from './cluster';
 import type { ClusterActivities } from './cluster-types';
+import { createKubernetesActivities } from './kubernetes';
+import type { KubernetesActivities } from './kubernetes-types';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
 import type { NodeActivities } from './types';
@@ -12,6 +17,8 @@ export interface ActivityDeps {
   keyDir: string;
   /** Directory of the programs that `patching.powerCycleHook` may name; default none. */
   hookDir?: string | null;
+  /** Directory of the kubeconfigs that `kubernetes.kubeconfig` names; default `~/.kube`. */
+  kubeconfigDir?: string;
   /** Program and arguments that print the passphrase of the identity named by one more argument. */
   passphraseCommand?: readonly string[];
   log: ActivityLog;
@@ -22,7 +29,7 @@ export interface ActivityDeps {
 }
 
 export interface Activities {
-  activities: NodeActivities & ClusterActivities;
+  activities: NodeActivities & ClusterActivities & KubernetesActivities;
   /** Closes the connections to all nodes. Jobs on nodes go on. */
   close(): void;
 }
@@ -30,11 +37,20 @@ export interface Activities {
 export function createActivities({
   keyDir,
   hookDir = null,
+  kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
   log,
   pool = createTransportPool({ keyDir, ...(passphraseCommand === undefined ? {} : { passphraseCommand }) }),
   now,
 }: ActivityDeps): Activities {
   const nodeActivities = createNodeActivities({ pool, log, hookDir, ...(now === undefined ? {} : { now }) });
-  return { activities: { ...nodeActivities, ...createClusterActivities(log) }, close: () => pool.close() };
+  const connections = createConnections({ kubeconfigDir });
+  const kubernetesActivities = createKubernetesActivities({ connections, log, ...(now === undefined ? {} : { now }) });
+  return {
+    activities: { ...nodeActivities, ...createClusterActivities(log), ...kubernetesActivities },
+    close: () => {
+      pool.close();
+      connections.close();
+    },
+  };
 }

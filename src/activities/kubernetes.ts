@@ -1,0 +1,153 @@
+/** The activities in Kubernetes: each opens a session with one API server, calls one function of `kubernetes/` and maps the error. */
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { KubernetesAccess } from '../domain/kubernetes';
+import type { NodeStep } from '../domain/node-report';
+import { cordonNode, takeOff } from '../kubernetes/cordon';
+import type { KubernetesConnections } from '../kubernetes/connect';
+import type { DrainedSoFar } from '../kubernetes/drain';
+import { drainDeadline, drainNode } from '../kubernetes/drain';
+import { awaitHealthy } from '../kubernetes/health';
+import { findLeftovers } from '../kubernetes/leftovers';
+import { drainOutlook } from '../kubernetes/outlook';
+import type { KubeNode, KubeProgress, KubeSession, Patience } from '../kubernetes/session';
+import { createSession } from '../kubernetes/session';
+import { awaitWorkloads } from '../kubernetes/workloads';
+import { toApplicationFailure } from './errors';
+import type { HeartbeatDetails, Pulse } from './heartbeat';
+import { withHeartbeat } from './heartbeat';
+import type { KubernetesActivities } from './kubernetes-types';
+import type { ActivityLog } from './node';
+
+export interface KubernetesActivityDeps {
+  connections: KubernetesConnections;
+  log: ActivityLog;
+  /** Default: Date.now. */
+  now?: () => number;
+}
+
+/** A question for `doctor` is answered, or not, while somebody waits. */
+const LEFTOVERS_LIMIT_MS = 10_000;
+
+interface Subject {
+  step: NodeStep;
+  target: KubeNode & { access: KubernetesAccess };
+}
+
+export function createKubernetesActivities(deps: KubernetesActivityDeps): KubernetesActivities {
+  const now = deps.now ?? Date.now;
+
+  async function inKubernetes<R>(
+    { step, target }: Subject,
+    patience: Patience,
+    body: (session: KubeSession, pulse: Pulse) => Promise<R>,
+  ): Promise<R> {
+    const { attempt } = activityInfo();
+    const fields = { cluster: target.cluster, node: target.node, step };
+    return withHeartbeat(step, async (pulse) => {
+      const { signal, details, beat } = pulse;
+      const session = createSession({
+        api: deps.connections.api(target.access, signal),
+        target,
+        patience,
+        signal,
+        now,
+        observedMs: details.unreachableMs,
+        onObserved: (ms) => {
+          details.unreachableMs = ms;
+        },
+        show: (progress) => {
+          if (applyProgress(details, progress)) beat();
+        },
+      });
+      return body(session, pulse);
+    }).catch((error: unknown) => {
+      const failure = toApplicationFailure(error, attempt);
+      if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
+        deps.log.error({ ...fields, attempt, err: error }, 'unexpected error in a Kubernetes activity');
+      } else deps.log.info({ ...fields, attempt, error: failure.message }, 'Kubernetes activity ended early');
+      throw failure;
+    });
+  }
+
+  return {
+    drainOutlook: ({ target, machine, policy, unreachableTimeoutMs }) =>
+      inKubernetes({ step: 'preflight', target }, unchanged(unreachableTimeoutMs), (session) =>
+        drainOutlook(session, machine, policy),
+      ),
+
+    cordon: ({ target, machine, owner, unreachableTimeoutMs }) =>
+      inKubernetes({ step: 'drain', target }, unchanged(unreachableTimeoutMs), (session) =>
+        cordonNode(session, { machine, owner }),
+      ),
+
+    drain: ({ target, machine, policy, startedAt }) => {
+      const startedAtMs = Date.parse(startedAt);
+      return inKubernetes(
+        { step: 'drain', target },
+        until(drainDeadline(policy, startedAtMs, now())),
+        (session, { earlier, details, beat }) =>
+          drainNode(session, {
+            machine,
+            policy,
+            startedAtMs,
+            earlier: drainedSoFar(earlier),
+            remember: (soFar) => {
+              details.drained = { ...soFar };
+              beat();
+            },
+          }),
+      );
+    },
+
+    awaitHealthy: ({ target, machine, baseline, timeoutMs }) =>
+      inKubernetes({ step: 'verify', target }, until(now() + timeoutMs), (session) =>
+        awaitHealthy(session, { machine, baseline, timeoutMs }),
+      ),
+
+    uncordon: ({ target, owner }) =>
+      inKubernetes({ step: 'uncordon', target }, until(Infinity), (session) => takeOff(session, owner)),
+
+    awaitWorkloads: ({ target, workloads, timeoutMs }) =>
+      inKubernetes({ step: 'verify', target }, until(now() + timeoutMs), (session) =>
+        awaitWorkloads(session, { workloads, timeoutMs }),
+      ),
+
+    findLeftovers: ({ cluster, access }) =>
+      inKubernetes(
+        { step: 'preflight', target: { cluster, node: cluster, nodeName: '', access } },
+        unchanged(LEFTOVERS_LIMIT_MS),
+        (session) => findLeftovers(session, cluster),
+      ),
+  };
+}
+
+/** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
+function unchanged(limitMs: number): Patience {
+  return { limitMs, passing: ['away'] };
+}
+
+/** Once something was changed, credentials may be renewed in time too. */
+function until(untilMs: number): Patience {
+  return { limitMs: Infinity, untilMs, passing: ['away', 'credentials'] };
+}
+
+/** Returns whether anything is new to the people who watch. */
+function applyProgress(details: HeartbeatDetails, progress: KubeProgress): boolean {
+  const before = JSON.stringify(details);
+  if (progress.done !== undefined) details.done = progress.done;
+  if (progress.total !== undefined) details.total = progress.total;
+  if ('waitingFor' in progress) {
+    if (progress.waitingFor === undefined) delete details.waitingFor;
+    else details.waitingFor = progress.waitingFor;
+  }
+  return JSON.stringify(details) !== before;
+}
+
+/** From the details of an earlier attempt. */
+function drainedSoFar(details: unknown): DrainedSoFar | null {
+  if (typeof details !== 'object' || details === null || !('drained' in details)) return null;
+  const drained = details.drained as Partial<DrainedSoFar> | null;
+  if (typeof drained?.total !== 'number' || typeof drained.evicted !== 'number') return null;
+  return { total: drained.total, evicted: drained.evicted, workloads: drained.workloads ?? [] };
+}

@@ -1,0 +1,100 @@
+/** PodDisruptionBudgets as the eviction API applies them. */
+import type { LabelRequirement, LabelSelector } from './label-selector';
+import { matchesLabels } from './label-selector';
+import type { PodView } from './pod-filter';
+import { hasEnded } from './pod-filter';
+
+export interface BudgetView {
+  namespace: string;
+  name: string;
+  /** Null selects no pod, an empty one all of the namespace. */
+  selector: BudgetSelector | null;
+  minAvailable: number | string | null;
+  maxUnavailable: number | string | null;
+  /** Pods that are not ready may go whatever the numbers are. */
+  unhealthyAlwaysAllowed: boolean;
+  /** Null as long as the controller has not looked at this budget as it is now. */
+  status: BudgetStatus | null;
+}
+
+export interface BudgetSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+export interface BudgetStatus {
+  disruptionsAllowed: number;
+  currentHealthy: number;
+  desiredHealthy: number;
+  expectedPods: number;
+  /** Why the controller cannot compute the budget; null when it can. */
+  failure: string | null;
+}
+
+/** The budgets that the eviction of a pod has to respect; the server refuses for ever when there are two. */
+export function budgetsOf(pod: PodView, budgets: readonly BudgetView[]): BudgetView[] {
+  if (hasEnded(pod) || pod.phase === 'Pending' || pod.deletionAtMs !== null) return [];
+  return budgets.filter((budget) => budget.namespace === pod.namespace && selects(budget, pod));
+}
+
+function selects({ selector }: BudgetView, pod: PodView): boolean {
+  if (selector === null) return false;
+  const requirements: LabelRequirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    operator: 'in',
+    values: [value],
+  }));
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
+    const requirement = toRequirement(key, operator, values);
+    if (requirement === null) return false;
+    requirements.push(requirement);
+  }
+  return matchesLabels(requirements satisfies LabelSelector, pod.labels);
+}
+
+function toRequirement(key: string, operator: string, values: string[]): LabelRequirement | null {
+  switch (operator) {
+    case 'In':
+      return { key, operator: 'in', values };
+    case 'NotIn':
+      return { key, operator: 'notin', values };
+    case 'Exists':
+      return { key, operator: 'exists' };
+    case 'DoesNotExist':
+      return { key, operator: 'absent' };
+    default:
+      return null;
+  }
+}
+
+/** Whether an eviction of the pod would be granted now, as far as the budget's numbers tell. */
+export function allowsNow(budget: BudgetView, pod: PodView): boolean {
+  const { status } = budget;
+  if (!pod.ready && budget.unhealthyAlwaysAllowed) return true;
+  if (status === null) return false;
+  if (status.disruptionsAllowed > 0) return true;
+  return !pod.ready && status.currentHealthy >= status.desiredHealthy && status.desiredHealthy > 0;
+}
+
+/** Why no waiting will ever make the budget allow an eviction; null: it may. One clause. */
+export function whyNever(budget: BudgetView): string | null {
+  const { status, minAvailable, maxUnavailable } = budget;
+  if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
+  if (minAvailable === '100%') return 'its minAvailable is 100%';
+  if (status === null) return null;
+  if (status.failure !== null) return `it cannot be computed (${status.failure})`;
+  if (status.expectedPods > 0 && status.desiredHealthy >= status.expectedPods && status.disruptionsAllowed <= 0) {
+    return `it needs ${status.desiredHealthy} healthy pods and there are never more than ${status.expectedPods}`;
+  }
+  return null;
+}
+
+/** Why the budget allows nothing now. One clause. */
+export function whyNotNow({ status }: BudgetView): string {
+  if (status === null) return 'it has not been looked at by its controller yet';
+  return `${status.currentHealthy} pods are healthy and ${status.desiredHealthy} must be`;
+}
+
+export function budgetTitle({ namespace, name }: Pick<BudgetView, 'namespace' | 'name'>): string {
+  return `the budget ${name} of namespace ${namespace}`;
+}

@@ -1,0 +1,15 @@
+/** One question to an API server, as those who ask and those who send see it. */
+import type { AppsV1Api, ConfigurationOptions, CoreV1Api, PolicyV1Api } from '@kubernetes/client-node';
+
+export interface ApiClients {
+  core: CoreV1Api;
+  policy: PolicyV1Api;
+  apps: AppsV1Api;
+}
+
+/** One call with its timeout; `what` completes "could not". */
+export type Call = <T>(
+  what: string,
+  ask: (clients: ApiClients, options: ConfigurationOptions) => Promise<T>,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<T>;

@@ -1,0 +1,149 @@
+/** Connections to API servers: one per kubeconfig and context, read anew when the file changes (tokens rotate). */
+import type { Agent as HttpAgent } from 'node:http';
+import { Agent } from 'node:https';
+import type { ConfigurationOptions, KubeConfig } from '@kubernetes/client-node';
+import type { KubernetesAccess } from '../domain/kubernetes';
+import { IN_CLUSTER } from '../domain/kubernetes';
+import type { KubernetesApi } from './api';
+import { toApiError } from './api-errors';
+import type { ApiClients, Call } from './call';
+import { createApi } from './client-api';
+import { accessTitle, kubeconfigFile, loadInCluster, loadKubeconfig } from './kubeconfig';
+
+/** Long enough for a page of 500 pods from a busy server, short enough to notice one that hangs. */
+const CALL_TIMEOUT_MS = 30_000;
+
+/** Certificates that plugins renew make new ones; what has not been used for long ends by itself. */
+const MAX_AGENTS = 64;
+
+type ClientModule = typeof import('@kubernetes/client-node', { with: { 'resolution-mode': 'import' } });
+
+export interface KubernetesConnections {
+  /** Nothing is opened or read before the first call. Calls end when `signal` does. */
+  api(access: KubernetesAccess, signal: AbortSignal): KubernetesApi;
+  close(): void;
+}
+
+export interface ConnectionOptions {
+  /** Directory of the kubeconfigs that specs name. */
+  kubeconfigDir: string;
+  /** Default: 30 s. */
+  callTimeoutMs?: number;
+}
+
+interface Edition extends ApiClients {
+  fingerprint: string;
+}
+
+export function createConnections({
+  kubeconfigDir,
+  callTimeoutMs = CALL_TIMEOUT_MS,
+}: ConnectionOptions): KubernetesConnections {
+  const editions = new Map<string, Edition>();
+  const agents = new Map<string, Agent>();
+
+  async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<Edition> {
+    const isInside = access.kubeconfig === IN_CLUSTER;
+    const file = isInside ? null : kubeconfigFile(kubeconfigDir, access);
+    const fingerprint = file?.fingerprint ?? IN_CLUSTER;
+    const key = JSON.stringify([access.kubeconfig, access.context ?? null]);
+    const known = editions.get(key);
+    if (known?.fingerprint === fingerprint) return known;
+    const config: KubeConfig = new module.KubeConfig();
+    if (file === null) loadInCluster(config, access);
+    else loadKubeconfig(config, file.path, access);
+    const edition = {
+      fingerprint,
+      core: config.makeApiClient(module.CoreV1Api),
+      policy: config.makeApiClient(module.PolicyV1Api),
+      apps: config.makeApiClient(module.AppsV1Api),
+    };
+    editions.set(key, edition);
+    return edition;
+  }
+
+  function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
+    return async (what, ask, headers = {}) => {
+      cancelled.throwIfAborted();
+      const timeout = AbortSignal.timeout(callTimeoutMs);
+      const signal = AbortSignal.any([cancelled, timeout]);
+      let wasSent = false;
+      try {
+        // Takes a second and 50 MB, which workers without such clusters do without.
+        const module = await import('@kubernetes/client-node');
+        const clients = await clientsFor(access, module);
+        const options: ConfigurationOptions = {
+          middleware: [
+            {
+              pre: (request) => {
+                wasSent = true;
+                request.setSignal(signal);
+                for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
+                const agent = request.getAgent();
+                if (agent !== undefined) request.setAgent(kept(agent));
+                return new module.Observable(Promise.resolve(request));
+              },
+              post: (response) => new module.Observable(Promise.resolve(response)),
+            },
+          ],
+          middlewareMergeStrategy: 'append',
+        };
+        return await orAborted(ask(clients, options), signal);
+      } catch (error) {
+        cancelled.throwIfAborted();
+        throw toApiError(error, { what, where: accessTitle(access), wasSent });
+      }
+    };
+  }
+
+  /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
+  function kept(agent: HttpAgent): HttpAgent {
+    if (!isPlainHttps(agent)) return agent;
+    const { ca, cert, key, servername, rejectUnauthorized } = agent.options;
+    const fingerprint = JSON.stringify([ca, cert, key, servername, rejectUnauthorized].map(String));
+    const known = agents.get(fingerprint);
+    if (known !== undefined) return known;
+    const options = Object.entries({ ca, cert, key, servername, rejectUnauthorized });
+    const fresh = new Agent({
+      ...Object.fromEntries(options.filter(([, value]) => value !== undefined)),
+      keepAlive: true,
+    });
+    agents.set(fingerprint, fresh);
+    const [oldest] = agents;
+    if (agents.size > MAX_AGENTS && oldest !== undefined) {
+      agents.delete(oldest[0]);
+      oldest[1].destroy();
+    }
+    return fresh;
+  }
+
+  return {
+    api: (access, signal) => createApi(callWith(access, signal)),
+    close: () => {
+      for (const agent of agents.values()) agent.destroy();
+      agents.clear();
+      editions.clear();
+    },
+  };
+}
+
+/** Agents of proxies are of other classes. */
+function isPlainHttps(agent: HttpAgent): agent is Agent {
+  return agent.constructor.name === 'Agent' && 'protocol' in agent && agent.protocol === 'https:' && 'options' in agent;
+}
+
+/** Not every part of a call listens to its signal; a plugin for credentials may hang. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a reason of an AbortSignal is an error
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

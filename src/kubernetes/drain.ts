@@ -1,0 +1,247 @@
+/** Emptying a node: the loop around evictions, until nothing is left or the time is over. */
+import { cordonState } from '../domain/cordon';
+import { parseDuration } from '../domain/duration';
+import { OspatchError } from '../domain/errors';
+import type { DrainPolicy, DrainReport, WorkloadName } from '../domain/kubernetes';
+import { hasEnded, isLongDeleted } from '../domain/pod-filter';
+import { plainText } from '../domain/text';
+import type { LeavingPod } from './eviction-round';
+import { askBudgets, evictDue } from './eviction-round';
+import { readOwnNode } from './identity';
+import type { KubeSession, Machine } from './session';
+import type { JudgedPod } from './survey';
+import { findDeadlocks, findRefusals, judgePods } from './survey';
+import { workloadsOf } from './workloads';
+
+/** As often as kubectl looks whether a pod is gone; one list for all of them. */
+const LOOK_EVERY_MS = 1_000;
+/** Pods that end at once are seen at once. */
+const FIRST_LOOKS_MS = [100, 200, 400];
+
+/** How often the budgets are asked when they hold pods back, and the node whether it is still cordoned. */
+const ASK_BUDGETS_EVERY_MS = 2_000;
+const ASK_NODE_EVERY_MS = 5_000;
+
+/** A retry after the time is over gets so much for what is nearly done. */
+const LAST_CHANCE_MS = 60_000;
+
+/** Pods that were bound to the node in the moment of the cordon are seen in a second round; what comes later is sent on purpose. */
+const ROUNDS = 2;
+
+const MAX_BLOCKED = 20;
+const MAX_OBSTACLES = 10;
+const MAX_MESSAGE = 1_500;
+
+/** What a later attempt must know of an earlier one. */
+export interface DrainedSoFar {
+  /** Pods to evict, those that are gone included. */
+  total: number;
+  evicted: number;
+  workloads: WorkloadName[];
+}
+
+export interface DrainOptions {
+  machine: Machine;
+  policy: DrainPolicy;
+  /** When the drain began, in milliseconds: a retry does not get the whole time again. */
+  startedAtMs: number;
+  earlier: DrainedSoFar | null;
+  remember: (soFar: DrainedSoFar) => void;
+}
+
+/** Moment at which the drain is over, in milliseconds; a timeout of 0 is for ever, as kubectl's. */
+export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: number): number {
+  const timeoutMs = parseDuration(policy.timeout);
+  if (timeoutMs === 0) return Infinity;
+  return Math.max(startedAtMs + timeoutMs, nowMs + Math.min(LAST_CHANCE_MS, timeoutMs / 10));
+}
+
+/**
+ * Evicts until nothing is left, or the time is over. What the policy does not let go is told before the first eviction.
+ * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile
+ */
+export async function drainNode(session: KubeSession, options: DrainOptions): Promise<DrainReport> {
+  const { policy, earlier } = options;
+  const node = await readOwnNode(session, options.machine);
+  const untilMs = drainDeadline(policy, options.startedAtMs, session.now());
+  const soFar: DrainedSoFar = { total: 0, evicted: 0, workloads: [...(earlier?.workloads ?? [])] };
+  const guard = cordonGuard(session, cordonState(node).owner !== null || node.unschedulable);
+  const seen = new Set<string>();
+
+  for (let round = 1; ; round += 1) {
+    const judged = (await judgePods(session, policy)).filter(
+      ({ pod }) => !seen.has(pod.uid) && (round === 1 || !pod.toleratesCordon),
+    );
+    await refuseBlocked(session, policy, judged);
+    const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
+    const toEvict = pods.filter((one) => one.do === 'evict').length;
+    for (const { pod } of judged) seen.add(pod.uid);
+    if (round === 1) {
+      soFar.total = Math.max(earlier?.total ?? 0, toEvict);
+      soFar.evicted = soFar.total - toEvict;
+    } else soFar.total += toEvict;
+    soFar.workloads = await addWorkloads(session, soFar.workloads, pods);
+    options.remember(soFar);
+    session.show({ done: soFar.evicted, total: soFar.total });
+
+    const left = await emptyOf(session, policy, pods, {
+      untilMs,
+      guard,
+      onGone: () => onGone(session, options, soFar),
+    });
+    if (left.length > 0) return report('timed-out', soFar, left);
+    if (pods.length === 0 || round === ROUNDS) break;
+  }
+  await guard(true);
+  return report('drained', soFar, []);
+}
+
+function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: DrainedSoFar): void {
+  soFar.evicted += 1;
+  show({ done: soFar.evicted, total: soFar.total });
+  remember(soFar);
+}
+
+async function refuseBlocked(session: KubeSession, policy: DrainPolicy, judged: readonly JudgedPod[]): Promise<void> {
+  const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
+  const budgets = policy.disableEviction || evicted.length === 0 ? [] : await session.reach((api) => api.listBudgets());
+  const obstacles = [...findRefusals(judged), ...findDeadlocks(evicted, budgets)];
+  if (obstacles.length === 0) return;
+  const more = obstacles.length > MAX_OBSTACLES ? [`and ${obstacles.length - MAX_OBSTACLES} more reasons`] : [];
+  throw new OspatchError({
+    type: 'DrainBlocked',
+    message: plainText(
+      `${session.target.node} cannot be drained: ${[...obstacles.slice(0, MAX_OBSTACLES), ...more].join('; ')}.`,
+      MAX_MESSAGE,
+    ),
+    remedy: 'change these workloads or budgets, or allow it under kubernetes.drain of the spec',
+  });
+}
+
+function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number): LeavingPod[] {
+  if (verdict.do !== 'evict' && verdict.do !== 'wait-completed') return [];
+  // Asked again, a pod that is already going would at most get less time.
+  const isLeaving = verdict.do === 'evict' && pod.deletionAtMs !== null && policy.gracePeriod === undefined;
+  const why = isLeaving ? 'it is terminating' : 'it has not been its turn yet';
+  return [
+    {
+      pod,
+      do: verdict.do,
+      order: verdict.order,
+      state: isLeaving ? 'leaving' : 'due',
+      nextAtMs: now,
+      why: verdict.do === 'evict' ? why : 'by a rule it is left to run to its end',
+      since: new Date(now).toISOString(),
+    },
+  ];
+}
+
+async function addWorkloads(
+  session: KubeSession,
+  known: WorkloadName[],
+  pods: readonly LeavingPod[],
+): Promise<WorkloadName[]> {
+  const found = await workloadsOf(
+    session,
+    pods.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
+  );
+  const byKey = new Map([...known, ...found].map((one) => [JSON.stringify([one.namespace, one.kind, one.name]), one]));
+  return [...byKey.values()].slice(0, 50);
+}
+
+interface Emptying {
+  untilMs: number;
+  guard: (now?: boolean) => Promise<void>;
+  onGone: () => void;
+}
+
+/** Returns what is left when the time is over. */
+async function emptyOf(
+  session: KubeSession,
+  policy: DrainPolicy,
+  pods: readonly LeavingPod[],
+  { untilMs, guard, onGone: tellGone }: Emptying,
+): Promise<LeavingPod[]> {
+  const { now, show, pause, reach, target } = session;
+  const looks = [...FIRST_LOOKS_MS];
+  let left = [...pods];
+  let notBeforeMs = 0;
+  let budgetsAtMs = 0;
+  while (left.length > 0) {
+    await guard();
+    const order = Math.min(...left.map((one) => one.order));
+    const turn = left.filter((one) => one.order === order && one.do === 'evict');
+    const held = turn.filter((one) => one.state === 'held');
+    if (held.length > 0 && now() >= budgetsAtMs) {
+      askBudgets(held, await reach((api) => api.listBudgets()), now());
+      budgetsAtMs = now() + ASK_BUDGETS_EVERY_MS;
+    }
+    const due = turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now());
+    if (now() >= notBeforeMs && now() < untilMs) {
+      notBeforeMs = await evictDue(session, policy, due, untilMs);
+      // Whoever has just been refused wants to know by which budget.
+      if (due.some((one) => one.state === 'held' && !held.includes(one))) budgetsAtMs = 0;
+    }
+    show({ waitingFor: whatFor(left, order) });
+    await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));
+
+    const there = new Map((await reach((api) => api.podsOfNode(target.nodeName))).map((pod) => [pod.uid, pod]));
+    left = left.filter((one) => {
+      const pod = there.get(one.pod.uid);
+      if (pod !== undefined) one.pod = pod;
+      else if (one.do === 'evict') tellGone();
+      return pod !== undefined && !(one.do === 'wait-completed' && hasEnded(pod)) && !isLongDeleted(pod, policy, now());
+    });
+    if (now() >= untilMs) break;
+  }
+  return left;
+}
+
+/** One sentence for people: the one that has been in the way for longest, and how many more there are. */
+function whatFor(left: readonly LeavingPod[], order: number): string {
+  const turn = left.filter((one) => one.order === order);
+  const first = turn.find(({ state }) => state === 'held') ?? turn.find(({ state }) => state === 'due') ?? turn[0];
+  if (first === undefined) return 'pods to end';
+  const { pod, why, since } = first;
+  const keep =
+    first.state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
+  const more = left.length > 1 ? `, and ${left.length - 1} more` : '';
+  return plainText(`${pod.namespace}/${pod.name}: ${why}${keep}, since ${since.slice(11, 19)} UTC${more}`, 400);
+}
+
+/** A node that somebody uncordons during the drain fills up again: that is for people to settle. */
+function cordonGuard(session: KubeSession, isCordoned: boolean): (now?: boolean) => Promise<void> {
+  let askedAtMs = session.now();
+  let wasCordoned = isCordoned;
+  return async (always = false) => {
+    if (!always && session.now() < askedAtMs + ASK_NODE_EVERY_MS) return;
+    askedAtMs = session.now();
+    const node = await session.reach((api) => api.readNode(session.target.nodeName));
+    if (node === null) return;
+    if (node.unschedulable || !wasCordoned) {
+      wasCordoned = node.unschedulable;
+      return;
+    }
+    const who = node.unschedulableBy === null ? '' : ` (${plainText(node.unschedulableBy, 60)})`;
+    throw new OspatchError({
+      type: 'Policy',
+      message: `${session.target.node} was uncordoned by somebody else while it was drained${who}.`,
+      remedy: 'find out who did it and why, then patch the node again',
+    });
+  };
+}
+
+function report(
+  state: DrainReport['state'],
+  { evicted, workloads }: DrainedSoFar,
+  left: readonly LeavingPod[],
+): DrainReport {
+  return {
+    state,
+    evicted,
+    workloads,
+    blocked: left
+      .slice(0, MAX_BLOCKED)
+      .map(({ pod: { namespace, name }, why, since }) => ({ namespace, name, why, since })),
+  };
+}

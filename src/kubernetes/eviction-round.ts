@@ -1,0 +1,135 @@
+/** Asking the server to evict pods, and what its answers mean for when to ask again. */
+import type { BudgetView } from '../domain/disruption-budgets';
+import { allowsNow, budgetTitle, budgetsOf } from '../domain/disruption-budgets';
+import { parseDuration } from '../domain/duration';
+import type { DrainPolicy } from '../domain/kubernetes';
+import type { PodView } from '../domain/pod-filter';
+import { plainText } from '../domain/text';
+import type { EvictionAnswer } from './api';
+import type { KubeSession } from './session';
+
+/** As kubectl. */
+const RETRY_MS = 5_000;
+
+/** A pod that is said to be gone is looked for in the next list. */
+const GONE_RETRY_MS = 1_000;
+
+/** Enough to empty a full node in seconds, few enough not to be throttled for it. */
+const IN_FLIGHT = 25;
+
+const MAX_WHY = 250;
+
+/** A pod that has to leave the node. */
+export interface LeavingPod {
+  pod: PodView;
+  do: 'evict' | 'wait-completed';
+  order: number;
+  /** `due`: to be asked for at `nextAtMs`. `held`: so too, and a budget was the reason. `leaving`: on its way out. */
+  state: 'due' | 'held' | 'leaving';
+  nextAtMs: number;
+  /** Why it is still there, one clause. */
+  why: string;
+  /** Since when it has been so, ISO 8601. */
+  since: string;
+}
+
+/** Evicts what is due. Returns the moment before which the server wants to be asked for nothing more. */
+export async function evictDue(
+  session: KubeSession,
+  policy: DrainPolicy,
+  due: readonly LeavingPod[],
+  untilMs: number,
+): Promise<number> {
+  const options =
+    policy.gracePeriod === undefined
+      ? {}
+      : { gracePeriodSeconds: Math.round(parseDuration(policy.gracePeriod) / 1000) };
+  let busyUntilMs = 0;
+  const queue = [...due];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const one = next;
+      if (session.now() >= untilMs || session.now() < busyUntilMs) return;
+      const answer = await session.reach((api) =>
+        policy.disableEviction ? api.delete(one.pod, options) : api.evict(one.pod, options),
+      );
+      if (answer.state === 'busy') busyUntilMs = session.now() + answer.retryAfterMs;
+      const before = one.state;
+      note(one, answer, session.now());
+      if (one.state !== before) one.since = new Date(session.now()).toISOString();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, due.length) }, work));
+  return busyUntilMs;
+}
+
+/** Writes down what the server said about a pod. */
+function note(one: LeavingPod, answer: EvictionAnswer, now: number): void {
+  const { namespace } = one.pod;
+  switch (answer.state) {
+    case 'accepted':
+      one.state = 'leaving';
+      one.why = 'it is terminating';
+      return;
+    case 'gone':
+      return again(one, now + GONE_RETRY_MS, 'the server says that it is gone');
+    case 'budget':
+      one.state = 'held';
+      return again(one, now + RETRY_MS, `a budget of namespace ${namespace} allows no disruption`);
+    case 'not-observed':
+      one.state = 'held';
+      return again(one, now + answer.retryAfterMs, `its budget in namespace ${namespace} was changed just now`);
+    case 'busy':
+      return again(one, now + answer.retryAfterMs, 'the API server is busy');
+    case 'two-budgets':
+      one.state = 'held';
+      return again(
+        one,
+        now + RETRY_MS,
+        `two budgets of namespace ${namespace} select it, and a person has to leave one`,
+      );
+    case 'namespace-terminating':
+      if (one.pod.deletionAtMs !== null) one.state = 'leaving';
+      return again(one, now + RETRY_MS, `namespace ${namespace} is terminating, which takes its pods along`);
+    case 'denied':
+      return again(one, now + RETRY_MS, `the server does not allow it: ${answer.message}`);
+  }
+}
+
+function again(one: LeavingPod, atMs: number, why: string): void {
+  one.nextAtMs = atMs;
+  one.why = plainText(why, MAX_WHY);
+}
+
+/** Names the budgets that hold pods back, and makes those due whose budget allows some by now. */
+export function askBudgets(held: readonly LeavingPod[], budgets: readonly BudgetView[], now: number): void {
+  const allowed = new Map<BudgetView, number>();
+  for (const one of held) {
+    const own = budgetsOf(one.pod, budgets);
+    one.why = whyHeld(own) ?? one.why;
+    const [budget] = own;
+    if (own.length > 1) continue;
+    // No budget any more: nothing holds it back.
+    if (budget === undefined) one.nextAtMs = now;
+    else if (allowsNow(budget, one.pod)) {
+      const left = allowed.get(budget) ?? Math.max(1, budget.status?.disruptionsAllowed ?? 1);
+      if (left > 0) one.nextAtMs = now;
+      allowed.set(budget, left - 1);
+    }
+  }
+}
+
+function whyHeld(own: readonly BudgetView[]): string | null {
+  const [budget] = own;
+  if (budget === undefined) return null;
+  if (own.length > 1) {
+    const names = own.map(({ name }) => name).join(' and ');
+    return plainText(`two budgets select it (${names}), and a person has to leave only one`, MAX_WHY);
+  }
+  const { status } = budget;
+  const numbers =
+    status === null
+      ? 'its controller has not looked at it yet'
+      : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy`;
+  return plainText(`${budgetTitle(budget)} allows no disruption (${numbers})`, MAX_WHY);
+}

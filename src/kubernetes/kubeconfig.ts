@@ -1,0 +1,77 @@
+/** Finding and reading the kubeconfig that a spec names, on the worker. Its content never gets into a message. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { KubernetesAccess } from '../domain/kubernetes';
+import { IN_CLUSTER } from '../domain/kubernetes';
+import { ApiError } from './api';
+
+/** No path, no hidden file: a spec must not be able to read anything else. */
+const BARE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+/** How messages name what a cluster is reached with. */
+export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
+  if (kubeconfig === IN_CLUSTER) return 'the service account of the worker';
+  return `kubeconfig ${kubeconfig}${context === undefined ? '' : `, context ${context}`}`;
+}
+
+/**
+ * Where the kubeconfig is and which edition it is of: another fingerprint means that it has to be read again.
+ * @throws ApiError `credentials`
+ */
+export function kubeconfigFile(directory: string, access: KubernetesAccess): { path: string; fingerprint: string } {
+  if (!BARE_NAME.test(access.kubeconfig)) {
+    throw unusable(access, 'it is no bare file name', 'name a file of the worker without its directory');
+  }
+  const path = join(directory, access.kubeconfig);
+  try {
+    const { mtimeMs, size, ino } = statSync(path);
+    return { path, fingerprint: `${path} ${mtimeMs} ${size} ${ino}` };
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw unusable(
+      access,
+      isMissing ? `there is no file ${path} on the worker` : `${path} cannot be read on the worker`,
+      'put it there, readable by the worker, or set OSPATCH_KUBECONFIG_DIR to the directory that holds it',
+    );
+  }
+}
+
+/** @throws ApiError `credentials` */
+export function loadKubeconfig(config: KubeConfig, path: string, access: KubernetesAccess): void {
+  try {
+    config.loadFromFile(path);
+  } catch {
+    // The parser's own message quotes the file.
+    throw unusable(access, `${path} cannot be read as a kubeconfig`, 'check it on the worker with kubectl config view');
+  }
+  const context = access.context ?? config.getCurrentContext();
+  if (access.context === undefined && (context === '' || context === undefined)) {
+    throw unusable(access, `${path} has no current context`, 'name one with kubernetes.context');
+  }
+  const contexts = config.getContexts().map(({ name }) => name);
+  if (!contexts.includes(context)) {
+    const found = contexts.slice(0, 10).join(', ') || 'none';
+    throw unusable(access, `${path} has no context ${context} (it has ${found})`, 'name one of these');
+  }
+  config.setCurrentContext(context);
+  if (config.getCurrentCluster() === null) {
+    throw unusable(access, `context ${context} of ${path} names no cluster of that file`, 'put the file right');
+  }
+}
+
+/** @throws ApiError `credentials` */
+export function loadInCluster(config: KubeConfig, access: KubernetesAccess): void {
+  if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
+    throw unusable(
+      access,
+      'the worker does not run inside a Kubernetes cluster',
+      'name a kubeconfig in kubernetes.kubeconfig, or run the worker in the cluster with a service account',
+    );
+  }
+  config.loadFromCluster();
+}
+
+function unusable(access: KubernetesAccess, why: string, remedy: string): ApiError {
+  return new ApiError('credentials', { message: `${accessTitle(access)} cannot be used: ${why}.`, remedy });
+}
