@@ -1,0 +1,65 @@
+/** The activities of `src/activities/kubernetes.ts` against the simulated API server, through the real client. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createKubernetesActivities } from '../../src/activities/kubernetes';
+import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
+import type { CordonOwner, DrainPolicy } from '../../src/domain/kubernetes';
+import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
+import { createConnections } from '../../src/kubernetes/connect';
+import { FakeApi } from './fake-api';
+
+export const TARGET: KubernetesTarget = {
+  cluster: 'demo',
+  node: 'w-1',
+  nodeName: 'w-1',
+  access: { kubeconfig: 'config' },
+};
+export const MACHINE: MachineIdentity = { machineId: 'machine-w-1', bootId: 'boot-w-1' };
+export const OWNER: CordonOwner = { cluster: 'demo', node: 'w-1', run: 7, token: '0123456789abcdef' };
+export const CORDON = { target: TARGET, machine: MACHINE, owner: OWNER, unreachableTimeoutMs: 5_000 };
+
+export function drainInput(policy: Partial<DrainPolicy> = {}) {
+  return { ...CORDON, policy: { ...DEFAULT_DRAIN, ...policy }, startedAt: new Date().toISOString() };
+}
+
+export function outlookInput(policy: Partial<DrainPolicy> = {}) {
+  return { target: TARGET, machine: MACHINE, policy: { ...DEFAULT_DRAIN, ...policy }, unreachableTimeoutMs: 2_000 };
+}
+
+export interface Harness {
+  api: FakeApi;
+  activities: KubernetesActivities;
+  environment: MockActivityEnvironment;
+  heartbeats: { waitingFor?: string; done?: number; total?: number }[];
+  /** Runs one activity as a worker would. */
+  run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
+  /** The environment of a later attempt, which gets the last heartbeat of the one before. */
+  retry(): MockActivityEnvironment;
+  stop(): Promise<void>;
+}
+
+export async function setUp(options: { callTimeoutMs?: number } = {}): Promise<Harness> {
+  const api = await new FakeApi().start();
+  const connections = createConnections({ kubeconfigDir: api.directory, ...options });
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const activities = createKubernetesActivities({ connections, log });
+  const heartbeats: Harness['heartbeats'] = [];
+  const environmentFor = (info: object) => {
+    const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
+    environment.on('heartbeat', (details: Harness['heartbeats'][number]) => heartbeats.push({ ...details }));
+    return environment;
+  };
+  const environment = environmentFor({ attempt: 1 });
+  return {
+    api,
+    activities,
+    environment,
+    heartbeats,
+    run: (activity, ...args) => environment.run(activity, ...args),
+    retry: () => environmentFor({ attempt: 2, heartbeatDetails: heartbeats.at(-1) }),
+    stop: async () => {
+      connections.close();
+      await api.stop();
+    },
+  };
+}
