@@ -24,6 +24,8 @@ export interface KubernetesActivityDeps {
   log: ActivityLog;
   /** Default: Date.now. */
   now?: () => number;
+  /** How long a node must stay healthy; default 5 s. */
+  settledMs?: number;
 }
 
 /** A question for `doctor` is answered, or not, while somebody waits. */
@@ -102,7 +104,12 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
 
     awaitHealthy: ({ target, machine, baseline, timeoutMs }) =>
       inKubernetes({ step: 'verify', target }, until(now() + timeoutMs), (session) =>
-        awaitHealthy(session, { machine, baseline, timeoutMs }),
+        awaitHealthy(session, {
+          machine,
+          baseline,
+          timeoutMs,
+          ...(deps.settledMs === undefined ? {} : { settledMs: deps.settledMs }),
+        }),
       ),
 
     uncordon: ({ target, owner }) =>

@@ -21,7 +21,8 @@ const DISTRUST = /CERT|SIGNATURE|SELF_SIGNED|ERR_TLS|ERR_SSL|ERR_OSSL/;
 
 /** The status of an answer of the server; null when what was thrown is none. */
 export function apiStatus(error: unknown): ApiStatus | null {
-  if (!isRecord(error) || typeof error['code'] !== 'number') return null;
+  // Errors of the platform have numbers for codes too; only answers have a body.
+  if (!isRecord(error) || typeof error['code'] !== 'number' || !('body' in error)) return null;
   const body = bodyOf(error['body']);
   const details = isRecord(body['details']) ? body['details'] : {};
   const causes: unknown[] = Array.isArray(details['causes']) ? details['causes'] : [];

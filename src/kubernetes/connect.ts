@@ -65,12 +65,12 @@ export function createConnections({
   function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
     return async (what, ask, headers = {}) => {
       cancelled.throwIfAborted();
+      // Takes a second and 50 MB, which workers without such clusters do without.
+      const module = await import('@kubernetes/client-node');
       const timeout = AbortSignal.timeout(callTimeoutMs);
       const signal = AbortSignal.any([cancelled, timeout]);
       let wasSent = false;
       try {
-        // Takes a second and 50 MB, which workers without such clusters do without.
-        const module = await import('@kubernetes/client-node');
         const clients = await clientsFor(access, module);
         const options: ConfigurationOptions = {
           middleware: [

@@ -25,10 +25,18 @@ export async function readBaselineOf({ reach }: KubeSession, node: NodeView): Pr
   return { ready: isReady(node), pressure: pressureOf(node), daemonsetsNotReady: daemonSetsNotReady(pods) };
 }
 
+export interface HealthOptions {
+  machine: Machine;
+  baseline: KubernetesBaseline;
+  timeoutMs: number;
+  /** Default 5 s. */
+  settledMs?: number;
+}
+
 /** @throws OspatchError `Unhealthy` with what is missing, `WrongNode` when the Node object has become another machine's */
 export async function awaitHealthy(
   session: KubeSession,
-  { machine, baseline, timeoutMs }: { machine: Machine; baseline: KubernetesBaseline; timeoutMs: number },
+  { machine, baseline, timeoutMs, settledMs = SETTLED_MS }: HealthOptions,
 ): Promise<void> {
   const { target, now, show, pause } = session;
   const until = now() + timeoutMs;
@@ -37,7 +45,7 @@ export async function awaitHealthy(
     const missing = await whatIsMissing(session, machine, baseline);
     if (missing === null) {
       healthySince ??= now();
-      if (now() - healthySince >= SETTLED_MS) return;
+      if (now() - healthySince >= settledMs) return;
     } else {
       healthySince = null;
       if (now() >= until) {
@@ -49,7 +57,7 @@ export async function awaitHealthy(
       }
     }
     show({ waitingFor: missing ?? undefined });
-    await pause(LOOK_EVERY_MS);
+    await pause(missing === null ? Math.min(LOOK_EVERY_MS, settledMs) : LOOK_EVERY_MS);
   }
 }
 

@@ -1,0 +1,150 @@
+import { CORDON_ANNOTATION } from '../../src/domain/kubernetes';
+import type { Harness } from './harness';
+import { TARGET, outlookInput, setUp } from './harness';
+
+let kube: Harness;
+
+beforeEach(async () => {
+  kube = await setUp({ callTimeoutMs: 700 });
+  kube.api.node('w-1');
+});
+afterEach(() => kube.stop());
+
+const outlook = (...args: Parameters<typeof outlookInput>) =>
+  kube.run(kube.activities.drainOutlook, outlookInput(...args));
+
+describe('src/kubernetes/outlook (simulated)', () => {
+  it('tells what would be evicted, what stays and what would be waited for, and changes nothing', async () => {
+    kube.api.daemonSets.push({ namespace: 'kube-system', name: 'proxy', image: 'proxy', replicas: 1 });
+    kube.api.daemonSetPod('kube-system', 'proxy');
+    kube.api.pod('shop', 'web-1');
+    kube.api.pod('shop', 'web-2', { nodeName: 'w-2', ready: false });
+    kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 1 });
+    kube.api.pod('jobs', 'going', { endsAfterMs: null, deletionTimestamp: '2026-01-01T00:00:00Z' });
+    expect(await outlook()).toEqual({
+      nodeName: 'w-1',
+      cordonedBy: 'nobody',
+      owner: null,
+      evict: 2,
+      pods: [
+        { namespace: 'shop', name: 'web-1' },
+        { namespace: 'jobs', name: 'going' },
+      ],
+      stay: { 'managed by a DaemonSet': 1 },
+      obstacles: [],
+      waits: [
+        'It would wait for the budget web of namespace shop, which allows no eviction now (1 pods are healthy and 1 must be): shop/web-1.',
+        'It would wait for pods that are terminating: jobs/going.',
+      ],
+    });
+    expect(kube.api.countCalls(/^(?!GET)/)).toBe(0);
+  });
+
+  it.each([
+    [{ maxUnavailable: 0 }, 'its maxUnavailable is 0'],
+    [{ maxUnavailable: '0%' }, 'its maxUnavailable is 0'],
+    [{ minAvailable: '100%' }, 'its minAvailable is 100%'],
+    [{ minAvailable: 2 }, 'it needs 2 healthy pods and there are never more than 2'],
+    [
+      { maxUnavailable: 1, failure: 'found no controllers for pod "web-1"' },
+      'it cannot be computed (found no controllers',
+    ],
+  ])(
+    'finds the budget %j that can never allow an eviction, unless evictions are not asked for',
+    async (budget, why) => {
+      kube.api.pod('shop', 'web-1');
+      kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
+      kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, ...budget });
+      const { obstacles } = await outlook();
+      expect(obstacles).toHaveLength(1);
+      expect(obstacles[0]).toContain(`The budget web of namespace shop can never allow an eviction, ${why}`);
+      expect((await outlook({ disableEviction: true })).obstacles).toEqual([]);
+    },
+  );
+
+  it('knows that budgets do not count for pods that have ended, are pending, or may go unready', async () => {
+    kube.api.pod('shop', 'ended', { phase: 'Succeeded', ready: false });
+    kube.api.pod('shop', 'pending', { phase: 'Pending', ready: false });
+    kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
+    kube.api.pod('other', 'unready', { ready: false });
+    kube.api.budgets.push({
+      namespace: 'other',
+      name: 'always',
+      labels: { app: 'other' },
+      maxUnavailable: 0,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    });
+    expect(await outlook()).toMatchObject({ evict: 3, obstacles: [], waits: [] });
+  });
+
+  it('says who has the node cordoned', async () => {
+    const node = kube.api.node('w-1', { unschedulable: true, manager: 'kubectl' });
+    expect(await outlook()).toMatchObject({ cordonedBy: 'others', owner: null, obstacles: [] });
+    node.manager = 'ospatch';
+    node.annotations = { [CORDON_ANNOTATION]: 'demo/w-1/3/ffffffffffffffff' };
+    expect(await outlook()).toMatchObject({ cordonedBy: 'ospatch', owner: { run: 3 } });
+    node.annotations = { [CORDON_ANNOTATION]: 'prod/db-1/3/ffffffffffffffff' };
+    const { cordonedBy, obstacles } = await outlook();
+    expect(cordonedBy).toBe('others');
+    expect(obstacles[0]).toContain('cluster prod');
+  });
+
+  it.each([
+    ['kured by name', 'daemonSets', { namespace: 'kube-system', name: 'kured', image: 'mirror/x', replicas: 3 }],
+    [
+      'kured by image',
+      'daemonSets',
+      { namespace: 'ops', name: 'reboots', image: 'ghcr.io/kubereboot/kured:1.17', replicas: 3 },
+    ],
+    [
+      'system-upgrade-controller',
+      'deployments',
+      { namespace: 'system-upgrade', name: 'suc', image: 'rancher/system-upgrade-controller:v0.14', replicas: 1 },
+    ],
+  ] as const)('refuses a cluster with %s, but not when it is scaled to nothing', async (_, kind, controller) => {
+    kube.api[kind].push({ ...controller });
+    await expect(outlook()).rejects.toMatchObject({
+      type: 'Policy',
+      message: expect.stringContaining(`${controller.namespace}/${controller.name}`) as string,
+    });
+    kube.api[kind][0] = { ...controller, replicas: 0 };
+    expect(await outlook()).toMatchObject({ obstacles: [] });
+  });
+
+  it('reads more pods than one page holds', async () => {
+    for (let number = 0; number < 1_100; number += 1) kube.api.pod('shop', `web-${number}`);
+    const { evict, pods } = await outlook();
+    expect([evict, pods.length, kube.api.countCalls(/GET \/api\/v1\/pods\?/)]).toEqual([1_100, 100, 3]);
+  });
+
+  it('gives up a server that hangs after the time it was given, counting only what was observed', async () => {
+    kube.api.intercept = () => 'hang';
+    const begun = Date.now();
+    await expect(outlook()).rejects.toMatchObject({
+      type: 'KubernetesApi',
+      message: expect.stringMatching(
+        /^w-1: could not read node w-1: the API server of kubeconfig config did not answer in time; tried for \d s\.$/,
+      ) as string,
+    });
+    expect(Date.now() - begun).toBeGreaterThan(1_900);
+    expect(kube.heartbeats.some(({ waitingFor }) => waitingFor?.includes('did not answer in time'))).toBe(true);
+  });
+
+  it('says at once, and without any of it, that the credentials or the file are not good', async () => {
+    const fails = async (access: typeof TARGET.access) => {
+      const input = { ...outlookInput(), target: { ...TARGET, access } };
+      const error: unknown = await kube.run(kube.activities.drainOutlook, input).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ type: 'KubernetesApi', nonRetryable: true });
+      expect(JSON.stringify(error)).not.toContain('stale-token');
+      return (error as Error).message;
+    };
+    expect(await fails({ kubeconfig: 'missing' })).toContain('there is no file');
+    expect(await fails({ kubeconfig: '../config' })).toContain('no bare file name');
+    expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
+    expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');
+    kube.api.writeKubeconfig('stale-token');
+    expect(await fails({ kubeconfig: 'config', context: 'lab' })).toBe(
+      'could not read node w-1: the API server does not accept the credentials of kubeconfig config, context lab (401).',
+    );
+  });
+});
