@@ -26,6 +26,8 @@ export interface KubernetesActivityDeps {
   now?: () => number;
   /** How long a node must stay healthy; default 5 s. */
   settledMs?: number;
+  /** How long a server may forbid what it allows; default 20 s. */
+  forbiddenGraceMs?: number;
 }
 
 /** A question for `doctor` is answered, or not, while somebody waits. */
@@ -54,6 +56,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         patience,
         signal,
         now,
+        ...(deps.forbiddenGraceMs === undefined ? {} : { forbiddenGraceMs: deps.forbiddenGraceMs }),
         observedMs: details.unreachableMs,
         onObserved: (ms) => {
           details.unreachableMs = ms;
@@ -134,9 +137,9 @@ function unchanged(limitMs: number): Patience {
   return { limitMs, passing: ['away'] };
 }
 
-/** Once something was changed, credentials may be renewed in time too. */
+/** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
 function until(untilMs: number): Patience {
-  return { limitMs: Infinity, untilMs, passing: ['away', 'credentials'] };
+  return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
 }
 
 /** Returns whether anything is new to the people who watch. */

@@ -76,13 +76,14 @@ export function allowsNow(budget: BudgetView, pod: PodView): boolean {
   return !pod.ready && status.currentHealthy >= status.desiredHealthy && status.desiredHealthy > 0;
 }
 
-/** Why no waiting will ever make the budget allow an eviction; null: it may. One clause. */
-export function whyNever(budget: BudgetView): string | null {
+/** Why no waiting will ever make the budget allow the eviction of the pod; null: it may. One clause. */
+export function whyNever(budget: BudgetView, pod: PodView): string | null {
   const { status, minAvailable, maxUnavailable } = budget;
   if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
   if (minAvailable === '100%') return 'its minAvailable is 100%';
   if (status === null) return null;
   if (status.failure !== null) return `it cannot be computed (${status.failure})`;
+  if (status.expectedPods === 0 && pod.controller === null) return 'it cannot count pods without a controller';
   if (status.expectedPods > 0 && status.desiredHealthy >= status.expectedPods && status.disruptionsAllowed <= 0) {
     return `it needs ${status.desiredHealthy} healthy pods and there are never more than ${status.expectedPods}`;
   }

@@ -130,6 +130,8 @@ function whyHeld(own: readonly BudgetView[]): string | null {
   const numbers =
     status === null
       ? 'its controller has not looked at it yet'
-      : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy`;
+      : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy${
+          status.currentHealthy > status.desiredHealthy ? ', and the last evictions are still being counted' : ''
+        }`;
   return plainText(`${budgetTitle(budget)} allows no disruption (${numbers})`, MAX_WHY);
 }

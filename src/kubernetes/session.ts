@@ -1,4 +1,5 @@
 /** What a step in Kubernetes works with: the API, the patience to wait for it, and the eyes of those who watch. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/errors';
 import type { ApiErrorKind, KubernetesApi } from './api';
@@ -8,6 +9,12 @@ const FIRST_PAUSE_MS = 500;
 
 /** Keeps the pause short enough that a server is found soon after it is back. */
 const MAX_PAUSE_MS = 8_000;
+
+/** An API server that has just started knows nobody's rights for a moment. */
+const FORBIDDEN_GRACE_MS = 20_000;
+
+/** More questions at once than this would be a mistake. */
+const MAX_AT_ONCE = 64;
 
 /** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
 const MAX_ATTEMPT_MS = 120_000;
@@ -48,7 +55,7 @@ export interface Patience {
   limitMs: number;
   /** Moment at which it is given up, in milliseconds; default never. */
   untilMs?: number;
-  /** What may pass by itself. Credentials do when somebody renews them. */
+  /** What may pass by itself. Credentials do when somebody renews them; rights that are missing are waited for briefly. */
   passing: readonly ApiErrorKind[];
 }
 
@@ -62,11 +69,15 @@ export interface SessionOptions {
   /** What earlier attempts of the same activity have observed. */
   observedMs?: number;
   onObserved?: (observedMs: number) => void;
+  /** How long it may be forbidden what is allowed; default 20 s. */
+  forbiddenGraceMs?: number;
 }
 
 export function createSession(options: SessionOptions): KubeSession {
-  const { api, target, patience, signal, now, show } = options;
+  const { api, target, patience, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS } = options;
   let observed = options.observedMs ?? 0;
+  let wasAway = false;
+  setMaxListeners(MAX_AT_ONCE, signal);
   const pause = async (ms: number): Promise<void> => {
     await sleep(Math.max(0, ms), undefined, { signal });
   };
@@ -75,8 +86,15 @@ export function createSession(options: SessionOptions): KubeSession {
     options.onObserved?.(Math.round(ms));
   };
 
+  /** Whether a later answer to the same question may be another one. */
+  function mayPass({ kind }: ApiError, forbiddenMs: number): boolean {
+    if (kind !== 'forbidden') return patience.passing.includes(kind);
+    return (wasAway || patience.passing.includes(kind)) && forbiddenMs < forbiddenGraceMs;
+  }
+
   async function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
     let isWaiting = false;
+    let forbiddenSince: number | null = null;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
       signal.throwIfAborted();
       const started = now();
@@ -87,7 +105,11 @@ export function createSession(options: SessionOptions): KubeSession {
         return value;
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof ApiError) || !patience.passing.includes(error.kind)) throw error;
+        if (!(error instanceof ApiError)) throw error;
+        if (error.kind === 'forbidden') forbiddenSince ??= now();
+        else forbiddenSince = null;
+        if (!mayPass(error, forbiddenSince === null ? 0 : now() - forbiddenSince)) throw error;
+        wasAway ||= error.kind === 'away';
         observe(observed + Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
         const left = Math.min(patience.limitMs - observed, (patience.untilMs ?? Infinity) - now());
         if (left <= 0) throw givenUp(target, error, observed);

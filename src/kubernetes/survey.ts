@@ -63,7 +63,7 @@ function whyStuck(pod: PodView, own: readonly BudgetView[]): string[] {
   return own
     .filter((budget) => !allowsNow(budget, pod))
     .flatMap((budget) => {
-      const why = whyNever(budget);
+      const why = whyNever(budget, pod);
       return why === null ? [] : [`${budgetTitle(budget)} can never allow an eviction, ${why}`];
     });
 }
@@ -80,7 +80,7 @@ export function findWaits(judged: readonly JudgedPod[], budgets: readonly Budget
     if (pod.deletionAtMs !== null) add('pods that are terminating', pod);
     const own = budgetsOf(pod, budgets);
     const [budget] = own;
-    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod) || whyNever(budget) !== null) continue;
+    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod) || whyNever(budget, pod) !== null) continue;
     add(`${budgetTitle(budget)}, which allows no eviction now (${whyNotNow(budget)})`, pod);
   }
   return [...waits].map(([why, pods]) => `${why}: ${namesOf(pods)}`);

@@ -5,6 +5,7 @@ import { createConnections } from '../../src/kubernetes/connect';
 import { createSession } from '../../src/kubernetes/session';
 import { waitFor as waitForCondition } from '../support/wait-for';
 import type { FakeNode } from './fake-api';
+import { failure } from './fake-api';
 import type { Harness } from './harness';
 import { CORDON, MACHINE, OWNER, TARGET, setUp } from './harness';
 
@@ -229,7 +230,7 @@ describe('src/kubernetes/cordon (simulated)', () => {
     expect(await uncordon()).toBe(true);
   });
 
-  it('ends at once when the right to change nodes is missing', async () => {
+  it('ends when the right to change nodes stays missing', async () => {
     await cordon();
     kube.api.intercept = (method) =>
       method === 'PATCH'
@@ -248,6 +249,16 @@ describe('src/kubernetes/cordon (simulated)', () => {
       type: 'KubernetesApi',
       message: expect.stringContaining('cannot patch resource "nodes"') as string,
     });
+  });
+
+  it('waits for a server that has just started to learn who may do what', async () => {
+    await cordon();
+    let refusals = 0;
+    kube.api.intercept = (method) =>
+      method === 'PATCH' && (refusals += 1) < 2
+        ? failure(403, 'Forbidden', 'nodes "w-1" is forbidden: User "x" cannot patch resource "nodes"')
+        : undefined;
+    expect(await uncordon()).toBe(true);
   });
 
   it('finds what ospatch has left on the nodes of a cluster', async () => {

@@ -42,7 +42,7 @@ export async function setUp(options: { callTimeoutMs?: number } = {}): Promise<H
   const api = await new FakeApi().start();
   const connections = createConnections({ kubeconfigDir: api.directory, ...options });
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const activities = createKubernetesActivities({ connections, log, settledMs: 500 });
+  const activities = createKubernetesActivities({ connections, log, settledMs: 500, forbiddenGraceMs: 1_000 });
   const heartbeats: Harness['heartbeats'] = [];
   const environmentFor = (info: object) => {
     const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });

@@ -62,6 +62,20 @@ describe('src/kubernetes/outlook (simulated)', () => {
     },
   );
 
+  it('finds the budget that cannot count the pods it selects, because they have no controller', async () => {
+    kube.api.pod('shop', 'bare', { owner: null });
+    kube.api.budgets.push({
+      namespace: 'shop',
+      name: 'web',
+      labels: { app: 'shop' },
+      maxUnavailable: 1,
+      expectedPods: 0,
+    });
+    expect((await outlook({ force: true })).obstacles).toEqual([
+      'The budget web of namespace shop can never allow an eviction, it cannot count pods without a controller: shop/bare.',
+    ]);
+  });
+
   it('knows that budgets do not count for pods that have ended, are pending, or may go unready', async () => {
     kube.api.pod('shop', 'ended', { phase: 'Succeeded', ready: false });
     kube.api.pod('shop', 'pending', { phase: 'Pending', ready: false });
