@@ -3,9 +3,10 @@
 #   deps         node_modules
 #   build        lib/ (needs deps)
 #   linters      shellcheck
-#   temporal     the Temporal development server        (these three need build;
+#   temporal     the Temporal development server        (these four need build;
 #   test-server  the test server that skips time         all of them are kept in
 #   lab          the images of the node lab (root)       the cache directory)
+#   kubernetes   a Kubernetes control plane
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,7 +52,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters) "setup_$part" ;;
-    temporal | test-server | lab) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

@@ -35,6 +35,15 @@ say "lint and types"
 scripts/lint.sh "$results/lint.txt"
 suite unit
 
+# The suites that follow wait most of the time, so most of the compiling costs nothing. In a group of its own, so that
+# Ctrl-C takes it along.
+say "building the Kubernetes control plane in the background, if it is not there"
+set -m
+nice -n 19 scripts/setup.sh kubernetes >"$results/kubernetes-build.txt" 2>&1 </dev/null &
+kubernetes_build=$!
+set +m
+trap 'kill -- "-$kubernetes_build" 2>/dev/null' EXIT
+
 say "preparing what the other suites need"
 scripts/setup.sh temporal test-server
 # One at a time: each starts a Java server, which the SDK gives 5 s.
@@ -54,6 +63,16 @@ else
   skip node "needs root"
   skip e2e "needs root"
   skip faults "needs root"
+fi
+
+say "waiting for the Kubernetes control plane"
+if wait "$kubernetes_build"; then
+  suite kubernetes --maxWorkers 2
+elif command -v go >/dev/null; then
+  cat "$results/kubernetes-build.txt"
+  echo "failed to build the Kubernetes control plane" >>"$results/checks.txt"
+else
+  skip kubernetes "needs Go, which builds the control plane"
 fi
 
 say "all suites are through"

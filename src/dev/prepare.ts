@@ -1,5 +1,6 @@
-/** Gets the parts of the local stack ready, side by side. Usage: prepare.js [temporal] [test-server] [lab] */
+/** Gets the parts of the local stack ready, side by side. Usage: prepare.js [temporal] [test-server] [lab] [kubernetes] */
 import type { Log } from './host';
+import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from './temporal-binary';
 import { findTestServer } from './test-server';
@@ -14,6 +15,7 @@ const TEST_NODES = [
 const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   temporal: findTemporal,
   'test-server': findTestServer,
+  kubernetes: findControlPlaneProgram,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
 };
 

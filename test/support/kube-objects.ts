@@ -1,0 +1,259 @@
+/** Nodes and workloads of the test control plane. Each shows what the test is about and leaves the rest to defaults. */
+import type { V1Node, V1Pod, V1PodSpec } from '@kubernetes/client-node';
+
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import type { KubeObject } from '../../src/dev/kube/kube-api';
+import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, TERMINATES_IN } from '../../src/dev/kube/stages';
+import { waitFor } from './wait-for';
+
+export { COMPLETES_AFTER, NEVER_READY, TERMINATES_IN };
+
+type Labels = Record<string, string>;
+
+export interface PodOptions {
+  namespace?: string;
+  labels?: Labels;
+  /** The words of `src/dev/kube/stages.ts`: how the pod behaves. */
+  annotations?: Record<string, string>;
+  /** The pod is put there without the scheduler. */
+  node?: string;
+  /** It has an emptyDir volume. */
+  emptyDir?: boolean;
+  spec?: Partial<V1PodSpec>;
+}
+
+export interface WorkloadOptions extends PodOptions {
+  replicas?: number;
+}
+
+const IMAGE = 'pause';
+
+/** Adds a node and waits until it is ready and takes pods. */
+export async function addNode(
+  plane: ControlPlane,
+  name: string,
+  options: { machineId?: string; bootId?: string; labels?: Labels } = {},
+): Promise<void> {
+  await plane.api.create({
+    kind: 'Node',
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...options.labels } },
+  });
+  const nodeInfo = {
+    ...{ architecture: 'amd64', operatingSystem: 'linux', osImage: 'Debian GNU/Linux 12', systemUUID: name },
+    ...{ kernelVersion: '6.1.0', kubeletVersion: 'v1.34.4', kubeProxyVersion: '', containerRuntimeVersion: 'fake://1' },
+    ...{ machineID: options.machineId ?? `machine-of-${name}`, bootID: options.bootId ?? `first-boot-of-${name}` },
+  };
+  const room = { cpu: '1000', memory: '1Ti', pods: '1000' };
+  const addresses = [{ type: 'Hostname', address: name }];
+  await patchNodeStatus(plane, name, { nodeInfo, capacity: room, allocatable: room, addresses });
+  await waitForNode(plane, name, (node) => isReady(node.status?.conditions) && (node.spec?.taints ?? []).length === 0);
+}
+
+/** The kubelet of the node falls silent: it is not ready until {@link bootNode}. */
+export async function stopNode(plane: ControlPlane, name: string): Promise<void> {
+  await plane.api.patch({ kind: 'Node', name }, { metadata: { annotations: { [NODE_DOWN]: 'true' } } });
+  const now = new Date().toISOString();
+  const condition = { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: '', lastTransitionTime: now };
+  await patchNodeStatus(plane, name, { conditions: [condition] });
+}
+
+/** The node comes back under another boot id. */
+export async function bootNode(plane: ControlPlane, name: string, bootId: string): Promise<void> {
+  await patchNodeStatus(plane, name, { nodeInfo: { bootID: bootId } });
+  await plane.api.patch({ kind: 'Node', name }, { metadata: { annotations: { [NODE_DOWN]: null } } });
+}
+
+export function patchNodeStatus(plane: ControlPlane, name: string, status: unknown): Promise<unknown> {
+  return plane.api.patch({ kind: 'Node', name }, { status }, 'status');
+}
+
+export async function waitForNode(plane: ControlPlane, name: string, is: (node: V1Node) => boolean): Promise<V1Node> {
+  return waitFor(
+    async () => {
+      const node = await plane.api.get<V1Node>({ kind: 'Node', name });
+      return is(node) && node;
+    },
+    { what: `the awaited state of node ${name}` },
+  );
+}
+
+/** Creates a namespace. */
+export async function addNamespace(plane: ControlPlane, name: string): Promise<void> {
+  await plane.api.create({ kind: 'Namespace', metadata: { name } });
+}
+
+/** A pod that nothing owns. Answers when it runs. */
+export async function addPod(plane: ControlPlane, name: string, options: PodOptions = {}): Promise<V1Pod> {
+  const { namespace = 'default' } = options;
+  await plane.api.create({ kind: 'Pod', metadata: { name, namespace, ...marks(options) }, spec: podSpec(options) });
+  return waitForPod(plane, namespace, name, (pod) => pod.status?.phase !== 'Pending');
+}
+
+/** A Deployment, whose pods have the label `app: <name>`. Answers when they are all ready. */
+export function addDeployment(plane: ControlPlane, name: string, options: WorkloadOptions = {}): Promise<V1Pod[]> {
+  return addWorkload(plane, 'Deployment', name, options, { replicas: options.replicas ?? 1 });
+}
+
+export function addStatefulSet(plane: ControlPlane, name: string, options: WorkloadOptions = {}): Promise<V1Pod[]> {
+  const spec = { replicas: options.replicas ?? 1, serviceName: name, podManagementPolicy: 'Parallel' };
+  return addWorkload(plane, 'StatefulSet', name, options, spec);
+}
+
+/** A DaemonSet; answers when it has a pod on each node that takes one. */
+export function addDaemonSet(plane: ControlPlane, name: string, options: PodOptions = {}): Promise<V1Pod[]> {
+  return addWorkload(plane, 'DaemonSet', name, options, {});
+}
+
+/** A Job whose pod runs until it is told otherwise, by {@link COMPLETES_AFTER}. */
+export async function addJob(plane: ControlPlane, name: string, options: WorkloadOptions = {}): Promise<V1Pod[]> {
+  const { namespace = 'default', replicas = 1 } = options;
+  const labels = { app: name, ...options.labels };
+  const whole = { ...options, labels, spec: { restartPolicy: 'Never', ...options.spec } };
+  const template = { metadata: marks(whole), spec: podSpec(whole) };
+  const spec = { completions: replicas, parallelism: replicas, template };
+  await plane.api.create({ kind: 'Job', metadata: { name, namespace }, spec } as KubeObject);
+  return waitForPods(
+    plane,
+    namespace,
+    name,
+    (pods) => pods.filter((pod) => pod.status?.phase !== 'Pending').length === replicas,
+  );
+}
+
+/** A budget over the pods with `app: <app>`. */
+export async function addBudget(
+  plane: ControlPlane,
+  name: string,
+  app: string,
+  limit: { minAvailable?: number | string; maxUnavailable?: number | string },
+  namespace = 'default',
+): Promise<void> {
+  const spec = { selector: { matchLabels: { app } }, ...limit };
+  await plane.api.create({ kind: 'PodDisruptionBudget', metadata: { name, namespace }, spec } as KubeObject);
+  await waitFor(
+    async () => {
+      const budget = await plane.api.get<{ status?: { observedGeneration?: number } }>({
+        ...{ kind: 'PodDisruptionBudget', name, namespace },
+      });
+      return budget.status?.observedGeneration === 1;
+    },
+    { what: `the controller's first look at budget ${name}` },
+  );
+}
+
+/** The mirror of a static pod, as a kubelet makes it. With `component`, one of the control plane, e.g. `etcd`. */
+export async function addMirrorPod(
+  plane: ControlPlane,
+  name: string,
+  node: string,
+  component?: string,
+): Promise<V1Pod> {
+  const owner = await plane.api.get<V1Node>({ kind: 'Node', name: node });
+  const fromFile = { 'kubernetes.io/config.mirror': 'f00', 'kubernetes.io/config.hash': 'f00' };
+  await plane.api.create({
+    kind: 'Pod',
+    metadata: {
+      name: `${name}-${node}`,
+      namespace: 'kube-system',
+      annotations: { ...fromFile, 'kubernetes.io/config.source': 'file' },
+      labels: component === undefined ? {} : { component, tier: 'control-plane' },
+      ownerReferences: [
+        { apiVersion: 'v1', kind: 'Node', name: node, uid: owner.metadata?.uid ?? '', controller: true },
+      ],
+    },
+    spec: podSpec({ node, spec: { tolerations: [{ operator: 'Exists' }], hostNetwork: true } }),
+  } as KubeObject);
+  return waitForPod(plane, 'kube-system', `${name}-${node}`, (pod) => isReady(pod.status?.conditions));
+}
+
+/** Makes a running pod ready or not, which no kubelet takes back. */
+export async function setPodReady(plane: ControlPlane, namespace: string, name: string, ready: boolean): Promise<void> {
+  const condition = { type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: new Date().toISOString() };
+  await plane.api.patch({ kind: 'Pod', namespace, name }, { status: { conditions: [condition] } }, 'status');
+}
+
+/** Names of the pods on a node, without those of `kube-system`, sorted. */
+export async function podsOn(plane: ControlPlane, node: string): Promise<string[]> {
+  const pods = await plane.api.list<V1Pod>({ kind: 'Pod' }, `fieldSelector=spec.nodeName%3D${node}`);
+  return pods
+    .filter((pod) => pod.metadata?.namespace !== 'kube-system')
+    .map((pod) => pod.metadata?.name ?? '')
+    .sort();
+}
+
+export function isReady(conditions: { type: string; status: string }[] | undefined): boolean {
+  return (conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
+}
+
+export async function waitForPod(
+  plane: ControlPlane,
+  namespace: string,
+  name: string,
+  is: (pod: V1Pod) => boolean,
+): Promise<V1Pod> {
+  return waitFor(
+    async () => {
+      const pod = await plane.api.find<V1Pod>({ kind: 'Pod', namespace, name });
+      return pod !== undefined && is(pod) && pod;
+    },
+    { what: `the awaited state of pod ${namespace}/${name}` },
+  );
+}
+
+/** Pods with `app: <app>`, as soon as `are` is true of them. */
+export async function waitForPods(
+  plane: ControlPlane,
+  namespace: string,
+  app: string,
+  are: (pods: V1Pod[]) => boolean,
+): Promise<V1Pod[]> {
+  return waitFor(
+    async () => {
+      const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, `labelSelector=app%3D${app}`);
+      return are(pods) && pods;
+    },
+    { what: `the awaited state of the pods of ${namespace}/${app}`, timeoutMs: 60_000 },
+  );
+}
+
+async function addWorkload(
+  plane: ControlPlane,
+  kind: string,
+  name: string,
+  options: WorkloadOptions,
+  own: Record<string, unknown>,
+): Promise<V1Pod[]> {
+  const { namespace = 'default' } = options;
+  const whole = { ...options, labels: { app: name, ...options.labels } };
+  const template = { metadata: marks(whole), spec: podSpec(whole) };
+  const spec = { selector: { matchLabels: { app: name } }, template, ...own };
+  await plane.api.create({ kind, metadata: { name, namespace }, spec } as KubeObject);
+  const ready = options.annotations?.[NEVER_READY] === undefined;
+  const wanted = async () => {
+    const { status } = await plane.api.get<{ status?: Record<string, number> }>({ kind, namespace, name });
+    return kind === 'DaemonSet' ? status?.['desiredNumberScheduled'] : (options.replicas ?? 1);
+  };
+  return waitFor(
+    async () => {
+      const count = await wanted();
+      const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, `labelSelector=app%3D${name}`);
+      const there = pods.filter((pod) => (ready ? isReady(pod.status?.conditions) : pod.status?.phase === 'Running'));
+      return count !== undefined && count > 0 && there.length === count && there;
+    },
+    { what: `the pods of ${kind} ${namespace}/${name}`, timeoutMs: 60_000 },
+  );
+}
+
+function marks({ labels, annotations }: PodOptions) {
+  return { ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };
+}
+
+function podSpec({ node, emptyDir, spec }: PodOptions): V1PodSpec {
+  return {
+    containers: [{ name: 'main', image: IMAGE }],
+    terminationGracePeriodSeconds: 30,
+    ...(node === undefined ? {} : { nodeName: node }),
+    ...(emptyDir === true ? { volumes: [{ name: 'scratch', emptyDir: {} }] } : {}),
+    ...spec,
+  };
+}
