@@ -21,6 +21,8 @@ func kwok() int {
 	}
 	command := cmd.NewCommand(ctx)
 	command.PersistentFlags().AddFlagSet(flags)
+	// The other parts have declared a flag of this name that does not go with what it would do.
+	command.Version = ""
 	if err := command.ExecuteContext(ctx); err != nil {
 		logger.Error("Execute exit", err)
 		return 1
