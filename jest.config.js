@@ -35,7 +35,12 @@ module.exports = {
       testMatch: ['<rootDir>/test/**/*.node.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e|faults)/'],
     },
-    { ...slow, displayName: 'kubernetes', testMatch: ['<rootDir>/test/kubernetes/**/*.kube.test.ts'] },
+    {
+      ...shared,
+      setupFilesAfterEnv: ['<rootDir>/test/support/kube-suite.ts'],
+      displayName: 'kubernetes',
+      testMatch: ['<rootDir>/test/kubernetes/**/*.kube.test.ts'],
+    },
     { ...slow, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },
   ],

@@ -68,7 +68,13 @@ export class KubeApi {
   /** Throws {@link KubeApiError} for an answer that is no success, and what the network said without an answer. */
   call<T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> {
     const { server, token } = this.options;
-    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': contentType };
+    const text = body === undefined ? '' : JSON.stringify(body);
+    // Node.js does not tell the length of a DELETE's body by itself, and the server takes the rest for a next request.
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      'Content-Type': contentType,
+      'Content-Length': Buffer.byteLength(text),
+    };
     return new Promise((resolve, reject) => {
       const call = request(
         `${server}${path}`,
@@ -78,16 +84,16 @@ export class KubeApi {
           answer.on('data', (chunk: Buffer) => chunks.push(chunk));
           answer.on('error', reject);
           answer.on('end', () => {
-            const text = Buffer.concat(chunks).toString();
+            const answered = Buffer.concat(chunks).toString();
             const code = answer.statusCode ?? 0;
-            if (code >= 300) return reject(new KubeApiError(code, text, `${method} ${path}`));
-            resolve((text.startsWith('{') ? JSON.parse(text) : text) as T);
+            if (code >= 300) return reject(new KubeApiError(code, answered, `${method} ${path}`));
+            resolve((answered.startsWith('{') ? JSON.parse(answered) : answered) as T);
           });
         },
       );
       call.on('timeout', () => call.destroy(new Error(`${method} ${path} was not answered in ${TIMEOUT_MS} ms`)));
       call.on('error', reject);
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+      call.end(text);
     });
   }
 
