@@ -1,0 +1,100 @@
+/** A node of a real control plane with its own pool and namespace, and the activities that work on it. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+
+import { createKubernetesActivities } from '../../src/activities/kubernetes';
+import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
+import type { ControlPlane, ControlPlaneOptions } from '../../src/dev/kube/control-plane';
+import { startControlPlane } from '../../src/dev/kube/control-plane';
+import type {
+  CordonOwner,
+  DrainOutlook,
+  DrainPolicy,
+  DrainReport,
+  KubernetesBaseline,
+} from '../../src/domain/kubernetes';
+import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
+import { createConnections } from '../../src/kubernetes/connect';
+import type { PodOptions, WorkloadOptions } from '../support/kube-objects';
+import { addNamespace, addNode } from '../support/kube-objects';
+
+const UNREACHABLE_MS = 30_000;
+
+/** What a test sees of a running activity. */
+export interface Watched {
+  waitingFor?: string;
+  done?: number;
+  total?: number;
+}
+
+export interface Scene {
+  /** Name of the node, of its namespace and of its pool. */
+  name: string;
+  target: KubernetesTarget;
+  machine: MachineIdentity;
+  owner: CordonOwner;
+  activities: KubernetesActivities;
+  heartbeats: Watched[];
+  /** What all workloads of the scene have in common: its namespace, and nodes of its pool only. */
+  here<T extends PodOptions | WorkloadOptions>(options: T): T;
+  /** A second node of the pool, to which pods can move. */
+  addSpareNode(): Promise<string>;
+  /** Runs one activity as a worker would. */
+  run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
+  outlook(policy?: Partial<DrainPolicy>): Promise<DrainOutlook>;
+  cordon(): Promise<KubernetesBaseline>;
+  drain(policy?: Partial<DrainPolicy>): Promise<DrainReport>;
+  uncordon(): Promise<boolean>;
+}
+
+export interface Stage {
+  plane: ControlPlane;
+  /** A scene whose worker has the kubeconfig of this name. */
+  scene(name: string, kubeconfig?: keyof ControlPlane['kubeconfigs']): Promise<Scene>;
+  stop(): Promise<void>;
+}
+
+export async function startStage(options: ControlPlaneOptions = {}): Promise<Stage> {
+  const plane = await startControlPlane(options);
+  const connections = createConnections({ kubeconfigDir: plane.kubeconfigDir });
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const activities = createKubernetesActivities({ connections, log, settledMs: 500 });
+
+  return {
+    plane,
+    async scene(name, kubeconfig = 'ospatch') {
+      const heartbeats: Watched[] = [];
+      const environment = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') });
+      environment.on('heartbeat', (details: Watched) => heartbeats.push({ ...details }));
+      await addNamespace(plane, name);
+      await addNode(plane, name, { labels: { pool: name } });
+
+      const target = { cluster: 'prod', node: name, nodeName: name, access: { kubeconfig } };
+      const machine = { machineId: `machine-of-${name}`, bootId: `first-boot-of-${name}` };
+      const owner = { cluster: 'prod', node: name, run: 7, token: '0123456789abcdef' };
+      const common = { target, machine, unreachableTimeoutMs: UNREACHABLE_MS };
+      const run: Scene['run'] = (activity, ...args) => environment.run(activity, ...args);
+      const whole = (policy: Partial<DrainPolicy> = {}) => ({ ...DEFAULT_DRAIN, timeout: '60s', ...policy });
+      return {
+        ...{ name, target, machine, owner, activities, heartbeats, run },
+        here: (wanted) => ({ ...wanted, namespace: name, spec: { nodeSelector: { pool: name }, ...wanted.spec } }),
+        async addSpareNode() {
+          const spare = `${name}-spare`;
+          await addNode(plane, spare, { labels: { pool: name } });
+          return spare;
+        },
+        outlook: (policy) => run(activities.drainOutlook, { ...common, policy: whole(policy) }),
+        cordon: () => run(activities.cordon, { ...common, owner }),
+        drain: (policy) => {
+          const startedAt = new Date().toISOString();
+          return run(activities.drain, { ...common, owner, policy: whole(policy), startedAt });
+        },
+        uncordon: () => run(activities.uncordon, { target, owner }),
+      };
+    },
+    async stop() {
+      connections.close();
+      await plane.stop();
+    },
+  };
+}
