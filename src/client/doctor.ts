@@ -73,7 +73,8 @@ export class Doctor {
 
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
     if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
-    const { withoutDrain, rebootIfRequired, packages } = spec.patching;
+    const { rebootIfRequired, packages } = spec.patching;
+    const withoutDrain = spec.patching.withoutDrain || spec.kubernetes !== undefined;
     const cluster = spec.name;
     const { nodes, failures } = await examineNodes(this.calls, {
       cluster,

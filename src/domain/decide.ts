@@ -177,7 +177,7 @@ function startRun(
 }
 
 function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
-  const { patching } = spec;
+  const { patching, kubernetes, taskQueue } = spec;
   const configured = parseDuration(patching.unreachableTimeout);
   return {
     rebootIfRequired: patching.rebootIfRequired,
@@ -189,6 +189,8 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
     ...(patching.packages === undefined ? {} : { packages: patching.packages }),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
   };
 }
 

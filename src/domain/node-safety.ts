@@ -13,7 +13,8 @@ export interface Hindrances {
   disk: ErrorInfo | null;
 }
 
-export function findHindrances(node: string, facts: NodeFacts, withoutDrain: boolean): Hindrances {
+/** `drained`: the policy allows to patch a Kubernetes node, because it is drained or its workloads may be interrupted. */
+export function findHindrances(node: string, facts: NodeFacts, drained: boolean): Hindrances {
   const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
   const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
     ([, free]) => free < MIN_FREE_MIB,
@@ -28,12 +29,13 @@ export function findHindrances(node: string, facts: NodeFacts, withoutDrain: boo
             remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
           },
     kubernetes:
-      kubernetesAgents.length === 0 || withoutDrain
+      kubernetesAgents.length === 0 || drained
         ? null
         : {
             type: 'Policy',
             message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
-            remedy: 'set `patching.withoutDrain: true` if its workloads may be interrupted',
+            remedy:
+              'say in `kubernetes` how the cluster is reached, so that its nodes are drained, or set `patching.withoutDrain: true` if its workloads may be interrupted',
           },
     disk:
       small === undefined

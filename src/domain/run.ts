@@ -1,6 +1,7 @@
 import { ERROR_TYPES } from './errors';
 import type { NodeError, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { NODE_OUTCOMES, toNodeError } from './node-status';
+import type { KubernetesPolicy } from './kubernetes';
 import type { PackagePolicy } from './package-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
 import { MAX_NODES } from './spec';
@@ -27,6 +28,10 @@ export interface RunPolicy {
   unreachableTimeoutMs: number;
   /** Runs of versions before this field do not have it; they take the defaults. */
   packages?: PackagePolicy;
+  /** How nodes are drained. Absent: they are not. */
+  kubernetes?: KubernetesPolicy;
+  /** Task queue of the workers that reach the nodes; a node may have its own. Absent: that of the workflows. */
+  taskQueue?: string;
 }
 
 /** Where a run goes on that was put down. */

@@ -12,6 +12,7 @@ import {
   ROLLOUT_ORDERS,
   SSH_TRANSPORTS,
 } from './spec';
+import { kubernetesSchema } from './spec-kubernetes';
 import { scheduleSchema } from './spec-schedule-schema';
 import * as field from './spec-fields';
 
@@ -93,6 +94,10 @@ const node = z.strictObject(
       .record(field.labelKey, field.labelValue, { error: 'a mapping of label keys to text' })
       .optional()
       .describe('Labels of the node, as in Kubernetes.'),
+    kubernetesName: field.nodeName.optional().describe('Name of the node in Kubernetes. Default: the name.'),
+    taskQueue: field.taskQueue
+      .optional()
+      .describe('Task queue of the workers that reach this node. Default: that of the cluster.'),
     ssh: z
       .strictObject(sshFields, { error: 'a mapping with user, port, identity, helper, transport and jump' })
       .optional()
@@ -201,7 +206,9 @@ const patching = z.strictObject(
     withoutDrain: field
       .flag()
       .default(false)
-      .describe('Patch nodes with an active kubelet, k3s or rke2 although nothing drains them.'),
+      .describe(
+        'Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. Not together with kubernetes, which drains them.',
+      ),
     packages: packages.prefault({}).describe('Which pending packages are patched.'),
   },
   { error: 'a mapping with patchOnBoot, rebootIfRequired, timeZone, schedule, rollout and packages' },
@@ -217,6 +224,16 @@ export const selfManagedSchema = z.strictObject(
       .default('self-managed')
       .describe('Nodes that ospatch patches over SSH.'),
     patching: patching.prefault({}).describe('What is patched when, and how.'),
+    kubernetes: kubernetesSchema
+      .optional()
+      .describe(
+        'The nodes are those of this Kubernetes cluster, and each is drained before it is patched. Default: no draining.',
+      ),
+    taskQueue: field.taskQueue
+      .optional()
+      .describe(
+        'Task queue of the workers that reach the nodes, for a network of their own: ospatch worker --task-queue NAME. Default: the one of all workers.',
+      ),
     ssh: ssh.optional().describe('How every node is reached; each node may differ in its own ssh.'),
     nodes: z
       .array(node, { error: nodesError })

@@ -100,7 +100,43 @@ export const hostKey = z
   .string({ error: HOST_KEY_FORM })
   .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORM });
 
+export const kubeconfig = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/,
+  "in-cluster, or the bare name of a file in the worker's kubeconfig directory (no path, no leading dot)",
+);
+
+export const kubeContext = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.:/@+=-]{0,252}$/,
+  'the name of a context: at most 253 letters, digits and . _ : / @ + = -',
+);
+
+export const namespace = text(
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+  'the name of a namespace: at most 63 lower-case letters, digits and hyphens',
+);
+
+const selectorForm = 'a label selector as in kubectl -l, e.g. app=web,tier!=cache or "env in (dev, test)"';
+export const labelSelector = z
+  .string({ error: selectorForm })
+  .max(1_000, { error: selectorForm, abort: true })
+  .refine(isLabelSelector, { error: selectorForm });
+
+export const taskQueue = text(
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
+  'the name of a task queue: at most 100 letters, digits, dots, hyphens and underscores, e.g. site-b',
+);
+
 export const packageGlob = text(
   EXCLUDE_PATTERN,
   `a package name of at most ${MAX_EXCLUDE_CHARS} letters, digits and . _ + : -, in which * and ? stand for any characters, e.g. nginx*`,
 );
+
+const LABEL = '[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?';
+const KEY = `([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?${LABEL}`;
+const REQUIREMENTS = [`!?${KEY}`, `${KEY} *(=|==|!=) *(${LABEL})?`, `${KEY} +(in|notin) *\\([^()]*\\)`].map(
+  (form) => new RegExp(`^ *(${form}) *$`),
+);
+
+function isLabelSelector(text: string): boolean {
+  return text.split(/,(?![^()]*\))/).every((part) => REQUIREMENTS.some((form) => form.test(part)));
+}

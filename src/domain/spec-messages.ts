@@ -1,6 +1,7 @@
 /** Turns zod's issues into sentences for the author of the spec. */
 import { z } from 'zod';
-import { PRESETS } from './spec';
+import { notPatchableReason } from './messages';
+import { CLUSTER_TYPES, PRESETS } from './spec';
 import type { SpecIssue, SpecPath } from './spec-issues';
 import { printable, show, valueAt } from './spec-issues';
 import { SCHEDULE_KINDS, scheduleKinds } from './spec-schedule-schema';
@@ -11,7 +12,7 @@ type ZodIssue = z.core.$ZodIssue;
 const SCHEDULE_FORM = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
 
 // What a cluster that ospatch does not patch cannot have.
-const PATCHING_KEYS = ['patching', 'nodes', 'ssh'];
+const PATCHING_KEYS = ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue'];
 
 /**
  * The issues zod found in `value`, one per mistake, in the order of the document. `schema` is the one that found them;
@@ -98,9 +99,11 @@ function didYouMean(word: string | null): string {
 }
 
 function unknownKey(key: string, allowed: readonly string[], document: unknown): string {
-  const type = document === undefined ? undefined : valueAt(document, ['type']);
-  if (PATCHING_KEYS.includes(key) && typeof type === 'string' && !allowed.includes('nodes')) {
-    return `a cluster of type ${type} is only listed, ospatch does not patch its nodes; allowed: ${allowed.join(', ')}; remove ${key} or set type: self-managed`;
+  const found = document === undefined ? undefined : valueAt(document, ['type']);
+  const type = CLUSTER_TYPES.find((one) => one === found);
+  const reason = type === undefined || allowed.includes('nodes') ? null : notPatchableReason(type);
+  if (reason !== null && PATCHING_KEYS.includes(key)) {
+    return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key} or set type: self-managed`;
   }
   return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
 }

@@ -11,6 +11,7 @@ import type {
   SshHop,
 } from './spec';
 import type { NotPatchableDocument, SelfManagedDocument } from './spec-document';
+import { normaliseKubernetes } from './spec-kubernetes';
 import { parseTrustEntry } from './spec-host-keys';
 
 type PatchingDocument = SelfManagedDocument['patching'];
@@ -21,9 +22,12 @@ type SshDocument = NonNullable<SelfManagedDocument['ssh']>;
 export const DEFAULT_SSH = { port: 22, identity: 'agent', helper: 'auto' } as const;
 
 export function normaliseSelfManaged(document: SelfManagedDocument): SelfManagedSpec {
+  const { kubernetes, taskQueue } = document;
   return {
     ...headerOf(document),
     type: document.type,
+    ...(kubernetes === undefined ? {} : { kubernetes: normaliseKubernetes(kubernetes) }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
     patching: normalisePatching(document.patching),
     nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
   } satisfies ClusterSpec;
@@ -72,13 +76,15 @@ function normaliseSchedule(document: ScheduleDocument): Schedule {
 }
 
 function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {
-  const { labels, zone } = node;
+  const { labels, zone, kubernetesName, taskQueue } = node;
   return {
     name: node.name,
     host: node.host ?? node.name,
     role: node.role,
     ...(zone === undefined ? {} : { zone }),
     ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(kubernetesName === undefined || kubernetesName === node.name ? {} : { kubernetesName }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
     ssh: normaliseSsh(node.ssh ?? {}, cluster ?? {}),
     hostKeys: uniqueHostKeys(node.hostKeys ?? []),
   };

@@ -2,13 +2,14 @@
  * Rules that join several fields of a document. They read the document as it was written, whatever else is wrong with
  * it, so that all mistakes are reported at once.
  */
+import { kubernetesIssues } from './spec-kubernetes';
 import { DEFAULT_SSH } from './spec-normalise';
 import type { SpecIssue, SpecPath } from './spec-issues';
 import { show, valueAt } from './spec-issues';
 import { canonicalHost, HOST_FORM, isHost } from './spec-hosts';
 
 export function ruleIssues(document: unknown): SpecIssue[] {
-  return [...nodeIssues(document), ...userIssues(document), ...leapDayIssues(document)];
+  return [...nodeIssues(document), ...userIssues(document), ...leapDayIssues(document), ...kubernetesIssues(document)];
 }
 
 function nodeIssues(document: unknown): SpecIssue[] {

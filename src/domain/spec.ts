@@ -5,6 +5,7 @@
  * difference from what a user may write: `ssh` is resolved onto every node, and the entries of the `knownHosts` file
  * that belong to a node stand in its `hostKeys`.
  */
+import type { KubernetesPolicy } from './kubernetes';
 import type { PackagePolicy } from './package-policy';
 
 export const API_VERSION = 'ospatch/v1';
@@ -112,6 +113,10 @@ export interface NodeSpec {
   role: NodeRole;
   zone?: string;
   labels?: Record<string, string>;
+  /** Its name in Kubernetes. Absent: the name. */
+  kubernetesName?: string;
+  /** Task queue of the workers that reach the node. Absent: that of the cluster. */
+  taskQueue?: string;
   ssh: SshAccess;
   /**
    * Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host, or with `@cert-authority` or
@@ -129,6 +134,10 @@ interface SpecHeader {
 
 export interface SelfManagedSpec extends SpecHeader {
   type: 'self-managed';
+  /** Absent: nodes are not drained. */
+  kubernetes?: KubernetesPolicy;
+  /** Task queue of the workers that reach the nodes. Absent: that of the workflows. */
+  taskQueue?: string;
   patching: Patching;
   nodes: NodeSpec[];
 }

@@ -85,7 +85,7 @@ describe('domain/spec-schema', () => {
       [
         'a misspelt key',
         { nmae: 'x' },
-        ['nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, ssh, nodes'],
+        ['nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, kubernetes, taskQueue, ssh, nodes'],
       ],
       [
         'a misspelt type',
@@ -220,7 +220,7 @@ describe('domain/spec-schema', () => {
 
     it.each(['patching', 'nodes', 'ssh'])('refuses %s and says why', (key) => {
       expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'aks', [key]: {} })).toEqual([
-        `${key}: a cluster of type aks is only listed, ospatch does not patch its nodes; allowed: apiVersion, name, description, type; remove ${key} or set type: self-managed`,
+        `${key}: OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead; allowed: apiVersion, name, description, type; remove ${key} or set type: self-managed`,
       ]);
     });
   });
