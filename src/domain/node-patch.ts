@@ -1,4 +1,5 @@
 import type { ErrorInfo } from './errors';
+import type { DrainRecord } from './node-drain';
 import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './node-status';
@@ -36,6 +37,8 @@ export interface NodePatchResult {
   /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
   steps: StepRecord[];
+  /** Absent: the node was not to be drained. */
+  drain?: DrainRecord;
   /** The power-cycle hook was run; `error` says why in vain. */
   powerCycle?: { at: string; error: string | null };
   error: ErrorInfo | null;
@@ -125,6 +128,8 @@ export function findDamage(node: string, before: NodeFacts, after: NodeFacts): E
 export interface WorkDone {
   packagesChanged: number;
   reboots: number;
+  /** Default 0. */
+  podsEvicted?: number;
   /** Without proof that it happened. */
   rebootAsked: boolean;
   /** A package transaction was begun and its end was never reported. */
@@ -137,14 +142,19 @@ export function tellWhatWasDone(message: string, done: WorkDone): string {
   return `${plainText(message.replace(/\.$/, ''), MAX_ERROR_MESSAGE - clause.length - 3)}; ${clause}.`;
 }
 
-function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen }: WorkDone): string {
+function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen, podsEvicted = 0 }: WorkDone): string {
   if (transactionOpen) return 'what the package transaction has changed is not known yet';
   const parts: string[] = [];
+  if (podsEvicted > 0) parts.push(podsEvicted === 1 ? '1 pod was evicted' : `${podsEvicted} pods were evicted`);
   if (packagesChanged > 0)
     parts.push(packagesChanged === 1 ? '1 package was changed' : `${packagesChanged} packages were changed`);
   if (reboots > 0) parts.push(`it was rebooted ${reboots === 1 ? 'once' : `${reboots} times`}`);
   if (rebootAsked) parts.push('a reboot was asked for');
-  return parts.join(' and ') || 'nothing was changed';
+  return listed(parts) || 'nothing was changed';
+}
+
+function listed(parts: readonly string[]): string {
+  return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
 /** The part of a node patch that the cluster keeps. */

@@ -91,8 +91,21 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
       ? []
       : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
     ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
+    ...renderDrain(result),
     ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
   ].join('\n');
+}
+
+function renderDrain({ drain }: NodePatchResult): string[] {
+  if (drain === undefined) return [];
+  const pods = `${drain.evicted} pod${drain.evicted === 1 ? '' : 's'} evicted`;
+  const cordoned = drain.cordonedBefore === 'others' ? ', cordoned by others before and left so' : '';
+  const left = drain.blocked.map(({ namespace, name, why }) => `- ${text(`${namespace}/${name}: ${why}`)}`);
+  return [
+    '',
+    `**Drain:** ${drain.state ?? 'not ended'}, ${pods}${cordoned}`,
+    ...(left.length === 0 ? [] : ['', ...left]),
+  ];
 }
 
 function nodeTable(nodes: readonly NodeStatus[]): string[] {

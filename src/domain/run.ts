@@ -75,6 +75,8 @@ export interface NodeInWork {
   state: 'patching' | 'waiting';
   startedAt: string;
   workflowRunId: string | null;
+  /** Task queue of the workers that reach the node. Absent: that of the workflows. */
+  taskQueue?: string;
 }
 
 /** A node that a run has begun to change and cannot reach; it counts against the failure budget until it is back. */

@@ -1,7 +1,9 @@
 /** All activity proxies, grouped by how a failure is met. The one place for their timeouts. */
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { ClusterActivities } from '../activities/cluster-types';
+import type { KubernetesActivities } from '../activities/kubernetes-types';
 import type { NodeActivities } from '../activities/types';
+import { taskQueueOf } from '../domain/sites';
 
 /** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
 const HEARTBEAT_TIMEOUT = '30 seconds';
@@ -31,6 +33,17 @@ export const transaction = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry,
+});
+
+/**
+ * What a Kubernetes API server is asked. A cancelled one has ended before anything comes after it: a cordon that is put
+ * on later than it is taken off would stay.
+ */
+export const inCluster = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
 /** What must not happen twice, however it ends. */
@@ -75,3 +88,22 @@ export const local = proxyLocalActivities<ClusterActivities>({
   startToCloseTimeout: '10 seconds',
   retry: { maximumAttempts: 3 },
 });
+
+/** For looks at a node: a site whose workers have not taken one up by then has none, as far as anybody can wait. */
+export const SITE_ANSWERS_WITHIN = '20 seconds';
+
+/** What every activity that reaches a node is started with. */
+export interface Options {
+  summary: string;
+  taskQueue?: string;
+}
+
+/** `cluster` is whatever names the task queue of nodes that name none: the policy of a run, or a spec. */
+export function optionsFor(
+  node: { name: string; taskQueue?: string },
+  cluster: { taskQueue?: string },
+  what: string,
+): Options {
+  const taskQueue = taskQueueOf(node, cluster);
+  return { summary: `${node.name}: ${what}`, ...(taskQueue === undefined ? {} : { taskQueue }) };
+}

@@ -35,11 +35,13 @@ import type { NodeError, NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
 import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved } from '../domain/run';
+import { taskQueueOf } from '../domain/sites';
+import type { NodeTarget } from '../domain/spec';
 import { toStatus } from '../domain/status';
-import { glance, local } from './activity-options';
+import { SITE_ANSWERS_WITHIN, glance, local } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
-import { toErrorInfo } from './failures';
+import { isNotTakenUp, toErrorInfo } from './failures';
 import { tightenSignal } from './messages';
 import { rollout } from './rollout';
 import { ShopWindow } from './shop-window';
@@ -339,17 +341,17 @@ class ClusterWork {
     const runsBefore = state.nextRun;
     this.rechecking = true;
     void (async () => {
+      const withoutWorker = new Set<string | undefined>();
       for (const name of names) {
         const spec = isPatchable(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
         // A run knows the node better than this look does.
         if (spec === undefined || state.nextRun !== runsBefore) continue;
-        await this.glanceAt(runsBefore, {
-          cluster: state.spec.name,
-          name,
-          host: spec.host,
-          ssh: spec.ssh,
-          hostKeys: spec.hostKeys,
-        });
+        const taskQueue = taskQueueOf(spec, isPatchable(state.spec) ? state.spec : {});
+        // One node of a site without a worker is enough to wait for.
+        if (withoutWorker.has(taskQueue)) continue;
+        const { host, ssh, hostKeys } = spec;
+        const target = { cluster: state.spec.name, name, host, ssh, hostKeys };
+        if ((await this.glanceAt(runsBefore, target, taskQueue)) === 'no-worker') withoutWorker.add(taskQueue);
       }
     })().finally(() => {
       state.recheckedAt = new Date(Date.now()).toISOString();
@@ -358,17 +360,20 @@ class ClusterWork {
     });
   }
 
-  private async glanceAt(runsBefore: number, target: Parameters<typeof glance.readFacts>[0]['target']): Promise<void> {
+  private async glanceAt(runsBefore: number, target: NodeTarget, taskQueue?: string): Promise<'ended' | 'no-worker'> {
+    const atSite = taskQueue === undefined ? {} : { taskQueue, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
     try {
       const facts = await glance.readFacts.executeWithOptions(
-        { summary: `${target.name}: does it still wait for a reboot?` },
+        { summary: `${target.name}: does it still wait for a reboot?`, ...atSite },
         [{ target, unreachableTimeoutMs: RECHECK_UNREACHABLE_MS }],
       );
-      if (this.state.nextRun !== runsBefore) return;
+      if (this.state.nextRun !== runsBefore) return 'ended';
       readNode(this.state, target.name, facts, new Date(Date.now()).toISOString());
-    } catch {
+    } catch (failure) {
       // A node that cannot be reached now is looked at again the next time; nothing was asked of it.
+      if (isNotTakenUp(failure)) return 'no-worker';
     }
+    return 'ended';
   }
 
   private publish(): void {

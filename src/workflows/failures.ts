@@ -25,6 +25,20 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
 }
 
+/** Whether an activity was given up because its time was over. */
+export function isTimeout(failure: unknown): boolean {
+  return failure instanceof ActivityFailure && failure.cause instanceof TimeoutFailure;
+}
+
+/** Whether no worker has taken the activity up in time. */
+export function isNotTakenUp(failure: unknown): boolean {
+  return (
+    failure instanceof ActivityFailure &&
+    failure.cause instanceof TimeoutFailure &&
+    failure.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
+
 function fromApplicationFailure(failure: ApplicationFailure): ErrorInfo {
   const info: unknown = failure.details?.[0];
   if (isErrorInfo(info)) return info;

@@ -90,8 +90,16 @@ export class NodeRecord {
     return false;
   }
 
+  /** Left as it is, by the policy of the cluster. */
+  skip(error: ErrorInfo): false {
+    this.result.outcome = 'skipped';
+    this.result.error = error;
+    return false;
+  }
+
   endCancelled(): void {
-    const rebooting = this.result.steps.at(-1)?.step === 'reboot';
+    const step = this.result.steps.at(-1)?.step;
+    const rebooting = step === 'reboot';
     const changed = this.result.changes.length > 0;
     this.result.outcome = rebooting ? 'failed' : 'cancelled';
     this.result.error = {
@@ -100,7 +108,9 @@ export class NodeRecord {
         ? `the run was cancelled while ${this.input.node.name} was rebooting; its return was not waited for.`
         : changed
           ? `the run was cancelled before all packages of ${this.input.node.name} were changed.`
-          : `the run was cancelled before ${this.input.node.name} was changed.`,
+          : step === 'drain'
+            ? `the run was cancelled while ${this.input.node.name} was being drained; none of its packages was changed.`
+            : `the run was cancelled before ${this.input.node.name} was changed.`,
       ...(rebooting ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
     };
   }
@@ -120,12 +130,13 @@ export class NodeRecord {
 
   /** Only after everything has ended is it known. A cancellation says so itself. */
   private tellWhatWasDone(): void {
-    const { error, changes, reboots, steps } = this.result;
+    const { error, changes, reboots, steps, drain } = this.result;
     if (error === null || error.type === 'Cancelled') return;
     const rebootSteps = steps.filter(({ step }) => step === 'reboot').length;
     const message = tellWhatWasDone(error.message, {
       packagesChanged: changes.length,
       reboots,
+      podsEvicted: drain?.evicted ?? 0,
       rebootAsked: rebootSteps > reboots,
       transactionOpen: this.transactionOpen,
     });

@@ -4,7 +4,8 @@ import type { Watch } from '../activities/types';
 import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
-import { once, transaction, waiting } from './activity-options';
+import type { Options } from './activity-options';
+import { once, optionsFor, transaction, waiting } from './activity-options';
 import { toErrorInfo } from './failures';
 import type { NodeRecord } from './node-record';
 import { timestamp } from './node-record';
@@ -34,12 +35,13 @@ export class NodeSteps {
   async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
     const { policy } = this.input;
     const { facts, plan, repaired } = await this.record.step('preflight', () =>
-      waiting.preflight.executeWithOptions({ summary: this.summary('preflight') }, [
+      waiting.preflight.executeWithOptions(this.options('preflight'), [
         {
           target: this.target,
           ...this.job(),
           ...this.packagePolicy(),
-          withoutDrain: policy.withoutDrain,
+          // A node that is drained may be patched whatever runs on it.
+          withoutDrain: policy.withoutDrain || policy.kubernetes !== undefined,
           // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
           unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
         },
@@ -88,7 +90,7 @@ export class NodeSteps {
       const after = await this.record.step('reboot', () =>
         outlast(
           [...notices].toSorted((a, b) => a - b),
-          (watch) => waiting.reboot.executeWithOptions({ summary: this.summary('reboot') }, [{ ...input, ...watch }]),
+          (watch) => waiting.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
           (outOfReach) => this.missAfterReboot(outOfReach),
         ),
       );
@@ -108,7 +110,7 @@ export class NodeSteps {
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
     this.record.result.powerCycle = { at: timestamp(), error: null };
     try {
-      await once.powerCycle.executeWithOptions({ summary: this.summary(`power-cycle by ${powerCycle.hook}`) }, [
+      await once.powerCycle.executeWithOptions(this.options(`power-cycle by ${powerCycle.hook}`), [
         { target: this.target, hook: powerCycle.hook },
       ]);
     } catch (failure) {
@@ -122,9 +124,7 @@ export class NodeSteps {
   /** Waits long for the node, but not when the run is cancelled: then one short look must do. */
   async verify(): Promise<NodeFacts> {
     const look = (unreachableTimeoutMs: number): Promise<NodeFacts> =>
-      waiting.readFacts.executeWithOptions({ summary: this.summary('verify') }, [
-        { target: this.target, unreachableTimeoutMs },
-      ]);
+      waiting.readFacts.executeWithOptions(this.options('verify'), [{ target: this.target, unreachableTimeoutMs }]);
     return this.record.step('verify', async () => {
       try {
         if (!this.cancelled) return await look(LOST_TIMEOUT_MS);
@@ -139,9 +139,9 @@ export class NodeSteps {
   private follow(
     step: 'apply' | 'repair',
     what: string,
-    attempt: (options: { summary: string }, watch: Watch) => Promise<PhaseOutcome<ApplyReport> | OutOfReach>,
+    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<ApplyReport> | OutOfReach>,
   ): Promise<PhaseOutcome<ApplyReport>> {
-    const options = { summary: this.summary(what) };
+    const options = this.options(what);
     return this.record.step(step, () =>
       outlast(
         [NOTICE_AFTER_MS],
@@ -164,8 +164,8 @@ export class NodeSteps {
     return packages === undefined ? {} : { packages };
   }
 
-  private summary(what: string): string {
-    return `${this.input.node.name}: ${what}`;
+  private options(what: string): Options {
+    return optionsFor(this.input.node, this.input.policy, what);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * One node in one run: preflight, apply, reboot if required and allowed, verify.
+ * One node in one run: preflight, drain, apply, reboot if required and allowed, verify, uncordon.
  *
  * Owns the node for as long as it runs; its id is the lock. Ends with a full record and fails only when it is
  * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
@@ -14,6 +14,7 @@ import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { toErrorInfo } from './failures';
 import { forbidRebootsSignal, nodePatchQuery } from './messages';
+import { NodeDrain } from './node-drain';
 import { NodeRecord } from './node-record';
 import { NodeSteps } from './node-steps';
 
@@ -37,10 +38,14 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
 class NodePatch {
   readonly record: NodeRecord;
   private readonly steps: NodeSteps;
+  /** Null: nodes of this cluster are not drained. */
+  private readonly kubernetes: NodeDrain | null;
 
   constructor(private readonly input: PatchNodeInput) {
     this.record = new NodeRecord(input);
     this.steps = new NodeSteps(input, this.record);
+    const { kubernetes } = input.policy;
+    this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record);
   }
 
   forbidReboots(): void {
@@ -51,13 +56,29 @@ class NodePatch {
     CancellationScope.current().cancelRequested.catch(() => {
       this.steps.cancelled = true;
     });
+    await this.recorded(() => this.patch());
+    if (this.kubernetes !== null) await this.returnToService(this.kubernetes);
+    return CancellationScope.nonCancellable(() => this.record.close());
+  }
+
+  private async recorded(work: () => Promise<void>): Promise<void> {
     try {
-      await this.patch();
+      await work();
     } catch (failure) {
       if (isCancellation(failure)) this.record.endCancelled();
       else this.record.fail(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
     }
-    return CancellationScope.nonCancellable(() => this.record.close());
+  }
+
+  /** However the patch has ended, also by a cancellation. */
+  private async returnToService(kubernetes: NodeDrain): Promise<void> {
+    await kubernetes.release();
+    if (this.goesOn()) await this.recorded(() => kubernetes.awaitWorkloads());
+  }
+
+  /** All went well so far, and nobody has cancelled the run. */
+  private goesOn(): boolean {
+    return this.record.result.error === null && this.record.result.outcome !== 'failed' && !this.steps.cancelled;
   }
 
   private async patch(): Promise<void> {
@@ -66,17 +87,22 @@ class NodePatch {
     switch (decision.do) {
       case 'nothing':
         this.record.result.outcome = decision.outcome;
+        if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
         return;
       case 'apply': {
+        this.throwIfCancelled();
+        if (this.kubernetes !== null && !(await this.kubernetes.prepare(facts))) return;
         this.throwIfCancelled();
         const applied = await CancellationScope.nonCancellable(() => this.applyPlan(plan));
         if (applied) await this.finish(facts);
         else await this.lookAfterFailure();
-        return;
+        break;
       }
       case 'reboot':
+        if (this.kubernetes !== null && !(await this.kubernetes.prepare(facts))) return;
         await this.finish(facts, facts);
     }
+    if (this.kubernetes !== null && this.goesOn()) await this.kubernetes.awaitHealthy();
   }
 
   /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */

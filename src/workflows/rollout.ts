@@ -13,11 +13,14 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
+  sleep,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
+import type { ErrorInfo } from '../domain/errors';
 import { nodeWorkflowId } from '../domain/ids';
+import { leftCordoned } from '../domain/node-drain';
 import { toSettled } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
@@ -42,10 +45,12 @@ import {
   skippedBecauseRemoved,
   withinBudget,
 } from '../domain/run';
+import { taskQueueOf } from '../domain/sites';
 import type { NodeSpec } from '../domain/spec';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
 import { forbidRebootsSignal, nodeLostSignal, progressQuery, runNewsSignal, tightenSignal } from './messages';
+import { takeOffCordon } from './node-drain';
 import { patchNode } from './patch-node';
 
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
@@ -59,6 +64,12 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
   });
   return work.run();
 }
+
+/**
+ * Activities of a workflow that was terminated hear of it by their next heartbeat, one every 10 s. Until then they may
+ * still cordon a node or evict pods.
+ */
+const ORPHANS_END = '15 seconds';
 
 /** One node patch that has not ended. */
 interface Work extends NodeInWork {
@@ -226,11 +237,13 @@ class RolloutWork {
   private async patch(node: NodeSpec, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
     const { cluster, run, trigger, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
+    const taskQueue = taskQueueOf(node, policy);
     const work: Work = {
       node: node.name,
       state: 'patching',
       startedAt: new Date(Date.now()).toISOString(),
       workflowRunId: null,
+      ...(taskQueue === undefined ? {} : { taskQueue }),
       child: null,
       childTold: false,
       lost: false,
@@ -272,12 +285,21 @@ class RolloutWork {
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',
-        error: toNodeError(toErrorInfo(failure, `the patch of ${node.name}`)),
+        error: toNodeError(await this.afterLostPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`))),
         workflowRunId: work.workflowRunId,
       };
     } finally {
       this.work.delete(node.name);
     }
+  }
+
+  /** A node patch that was terminated cannot take its cordon off any more. */
+  private async afterLostPatch({ child }: Work, node: NodeSpec, error: ErrorInfo): Promise<ErrorInfo> {
+    const { cluster, policy } = this.input;
+    if (policy.kubernetes === undefined || child === null) return error;
+    await CancellationScope.nonCancellable(() => sleep(ORPHANS_END));
+    const inTheWay = await takeOffCordon(cluster, node, policy);
+    return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
   }
 
   private settle(settled: NodeSettled): void {
@@ -321,6 +343,6 @@ class RolloutWork {
   }
 }
 
-function toInWork({ node, state, startedAt, workflowRunId }: Work): NodeInWork {
-  return { node, state, startedAt, workflowRunId };
+function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: Work): NodeInWork {
+  return { node, state, startedAt, workflowRunId, ...(taskQueue === undefined ? {} : { taskQueue }) };
 }

@@ -9,6 +9,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { createClusterActivities } from '../../src/activities/cluster';
 import type { AuditRecord, ClusterActivities } from '../../src/activities/cluster-types';
+import type { KubernetesActivities } from '../../src/activities/kubernetes-types';
 import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { clusterWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
@@ -19,8 +20,11 @@ import type { ClusterSpec } from '../../src/domain/spec';
 import { applySpecUpdate, statusQuery } from '../../src/workflows/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes';
 import { nodeFacts, packageChange, patchPlan } from '../support/builders';
+import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
+
+type GateStep = 'preflight' | 'apply' | 'reboot';
 
 /** What a simulated node is like; tests change it as they go. */
 export interface SimulatedNode {
@@ -31,12 +35,13 @@ export interface SimulatedNode {
   reboots: number;
   applies: number;
   osVersion: string;
+  machineId: string | null;
   /** Thrown by the next preflight. */
   preflightError: ErrorInfo | null;
   /** As many applies as this end without an exit code, as after a power cut. */
   interrupted: number;
-  /** Held by tests that need a node in flight: preflight and apply wait for it. */
-  gate: { step: 'preflight' | 'apply'; open: Promise<void> } | null;
+  /** Held by tests that need a node in flight. */
+  gate: { step: GateStep; open: Promise<void> } | null;
   /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
   lostIn: 'apply' | 'reboot' | null;
 }
@@ -46,6 +51,8 @@ export class SimulatedNodes {
   readonly audit: AuditRecord[] = [];
   readonly order: string[] = [];
   readonly powerCycles: string[] = [];
+  /** Every step in its order, e.g. `apply w-1`. */
+  readonly log: string[] = [];
 
   node(name: string): SimulatedNode {
     const known = this.nodes.get(name);
@@ -57,6 +64,7 @@ export class SimulatedNodes {
       reboots: 0,
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
+      machineId: `machine-${name}`,
       preflightError: null,
       interrupted: 0,
       gate: null,
@@ -67,7 +75,7 @@ export class SimulatedNodes {
   }
 
   /** Holds the node before `step` until the returned function is called. */
-  hold(name: string, step: 'preflight' | 'apply'): () => void {
+  hold(name: string, step: GateStep): () => void {
     let release = (): void => undefined;
     const open = new Promise<void>((resolve) => {
       release = resolve;
@@ -82,16 +90,18 @@ export class SimulatedNodes {
       return nodeFacts({
         osVersion: node.osVersion,
         bootId: `boot-${node.reboots}`,
+        machineId: node.machineId,
         reboot: { required: node.rebootRequired, reasons: node.rebootRequired ? ['simulated'] : [] },
       });
     };
-    const gate = async (name: string, step: 'preflight' | 'apply'): Promise<void> => {
+    const gate = async (name: string, step: GateStep): Promise<void> => {
       const { gate: held } = this.node(name);
       if (held?.step === step) await held.open;
     };
     return {
       preflight: async ({ target }) => {
         this.order.push(target.name);
+        this.log.push(`preflight ${target.name}`);
         await gate(target.name, 'preflight');
         const node = this.node(target.name);
         if (node.preflightError !== null) {
@@ -101,6 +111,7 @@ export class SimulatedNodes {
         return { facts: facts(target.name), plan: patchPlan(...node.pending), repaired: null };
       },
       apply: async ({ target, noticeAfterMs }) => {
+        this.log.push(`apply ${target.name}`);
         const node = this.node(target.name);
         if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         await gate(target.name, 'apply');
@@ -121,7 +132,9 @@ export class SimulatedNodes {
           result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 },
         }),
       reboot: async ({ target, noticeAfterMs }) => {
+        this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
+        await gate(target.name, 'reboot');
         if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         node.reboots += 1;
         node.rebootRequired = false;
@@ -131,7 +144,10 @@ export class SimulatedNodes {
         this.powerCycles.push(target.name);
         return Promise.resolve();
       },
-      readFacts: ({ target }) => Promise.resolve(facts(target.name)),
+      readFacts: ({ target }) => {
+        this.log.push(`verify ${target.name}`);
+        return Promise.resolve(facts(target.name));
+      },
       checkNode: ({ target }) =>
         Promise.resolve({ node: target.name, ok: true, facts: facts(target.name), pending: 0, changes: [] }),
       examineNode: ({ target }) => {
@@ -209,7 +225,9 @@ export class Harness {
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
-      activities: { ...cluster.nodes.activities(), ...cluster.nodes.clusterActivities() },
+      activities: cluster.activities(),
+      // How soon a cancelled activity hears of it.
+      maxHeartbeatThrottleInterval: '200 ms',
       // A simulated node that is still held when its test ends.
       shutdownForceTime: '5 s',
     });
@@ -249,11 +267,19 @@ async function startRealServer(): Promise<TestWorkflowEnvironment> {
 
 /** One cluster under test. */
 export class TestCluster {
+  readonly kubernetes: SimulatedKubernetes;
+
   constructor(
     readonly env: TestWorkflowEnvironment,
     readonly name: string,
     readonly nodes: SimulatedNodes,
-  ) {}
+  ) {
+    this.kubernetes = new SimulatedKubernetes(nodes.log);
+  }
+
+  activities(): NodeActivities & ClusterActivities & KubernetesActivities {
+    return { ...this.nodes.activities(), ...this.nodes.clusterActivities(), ...this.kubernetes.activities() };
+  }
 
   get handle(): WorkflowHandle {
     return this.env.client.workflow.getHandle(clusterWorkflowId(this.name));

@@ -82,9 +82,17 @@ function recordFields(record: NodePatchResult, zone: string): [string, string][]
     ['Still pending', pendingUpdates === null || pendingUpdates === 0 ? null : String(pendingUpdates)],
     ['Kept back', keptBack.map(({ name, reason }) => `${name} (${reason})`).join(', ') || null],
     ['Config kept', keptConfigFiles.join(', ') || null],
+    ['Drain', describeDrain(record)],
     ['Packages', changes.length === 0 ? 'none changed' : `${changes.length} changed`],
   ];
   return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+}
+
+function describeDrain({ drain }: NodePatchResult): string | null {
+  if (drain === undefined) return null;
+  const left = drain.blocked.map(({ namespace, name, why }) => `${namespace}/${name}: ${why}`);
+  const cordoned = drain.cordonedBefore === 'others' ? ', cordoned by others before and left so' : '';
+  return `${drain.state ?? 'not ended'}, ${plural(drain.evicted, 'pod')} evicted${cordoned}${left.length === 0 ? '' : `; still there: ${left.join('; ')}`}`;
 }
 
 function moved(before: string | undefined, after: string | undefined): string | null {

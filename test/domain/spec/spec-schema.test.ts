@@ -85,7 +85,9 @@ describe('domain/spec-schema', () => {
       [
         'a misspelt key',
         { nmae: 'x' },
-        ['nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, kubernetes, taskQueue, ssh, nodes'],
+        [
+          'nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, kubernetes, taskQueue, ssh, nodes',
+        ],
       ],
       [
         'a misspelt type',

@@ -1,0 +1,25 @@
+/** Nodes in networks of their own are reached by workers that poll a task queue of their own. */
+import type { ErrorInfo } from './errors';
+
+interface Sited {
+  taskQueue?: string;
+}
+
+/** The task queue of the workers that reach a node; undefined: that of the workflows. */
+export function taskQueueOf(node: Sited, cluster: Sited): string | undefined {
+  return node.taskQueue ?? cluster.taskQueue;
+}
+
+/** What a node waits for whose site has no worker, in words. */
+export function waitsForWorker(taskQueue: string): string {
+  return `a worker of task queue ${taskQueue}`;
+}
+
+/** What whoever looks at such a node is told. */
+export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
+  return {
+    type: 'NoWorker',
+    message: `${node} is waiting for ${waitsForWorker(taskQueue)}: none took up the look at it in time.`,
+    remedy: `run \`ospatch worker --task-queue ${taskQueue}\` where ${node} can be reached`,
+  };
+}

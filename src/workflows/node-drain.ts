@@ -1,0 +1,180 @@
+/**
+ * The part of a node patch that Kubernetes sees: drained before the work, healthy and uncordoned after it.
+ *
+ * From the moment a cordon has been asked for it is taken off again, however the patch ends; what others have cordoned
+ * stays as it is, which the activities see to.
+ */
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { KubernetesTarget, MachineIdentity } from '../activities/kubernetes-types';
+import { parseDuration } from '../domain/duration';
+import type { ErrorInfo } from '../domain/errors';
+import type { KubernetesBaseline, KubernetesPolicy, WorkloadName } from '../domain/kubernetes';
+import {
+  apiSilent,
+  drainBlocked,
+  drainTimeout,
+  leftCordoned,
+  newDrainRecord,
+  noMachineId,
+  noteDrain,
+} from '../domain/node-drain';
+import type { NodeFacts } from '../domain/node-report';
+import type { RunPolicy } from '../domain/run';
+import type { NodeSpec } from '../domain/spec';
+import type { Options } from './activity-options';
+import { inCluster, optionsFor } from './activity-options';
+import { isTimeout, toErrorInfo } from './failures';
+import type { NodeRecord } from './node-record';
+import { timestamp } from './node-record';
+import type { PatchNodeInput } from './patch-node';
+
+export class NodeDrain {
+  private mayBeCordoned = false;
+  private machineId: string | null = null;
+  private baseline: KubernetesBaseline | null = null;
+  private workloads: WorkloadName[] = [];
+  private readonly target: KubernetesTarget;
+
+  constructor(
+    private readonly input: PatchNodeInput,
+    private readonly policy: KubernetesPolicy,
+    private readonly record: NodeRecord,
+  ) {
+    this.target = kubernetesTarget(input.cluster, input.node, policy);
+  }
+
+  /** Returns false when the node must not be patched now; the record says why. */
+  async prepare(facts: NodeFacts): Promise<boolean> {
+    const machine = machineOf(facts);
+    if (machine === null) return this.record.fail(noMachineId(this.input.node.name));
+    this.machineId = machine.machineId;
+    return this.record.step('drain', () => this.drain(machine));
+  }
+
+  private async drain(machine: MachineIdentity): Promise<boolean> {
+    const { cluster, run, node, policy } = this.input;
+    const { target } = this;
+    const { unreachableTimeoutMs } = policy;
+    const outlook = await inCluster.drainOutlook.executeWithOptions(this.options('what a drain would meet'), [
+      { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
+    ]);
+    const noted = newDrainRecord(target.nodeName, outlook.cordonedBy);
+    this.record.result.drain = noted;
+    // Left by a node patch that was terminated: nobody else takes it off.
+    this.mayBeCordoned = outlook.cordonedBy === 'ospatch';
+    const blocked = drainBlocked(cluster, node.name, outlook);
+    if (blocked !== null) return this.record.fail(blocked);
+
+    const owner = { cluster, node: node.name, run, token: this.record.result.token };
+    const input = { target, machine, owner, unreachableTimeoutMs };
+    this.mayBeCordoned = true;
+    this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
+    const report = await inCluster.drain.executeWithOptions(this.options(`drain ${outlook.evict} pods`), [
+      { ...input, policy: this.policy.drain, startedAt: timestamp() },
+    ]);
+    noteDrain(noted, report);
+    this.workloads = report.workloads;
+    if (report.state === 'drained' || this.policy.drain.onDrainTimeout === 'proceed') return true;
+    const error = drainTimeout(node.name, this.policy.drain.timeout, report);
+    return this.policy.drain.onDrainTimeout === 'skip-node' ? this.record.skip(error) : this.record.fail(error);
+  }
+
+  /** The node as Kubernetes sees it, compared with what it was before the drain. Throws when it is not well. */
+  async awaitHealthy(): Promise<void> {
+    const { before, after } = this.record.result;
+    const { baseline, target, machineId } = this;
+    const bootId = (after ?? before)?.bootId;
+    if (baseline === null || machineId === null || bootId === undefined) return;
+    await this.unlessCancelled('is it healthy in Kubernetes?', (options) =>
+      inCluster.awaitHealthy.executeWithOptions(options, [
+        { target, machine: { machineId, bootId }, baseline, timeoutMs: parseDuration(this.policy.health.readyTimeout) },
+      ]),
+    );
+  }
+
+  /** Never throws: what cannot be taken off is said in the record. */
+  async release(): Promise<void> {
+    if (!this.mayBeCordoned) return;
+    const { cluster, node, policy } = this.input;
+    const error = await this.record.step('uncordon', () => takeOffCordon(cluster, node, policy));
+    if (error === null) return;
+    const before = this.record.result.error;
+    this.record.result.outcome = 'failed';
+    this.record.result.error = leftCordoned(cluster, node.name, error, before);
+  }
+
+  /** A node with nothing to do may still have the cordon of a node patch that was terminated. */
+  async takeOffLeftover(): Promise<void> {
+    const { node, policy } = this.input;
+    const { target } = this;
+    const options = { ...this.options('uncordon, if left'), scheduleToCloseTimeout: policy.unreachableTimeoutMs };
+    try {
+      await inCluster.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+    } catch (failure) {
+      // The node is as it was found, and up to date.
+      if (isCancellation(failure)) return;
+      this.record.fail(
+        isTimeout(failure)
+          ? apiSilent(node.name, policy.unreachableTimeoutMs)
+          : toErrorInfo(failure, `the uncordon of ${node.name}`),
+      );
+    }
+  }
+
+  /** Throws when the workloads that had to leave are not available again in time. */
+  async awaitWorkloads(): Promise<void> {
+    const { workloadsTimeout } = this.policy.health;
+    const { target, workloads } = this;
+    if (workloadsTimeout === undefined || workloads.length === 0) return;
+    await this.unlessCancelled(`are its ${workloads.length} workloads available again?`, (options) =>
+      inCluster.awaitWorkloads.executeWithOptions(options, [
+        { target, workloads, timeoutMs: parseDuration(workloadsTimeout) },
+      ]),
+    );
+  }
+
+  /** The patch itself is done by then: a run that is cancelled gives up the look, not the node. */
+  private async unlessCancelled(what: string, look: (options: Options) => Promise<void>): Promise<void> {
+    try {
+      await this.record.step('verify', () => look(this.options(what)));
+    } catch (failure) {
+      if (!isCancellation(failure)) throw failure;
+    }
+  }
+
+  private options(what: string): Options {
+    return optionsFor(this.input.node, this.input.policy, what);
+  }
+}
+
+/**
+ * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
+ * there.
+ */
+export function takeOffCordon(cluster: string, node: NodeSpec, policy: RunPolicy): Promise<ErrorInfo | null> {
+  const { kubernetes } = policy;
+  if (kubernetes === undefined) return Promise.resolve(null);
+  const target = kubernetesTarget(cluster, node, kubernetes);
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      await inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]);
+      return null;
+    } catch (failure) {
+      return toErrorInfo(failure, `the uncordon of ${node.name}`);
+    }
+  });
+}
+
+export function kubernetesTarget(
+  cluster: string,
+  { name, kubernetesName }: Pick<NodeSpec, 'name' | 'kubernetesName'>,
+  { kubeconfig, context }: KubernetesPolicy,
+): KubernetesTarget {
+  const access = { kubeconfig, ...(context === undefined ? {} : { context }) };
+  return { cluster, node: name, nodeName: kubernetesName ?? name, access };
+}
+
+/** Null when the machine does not say its id. */
+export function machineOf({ machineId, bootId }: NodeFacts): MachineIdentity | null {
+  return machineId === undefined || machineId === null ? null : { machineId, bootId };
+}

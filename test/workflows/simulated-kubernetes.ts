@@ -1,0 +1,108 @@
+/** A Kubernetes cluster behind the activity interfaces: who cordoned which node, and what its drain meets. */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { KubernetesActivities, KubernetesTarget } from '../../src/activities/kubernetes-types';
+import type { ErrorInfo } from '../../src/domain/errors';
+import type { CordonOwner, DrainOutlook, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes';
+import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes';
+
+export type KubernetesStep = keyof KubernetesActivities;
+
+export function kubernetesPolicy(
+  drain: Partial<KubernetesPolicy['drain']> = {},
+  health: Partial<KubernetesPolicy['health']> = {},
+): KubernetesPolicy {
+  return {
+    kubeconfig: 'test',
+    drain: { ...DEFAULT_DRAIN, ...drain },
+    health: { ...DEFAULT_KUBERNETES_HEALTH, ...health },
+  };
+}
+
+export class SimulatedKubernetes {
+  /** By the node's name in Kubernetes. */
+  readonly cordons = new Map<string, CordonOwner>();
+  readonly machines: string[] = [];
+  outlook: Partial<DrainOutlook> = {};
+  report: Partial<DrainReport> = {};
+  readonly errors = new Map<KubernetesStep, ErrorInfo>();
+  private readonly held = new Map<KubernetesStep, Promise<void>>();
+
+  constructor(readonly log: string[]) {}
+
+  /** Holds every such call until the returned function is called or the call is cancelled. */
+  hold(step: KubernetesStep): () => void {
+    let release = (): void => undefined;
+    this.held.set(
+      step,
+      new Promise<void>((resolve) => {
+        release = () => {
+          this.held.delete(step);
+          resolve();
+        };
+      }),
+    );
+    return release;
+  }
+
+  activities(): KubernetesActivities {
+    return {
+      drainOutlook: async ({ target, machine }) => {
+        this.machines.push(`${machine?.machineId ?? 'nobody'}/${machine?.bootId ?? ''}`);
+        await this.begin('drainOutlook', target);
+        const owner = this.cordons.get(target.nodeName) ?? null;
+        const base: DrainOutlook = {
+          nodeName: target.nodeName,
+          cordonedBy: owner === null ? 'nobody' : 'ospatch',
+          owner,
+          evict: 2,
+          pods: [],
+          stay: {},
+          obstacles: [],
+          waits: [],
+        };
+        return { ...base, ...this.outlook };
+      },
+      cordon: async ({ target, owner }) => {
+        await this.begin('cordon', target);
+        this.cordons.set(target.nodeName, owner);
+        return { ready: true, pressure: [], daemonsetsNotReady: [] };
+      },
+      drain: async ({ target }) => {
+        await this.begin('drain', target);
+        return { state: 'drained', evicted: 2, workloads: [], blocked: [], ...this.report };
+      },
+      awaitHealthy: async ({ target, machine }) => {
+        this.machines.push(`${machine.machineId}/${machine.bootId}`);
+        await this.begin('awaitHealthy', target);
+      },
+      uncordon: async ({ target }) => {
+        await this.begin('uncordon', target);
+        return this.cordons.delete(target.nodeName);
+      },
+      awaitWorkloads: ({ target }) => this.begin('awaitWorkloads', target),
+      findLeftovers: async () => {
+        await this.begin('findLeftovers', { nodeName: '' });
+        return [...this.cordons].map(([nodeName, owner]) => ({ nodeName, owner }));
+      },
+    };
+  }
+
+  private async begin(step: KubernetesStep, { nodeName }: Pick<KubernetesTarget, 'nodeName'>): Promise<void> {
+    this.log.push(`${step} ${nodeName}`.trim());
+    const held = this.held.get(step);
+    if (held !== undefined) {
+      const context = Context.current();
+      const beats = setInterval(() => context.heartbeat({ step: 'drain' }), 100);
+      try {
+        await Promise.race([held, context.cancelled]);
+      } finally {
+        clearInterval(beats);
+      }
+    }
+    const error = this.errors.get(step);
+    if (error === undefined) return;
+    const { type, message } = error;
+    throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [error] });
+  }
+}
