@@ -32,6 +32,8 @@ export interface WorkerOptions {
   connection: NativeConnectionOptions;
   namespace: string;
   taskQueue: string;
+  /** For a site whose workflows are run elsewhere. Default false. */
+  activitiesOnly?: boolean;
   /** Directory in which `identity` names are looked up. */
   keyDir: string;
   /** Directory of the programs that `patching.powerCycleHook` may name; null = none. */
@@ -101,7 +103,9 @@ export async function runWorker(
       namespace: options.namespace,
       taskQueue: options.taskQueue,
       activities,
-      ...workflowCode(options.encryption ?? null),
+      ...(options.activitiesOnly === true
+        ? { dataConverter: dataConverter(options.encryption ?? null, 'leave') }
+        : workflowCode(options.encryption ?? null)),
       stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,

@@ -1,4 +1,5 @@
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
+import type { DrainCheck } from '../domain/drain-diagnosis';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
 import type {
@@ -92,7 +93,15 @@ export interface CheckInput extends TargetInput {
 
 /** Answer of `checkNode`: read-only, from the package lists the node has. */
 export type NodeCheck =
-  | { node: string; ok: true; facts: NodeFacts; pending: number; changes: PatchPlan['changes'] }
+  | {
+      node: string;
+      ok: true;
+      facts: NodeFacts;
+      pending: number;
+      changes: PatchPlan['changes'];
+      /** Absent: nodes of this cluster are not drained. */
+      drain?: DrainCheck;
+    }
   | { node: string; ok: false; error: import('../domain/errors').ErrorInfo };
 
 export interface ReadLogInput extends TargetInput {

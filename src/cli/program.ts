@@ -19,11 +19,13 @@ import { registerLogs } from './commands/logs';
 import { registerNext } from './commands/next';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
+import { registerRbac } from './commands/rbac';
 import { registerRemove } from './commands/remove';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
 import { registerStatus } from './commands/status';
 import { registerSudoers } from './commands/sudoers';
+import { registerUncordon } from './commands/uncordon';
 import { registerValidate } from './commands/validate';
 import { registerWorker } from './commands/worker';
 
@@ -51,9 +53,11 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerList,
   registerHistory,
   registerLogs,
+  registerUncordon,
   registerRemove,
   registerHelper,
   registerSudoers,
+  registerRbac,
   registerWorker,
   registerCodecServer,
   registerDev,

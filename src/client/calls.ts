@@ -13,6 +13,10 @@ const WORKER_SEEN_MS = 90_000;
 /** How long it may take to find out why nothing answered. */
 const DIAGNOSIS_MS = 3_000;
 
+/** Kinds of work that Temporal tells pollers of a task queue apart by. */
+const WORKFLOWS = 1;
+const ACTIVITIES = 2;
+
 export class Calls {
   constructor(readonly session: Session) {}
 
@@ -77,17 +81,21 @@ export class Calls {
     return (await this.countWorkers()) > 0;
   }
 
-  /** How many workers poll the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
-  async countWorkers(): Promise<number> {
-    const pollers = await this.call(null, () => this.readPollers());
+  /** How many workers poll the task queue, or that of a site for its activities. @throws OspatchError `NotFound` when there is no such namespace. */
+  async countWorkers(site?: string): Promise<number> {
+    const pollers = await this.call(null, () => this.readPollers(site));
     const since = Date.now() - WORKER_SEEN_MS;
     return pollers.filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since).length;
   }
 
   /** Workers that the server has seen lately, each with the time of its last poll. */
-  private async readPollers(): Promise<temporal.api.taskqueue.v1.IPollerInfo[]> {
+  private async readPollers(site?: string): Promise<temporal.api.taskqueue.v1.IPollerInfo[]> {
     const { client, namespace, taskQueue } = this.session;
-    const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 };
+    const request = {
+      namespace,
+      taskQueue: { name: site ?? taskQueue },
+      taskQueueType: site === undefined ? WORKFLOWS : ACTIVITIES,
+    };
     return (await client.workflowService.describeTaskQueue(request)).pollers ?? [];
   }
 

@@ -38,6 +38,7 @@ import { Doctor } from './doctor';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import { Inspector } from './inspector';
+import { uncordonNode } from './kubernetes';
 import type { LiveStatus } from './live-status';
 import { readLiveStatus } from './live-status';
 
@@ -228,6 +229,15 @@ export class ClusterClient {
   /** The log of one node patch: of run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
     return this.inspector.nodeLog(cluster, node, run);
+  }
+
+  /**
+   * Takes off a cordon that ospatch has left on a node; that of others is left alone. `false`: there was none.
+   *
+   * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
+   */
+  async uncordon(cluster: string, node: string): Promise<boolean> {
+    return uncordonNode(this.calls, await this.spec(cluster), node, this.by);
   }
 
   /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */

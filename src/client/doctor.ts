@@ -1,16 +1,26 @@
 /** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
 import { temporal } from '@temporalio/proto';
 import type { NodeDiagnosis } from '../domain/diagnosis';
+import { diagnoseFailure } from '../domain/diagnosis';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Finding, Severity } from '../domain/finding';
 import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
 import type { ClusterSeen } from '../domain/installation';
-import { diagnoseCluster, diagnoseSearchAttributes, diagnoseServer, diagnoseWorkers } from '../domain/installation';
+import {
+  diagnoseCluster,
+  diagnoseSearchAttributes,
+  diagnoseServer,
+  diagnoseSite,
+  diagnoseWorkers,
+} from '../domain/installation';
+import type { InspectedNode } from '../domain/sites';
+import { inspectedNodes, noWorkerAtSite } from '../domain/sites';
 import type { ClusterSpec } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
 import { specQuery, statusQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 import { examineNodes } from './examination';
+import { examineKubernetes } from './kubernetes';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
@@ -75,19 +85,48 @@ export class Doctor {
     if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
     const { rebootIfRequired, packages } = spec.patching;
     const withoutDrain = spec.patching.withoutDrain || spec.kubernetes !== undefined;
-    const cluster = spec.name;
+    const { name: cluster, kubernetes } = spec;
+    const all = inspectedNodes(spec);
+    const sites = await this.sites(all);
+    const targets = all.filter(({ taskQueue }) => !sites.empty.has(taskQueue));
+    const inKubernetes = await examineKubernetes(this.calls, { spec, probe: targets[0], by: this.by });
     const { nodes, failures } = await examineNodes(this.calls, {
       cluster,
-      targets: spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys })),
+      targets,
       policy: { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) },
+      ...(inKubernetes.usable && kubernetes !== undefined ? { kubernetes } : {}),
       by: this.by,
     });
-    const findings = failures.map(({ nodes: names, error }) => {
+    const failed = failures.map(({ nodes: names, error }) => {
       const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
       const which = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
       return stops('nodes', `${which} could not be looked at: ${error.message}`, error.remedy ?? null);
     });
-    return { findings, nodes };
+    const examined = new Map(nodes.map((one) => [one.node, one]));
+    return {
+      findings: [...inKubernetes.findings, ...sites.findings, ...failed],
+      nodes: all.flatMap(({ name, taskQueue }) =>
+        sites.empty.has(taskQueue)
+          ? diagnoseFailure(name, noWorkerAtSite(name, taskQueue ?? ''))
+          : (examined.get(name) ?? []),
+      ),
+    };
+  }
+
+  /** Which sites of the nodes have workers; nobody looks at the nodes of an empty one. */
+  private async sites(
+    nodes: readonly InspectedNode[],
+  ): Promise<{ findings: Finding[]; empty: Set<string | undefined> }> {
+    const queues = new Set(nodes.flatMap(({ taskQueue }) => taskQueue ?? []));
+    const findings: Finding[] = [];
+    const empty = new Set<string | undefined>();
+    for (const queue of queues) {
+      if (queue === this.calls.session.taskQueue) continue;
+      const count = await this.calls.countWorkers(queue);
+      findings.push(diagnoseSite(count, queue));
+      if (count === 0) empty.add(queue);
+    }
+    return { findings, empty };
   }
 
   private async standing(spec: ClusterSpec, file: string | null): Promise<Finding[]> {

@@ -6,7 +6,8 @@ import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import type { ErrorInfo } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import { WORKFLOW_TYPES, doctorWorkflowId } from '../domain/ids';
-import type { NodeTarget } from '../domain/spec';
+import type { KubernetesPolicy } from '../domain/kubernetes';
+import type { InspectedNode } from '../domain/sites';
 import type { Calls } from './calls';
 
 /** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */
@@ -30,14 +31,16 @@ export interface Examination {
 
 export interface ExaminationInput {
   cluster: string;
-  targets: readonly NodeTarget[];
+  targets: readonly InspectedNode[];
   policy: DiagnosisPolicy;
+  /** Absent: what a drain would meet is not asked. */
+  kubernetes?: KubernetesPolicy;
   by: string;
 }
 
 /** Examines all nodes, some at once; in the order of `targets`. What fails keeps nothing else from being told. */
 export async function examineNodes(calls: Calls, { targets, ...input }: ExaminationInput): Promise<Examination> {
-  const parts: { targets: NodeTarget[]; result: NodeDiagnosis[] | OspatchError | null }[] = [];
+  const parts: { targets: InspectedNode[]; result: NodeDiagnosis[] | OspatchError | null }[] = [];
   for (let at = 0; at < targets.length; at += NODES_PER_WORKFLOW) {
     parts.push({ targets: targets.slice(at, at + NODES_PER_WORKFLOW), result: null });
   }
@@ -61,13 +64,24 @@ export async function examineNodes(calls: Calls, { targets, ...input }: Examinat
   return examination;
 }
 
-async function examinePart(calls: Calls, { cluster, targets, policy, by }: ExaminationInput): Promise<NodeDiagnosis[]> {
+async function examinePart(
+  calls: Calls,
+  { cluster, targets, policy, kubernetes, by }: ExaminationInput,
+): Promise<NodeDiagnosis[]> {
   const { client, taskQueue } = calls.session;
   const handle: WorkflowHandle = await calls.call(cluster, () =>
     client.workflow.start(WORKFLOW_TYPES.examineNodes, {
       workflowId: doctorWorkflowId(cluster, randomUUID()),
       taskQueue,
-      args: [{ targets, policy, limitMs: NODE_LIMIT_MS, unreachableTimeoutMs: UNREACHABLE_MS }],
+      args: [
+        {
+          targets,
+          policy,
+          limitMs: NODE_LIMIT_MS,
+          unreachableTimeoutMs: UNREACHABLE_MS,
+          ...(kubernetes === undefined ? {} : { kubernetes }),
+        },
+      ],
       workflowExecutionTimeout: WORKFLOW_LIMIT_MS,
       staticSummary: `examination of ${targets.length} nodes of cluster ${cluster}, asked for by ${by}`,
     }),

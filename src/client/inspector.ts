@@ -8,8 +8,9 @@ import { notPatchableReason } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
 import type { RolloutProgress, RolloutReport } from '../domain/run';
-import type { PackagePolicy } from '../domain/package-policy';
-import type { NodeTarget, SelfManagedSpec } from '../domain/spec';
+import type { InspectedNode } from '../domain/sites';
+import { inspectedNodes } from '../domain/sites';
+import type { SelfManagedSpec } from '../domain/spec';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 
@@ -45,18 +46,18 @@ export class Inspector {
   /** Looks at every node through the worker; changes nothing. */
   async check(cluster: string): Promise<NodeCheck[]> {
     const spec = await this.spec(cluster);
-    const targets = targetsOf(cluster, spec);
+    const targets = inspectedNodes(spec);
     const checks: NodeCheck[] = [];
     for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
       const batch = targets.slice(at, at + CHECKS_AT_ONCE);
-      checks.push(...(await this.inspect(cluster, () => this.checkTargets(cluster, batch, spec.patching.packages))));
+      checks.push(...(await this.inspect(cluster, () => this.checkTargets(batch, spec))));
     }
     return checks;
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    const target = targetsOf(cluster, await this.spec(cluster)).find((one) => one.name === node);
+    const target = inspectedNodes(await this.spec(cluster)).find((one) => one.name === node);
     if (target === undefined) {
       throw new OspatchError({
         type: 'NotFound',
@@ -125,18 +126,21 @@ export class Inspector {
     }
   }
 
-  private checkTargets(
-    cluster: string,
-    targets: NodeTarget[],
-    packages: PackagePolicy | undefined,
-  ): Promise<NodeCheck[]> {
+  private checkTargets(targets: InspectedNode[], spec: SelfManagedSpec): Promise<NodeCheck[]> {
+    const { name: cluster, kubernetes } = spec;
+    const { packages } = spec.patching;
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(
       WORKFLOW_TYPES.checkCluster,
       {
         workflowId: checkWorkflowId(cluster, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
         args: [
-          { targets, unreachableTimeoutMs: CHECK_UNREACHABLE_MS, ...(packages === undefined ? {} : { packages }) },
+          {
+            targets,
+            unreachableTimeoutMs: CHECK_UNREACHABLE_MS,
+            ...(packages === undefined ? {} : { packages }),
+            ...(kubernetes === undefined ? {} : { kubernetes }),
+          },
         ],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
@@ -179,8 +183,4 @@ export class Inspector {
     await this.calls.ensureWorker();
     return this.calls.call(cluster, look, INSPECTION_DEADLINE_MS);
   }
-}
-
-function targetsOf(cluster: string, spec: SelfManagedSpec): NodeTarget[] {
-  return spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster, name, host, ssh, hostKeys }));
 }

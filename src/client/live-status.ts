@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -10,6 +11,7 @@ import { NODE_STEPS } from '../domain/node-report';
 import type { NodeStatus } from '../domain/node-status';
 import { transition } from '../domain/node-status';
 import type { NodeInWork, RolloutProgress } from '../domain/run';
+import { waitsForWorker } from '../domain/sites';
 import { plainText } from '../domain/text';
 import { progressQuery, statusQuery } from '../workflows/messages';
 import type { Session } from './connection';
@@ -21,7 +23,7 @@ export interface LiveNode {
   state: 'patching' | 'waiting';
   startedAt: string;
   step: NodeProgress['step'] | null;
-  /** Packages done of all, during apply. */
+  /** Packages done of all during apply, pods during drain. */
   done: number | null;
   total: number | null;
   waitingFor: string | null;
@@ -47,7 +49,7 @@ export async function readLiveStatus(session: Session, cluster: string): Promise
   if (progress === null) return { ...status, current: [] };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
-  const live = await Promise.all(inWork.map((one) => readLiveNode(client, cluster, one)));
+  const live = await Promise.all(inWork.map((one) => readLiveNode(session, cluster, one)));
   return { ...status, run: { ...status.run, done: progress.done }, nodes, current: live };
 }
 
@@ -72,7 +74,7 @@ async function readProgress(client: Client, cluster: string, run: number): Promi
   }
 }
 
-async function readLiveNode(client: Client, cluster: string, current: NodeInWork): Promise<LiveNode> {
+async function readLiveNode({ client, taskQueue }: Session, cluster: string, current: NodeInWork): Promise<LiveNode> {
   const base: LiveNode = {
     node: current.node,
     state: current.state,
@@ -88,6 +90,10 @@ async function readLiveNode(client: Client, cluster: string, current: NodeInWork
     const { raw } = await client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
     const activity = raw.pendingActivities?.[0];
     if (activity === undefined) return base;
+    if (isNotTakenUp(activity, Date.now())) {
+      const waitingFor = waitsForWorker(current.taskQueue ?? taskQueue);
+      return { ...base, step: stepOf(activity.activityType?.name), waitingFor, attempt: activity.attempt ?? 1 };
+    }
     const converter = client.options.loadedDataConverter;
     const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
     const heartbeat = readHeartbeat(details);
@@ -107,6 +113,16 @@ async function readLiveNode(client: Client, cluster: string, current: NodeInWork
   }
 }
 
+/** Longer than any worker that is there needs to take up an activity. */
+const TAKEN_UP_WITHIN_MS = 5_000;
+
+/** Whether nobody has begun this attempt although it has been due for a while. */
+function isNotTakenUp({ state, scheduledTime }: temporal.api.workflow.v1.IPendingActivityInfo, now: number): boolean {
+  if (state !== temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return false;
+  const due = Number(scheduledTime?.seconds ?? 0) * 1000;
+  return due > 0 && now - due > TAKEN_UP_WITHIN_MS;
+}
+
 function readHeartbeat(value: unknown): NodeProgress | null {
   if (typeof value !== 'object' || value === null || !('step' in value)) return null;
   const { step, done, total, waitingFor } = value as Partial<Record<keyof NodeProgress, unknown>>;
@@ -122,6 +138,13 @@ function readHeartbeat(value: unknown): NodeProgress | null {
 
 /** Before the first heartbeat, the activity's name says which step it is. */
 function stepOf(activity: string | null | undefined): NodeProgress['step'] | null {
-  if (activity === 'readFacts') return 'verify';
-  return NODE_STEPS.find((step) => step === activity) ?? null;
+  return STEP_OF[activity ?? ''] ?? NODE_STEPS.find((step) => step === activity) ?? null;
 }
+
+const STEP_OF: Readonly<Record<string, NodeProgress['step']>> = {
+  readFacts: 'verify',
+  drainOutlook: 'drain',
+  cordon: 'drain',
+  awaitHealthy: 'verify',
+  awaitWorkloads: 'verify',
+};

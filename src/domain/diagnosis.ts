@@ -54,6 +54,8 @@ export interface NodeDiagnosis {
   pending: number | null;
   /** Worst first, never empty. */
   findings: Finding[];
+  /** By which Kubernetes knows the machine; told to workflows only. */
+  machine?: { machineId: string; bootId: string };
 }
 
 export function diagnoseNode(node: string, seen: NodeExamination, policy: DiagnosisPolicy): NodeDiagnosis {
@@ -89,7 +91,13 @@ function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan
     os: facts === null ? null : facts.osVersion,
     pending: plan === null ? null : plan.changes.length,
     findings,
+    ...machineOf(facts),
   };
+}
+
+function machineOf(facts: NodeFacts | null): Pick<NodeDiagnosis, 'machine'> {
+  if (facts === null || facts.machineId === undefined || facts.machineId === null) return {};
+  return { machine: { machineId: facts.machineId, bootId: facts.bootId } };
 }
 
 /** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */

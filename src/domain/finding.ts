@@ -33,6 +33,7 @@ export const CHECKS = [
   'other-updaters',
   'reboot-owners',
   'kubernetes',
+  'drain',
   'units',
   'reboot',
   'ready',
@@ -88,6 +89,9 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   PackagesBroken: 'packages',
   Repository: 'packages',
   Busy: 'package-lock',
+  KubernetesApi: 'kubernetes',
+  WrongNode: 'drain',
+  DrainBlocked: 'drain',
   NoServer: 'temporal',
   NoWorker: 'worker',
 };

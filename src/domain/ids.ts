@@ -10,6 +10,8 @@ export const WORKFLOW_TYPES = {
   checkCluster: 'checkCluster',
   readNodeLog: 'readNodeLog',
   examineNodes: 'examineNodes',
+  examineKubernetes: 'examineKubernetes',
+  uncordonNode: 'uncordonNode',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {

@@ -70,6 +70,16 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
   );
 }
 
+/** The workers in a network of its own; nodes there wait for one. */
+export function diagnoseSite(count: number, taskQueue: string): Finding {
+  if (count > 0) return diagnoseWorkers(count, taskQueue);
+  return stops(
+    'worker',
+    `no worker polls the task queue ${taskQueue}, so the nodes that name it wait for one.`,
+    `run \`ospatch worker --task-queue ${taskQueue}\` where they can be reached`,
+  );
+}
+
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (spec.type !== 'self-managed') return [ok('spec', notPatchableReason(spec.type) ?? '')];

@@ -1,5 +1,6 @@
 /** Nodes in networks of their own are reached by workers that poll a task queue of their own. */
 import type { ErrorInfo } from './errors';
+import type { NodeTarget, SelfManagedSpec } from './spec';
 
 interface Sited {
   taskQueue?: string;
@@ -22,4 +23,26 @@ export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
     message: `${node} is waiting for ${waitsForWorker(taskQueue)}: none took up the look at it in time.`,
     remedy: `run \`ospatch worker --task-queue ${taskQueue}\` where ${node} can be reached`,
   };
+}
+
+/** A node that somebody looks at, with what says where its workers and its Kubernetes node are. */
+export interface InspectedNode extends NodeTarget {
+  kubernetesName?: string;
+  taskQueue?: string;
+}
+
+export function inspectedNodes(spec: SelfManagedSpec): InspectedNode[] {
+  return spec.nodes.map((node) => {
+    const { name, host, ssh, hostKeys, kubernetesName } = node;
+    const taskQueue = taskQueueOf(node, spec);
+    return {
+      cluster: spec.name,
+      name,
+      host,
+      ssh,
+      hostKeys,
+      ...(kubernetesName === undefined ? {} : { kubernetesName }),
+      ...(taskQueue === undefined ? {} : { taskQueue }),
+    };
+  });
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { EXCLUDE_PATTERN, MAX_EXCLUDE_CHARS } from './package-policy';
 import { DURATION_FORM, DURATION_PATTERN, parseDuration } from './duration';
+import { LABEL_SELECTOR_FORM, parseLabelSelector } from './label-selector';
 import { HOST_FORM, isHost } from './spec-hosts';
 import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
 
@@ -115,11 +116,14 @@ export const namespace = text(
   'the name of a namespace: at most 63 lower-case letters, digits and hyphens',
 );
 
-const selectorForm = 'a label selector as in kubectl -l, e.g. app=web,tier!=cache or "env in (dev, test)"';
 export const labelSelector = z
-  .string({ error: selectorForm })
-  .max(1_000, { error: selectorForm, abort: true })
-  .refine(isLabelSelector, { error: selectorForm });
+  .string({ error: LABEL_SELECTOR_FORM })
+  .max(1_000, { error: `${LABEL_SELECTOR_FORM}, at most 1000 characters`, abort: true })
+  .superRefine((text, check) => {
+    const parsed = parseLabelSelector(text);
+    if (parsed.ok) return;
+    check.addIssue({ code: 'custom', message: `${LABEL_SELECTOR_FORM} (${parsed.problem})` });
+  });
 
 export const taskQueue = text(
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
@@ -130,13 +134,3 @@ export const packageGlob = text(
   EXCLUDE_PATTERN,
   `a package name of at most ${MAX_EXCLUDE_CHARS} letters, digits and . _ + : -, in which * and ? stand for any characters, e.g. nginx*`,
 );
-
-const LABEL = '[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?';
-const KEY = `([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?${LABEL}`;
-const REQUIREMENTS = [`!?${KEY}`, `${KEY} *(=|==|!=) *(${LABEL})?`, `${KEY} +(in|notin) *\\([^()]*\\)`].map(
-  (form) => new RegExp(`^ *(${form}) *$`),
-);
-
-function isLabelSelector(text: string): boolean {
-  return text.split(/,(?![^()]*\))/).every((part) => REQUIREMENTS.some((form) => form.test(part)));
-}

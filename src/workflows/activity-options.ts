@@ -61,6 +61,17 @@ export const inspection = proxyActivities<NodeActivities>({
   retry: { maximumAttempts: 2 },
 });
 
+/** How long somebody at a terminal waits for a Kubernetes API server, in milliseconds. */
+export const API_ANSWERS_WITHIN_MS = 90_000;
+
+/** The same for a Kubernetes API server. */
+export const inspectionInCluster = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: API_ANSWERS_WITHIN_MS,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
 /** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
 export const examination = proxyActivities<NodeActivities>({
   startToCloseTimeout: '75 seconds',

@@ -39,6 +39,11 @@ export function isNotTakenUp(failure: unknown): boolean {
   );
 }
 
+/** What a workflow fails with whose caller reads the ErrorInfo. */
+export function toApplicationFailure(info: ErrorInfo): ApplicationFailure {
+  return ApplicationFailure.create({ message: info.message, type: info.type, nonRetryable: true, details: [info] });
+}
+
 function fromApplicationFailure(failure: ApplicationFailure): ErrorInfo {
   const info: unknown = failure.details?.[0];
   if (isErrorInfo(info)) return info;

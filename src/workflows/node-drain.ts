@@ -4,7 +4,7 @@
  * From the moment a cordon has been asked for it is taken off again, however the patch ends; what others have cordoned
  * stays as it is, which the activities see to.
  */
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { KubernetesTarget, MachineIdentity } from '../activities/kubernetes-types';
 import { parseDuration } from '../domain/duration';
 import type { ErrorInfo } from '../domain/errors';
@@ -28,8 +28,13 @@ import type { NodeRecord } from './node-record';
 import { timestamp } from './node-record';
 import type { PatchNodeInput } from './patch-node';
 
+/** A request to cordon that nobody waits for any more may still be on its way to the API server. */
+const CORDON_ON_ITS_WAY = '5 seconds';
+
 export class NodeDrain {
   private mayBeCordoned = false;
+  /** The cordon was asked for and its answer has not come. */
+  private cordonOpen = false;
   private machineId: string | null = null;
   private baseline: KubernetesBaseline | null = null;
   private workloads: WorkloadName[] = [];
@@ -68,7 +73,9 @@ export class NodeDrain {
     const owner = { cluster, node: node.name, run, token: this.record.result.token };
     const input = { target, machine, owner, unreachableTimeoutMs };
     this.mayBeCordoned = true;
+    this.cordonOpen = true;
     this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
+    this.cordonOpen = false;
     const report = await inCluster.drain.executeWithOptions(this.options(`drain ${outlook.evict} pods`), [
       { ...input, policy: this.policy.drain, startedAt: timestamp() },
     ]);
@@ -96,7 +103,10 @@ export class NodeDrain {
   async release(): Promise<void> {
     if (!this.mayBeCordoned) return;
     const { cluster, node, policy } = this.input;
-    const error = await this.record.step('uncordon', () => takeOffCordon(cluster, node, policy));
+    const error = await this.record.step('uncordon', async () => {
+      if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(CORDON_ON_ITS_WAY));
+      return takeOffCordon(cluster, node, policy);
+    });
     if (error === null) return;
     const before = this.record.result.error;
     this.record.result.outcome = 'failed';

@@ -12,16 +12,16 @@ const KEPT_BUNDLES = 5;
 
 /**
  * The workflows as `Worker.create({ workflowBundle })` takes them. Bundled once for all test files, from the sources,
- * again whenever these have changed.
+ * again whenever these have changed. In memory, because other checkouts may push it out of the cache.
  */
-export async function workflowBundle(): Promise<{ codePath: string }> {
+export async function workflowBundle(): Promise<{ code: string }> {
   const dir = cacheDir('test-bundles');
   const codePath = path.join(dir, `${sourceDigest()}.js`);
-  await withLock(
+  return withLock(
     path.join(dir, 'lock'),
     () => undefined,
     async () => {
-      if (existsSync(codePath)) return;
+      if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
         workflowsPath: path.join(SRC, 'workflows/index.ts'),
         payloadConverterPath: path.join(SRC, 'workflows/payload-converter.ts'),
@@ -32,9 +32,9 @@ export async function workflowBundle(): Promise<{ codePath: string }> {
       removeOldest(dir);
       writeFileSync(`${codePath}.tmp`, code);
       renameSync(`${codePath}.tmp`, codePath);
+      return { code };
     },
   );
-  return { codePath };
 }
 
 function sourceDigest(): string {

@@ -183,7 +183,7 @@ export class Harness {
 
   private constructor(
     readonly env: TestWorkflowEnvironment,
-    private readonly bundle: { codePath: string },
+    private readonly bundle: { code: string },
   ) {}
 
   /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
@@ -201,6 +201,23 @@ export class Harness {
     this.stopping.abort(new Error('the test was over before its work was'));
     await Promise.allSettled(this.working);
     await this.env.teardown();
+  }
+
+  /** `host:port` of the server. */
+  get address(): string {
+    return this.env.connection.options.address;
+  }
+
+  /** Runs `body` while a worker without workflows, which reaches the nodes of `site`, polls `taskQueue`. */
+  async withSiteWorker(taskQueue: string, site: TestCluster, body: () => Promise<void>): Promise<void> {
+    const connection = this.env.nativeConnection;
+    const worker = await Worker.create({
+      connection,
+      taskQueue,
+      activities: site.activities(),
+      shutdownForceTime: '5 s',
+    });
+    await worker.runUntil(body());
   }
 
   /** A cluster with a name, a task queue and nodes of its own. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { NodeCheck } from '../../activities/types';
 import { clusterArgument } from '../arguments';
 import type { CliContext } from '../context';
 import { colors, outputOption, print, printJson } from '../output';
@@ -10,22 +11,30 @@ Examples:
   ospatch check prod-eu
   ospatch check prod-eu -o json | jq '.[] | select(.ok | not)'
 
-Reads, changes nothing. The exit code is 1 when a node cannot be used.`;
+With \`kubernetes\` in the spec it also says what a drain of each node would meet. Reads, changes nothing. The exit code
+is 1 when a node cannot be used or drained.`;
 
 export function registerCheck(program: Command, context: CliContext): void {
   program
     .command('check')
-    .description('look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot owed')
+    .description(
+      'look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot owed, drain',
+    )
     .addArgument(clusterArgument())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { output }: { output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
         const checks = await client.check(cluster);
-        if (checks.some(({ ok }) => !ok)) context.setExitCode(1);
+        if (checks.some(isInTheWay)) context.setExitCode(1);
         if (output === 'json') return printJson(context, checks);
         const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
         print(context, renderChecks(checks, colors(context)));
       }),
     );
+}
+
+function isInTheWay(check: NodeCheck): boolean {
+  if (!check.ok) return true;
+  return check.drain !== undefined && (!check.drain.ok || check.drain.outlook.obstacles.length > 0);
 }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { isOspatchError } from '../../domain/errors';
 import type { CliContext } from '../context';
@@ -9,6 +10,7 @@ const EXAMPLES = `
 Examples:
   ospatch worker
   OSPATCH_KEY_DIR=/etc/ospatch/keys ospatch worker --address temporal.example:7233 --namespace patching
+  ospatch worker --task-queue site-b --activities-only      # in a network of its own, for nodes with taskQueue: site-b
 
 It logs for people on a terminal and as JSON lines elsewhere. Stop it with Ctrl-C or SIGTERM at any moment: jobs on
 nodes go on, and the next worker goes on with them.
@@ -21,11 +23,27 @@ export function registerWorker(program: Command, context: CliContext): void {
   program
     .command('worker')
     .description('run a worker: it holds the SSH keys, reaches the nodes and carries out the workflows')
+    .option('--task-queue <name>', 'serve the nodes of this task queue (taskQueue in the spec)', parseTaskQueue)
+    .option('--activities-only', 'reach nodes, and leave the workflows to other workers')
     .addHelpText('after', EXAMPLES)
-    .action((_options: unknown, command: Command) => runCommand(context, () => work(context, command)));
+    .action((options: WorkOptions, command: Command) => runCommand(context, () => work(context, command, options)));
 }
 
-async function work(context: CliContext, command: Command): Promise<void> {
+interface WorkOptions {
+  taskQueue?: string;
+  activitiesOnly?: boolean;
+}
+
+function parseTaskQueue(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text)) return text;
+  throw new InvalidArgumentError('Allowed: at most 100 letters, digits, dots, hyphens and underscores, e.g. site-b.');
+}
+
+async function work(
+  context: CliContext,
+  command: Command,
+  { taskQueue, activitiesOnly = false }: WorkOptions,
+): Promise<void> {
   const { checkWorkerSettings, workerFailure } = require('../worker-settings') as typeof import('../worker-settings');
   // Says in a sentence what is wrong with the server or the namespace, before the heavy part is loaded.
   const { address, namespace } = await withClient(command, async (client) => {
@@ -40,6 +58,8 @@ async function work(context: CliContext, command: Command): Promise<void> {
     await runWorker({
       ...settings,
       namespace,
+      ...(taskQueue === undefined ? {} : { taskQueue }),
+      activitiesOnly,
       connection: { ...settings.connection, address },
       ...(context.isTTY ? { logTo: humanLog(context) } : {}),
     });

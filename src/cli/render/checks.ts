@@ -1,5 +1,6 @@
 /** What a check found on every node. */
 import type { NodeCheck } from '../../activities/types';
+import type { DrainCheck } from '../../domain/drain-diagnosis';
 import type { ErrorType } from '../../domain/errors';
 import type { NodeFacts } from '../../domain/node-report';
 import type { Colors } from './table';
@@ -22,13 +23,18 @@ const REACHED: Partial<Record<ErrorType, readonly [Verdict, Verdict, Verdict]>> 
 
 /** A table of all nodes, what else was found, and what to do about the nodes that cannot be used. */
 export function renderChecks(checks: readonly NodeCheck[], color: Colors): string {
-  const head = ['Node', 'Reachable', 'Login', 'Root', 'OS', 'Pending', 'Reboot'];
+  const drains = checks.some((check) => check.ok && check.drain !== undefined);
+  const head = ['Node', 'Reachable', 'Login', 'Root', 'OS', 'Pending', 'Reboot', ...(drains ? ['Drain'] : [])];
   const table = renderTable(
     head,
-    checks.map((check) => row(check, color)),
+    checks.map((check) => [...row(check, color), ...(drains ? [drainCell(check, color)] : [])]),
     color,
   );
-  const findings = checks.flatMap((check) => (check.ok ? describeFindings(check.node, check.facts, color) : []));
+  const findings = checks.flatMap((check) =>
+    check.ok
+      ? [...describeFindings(check.node, check.facts, color), ...describeDrain(check.node, check.drain, color)]
+      : [],
+  );
   const errors = checks.flatMap((check) => (check.ok ? [] : describeError(check, color)));
   const usable = checks.filter(({ ok }) => ok).length;
   const summary = `${usable} of ${plural(checks.length, 'node')} can be used`;
@@ -74,4 +80,32 @@ function describeFindings(node: string, facts: NodeFacts, color: Colors): string
   return found
     .filter(([, values]) => values.length > 0)
     .map(([title, values]) => `${color.yellow(oneLine(node))}  ${title}: ${oneLine(values.join(', '))}`);
+}
+
+function drainCell(check: NodeCheck, color: Colors): string {
+  if (!check.ok || check.drain === undefined) return NONE;
+  if (!check.drain.ok) return color.red('?');
+  const { obstacles, waits, evict } = check.drain.outlook;
+  if (obstacles.length > 0) return color.red('blocked');
+  return waits.length > 0 ? color.yellow(`${plural(evict, 'pod')}, would wait`) : plural(evict, 'pod');
+}
+
+/** What a drain of the node would meet, beyond the number of its pods. */
+function describeDrain(node: string, drain: DrainCheck | undefined, color: Colors): string[] {
+  if (drain === undefined) return [];
+  const name = oneLine(node);
+  if (!drain.ok) return describeError({ node, ok: false, error: drain.error }, color);
+  const { obstacles, waits, cordonedBy, owner, nodeName, stay } = drain.outlook;
+  const staying = Object.entries(stay).map(([why, count]) => `${count} ${why}`);
+  return [
+    ...obstacles.map((one) => `${color.red(name)}  cannot be drained: ${oneLine(one, 500)}`),
+    ...waits.map((one) => `${color.yellow(name)}  drain: ${oneLine(one, 500)}`),
+    ...(cordonedBy === 'others'
+      ? [`${color.yellow(name)}  cordoned by somebody else (kubectl uncordon ${oneLine(nodeName)})`]
+      : []),
+    ...(cordonedBy === 'ospatch'
+      ? [`${color.yellow(name)}  cordoned by ospatch${owner === null ? '' : ` in run ${owner.run}`}`]
+      : []),
+    ...(staying.length === 0 ? [] : [`${name}  pods that stay: ${oneLine(staying.join(', '), 500)}`]),
+  ];
 }

@@ -77,7 +77,7 @@ function row(node: NodeStatus, current: readonly LiveNode[], view: LiveView): st
 }
 
 function noteOf(live: LiveNode): string {
-  if (live.waitingFor !== null) return oneLine(live.waitingFor, 120);
+  if (live.waitingFor !== null) return `waiting for ${oneLine(live.waitingFor, 120)}`;
   if (live.lastFailure !== null) return `attempt ${live.attempt}: ${oneLine(live.lastFailure, 120)}`;
   return '';
 }

@@ -35,7 +35,16 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     rebootCell(node),
     errorCell(node),
   ]);
-  return `${fields}\n\n${renderTable(head, rows, color)}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`;
+  const live = status.current.flatMap((one) => describeWait(one) ?? []);
+  const waits = live.length === 0 ? '' : `\n\n${live.join('\n')}`;
+  return `${fields}\n\n${renderTable(head, rows, color)}${waits}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`;
+}
+
+/** `w-1 drain 12/40 pods, waiting for shop/web-1: the budget ...`; null for a node that goes on. */
+function describeWait(live: LiveNode): string | null {
+  return live.waitingFor === null
+    ? null
+    : `${oneLine(live.node)} ${stepOf(live)}, waiting for ${oneLine(live.waitingFor)}`;
 }
 
 /** What a run came to, e.g. `3 patched, 1 failed`; outcomes that no node had are left out. */
@@ -51,12 +60,13 @@ export function countOutcomes(run: RunSummary): string {
   return parts.length === 0 ? 'no nodes' : parts.join(', ');
 }
 
-/** `apply 3/12`, `reboot`, `waiting`; what the node in work does at this moment. */
+/** `apply 3/12`, `drain 4/40 pods`, `reboot`, `waiting`; what the node in work does at this moment. */
 export function stepOf(live: LiveNode): string {
   if (live.state === 'waiting') return 'waiting for another run to finish on this node';
   if (live.step === null) return 'starting';
-  const packages = live.total === null || live.step !== 'apply' ? '' : ` ${live.done ?? 0}/${live.total}`;
-  return `${live.step}${packages}`;
+  if (live.total === null) return live.step;
+  if (live.step === 'drain') return `drain ${live.done ?? 0}/${live.total} pods`;
+  return live.step === 'apply' ? `apply ${live.done ?? 0}/${live.total}` : live.step;
 }
 
 export function colorState(state: string, kind: NodeState, color: Colors): string {

@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { clusterArgument, nodeArgument } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch uncordon prod-eu w-1
+
+For a node that a run has left cordoned, which \`ospatch doctor\` finds. A cordon of somebody else is left alone, and a
+run that is at work on the node uncordons it itself.`;
+
+export function registerUncordon(program: Command, context: CliContext): void {
+  program
+    .command('uncordon')
+    .description('take the cordon off a Kubernetes node that ospatch has put on and a run has left there')
+    .addArgument(clusterArgument())
+    .addArgument(nodeArgument())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string, node: string, { output }: { output: OutputFormat }, command: Command) =>
+      runWithClient(context, command, async (client) => {
+        const uncordoned = await client.uncordon(cluster, node);
+        if (output === 'json') return printJson(context, { cluster, node, uncordoned });
+        print(context, uncordoned ? `${node} is uncordoned` : `nothing to do: ospatch has no cordon on ${node}`);
+      }),
+    );
+}

@@ -1,0 +1,115 @@
+/** What is asked of a Kubernetes cluster, through the workers that reach it. */
+import { randomUUID } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { KubernetesSeen } from '../domain/drain-diagnosis';
+import { diagnoseKubernetes } from '../domain/drain-diagnosis';
+import { OspatchError, isOspatchError } from '../domain/errors';
+import type { Finding } from '../domain/finding';
+import { findingOfError } from '../domain/finding';
+import { WORKFLOW_TYPES, doctorWorkflowId, nodeWorkflowId } from '../domain/ids';
+import { notPatchableReason, refusedInfo } from '../domain/messages';
+import type { InspectedNode } from '../domain/sites';
+import { inspectedNodes } from '../domain/sites';
+import type { ClusterSpec, SelfManagedSpec } from '../domain/spec';
+import type { Calls } from './calls';
+import { readLiveStatus } from './live-status';
+
+/** Above what the activities may take in all. */
+const LOOK_LIMIT_MS = 3 * 60_000;
+const UNREACHABLE_MS = 10_000;
+
+/**
+ * Takes off what ospatch has left on a node. `false`: there was no cordon of ospatch; that of others is left alone.
+ *
+ * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
+ */
+export async function uncordonNode(calls: Calls, spec: ClusterSpec, name: string, by: string): Promise<boolean> {
+  if (spec.type !== 'self-managed') throw new OspatchError(refusedInfo(notPatchableReason(spec.type) ?? ''));
+  const cluster = spec.name;
+  const { kubernetes } = spec;
+  const node = inspectedNodes(spec).find((one) => one.name === name);
+  if (node === undefined) {
+    throw new OspatchError({
+      type: 'NotFound',
+      message: `cluster ${cluster} has no node ${name}.`,
+      remedy: `\`ospatch status ${cluster}\` shows its nodes; one that left the spec is uncordoned with \`kubectl uncordon\``,
+    });
+  }
+  if (kubernetes === undefined) {
+    throw new OspatchError({
+      type: 'Refused',
+      message: `the spec of cluster ${cluster} has no section kubernetes, so ospatch cordons none of its nodes.`,
+      remedy: 'use `kubectl uncordon`',
+    });
+  }
+  await calls.ensureWorker();
+  const { client, taskQueue } = calls.session;
+  try {
+    return await calls.call(
+      cluster,
+      () =>
+        client.workflow.execute<(input: unknown) => Promise<boolean>>(WORKFLOW_TYPES.uncordonNode, {
+          // The lock of the node: a run at work on it takes its cordon off itself.
+          workflowId: nodeWorkflowId(cluster, name),
+          taskQueue,
+          args: [{ cluster, kubernetes, node }],
+          workflowExecutionTimeout: LOOK_LIMIT_MS,
+          staticSummary: `${name}: uncordon, asked for by ${by}`,
+        }),
+      LOOK_LIMIT_MS,
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw new OspatchError(
+      {
+        type: 'Refused',
+        message: `a run is at work on ${name}, and uncordons it itself when it is done there.`,
+        remedy: `see \`ospatch status ${cluster}\`, or end the run with \`ospatch cancel ${cluster}\``,
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Through the workers that reach `probe`, any node of the cluster. `usable`: the drains of its nodes can be looked at. */
+export async function examineKubernetes(
+  calls: Calls,
+  { spec, probe, by }: { spec: SelfManagedSpec; probe: InspectedNode | undefined; by: string },
+): Promise<{ findings: Finding[]; usable: boolean }> {
+  const { kubernetes, name: cluster } = spec;
+  if (kubernetes === undefined || probe === undefined) return { findings: [], usable: false };
+  const { client, taskQueue } = calls.session;
+  const input = { cluster, kubernetes, probe, unreachableTimeoutMs: UNREACHABLE_MS };
+  try {
+    const [seen, inWork] = await Promise.all([
+      calls.call(
+        cluster,
+        () =>
+          client.workflow.execute<(input: unknown) => Promise<KubernetesSeen>>(WORKFLOW_TYPES.examineKubernetes, {
+            workflowId: doctorWorkflowId(cluster, randomUUID()),
+            taskQueue,
+            args: [input],
+            workflowExecutionTimeout: LOOK_LIMIT_MS,
+            staticSummary: `examination of Kubernetes of cluster ${cluster}, asked for by ${by}`,
+          }),
+        LOOK_LIMIT_MS,
+      ),
+      nodesInWork(calls, cluster),
+    ]);
+    return { findings: diagnoseKubernetes(cluster, seen, inWork), usable: seen.leftovers !== null };
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    return { findings: [findingOfError(error.toInfo(), 'kubernetes')], usable: false };
+  }
+}
+
+async function nodesInWork(calls: Calls, cluster: string): Promise<ReadonlySet<string>> {
+  try {
+    const { current } = await calls.call(cluster, () => readLiveStatus(calls.session, cluster));
+    return new Set(current.map(({ node }) => node));
+  } catch (error) {
+    // Not applied, or away: then nothing is known to be at work.
+    if (isOspatchError(error)) return new Set();
+    throw error;
+  }
+}

@@ -1,0 +1,138 @@
+/** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
+import { ClusterClient } from '../../src/client/cluster-client';
+import type { SelfManagedSpec } from '../../src/domain/spec';
+import { clusterSpec, nodeSpec } from '../support/builders';
+import { waitFor } from '../support/wait-for';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+import { kubernetesPolicy } from './simulated-kubernetes';
+
+let harness: Harness;
+let client: ClusterClient | null = null;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterEach(async () => {
+  await client?.close();
+  client = null;
+});
+afterAll(() => harness.stop());
+
+function siteOf(cluster: TestCluster): string {
+  return `${cluster.name}.site-b`;
+}
+
+/** w-1 is at the site, w-2 is not. */
+function spec(cluster: TestCluster): SelfManagedSpec {
+  const nodes = [nodeSpec('w-1', { taskQueue: siteOf(cluster) }), nodeSpec('w-2')];
+  return { ...clusterSpec([], {}, cluster.name), nodes, kubernetes: kubernetesPolicy() };
+}
+
+async function connect(cluster: TestCluster): Promise<ClusterClient> {
+  client = await ClusterClient.connect({
+    address: harness.address,
+    namespace: 'default',
+    taskQueue: cluster.name,
+    deadlineMs: 10_000,
+  });
+  return client;
+}
+
+describe('sites', () => {
+  it('has a node reached by the workers of its task queue only, in SSH and in Kubernetes', () =>
+    harness.withWorker(async (cluster) => {
+      const site = harness.newCluster();
+      await harness.withSiteWorker(siteOf(cluster), site, async () => {
+        await cluster.apply({
+          ...spec(cluster),
+          taskQueue: 'nobody-polls-this',
+          nodes: [...spec(cluster).nodes.slice(0, 1), nodeSpec('w-2', { taskQueue: cluster.name })],
+        });
+        await cluster.handle.signal('patchNow');
+        const status = await cluster.untilIdle(1);
+        expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
+      });
+      const steps = ['preflight', 'drainOutlook', 'cordon', 'drain', 'apply', 'verify', 'awaitHealthy', 'uncordon'];
+      expect(site.nodes.log).toEqual(steps.map((step) => `${step} w-1`));
+      expect(cluster.nodes.log).toEqual(steps.map((step) => `${step} w-2`));
+    }));
+
+  it('shows a node as waiting for a worker of its task queue, not as failed, and goes on when there is one', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const own = await connect(cluster);
+      await own.patch(cluster.name);
+      const seen = await waitFor(
+        async () => {
+          const status = await own.status(cluster.name);
+          return status.current.some(({ waitingFor }) => waitingFor !== null) ? status : null;
+        },
+        { what: 'the node to wait' },
+      );
+      expect(seen.current).toMatchObject([
+        { node: 'w-1', step: 'preflight', waitingFor: `a worker of task queue ${siteOf(cluster)}`, lastFailure: null },
+      ]);
+      expect(seen.nodes[0]).toMatchObject({ state: 'patching', lastError: null });
+      await harness.withSiteWorker(siteOf(cluster), harness.newCluster(), async () => {
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
+      });
+    }));
+
+  it('answers a check, a log and an uncordon of such a node in time, and the check of the others too', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const own = await connect(cluster);
+      const error = {
+        type: 'NoWorker',
+        message: `w-1 is waiting for a worker of task queue ${siteOf(cluster)}: none took up the look at it in time.`,
+        remedy: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where w-1 can be reached`,
+      };
+      const [checks, ...refusals] = await Promise.all([
+        own.check(cluster.name),
+        own.nodeLog(cluster.name, 'w-1').catch((one: unknown) => one),
+        own.uncordon(cluster.name, 'w-1').catch((one: unknown) => one),
+      ]);
+      expect(checks).toMatchObject([
+        { node: 'w-1', ok: false, error },
+        { node: 'w-2', ok: true, drain: { ok: true, outlook: { evict: 2 } } },
+      ]);
+      for (const refusal of refusals) expect(refusal).toMatchObject(error);
+    }));
+
+  it('names the task queue that no worker polls in a diagnosis', () =>
+    harness.withWorker(async (cluster) => {
+      const own = await connect(cluster);
+      const { findings, nodes } = await own.diagnoseCluster(spec(cluster), { hasWorker: true, file: null });
+      expect(findings).toContainEqual({
+        severity: 'stops',
+        check: 'worker',
+        message: `no worker polls the task queue ${siteOf(cluster)}, so the nodes that name it wait for one.`,
+        cure: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where they can be reached`,
+      });
+      expect(nodes.map(({ node, verdict }) => [node, verdict])).toEqual([
+        ['w-1', 'stops'],
+        ['w-2', 'ok'],
+      ]);
+    }));
+
+  it('uncordons at a word what was left, and refuses while a run works on the node', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply({ ...spec(cluster), nodes: [nodeSpec('w-2')] });
+      const own = await connect(cluster);
+      cluster.kubernetes.cordons.set('w-2', { cluster: cluster.name, node: 'w-2', run: 3, token: 'a'.repeat(16) });
+      const found = await own.diagnoseCluster(await own.spec(cluster.name), { hasWorker: true, file: null });
+      expect(found.findings).toContainEqual(
+        expect.objectContaining({ severity: 'warning', check: 'drain', cure: `ospatch uncordon ${cluster.name} w-2` }),
+      );
+      expect(await own.uncordon(cluster.name, 'w-2')).toBe(true);
+      expect(await own.uncordon(cluster.name, 'w-2')).toBe(false);
+      const release = cluster.nodes.hold('w-2', 'preflight');
+      await own.patch(cluster.name);
+      await waitFor(() => cluster.nodes.log.includes('preflight w-2'), { what: 'the preflight' });
+      await expect(own.uncordon(cluster.name, 'w-2')).rejects.toMatchObject({ type: 'Refused' });
+      release();
+      await cluster.untilIdle(1);
+    }));
+});
