@@ -2,6 +2,7 @@ import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/errors';
+import { nodeFacts } from '../support/builders';
 import { fakeClient, fakeTerminal, node, status, summary } from './support';
 
 type Answers = Parameters<typeof fakeClient>[0];
@@ -193,5 +194,36 @@ describe('src/cli/commands', () => {
 
   test('list -o json is an array also when there is none', async () => {
     expect((await run(['list', '-o', 'json'], { list: () => Promise.resolve([]) })).out).toBe('[]\n');
+  });
+
+  test('check fails when a drain could never end', async () => {
+    const outlook = {
+      ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], stay: {}, waits: [] },
+      obstacles: ['The budget shop/web never allows it.'],
+    };
+    const one = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], drain: { ok: true, outlook } };
+    const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
+    expect(out).toContain('w-1  cannot be drained: The budget shop/web never allows it.');
+    expect(code).toBe(1);
+  });
+
+  test.each([
+    [true, 'w-1 is uncordoned\n'],
+    [false, 'nothing to do: ospatch has no cordon on w-1\n'],
+  ])('uncordon says whether there was something to take off: %s', async (uncordoned, text) => {
+    const answers = { uncordon: () => Promise.resolve(uncordoned) };
+    expect(await run(['uncordon', 'demo', 'w-1'], answers)).toEqual({ out: text, err: '', code: 0 });
+  });
+
+  test('rbac prints the manifest of the package', async () => {
+    const { out, code } = await run(['rbac']);
+    expect(out).toMatch(/^kind: ClusterRole$/m);
+    expect(code).toBe(0);
+  });
+
+  test('worker refuses a task queue that cannot be one', async () => {
+    const { err, code } = await run(['worker', '--task-queue', 'site b']);
+    expect(err).toMatch(/task-queue.*Allowed: at most 100 letters/);
+    expect(code).toBe(2);
   });
 });

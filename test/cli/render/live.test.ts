@@ -15,7 +15,9 @@ describe('src/cli/render/live', () => {
       VIEW,
     );
     expect(frame[0]).toBe('demo  run 7 (on-demand)  1 of 2 nodes  1m30s');
-    expect(frame[3]).toMatch(/^w-2 +patching +apply 3\/12 +1m5s +package lock held by apt-get \(pid 812\)$/);
+    expect(frame[3]).toMatch(
+      /^w-2 +patching +apply 3\/12 +1m5s +waiting for package lock held by apt-get \(pid 812\)$/,
+    );
     expect(frame[4]).toMatch(/^w-1 +patched/);
   });
 

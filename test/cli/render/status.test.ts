@@ -72,4 +72,33 @@ describe('src/cli/render/status', () => {
     expect(text).not.toMatch(/Next window|Node /);
     expect(text).toContain('not-patchable: Azure patches it');
   });
+
+  test('shows how far a drain is and which pod and budget it waits for', () => {
+    const text = renderStatus(
+      status([node('w-1', { state: 'patching' })], {
+        current: [
+          live('w-1', {
+            step: 'drain',
+            done: 12,
+            total: 40,
+            waitingFor: 'shop/web-1: the budget web allows no disruption',
+          }),
+        ],
+      }),
+      null,
+      VIEW,
+    );
+    expect(text).toMatch(/^w-1 +worker +patching \(drain 12\/40 pods\)/m);
+    expect(text).toMatch(/^w-1 drain 12\/40 pods, waiting for shop\/web-1: the budget web allows no disruption$/m);
+  });
+
+  test('shows which task queue has no worker for a node', () => {
+    const waitingFor = 'a worker of task queue site-b';
+    const text = renderStatus(
+      status([node('w-1', { state: 'patching' })], { current: [live('w-1', { step: 'preflight', waitingFor })] }),
+      null,
+      VIEW,
+    );
+    expect(text).toMatch(/^w-1 preflight, waiting for a worker of task queue site-b$/m);
+  });
 });

@@ -1,0 +1,53 @@
+import type { NodeCheck } from '../../../src/activities/types';
+import { renderChecks } from '../../../src/cli/render/checks';
+import type { DrainOutlook } from '../../../src/domain/kubernetes';
+import { nodeFacts } from '../../support/builders';
+import { PLAIN } from '../support';
+
+function check(node: string, more: Partial<DrainOutlook>): NodeCheck {
+  const none: DrainOutlook = {
+    nodeName: node,
+    cordonedBy: 'nobody',
+    owner: null,
+    evict: 4,
+    pods: [],
+    stay: {},
+    obstacles: [],
+    waits: [],
+  };
+  return {
+    node,
+    ok: true,
+    facts: nodeFacts(),
+    pending: 0,
+    changes: [],
+    drain: { ok: true, outlook: { ...none, ...more } },
+  };
+}
+
+describe('src/cli/render/checks', () => {
+  it('shows what a drain of each node would meet', () => {
+    const text = renderChecks(
+      [
+        check('w-1', {}),
+        check('w-2', { waits: ['It would wait for shop/web-1.'] }),
+        check('w-3', { obstacles: ['The budget shop/web never allows it.'], stay: { 'managed by a DaemonSet': 2 } }),
+        check('w-4', { cordonedBy: 'others' }),
+      ],
+      PLAIN,
+    );
+    expect(text).toMatch(/^Node .* Drain$/m);
+    expect(text).toMatch(/^w-1 .* 4 pods$/m);
+    expect(text).toMatch(/^w-2 .* 4 pods, would wait$/m);
+    expect(text).toMatch(/^w-3 .* blocked$/m);
+    expect(text).toContain('w-2  drain: It would wait for shop/web-1.');
+    expect(text).toContain('w-3  cannot be drained: The budget shop/web never allows it.');
+    expect(text).toContain('w-3  pods that stay: 2 managed by a DaemonSet');
+    expect(text).toContain('w-4  cordoned by somebody else (kubectl uncordon w-4)');
+  });
+
+  it('has no column for drains where nodes are not drained', () => {
+    const plain: NodeCheck = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [] };
+    expect(renderChecks([plain], PLAIN)).not.toContain('Drain');
+  });
+});
