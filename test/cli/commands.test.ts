@@ -219,6 +219,8 @@ describe('src/cli/commands', () => {
     const { out, code } = await run(['rbac']);
     expect(out).toMatch(/^kind: ClusterRole$/m);
     expect(code).toBe(0);
+    expect(out).not.toContain('delete');
+    expect((await run(['rbac', '--disable-eviction'])).out).toMatch(/verbs: \[.*delete.*\]/);
   });
 
   test('worker refuses a task queue that cannot be one', async () => {

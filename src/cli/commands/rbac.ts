@@ -8,17 +8,24 @@ import { print } from '../output';
 const EXAMPLES = `
 Examples:
   ospatch rbac | kubectl apply -f -
+  ospatch rbac --disable-eviction                # for kubernetes.drain.disableEviction: may delete pods too
   kubectl create token ospatch -n ospatch      # for a kubeconfig of the worker
 
 The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others.`;
 
-/** In the package, two folders above the compiled commands. */
-const MANIFEST = join(__dirname, '..', '..', '..', 'deploy', 'kubernetes-rbac.yaml');
+/** In the package, beside the compiled code. */
+const DEPLOY = join(__dirname, '..', '..', '..', 'deploy');
 
 export function registerRbac(program: Command, context: CliContext): void {
   program
     .command('rbac')
     .description('print the Kubernetes manifest with the rights that are just enough for draining')
+    .option('--disable-eviction', 'also the right to delete pods, for kubernetes.drain.disableEviction')
     .addHelpText('after', EXAMPLES)
-    .action(() => runCommand(context, () => print(context, readFileSync(MANIFEST, 'utf8').trimEnd())));
+    .action(({ disableEviction = false }: { disableEviction?: boolean }) =>
+      runCommand(context, () => {
+        const names = ['kubernetes-rbac.yaml', ...(disableEviction ? ['kubernetes-rbac-disable-eviction.yaml'] : [])];
+        print(context, names.map((name) => readFileSync(join(DEPLOY, name), 'utf8').trimEnd()).join('\n---\n'));
+      }),
+    );
 }

@@ -17,7 +17,7 @@ nodes go on, and the next worker goes on with them.
 
 Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks),
-OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and all that the temporal CLI reads.`;
+OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and all that the temporal CLI reads.`;
 
 export function registerWorker(program: Command, context: CliContext): void {
   program
