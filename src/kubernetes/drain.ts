@@ -6,7 +6,7 @@ import type { DrainPolicy, DrainReport, WorkloadName } from '../domain/kubernete
 import { hasEnded, isLongDeleted } from '../domain/pod-filter';
 import { plainText } from '../domain/text';
 import type { LeavingPod } from './eviction-round';
-import { askBudgets, evictDue } from './eviction-round';
+import { askBudgets, evictDue, worthAsking } from './eviction-round';
 import { readOwnNode } from './identity';
 import type { KubeSession, Machine } from './session';
 import type { JudgedPod } from './survey';
@@ -130,6 +130,7 @@ function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number
       order: verdict.order,
       state: isLeaving ? 'leaving' : 'due',
       nextAtMs: now,
+      heldBy: null,
       why: verdict.do === 'evict' ? why : 'by a rule it is left to run to its end',
       since: new Date(now).toISOString(),
     },
@@ -173,10 +174,13 @@ async function emptyOf(
     const turn = left.filter((one) => one.order === order && one.do === 'evict');
     const held = turn.filter((one) => one.state === 'held');
     if (held.length > 0 && now() >= budgetsAtMs) {
-      askBudgets(held, await reach((api) => api.listBudgets()), now());
+      askBudgets(held, await reach((api) => api.listBudgets()));
       budgetsAtMs = now() + ASK_BUDGETS_EVERY_MS;
     }
-    const due = turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now());
+    const due = worthAsking(
+      turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now()),
+      now(),
+    );
     if (now() >= notBeforeMs && now() < untilMs) {
       notBeforeMs = await evictDue(session, policy, due, untilMs);
       // Whoever has just been refused wants to know by which budget.

@@ -11,6 +11,9 @@ import type { KubeSession } from './session';
 /** As kubectl. */
 const RETRY_MS = 5_000;
 
+/** `nextAtMs` of a pod whose budget was seen to allow its eviction. */
+const ALLOWED_NOW = 0;
+
 /** A pod that is said to be gone is looked for in the next list. */
 const GONE_RETRY_MS = 1_000;
 
@@ -27,10 +30,27 @@ export interface LeavingPod {
   /** `due`: to be asked for at `nextAtMs`. `held`: so too, and a budget was the reason. `leaving`: on its way out. */
   state: 'due' | 'held' | 'leaving';
   nextAtMs: number;
+  /** The budget that was found to hold it back; null: none, or it was not looked for yet. */
+  heldBy: string | null;
   /** Why it is still there, one clause. */
   why: string;
   /** Since when it has been so, ISO 8601. */
   since: string;
+}
+
+/**
+ * Of the pods that are due, one for each budget that holds several back: its answer is that to all of them. Those that
+ * the budget allows by now are all in it.
+ */
+export function worthAsking(due: readonly LeavingPod[], now: number): LeavingPod[] {
+  const asked = new Set<string>();
+  return due.filter((one) => {
+    if (one.state !== 'held' || one.heldBy === null || one.nextAtMs === ALLOWED_NOW) return true;
+    const isFirst = !asked.has(one.heldBy);
+    asked.add(one.heldBy);
+    if (!isFirst) one.nextAtMs = now + RETRY_MS;
+    return isFirst;
+  });
 }
 
 /** Evicts what is due. Returns the moment before which the server wants to be asked for nothing more. */
@@ -102,18 +122,19 @@ function again(one: LeavingPod, atMs: number, why: string): void {
 }
 
 /** Names the budgets that hold pods back, and makes those due whose budget allows some by now. */
-export function askBudgets(held: readonly LeavingPod[], budgets: readonly BudgetView[], now: number): void {
+export function askBudgets(held: readonly LeavingPod[], budgets: readonly BudgetView[]): void {
   const allowed = new Map<BudgetView, number>();
   for (const one of held) {
     const own = budgetsOf(one.pod, budgets);
     one.why = whyHeld(own) ?? one.why;
     const [budget] = own;
+    one.heldBy = budget === undefined ? null : `${budget.namespace}/${budget.name}`;
     if (own.length > 1) continue;
     // No budget any more: nothing holds it back.
-    if (budget === undefined) one.nextAtMs = now;
+    if (budget === undefined) one.nextAtMs = ALLOWED_NOW;
     else if (allowsNow(budget, one.pod)) {
       const left = allowed.get(budget) ?? Math.max(1, budget.status?.disruptionsAllowed ?? 1);
-      if (left > 0) one.nextAtMs = now;
+      if (left > 0) one.nextAtMs = ALLOWED_NOW;
       allowed.set(budget, left - 1);
     }
   }

@@ -1,0 +1,42 @@
+import type { ControlPlane, ControlPlaneMember } from '../../src/domain/quorum';
+import { whyNotSpared } from '../../src/domain/quorum';
+
+/** `+` ready, `-` not ready, `*` in work; the first is the node that is asked about. */
+function members(states: string): ControlPlaneMember[] {
+  return [...states].map((state, index) => ({ nodeName: `n${index}`, ready: state !== '-', inWork: state === '*' }));
+}
+const NOBODY: ControlPlane = { etcd: [], apiServers: [], nodes: [] };
+
+describe('src/domain/quorum', () => {
+  it.each([
+    ['+++', true],
+    ['-++', true],
+    ['++-', false],
+    ['++*', false],
+    ['*++', true],
+    ['+++++', true],
+    ['++++-', true],
+    ['+++--', false],
+    ['++++', true],
+    ['+++-', false],
+    ['++', true],
+    ['+-', false],
+    ['+', true],
+  ])('spares the first of etcd %s: %s', (states, spared) => {
+    expect(whyNotSpared('n0', { ...NOBODY, etcd: members(states) }) === null).toBe(spared);
+  });
+
+  it('does not ask about etcd for a node without a member', () => {
+    expect(whyNotSpared('other', { ...NOBODY, etcd: members('+--') })).toBeNull();
+  });
+
+  it('keeps one API server, and one control-plane node where neither can be seen', () => {
+    expect(whyNotSpared('n0', { ...NOBODY, apiServers: members('+-*') })).toBe(
+      'no other API server can be counted on (n1 is not ready, n2 is in work)',
+    );
+    expect(whyNotSpared('n0', { ...NOBODY, apiServers: members('+-+') })).toBeNull();
+    expect(whyNotSpared('n0', { ...NOBODY, nodes: members('+-') })).toContain('control-plane node');
+    expect(whyNotSpared('n0', { ...NOBODY, etcd: members('+'), nodes: members('+-') })).toBeNull();
+    expect(whyNotSpared('n0', { ...NOBODY, nodes: members('+') })).toBeNull();
+  });
+});
