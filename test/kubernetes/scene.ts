@@ -14,6 +14,7 @@ import type {
   KubernetesBaseline,
 } from '../../src/domain/kubernetes';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
+import type { KubernetesApi } from '../../src/kubernetes/api';
 import { createConnections } from '../../src/kubernetes/connect';
 import type { PodOptions, WorkloadOptions } from '../support/kube-objects';
 import { addNamespace, addNode } from '../support/kube-objects';
@@ -37,6 +38,8 @@ export interface Scene {
   heartbeats: Watched[];
   /** What all workloads of the scene have in common: its namespace, and nodes of its pool only. */
   here<T extends PodOptions | WorkloadOptions>(options: T): T;
+  /** The API server as the code below the activities sees it. */
+  connect(): KubernetesApi;
   /** A second node of the pool, to which pods can move. */
   addSpareNode(): Promise<string>;
   /** Runs one activity as a worker would. */
@@ -60,11 +63,13 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const activities = createKubernetesActivities({ connections, log, settledMs: 500 });
 
+  const environments: MockActivityEnvironment[] = [];
   return {
     plane,
     async scene(name, kubeconfig = 'ospatch') {
       const heartbeats: Watched[] = [];
       const environment = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') });
+      environments.push(environment);
       environment.on('heartbeat', (details: Watched) => heartbeats.push({ ...details }));
       await addNamespace(plane, name);
       await addNode(plane, name, { labels: { pool: name } });
@@ -78,6 +83,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
       return {
         ...{ name, target, machine, owner, activities, heartbeats, run },
         here: (wanted) => ({ ...wanted, namespace: name, spec: { nodeSelector: { pool: name }, ...wanted.spec } }),
+        connect: () => connections.api(target.access, new AbortController().signal),
         async addSpareNode() {
           const spare = `${name}-spare`;
           await addNode(plane, spare, { labels: { pool: name } });
@@ -93,6 +99,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
       };
     },
     async stop() {
+      for (const environment of environments) environment.cancel();
       connections.close();
       await plane.stop();
     },

@@ -27,6 +27,8 @@ export interface ControlPlaneOptions {
   log?: Log;
   /** Further flags of kube-apiserver. */
   apiServerFlags?: string[];
+  /** Further flags of kube-controller-manager. */
+  controllerManagerFlags?: string[];
 }
 
 export interface ControlPlane {
@@ -60,7 +62,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const { api, startApiServer } = await launch(program, dir, parts, options.apiServerFlags ?? []);
+    const { api, startApiServer } = await launch(program, dir, parts, options);
     const { server, ca } = api.options;
     const kubeconfigDir = path.join(dir, 'kubeconfigs');
     mkdirSync(kubeconfigDir);
@@ -92,7 +94,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
-async function launch(program: string, dir: string, parts: Map<string, Part>, flags: string[]) {
+async function launch(program: string, dir: string, parts: Map<string, Part>, options: ControlPlaneOptions) {
   const [etcdPort, peerPort, apiPort] = await freePorts(3);
   const token = randomBytes(16).toString('hex');
   const file = (name: string) => path.join(dir, name);
@@ -119,7 +121,7 @@ async function launch(program: string, dir: string, parts: Map<string, Part>, fl
       ...['--service-account-issuer', 'https://kubernetes.default.svc', '--service-cluster-ip-range', '10.0.0.0/24'],
       ...['--service-account-key-file', file('sa.key'), '--service-account-signing-key-file', file('sa.key')],
       // Pods of the tests have no service account of their own.
-      ...['--disable-admission-plugins', 'ServiceAccount', ...flags],
+      ...['--disable-admission-plugins', 'ServiceAccount', ...(options.apiServerFlags ?? [])],
     ]);
   startApiServer();
 
@@ -133,7 +135,7 @@ async function launch(program: string, dir: string, parts: Map<string, Part>, fl
   await untilReady(api, parts);
   start('kube-controller-manager', [
     ...['--kubeconfig', kubeconfig, '--leader-elect=false', '--secure-port', '0'],
-    ...['--service-account-private-key-file', file('sa.key')],
+    ...['--service-account-private-key-file', file('sa.key'), ...(options.controllerManagerFlags ?? [])],
   ]);
   start('kube-scheduler', ['--kubeconfig', kubeconfig, '--leader-elect=false', '--secure-port', '0']);
   start('kwok', ['--kubeconfig', kubeconfig, '--manage-all-nodes=true', '--config', file('stages.yaml')]);
