@@ -31,6 +31,7 @@ import { waitFor } from '../support/wait-for';
 const BUILT = path.join(__dirname, '../../lib/dev/kube/control-plane.js');
 
 describe('src/dev/kube/control-plane', () => {
+  const clients: KubeApi[] = [];
   let plane: ControlPlane;
 
   beforeAll(async () => {
@@ -39,13 +40,18 @@ describe('src/dev/kube/control-plane', () => {
     await addNode(plane, 'w-1', { machineId: 'm1', bootId: 'b1' });
   });
 
-  afterAll(() => plane.stop());
+  afterAll(async () => {
+    for (const client of clients) client.close();
+    await plane.stop();
+  });
 
   function as(name: keyof ControlPlane['kubeconfigs']): KubeApi {
     const config = JSON.parse(readFileSync(plane.kubeconfigs[name], 'utf8')) as {
       users: { user: { token: string } }[];
     };
-    return new KubeApi({ ...plane.api.options, token: config.users[0]?.user.token ?? '' });
+    const client = new KubeApi({ ...plane.api.options, token: config.users[0]?.user.token ?? '' });
+    clients.push(client);
+    return client;
   }
 
   async function refusal(call: Promise<unknown>): Promise<{ code: number; body: Record<string, unknown> }> {

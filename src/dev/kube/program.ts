@@ -31,7 +31,7 @@ export async function findControlPlaneProgram(log: Log): Promise<string> {
       throw new Error('The tests with a real Kubernetes control plane build it from source: install Go 1.24 or newer.');
     }
     const what = 'Building etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok';
-    await timed(log, what, '5 min on 2 processors, only once', () => build(target));
+    await timed(log, what, '8 min on 2 processors, only once', () => build(target));
     return target;
   });
 }
