@@ -13,6 +13,7 @@ import {
   SSH_TRANSPORTS,
 } from './spec';
 import { kubernetesSchema } from './spec-kubernetes';
+import { eksDocument } from './spec-eks';
 import { scheduleSchema } from './spec-schedule-schema';
 import * as field from './spec-fields';
 
@@ -247,18 +248,21 @@ export const selfManagedSchema = z.strictObject(
   { error: documentError },
 );
 
+export const eksSchema = eksDocument(header);
+
 export const notPatchableSchema = z.strictObject(
   {
     ...header,
     type: z
-      .enum(['imported', 'eks', 'aks', 'gke', 'managed'], { error: typeError })
+      .enum(['imported', 'aks', 'gke', 'managed'], { error: typeError })
       .describe('A cluster that is listed but not patched by ospatch: somebody else owns its nodes.'),
   },
   { error: documentError },
 );
 
 /** For the JSON Schema; `parseSpec` in spec-schema.ts picks the branch by type, which gives better messages. */
-export const specSchema = z.union([selfManagedSchema, notPatchableSchema]);
+export const specSchema = z.union([selfManagedSchema, eksSchema, notPatchableSchema]);
 
 export type SelfManagedDocument = z.output<typeof selfManagedSchema>;
+export type EksDocument = z.output<typeof eksSchema>;
 export type NotPatchableDocument = z.output<typeof notPatchableSchema>;

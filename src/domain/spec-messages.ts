@@ -54,7 +54,7 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   const inner: SpecPath = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   const path = [...prefix, ...inner];
   const found = valueAt(value, inner);
-  if (issue.code === 'invalid_union') return describeSchedule(found, path);
+  if (issue.code === 'invalid_union' && path.at(-1) === 'schedule') return describeSchedule(found, path);
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
     // zod reports unknown keys without the union around them when only one form fits otherwise.

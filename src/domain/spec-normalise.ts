@@ -2,6 +2,7 @@
 import type { PackagePolicy } from './package-policy';
 import type {
   ClusterSpec,
+  EksSpec,
   NodeSpec,
   NotPatchableSpec,
   Patching,
@@ -10,8 +11,9 @@ import type {
   SshAccess,
   SshHop,
 } from './spec';
-import type { NotPatchableDocument, SelfManagedDocument } from './spec-document';
 import { normaliseKubernetes } from './spec-kubernetes';
+import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './spec-document';
+import { normaliseEks } from './spec-eks';
 import { parseTrustEntry } from './spec-host-keys';
 
 type PatchingDocument = SelfManagedDocument['patching'];
@@ -33,6 +35,16 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
   } satisfies ClusterSpec;
 }
 
+export function normaliseEksCluster(document: EksDocument): EksSpec {
+  const { schedule, ...patching } = document.patching;
+  return {
+    ...headerOf(document),
+    type: document.type,
+    eks: normaliseEks(document.eks),
+    patching: { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) },
+  } satisfies ClusterSpec;
+}
+
 export function normaliseNotPatchable(document: NotPatchableDocument): NotPatchableSpec {
   return { ...headerOf(document), type: document.type } satisfies ClusterSpec;
 }
@@ -42,7 +54,7 @@ export function defaultStartWithin(schedule: Record<string, unknown>): string {
   return schedule['preset'] === 'weekly' || schedule['preset'] === 'every-2-weeks' ? '1h' : '24h';
 }
 
-function headerOf({ apiVersion, name, description }: NotPatchableDocument | SelfManagedDocument) {
+function headerOf({ apiVersion, name, description }: NotPatchableDocument | EksDocument | SelfManagedDocument) {
   return { apiVersion, name, ...(description === undefined ? {} : { description }) };
 }
 

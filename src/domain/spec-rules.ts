@@ -66,7 +66,8 @@ function userIssues(document: unknown): SpecIssue[] {
   }));
 }
 
-function leapDayIssues(document: unknown): SpecIssue[] {
+/** Also for clusters without nodes of their own. */
+export function leapDayIssues(document: unknown): SpecIssue[] {
   const path: SpecPath = ['patching', 'schedule', 'custom'];
   if (valueAt(document, [...path, 'month']) !== 2 || valueAt(document, [...path, 'day']) !== 29) return [];
   const message = 'found February 29, which comes in leap years only; write day: 28 for a start in every year';

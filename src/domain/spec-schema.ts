@@ -3,13 +3,14 @@
  * those checks are in `spec-time-checks.ts`.
  */
 import { CLUSTER_TYPES } from './spec';
-import type { ClusterSpec } from './spec';
-import { notPatchableSchema, selfManagedSchema } from './spec-document';
+import type { ClusterSpec, NotPatchableSpec } from './spec';
+import { eksSchema, notPatchableSchema, selfManagedSchema } from './spec-document';
+import { explainEksIssues, isListedEks } from './spec-eks';
 import { renderPath } from './spec-issues';
 import type { SpecIssue } from './spec-issues';
 import { describeIssues } from './spec-messages';
-import { normaliseNotPatchable, normaliseSelfManaged } from './spec-normalise';
-import { ruleIssues } from './spec-rules';
+import { normaliseEksCluster, normaliseNotPatchable, normaliseSelfManaged } from './spec-normalise';
+import { leapDayIssues, ruleIssues } from './spec-rules';
 
 export { specSchema } from './spec-document';
 
@@ -17,6 +18,7 @@ export type ParsedSpec = { spec: ClusterSpec | null; issues: SpecIssue[] };
 
 /** Checks everything that needs no time zone, no clock and no file. `spec` is null when an issue is an error. */
 export function parseSpec(value: unknown): ParsedSpec {
+  if (isEksDocument(value)) return parseEks(value);
   const patchable = isSelfManaged(value);
   const schema = patchable ? selfManagedSchema : notPatchableSchema;
   const parsed = schema.safeParse(value);
@@ -27,10 +29,20 @@ export function parseSpec(value: unknown): ParsedSpec {
   return { spec: data.type === 'self-managed' ? normaliseSelfManaged(data) : normaliseNotPatchable(data), issues };
 }
 
+function parseEks(value: unknown): ParsedSpec {
+  const parsed = eksSchema.safeParse(value);
+  const issues = parsed.success
+    ? []
+    : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
+  issues.push(...leapDayIssues(value));
+  return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
+}
+
 /** Checks and normalises a spec that arrives as plain data; a normalised spec comes back equal. */
 export function validateSpecObject(
   value: unknown,
 ): { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] } {
+  if (isListedEks(value)) return validateListedEks(value);
   const { spec, issues } = parseSpec(value);
   if (spec !== null) return { ok: true, spec };
   const errors = issues.filter(({ severity }) => severity === 'error');
@@ -38,6 +50,16 @@ export function validateSpecObject(
     ok: false,
     problems: errors.map(({ path, message }) => [renderPath(path), message].filter(Boolean).join(': ')),
   };
+}
+
+/** Clusters go on with the spec that they were applied with, also when it says less than one has to say today. */
+function validateListedEks(value: unknown): ReturnType<typeof validateSpecObject> {
+  const checked = validateSpecObject({ ...(value as object), type: 'imported' });
+  return checked.ok ? { ok: true, spec: { ...checked.spec, type: 'eks' } as NotPatchableSpec } : checked;
+}
+
+function isEksDocument(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks';
 }
 
 // With a type that does not exist, the sections that are there tell which of the two was meant.

@@ -6,6 +6,7 @@
  * that belong to a node stand in its `hostKeys`.
  */
 import type { KubernetesPolicy } from './kubernetes';
+import type { EksPolicy } from './eks';
 import type { PackagePolicy } from './package-policy';
 
 export const API_VERSION = 'ospatch/v1';
@@ -142,12 +143,27 @@ export interface SelfManagedSpec extends SpecHeader {
   nodes: NodeSpec[];
 }
 
-/** A cluster that ospatch lists but never patches. */
+/** An EKS cluster: AWS updates its managed node groups when it is asked to. */
+export interface EksSpec extends SpecHeader {
+  type: 'eks';
+  eks: EksPolicy;
+  patching: EksPatching;
+}
+
+export interface EksPatching {
+  timeZone: string;
+  schedule?: Schedule;
+  rollout: Pick<Rollout, 'onFailure'>;
+}
+
+/** A cluster that ospatch lists but never patches. One of type `eks` was applied before those could be patched. */
 export interface NotPatchableSpec extends SpecHeader {
   type: Exclude<ClusterType, 'self-managed'>;
 }
 
-export type ClusterSpec = SelfManagedSpec | NotPatchableSpec;
+export type PatchableSpec = SelfManagedSpec | EksSpec;
+
+export type ClusterSpec = PatchableSpec | NotPatchableSpec;
 
 /** What a node activity needs to know to reach one node. Holds references to secrets, never secrets. */
 export interface NodeTarget {
