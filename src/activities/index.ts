@@ -8,6 +8,9 @@ import { createClusterActivities } from './cluster';
 import type { ClusterActivities } from './cluster-types';
 import { createKubernetesActivities } from './kubernetes';
 import type { KubernetesActivities } from './kubernetes-types';
+import { EksApis } from '../aws/asking';
+import { createEksActivities } from './eks';
+import type { EksActivities } from './eks-types';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
 import type { NodeActivities } from './types';
@@ -29,8 +32,8 @@ export interface ActivityDeps {
 }
 
 export interface Activities {
-  activities: NodeActivities & ClusterActivities & KubernetesActivities;
-  /** Closes the connections to all nodes. Jobs on nodes go on. */
+  activities: NodeActivities & ClusterActivities & KubernetesActivities & EksActivities;
+  /** Closes the connections to all nodes, API servers and AWS. Jobs on nodes and updates at AWS go on. */
   close(): void;
 }
 
@@ -46,11 +49,18 @@ export function createActivities({
   const nodeActivities = createNodeActivities({ pool, log, hookDir, ...(now === undefined ? {} : { now }) });
   const connections = createConnections({ kubeconfigDir });
   const kubernetesActivities = createKubernetesActivities({ connections, log, ...(now === undefined ? {} : { now }) });
+  const apis = new EksApis();
   return {
-    activities: { ...nodeActivities, ...createClusterActivities(log), ...kubernetesActivities },
+    activities: {
+      ...nodeActivities,
+      ...createClusterActivities(log),
+      ...kubernetesActivities,
+      ...createEksActivities({ log, apis }),
+    },
     close: () => {
       pool.close();
       connections.close();
+      apis.close();
     },
   };
 }

@@ -45,7 +45,7 @@ function hasSameSchedule(current: ClusterSpec | null, spec: ClusterSpec): boolea
 }
 
 function scheduleOf(spec: ClusterSpec | null): Schedule | undefined {
-  return spec?.type === 'self-managed' ? spec.patching.schedule : undefined;
+  return spec !== null && 'patching' in spec ? spec.patching.schedule : undefined;
 }
 
 function fail(context: CliContext, source: string, { problems }: LoadedSpecs): never {

@@ -5,6 +5,8 @@ import { show } from '../domain/spec-issues';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+/** Of node groups: AWS allows other letters than Kubernetes. */
+const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 const USER_NAME = /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/;
 const MAX_RUN = 1_000_000_000;
 
@@ -17,7 +19,9 @@ export function nodeArgument(): Argument {
 }
 
 export function nodesOption(): Option {
-  return new Option('--nodes <a,b>', 'only these nodes, by name, separated by commas').argParser(parseNodeNames);
+  return new Option('--nodes <a,b>', 'only these nodes or node groups, by name, separated by commas').argParser(
+    parseNodeNames,
+  );
 }
 
 export function reasonOption(): Option {
@@ -42,7 +46,7 @@ function parseClusterName(text: string): string {
 }
 
 function parseNodeName(text: string): string {
-  if (NODE_NAME.test(text)) return text;
+  if (isName(text)) return text;
   throw new InvalidArgumentError('Allowed: the name of a node as in the spec, e.g. worker-1.');
 }
 
@@ -51,10 +55,14 @@ function parseNodeNames(text: string): string[] {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  if (names.length > 0 && names.every((name) => NODE_NAME.test(name))) return [...new Set(names)];
+  if (names.length > 0 && names.every(isName)) return [...new Set(names)];
   throw new InvalidArgumentError(
     'Allowed: names of nodes as in the spec, separated by commas, e.g. worker-1,worker-2.',
   );
+}
+
+function isName(text: string): boolean {
+  return NODE_NAME.test(text) || GROUP_NAME.test(text);
 }
 
 function parseReason(text: string): string {

@@ -103,7 +103,7 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
 function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {
   const { describeSchedule, nextStarts } = require('../domain/schedule') as typeof import('../domain/schedule');
   const { formatInstant } = require('./time') as typeof import('./time');
-  if (spec.type !== 'self-managed' || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
+  if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
   const [start] = nextStarts(schedule, timeZone, context.now(), 1);
   if (start === undefined) return diagnoseSchedule(spec, null);

@@ -2,7 +2,7 @@ import type { ClusterClient } from '../client/cluster-client';
 import type { ErrorInfo } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { ApplySpecAnswer } from '../domain/messages';
-import { notPatchableReason, refusedInfo, typeChangeReason } from '../domain/messages';
+import { refusalOf, refusedInfo, typeChangeReason } from '../domain/messages';
 import type { ClusterSpec } from '../domain/spec';
 import { CLUSTER_TYPES } from '../domain/spec';
 
@@ -22,7 +22,7 @@ export async function planApply(client: ClusterClient, spec: ClusterSpec): Promi
     const changes = await client.diff(spec);
     const before = CLUSTER_TYPES.find((one) => one === changes?.find(({ path }) => path === 'type')?.before);
     if (before !== undefined) throw new OspatchError(refusedInfo(typeChangeReason(before, spec.type)));
-    const notice = notPatchableReason(spec.type);
+    const notice = refusalOf(spec);
     const result = changes === null ? 'created' : changes.length > 0 ? 'updated' : 'unchanged';
     return { result, changes: changes ?? [], notice };
   });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
 import type { NodeCheck } from '../activities/types';
+import type { EksExamination } from '../domain/eks';
 import { OspatchError } from '../domain/errors';
 import { WORKFLOW_TYPES, clusterWorkflowId } from '../domain/ids';
 import type {
@@ -64,7 +65,7 @@ export class ClusterClient {
   ) {
     this.calls = new Calls(session);
     this.inspector = new Inspector(this.calls, by);
-    this.doctor = new Doctor(this.calls, by);
+    this.doctor = new Doctor(this.calls, this.inspector, by);
   }
 
   /** @throws OspatchError `NoServer` when no Temporal server answers. */
@@ -214,6 +215,11 @@ export class ClusterClient {
   /** Looks at every node through the worker; changes nothing. */
   async check(cluster: string): Promise<NodeCheck[]> {
     return this.inspector.check(cluster);
+  }
+
+  /** Looks at the node groups of an EKS cluster through the worker; changes nothing. @throws OspatchError `Refused` for other clusters. */
+  async checkNodeGroups(cluster: string): Promise<EksExamination> {
+    return this.inspector.checkNodeGroups(cluster);
   }
 
   /** Whether Temporal, its search attributes and the workers are as they must be. What is not is a finding. */

@@ -2,6 +2,8 @@
 import { temporal } from '@temporalio/proto';
 import type { NodeDiagnosis } from '../domain/diagnosis';
 import { diagnoseFailure } from '../domain/diagnosis';
+import { isEks } from '../domain/eks';
+import { diagnoseEks } from '../domain/eks-diagnosis';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Finding, Severity } from '../domain/finding';
 import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
@@ -15,12 +17,13 @@ import {
 } from '../domain/installation';
 import type { InspectedNode } from '../domain/sites';
 import { inspectedNodes, noWorkerAtSite } from '../domain/sites';
-import type { ClusterSpec } from '../domain/spec';
+import type { ClusterSpec, EksSpec } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
 import { specQuery, statusQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 import { examineNodes } from './examination';
 import { examineKubernetes } from './kubernetes';
+import type { Inspector } from './inspector';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
@@ -44,12 +47,16 @@ export interface ClusterDiagnosisOptions {
   file: string | null;
 }
 
+/** Above what the look at AWS may take, with a worker that dies on the way. */
+const EKS_DEADLINE_MS = 160_000;
+
 /** Names told of nodes that could not be looked at; the rest is counted. */
 const MAX_NAMES = 3;
 
 export class Doctor {
   constructor(
     private readonly calls: Calls,
+    private readonly inspector: Inspector,
     private readonly by: string,
   ) {}
 
@@ -82,6 +89,7 @@ export class Doctor {
   }
 
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
+    if (isEks(spec)) return this.nodeGroups(spec);
     if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
     const { rebootIfRequired, packages } = spec.patching;
     const withoutDrain = spec.patching.withoutDrain || spec.kubernetes !== undefined;
@@ -127,6 +135,19 @@ export class Doctor {
       if (count === 0) empty.add(queue);
     }
     return { findings, empty };
+  }
+
+  private async nodeGroups(spec: EksSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
+    try {
+      return diagnoseEks(
+        spec,
+        await this.calls.call(spec.name, () => this.inspector.examineEks(spec), EKS_DEADLINE_MS),
+      );
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      const { message, remedy } = error;
+      return { findings: [stops('aws', `AWS could not be asked: ${message}`, remedy ?? null)], nodes: [] };
+    }
   }
 
   private async standing(spec: ClusterSpec, file: string | null): Promise<Finding[]> {
@@ -186,6 +207,10 @@ const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
 
 /** The diagnosis of a cluster whose nodes nobody can look at. */
 export function notLookedAt(spec: ClusterSpec): Finding[] {
+  if (isEks(spec)) {
+    const message = 'AWS was not asked for its node groups, for want of a worker.';
+    return [warning('aws', message, 'mend what is said of the installation first')];
+  }
   if (spec.type !== 'self-managed') return [];
   const { length } = spec.nodes;
   const nodes = length === 1 ? 'its node was' : `its ${length} nodes were`;

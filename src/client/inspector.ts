@@ -4,13 +4,15 @@ import type { NodeCheck } from '../activities/types';
 import { OspatchError } from '../domain/errors';
 import { WORKFLOW_TYPES, checkWorkflowId, logWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import type { RunSummary } from '../domain/messages';
-import { notPatchableReason } from '../domain/messages';
+import { refusalOf } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
 import type { RolloutProgress, RolloutReport } from '../domain/run';
+import type { EksExamination } from '../domain/eks';
+import { accessOf, isEks } from '../domain/eks';
 import type { InspectedNode } from '../domain/sites';
 import { inspectedNodes } from '../domain/sites';
-import type { SelfManagedSpec } from '../domain/spec';
+import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 
@@ -24,6 +26,10 @@ const CHECKS_AT_ONCE = 20;
 const LOG_MAX_BYTES = 512 * 1024;
 /** Time for a worker to look at every node, beyond the deadline of a single call. */
 const INSPECTION_DEADLINE_MS = 4 * 60_000;
+
+/** A question that only a node can answer, asked of a cluster of type eks. */
+const NO_NODES =
+  'ospatch does not connect to the nodes of an EKS cluster, AWS replaces them: there is no log on them; `ospatch history NAME --run N` tells what AWS did.';
 
 /** One run with the record of every node, as far as Temporal still has it. */
 export interface RunReport {
@@ -53,6 +59,28 @@ export class Inspector {
       checks.push(...(await this.inspect(cluster, () => this.checkTargets(batch, spec))));
     }
     return checks;
+  }
+
+  /** Looks at the node groups of an EKS cluster through the worker; changes nothing. @throws OspatchError `Refused` */
+  async checkNodeGroups(cluster: string): Promise<EksExamination> {
+    const spec = await this.anySpec(cluster);
+    if (!isEks(spec)) throw new OspatchError({ type: 'Refused', message: `${cluster} has nodes, not node groups.` });
+    return this.inspect(cluster, () => this.examineEks(spec));
+  }
+
+  /** The same for a spec that need not be applied. */
+  async examineEks(spec: EksSpec): Promise<EksExamination> {
+    const access = accessOf(spec.eks);
+    return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksExamination>>(
+      WORKFLOW_TYPES.examineEks,
+      {
+        workflowId: checkWorkflowId(spec.name, randomUUID()),
+        taskQueue: this.calls.session.taskQueue,
+        args: [{ access, nodeGroups: spec.eks.nodeGroups }],
+        workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
+        staticSummary: `check of EKS cluster ${access.cluster}, asked for by ${this.by}`,
+      },
+    );
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
@@ -172,11 +200,13 @@ export class Inspector {
   }
 
   private async spec(cluster: string): Promise<SelfManagedSpec> {
-    const spec = await this.calls.query(cluster, (handle) => handle.query(specQuery));
-    if (spec.type !== 'self-managed') {
-      throw new OspatchError({ type: 'Refused', message: notPatchableReason(spec.type) ?? '' });
-    }
-    return spec;
+    const spec = await this.anySpec(cluster);
+    if (spec.type === 'self-managed') return spec;
+    throw new OspatchError({ type: 'Refused', message: refusalOf(spec) ?? NO_NODES });
+  }
+
+  private anySpec(cluster: string): Promise<ClusterSpec> {
+    return this.calls.query(cluster, (handle) => handle.query(specQuery));
   }
 
   private async inspect<T>(cluster: string, look: () => Promise<T>): Promise<T> {

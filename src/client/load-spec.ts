@@ -104,11 +104,11 @@ async function loadDocument(
     if (first !== undefined) issues.push({ severity: 'error', path: ['name'], at: 'value', message });
     else seen.set(name, `${file.name}:${place.line}`);
   }
-  const isPatchable = spec === null || spec.type === 'self-managed';
-  if (isPatchable) issues.push(...timeIssues(value, { now: options.now, isNew: await isNew(name, options) }));
+  const hasSchedule = spec === null || 'patching' in spec;
+  if (hasSchedule) issues.push(...timeIssues(value, { now: options.now, isNew: await isNew(name, options) }));
   const fileName = knownHostsName(value);
   const knownHosts = await readKnownHosts(fileName, file.directory, issues);
-  const required = options.requireHostKeys && isPatchable;
+  const required = options.requireHostKeys && (spec === null || spec.type === 'self-managed');
   issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };

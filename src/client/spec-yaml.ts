@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { canonicalJson } from '../domain/canonical-json';
-import type { ClusterSpec, NodeSpec, Patching, Schedule, SelfManagedSpec, SshAccess } from '../domain/spec';
+import { isEks } from '../domain/eks';
+import type { ClusterSpec, EksSpec, NodeSpec, Patching, Schedule, SelfManagedSpec, SshAccess } from '../domain/spec';
 import { DEFAULT_SSH, defaultStartWithin } from '../domain/spec-normalise';
 
 const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] as const;
@@ -12,7 +13,8 @@ const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] a
 export function renderSpecYaml(spec: ClusterSpec): string {
   const { apiVersion, name, type, description } = spec;
   const header = { apiVersion, name, type, ...(description === undefined ? {} : { description }) };
-  const document = spec.type === 'self-managed' ? { ...header, ...sectionsOf(spec) } : header;
+  const sections = isEks(spec) ? eksSectionsOf(spec) : spec.type === 'self-managed' ? sectionsOf(spec) : {};
+  const document = { ...header, ...sections };
   return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
@@ -24,6 +26,11 @@ function sectionsOf({ patching, nodes }: SelfManagedSpec) {
     ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
     nodes: nodes.map((node) => nodeOf(node, shared)),
   };
+}
+
+function eksSectionsOf({ eks, patching: { timeZone, schedule, rollout } }: EksSpec) {
+  const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
+  return { eks, patching: { timeZone, ...when, rollout } };
 }
 
 function patchingOf({ schedule, ...patching }: Patching) {

@@ -1,11 +1,14 @@
 import { canonicalJson } from './canonical-json';
 import type { ApplySpecAnswer, Pause, Refusal, RunSummary, WindowRecord } from './messages';
+import type { ErrorInfo } from './errors';
+import { nodeGroupRows } from './eks-state';
 import type { NodeFacts } from './node-report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
-import { newNodeStatus, transition } from './node-status';
+import { newNodeStatus, toNodeError, transition } from './node-status';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
-import type { ClusterSpec, NodeSpec, SelfManagedSpec } from './spec';
+import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
+import { isEks } from './eks';
 
 const KEPT_RUNS = 20;
 const KEPT_WINDOWS = 20;
@@ -29,6 +32,8 @@ export interface ActiveRun {
   nodes: string[];
   /** Somebody named these nodes in the request. */
   named?: boolean;
+  /** The node groups are still to be asked for; `nodes` holds what was named, or nothing. */
+  unlisted?: boolean;
   /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
   removed: string[];
   policy: RunPolicy;
@@ -79,7 +84,11 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     version: 1,
     spec,
     createdBy,
-    nodes: isPatchable(spec) ? spec.nodes.map((node) => enter(node, spec)) : [],
+    nodes: isSelfManaged(spec)
+      ? spec.nodes.map((node) => enter(node, spec))
+      : isEks(spec)
+        ? nodeGroupRows(spec, [])
+        : [],
     paused: null,
     removing: null,
     nextRun: 1,
@@ -94,7 +103,11 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
   };
 }
 
-export function isPatchable(spec: ClusterSpec): spec is SelfManagedSpec {
+export function isPatchable(spec: ClusterSpec): spec is PatchableSpec {
+  return isSelfManaged(spec) || isEks(spec);
+}
+
+export function isSelfManaged(spec: ClusterSpec): spec is SelfManagedSpec {
   return spec.type === 'self-managed';
 }
 
@@ -104,7 +117,7 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   if (changes.length === 0) return changes;
   const before = state.spec;
   state.spec = spec;
-  if (isPatchable(before) && isPatchable(spec)) {
+  if (isSelfManaged(before) && isSelfManaged(spec)) {
     const known = new Map(state.nodes.map((node) => [node.name, node]));
     const trust = new Map(before.nodes.map((node) => [node.name, trustKey(node)]));
     state.nodes = spec.nodes.map((node) => {
@@ -117,7 +130,10 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
             bootPatch: owedNow(status, spec),
           };
     });
-    const present = new Set(spec.nodes.map((node) => node.name));
+  }
+  if (isEks(spec)) state.nodes = nodeGroupRows(spec, state.nodes);
+  if (isPatchable(before) && isPatchable(spec)) {
+    const present = new Set(state.nodes.map((node) => node.name));
     const gone = (state.run?.nodes ?? []).filter((name) => !present.has(name));
     if (state.run !== null) state.run.removed = [...new Set([...state.run.removed, ...gone])];
     if (scheduleKey(before) !== scheduleKey(spec)) {
@@ -172,13 +188,14 @@ export function isInWork(run: ActiveRun, node: string): boolean {
   return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
 }
 
-/** Ends the run in progress and files its summary. Every node of it has settled by then. */
+/** Ends the run in progress and files its summary. Every node of it has settled by then. `error`: why it did not begin. */
 export function finishRun(
   state: ClusterState,
   run: ActiveRun,
   settled: readonly NodeSettled[],
   outcome: RunOutcome,
   endedAt: string,
+  error: ErrorInfo | null = null,
 ): void {
   settleNodes(state, run, settled);
   const ends = Object.values(run.done);
@@ -197,6 +214,7 @@ export function finishRun(
     rebootPending: count('reboot-pending'),
     failed: count('failed'),
     notTried: count('not-tried', 'skipped', 'cancelled'),
+    ...(error === null ? {} : { error: toNodeError(error) }),
   };
   state.runs = [...state.runs, summary].slice(-KEPT_RUNS);
   state.run = null;
@@ -247,7 +265,7 @@ function trustKey({ host, hostKeys, ssh }: NodeSpec): string {
   return canonicalJson({ host, port: ssh.port, hostKeys, jump: ssh.jump ?? [], transport: ssh.transport ?? null });
 }
 
-function scheduleKey(spec: SelfManagedSpec): string {
+function scheduleKey(spec: PatchableSpec): string {
   return canonicalJson({ schedule: spec.patching.schedule ?? null, timeZone: spec.patching.timeZone });
 }
 

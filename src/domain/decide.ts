@@ -4,7 +4,8 @@ import { parseDuration } from './duration';
 import type { NodeStatus } from './node-status';
 import type { RunPolicy, RunTrigger, Tightening } from './run';
 import { orderNodes } from './run';
-import type { NodeSpec, SelfManagedSpec } from './spec';
+import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
+import { accessOf, isEks } from './eks';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -33,13 +34,15 @@ export interface Surroundings {
 
 export interface RunStart {
   trigger: RunTrigger;
-  /** In patching order. */
-  nodes: NodeSpec[];
+  /** In patching order; of node groups the names. */
+  nodes: Pick<NodeSpec, 'name'>[];
   policy: RunPolicy;
   by: string | null;
   reason: string | null;
   /** Somebody asked for just these nodes. */
   named?: true;
+  /** Which node groups there are has to be asked first. */
+  unlisted?: true;
   /** The window that this run fills, and what is recorded for it. */
   window: { at: string; result: string } | null;
 }
@@ -76,7 +79,7 @@ export function decide(state: ClusterState, now: number, around: Surroundings): 
   return decidePatchable(state, spec, now, around);
 }
 
-function decidePatchable(state: ClusterState, spec: SelfManagedSpec, now: number, around: Surroundings): Decision {
+function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, around: Surroundings): Decision {
   const { run, schedule } = state;
   const retryDue = schedule.retryAt === null || Date.parse(schedule.retryAt) <= now;
   if (spec.patching.schedule !== undefined && schedule.next === null && retryDue) {
@@ -126,7 +129,8 @@ function decideInRun(
   window: string | undefined,
 ): Decision {
   if (around.rolloutRunning) {
-    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} is in progress` };
+    const doing = run.unlisted === true ? 'asks AWS which node groups there are' : 'is in progress';
+    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} ${doing}` };
   }
   if (run.state === 'cancelling') return { do: 'drop-suspended-run', why: `run ${run.number} was cancelled` };
   if (state.paused === null) return { do: 'resume-run', why: `run ${run.number} goes on` };
@@ -134,7 +138,7 @@ function decideInRun(
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
-function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, now: number): string | null {
+function passWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
   const { run, paused } = state;
   if (paused !== null) return 'missed (paused)';
   // A run of some nodes does not stand in for the others: their window waits until that run has ended.
@@ -145,33 +149,60 @@ function passWindow(state: ClusterState, spec: SelfManagedSpec, window: string, 
   return null;
 }
 
-function coversAllNodes(run: ActiveRun, spec: SelfManagedSpec): boolean {
+function coversAllNodes(run: ActiveRun, spec: PatchableSpec): boolean {
   const names = new Set(run.nodes);
-  return spec.nodes.every((node) => names.has(node.name));
+  if (!isEks(spec)) return spec.nodes.every((node) => names.has(node.name));
+  const { nodeGroups } = spec.eks;
+  return nodeGroups === 'all' ? run.named !== true : nodeGroups.every((name) => names.has(name));
 }
 
-function startWithinMs(spec: SelfManagedSpec): number {
+function startWithinMs(spec: PatchableSpec): number {
   return parseDuration(spec.patching.schedule?.startWithin ?? '1h');
 }
 
 function startRun(
-  spec: SelfManagedSpec,
+  spec: PatchableSpec,
   trigger: RunTrigger,
   names: string[] | null,
   more: { by?: string; reason?: string | null; window?: RunStart['window']; why: string },
 ): Decision {
-  const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
   return {
     do: 'start-run',
     why: more.why,
     start: {
       trigger,
-      nodes: orderNodes(wanted, spec.patching.rollout.order),
-      policy: policyFor(spec, trigger),
+      ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(spec, names, trigger)),
       by: more.by ?? null,
       reason: more.reason ?? null,
       ...(trigger === 'on-demand' && names !== null ? { named: true } : {}),
       window: more.window ?? null,
+    },
+  };
+}
+
+function nodeWork(
+  spec: SelfManagedSpec,
+  names: string[] | null,
+  trigger: RunTrigger,
+): Pick<RunStart, 'nodes' | 'policy'> {
+  const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
+  return { nodes: orderNodes(wanted, spec.patching.rollout.order), policy: policyFor(spec, trigger) };
+}
+
+function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'nodes' | 'policy' | 'unlisted'> {
+  const { nodeGroups, force } = spec.eks;
+  const isNamed = nodeGroups !== 'all' || names !== null;
+  const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
+  return {
+    nodes: wanted.map((name) => ({ name })),
+    ...(nodeGroups === 'all' ? { unlisted: true } : {}),
+    policy: {
+      // Nodes are replaced, so there is nothing here that a tightening could forbid.
+      rebootIfRequired: true,
+      withoutDrain: false,
+      onFailure: spec.patching.rollout.onFailure,
+      unreachableTimeoutMs: 0,
+      eks: { access: accessOf(spec.eks), force, passOverRefused: !isNamed },
     },
   };
 }

@@ -1,5 +1,6 @@
 /** EKS managed node groups: what is known of one, when it is refused, and how an update of it ended. */
 import type { ErrorInfo } from './errors';
+import type { EksSpec } from './spec';
 import { plainText } from './text';
 
 /** How a worker reaches the API of AWS for one EKS cluster. Names a profile, never holds a secret. */
@@ -22,7 +23,8 @@ export interface EksPolicy extends EksAccess {
 }
 
 /** What a run was started with. */
-export interface EksRunPolicy extends EksAccess {
+export interface EksRunPolicy {
+  access: EksAccess;
   force: boolean;
   /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
   passOverRefused: boolean;
@@ -172,5 +174,26 @@ function tellDetail({ code, message, resourceIds }: AwsErrorDetail): string {
  * cannot carry out.
  */
 export function saysUpToDate(message: string): boolean {
-  return /\bno updates?\b|\bnothing to update\b|\balready (at|on|running|using|up)\b|\bup[- ]to[- ]date\b/i.test(message);
+  return /\bno updates?\b|\bnothing to update\b|\balready (at|on|running|using|up)\b|\bup[- ]to[- ]date\b/i.test(
+    message,
+  );
+}
+
+/** The part of a spec's `eks` that leads to AWS. */
+export function accessOf({ region, cluster, profile, endpoint }: EksPolicy): EksAccess {
+  return {
+    ...{ region, cluster },
+    ...(profile === undefined ? {} : { profile }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+/** What the cluster was before it could be patched: listed only. Workflows of that time have such a spec. */
+export function isListedEks(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks' && !('eks' in value);
+}
+
+/** True for an EKS cluster whose node groups are updated. */
+export function isEks(spec: { type: string }): spec is EksSpec {
+  return spec.type === 'eks' && !isListedEks(spec);
 }

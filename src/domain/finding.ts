@@ -17,6 +17,8 @@ export const CHECKS = [
   'schedule',
   'cluster',
   'nodes',
+  'aws',
+  'node-group',
   // A node, in the order in which one needs the other.
   'reachable',
   'host-key',
@@ -92,6 +94,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   KubernetesApi: 'kubernetes',
   WrongNode: 'drain',
   DrainBlocked: 'drain',
+  Aws: 'aws',
   NoServer: 'temporal',
   NoWorker: 'worker',
 };

@@ -12,6 +12,8 @@ export const WORKFLOW_TYPES = {
   examineNodes: 'examineNodes',
   examineKubernetes: 'examineKubernetes',
   uncordonNode: 'uncordonNode',
+  updateNodegroup: 'updateNodegroup',
+  examineEks: 'examineEks',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {

@@ -1,7 +1,8 @@
 /** From what was seen of Temporal and of a cluster to what that means for patching. */
+import { isPatchable } from './cluster-state';
 import type { Finding } from './finding';
 import { ok, stops, warning } from './finding';
-import { notPatchableReason } from './messages';
+import { refusalOf } from './messages';
 import type { ClusterSpec } from './spec';
 import { plainText } from './text';
 
@@ -82,7 +83,7 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
 
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
-  if (spec.type !== 'self-managed') return [ok('spec', notPatchableReason(spec.type) ?? '')];
+  if (!isPatchable(spec)) return [ok('spec', refusalOf(spec) ?? '')];
   if (spec.patching.schedule === undefined)
     return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
   if (next !== null) return [ok('schedule', `the next window is ${next}.`)];

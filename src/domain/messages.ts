@@ -5,7 +5,8 @@
 import type { ClusterSpec } from './spec';
 import type { ErrorInfo } from './errors';
 import type { RunOutcome, RunTrigger } from './run';
-import type { NodeStatus } from './node-status';
+import { isEks } from './eks';
+import type { NodeError, NodeStatus } from './node-status';
 import { plainText } from './text';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
@@ -95,6 +96,8 @@ export interface RunSummary {
   rebootPending: number;
   failed: number;
   notTried: number;
+  /** Why the run ended before its first node. Absent: it did not. */
+  error?: NodeError;
 }
 
 export interface WindowRecord {
@@ -178,15 +181,20 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
   return { ok: true, message };
 }
 
-/** The sentence with which a cluster of this type refuses to be patched; null when it can be patched. */
+/** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
+export function refusalOf(spec: ClusterSpec): string | null {
+  if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
+  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and AWS is asked to update its node groups.';
+}
+
+/** The same by the type alone. */
 export function notPatchableReason(type: ClusterSpec['type']): string | null {
   switch (type) {
     case 'self-managed':
+    case 'eks':
       return null;
     case 'imported':
       return 'OS patching is not available for an imported cluster: its nodes are managed by whoever created it; patch it there, or describe it as self-managed with its nodes and ssh access.';
-    case 'eks':
-      return 'OS patching is not available yet for an EKS cluster: its nodes belong to AWS node groups; until then update the node groups with the AWS console or `aws eks update-nodegroup-version`.';
     case 'aks':
       return 'OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead.';
     case 'gke':

@@ -1,3 +1,4 @@
+import type { NodegroupReading, NodegroupRecord } from './eks';
 import type { ErrorInfo } from './errors';
 import type { DrainRecord } from './node-drain';
 import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
@@ -41,6 +42,8 @@ export interface NodePatchResult {
   drain?: DrainRecord;
   /** The power-cycle hook was run; `error` says why in vain. */
   powerCycle?: { at: string; error: string | null };
+  /** The record is of a node group: `osVersion` is its release, and there are no packages, kernels and reboots. */
+  nodeGroup?: NodegroupRecord;
   error: ErrorInfo | null;
 }
 
@@ -181,5 +184,10 @@ function toReading(result: NodePatchResult): NodeReading | null {
     pendingUpdates: result.pendingUpdates,
     rebootRequired: last.rebootRequired,
     packageSetDigest: last.packageSetDigest,
+    ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),
   };
+}
+
+function toNodegroupReading({ version, releaseBefore, health }: NodegroupRecord): NodegroupReading {
+  return { version, releaseBefore, health };
 }

@@ -1,3 +1,4 @@
+import type { NodegroupReading } from './eks';
 import type { ErrorInfo, ErrorType } from './errors';
 import type { NodeRole } from './spec';
 import { plainText } from './text';
@@ -52,6 +53,8 @@ export interface NodeStatus {
    * somebody asks for this very node. Absent: not in quarantine.
    */
   quarantine?: NodeError;
+  /** Of a node group of EKS, whose release is the Patched Version. Absent: a node, or not read yet. */
+  nodeGroup?: NodegroupReading;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
@@ -64,6 +67,8 @@ export interface NodeReading {
   pendingUpdates: number | null;
   rebootRequired: boolean;
   packageSetDigest: string;
+  /** The node is a node group; what only a node has is empty then. */
+  nodeGroup?: NodegroupReading;
 }
 
 /** The end of one node patch, as small as the cluster keeps it. */
@@ -145,12 +150,18 @@ function withReading(status: NodeStatus, reading: NodeReading): NodeStatus {
   return {
     ...status,
     patchedVersion: reading.osVersion,
-    kernel: reading.kernel,
+    kernel: reading.kernel || null,
     pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
     rebootRequired: reading.rebootRequired,
-    packageSetDigest: reading.packageSetDigest,
+    packageSetDigest: reading.packageSetDigest || null,
     lastCheckedTime: reading.at,
+    ...(reading.nodeGroup === undefined ? {} : { nodeGroup: withReleaseBefore(reading.nodeGroup, status) }),
   };
+}
+
+/** A look that found nothing to update knows no release before this one, but the last update did. */
+function withReleaseBefore(reading: NodegroupReading, { nodeGroup }: NodeStatus): NodegroupReading {
+  return { ...reading, releaseBefore: reading.releaseBefore ?? nodeGroup?.releaseBefore ?? null };
 }
 
 /** A reading outside a run: the one thing it may settle is a reboot that somebody did by hand. */

@@ -1,14 +1,13 @@
 /** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
+import { NONE, text } from './markdown';
 import type { ClusterStatus } from './messages';
 import type { NodePatchResult } from './node-patch';
 import type { NodeState, NodeStatus } from './node-status';
+import { nodeGroupTable } from './render-eks';
 import type { RolloutProgress, RunTrigger } from './run';
-import { plainText } from './text';
 
 /** More rows than this make the page slow; the worst come first and the rest is counted. */
 const MAX_ROWS = 100;
-
-const NONE = '–';
 
 /** Worst first: what needs a human, then what moves, then what is fine. */
 const SEVERITY: readonly NodeState[] = [
@@ -27,7 +26,7 @@ const SEVERITY: readonly NodeState[] = [
 export function renderCluster(status: ClusterStatus, explanation: string): string {
   if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
   return [
-    ...nodeTable(status.nodes),
+    ...(status.type === 'eks' ? nodeGroupTable(worstFirst(status.nodes)) : nodeTable(status.nodes)),
     '',
     `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
     '',
@@ -37,7 +36,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
       ? []
       : [
           '',
-          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} nodes`,
+          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${status.type === 'eks' ? 'node groups' : 'nodes'}`,
         ]),
     ...(status.lastRun === null
       ? []
@@ -55,7 +54,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
 }
 
 /** What a rollout shows of itself. */
-export function renderRollout(progress: RolloutProgress): string {
+export function renderRollout(progress: RolloutProgress, unit = 'node'): string {
   const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
     const cells = [
       node.node,
@@ -67,9 +66,9 @@ export function renderRollout(progress: RolloutProgress): string {
     return `| ${cells.map(text).join(' | ')} |`;
   });
   return [
-    `**Run ${progress.run}:** ${progress.done} of ${progress.total} nodes${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${unit}s${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
     '',
-    '| Node | Outcome | Packages | Reboots | Error |',
+    `| ${unit === 'node' ? 'Node' : 'Node group'} | Outcome | Packages | Reboots | Error |`,
     '|---|---|---|---|---|',
     ...rows,
   ].join('\n');
@@ -109,8 +108,7 @@ function renderDrain({ drain }: NodePatchResult): string[] {
 }
 
 function nodeTable(nodes: readonly NodeStatus[]): string[] {
-  const worstFirst = [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state));
-  const rows = worstFirst.slice(0, MAX_ROWS).map((node) => {
+  const rows = worstFirst(nodes).map((node) => {
     const cells = [
       node.name,
       node.role,
@@ -132,14 +130,14 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
   ];
 }
 
+/** As many as a page bears. */
+function worstFirst(nodes: readonly NodeStatus[]): NodeStatus[] {
+  return [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state)).slice(0, MAX_ROWS);
+}
+
 function countStates(nodes: readonly NodeStatus[]): string {
   return SEVERITY.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
     .filter(({ count }) => count > 0)
     .map(({ state, count }) => `${count} ${state}`)
     .join(', ');
-}
-
-/** Text from nodes and people must not become markup. */
-function text(value: string): string {
-  return plainText(value, 300).replace(/[\\`*_[\]<>|]/g, '\\$&');
 }

@@ -3,7 +3,7 @@
  * and an act, which is called when the check found nothing against it.
  */
 import type { ClusterState } from './cluster-state';
-import { applySpecToState, answerFor, isPatchable, recordRefusal, remember } from './cluster-state';
+import { applySpecToState, answerFor, isSelfManaged, recordRefusal, remember } from './cluster-state';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -15,7 +15,8 @@ import type {
   RemoveAnswer,
   SignalName,
 } from './messages';
-import { notPatchableReason, typeChangeReason } from './messages';
+import { refusalOf, typeChangeReason } from './messages';
+import { isEks } from './eks';
 import { specTooLarge } from './spec-size';
 import { plainText } from './text';
 
@@ -35,7 +36,7 @@ export interface Answers {
 /** Why the request cannot be carried out, in one sentence; null when it can. */
 export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
   if (answerFor(state, requestKey(what, message)) !== undefined) return null;
-  const refused = notPatchableReason(state.spec.type) ?? beingRemoved(state);
+  const refused = refusalOf(state.spec) ?? beingRemoved(state);
   if (refused !== null) return refused;
   if (what !== 'patchNow' && message.nodes !== undefined)
     return `${what} takes no nodes; it counts for the whole cluster`;
@@ -102,14 +103,14 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
   const changes = applySpecToState(state, message.spec, now);
   const { run, spec } = state;
-  if (run !== null && isPatchable(spec) && !spec.patching.rebootIfRequired) run.policy.rebootIfRequired = false;
+  if (run !== null && isSelfManaged(spec) && !spec.patching.rebootIfRequired) run.policy.rebootIfRequired = false;
   // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
-    notice: notPatchableReason(spec.type),
+    notice: refusalOf(spec),
   };
 }
 
@@ -150,12 +151,15 @@ function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | 
     const { at, by, reason } = state.paused;
     return `the cluster is paused by ${by} since ${at}${reason === null ? '' : ` (${reason})`}; resume it first`;
   }
+  // Which groups there are is asked when the run starts.
+  if (isEks(state.spec) && state.spec.eks.nodeGroups === 'all') return null;
   const known = new Set(state.nodes.map((node) => node.name));
   const unknown = (message.nodes ?? []).filter((name) => !known.has(name));
   if (unknown.length === 0) return null;
   const names = [...known].slice(0, 10).join(', ');
   const more = known.size > 10 ? `, ... (${known.size} in all)` : '';
-  return `no such node: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the nodes are ${names}${more}`;
+  const word = isEks(state.spec) ? 'node group' : 'node';
+  return `no such ${word}: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the ${word}s are ${names}${more}`;
 }
 
 /** A request during a run is merged into one follow-up run: all nodes if anybody asked for all, else the named ones. */

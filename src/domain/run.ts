@@ -1,3 +1,4 @@
+import type { EksRunPolicy, NodegroupReading } from './eks';
 import { ERROR_TYPES } from './errors';
 import type { NodeError, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { NODE_OUTCOMES, toNodeError } from './node-status';
@@ -32,6 +33,8 @@ export interface RunPolicy {
   kubernetes?: KubernetesPolicy;
   /** Task queue of the workers that reach the nodes; a node may have its own. Absent: that of the workflows. */
   taskQueue?: string;
+  /** Node groups of EKS take the place of nodes. Absent: nodes. */
+  eks?: EksRunPolicy;
 }
 
 /** Where a run goes on that was put down. */
@@ -41,13 +44,25 @@ export interface RunCursor {
   failures: number;
 }
 
+/** What a run knows of a node group: AWS has the rest. */
+export interface NodeGroupName {
+  name: string;
+  /** AWS is asked by the workers of the cluster. */
+  taskQueue?: never;
+}
+
+/** What a run works on, in the words of its people. */
+export function unitOf(policy: RunPolicy): 'node' | 'node group' {
+  return policy.eks === undefined ? 'node' : 'node group';
+}
+
 export interface RolloutInput {
   cluster: string;
   run: number;
   trigger: RunTrigger;
   startedAt: string;
   /** In the order in which they are patched. Frozen for the whole run. */
-  nodes: NodeSpec[];
+  nodes: (NodeSpec | NodeGroupName)[];
   policy: RunPolicy;
   resumeFrom: RunCursor | null;
   /** What has been forbidden before the rollout could be told by signal. */
@@ -137,8 +152,8 @@ export function notTried(node: string, why: string): NodeSettled {
 }
 
 /** The record of a node that left the spec before its turn. */
-export function skippedBecauseRemoved(node: string): NodeSettled {
-  return { ...notTried(node, 'the node was removed from the cluster before its turn.'), outcome: 'skipped' };
+export function skippedBecauseRemoved(node: string, unit = 'node'): NodeSettled {
+  return { ...notTried(node, `the ${unit} was removed from the cluster before its turn.`), outcome: 'skipped' };
 }
 
 /** The record of a node that is not connected to because it showed another host key before. */
@@ -224,7 +239,23 @@ function parseReading(value: unknown): NodeReading | null {
   if (typeof rebootRequired !== 'boolean') return null;
   const pending = one?.['pendingUpdates'];
   const pendingUpdates = typeof pending === 'number' ? pending : null;
-  return { at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest };
+  const nodeGroup = parseNodegroup(one?.['nodeGroup']);
+  return {
+    ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
+    ...(nodeGroup === null ? {} : { nodeGroup }),
+  };
+}
+
+function parseNodegroup(value: unknown): NodegroupReading | null {
+  const one = toRecord(value);
+  const version = textOrNull(one?.['version'], 40);
+  if (one === null || version === null) return null;
+  const health = Array.isArray(one['health']) ? one['health'].slice(0, 5) : [];
+  return {
+    version,
+    releaseBefore: textOrNull(one['releaseBefore'], 60),
+    health: health.map((issue) => textOrNull(issue, 300)).filter((issue) => issue !== null),
+  };
 }
 
 function parseError(value: unknown): NodeError | null {

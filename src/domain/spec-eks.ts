@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { EksPolicy } from './eks';
 import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from './eks';
 import { ON_FAILURE } from './spec';
-import type { EksSpec } from './spec';
 import * as field from './spec-fields';
 import type { SpecIssue } from './spec-issues';
 import { renderPath, show } from './spec-issues';
@@ -43,7 +42,9 @@ const eks = z.strictObject(
     cluster: text(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, clusterForm).describe('Name of the cluster at AWS.'),
     nodeGroups: nodeGroups
       .default('all')
-      .describe('Which managed node groups are updated: all that there are when a run starts, or these, in this order.'),
+      .describe(
+        'Which managed node groups are updated: all that there are when a run starts, or these, in this order.',
+      ),
     force: field
       .flag()
       .default(false)
@@ -127,16 +128,6 @@ export function explainEksIssues(issues: readonly SpecIssue[]): SpecIssue[] {
     const why = issue.at === 'key' ? NOT_FOR_EKS[renderPath(issue.path)] : undefined;
     return why === undefined ? issue : { ...issue, message: `not for a cluster of type eks: ${why}; remove it` };
   });
-}
-
-/** What the cluster was before it could be patched: listed only. Workflows of that time have such a spec. */
-export function isListedEks(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks' && !('eks' in value);
-}
-
-/** True for an EKS cluster whose node groups are updated. */
-export function isEks(spec: { type: string }): spec is EksSpec {
-  return spec.type === 'eks' && !isListedEks(spec);
 }
 
 function tellNodeGroups(input: unknown): string {

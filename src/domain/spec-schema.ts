@@ -4,8 +4,9 @@
  */
 import { CLUSTER_TYPES } from './spec';
 import type { ClusterSpec, NotPatchableSpec } from './spec';
+import { isListedEks } from './eks';
 import { eksSchema, notPatchableSchema, selfManagedSchema } from './spec-document';
-import { explainEksIssues, isListedEks } from './spec-eks';
+import { explainEksIssues } from './spec-eks';
 import { renderPath } from './spec-issues';
 import type { SpecIssue } from './spec-issues';
 import { describeIssues } from './spec-messages';
@@ -31,9 +32,7 @@ export function parseSpec(value: unknown): ParsedSpec {
 
 function parseEks(value: unknown): ParsedSpec {
   const parsed = eksSchema.safeParse(value);
-  const issues = parsed.success
-    ? []
-    : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
+  const issues = parsed.success ? [] : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
   issues.push(...leapDayIssues(value));
   return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
 }

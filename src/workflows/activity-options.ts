@@ -2,6 +2,7 @@
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { ClusterActivities } from '../activities/cluster-types';
 import type { KubernetesActivities } from '../activities/kubernetes-types';
+import type { EksActivities } from '../activities/eks-types';
 import type { NodeActivities } from '../activities/types';
 import { taskQueueOf } from '../domain/sites';
 
@@ -86,6 +87,29 @@ export const glance = proxyActivities<NodeActivities>({
   scheduleToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 1 },
+});
+
+/** Questions to AWS that may be abandoned at once on cancellation. */
+export const awsWaiting = proxyActivities<EksActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** An update that AWS has begun cannot be stopped, and is followed to its end. Called in non-cancellable scopes only. */
+export const awsUpdate = proxyActivities<EksActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/** What a person waits for at a terminal. */
+export const awsInspection = proxyActivities<EksActivities>({
+  startToCloseTimeout: '75 seconds',
+  scheduleToCloseTimeout: '150 seconds',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
 });
 
 export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed'>>({

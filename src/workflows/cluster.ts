@@ -20,6 +20,7 @@ import {
   finishRun,
   isInWork,
   isPatchable,
+  isSelfManaged,
   markLost,
   markStarted,
   readNode,
@@ -29,16 +30,18 @@ import {
 } from '../domain/cluster-state';
 import type { Decision, RunStart, Surroundings } from '../domain/decide';
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide, tighteningFor } from '../domain/decide';
+import { takeNodeGroups } from '../domain/eks-state';
+import type { ErrorInfo } from '../domain/errors';
 import { rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
 import type { NodeError, NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
-import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved } from '../domain/run';
+import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved, unitOf } from '../domain/run';
 import { taskQueueOf } from '../domain/sites';
 import type { NodeTarget } from '../domain/spec';
 import { toStatus } from '../domain/status';
-import { SITE_ANSWERS_WITHIN, glance, local } from './activity-options';
+import { SITE_ANSWERS_WITHIN, awsWaiting, glance, local } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { isNotTakenUp, toErrorInfo } from './failures';
@@ -220,6 +223,7 @@ class ClusterWork {
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
       ...(start.named ? { named: true } : {}),
+      ...(start.unlisted ? { unlisted: true } : {}),
       policy: start.policy,
     });
     this.startRollout(run);
@@ -232,7 +236,7 @@ class ClusterWork {
     run.suspended = null;
     this.activeScope = scope;
     this.toldChild = '';
-    const specs = new Map(isPatchable(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
+    const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
     const workflowId = rolloutWorkflowId(spec.name, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
@@ -246,7 +250,7 @@ class ClusterWork {
             run: run.number,
             trigger: run.trigger,
             startedAt: run.startedAt,
-            nodes,
+            nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
             policy: { ...run.policy },
             resumeFrom: cursor,
             tightening: tighteningFor(this.state, run),
@@ -255,6 +259,7 @@ class ClusterWork {
         ],
       });
     const work = async (): Promise<RolloutReport> => {
+      if (run.unlisted === true) await this.listNodeGroups(run);
       const child = await startExclusiveChild(workflowId, start);
       if (child === null) throw new TypeError('a rollout is always wanted');
       this.child = child;
@@ -265,6 +270,19 @@ class ClusterWork {
       (report) => this.rolloutEnded(run, report),
       (failure: unknown) => this.rolloutFailed(run, failure),
     );
+  }
+
+  /** Asks AWS for the node groups of a run that is about all of them. */
+  private async listNodeGroups(run: ActiveRun): Promise<void> {
+    if (run.policy.eks === undefined) return;
+    const { access } = run.policy.eks;
+    const listed = await awsWaiting.listNodegroups.executeWithOptions(
+      { summary: `node groups of EKS cluster ${access.cluster}` },
+      [{ access }],
+    );
+    const error = takeNodeGroups(this.state, run, listed);
+    if (error !== null) throw new CannotBegin(error);
+    this.dirty = true;
   }
 
   private quarantined(run: ActiveRun): { quarantined?: Record<string, NodeError> } {
@@ -279,7 +297,8 @@ class ClusterWork {
     if (run.removed.length === 0) return run.suspended;
     const { settled, failures } = run.suspended ?? NOTHING_SETTLED;
     const gone = run.removed.filter((name) => !settled.some((one) => one.node === name));
-    return { settled: [...settled, ...gone.map(skippedBecauseRemoved)], failures };
+    const unit = unitOf(run.policy);
+    return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures };
   }
 
   private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
@@ -295,11 +314,18 @@ class ClusterWork {
   /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
   private rolloutFailed(run: ActiveRun, failure: unknown): void {
     this.rolloutIsOver();
-    const error = toErrorInfo(failure, `run ${run.number}`);
+    const error = failure instanceof CannotBegin ? failure.info : toErrorInfo(failure, `run ${run.number}`);
     const settled = this.state.nodes
       .filter((node) => node.state === 'patching')
       .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
-    this.endRun(run, { settled, failures: 0 }, error.type === 'Cancelled' ? 'cancelled' : 'failed');
+    const isCancelled = error.type === 'Cancelled';
+    const didNotBegin = run.unlisted === true || failure instanceof CannotBegin;
+    this.endRun(
+      run,
+      { settled, failures: 0 },
+      isCancelled ? 'cancelled' : 'failed',
+      didNotBegin && !isCancelled ? error : null,
+    );
   }
 
   private rolloutIsOver(): void {
@@ -308,11 +334,16 @@ class ClusterWork {
     this.dirty = true;
   }
 
-  private endRun(run: ActiveRun, cursor: RunCursor, outcome: RolloutReport['outcome']): void {
+  private endRun(
+    run: ActiveRun,
+    cursor: RunCursor,
+    outcome: RolloutReport['outcome'],
+    error: ErrorInfo | null = null,
+  ): void {
     settleNodes(this.state, run, cursor.settled);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this node.`));
-    finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString());
+    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}.`));
+    finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString(), error);
     this.runsEnded += 1;
     this.dirty = true;
   }
@@ -343,10 +374,10 @@ class ClusterWork {
     void (async () => {
       const withoutWorker = new Set<string | undefined>();
       for (const name of names) {
-        const spec = isPatchable(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
+        const spec = isSelfManaged(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
         // A run knows the node better than this look does.
         if (spec === undefined || state.nextRun !== runsBefore) continue;
-        const taskQueue = taskQueueOf(spec, isPatchable(state.spec) ? state.spec : {});
+        const taskQueue = taskQueueOf(spec, isSelfManaged(state.spec) ? state.spec : {});
         // One node of a site without a worker is enough to wait for.
         if (withoutWorker.has(taskQueue)) continue;
         const { host, ssh, hostKeys } = spec;
@@ -378,6 +409,13 @@ class ClusterWork {
 
   private publish(): void {
     this.shopWindow.show(toStatus(this.state), this.explain());
+  }
+}
+
+/** Why a run ends before its rollout has begun. */
+class CannotBegin extends Error {
+  constructor(readonly info: ErrorInfo) {
+    super(info.message);
   }
 }
 

@@ -1,5 +1,4 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
 import { temporalWaits } from './activity-options';
 
 /**
@@ -23,11 +22,11 @@ export interface HeldChildOptions {
  * Starts a child whose fixed id is a lock. Where the id is still held, by the child of a workflow that was terminated for
  * example, the holder is waited for, never ended. Returns null when the child is no longer wanted after such a wait.
  */
-export async function startExclusiveChild<T extends Workflow>(
+export async function startExclusiveChild<H>(
   workflowId: string,
-  start: () => Promise<ChildWorkflowHandle<T>>,
+  start: () => Promise<H>,
   { onHeld = () => undefined, stillWanted = () => true }: HeldChildOptions = {},
-): Promise<ChildWorkflowHandle<T> | null> {
+): Promise<H | null> {
   for (;;) {
     try {
       return await start();

@@ -27,6 +27,7 @@ import { toNodeError } from '../domain/node-status';
 import { renderRollout } from '../domain/render';
 import type {
   LostNode,
+  NodeGroupName,
   NodeInWork,
   RolloutInput,
   RolloutProgress,
@@ -43,10 +44,12 @@ import {
   parseTightening,
   runOutcome,
   skippedBecauseRemoved,
+  unitOf,
   withinBudget,
 } from '../domain/run';
 import { taskQueueOf } from '../domain/sites';
 import type { NodeSpec } from '../domain/spec';
+import { updateNodegroup } from './eks-update';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
 import { forbidRebootsSignal, nodeLostSignal, progressQuery, runNewsSignal, tightenSignal } from './messages';
@@ -73,16 +76,22 @@ const ORPHANS_END = '15 seconds';
 
 /** One node patch that has not ended. */
 interface Work extends NodeInWork {
-  child: ChildWorkflowHandle<typeof patchNode> | null;
+  child: NodeChild | null;
   childTold: boolean;
   lost: boolean;
   /** Tells whoever waits for the node that it is lost. */
   sayLost: () => void;
 }
 
+type RunNode = NodeSpec | NodeGroupName;
+
+/** What works on one node or node group. */
+type NodeChild = ChildWorkflowHandle<typeof patchNode> | ChildWorkflowHandle<typeof updateNodegroup>;
+
 class RolloutWork {
   private readonly cursor: RunCursor;
   private readonly alreadySettled: number;
+  private readonly unit: ReturnType<typeof unitOf>;
   private paused = false;
   private removed: ReadonlySet<string> = new Set();
   private rebootsForbidden = false;
@@ -96,6 +105,7 @@ class RolloutWork {
   constructor(private readonly input: RolloutInput) {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
+    this.unit = unitOf(input.policy);
     this.takeTightening(input.tightening);
   }
 
@@ -184,7 +194,7 @@ class RolloutWork {
   }
 
   /** Ends when the node has settled, or when it is lost and goes on in the background. */
-  private async patchUnlessLost(node: NodeSpec): Promise<'settled' | 'lost' | 'not-started'> {
+  private async patchUnlessLost(node: RunNode): Promise<'settled' | 'lost' | 'not-started'> {
     let sayLost = (): void => undefined;
     const lost = new Promise<'lost'>((resolve) => {
       sayLost = () => resolve('lost');
@@ -211,20 +221,23 @@ class RolloutWork {
     return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
   }
 
-  private reasonNotToTry(node: NodeSpec): NodeSettled | null {
+  private reasonNotToTry(node: RunNode): NodeSettled | null {
     if (this.removed.has(node.name)) {
-      return skippedBecauseRemoved(node.name);
+      return skippedBecauseRemoved(node.name, this.unit);
     }
-    if (this.cancelled) return notTried(node.name, 'the run was cancelled before this node.');
+    if (this.cancelled) return notTried(node.name, `the run was cancelled before this ${this.unit}.`);
     if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
       const failed = this.cursor.settled.find((one) => one.outcome === 'failed' && !this.isQuarantined(one.node));
-      return notTried(node.name, `the run stopped before this node because ${failed?.node ?? 'another node'} failed.`);
+      return notTried(
+        node.name,
+        `the run stopped before this ${this.unit} because ${failed?.node ?? `another ${this.unit}`} failed.`,
+      );
     }
     return null;
   }
 
   /** A failure that was known before the run is on its record, but does not keep the run from the other nodes. */
-  private inQuarantine(node: NodeSpec): NodeSettled | null {
+  private inQuarantine(node: RunNode): NodeSettled | null {
     const error = this.input.quarantined?.[node.name];
     return error === undefined ? null : leftInQuarantine(node.name, error);
   }
@@ -234,8 +247,8 @@ class RolloutWork {
   }
 
   /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: NodeSpec, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
-    const { cluster, run, trigger, policy } = this.input;
+  private async patch(node: RunNode, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
+    const { cluster, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
     const taskQueue = taskQueueOf(node, policy);
     const work: Work = {
@@ -252,15 +265,9 @@ class RolloutWork {
     this.work.set(node.name, work);
     this.changed();
     try {
-      const start = (): Promise<ChildWorkflowHandle<typeof patchNode>> => {
-        const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
+      const start = (): Promise<NodeChild> => {
         work.childTold = this.rebootsForbidden;
-        return startChild(patchNode, {
-          ...CHILD_OPTIONS,
-          workflowId,
-          staticSummary: `${node.name}: run ${run} (${trigger})`,
-          args: [{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } }],
-        });
+        return this.startWork(workflowId, node);
       };
       const child = await startExclusiveChild(workflowId, start, {
         onHeld: () => {
@@ -281,7 +288,7 @@ class RolloutWork {
     } catch (failure) {
       // Only when cancellation arrived before the child was started: a started one always answers.
       if (isCancellation(failure) && work.child === null)
-        return notTried(node.name, 'the run was cancelled before this node.');
+        return notTried(node.name, `the run was cancelled before this ${this.unit}.`);
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',
@@ -294,12 +301,26 @@ class RolloutWork {
   }
 
   /** A node patch that was terminated cannot take its cordon off any more. */
-  private async afterLostPatch({ child }: Work, node: NodeSpec, error: ErrorInfo): Promise<ErrorInfo> {
+  private async afterLostPatch({ child }: Work, node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
     const { cluster, policy } = this.input;
-    if (policy.kubernetes === undefined || child === null) return error;
+    if (policy.kubernetes === undefined || child === null || !isNode(node)) return error;
     await CancellationScope.nonCancellable(() => sleep(ORPHANS_END));
     const inTheWay = await takeOffCordon(cluster, node, policy);
     return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
+  }
+
+  private startWork(workflowId: string, node: RunNode): Promise<NodeChild> {
+    const { cluster, run, trigger, startedAt, policy } = this.input;
+    const options = { ...CHILD_OPTIONS, workflowId, staticSummary: `${node.name}: run ${run} (${trigger})` };
+    if (!isNode(node)) {
+      const input = { cluster, run, trigger, startedAt, nodeGroup: node.name, policy };
+      return startChild(updateNodegroup, { ...options, args: [input] });
+    }
+    const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
+    return startChild(patchNode, {
+      ...options,
+      args: [{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } }],
+    });
   }
 
   private settle(settled: NodeSettled): void {
@@ -312,7 +333,7 @@ class RolloutWork {
 
   private changed(): void {
     this.newsDue = true;
-    setCurrentDetails(renderRollout(this.progress()));
+    setCurrentDetails(renderRollout(this.progress(), this.unit));
   }
 
   /** Tells the cluster what has happened, in bundles, until the run has ended; the report carries the rest. */
@@ -341,6 +362,10 @@ class RolloutWork {
       await condition(() => this.ended, newsIntervalMs(Date.now() - started));
     }
   }
+}
+
+function isNode(node: RunNode): node is NodeSpec {
+  return 'host' in node;
 }
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: Work): NodeInWork {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { NodeCheck } from '../../activities/types';
 import { clusterArgument } from '../arguments';
+import type { ClusterClient } from '../../client/cluster-client';
 import type { CliContext } from '../context';
 import { colors, outputOption, print, printJson } from '../output';
 import type { OutputFormat } from '../output';
@@ -12,7 +13,7 @@ Examples:
   ospatch check prod-eu -o json | jq '.[] | select(.ok | not)'
 
 With \`kubernetes\` in the spec it also says what a drain of each node would meet. Reads, changes nothing. The exit code
-is 1 when a node cannot be used or drained.`;
+is 1 when a node or node group cannot be used or drained.`;
 
 export function registerCheck(program: Command, context: CliContext): void {
   program
@@ -25,6 +26,8 @@ export function registerCheck(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { output }: { output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
+        const { type } = await client.spec(cluster);
+        if (type === 'eks') return checkNodeGroups(context, client, cluster, output);
         const checks = await client.check(cluster);
         if (checks.some(isInTheWay)) context.setExitCode(1);
         if (output === 'json') return printJson(context, checks);
@@ -37,4 +40,18 @@ export function registerCheck(program: Command, context: CliContext): void {
 function isInTheWay(check: NodeCheck): boolean {
   if (!check.ok) return true;
   return check.drain !== undefined && (!check.drain.ok || check.drain.outlook.obstacles.length > 0);
+}
+
+async function checkNodeGroups(
+  context: CliContext,
+  client: ClusterClient,
+  cluster: string,
+  output: OutputFormat,
+): Promise<void> {
+  const found = await client.checkNodeGroups(cluster);
+  const { checkExitCode, renderNodeGroups } =
+    require('../render/node-groups') as typeof import('../render/node-groups');
+  if (checkExitCode(found) !== 0) context.setExitCode(1);
+  if (output === 'json') return printJson(context, found);
+  print(context, renderNodeGroups(found, colors(context)));
 }

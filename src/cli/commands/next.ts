@@ -47,7 +47,7 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
   // Checked for all before anything is printed.
   const wanted = specs.map((spec) => ({ spec, afterMs: readAfter(context, after, zoneOf(spec)) }));
   for (const { spec, afterMs } of wanted) {
-    if (spec.type !== 'self-managed' || spec.patching.schedule === undefined) {
+    if (!('patching' in spec) || spec.patching.schedule === undefined) {
       printNote(context, `cluster ${spec.name} ${whyNever(spec)}`);
       if (output === 'json') printJson(context, []);
       continue;
@@ -81,13 +81,13 @@ function readAfter(context: CliContext, after: string | undefined, timeZone: str
 }
 
 function zoneOf(spec: ClusterSpec): string {
-  return spec.type === 'self-managed' ? spec.patching.timeZone : 'UTC';
+  return 'patching' in spec ? spec.patching.timeZone : 'UTC';
 }
 
-function whyNever({ type }: ClusterSpec): string {
-  return type === 'self-managed'
+function whyNever(spec: ClusterSpec): string {
+  return 'patching' in spec
     ? 'has no schedule, it is patched on demand only'
-    : `is of type ${type}, which ospatch does not patch`;
+    : `is of type ${spec.type}, which ospatch does not patch`;
 }
 
 /** The list of starts does not say of which cluster they are. */

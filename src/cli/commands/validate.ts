@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { LoadedCluster } from '../../client/load-spec';
+import type { ClusterSpec } from '../../domain/spec';
 import type { CliContext } from '../context';
 import { reportError, runCommand } from '../errors';
 import { outputOption, print, printJson } from '../output';
@@ -24,18 +25,21 @@ export function registerValidate(program: Command, context: CliContext): void {
 async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
   const { describeSchedule } = require('../../domain/schedule-words') as typeof import('../../domain/schedule-words');
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: true });
-  const clusters = loaded.clusters.map((cluster) => summarise(cluster, describeSchedule));
+  const clusters = loaded.clusters.map((cluster) => ({
+    ...summarise(cluster, describeSchedule),
+    works: worksOn(cluster.spec),
+  }));
   // Before anything is printed: a reader that closes the pipe ends the process with it.
   context.setExitCode(loaded.valid ? 0 : 2);
   if (output === 'json') {
-    printJson(context, { valid: loaded.valid, clusters, problems: loaded.problems });
+    const told = clusters.map(({ works: _, ...cluster }) => cluster);
+    printJson(context, { valid: loaded.valid, clusters: told, problems: loaded.problems });
     return;
   }
   printProblems(context, loaded.problems);
   for (const cluster of clusters) {
-    const nodes = cluster.nodes === 1 ? '1 node' : `${cluster.nodes} nodes`;
     const what =
-      cluster.type === 'self-managed' ? `${nodes}, ${cluster.schedule ?? 'on demand only'}` : 'listed, not patched';
+      cluster.works === null ? 'listed, not patched' : `${cluster.works}, ${cluster.schedule ?? 'on demand only'}`;
     print(context, `${cluster.file}: cluster ${cluster.name} is valid (${cluster.type}, ${what})`);
   }
   if (!loaded.valid) reportError(context, invalidSpec(file, loaded.problems));
@@ -45,8 +49,18 @@ function summarise(
   { spec, file }: LoadedCluster,
   describe: typeof import('../../domain/schedule-words').describeSchedule,
 ) {
-  if (spec.type !== 'self-managed') return { name: spec.name, type: spec.type, file, nodes: 0, schedule: null };
+  if (!('patching' in spec)) return { name: spec.name, type: spec.type, file, nodes: 0, schedule: null };
   const { schedule, timeZone } = spec.patching;
   const words = schedule === undefined ? null : describe(schedule, timeZone);
-  return { name: spec.name, type: spec.type, file, nodes: spec.nodes.length, schedule: words };
+  const nodes = spec.type === 'self-managed' ? spec.nodes.length : 0;
+  return { name: spec.name, type: spec.type, file, nodes, schedule: words };
+}
+
+/** `3 nodes`, `all node groups`; null for what is only listed. */
+function worksOn(spec: ClusterSpec): string | null {
+  if (!('patching' in spec)) return null;
+  if (spec.type === 'self-managed') return spec.nodes.length === 1 ? '1 node' : `${spec.nodes.length} nodes`;
+  const { nodeGroups } = spec.eks;
+  if (nodeGroups === 'all') return 'all node groups';
+  return nodeGroups.length === 1 ? '1 node group' : `${nodeGroups.length} node groups`;
 }

@@ -66,6 +66,9 @@ function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {
     [nodes.filter((node) => node.verdict === 'ok').length, 'ok'],
   ] as const;
   const told = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  if (nodes.length > 0) return `${name}: ${plural(nodes.length, 'node')}, ${told.join(', ')}`;
+  const unit = nodes.some(({ findings }) => findings.some(({ check }) => check === 'node-group'))
+    ? 'node group'
+    : 'node';
+  if (nodes.length > 0) return `${name}: ${plural(nodes.length, unit)}, ${told.join(', ')}`;
   return `${name}: ${verdict === 'ok' ? 'ok' : 'no node was looked at'}`;
 }

@@ -15,10 +15,13 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
   const took = formatElapsed(run.startedAt, Date.parse(run.endedAt));
   const line = `run ${run.number} of ${cluster} ${run.outcome} after ${took}: ${countOutcomes(run)}`;
   const failed = settled.filter(({ outcome }) => outcome === 'failed');
+  const refused = settled.filter(({ outcome, error }) => outcome === 'skipped' && error?.type === 'Policy');
   const pending = settled.filter(({ outcome }) => outcome === 'reboot-pending');
   return [
     line,
+    ...(run.error?.remedy === undefined ? [] : [`  fix: ${oneLine(run.error.remedy)}`]),
     ...failed.flatMap(({ node, error }) => describeFailure(node, error)),
+    ...refused.map(({ node, error }) => `${oneLine(node)} skipped: ${oneLine(error?.message, 500)}`),
     ...describeReboots(pending.map(({ node }) => node)),
   ];
 }

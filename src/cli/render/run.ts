@@ -4,6 +4,7 @@ import { formatDuration } from '../../domain/duration';
 import type { NodePatchResult } from '../../domain/node-patch';
 import type { PackageChange } from '../../domain/node-report';
 import { colorOutcome } from './history';
+import { recordFields as nodeGroupFields } from './node-groups';
 import { colorState, countOutcomes } from './status';
 import type { Colors } from './table';
 import { renderFields } from './table';
@@ -35,7 +36,12 @@ function heading(cluster: string, { run, summary }: RunReport, color: Colors, zo
 function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string): string {
   const { node, outcome, error } = settled;
   const state = outcome === 'cancelled' ? color.yellow(outcome) : colorState(outcome, outcome, color);
-  const fields: [string, string][] = record === null ? shortFields(settled) : recordFields(record, zone);
+  const fields: [string, string][] =
+    record === null
+      ? shortFields(settled)
+      : record.nodeGroup === undefined
+        ? recordFields(record, zone)
+        : groupFields(record, zone);
   if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message, 500)}`]);
   if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy, 300)]);
   const lines = fields.length === 0 ? [] : renderFields(fields, color).split('\n');
@@ -51,6 +57,7 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
 function shortFields({ packagesChanged, reboots, workflowRunId, reading }: NodeOfRun['settled']): [string, string][] {
   // A node that was not tried has nothing but its reason.
   if (workflowRunId === null) return [];
+  if (reading?.nodeGroup !== undefined) return [['Release', oneLine(reading.osVersion)]];
   const version: [string, string][] =
     reading === null
       ? []
@@ -65,19 +72,33 @@ function shortFields({ packagesChanged, reboots, workflowRunId, reading }: NodeO
   ];
 }
 
+function groupFields(record: NodePatchResult, zone: string): [string, string][] {
+  const fields: [string, string | null][] = [
+    startedField(record, zone),
+    ...nodeGroupFields(record),
+    stepsField(record),
+  ];
+  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+}
+
+function startedField({ startedAt, endedAt }: NodePatchResult, zone: string): [string, string] {
+  return ['Started', `${formatTime(startedAt, zone)}, took ${formatElapsed(startedAt, Date.parse(endedAt))}`];
+}
+
+function stepsField({ steps }: NodePatchResult): [string, string | null] {
+  return ['Steps', steps.map((step) => `${step.step} ${formatStep(step.durationMs)}`).join(', ') || null];
+}
+
 function recordFields(record: NodePatchResult, zone: string): [string, string][] {
-  const { before, after, steps, rebootReasons, keptBack, keptConfigFiles, changes, pendingUpdates } = record;
+  const { before, after, rebootReasons, keptBack, keptConfigFiles, changes, pendingUpdates } = record;
   const digest = (after ?? before)?.packageSetDigest;
   const fields: [string, string | null][] = [
-    [
-      'Started',
-      `${formatTime(record.startedAt, zone)}, took ${formatElapsed(record.startedAt, Date.parse(record.endedAt))}`,
-    ],
+    startedField(record, zone),
     ['OS', moved(before?.osVersion, after?.osVersion)],
     ['Kernel', moved(before?.kernel, after?.kernel)],
     ['Boot id', moved(before?.bootId, after?.bootId)],
     ['Reboots', `${record.reboots}${rebootReasons.length === 0 ? '' : ` (${oneLine(rebootReasons.join('; '))})`}`],
-    ['Steps', steps.map((step) => `${step.step} ${formatStep(step.durationMs)}`).join(', ') || null],
+    stepsField(record),
     ['Package set', digest === undefined ? null : oneLine(digest)],
     ['Still pending', pendingUpdates === null || pendingUpdates === 0 ? null : String(pendingUpdates)],
     ['Kept back', keptBack.map(({ name, reason }) => `${name} (${reason})`).join(', ') || null],

@@ -2,6 +2,7 @@
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/messages';
 import type { NodeState, NodeStatus } from '../../domain/node-status';
+import { STATUS_HEAD, statusRow, unitOf } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
 import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
@@ -20,6 +21,7 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
   const { color, zone } = view;
   const fields = renderFields(headerFields(status, why, view), color);
   if (status.nodes.length === 0) return fields;
+  if (status.type === 'eks') return `${fields}\n\n${nodeGroupTable(status, view)}`;
   const head = [
     ...['Node', 'Role', 'State', 'Last Applied Patch Time', 'Patched Version'],
     ...['Kernel', 'Pending', 'Reboot', 'Last error'],
@@ -37,7 +39,7 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
   ]);
   const live = status.current.flatMap((one) => describeWait(one) ?? []);
   const waits = live.length === 0 ? '' : `\n\n${live.join('\n')}`;
-  return `${fields}\n\n${renderTable(head, rows, color)}${waits}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`;
+  return `${fields}\n\n${renderTable(head, rows, color)}${waits}\n\n${timesNote(zone, color)}`;
 }
 
 /** `w-1 drain 12/40 pods, waiting for shop/web-1: the budget ...`; null for a node that goes on. */
@@ -45,6 +47,17 @@ function describeWait(live: LiveNode): string | null {
   return live.waitingFor === null
     ? null
     : `${oneLine(live.node)} ${stepOf(live)}, waiting for ${oneLine(live.waitingFor)}`;
+}
+
+function nodeGroupTable(status: LiveStatus, { color, zone }: StatusView): string {
+  const rows = status.nodes.map((group) =>
+    statusRow(group, zone, stateCell(group, status.current, color), errorCell(group)),
+  );
+  return `${renderTable(STATUS_HEAD, rows, color)}\n\n${timesNote(zone, color)}`;
+}
+
+function timesNote(zone: string, color: Colors): string {
+  return color.dim(`Times are in ${zone}; set TZ for another zone.`);
 }
 
 /** What a run came to, e.g. `3 patched, 1 failed`; outcomes that no node had are left out. */
@@ -57,6 +70,7 @@ export function countOutcomes(run: RunSummary): string {
     [run.notTried, 'not tried'],
   ];
   const parts = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  if (run.error !== undefined) return oneLine(run.error.message, 500);
   return parts.length === 0 ? 'no nodes' : parts.join(', ');
 }
 
@@ -109,7 +123,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
   if (run !== null) {
     const went = run.state === 'running' ? 'running' : run.state;
-    const nodes = `${run.done} of ${plural(run.total, 'node')} done`;
+    const nodes = `${run.done} of ${plural(run.total, unitOf(status.type))} done`;
     fields.push([
       'Run',
       `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,

@@ -1,0 +1,67 @@
+/** The activities about node groups of EKS: each asks AWS through `aws/` and maps the error. */
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Patience } from '../aws/asking';
+import { AT_TERMINAL, Asking, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/asking';
+import { examineEks } from '../aws/examine';
+import { beginUpdate, followUpdate } from '../aws/update';
+import type { EksAccess } from '../domain/eks';
+import type { NodeStep } from '../domain/node-report';
+import type { EksActivities } from './eks-types';
+import { toApplicationFailure } from './errors';
+import { withHeartbeat } from './heartbeat';
+import type { ActivityLog } from './node';
+
+export interface EksActivityDeps {
+  log: ActivityLog;
+  apis?: EksApis;
+}
+
+export function createEksActivities({ log, apis = new EksApis() }: EksActivityDeps): EksActivities {
+  async function atAws<R>(
+    step: NodeStep,
+    access: EksAccess,
+    patience: Patience,
+    body: (asking: Asking) => Promise<R>,
+  ): Promise<R> {
+    const fields = { eksCluster: access.cluster, region: access.region, step };
+    return withHeartbeat(step, ({ signal, details, beat }) => {
+      const show = (waitingFor: string | undefined): void => {
+        if (details.waitingFor === waitingFor) return;
+        if (waitingFor === undefined) delete details.waitingFor;
+        else details.waitingFor = waitingFor;
+        beat();
+      };
+      return body(new Asking({ apis, access, patience, signal, show }));
+    }).catch((error: unknown) => {
+      const { attempt } = activityInfo();
+      const failure = toApplicationFailure(error, attempt);
+      // The stack is for the log of the worker only; a failure in a workflow history carries none.
+      if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
+        log.error({ ...fields, attempt, err: error }, 'unexpected error in an AWS activity');
+      } else log.info({ ...fields, attempt, error: failure.message }, 'AWS activity ended early');
+      throw failure;
+    });
+  }
+
+  return {
+    listNodegroups: ({ access }) =>
+      atAws('preflight', access, BEFORE_UPDATE, (asking) => asking.ask((api, signal) => api.listNodegroups(signal))),
+
+    describeNodegroup: ({ access, nodeGroup, afterUpdate }) =>
+      atAws(afterUpdate ? 'verify' : 'preflight', access, afterUpdate ? DURING_UPDATE : BEFORE_UPDATE, (asking) =>
+        asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal)),
+      ),
+
+    beginNodegroupUpdate: ({ access, nodeGroup, version, force, request: { cluster, run, startedAt } }) =>
+      atAws('apply', access, BEFORE_UPDATE, (asking) =>
+        beginUpdate(asking, { nodeGroup, version, force, identity: [cluster, String(run), startedAt] }),
+      ),
+
+    followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>
+      atAws('apply', access, DURING_UPDATE, (asking) => followUpdate(asking, { nodeGroup, updateId, what })),
+
+    examineEksCluster: ({ access, nodeGroups }) =>
+      atAws('preflight', access, AT_TERMINAL, (asking) => examineEks(asking, nodeGroups)),
+  };
+}

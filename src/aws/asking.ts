@@ -1,0 +1,114 @@
+/** Asking AWS until it answers: how long it may be away depends on what was begun. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EksAccess } from '../domain/eks';
+import { formatDuration } from '../domain/duration';
+import type { AwsErrorKind } from './errors';
+import { AwsError, isAwsError } from './errors';
+import { EksApi } from './eks-api';
+
+const FIRST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+
+/** How long each kind of error is waited through, one after the other, in milliseconds; 0: not at all. */
+export type Patience = Partial<Record<AwsErrorKind, number>>;
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
+export const BEFORE_UPDATE: Patience = { passing: 30 * MINUTE_MS };
+
+/** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
+export const DURING_UPDATE: Patience = {
+  passing: 24 * HOUR_MS,
+  credentials: HOUR_MS,
+  denied: HOUR_MS,
+  'not-found': 2 * MINUTE_MS,
+};
+
+/** Somebody waits at a terminal. */
+export const AT_TERMINAL: Patience = { passing: 10_000 };
+
+/** One client for each EKS cluster, kept as long as its credentials are good. */
+export class EksApis {
+  private readonly apis = new Map<string, EksApi>();
+
+  get(access: EksAccess): EksApi {
+    const key = keyOf(access);
+    const known = this.apis.get(key);
+    if (known !== undefined) return known;
+    const api = new EksApi(access);
+    this.apis.set(key, api);
+    return api;
+  }
+
+  /** The next one reads its credentials anew. */
+  forget(access: EksAccess): void {
+    const key = keyOf(access);
+    this.apis.get(key)?.close();
+    this.apis.delete(key);
+  }
+
+  close(): void {
+    for (const api of this.apis.values()) api.close();
+    this.apis.clear();
+  }
+}
+
+export interface AskingOptions {
+  apis: EksApis;
+  access: EksAccess;
+  patience: Patience;
+  signal: AbortSignal;
+  /** Shown to people while AWS does not answer; undefined when it does again. */
+  show: (waitingFor: string | undefined) => void;
+}
+
+export class Asking {
+  constructor(private readonly options: AskingOptions) {}
+
+  get signal(): AbortSignal {
+    return this.options.signal;
+  }
+
+  show(waitingFor: string | undefined): void {
+    this.options.show(waitingFor);
+  }
+
+  /** Repeats `call` while its error is one to be waited through; the time counts from the first in a row. */
+  async ask<T>(call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { apis, access, patience, signal, show } = this.options;
+    let pauseMs = FIRST_PAUSE_MS;
+    let waitedMs = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const started = performance.now();
+      try {
+        const answer = await call(apis.get(access), signal);
+        if (waitedMs > 0) show(undefined);
+        return answer;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isAwsError(error)) throw error;
+        if (error.kind === 'credentials') apis.forget(access);
+        waitedMs += performance.now() - started;
+        const limitMs = patience[error.kind] ?? 0;
+        if (waitedMs >= limitMs) throw limitMs === 0 ? error : waitedInVain(error, waitedMs);
+        show(error.message.replace(/\.$/, ''));
+      }
+      const nextMs = pauseMs * (1 + Math.random() / 4);
+      pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2);
+      await sleep(nextMs, undefined, { signal });
+      waitedMs += nextMs;
+    }
+  }
+}
+
+function waitedInVain(error: AwsError, waitedMs: number): AwsError {
+  const message = `${error.message.replace(/\.$/, '')}, for ${formatDuration(Math.round(waitedMs / 1_000) * 1_000)} already.`;
+  return new AwsError(error.kind, error.said, message, error.remedy);
+}
+
+function keyOf({ region, cluster, profile, endpoint }: EksAccess): string {
+  return JSON.stringify([region, cluster, profile ?? null, endpoint ?? null]);
+}

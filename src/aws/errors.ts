@@ -1,0 +1,149 @@
+/** What the API of AWS, the SDK and the network throw, told apart by what can be done about it. */
+import type { EksAccess } from '../domain/eks';
+import { OspatchError, isOspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+
+/**
+ * `passing`: throttling, errors of the server and of the network, which a repetition may cure. `credentials`: there are
+ * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group.
+ */
+export type AwsErrorKind = 'passing' | 'credentials' | 'denied' | 'not-found' | 'conflict' | 'refused';
+
+/** A call that AWS did not carry out. */
+export class AwsError extends OspatchError {
+  constructor(
+    readonly kind: AwsErrorKind,
+    /** In the words of AWS; empty where they may hold secrets. */
+    readonly said: string,
+    message: string,
+    remedy?: string,
+  ) {
+    super({ type: 'Aws', message, ...(remedy === undefined ? {} : { remedy }) });
+  }
+}
+
+export function isAwsError(error: unknown): error is AwsError {
+  return isOspatchError(error) && error.type === 'Aws' && 'kind' in error;
+}
+
+const CREDENTIALS = new Set([
+  'CredentialsProviderError',
+  'TokenProviderError',
+  'ProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'RequestExpired',
+  'InvalidToken',
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+  'IncompleteSignature',
+  'IncompleteSignatureException',
+  'MissingAuthenticationToken',
+  'MissingAuthenticationTokenException',
+  'AuthFailure',
+]);
+
+/** There were none to be found, as opposed to some that AWS does not accept. */
+const NO_CREDENTIALS = new Set(['CredentialsProviderError', 'TokenProviderError', 'ProviderError']);
+
+const DENIED = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'UnauthorizedOperation',
+  'NotAuthorized',
+  'OptInRequired',
+]);
+
+const PASSING =
+  /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|TimeoutError|RequestTimeout|NetworkingError|ServerException|ServiceUnavailable|InternalFailure|InternalServer|ResourcePropagationDelay)/;
+
+/** Of Node.js: the network, name resolution and TLS. */
+const NETWORK_CODE = /^(E[A-Z_]{4,}|UND_ERR_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_(TLS|SSL|SOCKET))/;
+
+/** AWS says in several ways that an update is in progress. */
+const BUSY = /\b(update|operation)\b.*\bin progress\b|\bcurrently (being )?updat/i;
+
+/** Turns what a call of the SDK threw into an {@link AwsError}; what is none of AWS's comes back as it was. */
+export function toAwsError(error: unknown, action: string, access: EksAccess): unknown {
+  if (!(error instanceof Error) || isAwsError(error)) return error;
+  const kind = kindOf(error);
+  if (kind === null) return error;
+  const said = kind === 'credentials' ? '' : withoutKeys(error.message);
+  return new AwsError(kind, said, sentence(kind, error, said, action, access), remedyFor(kind, error, action, access));
+}
+
+function kindOf(error: Error): AwsErrorKind | null {
+  const { name, message } = error;
+  const status = statusOf(error);
+  if (CREDENTIALS.has(name)) return 'credentials';
+  if (DENIED.has(name)) return 'denied';
+  if (PASSING.test(name) || status === 429 || (status !== null && status >= 500)) return 'passing';
+  if (name === 'ResourceNotFoundException' || name === 'NotFoundException' || status === 404) return 'not-found';
+  if (name === 'ResourceInUseException' || status === 409 || BUSY.test(message)) return 'conflict';
+  if (status === 401) return 'credentials';
+  if (status === 403) return 'denied';
+  if (status !== null && status >= 400) return 'refused';
+  return isNetworkError(error) ? 'passing' : null;
+}
+
+function statusOf(error: object): number | null {
+  const metadata = '$metadata' in error ? (error.$metadata as { httpStatusCode?: unknown } | undefined) : undefined;
+  return typeof metadata?.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
+}
+
+function isNetworkError(error: Error): boolean {
+  if ('code' in error && typeof error.code === 'string' && NETWORK_CODE.test(error.code)) return true;
+  // An answer that is no answer of the API: a proxy, a captive portal, a connection cut in the middle.
+  return /socket hang up|aborted|Deserialization error|Unexpected token|premature/i.test(error.message);
+}
+
+function sentence(kind: AwsErrorKind, error: Error, said: string, action: string, access: EksAccess): string {
+  const where = `EKS cluster ${access.cluster} in ${access.region}`;
+  const words = said === '' ? error.name : `${error.name}: ${said.replace(/\.$/, '')}`;
+  switch (kind) {
+    case 'credentials':
+      return NO_CREDENTIALS.has(error.name)
+        ? `the worker has no AWS credentials${profileOf(access)}, so it cannot ask for ${where}.`
+        : `AWS does not accept the credentials of the worker${profileOf(access)} for ${where} (${error.name}).`;
+    case 'denied':
+      return `AWS does not allow the worker eks:${action} on ${where} (${words}).`;
+    case 'passing':
+      return `AWS does not answer eks:${action} for ${where} (${words}).`;
+    case 'not-found':
+    case 'conflict':
+    case 'refused':
+      return `AWS refuses eks:${action} for ${where} (${words}).`;
+  }
+}
+
+function remedyFor(kind: AwsErrorKind, error: Error, action: string, access: EksAccess): string | undefined {
+  switch (kind) {
+    case 'credentials':
+      return NO_CREDENTIALS.has(error.name)
+        ? 'give the worker credentials by the default chain of AWS (environment, profile, web identity, instance role), or name one of its profiles in eks.profile'
+        : 'renew the AWS credentials of the worker, then patch again';
+    case 'denied':
+      return `allow eks:${action} to the role of the worker; the policy is in docs/eks.md`;
+    case 'passing':
+      return 'check that the worker reaches the EKS API of this region, and eks.region and eks.endpoint';
+    case 'not-found':
+      return `check eks.cluster, eks.region and eks.nodeGroups: aws eks list-nodegroups --region ${access.region} --cluster-name ${access.cluster}`;
+    case 'conflict':
+    case 'refused':
+      return undefined;
+  }
+}
+
+function profileOf({ profile }: EksAccess): string {
+  return profile === undefined ? '' : ` (profile ${profile})`;
+}
+
+/** Access key ids, and whatever is as long as a key, do not belong into a history. */
+function withoutKeys(message: string): string {
+  const masked = message
+    .replace(/\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b/g, '***')
+    .replace(/[A-Za-z0-9/+=]{40,}/g, (word) => (/[/+=]/.test(word) && !word.includes(':') ? '***' : word));
+  return plainText(masked, 300);
+}

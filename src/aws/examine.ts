@@ -1,0 +1,50 @@
+/** Looking at an EKS cluster for `check` and `doctor`. */
+import type { EksExamination, NodegroupCheck } from '../domain/eks';
+import { nodegroupRefusal } from '../domain/eks';
+import type { Asking } from './asking';
+import type { AwsErrorKind } from './errors';
+import { isAwsError } from './errors';
+
+const GROUPS_AT_ONCE = 5;
+
+/** Errors that every further question would meet too. */
+const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing']);
+
+/** Everything that can be told; what AWS does not answer is told too. */
+export async function examineEks(asking: Asking, wanted: 'all' | readonly string[]): Promise<EksExamination> {
+  const groups: NodegroupCheck[] = [];
+  try {
+    const names = wanted === 'all' ? await asking.ask((api, signal) => api.listNodegroups(signal)) : wanted;
+    const sorted = wanted === 'all' ? [...names].sort() : names;
+    for (let at = 0; at < sorted.length; at += GROUPS_AT_ONCE) {
+      const batch = sorted.slice(at, at + GROUPS_AT_ONCE);
+      groups.push(...(await Promise.all(batch.map((name) => checkGroup(asking, name, wanted === 'all')))));
+    }
+    return { error: null, groups, fargateProfiles: await fargateProfiles(asking) };
+  } catch (error) {
+    if (!isAwsError(error)) throw error;
+    return { error: error.toInfo(), groups, fargateProfiles: null };
+  }
+}
+
+async function checkGroup(asking: Asking, name: string, passOver: boolean): Promise<NodegroupCheck> {
+  try {
+    const facts = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
+    const refusal = nodegroupRefusal(facts);
+    if (refusal === null || passOver) return { node: name, ok: true, facts, passedOver: refusal };
+    return { node: name, ok: false, facts, error: { type: 'Policy', message: refusal } };
+  } catch (error) {
+    if (!isAwsError(error) || GENERAL.has(error.kind)) throw error;
+    return { node: name, ok: false, facts: null, error: error.toInfo() };
+  }
+}
+
+/** Nothing depends on them, so a worker need not be allowed to list them. */
+async function fargateProfiles(asking: Asking): Promise<string[] | null> {
+  try {
+    return await asking.ask((api, signal) => api.listFargateProfiles(signal));
+  } catch (error) {
+    if (!isAwsError(error)) throw error;
+    return null;
+  }
+}

@@ -1,0 +1,91 @@
+/** Asking AWS to update a node group, and following what it does. */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BegunUpdate, NodegroupUpdate } from '../domain/eks';
+import { saysUpToDate } from '../domain/eks';
+import type { Asking } from './asking';
+import { isAwsError } from './errors';
+
+/** AWS takes minutes at least; the first polls come soon for groups without nodes. */
+const FIRST_POLL_MS = 2_000;
+const MAX_POLL_MS = 30_000;
+
+/** How long a group may be busy with something that is no update of it. */
+const BUSY_LIMIT_MS = 60 * 60_000;
+const BUSY_PAUSE_MS = 5_000;
+
+export interface BeginRequest {
+  nodeGroup: string;
+  version: string;
+  force: boolean;
+  /** What makes a repetition the same request. */
+  identity: readonly string[];
+}
+
+/** Asks for the latest release of the version, once, or finds the update that is in progress. */
+export async function beginUpdate(asking: Asking, request: BeginRequest): Promise<BegunUpdate> {
+  const { nodeGroup, version, force, identity } = request;
+  const clientRequestToken = requestToken([...identity, nodeGroup]);
+  const pauses = backoff(BUSY_PAUSE_MS);
+  let waitedMs = 0;
+  for (;;) {
+    try {
+      const updateId = await asking.ask((api, signal) =>
+        api.updateVersion({ nodeGroup, version, force, clientRequestToken }, signal),
+      );
+      return { state: 'started', updateId };
+    } catch (error) {
+      if (!isAwsError(error)) throw error;
+      if (error.kind === 'refused' && saysUpToDate(error.said)) return { state: 'up-to-date' };
+      if (error.kind !== 'conflict') throw error;
+      const running = await updateInProgress(asking, nodeGroup);
+      if (running !== null) {
+        const { id, type } = running;
+        return { state: 'in-progress', updateId: id, type, adopted: type === 'VersionUpdate' };
+      }
+      // It has ended this moment, or something else is going on with the group.
+      if (waitedMs >= BUSY_LIMIT_MS) throw error;
+      asking.show(error.message.replace(/\.$/, ''));
+    }
+    waitedMs += await pauses(asking.signal);
+  }
+}
+
+/** Waits until AWS has ended the update. */
+export async function followUpdate(
+  asking: Asking,
+  { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
+): Promise<NodegroupUpdate> {
+  const pauses = backoff(FIRST_POLL_MS);
+  for (;;) {
+    const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, updateId, signal));
+    if (update.status !== 'InProgress') return update;
+    asking.show(what);
+    await pauses(asking.signal);
+  }
+}
+
+async function updateInProgress(asking: Asking, nodeGroup: string): Promise<NodegroupUpdate | null> {
+  const ids = await asking.ask((api, signal) => api.listUpdates(nodeGroup, signal));
+  for (const id of ids) {
+    const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, id, signal));
+    if (update.status === 'InProgress') return update;
+  }
+  return null;
+}
+
+/** At most 64 characters are safe in a token; the parts themselves may be longer. */
+export function requestToken(parts: readonly string[]): string {
+  return `ospatch-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`;
+}
+
+/** Each wait longer than the one before, and none exactly as long; returns its milliseconds. */
+function backoff(firstMs: number): (signal: AbortSignal) => Promise<number> {
+  let pauseMs = firstMs;
+  return async (signal) => {
+    const now = pauseMs * (1 + Math.random() / 4);
+    pauseMs = Math.min(MAX_POLL_MS, pauseMs * 1.5);
+    await sleep(now, undefined, { signal });
+    return now;
+  };
+}

@@ -1,0 +1,112 @@
+/** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
+import type { EksExamination, NodegroupCheck } from '../../domain/eks';
+import type { NodePatchResult } from '../../domain/node-patch';
+import type { NodeStatus } from '../../domain/node-status';
+import type { Colors } from './table';
+import { renderTable } from './table';
+import { NONE, formatTime, oneLine, plural } from './text';
+
+/** What the rows of such a cluster are. */
+export function unitOf(type: string): 'node' | 'node group' {
+  return type === 'eks' ? 'node group' : 'node';
+}
+
+export const STATUS_HEAD = [
+  ...['Node group', 'State', 'Last Applied Patch Time', 'Patched Version'],
+  ...['Before', 'Kubernetes', 'Health', 'Last error'],
+];
+
+/** `state` and `error` are the cells that all kinds of rows share. */
+export function statusRow(group: NodeStatus, zone: string, state: string, error: string): string[] {
+  const { nodeGroup } = group;
+  return [
+    oneLine(group.name),
+    state,
+    formatTime(group.lastAppliedPatchTime, zone),
+    oneLine(group.patchedVersion, 60),
+    oneLine(nodeGroup?.releaseBefore, 60),
+    oneLine(nodeGroup?.version, 20),
+    healthCell(nodeGroup?.health),
+    error,
+  ];
+}
+
+/** What a run did to one node group, beside when and how long. */
+export function recordFields({ nodeGroup, before, after }: NodePatchResult): [string, string | null][] {
+  const from = before?.osVersion;
+  const to = after?.osVersion;
+  const release = to === undefined || to === from ? (from ?? null) : `${from ?? NONE} -> ${to}`;
+  const whose = nodeGroup?.adopted === true ? ' (begun by somebody else)' : '';
+  return [
+    ['Release', release],
+    ['Kubernetes', nodeGroup?.version ?? null],
+    ['AMI type', nodeGroup?.amiType ?? null],
+    ['Update', nodeGroup?.updateId ? `${nodeGroup.updateId}${whose}` : 'none was needed'],
+    ['Health', nodeGroup === undefined ? null : nodeGroup.health.join('; ') || 'ok'],
+  ];
+}
+
+/** A table of all node groups, what AWS says of their health, and what cannot be updated with the reason. */
+export function renderNodeGroups({ error, groups, fargateProfiles }: EksExamination, color: Colors): string {
+  const parts: string[] = [];
+  const head = ['Node group', 'Updatable', 'Release', 'Kubernetes', 'Status', 'AMI type', 'Health'];
+  if (groups.length > 0) {
+    const rows = groups.map((group) => checkRow(group, color));
+    parts.push(renderTable(head, rows, color));
+  }
+  const notes = groups.flatMap((group) => notesOn(group, color));
+  if (notes.length > 0) parts.push(notes.join('\n'));
+  if (error !== null) {
+    const fix = error.remedy === undefined ? '' : `\n  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`;
+    parts.push(`${color.red('AWS')}  ${oneLine(error.message, 700)}${fix}`);
+    return parts.join('\n\n');
+  }
+  if (fargateProfiles !== null && fargateProfiles.length > 0) {
+    const names = fargateProfiles.slice(0, 10).map((name) => oneLine(name, 100));
+    const more = fargateProfiles.length > 10 ? ', ...' : '';
+    const which = `${plural(fargateProfiles.length, 'Fargate profile')} (${names.join(', ')}${more})`;
+    parts.push(`${which} skipped: they are no node groups, AWS patches what they run`);
+  }
+  const updatable = groups.filter((group) => group.ok && group.passedOver === null).length;
+  parts.push(
+    `${updatable} of ${plural(groups.length, 'node group')} can be updated; whether there is a newer release, AWS tells when it is asked to update`,
+  );
+  return parts.join('\n\n');
+}
+
+/** 1 when a run would fail on something that was seen. */
+export function checkExitCode({ error, groups }: EksExamination): 0 | 1 {
+  return error !== null || groups.some(({ ok }) => !ok) ? 1 : 0;
+}
+
+function checkRow(group: NodegroupCheck, color: Colors): string[] {
+  const { facts } = group;
+  const verdict = !group.ok ? color.red('no') : group.passedOver === null ? color.green('yes') : color.yellow('no');
+  return [
+    oneLine(group.node),
+    verdict,
+    oneLine(facts?.releaseVersion, 60),
+    oneLine(facts?.version, 20),
+    oneLine(facts?.status, 40),
+    oneLine(facts?.amiType, 40),
+    healthCell(facts?.health),
+  ];
+}
+
+function notesOn(group: NodegroupCheck, color: Colors): string[] {
+  const name = oneLine(group.node);
+  const health = (group.facts?.health ?? []).map((issue) => `${color.yellow(name)}  AWS reports: ${oneLine(issue)}`);
+  if (!group.ok) {
+    const { error } = group;
+    const fix = error.remedy === undefined ? [] : [`  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
+    return [...health, `${color.red(name)}  ${error.type}: ${oneLine(error.message, 500)}`, ...fix];
+  }
+  if (group.passedOver === null) return health;
+  return [...health, `${color.yellow(name)}  passed over: ${oneLine(group.passedOver, 500)}`];
+}
+
+/** The issues by their codes. */
+function healthCell(health: readonly string[] | undefined): string {
+  if (health === undefined) return NONE;
+  return health.length === 0 ? 'ok' : oneLine(health.map((issue) => issue.split(':')[0]).join(', '), 80);
+}

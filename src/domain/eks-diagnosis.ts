@@ -1,0 +1,47 @@
+/** From a look at an EKS cluster to what that means for updating its node groups. */
+import type { NodeDiagnosis } from './diagnosis';
+import type { EksExamination, NodegroupCheck, NodegroupFacts } from './eks';
+import type { Finding } from './finding';
+import { findingOfError, ok, stops, warning, worstOf } from './finding';
+import type { EksSpec } from './spec';
+
+/** One finding on the way to AWS and the cluster there, and the node groups each with its own. */
+export function diagnoseEks(
+  { eks }: EksSpec,
+  { error, groups, fargateProfiles }: EksExamination,
+): { findings: Finding[]; nodes: NodeDiagnosis[] } {
+  const where = `EKS cluster ${eks.cluster} in ${eks.region}`;
+  const nodes = groups.map(diagnoseGroup);
+  if (error !== null) return { findings: [findingOfError(error, 'aws')], nodes };
+  const count = groups.length === 1 ? '1 node group' : `${groups.length} node groups`;
+  const findings: Finding[] = [];
+  if (groups.length === 0) {
+    findings.push(warning('aws', `${where} has no managed node groups, so there is nothing to update.`, null));
+  } else if (groups.some((group) => group.ok || group.facts !== null)) {
+    findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}.`));
+  }
+  if (fargateProfiles !== null && fargateProfiles.length > 0) {
+    const names = fargateProfiles.slice(0, 5).join(', ');
+    findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run.`));
+  }
+  return { findings, nodes };
+}
+
+function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
+  const findings = check.ok
+    ? [updatable(check.facts, check.passedOver), ...health(check.facts)]
+    : [stops('node-group', check.error.message, check.error.remedy ?? null), ...health(check.facts)];
+  const os = check.facts === null ? null : check.facts.releaseVersion;
+  return { node: check.node, verdict: worstOf(findings), os, pending: null, findings };
+}
+
+function updatable({ version, releaseVersion, status }: NodegroupFacts, passedOver: string | null): Finding {
+  if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
+  return ok('node-group', `release ${releaseVersion}, Kubernetes ${version}, ${status}.`);
+}
+
+function health(facts: NodegroupFacts | null): Finding[] {
+  return (facts?.health ?? []).map((issue) =>
+    warning('node-group', `AWS reports: ${issue}.`, 'mend it in the AWS console; an update may fail because of it'),
+  );
+}

@@ -1,0 +1,186 @@
+/** The real AWS SDK against a simulated EKS API. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Patience } from '../../src/aws/asking';
+import { Asking, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/asking';
+import { beginUpdate, followUpdate, requestToken } from '../../src/aws/update';
+import type { EksAccess } from '../../src/domain/eks';
+import { EksServer, FAULTS, simulateCredentials } from '../support/eks-server';
+import { waitFor } from '../support/wait-for';
+
+let eks: EksServer;
+let apis: EksApis;
+let restore: () => void;
+const shown: (string | undefined)[] = [];
+
+beforeEach(async () => {
+  restore = simulateCredentials();
+  eks = await EksServer.start();
+  apis = new EksApis();
+  shown.length = 0;
+});
+
+afterEach(async () => {
+  apis.close();
+  await eks.stop();
+  restore();
+});
+
+function asking(patience: Patience, more: Partial<EksAccess> = {}): Asking {
+  return new Asking({
+    apis,
+    access: { region: 'eu-central-1', cluster: eks.cluster, endpoint: eks.endpoint, ...more },
+    patience,
+    signal: new AbortController().signal,
+    show: (waitingFor) => shown.push(waitingFor),
+  });
+}
+
+const REQUEST = { nodeGroup: 'blue', version: '1.31', force: false, identity: ['prod', '7', '2027-01-01T00:00:00Z'] };
+
+describe('aws/update', () => {
+  it('asks for the version the group runs, names no release, and gives a repetition the same token', async () => {
+    eks.addGroup('blue');
+    eks.hold = true;
+    const first = await beginUpdate(asking(BEFORE_UPDATE), REQUEST);
+    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual(first);
+    expect(eks.updates).toHaveLength(1);
+    expect(eks.calls.map(({ body }) => body)).toEqual([
+      { version: '1.31', clientRequestToken: requestToken([...REQUEST.identity, 'blue']) },
+      { version: '1.31', clientRequestToken: requestToken([...REQUEST.identity, 'blue']) },
+    ]);
+  });
+
+  it('forces the update only when it is told to', async () => {
+    eks.addGroup('blue');
+    await beginUpdate(asking(BEFORE_UPDATE), { ...REQUEST, force: true });
+    expect(eks.calls[0]?.body).toMatchObject({ force: true });
+  });
+
+  it('takes it for up-to-date when AWS has no newer release, and for nothing else that AWS refuses', async () => {
+    eks.addGroup('blue', { releaseVersion: eks.latest });
+    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual({ state: 'up-to-date' });
+    const message = "Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).";
+    eks.failNext('UpdateNodegroupVersion', { status: 400, type: 'InvalidParameterException', message });
+    await expect(beginUpdate(asking(BEFORE_UPDATE), REQUEST)).rejects.toMatchObject({
+      type: 'Aws',
+      message: expect.stringContaining('maxSize (2) is equal to desiredSize (2)'),
+    });
+  });
+
+  it('finds the version update that somebody else has begun among all that there were', async () => {
+    eks.addGroup('blue');
+    for (let past = 0; past < 5; past += 1) eks.end(eks.beginForeign('blue'));
+    const foreign = eks.beginForeign('blue');
+    eks.hold = true;
+    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual({
+      ...{ state: 'in-progress', updateId: foreign.id, type: 'VersionUpdate', adopted: true },
+    });
+  });
+
+  it('tells an update of another kind from one of the version', async () => {
+    eks.addGroup('blue');
+    eks.beginForeign('blue', 'ConfigUpdate');
+    eks.hold = true;
+    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toMatchObject({ type: 'ConfigUpdate', adopted: false });
+  });
+
+  it.each(['throttled', 'unavailable', 'internal'] as const)('waits until AWS is no longer %s', async (fault) => {
+    eks.addGroup('blue');
+    // More often than the SDK repeats by itself.
+    eks.failNext('UpdateNodegroupVersion', ...Array.from({ length: 4 }, () => FAULTS[fault]));
+    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toMatchObject({ state: 'started' });
+    expect(shown[0]).toContain(FAULTS[fault].message);
+    expect(shown.at(-1)).toBeUndefined();
+    expect(eks.updates).toHaveLength(1);
+  });
+
+  it('waits through a connection that is cut', async () => {
+    eks.addGroup('blue');
+    eks.fault = 'cut';
+    const begun = beginUpdate(asking(BEFORE_UPDATE), REQUEST);
+    await waitFor(() => shown.length > 0, { what: 'word of the outage' });
+    eks.fault = null;
+    expect(await begun).toMatchObject({ state: 'started' });
+  });
+
+  it('ends at once before an update when credentials are expired, and says what to do without a key in it', async () => {
+    eks.addGroup('blue');
+    eks.fault = FAULTS.expired;
+    const error = await beginUpdate(asking(BEFORE_UPDATE), REQUEST).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      type: 'Aws',
+      message:
+        'AWS does not accept the credentials of the worker for EKS cluster Prod_1 in eu-central-1 (ExpiredTokenException).',
+      remedy: expect.stringContaining('renew the AWS credentials'),
+    });
+  });
+
+  it('goes on following an update when credentials were expired meanwhile, and shows it', async () => {
+    eks.addGroup('blue');
+    eks.hold = true;
+    const begun = await beginUpdate(asking(BEFORE_UPDATE), REQUEST);
+    const updateId = 'updateId' in begun ? begun.updateId : '';
+    eks.fault = FAULTS.expired;
+    const ended = followUpdate(asking(DURING_UPDATE), { nodeGroup: 'blue', updateId, what: 'the update' });
+    await waitFor(() => shown.some((one) => one?.includes('ExpiredTokenException')), {
+      what: 'word of the credentials',
+    });
+    eks.fault = null;
+    eks.hold = false;
+    expect(await ended).toMatchObject({ status: 'Successful' });
+  });
+
+  it('reads a credentials file again that was renewed after it had expired', async () => {
+    eks.addGroup('blue');
+    const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-aws-'));
+    const file = path.join(dir, 'credentials');
+    const write = (key: string): void =>
+      writeFileSync(file, `[patching]\naws_access_key_id = ${key}\naws_secret_access_key = simulated\n`);
+    delete process.env['AWS_ACCESS_KEY_ID'];
+    process.env['AWS_SHARED_CREDENTIALS_FILE'] = file;
+    write('AKIAOLD');
+    const seen: string[] = [];
+    eks.onAuthorization = (header) => {
+      seen.push(header);
+      return header.includes('AKIAOLD') ? FAULTS.expired : null;
+    };
+    const described = asking(DURING_UPDATE, { profile: 'patching' }).ask((api, signal) =>
+      api.describeNodegroup('blue', signal),
+    );
+    await waitFor(() => shown.length > 0, { what: 'word of the credentials' });
+    write('AKIANEW');
+    expect(await described).toMatchObject({ name: 'blue' });
+    expect(seen.at(-1)).toContain('AKIANEW');
+    rmSync(dir, { recursive: true });
+  });
+
+  it('says that there are no credentials, and how to give some', async () => {
+    delete process.env['AWS_ACCESS_KEY_ID'];
+    const access = { profile: 'nowhere' };
+    await expect(asking(BEFORE_UPDATE, access).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
+      message:
+        'the worker has no AWS credentials (profile nowhere), so it cannot ask for EKS cluster Prod_1 in eu-central-1.',
+      remedy: expect.stringContaining('eks.profile'),
+    });
+  });
+
+  it('names the right that is missing', async () => {
+    eks.addGroup('blue');
+    eks.fault = FAULTS.denied;
+    await expect(
+      asking(BEFORE_UPDATE).ask((api, signal) => api.describeNodegroup('blue', signal)),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/^AWS does not allow the worker eks:DescribeNodegroup on EKS cluster Prod_1 /),
+      remedy: expect.stringContaining('allow eks:DescribeNodegroup'),
+    });
+  });
+
+  it('gives up after its patience and says for how long AWS was away', async () => {
+    eks.fault = FAULTS.unavailable;
+    await expect(asking({ passing: 500 }).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
+      message: expect.stringMatching(/for \d+m?s already\.$/),
+    });
+  });
+});

@@ -1,0 +1,257 @@
+/**
+ * A simulated EKS API: the calls that ospatch makes, over HTTP in this process, for the real AWS SDK. Answers and errors
+ * have the shape of the REST API of AWS.
+ */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface SimulatedGroup {
+  version: string;
+  releaseVersion: string;
+  amiType: string;
+  status: string;
+  launchTemplate?: { name: string; id: string; version: string };
+  issues: { code: string; message: string; resourceIds: string[] }[];
+}
+
+export interface SimulatedUpdate {
+  id: string;
+  group: string;
+  type: string;
+  status: string;
+  /** Release the group has when the update has succeeded. */
+  release: string | null;
+  errors: { errorCode: string; errorMessage: string; resourceIds: string[] }[];
+  polls: number;
+}
+
+export interface SimulatedFault {
+  status: number;
+  type: string;
+  message: string;
+}
+
+export interface RecordedCall {
+  action: string;
+  group: string | null;
+  body: Record<string, unknown>;
+}
+
+/** Credentials for the SDK; any will do here. Restores the environment when called. */
+export function simulateCredentials(): () => void {
+  const before = { ...process.env };
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: 'AKIASIMULATED0000001',
+    AWS_SECRET_ACCESS_KEY: 'simulated-secret',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  });
+  return () => {
+    process.env = before;
+  };
+}
+
+export class EksServer {
+  readonly groups = new Map<string, SimulatedGroup>();
+  readonly updates: SimulatedUpdate[] = [];
+  readonly calls: RecordedCall[] = [];
+  fargateProfiles: string[] = [];
+  /** The newest release of the one Kubernetes version there is. */
+  latest = '1.31.4-20250203';
+  /** As long as this is true, an update stays in progress. */
+  hold = false;
+  /** How the next update ends instead of succeeding. */
+  failWith: SimulatedUpdate['errors'] | null = null;
+  private readonly tokens = new Map<string, string>();
+  private readonly faults = new Map<string, SimulatedFault[]>();
+  /** Answers every call, as long as it is set. */
+  fault: SimulatedFault | 'cut' | null = null;
+  /** Looks at who has signed a call. */
+  onAuthorization: (header: string) => SimulatedFault | null = () => null;
+
+  private constructor(
+    private readonly server: Server,
+    readonly endpoint: string,
+    readonly cluster: string,
+  ) {}
+
+  static async start(cluster = 'Prod_1', port = 0): Promise<EksServer> {
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const { port: bound } = server.address() as AddressInfo;
+    const eks = new EksServer(server, `http://127.0.0.1:${bound}`, cluster);
+    server.on('request', (request, response) => void eks.answer(request, response));
+    return eks;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  addGroup(name: string, more: Partial<SimulatedGroup> = {}): SimulatedGroup {
+    const group: SimulatedGroup = {
+      version: '1.31',
+      releaseVersion: '1.31.3-20250103',
+      amiType: 'AL2023_x86_64_STANDARD',
+      status: 'ACTIVE',
+      issues: [],
+      ...more,
+    };
+    this.groups.set(name, group);
+    return group;
+  }
+
+  /** An update that somebody else has begun. */
+  beginForeign(group: string, type = 'VersionUpdate', release: string | null = null): SimulatedUpdate {
+    return this.begin(group, type, release);
+  }
+
+  /** The next calls of `action` meet these, one each. */
+  failNext(action: string, ...faults: SimulatedFault[]): void {
+    this.faults.set(action, [...(this.faults.get(action) ?? []), ...faults]);
+  }
+
+  count(action: string): number {
+    return this.calls.filter((call) => call.action === action).length;
+  }
+
+  end(update: SimulatedUpdate): void {
+    const group = this.groups.get(update.group);
+    update.status = update.errors.length > 0 ? 'Failed' : 'Successful';
+    if (group === undefined) return;
+    group.status = 'ACTIVE';
+    if (update.status === 'Successful' && update.release !== null) group.releaseVersion = update.release;
+  }
+
+  private begin(group: string, type: string, release: string | null): SimulatedUpdate {
+    const update: SimulatedUpdate = {
+      ...{ id: randomUUID(), group, type, status: 'InProgress', release, polls: 0 },
+      errors: this.failWith ?? [],
+    };
+    this.failWith = null;
+    this.updates.push(update);
+    const one = this.groups.get(group);
+    if (one !== undefined) one.status = 'UPDATING';
+    return update;
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const chunk of request) text += String(chunk);
+    const url = new URL(request.url ?? '/', this.endpoint);
+    const [, cluster, section, one] = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
+    const action = actionOf(request.method ?? '', section, one, url.pathname.endsWith('/update-version'));
+    const group = url.searchParams.get('nodegroupName') ?? (section === 'node-groups' ? (one ?? null) : null);
+    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    this.calls.push({ action, group, body });
+    const signed = this.onAuthorization(request.headers.authorization ?? '');
+    const fault = signed ?? this.faults.get(action)?.shift() ?? this.fault;
+    if (fault === 'cut') return void response.destroy();
+    if (fault !== null) return refuse(response, fault);
+    if (cluster !== this.cluster) {
+      return refuse(response, notFound(`No cluster found for name: ${cluster}.`));
+    }
+    if (action === 'ListNodegroups') return send(response, this.page('nodegroups', [...this.groups.keys()], url));
+    if (action === 'ListFargateProfiles') {
+      return send(response, { fargateProfileNames: this.fargateProfiles });
+    }
+    const known = this.groups.get(group ?? '');
+    if (group === null || known === undefined) {
+      return refuse(response, notFound(`No node group found for name: ${group}.`));
+    }
+    if (action === 'DescribeNodegroup') return send(response, { nodegroup: this.describe(group, known) });
+    if (action === 'ListUpdates') {
+      const ids = this.updates.filter((update) => update.group === group).map(({ id }) => id);
+      return send(response, this.page('updateIds', ids, url));
+    }
+    if (action === 'DescribeUpdate') return this.describeUpdate(response, one ?? '');
+    return this.updateVersion(response, group, known, body);
+  }
+
+  private updateVersion(
+    response: ServerResponse,
+    name: string,
+    group: SimulatedGroup,
+    body: Record<string, unknown>,
+  ): void {
+    const token = String(body['clientRequestToken']);
+    const before = this.tokens.get(token);
+    if (before === undefined && this.updates.some((one) => one.group === name && one.status === 'InProgress')) {
+      const message = `Nodegroup ${name} is currently being updated: an update is in progress`;
+      return refuse(response, { status: 409, type: 'ResourceInUseException', message });
+    }
+    if (before === undefined && group.releaseVersion === this.latest) {
+      const message = `No update required: nodegroup ${name} is already at the latest release version`;
+      return refuse(response, { status: 400, type: 'InvalidParameterException', message });
+    }
+    const update = this.updates.find(({ id }) => id === before) ?? this.begin(name, 'VersionUpdate', this.latest);
+    this.tokens.set(token, update.id);
+    send(response, { update: { id: update.id, status: update.status, type: update.type } });
+  }
+
+  private describeUpdate(response: ServerResponse, id: string): void {
+    const update = this.updates.find((one) => one.id === id);
+    if (update === undefined) return refuse(response, notFound(`No update found for ID: ${id}`));
+    update.polls += 1;
+    if (update.status === 'InProgress' && !this.hold) this.end(update);
+    const { status, type, errors } = update;
+    send(response, { update: { id, status, type, errors, createdAt: 1735689600 } });
+  }
+
+  private describe(name: string, { issues, ...group }: SimulatedGroup): object {
+    return { nodegroupName: name, clusterName: this.cluster, ...group, health: { issues } };
+  }
+
+  /** Two at a time, so that paging is used. */
+  private page(key: string, names: string[], url: URL): object {
+    const at = Number(url.searchParams.get('nextToken') ?? '0');
+    const next = at + 2 < names.length ? { nextToken: String(at + 2) } : {};
+    return { [key]: names.slice(at, at + 2), ...next };
+  }
+}
+
+function actionOf(method: string, section: string | undefined, one: string | undefined, isUpdate: boolean): string {
+  if (isUpdate && method === 'POST') return 'UpdateNodegroupVersion';
+  if (section === 'fargate-profiles') return 'ListFargateProfiles';
+  if (section === 'updates') return one === undefined ? 'ListUpdates' : 'DescribeUpdate';
+  return one === undefined ? 'ListNodegroups' : 'DescribeNodegroup';
+}
+
+function notFound(message: string): SimulatedFault {
+  return { status: 404, type: 'ResourceNotFoundException', message };
+}
+
+function send(response: ServerResponse, body: object): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse, { status, type, message }: SimulatedFault): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': type });
+  response.end(JSON.stringify({ message }));
+}
+
+/** What AWS answers in trouble. */
+export const FAULTS = {
+  throttled: { status: 429, type: 'ThrottlingException', message: 'Rate exceeded' },
+  unavailable: { status: 503, type: 'ServiceUnavailableException', message: 'try again later' },
+  internal: { status: 500, type: 'ServerException', message: 'internal error' },
+  expired: {
+    status: 403,
+    type: 'ExpiredTokenException',
+    message: 'The security token included in the request is expired',
+  },
+  denied: {
+    status: 403,
+    type: 'AccessDeniedException',
+    message:
+      'User: arn:aws:sts::123456789012:assumed-role/ospatch/i-0 is not authorized to perform: eks:DescribeNodegroup on resource: arn:aws:eks:eu-central-1:123456789012:nodegroup/Prod_1/a/b',
+  },
+} as const satisfies Record<string, SimulatedFault>;
