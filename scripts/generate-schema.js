@@ -28,9 +28,10 @@ function generatedFiles(schema) {
 
 /** One table per mapping of a self-managed spec, in the order of the schema. */
 function fieldTables(schema) {
-  const [selfManaged] = schema.anyOf;
+  const [selfManaged, eks] = schema.anyOf;
   const sections = [];
   collect('', selfManaged, sections);
+  collect('eks', eks.properties.eks, sections);
   return sections.map(({ title, rows }) => `### ${title}\n\n${table(rows)}\n`).join('\n');
 }
 
@@ -54,6 +55,7 @@ function collect(path, schema, sections, form = '') {
 function valueWords(field) {
   if (field.const !== undefined) return `\`${field.const}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(', ');
+  if (field.anyOf?.[0].const !== undefined) return `\`${field.anyOf[0].const}\`, or list`;
   if (field.anyOf !== undefined) return 'name of a preset, or mapping';
   if (field.type === 'integer') return `${field.minimum} to ${field.maximum}`;
   if (field.type === 'object') return 'mapping';

@@ -212,14 +212,9 @@ export class ClusterClient {
     });
   }
 
-  /** Looks at every node through the worker; changes nothing. */
-  async check(cluster: string): Promise<NodeCheck[]> {
+  /** Looks at every node, or node group of EKS, through the worker; changes nothing. */
+  async check(cluster: string): Promise<NodeCheck[] | EksExamination> {
     return this.inspector.check(cluster);
-  }
-
-  /** Looks at the node groups of an EKS cluster through the worker; changes nothing. @throws OspatchError `Refused` for other clusters. */
-  async checkNodeGroups(cluster: string): Promise<EksExamination> {
-    return this.inspector.checkNodeGroups(cluster);
   }
 
   /** Whether Temporal, its search attributes and the workers are as they must be. What is not is a finding. */

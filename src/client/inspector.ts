@@ -29,7 +29,7 @@ const INSPECTION_DEADLINE_MS = 4 * 60_000;
 
 /** A question that only a node can answer, asked of a cluster of type eks. */
 const NO_NODES =
-  'ospatch does not connect to the nodes of an EKS cluster, AWS replaces them: there is no log on them; `ospatch history NAME --run N` tells what AWS did.';
+  'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run tells what AWS did.';
 
 /** One run with the record of every node, as far as Temporal still has it. */
 export interface RunReport {
@@ -49,9 +49,11 @@ export class Inspector {
     private readonly by: string,
   ) {}
 
-  /** Looks at every node through the worker; changes nothing. */
-  async check(cluster: string): Promise<NodeCheck[]> {
-    const spec = await this.spec(cluster);
+  /** Looks at every node, or node group of EKS, through the worker; changes nothing. */
+  async check(cluster: string): Promise<NodeCheck[] | EksExamination> {
+    const any = await this.anySpec(cluster);
+    if (isEks(any)) return this.inspect(cluster, () => this.examineEks(any));
+    const spec = withNodes(any);
     const targets = inspectedNodes(spec);
     const checks: NodeCheck[] = [];
     for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
@@ -61,14 +63,7 @@ export class Inspector {
     return checks;
   }
 
-  /** Looks at the node groups of an EKS cluster through the worker; changes nothing. @throws OspatchError `Refused` */
-  async checkNodeGroups(cluster: string): Promise<EksExamination> {
-    const spec = await this.anySpec(cluster);
-    if (!isEks(spec)) throw new OspatchError({ type: 'Refused', message: `${cluster} has nodes, not node groups.` });
-    return this.inspect(cluster, () => this.examineEks(spec));
-  }
-
-  /** The same for a spec that need not be applied. */
+  /** Looks at the node groups of an EKS cluster, which need not be applied. */
   async examineEks(spec: EksSpec): Promise<EksExamination> {
     const access = accessOf(spec.eks);
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksExamination>>(
@@ -85,7 +80,7 @@ export class Inspector {
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    const target = inspectedNodes(await this.spec(cluster)).find((one) => one.name === node);
+    const target = inspectedNodes(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
     if (target === undefined) {
       throw new OspatchError({
         type: 'NotFound',
@@ -199,12 +194,6 @@ export class Inspector {
     }
   }
 
-  private async spec(cluster: string): Promise<SelfManagedSpec> {
-    const spec = await this.anySpec(cluster);
-    if (spec.type === 'self-managed') return spec;
-    throw new OspatchError({ type: 'Refused', message: refusalOf(spec) ?? NO_NODES });
-  }
-
   private anySpec(cluster: string): Promise<ClusterSpec> {
     return this.calls.query(cluster, (handle) => handle.query(specQuery));
   }
@@ -213,4 +202,10 @@ export class Inspector {
     await this.calls.ensureWorker();
     return this.calls.call(cluster, look, INSPECTION_DEADLINE_MS);
   }
+}
+
+/** @throws OspatchError `Refused` when it has none that ospatch connects to */
+function withNodes(spec: ClusterSpec): SelfManagedSpec {
+  if (spec.type === 'self-managed') return spec;
+  throw new OspatchError({ type: 'Refused', message: refusalOf(spec) ?? NO_NODES });
 }

@@ -21,6 +21,7 @@ export async function workflowBundle(): Promise<{ code: string }> {
     path.join(dir, 'lock'),
     () => undefined,
     async () => {
+      // Read at once: other checkouts keep their bundles here too, and the oldest are removed.
       if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
         workflowsPath: path.join(SRC, 'workflows/index.ts'),

@@ -226,23 +226,23 @@ export class Harness {
   }
 
   /** Runs `body` with a cluster of its own, which is gone after it. */
-  async withWorker(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
+  async withWorker(body: (cluster: TestCluster) => Promise<void>, activities: object = {}): Promise<void> {
     const cluster = this.newCluster();
     try {
-      await this.withWorkerFor(cluster, () => body(cluster));
+      await this.withWorkerFor(cluster, () => body(cluster), activities);
     } finally {
       // A timer of it that nobody answers would stop the clock of the server for all others.
       await cluster.handle.terminate().catch(() => undefined);
     }
   }
 
-  /** Runs `body` while a worker polls for this cluster; the worker is shut down after it. */
-  async withWorkerFor(cluster: TestCluster, body: () => Promise<void>): Promise<void> {
+  /** Runs `body` while a worker polls for this cluster; the worker is shut down after it. `activities`: of what is no node. */
+  async withWorkerFor(cluster: TestCluster, body: () => Promise<void>, activities: object = {}): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
-      activities: cluster.activities(),
+      activities: { ...cluster.activities(), ...activities },
       // How soon a cancelled activity hears of it.
       maxHeartbeatThrottleInterval: '200 ms',
       // A simulated node that is still held when its test ends.

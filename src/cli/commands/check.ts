@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { NodeCheck } from '../../activities/types';
 import { clusterArgument } from '../arguments';
-import type { ClusterClient } from '../../client/cluster-client';
+import type { EksExamination } from '../../domain/eks';
 import type { CliContext } from '../context';
 import { colors, outputOption, print, printJson } from '../output';
 import type { OutputFormat } from '../output';
@@ -26,9 +26,8 @@ export function registerCheck(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { output }: { output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
-        const { type } = await client.spec(cluster);
-        if (type === 'eks') return checkNodeGroups(context, client, cluster, output);
         const checks = await client.check(cluster);
+        if (!Array.isArray(checks)) return tellNodeGroups(context, checks, output);
         if (checks.some(isInTheWay)) context.setExitCode(1);
         if (output === 'json') return printJson(context, checks);
         const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
@@ -42,13 +41,7 @@ function isInTheWay(check: NodeCheck): boolean {
   return check.drain !== undefined && (!check.drain.ok || check.drain.outlook.obstacles.length > 0);
 }
 
-async function checkNodeGroups(
-  context: CliContext,
-  client: ClusterClient,
-  cluster: string,
-  output: OutputFormat,
-): Promise<void> {
-  const found = await client.checkNodeGroups(cluster);
+function tellNodeGroups(context: CliContext, found: EksExamination, output: OutputFormat): void {
   const { checkExitCode, renderNodeGroups } =
     require('../render/node-groups') as typeof import('../render/node-groups');
   if (checkExitCode(found) !== 0) context.setExitCode(1);
