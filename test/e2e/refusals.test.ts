@@ -48,19 +48,16 @@ describe('e2e/refusals', () => {
     worker = await startWorkerProcess({ address: server.address, keyDir: dir });
   });
 
-  it.each(['imported', 'aks', 'gke', 'managed', 'eks'])(
-    'lists a cluster of type %s and refuses to patch it',
-    async (type) => {
-      const applied = await cli('apply', '-f', headerOnly(type));
-      expect(applied.code).toBe(0);
-      expect(applied.stdout + applied.stderr).toContain('OS patching is not available');
-      const patched = await cli('patch', `${type}-1`);
-      expect(patched.code).toBe(1);
-      expect(patched.stderr).toContain('OS patching is not available');
-      const listed = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string }[];
-      expect(listed.find((item) => item.cluster === `${type}-1`)).toMatchObject({ type, state: 'not-patchable' });
-    },
-  );
+  it.each(['imported', 'aks', 'gke', 'managed'])('lists a cluster of type %s and refuses to patch it', async (type) => {
+    const applied = await cli('apply', '-f', headerOnly(type));
+    expect(applied.code).toBe(0);
+    expect(applied.stdout + applied.stderr).toContain('OS patching is not available');
+    const patched = await cli('patch', `${type}-1`);
+    expect(patched.code).toBe(1);
+    expect(patched.stderr).toContain('OS patching is not available');
+    const listed = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string }[];
+    expect(listed.find((item) => item.cluster === `${type}-1`)).toMatchObject({ type, state: 'not-patchable' });
+  });
 
   it('refuses patching in the spec of a cluster that is not ours, naming the field', async () => {
     writeFileSync(

@@ -252,33 +252,6 @@ describe('workflows/eks-update', () => {
       expect(status.lastRun).toMatchObject({ outcome: 'succeeded', total: 2, patched: 2 });
     }));
 
-  it('begins no second update when the worker dies while it follows the first', async () => {
-    const cluster = harness.newCluster();
-    const activities = createEksActivities({ log: quiet });
-    eks.addGroup('blue');
-    eks.hold = true;
-    await harness.withWorkerFor(
-      cluster,
-      async () => {
-        await cluster.apply(spec(cluster));
-        await cluster.handle.signal('patchNow');
-        await waitFor(() => eks.count('DescribeUpdate') > 0, { what: 'the first poll' });
-      },
-      activities,
-    );
-    eks.hold = false;
-    await harness.withWorkerFor(
-      cluster,
-      async () => {
-        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
-      },
-      activities,
-    );
-    expect(eks.updates).toHaveLength(1);
-    expect(eks.count('UpdateNodegroupVersion')).toBe(1);
-    await cluster.handle.terminate();
-  });
-
   it('begins no second update when the worker dies before it could tell that one was begun', () =>
     harness.withWorker(
       async (cluster) => {

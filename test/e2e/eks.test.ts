@@ -1,0 +1,168 @@
+/** An EKS cluster through the built CLI: Temporal, worker and AWS SDK are real, the EKS API is simulated. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { LiveStatus } from '../../src/client/live-status';
+import { EksServer, FAULTS } from '../support/eks-server';
+import type { TemporalServer, WorkerProcess } from '../support/local-stack';
+import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
+import type { CliResult } from '../support/run-cli';
+import { runCli } from '../support/run-cli';
+import { waitFor } from '../support/wait-for';
+import '../support/slow-suite';
+
+const CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: 'AKIASIMULATED0000001',
+  AWS_SECRET_ACCESS_KEY: 'simulated-secret',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+};
+
+let dir: string;
+let server: TemporalServer;
+let worker: WorkerProcess;
+let eks: EksServer;
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-eks-'));
+  [server, eks] = await Promise.all([startTemporalServer(), EksServer.start()]);
+  worker = await startWorker();
+});
+
+afterAll(async () => {
+  await worker.stop();
+  await Promise.all([server.stop(), eks.stop()]);
+  rmSync(dir, { recursive: true });
+});
+
+function startWorker(): Promise<WorkerProcess> {
+  return startWorkerProcess({ address: server.address, keyDir: dir, env: CREDENTIALS });
+}
+
+function cli(...args: string[]): Promise<CliResult> {
+  return runCli(args, { env: { TEMPORAL_ADDRESS: server.address, TZ: 'UTC' }, cwd: dir });
+}
+
+function writeSpec(name: string, more = ''): string {
+  const lines = [
+    ...['apiVersion: ospatch/v1', `name: ${name}`, 'type: eks', 'eks:', '  region: eu-central-1'],
+    ...[`  cluster: ${eks.cluster}`, `  endpoint: ${eks.endpoint}`],
+  ];
+  writeFileSync(path.join(dir, `${name}.yaml`), `${lines.join('\n')}\n${more}`);
+  return `${name}.yaml`;
+}
+
+async function statusOf(name: string): Promise<LiveStatus> {
+  return JSON.parse((await cli('status', name, '-o', 'json')).stdout) as LiveStatus;
+}
+
+function runEnded(name: string, run: number): Promise<LiveStatus> {
+  return waitFor(
+    async () => {
+      const status = await statusOf(name);
+      return status.run === null && (status.lastRun?.number ?? 0) >= run ? status : null;
+    },
+    { what: `the end of run ${run}`, timeoutMs: 120_000, pollMs: 500 },
+  );
+}
+
+describe('e2e/eks', () => {
+  it('is validated, planned, checked and examined without anything being changed', async () => {
+    eks.addGroup('blue', {
+      issues: [{ code: 'NodeCreationFailure', message: 'too few instances', resourceIds: ['i-1'] }],
+    });
+    eks.addGroup('Custom_1', { amiType: 'CUSTOM' });
+    eks.fargateProfiles = ['serverless'];
+    const file = writeSpec('eks-a', 'patching: {timeZone: Europe/Berlin, schedule: weekly}\n');
+    expect((await cli('validate', '-f', file)).stdout).toMatch(
+      /is valid \(eks, all node groups, every Sunday at 00:00/,
+    );
+    expect((await cli('next', '-f', file)).stdout).toMatch(/Sun {2}\S+T00:00:00\+0[12]:00/);
+    expect((await cli('apply', '-f', file)).stdout).toContain('eks-a created');
+    expect((await cli('apply', '-f', file)).stdout).toContain('eks-a unchanged');
+    const checked = await cli('check', 'eks-a');
+    expect(checked.code).toBe(0);
+    expect(checked.stdout).toMatch(/^blue +yes +1\.31\.3-20250103 +1\.31 +ACTIVE +AL2023_x86_64_STANDARD/m);
+    expect(checked.stdout).toContain('passed over: node group Custom_1 runs a custom AMI');
+    expect(checked.stdout).toContain('AWS reports: NodeCreationFailure: too few instances (i-1)');
+    expect(checked.stdout).toContain('1 Fargate profile (serverless) skipped');
+    const doctor = await cli('doctor', '-f', file);
+    expect(doctor.code).toBe(0);
+    expect(doctor.stdout).toContain('AWS answers, accepts the credentials of the worker');
+    expect(doctor.stdout).toContain('2 node groups');
+    expect(eks.updates).toEqual([]);
+  });
+
+  it('patches on demand, waits, and shows releases in status and history', async () => {
+    const patched = await cli('patch', 'eks-a', '--wait', '--reason', 'CVE');
+    expect(patched.stdout).toContain('Custom_1 skipped: node group Custom_1 runs a custom AMI');
+    expect(patched).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/run 1 of eks-a succeeded after .*1 patched/),
+    });
+    const { stdout } = await cli('status', 'eks-a');
+    expect(stdout).toMatch(/^Node group +State +Last Applied Patch Time +Patched Version +Before +Kubernetes +Health/m);
+    expect(stdout).toMatch(
+      /^blue +patched +\d{4}-.* 1\.31\.4-20250203 +1\.31\.3-20250103 +1\.31 +NodeCreationFailure/m,
+    );
+    const history = await cli('history', 'eks-a', '--run', '1');
+    expect(history.stdout).toMatch(/Release +1\.31\.3-20250103 -> 1\.31\.4-20250203/);
+    expect(history.stdout).toMatch(new RegExp(`Update +${eks.updates[0]?.id}`));
+    const logs = await cli('logs', 'eks-a', 'blue');
+    expect(logs).toMatchObject({ code: 1, stderr: expect.stringContaining('a node group of EKS has no log') });
+    const yaml = (await cli('get', 'eks-a', '-o', 'yaml')).stdout;
+    writeFileSync(path.join(dir, 'again.yaml'), yaml);
+    expect((await cli('apply', '-f', 'again.yaml')).stdout).toContain('eks-a unchanged');
+  });
+
+  it('goes on following the update when the worker is killed, shows it, and cancels what has not begun', async () => {
+    eks.latest = '1.31.5-20250303';
+    eks.addGroup('green');
+    eks.hold = true;
+    const before = eks.updates.length;
+    await cli('patch', 'eks-a', '--nodes', 'blue,green');
+    await waitFor(() => eks.updates.length > before, { what: 'the update', timeoutMs: 60_000 });
+    await worker.kill9();
+    const asked = eks.count('UpdateNodegroupVersion');
+    worker = await startWorker();
+    const live = await waitFor(
+      async () => {
+        const [current] = (await statusOf('eks-a')).current;
+        return current?.waitingFor ? current : null;
+      },
+      { what: 'word of what is waited for', timeoutMs: 90_000, pollMs: 1_000 },
+    );
+    expect(live).toMatchObject({ node: 'blue', step: 'apply', waitingFor: expect.stringContaining('at AWS') });
+    expect((await cli('cancel', 'eks-a')).code).toBe(0);
+    eks.hold = false;
+    const status = await runEnded('eks-a', 2);
+    expect(status.lastRun).toMatchObject({ outcome: 'cancelled', patched: 1, notTried: 1 });
+    expect(eks.count('UpdateNodegroupVersion')).toBe(asked);
+  });
+
+  it('says what is wrong with the credentials, in check, doctor and run, and nothing of their value', async () => {
+    eks.fault = FAULTS.expired;
+    const checked = await cli('check', 'eks-a');
+    const examined = await cli('doctor', 'eks-a');
+    const patched = await cli('patch', 'eks-a', '--wait');
+    for (const { code, stdout, stderr } of [checked, examined, patched]) {
+      expect(code).toBe(1);
+      expect(stdout + stderr).toContain('AWS does not accept the credentials of the worker');
+      expect(stdout + stderr).toContain('renew the AWS credentials');
+      expect(stdout + stderr + worker.logs()).not.toMatch(/AKIASIM|simulated-secret/);
+    }
+    eks.fault = null;
+  });
+
+  it('refuses what only self-managed clusters have, each with its reason', async () => {
+    const file = writeSpec('eks-b', 'patching: {rebootIfRequired: true, packages: {only: security}}\nnodes: []\n');
+    const { code, stdout, stderr } = await cli('validate', '-f', file);
+    expect(code).toBe(2);
+    expect(stdout + stderr).toContain(
+      'patching.rebootIfRequired: not for a cluster of type eks: AWS replaces the nodes of a node group with new ones, so nothing is rebooted; remove it',
+    );
+    expect(stdout + stderr).toContain('patching.packages: not for a cluster of type eks');
+    expect(stdout + stderr).toContain('nodes: not for a cluster of type eks');
+  });
+});
