@@ -129,12 +129,18 @@ function decideInRun(
   window: string | undefined,
 ): Decision {
   if (around.rolloutRunning) {
-    const doing = run.unlisted === true ? 'asks AWS which node groups there are' : 'is in progress';
-    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} ${doing}` };
+    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return { do: 'drop-suspended-run', why: `run ${run.number} was cancelled` };
   if (state.paused === null) return { do: 'resume-run', why: `run ${run.number} goes on` };
   return sleep(state, now, around, window, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+function doing({ unlisted, state, policy }: ActiveRun): string {
+  if (state === 'cancelling' && policy.eks !== undefined) {
+    return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
+  }
+  return unlisted === true ? 'asks AWS which node groups there are' : 'is in progress';
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */

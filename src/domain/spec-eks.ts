@@ -8,7 +8,7 @@ import type { SpecIssue } from './spec-issues';
 import { renderPath, show } from './spec-issues';
 import { scheduleSchema } from './spec-schedule-schema';
 
-const groupForm = 'names of at most 63 letters, digits, hyphens and underscores';
+const groupForm = 'the name of a node group: at most 63 letters, digits, hyphens and underscores';
 const groupsForm = `all, or a list of 1 to ${MAX_NODE_GROUPS} names of node groups`;
 const clusterForm = 'the name of an EKS cluster: at most 100 letters, digits, hyphens and underscores';
 const regionForm = 'an AWS region, e.g. eu-central-1';
@@ -26,12 +26,14 @@ const nodeGroups = z.union(
   [
     z.literal('all'),
     z
-      .array(z.string().regex(NODE_GROUP_NAME))
-      .min(1)
-      .max(MAX_NODE_GROUPS)
-      .refine((names) => new Set(names).size === names.length),
+      .array(text(NODE_GROUP_NAME, groupForm))
+      .min(1, { error: groupsForm })
+      .max(MAX_NODE_GROUPS, { error: ({ input }) => tellTooMany(input) })
+      .refine((names) => twice(names) === undefined, {
+        error: ({ input }) => `found ${show(twice(input))} twice; allowed: each name once`,
+      }),
   ],
-  { error: ({ input }) => tellNodeGroups(input) },
+  { error: groupsForm },
 );
 
 const eks = z.strictObject(
@@ -130,11 +132,10 @@ export function explainEksIssues(issues: readonly SpecIssue[]): SpecIssue[] {
   });
 }
 
-function tellNodeGroups(input: unknown): string {
-  if (!Array.isArray(input)) return groupsForm;
-  const strange = input.findIndex((name) => typeof name !== 'string' || !NODE_GROUP_NAME.test(name));
-  if (strange >= 0) return `found ${show(input[strange])} in the list; allowed: ${groupForm}`;
-  const twice = input.find((name, at) => input.indexOf(name) !== at) as unknown;
-  if (twice !== undefined) return `found ${show(twice)} twice; allowed: each name once`;
-  return `found a list of ${input.length} names; allowed: ${groupsForm}`;
+function tellTooMany(input: unknown): string {
+  return `found a list of ${Array.isArray(input) ? input.length : 'too many'} names; allowed: ${groupsForm}`;
+}
+
+function twice(names: unknown): unknown {
+  return Array.isArray(names) ? names.find((name, at) => names.indexOf(name) !== at) : undefined;
 }

@@ -227,6 +227,9 @@ describe('workflows/eks-update', () => {
       const polls = eks.count('DescribeUpdate');
       await waitFor(() => eks.count('DescribeUpdate') > polls + 1, { what: 'polls after the cancel' });
       expect((await cluster.status()).run).toMatchObject({ state: 'cancelling' });
+      expect(await cluster.handle.query('explain')).toBe(
+        'run 1 is being cancelled; an update that AWS has begun cannot be stopped and is waited for',
+      );
       eks.hold = false;
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'cancelled', patched: 1, notTried: 1 });
