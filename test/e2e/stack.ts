@@ -41,14 +41,20 @@ export interface SpecOptions {
   user?: string;
   /** More of the cluster's `ssh`, as YAML flow text without braces. */
   ssh?: string;
+  /** The section `kubernetes`, as YAML flow text. */
+  kubernetes?: string;
+  /** Names of nodes in Kubernetes that are not their own. */
+  names?: Record<string, string>;
 }
 
-export async function startStack(nodes: LabNodeOptions[]): Promise<Stack> {
+/** `workerEnv` is added to the environment of the worker. */
+export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<string, string> = {}): Promise<Stack> {
   const [server, lab] = await Promise.all([startTemporalServer(), createLab({ nodes })]);
   const dir = path.join(lab.dir, 'specs');
   mkdirSync(dir);
   const env = { TEMPORAL_ADDRESS: server.address, TZ: 'UTC' };
-  const start = (): Promise<WorkerProcess> => startWorkerProcess({ address: server.address, keyDir: lab.keyDir });
+  const start = (): Promise<WorkerProcess> =>
+    startWorkerProcess({ address: server.address, keyDir: lab.keyDir, env: workerEnv });
   // Building the images has left transactions of its own.
   const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
   const binary = await findTemporal(() => undefined);

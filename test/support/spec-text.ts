@@ -9,14 +9,20 @@ export interface SpecTextOptions {
   identity: string;
   /** More fields of the section `ssh`, as YAML flow text. */
   ssh?: string;
+  /** The section `kubernetes`, as YAML flow text. */
+  kubernetes?: string;
+  /** Names of nodes in Kubernetes that are not their own. */
+  names?: Record<string, string>;
   nodes: { name: string; host: string; port: number }[];
 }
 
 /** Text of a spec file; it expects host keys in `known_hosts` beside it. Nodes named `cp...` are the control plane. */
-export function specText({ name, patching, user, identity, ssh, nodes }: SpecTextOptions): string {
+export function specText({ name, patching, user, identity, ssh, kubernetes, names, nodes }: SpecTextOptions): string {
   const lines = nodes.map((node) => {
     const role = node.name.startsWith('cp') ? 'control-plane' : 'worker';
-    return `  - {name: ${node.name}, host: ${node.host}, role: ${role}, ssh: {port: ${node.port}}}`;
+    const other = names?.[node.name];
+    const known = other === undefined ? '' : `, kubernetesName: ${other}`;
+    return `  - {name: ${node.name}, host: ${node.host}, role: ${role}${known}, ssh: {port: ${node.port}}}`;
   });
   const more = ssh === undefined ? '' : `, ${ssh}`;
   return [
@@ -24,6 +30,7 @@ export function specText({ name, patching, user, identity, ssh, nodes }: SpecTex
     `name: ${name}`,
     `patching: ${patching}`,
     `ssh: {user: ${user ?? 'ospatch'}, identity: ${identity}, knownHosts: known_hosts${more}}`,
+    ...(kubernetes === undefined ? [] : [`kubernetes: ${kubernetes}`]),
     'nodes:',
     ...lines,
     '',

@@ -1,0 +1,228 @@
+/** Real nodes that are nodes of a real Kubernetes control plane: drained, patched, rebooted and given back. */
+import type { V1Node, V1Pod } from '@kubernetes/client-node';
+import type { RunReport } from '../../src/client/cluster-client';
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import { startControlPlane } from '../../src/dev/kube/control-plane';
+import '../support/slow-suite';
+import { addBudget, addDaemonSet, addDeployment, isReady, setPodReady } from '../support/kube-objects';
+import type { Kubelet } from '../support/kubelet';
+import { startKubelet } from '../support/kubelet';
+import { waitFor } from '../support/wait-for';
+import type { Stack } from './stack';
+import { startStack } from './stack';
+
+const NAMES = ['w-1', 'w-2', 'w-3'];
+const WEB = 'web';
+const LOOK_EVERY_MS = 50;
+
+let plane: ControlPlane;
+let stack: Stack;
+let kubelets: Kubelet[];
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  stack = await startStack(
+    NAMES.map((name) => ({ name, updates: 'none' as const, labReboot: true })),
+    { OSPATCH_KUBECONFIG_DIR: plane.kubeconfigDir },
+  );
+  kubelets = await Promise.all(stack.lab.nodes.map((node) => startKubelet(plane, node)));
+  await addDaemonSet(plane, 'agent', { spec: { tolerations: [{ operator: 'Exists' }] } });
+  // One per node: what leaves a node finds no other place before the node is given back.
+  await addDeployment(plane, WEB, {
+    replicas: 3,
+    spec: {
+      affinity: {
+        podAntiAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: [
+            { labelSelector: { matchLabels: { app: WEB } }, topologyKey: 'kubernetes.io/hostname' },
+          ],
+        },
+      },
+    },
+  });
+  await addBudget(plane, WEB, WEB, { minAvailable: 2 });
+  await stack.cli('enroll', '-f', spec(), '--yes');
+});
+
+afterAll(async () => {
+  await Promise.all((kubelets ?? []).map((kubelet) => kubelet.stop()));
+  await stack?.stop();
+  await plane?.stop();
+});
+
+function spec(drain = '{}', patching = '{rebootIfRequired: true}'): string {
+  return stack.writeSpec({ name: 'k', patching, kubernetes: `{kubeconfig: ospatch, drain: ${drain}}` });
+}
+
+async function nodes(): Promise<V1Node[]> {
+  return plane.api.list<V1Node>({ kind: 'Node' });
+}
+
+async function readyPods(): Promise<number> {
+  const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace: 'default' }, `labelSelector=app%3D${WEB}`);
+  return pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined && isReady(pod.status?.conditions)).length;
+}
+
+/** What must not happen even for a moment, as seen by somebody who looks all the time. */
+async function watchWhile(
+  work: Promise<unknown>,
+): Promise<{ fewestReady: number; mostCordoned: number; looks: number }> {
+  const seen = { fewestReady: Infinity, mostCordoned: 0, looks: 0 };
+  const state = { over: false };
+  const watching = (async () => {
+    while (!state.over) {
+      seen.fewestReady = Math.min(seen.fewestReady, await readyPods());
+      const cordoned = (await nodes()).filter((node) => node.spec?.unschedulable === true);
+      seen.mostCordoned = Math.max(seen.mostCordoned, cordoned.length);
+      seen.looks += 1;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  })();
+  try {
+    await work;
+  } finally {
+    state.over = true;
+    await watching;
+  }
+  return seen;
+}
+
+async function expectAllGivenBack(): Promise<void> {
+  for (const node of await nodes()) {
+    expect(node.spec?.unschedulable).toBeUndefined();
+    expect(Object.keys(node.metadata?.annotations ?? {}).filter((key) => key.startsWith('ospatch/'))).toEqual([]);
+  }
+}
+
+/** All three pods hold their places again. */
+async function allReady(): Promise<void> {
+  await waitFor(async () => (await readyPods()) === 3, { what: 'three ready pods', timeoutMs: 60_000 });
+}
+
+/** While one pod is not ready, the budget lets no other go. */
+async function webPodOf(node: string): Promise<string> {
+  const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace: 'default' }, `labelSelector=app%3D${WEB}`);
+  return pods.find((pod) => pod.spec?.nodeName === node)?.metadata?.name ?? '';
+}
+
+/** Starts a patch of `node` and answers when its drain waits for the budget, in words a person reads. */
+async function patchIntoBudget(node: string): Promise<string> {
+  await offerReboot(node);
+  expect(await stack.cli('patch', 'k', '--nodes', node)).toMatchObject({ code: 0 });
+  return waitFor(
+    async () => {
+      const current = (await stack.status('k')).current.find((one) => one.node === node);
+      return current?.step === 'drain' && current.waitingFor?.includes('budget') === true && current.waitingFor;
+    },
+    { what: `the drain of ${node} to wait for the budget`, timeoutMs: 60_000 },
+  );
+}
+
+let version = 1;
+
+async function offerReboot(node: string): Promise<void> {
+  version += 1;
+  await stack.lab.node(node).offer({ name: 'lab-tool', version: `1.${version}` });
+  await stack.lab.node(node).exec('touch /run/reboot-required');
+}
+
+async function lastRunNumber(): Promise<number> {
+  return (await stack.status('k')).lastRun?.number ?? 0;
+}
+
+describe('e2e/kubernetes', () => {
+  it('patches and reboots every node drained, one at a time, and never breaks the budget of a workload', async () => {
+    const boots = stack.lab.nodes.map((node) => node.bootCount);
+    expect(await stack.cli('apply', '-f', spec())).toMatchObject({ code: 0 });
+    const patch = stack.cli('patch', 'k', '--wait');
+    const seen = await watchWhile(patch);
+    expect(await patch).toMatchObject({ code: 0 });
+    expect(seen.fewestReady).toBeGreaterThanOrEqual(2);
+    expect(seen.mostCordoned).toBe(1);
+    expect(seen.looks).toBeGreaterThan(20);
+    expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
+    await expectAllGivenBack();
+
+    const { stdout } = await stack.cli('history', 'k', '--run', '1', '-o', 'json');
+    for (const { record } of (JSON.parse(stdout) as RunReport).nodes) {
+      expect(record).toMatchObject({ outcome: 'patched', reboots: 1, drain: { state: 'drained', evicted: 1 } });
+      const steps = record?.steps.map(({ step }) => step);
+      expect(steps?.indexOf('drain')).toBeLessThan(steps?.indexOf('apply') ?? 0);
+      expect(steps?.at(-1)).toBe('uncordon');
+    }
+    await allReady();
+  });
+
+  it('says which budget holds a drain up, and goes on where it was after its worker was killed', async () => {
+    const number = (await lastRunNumber()) + 1;
+    const other = await webPodOf('w-3');
+    await setPodReady(plane, 'default', other, false);
+    const waitingFor = await patchIntoBudget('w-1');
+    expect(waitingFor).toMatch(/^default\/web-\S+: .*budget.* web/);
+    await stack.worker.kill9();
+    await stack.startWorker();
+    await setPodReady(plane, 'default', other, true);
+    expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'succeeded' });
+    await expectAllGivenBack();
+    await allReady();
+  });
+
+  it('gives the node back untouched when the run is cancelled while the budget holds the drain up', async () => {
+    const number = (await lastRunNumber()) + 1;
+    const boots = stack.lab.node('w-2').bootCount;
+    const transactions = stack.transactions('w-2');
+    const other = await webPodOf('w-3');
+    await setPodReady(plane, 'default', other, false);
+    await patchIntoBudget('w-2');
+    expect(await stack.cli('cancel', 'k')).toMatchObject({ code: 0 });
+    expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'cancelled' });
+    expect([stack.lab.node('w-2').bootCount, stack.transactions('w-2')]).toEqual([boots, transactions]);
+    await expectAllGivenBack();
+    await setPodReady(plane, 'default', other, true);
+    await allReady();
+  });
+
+  it('gives the node back when its node patch is terminated in Temporal', async () => {
+    const number = (await lastRunNumber()) + 1;
+    const other = await webPodOf('w-3');
+    await setPodReady(plane, 'default', other, false);
+    await patchIntoBudget('w-2');
+    expect((await stack.temporal('workflow', 'terminate', '--workflow-id', 'cluster/k/node/w-2')).code).toBe(0);
+    expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'failed' });
+    await expectAllGivenBack();
+    await setPodReady(plane, 'default', other, true);
+    await allReady();
+  });
+
+  it('leaves a node alone whose drain runs out of time, names the pod and the budget, and gives it back', async () => {
+    const number = (await lastRunNumber()) + 1;
+    expect(await stack.cli('apply', '-f', spec('{timeout: 10s}'))).toMatchObject({ code: 0 });
+    const other = await webPodOf('w-3');
+    await setPodReady(plane, 'default', other, false);
+    await patchIntoBudget('w-2');
+    const status = await stack.runEnded('k', number);
+    expect(status.nodes.find(({ name }) => name === 'w-2')?.lastError).toMatchObject({
+      type: 'DrainTimeout',
+      message: expect.stringMatching(/w-2 was not drained within 10s.*default\/web-.*budget.*nothing was changed/),
+    });
+    await expectAllGivenBack();
+    await setPodReady(plane, 'default', other, true);
+    await allReady();
+  });
+
+  it('refuses to drain the machine of another node', async () => {
+    const number = (await lastRunNumber()) + 1;
+    const file = stack.writeSpec({
+      name: 'k',
+      patching: '{rebootIfRequired: true}',
+      kubernetes: '{kubeconfig: ospatch}',
+      names: { 'w-1': 'w-2', 'w-2': 'w-1' },
+    });
+    expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
+    await offerReboot('w-1');
+    expect(await stack.cli('patch', 'k', '--nodes', 'w-1', '--wait')).toMatchObject({ code: 1 });
+    const status = await stack.runEnded('k', number);
+    expect(status.nodes.find(({ name }) => name === 'w-1')?.lastError).toMatchObject({ type: 'WrongNode' });
+    await expectAllGivenBack();
+  });
+});

@@ -1,0 +1,68 @@
+/**
+ * Simulated: tells the API server of a lab node what a kubelet would, its machine id, its boot id, and whether it is up.
+ * Its pods are played by kwok.
+ */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import { sleep } from '../../src/dev/host';
+import { addNode, bootNode, setPodReady, stopNode } from './kube-objects';
+import type { LabNode } from './local-stack';
+
+const LOOK_EVERY_MS = 100;
+
+/** A unit of this name, and what runs in it, is how a node is known to be one of Kubernetes. */
+const UNIT = `[Unit]
+Description=Stands in for the kubelet
+[Service]
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+`;
+
+export interface Kubelet {
+  stop(): Promise<void>;
+}
+
+/** Registers the node and keeps what is known of it up to date, until it is stopped. */
+export async function startKubelet(plane: ControlPlane, node: LabNode): Promise<Kubelet> {
+  const unit = await node.exec(
+    `printf %s '${UNIT}' >/etc/systemd/system/kubelet.service && systemctl enable --now kubelet.service`,
+  );
+  if (unit.code !== 0) throw new Error(`the unit of the kubelet on ${node.name}: ${unit.stderr}`);
+  let boot = node.bootCount;
+  await addNode(plane, node.name, { machineId: node.readFile('/etc/machine-id').trim(), bootId: await bootIdOf(node) });
+  let ended = false;
+  const watch = async (): Promise<void> => {
+    while (!ended) {
+      await sleep(LOOK_EVERY_MS);
+      if (node.bootCount === boot && node.running) continue;
+      await stopNode(plane, node.name);
+      while (!node.running && !ended) await sleep(LOOK_EVERY_MS);
+      if (ended) return;
+      boot = node.bootCount;
+      await node.waitForSsh();
+      await bootNode(plane, node.name, await bootIdOf(node));
+      await restartPods(plane, node.name);
+    }
+  };
+  const watching = watch();
+  return {
+    stop: () => {
+      ended = true;
+      return watching;
+    },
+  };
+}
+
+/** The control plane takes the pods of a silent node for not ready; its kubelet starts them again. */
+async function restartPods(plane: ControlPlane, node: string): Promise<void> {
+  for (const pod of await plane.api.list<V1Pod>({ kind: 'Pod' }, `fieldSelector=spec.nodeName%3D${node}`)) {
+    await setPodReady(plane, pod.metadata?.namespace ?? '', pod.metadata?.name ?? '', true);
+  }
+}
+
+async function bootIdOf(node: LabNode): Promise<string> {
+  const { code, stdout, stderr } = await node.exec('cat /proc/sys/kernel/random/boot_id');
+  if (code !== 0) throw new Error(`${node.name} does not tell its boot id: ${stderr}`);
+  return stdout.trim();
+}
