@@ -5,6 +5,7 @@ import { OspatchError } from '../domain/errors';
 import type { DrainPolicy, DrainReport, WorkloadName } from '../domain/kubernetes';
 import { hasEnded, isLongDeleted } from '../domain/pod-filter';
 import { plainText } from '../domain/text';
+import { cordonGuard } from './cordon-guard';
 import type { LeavingPod } from './eviction-round';
 import { askBudgets, evictDue, worthAsking } from './eviction-round';
 import { readOwnNode } from './identity';
@@ -18,9 +19,8 @@ const LOOK_EVERY_MS = 1_000;
 /** Pods that end at once are seen at once. */
 const FIRST_LOOKS_MS = [100, 200, 400];
 
-/** How often the budgets are asked when they hold pods back, and the node whether it is still cordoned. */
+/** How often the budgets are asked when they hold pods back. */
 const ASK_BUDGETS_EVERY_MS = 2_000;
-const ASK_NODE_EVERY_MS = 5_000;
 
 /** A retry after the time is over gets so much for what is nearly done. */
 const LAST_CHANCE_MS = 60_000;
@@ -211,28 +211,6 @@ function whatFor(left: readonly LeavingPod[], order: number): string {
     first.state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
   const more = left.length > 1 ? `, and ${left.length - 1} more` : '';
   return plainText(`${pod.namespace}/${pod.name}: ${why}${keep}, since ${since.slice(11, 19)} UTC${more}`, 400);
-}
-
-/** A node that somebody uncordons during the drain fills up again: that is for people to settle. */
-function cordonGuard(session: KubeSession, isCordoned: boolean): (now?: boolean) => Promise<void> {
-  let askedAtMs = session.now();
-  let wasCordoned = isCordoned;
-  return async (always = false) => {
-    if (!always && session.now() < askedAtMs + ASK_NODE_EVERY_MS) return;
-    askedAtMs = session.now();
-    const node = await session.reach((api) => api.readNode(session.target.nodeName));
-    if (node === null) return;
-    if (node.unschedulable || !wasCordoned) {
-      wasCordoned = node.unschedulable;
-      return;
-    }
-    const who = node.unschedulableBy === null ? '' : ` (${plainText(node.unschedulableBy, 60)})`;
-    throw new OspatchError({
-      type: 'Policy',
-      message: `${session.target.node} was uncordoned by somebody else while it was drained${who}.`,
-      remedy: 'find out who did it and why, then patch the node again',
-    });
-  };
 }
 
 function report(
