@@ -124,7 +124,6 @@ describe('e2e/eks', () => {
     await cli('patch', 'eks-a', '--nodes', 'blue,green');
     await waitFor(() => eks.updates.length > before, { what: 'the update', timeoutMs: 60_000 });
     await worker.kill9();
-    const asked = eks.count('UpdateNodegroupVersion');
     worker = await startWorker();
     const live = await waitFor(
       async () => {
@@ -138,7 +137,8 @@ describe('e2e/eks', () => {
     eks.hold = false;
     const status = await runEnded('eks-a', 2);
     expect(status.lastRun).toMatchObject({ outcome: 'cancelled', patched: 1, notTried: 1 });
-    expect(eks.count('UpdateNodegroupVersion')).toBe(asked);
+    // The worker may have died before it could tell that it had asked; then it asks again, and AWS knows the request.
+    expect(eks.updates).toHaveLength(before + 1);
   });
 
   it('says what is wrong with the credentials, in check, doctor and run, and nothing of their value', async () => {
