@@ -31,49 +31,64 @@ scripts/setup.sh deps build linters || {
   exec node scripts/summary.js "$results"
 }
 
+# The suites that follow wait most of the time, so most of the compiling costs nothing. In groups of their own, so that
+# Ctrl-C takes them along.
+say "building the Temporal servers and the Kubernetes control plane in the background, if they are not there"
+set -m
+nice -n 19 scripts/setup.sh temporal test-server >"$results/temporal-build.txt" 2>&1 </dev/null &
+temporal_build=$!
+(
+  # One after the other: what is needed first is there first.
+  while kill -0 "$temporal_build" 2>/dev/null; do sleep 1; done
+  exec nice -n 19 scripts/setup.sh kubernetes
+) >"$results/kubernetes-build.txt" 2>&1 </dev/null &
+kubernetes_build=$!
+set +m
+trap 'kill -- "-$temporal_build" "-$kubernetes_build" 2>/dev/null' EXIT
+
+# Waits for a build of the background; what it has said is of interest only when it failed.
+built() {
+  say "waiting for $2"
+  wait "$1" && return
+  cat "$results/$3"
+  echo "failed to build $2" >>"$results/checks.txt"
+  return 1
+}
+
 say "lint and types"
 scripts/lint.sh "$results/lint.txt"
 suite unit
 
-# The suites that follow wait most of the time, so most of the compiling costs nothing. In a group of its own, so that
-# Ctrl-C takes it along.
-say "building the Kubernetes control plane in the background, if it is not there"
-set -m
-nice -n 19 scripts/setup.sh kubernetes >"$results/kubernetes-build.txt" 2>&1 </dev/null &
-kubernetes_build=$!
-set +m
-trap 'kill -- "-$kubernetes_build" 2>/dev/null' EXIT
+# Real nodes are containers: without root there are none.
+root=$([ "$(id -u)" = 0 ] && echo yes)
+if [ -n "$root" ]; then
+  scripts/setup.sh lab
+  # Nodes are waited for most of the time, so two files run side by side.
+  suite node --maxWorkers 2
+else
+  skip node "needs root"
+fi
 
-say "preparing what the other suites need"
-scripts/setup.sh temporal test-server
+built "$temporal_build" "the Temporal servers" temporal-build.txt
 # One at a time: each starts a Java server, which the SDK gives 5 s.
 suite workflows --runInBand
 suite replay
-
-# Real nodes are containers: without root there are none.
-if [ "$(id -u)" = 0 ]; then
-  scripts/setup.sh lab
-  suite node --runInBand
-  suite e2e --runInBand
-  # Faults wait most of the time, so files and the faults in them run side by side.
+if [ -n "$root" ]; then
+  # Faults wait even more, so files and the faults in them run side by side.
   export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
   suite faults --maxWorkers 3 --maxConcurrency 4
   node scripts/fault-summary.js "$results"
 else
-  skip node "needs root"
-  skip e2e "needs root"
   skip faults "needs root"
 fi
 
-say "waiting for the Kubernetes control plane"
-if wait "$kubernetes_build"; then
+if command -v go >/dev/null; then
+  built "$kubernetes_build" "the Kubernetes control plane" kubernetes-build.txt
   suite kubernetes --maxWorkers 2
-elif command -v go >/dev/null; then
-  cat "$results/kubernetes-build.txt"
-  echo "failed to build the Kubernetes control plane" >>"$results/checks.txt"
 else
   skip kubernetes "needs Go, which builds the control plane"
 fi
+if [ -n "$root" ]; then suite e2e --maxWorkers 2; else skip e2e "needs root"; fi
 
 say "all suites are through"
 exec node scripts/summary.js "$results"

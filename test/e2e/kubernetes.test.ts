@@ -42,6 +42,7 @@ beforeAll(async () => {
   });
   await addBudget(plane, WEB, WEB, { minAvailable: 2 });
   await stack.cli('enroll', '-f', spec(), '--yes');
+  expect(await stack.cli('apply', '-f', spec())).toMatchObject({ code: 0 });
 });
 
 afterAll(async () => {
@@ -133,7 +134,6 @@ async function lastRunNumber(): Promise<number> {
 describe('e2e/kubernetes', () => {
   it('patches and reboots every node drained, one at a time, and never breaks the budget of a workload', async () => {
     const boots = stack.lab.nodes.map((node) => node.bootCount);
-    expect(await stack.cli('apply', '-f', spec())).toMatchObject({ code: 0 });
     const patch = stack.cli('patch', 'k', '--wait');
     const seen = await watchWhile(patch);
     expect(await patch).toMatchObject({ code: 0 });

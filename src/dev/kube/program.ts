@@ -14,7 +14,7 @@ const KWOK = 'sigs.k8s.io/kwok';
 const BLUEPRINT = 'kubernetes.io/initial-events-list-blueprint';
 
 /** Nobody debugs it. Compiling without what a debugger reads would save 2 % only. */
-const BUILD = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w'];
+const BUILD = ['build', '-buildvcs=false', '-ldflags=-s -w'];
 
 /**
  * Path of the program, whose first argument is the part to be: etcd, kube-apiserver, kube-controller-manager,
