@@ -135,6 +135,8 @@ async function launch(program: string, dir: string, parts: Map<string, Part>, op
   const api = new KubeApi(access);
   await untilReady(api, parts);
   start('kube-controller-manager', [
+    // Nodes here do not tell every few seconds that they live.
+    ...['--node-monitor-grace-period', '1h'],
     ...['--kubeconfig', kubeconfig, '--leader-elect=false', '--secure-port', '0'],
     ...['--service-account-private-key-file', file('sa.key'), ...(options.controllerManagerFlags ?? [])],
   ]);
