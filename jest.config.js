@@ -24,7 +24,18 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '/test/(workflows|replay|e2e)/', '\\.(node|fault|kube)\\.test\\.ts$'],
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        '/test/(workflows|replay|e2e|kubernetes|aws)/',
+        '\\.(node|fault|kube)\\.test\\.ts$',
+      ],
+    },
+    {
+      // These wait for a simulated server most of the time.
+      ...shared,
+      displayName: 'simulated',
+      testMatch: ['<rootDir>/test/{kubernetes,aws}/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.kube\\.test\\.ts$'],
     },
     { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },

@@ -58,6 +58,7 @@ built() {
 say "lint and types"
 scripts/lint.sh "$results/lint.txt"
 suite unit
+suite simulated --maxWorkers 4
 
 # Real nodes are containers: without root there are none.
 root=$([ "$(id -u)" = 0 ] && echo yes)

@@ -3,7 +3,11 @@ import { whyNotSpared } from '../../src/domain/quorum';
 
 /** `+` ready, `-` not ready, `*` in work; the first is the node that is asked about. */
 function members(states: string): ControlPlaneMember[] {
-  return Array.from(states).map((state, index) => ({ nodeName: `n${index}`, ready: state !== '-', inWork: state === '*' }));
+  return Array.from(states).map((state, index) => ({
+    nodeName: `n${index}`,
+    ready: state !== '-',
+    inWork: state === '*',
+  }));
 }
 const NOBODY: ControlPlane = { etcd: [], apiServers: [], nodes: [] };
 
