@@ -29,6 +29,8 @@ export class EksApi {
 
   constructor(private readonly access: EksAccess) {
     // Loaded when the first EKS cluster is: most workers never see one.
+    // It would tell every user of Node.js 20 what versions after the pinned one will need.
+    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
     this.sdk = require('@aws-sdk/client-eks') as typeof Sdk;
     const { region, profile, endpoint } = access;
     const config = {

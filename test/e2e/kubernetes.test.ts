@@ -3,6 +3,7 @@ import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import { startControlPlane } from '../../src/dev/kube/control-plane';
+import { sleep } from '../../src/dev/host';
 import '../support/slow-suite';
 import { addBudget, addDaemonSet, addDeployment, isReady, setPodReady } from '../support/kube-objects';
 import type { Kubelet } from '../support/kubelet';
@@ -72,11 +73,15 @@ async function watchWhile(
   const state = { over: false };
   const watching = (async () => {
     while (!state.over) {
-      seen.fewestReady = Math.min(seen.fewestReady, await readyPods());
-      const cordoned = (await nodes()).filter((node) => node.spec?.unschedulable === true);
+      await sleep(LOOK_EVERY_MS);
+      // The API server may be away for a moment.
+      const ready = await readyPods().catch(() => null);
+      const all = ready === null ? null : await nodes().catch(() => null);
+      if (ready === null || all === null) continue;
+      seen.fewestReady = Math.min(seen.fewestReady, ready);
+      const cordoned = all.filter((node) => node.spec?.unschedulable === true);
       seen.mostCordoned = Math.max(seen.mostCordoned, cordoned.length);
       seen.looks += 1;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   })();
   try {
@@ -125,6 +130,10 @@ async function offerReboot(node: string): Promise<void> {
   version += 1;
   await stack.lab.node(node).offer({ name: 'lab-tool', version: `1.${version}` });
   await stack.lab.node(node).exec('touch /run/reboot-required');
+}
+
+function random(below: number): number {
+  return Math.floor(Math.random() * below);
 }
 
 async function lastRunNumber(): Promise<number> {
@@ -207,6 +216,42 @@ describe('e2e/kubernetes', () => {
     });
     await expectAllGivenBack();
     await setPodReady(plane, 'default', other, true);
+    await allReady();
+  });
+
+  it('ends as it should although worker and API server are killed at random moments, and breaks no budget', async () => {
+    const number = (await lastRunNumber()) + 1;
+    expect(await stack.cli('apply', '-f', spec('{timeout: 5m}'))).toMatchObject({ code: 0 });
+    await allReady();
+    for (const node of NAMES) await offerReboot(node);
+    const boots = stack.lab.nodes.map((node) => node.bootCount);
+    const transactions = NAMES.map((node) => stack.transactions(node));
+    expect(await stack.cli('patch', 'k')).toMatchObject({ code: 0 });
+    const ended = stack.runEnded('k', number);
+    const moments = [random(8_000), random(40_000), random(40_000)];
+    const kills = async (): Promise<void> => {
+      for (const [at, delay] of moments.entries()) {
+        await sleep(delay);
+        if (at === 1) {
+          await plane.killApiServer();
+          await sleep(3_000);
+          await plane.restartApiServer();
+        } else {
+          await stack.worker.kill9();
+          await stack.startWorker();
+        }
+      }
+    };
+    process.stdout.write(`kills after ${moments.join(', ')} ms\n`);
+    const killing = kills();
+    const seen = await watchWhile(ended);
+    await killing;
+    expect((await ended).lastRun).toMatchObject({ outcome: 'succeeded', total: 3 });
+    expect(seen.fewestReady).toBeGreaterThanOrEqual(2);
+    expect(seen.mostCordoned).toBe(1);
+    expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
+    expect(NAMES.map((node, at) => stack.transactions(node) - (transactions[at] ?? 0))).toEqual([1, 1, 1]);
+    await expectAllGivenBack();
     await allReady();
   });
 

@@ -9,6 +9,8 @@ import { addNode, bootNode, setPodReady, stopNode } from './kube-objects';
 import type { LabNode } from './local-stack';
 
 const LOOK_EVERY_MS = 100;
+/** An API server that was killed is back within seconds. */
+const TRIES = 300;
 
 /** A unit of this name, and what runs in it, is how a node is known to be one of Kubernetes. */
 const UNIT = `[Unit]
@@ -36,13 +38,14 @@ export async function startKubelet(plane: ControlPlane, node: LabNode): Promise<
     while (!ended) {
       await sleep(LOOK_EVERY_MS);
       if (node.bootCount === boot && node.running) continue;
-      await stopNode(plane, node.name);
+      await told(() => stopNode(plane, node.name));
       while (!node.running && !ended) await sleep(LOOK_EVERY_MS);
       if (ended) return;
       boot = node.bootCount;
       await node.waitForSsh();
-      await bootNode(plane, node.name, await bootIdOf(node));
-      await restartPods(plane, node.name);
+      const bootId = await bootIdOf(node);
+      await told(() => bootNode(plane, node.name, bootId));
+      await told(() => restartPods(plane, node.name));
     }
   };
   const watching = watch();
@@ -52,6 +55,18 @@ export async function startKubelet(plane: ControlPlane, node: LabNode): Promise<
       return watching;
     },
   };
+}
+
+/** A kubelet tells the API server again when that was away. */
+async function told(tell: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tell();
+    } catch (error) {
+      if (tries >= TRIES) throw error;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
 }
 
 /** The control plane takes the pods of a silent node for not ready; its kubelet starts them again. */
