@@ -4,6 +4,7 @@ import type { RunReport } from '../../src/client/cluster-client';
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import { startControlPlane } from '../../src/dev/kube/control-plane';
 import { sleep } from '../../src/dev/host';
+import { rebootPackage } from '../../src/dev/lab/packages';
 import '../support/slow-suite';
 import { addBudget, addDaemonSet, addDeployment, isReady, setPodReady } from '../support/kube-objects';
 import type { Kubelet } from '../support/kubelet';
@@ -128,8 +129,7 @@ let version = 1;
 
 async function offerReboot(node: string): Promise<void> {
   version += 1;
-  await stack.lab.node(node).offer({ name: 'lab-tool', version: `1.${version}` });
-  await stack.lab.node(node).exec('touch /run/reboot-required');
+  await stack.lab.node(node).offer(rebootPackage(`1.${version}`));
 }
 
 function random(below: number): number {
