@@ -7,6 +7,7 @@ results=.test-results
 rm -rf "$results"
 mkdir -p "$results"
 start=$SECONDS
+trap 'exit 130' INT
 
 say() {
   echo "[$((SECONDS - start)) s] $*"
@@ -18,7 +19,8 @@ suite_limit_s=1200
 suite() {
   local name=$1
   say "suite $name"
-  timeout --kill-after=30 "$suite_limit_s" npx --no-install jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
+  # In the foreground, so that Ctrl-C reaches jest too.
+  timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
 }
 
 skip() {
