@@ -14,6 +14,8 @@ const slow = {
   setupFilesAfterEnv: ['<rootDir>/test/support/slow-suite.ts'],
 };
 
+const KUBERNETES_NODES = '\\.kube-nodes\\.test\\.ts$';
+
 module.exports = {
   // Two processors shared with other work are enough for every unit test in this time.
   testTimeout: 20_000,
@@ -52,7 +54,14 @@ module.exports = {
       displayName: 'kubernetes',
       testMatch: ['<rootDir>/test/kubernetes/**/*.kube.test.ts'],
     },
-    { ...slow, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    {
+      ...slow,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', KUBERNETES_NODES],
+    },
+    // A control plane and real nodes at it.
+    { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },
   ],
 };
