@@ -17,6 +17,10 @@ export interface BeginUpdateInput {
   /** The Kubernetes version that the group runs, and keeps. */
   version: string;
   force: boolean;
+  /** Release that the run found the group at; absent: which is the newest is not asked. */
+  found?: string;
+  /** An update of the version that somebody else had begun has just ended well; absent: none has. */
+  adopted?: boolean;
   /** What makes this request one and the same to AWS, however often it is repeated: cluster, run and when it started. */
   request: { cluster: string; run: number; startedAt: string };
 }
@@ -43,7 +47,10 @@ export interface EksActivities {
   /** Names of the managed node groups. */
   listNodegroups(input: ListNodegroupsInput): Promise<string[]>;
   describeNodegroup(input: DescribeNodegroupInput): Promise<NodegroupFacts>;
-  /** Asks for the latest release of `version`, at most once per request. Finds the update in progress, if there is one. */
+  /**
+   * Asks for the latest release of `version`, at most once per request, unless that is known to run already. Finds the
+   * update in progress, if there is one.
+   */
   beginNodegroupUpdate(input: BeginUpdateInput): Promise<BegunUpdate>;
   /** Waits until AWS has ended the update, however long that takes. Credentials may be away for an hour. */
   followNodegroupUpdate(input: FollowUpdateInput): Promise<NodegroupUpdate>;

@@ -53,9 +53,9 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
         asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal)),
       ),
 
-    beginNodegroupUpdate: ({ access, nodeGroup, version, force, request: { cluster, run, startedAt } }) =>
+    beginNodegroupUpdate: ({ access, request: { cluster, run, startedAt }, ...request }) =>
       atAws('apply', access, BEFORE_UPDATE, (asking) =>
-        beginUpdate(asking, { nodeGroup, version, force, identity: [cluster, String(run), startedAt] }),
+        beginUpdate(asking, { ...request, identity: [cluster, String(run), startedAt] }),
       ),
 
     followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>

@@ -84,7 +84,8 @@ export class Asking {
       signal.throwIfAborted();
       const started = performance.now();
       try {
-        const answer = await call(apis.get(access), signal);
+        // The SDK never lets go of a signal, and an update is asked about for hours.
+        const answer = await call(apis.get(access), AbortSignal.any([signal]));
         if (waitedMs > 0) show(undefined);
         return answer;
       } catch (error) {

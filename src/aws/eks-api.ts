@@ -4,6 +4,8 @@ import type { AwsErrorDetail, EksAccess, NodegroupFacts, NodegroupUpdate } from 
 import { healthIssues } from '../domain/eks';
 import { plainText } from '../domain/text';
 import { toAwsError } from './errors';
+import type { Image } from './newest-release';
+import { newestRelease } from './newest-release';
 
 /** Each call is bounded; the SDK repeats what is throttled or lost this often, then whoever asks. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -16,6 +18,9 @@ const MAX_PAGES = 50;
 const MAX_DETAILS = 10;
 const MAX_RESOURCES = 20;
 
+/** The groups of a cluster mostly share an image, and are looked at one right after the other. */
+const RELEASE_KNOWN_MS = 60_000;
+
 export interface UpdateRequest {
   nodeGroup: string;
   version: string;
@@ -26,6 +31,7 @@ export interface UpdateRequest {
 export class EksApi {
   private readonly sdk: typeof Sdk;
   private readonly client: Sdk.EKSClient;
+  private readonly releases = new Map<string, { release: string | null; until: number }>();
 
   constructor(private readonly access: EksAccess) {
     // Loaded when the first EKS cluster is: most workers never see one.
@@ -107,6 +113,21 @@ export class EksApi {
       this.client.send(command, { abortSignal: signal }),
     );
     return word(update?.id);
+  }
+
+  /** The newest release of such an image; null when it cannot be known. Never fails. */
+  async newestRelease({ amiType, version }: Image, signal: AbortSignal): Promise<string | null> {
+    const key = `${amiType} ${version}`;
+    const known = this.releases.get(key);
+    if (known !== undefined && performance.now() < known.until) return known.release;
+    const release = await newestRelease(
+      this.access,
+      () => this.client.config.credentials(),
+      { amiType, version },
+      signal,
+    );
+    this.releases.set(key, { release, until: performance.now() + RELEASE_KNOWN_MS });
+    return release;
   }
 
   async listUpdates(nodeGroup: string, signal: AbortSignal): Promise<string[]> {

@@ -29,7 +29,9 @@ export async function examineEks(asking: Asking, wanted: 'all' | readonly string
 
 async function checkGroup(asking: Asking, name: string, passOver: boolean): Promise<NodegroupCheck> {
   try {
-    const facts = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
+    const described = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
+    const newest = await asking.ask((api, signal) => api.newestRelease(described, signal));
+    const facts = newest === null ? described : { ...described, newest };
     const refusal = nodegroupRefusal(facts);
     if (refusal === null || passOver) return { node: name, ok: true, facts, passedOver: refusal };
     return { node: name, ok: false, facts, error: { type: 'Policy', message: refusal } };

@@ -1,8 +1,9 @@
 /** Asking AWS to update a node group, and following what it does. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BegunUpdate, NodegroupUpdate } from '../domain/eks';
+import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks';
 import { saysUpToDate } from '../domain/eks';
+import { isNewest } from '../domain/eks-releases';
 import type { Asking } from './asking';
 import { isAwsError } from './errors';
 
@@ -14,21 +15,33 @@ const MAX_POLL_MS = 30_000;
 const BUSY_LIMIT_MS = 60 * 60_000;
 const BUSY_PAUSE_MS = 5_000;
 
+/** Looks at a group whose update has ended while AWS still calls it UPDATING. */
+const SETTLING_LOOKS = 10;
+
+/** States of a group in which it may be free soon. */
+const PASSES = new Set(['ACTIVE', 'UPDATING', 'CREATING']);
+
 export interface BeginRequest {
   nodeGroup: string;
   version: string;
   force: boolean;
+  /** Release that the run found the group at; absent: which is the newest is not asked. */
+  found?: string;
+  /** An update of the version that somebody else had begun has just ended well. */
+  adopted?: boolean;
   /** What makes a repetition the same request. */
   identity: readonly string[];
 }
 
 /** Asks for the latest release of the version, once, or finds the update that is in progress. */
 export async function beginUpdate(asking: Asking, request: BeginRequest): Promise<BegunUpdate> {
-  const { nodeGroup, version, force, identity } = request;
+  const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
   const pauses = backoff(BUSY_PAUSE_MS);
   let waitedMs = 0;
   for (;;) {
+    const version = await versionToAskFor(asking, request);
+    if (version === null) return { state: 'up-to-date' };
     try {
       const updateId = await asking.ask((api, signal) =>
         api.updateVersion({ nodeGroup, version, force, clientRequestToken }, signal),
@@ -44,11 +57,45 @@ export async function beginUpdate(asking: Asking, request: BeginRequest): Promis
         return { state: 'in-progress', updateId: id, type, adopted: type === 'VersionUpdate' };
       }
       // It has ended this moment, or something else is going on with the group.
-      if (waitedMs >= BUSY_LIMIT_MS) throw error;
+      const { status } = await describe(asking, nodeGroup);
+      if (waitedMs >= BUSY_LIMIT_MS || !PASSES.has(status)) throw error;
       asking.show(error.message.replace(/\.$/, ''));
     }
     waitedMs += await pauses(asking.signal);
   }
+}
+
+/**
+ * The Kubernetes version whose latest release is to be asked for; null when the group is at that. AWS accepts the request
+ * of a group that has nothing to gain and may replace its nodes then, so it is not asked for nothing.
+ */
+async function versionToAskFor(
+  asking: Asking,
+  { nodeGroup, version, found, adopted = false }: BeginRequest,
+): Promise<string | null> {
+  if (found === undefined) return version;
+  const facts = await (adopted ? settledGroup(asking, nodeGroup) : describe(asking, nodeGroup));
+  // What AWS says of a group in the middle of an update is not yet so; its own answer tells which update that is.
+  if (facts.status === 'UPDATING') return version;
+  const image = { amiType: facts.amiType, version: facts.version };
+  const newest = await asking.ask((api, signal) => api.newestRelease(image, signal));
+  if (newest === null) return adopted || facts.releaseVersion !== found ? null : facts.version;
+  return isNewest(facts.releaseVersion, newest) ? null : facts.version;
+}
+
+/** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
+async function settledGroup(asking: Asking, nodeGroup: string): Promise<NodegroupFacts> {
+  const pauses = backoff(FIRST_POLL_MS);
+  for (let look = 1; ; look += 1) {
+    const facts = await describe(asking, nodeGroup);
+    if (facts.status !== 'UPDATING' || look === SETTLING_LOOKS) return facts;
+    if ((await updateInProgress(asking, nodeGroup)) !== null) return facts;
+    await pauses(asking.signal);
+  }
+}
+
+function describe(asking: Asking, nodeGroup: string): Promise<NodegroupFacts> {
+  return asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal));
 }
 
 /** Waits until AWS has ended the update. */

@@ -1,5 +1,6 @@
 /** From a look at an EKS cluster to what that means for updating its node groups. */
 import type { NodeDiagnosis } from './diagnosis';
+import { isNewest, newestReleaseParameter } from './eks-releases';
 import type { EksExamination, NodegroupCheck, NodegroupFacts } from './eks';
 import type { Finding } from './finding';
 import { findingOfError, ok, stops, warning, worstOf } from './finding';
@@ -20,11 +21,22 @@ export function diagnoseEks(
   } else if (groups.some((group) => group.ok || group.facts !== null)) {
     findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}.`));
   }
+  if (groups.some(couldKnowNewest)) findings.push(NEWEST_NOT_KNOWN);
   if (fargateProfiles !== null && fargateProfiles.length > 0) {
     const names = fargateProfiles.slice(0, 5).join(', ');
     findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run.`));
   }
   return { findings, nodes };
+}
+
+const NEWEST_NOT_KNOWN = warning(
+  'aws',
+  'which release is the newest cannot be read, so each run asks for an update, and AWS may replace nodes that run the newest one already.',
+  'allow ssm:GetParameter to the role of the worker; the policy is in docs/eks.md',
+);
+
+function couldKnowNewest({ facts }: NodegroupCheck): boolean {
+  return facts !== null && facts.newest === undefined && newestReleaseParameter(facts.amiType, facts.version) !== null;
 }
 
 function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
@@ -35,9 +47,17 @@ function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
   return { node: check.node, verdict: worstOf(findings), os, pending: null, findings };
 }
 
-function updatable({ version, releaseVersion, status }: NodegroupFacts, passedOver: string | null): Finding {
+function updatable({ version, releaseVersion, status, newest }: NodegroupFacts, passedOver: string | null): Finding {
   if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
-  return ok('node-group', `release ${releaseVersion}, Kubernetes ${version}, ${status}.`);
+  return ok(
+    'node-group',
+    `release ${releaseVersion}${outlook(releaseVersion, newest)}, Kubernetes ${version}, ${status}.`,
+  );
+}
+
+function outlook(running: string, newest: string | undefined): string {
+  if (newest === undefined) return '';
+  return isNewest(running, newest) ? ', the newest there is' : `, which a run updates to ${newest}`;
 }
 
 function health(facts: NodegroupFacts | null): Finding[] {

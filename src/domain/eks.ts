@@ -54,6 +54,8 @@ export interface NodegroupFacts {
   launchTemplate: string | null;
   /** Health issues, each in AWS's words. */
   health: string[];
+  /** The newest release of its image, where a check could read it. */
+  newest?: string;
 }
 
 /** One update of a node group. */
@@ -120,8 +122,16 @@ export type NodegroupCheck =
   | { node: string; ok: false; facts: NodegroupFacts | null; error: ErrorInfo };
 
 /** Why the group cannot be brought to a newer release this way, in one sentence; null when it can. */
-export function nodegroupRefusal({ name, status, amiType, launchTemplate }: NodegroupFacts): string | null {
-  if (amiType === 'CUSTOM') {
+export function nodegroupRefusal({
+  name,
+  status,
+  version,
+  releaseVersion,
+  amiType,
+  launchTemplate,
+}: NodegroupFacts): string | null {
+  // Where a launch template brings an image, its id takes the place of the release.
+  if (amiType === 'CUSTOM' || releaseVersion.startsWith('ami-')) {
     const origin = launchTemplate === null ? '' : ` of its launch template ${launchTemplate}`;
     return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it.`;
   }
@@ -134,7 +144,9 @@ export function nodegroupRefusal({ name, status, amiType, launchTemplate }: Node
     case 'DELETE_FAILED':
       return `node group ${name} is ${status} at AWS; repair or delete it in the AWS console.`;
     default:
-      return null;
+      return version === ''
+        ? `node group ${name} has no Kubernetes version at AWS whose releases could be asked for.`
+        : null;
   }
 }
 
@@ -174,7 +186,7 @@ function tellDetail({ code, message, resourceIds }: AwsErrorDetail): string {
  * cannot carry out.
  */
 export function saysUpToDate(message: string): boolean {
-  return /\bno updates?\b|\bnothing to update\b|\balready (at|on|running|using|up)\b|\bup[- ]to[- ]date\b/i.test(
+  return /\bno (newer|updates?|changes?)\b|\bnothing to update\b|\balready (at|on|has|the|running|using|up|updated)\b|\b(up[- ]to[- ]date|same (release )?version)\b|\bis the latest\b/i.test(
     message,
   );
 }

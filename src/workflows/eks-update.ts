@@ -73,7 +73,7 @@ class NodegroupWork {
     const refusal = nodegroupRefusal(before);
     if (refusal !== null) return this.refuse(refusal);
     // What AWS has begun goes on without us, so it is not to be left half-way by a cancel.
-    const failure = await this.step('apply', () => this.update(before.version));
+    const failure = await this.step('apply', () => this.update(before));
     if (failure === 'cancelled') return this.endCancelled();
     if (this.updated) this.result.appliedAt = timestamp();
     const after = await this.step('verify', () => CancellationScope.nonCancellable(() => this.describe(true)));
@@ -85,10 +85,10 @@ class NodegroupWork {
   }
 
   /** Null: the group is at the latest release, as far as AWS says. */
-  private async update(version: string): Promise<ErrorInfo | 'cancelled' | null> {
+  private async update(before: NodegroupFacts): Promise<ErrorInfo | 'cancelled' | null> {
     for (let foreign = 0; foreign < MAX_FOREIGN_UPDATES; foreign += 1) {
       if (this.cancelled) return this.updated ? null : 'cancelled';
-      const begun = await CancellationScope.nonCancellable(() => this.begin(version));
+      const begun = await CancellationScope.nonCancellable(() => this.begin(before));
       if (begun.state === 'up-to-date') return null;
       const adopted = begun.state === 'in-progress' && begun.adopted;
       const failure = await this.follow(begun, adopted);
@@ -103,10 +103,14 @@ class NodegroupWork {
     };
   }
 
-  private begin(version: string): Promise<BegunUpdate> {
+  private begin({ version, releaseVersion: found }: NodegroupFacts): Promise<BegunUpdate> {
     const { cluster, run, startedAt, nodeGroup } = this.input;
+    const { force } = this.policy;
     return awsUpdate.beginNodegroupUpdate.executeWithOptions({ summary: `${nodeGroup}: ask for the latest release` }, [
-      { access: this.access, nodeGroup, version, force: this.policy.force, request: { cluster, run, startedAt } },
+      {
+        ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
+        ...(this.updated ? { adopted: true } : {}),
+      },
     ]);
   }
 

@@ -39,6 +39,8 @@ function asking(patience: Patience, more: Partial<EksAccess> = {}): Asking {
 
 const REQUEST = { nodeGroup: 'blue', version: '1.31', force: false, identity: ['prod', '7', '2027-01-01T00:00:00Z'] };
 
+const KNOWN = { ...REQUEST, found: '1.31.3-20250103' };
+
 describe('aws/update', () => {
   it('asks for the version the group runs, names no release, and gives a repetition the same token', async () => {
     eks.addGroup('blue');
@@ -66,6 +68,67 @@ describe('aws/update', () => {
     await expect(beginUpdate(asking(BEFORE_UPDATE), REQUEST)).rejects.toMatchObject({
       type: 'Aws',
       message: expect.stringContaining('maxSize (2) is equal to desiredSize (2)'),
+    });
+  });
+
+  it('does not ask for the newest release where that runs, so that AWS does not replace nodes by their like', async () => {
+    eks.replacesForNothing = true;
+    eks.published = eks.latest;
+    eks.addGroup('blue', { releaseVersion: eks.latest });
+    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+    expect(eks.updates).toEqual([]);
+    eks.addGroup('green');
+    expect(await beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, nodeGroup: 'green' })).toMatchObject({
+      state: 'started',
+    });
+    expect(eks.calls.find(({ action }) => action === 'GetParameter')?.body).toEqual({
+      Name: '/aws/service/eks/optimized-ami/1.31/amazon-linux-2023/x86_64/standard/recommended/release_version',
+    });
+  });
+
+  it('asks AWS for the latest release where it may not read which that is', async () => {
+    eks.addGroup('blue');
+    eks.failNext('GetParameter', FAULTS.denied);
+    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'started' });
+  });
+
+  it('asks again for the newest release when the parameter store is throttled', async () => {
+    eks.published = eks.latest;
+    eks.addGroup('blue', { releaseVersion: eks.latest });
+    eks.failNext('GetParameter', { ...FAULTS.throttled, status: 400 }, FAULTS.unavailable);
+    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+  });
+
+  it('asks for the version that the group runs now, also when an adopted update has changed it', async () => {
+    eks.addGroup('blue', { version: '1.32' });
+    eks.published = eks.latest;
+    await beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, adopted: true });
+    expect(eks.calls.at(-1)).toMatchObject({ action: 'UpdateNodegroupVersion', body: { version: '1.32' } });
+  });
+
+  it('leaves it at an adopted update where it cannot be known whether anything is left', async () => {
+    eks.addGroup('blue', { status: 'UPDATING' });
+    const begun = beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, adopted: true });
+    await waitFor(() => eks.count('ListUpdates') > 0, { what: 'a look at a group that is UPDATING after its update' });
+    eks.addGroup('blue');
+    expect(await begun).toEqual({ state: 'up-to-date' });
+    expect(eks.count('UpdateNodegroupVersion')).toBe(0);
+  });
+
+  it('asks for nothing when the update of somebody else has ended before it could be adopted', async () => {
+    eks.replacesForNothing = true;
+    eks.addGroup('blue');
+    // The first look at it is its end.
+    const foreign = eks.beginForeign('blue', 'VersionUpdate', eks.latest);
+    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+    expect(eks.updates).toEqual([foreign]);
+  });
+
+  it('does not wait for a group that AWS does not update because it is degraded', async () => {
+    eks.addGroup('blue', { status: 'DEGRADED' });
+    await expect(beginUpdate(asking(BEFORE_UPDATE), KNOWN)).rejects.toMatchObject({
+      type: 'Aws',
+      message: expect.stringContaining('currently not in Active State'),
     });
   });
 

@@ -47,6 +47,8 @@ describe('src/domain/eks', () => {
     [{ launchTemplate: 'lt' }, null],
     [{ amiType: 'CUSTOM' }, /runs a custom AMI, for which AWS has no releases/],
     [{ amiType: 'CUSTOM', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
+    [{ releaseVersion: 'ami-0123456789abcdef0', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
+    [{ version: '' }, /no Kubernetes version at AWS/],
     [{ status: 'CREATING' }, /is being created/],
     [{ status: 'DELETING' }, /is being deleted/],
     [{ status: 'CREATE_FAILED' }, /is CREATE_FAILED at AWS/],
@@ -61,8 +63,12 @@ describe('src/domain/eks', () => {
     ['No updates are available for nodegroup blue', true],
     ['Nodegroup blue is already at the latest release version', true],
     ['The nodegroup is up to date', true],
+    ['There is no newer release for nodegroup blue', true],
+    ['Nodegroup blue has the same release version', true],
     ["Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).", false],
     ['Requested Nodegroup release version 1.17.9 is invalid. Allowed release version is 1.16.13', false],
+    ['Nodegroup Kubernetes version should be equal to Cluster kubernetes version 1.33', false],
+    ['Nodegroup cannot be updated as it is currently not in Active State', false],
     ['You cannot specify the field kubernetesVersion when using custom AMIs', false],
   ])('reads %j', (message, expected) => {
     expect(saysUpToDate(message)).toBe(expected);

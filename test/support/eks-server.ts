@@ -62,6 +62,10 @@ export class EksServer {
   fargateProfiles: string[] = [];
   /** The newest release of the one Kubernetes version there is. */
   latest = '1.31.4-20250203';
+  /** What the parameter store has as the newest release of every image; null: it has none. */
+  published: string | null = null;
+  /** Whether a group at the newest release is updated once more, every node replaced by its like. */
+  replacesForNothing = false;
   /** As long as this is true, an update stays in progress. */
   hold = false;
   /** How the next update ends instead of succeeding. */
@@ -147,7 +151,9 @@ export class EksServer {
     for await (const chunk of request) text += String(chunk);
     const url = new URL(request.url ?? '/', this.endpoint);
     const [, cluster, section, one] = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
-    const action = actionOf(request.method ?? '', section, one, url.pathname.endsWith('/update-version'));
+    const isParameter = request.headers['x-amz-target'] === 'AmazonSSM.GetParameter';
+    const isUpdate = url.pathname.endsWith('/update-version');
+    const action = isParameter ? 'GetParameter' : actionOf(request.method ?? '', section, one, isUpdate);
     const group = url.searchParams.get('nodegroupName') ?? (section === 'node-groups' ? (one ?? null) : null);
     const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
     this.calls.push({ action, group, body });
@@ -155,6 +161,12 @@ export class EksServer {
     const fault = signed ?? this.faults.get(action)?.shift() ?? this.fault;
     if (fault === 'cut') return void response.destroy();
     if (fault !== null) return refuse(response, fault);
+    if (action === 'GetParameter') {
+      const missing = { status: 400, type: 'ParameterNotFound', message: '' };
+      return this.published === null
+        ? refuse(response, missing)
+        : send(response, { Parameter: { Name: body['Name'], Value: this.published } });
+    }
     if (cluster !== this.cluster) {
       return refuse(response, notFound(`No cluster found for name: ${cluster}.`));
     }
@@ -183,13 +195,13 @@ export class EksServer {
   ): void {
     const token = String(body['clientRequestToken']);
     const before = this.tokens.get(token);
-    if (before === undefined && this.updates.some((one) => one.group === name && one.status === 'InProgress')) {
-      const message = `Nodegroup ${name} is currently being updated: an update is in progress`;
-      return refuse(response, { status: 409, type: 'ResourceInUseException', message });
-    }
-    if (before === undefined && group.releaseVersion === this.latest) {
+    if (before === undefined && group.releaseVersion === this.latest && !this.replacesForNothing) {
       const message = `No update required: nodegroup ${name} is already at the latest release version`;
       return refuse(response, { status: 400, type: 'InvalidParameterException', message });
+    }
+    if (before === undefined && group.status !== 'ACTIVE') {
+      const message = 'Nodegroup cannot be updated as it is currently not in Active State';
+      return refuse(response, { status: 409, type: 'ResourceInUseException', message });
     }
     const update = this.updates.find(({ id }) => id === before) ?? this.begin(name, 'VersionUpdate', this.latest);
     this.tokens.set(token, update.id);

@@ -202,6 +202,43 @@ describe('workflows/eks-update', () => {
       expect(await recordOf(cluster, 'blue')).toMatchObject({ nodeGroup: { updateId: foreign.id, adopted: true } });
     }));
 
+  it.each([null, '1.31.4-20250203'])(
+    'has AWS replace no node twice after an adopted update, with %s published as the newest release',
+    (published) =>
+      withCluster(async (cluster) => {
+        Object.assign(eks, { published, replacesForNothing: true });
+        eks.addGroup('blue');
+        const foreign = eks.beginForeign('blue', 'VersionUpdate', eks.latest);
+        eks.hold = true;
+        await cluster.apply(spec(cluster));
+        await cluster.handle.signal('patchNow');
+        await waitFor(() => foreign.polls > 1, { what: 'it to be followed' });
+        eks.hold = false;
+        expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
+        expect(eks.updates).toEqual([foreign]);
+      }),
+  );
+
+  it('goes on to the newest release when an adopted update was one to an older release', () =>
+    withCluster(async (cluster) => {
+      eks.published = eks.latest;
+      eks.addGroup('blue');
+      eks.beginForeign('blue', 'VersionUpdate', '1.31.3-20250115');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
+      expect(eks.updates).toHaveLength(2);
+    }));
+
+  it('finds a group up-to-date whose update AWS accepts and that comes out at the release it had', () =>
+    withCluster(async (cluster) => {
+      eks.replacesForNothing = true;
+      eks.addGroup('blue', { releaseVersion: eks.latest });
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });
+    }));
+
   it('waits for an update of another kind and then begins its own', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');

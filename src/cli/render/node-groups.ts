@@ -1,5 +1,6 @@
 /** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
-import type { EksExamination, NodegroupCheck } from '../../domain/eks';
+import { isNewest } from '../../domain/eks-releases';
+import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../../domain/eks';
 import type { NodePatchResult } from '../../domain/node-patch';
 import type { NodeStatus } from '../../domain/node-status';
 import type { Colors } from './table';
@@ -67,11 +68,21 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksExaminat
     const which = `${plural(fargateProfiles.length, 'Fargate profile')} (${names.join(', ')}${more})`;
     parts.push(`${which} skipped: they are no node groups, AWS patches what they run`);
   }
-  const updatable = groups.filter((group) => group.ok && group.passedOver === null).length;
-  parts.push(
-    `${updatable} of ${plural(groups.length, 'node group')} can be updated; whether there is a newer release, AWS tells when it is asked to update`,
-  );
+  const updatable = groups.flatMap((group) => (group.ok && group.passedOver === null ? [group.facts] : []));
+  parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${outlook(updatable)}`);
   return parts.join('\n\n');
+}
+
+/** What is known of newer releases. */
+function outlook(groups: readonly NodegroupFacts[]): string {
+  if (groups.length === 0) return '';
+  const newest = groups.flatMap((facts) => (facts.newest === undefined ? [] : [{ ...facts, newest: facts.newest }]));
+  const behind = newest.filter((facts) => !isNewest(facts.releaseVersion, facts.newest));
+  const known = behind.map(({ name, newest: release }) => `${oneLine(name)} to ${oneLine(release, 60)}`).slice(0, 10);
+  const rest = behind.length > 10 ? ' and others' : '';
+  const sentence = known.length === 0 ? '' : `; a run updates ${known.join(', ')}${rest}`;
+  if (newest.length === groups.length) return sentence === '' ? '; all run the newest release' : sentence;
+  return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'}, AWS tells when it is asked to update`;
 }
 
 /** 1 when a run would fail on something that was seen. */
