@@ -3,7 +3,7 @@ import { temporal } from '@temporalio/proto';
 import type { NodeDiagnosis } from '../domain/diagnosis';
 import { diagnoseFailure } from '../domain/diagnosis';
 import { isEks } from '../domain/eks';
-import { diagnoseEks } from '../domain/eks-diagnosis';
+import { diagnoseEks, diagnoseEksSite } from '../domain/eks-diagnosis';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Finding, Severity } from '../domain/finding';
 import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
@@ -138,6 +138,11 @@ export class Doctor {
   }
 
   private async nodeGroups(spec: EksSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
+    const { taskQueue } = spec;
+    if (taskQueue !== undefined && taskQueue !== this.calls.session.taskQueue) {
+      const count = await this.calls.countWorkers(taskQueue);
+      if (count === 0) return { findings: [diagnoseEksSite(taskQueue)], nodes: [] };
+    }
     try {
       return diagnoseEks(
         spec,

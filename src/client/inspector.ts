@@ -66,12 +66,13 @@ export class Inspector {
   /** Looks at the node groups of an EKS cluster, which need not be applied. */
   async examineEks(spec: EksSpec): Promise<EksExamination> {
     const access = accessOf(spec.eks);
+    const site = spec.taskQueue === undefined ? {} : { taskQueue: spec.taskQueue };
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksExamination>>(
       WORKFLOW_TYPES.examineEks,
       {
         workflowId: checkWorkflowId(spec.name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
-        args: [{ access, nodeGroups: spec.eks.nodeGroups }],
+        args: [{ access, nodeGroups: spec.eks.nodeGroups, ...site }],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `check of EKS cluster ${access.cluster}, asked for by ${this.by}`,
       },

@@ -4,6 +4,7 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
+import { isEks } from '../domain/eks';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
 import type { NodeProgress } from '../domain/node-report';
@@ -13,7 +14,7 @@ import { transition } from '../domain/node-status';
 import type { NodeInWork, RolloutProgress } from '../domain/run';
 import { waitsForWorker } from '../domain/sites';
 import { plainText } from '../domain/text';
-import { progressQuery, statusQuery } from '../workflows/messages';
+import { progressQuery, specQuery, statusQuery } from '../workflows/messages';
 import type { Session } from './connection';
 
 /** What happens on the node in work at this moment. */
@@ -46,7 +47,7 @@ export async function readLiveStatus(session: Session, cluster: string): Promise
   const status = await client.workflow.getHandle(clusterWorkflowId(cluster)).query(statusQuery);
   if (status.run === null || status.state !== 'running') return { ...status, current: [] };
   const progress = await readProgress(client, cluster, status.run.number);
-  if (progress === null) return { ...status, current: [] };
+  if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
   const live = await Promise.all(inWork.map((one) => readLiveNode(session, cluster, one)));
@@ -74,43 +75,69 @@ async function readProgress(client: Client, cluster: string, run: number): Promi
   }
 }
 
-async function readLiveNode({ client, taskQueue }: Session, cluster: string, current: NodeInWork): Promise<LiveNode> {
-  const base: LiveNode = {
-    node: current.node,
-    state: current.state,
-    startedAt: current.startedAt,
-    step: null,
-    done: null,
-    total: null,
-    waitingFor: null,
-    attempt: 1,
-    lastFailure: null,
-  };
+/** A run of all node groups of EKS begins by asking AWS which there are, before there is a rollout. */
+async function readListing(session: Session, cluster: string, { type, run }: ClusterStatus): Promise<LiveNode[]> {
+  if (type !== 'eks' || run === null) return [];
+  const { client } = session;
   try {
-    const { raw } = await client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
+    const workflow = client.workflow.getHandle(clusterWorkflowId(cluster));
+    const { raw } = await workflow.describe();
+    const activity = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'listNodegroups');
+    if (activity === undefined) return [];
+    const spec = await workflow.query(specQuery);
+    const taskQueue = isEks(spec) ? spec.taskQueue : undefined;
+    const { startedAt } = run;
+    const listing = { node: 'all node groups', state: 'waiting', startedAt, workflowRunId: null } as const;
+    const site = taskQueue === undefined ? {} : { taskQueue };
+    return [await readActivity(session, { ...baseOf(listing), step: 'preflight' }, activity, site)];
+  } catch {
+    return [];
+  }
+}
+
+async function readLiveNode(session: Session, cluster: string, current: NodeInWork): Promise<LiveNode> {
+  const base = baseOf(current);
+  try {
+    const { raw } = await session.client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
     const activity = raw.pendingActivities?.[0];
-    if (activity === undefined) return base;
-    if (isNotTakenUp(activity, Date.now())) {
-      const waitingFor = waitsForWorker(current.taskQueue ?? taskQueue);
-      return { ...base, step: stepOf(activity.activityType?.name), waitingFor, attempt: activity.attempt ?? 1 };
-    }
-    const converter = client.options.loadedDataConverter;
-    const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
-    const heartbeat = readHeartbeat(details);
-    const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
-    return {
-      ...base,
-      step: heartbeat?.step ?? stepOf(activity.activityType?.name),
-      done: heartbeat?.done ?? null,
-      total: heartbeat?.total ?? null,
-      waitingFor: heartbeat?.waitingFor === undefined ? null : plainText(heartbeat.waitingFor, 200),
-      attempt: activity.attempt ?? 1,
-      lastFailure: failure?.message ? plainText(failure.message, 200) : null,
-    };
+    return activity === undefined ? base : await readActivity(session, base, activity, current);
   } catch {
     // Detail for people who watch; the run does not depend on it.
     return base;
   }
+}
+
+function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {
+  return {
+    ...{ node, state, startedAt },
+    ...{ step: null, done: null, total: null, waitingFor: null, attempt: 1, lastFailure: null },
+  };
+}
+
+async function readActivity(
+  { client, taskQueue }: Session,
+  base: LiveNode,
+  activity: temporal.api.workflow.v1.IPendingActivityInfo,
+  site: { taskQueue?: string },
+): Promise<LiveNode> {
+  const step = stepOf(activity.activityType?.name) ?? base.step;
+  const attempt = activity.attempt ?? 1;
+  if (isNotTakenUp(activity, Date.now())) {
+    return { ...base, step, waitingFor: waitsForWorker(site.taskQueue ?? taskQueue), attempt };
+  }
+  const converter = client.options.loadedDataConverter;
+  const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
+  const heartbeat = readHeartbeat(details);
+  const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
+  return {
+    ...base,
+    step: heartbeat?.step ?? step,
+    done: heartbeat?.done ?? null,
+    total: heartbeat?.total ?? null,
+    waitingFor: heartbeat?.waitingFor === undefined ? null : plainText(heartbeat.waitingFor, 200),
+    attempt,
+    lastFailure: failure?.message ? plainText(failure.message, 200) : null,
+  };
 }
 
 /** Longer than any worker that is there needs to take up an activity. */
@@ -147,4 +174,8 @@ const STEP_OF: Readonly<Record<string, NodeProgress['step']>> = {
   cordon: 'drain',
   awaitHealthy: 'verify',
   awaitWorkloads: 'verify',
+  listNodegroups: 'preflight',
+  describeNodegroup: 'preflight',
+  beginNodegroupUpdate: 'apply',
+  followNodegroupUpdate: 'apply',
 };

@@ -18,19 +18,22 @@ export function renderSpecYaml(spec: ClusterSpec): string {
   return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-function sectionsOf({ patching, nodes }: SelfManagedSpec) {
+function sectionsOf({ patching, kubernetes, taskQueue, nodes }: SelfManagedSpec) {
   const shared = sharedSsh(nodes);
   const ssh = withoutEqual(shared, DEFAULT_SSH);
   return {
     patching: patchingOf(patching),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
     ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
     nodes: nodes.map((node) => nodeOf(node, shared)),
   };
 }
 
-function eksSectionsOf({ eks, patching: { timeZone, schedule, rollout } }: EksSpec) {
+function eksSectionsOf({ eks, taskQueue, patching: { timeZone, schedule, rollout } }: EksSpec) {
   const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
-  return { eks, patching: { timeZone, ...when, rollout } };
+  const site = taskQueue === undefined ? {} : { taskQueue };
+  return { eks, ...site, patching: { timeZone, ...when, rollout } };
 }
 
 function patchingOf({ schedule, ...patching }: Patching) {

@@ -4,6 +4,7 @@ import { parseDuration } from './duration';
 import type { NodeStatus } from './node-status';
 import type { RunPolicy, RunTrigger, Tightening } from './run';
 import { orderNodes } from './run';
+import { waitsForWorker } from './sites';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { accessOf, isEks } from './eks';
 
@@ -140,7 +141,8 @@ function doing({ unlisted, state, policy }: ActiveRun): string {
   if (state === 'cancelling' && policy.eks !== undefined) {
     return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
   }
-  return unlisted === true ? 'asks AWS which node groups there are' : 'is in progress';
+  const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
+  return unlisted === true ? `asks AWS which node groups there are${through}` : 'is in progress';
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
@@ -196,6 +198,7 @@ function nodeWork(
 }
 
 function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'nodes' | 'policy' | 'unlisted'> {
+  const { taskQueue } = spec;
   const { nodeGroups, force } = spec.eks;
   const isNamed = nodeGroups !== 'all' || names !== null;
   const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
@@ -208,6 +211,7 @@ function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'n
       withoutDrain: false,
       onFailure: spec.patching.rollout.onFailure,
       unreachableTimeoutMs: 0,
+      ...(taskQueue === undefined ? {} : { taskQueue }),
       eks: { access: accessOf(spec.eks), force, passOverRefused: !isNamed },
     },
   };

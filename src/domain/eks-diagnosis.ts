@@ -39,6 +39,15 @@ function couldKnowNewest({ facts }: NodegroupCheck): boolean {
   return facts !== null && facts.newest === undefined && newestReleaseParameter(facts.amiType, facts.version) !== null;
 }
 
+/** Where no worker polls the task queue of those that ask AWS. */
+export function diagnoseEksSite(taskQueue: string): Finding {
+  return stops(
+    'worker',
+    `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
+    `run \`ospatch worker --task-queue ${taskQueue}\` where AWS can be reached with credentials`,
+  );
+}
+
 function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
   const findings = check.ok
     ? [updatable(check.facts, check.passedOver), ...health(check.facts)]

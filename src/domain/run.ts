@@ -47,7 +47,7 @@ export interface RunCursor {
 /** What a run knows of a node group: AWS has the rest. */
 export interface NodeGroupName {
   name: string;
-  /** AWS is asked by the workers of the cluster. */
+  /** AWS is asked by the workers of the whole cluster. */
   taskQueue?: never;
 }
 

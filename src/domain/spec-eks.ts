@@ -93,9 +93,14 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
       ...header,
       type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates when ospatch asks it to.'),
       eks: eks.describe('The EKS cluster and what of it is updated.'),
+      taskQueue: field.taskQueue
+        .optional()
+        .describe(
+          'Task queue of the workers that ask AWS, where only those have the credentials or the way there: ospatch worker --task-queue NAME. Default: the one of all workers.',
+        ),
       patching: patching.prefault({}).describe('When the node groups are updated, and how a run goes on.'),
     },
-    { error: 'a mapping with apiVersion, name, type, eks and patching' },
+    { error: 'a mapping with apiVersion, name, type, eks, taskQueue and patching' },
   );
 }
 

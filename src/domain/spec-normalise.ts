@@ -36,11 +36,13 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
 }
 
 export function normaliseEksCluster(document: EksDocument): EksSpec {
+  const { taskQueue } = document;
   const { schedule, ...patching } = document.patching;
   return {
     ...headerOf(document),
     type: document.type,
     eks: normaliseEks(document.eks),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
     patching: { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) },
   } satisfies ClusterSpec;
 }

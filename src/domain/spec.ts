@@ -147,6 +147,8 @@ export interface SelfManagedSpec extends SpecHeader {
 export interface EksSpec extends SpecHeader {
   type: 'eks';
   eks: EksPolicy;
+  /** Task queue of the workers that ask AWS. Absent: that of the workflows. */
+  taskQueue?: string;
   patching: EksPatching;
 }
 

@@ -41,7 +41,7 @@ import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved, unitOf } 
 import { taskQueueOf } from '../domain/sites';
 import type { NodeTarget } from '../domain/spec';
 import { toStatus } from '../domain/status';
-import { SITE_ANSWERS_WITHIN, awsWaiting, glance, local } from './activity-options';
+import { SITE_ANSWERS_WITHIN, awsWaiting, glance, local, optionsFor } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { isNotTakenUp, toErrorInfo } from './failures';
@@ -277,7 +277,7 @@ class ClusterWork {
     if (run.policy.eks === undefined) return;
     const { access } = run.policy.eks;
     const listed = await awsWaiting.listNodegroups.executeWithOptions(
-      { summary: `node groups of EKS cluster ${access.cluster}` },
+      optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
       [{ access }],
     );
     const error = takeNodeGroups(this.state, run, listed);

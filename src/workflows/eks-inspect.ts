@@ -1,15 +1,28 @@
 /** A short workflow that looks at an EKS cluster through the worker, which has the credentials, and changes nothing. */
 import type { ExamineEksInput } from '../activities/eks-types';
 import type { EksExamination } from '../domain/eks';
-import { awsInspection } from './activity-options';
-import { toErrorInfo } from './failures';
+import { noWorkerAtSite } from '../domain/sites';
+import { SITE_ANSWERS_WITHIN, awsInspection, optionsFor } from './activity-options';
+import { isNotTakenUp, toErrorInfo } from './failures';
 
-export async function examineEks(input: ExamineEksInput): Promise<EksExamination> {
+/** `taskQueue`: of the workers that ask AWS. */
+export async function examineEks({
+  taskQueue,
+  ...input
+}: ExamineEksInput & { taskQueue?: string }): Promise<EksExamination> {
+  const name = `EKS cluster ${input.access.cluster}`;
+  const site = taskQueue === undefined ? {} : { taskQueue };
+  const soon = taskQueue === undefined ? {} : { scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
   try {
-    const options = { summary: `EKS cluster ${input.access.cluster}: examination` };
-    return await awsInspection.examineEksCluster.executeWithOptions(options, [input]);
+    return await awsInspection.examineEksCluster.executeWithOptions(
+      { ...optionsFor({ name }, site, 'examination'), ...soon },
+      [input],
+    );
   } catch (failure) {
-    const error = toErrorInfo(failure, `the look at EKS cluster ${input.access.cluster}`);
+    const error =
+      taskQueue !== undefined && isNotTakenUp(failure)
+        ? noWorkerAtSite(name, taskQueue)
+        : toErrorInfo(failure, `the look at ${name}`);
     return { error, groups: [], fargateProfiles: null };
   }
 }

@@ -14,7 +14,8 @@ import type { NodePatchResult, NodeSnapshot } from '../domain/node-patch';
 import type { NodeStep } from '../domain/node-report';
 import { renderNodegroupUpdate } from '../domain/render-eks';
 import type { RunPolicy, RunTrigger } from '../domain/run';
-import { awsUpdate, awsWaiting, local } from './activity-options';
+import type { Options } from './activity-options';
+import { awsUpdate, awsWaiting, local, optionsFor } from './activity-options';
 import { toErrorInfo } from './failures';
 import { nodePatchQuery } from './messages';
 import { timestamp } from './node-record';
@@ -106,7 +107,7 @@ class NodegroupWork {
   private begin({ version, releaseVersion: found }: NodegroupFacts): Promise<BegunUpdate> {
     const { cluster, run, startedAt, nodeGroup } = this.input;
     const { force } = this.policy;
-    return awsUpdate.beginNodegroupUpdate.executeWithOptions({ summary: `${nodeGroup}: ask for the latest release` }, [
+    return awsUpdate.beginNodegroupUpdate.executeWithOptions(this.options('ask for the latest release'), [
       {
         ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
         ...(this.updated ? { adopted: true } : {}),
@@ -126,14 +127,14 @@ class NodegroupWork {
       this.show();
     }
     const input = { access: this.access, nodeGroup, updateId, what };
-    const summary = `${nodeGroup}: wait for ${what}`;
+    const options = this.options(`wait for ${what}`);
     // A change of another kind is not ours to wait for once nothing is wanted any more.
     if (foreign && !adopted) {
-      await awsWaiting.followNodegroupUpdate.executeWithOptions({ summary }, [input]);
+      await awsWaiting.followNodegroupUpdate.executeWithOptions(options, [input]);
       return null;
     }
     const ended = await CancellationScope.nonCancellable(() =>
-      awsUpdate.followNodegroupUpdate.executeWithOptions({ summary }, [input]),
+      awsUpdate.followNodegroupUpdate.executeWithOptions(options, [input]),
     );
     return updateFailure(nodeGroup, ended, adopted);
   }
@@ -141,9 +142,13 @@ class NodegroupWork {
   private describe(afterUpdate: boolean): Promise<NodegroupFacts> {
     const { nodeGroup } = this.input;
     const activities = afterUpdate ? awsUpdate : awsWaiting;
-    return activities.describeNodegroup.executeWithOptions({ summary: `${nodeGroup}: release, status, health` }, [
+    return activities.describeNodegroup.executeWithOptions(this.options('release, status, health'), [
       { access: this.access, nodeGroup, afterUpdate },
     ]);
+  }
+
+  private options(what: string): Options {
+    return optionsFor({ name: this.input.nodeGroup }, this.input.policy, what);
   }
 
   private note(facts: NodegroupFacts, when: 'before' | 'after'): void {

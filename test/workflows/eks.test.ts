@@ -318,6 +318,21 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ patched: 1 });
     }));
 
+  it('asks AWS by the workers of its task queue only, and is shown as waiting for one until then', () =>
+    harness.withWorker(async (cluster) => {
+      eks.addGroup('blue');
+      const taskQueue = `${cluster.name}.site-b`;
+      await cluster.apply({ ...spec(cluster), taskQueue });
+      await cluster.handle.signal('patchNow');
+      await cluster.until('the run has begun', ({ run }) => run !== null);
+      expect(await cluster.handle.query('explain')).toBe(
+        `run 1 asks AWS which node groups there are, through a worker of task queue ${taskQueue}`,
+      );
+      await harness.withSiteWorker(taskQueue, createEksActivities({ log: quiet }), async () => {
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      });
+    }));
+
   it('keeps history and windows as every cluster does', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');

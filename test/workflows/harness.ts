@@ -209,12 +209,12 @@ export class Harness {
   }
 
   /** Runs `body` while a worker without workflows, which reaches the nodes of `site`, polls `taskQueue`. */
-  async withSiteWorker(taskQueue: string, site: TestCluster, body: () => Promise<void>): Promise<void> {
+  async withSiteWorker(taskQueue: string, site: TestCluster | object, body: () => Promise<void>): Promise<void> {
     const connection = this.env.nativeConnection;
     const worker = await Worker.create({
       connection,
       taskQueue,
-      activities: site.activities(),
+      activities: site instanceof TestCluster ? site.activities() : site,
       shutdownForceTime: '5 s',
     });
     await worker.runUntil(body());

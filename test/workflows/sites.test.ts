@@ -1,6 +1,6 @@
 /** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
 import { ClusterClient } from '../../src/client/cluster-client';
-import type { SelfManagedSpec } from '../../src/domain/spec';
+import type { EksSpec, SelfManagedSpec } from '../../src/domain/spec';
 import { clusterSpec, nodeSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from './harness';
@@ -115,6 +115,39 @@ describe('sites', () => {
         ['w-1', 'stops'],
         ['w-2', 'ok'],
       ]);
+    }));
+
+  it('answers a check of an EKS cluster whose site has no worker, shows what its run waits for, and diagnoses it', () =>
+    harness.withWorker(async (cluster) => {
+      const taskQueue = siteOf(cluster);
+      const eks = { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false } as const;
+      const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } } as const;
+      const header = { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } as const;
+      const eksSpec: EksSpec = { ...header, taskQueue, eks, patching };
+      await cluster.apply(eksSpec);
+      const own = await connect(cluster);
+      await own.patch(cluster.name);
+      const shown = waitFor(
+        async () => {
+          const { current } = await own.status(cluster.name);
+          return current.some(({ waitingFor }) => waitingFor !== null) ? current : null;
+        },
+        { what: 'the run to wait' },
+      );
+      expect(await shown).toMatchObject([
+        { node: 'all node groups', step: 'preflight', waitingFor: `a worker of task queue ${taskQueue}` },
+      ]);
+      expect(await own.check(cluster.name)).toMatchObject({
+        error: {
+          type: 'NoWorker',
+          message: `EKS cluster Prod_1 is waiting for a worker of task queue ${taskQueue}: none took up the look at it in time.`,
+        },
+      });
+      const { findings } = await own.diagnoseCluster(eksSpec, { hasWorker: true, file: null });
+      expect(findings[0]).toMatchObject({
+        severity: 'stops',
+        message: `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
+      });
     }));
 
   it('uncordons at a word what was left, and refuses while a run works on the node', () =>

@@ -37,9 +37,12 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     rebootCell(node),
     errorCell(node),
   ]);
-  const live = status.current.flatMap((one) => describeWait(one) ?? []);
-  const waits = live.length === 0 ? '' : `\n\n${live.join('\n')}`;
-  return `${fields}\n\n${renderTable(head, rows, color)}${waits}\n\n${timesNote(zone, color)}`;
+  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status)}\n\n${timesNote(zone, color)}`;
+}
+
+function waitsOf({ current }: LiveStatus): string {
+  const waits = current.flatMap((one) => describeWait(one) ?? []);
+  return waits.length === 0 ? '' : `\n\n${waits.join('\n')}`;
 }
 
 /** `w-1 drain 12/40 pods, waiting for shop/web-1: the budget ...`; null for a node that goes on. */
@@ -53,7 +56,7 @@ function nodeGroupTable(status: LiveStatus, { color, zone }: StatusView): string
   const rows = status.nodes.map((group) =>
     statusRow(group, zone, stateCell(group, status.current, color), errorCell(group)),
   );
-  return `${renderTable(STATUS_HEAD, rows, color)}\n\n${timesNote(zone, color)}`;
+  return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status)}\n\n${timesNote(zone, color)}`;
 }
 
 function timesNote(zone: string, color: Colors): string {

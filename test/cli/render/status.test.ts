@@ -22,6 +22,13 @@ describe('src/cli/render/status', () => {
     expect(line(broken, 'Schedule error')).toContain('no such zone');
   });
 
+  test('says what a node group of EKS waits for', () => {
+    const waitingFor = 'a worker of task queue site-b';
+    const current = [live('blue', { step: 'apply', waitingFor })];
+    const text = renderStatus({ ...status([node('blue')], { type: 'eks' }), current }, null, VIEW);
+    expect(line(text, 'blue apply')).toContain(`waiting for ${waitingFor}`);
+  });
+
   test('says who paused the cluster and why, what runs, and what was refused', () => {
     const text = renderStatus(
       status([node('w-1')], {

@@ -98,10 +98,20 @@ describe('client/spec-yaml', () => {
     ['a single start', { patching: { schedule: { once: '2027-03-01T02:30' } } }],
     ['a yearly date', { patching: { schedule: { custom: { month: 3, day: 1, hour: 2, minute: 0 } } } }],
     ['nodes of every kind', { ssh: { user: 'ospatch', port: 2222, identity: 'prod', helper: 'preinstalled' }, nodes }],
+    ['a task queue', { taskQueue: 'site-b' }],
+    ['a Kubernetes cluster', { kubernetes: { kubeconfig: 'prod', drain: { timeout: '20m' } } }],
     ['a description that looks like YAML', { description: 'a: "b"\n- # c\n' }],
     ['a name that looks like a number', { name: '007' }],
   ])('reads back as the equal spec: %s', (_what, parts) => {
     const original = spec(parts);
+    expect(parseSpec(parse(renderSpecYaml(original))).spec).toEqual(original);
+  });
+
+  it('reads back an EKS cluster with a task queue', () => {
+    const document = { apiVersion: 'ospatch/v1', name: 'x', type: 'eks', taskQueue: 'site-b' };
+    const { spec: original } = parseSpec({ ...document, eks: { region: 'eu-central-1', cluster: 'x' } });
+    if (original === null) throw new Error('not valid');
+    expect(original).toMatchObject({ taskQueue: 'site-b' });
     expect(parseSpec(parse(renderSpecYaml(original))).spec).toEqual(original);
   });
 
