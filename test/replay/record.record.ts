@@ -8,19 +8,46 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { version } from '../../package.json';
+import { createEksActivities } from '../../src/activities/eks';
+import type { EksSpec } from '../../src/domain/spec';
 import { clusterSpec } from '../support/builders';
+import { EksServer, simulateCredentials } from '../support/eks-server';
+import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
 import { Harness } from '../workflows/harness';
 
 const OUT = path.join(__dirname, 'histories', version);
 
 let harness: Harness;
+let eks: EksServer;
+let restore: () => void;
 
 beforeAll(async () => {
+  restore = simulateCredentials();
   harness = await Harness.start('real');
 });
 
-afterAll(() => harness.stop());
+afterAll(async () => {
+  await harness.stop();
+  restore();
+});
+
+beforeEach(async () => {
+  eks = await EksServer.start();
+  for (const name of ['blue', 'green']) eks.addGroup(name);
+});
+
+afterEach(() => eks.stop());
+
+function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
+  return {
+    ...{ apiVersion: 'ospatch/v1', name, type: 'eks' },
+    eks: { region: 'eu-central-1', cluster: eks.cluster, nodeGroups, force: false, endpoint: eks.endpoint },
+    patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+  };
+}
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const inWork = (cluster: TestCluster): Promise<unknown> =>
   cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
@@ -75,6 +102,40 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
     await cluster.untilIdle(1);
   },
+  'eks-all-groups': async (cluster) => {
+    await cluster.apply(eksSpec(cluster.name, 'all'));
+    await cluster.handle.signal('patchNow');
+    await cluster.untilIdle(1);
+  },
+  'eks-adopted-update': async (cluster) => {
+    const [config, version] = [eks.beginForeign('blue', 'ConfigUpdate'), eks.beginForeign('green')];
+    version.release = eks.latest;
+    eks.hold = true;
+    await cluster.apply(eksSpec(cluster.name, ['blue', 'green']));
+    await cluster.handle.signal('patchNow');
+    await waitFor(() => config.polls > 1, { what: 'the update of the configuration to be followed' });
+    eks.end(config);
+    await waitFor(() => eks.updates.length > 2, { what: 'an update of its own' });
+    for (const one of eks.updates.slice(2)) eks.end(one);
+    await waitFor(() => version.polls > 1, { what: 'the update of the version to be followed', timeoutMs: 60_000 });
+    eks.hold = false;
+    await cluster.untilIdle(1);
+  },
+  'eks-failed-update': async (cluster) => {
+    eks.failWith = [{ errorCode: 'PodEvictionFailure', errorMessage: 'Reached max retries', resourceIds: ['ip-1'] }];
+    await cluster.apply(eksSpec(cluster.name, 'all'));
+    await cluster.handle.signal('patchNow');
+    await cluster.untilIdle(1);
+  },
+  'eks-cancelled-in-update': async (cluster) => {
+    eks.hold = true;
+    await cluster.apply(eksSpec(cluster.name, 'all'));
+    await cluster.handle.signal('patchNow');
+    await waitFor(() => eks.updates.length === 1, { what: 'the update' });
+    await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
+    eks.hold = false;
+    await cluster.untilIdle(1);
+  },
   'garbage-and-refusals': async (cluster) => {
     await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
     for (const garbage of [42, { nodes: 7 }, null]) await cluster.handle.signal('patchNow', garbage);
@@ -87,17 +148,20 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
 
 describe('replay/record', () => {
   it.each(Object.entries(SCENARIOS))('records %s', (scenario, play) =>
-    harness.withWorker(async (cluster) => {
-      await play(cluster);
-      const folder = path.join(OUT, scenario);
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { recursive: true });
-      const written = await fetchAll(cluster);
-      for (const [at, { name, json }] of written.entries()) {
-        writeFileSync(path.join(folder, `${String(at + 1).padStart(2, '0')}-${name}.json`), json);
-      }
-      expect(written.length).toBeGreaterThanOrEqual(1);
-    }),
+    harness.withWorker(
+      async (cluster) => {
+        await play(cluster);
+        const folder = path.join(OUT, scenario);
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder, { recursive: true });
+        const written = await fetchAll(cluster);
+        for (const [at, { name, json }] of written.entries()) {
+          writeFileSync(path.join(folder, `${String(at + 1).padStart(2, '0')}-${name}.json`), json);
+        }
+        expect(written.length).toBeGreaterThanOrEqual(1);
+      },
+      createEksActivities({ log: quiet }),
+    ),
   );
 });
 

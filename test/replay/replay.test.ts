@@ -43,7 +43,7 @@ async function replay(history: RecordedHistory, workflowId: string): Promise<voi
 
 describe('replay', () => {
   it('has histories of every kind of workflow', () => {
-    for (const type of ['cluster', 'rollout', 'patchNode']) {
+    for (const type of ['cluster', 'rollout', 'patchNode', 'updateNodegroup']) {
       expect(files.filter((file) => file.includes(`-${type}`)).length).toBeGreaterThan(3);
     }
   });
@@ -53,8 +53,12 @@ describe('replay', () => {
     await replay(history, workflowIdOf(history));
   });
 
-  it('takes up a history at every point at which a worker may have died', async () => {
-    const file = files.find((one) => one.includes('boot-with-reboot') && one.includes('-patchNode-')) ?? '';
+  it.each([
+    ['boot-with-reboot', '-patchNode-'],
+    ['eks-adopted-update', '-updateNodegroup-node-green'],
+    ['eks-all-groups', '-cluster'],
+  ])('takes up %s at every point at which a worker may have died (%s)', async (scenario, workflow) => {
+    const file = files.find((one) => one.includes(scenario) && one.includes(workflow)) ?? '';
     const history = read(file);
     const ends = history.events.flatMap((event, at) =>
       event.eventType.endsWith('WORKFLOW_TASK_COMPLETED') ? [at + 1] : [],
