@@ -17,7 +17,13 @@ export function diagnoseEks(
   const count = groups.length === 1 ? '1 node group' : `${groups.length} node groups`;
   const findings: Finding[] = [];
   if (groups.length === 0) {
-    findings.push(warning('aws', `${where} has no managed node groups, so there is nothing to update.`, null));
+    findings.push(
+      warning(
+        'aws',
+        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none.`,
+        null,
+      ),
+    );
   } else if (groups.some((group) => group.ok || group.facts !== null)) {
     findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}.`));
   }

@@ -103,7 +103,9 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
   const type = CLUSTER_TYPES.find((one) => one === found);
   const reason = type === undefined || allowed.includes('nodes') ? null : notPatchableReason(type);
   if (reason !== null && PATCHING_KEYS.includes(key)) {
-    return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key} or set type: self-managed`;
+    // Nodes of a provider stay the provider's, whatever they are called.
+    const orElse = type === 'imported' ? ' or set type: self-managed' : '';
+    return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
   }
   return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
 }

@@ -2,6 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { clusterWorkflowId } from '../../src/domain/ids';
+import { notPatchableReason } from '../../src/domain/messages';
+import type { ClusterSpec } from '../../src/domain/spec';
+import { clusterSpec } from '../support/builders';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
@@ -33,6 +38,15 @@ function headerOnly(type: string): string {
   return file;
 }
 
+async function connectTo(address: string): Promise<{ client: Client; close: () => Promise<void> }> {
+  const connection = await Connection.connect({ address });
+  return { client: new Client({ connection }), close: () => connection.close() };
+}
+
+function selfManaged(name: string): object {
+  return clusterSpec(['w-1'], {}, name);
+}
+
 describe('e2e/refusals', () => {
   it('says in one sentence that no server answers', async () => {
     const { code, stderr } = await runCli(['list', '--address', '127.0.0.1:1', '--timeout', '2s']);
@@ -57,6 +71,75 @@ describe('e2e/refusals', () => {
     expect(patched.stderr).toContain('OS patching is not available');
     const listed = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string }[];
     expect(listed.find((item) => item.cluster === `${type}-1`)).toMatchObject({ type, state: 'not-patchable' });
+  });
+
+  it.each(['imported', 'aks', 'gke', 'managed'])(
+    'has no way round the refusal of a cluster of type %s',
+    async (type) => {
+      const name = `${type}-1`;
+      const reason = notPatchableReason(type as ClusterSpec['type']) ?? '';
+      expect(reason).toMatch(/^OS patching is not available for an? .+: .+; .+\.$/);
+      const { client, close } = await connectTo(server.address);
+      try {
+        const handle = client.workflow.getHandle(clusterWorkflowId(name));
+        await handle.signal('patchNow');
+        for (const update of ['patchNow', 'pause', 'resume', 'cancelRun']) {
+          await expect(handle.executeUpdate(update, { args: [{}] })).rejects.toMatchObject({
+            cause: { message: reason },
+          });
+        }
+        const header = { apiVersion: 'ospatch/v1', name, type };
+        const patching = { patchOnBoot: true, schedule: 'weekly', rebootIfRequired: true };
+        for (const spec of [{ ...header, patching }, selfManaged(name)]) {
+          const args: [object] = [{ spec, applyId: 'x' }];
+          await expect(handle.executeUpdate('applySpec', { args })).rejects.toThrow();
+        }
+        // As the Temporal UI starts one: with whatever was typed in.
+        const other = `${name}-ui`;
+        const started = await client.workflow.start('cluster', {
+          workflowId: clusterWorkflowId(other),
+          taskQueue: 'ospatch',
+          args: [{ spec: { ...header, name: other, patching } }],
+        });
+        await expect(started.result()).rejects.toMatchObject({
+          cause: { type: 'InvalidSpec', message: expect.stringContaining(reason.replace(/\.$/, '')) },
+        });
+      } finally {
+        await close();
+      }
+      const shown = await cli('status', name);
+      expect(shown.stdout).toContain(reason);
+      expect(shown.stdout).toMatch(/refus/i);
+      for (const args of [['check'], ['pause'], ['resume'], ['cancel'], ['patch', '--wait']]) {
+        const [command = '', ...more] = args;
+        const { code, stderr } = await cli(command, name, ...more);
+        expect([command, code, stderr.replace(/\s+/g, ' ').trim()]).toEqual([command, 1, `error: ${reason}`]);
+      }
+      const edited = path.join(dir, 'edited.yaml');
+      writeFileSync(edited, JSON.stringify(selfManaged(name)));
+      const changed = await cli('apply', '-f', edited);
+      expect(changed.code).not.toBe(0);
+      expect(changed.stderr).toContain(`the type of a cluster cannot be changed (from ${type} to self-managed)`);
+      expect(JSON.parse((await cli('status', name, '-o', 'json')).stdout)).toMatchObject({
+        ...{
+          state: 'not-patchable',
+          run: null,
+          lastRun: null,
+          nodes: [],
+          lastRefusal: { what: 'patchNow', why: reason },
+        },
+      });
+    },
+  );
+
+  it('does not let a cluster that is patched become one that is not, nor patch it then', async () => {
+    const file = path.join(dir, 'own.yaml');
+    writeFileSync(file, JSON.stringify(selfManaged('own')));
+    expect((await cli('apply', '-f', file)).code).toBe(0);
+    writeFileSync(file, 'apiVersion: ospatch/v1\nname: own\ntype: aks\n');
+    const { code, stderr } = await cli('apply', '-f', file);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('the type of a cluster cannot be changed (from self-managed to aks)');
   });
 
   it('refuses patching in the spec of a cluster that is not ours, naming the field', async () => {

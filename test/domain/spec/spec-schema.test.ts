@@ -222,7 +222,13 @@ describe('domain/spec-schema', () => {
 
     it.each(['patching', 'nodes', 'ssh'])('refuses %s and says why', (key) => {
       expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'aks', [key]: {} })).toEqual([
-        `${key}: OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead; allowed: apiVersion, name, description, type; remove ${key} or set type: self-managed`,
+        `${key}: OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead; allowed: apiVersion, name, description, type; remove ${key}`,
+      ]);
+    });
+
+    it('says of an imported cluster how it can become one that is patched', () => {
+      expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'imported', patching: {} })).toEqual([
+        expect.stringMatching(/^patching: OS patching is not available .*; remove patching or set type: self-managed$/),
       ]);
     });
   });
