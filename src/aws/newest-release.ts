@@ -20,6 +20,10 @@ export interface Image {
   version: string;
 }
 
+type Answer = { release: string | null } | 'again';
+
+const UNKNOWN = { release: null };
+
 /** Null when it cannot be known: the right to read it is not given, it is not published, or nobody answers. Never fails. */
 export async function newestRelease(
   access: EksAccess,
@@ -31,9 +35,9 @@ export async function newestRelease(
   const url = parameterStore(access);
   if (name === null || url === null) return null;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const answer = await readParameter(access.region, url, credentials, name, signal).catch(() => null);
+    const answer = await readParameter(access.region, url, credentials, name, signal).catch(() => UNKNOWN);
     signal.throwIfAborted();
-    if (answer !== 'again') return answer;
+    if (answer !== 'again') return answer.release;
     await sleep(PAUSE_MS * attempt, undefined, { signal });
   }
   return null;
@@ -52,7 +56,7 @@ async function readParameter(
   credentials: () => Promise<AwsCredentials>,
   name: string,
   signal: AbortSignal,
-): Promise<string | 'again' | null> {
+): Promise<Answer> {
   const body = JSON.stringify({ Name: name });
   const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'AmazonSSM.GetParameter' };
   const response = await fetch(url, {
@@ -67,7 +71,7 @@ async function readParameter(
   });
   const text = (await response.text()).slice(0, MAX_ANSWER);
   if (response.status >= 500 || response.status === 429 || text.includes('ThrottlingException')) return 'again';
-  return response.ok ? valueIn(JSON.parse(text)) : null;
+  return response.ok ? { release: valueIn(JSON.parse(text)) } : UNKNOWN;
 }
 
 function valueIn(answer: unknown): string | null {

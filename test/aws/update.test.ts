@@ -54,6 +54,15 @@ describe('aws/update', () => {
     ]);
   });
 
+  it('goes on with the update it began itself when a repetition is answered with a conflict', async () => {
+    eks.addGroup('blue');
+    Object.assign(eks, { hold: true, knowsTokens: false });
+    const first = await beginUpdate(asking(BEFORE_UPDATE), KNOWN);
+    const { updateId } = first as { updateId: string };
+    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'in-progress', updateId });
+    expect(eks.updates).toHaveLength(1);
+  });
+
   it('forces the update only when it is told to', async () => {
     eks.addGroup('blue');
     await beginUpdate(asking(BEFORE_UPDATE), { ...REQUEST, force: true });

@@ -141,6 +141,32 @@ describe('e2e/eks', () => {
     expect(eks.updates).toHaveLength(before + 1);
   });
 
+  it('begins no second update when the worker is killed before AWS has answered, and does nothing at the newest release', async () => {
+    eks.latest = '1.31.6-20250403';
+    eks.published = eks.latest;
+    eks.replacesForNothing = true;
+    eks.swallowsAnswers = true;
+    const before = eks.updates.length;
+    const check = await cli('check', 'eks-a');
+    expect(check.stdout).toContain('; a run updates blue to 1.31.6-20250403, green to 1.31.6-20250403');
+    await cli('patch', 'eks-a', '--nodes', 'blue');
+    await waitFor(() => eks.updates.length > before, { what: 'the update', timeoutMs: 60_000 });
+    await worker.kill9();
+    eks.swallowsAnswers = false;
+    worker = await startWorker();
+    const status = await runEnded('eks-a', 3);
+    expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+    expect(eks.updates).toHaveLength(before + 1);
+    const record = await cli('history', 'eks-a', '--run', '3');
+    expect(record.stdout).toMatch(new RegExp(`Update +${eks.updates.at(-1)?.id}`));
+    expect(record.stdout).not.toContain('somebody else');
+
+    expect((await cli('patch', 'eks-a', '--nodes', 'blue', '--wait')).stdout).toMatch(
+      /run 4 of eks-a succeeded .*1 up-to-date/,
+    );
+    expect(eks.updates).toHaveLength(before + 1);
+  });
+
   it('says what is wrong with the credentials, in check, doctor and run, and nothing of their value', async () => {
     eks.fault = FAULTS.expired;
     const checked = await cli('check', 'eks-a');

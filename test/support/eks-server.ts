@@ -66,6 +66,10 @@ export class EksServer {
   published: string | null = null;
   /** Whether a group at the newest release is updated once more, every node replaced by its like. */
   replacesForNothing = false;
+  /** As long as this is true, an update is begun and nobody hears of it. */
+  swallowsAnswers = false;
+  /** Whether a repetition of a request gets the answer of the first one. */
+  knowsTokens = true;
   /** As long as this is true, an update stays in progress. */
   hold = false;
   /** How the next update ends instead of succeeding. */
@@ -194,7 +198,7 @@ export class EksServer {
     body: Record<string, unknown>,
   ): void {
     const token = String(body['clientRequestToken']);
-    const before = this.tokens.get(token);
+    const before = this.knowsTokens ? this.tokens.get(token) : undefined;
     if (before === undefined && group.releaseVersion === this.latest && !this.replacesForNothing) {
       const message = `No update required: nodegroup ${name} is already at the latest release version`;
       return refuse(response, { status: 400, type: 'InvalidParameterException', message });
@@ -205,6 +209,7 @@ export class EksServer {
     }
     const update = this.updates.find(({ id }) => id === before) ?? this.begin(name, 'VersionUpdate', this.latest);
     this.tokens.set(token, update.id);
+    if (this.swallowsAnswers) return;
     send(response, { update: { id: update.id, status: update.status, type: update.type } });
   }
 
