@@ -186,10 +186,16 @@ function tellDetail({ code, message, resourceIds }: AwsErrorDetail): string {
  * cannot carry out.
  */
 export function saysUpToDate(message: string): boolean {
-  return /\bno (newer|updates?|changes?)\b|\bnothing to update\b|\balready (at|on|has|the|running|using|up|updated)\b|\b(up[- ]to[- ]date|same (release )?version)\b|\bis the latest\b/i.test(
-    message,
-  );
+  return UP_TO_DATE.some((saying) => saying.test(message));
 }
+
+/** No document of AWS has the sentence, so all that it may be. */
+const UP_TO_DATE = [
+  /\bno (newer|updates?|changes?)\b|\bnothing to update\b/i,
+  /\balready (at|on|has|the|running|using|up|updated)\b/i,
+  /\bup[- ]to[- ]date\b|\bsame (release )?version\b/i,
+  /\b(is|at|on|has|runs|running|using) the (latest|newest)\b/i,
+];
 
 /** The part of a spec's `eks` that leads to AWS. */
 export function accessOf({ region, cluster, profile, endpoint }: EksPolicy): EksAccess {

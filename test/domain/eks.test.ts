@@ -63,6 +63,8 @@ describe('src/domain/eks', () => {
     ['No updates are available for nodegroup blue', true],
     ['Nodegroup blue is already at the latest release version', true],
     ['The nodegroup is up to date', true],
+    ['Nodegroup blue currently runs the latest release', true],
+    ['Nodegroup must be updated to the latest version of its launch template', false],
     ['There is no newer release for nodegroup blue', true],
     ['Nodegroup blue has the same release version', true],
     ["Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).", false],
