@@ -84,8 +84,7 @@ export class Asking {
       signal.throwIfAborted();
       const started = performance.now();
       try {
-        // The SDK never lets go of a signal, and an update is asked about for hours.
-        const answer = await call(apis.get(access), AbortSignal.any([signal]));
+        const answer = await call(apis.get(access), signal);
         if (waitedMs > 0) show(undefined);
         return answer;
       } catch (error) {
