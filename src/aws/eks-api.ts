@@ -3,23 +3,18 @@ import type * as Sdk from '@aws-sdk/client-eks';
 import type { AwsErrorDetail, EksAccess, NodegroupFacts, NodegroupUpdate } from '../domain/eks';
 import { healthIssues } from '../domain/eks';
 import { plainText } from '../domain/text';
+import { clientConfig } from './client-config';
 import { toAwsError } from './errors';
 import type { Image } from './newest-release';
-import { newestRelease } from './newest-release';
+import { ReleaseParameters } from './newest-release';
 
-/** Each call is bounded; the SDK repeats what is throttled or lost this often, then whoever asks. */
-const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-const SDK_ATTEMPTS = 3;
 
 /** Updates of years may be listed; the one in progress is among them. */
 const MAX_UPDATES = 500;
 const MAX_PAGES = 50;
 const MAX_DETAILS = 10;
 const MAX_RESOURCES = 20;
-
-/** The groups of a cluster mostly share an image, and are looked at one right after the other. */
-const RELEASE_KNOWN_MS = 60_000;
 
 export interface UpdateRequest {
   nodeGroup: string;
@@ -31,32 +26,18 @@ export interface UpdateRequest {
 export class EksApi {
   private readonly sdk: typeof Sdk;
   private readonly client: Sdk.EKSClient;
-  private readonly releases = new Map<string, { release: string | null; until: number }>();
+  private readonly parameters: ReleaseParameters;
 
   constructor(private readonly access: EksAccess) {
     // Loaded when the first EKS cluster is: most workers never see one.
-    // It would tell every user of Node.js 20 what versions after the pinned one will need.
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
     this.sdk = require('@aws-sdk/client-eks') as typeof Sdk;
-    const { region, profile, endpoint } = access;
-    const config = {
-      region,
-      maxAttempts: SDK_ATTEMPTS,
-      requestHandler: {
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-      },
-      // Handed on to the default chain: a file whose keys were renewed meanwhile is read again by a new client.
-      ignoreCache: true,
-      ...(profile === undefined ? {} : { profile }),
-      ...(endpoint === undefined ? {} : { endpoint }),
-    };
-    this.client = new this.sdk.EKSClient(config);
+    this.client = new this.sdk.EKSClient(clientConfig(access, REQUEST_TIMEOUT_MS));
+    this.parameters = new ReleaseParameters(access);
   }
 
   close(): void {
     this.client.destroy();
+    this.parameters.close();
   }
 
   /** Names of the managed node groups. */
@@ -116,18 +97,8 @@ export class EksApi {
   }
 
   /** The newest release of such an image; null when it cannot be known. Never fails. */
-  async newestRelease({ amiType, version }: Image, signal: AbortSignal): Promise<string | null> {
-    const key = `${amiType} ${version}`;
-    const known = this.releases.get(key);
-    if (known !== undefined && performance.now() < known.until) return known.release;
-    const release = await newestRelease(
-      this.access,
-      () => this.client.config.credentials(),
-      { amiType, version },
-      signal,
-    );
-    this.releases.set(key, { release, until: performance.now() + RELEASE_KNOWN_MS });
-    return release;
+  newestRelease(image: Image, signal: AbortSignal): Promise<string | null> {
+    return this.parameters.newestRelease(image, signal);
   }
 
   async listUpdates(nodeGroup: string, signal: AbortSignal): Promise<string[]> {
