@@ -3,10 +3,10 @@ import type { V1Node, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import type { KubeObject } from '../../src/dev/kube/kube-api';
-import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, TERMINATES_IN } from '../../src/dev/kube/stages';
+import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, STAYS_PENDING, TERMINATES_IN } from '../../src/dev/kube/stages';
 import { waitFor } from './wait-for';
 
-export { COMPLETES_AFTER, NEVER_READY, TERMINATES_IN };
+export { COMPLETES_AFTER, NEVER_READY, STAYS_PENDING, TERMINATES_IN };
 
 type Labels = Record<string, string>;
 

@@ -135,8 +135,8 @@ export class KubeApi {
   }
 
   /** Asks for the eviction of a pod as a drain does. */
-  async evict(namespace: string, name: string): Promise<void> {
-    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } };
+  async evict(namespace: string, name: string, deleteOptions: object = {}): Promise<void> {
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions };
     await this.call('POST', `${pathOf({ kind: 'Pod', namespace, name })}/eviction`, eviction);
   }
 

@@ -4,6 +4,8 @@
 export const NODE_DOWN = 'lab/down';
 /** Annotation of a pod: it runs, but never becomes ready. */
 export const NEVER_READY = 'lab/never-ready';
+/** Annotation of a pod: it is bound to a node and never started. */
+export const STAYS_PENDING = 'lab/stays-pending';
 /** Annotation of a pod: it ends with success after this time, e.g. `2s`. */
 export const COMPLETES_AFTER = 'lab/completes-after';
 /** Annotation of a pod: how long it takes to end once it is deleted, e.g. `2s`; default 100 ms. */
@@ -78,7 +80,7 @@ const place = `      hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
       startTime: {{ $now | Quote }}
 `;
 
-const PENDING = [isDeleted('DoesNotExist'), phase('In', 'Pending')];
+const PENDING = [isDeleted('DoesNotExist'), phase('In', 'Pending'), annotation(STAYS_PENDING, 'DoesNotExist')];
 
 const POD_STAGES = [
   stage('pod-ready', 'Pod', [...PENDING, annotation(NEVER_READY, 'DoesNotExist')], podStatus('True', running) + place),

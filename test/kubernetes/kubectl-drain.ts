@@ -1,0 +1,129 @@
+/** What `kubectl drain` says of a node, taken apart. */
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import { KubeApiError } from '../../src/dev/kube/kube-api';
+import type { DrainPolicy } from '../../src/domain/kubernetes';
+import { parseDuration } from '../../src/domain/duration';
+
+/** What the server says of the evictions of single pods; others it would grant. */
+export interface ServerAnswers {
+  /** Sorted, as `namespace/name`, as all pods here. */
+  held: string[];
+  twoBudgets: string[];
+}
+
+export interface KubectlVerdict {
+  evicts: string[];
+  /** Pods it refuses, by the option of ours that would allow it. */
+  refuses: Record<string, string[]>;
+  /** Pods of DaemonSets that it leaves. */
+  leaves: string[];
+  answers: ServerAnswers;
+  output: string;
+}
+
+export function kubectlFlags(policy: Partial<DrainPolicy>): string[] {
+  const seconds = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text) / 1000);
+  const { podSelector } = policy;
+  const grace = seconds(policy.gracePeriod);
+  const skip = seconds(policy.skipWaitForDeleteTimeout);
+  return [
+    ...(policy.ignoreDaemonsets === false ? [] : ['--ignore-daemonsets']),
+    ...(policy.deleteEmptydirData === true ? ['--delete-emptydir-data'] : []),
+    ...(policy.force === true ? ['--force'] : []),
+    ...(policy.disableEviction === true ? ['--disable-eviction'] : []),
+    ...(podSelector === undefined ? [] : [`--pod-selector=${podSelector}`]),
+    ...(grace === undefined ? [] : [`--grace-period=${grace}`]),
+    ...(skip === undefined ? [] : [`--skip-wait-for-delete-timeout=${skip}`]),
+  ];
+}
+
+/**
+ * The dry run of the client names the pods at once and knows no answers; that of the server asks for each eviction, and
+ * takes minutes where a budget is not observed, because the client library below asks again ten times.
+ */
+export async function kubectlDryRun(
+  plane: ControlPlane,
+  node: string,
+  policy: Partial<DrainPolicy>,
+  where: 'client' | 'server',
+): Promise<KubectlVerdict> {
+  const { output } = await plane.kubectl('drain', node, `--dry-run=${where}`, '--timeout=1s', ...kubectlFlags(policy));
+  const evicts = matches(output, /evicting pod ([^ ]+) \((?:server )?dry run\)/g);
+  const erring = (why: string) =>
+    [
+      ...output.matchAll(
+        new RegExp(`error when evicting pods/"([^"]+)" -n "([^"]+)"(?: \\(will retry after 5s\\))?: ${why}`, 'g'),
+      ),
+    ].map(([, pod, namespace]) => `${namespace}/${pod}`);
+  return {
+    evicts,
+    refuses: refusalsOf(output),
+    leaves: podsIn(/ignoring DaemonSet-managed Pods: ([^;\n]+)/.exec(output)?.[1] ?? ''),
+    answers: {
+      held: unique(erring('Cannot evict pod as it would violate')),
+      twoBudgets: unique(erring('This pod has more than one PodDisruptionBudget')),
+    },
+    output,
+  };
+}
+
+/** Asks the server for each eviction as kubectl does, but once. */
+export async function serverAnswers(
+  plane: ControlPlane,
+  pods: readonly string[],
+): Promise<ServerAnswers & { areObserved: boolean }> {
+  const answers = { held: [] as string[], twoBudgets: [] as string[], areObserved: true };
+  for (const pod of [...pods].sort()) {
+    const [namespace = '', name = ''] = pod.split('/');
+    const error: unknown = await plane.api
+      .evict(namespace, name, { dryRun: ['All'] })
+      .catch((thrown: unknown) => thrown);
+    if (!(error instanceof KubeApiError)) {
+      if (error !== undefined) throw error;
+      continue;
+    }
+    if (error.code === 429) answers.held.push(pod);
+    else if (error.code === 500) answers.twoBudgets.push(pod);
+    else if (!error.body.includes('NamespaceTerminating')) throw error;
+    if (error.body.includes('still being processed')) answers.areObserved = false;
+  }
+  return answers;
+}
+
+function refusalsOf(output: string): Record<string, string[]> {
+  const refuses: Record<string, string[]> = {};
+  const [, errors = ''] = /unable to drain node "[^"]*" due to error: ([^\n]*), continuing command/.exec(output) ?? [];
+  for (const clause of errors
+    .replace(/^\[|\]$/g, '')
+    .split('cannot delete ')
+    .slice(1)) {
+    const option = OPTIONS.find(([words]) => words.test(clause))?.[1] ?? clause;
+    const pods = podsIn(clause.slice(clause.lastIndexOf(': ') + 2));
+    refuses[option] = unique([...(refuses[option] ?? []), ...pods]);
+  }
+  return refuses;
+}
+
+const OPTIONS: [RegExp, keyof DrainPolicy][] = [
+  [/^DaemonSet-managed Pods/, 'ignoreDaemonsets'],
+  [/^Pods with local storage/, 'deleteEmptydirData'],
+  [/^Pods that declare no controller/, 'force'],
+  [/^daemonsets\.apps "[^"]*" not found/, 'force'],
+];
+
+function podsIn(list: string): string[] {
+  return unique(
+    list
+      .split(', ')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+  );
+}
+
+function matches(output: string, pattern: RegExp): string[] {
+  return unique([...output.matchAll(pattern)].map(([, pod = '']) => pod));
+}
+
+function unique(list: string[]): string[] {
+  return [...new Set(list)].sort();
+}

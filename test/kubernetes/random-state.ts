@@ -1,0 +1,312 @@
+/** Random pods and budgets of one node, as a plan that can be carried out on any node of the test control plane. */
+import type { V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
+
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import type { KubeObject } from '../../src/dev/kube/kube-api';
+import type { Random } from '../support/fuzz';
+import { isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from '../support/kube-objects';
+import { waitFor } from '../support/wait-for';
+
+/** What brings pods into being: controllers of the server, owners that only stand in the pod, or nothing. */
+const MANAGED = ['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController', 'Job', 'DaemonSet'] as const;
+const OWNERS = {
+  bare: undefined,
+  mirror: { apiVersion: 'v1', kind: 'Node', controller: true },
+  /** As operators make them. */
+  custom: { apiVersion: 'example.com/v1', kind: 'Widget', controller: true },
+  /** Stands in the pod, but does not control it. */
+  friend: { apiVersion: 'apps/v1', kind: 'ReplicaSet' },
+  lostReplicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', controller: true },
+  lostDaemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', controller: true },
+  foreignDaemonSet: { apiVersion: 'apps.example.com/v1', kind: 'DaemonSet', controller: true },
+} as const;
+
+type Managed = (typeof MANAGED)[number];
+type Alone = keyof typeof OWNERS;
+
+export const KINDS = [...MANAGED, ...(Object.keys(OWNERS) as Alone[])];
+
+export interface Unit {
+  /** Pods are named after it, and `unitOf` finds it again. */
+  name: string;
+  kind: Managed | Alone;
+  /** Index of the namespace. */
+  space: number;
+  replicas: number;
+  labels: Record<string, string>;
+  volume: 'none' | 'disk' | 'memory' | 'configMap';
+  ready: boolean;
+  /** Written into the status of the first pod; only of those that nobody brings back. */
+  phase: 'Running' | 'Pending' | 'Succeeded' | 'Failed' | 'Unknown';
+  /** The first pod is being deleted: for long already, or with hours to go. */
+  deleted: 'no' | 'long-ago' | 'just-now';
+  finalizer: boolean;
+}
+
+export interface PlannedBudget {
+  name: string;
+  space: number;
+  spec: object;
+}
+
+export interface Plan {
+  units: Unit[];
+  budgets: PlannedBudget[];
+  /** The second namespace is being deleted, and its pods take their time. */
+  isDoomed: boolean;
+}
+
+const TIERS = ['front', 'back', 'cache'];
+const LIMITS: object[] = [
+  ...[0, 1, 2, 3, '0%', '34%', '50%', '100%'].flatMap((limit) => [{ minAvailable: limit }, { maxUnavailable: limit }]),
+];
+const POLICIES = ['', '', 'IfHealthyBudget', 'AlwaysAllow'];
+
+export function randomPlan(random: Random): Plan {
+  const chance = (percent: number) => random.below(100) < percent;
+  const isDoomed = chance(10);
+  const units = Array.from({ length: 2 + random.below(6) }, (_, index): Unit => {
+    const kind = random.pick(KINDS);
+    const isAlone = kind in OWNERS;
+    const name = `u${index}`;
+    const tier: Record<string, string> = chance(70) ? { tier: random.pick(TIERS) } : {};
+    const weight: Record<string, string> = chance(30) ? { weight: String(random.below(10)) } : {};
+    return {
+      ...{ name, kind, space: random.below(2), replicas: 1 + random.below(kind === 'DaemonSet' ? 1 : 3) },
+      labels: isAlone && chance(25) ? {} : { app: name, ...tier, ...weight },
+      volume: random.pick(['none', 'none', 'none', 'disk', 'memory', 'configMap']),
+      ready: chance(80),
+      phase:
+        isAlone && kind !== 'mirror' && chance(40)
+          ? random.pick(['Pending', 'Succeeded', 'Failed', 'Unknown'])
+          : 'Running',
+      deleted: chance(25) && kind !== 'mirror' ? random.pick(['long-ago', 'just-now']) : 'no',
+      finalizer: chance(20) && isAlone,
+    };
+  });
+  const budgets = Array.from({ length: random.below(4) }, (_, index): PlannedBudget => {
+    const unit = random.pick(units);
+    const policy = random.pick(POLICIES);
+    const selector = random.pick([
+      { matchLabels: { app: unit.name } },
+      { matchLabels: { app: unit.name } },
+      { matchLabels: { tier: random.pick(TIERS) } },
+      { matchExpressions: [{ key: 'tier', operator: 'NotIn', values: [random.pick(TIERS)] }] },
+      { matchExpressions: [{ key: 'app', operator: random.pick(['Exists', 'DoesNotExist']) }] },
+      {},
+    ]);
+    const spec = {
+      selector,
+      ...random.pick(LIMITS),
+      ...(policy === '' ? {} : { unhealthyPodEvictionPolicy: policy }),
+    };
+    return { name: `b${index}`, space: unit.space, spec };
+  });
+  return { units, budgets, isDoomed };
+}
+
+interface MadeUnit extends Unit {
+  /** Its pods take an hour to end. */
+  isSlow: boolean;
+}
+
+export interface Place {
+  plane: ControlPlane;
+  node: string;
+  pool: string;
+  /** By their index in the plan. */
+  spaces: string[];
+}
+
+/** Makes everything that is planned and waits until nothing changes any more. */
+export async function carryOut({ units, budgets, isDoomed }: Plan, place: Place): Promise<void> {
+  const { plane, spaces } = place;
+  await Promise.all(units.map((unit) => makeUnit(unit, place, isDoomed && unit.space === 1)));
+  await Promise.all(
+    budgets.map(async ({ name, space, spec }) =>
+      plane.api.create({
+        kind: 'PodDisruptionBudget',
+        metadata: { name, namespace: spaces[space] ?? '' },
+        spec,
+      } as KubeObject),
+    ),
+  );
+  if (isDoomed) await doom(place);
+  let before = '';
+  await waitFor(
+    async () => {
+      const now = await snapshot(place);
+      const isSettled = now !== null && now === before;
+      before = now ?? '';
+      return isSettled;
+    },
+    { what: `the pods and budgets of ${place.node} to settle`, pollMs: 500, timeoutMs: 60_000 },
+  );
+}
+
+async function doom({ plane, spaces: [, namespace = ''] }: Place): Promise<void> {
+  await plane.api.delete({ kind: 'Namespace', name: namespace });
+  await waitFor(
+    async () => {
+      const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace });
+      return pods.every(({ metadata }) => metadata?.deletionTimestamp !== undefined);
+    },
+    { what: `the pods of ${namespace} to be deleted with it` },
+  );
+}
+
+/** Null as long as a controller has something to do. */
+async function snapshot({ plane, spaces }: Place): Promise<string | null> {
+  const seen: unknown[] = [];
+  for (const namespace of spaces) {
+    for (const { metadata, status } of await plane.api.list<V1Pod>({ kind: 'Pod', namespace })) {
+      seen.push([metadata?.name, metadata?.deletionTimestamp, status?.phase, status?.conditions]);
+    }
+    for (const { metadata, status } of await plane.api.list<V1PodDisruptionBudget>({
+      kind: 'PodDisruptionBudget',
+      namespace,
+    })) {
+      const isDone = status?.observedGeneration === metadata?.generation || (status?.conditions ?? []).length > 0;
+      if (!isDone) return null;
+      seen.push([metadata?.name, status]);
+    }
+  }
+  return JSON.stringify(seen);
+}
+
+async function makeUnit(planned: Unit, place: Place, isSlow: boolean): Promise<void> {
+  const { plane } = place;
+  const unit = { ...planned, isSlow: isSlow || planned.deleted !== 'no' };
+  const namespace = place.spaces[unit.space] ?? '';
+  const pods = isManaged(unit.kind)
+    ? await makeManaged(unit, unit.kind, namespace, place)
+    : await makeAlone(unit, unit.kind, namespace, place);
+  const [first] = pods;
+  if (first === undefined) return;
+  if (unit.phase !== 'Running' && unit.phase !== 'Pending') {
+    await plane.api.patch({ kind: 'Pod', namespace, name: first }, { status: { phase: unit.phase } }, 'status');
+  }
+  if (unit.deleted !== 'no') {
+    // The first second is over long before the others settle.
+    await plane.api.delete({ kind: 'Pod', namespace, name: first }, unit.deleted === 'long-ago' ? 1 : 7_200);
+    // Jobs take their time for another pod.
+    if (unit.kind === 'Job') await podsOf(unit, namespace, plane, unit.replicas + 1);
+  }
+}
+
+async function makeManaged(
+  unit: MadeUnit,
+  kind: Managed,
+  namespace: string,
+  { plane, pool }: Place,
+): Promise<string[]> {
+  const { name, replicas, labels } = unit;
+  const template = {
+    metadata: { labels, annotations: marksOf(unit) },
+    spec: { ...podSpec(unit), nodeSelector: { pool } },
+  };
+  const selector = { matchLabels: { app: name } };
+  const spec = {
+    Deployment: { replicas, selector, template },
+    ReplicaSet: { replicas, selector, template },
+    StatefulSet: { replicas, selector, template, serviceName: name, podManagementPolicy: 'Parallel' },
+    ReplicationController: { replicas, selector: { app: name }, template },
+    Job: {
+      completions: replicas,
+      parallelism: replicas,
+      template: { ...template, spec: { ...template.spec, restartPolicy: 'Never' } },
+    },
+    DaemonSet: { selector, template },
+  }[kind];
+  await plane.api.create({ kind, metadata: { name, namespace }, spec } as KubeObject);
+  return podsOf(unit, namespace, plane, replicas);
+}
+
+/** Names of the pods of a controller, as soon as so many of them run. */
+async function podsOf(
+  { kind, name, ready }: Unit,
+  namespace: string,
+  plane: ControlPlane,
+  count: number,
+): Promise<string[]> {
+  const pods = await waitFor(
+    async () => {
+      const found = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, `labelSelector=app%3D${name}`);
+      const up = found.filter(({ status }) => status?.phase === 'Running' && (!ready || isReady(status.conditions)));
+      return up.length === count && up;
+    },
+    { what: `the pods of ${kind} ${namespace}/${name}`, timeoutMs: 60_000 },
+  );
+  return pods.map(({ metadata }) => metadata?.name ?? '').sort();
+}
+
+async function makeAlone(unit: MadeUnit, kind: Alone, namespace: string, { plane, node }: Place): Promise<string[]> {
+  const owner = OWNERS[kind];
+  const names: string[] = [];
+  for (let index = 0; index < (kind === 'mirror' ? 1 : unit.replicas); index += 1) {
+    const name = kind === 'mirror' ? `${unit.name}-${node}` : `${unit.name}-${index}`;
+    const uid = kind === 'mirror' ? await uidOfNode(plane, node) : `${unit.name}-owner`;
+    const reference =
+      owner === undefined ? {} : { ownerReferences: [{ ...owner, name: kind === 'mirror' ? node : unit.name, uid }] };
+    const annotations = {
+      ...marksOf(unit),
+      ...(kind === 'mirror' ? MIRROR : {}),
+      ...(unit.phase === 'Pending' && index === 0 ? { [STAYS_PENDING]: 'yes' } : {}),
+    };
+    const finalizers = unit.finalizer ? { finalizers: ['example.com/hold'] } : {};
+    const pod = {
+      kind: 'Pod',
+      metadata: { name, namespace, labels: unit.labels, annotations, ...reference, ...finalizers },
+      spec: { ...podSpec(unit), nodeName: node },
+    };
+    await plane.api.create<KubeObject>(pod);
+    names.push(name);
+  }
+  await waitFor(
+    async () => {
+      const found = await Promise.all(names.map((name) => plane.api.get<V1Pod>({ kind: 'Pod', namespace, name })));
+      return found.every(
+        ({ status, metadata }) =>
+          status?.phase === 'Running' || Object.hasOwn(metadata?.annotations ?? {}, STAYS_PENDING),
+      );
+    },
+    { what: `the pods ${namespace}/${names.join(', ')}`, timeoutMs: 60_000 },
+  );
+  return names;
+}
+
+const MIRROR = {
+  'kubernetes.io/config.mirror': 'f00',
+  'kubernetes.io/config.hash': 'f00',
+  'kubernetes.io/config.source': 'file',
+};
+
+async function uidOfNode(plane: ControlPlane, name: string): Promise<string> {
+  return (await plane.api.get<KubeObject>({ kind: 'Node', name })).metadata?.uid ?? '';
+}
+
+function marksOf({ ready, isSlow }: MadeUnit): Record<string, string> {
+  return { ...(ready ? {} : { [NEVER_READY]: 'yes' }), ...(isSlow ? { [TERMINATES_IN]: '1h' } : {}) };
+}
+
+function podSpec({ volume }: Unit): object {
+  const volumes = {
+    none: [],
+    disk: [{ name: 'scratch', emptyDir: {} }],
+    memory: [
+      { name: 'settings', configMap: { name: 'settings' } },
+      { name: 'scratch', emptyDir: { medium: 'Memory' } },
+    ],
+    configMap: [{ name: 'settings', configMap: { name: 'settings' } }],
+  }[volume];
+  return { containers: [{ name: 'main', image: 'pause' }], volumes };
+}
+
+function isManaged(kind: Unit['kind']): kind is Managed {
+  return !(kind in OWNERS);
+}
+
+/** Name of the unit that a pod belongs to. */
+export function unitOf(podName: string): string {
+  return podName.split('-')[0] ?? '';
+}
