@@ -3,9 +3,9 @@ import type {
   DrainOutlook,
   DrainPolicy,
   DrainReport,
+  EvictedWorkload,
   KubernetesAccess,
   KubernetesBaseline,
-  WorkloadName,
 } from '../domain/kubernetes';
 
 /** One node of one cluster as Kubernetes knows it. */
@@ -62,7 +62,7 @@ export interface UncordonInput {
 
 export interface AwaitWorkloadsInput {
   target: KubernetesTarget;
-  workloads: WorkloadName[];
+  workloads: EvictedWorkload[];
   timeoutMs: number;
 }
 
@@ -100,7 +100,7 @@ export interface KubernetesActivities {
   awaitHealthy(input: AwaitHealthyInput): Promise<void>;
   /** Takes off what {@link UncordonInput.owner} has put on. `false`: there was nothing of it. Tries without end. */
   uncordon(input: UncordonInput): Promise<boolean>;
-  /** Fails with `Unhealthy` and the workloads that are not available again. */
+  /** Fails with `Unhealthy` and the workloads that have fewer pods available than before the drain, and than they want. */
   awaitWorkloads(input: AwaitWorkloadsInput): Promise<void>;
   /** Cordons of ospatch on any node of the Kubernetes cluster, for `ospatch doctor`. */
   findLeftovers(input: LeftoversInput): Promise<Leftover[]>;

@@ -113,12 +113,18 @@ export interface BlockedPod extends PodName {
   since: string;
 }
 
-/** A controller whose pods were evicted. */
+/** A controller that keeps pods available. */
 export interface WorkloadName {
   namespace: string;
-  /** Deployment, StatefulSet, ReplicaSet, ReplicationController, Job. */
+  /** Deployment, StatefulSet, ReplicaSet, ReplicationController. */
   kind: string;
   name: string;
+}
+
+/** A controller whose pods were evicted. */
+export interface EvictedWorkload extends WorkloadName {
+  /** Pods that were available before the drain: no more are waited for. Absent: not known, all it wants are. */
+  availableBefore?: number;
 }
 
 /** What a node looked like before it was drained, to compare with afterwards. */
@@ -154,7 +160,7 @@ export interface DrainReport {
   state: 'drained' | 'timed-out';
   evicted: number;
   /** At most 50. */
-  workloads: WorkloadName[];
+  workloads: EvictedWorkload[];
   /** Pods that were still there in the end, at most 20. */
   blocked: BlockedPod[];
 }

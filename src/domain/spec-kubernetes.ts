@@ -104,7 +104,7 @@ const health = z.strictObject(
       .duration('10s', '1d')
       .optional()
       .describe(
-        'How long the evicted workloads may take to be available again before the next node begins; then the node has failed. Default: that is not waited for.',
+        'How long the evicted workloads may take to have as many pods available as before, before the next node begins; then the node has failed. Default: that is not waited for.',
       ),
   },
   { error: 'a mapping with readyTimeout and workloadsTimeout' },

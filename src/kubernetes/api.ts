@@ -69,6 +69,8 @@ export interface ControllerView {
 
 export interface WorkloadState {
   wanted: number;
+  /** Its controller has seen it as it is now. */
+  isObserved: boolean;
   available: number;
 }
 

@@ -158,7 +158,7 @@ export function createApi(call: Call): KubernetesApi {
       if (found === null) return null;
       const { metadata, spec, status } = found;
       const isObserved = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
-      return { wanted: spec?.replicas ?? 1, available: isObserved ? (status?.availableReplicas ?? 0) : 0 };
+      return { wanted: spec?.replicas ?? 1, isObserved, available: status?.availableReplicas ?? 0 };
     },
   };
 }

@@ -2,7 +2,7 @@
 import { cordonState } from '../domain/cordon';
 import { parseDuration } from '../domain/duration';
 import { OspatchError } from '../domain/errors';
-import type { DrainPolicy, DrainReport, WorkloadName } from '../domain/kubernetes';
+import type { DrainPolicy, DrainReport, EvictedWorkload } from '../domain/kubernetes';
 import { hasEnded, isLongDeleted } from '../domain/pod-filter';
 import { plainText } from '../domain/text';
 import { cordonGuard } from './cordon-guard';
@@ -12,7 +12,7 @@ import { readOwnNode } from './identity';
 import type { KubeSession, Machine } from './session';
 import type { JudgedPod } from './survey';
 import { findDeadlocks, findRefusals, judgePods } from './survey';
-import { workloadsOf } from './workloads';
+import { addWorkloads } from './workloads';
 
 /** As often as kubectl looks whether a pod is gone; one list for all of them. */
 const LOOK_EVERY_MS = 1_000;
@@ -37,7 +37,7 @@ export interface DrainedSoFar {
   /** Pods to evict, those that are gone included. */
   total: number;
   evicted: number;
-  workloads: WorkloadName[];
+  workloads: EvictedWorkload[];
 }
 
 export interface DrainOptions {
@@ -80,7 +80,11 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
       soFar.total = Math.max(earlier?.total ?? 0, toEvict);
       soFar.evicted = soFar.total - toEvict;
     } else soFar.total += toEvict;
-    soFar.workloads = await addWorkloads(session, soFar.workloads, pods);
+    soFar.workloads = await addWorkloads(
+      session,
+      soFar.workloads,
+      pods.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
+    );
     options.remember(soFar);
     session.show({ done: soFar.evicted, total: soFar.total });
 
@@ -135,19 +139,6 @@ function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number
       since: new Date(now).toISOString(),
     },
   ];
-}
-
-async function addWorkloads(
-  session: KubeSession,
-  known: WorkloadName[],
-  pods: readonly LeavingPod[],
-): Promise<WorkloadName[]> {
-  const found = await workloadsOf(
-    session,
-    pods.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
-  );
-  const byKey = new Map([...known, ...found].map((one) => [JSON.stringify([one.namespace, one.kind, one.name]), one]));
-  return [...byKey.values()].slice(0, 50);
 }
 
 interface Emptying {

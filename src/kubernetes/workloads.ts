@@ -1,16 +1,26 @@
-/** The controllers whose pods were evicted, and whether they have as many pods as they want again. */
+/** The controllers whose pods were evicted, and whether they have as many pods available as before. */
 import { OspatchError } from '../domain/errors';
-import type { WorkloadName } from '../domain/kubernetes';
+import type { EvictedWorkload, WorkloadName } from '../domain/kubernetes';
 import type { PodView } from '../domain/pod-filter';
+import type { WorkloadState } from './api';
 import type { KubeSession } from './session';
 
-const KINDS = ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController', 'Job'];
+/** Those that say how many of their pods are available. Jobs run to an end; of others only their own operator knows. */
+const KINDS = ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'];
 const MAX_WORKLOADS = 50;
 const LOOK_EVERY_MS = 3_000;
 
-/** Each controller once; of a ReplicaSet the Deployment that made it. At most 50. */
-export async function workloadsOf({ reach }: KubeSession, pods: readonly PodView[]): Promise<WorkloadName[]> {
-  const found = new Map<string, WorkloadName>();
+/**
+ * The known ones, and those of pods that are about to be evicted: each controller once, of a ReplicaSet the Deployment
+ * that made it, with what is available now. At most 50.
+ */
+export async function addWorkloads(
+  { reach }: KubeSession,
+  known: readonly EvictedWorkload[],
+  pods: readonly PodView[],
+): Promise<EvictedWorkload[]> {
+  // What an earlier attempt has measured was before the first eviction.
+  const found = new Map(known.map((one) => [titleOf(one), one]));
   const seen = new Set<string>();
   for (const { namespace, controller } of pods) {
     if (controller === null || seen.has(controller.uid) || !KINDS.includes(controller.kind)) continue;
@@ -19,25 +29,32 @@ export async function workloadsOf({ reach }: KubeSession, pods: readonly PodView
     const owner =
       controller.kind === 'ReplicaSet' ? await reach((api) => api.ownerOfReplicaSet(namespace, controller.name)) : null;
     const { kind, name } = owner !== null && KINDS.includes(owner.kind) ? owner : controller;
-    found.set(titleOf({ namespace, kind, name }), { namespace, kind, name });
+    const workload = { namespace, kind, name };
+    if (found.has(titleOf(workload))) continue;
+    const state = await reach((api) => api.readWorkload(workload));
+    found.set(titleOf(workload), state === null ? workload : { ...workload, availableBefore: state.available });
   }
   return [...found.values()];
 }
 
-/** @throws OspatchError `Unhealthy` with those that are not available again */
+/**
+ * Waits until each has as many pods available as before the drain, or as it wants by now; what was short already is not
+ * the drain's doing.
+ * @throws OspatchError `Unhealthy` with those that have not
+ */
 export async function awaitWorkloads(
   session: KubeSession,
-  { workloads, timeoutMs }: { workloads: readonly WorkloadName[]; timeoutMs: number },
+  { workloads, timeoutMs }: { workloads: readonly EvictedWorkload[]; timeoutMs: number },
 ): Promise<void> {
   const { reach, now, show, pause, target } = session;
   const until = now() + timeoutMs;
   let left = workloads;
   for (;;) {
-    const missing: { workload: WorkloadName; what: string }[] = [];
+    const missing: { workload: EvictedWorkload; what: string }[] = [];
     for (const workload of left) {
       const state = await reach((api) => api.readWorkload(workload));
-      if (state === null || state.available >= state.wanted) continue;
-      missing.push({ workload, what: `${titleOf(workload)} (${state.available} of ${state.wanted})` });
+      if (state === null || isBack(workload, state)) continue;
+      missing.push({ workload, what: `${titleOf(workload)} (${state.available} of ${enough(workload, state)})` });
     }
     const [first] = missing;
     if (first === undefined) return;
@@ -59,6 +76,14 @@ export async function awaitWorkloads(
     });
     await pause(LOOK_EVERY_MS);
   }
+}
+
+function isBack(workload: EvictedWorkload, state: WorkloadState): boolean {
+  return state.isObserved && state.available >= enough(workload, state);
+}
+
+function enough({ availableBefore }: EvictedWorkload, { wanted }: WorkloadState): number {
+  return Math.min(availableBefore ?? wanted, wanted);
 }
 
 function titleOf({ namespace, kind, name }: WorkloadName): string {

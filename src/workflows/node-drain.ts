@@ -8,7 +8,7 @@ import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { KubernetesTarget, MachineIdentity } from '../activities/kubernetes-types';
 import { parseDuration } from '../domain/duration';
 import type { ErrorInfo } from '../domain/errors';
-import type { KubernetesBaseline, KubernetesPolicy, WorkloadName } from '../domain/kubernetes';
+import type { EvictedWorkload, KubernetesBaseline, KubernetesPolicy } from '../domain/kubernetes';
 import {
   apiSilent,
   drainBlocked,
@@ -37,7 +37,7 @@ export class NodeDrain {
   private cordonOpen = false;
   private machineId: string | null = null;
   private baseline: KubernetesBaseline | null = null;
-  private workloads: WorkloadName[] = [];
+  private workloads: EvictedWorkload[] = [];
   private readonly target: KubernetesTarget;
 
   constructor(

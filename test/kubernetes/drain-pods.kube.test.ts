@@ -9,6 +9,7 @@ import {
   addPod,
   addStatefulSet,
   COMPLETES_AFTER,
+  NEVER_READY,
   podsOn,
   TERMINATES_IN,
   waitForPods,
@@ -47,8 +48,8 @@ describe('src/kubernetes/drain: which pods leave a node of a real control plane'
     expect(report).toMatchObject({ state: 'drained', evicted: 5, blocked: [] });
     expect(report.workloads).toEqual(
       expect.arrayContaining([
-        { namespace: 'moves', kind: 'Deployment', name: 'web' },
-        { namespace: 'moves', kind: 'StatefulSet', name: 'db' },
+        { namespace: 'moves', kind: 'Deployment', name: 'web', availableBefore: 3 },
+        { namespace: 'moves', kind: 'StatefulSet', name: 'db', availableBefore: 2 },
       ]),
     );
     expect(await podsOn(stage.plane, scene.name)).toEqual([]);
@@ -58,6 +59,20 @@ describe('src/kubernetes/drain: which pods leave a node of a real control plane'
     const after = await podsOn(stage.plane, spare);
     expect(after.length).toBe(5);
     expect(after.some((name) => namesOf(before).includes(name))).toBe(false);
+  });
+
+  it('does not wait afterwards for pods that were not available before', async () => {
+    const scene = await stage.scene('short');
+    await addDeployment(stage.plane, 'sick', scene.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
+    await scene.addSpareNode();
+    await scene.cordon();
+    const { workloads } = await scene.drain();
+    expect(workloads).toEqual([{ namespace: 'short', kind: 'Deployment', name: 'sick', availableBefore: 0 }]);
+    await scene.run(scene.activities.awaitWorkloads, { target: scene.target, workloads, timeoutMs: 2_000 });
+    const wanted = workloads.map(({ availableBefore: _, ...name }) => name);
+    await expect(
+      scene.run(scene.activities.awaitWorkloads, { target: scene.target, workloads: wanted, timeoutMs: 0 }),
+    ).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
   it('empties a node of 200 pods', async () => {

@@ -15,15 +15,16 @@ const waitFor = (condition: () => boolean, what: string) => waitForCondition(con
 const drain = (policy: Parameters<typeof drainInput>[0] = {}) => kube.run(kube.activities.drain, drainInput(policy));
 
 describe('src/kubernetes/drain (simulated)', () => {
-  it('evicts each pod once with its uid, and names the Deployment they came from', async () => {
+  it('evicts each pod once with its uid, and names the Deployment they came from with what it had', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
+    kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 4, available: 3 });
     const first = kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'web-2', { endsAfterMs: 150 });
     kube.api.pod('other', 'elsewhere', { nodeName: 'w-2' });
     expect(await drain()).toEqual({
       state: 'drained',
       evicted: 2,
-      workloads: [{ namespace: 'shop', kind: 'Deployment', name: 'shop' }],
+      workloads: [{ namespace: 'shop', kind: 'Deployment', name: 'shop', availableBefore: 3 }],
       blocked: [],
     });
     expect(kube.api.names()).toEqual(['other/elsewhere']);
@@ -274,8 +275,11 @@ describe('src/kubernetes/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
-  it('counts on from where a killed worker was', async () => {
+  it('counts on from where a killed worker was, and knows what was available before that', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
+    kube.api.replicaSets.set('late-rs', 'late');
+    const late = { namespace: 'late', name: 'late', image: 'web', replicas: 2, available: 2 };
+    kube.api.deployments.push(late);
     kube.api.pod('shop', 'web-1');
     kube.api.pod('late', 'web-2', { endsAfterMs: null });
     const input = drainInput();
@@ -283,6 +287,7 @@ describe('src/kubernetes/drain (simulated)', () => {
     await waitFor(() => kube.heartbeats.at(-1)?.done === 1 && !kube.api.pods.has('shop/web-1'), 'one has gone');
     kube.environment.cancel();
     await first;
+    late.available = 1;
     const second = kube.retry().run(kube.activities.drain, input);
     await waitFor(
       () => kube.heartbeats.at(-1)?.waitingFor?.startsWith('late/web-2: it is terminating') === true,
@@ -294,7 +299,7 @@ describe('src/kubernetes/drain (simulated)', () => {
       evicted: 2,
       workloads: [
         { namespace: 'shop', kind: 'Deployment', name: 'shop' },
-        { namespace: 'late', kind: 'ReplicaSet', name: 'late-rs' },
+        { namespace: 'late', kind: 'Deployment', name: 'late', availableBefore: 2 },
       ],
     });
     expect(kube.api.countCalls(/^POST .*eviction/)).toBe(2);

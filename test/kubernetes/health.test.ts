@@ -1,4 +1,4 @@
-import type { KubernetesBaseline } from '../../src/domain/kubernetes';
+import type { EvictedWorkload, KubernetesBaseline } from '../../src/domain/kubernetes';
 import { waitFor as waitForCondition } from '../support/wait-for';
 import type { FakeNode } from './fake-api';
 import type { Harness } from './harness';
@@ -70,12 +70,11 @@ describe('src/kubernetes/workloads (simulated)', () => {
   const workloads = [
     { namespace: 'shop', kind: 'Deployment', name: 'web' },
     { namespace: 'shop', kind: 'Deployment', name: 'gone' },
-    { namespace: 'jobs', kind: 'Job', name: 'import' },
   ];
-  const awaitWorkloads = (timeoutMs: number) =>
-    kube.run(kube.activities.awaitWorkloads, { target: TARGET, workloads, timeoutMs });
+  const awaitWorkloads = (timeoutMs: number, evicted: EvictedWorkload[] = workloads) =>
+    kube.run(kube.activities.awaitWorkloads, { target: TARGET, workloads: evicted, timeoutMs });
 
-  it('waits until each has as many pods as it wants; those that are gone or only run to an end do not count', async () => {
+  it('waits until each has as many pods as it wants; those that are gone do not count', async () => {
     kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 2 });
     await expect(awaitWorkloads(0)).rejects.toMatchObject(missing('Deployment shop/web (2 of 3)'));
     const available = awaitWorkloads(10_000);
@@ -83,5 +82,17 @@ describe('src/kubernetes/workloads (simulated)', () => {
     const [web] = kube.api.deployments;
     if (web !== undefined) web.available = 3;
     await available;
+  });
+
+  it('waits for no more than were available before the drain, nor for more than are wanted by now', async () => {
+    kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 1 });
+    const web = { namespace: 'shop', kind: 'Deployment', name: 'web' };
+    await expect(awaitWorkloads(0, [{ ...web, availableBefore: 2 }])).rejects.toMatchObject(
+      missing('Deployment shop/web (1 of 2)'),
+    );
+    await awaitWorkloads(0, [{ ...web, availableBefore: 1 }]);
+    const [deployment] = kube.api.deployments;
+    if (deployment !== undefined) deployment.replicas = 1;
+    await awaitWorkloads(0, [{ ...web, availableBefore: 2 }]);
   });
 });
