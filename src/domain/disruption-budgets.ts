@@ -15,6 +15,8 @@ export interface BudgetView {
   unhealthyAlwaysAllowed: boolean;
   /** Null as long as the controller has not looked at this budget as it is now. */
   status: BudgetStatus | null;
+  /** How many pods there will be when all their controllers have what they want; absent: not asked for. */
+  capacity?: number;
 }
 
 export interface BudgetSelector {
@@ -34,10 +36,11 @@ export interface BudgetStatus {
 /** The budgets that the eviction of a pod has to respect; the server refuses for ever when there are two. */
 export function budgetsOf(pod: PodView, budgets: readonly BudgetView[]): BudgetView[] {
   if (hasEnded(pod) || pod.phase === 'Pending' || pod.deletionAtMs !== null) return [];
-  return budgets.filter((budget) => budget.namespace === pod.namespace && selects(budget, pod));
+  return budgets.filter((budget) => budget.namespace === pod.namespace && selectsLabels(budget, pod.labels));
 }
 
-function selects({ selector }: BudgetView, pod: PodView): boolean {
+/** Whether the budget is about pods with these labels. */
+export function selectsLabels({ selector }: BudgetView, labels: Readonly<Record<string, string>>): boolean {
   if (selector === null) return false;
   const requirements: LabelRequirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
     key,
@@ -49,7 +52,7 @@ function selects({ selector }: BudgetView, pod: PodView): boolean {
     if (requirement === null) return false;
     requirements.push(requirement);
   }
-  return matchesLabels(requirements satisfies LabelSelector, pod.labels);
+  return matchesLabels(requirements satisfies LabelSelector, labels);
 }
 
 function toRequirement(key: string, operator: string, values: string[]): LabelRequirement | null {
@@ -84,15 +87,23 @@ export function whyNever(budget: BudgetView, pod: PodView): string | null {
   if (status === null) return null;
   if (status.failure !== null) return `it cannot be computed (${status.failure})`;
   if (status.expectedPods === 0 && pod.controller === null) return 'it cannot count pods without a controller';
-  if (status.expectedPods > 0 && status.desiredHealthy >= status.expectedPods && status.disruptionsAllowed <= 0) {
-    return `it needs ${status.desiredHealthy} healthy pods and there are never more than ${status.expectedPods}`;
+  // A number of pods is compared with those that are there, be they finished or some missing.
+  const most = isCounted(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
+  if (most > 0 && status.desiredHealthy >= most && status.disruptionsAllowed <= 0) {
+    return `it needs ${status.desiredHealthy} healthy pods and there are never more than ${most}`;
   }
   return null;
+}
+
+/** Its server counts the pods that are there, not those that their controllers want. */
+export function isCounted({ minAvailable }: BudgetView): boolean {
+  return typeof minAvailable === 'number';
 }
 
 /** Why the budget allows nothing now. One clause. */
 export function whyNotNow({ status }: BudgetView): string {
   if (status === null) return 'it has not been looked at by its controller yet';
+  if (status.currentHealthy === 0) return 'none of its pods is healthy';
   return `${status.currentHealthy} pods are healthy and ${status.desiredHealthy} must be`;
 }
 

@@ -72,6 +72,8 @@ export interface WorkloadState {
   /** Its controller has seen it as it is now. */
   isObserved: boolean;
   available: number;
+  /** Labels of the pods it makes. */
+  podLabels: Record<string, string>;
 }
 
 /**

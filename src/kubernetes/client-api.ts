@@ -18,6 +18,9 @@ const MAX_LIST_ATTEMPTS = 3;
 /** When the server is too busy to say for how long. */
 const BUSY_RETRY_MS = 5_000;
 
+/** What a webhook has said, or that it could not be asked. */
+const WEBHOOK = /\bwebhook "/;
+
 const PATCH_HEADERS = { 'Content-Type': 'application/strategic-merge-patch+json' };
 
 interface Page<T> {
@@ -158,7 +161,12 @@ export function createApi(call: Call): KubernetesApi {
       if (found === null) return null;
       const { metadata, spec, status } = found;
       const isObserved = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
-      return { wanted: spec?.replicas ?? 1, isObserved, available: status?.availableReplicas ?? 0 };
+      return {
+        wanted: spec?.replicas ?? 1,
+        isObserved,
+        available: status?.availableReplicas ?? 0,
+        podLabels: spec?.template?.metadata?.labels ?? {},
+      };
     },
   };
 }
@@ -196,11 +204,14 @@ export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
     case 409:
       return { state: 'gone' };
     case 429:
+      // A webhook that wants to be asked again speaks of this pod only, e.g. that of a virtual machine that has to move.
+      if (WEBHOOK.test(message)) return { state: 'denied', message };
       if (!causes.includes('DisruptionBudget')) return { state: 'busy', retryAfterMs: retryAfterMs ?? BUSY_RETRY_MS };
       return retryAfterMs === null || retryAfterMs === 0
         ? { state: 'budget', message }
         : { state: 'not-observed', retryAfterMs };
     case 500:
+      if (WEBHOOK.test(message)) return { state: 'denied', message };
       return message.includes('more than one PodDisruptionBudget') ? { state: 'two-budgets' } : null;
     case 403:
       if (causes.includes('NamespaceTerminating')) return { state: 'namespace-terminating' };

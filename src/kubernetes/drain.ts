@@ -11,7 +11,7 @@ import { askBudgets, evictDue, worthAsking } from './eviction-round';
 import { readOwnNode } from './identity';
 import type { KubeSession, Machine } from './session';
 import type { JudgedPod } from './survey';
-import { findDeadlocks, findRefusals, judgePods } from './survey';
+import { budgetsFor, findDeadlocks, findRefusals, judgePods } from './survey';
 import { addWorkloads } from './workloads';
 
 /** As often as kubectl looks whether a pod is gone; one list for all of them. */
@@ -108,7 +108,7 @@ function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: Draine
 
 async function refuseBlocked(session: KubeSession, policy: DrainPolicy, judged: readonly JudgedPod[]): Promise<void> {
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
-  const budgets = policy.disableEviction || evicted.length === 0 ? [] : await session.reach((api) => api.listBudgets());
+  const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
   const obstacles = [...findRefusals(judged), ...findDeadlocks(evicted, budgets)];
   if (obstacles.length === 0) return;
   const more = obstacles.length > MAX_OBSTACLES ? [`and ${obstacles.length - MAX_OBSTACLES} more reasons`] : [];

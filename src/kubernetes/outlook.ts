@@ -6,7 +6,7 @@ import type { NodeView } from './api';
 import { readOwnNode } from './identity';
 import { refuseRebootOwners } from './reboot-owners';
 import type { KubeNode, KubeSession, Machine } from './session';
-import { findDeadlocks, findRefusals, findWaits, judgePods } from './survey';
+import { budgetsFor, findDeadlocks, findRefusals, findWaits, judgePods } from './survey';
 
 const MAX_PODS = 100;
 
@@ -19,8 +19,8 @@ export async function drainOutlook(
   const node = await readOwnNode(session, machine);
   await refuseRebootOwners(session);
   const judged = await judgePods(session, policy);
-  const budgets = policy.disableEviction ? [] : await session.reach((api) => api.listBudgets());
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
+  const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
   const foreign = foreignOwner(session.target, node);
   const state = cordonState(node);
   const by = foreign === null ? state.by : 'others';

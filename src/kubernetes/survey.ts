@@ -4,6 +4,7 @@ import { allowsNow, budgetTitle, budgetsOf, whyNever, whyNotNow } from '../domai
 import type { DrainPolicy } from '../domain/kubernetes';
 import type { PodVerdict, PodView } from '../domain/pod-filter';
 import { hasEnded, isDaemonSetPod, podFilter } from '../domain/pod-filter';
+import { withCapacity } from './capacity';
 import type { KubeSession } from './session';
 
 /** A message names at most this many pods. */
@@ -28,6 +29,12 @@ export async function judgePods(session: KubeSession, policy: DrainPolicy): Prom
     hasDaemonSet: (namespace, name) => daemonSets.has(`${namespace}/${name}`),
   });
   return pods.map((pod) => ({ pod, verdict: judge(pod) }));
+}
+
+/** All budgets, with what those in the way of these evictions can count on. */
+export async function budgetsFor(session: KubeSession, evicted: readonly PodView[]): Promise<BudgetView[]> {
+  if (evicted.length === 0) return [];
+  return withCapacity(session, evicted, await session.reach((api) => api.listBudgets()));
 }
 
 /** Pods that the policy does not let go: one sentence for each reason. */

@@ -86,6 +86,7 @@ function toleratesCordon(spec: V1PodSpec | undefined): boolean {
 
 export function toBudgetView({ metadata, spec, status }: V1PodDisruptionBudget): BudgetView {
   const isObserved = status !== undefined && (status.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
+  // A controller that cannot compute a budget never says that it has looked at it.
   const broken = (status?.conditions ?? []).find(
     ({ type, status: value, reason }) => type === 'DisruptionAllowed' && value === 'False' && reason === 'SyncFailed',
   );
@@ -103,15 +104,16 @@ export function toBudgetView({ metadata, spec, status }: V1PodDisruptionBudget):
     minAvailable: spec?.minAvailable ?? null,
     maxUnavailable: spec?.maxUnavailable ?? null,
     unhealthyAlwaysAllowed: spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow',
-    status: isObserved
-      ? {
-          disruptionsAllowed: status.disruptionsAllowed,
-          currentHealthy: status.currentHealthy,
-          desiredHealthy: status.desiredHealthy,
-          expectedPods: status.expectedPods,
-          failure: broken === undefined ? null : plainText(broken.message, MAX_MESSAGE),
-        }
-      : null,
+    status:
+      status !== undefined && (isObserved || broken !== undefined)
+        ? {
+            disruptionsAllowed: status.disruptionsAllowed,
+            currentHealthy: status.currentHealthy,
+            desiredHealthy: status.desiredHealthy,
+            expectedPods: status.expectedPods,
+            failure: broken === undefined ? null : plainText(broken.message, MAX_MESSAGE),
+          }
+        : null,
   };
 }
 

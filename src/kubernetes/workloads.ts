@@ -1,13 +1,15 @@
 /** The controllers whose pods were evicted, and whether they have as many pods available as before. */
 import { OspatchError } from '../domain/errors';
 import type { EvictedWorkload, WorkloadName } from '../domain/kubernetes';
-import type { PodView } from '../domain/pod-filter';
+import type { ControllerRef, PodView } from '../domain/pod-filter';
 import type { WorkloadState } from './api';
 import type { KubeSession } from './session';
 
 /** Those that say how many of their pods are available. Jobs run to an end; of others only their own operator knows. */
-const KINDS = ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'];
+const KINDS = ['apps/v1 Deployment', 'apps/v1 StatefulSet', 'apps/v1 ReplicaSet', 'v1 ReplicationController'];
 const MAX_WORKLOADS = 50;
+/** No pod leaves before all are known. */
+const AT_ONCE = 10;
 const LOOK_EVERY_MS = 3_000;
 
 /**
@@ -15,26 +17,45 @@ const LOOK_EVERY_MS = 3_000;
  * that made it, with what is available now. At most 50.
  */
 export async function addWorkloads(
-  { reach }: KubeSession,
+  session: KubeSession,
   known: readonly EvictedWorkload[],
   pods: readonly PodView[],
 ): Promise<EvictedWorkload[]> {
   // What an earlier attempt has measured was before the first eviction.
   const found = new Map(known.map((one) => [titleOf(one), one]));
-  const seen = new Set<string>();
-  for (const { namespace, controller } of pods) {
-    if (controller === null || seen.has(controller.uid) || !KINDS.includes(controller.kind)) continue;
-    if (found.size >= MAX_WORKLOADS) break;
-    seen.add(controller.uid);
-    const owner =
-      controller.kind === 'ReplicaSet' ? await reach((api) => api.ownerOfReplicaSet(namespace, controller.name)) : null;
-    const { kind, name } = owner !== null && KINDS.includes(owner.kind) ? owner : controller;
-    const workload = { namespace, kind, name };
-    if (found.has(titleOf(workload))) continue;
-    const state = await reach((api) => api.readWorkload(workload));
-    found.set(titleOf(workload), state === null ? workload : { ...workload, availableBefore: state.available });
-  }
-  return [...found.values()];
+  const controllers = new Map(
+    pods.flatMap(({ namespace, controller }) =>
+      controller !== null && isKept(controller) ? [[controller.uid, { namespace, controller }] as const] : [],
+    ),
+  );
+  const queue = [...controllers.values()];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined && found.size < MAX_WORKLOADS; next = queue.shift()) {
+      const workload = await workloadOf(session, next.namespace, next.controller);
+      if (workload === null || found.has(titleOf(workload))) continue;
+      const state = await session.reach((api) => api.readWorkload(workload));
+      found.set(titleOf(workload), state === null ? workload : { ...workload, availableBefore: state.available });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+  return [...found.values()].slice(0, MAX_WORKLOADS);
+}
+
+/** The controller of a pod, or the Deployment that made it; null when it is none that says what is available. */
+export async function workloadOf(
+  { reach }: KubeSession,
+  namespace: string,
+  controller: ControllerRef,
+): Promise<WorkloadName | null> {
+  if (!isKept(controller)) return null;
+  const owner =
+    controller.kind === 'ReplicaSet' ? await reach((api) => api.ownerOfReplicaSet(namespace, controller.name)) : null;
+  const { kind, name } = owner !== null && isKept(owner) ? owner : controller;
+  return { namespace, kind, name };
+}
+
+function isKept({ apiVersion, kind }: ControllerRef): boolean {
+  return KINDS.includes(`${apiVersion} ${kind}`);
 }
 
 /**

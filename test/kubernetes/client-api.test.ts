@@ -34,6 +34,16 @@ describe('src/kubernetes/client-api', () => {
       { message: 'admission webhook "w" denied the request: no' },
       { state: 'denied', message: 'admission webhook "w" denied the request: no' },
     ],
+    [
+      429,
+      { message: 'admission webhook "vm" denied the request: it is moving' },
+      { state: 'denied', message: 'admission webhook "vm" denied the request: it is moving' },
+    ],
+    [
+      500,
+      { message: 'Internal error occurred: failed calling webhook "w": connection refused' },
+      { state: 'denied', message: 'Internal error occurred: failed calling webhook "w": connection refused' },
+    ],
     [401, { message: 'Unauthorized' }, null],
     [503, {}, null],
   ])('takes %i %j for %j', (code, body, expected) => {

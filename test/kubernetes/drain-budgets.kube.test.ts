@@ -3,12 +3,15 @@ import type { V1Pod } from '@kubernetes/client-node';
 import {
   addBudget,
   addDeployment,
+  addJob,
+  addPod,
   isReady,
   NEVER_READY,
   podsOn,
   setPodReady,
   waitForPods,
 } from '../support/kube-objects';
+import type { KubeObject } from '../../src/dev/kube/kube-api';
 import { applyManifest } from '../../src/dev/kube/users';
 import { waitFor } from '../support/wait-for';
 import type { Scene, Stage } from './scene';
@@ -112,6 +115,44 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
     await scene.cordon();
     await expect(scene.drain()).rejects.toMatchObject({ type: 'DrainBlocked', message: told });
     expect((await podsOn(stage.plane, scene.name)).length).toBe(3);
+  });
+
+  it.each([
+    { title: 'a share of the pods of a Job', limit: { maxUnavailable: 1 }, why: 'does not implement the scale' },
+    { title: 'a share of pods without a controller', limit: { minAvailable: '50%' }, why: 'cannot count pods without' },
+  ])('finds a budget that the server cannot compute: $title', async ({ limit, why }) => {
+    const name = 'maxUnavailable' in limit ? 'of-job' : 'of-bare';
+    const scene = await stage.scene(name);
+    if (name === 'of-job') await addJob(stage.plane, 'web', scene.here({ replicas: 2 }));
+    else await addPod(stage.plane, 'web', scene.here({ labels: { app: 'web' } }));
+    const spec = { selector: { matchLabels: { app: 'web' } }, ...limit };
+    await stage.plane.api.create<KubeObject>({
+      ...{ kind: 'PodDisruptionBudget', metadata: { name: 'web', namespace: name } },
+      ...{ spec },
+    });
+    const told = expect.stringMatching(`budget web of namespace ${name} can never allow an eviction.*${why}`) as string;
+    await waitFor(async () => (await scene.outlook({ force: true })).obstacles.length > 0, { what: 'the obstacle' });
+    expect(await scene.outlook({ force: true })).toMatchObject({ obstacles: [told], waits: [] });
+  });
+
+  it('is not misled by a pod that has failed and still counts for the server', async () => {
+    const scene = await stage.scene('leftover');
+    const [pod] = await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const name = pod?.metadata?.name ?? '';
+    await setPodReady(stage.plane, 'leftover', name, false);
+    await stage.plane.api.patch(
+      { kind: 'Pod', namespace: 'leftover', name },
+      { status: { phase: 'Failed' } },
+      'status',
+    );
+    await waitForPods(
+      stage.plane,
+      'leftover',
+      'web',
+      (pods) => pods.filter(({ status }) => status?.phase === 'Running').length === 2,
+    );
+    await addBudget(stage.plane, 'web', 'web', { minAvailable: 2 }, 'leftover');
+    expect((await scene.outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 2')]);
   });
 
   it('tells a person of two budgets on one pod, and evicts nothing', async () => {

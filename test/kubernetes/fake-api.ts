@@ -494,7 +494,10 @@ function podJson(pod: FakePod): Json {
 function controllerJson({ namespace, name, image, replicas, available }: FakeController): Json {
   return {
     metadata: { namespace, name, generation: 1 },
-    spec: { replicas, template: { spec: { containers: [{ name: 'main', image }] } } },
+    spec: {
+      replicas,
+      template: { metadata: { labels: { app: namespace } }, spec: { containers: [{ name: 'main', image }] } },
+    },
     status: { observedGeneration: 1, desiredNumberScheduled: replicas, availableReplicas: available ?? replicas },
   };
 }

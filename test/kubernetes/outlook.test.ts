@@ -49,6 +49,7 @@ describe('src/kubernetes/outlook (simulated)', () => {
       { maxUnavailable: 1, failure: 'found no controllers for pod "web-1"' },
       'it cannot be computed (found no controllers',
     ],
+    [{ maxUnavailable: 1, failure: 'no scale', stale: true }, 'it cannot be computed (no scale)'],
   ])(
     'finds the budget %j that can never allow an eviction, unless evictions are not asked for',
     async (budget, why) => {
@@ -61,6 +62,41 @@ describe('src/kubernetes/outlook (simulated)', () => {
       expect((await outlook({ disableEviction: true })).obstacles).toEqual([]);
     },
   );
+
+  it('waits for a budget of a number of pods when some of those that are wanted are missing', async () => {
+    kube.api.replicaSets.set('shop-rs', 'shop');
+    const shop = { namespace: 'shop', name: 'shop', image: 'web', replicas: 3 };
+    kube.api.deployments.push(shop);
+    kube.api.pod('shop', 'web-1');
+    kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
+    kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 });
+    const { obstacles, waits } = await outlook();
+    expect([obstacles, waits]).toEqual([[], [expect.stringContaining('the budget web of namespace shop')]]);
+    shop.replicas = 2;
+    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 2')]);
+  });
+
+  it('does not count finished pods on a budget of a number of pods, but those of other owners it selects', async () => {
+    kube.api.replicaSets.set('shop-rs', 'shop');
+    kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 1 });
+    kube.api.pod('shop', 'web-1');
+    kube.api.pod('shop', 'ended', { nodeName: 'w-2', phase: 'Failed', ready: false });
+    kube.api.pod('shop', 'sick', { nodeName: 'w-2', owner: null, ready: false });
+    const budget = { namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 };
+    kube.api.budgets.push(budget);
+    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 2')]);
+    budget.minAvailable = 1;
+    expect((await outlook()).obstacles).toEqual([]);
+  });
+
+  it('knows that a budget for one pod of a workload can count on no other', async () => {
+    kube.api.replicaSets.set('shop-rs', 'shop');
+    kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 3 });
+    kube.api.pod('shop', 'web-1', { labels: { app: 'shop', pod: 'web-1' } });
+    kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
+    kube.api.budgets.push({ namespace: 'shop', name: 'one', labels: { pod: 'web-1' }, minAvailable: 1 });
+    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 1')]);
+  });
 
   it('finds the budget that cannot count the pods it selects, because they have no controller', async () => {
     kube.api.pod('shop', 'bare', { owner: null });
