@@ -5,13 +5,17 @@ import type { ConfigurationOptions, KubeConfig } from '@kubernetes/client-node';
 import type { KubernetesAccess } from '../domain/kubernetes';
 import { IN_CLUSTER } from '../domain/kubernetes';
 import type { KubernetesApi } from './api';
-import { toApiError } from './api-errors';
+import { apiStatus, toApiError } from './api-errors';
 import type { ApiClients, Call } from './call';
 import { createApi } from './client-api';
+import type { Credentials } from './credentials';
 import { accessTitle, kubeconfigFile, loadInCluster, loadKubeconfig } from './kubeconfig';
 
 /** Long enough for a page of 500 pods from a busy server, short enough to notice one that hangs. */
 const CALL_TIMEOUT_MS = 30_000;
+
+/** Of a call's time: what a plugin leaves is enough for the question itself, and its own error is told. */
+const PLUGIN_SHARE = 2 / 3;
 
 /** Certificates that plugins renew make new ones; what has not been used for long ends by itself. */
 const MAX_AGENTS = 64;
@@ -33,6 +37,8 @@ export interface ConnectionOptions {
 
 interface Edition extends ApiClients {
   fingerprint: string;
+  /** Null: they stand in the kubeconfig. */
+  credentials: Credentials | null;
 }
 
 export function createConnections({
@@ -50,10 +56,14 @@ export function createConnections({
     const known = editions.get(key);
     if (known?.fingerprint === fingerprint) return known;
     const config: KubeConfig = new module.KubeConfig();
-    if (file === null) loadInCluster(config, access);
-    else loadKubeconfig(config, file.path, access);
+    const pluginTimeoutMs = callTimeoutMs * PLUGIN_SHARE;
+    const credentials =
+      file === null
+        ? loadInCluster(config, access)
+        : loadKubeconfig(config, { path: file.path, access, pluginTimeoutMs });
     const edition = {
       fingerprint,
+      credentials,
       core: config.makeApiClient(module.CoreV1Api),
       policy: config.makeApiClient(module.PolicyV1Api),
       apps: config.makeApiClient(module.AppsV1Api),
@@ -88,7 +98,12 @@ export function createConnections({
           ],
           middlewareMergeStrategy: 'append',
         };
-        return await orAborted(ask(clients, options), signal);
+        const begun = Date.now();
+        return await orAborted(ask(clients, options), signal).catch((error: unknown) => {
+          // They may have been taken back before their end; what was refused has had no effect.
+          if (apiStatus(error)?.code !== 401 || clients.credentials?.forget(begun) !== true) throw error;
+          return orAborted(ask(clients, options), signal);
+        });
       } catch (error) {
         cancelled.throwIfAborted();
         throw toApiError(error, { what, where: accessTitle(access), wasSent });

@@ -1,10 +1,15 @@
 /** Finding and reading the kubeconfig that a spec names, on the worker. Its content never gets into a message. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 import type { KubernetesAccess } from '../domain/kubernetes';
 import { IN_CLUSTER } from '../domain/kubernetes';
 import { ApiError } from './api';
+import type { Credentials } from './credentials';
+import { usePlugin, useTokenFile } from './credentials';
+
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** No path, no hidden file: a spec must not be able to read anything else. */
 const BARE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
@@ -37,8 +42,18 @@ export function kubeconfigFile(directory: string, access: KubernetesAccess): { p
   }
 }
 
-/** @throws ApiError `credentials` */
-export function loadKubeconfig(config: KubeConfig, path: string, access: KubernetesAccess): void {
+export interface LoadOptions {
+  path: string;
+  access: KubernetesAccess;
+  /** How long a credential plugin may take. */
+  pluginTimeoutMs: number;
+}
+
+/**
+ * Returns what renews the credentials; null: they stand in the file.
+ * @throws ApiError `credentials`
+ */
+export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeoutMs }: LoadOptions): Credentials | null {
   try {
     config.loadFromFile(path);
   } catch {
@@ -58,10 +73,22 @@ export function loadKubeconfig(config: KubeConfig, path: string, access: Kuberne
   if (config.getCurrentCluster() === null) {
     throw unusable(access, `context ${context} of ${path} names no cluster of that file`, 'put the file right');
   }
+  const user = config.getCurrentUser();
+  const file = user === null ? null : tokenFileOf(path, user.name);
+  if (file !== null) return useTokenFile(config, file);
+  if (user?.exec && user.token === undefined) return usePlugin(config, path, user.exec, pluginTimeoutMs);
+  return null;
+}
+
+/** The client library passes over `tokenFile`. */
+function tokenFileOf(path: string, name: string): string | null {
+  const document = parse(readFileSync(path, 'utf8')) as { users?: { name: string; user?: { tokenFile?: unknown } }[] };
+  const file = document.users?.find((one) => one.name === name)?.user?.tokenFile;
+  return typeof file === 'string' && file !== '' ? resolve(dirname(path), file) : null;
 }
 
 /** @throws ApiError `credentials` */
-export function loadInCluster(config: KubeConfig, access: KubernetesAccess): void {
+export function loadInCluster(config: KubeConfig, access: KubernetesAccess): Credentials {
   if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
     throw unusable(
       access,
@@ -70,6 +97,7 @@ export function loadInCluster(config: KubeConfig, access: KubernetesAccess): voi
     );
   }
   config.loadFromCluster();
+  return useTokenFile(config, SERVICE_ACCOUNT_TOKEN);
 }
 
 function unusable(access: KubernetesAccess, why: string, remedy: string): ApiError {

@@ -112,7 +112,8 @@ export class FakeApi {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  writeKubeconfig(token = this.token): void {
+  /** The user is one that carries this token, or what else is given. */
+  writeKubeconfig(token: string | object = this.token): void {
     writeFileSync(
       join(this.directory, 'config'),
       JSON.stringify({
@@ -122,7 +123,7 @@ export class FakeApi {
         clusters: [
           { name: 'lab', cluster: { server: `http://127.0.0.1:${this.port}`, 'insecure-skip-tls-verify': true } },
         ],
-        users: [{ name: 'ospatch', user: { token } }],
+        users: [{ name: 'ospatch', user: typeof token === 'string' ? { token } : token }],
         contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'ospatch' } }],
       }),
     );

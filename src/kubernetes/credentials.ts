@@ -1,0 +1,192 @@
+/**
+ * Credentials that are fetched anew as they end: tokens in files, and plugins as kubectl runs them
+ * (client.authentication.k8s.io). The client library has both, but reads a file only once a minute, knows no time limit
+ * for a plugin, asks it again for every request when it names no end, and tells it nothing about the cluster.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
+
+type Authenticator = Parameters<KubeConfig['addAuthenticator']>[0];
+
+/** `authProvider` of users whose credentials come from here. */
+const PROVIDER = 'ospatch';
+
+/** A credential is a token or a certificate. */
+const MAX_OUTPUT = 1_000_000;
+const MAX_STDERR = 2_000;
+
+export interface Credentials {
+  /** Drops what was fetched before that moment, in milliseconds. False: nothing was fetched, so asking again is idle. */
+  forget(before: number): boolean;
+}
+
+interface Fetched {
+  headers: Record<string, string>;
+  cert?: string;
+  key?: string;
+  /** In milliseconds. */
+  endsAt: number;
+  fetchedAt: number;
+}
+
+/** How a kubeconfig names a plugin. */
+interface Plugin {
+  apiVersion?: string;
+  command?: string;
+  args?: string[] | null;
+  env?: { name: string; value: string }[] | null;
+  installHint?: string;
+  provideClusterInfo?: boolean;
+}
+
+/** Makes the current user's token come from a file, which is read for every request: it is small, and rotates. */
+export function useTokenFile(config: KubeConfig, file: string): Credentials {
+  return use(config, () => {
+    let token: string;
+    try {
+      token = readFileSync(file, 'utf8').trim();
+    } catch {
+      throw new Error(`the token file ${file} cannot be read`);
+    }
+    return Promise.resolve({ headers: bearer(token), endsAt: 0, fetchedAt: Date.now() });
+  });
+}
+
+/** Makes a plugin give the current user's credentials, which are kept until they end or are refused. */
+export function usePlugin(config: KubeConfig, kubeconfig: string, exec: unknown, timeoutMs: number): Credentials {
+  const plugin = (exec ?? {}) as Plugin;
+  const cluster = config.getCurrentCluster();
+  return use(config, async () => toFetched(await run(plugin, cluster, dirname(kubeconfig), timeoutMs)));
+}
+
+function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
+  let kept: Fetched | null = null;
+  let fetching: Promise<Fetched> | null = null;
+  const authenticator: Authenticator = {
+    isAuthProvider: ({ authProvider }) => (authProvider as { name?: string } | undefined)?.name === PROVIDER,
+    applyAuthentication: async (_, options) => {
+      if (kept === null || kept.endsAt <= Date.now()) {
+        // All requests of a moment share one.
+        fetching ??= fetch().finally(() => {
+          fetching = null;
+        });
+        kept = await fetching;
+      }
+      options.headers = { ...(options.headers as Record<string, string> | undefined), ...kept.headers };
+      if (kept.cert !== undefined) options.cert = kept.cert;
+      if (kept.key !== undefined) options.key = kept.key;
+    },
+  };
+  config.addAuthenticator(authenticator);
+  const { name } = config.getCurrentUser() ?? { name: '' };
+  // The library's own ways come first, so the user must look like none of theirs.
+  config.users = config.users.map(({ exec, token, ...user }): User => {
+    if (user.name === name) return { ...user, authProvider: { name: PROVIDER, config: {} } };
+    return { ...user, exec, ...(token === undefined ? {} : { token }) };
+  });
+  return {
+    forget: (before) => {
+      if (kept === null || kept.fetchedAt >= before) return kept !== null;
+      kept = null;
+      return true;
+    },
+  };
+}
+
+/** What a plugin prints, as an object. */
+function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeoutMs: number): Promise<unknown> {
+  const { command = '', args, env, installHint } = plugin;
+  // As client-go: a path is relative to the kubeconfig, a bare name is looked for in PATH.
+  const program = command.includes('/') ? resolve(directory, command) : command;
+  const named = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
+  return new Promise((done, fail) => {
+    // A group of its own, so that what it has started ends with it. Nobody is there to answer questions.
+    const child = spawn(program, args ?? [], {
+      detached: true,
+      env: { ...process.env, ...named, KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    let complaints = '';
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      settle();
+    };
+    const kill = (why: string): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has just ended.
+      }
+      end(() => fail(new Error(`the credential plugin ${command} ${why}`)));
+    };
+    const timer = setTimeout(() => kill(`did not answer within ${Math.ceil(timeoutMs / 1000)} s`), timeoutMs);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (output.length > MAX_OUTPUT) kill('printed too much');
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      complaints = `${complaints}${text}`.slice(-MAX_STDERR);
+    });
+    child.on('error', () => {
+      const hint = installHint === undefined ? '' : ` (${installHint})`;
+      end(() => fail(new Error(`the credential plugin ${command} cannot be run on the worker${hint}`)));
+    });
+    child.on('close', (code, signal) =>
+      end(() => {
+        if (code !== 0) {
+          const how = code === null ? `was ended by ${signal}` : `failed with exit code ${code}`;
+          return fail(new Error(`the credential plugin ${command} ${how}: ${complaints.trim() || 'it said nothing'}`));
+        }
+        try {
+          done(JSON.parse(output));
+        } catch {
+          // The parser's own message would quote the credential.
+          fail(new Error(`the credential plugin ${command} printed no JSON`));
+        }
+      }),
+    );
+  });
+}
+
+function infoFor({ apiVersion, provideClusterInfo }: Plugin, cluster: Cluster | null): object {
+  const told =
+    provideClusterInfo === true && cluster !== null
+      ? {
+          cluster: {
+            server: cluster.server,
+            'insecure-skip-tls-verify': cluster.skipTLSVerify,
+            ...(cluster.caData === undefined ? {} : { 'certificate-authority-data': cluster.caData }),
+            ...(cluster.tlsServerName === undefined ? {} : { 'tls-server-name': cluster.tlsServerName }),
+          },
+        }
+      : {};
+  return { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...told } };
+}
+
+function toFetched(answer: unknown): Fetched {
+  const status = (answer as { status?: Record<string, unknown> } | null)?.status ?? {};
+  const text = (key: string) => {
+    const value = status[key];
+    return typeof value === 'string' && value !== '' ? value : null;
+  };
+  const [token, cert, key] = [text('token'), text('clientCertificateData'), text('clientKeyData')];
+  if (token === null && (cert === null || key === null)) {
+    throw new Error('the credential plugin gave neither a token nor a certificate with its key');
+  }
+  const endsAt = Date.parse(text('expirationTimestamp') ?? '');
+  return {
+    headers: token === null ? {} : bearer(token),
+    ...(cert === null || key === null ? {} : { cert, key }),
+    endsAt: Number.isNaN(endsAt) ? Infinity : endsAt,
+    fetchedAt: Date.now(),
+  };
+}
+
+function bearer(token: string): Record<string, string> {
+  return { Authorization: `Bearer ${token.trim()}` };
+}
