@@ -4,6 +4,8 @@
 export interface ControlPlaneMember {
   nodeName: string;
   ready: boolean;
+  /** What is wrong with it, when it is more than not ready; `not ready` by default. */
+  problem?: string;
   /** Ospatch has its node cordoned: it may be away at any moment. */
   inWork: boolean;
 }
@@ -13,10 +15,13 @@ export interface ControlPlane {
   apiServers: ControlPlaneMember[];
   /** Nodes with the role of a control plane. Counts where neither of the others can be seen. */
   nodes: ControlPlaneMember[];
+  /** Checks of the API server that fail, e.g. `etcd`; empty also when it does not tell. */
+  failing: string[];
 }
 
 /** What stands against taking the node down now, one clause; null: nothing does. */
-export function whyNotSpared(nodeName: string, { etcd, apiServers, nodes }: ControlPlane): string | null {
+export function whyNotSpared(nodeName: string, { etcd, apiServers, nodes, failing }: ControlPlane): string | null {
+  if (failing.length > 0) return `the API server says that it is not ready (${failing.slice(0, 5).join(', ')})`;
   return (
     etcdQuorum(nodeName, etcd) ??
     anotherOne(nodeName, apiServers, 'API server') ??
@@ -49,6 +54,6 @@ function isUp(member: ControlPlaneMember): boolean {
 function namesOf(members: readonly ControlPlaneMember[]): string {
   return members
     .slice(0, 5)
-    .map(({ nodeName, inWork }) => `${nodeName} is ${inWork ? 'in work' : 'not ready'}`)
+    .map(({ nodeName, inWork, problem = 'not ready' }) => `${nodeName} is ${inWork ? 'in work' : problem}`)
     .join(', ');
 }

@@ -92,6 +92,8 @@ export interface KubernetesApi {
   evict(pod: PodView, options: EvictionOptions): Promise<EvictionAnswer>;
   /** Deletes this very pod, whatever the budgets say. */
   delete(pod: PodView, options: EvictionOptions): Promise<EvictionAnswer>;
+  /** Names of the checks by which the server is not ready; none when it is, or does not let this user ask. */
+  failingChecks(): Promise<string[]>;
   listBudgets(): Promise<BudgetView[]>;
   listDaemonSets(): Promise<ControllerView[]>;
   listDeployments(): Promise<ControllerView[]>;

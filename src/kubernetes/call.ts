@@ -5,6 +5,8 @@ export interface ApiClients {
   core: CoreV1Api;
   policy: PolicyV1Api;
   apps: AppsV1Api;
+  /** A path that is no resource. Resolves whatever the answer is, except 401. */
+  get(path: string, options: ConfigurationOptions): Promise<{ code: number; text: string }>;
 }
 
 /** One call with its timeout; `what` completes "could not". */

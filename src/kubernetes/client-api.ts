@@ -2,6 +2,7 @@
 import type { ConfigurationOptions, V1DeleteOptions } from '@kubernetes/client-node';
 import { FIELD_MANAGER } from '../domain/kubernetes';
 import type { PodView } from '../domain/pod-filter';
+import { plainText } from '../domain/text';
 import type { EvictionAnswer, EvictionOptions, KubernetesApi, NodePatch } from './api';
 import { ApiError } from './api';
 import type { ApiStatus } from './api-errors';
@@ -113,6 +114,15 @@ export function createApi(call: Call): KubernetesApi {
         const { name, namespace } = pod;
         return answerOf(core.deleteNamespacedPod({ name, namespace, body: deleteOptions(pod, options) }, config));
       }),
+
+    failingChecks: async () => {
+      const { code, text } = await call('ask the API server whether it is ready', ({ get }, options) =>
+        get('/readyz?verbose', options),
+      );
+      if (code < 500) return [];
+      const failing = [...text.matchAll(/^\[-\](\S{1,60}) failed/gm)].map(([, name = '']) => plainText(name, 60));
+      return failing.length > 0 ? failing : [String(code)];
+    },
 
     listBudgets: async () =>
       (

@@ -67,6 +67,7 @@ export function createConnections({
       core: config.makeApiClient(module.CoreV1Api),
       policy: config.makeApiClient(module.PolicyV1Api),
       apps: config.makeApiClient(module.AppsV1Api),
+      get: (path: string, options: ConfigurationOptions) => getPath(module, config, path, options),
     };
     editions.set(key, edition);
     return edition;
@@ -140,6 +141,23 @@ export function createConnections({
       editions.clear();
     },
   };
+}
+
+/** The library knows resources only; this is what it does for each of them. */
+async function getPath(
+  module: ClientModule,
+  config: KubeConfig,
+  path: string,
+  { middleware = [] }: ConfigurationOptions,
+): Promise<{ code: number; text: string }> {
+  const server = new module.ServerConfiguration(config.getCurrentCluster()?.server ?? '', {});
+  let request = server.makeRequestContext(path, module.HttpMethod.GET);
+  await config.applySecurityAuthentication(request);
+  for (const one of middleware) request = await one.pre(request).toPromise();
+  const answer = await new module.IsomorphicFetchHttpLibrary().send(request).toPromise();
+  const [code, text] = [answer.httpStatusCode, await answer.body.text()];
+  if (code === 401) throw new module.ApiException(code, 'Unauthorized', text, answer.headers);
+  return { code, text };
 }
 
 /** Agents of proxies are of other classes. */

@@ -9,7 +9,7 @@ function members(states: string): ControlPlaneMember[] {
     inWork: state === '*',
   }));
 }
-const NOBODY: ControlPlane = { etcd: [], apiServers: [], nodes: [] };
+const NOBODY: ControlPlane = { etcd: [], apiServers: [], nodes: [], failing: [] };
 
 describe('src/domain/quorum', () => {
   it.each([
@@ -28,6 +28,12 @@ describe('src/domain/quorum', () => {
     ['+', true],
   ])('spares the first of etcd %s: %s', (states, spared) => {
     expect(whyNotSpared('n0', { ...NOBODY, etcd: members(states) }) === null).toBe(spared);
+  });
+
+  it('spares no node of a control plane whose API server says that it is not ready', () => {
+    expect(whyNotSpared('n0', { ...NOBODY, etcd: members('+++'), failing: ['etcd'] })).toBe(
+      'the API server says that it is not ready (etcd)',
+    );
   });
 
   it('does not ask about etcd for a node without a member', () => {

@@ -88,6 +88,7 @@ describe('src/dev/kube/control-plane', () => {
     const api = as('ospatch');
     expect((await api.list<V1Node>({ kind: 'Node' })).length).toBe(2);
     await api.patch({ kind: 'Node', name: 'w-1' }, { metadata: { annotations: { seen: 'yes' } } });
+    expect(await api.call('GET', '/readyz?verbose')).toContain('[+]etcd ok');
     const forbidden = [
       () => api.delete({ kind: 'Pod', name: 'any' }),
       () => api.delete({ kind: 'Node', name: 'w-1' }),

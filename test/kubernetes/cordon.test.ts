@@ -156,6 +156,51 @@ describe('src/kubernetes/cordon (simulated)', () => {
     expect(node.unschedulable).toBe(true);
   });
 
+  it('takes a control plane node without a pod of etcd for a member that is down', async () => {
+    for (const name of ['w-1', 'cp-2', 'cp-3']) {
+      const one = name === 'w-1' ? node : kube.api.node(name);
+      one.labels = { 'node-role.kubernetes.io/control-plane': '' };
+      const member = { nodeName: name, owner: null, labels: { component: 'etcd' } };
+      if (name !== 'cp-3') kube.api.pod('kube-system', `etcd-${name}`, member);
+    }
+    const cordoned = cordon();
+    const told = 'only 1 can be counted on (cp-3 is without a pod of etcd)';
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(told) === true, 'the missing member');
+    kube.api.pod('kube-system', 'etcd-cp-3', { nodeName: 'cp-3', owner: null, labels: { component: 'etcd' } });
+    await cordoned;
+  });
+
+  it('does not count on a node of k3s whose etcd is no healthy voter, however ready the node is', async () => {
+    const roles = { 'node-role.kubernetes.io/control-plane': 'true', 'node-role.kubernetes.io/etcd': 'true' };
+    node.labels = roles;
+    const learner = kube.api.node('cp-2', { labels: roles, conditions: { Ready: 'True', EtcdIsVoter: 'False' } });
+    kube.api.node('cp-3', { labels: roles, conditions: { Ready: 'True', EtcdIsVoter: 'True' } });
+    const cordoned = cordon();
+    const told = 'only 1 can be counted on (cp-2 is no voting member of etcd: EtcdIsVoter is False)';
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(told) === true, 'the learner');
+    learner.conditions['EtcdIsVoter'] = 'True';
+    await cordoned;
+  });
+
+  it('spares no control plane node while the API server says that its etcd is not well, but other nodes', async () => {
+    kube.api.failingChecks = ['etcd', 'etcd-readiness'];
+    await cordon();
+    await uncordon();
+    node.labels = { 'node-role.kubernetes.io/control-plane': '' };
+    const cordoned = cordon();
+    const told = 'the control plane: the API server says that it is not ready (etcd, etcd-readiness)';
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor === told, 'the failing check');
+    kube.api.failingChecks = [];
+    await cordoned;
+  });
+
+  it('passes over the health of an API server that it may not ask', async () => {
+    node.labels = { 'node-role.kubernetes.io/control-plane': '' };
+    kube.api.intercept = (_, path) => (path === '/readyz' ? failure(403, 'Forbidden', 'forbidden') : undefined);
+    await cordon();
+    expect(node.unschedulable).toBe(true);
+  });
+
   it('ends with what is missing when the control plane stays as it is', async () => {
     kube.api.pod('kube-system', 'etcd-w-1', { owner: null, labels: { component: 'etcd' } });
     kube.api.pod('kube-system', 'etcd-cp-2', {

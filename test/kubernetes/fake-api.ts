@@ -66,7 +66,7 @@ export interface FakeController {
 
 interface Answer {
   code: number;
-  body: Json;
+  body: Json | string;
   headers?: Record<string, string>;
 }
 
@@ -75,6 +75,8 @@ export class FakeApi {
   readonly pods = new Map<string, FakePod>();
   readonly budgets: FakeBudget[] = [];
   readonly daemonSets: FakeController[] = [];
+  /** Names of checks, as `/readyz` lists them. */
+  failingChecks: string[] = [];
   readonly deployments: FakeController[] = [];
   readonly terminatingNamespaces = new Set<string>();
   /** `replica set/deployment` */
@@ -209,11 +211,12 @@ export class FakeApi {
         ? (intercepted ?? this.answer(method, url, body))
         : failure(401, 'Unauthorized', 'Unauthorized');
     response.writeHead(answer.code, { 'Content-Type': 'application/json', ...answer.headers });
-    response.end(JSON.stringify(answer.body));
+    response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   }
 
   private answer(method: string, url: URL, body: Json): Answer {
     const path = url.pathname.split('/').slice(1);
+    if (url.pathname === '/readyz') return this.readyz();
     if (url.pathname === '/api/v1/nodes') return list([...this.nodes.values()].map(nodeJson));
     if (url.pathname.startsWith('/api/v1/nodes/')) return this.onNode(method, path[3] ?? '', body);
     if (url.pathname === '/api/v1/pods') {
@@ -227,6 +230,12 @@ export class FakeApi {
     if (url.pathname.endsWith('/poddisruptionbudgets')) return list(this.budgets.map((one) => this.budgetJson(one)));
     if (path[0] === 'apis' && path[1] === 'apps') return this.onApps(path);
     return failure(404, 'NotFound', 'the server could not find the requested resource');
+  }
+
+  private readyz(): Answer {
+    const isReady = this.failingChecks.length === 0;
+    const lines = this.failingChecks.map((name) => `[-]${name} failed: reason withheld`);
+    return { code: isReady ? 200 : 500, body: ['[+]ping ok', ...lines, 'readyz check failed'].join('\n') };
   }
 
   private onApps(path: string[]): Answer {
