@@ -75,19 +75,19 @@ export async function serverAnswers(
   const answers = { held: [] as string[], twoBudgets: [] as string[], areObserved: true };
   for (const pod of [...pods].sort()) {
     const [namespace = '', name = ''] = pod.split('/');
-    const error: unknown = await plane.api
-      .evict(namespace, name, { dryRun: ['All'] })
-      .catch((thrown: unknown) => thrown);
-    if (!(error instanceof KubeApiError)) {
-      if (error !== undefined) throw error;
-      continue;
-    }
+    const error = await plane.api.evict(namespace, name, { dryRun: ['All'] }).then(() => undefined, refusal);
+    if (error === undefined) continue;
     if (error.code === 429) answers.held.push(pod);
     else if (error.code === 500) answers.twoBudgets.push(pod);
     else if (!error.body.includes('NamespaceTerminating')) throw error;
     if (error.body.includes('still being processed')) answers.areObserved = false;
   }
   return answers;
+}
+
+function refusal(error: unknown): KubeApiError {
+  if (error instanceof KubeApiError) return error;
+  throw error;
 }
 
 function refusalsOf(output: string): Record<string, string[]> {
