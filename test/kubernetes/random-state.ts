@@ -77,7 +77,7 @@ export function randomPlan(random: Random): Plan {
       volume: random.pick(['none', 'none', 'none', 'disk', 'memory', 'configMap']),
       ready: chance(80),
       phase:
-        isAlone && kind !== 'mirror' && chance(40)
+        isAlone && kind !== 'mirror' && chance(60)
           ? random.pick(['Pending', 'Succeeded', 'Failed', 'Unknown'])
           : 'Running',
       deleted: chance(25) && kind !== 'mirror' ? random.pick(['long-ago', 'just-now']) : 'no',
