@@ -15,11 +15,11 @@ import type { Scene, Stage } from './scene';
 import { startStage } from './scene';
 
 /** `OSPATCH_DRAIN_STATES` asks for more than is quick. */
-const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 10);
+const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
 const TWINS = Math.ceil(STATES / 3);
 const AT_ONCE = 6;
 /** Some pods never end, so most of these drains last so long. */
-const TWIN_TIMEOUT = '8s';
+const TWIN_TIMEOUT = '6s';
 const POLICIES_PER_STATE = 3;
 const MS_PER_STATE = 10_000;
 
