@@ -1,7 +1,9 @@
 /** How anything is asked of Temporal: with a deadline, and with failures turned into sentences. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { temporal } from '@temporalio/proto';
+import { QueryRejectedError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../domain/ids';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { Session } from './connection';
@@ -12,6 +14,10 @@ const WORKER_SEEN_MS = 90_000;
 
 /** How long it may take to find out why nothing answered. */
 const DIAGNOSIS_MS = 3_000;
+
+/** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
+const FRESH_HISTORY_TRIES = 20;
+const FRESH_HISTORY_PAUSE_MS = 50;
 
 /** Kinds of work that Temporal tells pollers of a task queue apart by. */
 const WORKFLOWS = 1;
@@ -25,7 +31,7 @@ export class Calls {
     const { client, address, namespace } = this.session;
     const context = { address, namespace, cluster, deadlineMs };
     try {
-      return await client.withDeadline(Date.now() + deadlineMs, body);
+      return await client.withDeadline(Date.now() + deadlineMs, () => acrossHistories(body));
     } catch (error) {
       const described = toClientError(error, context);
       if (described instanceof OspatchError && described.type === 'NoWorker') throw await this.whyNoAnswer(described);
@@ -109,6 +115,23 @@ export class Calls {
       return noAnswer;
     }
   }
+}
+
+/** A question that arrives just when a cluster ends its history for the next one is turned away, as if it had ended. */
+async function acrossHistories<T>(body: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await body();
+    } catch (error) {
+      if (!isBetweenHistories(error) || tries === FRESH_HISTORY_TRIES) throw error;
+      await sleep(FRESH_HISTORY_PAUSE_MS);
+    }
+  }
+}
+
+function isBetweenHistories(error: unknown): boolean {
+  const { WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } = temporal.api.enums.v1.WorkflowExecutionStatus;
+  return error instanceof QueryRejectedError && error.status === WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW;
 }
 
 function mayStillHappen(error: OspatchError, cluster: string): OspatchError {

@@ -1,0 +1,30 @@
+import { QueryRejectedError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { Calls } from '../../src/client/calls';
+import type { Session } from '../../src/client/connection';
+
+const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
+  temporal.api.enums.v1.WorkflowExecutionStatus;
+
+function calls(): Calls {
+  const client = { withDeadline: (_deadline: number, body: () => Promise<unknown>) => body() };
+  const session = { client, address: 'host:7233', namespace: 'default', deadlineMs: 10_000 };
+  return new Calls(session as unknown as Session);
+}
+
+describe('src/client/calls', () => {
+  test('a question that meets a cluster between two of its histories is asked again, and finds the cluster', async () => {
+    const answers = [1, 2].map(() => new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW));
+    const ask = (): Promise<string> => {
+      const rejected = answers.pop();
+      return rejected === undefined ? Promise.resolve('here') : Promise.reject(rejected);
+    };
+    expect(await calls().call('demo', ask)).toBe('here');
+  });
+
+  test('a cluster that has ended is not there, which is said at once', async () => {
+    const ask = jest.fn(() => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_COMPLETED)));
+    await expect(calls().call('demo', ask)).rejects.toMatchObject({ type: 'NotFound' });
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+});
