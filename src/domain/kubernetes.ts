@@ -3,6 +3,9 @@
 /** `kubernetes.kubeconfig` of a worker that runs inside the cluster. */
 export const IN_CLUSTER = 'in-cluster';
 
+/** No path, no hidden file: a spec must not be able to have anything else read on the worker. */
+export const KUBECONFIG_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
+
 export const ON_DRAIN_TIMEOUT = ['fail', 'skip-node', 'proceed'] as const;
 export type OnDrainTimeout = (typeof ON_DRAIN_TIMEOUT)[number];
 

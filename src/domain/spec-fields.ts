@@ -7,7 +7,9 @@ import { EXCLUDE_PATTERN, MAX_EXCLUDE_CHARS } from './package-policy';
 import { DURATION_FORM, DURATION_PATTERN, parseDuration } from './duration';
 import { LABEL_SELECTOR_FORM, parseLabelSelector } from './label-selector';
 import { HOST_FORM, isHost } from './spec-hosts';
+import { IN_CLUSTER, KUBECONFIG_NAME } from './kubernetes';
 import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
+import { show } from './spec-issues';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -32,8 +34,15 @@ export function wholeNumber(min: number, max: number) {
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
-export function duration(shortest: string, longest: string) {
-  const error = `${DURATION_FORM}, from ${shortest} to ${longest}`;
+/** `instead`: how what cannot be said here is said, e.g. `leave it out for no limit`. */
+export function duration(shortest: string, longest: string, instead?: string) {
+  const allowed = `${DURATION_FORM}, from ${shortest} to ${longest}${instead === undefined ? '' : `; ${instead}`}`;
+  const error = ({ input }: { input?: unknown }): string => {
+    if (/^[1-9]\d{0,7}$/.test(String(input))) {
+      return `found ${show(input)}; did you mean "${String(input)}s"? allowed: ${allowed}`;
+    }
+    return typeof input === 'number' ? `found ${input}; allowed: ${allowed}` : allowed;
+  };
   const [min, max] = [parseDuration(shortest), parseDuration(longest)];
   return z
     .string({ error })
@@ -101,10 +110,18 @@ export const hostKey = z
   .string({ error: HOST_KEY_FORM })
   .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORM });
 
-export const kubeconfig = text(
-  /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/,
-  "in-cluster, or the bare name of a file in the worker's kubeconfig directory (no path, no leading dot)",
+const kubeconfigForm = `${IN_CLUSTER}, or the bare name of a file in the worker's kubeconfig directory (no path, no leading dot)`;
+export const kubeconfig = text(KUBECONFIG_NAME, kubeconfigForm).refine(
+  (name) => name === IN_CLUSTER || !isLikeInCluster(name),
+  {
+    error: ({ input }) => `found ${show(input)}; did you mean "${IN_CLUSTER}"? allowed: ${kubeconfigForm}`,
+  },
 );
+
+/** Nobody calls a file so. */
+function isLikeInCluster(name: string): boolean {
+  return /^in[-_.]?cluster$/i.test(name);
+}
 
 export const kubeContext = text(
   /^[A-Za-z0-9_][A-Za-z0-9_.:/@+=-]{0,252}$/,

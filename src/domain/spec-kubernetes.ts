@@ -38,61 +38,60 @@ const rule = z.strictObject(
   { error: 'a mapping with podSelector, namespace, action and order' },
 );
 
-const drain = z.strictObject(
-  {
-    ignoreDaemonsets: field
-      .flag()
-      .default(DEFAULT_DRAIN.ignoreDaemonsets)
-      .describe(
-        'true: pods of DaemonSets stay, since they would be back at once. false: a node that has some is refused.',
-      ),
-    deleteEmptydirData: field
-      .flag()
-      .default(DEFAULT_DRAIN.deleteEmptydirData)
-      .describe(
-        'true: evict pods with emptyDir volumes too, whose data is lost. false: a node that has some is refused.',
-      ),
-    force: field
-      .flag()
-      .default(DEFAULT_DRAIN.force)
-      .describe(
-        'true: evict pods too that no controller starts again elsewhere. false: a node that has some is refused.',
-      ),
-    gracePeriod: field
-      .duration('0s', '1d')
-      .optional()
-      .describe('How long a pod may take to end. 0s: it is killed at once. Default: what each pod says itself.'),
-    timeout: field
-      .duration('10s', '7d')
-      .default(DEFAULT_DRAIN.timeout)
-      .describe('How long the drain of one node may take; then onDrainTimeout decides.'),
-    podSelector: field.labelSelector
-      .optional()
-      .describe('Label selector as in kubectl -l: only these pods are evicted. Default: all.'),
-    disableEviction: field
-      .flag()
-      .default(DEFAULT_DRAIN.disableEviction)
-      .describe('true: delete pods instead of evicting them, which ignores PodDisruptionBudgets.'),
-    skipWaitForDeleteTimeout: field
-      .duration('1s', '1d')
-      .optional()
-      .describe('Pods that have been terminating for longer than this are not waited for. Default: all are.'),
-    onDrainTimeout: field
-      .choice(ON_DRAIN_TIMEOUT)
-      .default(DEFAULT_DRAIN.onDrainTimeout)
-      .describe(
-        'fail: the node is uncordoned and has failed. skip-node: it is uncordoned and skipped, the run goes on. proceed: it is patched although pods are left.',
-      ),
-    rules: z
-      .array(rule, { error: rulesError })
-      .max(MAX_RULES, {
-        error: ({ input }) => `found ${(input as unknown[]).length} rules; allowed: ${rulesError}`,
-      })
-      .default([])
-      .describe('Pods that are treated unlike the others; the first rule that matches a pod counts.'),
-  },
-  { error: `a mapping with ${[...Object.keys(DEFAULT_DRAIN), 'gracePeriod', 'podSelector'].join(', ')}` },
-);
+const drainFields = {
+  ignoreDaemonsets: field
+    .flag()
+    .default(DEFAULT_DRAIN.ignoreDaemonsets)
+    .describe(
+      'true: pods of DaemonSets stay, since they would be back at once. false: a node that has some is refused.',
+    ),
+  deleteEmptydirData: field
+    .flag()
+    .default(DEFAULT_DRAIN.deleteEmptydirData)
+    .describe(
+      'true: evict pods with emptyDir volumes too, whose data is lost. false: a node that has some is refused.',
+    ),
+  force: field
+    .flag()
+    .default(DEFAULT_DRAIN.force)
+    .describe(
+      'true: evict pods too that no controller starts again elsewhere. false: a node that has some is refused.',
+    ),
+  gracePeriod: field
+    .duration('0s', '1d', 'leave it out for what each pod says itself (-1 of kubectl)')
+    .optional()
+    .describe('How long a pod may take to end. 0s: it is killed at once. Default: what each pod says itself.'),
+  timeout: field
+    .duration('10s', '7d')
+    .default(DEFAULT_DRAIN.timeout)
+    .describe('How long the drain of one node may take; then onDrainTimeout decides.'),
+  podSelector: field.labelSelector
+    .optional()
+    .describe('Label selector as in kubectl -l: only these pods are evicted. Default: all.'),
+  disableEviction: field
+    .flag()
+    .default(DEFAULT_DRAIN.disableEviction)
+    .describe('true: delete pods instead of evicting them, which ignores PodDisruptionBudgets.'),
+  skipWaitForDeleteTimeout: field
+    .duration('1s', '1d', 'leave it out to wait for all of them (0 of kubectl)')
+    .optional()
+    .describe('Pods that have been terminating for longer than this are not waited for. Default: all are.'),
+  onDrainTimeout: field
+    .choice(ON_DRAIN_TIMEOUT)
+    .default(DEFAULT_DRAIN.onDrainTimeout)
+    .describe(
+      'fail: the node is uncordoned and has failed. skip-node: it is uncordoned and skipped, the run goes on. proceed: it is patched although pods are left.',
+    ),
+  rules: z
+    .array(rule, { error: rulesError })
+    .max(MAX_RULES, {
+      error: ({ input }) => `found ${(input as unknown[]).length} rules; allowed: ${rulesError}`,
+    })
+    .default([])
+    .describe('Pods that are treated unlike the others; the first rule that matches a pod counts.'),
+};
+
+const drain = z.strictObject(drainFields, { error: `a mapping with ${Object.keys(drainFields).join(', ')}` });
 
 const health = z.strictObject(
   {

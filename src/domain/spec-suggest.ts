@@ -1,6 +1,16 @@
+/** Names that the same thing has, or had, elsewhere. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([['deletelocaldata', 'deleteEmptydirData']]);
+
+/** Shorter beginnings say too little. */
+const MIN_BEGINNING = 4;
+
 /** The allowed word that was probably meant, or null when none is close enough to be worth asking. */
 export function suggest(found: string, allowed: readonly string[]): string | null {
   const wanted = simplify(found);
+  const known = OTHER_NAMES.get(wanted);
+  if (known !== undefined && allowed.includes(known)) return known;
+  const begun = wanted.length < MIN_BEGINNING ? [] : allowed.filter((word) => simplify(word).startsWith(wanted));
+  if (begun.length === 1) return begun[0] ?? null;
   let best: { word: string; distance: number } | null = null;
   for (const word of allowed) {
     const distance = editDistance(wanted, simplify(word));

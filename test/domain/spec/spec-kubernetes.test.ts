@@ -79,10 +79,35 @@ describe('domain/spec-kubernetes', () => {
       { kubeconfig: 'a', drain: { timeout: '0s' } },
       /^kubernetes\.drain\.timeout: found "0s"; allowed: a duration .* from 10s to 7d/,
     ],
-    [{ kubeconfig: 'a', drain: { gracePeriod: -1 } }, /^kubernetes\.drain\.gracePeriod: found -1/],
+    [
+      { kubeconfig: 'a', drain: { gracePeriod: -1 } },
+      /^kubernetes\.drain\.gracePeriod: found -1; allowed: .* to 1d; leave it out for what each pod says itself \(-1 of kubectl\)$/,
+    ],
+    [
+      { kubeconfig: 'a', drain: { gracePeriod: 30 } },
+      /^kubernetes\.drain\.gracePeriod: found 30; did you mean "30s"\?/,
+    ],
+    [{ kubeconfig: 'a', drain: { timeout: '600' } }, /^kubernetes\.drain\.timeout: found "600"; did you mean "600s"\?/],
+    [
+      { kubeconfig: 'a', drain: { skipWaitForDeleteTimeout: 0 } },
+      /^kubernetes\.drain\.skipWaitForDeleteTimeout: found 0; allowed: .*; leave it out to wait for all of them/,
+    ],
+    [
+      { kubeconfig: 'a', drain: true },
+      /^kubernetes\.drain: found true; allowed: a mapping .*, skipWaitForDeleteTimeout, .*rules$/,
+    ],
+    [
+      { kubeconfig: 'a', drain: { deleteLocalData: true } },
+      /^kubernetes\.drain\.deleteLocalData: unknown key; did you mean "deleteEmptydirData"\?/,
+    ],
+    [
+      { kubeconfig: 'a', drain: { rules: [{ podSelector: 'a=b', action: 'wait' }] } },
+      /^kubernetes\.drain\.rules\[0\]\.action: found "wait"; did you mean "wait-completed"\?/,
+    ],
+    [{ kubeconfig: 'inCluster' }, /^kubernetes\.kubeconfig: found "inCluster"; did you mean "in-cluster"\?/],
     [
       { kubeconfig: 'a', drain: { onDrainTimeout: 'skip' } },
-      /^kubernetes\.drain\.onDrainTimeout: found "skip"; .*allowed: fail, skip-node, proceed/,
+      /^kubernetes\.drain\.onDrainTimeout: found "skip"; did you mean "skip-node"\? allowed: fail, skip-node, proceed/,
     ],
     [
       { kubeconfig: 'a', drain: { podSelector: 'app=web;rm' } },

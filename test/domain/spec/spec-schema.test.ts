@@ -107,7 +107,7 @@ describe('domain/spec-schema', () => {
         'a duration without unit',
         { patching: { unreachableTimeout: '10' } },
         [
-          'patching.unreachableTimeout: found "10"; allowed: a duration with a unit, e.g. 90s, 30m, 1h30m or 2d, from 10s to 1d',
+          'patching.unreachableTimeout: found "10"; did you mean "10s"? allowed: a duration with a unit, e.g. 90s, 30m, 1h30m or 2d, from 10s to 1d',
         ],
       ],
       [
