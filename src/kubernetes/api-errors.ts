@@ -61,7 +61,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   if (code === 403) {
     return new ApiError('forbidden', {
       message: `could not ${what}: ${message || 'the API server forbids it (403)'}.`.replace(/\.\.$/, '.'),
-      remedy: `give the user of ${where} this right; deploy/kubernetes-rbac.yaml has all that are needed`,
+      remedy: `give the user of ${where} this right; \`ospatch rbac\` prints all that are needed`,
     });
   }
   const isPassing = code >= 500 || code === 429 || code === 408;

@@ -13,7 +13,11 @@ const MAX_ID = 64;
 export async function readOwnNode({ reach, target }: KubeSession, machine: Machine | null): Promise<NodeView> {
   const node = await reach((api) => api.readNode(target.nodeName));
   if (node === null) {
-    throw wrongNode(target, `Kubernetes knows no node ${target.nodeName}`);
+    throw wrongNode(
+      target,
+      `Kubernetes knows no node ${target.nodeName}`,
+      `set the kubernetesName of node ${target.node} in the spec to a name that \`kubectl get nodes\` shows, or correct kubeconfig and context`,
+    );
   }
   if (machine !== null) checkMachine(target, node, machine);
   return node;
@@ -44,10 +48,10 @@ function normal(id: string): string {
   return id.trim().toLowerCase().replaceAll('-', '');
 }
 
-function wrongNode(target: KubeNode, why: string): OspatchError {
+function wrongNode(target: KubeNode, why: string, remedy?: string): OspatchError {
   return new OspatchError({
     type: 'WrongNode',
     message: `${target.node} was not touched in Kubernetes: ${why}.`,
-    remedy: `check the kubernetesName of node ${target.node} in the spec, and kubeconfig and context`,
+    remedy: remedy ?? `check the kubernetesName of node ${target.node} in the spec, and kubeconfig and context`,
   });
 }

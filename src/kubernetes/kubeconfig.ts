@@ -4,15 +4,17 @@ import { dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import type { KubernetesAccess } from '../domain/kubernetes';
-import { IN_CLUSTER } from '../domain/kubernetes';
+import { IN_CLUSTER, KUBECONFIG_NAME } from '../domain/kubernetes';
+import { plainText } from '../domain/text';
 import { ApiError } from './api';
 import type { Credentials } from './credentials';
 import { usePlugin, useTokenFile } from './credentials';
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
-/** No path, no hidden file: a spec must not be able to read anything else. */
-const BARE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+/** With many clusters and certificates in it; a larger one would hold up everything else the worker does. */
+const MAX_BYTES = 1024 * 1024;
+const MAX_CONTEXTS = 10;
 
 /** How messages name what a cluster is reached with. */
 export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
@@ -25,13 +27,27 @@ export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
  * @throws ApiError `credentials`
  */
 export function kubeconfigFile(directory: string, access: KubernetesAccess): { path: string; fingerprint: string } {
-  if (!BARE_NAME.test(access.kubeconfig)) {
+  if (!KUBECONFIG_NAME.test(access.kubeconfig)) {
     throw unusable(access, 'it is no bare file name', 'name a file of the worker without its directory');
   }
   const path = join(directory, access.kubeconfig);
+  const { mtimeMs, size, ino, isFile } = statOf(path, access);
+  // To read a pipe is to wait for whoever writes into it.
+  if (!isFile) throw unusable(access, `${path} is no file`, 'put a kubeconfig there');
+  if (size > MAX_BYTES) {
+    const why = `${path} has ${Math.ceil(size / MAX_BYTES)} MiB and at most 1 is read`;
+    throw unusable(access, why, 'put a kubeconfig there with the clusters that are needed');
+  }
+  return { path, fingerprint: `${path} ${mtimeMs} ${size} ${ino}` };
+}
+
+function statOf(
+  path: string,
+  access: KubernetesAccess,
+): { mtimeMs: number; size: number; ino: number; isFile: boolean } {
   try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return { path, fingerprint: `${path} ${mtimeMs} ${size} ${ino}` };
+    const stats = statSync(path);
+    return { mtimeMs: stats.mtimeMs, size: stats.size, ino: stats.ino, isFile: stats.isFile() };
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw unusable(
@@ -60,14 +76,18 @@ export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeout
     // The parser's own message quotes the file.
     throw unusable(access, `${path} cannot be read as a kubeconfig`, 'check it on the worker with kubectl config view');
   }
-  const context = access.context ?? config.getCurrentContext();
-  if (access.context === undefined && (context === '' || context === undefined)) {
-    throw unusable(access, `${path} has no current context`, 'name one with kubernetes.context');
-  }
   const contexts = config.getContexts().map(({ name }) => name);
+  if (contexts.length === 0) {
+    throw unusable(access, `${path} is no kubeconfig with contexts`, 'check it on the worker with kubectl config view');
+  }
+  const context = access.context ?? config.getCurrentContext();
+  const has = `it has ${plainText(contexts.slice(0, MAX_CONTEXTS).join(', '), 300)}`;
+  if (access.context === undefined && (context === '' || context === undefined)) {
+    throw unusable(access, `${path} has no current context (${has})`, 'name one of these in kubernetes.context');
+  }
   if (!contexts.includes(context)) {
-    const found = contexts.slice(0, 10).join(', ') || 'none';
-    throw unusable(access, `${path} has no context ${context} (it has ${found})`, 'name one of these');
+    const remedy = 'name one of these in kubernetes.context';
+    throw unusable(access, `${path} has no context ${plainText(context, 100)} (${has})`, remedy);
   }
   config.setCurrentContext(context);
   if (config.getCurrentCluster() === null) {

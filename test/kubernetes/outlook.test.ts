@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CORDON_ANNOTATION } from '../../src/domain/kubernetes';
 import type { Harness } from './harness';
 import { TARGET, outlookInput, setUp } from './harness';
@@ -190,6 +193,15 @@ describe('src/kubernetes/outlook (simulated)', () => {
     };
     expect(await fails({ kubeconfig: 'missing' })).toContain('there is no file');
     expect(await fails({ kubeconfig: '../config' })).toContain('no bare file name');
+    const at = (name: string): string => join(kube.api.directory, name);
+    copyFileSync(at('config'), at('_prod+1@eu'));
+    expect(await fails({ kubeconfig: '_prod+1@eu', context: 'other' })).toContain('has no context other');
+    execFileSync('mkfifo', [at('pipe')]);
+    expect(await fails({ kubeconfig: 'pipe' })).toMatch(/pipe is no file\.$/);
+    writeFileSync(at('large'), Buffer.alloc(1024 * 1024 + 1));
+    expect(await fails({ kubeconfig: 'large' })).toMatch(/large has 2 MiB and at most 1 is read\.$/);
+    writeFileSync(at('other'), 'a: secret');
+    expect(await fails({ kubeconfig: 'other' })).toMatch(/other is no kubeconfig with contexts\.$/);
     expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
     expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');
     kube.api.writeKubeconfig('stale-token');

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { NodeCheck } from '../../activities/types';
 import { clusterArgument } from '../arguments';
 import type { EksExamination } from '../../domain/eks';
 import type { CliContext } from '../context';
@@ -28,17 +27,12 @@ export function registerCheck(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const checks = await client.check(cluster);
         if (!Array.isArray(checks)) return tellNodeGroups(context, checks, output);
-        if (checks.some(isInTheWay)) context.setExitCode(1);
+        const { canBeDrained, renderChecks } = require('../render/checks') as typeof import('../render/checks');
+        if (!checks.every((check) => check.ok && canBeDrained(check))) context.setExitCode(1);
         if (output === 'json') return printJson(context, checks);
-        const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
         print(context, renderChecks(checks, colors(context)));
       }),
     );
-}
-
-function isInTheWay(check: NodeCheck): boolean {
-  if (!check.ok) return true;
-  return check.drain !== undefined && (!check.drain.ok || check.drain.outlook.obstacles.length > 0);
 }
 
 function tellNodeGroups(context: CliContext, found: EksExamination, output: OutputFormat): void {

@@ -37,7 +37,9 @@ export function renderChecks(checks: readonly NodeCheck[], color: Colors): strin
   );
   const errors = checks.flatMap((check) => (check.ok ? [] : describeError(check, color)));
   const usable = checks.filter(({ ok }) => ok).length;
-  const summary = `${usable} of ${plural(checks.length, 'node')} can be used`;
+  const stuck = checks.filter((check) => check.ok && !canBeDrained(check)).length;
+  const but = stuck === 0 ? '' : `, but ${stuck} of them cannot be drained`;
+  const summary = `${usable} of ${plural(checks.length, 'node')} can be used${but}`;
   return [
     table,
     ...[findings, errors].filter((lines) => lines.length > 0).map((lines) => lines.join('\n')),
@@ -80,6 +82,11 @@ function describeFindings(node: string, facts: NodeFacts, color: Colors): string
   return found
     .filter(([, values]) => values.length > 0)
     .map(([title, values]) => `${color.yellow(oneLine(node))}  ${title}: ${oneLine(values.join(', '))}`);
+}
+
+/** True also where nodes are not drained. */
+export function canBeDrained(check: Extract<NodeCheck, { ok: true }>): boolean {
+  return check.drain === undefined || (check.drain.ok && check.drain.outlook.obstacles.length === 0);
 }
 
 function drainCell(check: NodeCheck, color: Colors): string {

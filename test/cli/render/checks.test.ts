@@ -44,6 +44,7 @@ describe('src/cli/render/checks', () => {
     expect(text).toContain('w-3  cannot be drained: The budget shop/web never allows it.');
     expect(text).toContain('w-3  pods that stay: 2 managed by a DaemonSet');
     expect(text).toContain('w-4  cordoned by somebody else (kubectl uncordon w-4)');
+    expect(text).toMatch(/\n4 of 4 nodes can be used, but 1 of them cannot be drained$/);
   });
 
   it('has no column for drains where nodes are not drained', () => {
