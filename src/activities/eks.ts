@@ -9,7 +9,7 @@ import type { EksAccess } from '../domain/eks';
 import type { NodeStep } from '../domain/node-report';
 import type { EksActivities } from './eks-types';
 import { toApplicationFailure } from './errors';
-import { withHeartbeat } from './heartbeat';
+import { noteProgress, withHeartbeat } from './heartbeat';
 import type { ActivityLog } from './node';
 
 export interface EksActivityDeps {
@@ -27,10 +27,7 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
     const fields = { eksCluster: access.cluster, region: access.region, step };
     return withHeartbeat(step, ({ signal, details, beat }) => {
       const show = (waitingFor: string | undefined): void => {
-        if (details.waitingFor === waitingFor) return;
-        if (waitingFor === undefined) delete details.waitingFor;
-        else details.waitingFor = waitingFor;
-        beat();
+        if (noteProgress(details, { waitingFor }, Date.now())) beat();
       };
       return body(new Asking({ apis, access, patience, signal, show }));
     }).catch((error: unknown) => {

@@ -11,6 +11,9 @@ export type HeartbeatDetails = NodeProgress & {
   drained?: DrainedSoFar;
 };
 
+/** What changes of a {@link NodeProgress}; what it waits for is taken back with undefined. */
+export type Progress = { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined };
+
 export interface Pulse {
   signal: AbortSignal;
   details: HeartbeatDetails;
@@ -48,6 +51,25 @@ export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => P
     clearInterval(timer);
     beat();
   }
+}
+
+/** Notes what an activity does now. Returns whether anything is new to the people who watch. */
+export function noteProgress(details: HeartbeatDetails, progress: Progress, now: number): boolean {
+  const before = JSON.stringify(details);
+  if (progress.done !== undefined) details.done = progress.done;
+  if (progress.total !== undefined) details.total = progress.total;
+  if ('waitingFor' in progress) noteWait(details, progress, now);
+  return JSON.stringify(details) !== before;
+}
+
+function noteWait(details: HeartbeatDetails, { waitingFor, waitingSince, blocked }: Progress, now: number): void {
+  const isSame = details.waitingFor === waitingFor;
+  const since = waitingSince ?? (isSame ? details.waitingSince : undefined) ?? new Date(now).toISOString();
+  delete details.waitingFor;
+  delete details.waitingSince;
+  delete details.blocked;
+  if (waitingFor === undefined) return;
+  Object.assign(details, { waitingFor, waitingSince: since, ...(blocked === undefined ? {} : { blocked }) });
 }
 
 /** From the details of an earlier attempt, which may be of another version. */

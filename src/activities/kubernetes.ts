@@ -10,12 +10,12 @@ import { drainDeadline, drainNode } from '../kubernetes/drain';
 import { awaitHealthy } from '../kubernetes/health';
 import { findLeftovers } from '../kubernetes/leftovers';
 import { drainOutlook } from '../kubernetes/outlook';
-import type { KubeNode, KubeProgress, KubeSession, Patience } from '../kubernetes/session';
+import type { KubeNode, KubeSession, Patience } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
 import { awaitWorkloads } from '../kubernetes/workloads';
 import { toApplicationFailure } from './errors';
-import type { HeartbeatDetails, Pulse } from './heartbeat';
-import { withHeartbeat } from './heartbeat';
+import type { Pulse } from './heartbeat';
+import { noteProgress, withHeartbeat } from './heartbeat';
 import type { KubernetesActivities } from './kubernetes-types';
 import type { ActivityLog } from './node';
 
@@ -62,7 +62,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
           details.unreachableMs = ms;
         },
         show: (progress) => {
-          if (applyProgress(details, progress)) beat();
+          if (noteProgress(details, progress, now())) beat();
         },
       });
       return body(session, pulse);
@@ -140,18 +140,6 @@ function unchanged(limitMs: number): Patience {
 /** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
 function until(untilMs: number): Patience {
   return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
-}
-
-/** Returns whether anything is new to the people who watch. */
-function applyProgress(details: HeartbeatDetails, progress: KubeProgress): boolean {
-  const before = JSON.stringify(details);
-  if (progress.done !== undefined) details.done = progress.done;
-  if (progress.total !== undefined) details.total = progress.total;
-  if ('waitingFor' in progress) {
-    if (progress.waitingFor === undefined) delete details.waitingFor;
-    else details.waitingFor = progress.waitingFor;
-  }
-  return JSON.stringify(details) !== before;
 }
 
 /** From the details of an earlier attempt. */

@@ -18,8 +18,7 @@ import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
 import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
-import type { HeartbeatDetails } from './heartbeat';
-import { withHeartbeat } from './heartbeat';
+import { noteProgress, withHeartbeat } from './heartbeat';
 import type { NodeActivities, Watch } from './types';
 
 /** As much of pino as is used. */
@@ -66,7 +65,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
       });
       const show: Session['show'] = (progress) => {
-        if (applyProgress(details, progress)) beat();
+        if (noteProgress(details, progress, now())) beat();
       };
       const outage = new Outage({
         node: target.name,
@@ -80,7 +79,8 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
-        onWaiting: (waitingFor) => {
+        onWaiting: (why) => {
+          const waitingFor = `the node to answer: ${why}`;
           if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is out of reach');
           show({ waitingFor });
         },
@@ -191,16 +191,4 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 function tellOutOfReach(error: unknown): OutOfReach {
   if (!(error instanceof OutOfReachNotice)) throw error;
   return { state: 'out-of-reach', observedMs: error.observedMs, why: error.why };
-}
-
-/** Returns whether anything is new to the people who watch. */
-function applyProgress(details: HeartbeatDetails, progress: Parameters<Session['show']>[0]): boolean {
-  const before = JSON.stringify(details);
-  if ('done' in progress && progress.done !== undefined) details.done = progress.done;
-  if ('total' in progress && progress.total !== undefined) details.total = progress.total;
-  if ('waitingFor' in progress) {
-    if (progress.waitingFor === undefined) delete details.waitingFor;
-    else details.waitingFor = progress.waitingFor;
-  }
-  return JSON.stringify(details) !== before;
 }

@@ -7,6 +7,7 @@ import {
 import { isEks } from '../domain/eks';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import type { ClusterStatus } from '../domain/messages';
+import type { BlockedPod } from '../domain/kubernetes';
 import type { NodeProgress } from '../domain/node-report';
 import { NODE_STEPS } from '../domain/node-report';
 import type { NodeStatus } from '../domain/node-status';
@@ -16,6 +17,7 @@ import { waitsForWorker } from '../domain/sites';
 import { plainText } from '../domain/text';
 import { progressQuery, specQuery, statusQuery } from '../workflows/messages';
 import type { Session } from './connection';
+import { readHeartbeat } from './heartbeat';
 
 /** What happens on the node in work at this moment. */
 export interface LiveNode {
@@ -28,6 +30,10 @@ export interface LiveNode {
   done: number | null;
   total: number | null;
   waitingFor: string | null;
+  /** Since when, ISO 8601; null when that is not known. */
+  waitingSince: string | null;
+  /** During a drain: the pods it waits for, at most 5. */
+  blocked: BlockedPod[];
   /** Attempts of the current activity; above 1 something is being retried. */
   attempt: number;
   /** Why the last attempt failed, if it did. */
@@ -110,7 +116,8 @@ async function readLiveNode(session: Session, cluster: string, current: NodeInWo
 function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {
   return {
     ...{ node, state, startedAt },
-    ...{ step: null, done: null, total: null, waitingFor: null, attempt: 1, lastFailure: null },
+    ...{ step: null, done: null, total: null, waitingFor: null, waitingSince: null, blocked: [] },
+    ...{ attempt: 1, lastFailure: null },
   };
 }
 
@@ -123,7 +130,8 @@ async function readActivity(
   const step = stepOf(activity.activityType?.name) ?? base.step;
   const attempt = activity.attempt ?? 1;
   if (isNotTakenUp(activity, Date.now())) {
-    return { ...base, step, waitingFor: waitsForWorker(site.taskQueue ?? taskQueue), attempt };
+    const waitingSince = new Date(dueAt(activity)).toISOString();
+    return { ...base, step, waitingFor: waitsForWorker(site.taskQueue ?? taskQueue), waitingSince, attempt };
   }
   const converter = client.options.loadedDataConverter;
   const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
@@ -134,7 +142,9 @@ async function readActivity(
     step: heartbeat?.step ?? step,
     done: heartbeat?.done ?? null,
     total: heartbeat?.total ?? null,
-    waitingFor: heartbeat?.waitingFor === undefined ? null : plainText(heartbeat.waitingFor, 200),
+    waitingFor: heartbeat?.waitingFor ?? null,
+    waitingSince: heartbeat?.waitingSince ?? null,
+    blocked: heartbeat?.blocked ?? [],
     attempt,
     lastFailure: failure?.message ? plainText(failure.message, 200) : null,
   };
@@ -144,23 +154,15 @@ async function readActivity(
 const TAKEN_UP_WITHIN_MS = 5_000;
 
 /** Whether nobody has begun this attempt although it has been due for a while. */
-function isNotTakenUp({ state, scheduledTime }: temporal.api.workflow.v1.IPendingActivityInfo, now: number): boolean {
-  if (state !== temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return false;
-  const due = Number(scheduledTime?.seconds ?? 0) * 1000;
+function isNotTakenUp(activity: temporal.api.workflow.v1.IPendingActivityInfo, now: number): boolean {
+  if (activity.state !== temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return false;
+  const due = dueAt(activity);
   return due > 0 && now - due > TAKEN_UP_WITHIN_MS;
 }
 
-function readHeartbeat(value: unknown): NodeProgress | null {
-  if (typeof value !== 'object' || value === null || !('step' in value)) return null;
-  const { step, done, total, waitingFor } = value as Partial<Record<keyof NodeProgress, unknown>>;
-  const known = NODE_STEPS.find((one) => one === step);
-  if (known === undefined) return null;
-  return {
-    step: known,
-    ...(typeof done === 'number' ? { done } : {}),
-    ...(typeof total === 'number' ? { total } : {}),
-    ...(typeof waitingFor === 'string' ? { waitingFor } : {}),
-  };
+/** In milliseconds; 0 when the server does not say. */
+function dueAt({ scheduledTime }: temporal.api.workflow.v1.IPendingActivityInfo): number {
+  return Number(scheduledTime?.seconds ?? 0) * 1000;
 }
 
 /** Before the first heartbeat, the activity's name says which step it is. */

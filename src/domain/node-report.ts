@@ -1,4 +1,5 @@
 /** What activities report about a node; all plain JSON. */
+import type { BlockedPod } from './kubernetes';
 
 /** One package change of a plan or of a finished apply. */
 export interface PackageChange {
@@ -117,6 +118,10 @@ export interface NodeProgress {
   total?: number;
   /** What it waits for, in words, e.g. `package lock held by apt-get (pid 812)`. */
   waitingFor?: string;
+  /** Since when, ISO 8601. */
+  waitingSince?: string;
+  /** During a drain: pods it waits for, those that have been in the way for longest first, at most 5. */
+  blocked?: BlockedPod[];
 }
 
 export const NODE_STEPS = ['preflight', 'drain', 'apply', 'repair', 'reboot', 'verify', 'uncordon'] as const;

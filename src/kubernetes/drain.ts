@@ -2,14 +2,14 @@
 import { cordonState } from '../domain/cordon';
 import { parseDuration } from '../domain/duration';
 import { OspatchError } from '../domain/errors';
-import type { DrainPolicy, DrainReport, EvictedWorkload } from '../domain/kubernetes';
+import type { BlockedPod, DrainPolicy, DrainReport, EvictedWorkload } from '../domain/kubernetes';
 import { hasEnded, isLongDeleted } from '../domain/pod-filter';
 import { plainText } from '../domain/text';
 import { cordonGuard } from './cordon-guard';
 import type { LeavingPod } from './eviction-round';
 import { askBudgets, evictDue, worthAsking } from './eviction-round';
 import { readOwnNode } from './identity';
-import type { KubeSession, Machine } from './session';
+import type { KubeProgress, KubeSession, Machine } from './session';
 import type { JudgedPod } from './survey';
 import { budgetsFor, findDeadlocks, findRefusals, judgePods } from './survey';
 import { addWorkloads } from './workloads';
@@ -29,6 +29,9 @@ const LAST_CHANCE_MS = 60_000;
 const ROUNDS = 2;
 
 const MAX_BLOCKED = 20;
+/** Shown while it goes on. */
+const MAX_SHOWN = 5;
+const IN_THE_WAY: readonly LeavingPod['state'][] = ['held', 'due', 'leaving'];
 const MAX_OBSTACLES = 10;
 const MAX_MESSAGE = 1_500;
 
@@ -177,7 +180,7 @@ async function emptyOf(
       // Whoever has just been refused wants to know by which budget.
       if (due.some((one) => one.state === 'held' && !held.includes(one))) budgetsAtMs = 0;
     }
-    show({ waitingFor: whatFor(left, order) });
+    show(whatFor(left, order));
     await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));
 
     const there = new Map((await reach((api) => api.podsOfNode(target.nodeName))).map((pod) => [pod.uid, pod]));
@@ -192,16 +195,28 @@ async function emptyOf(
   return left;
 }
 
-/** One sentence for people: the one that has been in the way for longest, and how many more there are. */
-function whatFor(left: readonly LeavingPod[], order: number): string {
-  const turn = left.filter((one) => one.order === order);
-  const first = turn.find(({ state }) => state === 'held') ?? turn.find(({ state }) => state === 'due') ?? turn[0];
-  if (first === undefined) return 'pods to end';
-  const { pod, why, since } = first;
-  const keep =
-    first.state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
+/** For people: what has been in the way for longest, in one sentence with how many more there are, and the first pods. */
+function whatFor(left: readonly LeavingPod[], order: number): KubeProgress {
+  const turn = left
+    .filter((one) => one.order === order)
+    .sort(
+      (a, b) => IN_THE_WAY.indexOf(a.state) - IN_THE_WAY.indexOf(b.state) || Date.parse(a.since) - Date.parse(b.since),
+    )
+    .slice(0, MAX_SHOWN)
+    .map(toBlocked);
+  const [first] = turn;
+  if (first === undefined) return { waitingFor: 'pods to end' };
   const more = left.length > 1 ? `, and ${left.length - 1} more` : '';
-  return plainText(`${pod.namespace}/${pod.name}: ${why}${keep}, since ${since.slice(11, 19)} UTC${more}`, 400);
+  return {
+    waitingFor: plainText(`${first.namespace}/${first.name}: ${first.why}${more}`, 400),
+    waitingSince: first.since,
+    blocked: turn,
+  };
+}
+
+function toBlocked({ pod, state, why, since }: LeavingPod): BlockedPod {
+  const keep = state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
+  return { namespace: pod.namespace, name: pod.name, why: plainText(`${why}${keep}`, 300), since };
 }
 
 function report(
@@ -213,8 +228,6 @@ function report(
     state,
     evicted,
     workloads,
-    blocked: left
-      .slice(0, MAX_BLOCKED)
-      .map(({ pod: { namespace, name }, why, since }) => ({ namespace, name, why, since })),
+    blocked: left.slice(0, MAX_BLOCKED).map(toBlocked),
   };
 }

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/errors';
+import type { BlockedPod } from '../domain/kubernetes';
 import type { ApiErrorKind, KubernetesApi } from './api';
 import { ApiError } from './api';
 
@@ -38,6 +39,10 @@ export interface KubeProgress {
   done?: number;
   total?: number;
   waitingFor?: string | undefined;
+  /** ISO 8601; absent: since it was told first. */
+  waitingSince?: string;
+  /** Pods a drain waits for. */
+  blocked?: BlockedPod[];
 }
 
 export interface KubeSession {
@@ -114,7 +119,7 @@ export function createSession(options: SessionOptions): KubeSession {
         const left = Math.min(patience.limitMs - observed, (patience.untilMs ?? Infinity) - now());
         if (left <= 0) throw givenUp(target, error, observed);
         isWaiting = true;
-        show({ waitingFor: error.message.replace(/\.$/, '') });
+        show({ waitingFor: `the API server: ${error.message.replace(/\.$/, '')}` });
         const wait = Math.min(left, Math.max(pauseMs, error.retryAfterMs ?? 0));
         await pause(wait);
         observe(observed + wait);

@@ -96,7 +96,9 @@ describe('src/activities/node', () => {
     const { activities, environment, heartbeats } = setUp([outOfReach()], { heartbeatDetails: { unreachableMs: 900 } });
     await expect(environment.run(activities.readFacts, FACTS)).rejects.toMatchObject({ type: 'Unreachable' });
     expect(heartbeats[0]).toEqual({ step: 'verify', unreachableMs: 900 });
-    expect(heartbeats).toContainEqual(expect.objectContaining({ waitingFor: 'w-1 cannot be reached: refused' }));
+    expect(heartbeats).toContainEqual(
+      expect.objectContaining({ waitingFor: 'the node to answer: w-1 cannot be reached: refused' }),
+    );
   });
 
   it('stops following at once when it is cancelled, and says so and nothing else', async () => {

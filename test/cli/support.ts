@@ -60,6 +60,8 @@ export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
     done: null,
     total: null,
     waitingFor: null,
+    waitingSince: null,
+    blocked: [],
     attempt: 1,
     lastFailure: null,
     ...more,

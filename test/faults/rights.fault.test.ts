@@ -98,7 +98,7 @@ describe('faults/rights', () => {
     const letGo = await holdLogins(stage, 3);
     try {
       await stage.patch();
-      await waitFor(async () => /^w-1 .* cannot be reached: /.test((await waitingFor(stage)) ?? ''), {
+      await waitFor(async () => /w-1 .* cannot be reached: /.test((await waitingFor(stage)) ?? ''), {
         what: 'the wait in status',
         timeoutMs: 120_000,
       });

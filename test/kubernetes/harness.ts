@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
 import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
-import type { CordonOwner, DrainPolicy } from '../../src/domain/kubernetes';
+import type { BlockedPod, CordonOwner, DrainPolicy } from '../../src/domain/kubernetes';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
 import { createConnections } from '../../src/kubernetes/connect';
 import { FakeApi } from './fake-api';
@@ -30,7 +30,7 @@ export interface Harness {
   api: FakeApi;
   activities: KubernetesActivities;
   environment: MockActivityEnvironment;
-  heartbeats: { waitingFor?: string; done?: number; total?: number }[];
+  heartbeats: { waitingFor?: string; waitingSince?: string; blocked?: BlockedPod[]; done?: number; total?: number }[];
   /** Runs one activity as a worker would. */
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
   /** The environment of a later attempt, which gets the last heartbeat of the one before. */

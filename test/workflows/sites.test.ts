@@ -72,7 +72,13 @@ describe('sites', () => {
         { what: 'the node to wait' },
       );
       expect(seen.current).toMatchObject([
-        { node: 'w-1', step: 'preflight', waitingFor: `a worker of task queue ${siteOf(cluster)}`, lastFailure: null },
+        {
+          node: 'w-1',
+          step: 'preflight',
+          waitingFor: `a worker of task queue ${siteOf(cluster)}`,
+          waitingSince: expect.stringMatching(/^20.*Z$/) as string,
+          lastFailure: null,
+        },
       ]);
       expect(seen.nodes[0]).toMatchObject({ state: 'patching', lastError: null });
       await harness.withSiteWorker(siteOf(cluster), harness.newCluster(), async () => {

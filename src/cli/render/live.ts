@@ -3,7 +3,7 @@ import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { NodeState, NodeStatus } from '../../domain/node-status';
 import { unitOf } from './node-groups';
 import type { StatusView } from './status';
-import { colorState, countOutcomes, errorCell, stepOf } from './status';
+import { colorState, countOutcomes, errorCell, stepOf, waitOf } from './status';
 import { renderTable } from './table';
 import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
 
@@ -79,11 +79,12 @@ function row(node: NodeStatus, current: readonly LiveNode[], view: LiveView): st
   const live = current.find((one) => one.node === node.name);
   const state = colorState(node.state, node.state, view.color);
   if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
-  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live)];
+  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];
 }
 
-function noteOf(live: LiveNode): string {
-  if (live.waitingFor !== null) return `waiting for ${oneLine(live.waitingFor, 120)}`;
+function noteOf(live: LiveNode, now: number): string {
+  const wait = waitOf(live, now, 120);
+  if (wait !== null) return wait;
   if (live.lastFailure !== null) return `attempt ${live.attempt}: ${oneLine(live.lastFailure, 120)}`;
   return '';
 }

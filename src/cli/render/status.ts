@@ -37,26 +37,37 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     rebootCell(node),
     errorCell(node),
   ]);
-  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status)}\n\n${timesNote(zone, color)}`;
+  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}\n\n${timesNote(zone, color)}`;
 }
 
-function waitsOf({ current }: LiveStatus): string {
-  const waits = current.flatMap((one) => describeWait(one) ?? []);
+function waitsOf({ current }: LiveStatus, now: number): string {
+  const waits = current.flatMap((one) => describeWait(one, now));
   return waits.length === 0 ? '' : `\n\n${waits.join('\n')}`;
 }
 
-/** `w-1 drain 12/40 pods, waiting for shop/web-1: the budget ...`; null for a node that goes on. */
-function describeWait(live: LiveNode): string | null {
-  return live.waitingFor === null
-    ? null
-    : `${oneLine(live.node)} ${stepOf(live)}, waiting for ${oneLine(live.waitingFor)}`;
+/** `w-1 drain 12/40 pods, waiting 3m20s for shop/web-1: the budget ...` and further pods; nothing for a node that goes on. */
+function describeWait(live: LiveNode, now: number): string[] {
+  const wait = waitOf(live, now);
+  if (wait === null) return [];
+  const others = live.blocked.slice(1).map(({ namespace, name, why, since }) => {
+    const pod = `${oneLine(namespace)}/${oneLine(name)}: ${oneLine(why)}`;
+    return `  ${pod}, for ${formatElapsed(since, now)}`;
+  });
+  return [`${oneLine(live.node)} ${stepOf(live)}, ${wait}`, ...others];
 }
 
-function nodeGroupTable(status: LiveStatus, { color, zone }: StatusView): string {
+/** `waiting 3m20s for ...`, with the time in front, so that no long text cuts it off. */
+export function waitOf({ waitingFor, waitingSince }: LiveNode, now: number, max?: number): string | null {
+  if (waitingFor === null) return null;
+  const elapsed = waitingSince === null ? '' : ` ${formatElapsed(waitingSince, now)}`;
+  return `waiting${elapsed} for ${oneLine(waitingFor, max)}`;
+}
+
+function nodeGroupTable(status: LiveStatus, { color, zone, now }: StatusView): string {
   const rows = status.nodes.map((group) =>
     statusRow(group, zone, stateCell(group, status.current, color), errorCell(group)),
   );
-  return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status)}\n\n${timesNote(zone, color)}`;
+  return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status, now)}\n\n${timesNote(zone, color)}`;
 }
 
 function timesNote(zone: string, color: Colors): string {

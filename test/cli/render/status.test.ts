@@ -88,7 +88,14 @@ describe('src/cli/render/status', () => {
             step: 'drain',
             done: 12,
             total: 40,
-            waitingFor: 'shop/web-1: the budget web allows no disruption',
+            waitingFor: 'shop/web-1: the budget web allows no disruption, and 1 more',
+            waitingSince: new Date(NOW - 200_000).toISOString(),
+            blocked: ['web-1', 'web-2'].map((name, at) => ({
+              namespace: 'shop',
+              name,
+              why: 'the budget web allows no disruption',
+              since: new Date(NOW - 200_000 + at * 140_000).toISOString(),
+            })),
           }),
         ],
       }),
@@ -96,7 +103,10 @@ describe('src/cli/render/status', () => {
       VIEW,
     );
     expect(text).toMatch(/^w-1 +worker +patching \(drain 12\/40 pods\)/m);
-    expect(text).toMatch(/^w-1 drain 12\/40 pods, waiting for shop\/web-1: the budget web allows no disruption$/m);
+    expect(text).toContain(
+      '\nw-1 drain 12/40 pods, waiting 3m20s for shop/web-1: the budget web allows no disruption, and 1 more\n' +
+        '  shop/web-2: the budget web allows no disruption, for 1m\n',
+    );
   });
 
   test('shows which task queue has no worker for a node', () => {

@@ -1,0 +1,45 @@
+/** What a running activity tells, which may be of another version and quotes what others have written. */
+import type { BlockedPod } from '../domain/kubernetes';
+import type { NodeProgress } from '../domain/node-report';
+import { NODE_STEPS } from '../domain/node-report';
+import { plainText } from '../domain/text';
+
+const MAX_WAITING_FOR = 400;
+const MAX_NAME = 253;
+const MAX_BLOCKED = 5;
+
+/** Null when it is none of ours. */
+export function readHeartbeat(value: unknown): NodeProgress | null {
+  if (typeof value !== 'object' || value === null || !('step' in value)) return null;
+  const { step, done, total, waitingFor, waitingSince, blocked } = value as Partial<
+    Record<keyof NodeProgress, unknown>
+  >;
+  const known = NODE_STEPS.find((one) => one === step);
+  if (known === undefined) return null;
+  return {
+    step: known,
+    ...(typeof done === 'number' ? { done } : {}),
+    ...(typeof total === 'number' ? { total } : {}),
+    ...(typeof waitingFor === 'string' ? { waitingFor: plainText(waitingFor, MAX_WAITING_FOR) } : {}),
+    ...(isTime(waitingSince) ? { waitingSince } : {}),
+    ...(Array.isArray(blocked) ? { blocked: blocked.slice(0, MAX_BLOCKED).flatMap(readBlocked) } : {}),
+  };
+}
+
+function readBlocked(value: unknown): BlockedPod[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { namespace, name, why, since } = value as Partial<Record<keyof BlockedPod, unknown>>;
+  if (typeof namespace !== 'string' || typeof name !== 'string' || typeof why !== 'string' || !isTime(since)) return [];
+  return [
+    {
+      namespace: plainText(namespace, MAX_NAME),
+      name: plainText(name, MAX_NAME),
+      why: plainText(why, MAX_WAITING_FOR),
+      since,
+    },
+  ];
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{4}-[\dT:.-]{1,30}Z$/.test(value) && !Number.isNaN(Date.parse(value));
+}
