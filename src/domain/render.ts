@@ -82,7 +82,10 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
     '',
     '| Step | Started | Seconds |',
     '|---|---|---|',
-    ...result.steps.map((step) => `| ${step.step} | ${step.startedAt} | ${(step.durationMs / 1000).toFixed(1)} |`),
+    ...result.steps.map((step, at) => {
+      const isOpen = !ended && at === result.steps.length - 1 && step.durationMs === 0;
+      return `| ${step.step} | ${step.startedAt} | ${isOpen ? 'goes on' : (step.durationMs / 1000).toFixed(1)} |`;
+    }),
     ...(result.before === null
       ? []
       : ['', `**Before:** ${text(result.before.osVersion)}, kernel ${text(result.before.kernel)}`]),

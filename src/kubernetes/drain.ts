@@ -178,7 +178,8 @@ async function emptyOf(
     if (now() >= notBeforeMs && now() < untilMs) {
       notBeforeMs = await evictDue(session, policy, due, untilMs);
       // Whoever has just been refused wants to know by which budget.
-      if (due.some((one) => one.state === 'held' && !held.includes(one))) budgetsAtMs = 0;
+      const refused = due.filter((one) => one.state === 'held' && !held.includes(one));
+      if (refused.length > 0) askBudgets(refused, await reach((api) => api.listBudgets()));
     }
     show(whatFor(left, order));
     await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));

@@ -93,9 +93,12 @@ function note(one: LeavingPod, answer: EvictionAnswer, now: number): void {
       return;
     case 'gone':
       return again(one, now + GONE_RETRY_MS, 'the server says that it is gone');
-    case 'budget':
+    case 'budget': {
+      // Found out before, by name and numbers.
+      const known = one.state === 'held' && one.heldBy !== null ? one.why : null;
       one.state = 'held';
-      return again(one, now + RETRY_MS, `a budget of namespace ${namespace} allows no disruption`);
+      return again(one, now + RETRY_MS, known ?? `a budget of namespace ${namespace} allows no disruption`);
+    }
     case 'not-observed':
       one.state = 'held';
       return again(one, now + answer.retryAfterMs, `its budget in namespace ${namespace} was changed just now`);

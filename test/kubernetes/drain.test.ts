@@ -92,6 +92,10 @@ describe('src/kubernetes/drain (simulated)', () => {
       waitingSince: since,
       blocked: [{ namespace: 'shop', name: 'web-1', why, since }],
     });
+    const asked = (): number => kube.api.countCalls(/^POST .*eviction/);
+    const before = asked();
+    await waitFor(() => asked() > before, 'another try');
+    for (const { waitingFor } of kube.heartbeats) expect(waitingFor ?? 'web').not.toContain('a budget of');
     const pod = kube.api.pods.get('shop/web-2');
     if (pod !== undefined) pod.ready = true;
     const released = Date.now();
