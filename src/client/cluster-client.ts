@@ -52,6 +52,10 @@ export interface ClusterListItem {
   ready: boolean | null;
   nextWindow: string | null;
   createdAt: string;
+  /** Task queues of sites, at most 20. */
+  sites: string[];
+  /** Those of them that no worker polls; nodes there wait. */
+  sitesWithoutWorker: string[];
 }
 
 export class ClusterClient {
@@ -206,10 +210,21 @@ export class ClusterClient {
           ready: typeof memo['ready'] === 'boolean' ? memo['ready'] : null,
           nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
           createdAt: textOr(memo['createdAt'], execution.startTime.toISOString()),
+          sites: textsOf(memo['sites']),
+          sitesWithoutWorker: [],
         });
       }
+      await this.noteSites(items);
       return items.sort((a, b) => a.cluster.localeCompare(b.cluster));
     });
+  }
+
+  /** Each site is asked for once, however many clusters have nodes there. */
+  private async noteSites(items: readonly ClusterListItem[]): Promise<void> {
+    const sites = [...new Set(items.flatMap((item) => item.sites))];
+    const counts = await Promise.all(sites.map((site) => this.calls.countWorkers(site)));
+    const without = new Set(sites.filter((_, at) => counts[at] === 0));
+    for (const item of items) item.sitesWithoutWorker = item.sites.filter((site) => without.has(site));
   }
 
   /** Looks at every node, or node group of EKS, through the worker; changes nothing. */
@@ -274,6 +289,10 @@ function currentUser(): string {
     // Containers may run under a user id that has no name.
     return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 function textOr(value: unknown, otherwise: string): string {

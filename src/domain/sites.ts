@@ -11,6 +11,12 @@ export function taskQueueOf(node: Sited, cluster: Sited): string | undefined {
   return node.taskQueue ?? cluster.taskQueue;
 }
 
+/** Task queues of its own that any node of the cluster has, each once. */
+export function sitesOf(spec: SelfManagedSpec): string[] {
+  const queues = spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []);
+  return [...new Set(queues)].sort();
+}
+
 /** What a node waits for whose site has no worker, in words. */
 export function waitsForWorker(taskQueue: string): string {
   return `a worker of task queue ${taskQueue}`;

@@ -38,7 +38,7 @@ import type { NodeError, NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor, RunNews } from '../domain/run';
 import { notTried, parseNews, quarantinedNodes, skippedBecauseRemoved, unitOf } from '../domain/run';
-import { taskQueueOf } from '../domain/sites';
+import { sitesOf, taskQueueOf } from '../domain/sites';
 import type { NodeTarget } from '../domain/spec';
 import { toStatus } from '../domain/status';
 import { SITE_ANSWERS_WITHIN, awsWaiting, glance, local, optionsFor } from './activity-options';
@@ -408,7 +408,8 @@ class ClusterWork {
   }
 
   private publish(): void {
-    this.shopWindow.show(toStatus(this.state), this.explain());
+    const { spec } = this.state;
+    this.shopWindow.show(toStatus(this.state), this.explain(), isSelfManaged(spec) ? sitesOf(spec) : []);
   }
 }
 

@@ -1,9 +1,12 @@
-import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { canonicalJson } from '../domain/canonical-json';
 import type { ClusterStatus } from '../domain/messages';
 import { renderCluster } from '../domain/render';
 import { local } from './activity-options';
 import { SEARCH_ATTRIBUTES } from './search-attributes';
+
+/** A memo is small. */
+const MAX_SITES = 20;
 
 /** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
 export class ShopWindow {
@@ -15,14 +18,17 @@ export class ShopWindow {
     this.attributesRegistered = await local.searchAttributesRegistered();
   }
 
-  show(status: ClusterStatus, explanation: string): void {
+  /** `sites`: task queues of the cluster's nodes, see `sitesOf`. */
+  show(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
     setCurrentDetails(renderCluster(status, explanation));
     const next = status.nextWindow;
-    const key = canonicalJson([status.state, status.ready, next]);
+    const key = canonicalJson([status.state, status.ready, next, ...sites]);
     // Each change is an event in the history, so unchanged values are not written.
     if (key === this.shown) return;
     this.shown = key;
-    upsertMemo({ type: status.type, state: status.state, ready: status.ready, nextWindow: next });
+    const told = { type: status.type, state: status.state, ready: status.ready, nextWindow: next };
+    const hadSites = workflowInfo().memo?.['sites'] !== undefined;
+    upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });
     if (!this.attributesRegistered) return;
     upsertSearchAttributes([
       { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },

@@ -1,4 +1,5 @@
 /** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
+import { isDeepStrictEqual } from 'node:util';
 import { ClusterClient } from '../../src/client/cluster-client';
 import type { EksSpec, SelfManagedSpec } from '../../src/domain/spec';
 import { clusterSpec, nodeSpec } from '../support/builders';
@@ -84,6 +85,27 @@ describe('sites', () => {
       await harness.withSiteWorker(siteOf(cluster), harness.newCluster(), async () => {
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
       });
+    }));
+
+  it('lists the clusters whose nodes wait for a worker of their site, by task queue', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const own = await connect(cluster);
+      const listed = (wanted: object) =>
+        waitFor(
+          async () => {
+            const found = (await own.list()).find((one) => one.cluster === cluster.name);
+            return found !== undefined && isDeepStrictEqual({ ...found, ...wanted }, found);
+          },
+          { what: `the list to say ${JSON.stringify(wanted)}` },
+        );
+      const sites = [siteOf(cluster)];
+      await listed({ sites, sitesWithoutWorker: sites });
+      await harness.withSiteWorker(siteOf(cluster), harness.newCluster(), () =>
+        listed({ sites, sitesWithoutWorker: [] }).then(() => undefined),
+      );
+      await cluster.apply({ ...spec(cluster), nodes: [nodeSpec('w-2')] });
+      await listed({ sites: [], sitesWithoutWorker: [] });
     }));
 
   it('answers a check, a log and an uncordon of such a node in time, and the check of the others too', () =>
