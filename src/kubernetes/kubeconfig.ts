@@ -1,5 +1,5 @@
 /** Finding and reading the kubeconfig that a spec names, on the worker. Its content never gets into a message. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
@@ -10,11 +10,12 @@ import { ApiError } from './api';
 import type { Credentials } from './credentials';
 import { usePlugin, useTokenFile } from './credentials';
 
-const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
-
 /** With many clusters and certificates in it; a larger one would hold up everything else the worker does. */
 const MAX_BYTES = 1024 * 1024;
 const MAX_CONTEXTS = 10;
+
+/** Where the kubelet mounts it. */
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** How messages name what a cluster is reached with. */
 export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
@@ -114,6 +115,13 @@ export function loadInCluster(config: KubeConfig, access: KubernetesAccess): Cre
       access,
       'the worker does not run inside a Kubernetes cluster',
       'name a kubeconfig in kubernetes.kubeconfig, or run the worker in the cluster with a service account',
+    );
+  }
+  if (!existsSync(SERVICE_ACCOUNT_TOKEN)) {
+    throw unusable(
+      access,
+      `the pod of the worker has no token of one (${SERVICE_ACCOUNT_TOKEN})`,
+      'give the pod a serviceAccountName and let its token be mounted (automountServiceAccountToken)',
     );
   }
   config.loadFromCluster();

@@ -204,6 +204,10 @@ describe('src/kubernetes/outlook (simulated)', () => {
     expect(await fails({ kubeconfig: 'other' })).toMatch(/other is no kubeconfig with contexts\.$/);
     expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
     expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');
+    Object.assign(process.env, { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' });
+    expect(await fails({ kubeconfig: 'in-cluster' })).toMatch(/the pod of the worker has no token of one \(\/var\/run/);
+    delete process.env['KUBERNETES_SERVICE_HOST'];
+    delete process.env['KUBERNETES_SERVICE_PORT'];
     kube.api.writeKubeconfig('stale-token');
     expect(await fails({ kubeconfig: 'config', context: 'lab' })).toBe(
       'could not read node w-1: the API server does not accept the credentials of kubeconfig config, context lab (401).',

@@ -9,9 +9,10 @@ const EXAMPLES = `
 Examples:
   ospatch rbac | kubectl apply -f -
   ospatch rbac --disable-eviction                # for kubernetes.drain.disableEviction: may delete pods too
-  kubectl create token ospatch -n ospatch      # for a kubeconfig of the worker
+  kubectl create token ospatch -n ospatch --duration 720h     # for a kubeconfig of the worker
 
-The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others.`;
+The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others. docs/kubernetes.md has the
+commands that make a kubeconfig with them.`;
 
 /** In the package, beside the compiled code. */
 const DEPLOY = join(__dirname, '..', '..', '..', 'deploy');
