@@ -1,6 +1,8 @@
 /** Nodes in networks of their own are reached by workers that poll a task queue of their own. */
+import { isSelfManaged } from './cluster-state';
+import { isEks } from './eks';
 import type { ErrorInfo } from './errors';
-import type { NodeTarget, SelfManagedSpec } from './spec';
+import type { ClusterSpec, NodeTarget, SelfManagedSpec } from './spec';
 
 interface Sited {
   taskQueue?: string;
@@ -11,10 +13,11 @@ export function taskQueueOf(node: Sited, cluster: Sited): string | undefined {
   return node.taskQueue ?? cluster.taskQueue;
 }
 
-/** Task queues of its own that any node of the cluster has, each once. */
-export function sitesOf(spec: SelfManagedSpec): string[] {
-  const queues = spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []);
-  return [...new Set(queues)].sort();
+/** Task queues of their own that the workers of the cluster or of any of its nodes have, each once. */
+export function sitesOf(spec: ClusterSpec): string[] {
+  if (isEks(spec)) return spec.taskQueue === undefined ? [] : [spec.taskQueue];
+  if (!isSelfManaged(spec)) return [];
+  return [...new Set(spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []))].sort();
 }
 
 /** What a node waits for whose site has no worker, in words. */

@@ -408,8 +408,7 @@ class ClusterWork {
   }
 
   private publish(): void {
-    const { spec } = this.state;
-    this.shopWindow.show(toStatus(this.state), this.explain(), isSelfManaged(spec) ? sitesOf(spec) : []);
+    this.shopWindow.show(toStatus(this.state), this.explain(), sitesOf(this.state.spec));
   }
 }
 
