@@ -29,7 +29,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-fault)\\.test\\.ts$',
       ],
     },
     {
@@ -63,5 +63,11 @@ module.exports = {
     // A control plane and real nodes at it.
     { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },
+    {
+      // These need a control plane too.
+      ...slow,
+      displayName: 'kubernetes-faults',
+      testMatch: ['<rootDir>/test/faults/**/*.kube-fault.test.ts'],
+    },
   ],
 };

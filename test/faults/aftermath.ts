@@ -4,6 +4,8 @@ import type { NodePatchResult } from '../../src/domain/node-patch';
 import type { NodeState } from '../../src/domain/node-status';
 import type { LabNode } from '../support/local-stack';
 import { BOOT_LOG } from './fault-node';
+import type { ExpectedInKubernetes } from './kubernetes-aftermath';
+import { kubernetesAftermath } from './kubernetes-aftermath';
 import type { Scene } from './scene';
 
 export interface Expected {
@@ -22,6 +24,8 @@ export interface Expected {
   left?: string[];
   /** Number of the run; default 1. */
   run?: number;
+  /** Only for nodes of Kubernetes. Default: the node was drained once and given back. */
+  kubernetes?: ExpectedInKubernetes;
 }
 
 export interface Aftermath {
@@ -33,7 +37,8 @@ export interface Aftermath {
 
 /**
  * Waits for the end of the run and compares everything that is known about it with `expected`: `ospatch status`,
- * `ospatch history --run N`, the workflow's result in Temporal, and the node's package logs, boot ids and leftovers.
+ * `ospatch history --run N`, the workflow's result in Temporal, the node's package logs, boot ids and leftovers, and for
+ * nodes of Kubernetes the node and the workload there.
  */
 export async function aftermath(scene: Scene, expected: Expected): Promise<Aftermath> {
   const run = expected.run ?? 1;
@@ -71,6 +76,7 @@ export async function aftermath(scene: Scene, expected: Expected): Promise<After
     saysWhatIsLeft: true,
     inHistory: true,
   });
+  if (scene.isOfKubernetes) await kubernetesAftermath(scene, inTemporal, expected.kubernetes);
   return seen;
 }
 

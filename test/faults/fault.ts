@@ -14,7 +14,7 @@ const RESULTS = path.join(__dirname, '../../.test-results');
 /** Without OSPATCH_FAULTS=all only the quick faults exist. */
 const ALL = process.env['OSPATCH_FAULTS'] === 'all';
 
-export type Row = 'worker' | 'server' | 'network' | 'node' | 'competition' | 'packages' | 'rights';
+export type Row = 'worker' | 'server' | 'network' | 'node' | 'competition' | 'packages' | 'rights' | 'kubernetes';
 
 export interface FaultOptions extends SceneOptions {
   /** Part of `make test` too. A file needs at least one of these. */

@@ -1,9 +1,11 @@
-/** What the faults of one file share: a Temporal server, a worker, and a directory with the keys of all nodes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+/** What the faults of one file share: a Temporal server, a worker, a control plane, and directories with all keys. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { freePorts } from '../../src/dev/host';
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import { startControlPlane } from '../../src/dev/kube/control-plane';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 
@@ -19,10 +21,15 @@ export interface TemporalHouse {
 
 export interface House {
   readonly keyDir: string;
+  /** Of all workers. */
+  readonly kubeconfigDir: string;
   readonly taskQueue: string;
   server(): Promise<TemporalHouse>;
   worker(): Promise<WorkerProcess>;
+  /** One more, which ends with this process at the latest. */
+  startWorker(options: { address: string; taskQueue: string }): Promise<WorkerProcess>;
   ownServer(): Promise<TemporalHouse>;
+  plane(): Promise<ControlPlane>;
   close(): Promise<void>;
 }
 
@@ -32,21 +39,29 @@ export function openHouse(): House {
   const taskQueue = 'ospatch';
   let server: Promise<TemporalHouse> | undefined;
   let worker: Promise<WorkerProcess> | undefined;
+  let plane: Promise<ControlPlane> | undefined;
+  const kubeconfigDir = path.join(dir, 'kubeconfigs');
+  mkdirSync(kubeconfigDir);
   const house: House = {
     keyDir: dir,
+    kubeconfigDir,
     taskQueue,
     server: () => (server ??= startHouse()),
     worker: () =>
-      (worker ??= house.server().then(({ address }) => startWorkerProcess({ address, keyDir: dir, taskQueue }))),
+      (worker ??= house.server().then(({ address }) => house.startWorker({ address, taskQueue }))),
+    startWorker: (options) =>
+      startWorkerProcess({ ...options, keyDir: dir, env: { OSPATCH_KUBECONFIG_DIR: kubeconfigDir } }),
     ownServer: async () => {
       const own = mkdtempSync(path.join(dir, 'server-'));
       return startHouse(path.join(own, 'temporal.db'));
     },
+    plane: () => (plane ??= startControlPlane()),
     close: async () => {
       const settle = <T>(one: Promise<T> | undefined): Promise<T | undefined> =>
         one === undefined ? Promise.resolve(undefined) : one.catch(() => undefined);
       await (await settle(worker))?.stop();
       await (await settle(server))?.close();
+      await (await settle(plane))?.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -1,17 +1,21 @@
 /** Waiting until a node patch is at a certain point, by what Temporal and the node itself say. */
 import type { Client } from '@temporalio/client';
-import { nodeWorkflowId } from '../../src/domain/ids';
 import type { LabNode } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
+import { KUBERNETES_CONDITIONS, KUBERNETES_LINGER_MS } from './kubernetes-moments';
+import type { KubernetesMoment } from './kubernetes-moments';
+import type { KubernetesScene } from './kubernetes-scene';
+import { activities, begun, completed, scheduled } from './node-history';
 import { dpkgLog, jobHas, listens, rebootAsked } from './node-view';
 import type { Random } from './random';
 
 /** In the order in which a patch that needs a reboot passes them. */
 export const STEPS = ['preflight', 'refresh', 'apply', 'verify', 'reboot sent', 'node down', 'node back'] as const;
 export type Step = (typeof STEPS)[number];
-export type Moment = `${'before' | 'during' | 'after'} ${Step}`;
+export type NodeMoment = `${'before' | 'during' | 'after'} ${Step}`;
+export type Moment = NodeMoment | KubernetesMoment;
 
-export const MOMENTS: readonly Moment[] = STEPS.flatMap((step): Moment[] => [
+export const MOMENTS: readonly NodeMoment[] = STEPS.flatMap((step): NodeMoment[] => [
   `before ${step}`,
   `during ${step}`,
   `after ${step}`,
@@ -28,6 +32,8 @@ export interface Watched {
   node: LabNode;
   client: Client;
   random: Random;
+  /** Only where the node is one of Kubernetes. */
+  kubernetes: KubernetesScene | undefined;
   /** Boots of the node when the patch was asked for. */
   bootsBefore: number;
 }
@@ -50,6 +56,7 @@ export async function reach(moment: Moment, watched: Watched): Promise<string> {
 
 /** How far into the step a moment may lie; the steps are made that long by slow packages, mirrors and boots. */
 const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
+  ...KUBERNETES_LINGER_MS,
   'during refresh': [0, 2_000],
   'during apply': [0, 6_000],
   'after reboot sent': [100, 900],
@@ -60,6 +67,7 @@ const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
 type Condition = (watched: Watched) => boolean | Promise<boolean>;
 
 const CONDITIONS: Record<Moment, Condition> = {
+  ...KUBERNETES_CONDITIONS,
   'before preflight': async (watched) => (await activities(watched)) !== null,
   'during preflight': (watched) => begun(watched, 'preflight'),
   'after preflight': (watched) => completed(watched, 'preflight'),
@@ -84,6 +92,7 @@ const CONDITIONS: Record<Moment, Condition> = {
 };
 
 const ASK_TEMPORAL = new Set<Moment>([
+  ...(Object.keys(KUBERNETES_CONDITIONS) as KubernetesMoment[]),
   'before preflight',
   'during preflight',
   'after preflight',
@@ -93,55 +102,3 @@ const ASK_TEMPORAL = new Set<Moment>([
   'after verify',
   'before reboot sent',
 ]);
-
-type ActivityName = 'preflight' | 'apply' | 'readFacts' | 'reboot' | 'repair';
-
-interface Activities {
-  scheduled: Set<string>;
-  begun: Set<string>;
-  completed: Set<string>;
-}
-
-async function scheduled(watched: Watched, name: ActivityName): Promise<boolean> {
-  return (await activities(watched))?.scheduled.has(name) === true;
-}
-
-async function begun(watched: Watched, name: ActivityName): Promise<boolean> {
-  return (await activities(watched))?.begun.has(name) === true;
-}
-
-async function completed(watched: Watched, name: ActivityName): Promise<boolean> {
-  return (await activities(watched))?.completed.has(name) === true;
-}
-
-/** The activities of the node patch so far; null while there is none, or while the server does not answer. */
-async function activities({ client, cluster, node }: Watched): Promise<Activities | null> {
-  try {
-    const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node.name));
-    const { raw } = await handle.describe();
-    const history = await handle.fetchHistory();
-    const seen: Activities = { scheduled: new Set(), begun: new Set(), completed: new Set() };
-    const names = new Map<string, string>();
-    for (const event of history.events ?? []) {
-      const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
-      if (name !== undefined && name !== null) {
-        names.set(String(event.eventId), name);
-        seen.scheduled.add(name);
-      }
-      const ended = names.get(String(event.activityTaskCompletedEventAttributes?.scheduledEventId));
-      if (ended !== undefined) {
-        seen.begun.add(ended);
-        seen.completed.add(ended);
-      }
-    }
-    for (const pending of raw.pendingActivities ?? []) {
-      // A started activity has an attempt that a worker has taken.
-      if (pending.lastStartedTime !== null && pending.lastStartedTime !== undefined) {
-        seen.begun.add(pending.activityType?.name ?? '');
-      }
-    }
-    return seen;
-  } catch {
-    return null;
-  }
-}

@@ -5,13 +5,15 @@ import type { Client } from '@temporalio/client';
 import type { LiveStatus } from '../../src/client/live-status';
 import { rolloutWorkflowId } from '../../src/domain/ids';
 import type { Lab, LabNode, LabNodeOptions, WorkerProcess } from '../support/local-stack';
-import { createLab, startWorkerProcess } from '../support/local-stack';
+import { createLab } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 import { DEFAULT_NODE, prepareNode } from './fault-node';
 import type { House, TemporalHouse } from './house';
+import { KUBE_NODE, makeKubernetesScene } from './kubernetes-scene';
+import type { KubernetesScene } from './kubernetes-scene';
 import type { Moment } from './moments';
 import { reach } from './moments';
 import type { Random } from './random';
@@ -42,6 +44,8 @@ export interface SceneOptions {
   ownServer?: true;
   /** The spec names a relay, which can disturb the network. */
   relay?: true;
+  /** The node is one of a real control plane: that of the file, or one of its own, whose API server may be killed. */
+  kubernetes?: 'shared' | 'own';
   /** Seconds that `apt-get update` takes longer on the node; default 0. */
   slowRefreshSeconds?: number;
 }
@@ -57,6 +61,9 @@ export interface Scene {
   worker: WorkerProcess;
   /** Only with the option `relay`. */
   readonly relay: Relay;
+  /** Only with the option `kubernetes`. */
+  readonly kubernetes: KubernetesScene;
+  readonly isOfKubernetes: boolean;
   /** Moment of the fault, for the summary. */
   moment: string;
   /** Name of the spec file; `cli` runs in its directory. */
@@ -82,19 +89,24 @@ let made = 0;
 export async function makeScene(house: House, title: string, options: SceneOptions): Promise<Scene> {
   made += 1;
   const cluster = `fault-${made}`;
+  const nodeOptions = options.node ?? (options.kubernetes === undefined ? DEFAULT_NODE : KUBE_NODE);
   const [temporal, lab] = await Promise.all([
     options.ownServer === true ? house.ownServer() : house.server(),
-    createLab({ nodes: [{ name: NODE, ...(options.node ?? DEFAULT_NODE) }] }),
+    createLab({ nodes: [{ name: NODE, ...nodeOptions }] }),
   ]);
   const node = lab.node(NODE);
   const identity = `${path.basename(lab.dir)}-key`;
   const key = path.join(house.keyDir, identity);
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
-  const archive = options.archive ?? ((options.node ?? DEFAULT_NODE).updates ?? 'few') !== 'none';
+  const archive = options.archive ?? (nodeOptions.updates ?? 'few') !== 'none';
   await prepareNode(node, { archive, slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
   const relay = options.relay === true ? await startRelay(node.port) : undefined;
   const bootsBefore = node.bootCount;
+  const kubernetes =
+    options.kubernetes === undefined
+      ? undefined
+      : await makeKubernetesScene(house, cluster, node, { ownPlane: options.kubernetes === 'own' });
 
   const own = options.ownWorker === true || options.ownServer === true;
   const taskQueue = own ? cluster : house.taskQueue;
@@ -103,7 +115,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   const random = randomFor(title);
   const ownWorkers: WorkerProcess[] = [];
   const start = async (): Promise<WorkerProcess> => {
-    const worker = await startWorkerProcess({ address: temporal.address, keyDir: house.keyDir, taskQueue });
+    const worker = await house.startWorker({ address: temporal.address, taskQueue });
     ownWorkers.push(worker);
     return worker;
   };
@@ -117,6 +129,11 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     client: temporal.client,
     worker: own ? await start() : await house.worker(),
     moment: '',
+    isOfKubernetes: kubernetes !== undefined,
+    get kubernetes() {
+      if (kubernetes === undefined) throw new Error('the node of this scene is not one of Kubernetes');
+      return kubernetes;
+    },
     get relay() {
       if (relay === undefined) throw new Error('this scene has no relay');
       return relay;
@@ -141,6 +158,9 @@ export async function makeScene(house: House, title: string, options: SceneOptio
         patching: patching ?? '{rebootIfRequired: true}',
         ...(user === undefined ? {} : { user }),
         identity,
+        ...(kubernetes === undefined
+          ? {}
+          : { kubernetes: `{kubeconfig: ${kubernetes.kubeconfig}}`, names: { [NODE]: kubernetes.nodeName } }),
         nodes: [{ name: NODE, host: node.host, port }],
       });
       writeFileSync(path.join(dir, `${name}.yaml`), text);
@@ -156,7 +176,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       }
     },
     reach: async (moment) => {
-      scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, bootsBefore });
+      scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, kubernetes, bootsBefore });
     },
     status: async () => {
       const { stdout, stderr, code } = await scene.cli('status', cluster, '-o', 'json');
@@ -191,6 +211,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
         `node: ${node.running ? 'on' : 'off'}, ${node.bootCount} boots, ssh ended with ${inside.code} ${inside.stderr}`,
         status.stdout + status.stderr,
         history.stdout + history.stderr,
+        await kubernetes?.report().catch((why: unknown) => `no report of Kubernetes: ${String(why)}`),
         ...workers.map((worker) => `==> worker ${worker.pid} <==\n${worker.logs().slice(-20_000)}`),
         ...jobLogs(node),
         '==> dpkg.log <==',
@@ -204,6 +225,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     close: async () => {
       await Promise.all(ownWorkers.map((worker) => worker.kill9()));
       await relay?.close();
+      await kubernetes?.close();
       await lab.stop();
       if (options.ownServer === true) await temporal.close();
     },

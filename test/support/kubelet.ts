@@ -25,27 +25,38 @@ export interface Kubelet {
   stop(): Promise<void>;
 }
 
+export interface KubeletOptions {
+  /** The node's name in Kubernetes; default its own. */
+  name?: string;
+  labels?: Record<string, string>;
+}
+
 /** Registers the node and keeps what is known of it up to date, until it is stopped. */
-export async function startKubelet(plane: ControlPlane, node: LabNode): Promise<Kubelet> {
+export async function startKubelet(
+  plane: ControlPlane,
+  node: LabNode,
+  { name = node.name, labels = {} }: KubeletOptions = {},
+): Promise<Kubelet> {
   const unit = await node.exec(
     `printf %s '${UNIT}' >/etc/systemd/system/kubelet.service && systemctl enable --now kubelet.service`,
   );
   if (unit.code !== 0) throw new Error(`the unit of the kubelet on ${node.name}: ${unit.stderr}`);
   let boot = node.bootCount;
-  await addNode(plane, node.name, { machineId: node.readFile('/etc/machine-id').trim(), bootId: await bootIdOf(node) });
+  const machineId = node.readFile('/etc/machine-id').trim();
+  await addNode(plane, name, { machineId, bootId: await bootIdOf(node), labels });
   let ended = false;
   const watch = async (): Promise<void> => {
     while (!ended) {
       await sleep(LOOK_EVERY_MS);
       if (node.bootCount === boot && node.running) continue;
-      await told(() => stopNode(plane, node.name));
+      await told(() => stopNode(plane, name));
       while (!node.running && !ended) await sleep(LOOK_EVERY_MS);
       if (ended) return;
       boot = node.bootCount;
       await node.waitForSsh();
       const bootId = await bootIdOf(node);
-      await told(() => bootNode(plane, node.name, bootId));
-      await told(() => restartPods(plane, node.name));
+      await told(() => bootNode(plane, name, bootId));
+      await told(() => restartPods(plane, name));
     }
   };
   const watching = watch();

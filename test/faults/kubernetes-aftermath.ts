@@ -1,0 +1,54 @@
+/** How a fault ended for Kubernetes: the node, the workload, and what an observer has seen meanwhile. */
+import type { NodePatchResult } from '../../src/domain/node-patch';
+import { isReady } from '../support/kube-objects';
+import { MIN_AVAILABLE, REPLICAS } from './kubernetes-scene';
+import type { Scene } from './scene';
+
+export interface ExpectedInKubernetes {
+  /** Somebody else has cordoned the node; default false. */
+  cordoned?: boolean;
+  /** Who had it cordoned before the drain; default nobody. Null: there was no drain. */
+  cordonedBefore?: 'nobody' | 'ospatch' | 'others' | null;
+  /** How the drain of the run ended; default `drained`. */
+  drain?: 'drained' | null;
+  /** Evictions of the run, as it says; default every pod of the workload. */
+  evicted?: number | 'any';
+  /** Pods of the workload that have left their place in the whole scene; default as many as were evicted. */
+  left?: number | 'any';
+}
+
+/** Compares everything that is known of Kubernetes with `expected`. */
+export async function kubernetesAftermath(
+  { kubernetes }: Scene,
+  result: NodePatchResult,
+  expected: ExpectedInKubernetes = {},
+): Promise<void> {
+  await kubernetes.whole();
+  const node = await kubernetes.node();
+  const { fewestReady, left, struck } = kubernetes.sightings();
+  const { evicted = REPLICAS, drain = 'drained', cordonedBefore = 'nobody' } = expected;
+  expect({
+    cordoned: node.spec?.unschedulable === true,
+    ready: isReady(node.status?.conditions),
+    ours: Object.keys(node.metadata?.annotations ?? {}).filter((key) => key.startsWith('ospatch/')),
+    budgetHeld: fewestReady >= MIN_AVAILABLE,
+    struckByTheReboot: struck,
+    left,
+    drain:
+      result.drain === undefined
+        ? null
+        : { cordonedBefore: result.drain.cordonedBefore, state: result.drain.state, evicted: result.drain.evicted },
+  }).toEqual({
+    cordoned: expected.cordoned ?? false,
+    ready: true,
+    ours: [],
+    budgetHeld: true,
+    struckByTheReboot: 0,
+    left: orAny(expected.left ?? evicted),
+    drain: cordonedBefore === null ? null : { cordonedBefore, state: drain, evicted: orAny(evicted) },
+  });
+}
+
+function orAny(count: number | 'any'): unknown {
+  return count === 'any' ? expect.any(Number) : count;
+}

@@ -1,0 +1,45 @@
+/** The moments at which Kubernetes sees something of a node patch, by what Temporal and the API server say. */
+import type { Followed } from './node-history';
+import { begun, completed, scheduled } from './node-history';
+import type { KubernetesScene } from './kubernetes-scene';
+
+/** In the order in which a patch passes them; packages and reboot come between `drain` and `healthy`. */
+export const KUBERNETES_STEPS = ['cordon', 'drain', 'healthy', 'uncordon'] as const;
+export type KubernetesMoment = `${'before' | 'during' | 'after'} ${(typeof KUBERNETES_STEPS)[number]}`;
+
+export const KUBERNETES_MOMENTS: readonly KubernetesMoment[] = KUBERNETES_STEPS.flatMap((step): KubernetesMoment[] => [
+  `before ${step}`,
+  `during ${step}`,
+  `after ${step}`,
+]);
+
+type Watched = Followed & { kubernetes: KubernetesScene | undefined };
+
+/** Cordon and uncordon take some hundredths of a second, so they may be just over when their moment is seen. */
+export const KUBERNETES_CONDITIONS: Record<KubernetesMoment, (watched: Watched) => Promise<boolean>> = {
+  'before cordon': (watched) => begun(watched, 'drainOutlook'),
+  'during cordon': (watched) => scheduled(watched, 'cordon'),
+  'after cordon': (watched) => isCordoned(watched),
+  'before drain': (watched) => scheduled(watched, 'drain'),
+  'during drain': (watched) => aPodLeaves(watched),
+  'after drain': (watched) => completed(watched, 'drain'),
+  'before healthy': (watched) => scheduled(watched, 'awaitHealthy'),
+  'during healthy': (watched) => begun(watched, 'awaitHealthy'),
+  'after healthy': (watched) => completed(watched, 'awaitHealthy'),
+  'before uncordon': (watched) => scheduled(watched, 'uncordon'),
+  'during uncordon': (watched) => begun(watched, 'uncordon'),
+  'after uncordon': (watched) => completed(watched, 'uncordon'),
+};
+
+export const KUBERNETES_LINGER_MS: Partial<Record<KubernetesMoment, [number, number]>> = {
+  'during drain': [0, 4_000],
+  'during healthy': [0, 4_000],
+};
+
+async function isCordoned({ kubernetes }: Watched): Promise<boolean> {
+  return (await kubernetes?.node())?.spec?.unschedulable === true;
+}
+
+async function aPodLeaves({ kubernetes }: Watched): Promise<boolean> {
+  return ((await kubernetes?.pods()) ?? []).some(({ metadata }) => metadata?.deletionTimestamp !== undefined);
+}

@@ -1,0 +1,191 @@
+/**
+ * The node of a scene as a node of a real control plane, with a workload whose budget must never be broken. The workload
+ * can run on that node and on a spare one of this scene, so scenes can share a control plane.
+ */
+import { copyFileSync } from 'node:fs';
+import path from 'node:path';
+import type { V1Node, V1Pod } from '@kubernetes/client-node';
+import { sleep } from '../../src/dev/host';
+import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import { startControlPlane } from '../../src/dev/kube/control-plane';
+import {
+  TERMINATES_IN,
+  addBudget,
+  addDaemonSet,
+  addDeployment,
+  addNamespace,
+  addNode,
+  isReady,
+} from '../support/kube-objects';
+import { startKubelet } from '../support/kubelet';
+import type { LabNode, LabNodeOptions } from '../support/local-stack';
+import { slowPackage } from '../support/local-stack';
+import { waitFor } from '../support/wait-for';
+import type { House } from './house';
+
+/** All run on the node when a fault begins, and leave it one after the other. */
+export const REPLICAS = 3;
+export const MIN_AVAILABLE = 2;
+const ENDS_IN = '1500ms';
+const WEB = 'web';
+const LABEL = 'scene';
+const LOOK_EVERY_MS = 100;
+
+/** Drains take some seconds by themselves, so packages need fewer. */
+export const KUBE_NODE: Omit<LabNodeOptions, 'name'> = {
+  updates: 'none',
+  labReboot: true,
+  labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', 5) }],
+};
+
+/** What somebody has seen who looked the whole time. */
+export interface Sightings {
+  fewestReady: number;
+  /** Pods of the workload that were deleted or evicted. */
+  left: number;
+  /** Pods of the workload that were on the node while it was down. */
+  struck: number;
+  looks: number;
+}
+
+export interface KubernetesScene {
+  readonly plane: ControlPlane;
+  /** Of the node, in Kubernetes. */
+  readonly nodeName: string;
+  /** Name for the spec. */
+  readonly kubeconfig: string;
+  node(): Promise<V1Node>;
+  /** Pods of the workload, also those that are on their way out. */
+  pods(): Promise<V1Pod[]>;
+  sightings(): Sightings;
+  /** Waits until all pods of the workload are ready. */
+  whole(): Promise<void>;
+  report(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface KubernetesSceneOptions {
+  /** A control plane of its own, whose API server may be killed. */
+  ownPlane: boolean;
+}
+
+const withAgent = new WeakMap<ControlPlane, Promise<unknown>>();
+
+export async function makeKubernetesScene(
+  house: House,
+  cluster: string,
+  lab: LabNode,
+  { ownPlane }: KubernetesSceneOptions,
+): Promise<KubernetesScene> {
+  const plane = await (ownPlane ? startControlPlane() : house.plane());
+  const nodeName = `${cluster}-node`;
+  copyFileSync(plane.kubeconfigs.ospatch, path.join(house.kubeconfigDir, cluster));
+  const labels = { [LABEL]: cluster };
+  const kubelet = await startKubelet(plane, lab, { name: nodeName, labels });
+  await Promise.all([addWorkload(plane, cluster), agentOn(plane)]);
+  await addNode(plane, `${cluster}-spare`, { labels });
+
+  const watcher = watch(plane, cluster, nodeName, lab);
+  const pods = (): Promise<V1Pod[]> => webPods(plane, cluster);
+  return {
+    plane,
+    nodeName,
+    kubeconfig: cluster,
+    node: () => plane.api.get<V1Node>({ kind: 'Node', name: nodeName }),
+    pods,
+    sightings: watcher.seen,
+    whole: async () => {
+      const what = `${REPLICAS} ready pods of ${cluster}`;
+      await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, { what, timeoutMs: 60_000 });
+    },
+    report: async () => {
+      const [node, now] = await Promise.all([plane.api.get<V1Node>({ kind: 'Node', name: nodeName }), pods()]);
+      const { metadata, spec, status } = node;
+      const seen = { ...watcher.seen(), annotations: metadata?.annotations, by: metadata?.managedFields?.map(managed) };
+      return [
+        `==> node ${nodeName} <==`,
+        JSON.stringify({ ...seen, spec, conditions: status?.conditions, info: status?.nodeInfo }, null, 2),
+        ...now.map((pod) => `${pod.metadata?.name} on ${pod.spec?.nodeName}: ${JSON.stringify(pod.status?.conditions)}`),
+        ...watcher.story(),
+      ].join('\n');
+    },
+    close: async () => {
+      await watcher.stop();
+      await kubelet.stop();
+      if (ownPlane) await plane.stop();
+    },
+  };
+}
+
+function managed({ manager, operation, time }: { manager?: string; operation?: string; time?: unknown }): string {
+  return `${manager} ${operation} ${String(time)}`;
+}
+
+/** With nowhere else to go yet, every pod starts on the node of the scene. */
+async function addWorkload(plane: ControlPlane, cluster: string): Promise<void> {
+  await addNamespace(plane, cluster);
+  await addDeployment(plane, WEB, {
+    namespace: cluster,
+    replicas: REPLICAS,
+    annotations: { [TERMINATES_IN]: ENDS_IN },
+    spec: { nodeSelector: { [LABEL]: cluster } },
+  });
+  await addBudget(plane, WEB, WEB, { minAvailable: MIN_AVAILABLE }, cluster);
+}
+
+/** A DaemonSet with a pod on every node, once for all scenes of a control plane. */
+async function agentOn(plane: ControlPlane): Promise<void> {
+  const added =
+    withAgent.get(plane) ??
+    plane.api.create({ kind: 'Namespace', metadata: { name: 'agents' } }).then(() =>
+      addDaemonSet(plane, 'agent', { namespace: 'agents', spec: { tolerations: [{ operator: 'Exists' }] } }),
+    );
+  withAgent.set(plane, added);
+  await added;
+}
+
+function webPods(plane: ControlPlane, cluster: string): Promise<V1Pod[]> {
+  return plane.api.list<V1Pod>({ kind: 'Pod', namespace: cluster }, `labelSelector=app%3D${WEB}`);
+}
+
+function countReady(pods: readonly V1Pod[]): number {
+  return pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined && isReady(pod.status?.conditions)).length;
+}
+
+function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabNode) {
+  const seen: Sightings = { fewestReady: Infinity, left: 0, struck: 0, looks: 0 };
+  const left = new Set<string>();
+  const struck = new Set<string>();
+  const story: string[] = [];
+  let over = false;
+  const look = async (): Promise<void> => {
+    const wasDown = !lab.running;
+    // The API server may be away for a moment.
+    const pods = await webPods(plane, cluster).catch(() => null);
+    if (pods === null) return;
+    for (const { metadata, spec } of pods) {
+      const uid = metadata?.uid ?? '';
+      if (metadata?.deletionTimestamp !== undefined && !left.has(uid)) {
+        left.add(uid);
+        story.push(`${new Date().toISOString()} ${metadata.name} leaves ${spec?.nodeName}`);
+      }
+      if (wasDown && !lab.running && spec?.nodeName === nodeName) struck.add(uid);
+    }
+    seen.fewestReady = Math.min(seen.fewestReady, countReady(pods));
+    seen.looks += 1;
+  };
+  const watching = (async () => {
+    while (!over) {
+      await look();
+      await sleep(LOOK_EVERY_MS);
+    }
+  })();
+  return {
+    seen: () => ({ ...seen, left: left.size, struck: struck.size }),
+    story: () => story,
+    stop: () => {
+      over = true;
+      return watching;
+    },
+  };
+}
