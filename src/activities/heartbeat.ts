@@ -16,9 +16,8 @@ export type Progress = { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[
 
 export interface Pulse {
   signal: AbortSignal;
+  /** Begins with what the last heartbeat of the attempt before has told. */
   details: HeartbeatDetails;
-  /** The last details of the attempt before, which may be of another version. */
-  earlier: unknown;
   /** Sends the details now; the SDK throttles what is sent too often. */
   beat(): void;
 }
@@ -34,15 +33,12 @@ export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => P
   const context = Context.current();
   const info = activityInfo();
   const last: unknown = info.heartbeatDetails;
-  const details: HeartbeatDetails = { step, unreachableMs: unreachableMs(last) };
+  const details: HeartbeatDetails = { step, unreachableMs: unreachableMs(last), ...drained(last) };
   const beat = (): void => heartbeat({ ...details });
   beat();
   const timer = setInterval(beat, Math.max(MIN_INTERVAL_MS, (info.heartbeatTimeoutMs ?? DEFAULT_TIMEOUT_MS) / 3));
   try {
-    return await Promise.race([
-      body({ signal: context.cancellationSignal, details, earlier: last, beat }),
-      context.cancelled,
-    ]);
+    return await Promise.race([body({ signal: context.cancellationSignal, details, beat }), context.cancelled]);
   } catch (error) {
     // An aborted wait inside the body may reject first, with an error that says less.
     if (context.cancellationSignal.aborted) return await context.cancelled;
@@ -77,4 +73,12 @@ function unreachableMs(details: unknown): number {
   const value =
     typeof details === 'object' && details !== null && 'unreachableMs' in details ? details.unreachableMs : 0;
   return typeof value === 'number' && value > 0 ? value : 0;
+}
+
+/** From the details of an earlier attempt, which may be of another version. */
+function drained(details: unknown): Pick<HeartbeatDetails, 'drained'> {
+  if (typeof details !== 'object' || details === null || !('drained' in details)) return {};
+  const soFar = details.drained as Partial<DrainedSoFar> | null;
+  if (typeof soFar?.total !== 'number' || typeof soFar.evicted !== 'number') return {};
+  return { drained: { total: soFar.total, evicted: soFar.evicted, workloads: soFar.workloads ?? [] } };
 }

@@ -44,6 +44,10 @@ export interface DrainInput extends CordonInput {
   policy: DrainPolicy;
   /** When the drain of this node began, ISO 8601: a retry does not get the whole time again. */
   startedAt: string;
+  /** What was to be evicted before the cordon, for a retry that cannot know what went before it. */
+  planned?: { evict: number; workloads: EvictedWorkload[] };
+  /** Before a reboot: only what has come since the drain, because somebody took the cordon off for a while. */
+  again?: true;
 }
 
 export interface AwaitHealthyInput {

@@ -16,7 +16,7 @@ import { awaitWorkloads } from '../kubernetes/workloads';
 import { toApplicationFailure } from './errors';
 import type { Pulse } from './heartbeat';
 import { noteProgress, withHeartbeat } from './heartbeat';
-import type { KubernetesActivities } from './kubernetes-types';
+import type { DrainInput, KubernetesActivities } from './kubernetes-types';
 import type { ActivityLog } from './node';
 
 export interface KubernetesActivityDeps {
@@ -86,17 +86,18 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         cordonNode(session, { machine, owner }),
       ),
 
-    drain: ({ target, machine, policy, startedAt }) => {
+    drain: ({ target, machine, policy, startedAt, planned, again = false }) => {
       const startedAtMs = Date.parse(startedAt);
       return inKubernetes(
         { step: 'drain', target },
         until(drainDeadline(policy, startedAtMs, now())),
-        (session, { earlier, details, beat }) =>
+        (session, { details, beat }) =>
           drainNode(session, {
             machine,
             policy,
             startedAtMs,
-            earlier: drainedSoFar(earlier),
+            again,
+            earlier: details.drained ?? sinceOutlook(planned),
             remember: (soFar) => {
               details.drained = { ...soFar };
               beat();
@@ -142,10 +143,8 @@ function until(untilMs: number): Patience {
   return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
 }
 
-/** From the details of an earlier attempt. */
-function drainedSoFar(details: unknown): DrainedSoFar | null {
-  if (typeof details !== 'object' || details === null || !('drained' in details)) return null;
-  const drained = details.drained as Partial<DrainedSoFar> | null;
-  if (typeof drained?.total !== 'number' || typeof drained.evicted !== 'number') return null;
-  return { total: drained.total, evicted: drained.evicted, workloads: drained.workloads ?? [] };
+/** An attempt that was killed at once had no time to tell what it had evicted; a first one has evicted nothing yet. */
+function sinceOutlook(planned: DrainInput['planned']): DrainedSoFar | null {
+  if (planned === undefined || activityInfo().attempt === 1) return null;
+  return { total: planned.evict, evicted: 0, workloads: planned.workloads };
 }

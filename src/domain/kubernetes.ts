@@ -149,6 +149,8 @@ export interface DrainOutlook {
   /** Pods that would be evicted (or deleted), of which at most 100 are named. */
   evict: number;
   pods: PodName[];
+  /** Controllers of these pods, at most 50; only when the machine was asked too, that is, before a drain. */
+  workloads?: EvictedWorkload[];
   /** Pods that stay, counted by reason, e.g. `managed by a DaemonSet`. */
   stay: Record<string, number>;
   /** Each a sentence: why the drain would be refused or could never end, whatever is waited for. */

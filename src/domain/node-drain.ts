@@ -27,8 +27,11 @@ export function newDrainRecord(nodeName: string, cordonedBefore: DrainOutlook['c
   return { nodeName, cordonedBefore, state: null, evicted: 0, blocked: [] };
 }
 
+/** Of several drains of a node the evictions are added, and the last one says how it ended. */
 export function noteDrain(record: DrainRecord, { state, evicted, blocked }: DrainReport): void {
-  Object.assign(record, { state, evicted, blocked: blocked.slice(0, MAX_KEPT) });
+  record.state = state;
+  record.evicted += evicted;
+  record.blocked = blocked.slice(0, MAX_KEPT);
 }
 
 /** Why a node must not be drained at all; null when it may. */

@@ -6,26 +6,21 @@ import type { KubeSession } from './session';
 const ASK_NODE_EVERY_MS = 5_000;
 
 /**
- * A node that somebody uncordons during the drain fills up again: that is for people to settle. The answer looks at the
- * node every 5 s, or now when told to.
+ * A node that somebody uncordons fills up again: that is for people to settle. The answer looks at the node every 5 s, or
+ * now when told to. `when` completes "was uncordoned by somebody else".
  * @throws OspatchError `Policy`, from what is returned
  */
-export function cordonGuard(session: KubeSession, isCordoned: boolean): (now?: boolean) => Promise<void> {
+export function cordonGuard(session: KubeSession, when: string): (now?: boolean) => Promise<void> {
   let askedAtMs = session.now();
-  let wasCordoned = isCordoned;
   return async (always = false) => {
     if (!always && session.now() < askedAtMs + ASK_NODE_EVERY_MS) return;
     askedAtMs = session.now();
     const node = await session.reach((api) => api.readNode(session.target.nodeName));
-    if (node === null) return;
-    if (node.unschedulable || !wasCordoned) {
-      wasCordoned = node.unschedulable;
-      return;
-    }
+    if (node === null || node.unschedulable) return;
     const who = node.unschedulableBy === null ? '' : ` (${plainText(node.unschedulableBy, 60)})`;
     throw new OspatchError({
       type: 'Policy',
-      message: `${session.target.node} was uncordoned by somebody else while it was drained${who}.`,
+      message: `${session.target.node} was uncordoned by somebody else ${when}${who}.`,
       remedy: 'find out who did it and why, then patch the node again',
     });
   };

@@ -1,5 +1,4 @@
 /** Emptying a node: the loop around evictions, until nothing is left or the time is over. */
-import { cordonState } from '../domain/cordon';
 import { parseDuration } from '../domain/duration';
 import { OspatchError } from '../domain/errors';
 import type { BlockedPod, DrainPolicy, DrainReport, EvictedWorkload } from '../domain/kubernetes';
@@ -48,6 +47,8 @@ export interface DrainOptions {
   policy: DrainPolicy;
   /** When the drain began, in milliseconds: a retry does not get the whole time again. */
   startedAtMs: number;
+  /** The node was drained before: only what does not tolerate the cordon is evicted. */
+  again: boolean;
   earlier: DrainedSoFar | null;
   remember: (soFar: DrainedSoFar) => void;
 }
@@ -64,16 +65,17 @@ export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: n
  * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile
  */
 export async function drainNode(session: KubeSession, options: DrainOptions): Promise<DrainReport> {
-  const { policy, earlier } = options;
-  const node = await readOwnNode(session, options.machine);
+  const { policy, earlier, again } = options;
+  await readOwnNode(session, options.machine);
   const untilMs = drainDeadline(policy, options.startedAtMs, session.now());
   const soFar: DrainedSoFar = { total: 0, evicted: 0, workloads: [...(earlier?.workloads ?? [])] };
-  const guard = cordonGuard(session, cordonState(node).owner !== null || node.unschedulable);
+  const guard = cordonGuard(session, again ? 'before it was rebooted' : 'while it was drained');
+  await guard(true);
   const seen = new Set<string>();
 
   for (let round = 1; ; round += 1) {
     const judged = (await judgePods(session, policy)).filter(
-      ({ pod }) => !seen.has(pod.uid) && (round === 1 || !pod.toleratesCordon),
+      ({ pod }) => !seen.has(pod.uid) && ((round === 1 && !again) || !pod.toleratesCordon),
     );
     await refuseBlocked(session, policy, judged);
     const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));

@@ -2,9 +2,11 @@
 import { cordonState, isSameNode } from '../domain/cordon';
 import type { CordonOwner, DrainOutlook, DrainPolicy } from '../domain/kubernetes';
 import { cordonOwner } from '../domain/kubernetes';
+import { hasEnded } from '../domain/pod-filter';
 import type { NodeView } from './api';
 import { readOwnNode } from './identity';
 import { refuseRebootOwners } from './reboot-owners';
+import { addWorkloads } from './workloads';
 import type { KubeNode, KubeSession, Machine } from './session';
 import { budgetsFor, findDeadlocks, findRefusals, findWaits, judgePods } from './survey';
 
@@ -29,6 +31,15 @@ export async function drainOutlook(
     cordonedBy: by,
     owner: by === 'ospatch' ? state.owner : null,
     evict: evicted.length,
+    ...(machine === null
+      ? {}
+      : {
+          workloads: await addWorkloads(
+            session,
+            [],
+            evicted.filter((pod) => !hasEnded(pod)),
+          ),
+        }),
     pods: evicted.slice(0, MAX_PODS).map(({ namespace, name }) => ({ namespace, name })),
     stay: countStaying(judged),
     obstacles: [

@@ -5,10 +5,10 @@
  * stays as it is, which the activities see to.
  */
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { KubernetesTarget, MachineIdentity } from '../activities/kubernetes-types';
+import type { DrainInput, KubernetesTarget, MachineIdentity } from '../activities/kubernetes-types';
 import { parseDuration } from '../domain/duration';
 import type { ErrorInfo } from '../domain/errors';
-import type { EvictedWorkload, KubernetesBaseline, KubernetesPolicy } from '../domain/kubernetes';
+import type { EvictedWorkload, KubernetesBaseline, KubernetesPolicy, WorkloadName } from '../domain/kubernetes';
 import {
   apiSilent,
   drainBlocked,
@@ -18,6 +18,7 @@ import {
   noMachineId,
   noteDrain,
 } from '../domain/node-drain';
+import type { DrainRecord } from '../domain/node-drain';
 import type { NodeFacts } from '../domain/node-report';
 import type { RunPolicy } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
@@ -76,14 +77,53 @@ export class NodeDrain {
     this.cordonOpen = true;
     this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
     this.cordonOpen = false;
-    const report = await inCluster.drain.executeWithOptions(this.options(`drain ${outlook.evict} pods`), [
+    return this.evict(`drain ${outlook.evict} pods`, noted, {
+      ...input,
+      planned: { evict: outlook.evict, workloads: outlook.workloads ?? [] },
+    });
+  }
+
+  /**
+   * Before a reboot: what somebody has let in since the drain leaves first. Returns false when the node must not be
+   * rebooted; the record says why. A cancellation is left to whoever decides on the reboot.
+   */
+  async emptyAgain(): Promise<boolean> {
+    const { cluster, run, node, policy } = this.input;
+    const { token, drain: noted, before, after } = this.record.result;
+    const { machineId, target } = this;
+    const bootId = (after ?? before)?.bootId;
+    // Where pods were left on purpose, they are left now too.
+    if (machineId === null || bootId === undefined || noted?.state !== 'drained') return true;
+    const owner = { cluster, node: node.name, run, token };
+    const { unreachableTimeoutMs } = policy;
+    try {
+      return await this.record.step('drain', () =>
+        this.evict('is it still drained?', noted, {
+          ...{ target, machine: { machineId, bootId }, owner, unreachableTimeoutMs },
+          again: true,
+        }),
+      );
+    } catch (failure) {
+      if (!isCancellation(failure)) throw failure;
+      return true;
+    }
+  }
+
+  private async evict(
+    what: string,
+    noted: DrainRecord,
+    input: Omit<DrainInput, 'policy' | 'startedAt'>,
+  ): Promise<boolean> {
+    const { node } = this.input;
+    const report = await inCluster.drain.executeWithOptions(this.options(what), [
       { ...input, policy: this.policy.drain, startedAt: timestamp() },
     ]);
     noteDrain(noted, report);
-    this.workloads = report.workloads;
+    this.workloads = [...this.workloads, ...report.workloads.filter((one) => !this.workloads.some(isSame(one)))];
     if (report.state === 'drained' || this.policy.drain.onDrainTimeout === 'proceed') return true;
     const error = drainTimeout(node.name, this.policy.drain.timeout, report);
-    return this.policy.drain.onDrainTimeout === 'skip-node' ? this.record.skip(error) : this.record.fail(error);
+    const mayBeSkipped = this.policy.drain.onDrainTimeout === 'skip-node' && input.again === undefined;
+    return mayBeSkipped ? this.record.skip(error) : this.record.fail(error);
   }
 
   /** The node as Kubernetes sees it, compared with what it was before the drain. Throws when it is not well. */
@@ -173,6 +213,10 @@ export function takeOffCordon(cluster: string, node: NodeSpec, policy: RunPolicy
       return toErrorInfo(failure, `the uncordon of ${node.name}`);
     }
   });
+}
+
+function isSame(one: WorkloadName): (other: WorkloadName) => boolean {
+  return ({ namespace, kind, name }) => one.namespace === namespace && one.kind === kind && one.name === name;
 }
 
 export function kubernetesTarget(

@@ -194,6 +194,8 @@ class NodePatch {
   /** Reboots as often as needed and allowed, then decides how the node stands. */
   private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
     let facts = known ?? (await this.steps.verify());
+    // A node that was patched was drained some time ago.
+    let isJustDrained = known !== undefined;
     for (;;) {
       this.record.noteAfter(facts);
       const damage = findDamage(this.input.node.name, before, facts);
@@ -216,7 +218,14 @@ class NodePatch {
         this.record.fail(decision.error);
         return;
       }
+      if (this.kubernetes !== null && !isJustDrained) {
+        if (!(await this.kubernetes.emptyAgain())) return;
+        isJustDrained = true;
+        // The answer may be another one by now.
+        continue;
+      }
       facts = await this.steps.reboot(facts);
+      isJustDrained = false;
     }
   }
 

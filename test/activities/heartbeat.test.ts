@@ -39,6 +39,17 @@ describe('src/activities/heartbeat', () => {
     },
   );
 
+  it.each([
+    [{ total: 3, evicted: 1, workloads: [] }, { total: 3, evicted: 1, workloads: [] }],
+    [{ total: 3, evicted: 1 }, { total: 3, evicted: 1, workloads: [] }],
+    [{ total: 'x' }, undefined],
+    [null, undefined],
+  ])('keeps from its first beat on what an earlier attempt had drained, %j', async (drained, kept) => {
+    const { run, beats } = environment({ heartbeatDetails: { step: 'drain', drained } });
+    await run(() => Promise.resolve());
+    expect((beats[0] as { drained?: unknown }).drained).toEqual(kept);
+  });
+
   it('rejects with the cancellation even when a wait inside the body rejects first', async () => {
     const { run, value } = environment();
     const running = run(

@@ -288,6 +288,23 @@ describe('src/kubernetes/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
+  it('knows from before the cordon what a worker has evicted that was killed before it could tell', async () => {
+    const workloads = [{ namespace: 'shop', kind: 'Deployment', name: 'shop' }];
+    const input = { ...drainInput(), planned: { evict: 3, workloads } };
+    kube.api.pod('late', 'web-3');
+    expect(await kube.retryWithoutHeartbeat().run(kube.activities.drain, input)).toMatchObject({
+      state: 'drained',
+      evicted: 3,
+      workloads: [...workloads, { namespace: 'late', kind: 'ReplicaSet', name: 'late-rs' }],
+    });
+  });
+
+  it('takes pods that ended by themselves between outlook and drain for evicted by nobody', async () => {
+    kube.api.pod('shop', 'web-1');
+    const input = { ...drainInput(), planned: { evict: 3, workloads: [] } };
+    expect(await kube.run(kube.activities.drain, input)).toMatchObject({ state: 'drained', evicted: 1 });
+  });
+
   it('counts on from where a killed worker was, and knows what was available before that', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.replicaSets.set('late-rs', 'late');

@@ -35,6 +35,8 @@ export interface Harness {
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
   /** The environment of a later attempt, which gets the last heartbeat of the one before. */
   retry(): MockActivityEnvironment;
+  /** The same after a worker that was killed before its first heartbeat was sent. */
+  retryWithoutHeartbeat(): MockActivityEnvironment;
   stop(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export async function setUp(options: { callTimeoutMs?: number } = {}): Promise<H
     heartbeats,
     run: (activity, ...args) => environment.run(activity, ...args),
     retry: () => environmentFor({ attempt: 2, heartbeatDetails: heartbeats.at(-1) }),
+    retryWithoutHeartbeat: () => environmentFor({ attempt: 2 }),
     stop: async () => {
       connections.close();
       await api.stop();

@@ -20,6 +20,7 @@ describe('src/kubernetes/outlook (simulated)', () => {
   it('tells what would be evicted, what stays and what would be waited for, and changes nothing', async () => {
     kube.api.daemonSets.push({ namespace: 'kube-system', name: 'proxy', image: 'proxy', replicas: 1 });
     kube.api.daemonSetPod('kube-system', 'proxy');
+    kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2', ready: false });
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 1 });
@@ -29,6 +30,10 @@ describe('src/kubernetes/outlook (simulated)', () => {
       cordonedBy: 'nobody',
       owner: null,
       evict: 2,
+      workloads: [
+        { namespace: 'shop', kind: 'Deployment', name: 'shop' },
+        { namespace: 'jobs', kind: 'ReplicaSet', name: 'jobs-rs' },
+      ],
       pods: [
         { namespace: 'shop', name: 'web-1' },
         { namespace: 'jobs', name: 'going' },

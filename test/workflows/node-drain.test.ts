@@ -63,6 +63,7 @@ describe('workflows/node-drain', () => {
         'drain w-1',
         'apply w-1',
         'verify w-1',
+        'drainAgain w-1',
         'reboot w-1',
         'awaitHealthy w-1',
         'uncordon w-1',
@@ -75,11 +76,55 @@ describe('workflows/node-drain', () => {
           { step: 'drain' },
           { step: 'apply' },
           { step: 'verify' },
+          { step: 'drain' },
           { step: 'reboot' },
           { step: 'verify' },
           { step: 'uncordon' },
         ],
       });
+    }));
+
+  it('does not drain a second time where a reboot is all that is owed', () =>
+    harness.withWorker(async (cluster) => {
+      Object.assign(cluster.nodes.node('w-1'), { pending: [], rebootRequired: true });
+      expect(first(await patched(cluster))).toMatchObject({ lastError: null });
+      expect(cluster.nodes.log).toContain('reboot w-1');
+      expect(cluster.nodes.log).not.toContain('drainAgain w-1');
+    }));
+
+  it('evicts once more before the reboot what has come back meanwhile', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.kubernetes.reportAgain = { evicted: 1 };
+      expect(first(await patched(cluster))).toMatchObject({ state: 'patched', lastError: null });
+      expect(cluster.nodes.audit[0]?.result.drain).toMatchObject({ state: 'drained', evicted: 3 });
+    }));
+
+  it('does not reboot a node that somebody has uncordoned, and says that it is patched', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      const message = 'w-1 was uncordoned by somebody else before it was rebooted.';
+      cluster.kubernetes.errors.set('drainAgain', { type: 'Policy', message });
+      expect(first(await patched(cluster))).toMatchObject({
+        state: 'failed',
+        lastError: {
+          type: 'Policy',
+          message:
+            'w-1 was uncordoned by somebody else before it was rebooted; 2 pods were evicted and 1 package was changed.',
+        },
+      });
+      expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
+    }));
+
+  it('does not reboot a node that is not empty in time, and fails it also where the policy says skip-node', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.kubernetes.reportAgain = { state: 'timed-out', evicted: 0, blocked: [WEB] };
+      expect(first(await patched(cluster, kubernetesPolicy({ onDrainTimeout: 'skip-node' })))).toMatchObject({
+        state: 'failed',
+        lastError: { type: 'DrainTimeout' },
+      });
+      expect(cluster.nodes.log).not.toContain('reboot w-1');
     }));
 
   it('waits for the evicted workloads after the uncordon, when that is asked for', () =>
@@ -226,6 +271,19 @@ describe('workflows/node-drain', () => {
           },
         });
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
+      }));
+
+    it('when the run is cancelled before the reboot, which is then owed', () =>
+      harness.withWorker(async (cluster) => {
+        cluster.nodes.node('w-1').asksForReboot = true;
+        cluster.kubernetes.hold('drainAgain');
+        await cluster.apply(spec(cluster));
+        await cluster.handle.signal('patchNow');
+        await untilLogged(cluster, 'drainAgain w-1');
+        await cluster.handle.signal('cancelRun');
+        const status = await cluster.untilIdle(1);
+        expect(first(status)).toMatchObject({ state: 'reboot-pending', lastError: null });
+        expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
       }));
 
     it('when the run is cancelled during a reboot', () =>

@@ -6,7 +6,8 @@ import type { ErrorInfo } from '../../src/domain/errors';
 import type { CordonOwner, DrainOutlook, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes';
 import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes';
 
-export type KubernetesStep = keyof KubernetesActivities;
+/** `drainAgain`: the look before a reboot. */
+export type KubernetesStep = keyof KubernetesActivities | 'drainAgain';
 
 export function kubernetesPolicy(
   drain: Partial<KubernetesPolicy['drain']> = {},
@@ -25,6 +26,8 @@ export class SimulatedKubernetes {
   readonly machines: string[] = [];
   outlook: Partial<DrainOutlook> = {};
   report: Partial<DrainReport> = {};
+  /** Of the look before a reboot. */
+  reportAgain: Partial<DrainReport> = {};
   readonly errors = new Map<KubernetesStep, ErrorInfo>();
   private readonly held = new Map<KubernetesStep, Promise<void>>();
 
@@ -68,9 +71,10 @@ export class SimulatedKubernetes {
         this.cordons.set(target.nodeName, owner);
         return { ready: true, pressure: [], daemonsetsNotReady: [] };
       },
-      drain: async ({ target }) => {
-        await this.begin('drain', target);
-        return { state: 'drained', evicted: 2, workloads: [], blocked: [], ...this.report };
+      drain: async ({ target, again }) => {
+        await this.begin(again === true ? 'drainAgain' : 'drain', target);
+        const report = again === true ? { evicted: 0, ...this.reportAgain } : { evicted: 2, ...this.report };
+        return { state: 'drained', workloads: [], blocked: [], ...report };
       },
       awaitHealthy: async ({ target, machine }) => {
         this.machines.push(`${machine.machineId}/${machine.bootId}`);
