@@ -118,7 +118,7 @@ export async function runWorker(
     await worker.run();
     log.info('worker stopped');
   } finally {
-    close();
+    await close();
     await connection.close();
   }
 }

@@ -34,7 +34,7 @@ export interface ActivityDeps {
 export interface Activities {
   activities: NodeActivities & ClusterActivities & KubernetesActivities & EksActivities;
   /** Closes the connections to all nodes, API servers and AWS. Jobs on nodes and updates at AWS go on. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 export function createActivities({
@@ -57,10 +57,10 @@ export function createActivities({
       ...kubernetesActivities,
       ...createEksActivities({ log, apis }),
     },
-    close: () => {
+    close: async () => {
       pool.close();
-      connections.close();
       apis.close();
+      await connections.close();
     },
   };
 }

@@ -9,9 +9,15 @@ export interface ApiClients {
   get(path: string, options: ConfigurationOptions): Promise<{ code: number; text: string }>;
 }
 
+export interface CallOptions {
+  headers?: Readonly<Record<string, string>>;
+  /** The request is not broken off when its caller gives up; the caller does not wait for it either. */
+  toItsEnd?: true;
+}
+
 /** One call with its timeout; `what` completes "could not". */
 export type Call = <T>(
   what: string,
   ask: (clients: ApiClients, options: ConfigurationOptions) => Promise<T>,
-  headers?: Readonly<Record<string, string>>,
+  options?: CallOptions,
 ) => Promise<T>;

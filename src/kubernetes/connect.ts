@@ -1,6 +1,7 @@
 /** Connections to API servers: one per kubeconfig and context, read anew when the file changes (tokens rotate). */
 import type { Agent as HttpAgent } from 'node:http';
 import { Agent } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigurationOptions, KubeConfig } from '@kubernetes/client-node';
 import type { KubernetesAccess } from '../domain/kubernetes';
 import { IN_CLUSTER } from '../domain/kubernetes';
@@ -17,6 +18,9 @@ const CALL_TIMEOUT_MS = 30_000;
 /** Of a call's time: what a plugin leaves is enough for the question itself, and its own error is told. */
 const PLUGIN_SHARE = 2 / 3;
 
+/** What a worker that ends still waits for the answers to requests that are better not broken off. */
+const LAST_ANSWERS_MS = 3_000;
+
 /** Certificates that plugins renew make new ones; what has not been used for long ends by itself. */
 const MAX_AGENTS = 64;
 
@@ -25,7 +29,8 @@ type ClientModule = typeof import('@kubernetes/client-node', { with: { 'resoluti
 export interface KubernetesConnections {
   /** Nothing is opened or read before the first call. Calls end when `signal` does. */
   api(access: KubernetesAccess, signal: AbortSignal): KubernetesApi;
-  close(): void;
+  /** Waits up to 3 s for the answers to evictions. */
+  close(): Promise<void>;
 }
 
 export interface ConnectionOptions {
@@ -47,6 +52,7 @@ export function createConnections({
 }: ConnectionOptions): KubernetesConnections {
   const editions = new Map<string, Edition>();
   const agents = new Map<string, Agent>();
+  const unbroken = new Set<Promise<unknown>>();
 
   async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<Edition> {
     const isInside = access.kubeconfig === IN_CLUSTER;
@@ -74,7 +80,7 @@ export function createConnections({
   }
 
   function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
-    return async (what, ask, headers = {}) => {
+    return async (what, ask, { headers = {}, toItsEnd = false } = {}) => {
       cancelled.throwIfAborted();
       // Takes a second and 50 MB, which workers without such clusters do without.
       const module = await import('@kubernetes/client-node');
@@ -88,7 +94,7 @@ export function createConnections({
             {
               pre: (request) => {
                 wasSent = true;
-                request.setSignal(signal);
+                request.setSignal(toItsEnd ? timeout : signal);
                 for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
                 const agent = request.getAgent();
                 if (agent !== undefined) request.setAgent(kept(agent));
@@ -100,16 +106,30 @@ export function createConnections({
           middlewareMergeStrategy: 'append',
         };
         const begun = Date.now();
-        return await orAborted(ask(clients, options), signal).catch((error: unknown) => {
+        const attempt = () => {
+          const answer = ask(clients, options);
+          if (toItsEnd) keepUntilAnswered(answer);
+          return orAborted(answer, signal);
+        };
+        return await attempt().catch((error: unknown) => {
           // They may have been taken back before their end; what was refused has had no effect.
           if (apiStatus(error)?.code !== 401 || clients.credentials?.forget(begun) !== true) throw error;
-          return orAborted(ask(clients, options), signal);
+          return attempt();
         });
       } catch (error) {
         cancelled.throwIfAborted();
         throw toApiError(error, { what, where: accessTitle(access), wasSent });
       }
     };
+  }
+
+  function keepUntilAnswered(answer: Promise<unknown>): void {
+    const settled = answer
+      .catch(() => undefined)
+      .finally(() => {
+        unbroken.delete(settled);
+      });
+    unbroken.add(settled);
   }
 
   /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
@@ -135,7 +155,8 @@ export function createConnections({
 
   return {
     api: (access, signal) => createApi(callWith(access, signal)),
-    close: () => {
+    close: async () => {
+      await Promise.race([Promise.all(unbroken), sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
       for (const agent of agents.values()) agent.destroy();
       agents.clear();
       editions.clear();

@@ -125,7 +125,7 @@ async function awaitSpared(session: KubeSession, until: number, timeoutMs: numbe
 
 /**
  * Takes off what `owner` has put on; `any`: whatever was left on this node for the same node of the same cluster.
- * A cordon that others have made theirs stays, without our annotations.
+ * A cordon that others have made theirs, also by removing its owner, stays, without our annotations.
  * @returns false when there was nothing of it
  */
 export async function takeOff(session: KubeSession, owner: CordonOwner | 'any'): Promise<boolean> {
@@ -138,8 +138,8 @@ export async function takeOff(session: KubeSession, owner: CordonOwner | 'any'):
     const isOwn =
       state.owner !== null && (owner === 'any' ? isSameNode(state.owner, target) : isSameOwner(state.owner, owner));
     // The answer to an earlier attempt may have been lost on its way.
-    if (!isOwn) return wasSent;
-    const isCordoned = state.by === 'ospatch';
+    if (!isOwn && !hasLostOwner(node)) return wasSent;
+    const isCordoned = isOwn && state.by === 'ospatch';
     const answer = await reach((api) => {
       wasSent ||= isCordoned;
       return api.patchNode(node.name, {
@@ -151,4 +151,9 @@ export async function takeOff(session: KubeSession, owner: CordonOwner | 'any'):
     if (answer.state === 'patched') return isCordoned;
     if (answer.state === 'gone') return false;
   }
+}
+
+/** Somebody has removed the annotation with the owner; the other one of ours is still there. */
+function hasLostOwner({ annotations }: NodeView): boolean {
+  return annotations[CORDON_ANNOTATION] === undefined && annotations[BASELINE_ANNOTATION] !== undefined;
 }

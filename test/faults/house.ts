@@ -47,8 +47,7 @@ export function openHouse(): House {
     kubeconfigDir,
     taskQueue,
     server: () => (server ??= startHouse()),
-    worker: () =>
-      (worker ??= house.server().then(({ address }) => house.startWorker({ address, taskQueue }))),
+    worker: () => (worker ??= house.server().then(({ address }) => house.startWorker({ address, taskQueue }))),
     startWorker: (options) =>
       startWorkerProcess({ ...options, keyDir: dir, env: { OSPATCH_KUBECONFIG_DIR: kubeconfigDir } }),
     ownServer: async () => {

@@ -31,8 +31,9 @@ export const KUBERNETES_CONDITIONS: Record<KubernetesMoment, (watched: Watched) 
   'after uncordon': (watched) => completed(watched, 'uncordon'),
 };
 
+/** Two pods leave at once, as the first is replaced at once, and the third seconds later. */
 export const KUBERNETES_LINGER_MS: Partial<Record<KubernetesMoment, [number, number]>> = {
-  'during drain': [0, 4_000],
+  'during drain': [0, 2_500],
   'during healthy': [0, 4_000],
 };
 

@@ -21,21 +21,22 @@ import { startKubelet } from '../support/kubelet';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { slowPackage } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
+import { SLOW_SECONDS } from './fault-node';
 import type { House } from './house';
 
 /** All run on the node when a fault begins, and leave it one after the other. */
 export const REPLICAS = 3;
 export const MIN_AVAILABLE = 2;
-const ENDS_IN = '1500ms';
+const ENDS_IN = '2500ms';
 const WEB = 'web';
 const LABEL = 'scene';
 const LOOK_EVERY_MS = 100;
 
-/** Drains take some seconds by themselves, so packages need fewer. */
+/** Long enough to hit the middle of it. */
 export const KUBE_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
   labReboot: true,
-  labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', 5) }],
+  labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
 };
 
 /** What somebody has seen who looked the whole time. */
@@ -58,6 +59,8 @@ export interface KubernetesScene {
   /** Pods of the workload, also those that are on their way out. */
   pods(): Promise<V1Pod[]>;
   sightings(): Sightings;
+  /** All pods of the workload go back to the node, within their budget; it must take pods. */
+  sendHome(): Promise<void>;
   /** Waits until all pods of the workload are ready. */
   whole(): Promise<void>;
   report(): Promise<string>;
@@ -83,7 +86,8 @@ export async function makeKubernetesScene(
   const labels = { [LABEL]: cluster };
   const kubelet = await startKubelet(plane, lab, { name: nodeName, labels });
   await Promise.all([addWorkload(plane, cluster), agentOn(plane)]);
-  await addNode(plane, `${cluster}-spare`, { labels });
+  const spare = `${cluster}-spare`;
+  await addNode(plane, spare, { labels });
 
   const watcher = watch(plane, cluster, nodeName, lab);
   const pods = (): Promise<V1Pod[]> => webPods(plane, cluster);
@@ -94,6 +98,24 @@ export async function makeKubernetesScene(
     node: () => plane.api.get<V1Node>({ kind: 'Node', name: nodeName }),
     pods,
     sightings: watcher.seen,
+    sendHome: async () => {
+      const mayTakePods = (may: boolean): Promise<unknown> =>
+        plane.api.patch({ kind: 'Node', name: spare }, { spec: { unschedulable: may ? null : true } });
+      await mayTakePods(false);
+      for (const { metadata } of await pods()) {
+        if (metadata?.deletionTimestamp !== undefined) continue;
+        const evicted = (): Promise<boolean> =>
+          plane.api.evict(cluster, metadata?.name ?? '').then(
+            () => true,
+            () => false,
+          );
+        await waitFor(evicted, { what: `the eviction of ${metadata?.name}` });
+      }
+      const isHome = async (): Promise<boolean> =>
+        countReady((await pods()).filter(({ spec }) => spec?.nodeName === nodeName)) === REPLICAS;
+      await waitFor(isHome, { what: 'the return of all pods' });
+      await mayTakePods(true);
+    },
     whole: async () => {
       const what = `${REPLICAS} ready pods of ${cluster}`;
       await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, { what, timeoutMs: 60_000 });
@@ -105,7 +127,9 @@ export async function makeKubernetesScene(
       return [
         `==> node ${nodeName} <==`,
         JSON.stringify({ ...seen, spec, conditions: status?.conditions, info: status?.nodeInfo }, null, 2),
-        ...now.map((pod) => `${pod.metadata?.name} on ${pod.spec?.nodeName}: ${JSON.stringify(pod.status?.conditions)}`),
+        ...now.map(
+          (pod) => `${pod.metadata?.name} on ${pod.spec?.nodeName}: ${JSON.stringify(pod.status?.conditions)}`,
+        ),
         ...watcher.story(),
       ].join('\n');
     },
@@ -137,9 +161,11 @@ async function addWorkload(plane: ControlPlane, cluster: string): Promise<void> 
 async function agentOn(plane: ControlPlane): Promise<void> {
   const added =
     withAgent.get(plane) ??
-    plane.api.create({ kind: 'Namespace', metadata: { name: 'agents' } }).then(() =>
-      addDaemonSet(plane, 'agent', { namespace: 'agents', spec: { tolerations: [{ operator: 'Exists' }] } }),
-    );
+    plane.api
+      .create({ kind: 'Namespace', metadata: { name: 'agents' } })
+      .then(() =>
+        addDaemonSet(plane, 'agent', { namespace: 'agents', spec: { tolerations: [{ operator: 'Exists' }] } }),
+      );
   withAgent.set(plane, added);
   await added;
 }

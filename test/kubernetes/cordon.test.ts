@@ -84,6 +84,13 @@ describe('src/kubernetes/cordon (simulated)', () => {
     expect([node.unschedulable, node.annotations]).toEqual([true, {}]);
   });
 
+  it('leaves a node cordoned whose owner somebody has removed, without our other mark', async () => {
+    await cordon();
+    delete node.annotations[CORDON_ANNOTATION];
+    expect(await uncordon('any')).toBe(false);
+    expect([node.unschedulable, node.annotations]).toEqual([true, {}]);
+  });
+
   it('takes only the mark off a node that somebody has uncordoned', async () => {
     await cordon();
     kube.api.setUnschedulable(node, false, 'kubectl');
@@ -223,7 +230,7 @@ describe('src/kubernetes/cordon (simulated)', () => {
       type: 'Policy',
       message: expect.stringContaining('etcd needs 1 of its 1 other members') as string,
     });
-    connections.close();
+    await connections.close();
   });
 
   it('gives the node back when another member was cordoned in the same moment', async () => {

@@ -288,6 +288,24 @@ describe('src/kubernetes/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
+  it('breaks off no eviction that is on its way, neither when it is cancelled nor when its worker ends', async () => {
+    kube.api.pod('shop', 'web-1');
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    kube.api.before = (method) => (method === 'POST' ? held : undefined);
+    const drained = drain().catch((error: unknown) => error);
+    await waitFor(() => kube.api.countCalls(/^POST .*eviction/) === 1, 'the eviction');
+    kube.environment.cancel();
+    expect(await drained).toMatchObject({ name: 'CancelledFailure' });
+    const closed = kube.connections.close();
+    setTimeout(letGo, 200);
+    await closed;
+    await waitFor(() => kube.api.pods.get('shop/web-1')?.deletionTimestamp !== null, 'the pod to go');
+    expect(kube.api.brokenOff).toEqual([]);
+  });
+
   it('knows from before the cordon what a worker has evicted that was killed before it could tell', async () => {
     const workloads = [{ namespace: 'shop', kind: 'Deployment', name: 'shop' }];
     const input = { ...drainInput(), planned: { evict: 3, workloads } };

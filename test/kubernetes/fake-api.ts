@@ -86,6 +86,10 @@ export class FakeApi {
   readonly bodies: Json[] = [];
   /** Answers given instead of the usual ones; undefined: the usual one. */
   intercept: (method: string, path: string) => Answer | 'hang' | 'reset' | undefined = () => undefined;
+  /** What a request waits for before it is answered. */
+  before: (method: string, path: string) => Promise<void> | undefined = () => undefined;
+  /** `METHOD path` of requests whose answer nobody wanted any more. */
+  readonly brokenOff: string[] = [];
   /** Called when a pod has gone. */
   onGone: (pod: FakePod) => void = () => undefined;
   token = 'right-token';
@@ -200,7 +204,12 @@ export class FakeApi {
     this.calls.push(`${method} ${decodeURIComponent(`${url.pathname}${url.search}`)}`);
     const body = text === '' ? {} : (JSON.parse(text) as Json);
     if (text !== '') this.bodies.push(body);
+    const call = `${method} ${url.pathname}`;
+    response.on('close', () => {
+      if (!response.writableFinished) this.brokenOff.push(call);
+    });
     const intercepted = this.intercept(method, url.pathname);
+    await this.before(method, url.pathname);
     if (intercepted === 'hang') return;
     if (intercepted === 'reset') {
       request.socket.destroy();

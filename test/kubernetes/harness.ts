@@ -5,6 +5,7 @@ import { createKubernetesActivities } from '../../src/activities/kubernetes';
 import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
 import type { BlockedPod, CordonOwner, DrainPolicy } from '../../src/domain/kubernetes';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
+import type { KubernetesConnections } from '../../src/kubernetes/connect';
 import { createConnections } from '../../src/kubernetes/connect';
 import { FakeApi } from './fake-api';
 
@@ -30,6 +31,7 @@ export interface Harness {
   api: FakeApi;
   activities: KubernetesActivities;
   environment: MockActivityEnvironment;
+  connections: KubernetesConnections;
   heartbeats: { waitingFor?: string; waitingSince?: string; blocked?: BlockedPod[]; done?: number; total?: number }[];
   /** Runs one activity as a worker would. */
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
@@ -56,12 +58,13 @@ export async function setUp(options: { callTimeoutMs?: number } = {}): Promise<H
     api,
     activities,
     environment,
+    connections,
     heartbeats,
     run: (activity, ...args) => environment.run(activity, ...args),
     retry: () => environmentFor({ attempt: 2, heartbeatDetails: heartbeats.at(-1) }),
     retryWithoutHeartbeat: () => environmentFor({ attempt: 2 }),
     stop: async () => {
-      connections.close();
+      await connections.close();
       await api.stop();
     },
   };

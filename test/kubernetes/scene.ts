@@ -100,7 +100,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
     },
     async stop() {
       for (const environment of environments) environment.cancel();
-      connections.close();
+      await connections.close();
       await plane.stop();
     },
   };

@@ -1,0 +1,207 @@
+/** People stop a patch, or have their own hands on the node: what they did stays, and the node is given back. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeWorkflowId } from '../../src/domain/ids';
+import { CORDON_ANNOTATION } from '../../src/domain/kubernetes';
+import '../support/slow-suite';
+import { waitFor } from '../support/wait-for';
+import { fault } from './fault';
+import { REPLICAS } from './kubernetes-scene';
+import type { Moment } from './moments';
+import { jobHas } from './node-view';
+import type { Scene } from './scene';
+
+const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
+
+const shared = { kubernetes: 'shared' } as const;
+
+const DRAIN_MOMENTS: readonly Moment[] = ['before cordon', 'during cordon', 'after cordon', 'during drain'];
+
+/** Nothing of the run is left on the node in Kubernetes. */
+async function expectGivenBack(stage: Scene): Promise<void> {
+  const node = await stage.kubernetes.node();
+  expect(node.spec?.unschedulable).toBeUndefined();
+  expect(node.metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
+}
+
+async function kubectl(stage: Scene, what: 'cordon' | 'uncordon'): Promise<void> {
+  const { plane, nodeName } = stage.kubernetes;
+  const { code, output } = await plane.kubectl(what, nodeName);
+  if (code !== 0) throw new Error(output);
+}
+
+function removeAnnotation(stage: Scene): Promise<unknown> {
+  const { plane, nodeName } = stage.kubernetes;
+  return plane.api.patch(
+    { kind: 'Node', name: nodeName },
+    { metadata: { annotations: { [CORDON_ANNOTATION]: null } } },
+  );
+}
+
+async function patchAgain(stage: Scene): Promise<void> {
+  expect(await stage.cli('patch', stage.cluster)).toMatchObject({ code: 0 });
+}
+
+describe('faults/kubernetes/people', () => {
+  for (const moment of DRAIN_MOMENTS) {
+    const quick = moment === 'during drain';
+    fault('kubernetes', `the run is cancelled ${moment}`, { ...shared, quick }, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      expect(await stage.cli('cancel', stage.cluster)).toMatchObject({ code: 0 });
+      expect((await stage.ended()).lastRun).toMatchObject({ outcome: 'cancelled' });
+      await expectGivenBack(stage);
+      await patchAgain(stage);
+      await check({ ...PATCHED, run: 2, kubernetes: { evicted: 'any', left: 'any' } });
+    });
+  }
+
+  fault('kubernetes', 'the run is cancelled during apply of a drained node', shared, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('during apply');
+    expect(await stage.cli('cancel', stage.cluster)).toMatchObject({ code: 0 });
+    await stage.ended();
+    await expectGivenBack(stage);
+    await patchAgain(stage);
+    await check({ ...PATCHED, run: 2, kubernetes: { evicted: 0, left: REPLICAS } });
+  });
+
+  for (const moment of [...DRAIN_MOMENTS, 'during apply', 'during healthy'] as const) {
+    fault('kubernetes', `the node patch is terminated ${moment}`, shared, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      await stage.client.workflow.getHandle(nodeWorkflowId(stage.cluster, stage.node.name)).terminate();
+      expect((await stage.ended()).lastRun).toMatchObject({ outcome: 'failed' });
+      await expectGivenBack(stage);
+      if (moment === 'during apply') {
+        await waitFor(() => jobHas(stage.node, 'apply', 'rc'), { what: 'the end of apply', timeoutMs: 60_000 });
+      }
+      await patchAgain(stage);
+      const isDone = moment === 'during healthy';
+      await check({
+        state: isDone ? 'up-to-date' : 'patched',
+        transactions: 1,
+        reboots: 1,
+        ownReboots: isDone ? 0 : 1,
+        run: 2,
+        kubernetes: isDone ? { cordonedBefore: null, left: REPLICAS } : { evicted: 'any', left: 'any' },
+      });
+    });
+  }
+
+  fault('kubernetes', 'run and node patch are terminated during drain', shared, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('during drain');
+    const { client, cluster, node } = stage;
+    await client.workflow.getHandle(`cluster/${cluster}/run/1`).terminate();
+    await client.workflow.getHandle(nodeWorkflowId(cluster, node.name)).terminate();
+    await stage.ended();
+    await patchAgain(stage);
+    await check({ ...PATCHED, run: 2, kubernetes: { cordonedBefore: 'ospatch', evicted: 'any', left: 'any' } });
+  });
+
+  fault('kubernetes', 'somebody has cordoned the node before', shared, async (stage, check) => {
+    await kubectl(stage, 'cordon');
+    await stage.patch();
+    stage.moment = 'before preflight';
+    await check({ ...PATCHED, kubernetes: { cordoned: true, cordonedBefore: 'others' } });
+  });
+
+  fault('kubernetes', 'somebody cordons the node in the moment of our cordon', shared, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('before cordon');
+    await kubectl(stage, 'cordon');
+    await stage.ended();
+    // Whoever came second has changed nothing: kubectl says that the node is cordoned already.
+    const { spec, metadata } = await stage.kubernetes.node();
+    const isTheirs = spec?.unschedulable === true;
+    expect(metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
+    await check({ ...PATCHED, kubernetes: { cordoned: isTheirs } });
+  });
+
+  for (const moment of ['after cordon', 'before drain', 'during drain'] as const) {
+    const quick = moment === 'during drain';
+    fault('kubernetes', `somebody uncordons the node ${moment}`, { ...shared, quick }, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      await kubectl(stage, 'uncordon');
+      await check({
+        state: 'failed',
+        transactions: 0,
+        reboots: 0,
+        sentence: /w-1 was uncordoned by somebody else while it was drained/,
+        kubernetes: { drain: null, evicted: 'any', left: 'any' },
+      });
+    });
+  }
+
+  fault(
+    'kubernetes',
+    'somebody uncordons the node while nobody works on its drain',
+    { ...shared, ownWorker: true },
+    async (stage, check) => {
+      await stage.patch();
+      await stage.reach('during drain');
+      await stage.worker.kill9();
+      await kubectl(stage, 'uncordon');
+      await sleep(stage.random.between(0, 10_000));
+      await stage.startWorker();
+      await check({
+        state: 'failed',
+        transactions: 0,
+        reboots: 0,
+        sentence: /w-1 was uncordoned by somebody else while it was drained/,
+        kubernetes: { drain: null, evicted: 'any', left: 'any' },
+      });
+    },
+  );
+
+  for (const moment of ['after drain', 'during apply'] as const) {
+    fault('kubernetes', `somebody uncordons the node ${moment}`, shared, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      await kubectl(stage, 'uncordon');
+      // A reboot would strike the pods that come back; what was patched is patched.
+      await check({
+        state: 'failed',
+        transactions: 1,
+        reboots: 0,
+        sentence:
+          /^w-1 was uncordoned by somebody else before it was rebooted \(kubectl.*3 pods were evicted and 2 packages were changed/,
+        left: ['reboot-required'],
+      });
+    });
+  }
+
+  fault('kubernetes', 'pods come back while the cordon is off for a while', shared, async (stage, check) => {
+    await stage.patch();
+    await stage.reach('before apply');
+    await kubectl(stage, 'uncordon');
+    await stage.kubernetes.sendHome();
+    await kubectl(stage, 'cordon');
+    // They leave once more, one after the other, before the reboot.
+    await check({ ...PATCHED, kubernetes: { cordoned: true, evicted: 'any', left: 'any' } });
+    expect(stage.kubernetes.sightings().left).toBeGreaterThan(REPLICAS + 1);
+  });
+
+  for (const moment of ['during apply', 'during node down', 'during healthy'] as const) {
+    fault('kubernetes', `somebody uncordons and cordons the node ${moment}`, shared, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      await kubectl(stage, 'uncordon');
+      await kubectl(stage, 'cordon');
+      await check({ ...PATCHED, kubernetes: { cordoned: true } });
+    });
+  }
+
+  for (const moment of ['after cordon', 'during drain', 'during apply', 'during healthy'] as const) {
+    fault('kubernetes', `somebody takes our annotation off ${moment}`, shared, async (stage, check) => {
+      await stage.patch();
+      await stage.reach(moment);
+      await removeAnnotation(stage);
+      // Without an owner it is the cordon of somebody else.
+      const node = await waitFor(() => stage.kubernetes.node(), { what: 'the node' });
+      expect(node.spec?.unschedulable).toBe(true);
+      await check({ ...PATCHED, kubernetes: { cordoned: true } });
+    });
+  }
+});
