@@ -1,4 +1,4 @@
-// Prints what came of each fault as a table. With --sum, ends with "N passed, N failed, N skipped" of the jest report.
+// Prints what came of each fault as a table. With --sum (and --skipped when a suite could not run), ends with "N passed, N failed, N skipped" of the jest report.
 const { existsSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const Table = require('cli-table3');
@@ -46,8 +46,7 @@ if (process.argv.includes('--sum')) {
     (test) => test.status === 'failed' && !test.assertionResults.some((one) => one.status === 'failed'),
   );
   const failed = report.numFailedTests + broken.length;
-  console.log(
-    `${report.numPassedTests} passed, ${failed} failed, ${report.numPendingTests + report.numTodoTests} skipped`,
-  );
+  const skipped = report.numPendingTests + report.numTodoTests + (process.argv.includes('--skipped') ? 1 : 0);
+  console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
   process.exitCode = failed > 0 ? 1 : 0;
 }

@@ -9,10 +9,19 @@ rm -rf "$results"/faults "$results"/faults.json*
 
 [ "$(id -u)" = 0 ] || { echo "error: real nodes need root" >&2; exit 1; }
 scripts/setup.sh deps build temporal lab || exit 1
+projects=(faults)
+skipped=()
+if command -v go >/dev/null; then
+  scripts/setup.sh kubernetes || exit 1
+  projects+=(kubernetes-faults)
+else
+  echo "the faults of Kubernetes nodes are skipped: they need Go, which builds the control plane"
+  skipped=(--skipped)
+fi
 
 export OSPATCH_FAULTS=all OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 echo "seed $OSPATCH_FAULT_SEED"
 # Faults wait most of the time, so two files and the faults in them run side by side.
-npx --no-install jest --forceExit --ci --selectProjects faults --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
+npx --no-install jest --forceExit --ci --selectProjects "${projects[@]}" --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
   --json --outputFile "$results/faults.json" "$@" </dev/null
-exec node scripts/fault-summary.js "$results" --sum
+exec node scripts/fault-summary.js "$results" --sum "${skipped[@]}"

@@ -21,8 +21,7 @@ const MOMENTS: readonly Moment[] = [
 
 describe('faults/kubernetes/worker', () => {
   for (const moment of MOMENTS) {
-    const quick = moment === 'during drain';
-    fault('kubernetes', `Kubernetes: kill -9 of the worker ${moment}`, { ...scene, quick }, async (stage, check) => {
+    fault('kubernetes', `Kubernetes: kill -9 of the worker ${moment}`, scene, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
       await stage.worker.kill9();
@@ -32,7 +31,8 @@ describe('faults/kubernetes/worker', () => {
   }
 
   for (const moment of MOMENTS) {
-    fault('kubernetes', `Kubernetes: SIGTERM of the worker ${moment}`, scene, async (stage, check) => {
+    const quick = moment === 'during drain';
+    fault('kubernetes', `Kubernetes: SIGTERM of the worker ${moment}`, { ...scene, quick }, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
       await stage.worker.stop();
