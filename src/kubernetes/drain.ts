@@ -62,7 +62,8 @@ export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: n
 
 /**
  * Evicts until nothing is left, or the time is over. What the policy does not let go is told before the first eviction.
- * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile
+ * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile; once pods were
+ * evicted, with their number as `details.evicted`
  */
 export async function drainNode(session: KubeSession, options: DrainOptions): Promise<DrainReport> {
   const { policy, earlier, again } = options;
@@ -93,16 +94,28 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
     options.remember(soFar);
     session.show({ done: soFar.evicted, total: soFar.total });
 
+    const before = soFar.evicted;
     const left = await emptyOf(session, policy, pods, {
       untilMs,
       guard,
       onGone: () => onGone(session, options, soFar),
+    }).catch((error: unknown) => {
+      throw withEvicted(error, before + pods.filter(({ state }) => state === 'leaving').length);
     });
     if (left.length > 0) return report('timed-out', soFar, left);
     if (pods.length === 0 || round === ROUNDS) break;
   }
-  await guard(true);
+  await guard(true).catch((error: unknown) => {
+    throw withEvicted(error, soFar.evicted);
+  });
   return report('drained', soFar, []);
+}
+
+/** What was done to the pods is known however the drain ends. */
+function withEvicted(error: unknown, evicted: number): unknown {
+  if (!(error instanceof OspatchError) || evicted === 0) return error;
+  const info = error.toInfo();
+  return new OspatchError({ ...info, details: { ...info.details, evicted } }, { cause: error });
 }
 
 function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: DrainedSoFar): void {

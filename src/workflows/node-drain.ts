@@ -115,9 +115,13 @@ export class NodeDrain {
     input: Omit<DrainInput, 'policy' | 'startedAt'>,
   ): Promise<boolean> {
     const { node } = this.input;
-    const report = await inCluster.drain.executeWithOptions(this.options(what), [
+    const drain = inCluster.drain.executeWithOptions(this.options(what), [
       { ...input, policy: this.policy.drain, startedAt: timestamp() },
     ]);
+    const report = await drain.catch((failure: unknown) => {
+      noted.evicted += evictedBefore(failure);
+      throw failure;
+    });
     noteDrain(noted, report);
     this.workloads = [...this.workloads, ...report.workloads.filter((one) => !this.workloads.some(isSame(one)))];
     if (report.state === 'drained' || this.policy.drain.onDrainTimeout === 'proceed') return true;
@@ -213,6 +217,12 @@ export function takeOffCordon(cluster: string, node: NodeSpec, policy: RunPolicy
       return toErrorInfo(failure, `the uncordon of ${node.name}`);
     }
   });
+}
+
+/** Pods that a failed drain has evicted. */
+function evictedBefore(failure: unknown): number {
+  const evicted = isCancellation(failure) ? undefined : toErrorInfo(failure, 'the drain').details?.['evicted'];
+  return typeof evicted === 'number' ? evicted : 0;
 }
 
 function isSame(one: WorkloadName): (other: WorkloadName) => boolean {

@@ -4,6 +4,8 @@ import { nodeWorkflowId } from '../../src/domain/ids';
 import { CORDON_ANNOTATION } from '../../src/domain/kubernetes';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
+import type { Expected } from './aftermath';
+import { countTransactions } from './aftermath';
 import { fault } from './fault';
 import { REPLICAS } from './kubernetes-scene';
 import type { Moment } from './moments';
@@ -37,6 +39,31 @@ function removeAnnotation(stage: Scene): Promise<unknown> {
   );
 }
 
+/** At once, which a program that has to start is not. */
+function uncordon(stage: Scene): Promise<unknown> {
+  const { plane, nodeName } = stage.kubernetes;
+  return plane.api.patch({ kind: 'Node', name: nodeName }, { spec: { unschedulable: null } });
+}
+
+const HAS_REBOOT_OWED: Expected = {
+  state: 'failed',
+  transactions: 1,
+  reboots: 0,
+  // A reboot would strike the pods that come back; what was patched is patched.
+  sentence:
+    /^w-1 was uncordoned by somebody else before it was rebooted.*; 3 pods were evicted and 2 packages were changed\.$/,
+  left: ['reboot-required'],
+};
+
+/** The drain may be over by the time it was asked for. */
+async function uncordonedInTime(stage: Scene): Promise<Expected> {
+  await stage.ended();
+  if (countTransactions(stage.node) > 0) return HAS_REBOOT_OWED;
+  const sentence = /^w-1 was uncordoned by somebody else while it was drained.*; ([1-3] pods? w|nothing w)/;
+  const kubernetes = { drain: null, evicted: 'any', left: 'any' } as const;
+  return { state: 'failed', transactions: 0, reboots: 0, sentence, kubernetes };
+}
+
 async function patchAgain(stage: Scene): Promise<void> {
   expect(await stage.cli('patch', stage.cluster)).toMatchObject({ code: 0 });
 }
@@ -59,10 +86,16 @@ describe('faults/kubernetes/people', () => {
     await stage.patch();
     await stage.reach('during apply');
     expect(await stage.cli('cancel', stage.cluster)).toMatchObject({ code: 0 });
-    await stage.ended();
+    const { lastRun } = await stage.ended();
     await expectGivenBack(stage);
     await patchAgain(stage);
-    await check({ ...PATCHED, run: 2, kubernetes: { evicted: 0, left: REPLICAS } });
+    // The reboot may have been on its way already.
+    if (lastRun?.rebootPending === 1) {
+      await check({ ...PATCHED, run: 2, kubernetes: { evicted: 0, left: REPLICAS } });
+    } else {
+      const kubernetes = { cordonedBefore: null, left: REPLICAS };
+      await check({ state: 'up-to-date', transactions: 1, reboots: 1, ownReboots: 0, run: 2, kubernetes });
+    }
   });
 
   for (const moment of [...DRAIN_MOMENTS, 'during apply', 'during healthy'] as const) {
@@ -123,14 +156,8 @@ describe('faults/kubernetes/people', () => {
     fault('kubernetes', `somebody uncordons the node ${moment}`, { ...shared, quick }, async (stage, check) => {
       await stage.patch();
       await stage.reach(moment);
-      await kubectl(stage, 'uncordon');
-      await check({
-        state: 'failed',
-        transactions: 0,
-        reboots: 0,
-        sentence: /w-1 was uncordoned by somebody else while it was drained/,
-        kubernetes: { drain: null, evicted: 'any', left: 'any' },
-      });
+      await uncordon(stage);
+      await check(await uncordonedInTime(stage));
     });
   }
 
@@ -142,16 +169,10 @@ describe('faults/kubernetes/people', () => {
       await stage.patch();
       await stage.reach('during drain');
       await stage.worker.kill9();
-      await kubectl(stage, 'uncordon');
+      await uncordon(stage);
       await sleep(stage.random.between(0, 10_000));
       await stage.startWorker();
-      await check({
-        state: 'failed',
-        transactions: 0,
-        reboots: 0,
-        sentence: /w-1 was uncordoned by somebody else while it was drained/,
-        kubernetes: { drain: null, evicted: 'any', left: 'any' },
-      });
+      await check(await uncordonedInTime(stage));
     },
   );
 
@@ -160,15 +181,7 @@ describe('faults/kubernetes/people', () => {
       await stage.patch();
       await stage.reach(moment);
       await kubectl(stage, 'uncordon');
-      // A reboot would strike the pods that come back; what was patched is patched.
-      await check({
-        state: 'failed',
-        transactions: 1,
-        reboots: 0,
-        sentence:
-          /^w-1 was uncordoned by somebody else before it was rebooted \(kubectl.*3 pods were evicted and 2 packages were changed/,
-        left: ['reboot-required'],
-      });
+      await check(HAS_REBOOT_OWED);
     });
   }
 

@@ -274,7 +274,24 @@ describe('src/kubernetes/drain (simulated)', () => {
     await expect(drained).rejects.toMatchObject({
       type: 'Policy',
       message: expect.stringContaining('uncordoned by somebody else') as string,
+      details: [{ details: { evicted: 1 } }],
     });
+  });
+
+  it('evicts nothing on a node that was uncordoned before it began', async () => {
+    kube.api.pod('shop', 'web-1');
+    const node = kube.api.nodes.get('w-1');
+    if (node !== undefined) kube.api.setUnschedulable(node, false, 'kubectl');
+    await expect(drain()).rejects.toMatchObject({ type: 'Policy' });
+    expect(kube.api.countCalls(/^POST/)).toBe(0);
+  });
+
+  it('leaves what tolerates the cordon when it looks again before a reboot', async () => {
+    kube.api.pod('shop', 'web-1');
+    kube.api.pod('shop', 'on-purpose', { tolerations: [{ operator: 'Exists' }] });
+    const again = { ...drainInput(), again: true as const };
+    expect(await kube.run(kube.activities.drain, again)).toMatchObject({ state: 'drained', evicted: 1 });
+    expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
   it('takes in a second round what was bound to the node in the moment of the cordon, but not what tolerates it', async () => {
