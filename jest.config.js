@@ -29,7 +29,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-fault)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes)\\.test\\.ts$',
       ],
     },
     {
@@ -64,10 +64,10 @@ module.exports = {
     { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },
     {
-      // These need a control plane too.
+      // Those of `kubernetes-nodes` that are faults.
       ...slow,
       displayName: 'kubernetes-faults',
-      testMatch: ['<rootDir>/test/faults/**/*.kube-fault.test.ts'],
+      testMatch: ['<rootDir>/test/faults/**/*.kube-nodes.test.ts'],
     },
   ],
 };
