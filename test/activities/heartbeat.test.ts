@@ -40,8 +40,14 @@ describe('src/activities/heartbeat', () => {
   );
 
   it.each([
-    [{ total: 3, evicted: 1, workloads: [] }, { total: 3, evicted: 1, workloads: [] }],
-    [{ total: 3, evicted: 1 }, { total: 3, evicted: 1, workloads: [] }],
+    [
+      { total: 3, evicted: 1, workloads: [] },
+      { total: 3, evicted: 1, workloads: [] },
+    ],
+    [
+      { total: 3, evicted: 1 },
+      { total: 3, evicted: 1, workloads: [] },
+    ],
     [{ total: 'x' }, undefined],
     [null, undefined],
   ])('keeps from its first beat on what an earlier attempt had drained, %j', async (drained, kept) => {
