@@ -117,10 +117,11 @@ export function loadInCluster(config: KubeConfig, access: KubernetesAccess): Cre
       'name a kubeconfig in kubernetes.kubeconfig, or run the worker in the cluster with a service account',
     );
   }
-  if (!existsSync(SERVICE_ACCOUNT_TOKEN)) {
+  const files = dirname(SERVICE_ACCOUNT_TOKEN);
+  if (!existsSync(join(files, 'ca.crt'))) {
     throw unusable(
       access,
-      `the pod of the worker has no token of one (${SERVICE_ACCOUNT_TOKEN})`,
+      `the pod of the worker has none (no ca.crt in ${files})`,
       'give the pod a serviceAccountName and let its token be mounted (automountServiceAccountToken)',
     );
   }

@@ -210,7 +210,9 @@ describe('src/kubernetes/outlook (simulated)', () => {
     expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
     expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');
     Object.assign(process.env, { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' });
-    expect(await fails({ kubeconfig: 'in-cluster' })).toMatch(/the pod of the worker has no token of one \(\/var\/run/);
+    expect(await fails({ kubeconfig: 'in-cluster' })).toMatch(
+      /the pod of the worker has none \(no ca\.crt in \/var\/run/,
+    );
     delete process.env['KUBERNETES_SERVICE_HOST'];
     delete process.env['KUBERNETES_SERVICE_PORT'];
     kube.api.writeKubeconfig('stale-token');
