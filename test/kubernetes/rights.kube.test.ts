@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { addBudget, addDaemonSet, addDeployment, addStatefulSet } from '../support/kube-objects';
+import { addBudget, addDaemonSet, addDeployment, addNode, addStatefulSet } from '../support/kube-objects';
 import '../support/kube-suite';
 import type { Stage } from './scene';
 import { startStage } from './scene';
@@ -20,13 +20,16 @@ rules:
 `;
 
 interface Rule {
-  apiGroups: string[];
-  resources: string[];
+  apiGroups?: string[];
+  resources?: string[];
+  nonResourceURLs?: string[];
   verbs: string[];
 }
 interface AuditEvent {
   verb: string;
-  objectRef: { apiGroup?: string; resource: string; subresource?: string };
+  requestURI: string;
+  /** Absent for what is no resource, such as `/readyz`. */
+  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
   responseStatus: { code: number };
 }
 
@@ -45,14 +48,15 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** `list apps/daemonsets`, each once. */
+/** `list apps/daemonsets` or `get /readyz`, each once. */
 function granted(): string[] {
   const role = parseAllDocuments(readFileSync(MANIFEST, 'utf8'))
     .map((document) => document.toJS() as { kind: string; rules?: Rule[] })
     .find(({ kind }) => kind === 'ClusterRole');
-  const rights = (role?.rules ?? []).flatMap(({ apiGroups, resources, verbs }) =>
-    apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`))),
-  );
+  const rights = (role?.rules ?? []).flatMap(({ apiGroups = [], resources = [], nonResourceURLs = [], verbs }) => {
+    const things = apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}`));
+    return [...things, ...nonResourceURLs].flatMap((thing) => verbs.map((verb) => `${verb} ${thing}`));
+  });
   return [...new Set(rights)].sort();
 }
 
@@ -61,8 +65,11 @@ function asked(): { rights: string[]; forbidden: string[] } {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as AuditEvent);
-  const title = ({ verb, objectRef: { apiGroup = '', resource, subresource } }: AuditEvent): string =>
-    `${verb} ${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+  const title = ({ verb, requestURI, objectRef }: AuditEvent): string => {
+    if (objectRef === undefined) return `${verb} ${requestURI.replace(/\?.*/, '')}`;
+    const { apiGroup = '', resource, subresource } = objectRef;
+    return `${verb} ${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+  };
   return {
     rights: [...new Set(events.map(title))].sort(),
     forbidden: events.filter(({ responseStatus }) => responseStatus.code === 403).map(title),
@@ -78,6 +85,10 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     await addStatefulSet(stage.plane, 'db', scene.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'all');
     await scene.addSpareNode();
+    // A node of the control plane is looked at more closely.
+    const roles = { 'node-role.kubernetes.io/control-plane': '' };
+    await addNode(stage.plane, 'other-control-plane', { labels: roles });
+    await stage.plane.api.patch({ kind: 'Node', name: target.nodeName }, { metadata: { labels: roles } });
     await scene.outlook();
     const baseline = await scene.cordon();
     const { workloads } = await scene.drain();
