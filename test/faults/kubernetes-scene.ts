@@ -32,6 +32,9 @@ const WEB = 'web';
 const LABEL = 'scene';
 const LOOK_EVERY_MS = 100;
 
+/** Controllers that have lost their API server several times look for it less and less often. */
+const WHOLE_TIMEOUT_MS = 240_000;
+
 /** Long enough to hit the middle of it. */
 export const KUBE_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
@@ -118,7 +121,7 @@ export async function makeKubernetesScene(
     },
     whole: async () => {
       const what = `${REPLICAS} ready pods of ${cluster}`;
-      await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, { what, timeoutMs: 60_000 });
+      await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, { what, timeoutMs: WHOLE_TIMEOUT_MS });
     },
     report: async () => {
       const [node, now] = await Promise.all([plane.api.get<V1Node>({ kind: 'Node', name: nodeName }), pods()]);
@@ -180,6 +183,7 @@ function countReady(pods: readonly V1Pod[]): number {
 
 function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabNode) {
   const seen: Sightings = { fewestReady: Infinity, left: 0, struck: 0, looks: 0 };
+  const known = new Set<string>();
   const left = new Set<string>();
   const struck = new Set<string>();
   const story: string[] = [];
@@ -189,8 +193,12 @@ function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabN
     // The API server may be away for a moment.
     const pods = await webPods(plane, cluster).catch(() => null);
     if (pods === null) return;
+    const now = new Set(pods.map(({ metadata }) => metadata?.uid ?? ''));
+    // One that has gone between two looks has left too.
+    for (const uid of known) if (!now.has(uid)) left.add(uid);
     for (const { metadata, spec } of pods) {
       const uid = metadata?.uid ?? '';
+      known.add(uid);
       if (metadata?.deletionTimestamp !== undefined && !left.has(uid)) {
         left.add(uid);
         story.push(`${new Date().toISOString()} ${metadata.name} leaves ${spec?.nodeName}`);
