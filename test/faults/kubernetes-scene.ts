@@ -121,7 +121,10 @@ export async function makeKubernetesScene(
     },
     whole: async () => {
       const what = `${REPLICAS} ready pods of ${cluster}`;
-      await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, { what, timeoutMs: WHOLE_TIMEOUT_MS });
+      await waitFor(async () => countReady(await pods().catch(() => [])) === REPLICAS, {
+        what,
+        timeoutMs: WHOLE_TIMEOUT_MS,
+      });
     },
     report: async () => {
       const [node, now] = await Promise.all([plane.api.get<V1Node>({ kind: 'Node', name: nodeName }), pods()]);
