@@ -35,6 +35,7 @@ module.exports = {
     {
       // These wait for a simulated server most of the time.
       ...shared,
+      setupFilesAfterEnv: ['<rootDir>/test/support/kube-suite.ts'],
       displayName: 'simulated',
       testMatch: ['<rootDir>/test/{kubernetes,aws}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.kube\\.test\\.ts$'],

@@ -53,29 +53,30 @@ describe('src/dev/owner-lock', () => {
   it('lets one holder work at a time and tells the others that they wait', async () => {
     const lock = path.join(dir, 'lock');
     const order: string[] = [];
-    let waited = false;
+    let isIn = (): void => undefined;
+    let isTold = (): void => undefined;
+    const locked = new Promise<void>((resolve) => {
+      isIn = resolve;
+    });
+    const told = new Promise<void>((resolve) => {
+      isTold = resolve;
+    });
     const first = withLock(
       lock,
       () => undefined,
       async () => {
         order.push('first in');
-        await new Promise((resolve) => setTimeout(resolve, 800));
+        isIn();
+        await told;
         order.push('first out');
       },
     );
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const second = withLock(
-      lock,
-      () => {
-        waited = true;
-      },
-      async () => {
-        order.push('second in');
-      },
-    );
+    await locked;
+    const second = withLock(lock, isTold, async () => {
+      order.push('second in');
+    });
     await Promise.all([first, second]);
     expect(order).toEqual(['first in', 'first out', 'second in']);
-    expect(waited).toBe(true);
   });
 
   it('gives the lock back when the work fails', async () => {

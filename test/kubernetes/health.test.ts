@@ -29,7 +29,7 @@ describe('src/kubernetes/health (simulated)', () => {
   it('waits for the kubelet to report the new boot, for Ready and for DaemonSet pods, each told', async () => {
     const proxy = kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
     node.conditions['Ready'] = 'False';
-    const healthy = awaitHealthy({}, 15_000, 'boot-2');
+    const healthy = awaitHealthy({}, 60_000, 'boot-2');
     const told = (text: string) => waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(text) === true, text);
     await told('has not reported since the boot');
     node.bootID = 'BOOT-2';
@@ -57,7 +57,7 @@ describe('src/kubernetes/health (simulated)', () => {
 
   it('waits an outage of the API server through, within the time it has', async () => {
     await kube.api.goAway();
-    const healthy = awaitHealthy({}, 15_000);
+    const healthy = awaitHealthy({}, 60_000);
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('out of reach') === true, 'the outage');
     await kube.api.start();
     await healthy;
