@@ -36,10 +36,18 @@ scripts/setup.sh deps build linters || {
   exec node scripts/summary.js "$results"
 }
 
-# The suites that follow wait most of the time, so most of the compiling costs nothing. In groups of their own, so that
-# Ctrl-C takes them along.
-say "building the Temporal servers and the Kubernetes control plane in the background, if they are not there"
+# Real nodes are containers: without root there are none.
+root=$([ "$(id -u)" = 0 ] && echo yes)
+
+# Downloads and the suites that follow wait most of the time, so most of the compiling costs nothing. In groups of their
+# own, so that Ctrl-C takes them along.
+say "building the node lab, the Temporal servers and the Kubernetes control plane in the background, if they are not there"
 set -m
+lab_build=
+if [ -n "$root" ]; then
+  scripts/setup.sh lab >"$results/lab-build.txt" 2>&1 </dev/null &
+  lab_build=$!
+fi
 nice -n 19 scripts/setup.sh temporal test-server >"$results/temporal-build.txt" 2>&1 </dev/null &
 temporal_build=$!
 (
@@ -49,7 +57,7 @@ temporal_build=$!
 ) >"$results/kubernetes-build.txt" 2>&1 </dev/null &
 kubernetes_build=$!
 set +m
-trap 'kill -- "-$temporal_build" "-$kubernetes_build" 2>/dev/null' EXIT
+trap 'kill -- ${lab_build:+"-$lab_build"} "-$temporal_build" "-$kubernetes_build" 2>/dev/null' EXIT
 
 # Waits for a build of the background; what it has said is of interest only when it failed.
 built() {
@@ -65,10 +73,8 @@ scripts/lint.sh "$results/lint.txt"
 suite unit
 suite simulated --maxWorkers 4
 
-# Real nodes are containers: without root there are none.
-root=$([ "$(id -u)" = 0 ] && echo yes)
 if [ -n "$root" ]; then
-  scripts/setup.sh lab
+  built "$lab_build" "the node lab" lab-build.txt
   # Nodes are waited for most of the time, so two files run side by side.
   suite node --maxWorkers 2
 else
