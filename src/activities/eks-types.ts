@@ -36,6 +36,7 @@ export interface FollowUpdateInput {
 export interface ExamineEksInput {
   access: EksAccess;
   nodeGroups: 'all' | string[];
+  launchTemplates?: boolean;
 }
 
 /**

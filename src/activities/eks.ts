@@ -58,7 +58,7 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
     followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>
       atAws('apply', access, DURING_UPDATE, (asking) => followUpdate(asking, { nodeGroup, updateId, what })),
 
-    examineEksCluster: ({ access, nodeGroups }) =>
-      atAws('preflight', access, AT_TERMINAL, (asking) => examineEks(asking, nodeGroups)),
+    examineEksCluster: ({ access, nodeGroups, ...policy }) =>
+      atAws('preflight', access, AT_TERMINAL, (asking) => examineEks(asking, nodeGroups, policy)),
   };
 }

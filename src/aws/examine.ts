@@ -1,5 +1,5 @@
 /** Looking at an EKS cluster for `check` and `doctor`. */
-import type { EksExamination, NodegroupCheck } from '../domain/eks';
+import type { EksExamination, EksPolicy, NodegroupCheck } from '../domain/eks';
 import { nodegroupRefusal } from '../domain/eks';
 import type { Asking } from './asking';
 import type { AwsErrorKind } from './errors';
@@ -11,14 +11,22 @@ const GROUPS_AT_ONCE = 5;
 const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing']);
 
 /** Everything that can be told; what AWS does not answer is told too. */
-export async function examineEks(asking: Asking, wanted: 'all' | readonly string[]): Promise<EksExamination> {
+export async function examineEks(
+  asking: Asking,
+  wanted: 'all' | readonly string[],
+  policy: Pick<EksPolicy, 'launchTemplates'>,
+): Promise<EksExamination> {
   const groups: NodegroupCheck[] = [];
   try {
     const names = wanted === 'all' ? await asking.ask((api, signal) => api.listNodegroups(signal)) : wanted;
     const sorted = wanted === 'all' ? [...names].sort() : names;
     for (let at = 0; at < sorted.length; at += GROUPS_AT_ONCE) {
       const batch = sorted.slice(at, at + GROUPS_AT_ONCE);
-      groups.push(...(await Promise.all(batch.map((name) => checkGroup(asking, name, wanted === 'all')))));
+      groups.push(
+        ...(await Promise.all(
+          batch.map((name) => checkGroup(asking, name, { ...policy, passOver: wanted === 'all' })),
+        )),
+      );
     }
     return { error: null, groups, fargateProfiles: await fargateProfiles(asking) };
   } catch (error) {
@@ -27,12 +35,16 @@ export async function examineEks(asking: Asking, wanted: 'all' | readonly string
   }
 }
 
-async function checkGroup(asking: Asking, name: string, passOver: boolean): Promise<NodegroupCheck> {
+async function checkGroup(
+  asking: Asking,
+  name: string,
+  { passOver, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { passOver: boolean },
+): Promise<NodegroupCheck> {
   try {
     const described = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
     const newest = await asking.ask((api, signal) => api.newestRelease(described, signal));
     const facts = newest === null ? described : { ...described, newest };
-    const refusal = nodegroupRefusal(facts);
+    const refusal = nodegroupRefusal(facts, policy);
     if (refusal === null || passOver) return { node: name, ok: true, facts, passedOver: refusal };
     return { node: name, ok: false, facts, error: { type: 'Policy', message: refusal } };
   } catch (error) {

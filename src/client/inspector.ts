@@ -66,13 +66,14 @@ export class Inspector {
   /** Looks at the node groups of an EKS cluster, which need not be applied. */
   async examineEks(spec: EksSpec): Promise<EksExamination> {
     const access = accessOf(spec.eks);
+    const { nodeGroups, launchTemplates = false } = spec.eks;
     const site = spec.taskQueue === undefined ? {} : { taskQueue: spec.taskQueue };
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksExamination>>(
       WORKFLOW_TYPES.examineEks,
       {
         workflowId: checkWorkflowId(spec.name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
-        args: [{ access, nodeGroups: spec.eks.nodeGroups, ...site }],
+        args: [{ access, nodeGroups, ...(launchTemplates ? { launchTemplates } : {}), ...site }],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `check of EKS cluster ${access.cluster}, asked for by ${this.by}`,
       },

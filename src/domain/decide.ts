@@ -199,7 +199,7 @@ function nodeWork(
 
 function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'nodes' | 'policy' | 'unlisted'> {
   const { taskQueue } = spec;
-  const { nodeGroups, force } = spec.eks;
+  const { nodeGroups, force, launchTemplates = false } = spec.eks;
   const isNamed = nodeGroups !== 'all' || names !== null;
   const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
   return {
@@ -212,7 +212,12 @@ function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'n
       onFailure: spec.patching.rollout.onFailure,
       unreachableTimeoutMs: 0,
       ...(taskQueue === undefined ? {} : { taskQueue }),
-      eks: { access: accessOf(spec.eks), force, passOverRefused: !isNamed },
+      eks: {
+        access: accessOf(spec.eks),
+        force,
+        ...(launchTemplates ? { launchTemplates } : {}),
+        passOverRefused: !isNamed,
+      },
     },
   };
 }

@@ -20,12 +20,15 @@ export interface EksPolicy extends EksAccess {
   nodeGroups: 'all' | string[];
   /** Nodes are replaced although pods could not be evicted. */
   force: boolean;
+  /** Groups with a launch template that brings no image are updated too; absent: false. */
+  launchTemplates?: boolean;
 }
 
 /** What a run was started with. */
 export interface EksRunPolicy {
   access: EksAccess;
   force: boolean;
+  launchTemplates?: boolean;
   /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
   passOverRefused: boolean;
 }
@@ -121,19 +124,18 @@ export type NodegroupCheck =
     }
   | { node: string; ok: false; facts: NodegroupFacts | null; error: ErrorInfo };
 
-/** Why the group cannot be brought to a newer release this way, in one sentence; null when it can. */
-export function nodegroupRefusal({
-  name,
-  status,
-  version,
-  releaseVersion,
-  amiType,
-  launchTemplate,
-}: NodegroupFacts): string | null {
+/** Why the group is not brought to a newer release this way, in one sentence; null when it is. */
+export function nodegroupRefusal(
+  { name, status, version, releaseVersion, amiType, launchTemplate }: NodegroupFacts,
+  { launchTemplates = false }: Pick<EksPolicy, 'launchTemplates'>,
+): string | null {
   // Where a launch template brings an image, its id takes the place of the release.
   if (amiType === 'CUSTOM' || releaseVersion.startsWith('ami-')) {
     const origin = launchTemplate === null ? '' : ` of its launch template ${launchTemplate}`;
     return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it.`;
+  }
+  if (launchTemplate !== null && !launchTemplates) {
+    return `node group ${name} has the launch template ${launchTemplate}, which somebody may manage together with its release; set eks.launchTemplates: true to update the release and keep the template.`;
   }
   switch (status) {
     case 'CREATING':

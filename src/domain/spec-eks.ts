@@ -51,6 +51,12 @@ const eks = z.strictObject(
       .flag()
       .default(false)
       .describe('true: AWS replaces nodes although their pods cannot be evicted. false: the update fails then.'),
+    launchTemplates: field
+      .flag()
+      .default(false)
+      .describe(
+        'true: node groups with a launch template are updated too, which they keep. false: they are refused by name. One whose template brings its own image is always refused.',
+      ),
     profile: text(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}$/, profileForm)
       .optional()
       .describe(

@@ -71,7 +71,7 @@ class NodegroupWork {
   private async work(): Promise<void> {
     const before = await this.step('preflight', () => this.describe(false));
     this.note(before, 'before');
-    const refusal = nodegroupRefusal(before);
+    const refusal = nodegroupRefusal(before, this.policy);
     if (refusal !== null) return this.refuse(refusal);
     // What AWS has begun goes on without us, so it is not to be left half-way by a cancel.
     const failure = await this.step('apply', () => this.update(before));

@@ -44,7 +44,7 @@ describe('src/domain/eks', () => {
     [{}, null],
     [{ status: 'UPDATING' }, null],
     [{ status: 'DEGRADED' }, null],
-    [{ launchTemplate: 'lt' }, null],
+    [{ launchTemplate: 'lt' }, /launch template lt, .* set eks.launchTemplates: true/],
     [{ amiType: 'CUSTOM' }, /runs a custom AMI, for which AWS has no releases/],
     [{ amiType: 'CUSTOM', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
     [{ releaseVersion: 'ami-0123456789abcdef0', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
@@ -53,9 +53,15 @@ describe('src/domain/eks', () => {
     [{ status: 'DELETING' }, /is being deleted/],
     [{ status: 'CREATE_FAILED' }, /is CREATE_FAILED at AWS/],
   ])('decides about a group that is %j', (more, expected) => {
-    const refusal = nodegroupRefusal(facts(more));
+    const refusal = nodegroupRefusal(facts(more), {});
     if (expected === null) expect(refusal).toBeNull();
     else expect(refusal).toMatch(expected);
+  });
+
+  it('takes a group with a launch template where the spec says so, unless the template brings its own image', () => {
+    const policy = { launchTemplates: true };
+    expect(nodegroupRefusal(facts({ launchTemplate: 'lt' }), policy)).toBeNull();
+    expect(nodegroupRefusal(facts({ launchTemplate: 'lt', amiType: 'CUSTOM' }), policy)).toMatch(/custom AMI/);
   });
 
   it.each([

@@ -127,6 +127,20 @@ describe('workflows/eks-update', () => {
       expect(eks.count('UpdateNodegroupVersion')).toBe(1);
     }));
 
+  it('updates a group with a launch template only where the spec says so', () =>
+    withCluster(async (cluster) => {
+      eks.addGroup('blue', { launchTemplate: { name: 'eksctl-blue', id: 'lt-1', version: '1' } });
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({
+        state: 'skipped',
+        lastError: { message: expect.stringContaining('launch template eksctl-blue') },
+      });
+      await cluster.apply(spec(cluster, { launchTemplates: true }));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+    }));
+
   it('refuses a node group that the spec does not name at once, and one that AWS does not know when the run starts', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');

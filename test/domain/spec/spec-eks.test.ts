@@ -13,7 +13,7 @@ describe('src/domain/spec-eks', () => {
     const { spec } = parseSpec({ ...HEADER, eks: EKS, patching: { schedule: 'weekly' } });
     expect(spec).toEqual({
       ...HEADER,
-      eks: { ...EKS, nodeGroups: 'all', force: false },
+      eks: { ...EKS, nodeGroups: 'all', force: false, launchTemplates: false },
       patching: {
         timeZone: 'UTC',
         schedule: { preset: 'weekly', startWithin: '1h' },
@@ -71,7 +71,7 @@ describe('src/domain/spec-eks', () => {
       '/root/.aws',
       'eks.profile: found "/root/.aws"; allowed: the bare name of a profile in the AWS configuration of the worker, e.g. patching',
     ],
-    ['accessKey', 'x', 'eks.accessKey: unknown key; allowed: region, cluster, nodeGroups, force, profile, endpoint'],
+    ['accessKey', 'x', 'eks.accessKey: unknown key; allowed: region, cluster, nodeGroups, force, launchTemplates, profile, endpoint'],
   ])('says what is wrong with eks.%s: %j', (key, value, message) => {
     expect(issuesOf({ eks: { ...EKS, [key]: value } })).toEqual([message]);
   });
