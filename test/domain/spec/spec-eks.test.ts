@@ -71,7 +71,11 @@ describe('src/domain/spec-eks', () => {
       '/root/.aws',
       'eks.profile: found "/root/.aws"; allowed: the bare name of a profile in the AWS configuration of the worker, e.g. patching',
     ],
-    ['accessKey', 'x', 'eks.accessKey: unknown key; allowed: region, cluster, nodeGroups, force, launchTemplates, profile, endpoint'],
+    [
+      'accessKey',
+      'x',
+      'eks.accessKey: unknown key; allowed: region, cluster, nodeGroups, force, launchTemplates, profile, endpoint',
+    ],
   ])('says what is wrong with eks.%s: %j', (key, value, message) => {
     expect(issuesOf({ eks: { ...EKS, [key]: value } })).toEqual([message]);
   });
