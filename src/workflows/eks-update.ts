@@ -19,6 +19,7 @@ import { awsUpdate, awsWaiting, local, optionsFor } from './activity-options';
 import { toErrorInfo } from './failures';
 import { nodePatchQuery } from './messages';
 import { timestamp } from './node-record';
+import { timedStep } from './timed-step';
 
 /** Updates of others that are waited for, one after the other, before a person has to look who makes so many. */
 const MAX_FOREIGN_UPDATES = 10;
@@ -167,16 +168,8 @@ class NodegroupWork {
     this.show();
   }
 
-  private async step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
-    const started = Date.now();
-    const record = { step, startedAt: timestamp(), durationMs: 0 };
-    this.result.steps.push(record);
-    this.show();
-    try {
-      return await body();
-    } finally {
-      record.durationMs = Date.now() - started;
-    }
+  private step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
+    return timedStep(this.result.steps, () => this.show(), step, body);
   }
 
   private refuse(why: string): void {

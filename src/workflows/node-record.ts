@@ -1,12 +1,13 @@
 /** The record of one node patch: kept up to date step by step, shown in the Temporal UI, written to the audit log. */
 import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
-import type { NodePatchResult, StepRecord } from '../domain/node-patch';
+import type { NodePatchResult } from '../domain/node-patch';
 import { snapshot, tellWhatWasDone } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, NodeStep } from '../domain/node-report';
 import { renderNodePatch } from '../domain/render';
 import { local } from './activity-options';
 import type { PatchNodeInput } from './patch-node';
+import { timedStep } from './timed-step';
 
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
@@ -39,16 +40,8 @@ export class NodeRecord {
   }
 
   /** Runs `body` as one step of the patch, with its duration. */
-  async step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
-    const started = Date.now();
-    const record: StepRecord = { step, startedAt: new Date(started).toISOString(), durationMs: 0 };
-    this.result.steps.push(record);
-    this.show();
-    try {
-      return await body();
-    } finally {
-      record.durationMs = Date.now() - started;
-    }
+  step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
+    return timedStep(this.result.steps, () => this.show(), step, body);
   }
 
   /** What the node looked like before anything was changed there. */
