@@ -75,21 +75,21 @@ suite simulated --maxWorkers 4
 
 if [ -n "$root" ]; then
   built "$lab_build" "the node lab" lab-build.txt
-  # Nodes are waited for most of the time, so two files run side by side.
-  suite node --maxWorkers 2
+  # Nodes are waited for most of the time, so more files run side by side than there are processors.
+  suite node --maxWorkers 3
 else
   skip node "needs root"
 fi
 
 built "$temporal_build" "the Temporal servers" temporal-build.txt
-# One at a time: each starts a Java server, which the SDK gives 5 s.
-suite workflows --runInBand
+# No more than two: some start a Java server, which the SDK gives 5 s.
+suite workflows --maxWorkers 2
 suite replay
 export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 if [ -n "$root" ]; then
   # Faults wait even more, so files and the faults in them run side by side.
   suite faults --maxWorkers 3 --maxConcurrency 4
-  suite e2e --maxWorkers 2
+  suite e2e --maxWorkers 3
 else
   skip faults "needs root"
   skip e2e "needs root"

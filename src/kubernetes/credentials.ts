@@ -95,6 +95,11 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
   };
 }
 
+/** A plugin may need all that its vendor has thought of, but never the worker's own credentials, such as TEMPORAL_API_KEY. */
+function vendorEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:OSPATCH|TEMPORAL)_/.test(name)));
+}
+
 /** What a plugin prints, as an object. */
 function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeoutMs: number): Promise<unknown> {
   const { command = '', args, env, installHint } = plugin;
@@ -105,7 +110,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
     // A group of its own, so that what it has started ends with it. Nobody is there to answer questions.
     const child = spawn(program, args ?? [], {
       detached: true,
-      env: { ...process.env, ...named, KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)) },
+      env: { ...vendorEnvironment(), ...named, KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

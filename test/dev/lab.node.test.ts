@@ -18,7 +18,7 @@ describe('src/dev/lab', () => {
     lab = await createLab({
       nodes: [
         { name: 'behind', updates: 'few', labReboot: true, oldBaseFiles: true },
-        { name: 'current', updates: 'none' },
+        { name: 'current', updates: 'none', archive: true },
       ],
     });
   });

@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { LiveStatus } from '../../src/client/live-status';
+import { ClusterClient } from '../../src/client/cluster-client';
 import { EksServer, FAULTS } from '../support/eks-server';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
 import { waitFor } from '../support/wait-for';
+import { runEnded } from '../support/run-ended';
 import '../support/slow-suite';
 
 const CREDENTIALS = {
@@ -23,14 +24,17 @@ let dir: string;
 let server: TemporalServer;
 let worker: WorkerProcess;
 let eks: EksServer;
+let client: ClusterClient;
 
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'ospatch-eks-'));
   [server, eks] = await Promise.all([startTemporalServer(), EksServer.start()]);
   worker = await startWorker();
+  client = await ClusterClient.connect({ address: server.address });
 });
 
 afterAll(async () => {
+  await client.close();
   await worker.stop();
   await Promise.all([server.stop(), eks.stop()]);
   rmSync(dir, { recursive: true });
@@ -51,20 +55,6 @@ function writeSpec(name: string, more = ''): string {
   ];
   writeFileSync(path.join(dir, `${name}.yaml`), `${lines.join('\n')}\n${more}`);
   return `${name}.yaml`;
-}
-
-async function statusOf(name: string): Promise<LiveStatus> {
-  return JSON.parse((await cli('status', name, '-o', 'json')).stdout) as LiveStatus;
-}
-
-function runEnded(name: string, run: number): Promise<LiveStatus> {
-  return waitFor(
-    async () => {
-      const status = await statusOf(name);
-      return status.run === null && (status.lastRun?.number ?? 0) >= run ? status : null;
-    },
-    { what: `the end of run ${run}`, timeoutMs: 120_000, pollMs: 500 },
-  );
 }
 
 describe('e2e/eks', () => {
@@ -127,7 +117,7 @@ describe('e2e/eks', () => {
     worker = await startWorker();
     const live = await waitFor(
       async () => {
-        const [current] = (await statusOf('eks-a')).current;
+        const [current] = (await client.status('eks-a')).current;
         return current?.waitingFor ? current : null;
       },
       { what: 'word of what is waited for', timeoutMs: 90_000, pollMs: 1_000 },
@@ -135,7 +125,7 @@ describe('e2e/eks', () => {
     expect(live).toMatchObject({ node: 'blue', step: 'apply', waitingFor: expect.stringContaining('at AWS') });
     expect((await cli('cancel', 'eks-a')).code).toBe(0);
     eks.hold = false;
-    const status = await runEnded('eks-a', 2);
+    const status = await runEnded(client, 'eks-a', 2);
     expect(status.lastRun).toMatchObject({ outcome: 'cancelled', patched: 1, notTried: 1 });
     // The worker may have died before it could tell that it had asked; then it asks again, and AWS knows the request.
     expect(eks.updates).toHaveLength(before + 1);
@@ -154,7 +144,7 @@ describe('e2e/eks', () => {
     await worker.kill9();
     eks.swallowsAnswers = false;
     worker = await startWorker();
-    const status = await runEnded('eks-a', 3);
+    const status = await runEnded(client, 'eks-a', 3);
     expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
     expect(eks.updates).toHaveLength(before + 1);
     const record = await cli('history', 'eks-a', '--run', '3');

@@ -1,6 +1,7 @@
 /** A real Temporal server, real nodes and a worker process, used through the built `ospatch` as a user would. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveStatus } from '../../src/client/live-status';
 import { run } from '../../src/dev/host';
 import { findTemporal } from '../../src/dev/temporal-binary';
@@ -10,9 +11,7 @@ import { createLab, startTemporalServer, startWorkerProcess } from '../support/l
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
-import { waitFor } from '../support/wait-for';
-
-const RUN_TIMEOUT_MS = 300_000;
+import { RUN_TIMEOUT_MS, runEnded } from '../support/run-ended';
 
 export interface Stack {
   server: TemporalServer;
@@ -57,6 +56,7 @@ export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<stri
     startWorkerProcess({ address: server.address, keyDir: lab.keyDir, env: workerEnv });
   // Building the images has left transactions of its own.
   const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
+  const client = await ClusterClient.connect({ address: server.address });
   const binary = await findTemporal(() => undefined);
   const stack: Stack = {
     server,
@@ -70,24 +70,14 @@ export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<stri
       writeFileSync(path.join(dir, file), specText({ ...options, nodes, identity: lab.keyName }));
       return file;
     },
-    status: async (cluster) => {
-      const { stdout, stderr, code } = await stack.cli('status', cluster, '-o', 'json');
-      if (code !== 0) throw new Error(`status failed: ${stderr}`);
-      return JSON.parse(stdout) as LiveStatus;
-    },
-    runEnded: (cluster, number) =>
-      waitFor(
-        async () => {
-          const status = await stack.status(cluster);
-          return status.run === null && (status.lastRun?.number ?? 0) >= number ? status : null;
-        },
-        { what: `the end of run ${number} of ${cluster}`, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },
-      ),
+    status: (cluster) => client.status(cluster),
+    runEnded: (cluster, number) => runEnded(client, cluster, number),
     transactions: (node) => countTransactions(lab, node) - (before.get(node) ?? 0),
     startWorker: async () => {
       stack.worker = await start();
     },
     stop: async () => {
+      await client.close();
       await stack.worker.stop();
       await Promise.all([lab.stop(), server.stop()]);
     },

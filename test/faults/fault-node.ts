@@ -21,18 +21,15 @@ export const DEFAULT_NODE: Omit<LabNodeOptions, 'name'> = {
 };
 
 export interface NodePreparation {
-  /** Whether the archive stays a source of packages. The lab's own repository needs no network and is read in no time. */
-  archive: boolean;
   /** What `apt-get update` takes longer. */
   slowRefreshSeconds: number;
 }
 
-export async function prepareNode(node: LabNode, { archive, slowRefreshSeconds }: NodePreparation): Promise<void> {
+export async function prepareNode(node: LabNode, { slowRefreshSeconds }: NodePreparation): Promise<void> {
   const write = (file: string, content: string): void => writeFileSync(path.join(node.rootDir, 'etc', file), content);
   write('tmpfiles.d/lab-boots.conf', `w+! ${BOOT_LOG} - - - - %b\\n\n`);
   await node.exec(`tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
   node.bootDelayMs = BOOT_DELAY_MS;
-  if (!archive) write('apt/sources.list', '');
   if (slowRefreshSeconds > 0) {
     write('apt/apt.conf.d/95lab-slow-refresh', `APT::Update::Pre-Invoke { "sleep ${slowRefreshSeconds}"; };\n`);
   }

@@ -2,12 +2,15 @@
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
+import { ClusterClient } from '../../src/client/cluster-client';
+import { loadSpecs } from '../../src/client/load-spec';
 import type { LiveStatus } from '../../src/client/live-status';
 import { rolloutWorkflowId } from '../../src/domain/ids';
 import type { Lab, LabNode, LabNodeOptions, WorkerProcess } from '../support/local-stack';
 import { createLab } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
+import { runEnded } from '../support/run-ended';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 import { DEFAULT_NODE, prepareNode } from './fault-node';
@@ -32,8 +35,6 @@ export interface SceneOptions {
    * 10 s, and no source of packages but the lab's own.
    */
   node?: Omit<LabNodeOptions, 'name'>;
-  /** Whether the archive is a source of packages beside the lab's own; by default where updates from it are pending. */
-  archive?: boolean;
   /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */
   patching?: string;
   /** Login of the spec; default ospatch. */
@@ -99,8 +100,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   const key = path.join(house.keyDir, identity);
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
-  const archive = options.archive ?? (nodeOptions.updates ?? 'few') !== 'none';
-  await prepareNode(node, { archive, slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
+  await prepareNode(node, { slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
   const relay = options.relay === true ? await startRelay(node.port) : undefined;
   const bootsBefore = node.bootCount;
   const kubernetes =
@@ -120,6 +120,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     return worker;
   };
 
+  const api = await ClusterClient.connect({ address: temporal.address, taskQueue });
   const scene: Scene = {
     cluster,
     node,
@@ -167,40 +168,28 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       return `${name}.yaml`;
     },
     patch: async () => {
-      for (const args of [
-        ['apply', '-f', scene.writeSpec()],
-        ['patch', cluster],
-      ]) {
-        const { code, stdout, stderr } = await scene.cli(...args);
-        if (code !== 0) throw new Error(`ospatch ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
-      }
+      const file = path.join(dir, scene.writeSpec());
+      const { specs, problems } = await loadSpecs(file, { now: Date.now(), requireHostKeys: true });
+      const [spec] = specs;
+      if (spec === undefined) throw new Error(problems.map(({ message }) => message).join('\n'));
+      await api.apply(spec);
+      await api.patch(cluster);
     },
     reach: async (moment) => {
       scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, kubernetes, bootsBefore });
     },
-    status: async () => {
-      const { stdout, stderr, code } = await scene.cli('status', cluster, '-o', 'json');
-      if (code !== 0) throw new Error(`status failed: ${stderr}`);
-      return JSON.parse(stdout) as LiveStatus;
-    },
+    status: () => api.status(cluster),
     ended: async (number = 1) => {
       const rollout = temporal.client.workflow.getHandle(rolloutWorkflowId(cluster, number));
-      const what = `the end of run ${number} of ${cluster}`;
-      // Asking Temporal costs much less than starting the command line again and again.
+      // Temporal itself is asked first: a query would need the worker, and it may be away for long.
       await waitFor(
         async () => {
           const description = await rollout.describe().catch(() => null);
           return description !== null && description.status.name !== 'RUNNING';
         },
-        { what, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },
+        { what: `the end of run ${number} of ${cluster}`, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },
       );
-      return waitFor(
-        async () => {
-          const status = await scene.status();
-          return status.run === null && (status.lastRun?.number ?? 0) >= number ? status : null;
-        },
-        { what, pollMs: 500 },
-      );
+      return runEnded(api, cluster, number);
     },
     report: async () => {
       const status = await scene.cli('status', cluster, '-o', 'json', '--timeout', '10s');
@@ -223,6 +212,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       ].join('\n');
     },
     close: async () => {
+      await api.close();
       await Promise.all(ownWorkers.map((worker) => worker.kill9()));
       await relay?.close();
       await kubernetes?.close();

@@ -6,7 +6,7 @@ import { SMALL_NODE, forgetTransactions, sh, write } from './node-tools';
 import { offerNewer } from './real-packages';
 import type { Scene } from './scene';
 
-const small = { node: SMALL_NODE, archive: true } as const;
+const small = { node: { ...SMALL_NODE, archive: true } } as const;
 
 async function newerInstalled(stage: Scene, names: string[]): Promise<string[]> {
   const installed = await sh(stage.node, "dpkg-query -W -f '${Package} ${Version}\\n' | sed -n 's/ .*+lab1$//p'");

@@ -52,6 +52,21 @@ describe('src/kubernetes/credentials (simulated)', () => {
     });
   });
 
+  it("gives a plugin the environment of the worker without the worker's own credentials", async () => {
+    process.env['TEMPORAL_API_KEY'] = 'for Temporal only';
+    process.env['AWS_PROFILE'] = 'for the plugin';
+    try {
+      plugin(`${CREDENTIAL}\nenv >environment`, { env: [{ name: 'OSPATCH_NAMED', value: 'in the kubeconfig' }] });
+      await outlook();
+    } finally {
+      delete process.env['TEMPORAL_API_KEY'];
+      delete process.env['AWS_PROFILE'];
+    }
+    expect(read('environment')).toMatch(/^AWS_PROFILE=for the plugin$/m);
+    expect(read('environment')).toMatch(/^OSPATCH_NAMED=in the kubeconfig$/m);
+    expect(read('environment')).not.toContain('TEMPORAL_API_KEY');
+  });
+
   it('asks a plugin again when its credential has ended, before the server has to refuse it', async () => {
     put('end', new Date(Date.now() + 60_000).toISOString());
     plugin(CREDENTIAL);

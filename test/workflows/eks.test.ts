@@ -16,7 +16,7 @@ let restore: () => void;
 
 beforeAll(async () => {
   restore = simulateCredentials();
-  harness = await Harness.start();
+  harness = await Harness.start('real');
 });
 
 afterAll(async () => {
@@ -43,8 +43,8 @@ function spec(cluster: TestCluster, policy: Partial<EksPolicy> = {}, patching: P
   };
 }
 
-function withCluster(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
-  return harness.withWorker(async (cluster) => body(cluster), createEksActivities({ log: quiet }));
+function withCluster(body: (cluster: TestCluster) => Promise<void>, on = harness): Promise<void> {
+  return on.withWorker(async (cluster) => body(cluster), createEksActivities({ log: quiet }));
 }
 
 async function recordOf(cluster: TestCluster, group: string): Promise<NodePatchResult> {
@@ -101,14 +101,20 @@ describe('workflows/eks-update', () => {
       ]);
     }));
 
-  it('runs by its schedule', () =>
-    withCluster(async (cluster) => {
-      eks.addGroup('blue');
-      await cluster.apply(spec(cluster, {}, { schedule: { preset: 'weekly', startWithin: '1h' } }));
-      await cluster.until('the window is known', ({ nextWindow }) => nextWindow !== null);
-      await cluster.env.sleep('7 days');
-      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ trigger: 'schedule', patched: 1 });
-    }));
+  it('runs by its schedule', async () => {
+    const skipping = await Harness.start('time-skipping');
+    try {
+      await withCluster(async (cluster) => {
+        eks.addGroup('blue');
+        await cluster.apply(spec(cluster, {}, { schedule: { preset: 'weekly', startWithin: '1h' } }));
+        await cluster.until('the window is known', ({ nextWindow }) => nextWindow !== null);
+        await cluster.env.sleep('7 days');
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ trigger: 'schedule', patched: 1 });
+      }, skipping);
+    } finally {
+      await skipping.stop();
+    }
+  });
 
   it('passes over a group that it must not update, and fails one that was named', () =>
     withCluster(async (cluster) => {

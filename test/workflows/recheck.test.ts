@@ -40,6 +40,17 @@ async function states(cluster: TestCluster): Promise<string[]> {
 }
 
 describe('src/workflows/cluster', () => {
+  it('notices within hours that somebody rebooted a reboot-pending node', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(clusterSpec(['w-1'], { rebootIfRequired: false }, cluster.name));
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      cluster.nodes.node('w-1').rebootRequired = false;
+      await cluster.env.sleep(LOOK_EVERY);
+      expect((await cluster.status()).nodes[0]?.state).toBe('patched');
+    }));
+
   it('notices a reboot by hand at a site through the workers of the site', () =>
     withPending((cluster, site) =>
       harness.withSiteWorker(siteOf(cluster), site, async () => {

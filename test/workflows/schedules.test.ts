@@ -1,4 +1,5 @@
 /** A year of each schedule, with its daylight-saving changes, against a calendar that was made without the product. */
+import type { ClusterHistory } from '../../src/domain/messages';
 import type { Schedule } from '../../src/domain/spec';
 import { type Wall, dayNumber, startsBetween } from '../support/calendar';
 import { clusterSpec } from '../support/builders';
@@ -105,4 +106,38 @@ describe('workflows/schedules', () => {
       expect(cluster.nodes.audit.every(({ trigger }) => trigger === 'schedule')).toBe(true);
     }),
   );
+
+  it('applies a schedule given while it sleeps, at once', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+      await cluster.env.sleep('3 days');
+      const now = new Date(await cluster.env.currentTimeMs());
+      const soon = new Date(Math.ceil(now.getTime() / 60_000) * 60_000 + 2 * 3_600_000);
+      await cluster.apply(
+        clusterSpec(
+          undefined,
+          {
+            schedule: {
+              custom: {
+                month: soon.getUTCMonth() + 1,
+                day: soon.getUTCDate(),
+                hour: soon.getUTCHours(),
+                minute: soon.getUTCMinutes(),
+              },
+              startWithin: '24h',
+            },
+          },
+          cluster.name,
+        ),
+      );
+      const planned = await cluster.until('the window is known', (status) => status.nextWindow !== null);
+      expect(Date.parse(planned.nextWindow ?? '')).toBe(soon.getTime());
+      await cluster.env.sleep('125 minutes');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ trigger: 'schedule' });
+      expect(Math.abs(Date.parse(status.lastRun?.startedAt ?? '') - soon.getTime())).toBeLessThan(60_000);
+      expect((await cluster.handle.query<ClusterHistory>('history')).windows).toEqual([
+        { at: expect.any(String), result: 'run 1' },
+      ]);
+    }));
 });

@@ -20,12 +20,13 @@ export function bruteForceStarts(timeZone: string, fromMs: number, toMs: number,
     for (let step = STEP_MS; step <= HOUR_MS; step += STEP_MS) {
       const instant = hour + step;
       const wall = isEven ? atHour + step : readClock(timeZone, instant);
-      const hits = new Set<number>();
-      for (let passed = shown + STEP_MS; passed <= wall; passed += STEP_MS) {
-        const date = new Date(passed);
-        for (const [index, isWanted] of wanted.entries()) if (isWanted(date)) hits.add(index);
+      if (instant > fromMs && instant <= toMs && wall > shown) {
+        const passed: Date[] = [];
+        for (let at = shown + STEP_MS; at <= wall; at += STEP_MS) passed.push(new Date(at));
+        wanted.forEach((isWanted, index) => {
+          if (passed.some(isWanted)) starts[index]?.push(instant);
+        });
       }
-      if (instant > fromMs && instant <= toMs) for (const index of hits) starts[index]?.push(instant);
       shown = Math.max(shown, wall);
     }
     atHour = atNextHour;

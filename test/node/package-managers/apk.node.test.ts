@@ -24,7 +24,7 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
   let preflight: PatchRunner;
 
   beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'alpine', updates: 'none' }] });
+    lab = await createLab({ nodes: [{ name: 'alpine', updates: 'none', archive: true }] });
     node = lab.node('alpine');
     pool = createTransportPool({ keyDir: lab.keyDir });
     await pretendToBeAlpine(node);
