@@ -20,8 +20,8 @@ suite() {
   local name=$1
   say "suite $name"
   TIMEFORMAT="suite $name took %R s, %U + %S s of processor time"
-  # In the foreground, so that Ctrl-C reaches jest too.
-  time timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
+  # In the foreground, so that Ctrl-C reaches jest too. GOGC: a control plane takes a fifth less processor time with it.
+  time GOGC=400 timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
   # Written last: without it nobody would count what did not run.
   [ -e "$results/$name.json" ] || echo "failed suite $name: it did not come to an end" >>"$results/checks.txt"
 }
