@@ -12,6 +12,10 @@ import { noWorker, toClientError } from './errors';
 /** A worker that polled within this time counts as there; a long poll lasts a minute. */
 const WORKER_SEEN_MS = 90_000;
 
+/** A worker says that it started just before it polls for the first time. */
+const FIRST_POLL_MS = 3_000;
+const FIRST_POLL_PAUSE_MS = 200;
+
 /** How long it may take to find out why nothing answered. */
 const DIAGNOSIS_MS = 3_000;
 
@@ -77,9 +81,13 @@ export class Calls {
     }
   }
 
-  /** @throws OspatchError `NoWorker` when no worker polls the task queue. */
+  /** Gives a worker that has only just started the time to poll. @throws OspatchError `NoWorker` when none polls the task queue. */
   async ensureWorker(): Promise<void> {
-    if (!(await this.hasWorker())) throw noWorker(this.session.taskQueue);
+    const until = Date.now() + Math.min(FIRST_POLL_MS, this.session.deadlineMs);
+    while (!(await this.hasWorker())) {
+      if (Date.now() >= until) throw noWorker(this.session.taskQueue);
+      await sleep(FIRST_POLL_PAUSE_MS);
+    }
   }
 
   /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */

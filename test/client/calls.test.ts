@@ -6,9 +6,12 @@ import type { Session } from '../../src/client/connection';
 const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
   temporal.api.enums.v1.WorkflowExecutionStatus;
 
-function calls(): Calls {
-  const client = { withDeadline: (_deadline: number, body: () => Promise<unknown>) => body() };
-  const session = { client, address: 'host:7233', namespace: 'default', deadlineMs: 10_000 };
+function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): Calls {
+  const client = {
+    withDeadline: (_deadline: number, body: () => Promise<unknown>) => body(),
+    workflowService: { describeTaskQueue },
+  };
+  const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
   return new Calls(session as unknown as Session);
 }
 
@@ -26,5 +29,18 @@ describe('src/client/calls', () => {
     const ask = jest.fn(() => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_COMPLETED)));
     await expect(calls().call('demo', ask)).rejects.toMatchObject({ type: 'NotFound' });
     expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  test('a worker that has started and not polled yet is waited for', async () => {
+    const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
+    const describeTaskQueue = jest.fn().mockResolvedValueOnce({}).mockResolvedValue({ pollers });
+    await calls({ describeTaskQueue }).ensureWorker();
+    expect(describeTaskQueue).toHaveBeenCalledTimes(2);
+  });
+
+  test('without any worker that is said soon', async () => {
+    const describeTaskQueue = jest.fn().mockResolvedValue({ pollers: [] });
+    const asking = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
+    await expect(asking).rejects.toMatchObject({ type: 'NoWorker' });
   });
 });
