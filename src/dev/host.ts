@@ -1,7 +1,6 @@
-/** Small helpers of the local stack: where things are cached, how commands are run, which ports are free. */
+/** Small helpers of the local stack: where things are cached, how commands are run, what a process is called. */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -76,28 +75,6 @@ export async function mustRun(command: string, args: string[], options: CommandO
 export function which(command: string): string | undefined {
   const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command], { encoding: 'utf8' });
   return found.status === 0 ? found.stdout.trim() : undefined;
-}
-
-/**
- * Free TCP ports on 127.0.0.1. They lie below the range the kernel gives to outgoing connections, so a port stays free
- * while its owner is down for a reboot.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  for (let tries = 0; ports.size < count && tries < 1_000; tries += 1) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (!ports.has(port) && (await isFree(port))) ports.add(port);
-  }
-  if (ports.size < count) throw new Error(`no ${count} free ports between 20000 and 32000 on 127.0.0.1`);
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /**

@@ -6,16 +6,26 @@ import path from 'node:path';
 
 import { processStartTime, which } from './host';
 
+/** This process, as a text that names no other one, ever. */
+export function thisOwner(): string {
+  return `${process.pid} ${processStartTime(process.pid) ?? ''}`;
+}
+
+/** True while the process that {@link thisOwner} named is alive. */
+export function isLiveOwner(owner: string): boolean {
+  const [pid, startTime] = owner.trim().split(' ');
+  return startTime !== undefined && processStartTime(Number(pid)) === startTime;
+}
+
 /** Writes who owns `dir`: this process. */
 export function markOwner(dir: string): void {
-  writeFileSync(path.join(dir, 'owner'), `${process.pid} ${processStartTime(process.pid) ?? ''}\n`);
+  writeFileSync(path.join(dir, 'owner'), `${thisOwner()}\n`);
 }
 
 /** True while the process that marked `dir` is alive. A directory without a mark belongs to nobody. */
 export function hasLiveOwner(dir: string): boolean {
   try {
-    const [pid, startTime] = readFileSync(path.join(dir, 'owner'), 'utf8').trim().split(' ');
-    return startTime !== undefined && processStartTime(Number(pid)) === startTime;
+    return isLiveOwner(readFileSync(path.join(dir, 'owner'), 'utf8'));
   } catch {
     return false;
   }

@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { Connection } from '@temporalio/client';
 
 import type { Log } from './host';
-import { freePorts, sleep } from './host';
+import { sleep } from './host';
+import { freePorts } from './ports';
 import { endWithThisProcess } from './reaper';
 import { findTemporal } from './temporal-binary';
 

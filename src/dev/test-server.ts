@@ -7,7 +7,8 @@ import path from 'node:path';
 
 import { downloadBinary } from './download';
 import type { Log } from './host';
-import { cacheDir, freePorts, mustRun, sleep, timed, which } from './host';
+import { cacheDir, mustRun, sleep, timed, which } from './host';
+import { freePorts } from './ports';
 import { withLock } from './owner-lock';
 
 /** Has every feature the tests use, and starts within the SDK's limit of 5 s. */

@@ -78,6 +78,8 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
     const judged = (await judgePods(session, policy)).filter(
       ({ pod }) => !seen.has(pod.uid) && ((round === 1 && !again) || !pod.toleratesCordon),
     );
+    // Nothing but a tolerance brings a pod to a cordoned node.
+    if (round > 1 && judged.length > 0) await stillCordoned(guard, soFar);
     await refuseBlocked(session, policy, judged);
     const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
     const toEvict = pods.filter((one) => one.do === 'evict').length;
@@ -105,10 +107,15 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
     if (left.length > 0) return report('timed-out', soFar, left);
     if (pods.length === 0 || round === ROUNDS) break;
   }
-  await guard(true).catch((error: unknown) => {
-    throw withEvicted(error, soFar.evicted);
-  });
+  await stillCordoned(guard, soFar);
   return report('drained', soFar, []);
+}
+
+/** Looks at the node now. @throws OspatchError `Policy` with what was evicted so far */
+async function stillCordoned(guard: (now?: boolean) => Promise<void>, { evicted }: DrainedSoFar): Promise<void> {
+  await guard(true).catch((error: unknown) => {
+    throw withEvicted(error, evicted);
+  });
 }
 
 /** What was done to the pods is known however the drain ends. */

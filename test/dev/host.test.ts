@@ -1,23 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { freePorts, mustRun, processStartTime, run } from '../../src/dev/host';
+import { mustRun, processStartTime, run } from '../../src/dev/host';
 import { hasLiveOwner, markOwner, withLock } from '../../src/dev/owner-lock';
 
 describe('src/dev/host', () => {
-  it('gives ports that are free, distinct and outside the range of outgoing connections', async () => {
-    const ports = await freePorts(20);
-    expect(new Set(ports).size).toBe(20);
-    for (const port of ports) expect(port).toBeLessThan(32_768);
-    const server = createServer().listen(ports[0], '127.0.0.1');
-    await once(server, 'listening');
-    server.close();
-  });
-
   it('reports a missing command and a failed one without throwing', async () => {
     expect((await run('no-such-command-here', [])).code).toBe(127);
     expect(await run('sh', ['-c', 'echo out; echo bad >&2; exit 3'])).toEqual({

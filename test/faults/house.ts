@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { freePorts } from '../../src/dev/host';
+import { freePorts } from '../../src/dev/ports';
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import { startControlPlane } from '../../src/dev/kube/control-plane';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';

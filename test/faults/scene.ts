@@ -75,6 +75,8 @@ export interface Scene {
   writeSpec(options?: { name?: string; patching?: string; user?: string }): string;
   /** Hands the cluster over and asks for a patch; returns when the run was accepted. */
   patch(): Promise<void>;
+  /** Cancels the run in progress. */
+  cancel(): Promise<void>;
   /** Waits until the node patch is there and notes it for the summary. */
   reach(moment: Moment): Promise<void>;
   status(): Promise<LiveStatus>;
@@ -174,6 +176,9 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       if (spec === undefined) throw new Error(problems.map(({ message }) => message).join('\n'));
       await api.apply(spec);
       await api.patch(cluster);
+    },
+    cancel: async () => {
+      await api.cancelRun(cluster);
     },
     reach: async (moment) => {
       scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, kubernetes, bootsBefore });

@@ -278,6 +278,18 @@ describe('src/kubernetes/drain (simulated)', () => {
     });
   });
 
+  it('evicts nothing that comes to the node because somebody has uncordoned it', async () => {
+    kube.api.pod('shop', 'web-1');
+    kube.api.onGone = (pod) => {
+      if (pod.name !== 'web-1') return;
+      const node = kube.api.nodes.get('w-1');
+      if (node !== undefined) kube.api.setUnschedulable(node, false, 'kubectl');
+      kube.api.pod('shop', 'web-2');
+    };
+    await expect(drain()).rejects.toMatchObject({ type: 'Policy', details: [{ details: { evicted: 1 } }] });
+    expect(kube.api.names()).toEqual(['shop/web-2']);
+  });
+
   it('evicts nothing on a node that was uncordoned before it began', async () => {
     kube.api.pod('shop', 'web-1');
     const node = kube.api.nodes.get('w-1');

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
-import { freePorts } from '../../src/dev/host';
+import { freePorts } from '../../src/dev/ports';
 import { ensureImage } from '../../src/dev/lab/images';
 import { mountImage, unmount } from '../../src/dev/lab/layers';
 import { ensureLabTools } from '../../src/dev/lab/prerequisites';

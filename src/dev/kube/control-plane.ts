@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 
 import type { Log } from '../host';
-import { freePorts, sleep } from '../host';
+import { sleep } from '../host';
+import { freePorts } from '../ports';
 import { writeKubeconfig } from './credentials';
 import { KubeApi } from './kube-api';
 import { kubectlIn } from './kubectl';

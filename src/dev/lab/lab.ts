@@ -6,7 +6,8 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeF
 import path from 'node:path';
 
 import type { Log } from '../host';
-import { freePorts, mustRun } from '../host';
+import { mustRun } from '../host';
+import { freePorts } from '../ports';
 import type { ImageOptions, LabUpdate } from './images';
 import { ensureImage } from './images';
 import { LabNode } from './lab-node';
