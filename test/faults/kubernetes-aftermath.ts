@@ -13,7 +13,7 @@ export interface ExpectedInKubernetes {
   drain?: 'drained' | null;
   /** Evictions of the run, as it says; default every pod of the workload. */
   evicted?: number | 'any';
-  /** Pods of the workload that have left their place in the whole scene; default as many as were evicted. */
+  /** Pods of the workload that have left their place in the whole scene; default as many as the run says it evicted. */
   left?: number | 'any';
 }
 
@@ -44,7 +44,7 @@ export async function kubernetesAftermath(
     ours: [],
     budgetHeld: true,
     struckByTheReboot: 0,
-    left: orAny(expected.left ?? evicted),
+    left: orAny(expected.left ?? (evicted === 'any' ? (result.drain?.evicted ?? 0) : evicted)),
     drain: cordonedBefore === null ? null : { cordonedBefore, state: drain, evicted: orAny(evicted) },
   });
 }
