@@ -12,9 +12,9 @@ const IDLE_MS = 60_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** A session that has just ended is counted by the host for a moment longer. */
+/** A session that has just ended is counted by the host for a moment longer, and by a busy one for longer than that. */
 const REFUSAL_PAUSE_MS = 100;
-const MAX_REFUSALS = 5;
+const REFUSALS_END_MS = 3_000;
 
 export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
@@ -92,7 +92,8 @@ class Pool implements TransportPool {
     command: string,
     options: ExecOptions,
   ): Promise<ExecResult> {
-    for (let refusals = 1; ; refusals += 1) {
+    let refusedSince: number | null = null;
+    for (;;) {
       const running = connection.exec(command, options);
       entry.running.add(running);
       try {
@@ -101,9 +102,15 @@ class Pool implements TransportPool {
         if (!(error instanceof SessionRefused)) throw error;
         entry.running.delete(running);
         options.signal?.throwIfAborted();
-        if (entry.running.size > 0) await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
-        else if (refusals < MAX_REFUSALS) await sleep(REFUSAL_PAUSE_MS);
-        else throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
+        if (entry.running.size > 0) {
+          refusedSince = null;
+          await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
+          continue;
+        }
+        refusedSince ??= performance.now();
+        if (performance.now() - refusedSince >= REFUSALS_END_MS)
+          throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
+        await sleep(REFUSAL_PAUSE_MS);
       } finally {
         entry.running.delete(running);
       }

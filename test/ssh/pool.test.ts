@@ -1,5 +1,6 @@
 import { OspatchError } from '../../src/domain/errors';
 import type { Connection } from '../../src/ssh/connection';
+import { SessionRefused } from '../../src/ssh/connection';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { ExecResult } from '../../src/ssh/transport';
 import { targetOn } from './support';
@@ -68,6 +69,20 @@ describe('src/ssh/pool', () => {
     await expect(transport.exec('a')).rejects.toMatchObject({ type: 'Unreachable' });
     await transport.exec('a');
     expect(connect).toHaveBeenCalledTimes(4);
+    pool.close();
+  });
+
+  it('asks again for a while when a busy host still counts the session that has just ended', async () => {
+    const { pool, opened } = pooled();
+    await pool.transport(target).exec('a');
+    const [connection] = opened;
+    if (connection === undefined) throw new Error('no connection');
+    let refusals = 0;
+    connection.exec = () => {
+      refusals += 1;
+      return refusals > 8 ? Promise.resolve(OK) : Promise.reject(new SessionRefused('open failed'));
+    };
+    expect(await pool.transport(target).exec('b')).toEqual(OK);
     pool.close();
   });
 
