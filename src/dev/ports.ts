@@ -31,7 +31,8 @@ function reserve(port: number): boolean {
   try {
     symlinkSync(thisOwner(), file);
     return true;
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     // What a dead process has left is for whoever asks next: a port that two find at once must not go to both.
     if (!isHeld(file)) rmSync(file, { force: true });
     return false;

@@ -9,7 +9,7 @@ import type { Scene } from './scene';
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
 /** A scheduler that has just found its API server again may not have heard of the cordon, and bind a pod to the node. */
-const FROM_THE_CORDON_ON = { ...PATCHED, kubernetes: { evicted: 'any' } } as const;
+const FROM_THE_CORDON_ON = { ...PATCHED, kubernetes: { evicted: 'and-late' } } as const;
 
 const MOMENTS: readonly Moment[] = [...KUBERNETES_MOMENTS, 'during apply', 'during node down', 'after node back'];
 

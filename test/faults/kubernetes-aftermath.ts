@@ -11,9 +11,9 @@ export interface ExpectedInKubernetes {
   cordonedBefore?: 'nobody' | 'ospatch' | 'others' | null;
   /** How the drain of the run ended; default `drained`. */
   drain?: 'drained' | null;
-  /** Evictions of the run, as it says; default every pod of the workload. */
-  evicted?: number | 'any';
-  /** Pods of the workload that have left their place in the whole scene; default as many as the run says it evicted. */
+  /** Evictions of the run, as it says; default every pod of the workload. `and-late`: these, and what was bound to the node later. */
+  evicted?: number | 'any' | 'and-late';
+  /** Pods of the workload that have left their place in the whole scene; default as many as were evicted. */
   left?: number | 'any';
 }
 
@@ -26,7 +26,9 @@ export async function kubernetesAftermath(
   await kubernetes.whole();
   const node = await kubernetes.node();
   const { fewestReady, left, struck } = kubernetes.sightings();
-  const { evicted = REPLICAS, drain = 'drained', cordonedBefore = 'nobody' } = expected;
+  const { drain = 'drained', cordonedBefore = 'nobody' } = expected;
+  const evicted =
+    expected.evicted === 'and-late' ? Math.max(REPLICAS, result.drain?.evicted ?? 0) : (expected.evicted ?? REPLICAS);
   expect({
     cordoned: node.spec?.unschedulable === true,
     ready: isReady(node.status?.conditions),
@@ -44,7 +46,7 @@ export async function kubernetesAftermath(
     ours: [],
     budgetHeld: true,
     struckByTheReboot: 0,
-    left: orAny(expected.left ?? (evicted === 'any' ? (result.drain?.evicted ?? 0) : evicted)),
+    left: orAny(expected.left ?? evicted),
     drain: cordonedBefore === null ? null : { cordonedBefore, state: drain, evicted: orAny(evicted) },
   });
 }

@@ -121,10 +121,12 @@ describe('src/kubernetes/credentials (simulated)', () => {
 
   it('ends a plugin that hangs, with all that it has started, and tells it', async () => {
     plugin('echo again >>starts; sleep 1000 & echo $! >child; echo $$ >self; wait');
+    const begun = Date.now();
     await expect(outlook()).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('the credential plugin ./plugin did not answer within 1 s') as string,
     });
+    expect(Date.now() - begun).toBeLessThan(5_000);
     expect(read('starts')).toBe('again\n');
     const pids = [read('child'), read('self')].map(Number);
     await waitFor(() => pids.every((pid) => processStartTime(pid) === undefined), { what: 'the end of the plugin' });
