@@ -28,7 +28,10 @@ export interface WorkloadOptions extends PodOptions {
 
 const IMAGE = 'pause';
 
-/** Adds a node and waits until it is ready and takes pods. */
+/** What the TTL controller of kube-controller-manager writes on every node, some time after it was made. */
+const TTL_ANNOTATION = 'node.alpha.kubernetes.io/ttl';
+
+/** Adds a node and waits until it is ready, takes pods, and no controller has anything left to write on it. */
 export async function addNode(
   plane: ControlPlane,
   name: string,
@@ -46,7 +49,14 @@ export async function addNode(
   const room = { cpu: '1000', memory: '1Ti', pods: '1000' };
   const addresses = [{ type: 'Hostname', address: name }];
   await patchNodeStatus(plane, name, { nodeInfo, capacity: room, allocatable: room, addresses });
-  await waitForNode(plane, name, (node) => isReady(node.status?.conditions) && (node.spec?.taints ?? []).length === 0);
+  await waitForNode(
+    plane,
+    name,
+    ({ metadata, spec, status }) =>
+      isReady(status?.conditions) &&
+      (spec?.taints ?? []).length === 0 &&
+      metadata?.annotations?.[TTL_ANNOTATION] !== undefined,
+  );
 }
 
 /** The kubelet of the node falls silent: it is not ready until {@link bootNode}. */
