@@ -73,7 +73,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
 }
 
 /**
- * Runs a worker until SIGINT, SIGTERM or `stop`, then lets running activities go. `onReady` is called once it polls.
+ * Runs a worker until SIGINT, SIGTERM or `stop`, then lets running activities go. `onReady` is called as it begins to poll.
  */
 export async function runWorker(
   options: WorkerOptions,

@@ -19,7 +19,7 @@ export function addGlobalOptions(program: Command): void {
     .option('--profile <name>', 'profile in the Temporal configuration file')
     .addOption(
       new Option('--timeout <duration>', 'deadline of each call to the server')
-        .default(parseDuration('10s'), '10s')
+        .default(parseDuration('15s'), '15s')
         .argParser(parseTimeout),
     );
 }

@@ -7,7 +7,11 @@ import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { noServer } from './errors';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
-const DEFAULT_DEADLINE_MS = 10_000;
+/**
+ * After a worker has died in the middle of a workflow task, the server hands that and every question behind it to the
+ * next worker only when the task has run out, after 10 s.
+ */
+const DEFAULT_DEADLINE_MS = 15_000;
 
 /** Everything is optional: what is not given comes from the variables and the file that the `temporal` CLI reads. */
 export interface ConnectOptions {
@@ -20,7 +24,7 @@ export interface ConnectOptions {
   taskQueue?: string;
   /** Directory of the keys that payloads are encrypted with; `OSPATCH_ENCRYPTION_KEYS`. */
   encryptionKeys?: string;
-  /** How long any single call may take, in milliseconds. Default 10 s. */
+  /** How long any single call may take, in milliseconds. Default 15 s. */
   deadlineMs?: number;
   /** Who acts, for the history; default: user and host of this process. */
   by?: string;

@@ -166,6 +166,8 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
     case GRPC_FAILED_PRECONDITION:
       // What the server says to a query when it has not seen a worker for some minutes.
       if (/poller/i.test(details)) return noAnswer(context, error);
+      // To a query when workers have failed or died in the same workflow task several times.
+      if (/workflow task in failed state/i.test(details)) return noAnswer(context, error);
       return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
     case GRPC_INVALID_ARGUMENT:
       return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });

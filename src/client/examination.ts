@@ -108,12 +108,16 @@ async function rejectWhenStuck(calls: Calls, handle: WorkflowHandle, signal: Abo
   const { deadlineMs, taskQueue } = calls.session;
   const never = new Promise<never>(() => undefined);
   try {
-    await sleep(deadlineMs, undefined, { signal });
-    const { raw, historyLength } = await calls.call(null, () => handle.describe());
-    const time = `${Math.round(deadlineMs / 1000)} s`;
-    // The start and the first task, which nobody has fetched.
-    if (historyLength <= 2) throw notTakenUp(taskQueue, time);
-    if ((raw.pendingWorkflowTask?.attempt ?? 0) > 1) throw notUnderstood(time);
+    for (let waitedMs = deadlineMs; ; waitedMs += deadlineMs) {
+      await sleep(deadlineMs, undefined, { signal });
+      const { raw, historyLength } = await calls.call(null, () => handle.describe());
+      const time = `${Math.round(waitedMs / 1000)} s`;
+      // The start and the first task, which nobody has fetched.
+      if (historyLength <= 2) throw notTakenUp(taskQueue, time);
+      // A worker that dies with the first task keeps it until it runs out.
+      if (historyLength > 3) break;
+      if ((raw.pendingWorkflowTask?.attempt ?? 0) > 1) throw notUnderstood(time);
+    }
   } catch (error) {
     if (isOspatchError(error)) throw error;
   }

@@ -1,8 +1,11 @@
 /** A worker in a process of its own, as in production, so that it can be killed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import path from 'node:path';
 
+import { Connection } from '@temporalio/client';
+import { TASK_QUEUE } from '../domain/ids';
 import { environmentFor, sleep } from './host';
 import { endWithThisProcess } from './reaper';
 
@@ -10,10 +13,10 @@ const PROGRAM = path.join(__dirname, '../../lib/worker.js');
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
-const STOP_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 60_000;
 
-/** What a worker logs once it polls. */
-const READY = 'worker started';
+/** Kind of pollers, in Temporal's numbers. */
+const WORKFLOWS = 1;
 
 export interface WorkerProcessOptions {
   /** Address of the Temporal server. */
@@ -65,13 +68,25 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     }
     callOff();
   };
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (!output.includes(READY)) {
-    if (hasEnded() || Date.now() > deadline) {
-      await end('SIGKILL');
-      throw new Error(`the worker did not start:\n${output.slice(-2_000)}`);
+  const connection = Connection.lazy({ address: options.address });
+  try {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    while (!(await polls(connection, options.taskQueue ?? TASK_QUEUE, pid))) {
+      if (hasEnded() || Date.now() > deadline) {
+        await end('SIGKILL');
+        throw new Error(`the worker did not start:\n${output.slice(-2_000)}`);
+      }
+      await sleep(READY_POLL_MS);
     }
-    await sleep(READY_POLL_MS);
+  } finally {
+    await connection.close();
   }
   return { pid, kill9: () => end('SIGKILL'), stop: () => end('SIGTERM'), logs: () => output };
+}
+
+/** Whether the server has seen the worker, which tells everybody its process id and host. False while nobody answers. */
+async function polls(connection: Connection, taskQueue: string, pid: number): Promise<boolean> {
+  const request = { namespace: 'default', taskQueue: { name: taskQueue }, taskQueueType: WORKFLOWS };
+  const { pollers } = await connection.workflowService.describeTaskQueue(request).catch(() => ({ pollers: [] }));
+  return (pollers ?? []).some(({ identity }) => identity === `${pid}@${hostname()}`);
 }

@@ -3,6 +3,7 @@ import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { NodeTarget } from '../domain/spec';
 import { plainText } from '../domain/text';
+import { unreachable } from '../ssh/connect-errors';
 import type { ExecResult, Transport } from '../ssh/transport';
 import type { NodeReading } from './facts';
 import { parseFacts } from './facts';
@@ -190,8 +191,15 @@ export class RemoteNode {
     }
     const { user } = this.target.ssh;
     const said = sudoReason(result) || plainText(redactSecrets(text), 200).replace(/\.$/, '') || 'nothing';
+    if (result.code === null) return this.brokenOff(result.signal);
     if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, user, result);
-    return this.protocolError(`it ended with code ${result.code ?? result.signal ?? 'unknown'} and said: ${said}`);
+    return this.protocolError(`it ended with code ${result.code} and said: ${said}`);
+  }
+
+  /** What a machine does to every session when it goes down; that it lacks a right is nothing anybody can know then. */
+  private brokenOff(signal: string | null): OspatchError {
+    const { name, host, ssh } = this.target;
+    return unreachable({ name, host, port: ssh.port }, `the call was ended there by ${signal ?? 'an unknown signal'}`);
   }
 
   private refused(answer: HelperAnswer): OspatchError {

@@ -21,12 +21,16 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
 };
 
 /** `w-1 (10.0.0.12:22)`. */
-export function describe(target: SshTarget): string {
+export function describe(target: Pick<SshTarget, 'name' | 'host' | 'port'>): string {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   return `${target.name} (${host}:${target.port})`;
 }
 
-export function unreachable(target: SshTarget, reason: string, cause?: unknown): OspatchError {
+export function unreachable(
+  target: Pick<SshTarget, 'name' | 'host' | 'port'>,
+  reason: string,
+  cause?: unknown,
+): OspatchError {
   return new OspatchError(
     { type: 'Unreachable', message: `${describe(target)} cannot be reached: ${reason}.` },
     { cause },

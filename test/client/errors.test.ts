@@ -17,8 +17,10 @@ describe('src/client/errors', () => {
     });
   });
 
-  test('a server that has seen no worker lately is worth waiting for', () => {
-    const details = 'no poller seen for task queue recently, worker may be down';
+  test.each([
+    'no poller seen for task queue recently, worker may be down',
+    'Unable to query workflow due to Workflow Task in failed state.',
+  ])('a server that has no worker to ask is worth waiting for: %s', (details) => {
     expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
     expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
   });

@@ -9,6 +9,7 @@ import { MIN_FREE_MIB } from '../../src/domain/node-safety';
 import '../support/slow-suite';
 import type { LabNode } from '../support/local-stack';
 import type { Stack } from './stack';
+import { waitFor } from '../support/wait-for';
 import { startStack } from './stack';
 
 /** Of a run that was killed. */
@@ -142,7 +143,7 @@ describe('e2e/doctor', () => {
     const started = Date.now();
     const { report, code, of } = await diagnose('-f', writeSpec('shut', nodes));
     // The node that hangs takes all the time it is given, and no other waits for it.
-    expect(Date.now() - started).toBeLessThan(60_000);
+    expect(Date.now() - started).toBeLessThan(45_000);
     expect(code).toBe(1);
     expect(report.verdict).toBe('stops');
     expect(report.clusters[0]?.nodes.map(({ node }) => node)).toEqual(nodes);
@@ -235,8 +236,8 @@ describe('e2e/doctor', () => {
   it('finds out soon that a worker is dead which the server still remembers, and tells the rest', async () => {
     await stack.worker.kill9();
     const started = Date.now();
-    const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--timeout', '4s');
-    expect(Date.now() - started).toBeLessThan(20_000);
+    const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--timeout', '10s');
+    expect(Date.now() - started).toBeLessThan(60_000);
     expect(code).toBe(1);
     expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
       'stops nodes',
@@ -244,13 +245,14 @@ describe('e2e/doctor', () => {
       'ok schedule',
       'ok cluster',
     ]);
-    const open = await stack.temporal(
-      'workflow',
-      'list',
-      '--query',
-      'WorkflowType="examineNodes" AND ExecutionStatus="Running"',
+    const running = ['--query', 'WorkflowType="examineNodes" AND ExecutionStatus="Running"'];
+    await waitFor(
+      async () => {
+        const open = await stack.temporal('workflow', 'list', ...running);
+        return open.code === 0 && !open.stdout.includes('doctor/');
+      },
+      { what: 'the end of the examination that nobody takes up', pollMs: 500 },
     );
-    expect(open.stdout).not.toContain('doctor/');
   });
 
   it('tells what needs no server when no server answers', async () => {

@@ -1,11 +1,12 @@
 /** Reboots happen only when a node asks for one and the spec allows it. */
 import '../support/slow-suite';
-import { slowPackage } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
 import type { Stack } from './stack';
 import { startStack } from './stack';
 
-const SLOW_SECONDS = 8;
+/** The update goes on when somebody creates this file on the node, or after two minutes. */
+const GO = '/run/lab-go';
+const WAITS = `[ "$1" != configure ] || [ -z "$2" ] || for try in $(seq 120); do [ -e ${GO} ] && break; sleep 1; done`;
 
 let stack: Stack;
 
@@ -15,7 +16,9 @@ beforeAll(async () => {
       name: 'w-1',
       updates: 'none',
       labReboot: true,
-      labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
+      labUpdates: [
+        { from: { name: 'lab-waits', version: '1.0' }, to: { name: 'lab-waits', version: '1.1', postinst: WAITS } },
+      ],
     },
   ]);
   const file = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
@@ -40,6 +43,7 @@ describe('e2e/reboots', () => {
     });
     const restricted = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: false}' });
     expect((await stack.cli('apply', '-f', restricted)).stdout).toContain('rebootIfRequired');
+    expect(await stack.lab.node('w-1').exec(`touch ${GO}`)).toMatchObject({ code: 0 });
     const status = await stack.runEnded('strict', 1);
     expect(status.nodes[0]).toMatchObject({
       state: 'reboot-pending',

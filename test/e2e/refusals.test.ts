@@ -10,6 +10,7 @@ import { clusterSpec } from '../support/builders';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
+import { waitFor } from '../support/wait-for';
 import { runCli } from '../support/run-cli';
 import '../support/slow-suite';
 
@@ -69,8 +70,15 @@ describe('e2e/refusals', () => {
     const patched = await cli('patch', `${type}-1`);
     expect(patched.code).toBe(1);
     expect(patched.stderr).toContain('OS patching is not available');
-    const listed = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string }[];
-    expect(listed.find((item) => item.cluster === `${type}-1`)).toMatchObject({ type, state: 'not-patchable' });
+    // Temporal's list comes a moment after.
+    const listed = await waitFor(
+      async () => {
+        const all = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string | null }[];
+        return all.find(({ cluster, state }) => cluster === `${type}-1` && state === 'not-patchable');
+      },
+      { what: 'the cluster in the list', pollMs: 500 },
+    );
+    expect(listed).toMatchObject({ type });
   });
 
   it.each(['imported', 'aks', 'gke', 'managed'])(

@@ -12,6 +12,7 @@ import type { LabPackage } from '../../src/dev/lab/packages';
 import { createCodec } from '../../src/encryption/codec';
 import { readKeyRing } from '../../src/encryption/key-ring';
 import { readHistories } from '../support/histories';
+import { freePorts } from '../../src/dev/ports';
 import { startWorkerProcess } from '../support/local-stack';
 import { runCli } from '../support/run-cli';
 import { waitFor } from '../support/wait-for';
@@ -194,13 +195,14 @@ describe('e2e/secrets', () => {
     it('the codec server lets others read what the workers wrote', async () => {
       const { payloads } = await readHistories(stack.server.address, /^cluster\/vault$/);
       const program = path.join(__dirname, '../../bin/ospatch.js');
-      const server = spawn(process.execPath, [program, 'codec-server', '--port', '18231'], {
+      const [port = 0] = await freePorts(1);
+      const server = spawn(process.execPath, [program, 'codec-server', '--port', String(port)], {
         env: { ...process.env, ...env },
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       try {
         const [line] = (await once(server.stdout, 'data')) as [Buffer];
-        expect(line.toString()).toBe('codec endpoint: http://127.0.0.1:18231\n');
+        expect(line.toString()).toBe(`codec endpoint: http://127.0.0.1:${port}\n`);
         const body = {
           payloads: payloads.map(({ metadata, data }) => ({
             metadata: Object.fromEntries(
@@ -209,7 +211,7 @@ describe('e2e/secrets', () => {
             data: Buffer.from(data ?? []).toString('base64'),
           })),
         };
-        const response = await fetch('http://127.0.0.1:18231/decode', { method: 'POST', body: JSON.stringify(body) });
+        const response = await fetch(`http://127.0.0.1:${port}/decode`, { method: 'POST', body: JSON.stringify(body) });
         const answer = (await response.json()) as { payloads: { data: string }[] };
         const text = answer.payloads.map(({ data }) => Buffer.from(data, 'base64').toString()).join('\n');
         expect(text).toContain('"name":"vault"');

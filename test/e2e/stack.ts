@@ -56,7 +56,7 @@ export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<stri
     startWorkerProcess({ address: server.address, keyDir: lab.keyDir, env: workerEnv });
   // Building the images has left transactions of its own.
   const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
-  const client = await ClusterClient.connect({ address: server.address });
+  const client = await ClusterClient.connect({ address: server.address, deadlineMs: 60_000 });
   const binary = await findTemporal(() => undefined);
   const stack: Stack = {
     server,

@@ -62,9 +62,10 @@ describe('e2e/trust', () => {
     await stack.cli('apply', '-f', file);
     const node = stack.lab.node('w-1');
     const key = '/etc/ssh/ssh_host_ed25519_key';
-    await node.exec(
-      `rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemd-run systemctl restart ssh`,
+    const restarted = await node.exec(
+      `rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemctl restart ssh`,
     );
+    expect(restarted).toMatchObject({ code: 0 });
     const newKey = node.readFile(`${key}.pub`).trim().split(' ').slice(0, 2).join(' ');
     await node.waitForSsh();
     const first = await stack.cli('patch', 'changed', '--wait');

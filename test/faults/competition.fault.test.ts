@@ -106,8 +106,11 @@ describe('faults/competition', () => {
     for (const name of [stage.cluster, other]) {
       expect((await stage.cli('apply', '-f', stage.writeSpec({ name }))).code).toBe(0);
     }
-    await Promise.all([stage.cli('patch', stage.cluster), stage.cli('patch', other)]);
-    await stage.client.workflow.getHandle(rolloutWorkflowId(other, 1)).result();
+    const asked = await Promise.all([stage.cli('patch', stage.cluster), stage.cli('patch', other)]);
+    expect(asked.map(({ code }) => code)).toEqual([0, 0]);
+    const rollout = stage.client.workflow.getHandle(rolloutWorkflowId(other, 1));
+    await waitFor(() => rollout.describe().catch(() => null), { what: 'the other rollout' });
+    await rollout.result();
     await stage.ended();
     const results = await Promise.all(
       [stage.cluster, other].map(

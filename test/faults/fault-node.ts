@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { slowPackage } from '../support/local-stack';
+import { sh } from './node-tools';
 
 /** Long enough to hit the middle of it. */
 export const SLOW_SECONDS = 10;
@@ -28,7 +29,7 @@ export interface NodePreparation {
 export async function prepareNode(node: LabNode, { slowRefreshSeconds }: NodePreparation): Promise<void> {
   const write = (file: string, content: string): void => writeFileSync(path.join(node.rootDir, 'etc', file), content);
   write('tmpfiles.d/lab-boots.conf', `w+! ${BOOT_LOG} - - - - %b\\n\n`);
-  await node.exec(`tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
+  await sh(node, `tr -d - </proc/sys/kernel/random/boot_id >${BOOT_LOG}`);
   node.bootDelayMs = BOOT_DELAY_MS;
   if (slowRefreshSeconds > 0) {
     write('apt/apt.conf.d/95lab-slow-refresh', `APT::Update::Pre-Invoke { "sleep ${slowRefreshSeconds}"; };\n`);

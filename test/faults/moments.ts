@@ -66,6 +66,11 @@ const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
 
 type Condition = (watched: Watched) => boolean | Promise<boolean>;
 
+/** For good: what only lasts while the node goes down may be over before anybody looks. */
+function wentDown({ node, bootsBefore }: Watched): boolean {
+  return !node.running || node.bootCount > bootsBefore;
+}
+
 const CONDITIONS: Record<Moment, Condition> = {
   ...KUBERNETES_CONDITIONS,
   'before preflight': async (watched) => (await activities(watched)) !== null,
@@ -81,10 +86,10 @@ const CONDITIONS: Record<Moment, Condition> = {
   'during verify': (watched) => begun(watched, 'readFacts'),
   'after verify': (watched) => completed(watched, 'readFacts'),
   'before reboot sent': (watched) => scheduled(watched, 'reboot'),
-  'during reboot sent': ({ node }) => rebootAsked(node),
-  'after reboot sent': ({ node }) => rebootAsked(node),
-  'before node down': async ({ node }) => !(await listens(node)),
-  'during node down': ({ node, bootsBefore }) => !node.running || node.bootCount > bootsBefore,
+  'during reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
+  'after reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
+  'before node down': async (watched) => wentDown(watched) || !(await listens(watched.node)),
+  'during node down': wentDown,
   'after node down': ({ node, bootsBefore }) => node.bootCount > bootsBefore,
   'before node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && node.initPid !== undefined,
   'during node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),

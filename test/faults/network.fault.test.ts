@@ -16,8 +16,8 @@ const scene = { relay: true, slowRefreshSeconds: 3 } as const;
 const HOLE_MS = 180_000;
 const QUICK_HOLE_MS = 60_000;
 
-/** A login takes about 2 s, bringing the helper 10 s. */
-const SLOW_BYTES_PER_SECOND = 3_000;
+/** A login takes about 1 s, bringing the helper 10 s. */
+const SLOW_BYTES_PER_SECOND = 6_000;
 
 interface Disturbance {
   what: string;
@@ -77,7 +77,7 @@ describe('faults/network', () => {
         await stage.patch();
         await stage.reach(moment);
         const talking = TALKING.has(moment);
-        if (talking) await waitFor(() => stage.relay.connections > 0, { what: 'a connection to the node', pollMs: 5 });
+        if (talking) await waitFor(() => stage.relay.open > 0, { what: 'a connection to the node', pollMs: 5 });
         await disturb(stage, process.env['OSPATCH_FAULTS'] !== 'all');
         await check(PATCHED);
         if (talking) expect(stage.relay.disturbed).toBeGreaterThan(0);

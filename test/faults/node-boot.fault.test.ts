@@ -107,10 +107,12 @@ describe('faults/node-boot', () => {
   });
 
   fault('node', 'it comes back with another host key', { ...rebooting, quick: true }, async (stage, check) => {
-    stage.node.bootDelayMs = 5_000;
+    // Off until it is switched on.
+    stage.node.bootDelayMs = 60_000;
     await stage.patch();
     await stage.reach('during node down');
     const { before, after } = await replaceHostKeys(stage);
+    stage.node.start();
     await stage.ended();
     await stage.node.waitForSsh();
     await check({

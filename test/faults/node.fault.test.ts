@@ -3,7 +3,17 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import { dpkgLog } from './node-view';
-import { SMALL_NODE, inTheMiddle, killJob, patchInto, sh, slowToConfigure, slowToUnpack } from './node-tools';
+import {
+  SLOW_DONE,
+  SMALL_NODE,
+  inTheMiddle,
+  killJob,
+  patchInto,
+  remove,
+  sh,
+  slowToConfigure,
+  slowToUnpack,
+} from './node-tools';
 import type { Scene } from './scene';
 
 async function cutPower(stage: Scene): Promise<void> {
@@ -39,7 +49,9 @@ describe('faults/node', () => {
     for (let cut = 1; cut <= 3; cut += 1) {
       const begun = (): number => dpkgLog(stage.node).match(/ (?:upgrade|install) lab-unpack/g)?.length ?? 0;
       await waitFor(() => begun() >= cut, { what: `unpack ${cut}`, timeoutMs: 240_000, pollMs: 50 });
-      await cutPower(stage);
+      await stage.node.powerCut();
+      remove(stage.node, SLOW_DONE);
+      stage.node.start();
     }
     stage.moment = 'during the unpack of apply, and of two repairs';
     await check({ state: 'patched', transactions: 4, reboots: 3, ownReboots: 0 });

@@ -13,7 +13,10 @@ const SUFFIX = '+lab1';
 export async function offerNewer(node: LabNode, sources: readonly string[]): Promise<string[]> {
   const wanted = sources.map((source) => `$1 == "${source}"`).join(' || ');
   const packages = `$(dpkg-query -W -f '\${source:Package} \${Package}\\n' | awk '${wanted} { print $2 }')`;
-  await sh(node, `mkdir -p /var/lib/lab/real && cd /var/lib/lab/real && apt-get -qq download ${packages}`);
+  await sh(
+    node,
+    `mkdir -p /var/lib/lab/real && cd /var/lib/lab/real && { apt-get -qq download ${packages} || { apt-get -qq update && apt-get -qq download ${packages}; }; }`,
+  );
   const dir = path.join(node.rootDir, 'var/lib/lab/real');
   const debs = readdirSync(dir).filter((name) => name.endsWith('.deb'));
   const repository = path.join(node.rootDir, REPOSITORY_DIR);

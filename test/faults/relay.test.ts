@@ -76,7 +76,7 @@ const QUIET_MS = 50;
 describe('faults/relay', () => {
   it('passes both directions on', async () => {
     await worker().echo('hello');
-    expect([relay.connections, relay.disturbed]).toEqual([1, 0]);
+    expect([relay.open, relay.disturbed]).toEqual([1, 0]);
   });
 
   it('resets open connections at both ends, and lets new ones pass', async () => {

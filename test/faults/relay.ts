@@ -1,6 +1,7 @@
 /** A TCP relay between worker and node that fails in all the ways a network does. */
 import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
+import { freePorts } from '../../src/dev/ports';
 
 export type RelayMode =
   | { kind: 'pass' }
@@ -20,8 +21,8 @@ export interface Relay {
   reset(): void;
   /** Open connections end at the node's side only; the worker's side hears nothing. New ones pass. */
   halfOpen(): void;
-  /** Connections opened so far. */
-  readonly connections: number;
+  /** Connections that are open. */
+  readonly open: number;
   /** Connections that were open when something was done to the network, or were opened while it was disturbed. */
   readonly disturbed: number;
   close(): Promise<void>;
@@ -40,20 +41,27 @@ interface Pair {
 
 /** Listens on a free port of 127.0.0.1 and connects to `target` there. */
 export async function startRelay(target: number): Promise<Relay> {
-  const relay = new TcpRelay(target);
+  // Kept for us while the relay refuses and nobody listens there.
+  const [port = 0] = await freePorts(1);
+  const relay = new TcpRelay(target, port);
   await relay.listen();
   return relay;
 }
 
 class TcpRelay implements Relay {
-  port = 0;
-  connections = 0;
   disturbed = 0;
   private mode: RelayMode = { kind: 'pass' };
   private server: Server | undefined;
   private readonly pairs = new Set<Pair>();
 
-  constructor(private readonly target: number) {}
+  constructor(
+    private readonly target: number,
+    readonly port: number,
+  ) {}
+
+  get open(): number {
+    return this.pairs.size;
+  }
 
   async listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true }, (worker) => this.accept(worker));
@@ -62,8 +70,6 @@ class TcpRelay implements Relay {
       server.once('error', reject);
       server.listen(this.port, '127.0.0.1', resolve);
     });
-    const address = server.address();
-    if (address !== null && typeof address === 'object') this.port = address.port;
   }
 
   async set(mode: RelayMode): Promise<void> {
@@ -102,7 +108,6 @@ class TcpRelay implements Relay {
   }
 
   private accept(worker: Socket): void {
-    this.connections += 1;
     if (this.mode.kind !== 'pass') this.disturbed += 1;
     const node = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
     const pair: Pair = { worker, node, cut: false, torn: false };

@@ -122,7 +122,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
     return worker;
   };
 
-  const api = await ClusterClient.connect({ address: temporal.address, taskQueue });
+  const api = await ClusterClient.connect({ address: temporal.address, taskQueue, deadlineMs: 60_000 });
   const scene: Scene = {
     cluster,
     node,

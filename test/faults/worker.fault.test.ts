@@ -14,7 +14,7 @@ const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 const scene = { ownWorker: true, slowRefreshSeconds: 3 } as const;
 
 /** More than the grace that the worker gives its activities, and less than what service managers allow. */
-const GRACE_MS = 15_000;
+const GRACE_MS = 25_000;
 
 /** Each of the two workers ends this often, in turn. */
 const TAKEOVERS = 6;
@@ -57,7 +57,7 @@ describe('faults/worker', () => {
     await stage.patch();
     await stage.reach('during apply');
     await stage.worker.kill9();
-    const alone = await stage.cli('status', stage.cluster, '--timeout', '5s');
+    const alone = await stage.cli('status', stage.cluster, '--timeout', '8s');
     expect(alone.code).toBe(1);
     expect(alone.stderr).toMatch(/^error: no (worker|answer)/);
     await waitFor(() => jobHas(stage.node, 'apply', 'rc'), { what: 'the end of the transaction', timeoutMs: 120_000 });
@@ -65,7 +65,10 @@ describe('faults/worker', () => {
     await check(PATCHED);
     const [node] = (await stage.status()).nodes;
     const applied = Date.parse(node?.lastAppliedPatchTime ?? '');
-    expect(Math.abs(applied - lastTransactionEnd(stage.node.readFile('/var/log/apt/history.log')))).toBeLessThan(5_000);
+    // Whoever takes over comes 18 s after the end at the earliest.
+    expect(Math.abs(applied - lastTransactionEnd(stage.node.readFile('/var/log/apt/history.log')))).toBeLessThan(
+      15_000,
+    );
   });
 
   fault('worker', 'two workers take over from each other', { ...scene, quick: true }, async (stage, check) => {

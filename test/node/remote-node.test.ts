@@ -32,6 +32,14 @@ describe('src/node/remote-node', () => {
     expect(transport.calls[1]?.stdin).toBe(helperScript().content.toString());
   });
 
+  it('takes a call that was ended by a signal for a machine that goes down, not for a missing right', async () => {
+    const { node: remote } = node([{ code: null, signal: 'TERM' }], { user: 'admin' });
+    await expect(remote.facts()).rejects.toMatchObject({
+      type: 'Unreachable',
+      message: expect.stringMatching(/^w-1 .* cannot be reached: the call was ended there by TERM\.$/),
+    });
+  });
+
   it('never writes the helper in mode preinstalled', async () => {
     const { node: remote, transport } = node([MISSING], { helper: 'preinstalled' });
     await expect(remote.facts()).rejects.toMatchObject({

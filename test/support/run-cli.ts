@@ -20,9 +20,12 @@ export interface CliOptions {
   timeoutMs?: number;
 }
 
+/** Temporal, workers and nodes of a test share two processors: only tests of a deadline name one of their own. */
+const PATIENCE = ['--timeout', '60s'];
+
 /** Runs the built `ospatch` as a user would (`make build` first). Never throws for its exit code. */
 export function runCli(args: string[], options: CliOptions = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(process.execPath, [PROGRAM, ...PATIENCE, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: 'pipe',

@@ -106,7 +106,7 @@ export class LabNode {
     const options = [
       ...['-i', this.files.identityFile, '-p', String(this.port), '-F', 'none'],
       ...['-o', `UserKnownHostsFile=${this.files.knownHostsFile}`, '-o', 'StrictHostKeyChecking=yes'],
-      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=10'],
+      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=60'],
     ];
     return run('ssh', [...options, `${user}@${this.host}`, command]);
   }
