@@ -45,7 +45,7 @@ say "building the node lab, the Temporal servers and the Kubernetes control plan
 set -m
 lab_build=
 if [ -n "$root" ]; then
-  scripts/setup.sh lab >"$results/lab-build.txt" 2>&1 </dev/null &
+  nice -n 10 scripts/setup.sh lab >"$results/lab-build.txt" 2>&1 </dev/null &
   lab_build=$!
 fi
 nice -n 19 scripts/setup.sh temporal test-server >"$results/temporal-build.txt" 2>&1 </dev/null &

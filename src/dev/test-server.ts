@@ -5,6 +5,7 @@ import { chmodSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { connect } from 'node:net';
 import path from 'node:path';
 
+import { aptInstall } from './apt';
 import { downloadBinary } from './download';
 import type { Log } from './host';
 import { cacheDir, mustRun, sleep, timed, which } from './host';
@@ -104,12 +105,7 @@ async function installJava(log: Log): Promise<void> {
   if (process.getuid?.() !== 0 || which('apt-get') === undefined) {
     throw new Error('The tests of a year in seconds need Java and Maven: install a JRE (17 or newer) and maven.');
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const packages = ['maven', 'default-jre-headless'];
-  await timed(log, `Installing ${packages.join(' ')} with apt-get, for the tests`, '40 s', async () => {
-    await mustRun('apt-get', ['-qq', 'update'], { env });
-    await mustRun('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...packages], { env });
-  });
+  await aptInstall(log, ['maven', 'default-jre-headless'], 'the tests', '40 s');
 }
 
 function pomFile(): string {

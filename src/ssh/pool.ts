@@ -15,6 +15,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A session that has just ended is counted by the host for a moment longer, and by a busy one for longer than that. */
 const REFUSAL_PAUSE_MS = 100;
 const REFUSALS_END_MS = 3_000;
+/** On a worker that stood still the time is over before the host was asked often enough. */
+const LEAST_REFUSALS = 10;
 
 export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
@@ -93,6 +95,7 @@ class Pool implements TransportPool {
     options: ExecOptions,
   ): Promise<ExecResult> {
     let refusedSince: number | null = null;
+    let refusals = 0;
     for (;;) {
       const running = connection.exec(command, options);
       entry.running.add(running);
@@ -104,11 +107,13 @@ class Pool implements TransportPool {
         options.signal?.throwIfAborted();
         if (entry.running.size > 0) {
           refusedSince = null;
+          refusals = 0;
           await Promise.race([...entry.running].map((one) => one.catch(() => undefined)));
           continue;
         }
         refusedSince ??= performance.now();
-        if (performance.now() - refusedSince >= REFUSALS_END_MS)
+        refusals += 1;
+        if (refusals >= LEAST_REFUSALS && performance.now() - refusedSince >= REFUSALS_END_MS)
           throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
         await sleep(REFUSAL_PAUSE_MS);
       } finally {

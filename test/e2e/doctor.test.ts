@@ -11,6 +11,7 @@ import type { LabNode } from '../support/local-stack';
 import type { Stack } from './stack';
 import { waitFor } from '../support/wait-for';
 import { startStack } from './stack';
+import { sh } from '../support/sh';
 
 /** Of a run that was killed. */
 const JOB = '0123456789abcdef-apply-1';
@@ -32,19 +33,19 @@ beforeAll(async () => {
   silent = createServer().listen(0, '127.0.0.1');
   for (const name of ['fine', 'fine', 'asks']) doors.push(doorTo(stack.lab.node(name).port));
   await Promise.all([
-    must('asks', `echo 'ospatch ALL=(ALL) ALL' >/etc/sudoers.d/ospatch`),
-    must(
-      'shared',
+    sh(stack.lab.node('asks'), `echo 'ospatch ALL=(ALL) ALL' >/etc/sudoers.d/ospatch`),
+    sh(
+      stack.lab.node('shared'),
       `cp /bin/true /usr/bin/unattended-upgrade &&
        printf '%s\\n' 'APT::Periodic::Unattended-Upgrade "1";' 'Unattended-Upgrade::Automatic-Reboot "true";' >/etc/apt/apt.conf.d/50lab &&
        rm /etc/systemd/system/apt-daily-upgrade.timer && systemctl daemon-reload && systemctl start apt-daily-upgrade.timer && apt-mark hold "$(apt-get -s dist-upgrade | sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' | head -n 1)"`,
     ),
     breakDpkg(stack.lab.node('broken')),
-    must(
-      'full',
+    sh(
+      stack.lab.node('full'),
       `mount -t tmpfs -o size=$(($(du -sm /var | cut -f1) + ${MIN_FREE_MIB / 3}))M tmpfs /mnt && cp -a /var/. /mnt && mount --bind /mnt /var`,
     ),
-    must('hangs', `sed -i '1i sleep 600' /home/ospatch/.bashrc`),
+    sh(stack.lab.node('hangs'), `sed -i '1i sleep 600' /home/ospatch/.bashrc`),
   ]);
 });
 
@@ -72,16 +73,11 @@ function portOf(server: Server | undefined): number {
   return (server.address() as AddressInfo).port;
 }
 
-async function must(node: string, command: string): Promise<void> {
-  const { code, stderr } = await stack.lab.node(node).exec(command);
-  if (code !== 0) throw new Error(`${node}: ${command} ended with ${code}: ${stderr}`);
-}
-
 /** A package that is unpacked and not configured, a reboot that is due, and the job of a killed run that goes on. */
 async function breakDpkg(node: LabNode): Promise<void> {
   await node.offer({ name: 'lab-half', version: '1.0' });
-  await must(
-    node.name,
+  await sh(
+    node,
     `dpkg --unpack /var/lib/lab/repository/lab-half_1.0_all.deb &&
      mkdir -p /run/ospatch && echo ${JOB} >/run/ospatch/holder && systemd-run --unit=ospatch-job sleep 600 &&
      touch /run/reboot-required`,

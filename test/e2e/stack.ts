@@ -25,7 +25,7 @@ export interface Stack {
   writeSpec(options: SpecOptions): string;
   status(cluster: string): Promise<LiveStatus>;
   /** Waits until run `number` has ended. */
-  runEnded(cluster: string, number: number): Promise<LiveStatus>;
+  runEnded(cluster: string, number: number, timeoutMs?: number): Promise<LiveStatus>;
   startWorker(): Promise<void>;
   /** Package transactions since the node was made, from its own apt log. */
   transactions(node: string): number;
@@ -71,7 +71,7 @@ export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<stri
       return file;
     },
     status: (cluster) => client.status(cluster),
-    runEnded: (cluster, number) => runEnded(client, cluster, number),
+    runEnded: (...args) => runEnded(client, ...args),
     transactions: (node) => countTransactions(lab, node) - (before.get(node) ?? 0),
     startWorker: async () => {
       stack.worker = await start();

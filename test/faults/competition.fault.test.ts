@@ -5,7 +5,8 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import { jobHas } from './node-view';
-import { SMALL_NODE, pendingUpdate, sh, waitingFor, write } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, pendingUpdate, waitingFor, write } from './node-tools';
 import type { Scene } from './scene';
 
 const small = { node: SMALL_NODE } as const;

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { slowPackage } from '../support/local-stack';
-import { sh } from './node-tools';
+import { sh } from '../support/sh';
 
 /** Long enough to hit the middle of it. */
 export const SLOW_SECONDS = 10;

@@ -41,6 +41,7 @@ async function isCordoned({ kubernetes }: Watched): Promise<boolean> {
   return (await kubernetes?.node())?.spec?.unschedulable === true;
 }
 
-async function aPodLeaves({ kubernetes }: Watched): Promise<boolean> {
-  return ((await kubernetes?.pods()) ?? []).some(({ metadata }) => metadata?.deletionTimestamp !== undefined);
+/** For good: pods may be gone before anybody looks. */
+function aPodLeaves({ kubernetes }: Watched): Promise<boolean> {
+  return Promise.resolve((kubernetes?.sightings().left ?? 0) > 0);
 }

@@ -6,7 +6,8 @@ import { waitFor } from '../support/wait-for';
 import { mustRun } from '../../src/dev/host';
 import { fault } from './fault';
 import { BOOT_LOG } from './fault-node';
-import { SMALL_NODE, sh, waitingFor, write } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, waitingFor, write } from './node-tools';
 import type { Scene } from './scene';
 
 /** With an update that asks for a reboot. */

@@ -1,7 +1,8 @@
 /** The disks of the node are full or read-only, before the run or in the middle of it. */
 import '../support/slow-suite';
 import { fault } from './fault';
-import { SMALL_NODE, patchInto, pendingUpdate, sh } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, patchInto, pendingUpdate } from './node-tools';
 
 const small = { node: SMALL_NODE } as const;
 

@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode, LabNodeOptions, LabPackage } from '../support/local-stack';
 import { buildDeb } from '../support/local-stack';
+import { sh } from '../support/sh';
 import { waitFor } from '../support/wait-for';
 import { dpkgLog } from './node-view';
 import type { Scene } from './scene';
@@ -12,13 +13,6 @@ export const SMALL_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
   labUpdates: [{ from: { name: 'lab-small', version: '1.0' }, to: { name: 'lab-small', version: '1.1' } }],
 };
-
-/** Runs a script on the node as root; throws when it fails. Returns what it printed. */
-export async function sh(node: LabNode, script: string): Promise<string> {
-  const { code, stdout, stderr } = await node.exec(script);
-  if (code !== 0) throw new Error(`the node's shell ended with ${code}: ${stderr || stdout}\n${script}`);
-  return stdout;
-}
 
 /** Installs a package of the lab, as somebody did long before the run. */
 export async function install(node: LabNode, pkg: LabPackage): Promise<void> {

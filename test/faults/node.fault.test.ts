@@ -3,6 +3,7 @@ import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
 import { dpkgLog } from './node-view';
+import { sh } from '../support/sh';
 import {
   SLOW_DONE,
   SMALL_NODE,
@@ -10,7 +11,6 @@ import {
   killJob,
   patchInto,
   remove,
-  sh,
   slowToConfigure,
   slowToUnpack,
 } from './node-tools';

@@ -1,7 +1,8 @@
 /** Packages and repositories that are broken: how far the node came, and what a person reads. */
 import '../support/slow-suite';
 import { fault } from './fault';
-import { SMALL_NODE, install, pendingUpdate, sh, write } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, install, pendingUpdate, write } from './node-tools';
 import { useRepository, webRepository } from './repository';
 
 const small = { node: SMALL_NODE } as const;

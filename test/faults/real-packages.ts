@@ -5,7 +5,7 @@ import path from 'node:path';
 import { mustRun } from '../../src/dev/host';
 import type { LabNode } from '../support/local-stack';
 import { REPOSITORY_DIR, indexRepository } from '../support/local-stack';
-import { sh } from './node-tools';
+import { sh } from '../support/sh';
 
 const SUFFIX = '+lab1';
 

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
-import { SMALL_NODE, configureSshd, pendingUpdate, sh, waitingFor, write } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, configureSshd, pendingUpdate, waitingFor, write } from './node-tools';
 import type { Scene } from './scene';
 
 const small = { node: SMALL_NODE } as const;

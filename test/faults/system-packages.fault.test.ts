@@ -2,7 +2,8 @@
 import '../support/slow-suite';
 import { fault } from './fault';
 import { jobsOf } from './node-view';
-import { SMALL_NODE, forgetTransactions, sh, write } from './node-tools';
+import { sh } from '../support/sh';
+import { SMALL_NODE, forgetTransactions, write } from './node-tools';
 import { offerNewer } from './real-packages';
 import type { Scene } from './scene';
 

@@ -108,7 +108,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 8 }, 'killed');
     await scene.addSpareNode();
     await scene.cordon();
-    const drained = scene.drain({ timeout: '100s' });
+    const drained = scene.drain({ timeout: '200s' });
     await waitFor(() => scene.heartbeats.some(({ done }) => (done ?? 0) >= 1), { what: 'the first pod to be gone' });
     await stage.plane.killApiServer();
     await waitsFor(scene, 'is out of reach');

@@ -68,7 +68,7 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
     expect((await scene.outlook()).waits).toEqual([
       expect.stringMatching(`the budget web of namespace blocks, .*: blocks/${sound?.metadata?.name}`),
     ]);
-    await scene.cordon();
+    await scene.cordonForAll();
     const drained = scene.drain();
     await waitsFor(scene, 'the budget web of namespace blocks allows no disruption (1 of 1 needed are healthy)');
     // What is not healthy may leave; what replaces it finds no node yet.
@@ -85,9 +85,9 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
     await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
     await addDeployment(stage.plane, 'free', scene.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'late');
-    await scene.cordon();
+    await scene.cordonForAll();
     // Replacements find no node, so the second pod may never leave.
-    const report = await scene.drain({ timeout: '5s' });
+    const report = await scene.drain({ timeout: '20s' });
     expect(report).toMatchObject({
       state: 'timed-out',
       evicted: 2,
@@ -172,7 +172,7 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
     await addBudget(stage.plane, 'one', 'web', { minAvailable: 1 }, 'second');
     await setPodReady(stage.plane, 'second', first?.metadata?.name ?? '', false);
     await waitFor(async () => (await scene.outlook()).waits.length > 0, { what: 'the budget to be exhausted' });
-    await scene.cordon();
+    await scene.cordonForAll();
     const drained = scene.drain();
     await waitsFor(scene, 'the budget one of namespace second');
     await addBudget(stage.plane, 'other', 'web', { maxUnavailable: 2 }, 'second');
@@ -190,7 +190,7 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
       { kind: 'PodDisruptionBudget', namespace: 'sick', name: 'web' },
       { spec: { unhealthyPodEvictionPolicy: 'AlwaysAllow' } },
     );
-    await scene.cordon();
+    await scene.cordonForAll();
     expect(await scene.drain()).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
@@ -198,8 +198,8 @@ describe('src/kubernetes/drain: budgets of a real control plane', () => {
     const scene = await stage.scene('forced');
     await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
     await addBudget(stage.plane, 'web', 'web', { maxUnavailable: 0 }, 'forced');
-    await scene.cordon();
-    await expect(scene.drain({ disableEviction: true, timeout: '5s' })).rejects.toMatchObject({
+    await scene.cordonForAll();
+    await expect(scene.drain({ disableEviction: true, timeout: '20s' })).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('cannot delete resource') as string,
     });

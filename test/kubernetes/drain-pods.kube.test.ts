@@ -56,8 +56,14 @@ describe('src/kubernetes/drain: which pods leave a node of a real control plane'
     await scene.run(scene.activities.awaitWorkloads, {
       ...{ target: scene.target, workloads: report.workloads, timeoutMs: 20_000 },
     });
-    const after = await podsOn(stage.plane, spare);
-    expect(after.length).toBe(5);
+    // What the StatefulSet counts as available may be a moment old.
+    const after = await waitFor(
+      async () => {
+        const names = await podsOn(stage.plane, spare);
+        return names.length === 5 && names;
+      },
+      { what: 'all pods on the other node' },
+    );
     expect(after.some((name) => namesOf(before).includes(name))).toBe(false);
   });
 
@@ -167,7 +173,7 @@ describe('src/kubernetes/drain: which pods leave a node of a real control plane'
 
   it('leaves pods where a rule skips them, and lets the others leave in the order of the rules', async () => {
     const scene = await stage.scene('rules');
-    await addDeployment(stage.plane, 'first', scene.here({ annotations: { [TERMINATES_IN]: '2s' } }));
+    const [first] = await addDeployment(stage.plane, 'first', scene.here({ annotations: { [TERMINATES_IN]: '1h' } }));
     const [last] = await addDeployment(stage.plane, 'last', scene.here({}));
     const skipped = await addDeployment(stage.plane, 'stays', scene.here({}));
     await scene.addSpareNode();
@@ -178,12 +184,12 @@ describe('src/kubernetes/drain: which pods leave a node of a real control plane'
         { podSelector: 'app in (last)', action: 'evict', order: 10 },
       ],
     });
-    const there = async (): Promise<V1Pod | undefined> =>
-      stage.plane.api.find<V1Pod>({ kind: 'Pod', namespace: 'rules', name: last?.metadata?.name ?? '' });
     await waitForPods(stage.plane, 'rules', 'first', (pods) =>
       pods.some((pod) => pod.metadata?.deletionTimestamp !== undefined),
     );
-    expect((await there())?.metadata?.deletionTimestamp).toBeUndefined();
+    const object = (pod: V1Pod | undefined) => ({ kind: 'Pod', namespace: 'rules', name: pod?.metadata?.name ?? '' });
+    expect((await stage.plane.api.get<V1Pod>(object(last))).metadata?.deletionTimestamp).toBeUndefined();
+    await stage.plane.api.delete(object(first), 0);
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
     expect(await podsOn(stage.plane, scene.name)).toEqual(namesOf(skipped));
   });

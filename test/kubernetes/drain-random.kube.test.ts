@@ -5,7 +5,7 @@ import type { KubeObject } from '../../src/dev/kube/kube-api';
 import { applyManifest } from '../../src/dev/kube/users';
 import type { DrainOutlook, DrainPolicy } from '../../src/domain/kubernetes';
 import { FUZZ_SEED, Random } from '../support/fuzz';
-import { addNamespace } from '../support/kube-objects';
+import { addNamespace, waitForCordon } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';
 import type { KubectlVerdict, ServerAnswers } from './kubectl-drain';
 import { kubectlDryRun, kubectlFlags, serverAnswers } from './kubectl-drain';
@@ -19,9 +19,9 @@ const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
 const TWINS = Math.ceil(STATES / 3);
 const AT_ONCE = 6;
 /** Some pods never end, so most of these drains last so long. */
-const TWIN_TIMEOUT = '6s';
+const TWIN_TIMEOUT = '20s';
 const POLICIES_PER_STATE = 3;
-const MS_PER_STATE = 10_000;
+const MS_PER_STATE = 30_000;
 
 describe(`src/kubernetes/drain on random states, compared with kubectl (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () => {
   let stage: Stage;
@@ -106,14 +106,16 @@ describe(`src/kubernetes/drain on random states, compared with kubectl (OSPATCH_
           for (const { name } of [ours, theirs]) await removeBudgets([name, `${name}-b`]);
         }
         const flags = kubectlFlags(policy);
+        await stage.plane.kubectl('cordon', theirs.name);
+        await Promise.all([ours.cordonForAll(), waitForCordon(stage.plane, theirs.name, theirs.name)]);
         const [{ output }, drained] = await Promise.all([
           stage.plane.kubectl('drain', theirs.name, `--timeout=${TWIN_TIMEOUT}`, ...flags),
-          ours.cordon().then(() => ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(refusal)),
+          ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(refusal),
         ]);
         // What was evicted in the last moment is still on its way.
         const looks = async () => Promise.all([whatIsLeft(ours), whatIsLeft(theirs)]);
         const isSame = async () => (([left, expected]) => left === expected)(await looks());
-        if (await waitFor(isSame, { what: 'the same pods', timeoutMs: 8_000 }).catch(() => false)) return [];
+        if (await waitFor(isSame, { what: 'the same pods', timeoutMs: 30_000 }).catch(() => false)) return [];
         const [left, expected] = await looks();
         const differences = [`ours left ${left}`, `kubectl left ${expected}`, JSON.stringify(drained)];
         return [report(ours.name, plan, policy, differences, output)];

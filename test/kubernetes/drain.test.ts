@@ -98,9 +98,12 @@ describe('src/kubernetes/drain (simulated)', () => {
     for (const { waitingFor } of kube.heartbeats) expect(waitingFor ?? 'web').not.toContain('a budget of');
     const pod = kube.api.pods.get('shop/web-2');
     if (pod !== undefined) pod.ready = true;
-    const released = Date.now();
+    const looks = (): number => kube.api.countCalls(/^GET \/api\/v1\/pods\?/);
+    const looksBefore = looks();
+    await waitFor(() => asked() > before + 1, 'the try after the release');
+    // It looks every second, and without word of the budget it would try again after five.
+    expect(looks() - looksBefore).toBeLessThan(5);
     expect(await drained).toMatchObject({ state: 'drained', evicted: 1 });
-    expect(Date.now() - released).toBeLessThan(4_900);
     expect(kube.api.countCalls(/^POST .*eviction/)).toBeLessThanOrEqual(4);
   });
 
@@ -110,7 +113,7 @@ describe('src/kubernetes/drain (simulated)', () => {
     kube.api.pod('shop', 'web-3', { nodeName: 'w-3' });
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 });
     kube.api.pod('shop', 'stuck', { labels: {}, endsAfterMs: null, finalizers: ['example.com/hold'] });
-    const report = await drain({ timeout: '2s' });
+    const report = await drain({ timeout: '5s' });
     expect(report).toMatchObject({ state: 'timed-out', evicted: 0 });
     expect(report.blocked).toEqual([
       {
@@ -126,10 +129,10 @@ describe('src/kubernetes/drain (simulated)', () => {
         since: expect.stringMatching(/^20/) as string,
       },
     ]);
-    const input = { ...drainInput({ timeout: '3s' }), startedAt: new Date(Date.now() - 3_000).toISOString() };
+    const input = { ...drainInput({ timeout: '20s' }), startedAt: new Date(Date.now() - 20_000).toISOString() };
     const begun = Date.now();
     expect(await kube.retry().run(kube.activities.drain, input)).toMatchObject({ state: 'timed-out' });
-    expect(Date.now() - begun).toBeLessThan(2_500);
+    expect(Date.now() - begun).toBeLessThan(15_000);
   });
 
   it('never evicts a pod that has taken the name of another', async () => {

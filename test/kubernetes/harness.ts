@@ -24,7 +24,7 @@ export function drainInput(policy: Partial<DrainPolicy> = {}) {
 }
 
 export function outlookInput(policy: Partial<DrainPolicy> = {}) {
-  return { target: TARGET, machine: MACHINE, policy: { ...DEFAULT_DRAIN, ...policy }, unreachableTimeoutMs: 2_000 };
+  return { target: TARGET, machine: MACHINE, policy: { ...DEFAULT_DRAIN, ...policy }, unreachableTimeoutMs: 60_000 };
 }
 
 export interface Harness {

@@ -1,10 +1,10 @@
 /** Random pods and budgets of one node, as a plan that can be carried out on any node of the test control plane. */
-import type { V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
+import type { V1LabelSelector, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
 
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import type { KubeObject } from '../../src/dev/kube/kube-api';
 import type { Random } from '../support/fuzz';
-import { isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from '../support/kube-objects';
+import { countHealthy, isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';
 
 /** What brings pods into being: controllers of the server, owners that only stand in the pod, or nothing. */
@@ -20,6 +20,9 @@ const OWNERS = {
   lostDaemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', controller: true },
   foreignDaemonSet: { apiVersion: 'apps.example.com/v1', kind: 'DaemonSet', controller: true },
 } as const;
+
+/** The others wait for the end of a pod before they make another. */
+const REPLACES_AT_ONCE = new Set<Unit['kind']>(['Deployment', 'ReplicaSet', 'ReplicationController', 'Job']);
 
 type Managed = (typeof MANAGED)[number];
 type Alone = keyof typeof OWNERS;
@@ -159,19 +162,46 @@ async function doom({ plane, spaces: [, namespace = ''] }: Place): Promise<void>
 async function snapshot({ plane, spaces }: Place): Promise<string | null> {
   const seen: unknown[] = [];
   for (const namespace of spaces) {
-    for (const { metadata, status } of await plane.api.list<V1Pod>({ kind: 'Pod', namespace })) {
+    const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace });
+    if (pods.some(isJustDeleted)) return null;
+    for (const { metadata, status } of pods) {
       seen.push([metadata?.name, metadata?.deletionTimestamp, status?.phase, status?.conditions]);
     }
-    for (const { metadata, status } of await plane.api.list<V1PodDisruptionBudget>({
-      kind: 'PodDisruptionBudget',
-      namespace,
-    })) {
-      const isDone = status?.observedGeneration === metadata?.generation || (status?.conditions ?? []).length > 0;
-      if (!isDone) return null;
-      seen.push([metadata?.name, status]);
+    const budgets = await plane.api.list<V1PodDisruptionBudget>({ kind: 'PodDisruptionBudget', namespace });
+    for (const budget of budgets) {
+      if (!(await isCounted(plane, namespace, budget))) return null;
+      seen.push([budget.metadata?.name, budget.status]);
     }
   }
   return JSON.stringify(seen);
+}
+
+/** Whether `skipWaitForDeleteTimeout: 1s` concerns the pod changes in whole seconds, 2 s after its time has come. */
+function isJustDeleted({ metadata }: V1Pod): boolean {
+  if (metadata?.deletionTimestamp === undefined) return false;
+  const sinceMs = Date.now() - new Date(metadata.deletionTimestamp).getTime();
+  return sinceMs > -10_000 && sinceMs < 3_000;
+}
+
+/** Whether the controller has seen this budget, and its pods as they are now. One that it cannot compute says so. */
+async function isCounted(
+  plane: ControlPlane,
+  namespace: string,
+  { metadata, spec, status }: V1PodDisruptionBudget,
+): Promise<boolean> {
+  if ((status?.conditions ?? []).some(({ reason }) => reason === 'SyncFailed')) return true;
+  if (status?.observedGeneration !== metadata?.generation) return false;
+  return status?.currentHealthy === (await countHealthy(plane, namespace, selectorText(spec?.selector)));
+}
+
+/** As the flag `--selector` of kubectl has it. */
+function selectorText({ matchLabels = {}, matchExpressions = [] }: V1LabelSelector = {}): string {
+  const labels = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`);
+  const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
+    if (operator === 'Exists') return key;
+    return operator === 'DoesNotExist' ? `!${key}` : `${key} ${operator.toLowerCase()} (${values.join(',')})`;
+  });
+  return [...labels, ...expressions].join(',');
 }
 
 async function makeUnit(planned: Unit, place: Place, isSlow: boolean): Promise<void> {
@@ -187,10 +217,8 @@ async function makeUnit(planned: Unit, place: Place, isSlow: boolean): Promise<v
     await plane.api.patch({ kind: 'Pod', namespace, name: first }, { status: { phase: unit.phase } }, 'status');
   }
   if (unit.deleted !== 'no') {
-    // The first second is over long before the others settle.
     await plane.api.delete({ kind: 'Pod', namespace, name: first }, unit.deleted === 'long-ago' ? 1 : 7_200);
-    // Jobs take their time for another pod.
-    if (unit.kind === 'Job') await podsOf(unit, namespace, plane, unit.replicas + 1);
+    if (REPLACES_AT_ONCE.has(unit.kind)) await podsOf(unit, namespace, plane, unit.replicas + 1);
   }
 }
 

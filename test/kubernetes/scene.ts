@@ -17,7 +17,7 @@ import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
 import type { KubernetesApi } from '../../src/kubernetes/api';
 import { createConnections } from '../../src/kubernetes/connect';
 import type { PodOptions, WorkloadOptions } from '../support/kube-objects';
-import { addNamespace, addNode } from '../support/kube-objects';
+import { addNamespace, addNode, waitForCordon } from '../support/kube-objects';
 
 const UNREACHABLE_MS = 30_000;
 
@@ -46,6 +46,8 @@ export interface Scene {
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
   outlook(policy?: Partial<DrainPolicy>): Promise<DrainOutlook>;
   cordon(): Promise<KubernetesBaseline>;
+  /** The same, and waits until the scheduler knows it too. For pools without another node. */
+  cordonForAll(): Promise<void>;
   drain(policy?: Partial<DrainPolicy>): Promise<DrainReport>;
   uncordon(): Promise<boolean>;
 }
@@ -91,6 +93,10 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
         },
         outlook: (policy) => run(activities.drainOutlook, { ...common, policy: whole(policy) }),
         cordon: () => run(activities.cordon, { ...common, owner }),
+        async cordonForAll() {
+          await run(activities.cordon, { ...common, owner });
+          await waitForCordon(plane, name, name);
+        },
         drain: (policy) => {
           const startedAt = new Date().toISOString();
           return run(activities.drain, { ...common, owner, policy: whole(policy), startedAt });

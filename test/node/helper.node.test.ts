@@ -11,8 +11,20 @@ import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
+import { closeGate, gatedPackage, openGate } from './gate';
 import type { ActivityRunner } from './support';
-import { activityRunner, aptTransactions, ask, remoteNode, targetOf, token, transportTo, until } from './support';
+import {
+  LAB_START_MS,
+  activityRunner,
+  aptTransactions,
+  ask,
+  remoteNode,
+  targetOf,
+  token,
+  transportTo,
+  until,
+} from './support';
+import { sh } from '../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
 const LIMIT_MS = 60_000;
@@ -44,7 +56,7 @@ describe('src/node on real nodes', () => {
     power = lab.node('power');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -91,7 +103,7 @@ describe('src/node on real nodes', () => {
     });
 
     it('is refused with the reason of sudo when the user may not become root', async () => {
-      await quiet.exec('useradd -m plain && cp -r /root/.ssh /home/plain/ && chown -R plain /home/plain');
+      await sh(quiet, 'useradd -m plain && cp -r /root/.ssh /home/plain/ && chown -R plain /home/plain');
       const target = targetOf(quiet, { user: 'plain' });
       await expect(remoteNode(pool, target).facts()).rejects.toMatchObject({
         type: 'SudoDenied',
@@ -171,18 +183,21 @@ describe('src/node on real nodes', () => {
       });
       expect(
         Math.abs(facts.diskFreeMiB.root - Number(await ask(quiet, `df -Pm / | awk 'NR==2 {print $4}'`))),
-      ).toBeLessThan(500);
+      ).toBeLessThan(5_000);
     });
 
     it('names who holds a package lock, failed units, active Kubernetes agents and the reason for a reboot', async () => {
-      await quiet.exec(`
+      await sh(
+        quiet,
+        `set -e
         printf '[Service]\\nExecStart=/bin/sleep 600\\n' >/etc/systemd/system/kubelet.service
         printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' >/etc/systemd/system/lab-fails.service
-        systemctl daemon-reload; systemctl start kubelet; systemctl start lab-fails
+        systemctl daemon-reload; systemctl start kubelet; systemctl start lab-fails || true
         touch /run/reboot-required; printf 'libc6\\nlibc6\\n' >/run/reboot-required.pkgs
         setsid perl -e 'open(F,">>","/var/lib/dpkg/lock-frontend"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600' </dev/null >/dev/null 2>&1 &
-        echo $! >/root/lock.pid
-        sleep 0.5`);
+        echo $! >/root/lock.pid`,
+      );
+      await until('the lock', async () => (await remoteNode(pool, targetOf(quiet)).facts()).facts.lockHolder !== null);
       const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
       expect(facts).toMatchObject({
         lockHolder: expect.stringMatching(/^perl \(pid \d+\)$/),
@@ -203,18 +218,21 @@ describe('src/node on real nodes', () => {
     });
 
     it('makes a preflight wait while another package manager holds the lock', async () => {
-      setTimeout(() => void quiet.exec('kill $(cat /root/lock.pid)'), 2_000);
-      await preflight(quiet, token());
-      expect(activities.heartbeats.map(({ waitingFor }) => waitingFor)).toContainEqual(
-        expect.stringMatching(/^package lock held by perl/),
+      const waiting = preflight(quiet, token());
+      await until('the wait', () =>
+        Promise.resolve(
+          activities.heartbeats.some(({ waitingFor }) => waitingFor?.startsWith('package lock held by perl')),
+        ),
       );
-      await quiet.exec('systemctl stop kubelet; systemctl reset-failed; rm /run/reboot-required*');
+      await sh(quiet, 'kill $(cat /root/lock.pid)');
+      await waiting;
+      await sh(quiet, 'systemctl stop kubelet && systemctl reset-failed && rm /run/reboot-required*');
     });
   });
 
   describe('plan and apply', () => {
     it('plans what apt would do and keeps Kubernetes and held packages as they are', async () => {
-      await quiet.exec('apt-mark hold lab-conf');
+      await sh(quiet, 'apt-mark hold lab-conf');
       const { plan } = await preflight(quiet, token());
       expect(plan.keptBack).toEqual([
         { name: 'kubelet', reason: 'kubernetes' },
@@ -223,24 +241,24 @@ describe('src/node on real nodes', () => {
       const own = await ask(quiet, `apt-get -s dist-upgrade | awk '$1 == "Inst" && $2 != "kubelet" {print $2}' | sort`);
       expect(plan.changes.map(({ name }) => name).toSorted()).toEqual(own.split('\n'));
       expect(plan.changes).toContainEqual({ name: 'lab-slow', arch: 'all', from: '1', to: '2' });
-      await quiet.exec('apt-mark unhold lab-conf');
+      await sh(quiet, 'apt-mark unhold lab-conf');
     });
 
     it('changes nothing when the set is another one than planned', async () => {
       const before = aptTransactions(quiet).length;
       const jobToken = token();
       const { plan } = await preflight(quiet, jobToken);
-      await quiet.exec('apt-mark hold lab-conf');
+      await sh(quiet, 'apt-mark hold lab-conf');
       const input = { target: targetOf(quiet), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
       await expect(
         activities.run('apply', { ...input, planDigest: plan.digest, planned: plan.changes.length }),
       ).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
       expect(aptTransactions(quiet).length).toBe(before);
-      await quiet.exec('apt-mark unhold lab-conf');
+      await sh(quiet, 'apt-mark unhold lab-conf');
     });
 
     it('runs one transaction for eight concurrent starts, keeps changed configuration files and reports every change', async () => {
-      await quiet.exec(`echo mine >${CONFIG}`);
+      await sh(quiet, `echo mine >${CONFIG}`);
       const before = aptTransactions(quiet).length;
       const jobToken = token();
       const { plan } = await preflight(quiet, jobToken);
@@ -329,7 +347,9 @@ describe('src/node on real nodes', () => {
   });
 
   describe('a transaction that is interrupted', () => {
-    async function startApply(node: LabNode, jobToken: string): Promise<{ digest: string; count: number }> {
+    async function startApply(node: LabNode, jobToken: string, version: string) {
+      closeGate(node);
+      await node.offer(gatedPackage(version));
       const { plan } = await preflight(node, jobToken);
       await remoteNode(pool, targetOf(node)).start(
         { token: jobToken, phase: 'apply', number: 1 },
@@ -352,13 +372,14 @@ describe('src/node on real nodes', () => {
 
     it('by SIGKILL of its wrapper is waited for, then lost-killed, and repair reports what it has changed', async () => {
       const jobToken = token();
-      const plan = await startApply(killed, jobToken);
+      const plan = await startApply(killed, jobToken, '3');
       const node = remoteNode(pool, targetOf(killed));
-      await killed.exec('systemctl kill --kill-who=main -s KILL ospatch-job.service');
+      await sh(killed, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
       const job = { token: jobToken, phase: 'apply', number: 1 } as const;
       expect((await node.poll(job, 0, 0)).state).toBe('running');
       const other = { token: token(), phase: 'refresh', number: 1 } as const;
       expect((await node.start(other, { waitSeconds: 0 })).state).toBe('busy');
+      openGate(killed);
 
       expect(await applyAgain(killed, jobToken, plan, 1)).toEqual({ state: 'interrupted', how: 'lost-killed' });
       const repaired = await activities.run('repair', {
@@ -371,7 +392,7 @@ describe('src/node on real nodes', () => {
         state: 'done',
         result: {
           error: null,
-          changes: expect.arrayContaining([{ name: 'lab-slow', arch: 'all', from: '1', to: '2' }]),
+          changes: expect.arrayContaining([{ name: 'lab-slow', arch: 'all', from: '1', to: '3' }]),
         },
       });
       const again = await preflight(killed, jobToken, 2);
@@ -385,8 +406,9 @@ describe('src/node on real nodes', () => {
 
     it('by a power cut is lost-reboot; preflight repairs the node, and the rest is applied', async () => {
       const jobToken = token();
-      const plan = await startApply(power, jobToken);
+      const plan = await startApply(power, jobToken, '3');
       await power.powerCut();
+      openGate(power);
       const outcome = applyAgain(power, jobToken, plan, 1);
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       power.start();
@@ -403,14 +425,19 @@ describe('src/node on real nodes', () => {
     });
 
     it('by an ordinary reboot of somebody else is not interrupted: the reboot waits, and the result is read after it', async () => {
-      await power.offer(slowPackage('3', 6));
       const boots = power.bootCount;
       const jobToken = token();
-      const plan = await startApply(power, jobToken);
+      const plan = await startApply(power, jobToken, '4');
       void power.exec('systemctl reboot');
-      expect(await applyAgain(power, jobToken, plan, 1)).toMatchObject({
+      const outcome = applyAgain(power, jobToken, plan, 1);
+      await until('the shutdown', async () => {
+        const { code, stdout } = await power.exec('systemctl is-system-running');
+        return code === 255 || stdout === 'stopping\n';
+      });
+      openGate(power);
+      expect(await outcome).toMatchObject({
         state: 'done',
-        result: { error: null, changes: [{ name: 'lab-slow', arch: 'all', from: '2', to: '3' }] },
+        result: { error: null, changes: [{ name: 'lab-slow', arch: 'all', from: '3', to: '4' }] },
       });
       await until('the reboot', () => Promise.resolve(power.bootCount > boots));
       await power.waitForSsh();
@@ -447,20 +474,26 @@ describe('src/node on real nodes', () => {
       const input = { target: targetOf(killed), bootId: facts.bootId, command: 'own-reboot', lostTimeoutMs: LIMIT_MS };
       const refused = { type: 'Policy', message: expect.stringContaining('patching.rebootCommand') };
       await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
-      await killed.exec(`
+      await sh(
+        killed,
+        `set -e
         mkdir -p /etc/ospatch/commands
         printf '#!/bin/sh\ntouch /var/own-reboot; exec systemctl reboot\n' >/etc/ospatch/commands/own-reboot
-        chmod 0777 /etc/ospatch/commands/own-reboot`);
+        chmod 0777 /etc/ospatch/commands/own-reboot`,
+      );
       await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
-      await killed.exec('chmod 0755 /etc/ospatch/commands/own-reboot');
+      await sh(killed, 'chmod 0755 /etc/ospatch/commands/own-reboot');
       expect(await activities.run('reboot', input)).toMatchObject({ systemState: 'running' });
       expect((await killed.exec('ls /var/own-reboot')).code).toBe(0);
     });
 
     it('comes back with the units that failed, for the verdict to be made of them', async () => {
-      await killed.exec(`
+      await sh(
+        killed,
+        `set -e
         printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/lab-fails.service
-        systemctl enable -q lab-fails`);
+        systemctl enable -q lab-fails`,
+      );
       const { facts } = await remoteNode(pool, targetOf(killed)).facts();
       const input = { target: targetOf(killed), bootId: facts.bootId, lostTimeoutMs: LIMIT_MS };
       expect(await activities.run('reboot', input)).toMatchObject({

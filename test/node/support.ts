@@ -10,6 +10,11 @@ import type { NodeTarget } from '../../src/domain/spec';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { ExecOptions, ExecResult, Transport, TransportPool } from '../../src/ssh/transport';
 
+/** Making a lab may queue for the images of other suites. */
+export const LAB_START_MS = 600_000;
+
+const SSH_FAILED = 255;
+
 export function token(): string {
   return randomBytes(8).toString('hex');
 }
@@ -86,9 +91,10 @@ export function aptTransactions(node: LabNode): string[] {
     .filter((line) => line.startsWith('Upgrade: ') || line.startsWith('Install: '));
 }
 
-/** The one line of `command`'s output on the node. */
+/** The one line of `command`'s output on the node; the command itself may fail. */
 export async function ask(node: LabNode, command: string): Promise<string> {
-  const { stdout } = await node.exec(command);
+  const { code, stdout, stderr } = await node.exec(command);
+  if (code === SSH_FAILED) throw new Error(`${command}: ${stderr}`);
   return stdout.trim();
 }
 

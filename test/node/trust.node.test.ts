@@ -15,7 +15,18 @@ import type { SudoersForm } from '../../src/node/sudoers';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { runOffline } from '../cli/offline-context';
-import { activityRunner, aptTransactions, ask, remoteNode, targetOf, token, transportTo } from './support';
+import { gatedPackage, openGate } from './gate';
+import {
+  LAB_START_MS,
+  activityRunner,
+  aptTransactions,
+  ask,
+  remoteNode,
+  targetOf,
+  token,
+  transportTo,
+} from './support';
+import { sh } from '../support/sh';
 
 const LIMIT_MS = 60_000;
 const { path, digest } = helperScript();
@@ -34,9 +45,9 @@ describe('src/node with the least privilege', () => {
     node = lab.node('trust');
     pool = createTransportPool({ keyDir: lab.keyDir });
     narrow = targetOf(node, { user: LAB_USER, helper: 'preinstalled' });
-    await node.exec('rm /etc/sudoers.d/ospatch');
+    await sh(node, 'rm /etc/sudoers.d/ospatch');
     await asRoot('sh', installerScript(helperScript()));
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -56,7 +67,7 @@ describe('src/node with the least privilege', () => {
   }
 
   function dropRule(): Promise<unknown> {
-    return node.exec('rm -f /etc/sudoers.d/ospatch-*');
+    return sh(node, 'rm -f /etc/sudoers.d/ospatch-*');
   }
 
   it('is placed by the installer of an administrator, owned by root', async () => {
@@ -146,7 +157,7 @@ describe('src/node with the least privilege', () => {
     });
 
     it('a changed helper at the right path is refused by sudo, and the worker does not even try', async () => {
-      await node.exec(`cp -p ${path} /root/kept; printf 'touch /root/canary\\n' >>${path}`);
+      await sh(node, `cp -p ${path} /root/kept && printf 'touch /root/canary\\n' >>${path}`);
       const direct = await node.exec(`sudo -n ${path} facts`, LAB_USER);
       expect(direct.stderr).toMatch(/a password is required|not allowed/);
       await expect(remoteNode(pool, narrow).facts()).rejects.toMatchObject({
@@ -154,7 +165,7 @@ describe('src/node with the least privilege', () => {
         message: expect.stringMatching(`^the helper on trust is not ours and was not run: ${path} has sha256 `),
         remedy: expect.stringContaining('ospatch helper install'),
       });
-      await node.exec(`mv /root/kept ${path}`);
+      await sh(node, `mv /root/kept ${path}`);
       expect(await ask(node, 'ls /root/canary 2>&1')).toContain('No such file');
       expect((await remoteNode(pool, narrow).facts()).facts.os.id).toBe('debian');
     });
@@ -212,7 +223,7 @@ describe('src/node with the least privilege', () => {
         undefined,
       ],
     ])('%s', async (_what, prepare, repair, type, message, remedy) => {
-      await node.exec(prepare);
+      await sh(node, prepare);
       pool.transport(narrowSsh()).close();
       try {
         await expect(remoteNode(pool, narrow).facts()).rejects.toMatchObject({
@@ -221,14 +232,14 @@ describe('src/node with the least privilege', () => {
           ...(remedy === undefined ? {} : { remedy: expect.stringMatching(remedy) }),
         });
       } finally {
-        await node.exec(repair);
+        await sh(node, repair);
         await dropRule();
       }
     });
   });
 
   it('a changed helper is never run by a root login either: it is replaced, and somebody hears of it', async () => {
-    await node.exec(`printf 'touch /root/canary\\n' >>${path}`);
+    await sh(node, `printf 'touch /root/canary\\n' >>${path}`);
     const asItIs = targetOf(node, { helper: 'preinstalled' });
     await expect(remoteNode(pool, asItIs).facts()).rejects.toMatchObject({ type: 'HelperMissing' });
     const notices: string[] = [];
@@ -243,7 +254,7 @@ describe('src/node with the least privilege', () => {
   });
 
   it('is brought by `ospatch helper install` with the key of the person at the terminal, to known machines only', async () => {
-    await node.exec(`rm ${path}`);
+    await sh(node, `rm ${path}`);
     const knownHosts = `${lab.dir}/known_hosts.install`;
     writeFileSync(knownHosts, lab.knownHosts);
     const key = `${lab.keyDir}/${lab.keyName}`;
@@ -268,7 +279,7 @@ describe('src/node with the least privilege', () => {
   });
 
   it('helpers of two versions live side by side and never run two transactions at once', async () => {
-    await node.offer(slowPackage('3', 8));
+    await node.offer(gatedPackage('3'));
     const content = Buffer.from(helperScript().content.toString().replace('Root only', 'For root only'));
     const other = createHash('sha256').update(content).digest('hex');
     const next = { content, digest: other, path: `${path.slice(0, -12)}${other.slice(0, 12)}` };
@@ -288,6 +299,7 @@ describe('src/node with the least privilege', () => {
       holder,
     });
     expect((await theirs.facts()).facts.job).toBe(holder);
+    openGate(node);
     expect(await theirs.poll(apply, 0, 60)).toMatchObject({ state: 'done', rc: 0 });
     expect(aptTransactions(node).length).toBe(before + 1);
     expect(await ask(node, 'ls /usr/local/libexec | wc -l')).toBe('2');

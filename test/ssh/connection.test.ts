@@ -9,7 +9,7 @@ import { keyDirectory, keyPair, startServer, startTcp, targetOn } from './suppor
 const hostKey = keyPair();
 const userKey = keyPair();
 const keys = keyDirectory({ id: { content: userKey.private }, stranger: { content: keyPair().private } });
-const options = { keyDir: keys.dir, connectTimeoutMs: 2_000 };
+const options = { keyDir: keys.dir, connectTimeoutMs: 20_000 };
 
 function shownFingerprint(publicKey: string): string {
   return fingerprint(Buffer.from(publicKey.split(' ')[1] ?? '', 'base64'));

@@ -38,7 +38,7 @@ describe('src/ssh with a real sshd', () => {
     let pool: TransportPool;
 
     beforeEach(() => {
-      pool = createTransportPool({ keyDir: lab.keyDir, connectTimeoutMs: 5_000 });
+      pool = createTransportPool({ keyDir: lab.keyDir, connectTimeoutMs: 60_000 });
     });
 
     afterEach(() => pool.close());
@@ -214,9 +214,12 @@ describe('src/ssh with a real sshd', () => {
 
     it('counts as lost what was in flight when the host dies, and logs in anew later', async () => {
       const dying = await lab.start();
-      const hanging = run(target(dying), 'echo started >/tmp/started; sleep 60');
+      const hanging = run(target(dying), `echo started >/tmp/started-${transport}; sleep 60`);
       hanging.catch(() => undefined);
-      await waitFor(() => existsSync(path.join(lab.root, 'tmp/started')), { what: 'the command', pollMs: 20 });
+      await waitFor(() => existsSync(path.join(lab.root, `tmp/started-${transport}`)), {
+        what: 'the command',
+        pollMs: 20,
+      });
       await dying.stop();
       await expect(hanging).rejects.toMatchObject({ type: 'Unreachable' });
       await expect(run(target(dying))).rejects.toMatchObject({
@@ -352,7 +355,7 @@ describe('src/ssh with a real sshd', () => {
     let pool: TransportPool;
 
     beforeEach(() => {
-      pool = createTransportPool({ keyDir: lab.keyDir, connectTimeoutMs: 5_000 });
+      pool = createTransportPool({ keyDir: lab.keyDir, connectTimeoutMs: 60_000 });
     });
 
     afterEach(() => pool.close());

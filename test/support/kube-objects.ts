@@ -1,5 +1,5 @@
 /** Nodes and workloads of the test control plane. Each shows what the test is about and leaves the rest to defaults. */
-import type { V1Node, V1Pod, V1PodSpec } from '@kubernetes/client-node';
+import type { V1Node, V1Pod, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/client-node';
 
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import type { KubeObject } from '../../src/dev/kube/kube-api';
@@ -27,6 +27,9 @@ export interface WorkloadOptions extends PodOptions {
 }
 
 const IMAGE = 'pause';
+
+/** After two outages of the API server controllers ask again after a minute only. */
+const CONTROLLER_MS = 120_000;
 
 /** What the TTL controller of kube-controller-manager writes on every node, some time after it was made. */
 const TTL_ANNOTATION = 'node.alpha.kubernetes.io/ttl';
@@ -59,6 +62,29 @@ export async function addNode(
   );
 }
 
+/**
+ * Waits until the scheduler knows that the nodes of `pool` take no pods: it hears of a cordon later than those who made
+ * it. For nodes that are all cordoned.
+ */
+export async function waitForCordon(plane: ControlPlane, namespace: string, pool: string): Promise<void> {
+  const name = 'probe';
+  const spec = podSpec({ spec: { nodeSelector: { pool } } });
+  await waitFor(
+    async () => {
+      await plane.api.create({ kind: 'Pod', metadata: { name, namespace }, spec });
+      const probe = await waitForPod(plane, namespace, name, ({ status }) =>
+        (status?.conditions ?? []).some(({ type }) => type === 'PodScheduled'),
+      );
+      await plane.api.delete({ kind: 'Pod', namespace, name }, 0);
+      await waitFor(async () => (await plane.api.find({ kind: 'Pod', namespace, name })) === undefined, {
+        what: 'the end of the probe',
+      });
+      return probe.spec?.nodeName === undefined;
+    },
+    { what: `the scheduler to know that ${pool} is cordoned`, timeoutMs: CONTROLLER_MS },
+  );
+}
+
 /** The kubelet of the node falls silent: it is not ready until {@link bootNode}. */
 export async function stopNode(plane: ControlPlane, name: string): Promise<void> {
   await plane.api.patch({ kind: 'Node', name }, { metadata: { annotations: { [NODE_DOWN]: 'true' } } });
@@ -83,7 +109,7 @@ export async function waitForNode(plane: ControlPlane, name: string, is: (node: 
       const node = await plane.api.get<V1Node>({ kind: 'Node', name });
       return is(node) && node;
     },
-    { what: `the awaited state of node ${name}` },
+    { what: `the awaited state of node ${name}`, timeoutMs: CONTROLLER_MS },
   );
 }
 
@@ -142,13 +168,20 @@ export async function addBudget(
   await plane.api.create({ kind: 'PodDisruptionBudget', metadata: { name, namespace }, spec } as KubeObject);
   await waitFor(
     async () => {
-      const budget = await plane.api.get<{ status?: { observedGeneration?: number } }>({
-        ...{ kind: 'PodDisruptionBudget', name, namespace },
-      });
-      return budget.status?.observedGeneration === 1;
+      const { status } = await plane.api.get<V1PodDisruptionBudget>({ kind: 'PodDisruptionBudget', name, namespace });
+      if (status?.observedGeneration !== 1) return false;
+      return status.currentHealthy === (await countHealthy(plane, namespace, `app=${app}`));
     },
-    { what: `the controller's first look at budget ${name}` },
+    { what: `the controller to have counted the pods of budget ${name}` },
   );
+}
+
+/** The pods that a budget with this selector counts as healthy. */
+export async function countHealthy(plane: ControlPlane, namespace: string, selector: string): Promise<number> {
+  const query = `labelSelector=${encodeURIComponent(selector)}`;
+  const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, query);
+  return pods.filter(({ metadata, status }) => metadata?.deletionTimestamp === undefined && isReady(status?.conditions))
+    .length;
 }
 
 /** The mirror of a static pod, as a kubelet makes it. With `component`, one of the control plane, e.g. `etcd`. */
@@ -206,7 +239,7 @@ export async function waitForPod(
       const pod = await plane.api.find<V1Pod>({ kind: 'Pod', namespace, name });
       return pod !== undefined && is(pod) && pod;
     },
-    { what: `the awaited state of pod ${namespace}/${name}` },
+    { what: `the awaited state of pod ${namespace}/${name}`, timeoutMs: CONTROLLER_MS },
   );
 }
 
@@ -222,7 +255,7 @@ export async function waitForPods(
       const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, `labelSelector=app%3D${app}`);
       return are(pods) && pods;
     },
-    { what: `the awaited state of the pods of ${namespace}/${app}`, timeoutMs: 60_000 },
+    { what: `the awaited state of the pods of ${namespace}/${app}`, timeoutMs: CONTROLLER_MS },
   );
 }
 
@@ -250,7 +283,7 @@ async function addWorkload(
       const there = pods.filter((pod) => (ready ? isReady(pod.status?.conditions) : pod.status?.phase === 'Running'));
       return count !== undefined && count > 0 && there.length === count && there;
     },
-    { what: `the pods of ${kind} ${namespace}/${name}`, timeoutMs: 60_000 },
+    { what: `the pods of ${kind} ${namespace}/${name}`, timeoutMs: CONTROLLER_MS },
   );
 }
 

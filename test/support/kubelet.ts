@@ -9,8 +9,8 @@ import { addNode, bootNode, setPodReady, stopNode } from './kube-objects';
 import type { LabNode } from './local-stack';
 
 const LOOK_EVERY_MS = 100;
-/** An API server that was killed is back within seconds. */
-const TRIES = 300;
+/** An API server that was killed is back by then. */
+const TELL_FOR_MS = 180_000;
 
 /** A unit of this name, and what runs in it, is how a node is known to be one of Kubernetes. */
 const UNIT = `[Unit]
@@ -53,8 +53,7 @@ export async function startKubelet(
       while (!node.running && !ended) await sleep(LOOK_EVERY_MS);
       if (ended) return;
       boot = node.bootCount;
-      await node.waitForSsh();
-      const bootId = await bootIdOf(node);
+      const bootId = await told(() => bootIdOf(node));
       await told(() => bootNode(plane, name, bootId));
       await told(() => restartPods(plane, name));
     }
@@ -68,13 +67,14 @@ export async function startKubelet(
   };
 }
 
-/** A kubelet tells the API server again when that was away. */
-async function told(tell: () => Promise<void>): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
+/** A kubelet tries again when its machine is not up yet or the API server is away. */
+async function told<T>(tell: () => Promise<T>): Promise<T> {
+  const until = Date.now() + TELL_FOR_MS;
+  for (;;) {
     try {
       return await tell();
     } catch (error) {
-      if (tries >= TRIES) throw error;
+      if (Date.now() > until) throw error;
       await sleep(LOOK_EVERY_MS);
     }
   }

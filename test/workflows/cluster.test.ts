@@ -5,7 +5,7 @@ import { clusterSpec } from '../support/builders';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 let harness: Harness;
 
@@ -182,6 +182,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
+      await cluster.untilRunTold(1, 'tighten');
       release();
       const paused = await cluster.until('the run is put down', (status) => status.state === 'paused');
       expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
@@ -204,6 +205,7 @@ describe('workflows/cluster', () => {
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({ run: 1 });
       await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
+      await cluster.untilCancelled('w-1');
       release();
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'cancelled', rebootPending: 1, notTried: 2 });
@@ -311,6 +313,7 @@ describe('workflows/cluster', () => {
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
+      await cluster.untilRunTold(1, 'tighten');
       release();
       await cluster.until('the run is put down', (status) => status.state === 'paused');
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));

@@ -282,7 +282,10 @@ describe('workflows/eks-update', () => {
       await waitFor(() => eks.updates.length === 1, { what: 'the update' });
       await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
       const polls = eks.count('DescribeUpdate');
-      await waitFor(() => eks.count('DescribeUpdate') > polls + 1, { what: 'polls after the cancel' });
+      await waitFor(() => eks.count('DescribeUpdate') > polls + 1, {
+        what: 'polls after the cancel',
+        timeoutMs: 90_000,
+      });
       expect((await cluster.status()).run).toMatchObject({ state: 'cancelling' });
       expect(await cluster.handle.query('explain')).toBe(
         'run 1 is being cancelled; an update that AWS has begun cannot be stopped and is waited for',

@@ -7,12 +7,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { temporal } from '@temporalio/proto';
 import { createClusterActivities } from '../../src/activities/cluster';
 import type { AuditRecord, ClusterActivities } from '../../src/activities/cluster-types';
 import type { KubernetesActivities } from '../../src/activities/kubernetes-types';
 import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
-import { clusterWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
+import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
 import type { OutOfReach } from '../../src/domain/node-report';
 import type { ErrorInfo } from '../../src/domain/errors';
@@ -23,6 +24,11 @@ import { nodeFacts, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
+
+const SERVER_STARTS = 3;
+
+/** Only a test that has failed leaves work behind that does not end by itself. */
+const SHUTDOWN_LIMIT = '60 s';
 
 type GateStep = 'preflight' | 'apply' | 'reboot';
 
@@ -189,11 +195,8 @@ export class Harness {
   /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
   static async start(server: 'time-skipping' | 'real' = 'time-skipping'): Promise<Harness> {
     installRuntime();
-    const [env, bundle] = await Promise.all([
-      server === 'real' ? startRealServer() : timeSkippingServer(),
-      workflowBundle(),
-    ]);
-    return new Harness(env, bundle);
+    const bundle = await workflowBundle();
+    return new Harness(await patiently(server === 'real' ? startRealServer : timeSkippingServer), bundle);
   }
 
   /** Ends what a test has left behind, too: a worker without its server would poll for ever and keep the process. */
@@ -215,7 +218,7 @@ export class Harness {
       connection,
       taskQueue,
       activities: site instanceof TestCluster ? site.activities() : site,
-      shutdownForceTime: '5 s',
+      shutdownForceTime: SHUTDOWN_LIMIT,
     });
     await worker.runUntil(body());
   }
@@ -245,8 +248,7 @@ export class Harness {
       activities: { ...cluster.activities(), ...activities },
       // How soon a cancelled activity hears of it.
       maxHeartbeatThrottleInterval: '200 ms',
-      // A simulated node that is still held when its test ends.
-      shutdownForceTime: '5 s',
+      shutdownForceTime: SHUTDOWN_LIMIT,
     });
     const { signal } = this.stopping;
     const stopped = new Promise<never>((_, reject) => {
@@ -272,6 +274,17 @@ function installRuntime(): void {
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
   });
+}
+
+/** The SDK gives a server 5 s to start, which is not much on a busy machine. */
+async function patiently(start: () => Promise<TestWorkflowEnvironment>): Promise<TestWorkflowEnvironment> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === SERVER_STARTS) throw error;
+    }
+  }
 }
 
 async function startRealServer(): Promise<TestWorkflowEnvironment> {
@@ -336,11 +349,37 @@ export class TestCluster {
   }
 
   /** Waits until the node patch of `node` has received `signal`. */
-  async untilTold(node: string, signal: string): Promise<void> {
-    const handle = this.env.client.workflow.getHandle(nodeWorkflowId(this.name, node));
+  untilTold(node: string, signal: string): Promise<void> {
+    return this.untilEvent(
+      nodeWorkflowId(this.name, node),
+      (event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal,
+    );
+  }
+
+  /** Waits until the node patch of `node` has heard that it is cancelled. */
+  untilCancelled(node: string): Promise<void> {
+    return this.untilEvent(
+      nodeWorkflowId(this.name, node),
+      ({ workflowExecutionCancelRequestedEventAttributes: asked }) => asked !== null && asked !== undefined,
+    );
+  }
+
+  /** Waits until run `number` has received `signal`. */
+  untilRunTold(number: number, signal: string): Promise<void> {
+    return this.untilEvent(
+      rolloutWorkflowId(this.name, number),
+      (event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal,
+    );
+  }
+
+  private async untilEvent(
+    workflowId: string,
+    wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean,
+  ): Promise<void> {
+    const handle = this.env.client.workflow.getHandle(workflowId);
     for (;;) {
       const { events } = await handle.fetchHistory();
-      if ((events ?? []).some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal)) return;
+      if ((events ?? []).some(wanted)) return;
       await this.moment();
     }
   }

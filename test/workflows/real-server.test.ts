@@ -4,6 +4,7 @@ import { clusterWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
 import type { ClusterHistory } from '../../src/domain/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
 import { clusterSpec } from '../support/builders';
+import { waitFor } from '../support/wait-for';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
 
@@ -75,11 +76,14 @@ describe('workflows/cluster on a real server', () => {
       await cluster.apply(spec(cluster, { schedule: { preset: 'weekly', startWithin: '1h' } }));
       await cluster.until('the window is known', (status) => status.nextWindow !== null);
       const query = `PatchCluster = "${cluster.name}" AND PatchState = "idle" AND PatchNextWindow > "2020-01-01T00:00:00Z"`;
-      const found: string[] = [];
-      for (let tries = 0; tries < 50 && found.length === 0; tries += 1) {
-        for await (const execution of cluster.env.client.workflow.list({ query })) found.push(execution.workflowId);
-        await cluster.env.sleep(100);
-      }
+      const found = await waitFor(
+        async () => {
+          const ids: string[] = [];
+          for await (const { workflowId } of cluster.env.client.workflow.list({ query })) ids.push(workflowId);
+          return ids.length > 0 && ids;
+        },
+        { what: 'the cluster in the list' },
+      );
       expect(found).toEqual([clusterWorkflowId(cluster.name)]);
     }));
 

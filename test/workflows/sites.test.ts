@@ -36,7 +36,7 @@ async function connect(cluster: TestCluster): Promise<ClusterClient> {
     address: harness.address,
     namespace: 'default',
     taskQueue: cluster.name,
-    deadlineMs: 10_000,
+    deadlineMs: 60_000,
   });
   return client;
 }

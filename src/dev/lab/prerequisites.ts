@@ -1,8 +1,9 @@
 /** What the lab needs from the machine it runs on. */
 import { existsSync } from 'node:fs';
 
+import { aptInstall } from '../apt';
 import type { Log } from '../host';
-import { mustRun, timed, which } from '../host';
+import { which } from '../host';
 
 /** Command and the Debian package it comes from. */
 const TOOLS = [
@@ -33,11 +34,7 @@ export async function ensureLabTools(log: Log): Promise<void> {
   if (obstacle !== undefined) throw new Error(obstacle);
   const missing = missingPackages();
   if (missing.length === 0) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  await timed(log, `Installing ${missing.join(' ')} with apt-get, for the node lab`, '20 s', async () => {
-    await mustRun('apt-get', ['-qq', 'update'], { env });
-    await mustRun('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], { env });
-  });
+  await aptInstall(log, missing, 'the node lab', '20 s');
 }
 
 function missingPackages(): string[] {

@@ -12,7 +12,11 @@ jobs_by_age() {
 verb_log() {
   wanted=$1
   if [ "$wanted" = last ]; then
-    wanted=$(jobs_by_age '*' | sed -n '$s/^[^ ]* \([^-]*\)-.*/\1/p')
+    # Of those that have run: another one may have been turned away after it.
+    wanted=$(jobs_by_age '*' |
+      while read -r _ name; do
+        [ ! -e "$state_dir/runs/$name/log" ] || echo "${name%%-*}"
+      done | tail -n 1)
     [ -n "$wanted" ] || { say log && return; }
   fi
   valid_token "$wanted" || refuse bad-token

@@ -131,6 +131,6 @@ describe('domain/known-hosts', () => {
   it('matches a pattern of many stars in no time', () => {
     const began = Date.now();
     expect(keysOf(`${'*a'.repeat(200)}b ${KEY}`, 'a'.repeat(250))).toEqual([]);
-    expect(Date.now() - began).toBeLessThan(200);
+    expect(Date.now() - began).toBeLessThan(5_000);
   });
 });

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import { must, pretendToBe } from './rpm-lab';
+import { WAIT_AT_GATE, openGate } from '../gate';
+import { pretendToBe } from './rpm-lab';
+import { sh } from '../../support/sh';
 
 /** What the helper calls, and what scripts of packages may call. */
 const APPLETS =
@@ -16,7 +18,7 @@ exec /usr/bin/flock "$@"
 
 /**
  * Not apk: prints what apk-tools 2.14.10 was seen to print, takes the same lock, and moves the versions in the database.
- * /srv/newest holds `name version` lines; the transaction lasts as many seconds as /srv/seconds says.
+ * /srv/newest holds `name version` lines; the transaction lasts until the gate is open.
  */
 const APK = `#!/bin/sh
 db=/lib/apk/db/installed
@@ -58,7 +60,7 @@ while read -r name old new; do
 done </tmp/apk.$$
 if [ $simulate = no ] && [ "$total" -gt 0 ]; then
   echo "$command" >>/srv/transactions
-  sleep "$(cat /srv/seconds)" 8>&-
+  { ${WAIT_AT_GATE}; } 8>&-
   while read -r name old new; do
     awk -v name="$name" -v new="$new" '/^P:/ { hit = $0 == "P:" name } /^V:/ && hit { $0 = "V:" new } { print }' $db >$db.new
     mv $db.new $db
@@ -70,26 +72,27 @@ echo 'OK: 0 MiB in 3 packages'
 
 /** By its full path, because Debian's busybox looks for a program in itself first. */
 export const REBOOT_COMMAND = 'lab-reboot';
-const REBOOT = '#!/bin/sh\necho reboot >>/srv/reboots\nsleep 2\n';
+const REBOOT = '#!/bin/sh\necho reboot >>/srv/reboots\nsleep 600\n';
 
 export async function pretendToBeAlpine(node: LabNode): Promise<void> {
   const install = 'DEBIAN_FRONTEND=noninteractive apt-get install -qq -y busybox-static';
-  await must(
+  await sh(
     node,
     `{ ${install} || { apt-get update -qq && ${install}; }; } >/tmp/install.log 2>&1 || { cat /tmp/install.log; exit 1; }`,
   );
   pretendToBe(node, { ID: 'alpine', VERSION_ID: '3.20.3', PRETTY_NAME: 'Alpine Linux v3.20' });
   for (const [file, text] of Object.entries({ flock: FLOCK, apk: APK })) {
-    await must(node, `rm -f /usr/sbin/${file}`);
+    await sh(node, `rm -f /usr/sbin/${file}`);
     writeFileSync(path.join(node.rootDir, 'usr/sbin', file), text, { mode: 0o755 });
   }
-  await must(node, 'mkdir -p /etc/ospatch/commands');
+  openGate(node);
+  await sh(node, 'mkdir -p /etc/ospatch/commands');
   writeFileSync(path.join(node.rootDir, 'etc/ospatch/commands', REBOOT_COMMAND), REBOOT, { mode: 0o755 });
   // The shell of the helper is busybox's too: what lies at /bin/sh is replaced without a change of the file itself.
-  await must(
+  await sh(
     node,
     `for applet in ${APPLETS}; do ln -sf /bin/busybox /usr/sbin/$applet; done
-      mkdir -p /lib/apk/db /etc/apk /srv && touch /lib/apk/db/lock && echo 0 >/srv/seconds
+      mkdir -p /lib/apk/db /etc/apk /srv && touch /lib/apk/db/lock
       rm /usr/bin/systemctl /usr/bin/systemd-run
       mount --bind /bin/busybox /usr/bin/dash && mount -t tmpfs none /run/systemd`,
   );
@@ -98,7 +101,7 @@ export async function pretendToBeAlpine(node: LabNode): Promise<void> {
 /** Sets what is installed and what the repository offers, as versions by name. */
 export async function offer(node: LabNode, installed: Record<string, string>, newest: Record<string, string>) {
   const records = Object.entries(installed).map(([name, version]) => `P:${name}\nV:${version}\nA:x86_64\n\n`);
-  await must(node, 'rm -f /srv/transactions');
+  await sh(node, 'rm -f /srv/transactions');
   writeFileSync(path.join(node.rootDir, 'usr/lib/apk/db/installed'), records.join(''));
   writeFileSync(
     path.join(node.rootDir, 'srv/newest'),

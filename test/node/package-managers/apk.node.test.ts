@@ -1,15 +1,15 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import type { Lab } from '../../../src/dev/lab/lab';
 import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import type { Job } from '../../../src/node/job-id';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { activityRunner, ask, remoteNode, targetOf, token, until } from '../support';
+import { closeGate, openGate } from '../gate';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, until } from '../support';
 import { REBOOT_COMMAND, offer, pretendToBeAlpine } from './apk-lab';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
+import { sh } from '../../support/sh';
 
 const OLD = { 'alpine-release': '3.20.3-r0', kubelet: '1.30.1-r0', zlib: '1.3.1-r0' };
 const NEW = { 'alpine-release': '3.20.4-r0', kubelet: '1.30.2-r0', zlib: '1.3.1-r1' };
@@ -29,7 +29,7 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     pool = createTransportPool({ keyDir: lab.keyDir });
     await pretendToBeAlpine(node);
     preflight = patchRunner(activityRunner(pool), node);
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -37,12 +37,11 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
   });
 
   const transactions = () => ask(node, 'grep -c . /srv/transactions');
-  const transactionSeconds = (seconds: number) => writeFileSync(path.join(node.rootDir, 'srv/seconds'), `${seconds}\n`);
   const poll = async (job: Job) => (await remoteNode(pool, targetOf(node)).poll(job, 0, 0)).state;
 
   it('applies what was planned once, however often it is started at the same time, and keeps other jobs out', async () => {
     await offer(node, OLD, NEW);
-    transactionSeconds(2);
+    closeGate(node);
     const { facts, plan, changes, jobToken, apply } = await preflight();
     expect(facts).toMatchObject({
       packageManager: 'apk',
@@ -59,6 +58,7 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     const other = { token: token(), phase: 'apply', number: 1 } as const;
     const answer = await remoteNode(pool, targetOf(node)).start(other, { expect: plan.digest, waitSeconds: 0 });
     expect(answer).toMatchObject({ state: 'busy', holder: `${jobToken}-apply-1` });
+    openGate(node);
 
     for (const outcome of await applies) {
       expect(outcome).toMatchObject({ state: 'done', result: { error: null, changes: [{}, {}] } });
@@ -78,17 +78,18 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
 
   it('takes a job for alive until what its killed wrapper has left running has ended, then repairs', async () => {
     await offer(node, OLD, NEW);
-    transactionSeconds(6);
+    closeGate(node);
     const { jobToken, plan, apply, repair } = await preflight();
     const job = { token: jobToken, phase: 'apply', number: 1 } as const;
     const outcome = apply();
     await until('the transaction', async () => (await transactions()) === '1');
-    await ask(node, 'kill -9 $(cut -d" " -f2 /var/lib/ospatch/session)');
+    await sh(node, 'kill -9 $(cut -d" " -f2 /var/lib/ospatch/session)');
     expect(await ask(node, '/usr/bin/flock -n /var/lib/ospatch/lock echo free')).toBe('free');
     expect(await poll(job)).toBe('running');
     const next = { ...job, number: 2 };
     const answer = await remoteNode(pool, targetOf(node)).start(next, { expect: plan.digest, waitSeconds: 0 });
     expect(answer.state).toBe('busy');
+    openGate(node);
 
     expect(await outcome).toMatchObject({ state: 'interrupted' });
     expect(await poll(job)).toBe('lost-killed');
@@ -102,9 +103,8 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
 
   it('waits for the lock of apk and then looks again at what would change', async () => {
     await offer(node, OLD, NEW);
-    transactionSeconds(0);
     const { apply } = await preflight();
-    await ask(
+    await sh(
       node,
       'setsid /usr/bin/flock /lib/apk/db/lock sh -c "until [ -e /srv/go ]; do sleep 0.1; done" >/dev/null 2>&1 </dev/null &',
     );
@@ -114,7 +114,7 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     );
     expect(await transactions()).toBe('');
     await offer(node, OLD, { ...NEW, zlib: '1.3.1-r2' });
-    await ask(node, 'touch /srv/go');
+    await sh(node, 'touch /srv/go');
     await expect(outcome).rejects.toMatchObject({ type: 'PlanChanged' });
     expect(await transactions()).toBe('');
   });

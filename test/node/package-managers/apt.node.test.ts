@@ -10,7 +10,8 @@ import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import type { ActivityRunner } from '../support';
-import { activityRunner, aptTransactions, ask, targetOf, token } from '../support';
+import { LAB_START_MS, activityRunner, aptTransactions, ask, targetOf, token } from '../support';
+import { sh } from '../../support/sh';
 
 const LIMIT_MS = 60_000;
 const SECURITY_DIR = '/var/lib/lab/security';
@@ -48,7 +49,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     node = lab.node('policy');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -82,7 +83,7 @@ describe('src/node/package-managers/apt on a real node', () => {
   });
 
   it('refuses to tell security fixes from others where no archive is a security archive', async () => {
-    await node.exec("sed -i '/-security/d' /etc/apt/sources.list");
+    await sh(node, "sed -i '/-security/d' /etc/apt/sources.list");
     await expect(preflight({ only: 'security' })).rejects.toMatchObject({
       type: 'Policy',
       message: expect.stringContaining('none of its package sources is a security archive'),
@@ -145,7 +146,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     const pin = 'Package: lab-plain\nPin: release l=ospatch lab\nPin-Priority: 900\n';
     writeFileSync(path.join(node.rootDir, 'etc/apt/preferences'), pin);
     expect((await preflight({ only: 'security' })).changes).toEqual([]);
-    await node.exec('rm /etc/apt/preferences');
+    await sh(node, 'rm /etc/apt/preferences');
   });
 
   it('removes what stands in the way where removals are allowed, and says so', async () => {

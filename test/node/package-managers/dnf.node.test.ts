@@ -5,17 +5,19 @@ import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
+import { WAIT_AT_GATE, closeGate, openGate } from '../gate';
 import type { ActivityRunner } from '../support';
-import { activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, build, holdRpmLock, install, installed, must, offer, pretendToBe, withdraw } from './rpm-lab';
+import { advise, build, holdRpmLock, install, installed, offer, pretendToBe, withdraw } from './rpm-lab';
+import { sh } from '../../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
 
 jest.setTimeout(300_000);
 
-const slow = { post: 'touch /run/lab-slow; sleep 8' };
+const slow = { post: `touch /run/lab-slow; ${WAIT_AT_GATE}` };
 
 /** The real dnf 4 of Debian with a real rpm database, on a node that says it is Rocky Linux. */
 describe('src/node/package-managers/dnf on a real node', () => {
@@ -48,7 +50,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
       { name: 'kubelet', version: '1.30.1' },
     ]);
     const repo = '[lab]\nname=lab\nbaseurl=file:///srv/repo\ngpgcheck=0\nmetadata_expire=1\n';
-    await must(node, 'mkdir -p /etc/yum.repos.d');
+    await sh(node, 'mkdir -p /etc/yum.repos.d');
     writeFileSync(path.join(node.rootDir, 'etc/yum.repos.d/lab.repo'), repo);
     await offer(
       node,
@@ -57,7 +59,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
       { name: 'lab-new', version: '1' },
       { name: 'kubelet', version: '1.30.2' },
     );
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -112,13 +114,13 @@ describe('src/node/package-managers/dnf on a real node', () => {
       const before = await installed(node);
       const { apply } = await preflight();
       await offer(node, { name: 'lab-a', version: '3' });
-      await must(node, 'dnf -q makecache --refresh');
+      await sh(node, 'dnf -q makecache --refresh');
       await expect(apply()).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
       expect(await installed(node)).toEqual(before);
     });
 
     it('runs one transaction for concurrent starts, of what was planned even when more was published since', async () => {
-      await must(node, `echo mine >${CONFIG}`);
+      await sh(node, `echo mine >${CONFIG}`);
       await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
       const { apply, plan, changes } = await preflight();
       expect(changes).toContain('lab-a 1-1 3-1');
@@ -205,9 +207,9 @@ describe('src/node/package-managers/dnf on a real node', () => {
     });
 
     it('says that a repository cannot be read, and does not go on with old metadata', async () => {
-      await must(node, 'mv /srv/repo /srv/away');
+      await sh(node, 'mv /srv/repo /srv/away');
       await expect(preflight()).rejects.toMatchObject({ type: 'Repository' });
-      await must(node, 'mv /srv/away /srv/repo');
+      await sh(node, 'mv /srv/away /srv/repo');
     });
   });
 
@@ -235,7 +237,8 @@ describe('src/node/package-managers/dnf on a real node', () => {
 
   describe('a transaction that is interrupted', () => {
     async function startSlow(version: string) {
-      await node.exec('rm -f /run/lab-slow');
+      await sh(node, 'rm -f /run/lab-slow');
+      closeGate(node);
       await offer(node, { name: 'lab-slow', version, ...slow }, { name: 'lab-a', version: `${version}0` });
       const run = await preflight();
       await remoteNode(pool, targetOf(node)).start(
@@ -248,7 +251,8 @@ describe('src/node/package-managers/dnf on a real node', () => {
 
     it('by SIGKILL of its wrapper goes on; repair reports what it has changed, and nothing is left to do', async () => {
       const run = await startSlow('2');
-      await node.exec('systemctl kill --kill-who=main -s KILL ospatch-job.service');
+      await sh(node, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
+      openGate(node);
       expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
       expect(await run.repair()).toMatchObject({
         state: 'done',
@@ -260,6 +264,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
     it('by a power cut leaves packages in two versions; repair completes them, and the rest is applied', async () => {
       const run = await startSlow('3');
       await node.powerCut();
+      openGate(node);
       node.start();
       await node.waitForSsh();
       expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });
@@ -279,7 +284,7 @@ describe('src/node/package-managers/dnf on a real node', () => {
         '/srv/twice',
         ['1', '2'].map((version) => ({ name: 'lab-twice', version })),
       );
-      await must(node, 'rpm -i --force --nodeps /srv/twice/*.rpm 2>/dev/null');
+      await sh(node, 'rpm -i --force --nodeps /srv/twice/*.rpm 2>/dev/null');
       await expect(preflight()).rejects.toMatchObject({
         type: 'PackagesBroken',
         message: expect.stringContaining('lab-twice.noarch is installed in several versions'),

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
+import { sh } from '../../support/sh';
 
 export interface LabRpm {
   name: string;
@@ -34,13 +35,6 @@ export function pretendToBe(node: LabNode, osRelease: Record<string, string>): v
   );
 }
 
-/** Runs on the node; throws with what it said when it fails. */
-export async function must(node: LabNode, command: string): Promise<string> {
-  const { code, stdout, stderr } = await node.exec(command);
-  if (code !== 0) throw new Error(`${command}: ${code} ${stdout} ${stderr}`);
-  return stdout.trim();
-}
-
 /** Builds packages into a directory of the node. */
 export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[]): Promise<void> {
   const specs = path.join(node.rootDir, 'root/specs');
@@ -64,7 +58,7 @@ export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[])
     writeFileSync(path.join(specs, `${rpm.name}-${rpm.version}.spec`), spec.join('\n'));
   }
   const files = rpms.map(({ name, version }) => `/root/specs/${name}-${version}.spec`).join(' ');
-  await must(
+  await sh(
     node,
     `mkdir -p ${dir} && for spec in ${files}; do
       rpmbuild --quiet -bb --define '_rpmdir ${dir}' --define '_build_id_links none' --define '_rpmfilename %%{NAME}-%%{VERSION}.rpm' "$spec" >/tmp/rpmbuild.log 2>&1 || { cat /tmp/rpmbuild.log; exit 1; }
@@ -75,19 +69,19 @@ export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[])
 /** Puts packages into the rpm database as they were before any update. */
 export async function install(node: LabNode, rpms: readonly LabRpm[]): Promise<void> {
   await build(node, '/srv/installed', [SHELL, ...rpms]);
-  await must(node, 'rpm -U --force --nodeps /srv/installed/*.rpm >/dev/null 2>&1 && rm -r /srv/installed');
+  await sh(node, 'rpm -U --force --nodeps /srv/installed/*.rpm >/dev/null 2>&1 && rm -r /srv/installed');
 }
 
 /** Publishes packages in the node's repository, which then holds these besides what it had. */
 export async function offer(node: LabNode, ...rpms: LabRpm[]): Promise<void> {
   await build(node, REPOSITORY, rpms);
-  await must(node, `createrepo_c -q ${REPOSITORY}`);
+  await sh(node, `createrepo_c -q ${REPOSITORY}`);
 }
 
 /** Takes packages out of the repository. */
 export async function withdraw(node: LabNode, ...names: string[]): Promise<void> {
   const files = names.map((name) => `${REPOSITORY}/${name}-*.rpm`).join(' ');
-  await must(node, `rm -f ${files} && createrepo_c -q ${REPOSITORY}`);
+  await sh(node, `rm -f ${files} && createrepo_c -q ${REPOSITORY}`);
 }
 
 /** Says which updates fix something: `name-version` by kind of advisory. */
@@ -104,7 +98,7 @@ export async function advise(node: LabNode, advisories: Record<string, 'security
     `<?xml version="1.0"?>\n<updates>${updates.join('\n')}</updates>\n`,
   );
   // Never in place: zypper's cache of a local repository is made of hard links.
-  await must(
+  await sh(
     node,
     `cp -r ${REPOSITORY}/repodata /srv/new && modifyrepo_c /root/updateinfo.xml /srv/new >/dev/null &&
       rm -r ${REPOSITORY}/repodata && mv /srv/new ${REPOSITORY}/repodata`,
@@ -113,15 +107,15 @@ export async function advise(node: LabNode, advisories: Record<string, 'security
 
 /** `name version` of the lab's packages in the rpm database. */
 export async function installed(node: LabNode): Promise<string[]> {
-  return (await must(node, "rpm -qa --qf '%{NAME} %{VERSION}\\n' | sort")).split('\n');
+  return (await sh(node, "rpm -qa --qf '%{NAME} %{VERSION}\\n' | sort")).split('\n');
 }
 
 /** Holds rpm's transaction lock until the returned function is called. */
 export async function holdRpmLock(node: LabNode): Promise<() => Promise<void>> {
   const program =
     'open(F,">>","/var/lib/rpm/.rpm.lock"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600';
-  await must(node, `setsid perl -e '${program}' </dev/null >/dev/null 2>&1 & echo $! >/root/lock.pid`);
+  await sh(node, `setsid perl -e '${program}' </dev/null >/dev/null 2>&1 & echo $! >/root/lock.pid`);
   return async () => {
-    await must(node, 'kill $(cat /root/lock.pid)');
+    await sh(node, 'kill $(cat /root/lock.pid)');
   };
 }

@@ -5,11 +5,13 @@ import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
+import { WAIT_AT_GATE, openGate } from '../gate';
 import type { ActivityRunner } from '../support';
-import { activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, must, offer, pretendToBe } from './rpm-lab';
+import { advise, holdRpmLock, install, installed, offer, pretendToBe } from './rpm-lab';
+import { sh } from '../../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
 
@@ -36,7 +38,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       { name: 'lab-conf', version: '1', config: { [CONFIG]: 'shipped 1' } },
       { name: 'kubelet', version: '1.30.1' },
     ]);
-    await must(node, 'mkdir -p /etc/zypp/repos.d');
+    await sh(node, 'mkdir -p /etc/zypp/repos.d');
     const repo = '[lab]\nname=lab\nbaseurl=dir:///srv/repo\ngpgcheck=0\nenabled=1\nautorefresh=1\n';
     writeFileSync(path.join(node.rootDir, 'etc/zypp/repos.d/lab.repo'), repo);
     await offer(
@@ -46,7 +48,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       { name: 'lab-new', version: '1' },
       { name: 'kubelet', version: '1.30.2' },
     );
-  });
+  }, LAB_START_MS);
 
   afterAll(async () => {
     pool?.close();
@@ -82,13 +84,13 @@ describe('src/node/package-managers/zypper on a real node', () => {
       const before = await installed(node);
       const { apply } = await preflight();
       await offer(node, { name: 'lab-a', version: '3' });
-      await must(node, 'zypper -n refresh');
+      await sh(node, 'zypper -n refresh');
       await expect(apply()).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
       expect(await installed(node)).toEqual(before);
     });
 
     it('applies what was planned even when more was published since, and keeps changed configuration files', async () => {
-      await must(node, `echo mine >${CONFIG}`);
+      await sh(node, `echo mine >${CONFIG}`);
       await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
       const { apply, plan, changes } = await preflight();
       expect(changes).toContain('lab-a 1-1 3-1');
@@ -158,15 +160,15 @@ describe('src/node/package-managers/zypper on a real node', () => {
   });
 
   it('asks for a reboot when zypper has noted one', async () => {
-    await must(node, 'touch /run/reboot-needed');
+    await sh(node, 'touch /run/reboot-needed');
     const { facts } = await remoteNode(pool, targetOf(node)).facts();
     expect(facts.reboot).toMatchObject({ required: true, reasons: [expect.stringContaining('needs-rebooting')] });
     expect(await ask(node, 'zypper -n needs-rebooting >/dev/null; echo $?')).toBe('102');
-    await must(node, 'rm /run/reboot-needed');
+    await sh(node, 'rm /run/reboot-needed');
   });
 
   it('completes after a power cut what the interrupted transaction had begun', async () => {
-    await offer(node, { name: 'lab-slow', version: '2', post: 'touch /run/lab-slow; sleep 8' });
+    await offer(node, { name: 'lab-slow', version: '2', post: `touch /run/lab-slow; ${WAIT_AT_GATE}` });
     await advise(node, { 'lab-slow-2': 'bugfix' });
     const run = await preflight();
     await remoteNode(pool, targetOf(node)).start(
@@ -175,6 +177,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     );
     await until('the slow package', async () => (await ask(node, 'ls /run/lab-slow 2>/dev/null')) !== '');
     await node.powerCut();
+    openGate(node);
     node.start();
     await node.waitForSsh();
     expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });
