@@ -13,6 +13,7 @@ const PROGRAM = path.join(__dirname, '../../lib/worker.js');
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
+const ANSWER_TIMEOUT_MS = 5_000;
 const STOP_TIMEOUT_MS = 60_000;
 
 /** Kind of pollers, in Temporal's numbers. */
@@ -87,6 +88,8 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
 /** Whether the server has seen the worker, which tells everybody its process id and host. False while nobody answers. */
 async function polls(connection: Connection, taskQueue: string, pid: number): Promise<boolean> {
   const request = { namespace: 'default', taskQueue: { name: taskQueue }, taskQueueType: WORKFLOWS };
-  const { pollers } = await connection.workflowService.describeTaskQueue(request).catch(() => ({ pollers: [] }));
+  const { pollers } = await connection
+    .withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () => connection.workflowService.describeTaskQueue(request))
+    .catch(() => ({ pollers: [] }));
   return (pollers ?? []).some(({ identity }) => identity === `${pid}@${hostname()}`);
 }

@@ -7,7 +7,7 @@ import { sleep } from '../../src/dev/host';
 import { rebootPackage } from '../../src/dev/lab/packages';
 import '../support/slow-suite';
 import { nullWhenPassing } from '../support/run-ended';
-import { addBudget, addDaemonSet, addDeployment, isReady, setPodReady } from '../support/kube-objects';
+import { addBudget, addDaemonSet, addDeployment, countHealthy, setPodReady } from '../support/kube-objects';
 import type { Kubelet } from '../support/kubelet';
 import { startKubelet } from '../support/kubelet';
 import { waitFor } from '../support/wait-for';
@@ -62,9 +62,8 @@ async function nodes(): Promise<V1Node[]> {
   return plane.api.list<V1Node>({ kind: 'Node' });
 }
 
-async function readyPods(): Promise<number> {
-  const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace: 'default' }, `labelSelector=app%3D${WEB}`);
-  return pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined && isReady(pod.status?.conditions)).length;
+function readyPods(): Promise<number> {
+  return countHealthy(plane, 'default', `app=${WEB}`);
 }
 
 /** What must not happen even for a moment, as seen by somebody who looks all the time. */

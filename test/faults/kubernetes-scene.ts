@@ -15,7 +15,7 @@ import {
   addDeployment,
   addNamespace,
   addNode,
-  isReady,
+  isHealthy,
 } from '../support/kube-objects';
 import { startKubelet } from '../support/kubelet';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
@@ -181,7 +181,7 @@ function webPods(plane: ControlPlane, cluster: string): Promise<V1Pod[]> {
 }
 
 function countReady(pods: readonly V1Pod[]): number {
-  return pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined && isReady(pod.status?.conditions)).length;
+  return pods.filter(isHealthy).length;
 }
 
 function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabNode) {

@@ -180,8 +180,12 @@ export async function addBudget(
 export async function countHealthy(plane: ControlPlane, namespace: string, selector: string): Promise<number> {
   const query = `labelSelector=${encodeURIComponent(selector)}`;
   const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, query);
-  return pods.filter(({ metadata, status }) => metadata?.deletionTimestamp === undefined && isReady(status?.conditions))
-    .length;
+  return pods.filter(isHealthy).length;
+}
+
+/** Whether a budget counts it. */
+export function isHealthy({ metadata, status }: V1Pod): boolean {
+  return metadata?.deletionTimestamp === undefined && isReady(status?.conditions);
 }
 
 /** The mirror of a static pod, as a kubelet makes it. With `component`, one of the control plane, e.g. `etcd`. */
