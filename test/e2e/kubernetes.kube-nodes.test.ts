@@ -206,14 +206,14 @@ describe('e2e/kubernetes', () => {
 
   it('leaves a node alone whose drain runs out of time, names the pod and the budget, and gives it back', async () => {
     const number = (await lastRunNumber()) + 1;
-    expect(await stack.cli('apply', '-f', spec('{timeout: 40s}'))).toMatchObject({ code: 0 });
+    expect(await stack.cli('apply', '-f', spec('{timeout: 25s}'))).toMatchObject({ code: 0 });
     const other = await webPodOf('w-3');
     await setPodReady(plane, 'default', other, false);
     await patchIntoBudget('w-2');
     const status = await stack.runEnded('k', number);
     expect(status.nodes.find(({ name }) => name === 'w-2')?.lastError).toMatchObject({
       type: 'DrainTimeout',
-      message: expect.stringMatching(/w-2 was not drained within 40s.*default\/web-.*budget.*nothing was changed/),
+      message: expect.stringMatching(/w-2 was not drained within 25s.*default\/web-.*budget.*nothing was changed/),
     });
     await expectAllGivenBack();
     await setPodReady(plane, 'default', other, true);
