@@ -67,12 +67,11 @@ let stalled = null;
 let stalls = 0;
 
 function goOn() {
-  if (stalled !== null) {
-    try {
-      process.kill(stalled, 'SIGCONT');
-    } catch {
-      // It has ended meanwhile.
-    }
+  if (stalled === null) return;
+  try {
+    process.kill(stalled, 'SIGCONT');
+  } catch {
+    // It has ended meanwhile.
   }
   stalled = null;
 }

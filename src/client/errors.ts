@@ -164,10 +164,9 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
         { cause: error },
       );
     case GRPC_FAILED_PRECONDITION:
-      // What the server says to a query when it has not seen a worker for some minutes.
-      if (/poller/i.test(details)) return noAnswer(context, error);
-      // To a query when workers have failed or died in the same workflow task several times.
-      if (/workflow task in failed state/i.test(details)) return noAnswer(context, error);
+      // What the server says to a query when it has not seen a worker for some minutes, and when workers have failed or
+      // died in the same workflow task several times.
+      if (/poller|workflow task in failed state/i.test(details)) return noAnswer(context, error);
       return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
     case GRPC_INVALID_ARGUMENT:
       return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });

@@ -189,9 +189,9 @@ export class RemoteNode {
         `keep the login shell of ${this.target.ssh.user} from printing anything for commands (.bashrc and the like)`,
       );
     }
+    if (result.code === null) return this.brokenOff(result.signal);
     const { user } = this.target.ssh;
     const said = sudoReason(result) || plainText(redactSecrets(text), 200).replace(/\.$/, '') || 'nothing';
-    if (result.code === null) return this.brokenOff(result.signal);
     if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, user, result);
     return this.protocolError(`it ended with code ${result.code} and said: ${said}`);
   }

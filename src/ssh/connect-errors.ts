@@ -20,17 +20,16 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name cannot be resolved at the moment',
 };
 
+/** What a message names of it. */
+type Machine = Pick<SshTarget, 'name' | 'host' | 'port'>;
+
 /** `w-1 (10.0.0.12:22)`. */
-export function describe(target: Pick<SshTarget, 'name' | 'host' | 'port'>): string {
+export function describe(target: Machine): string {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   return `${target.name} (${host}:${target.port})`;
 }
 
-export function unreachable(
-  target: Pick<SshTarget, 'name' | 'host' | 'port'>,
-  reason: string,
-  cause?: unknown,
-): OspatchError {
+export function unreachable(target: Machine, reason: string, cause?: unknown): OspatchError {
   return new OspatchError(
     { type: 'Unreachable', message: `${describe(target)} cannot be reached: ${reason}.` },
     { cause },

@@ -1,12 +1,10 @@
 /** Reboots happen only when a node asks for one and the spec allows it. */
 import '../support/slow-suite';
+import { gatedPackage, openGate } from '../support/gate';
+import { slowPackage } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
 import type { Stack } from './stack';
 import { startStack } from './stack';
-
-/** The update goes on when somebody creates this file on the node, or after two minutes. */
-const GO = '/run/lab-go';
-const WAITS = `[ "$1" != configure ] || [ -z "$2" ] || for try in $(seq 120); do [ -e ${GO} ] && break; sleep 1; done`;
 
 let stack: Stack;
 
@@ -16,9 +14,7 @@ beforeAll(async () => {
       name: 'w-1',
       updates: 'none',
       labReboot: true,
-      labUpdates: [
-        { from: { name: 'lab-waits', version: '1.0' }, to: { name: 'lab-waits', version: '1.1', postinst: WAITS } },
-      ],
+      labUpdates: [{ from: slowPackage('1.0', 0), to: gatedPackage('1.1') }],
     },
   ]);
   const file = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
@@ -43,7 +39,7 @@ describe('e2e/reboots', () => {
     });
     const restricted = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: false}' });
     expect((await stack.cli('apply', '-f', restricted)).stdout).toContain('rebootIfRequired');
-    expect(await stack.lab.node('w-1').exec(`touch ${GO}`)).toMatchObject({ code: 0 });
+    openGate(stack.lab.node('w-1'));
     const status = await stack.runEnded('strict', 1);
     expect(status.nodes[0]).toMatchObject({
       state: 'reboot-pending',

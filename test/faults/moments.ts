@@ -6,7 +6,8 @@ import { KUBERNETES_CONDITIONS, KUBERNETES_LINGER_MS } from './kubernetes-moment
 import type { KubernetesMoment } from './kubernetes-moments';
 import type { KubernetesScene } from './kubernetes-scene';
 import { activities, begun, completed, scheduled } from './node-history';
-import { dpkgLog, jobHas, listens, rebootAsked } from './node-view';
+import { listens } from '../support/listens';
+import { dpkgLog, jobHas, rebootAsked } from './node-view';
 import type { Random } from './random';
 
 /** In the order in which a patch that needs a reboot passes them. */
@@ -66,6 +67,10 @@ const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
 
 type Condition = (watched: Watched) => boolean | Promise<boolean>;
 
+function answersOnSsh({ node: { host, port } }: Watched): Promise<boolean> {
+  return listens({ host, port });
+}
+
 /** For good: what only lasts while the node goes down may be over before anybody looks. */
 function wentDown({ node, bootsBefore }: Watched): boolean {
   return !node.running || node.bootCount > bootsBefore;
@@ -88,12 +93,12 @@ const CONDITIONS: Record<Moment, Condition> = {
   'before reboot sent': (watched) => scheduled(watched, 'reboot'),
   'during reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
   'after reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
-  'before node down': async (watched) => wentDown(watched) || !(await listens(watched.node)),
+  'before node down': async (watched) => wentDown(watched) || !(await answersOnSsh(watched)),
   'during node down': wentDown,
   'after node down': ({ node, bootsBefore }) => node.bootCount > bootsBefore,
   'before node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && node.initPid !== undefined,
-  'during node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
-  'after node back': ({ node, bootsBefore }) => node.bootCount > bootsBefore && listens(node),
+  'during node back': (watched) => watched.node.bootCount > watched.bootsBefore && answersOnSsh(watched),
+  'after node back': (watched) => watched.node.bootCount > watched.bootsBefore && answersOnSsh(watched),
 };
 
 const ASK_TEMPORAL = new Set<Moment>([

@@ -1,6 +1,5 @@
 /** Looks into a running node from outside, cheaply enough to ask many times a second and without a login. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { connect } from 'node:net';
 import path from 'node:path';
 import type { LabNode } from '../support/local-stack';
 
@@ -39,17 +38,4 @@ export function dpkgLog(node: LabNode): string {
 export function rebootAsked(node: LabNode): boolean {
   const init = node.initPid;
   return init !== undefined && existsSync(`/proc/${init}/root/run/systemd/transient/ospatch-reboot.timer`);
-}
-
-/** Whether anybody listens on the node's SSH port. */
-export function listens(node: LabNode): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: node.host, port: node.port });
-    const answer = (open: boolean): void => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.once('connect', () => answer(true));
-    socket.once('error', () => answer(false));
-  });
 }

@@ -81,6 +81,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
       const owner = { cluster: 'prod', node: name, run: 7, token: '0123456789abcdef' };
       const common = { target, machine, unreachableTimeoutMs: UNREACHABLE_MS };
       const run: Scene['run'] = (activity, ...args) => environment.run(activity, ...args);
+      const cordon = () => run(activities.cordon, { ...common, owner });
       const whole = (policy: Partial<DrainPolicy> = {}) => ({ ...DEFAULT_DRAIN, timeout: '60s', ...policy });
       return {
         ...{ name, target, machine, owner, activities, heartbeats, run },
@@ -92,9 +93,9 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
           return spare;
         },
         outlook: (policy) => run(activities.drainOutlook, { ...common, policy: whole(policy) }),
-        cordon: () => run(activities.cordon, { ...common, owner }),
+        cordon,
         async cordonForAll() {
-          await run(activities.cordon, { ...common, owner });
+          await cordon();
           await waitForCordon(plane, name, name);
         },
         drain: (policy) => {

@@ -11,7 +11,7 @@ import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
-import { closeGate, gatedPackage, openGate } from './gate';
+import { closeGate, gatedPackage, openGate } from '../support/gate';
 import type { ActivityRunner } from './support';
 import {
   LAB_START_MS,

@@ -15,7 +15,7 @@ import type { SudoersForm } from '../../src/node/sudoers';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { runOffline } from '../cli/offline-context';
-import { gatedPackage, openGate } from './gate';
+import { gatedPackage, openGate } from '../support/gate';
 import {
   LAB_START_MS,
   activityRunner,

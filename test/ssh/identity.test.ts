@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { resolveIdentity } from '../../src/ssh/identity';
+import { listens } from '../support/listens';
 import { waitFor } from '../support/wait-for';
 import { keyDirectory, keyPair } from './support';
 
@@ -64,22 +64,10 @@ describe('src/ssh/identity', () => {
     const socket = path.join(scratch, 'agent');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
     process.env['SSH_AUTH_SOCK'] = socket;
-    await waitFor(() => accepts(socket), { what: 'the agent', pollMs: 20 });
+    await waitFor(() => listens({ path: socket }), { what: 'the agent', pollMs: 20 });
     await expect(resolve('agent')).rejects.toMatchObject({ message: expect.stringContaining('holds no keys') });
     execFileSync('ssh-add', ['-q', path.join(keys.dir, 'good')], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
     expect(await resolve('agent')).toMatchObject({ type: 'agent', username: 'ospatch' });
     agent.kill();
   });
 });
-
-function accepts(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const connection = connect(socket);
-    const answer = (yes: boolean): void => {
-      connection.destroy();
-      resolve(yes);
-    };
-    connection.once('connect', () => answer(true));
-    connection.once('error', () => answer(false));
-  });
-}

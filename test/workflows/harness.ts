@@ -350,10 +350,7 @@ export class TestCluster {
 
   /** Waits until the node patch of `node` has received `signal`. */
   untilTold(node: string, signal: string): Promise<void> {
-    return this.untilEvent(
-      nodeWorkflowId(this.name, node),
-      (event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal,
-    );
+    return this.untilSignalled(nodeWorkflowId(this.name, node), signal);
   }
 
   /** Waits until the node patch of `node` has heard that it is cancelled. */
@@ -366,9 +363,13 @@ export class TestCluster {
 
   /** Waits until run `number` has received `signal`. */
   untilRunTold(number: number, signal: string): Promise<void> {
+    return this.untilSignalled(rolloutWorkflowId(this.name, number), signal);
+  }
+
+  private untilSignalled(workflowId: string, signal: string): Promise<void> {
     return this.untilEvent(
-      rolloutWorkflowId(this.name, number),
-      (event) => event.workflowExecutionSignaledEventAttributes?.signalName === signal,
+      workflowId,
+      ({ workflowExecutionSignaledEventAttributes: told }) => told?.signalName === signal,
     );
   }
 

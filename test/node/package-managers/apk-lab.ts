@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import { WAIT_AT_GATE, openGate } from '../gate';
+import { WAIT_AT_GATE, openGate } from '../../support/gate';
 import { pretendToBe } from './rpm-lab';
 import { sh } from '../../support/sh';
 

@@ -4,7 +4,7 @@ import type { LabNode } from '../../../src/dev/lab/lab-node';
 import type { Job } from '../../../src/node/job-id';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { closeGate, openGate } from '../gate';
+import { closeGate, openGate } from '../../support/gate';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, until } from '../support';
 import { REBOOT_COMMAND, offer, pretendToBeAlpine } from './apk-lab';
 import type { PatchRunner } from './patch-runner';

@@ -5,7 +5,7 @@ import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { WAIT_AT_GATE, openGate } from '../gate';
+import { WAIT_AT_GATE, openGate } from '../../support/gate';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';

@@ -1,8 +1,7 @@
 /** Package transactions that go on until a test has seen what it looks for. */
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { LabNode } from '../../src/dev/lab/lab-node';
-import type { LabPackage } from '../../src/dev/lab/packages';
+import type { LabNode, LabPackage } from './local-stack';
 
 /** On the node's disk, so that it can be opened from outside while the node is off or on its way down. */
 const GATE = '/var/lib/lab/gate';
