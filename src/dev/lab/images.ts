@@ -1,6 +1,6 @@
 /** The images nodes start from, built on first use and kept in the cache. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import type { Log } from '../host';
@@ -23,6 +23,8 @@ export interface LabUpdate {
 }
 
 export interface ImageOptions {
+  /** The Debian release; default {@link recipe.LAB_SUITE}. */
+  suite?: recipe.LabSuite;
   /** Real updates that are pending: all of them, the few smallest (quick tests), or none. */
   updates: 'all' | 'few' | 'none';
   /** The image shows the point release before, and the archive's base-files brings it forward. */
@@ -40,19 +42,21 @@ apt-get -qq update -o Dir::Etc::sourcelist=sources.list.d/lab.list -o Dir::Etc::
 apt-get -qq check
 `;
 
-/** The image for `options`, built as far as it is missing. Only one process builds at a time. */
+/** The image for `options`, built as far as it is missing. Only one process builds images of a release at a time. */
 export async function ensureImage(options: ImageOptions, run: RunDir, log: Log): Promise<Image> {
-  const onWait = () => log('waiting for another process that builds the node images ...');
-  return withLock(path.join(cacheDir('lab'), 'images.lock'), onWait, async () => {
-    const dir = await ensureBase(run, log);
-    const machine = `${run.id}-build`;
-    const work = path.join(run.dir, 'build');
+  const suite = options.suite ?? recipe.LAB_SUITE;
+  const onWait = () => log(`waiting for another process that builds the node images of ${suite} ...`);
+  const lock = suite === recipe.LAB_SUITE ? 'images.lock' : `images-${suite}.lock`;
+  return withLock(path.join(cacheDir('lab'), lock), onWait, async () => {
+    const dir = await ensureBase(suite, run, log);
+    const machine = `${run.id}-build-${suite}`;
+    const work = path.join(run.dir, `build-${suite}`);
     let image: Image = { lower: [path.join(dir, 'base')] };
     let name = 'layer';
     const layer = async (key: string, change: (root: string) => Promise<unknown>) => {
       name += `-${key}`;
       image = await ensureLayer(image, path.join(dir, name), work, async (root) => {
-        log(`preparing the node image "${name}" (usually 5 s) ...`);
+        log(`preparing the node image "${name}" of ${suite} (usually 5 s) ...`);
         await change(root);
       });
     };
@@ -78,10 +82,10 @@ export async function ensureImage(options: ImageOptions, run: RunDir, log: Log):
   });
 }
 
-async function ensureBase(run: RunDir, log: Log): Promise<string> {
+async function ensureBase(suite: recipe.LabSuite, run: RunDir, log: Log): Promise<string> {
   const mirror = await findMirror();
   const images = cacheDir('lab', 'images');
-  const digest = recipe.recipeDigest(mirror);
+  const digest = recipe.recipeDigest(mirror, suite);
   const newest = readdirSync(images)
     .filter((name) => name.startsWith(`${digest}-`))
     .sort()
@@ -90,9 +94,9 @@ async function ensureBase(run: RunDir, log: Log): Promise<string> {
   if (newest !== undefined && Date.now() - builtAt < recipe.IMAGE_MAX_AGE_MS) return path.join(images, newest);
   try {
     const built = path.join(images, `${digest}-${Date.now()}`);
-    const what = `Making the Debian (${recipe.LAB_SUITE}) image that the nodes start from`;
-    await timed(log, what, '70 s, once a week', () => buildBase(run, mirror, built));
-    if (!hasOtherRuns(run.id)) removeAllBut(images, path.basename(built));
+    const what = `Making the Debian (${suite}) image that the nodes start from`;
+    await timed(log, what, '70 s, once a week', () => buildBase(suite, run, mirror, built));
+    if (!hasOtherRuns(run.id)) removeOutdated(images);
     return built;
   } catch (error) {
     if (newest === undefined) throw error;
@@ -101,19 +105,19 @@ async function ensureBase(run: RunDir, log: Log): Promise<string> {
   }
 }
 
-async function buildBase(run: RunDir, found: recipe.Mirror, target: string): Promise<void> {
-  const machine = `${run.id}-base`;
-  const dir = path.join(run.dir, 'base-image');
+async function buildBase(suite: recipe.LabSuite, run: RunDir, found: recipe.Mirror, target: string): Promise<void> {
+  const machine = `${run.id}-base-${suite}`;
+  const dir = path.join(run.dir, `base-image-${suite}`);
   const root = path.join(dir, 'base');
   mkdirSync(root, { recursive: true });
   const include = `--include=${recipe.BASE_PACKAGES.join(',')}`;
   const proxy = found.proxy === undefined ? {} : { http_proxy: found.proxy };
-  await mustRun('debootstrap', ['--variant=minbase', include, recipe.LAB_SUITE, root, found.main].filter(Boolean), {
+  await mustRun('debootstrap', ['--variant=minbase', include, suite, root, found.main].filter(Boolean), {
     env: { ...process.env, ...proxy },
   });
   const mirror = await findMirror(root);
-  writeFileSync(path.join(root, 'etc/apt/sources.list'), recipe.aptSources(mirror));
-  writeFileSync(path.join(root, 'etc/apt/apt.conf.d/90lab'), recipe.aptConfig(mirror));
+  writeFileSync(path.join(root, 'etc/apt/sources.list'), recipe.aptSources(mirror, suite));
+  writeFileSync(path.join(root, 'etc/apt/apt.conf.d/90lab'), recipe.aptConfig(mirror, suite));
   writeFileSync(path.join(root, 'etc/apt/sources.list.d/lab.list'), `deb [trusted=yes] file:${REPOSITORY_DIR} ./\n`);
   mkdirSync(path.join(root, REPOSITORY_DIR), { recursive: true });
   await indexRepository(path.join(root, REPOSITORY_DIR));
@@ -156,9 +160,11 @@ async function addLabUpdates(root: string, machine: string, updates: LabUpdate[]
   await runInside(root, machine, `set -e; dpkg --force-unsafe-io -i ${files}; rm ${files}; ${USE_LAB_REPOSITORY}`);
 }
 
-function removeAllBut(dir: string, keep: string): void {
-  for (const name of readdirSync(dir)) {
-    if (name !== keep && existsSync(path.join(dir, name)))
-      rmSync(path.join(dir, name), { recursive: true, force: true });
+/** Removes the images that would be built again: another recipe or release may still use those that would not. */
+function removeOutdated(images: string): void {
+  for (const name of readdirSync(images)) {
+    const builtAt = Number(name.split('-')[1] ?? 0);
+    if (Number.isFinite(builtAt) && Date.now() - builtAt < recipe.IMAGE_MAX_AGE_MS) continue;
+    rmSync(path.join(images, name), { recursive: true, force: true });
   }
 }

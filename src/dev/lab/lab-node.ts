@@ -28,6 +28,8 @@ export interface NodeFiles {
   /** Private key that root and the user ospatch accept. */
   identityFile: string;
   knownHostsFile: string;
+  /** Boots in a unified control group hierarchy, whatever the host has. */
+  unified: boolean;
 }
 
 export class LabNode {
@@ -133,7 +135,7 @@ export class LabNode {
 
   private launch(): void {
     const console = openSync(this.consoleFile, 'a');
-    const container = boot(this.rootDir, this.files.machine, console);
+    const container = boot(this.rootDir, this.files.machine, console, this.files.unified);
     closeSync(console);
     this.container = container;
     this.bootCount += 1;

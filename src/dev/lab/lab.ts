@@ -15,7 +15,8 @@ import type { Image } from './layers';
 import { mountImage } from './layers';
 import { rebootPackage } from './packages';
 import { ensureLabTools } from './prerequisites';
-import type { RpmManager } from './recipe';
+import type { LabSuite, RpmManager } from './recipe';
+import { LAB_SUITE, UNIFIED_CGROUP_SUITES } from './recipe';
 import type { RunDir } from './run-dir';
 import { openRunDir } from './run-dir';
 
@@ -27,6 +28,8 @@ const KEY_NAME = 'lab';
 export interface LabNodeOptions {
   /** Host name of the node, unique in the lab. */
   name: string;
+  /** The Debian release of the node; default bookworm. The image of each is built on first use. */
+  suite?: LabSuite;
   /** Real updates that are pending; default `few`. */
   updates?: ImageOptions['updates'];
   /** The package `lab-reboot` has an update that asks for a reboot; default false. */
@@ -104,7 +107,8 @@ async function buildLab(run: RunDir, options: LabOptions, log: Log): Promise<Lab
     const dir = path.join(run.dir, 'nodes', wanted.name);
     const { rootDir, hostKey } = await installNode(image, dir, wanted, port, authorizedKey);
     const machine = `${run.id}-${wanted.name}`;
-    const files = { name: wanted.name, machine, dir, rootDir, port, hostKey, identityFile, knownHostsFile };
+    const unified = UNIFIED_CGROUP_SUITES.includes(wanted.suite ?? LAB_SUITE);
+    const files = { name: wanted.name, machine, dir, rootDir, port, hostKey, identityFile, knownHostsFile, unified };
     nodes.push(new LabNode(files));
   }
   const knownHosts = nodes.map((node) => `[127.0.0.1]:${node.port} ${node.hostKey}\n`).join('');
@@ -134,6 +138,7 @@ async function buildLab(run: RunDir, options: LabOptions, log: Log): Promise<Lab
 function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
   const reboot = node.labReboot === true ? [{ from: rebootPackage('1.0'), to: rebootPackage('1.1') }] : [];
   return {
+    ...(node.suite === undefined ? {} : { suite: node.suite }),
     updates: node.updates ?? 'few',
     oldBaseFiles: node.oldBaseFiles ?? false,
     labUpdates: [...reboot, ...(node.labUpdates ?? [])],

@@ -33,9 +33,13 @@ export async function runInside(
   return mustRun('sh', [BOOT_SCRIPT, machine, ...NSPAWN, ...args]);
 }
 
-/** Boots the file tree `root`; the process ends when the machine is off, or with EXIT_REBOOT. */
-export function boot(root: string, machine: string, console: number): ChildProcess {
+/**
+ * Boots the file tree `root`, with a `unified` control group hierarchy or the one of this host; the process ends when the
+ * machine is off, or with EXIT_REBOOT.
+ */
+export function boot(root: string, machine: string, console: number, unified: boolean): ChildProcess {
   return spawn('sh', [BOOT_SCRIPT, machine, ...NSPAWN, '-M', machine, '-D', root, '-b'], {
+    env: { ...process.env, ...(unified ? { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' } : {}) },
     // Ctrl-C is for the owner of the lab, which then ends its nodes in order.
     detached: true,
     stdio: ['ignore', console, console],

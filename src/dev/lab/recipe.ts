@@ -7,8 +7,15 @@ import { createHash } from 'node:crypto';
 /** Raised when the way images or lab packages are made changes without a change in this file. */
 const RECIPE_VERSION = 1;
 
-/** The Debian release of the nodes. */
-export const LAB_SUITE = 'bookworm';
+/** The Debian releases that nodes can be made of. */
+export const LAB_SUITES = ['bullseye', 'bookworm', 'trixie', 'sid'] as const;
+export type LabSuite = (typeof LAB_SUITES)[number];
+
+/** The Debian release of a node that asks for none. */
+export const LAB_SUITE: LabSuite = 'bookworm';
+
+/** From 256 on systemd starts in a unified control group hierarchy only, whatever the host has. */
+export const UNIFIED_CGROUP_SUITES: readonly LabSuite[] = ['trixie', 'sid'];
 
 /** Pending updates move on with the archive; images older than this are built again. */
 export const IMAGE_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
@@ -56,18 +63,16 @@ export interface Mirror {
   proxy?: string;
 }
 
-export function aptSources(mirror: Mirror): string {
-  return [
-    `deb ${mirror.main} ${LAB_SUITE} main`,
-    `deb ${mirror.main} ${LAB_SUITE}-updates main`,
-    `deb ${mirror.security} ${LAB_SUITE}-security main`,
-    '',
-  ].join('\n');
+export function aptSources(mirror: Mirror, suite: LabSuite): string {
+  const released = [`deb ${mirror.main} ${suite}-updates main`, `deb ${mirror.security} ${suite}-security main`];
+  return [`deb ${mirror.main} ${suite} main`, ...(suite === 'sid' ? [] : released), ''].join('\n');
 }
 
-export function aptConfig(mirror: Mirror): string {
+export function aptConfig(mirror: Mirror, suite: LabSuite): string {
   const proxy = mirror.proxy === undefined ? '' : `Acquire::http::Proxy "${mirror.proxy}";\n`;
-  return `Acquire::Languages "none";\n${proxy}`;
+  // The lists of sid end after a week, those of a release that has ended are signed no more; mirrors keep both for longer.
+  const ended = suite === 'sid' || suite === 'bullseye' ? 'Acquire::Check-Valid-Until "false";\n' : '';
+  return `Acquire::Languages "none";\n${proxy}${ended}`;
 }
 
 /** Runs inside the fresh base image. */
@@ -139,17 +144,17 @@ echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 rpm --initdb
 `;
 
-/** Digest over the recipe and the mirror: 12 hex characters. */
-export function recipeDigest(mirror: Mirror): string {
+/** Digest over the recipe, the release and the mirror: 12 hex characters. */
+export function recipeDigest(mirror: Mirror, suite: LabSuite): string {
   const parts = [
     RECIPE_VERSION,
-    LAB_SUITE,
+    suite,
     BASE_PACKAGES,
     MIN_PENDING,
     STAND_INS,
     FEW_UPDATES,
-    aptSources(mirror),
-    aptConfig(mirror),
+    aptSources(mirror, suite),
+    aptConfig(mirror, suite),
     CONFIGURE_BASE,
     PRELOAD_UPDATES,
     APPLY_UPDATES,
