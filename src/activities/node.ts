@@ -138,13 +138,14 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     checkNode: ({ target, packages, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), async (session) => {
         try {
-          const { facts, changes } = await checkReadiness(session, packages);
+          const { facts, changes, warnings } = await checkReadiness(session, packages);
           return {
             node: target.name,
             ok: true,
             facts,
             pending: changes.length,
             changes: changes.slice(0, MAX_CHANGES_TOLD),
+            warnings,
           };
         } catch (error) {
           session.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import type { DrainCheck } from '../domain/drain-diagnosis';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { NodeWarning } from '../domain/node-warning';
 import type { NodeTarget } from '../domain/spec';
 import type {
   ApplyReport,
@@ -99,6 +100,8 @@ export type NodeCheck =
       facts: NodeFacts;
       pending: number;
       changes: PatchPlan['changes'];
+      /** Of the facts and of the plan. */
+      warnings: NodeWarning[];
       /** Absent: nodes of this cluster are not drained. */
       drain?: DrainCheck;
     }

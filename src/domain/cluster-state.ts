@@ -5,6 +5,7 @@ import { nodeGroupRows } from './eks-state';
 import type { NodeFacts } from './node-report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { newNodeStatus, toNodeError, transition } from './node-status';
+import { MAX_STATUS_WARNINGS } from './node-warning';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
@@ -211,6 +212,7 @@ export function finishRun(
     total: run.nodes.length,
     patched: count('patched'),
     upToDate: count('up-to-date'),
+    restartPending: count('restart-pending'),
     rebootPending: count('reboot-pending'),
     failed: count('failed'),
     notTried: count('not-tried', 'skipped', 'cancelled'),
@@ -247,6 +249,7 @@ export function readNode(state: ClusterState, name: string, facts: NodeFacts, at
     pendingUpdates: null,
     rebootRequired: facts.reboot.required,
     packageSetDigest: facts.packages.digest,
+    warnings: facts.warnings.slice(0, MAX_STATUS_WARNINGS),
   };
   updateNodes(state, new Set([name]), (node) => transition(node, { kind: 'read', reading }));
 }

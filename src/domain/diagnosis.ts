@@ -2,10 +2,11 @@
 import { formatDuration } from './duration';
 import type { ErrorInfo } from './errors';
 import type { Finding, Severity } from './finding';
-import { findingOfError, ok, stops, warning, worstFirst, worstOf } from './finding';
+import { findingOfError, findingOfWarning, ok, stops, warning, worstFirst, worstOf } from './finding';
 import { AUTOREMOVE, CLEAN, REPAIR, UNHOLD } from './mending';
 import type { NodeFacts, PatchPlan } from './node-report';
 import { findHindrances } from './node-safety';
+import { mergeWarnings } from './node-warning';
 import type { Patching } from './spec';
 import { plainText } from './text';
 
@@ -68,6 +69,7 @@ export function diagnoseNode(node: string, seen: NodeExamination, policy: Diagno
   if (facts !== null) {
     found.push(...machineFindings(node, facts, seen.clockAheadMs), ...policyFindings(node, facts, policy));
     found.push(...packageFindings(node, facts, plan), ...rebootFindings(facts, policy));
+    found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
   }
   if (seen.helperPlaced !== null) found.push(ok('helper', `the helper was placed there as ${seen.helperPlaced}.`));
   if (facts !== null && worstOf(found) === 'ok') found.unshift(ok('ready', describeReady(facts, plan)));

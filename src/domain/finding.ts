@@ -1,5 +1,6 @@
 /** What `doctor` says: findings, each with a severity, one sentence, and its cure. */
 import type { ErrorInfo, ErrorType } from './errors';
+import type { NodeWarning, WarningKind } from './node-warning';
 
 /** `stops`: a run would fail or refuse there. From worst to best. */
 export const SEVERITIES = ['stops', 'warning', 'ok'] as const;
@@ -38,6 +39,10 @@ export const CHECKS = [
   'drain',
   'units',
   'reboot',
+  'updates',
+  'services',
+  'boot',
+  'facts',
   'ready',
   'other',
 ] as const;
@@ -102,4 +107,26 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
 /** An error that would end a run, as a finding. */
 export function findingOfError(error: ErrorInfo, check: Check = CHECK_OF[error.type] ?? 'other'): Finding {
   return stops(check, error.message, error.remedy ?? null);
+}
+
+const CHECK_OF_WARNING: Record<WarningKind, Check> = {
+  'hidden-updates': 'updates',
+  'stale-lists': 'updates',
+  'excluded-security': 'updates',
+  'end-of-life': 'os',
+  'update-hook': 'packages',
+  'restart-pending': 'services',
+  'left-running': 'job',
+  'units-failed': 'units',
+  'other-updaters': 'other-updaters',
+  'boot-kernel': 'boot',
+  'reboot-not-cured': 'reboot',
+  'boot-id-shared': 'boot',
+  'facts-incomplete': 'facts',
+  other: 'other',
+};
+
+/** What stops no run, as a finding. */
+export function findingOfWarning({ kind, message, remedy }: NodeWarning): Finding {
+  return warning(CHECK_OF_WARNING[kind], message, remedy);
 }

@@ -93,6 +93,7 @@ export interface RunSummary {
   total: number;
   patched: number;
   upToDate: number;
+  restartPending: number;
   rebootPending: number;
   failed: number;
   notTried: number;

@@ -4,6 +4,8 @@ import type { DrainRecord } from './node-drain';
 import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './node-status';
+import type { NodeWarning } from './node-warning';
+import { MAX_STATUS_WARNINGS } from './node-warning';
 import { plainText } from './text';
 
 /** A node that still asks for a reboot after this many in one run has a problem that no further reboot cures. */
@@ -37,6 +39,8 @@ export interface NodePatchResult {
   pendingUpdates: number | null;
   /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
+  /** What a person should know of the node, although it did not stop the patch. */
+  warnings: NodeWarning[];
   steps: StepRecord[];
   /** Absent: the node was not to be drained. */
   drain?: DrainRecord;
@@ -184,6 +188,7 @@ function toReading(result: NodePatchResult): NodeReading | null {
     pendingUpdates: result.pendingUpdates,
     rebootRequired: last.rebootRequired,
     packageSetDigest: last.packageSetDigest,
+    warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
     ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),
   };
 }

@@ -1,5 +1,6 @@
 /** What activities report about a node; all plain JSON. */
 import type { BlockedPod } from './kubernetes';
+import type { NodeWarning } from './node-warning';
 
 /** One package change of a plan or of a finished apply. */
 export interface PackageChange {
@@ -51,6 +52,8 @@ export interface NodeFacts {
   rebootOwners: string[];
   /** Active Kubernetes agents: kubelet, k3s, rke2-server, ... */
   kubernetesAgents: string[];
+  /** What a person should know of the node, although it stops nothing. */
+  warnings: NodeWarning[];
   /** The node's clock, ISO 8601 UTC; a note only, no decision uses it. */
   clock: string;
 }
@@ -60,6 +63,8 @@ export interface PatchPlan {
   changes: PackageChange[];
   /** Packages with a newer version that stay as they are, with the reason (`held`, `kubernetes`, `phased`). */
   keptBack: { name: string; reason: string }[];
+  /** Updates that exist and are not offered, lists that are too old to tell, and the like. */
+  warnings: NodeWarning[];
   /** Digest of exactly this set; apply does nothing when the set has changed meanwhile. */
   digest: string;
 }
@@ -77,6 +82,8 @@ export interface ApplyReport {
   changes: PackageChange[];
   /** Configuration files whose packaged version was put aside (`*.dpkg-dist` and the like). */
   keptConfigFiles: string[];
+  /** What went wrong beside the transaction itself. */
+  warnings: NodeWarning[];
   /** `error` is set when the package manager failed; what did change is still in `changes`. */
   error: import('./errors').ErrorInfo | null;
   /** It was stopped half-way, by a signal or an error of its own: a repair is due. Absent = false. */
@@ -124,5 +131,15 @@ export interface NodeProgress {
   blocked?: BlockedPod[];
 }
 
-export const NODE_STEPS = ['preflight', 'drain', 'apply', 'repair', 'reboot', 'verify', 'uncordon'] as const;
+export const NODE_STEPS = [
+  'preflight',
+  'prefetch',
+  'drain',
+  'apply',
+  'repair',
+  'restart',
+  'reboot',
+  'verify',
+  'uncordon',
+] as const;
 export type NodeStep = (typeof NODE_STEPS)[number];

@@ -1,6 +1,7 @@
 import type { NodegroupReading } from './eks';
 import type { ErrorInfo, ErrorType } from './errors';
 import type { NodeRole } from './spec';
+import type { NodeWarning } from './node-warning';
 import { plainText } from './text';
 
 export const NODE_STATES = [
@@ -9,6 +10,7 @@ export const NODE_STATES = [
   'waiting',
   'patching',
   'patched',
+  'restart-pending',
   'reboot-pending',
   'failed',
   'skipped',
@@ -20,6 +22,7 @@ export type NodeState = (typeof NODE_STATES)[number];
 export const NODE_OUTCOMES = [
   'up-to-date',
   'patched',
+  'restart-pending',
   'reboot-pending',
   'failed',
   'skipped',
@@ -48,6 +51,8 @@ export interface NodeStatus {
   packageSetDigest: string | null;
   lastCheckedTime: string | null;
   lastError: NodeError | null;
+  /** Of the last reading, the most important first, at most 5. */
+  warnings: NodeWarning[];
   /**
    * The host-key mismatch after which the node is not connected to by itself, until what it is trusted by has changed or
    * somebody asks for this very node. Absent: not in quarantine.
@@ -67,6 +72,8 @@ export interface NodeReading {
   pendingUpdates: number | null;
   rebootRequired: boolean;
   packageSetDigest: string;
+  /** At most 5. */
+  warnings: NodeWarning[];
   /** The node is a node group; what only a node has is empty then. */
   nodeGroup?: NodegroupReading;
 }
@@ -109,6 +116,7 @@ export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch
     packageSetDigest: null,
     lastCheckedTime: null,
     lastError: null,
+    warnings: [],
   };
 }
 
@@ -155,6 +163,7 @@ function withReading(status: NodeStatus, reading: NodeReading): NodeStatus {
     rebootRequired: reading.rebootRequired,
     packageSetDigest: reading.packageSetDigest || null,
     lastCheckedTime: reading.at,
+    warnings: reading.warnings,
     ...(reading.nodeGroup === undefined ? {} : { nodeGroup: withReleaseBefore(reading.nodeGroup, status) }),
   };
 }
@@ -211,15 +220,19 @@ function stateAfter(settled: NodeSettled, rebootOwed: boolean): NodeState {
   return settled.outcome;
 }
 
+/** Its packages are at the latest patch version, whatever is left to restart. */
+const BOOT_PATCHED: ReadonlySet<NodeOutcome> = new Set<NodeOutcome>([
+  'patched',
+  'up-to-date',
+  'restart-pending',
+  'reboot-pending',
+]);
+
 /**
  * A node that was owed its boot patch and did not get it counts as failed, also when its run stopped before it: were it
  * still owed, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
  */
 function bootPatchAfter(before: BootPatch, outcome: NodeOutcome): BootPatch {
   if (before === 'not-asked') return before;
-  return outcome === 'patched' || outcome === 'up-to-date' || outcome === 'reboot-pending'
-    ? 'done'
-    : before === 'done'
-      ? before
-      : 'failed';
+  return BOOT_PATCHED.has(outcome) ? 'done' : before === 'done' ? before : 'failed';
 }

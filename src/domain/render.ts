@@ -14,6 +14,7 @@ const SEVERITY: readonly NodeState[] = [
   'failed',
   'not-tried',
   'reboot-pending',
+  'restart-pending',
   'skipped',
   'patching',
   'waiting',
@@ -94,6 +95,7 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
       : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
     ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
     ...renderDrain(result),
+    ...result.warnings.flatMap(({ message }) => ['', `**Warning:** ${text(message)}`]),
     ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
   ].join('\n');
 }

@@ -2,6 +2,7 @@ import type { EksRunPolicy, NodegroupReading } from './eks';
 import { ERROR_TYPES } from './errors';
 import type { NodeError, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { NODE_OUTCOMES, toNodeError } from './node-status';
+import { parseWarnings } from './node-warning';
 import type { KubernetesPolicy } from './kubernetes';
 import type { PackagePolicy } from './package-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
@@ -242,6 +243,7 @@ function parseReading(value: unknown): NodeReading | null {
   const nodeGroup = parseNodegroup(one?.['nodeGroup']);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
+    warnings: parseWarnings(one?.['warnings']),
     ...(nodeGroup === null ? {} : { nodeGroup }),
   };
 }

@@ -1,6 +1,8 @@
 /** A look at a node that changes nothing: is it reachable, may it be patched, and what is pending. */
 import { OspatchError } from '../domain/errors';
 import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node-report';
+import type { NodeWarning } from '../domain/node-warning';
+import { mergeWarnings } from '../domain/node-warning';
 import type { PackagePolicy } from '../domain/package-policy';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
@@ -11,12 +13,12 @@ import { refuseUnsupported } from './support';
 export async function checkReadiness(
   session: Session,
   packages?: PackagePolicy,
-): Promise<{ facts: NodeFacts; changes: PackageChange[] }> {
+): Promise<{ facts: NodeFacts; changes: PackageChange[]; warnings: NodeWarning[] }> {
   const reading = await session.outage.reach(() => session.node.facts());
   refuseUnsupported(session.node.name, reading);
   const { facts } = reading;
-  const { changes } = await readPending(session, facts, packages);
-  return { facts, changes };
+  const { changes, warnings } = await readPending(session, facts, packages);
+  return { facts, changes, warnings: mergeWarnings(warnings, facts.warnings) };
 }
 
 /**

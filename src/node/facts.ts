@@ -74,6 +74,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     otherUpdaters: all('other_updater'),
     rebootOwners: all('reboot_owner'),
     kubernetesAgents: all('kubernetes_agent'),
+    warnings: [],
     clock: one('clock'),
   };
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };

@@ -87,7 +87,15 @@ function toOutcome(
   const { logBytes, endedAgo } = end;
   return {
     state: 'done',
-    result: { changes, keptConfigFiles, error, ...(unfinished ? { unfinished } : {}), logBytes, endedAgo },
+    result: {
+      changes,
+      keptConfigFiles,
+      warnings: [],
+      error,
+      ...(unfinished ? { unfinished } : {}),
+      logBytes,
+      endedAgo,
+    },
   };
 }
 

@@ -208,7 +208,7 @@ function newResult({ nodeGroup, run }: UpdateNodegroupInput): NodePatchResult {
   return {
     ...{ node: nodeGroup, run, outcome: 'failed', startedAt: timestamp(), endedAt: '' },
     token: uuid4().replaceAll('-', '').slice(0, 16),
-    ...{ changes: [], keptBack: [], keptConfigFiles: [], appliedAt: null, before: null, after: null },
+    ...{ changes: [], keptBack: [], keptConfigFiles: [], appliedAt: null, before: null, after: null, warnings: [] },
     ...{ reboots: 0, pendingUpdates: null, rebootReasons: [], steps: [], error: null },
   };
 }

@@ -3,7 +3,9 @@ import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { snapshot, tellWhatWasDone } from '../domain/node-patch';
-import type { ApplyReport, NodeFacts, NodeStep } from '../domain/node-report';
+import type { ApplyReport, NodeFacts, NodeStep, PatchPlan } from '../domain/node-report';
+import type { NodeWarning } from '../domain/node-warning';
+import { mergeWarnings } from '../domain/node-warning';
 import { renderNodePatch } from '../domain/render';
 import { local } from './activity-options';
 import type { PatchNodeInput } from './patch-node';
@@ -16,6 +18,12 @@ export class NodeRecord {
   readonly result: NodePatchResult;
   /** A package transaction was begun, and nobody has heard of its end. */
   transactionOpen = false;
+  /** Facts and plan are read anew and replace what they said before; what jobs said stays. */
+  private readonly warnings: Record<'facts' | 'plan' | 'jobs', readonly NodeWarning[]> = {
+    facts: [],
+    plan: [],
+    jobs: [],
+  };
 
   constructor(private readonly input: PatchNodeInput) {
     this.result = {
@@ -34,6 +42,7 @@ export class NodeRecord {
       reboots: 0,
       pendingUpdates: null,
       rebootReasons: [],
+      warnings: [],
       steps: [],
       error: null,
     };
@@ -47,12 +56,33 @@ export class NodeRecord {
   /** What the node looked like before anything was changed there. */
   noteBefore(facts: NodeFacts): void {
     this.result.before ??= snapshot(facts, timestamp());
-    this.noteRebootReasons(facts);
+    this.noteFacts(facts);
   }
 
   noteAfter(facts: NodeFacts): void {
     this.result.after = snapshot(facts, timestamp());
+    this.noteFacts(facts);
+  }
+
+  private noteFacts(facts: NodeFacts): void {
     this.noteRebootReasons(facts);
+    this.warn('facts', facts.warnings);
+  }
+
+  notePlan(plan: PatchPlan): void {
+    this.result.pendingUpdates = plan.changes.length;
+    this.result.keptBack = plan.keptBack;
+    this.warn('plan', plan.warnings);
+  }
+
+  /** Something a person should know that neither facts nor plan say. */
+  addWarning(warning: NodeWarning): void {
+    this.warn('jobs', [...this.warnings.jobs, warning]);
+  }
+
+  private warn(source: 'facts' | 'plan' | 'jobs', warnings: readonly NodeWarning[]): void {
+    this.warnings[source] = warnings;
+    this.result.warnings = mergeWarnings(this.warnings.jobs, this.warnings.plan, this.warnings.facts);
   }
 
   /** Kept over the reboot that they have led to. */
@@ -65,6 +95,7 @@ export class NodeRecord {
   noteTransaction(report: ApplyReport): void {
     this.transactionOpen = false;
     this.result.keptConfigFiles.push(...report.keptConfigFiles);
+    this.warn('jobs', [...this.warnings.jobs, ...report.warnings]);
     if (report.changes.length === 0) return;
     this.result.changes.push(...report.changes);
     this.result.appliedAt = this.endOf(report);

@@ -50,8 +50,7 @@ export class NodeSteps {
     this.packageManager = facts.packageManager;
     this.record.noteBefore(facts);
     if (repaired !== null) this.record.noteTransaction(repaired);
-    this.record.result.pendingUpdates = plan.changes.length;
-    this.record.result.keptBack = plan.keptBack;
+    this.record.notePlan(plan);
     return { facts, plan };
   }
 

@@ -44,6 +44,7 @@ describe('src/activities/node', () => {
       result: {
         changes: [{ name: 'a', arch: 'amd64', from: '1', to: '2' }],
         keptConfigFiles: [],
+        warnings: [],
         error: null,
         logBytes: 21,
         endedAgo: 0,

@@ -154,6 +154,7 @@ describe('src/cli/commands', () => {
       'rebootRequired',
       'role',
       'state',
+      'warnings',
     ]);
   });
 
@@ -201,7 +202,8 @@ describe('src/cli/commands', () => {
       ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], stay: {}, waits: [] },
       obstacles: ['The budget shop/web never allows it.'],
     };
-    const one = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], drain: { ok: true, outlook } };
+    const drain = { ok: true, outlook };
+    const one = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], warnings: [], drain };
     const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
     expect(out).toContain('w-1  cannot be drained: The budget shop/web never allows it.');
     expect(code).toBe(1);

@@ -104,6 +104,7 @@ export function summary(number: number, more: Partial<RunSummary> = {}): RunSumm
     total: 2,
     patched: 2,
     upToDate: 0,
+    restartPending: 0,
     rebootPending: 0,
     failed: 0,
     notTried: 0,

@@ -160,7 +160,7 @@ describe('src/domain/eks-state', () => {
 describe('src/domain/node-status of a node group', () => {
   it('keeps the release before the last update, and news of it survive the way to the cluster', () => {
     const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
-    const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false };
+    const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
     const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
     const news = parseNews({ run: 1, settled: [one], current: null }, 1);
     expect(news?.settled).toEqual([one]);

@@ -138,6 +138,7 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
     changes: [{ name: words, from: words, to: words, arch: words }],
     keptBack: [{ name: words, reason: words }],
     keptConfigFiles: [words],
+    warnings: [{ kind: 'other', message: words, remedy: words }],
     rebootReasons: [words],
   } as const;
   const result = record as unknown as Parameters<typeof renderNodePatch>[2];
@@ -146,7 +147,7 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
     renderRun('demo', { run: 1, summary: null, nodes: [{ settled: settled('w-1'), record: result }] }, PLAIN, 'UTC'),
     renderChecks(
       [
-        { node: 'w-1', ok: true, facts, pending: 0, changes: [] },
+        { node: 'w-1', ok: true, facts, pending: 0, changes: [], warnings: [] },
         { node: 'w-2', ok: false, error },
       ],
       PLAIN,

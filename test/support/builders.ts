@@ -59,13 +59,14 @@ export function nodeFacts(more: Partial<NodeFacts> = {}): NodeFacts {
     otherUpdaters: [],
     rebootOwners: [],
     kubernetesAgents: [],
+    warnings: [],
     clock: '2027-01-01T00:00:00Z',
     ...more,
   };
 }
 
 export function patchPlan(...names: string[]): PatchPlan {
-  return { changes: names.map((name) => packageChange(name)), keptBack: [], digest: 'd'.repeat(64) };
+  return { changes: names.map((name) => packageChange(name)), keptBack: [], warnings: [], digest: 'd'.repeat(64) };
 }
 
 export function packageChange(name: string): PackageChange {
@@ -86,6 +87,7 @@ export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSett
       pendingUpdates: 0,
       rebootRequired: false,
       packageSetDigest: 'sha256:0123456789abcdef',
+      warnings: [],
     },
     error: null,
     workflowRunId: null,

@@ -130,12 +130,15 @@ export class SimulatedNodes {
         node.applies += 1;
         node.osVersion = 'Debian GNU/Linux 12.15';
         node.rebootRequired ||= node.asksForReboot;
-        return { state: 'done', result: { changes, keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 } };
+        return {
+          state: 'done',
+          result: { changes, keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
+        };
       },
       repair: () =>
         Promise.resolve({
           state: 'done',
-          result: { changes: [], keptConfigFiles: [], error: null, logBytes: 1, endedAgo: 0 },
+          result: { changes: [], keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
         }),
       reboot: async ({ target, noticeAfterMs }) => {
         this.log.push(`reboot ${target.name}`);
@@ -155,7 +158,14 @@ export class SimulatedNodes {
         return Promise.resolve(facts(target.name));
       },
       checkNode: ({ target }) =>
-        Promise.resolve({ node: target.name, ok: true, facts: facts(target.name), pending: 0, changes: [] }),
+        Promise.resolve({
+          node: target.name,
+          ok: true,
+          facts: facts(target.name),
+          pending: 0,
+          changes: [],
+          warnings: [],
+        }),
       examineNode: ({ target }) => {
         const { preflightError } = this.node(target.name);
         if (preflightError === null) {

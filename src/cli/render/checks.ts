@@ -5,6 +5,7 @@ import type { ErrorType } from '../../domain/errors';
 import type { NodeFacts } from '../../domain/node-report';
 import type { Colors } from './table';
 import { renderTable } from './table';
+import { describeWarnings } from './warnings';
 import { NONE, oneLine, plural } from './text';
 
 type Verdict = 'yes' | 'no' | '?';
@@ -32,7 +33,11 @@ export function renderChecks(checks: readonly NodeCheck[], color: Colors): strin
   );
   const findings = checks.flatMap((check) =>
     check.ok
-      ? [...describeFindings(check.node, check.facts, color), ...describeDrain(check.node, check.drain, color)]
+      ? [
+          ...describeFindings(check.node, check.facts, color),
+          ...describeWarnings(check.node, check.warnings, color),
+          ...describeDrain(check.node, check.drain, color),
+        ]
       : [],
   );
   const errors = checks.flatMap((check) => (check.ok ? [] : describeError(check, color)));

@@ -10,6 +10,7 @@ const ENDS: readonly NodeStatus['state'][] = [
   'up-to-date',
   'patched',
   'reboot-pending',
+  'restart-pending',
   'failed',
   'skipped',
   'not-tried',

@@ -13,6 +13,7 @@ const ORDER: readonly NodeState[] = [
   'failed',
   'not-tried',
   'reboot-pending',
+  'restart-pending',
   'skipped',
   'waiting',
   'unknown',

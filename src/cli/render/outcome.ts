@@ -3,6 +3,7 @@ import type { LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/messages';
 import type { NodeError, NodeSettled } from '../../domain/node-status';
 import { countOutcomes } from './status';
+import { describeWarnings } from './warnings';
 import { formatElapsed, oneLine, plural } from './text';
 
 /** Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A reboot that is owed is no failure. */
@@ -23,6 +24,7 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
     ...failed.flatMap(({ node, error }) => describeFailure(node, error)),
     ...refused.map(({ node, error }) => `${oneLine(node)} skipped: ${oneLine(error?.message, 500)}`),
     ...describeReboots(pending.map(({ node }) => node)),
+    ...settled.flatMap(({ node, reading }) => describeWarnings(node, reading?.warnings ?? [])),
   ];
 }
 

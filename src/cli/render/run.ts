@@ -42,6 +42,9 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
       : record.nodeGroup === undefined
         ? recordFields(record, zone)
         : groupFields(record, zone);
+  for (const { message } of record?.warnings ?? settled.reading?.warnings ?? []) {
+    fields.push(['Warning', oneLine(message, 500)]);
+  }
   if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message, 500)}`]);
   if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy, 300)]);
   const lines = fields.length === 0 ? [] : renderFields(fields, color).split('\n');

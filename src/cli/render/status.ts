@@ -6,6 +6,7 @@ import { STATUS_HEAD, statusRow, unitOf } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
 import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
+import { describeWarnings } from './warnings';
 
 export interface StatusView {
   now: number;
@@ -37,7 +38,12 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     rebootCell(node),
     errorCell(node),
   ]);
-  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}\n\n${timesNote(zone, color)}`;
+  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
+}
+
+function warningsOf({ nodes }: LiveStatus, color: Colors): string {
+  const lines = nodes.flatMap(({ name, warnings }) => describeWarnings(name, warnings, color));
+  return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
 }
 
 function waitsOf({ current }: LiveStatus, now: number): string {
@@ -79,6 +85,7 @@ export function countOutcomes(run: RunSummary): string {
   const counts: [number, string][] = [
     [run.patched, 'patched'],
     [run.upToDate, 'up-to-date'],
+    [run.restartPending, 'restart-pending'],
     [run.rebootPending, 'reboot-pending'],
     [run.failed, 'failed'],
     [run.notTried, 'not tried'],
@@ -103,6 +110,7 @@ export function colorState(state: string, kind: NodeState, color: Colors): strin
       return color.red(state);
     case 'not-tried':
     case 'reboot-pending':
+    case 'restart-pending':
     case 'skipped':
       return color.yellow(state);
     case 'patching':

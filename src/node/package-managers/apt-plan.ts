@@ -96,7 +96,7 @@ export function parseAptPlan(
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
 
   return {
-    plan: { changes, keptBack: keptBack(lists, { held, kubernetes, excluded }), digest },
+    plan: { changes, keptBack: keptBack(lists, { held, kubernetes, excluded }), warnings: [], digest },
     refusals: [
       noSecurityData ? 'cannot be limited to security fixes: none of its package sources is a security archive' : '',
       refusal('would change more than security fixes, namely', lists.notSecurity),

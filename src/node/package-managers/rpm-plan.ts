@@ -78,7 +78,7 @@ export function parseRpmPlan(
   const noSecurityData = all('no-security-data').length > 0;
 
   return {
-    plan: { changes, keptBack: keptBack(all('newer'), guards, skipped), digest },
+    plan: { changes, keptBack: keptBack(all('newer'), guards, skipped), warnings: [], digest },
     refusals: [
       noSecurityData
         ? 'cannot be limited to security fixes: its repositories have no data on which updates those are'

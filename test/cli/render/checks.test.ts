@@ -21,6 +21,7 @@ function check(node: string, more: Partial<DrainOutlook>): NodeCheck {
     facts: nodeFacts(),
     pending: 0,
     changes: [],
+    warnings: [],
     drain: { ok: true, outlook: { ...none, ...more } },
   };
 }
@@ -48,7 +49,7 @@ describe('src/cli/render/checks', () => {
   });
 
   it('has no column for drains where nodes are not drained', () => {
-    const plain: NodeCheck = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [] };
+    const plain: NodeCheck = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], warnings: [] };
     expect(renderChecks([plain], PLAIN)).not.toContain('Drain');
   });
 });

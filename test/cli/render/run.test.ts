@@ -33,6 +33,7 @@ const record: NodePatchResult = {
   reboots: 1,
   pendingUpdates: 0,
   rebootReasons: ['linux-image'],
+  warnings: [{ kind: 'hidden-updates', message: 'openssl 3.0.23 is hidden.', remedy: 'unhide it' }],
   steps: [{ step: 'apply', startedAt: '2026-11-23T11:58:10Z', durationMs: 12_340 }],
   error: null,
 };

@@ -111,6 +111,7 @@ describe('src/node/package-managers/apk', () => {
           { name: 'kubelet', reason: 'kubernetes' },
           { name: 'lab-a', reason: 'dependencies' },
         ],
+        warnings: [],
         digest: 'a'.repeat(64),
       },
       refusals: [],

@@ -105,6 +105,7 @@ describe('src/node/package-managers/rpm-plan', () => {
           { name: 'kubelet', reason: 'kubernetes' },
           { name: 'nginx-core', reason: 'excluded' },
         ],
+        warnings: [],
         digest: 'a'.repeat(64),
       },
       refusals: [],
