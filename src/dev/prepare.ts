@@ -10,6 +10,7 @@ const TEST_NODES = [
   { updates: 'few', labReboot: true, oldBaseFiles: true },
   { updates: 'few', labReboot: true },
   { updates: 'none', labReboot: true },
+  { system: 'alpine' },
 ] as const;
 
 const PARTS: Record<string, (log: Log) => Promise<unknown>> = {

@@ -1,4 +1,4 @@
-/** One machine of the lab: a real Debian with its own systemd, sshd, boot id and package database. */
+/** One machine of the lab: a real Debian or Alpine with its own init, sshd, boot id and package database. */
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -6,6 +6,7 @@ import path from 'node:path';
 
 import type { CommandResult } from '../host';
 import { run, sleep } from '../host';
+import { buildApk, indexApkRepository } from './apk-packages';
 import { boot, containerInit, EXIT_REBOOT } from './nspawn';
 import type { LabPackage } from './packages';
 import { buildDeb, indexRepository, REPOSITORY_DIR } from './packages';
@@ -30,6 +31,7 @@ export interface NodeFiles {
   knownHostsFile: string;
   /** Boots in a unified control group hierarchy, whatever the host has. */
   unified: boolean;
+  system: 'debian' | 'alpine';
 }
 
 export class LabNode {
@@ -121,6 +123,11 @@ export class LabNode {
   /** Puts a package into the node's own repository; the next refresh on the node sees it. */
   async offer(pkg: LabPackage): Promise<void> {
     const repository = path.join(this.rootDir, REPOSITORY_DIR);
+    if (this.files.system === 'alpine') {
+      await buildApk(this.rootDir, repository, pkg);
+      await indexApkRepository(this.rootDir, repository);
+      return;
+    }
     await buildDeb(repository, pkg);
     await indexRepository(repository);
   }
@@ -135,7 +142,7 @@ export class LabNode {
 
   private launch(): void {
     const console = openSync(this.consoleFile, 'a');
-    const container = boot(this.rootDir, this.files.machine, console, this.files.unified);
+    const container = boot(this.rootDir, this.files.machine, console, this.files);
     closeSync(console);
     this.container = container;
     this.bootCount += 1;

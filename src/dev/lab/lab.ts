@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { Log } from '../host';
 import { mustRun } from '../host';
 import { freePorts } from '../ports';
+import { ensureAlpineImage } from './alpine';
 import type { ImageOptions, LabUpdate } from './images';
 import { ensureImage } from './images';
 import { LabNode } from './lab-node';
@@ -28,6 +29,8 @@ const KEY_NAME = 'lab';
 export interface LabNodeOptions {
   /** Host name of the node, unique in the lab. */
   name: string;
+  /** `alpine` for a real Alpine 3.23, whose pending updates are only those of the lab; default `debian`. */
+  system?: 'debian' | 'alpine';
   /** The Debian release of the node; default bookworm. The image of each is built on first use. */
   suite?: LabSuite;
   /** Real updates that are pending; default `few`. */
@@ -85,7 +88,7 @@ export async function prepareLabImages(nodes: Omit<LabNodeOptions, 'name'>[], lo
   await ensureLabTools(log);
   const run = await openRunDir(log);
   try {
-    for (const node of nodes) await ensureImage(imageOptions(node), run, log);
+    for (const node of nodes) await imageOf(node, run, log);
   } finally {
     await run.close();
   }
@@ -102,13 +105,15 @@ async function buildLab(run: RunDir, options: LabOptions, log: Log): Promise<Lab
   const nodes: LabNode[] = [];
   const knownHostsFile = path.join(run.dir, 'known_hosts');
   for (const [index, wanted] of options.nodes.entries()) {
-    const image = await ensureImage(imageOptions(wanted), run, log);
+    const image = await imageOf(wanted, run, log);
     const port = ports[index] ?? 0;
     const dir = path.join(run.dir, 'nodes', wanted.name);
     const { rootDir, hostKey } = await installNode(image, dir, wanted, port, authorizedKey);
     const machine = `${run.id}-${wanted.name}`;
     const unified = UNIFIED_CGROUP_SUITES.includes(wanted.suite ?? LAB_SUITE);
-    const files = { name: wanted.name, machine, dir, rootDir, port, hostKey, identityFile, knownHostsFile, unified };
+    const system = wanted.system ?? 'debian';
+    const at = { name: wanted.name, machine, dir, rootDir, port, hostKey };
+    const files = { ...at, identityFile, knownHostsFile, unified, system };
     nodes.push(new LabNode(files));
   }
   const knownHosts = nodes.map((node) => `[127.0.0.1]:${node.port} ${node.hostKey}\n`).join('');
@@ -135,6 +140,11 @@ async function buildLab(run: RunDir, options: LabOptions, log: Log): Promise<Lab
   };
 }
 
+function imageOf(node: Omit<LabNodeOptions, 'name'>, run: RunDir, log: Log): Promise<Image> {
+  const options = imageOptions(node);
+  return node.system === 'alpine' ? ensureAlpineImage(options.labUpdates, run, log) : ensureImage(options, run, log);
+}
+
 function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
   const reboot = node.labReboot === true ? [{ from: rebootPackage('1.0'), to: rebootPackage('1.1') }] : [];
   return {
@@ -151,15 +161,16 @@ async function installNode(image: Image, dir: string, options: LabNodeOptions, p
   const rootDir = await mountImage(image, dir);
   const etc = path.join(rootDir, 'etc');
   // The package logs tell of this node's own transactions only, not of how its image was made.
-  for (const log of ['apt/history.log', 'apt/term.log', 'dpkg.log']) {
-    writeFileSync(path.join(rootDir, 'var/log', log), '');
-  }
-  const archive = options.archive ?? options.updates !== 'none';
-  if (!archive) writeFileSync(path.join(etc, 'apt/sources.list'), '');
+  const logs = options.system === 'alpine' ? ['apk.log'] : ['apt/history.log', 'apt/term.log', 'dpkg.log'];
+  for (const log of logs) writeFileSync(path.join(rootDir, 'var/log', log), '');
   writeFileSync(path.join(etc, 'hostname'), `${name}\n`);
   writeFileSync(path.join(etc, 'hosts'), `127.0.0.1 localhost\n127.0.1.1 ${name}\n`);
-  writeFileSync(path.join(etc, 'machine-id'), '');
-  rmSync(path.join(rootDir, 'var/lib/dbus/machine-id'), { force: true });
+  if (options.system !== 'alpine') {
+    const archive = options.archive ?? options.updates !== 'none';
+    if (!archive) writeFileSync(path.join(etc, 'apt/sources.list'), '');
+    writeFileSync(path.join(etc, 'machine-id'), '');
+    rmSync(path.join(rootDir, 'var/lib/dbus/machine-id'), { force: true });
+  }
   writeFileSync(path.join(etc, 'ssh/sshd_config.d/lab.conf'), sshdConfig(port));
   for (const type of ['ed25519', 'ecdsa']) {
     const file = path.join(etc, `ssh/ssh_host_${type}_key`);

@@ -37,8 +37,15 @@ export async function runInside(
  * Boots the file tree `root`, with a `unified` control group hierarchy or the one of this host; the process ends when the
  * machine is off, or with EXIT_REBOOT.
  */
-export function boot(root: string, machine: string, console: number, unified: boolean): ChildProcess {
-  return spawn('sh', [BOOT_SCRIPT, machine, ...NSPAWN, '-M', machine, '-D', root, '-b'], {
+export function boot(
+  root: string,
+  machine: string,
+  console: number,
+  { unified, system }: { unified: boolean; system: 'debian' | 'alpine' },
+): ChildProcess {
+  // What busybox's init powers off at; the default is understood by systemd alone.
+  const powerOff = system === 'alpine' ? ['--kill-signal=SIGUSR2'] : [];
+  return spawn('sh', [BOOT_SCRIPT, machine, ...NSPAWN, ...powerOff, '-M', machine, '-D', root, '-b'], {
     env: { ...process.env, ...(unified ? { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' } : {}) },
     // Ctrl-C is for the owner of the lab, which then ends its nodes in order.
     detached: true,
