@@ -143,6 +143,7 @@ verb_facts() {
   package_facts
   lock_facts
   unit_facts
+  service_facts
   disk_facts
   job_facts
   date -u '+clock=%Y-%m-%dT%H:%M:%SZ'

@@ -22,7 +22,7 @@ export interface HelperScript {
 let loaded: HelperScript | undefined;
 
 /** The parts of the script, in the order in which they are put together. */
-const PARTS = ['core', 'detached', 'packages', 'apt', 'rpm', 'dnf', 'zypper', 'apk', 'facts', 'main'];
+const PARTS = ['core', 'detached', 'packages', 'apt', 'rpm', 'dnf', 'zypper', 'apk', 'services', 'facts', 'main'];
 
 /** Puts the script together of the parts that lie beside this module, once. */
 export function helperScript(): HelperScript {
