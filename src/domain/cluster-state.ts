@@ -6,6 +6,7 @@ import type { NodeFacts } from './node-report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { newNodeStatus, toNodeError, transition } from './node-status';
 import { MAX_STATUS_WARNINGS } from './node-warning';
+import { runsOutdated } from './outdated';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
@@ -248,6 +249,7 @@ export function readNode(state: ClusterState, name: string, facts: NodeFacts, at
     kernel: facts.kernelRunning,
     pendingUpdates: null,
     rebootRequired: facts.reboot.required,
+    ...(runsOutdated(facts) ? { restartRequired: true } : {}),
     packageSetDigest: facts.packages.digest,
     warnings: facts.warnings.slice(0, MAX_STATUS_WARNINGS),
   };

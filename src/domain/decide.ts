@@ -249,9 +249,9 @@ function recheckAt(state: ClusterState): number {
   return last + RECHECK_EVERY_MS;
 }
 
-/** Nodes whose reboot by hand is looked for; one in quarantine is not connected to. */
+/** Nodes whose reboot or restarts by hand are looked for; one in quarantine is not connected to. */
 function waitsForReboot(node: NodeStatus): boolean {
-  return node.rebootRequired === true && node.quarantine === undefined;
+  return (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined;
 }
 
 function windowAfter(window: string | undefined, now: number): number | null {

@@ -6,6 +6,8 @@ import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './node-status';
 import type { NodeWarning } from './node-warning';
 import { MAX_STATUS_WARNINGS } from './node-warning';
+import type { OutdatedCode } from './outdated';
+import { runsOutdated } from './outdated';
 import { plainText } from './text';
 
 /** A node that still asks for a reboot after this many in one run has a problem that no further reboot cures. */
@@ -59,6 +61,8 @@ export interface NodeSnapshot {
   bootId: string;
   packageSetDigest: string;
   rebootRequired: boolean;
+  /** What ran code that was replaced on disk. Absent: nothing. */
+  outdated?: OutdatedCode;
 }
 
 export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
@@ -69,6 +73,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
     bootId: facts.bootId,
     packageSetDigest: facts.packages.digest,
     rebootRequired: facts.reboot.required,
+    ...(facts.outdated !== undefined && runsOutdated(facts) ? { outdated: facts.outdated } : {}),
   };
 }
 
@@ -187,6 +192,7 @@ function toReading(result: NodePatchResult): NodeReading | null {
     kernel: last.kernel,
     pendingUpdates: result.pendingUpdates,
     rebootRequired: last.rebootRequired,
+    ...(last.outdated === undefined ? {} : { restartRequired: true }),
     packageSetDigest: last.packageSetDigest,
     warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
     ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),

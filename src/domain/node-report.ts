@@ -1,6 +1,7 @@
 /** What activities report about a node; all plain JSON. */
 import type { BlockedPod } from './kubernetes';
 import type { NodeWarning } from './node-warning';
+import type { OutdatedCode } from './outdated';
 
 /** One package change of a plan or of a finished apply. */
 export interface PackageChange {
@@ -52,6 +53,8 @@ export interface NodeFacts {
   rebootOwners: string[];
   /** Active Kubernetes agents: kubelet, k3s, rke2-server, ... */
   kubernetesAgents: string[];
+  /** What runs code that was replaced on disk. Absent: an older helper does not say. */
+  outdated?: OutdatedCode;
   /** What a person should know of the node, although it stops nothing. */
   warnings: NodeWarning[];
   /** The node's clock, ISO 8601 UTC; a note only, no decision uses it. */

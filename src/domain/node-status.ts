@@ -48,6 +48,8 @@ export interface NodeStatus {
   kernel: string | null;
   pendingUpdates: number | null;
   rebootRequired: boolean | null;
+  /** Something on the node runs code that was replaced on disk. Absent: no, or not known. */
+  restartRequired?: true;
   packageSetDigest: string | null;
   lastCheckedTime: string | null;
   lastError: NodeError | null;
@@ -71,6 +73,8 @@ export interface NodeReading {
   kernel: string;
   pendingUpdates: number | null;
   rebootRequired: boolean;
+  /** Something runs code that was replaced on disk. Absent: no. */
+  restartRequired?: true;
   packageSetDigest: string;
   /** At most 5. */
   warnings: NodeWarning[];
@@ -154,13 +158,14 @@ export function toNodeError(error: ErrorInfo): NodeError {
   };
 }
 
-function withReading(status: NodeStatus, reading: NodeReading): NodeStatus {
+function withReading({ restartRequired: _, ...status }: NodeStatus, reading: NodeReading): NodeStatus {
   return {
     ...status,
     patchedVersion: reading.osVersion,
     kernel: reading.kernel || null,
     pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
     rebootRequired: reading.rebootRequired,
+    ...(reading.restartRequired === true ? { restartRequired: true as const } : {}),
     packageSetDigest: reading.packageSetDigest || null,
     lastCheckedTime: reading.at,
     warnings: reading.warnings,
@@ -173,11 +178,24 @@ function withReleaseBefore(reading: NodegroupReading, { nodeGroup }: NodeStatus)
   return { ...reading, releaseBefore: reading.releaseBefore ?? nodeGroup?.releaseBefore ?? null };
 }
 
-/** A reading outside a run: the one thing it may settle is a reboot that somebody did by hand. */
+/**
+ * A reading outside a run: it settles reboots and restarts that somebody did by hand, and finds services that run old
+ * code after somebody has changed packages by hand.
+ */
 function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
   const next = withReading(status, reading);
-  const rebootedByHand = status.state === 'reboot-pending' && !reading.rebootRequired;
-  return rebootedByHand ? { ...next, state: 'patched' } : next;
+  const restart = reading.restartRequired === true;
+  switch (status.state) {
+    case 'reboot-pending':
+      return reading.rebootRequired ? next : { ...next, state: restart ? 'restart-pending' : 'patched' };
+    case 'restart-pending':
+      return restart ? next : { ...next, state: 'patched' };
+    case 'patched':
+    case 'up-to-date':
+      return restart ? { ...next, state: 'restart-pending' } : next;
+    default:
+      return next;
+  }
 }
 
 function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
@@ -186,7 +204,7 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
-    state: isShutOut ? 'failed' : stateAfter(settled, known.rebootRequired === true),
+    state: isShutOut ? 'failed' : stateAfter(settled, known),
     lastOutcome: settled.outcome,
     bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
@@ -211,10 +229,10 @@ function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: 
   return error !== null && PROVES_NOTHING.has(error.type) ? status : released(status);
 }
 
-function stateAfter(settled: NodeSettled, rebootOwed: boolean): NodeState {
+function stateAfter(settled: NodeSettled, { rebootRequired, restartRequired }: NodeStatus): NodeState {
   const untouched = settled.outcome === 'not-tried' || (settled.outcome === 'cancelled' && settled.appliedAt === null);
-  // A reboot that is owed stays visible until it is done, also when later runs do not reach the node.
-  if (untouched) return rebootOwed ? 'reboot-pending' : 'not-tried';
+  // A reboot that is owed stays visible until it is done, also when later runs do not reach the node; so do restarts.
+  if (untouched) return rebootRequired === true ? 'reboot-pending' : restartRequired ? 'restart-pending' : 'not-tried';
   // A cancelled node patch that did change the node must not look fine.
   if (settled.outcome === 'cancelled') return 'failed';
   return settled.outcome;

@@ -243,6 +243,7 @@ function parseReading(value: unknown): NodeReading | null {
   const nodeGroup = parseNodegroup(one?.['nodeGroup']);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
+    ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
     warnings: parseWarnings(one?.['warnings']),
     ...(nodeGroup === null ? {} : { nodeGroup }),
   };

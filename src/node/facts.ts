@@ -1,5 +1,8 @@
 /** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
 import type { NodeFacts } from '../domain/node-report';
+import type { NodeWarning } from '../domain/node-warning';
+import type { OutdatedCode } from '../domain/outdated';
+import { outdatedWarning } from '../domain/outdated';
 import { plainText } from '../domain/text';
 
 /** What decides whether a node can be patched at all, beside its facts. */
@@ -45,6 +48,12 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
   };
   const rootFree = mebibytes('disk_root_kib', 0);
   const reasons = [...new Set(all('reboot_reason'))];
+  const outdated = {
+    services: all('outdated_service'),
+    sessions: all('outdated_session'),
+    containers: all('outdated_container'),
+    processes: all('outdated_process'),
+  };
   const facts: NodeFacts = {
     protocol,
     os,
@@ -74,10 +83,22 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     otherUpdaters: all('other_updater'),
     rebootOwners: all('reboot_owner'),
     kubernetesAgents: all('kubernetes_agent'),
-    warnings: [],
+    outdated,
+    warnings: outdatedWarnings(outdated, all('outdated_unknown')),
     clock: one('clock'),
   };
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
+}
+
+function outdatedWarnings(outdated: OutdatedCode, unknown: readonly string[]): NodeWarning[] {
+  const warning = outdatedWarning(outdated);
+  const incomplete: NodeWarning = {
+    kind: 'facts-incomplete',
+    message:
+      'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for.',
+    remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
+  };
+  return [...(warning === null ? [] : [warning]), ...(unknown.length === 0 ? [] : [incomplete])];
 }
 
 /** A node may say anything; what is no plain number counts as 0. */

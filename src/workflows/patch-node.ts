@@ -10,6 +10,7 @@ import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import { outcomeWithOutdated } from '../domain/outdated';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { toErrorInfo } from './failures';
@@ -86,7 +87,7 @@ class NodePatch {
     const decision = decidePatch(plan, facts.reboot.required, this.steps.rebootAllowed);
     switch (decision.do) {
       case 'nothing':
-        this.record.result.outcome = decision.outcome;
+        this.record.result.outcome = outcomeWithOutdated(decision.outcome, facts);
         if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
         return;
       case 'apply': {
@@ -211,7 +212,8 @@ class NodePatch {
       );
       if (decision.do === 'finish') {
         const changed = this.record.result.changes.length > 0 || this.record.result.reboots > 0;
-        this.record.result.outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
+        const outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
+        this.record.result.outcome = outcomeWithOutdated(outcome, facts);
         return;
       }
       if (decision.do === 'fail') {

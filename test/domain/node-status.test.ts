@@ -65,6 +65,25 @@ describe('domain/node-status', () => {
     });
   });
 
+  it.each([
+    ['patched', true, false, 'restart-pending'],
+    ['restart-pending', false, false, 'patched'],
+    ['restart-pending', true, false, 'restart-pending'],
+    ['reboot-pending', true, false, 'restart-pending'],
+    ['reboot-pending', true, true, 'reboot-pending'],
+    ['failed', true, false, 'failed'],
+  ] as const)(
+    'a %s node whose reading says restart %s, reboot %s, is %s',
+    (state, restart, rebootRequired, expected) => {
+      const { reading } = settled('w-1');
+      if (reading === null) throw new Error('no reading');
+      const next = { ...reading, rebootRequired, ...(restart ? { restartRequired: true as const } : {}) };
+      const after = transition({ ...node, state, restartRequired: true }, { kind: 'read', reading: next });
+      expect(after.state).toBe(expected);
+      expect(after.restartRequired).toBe(restart ? true : undefined);
+    },
+  );
+
   it('does not call a node that was cancelled half-way not tried', () => {
     const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
     expect(after.state).toBe('failed');

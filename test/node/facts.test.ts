@@ -44,6 +44,21 @@ describe('src/node/facts', () => {
     expect(parseFacts(1, text)?.facts.osVersion).toBe('Debian GNU/Linux trixie/sid');
   });
 
+  it('names what runs replaced code, and warns of it', () => {
+    const facts = withLines(
+      'outdated_service=a.service',
+      'outdated_session=alice (session 3)',
+      'outdated_unknown=needrestart',
+    );
+    expect(facts?.outdated).toEqual({
+      services: ['a.service'],
+      sessions: ['alice (session 3)'],
+      containers: [],
+      processes: [],
+    });
+    expect(facts?.warnings.map(({ kind }) => kind)).toEqual(['restart-pending', 'facts-incomplete']);
+  });
+
   it('collects what occurs several times, reasons without repetition', () => {
     expect(
       withLines(
