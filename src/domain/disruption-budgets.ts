@@ -79,20 +79,28 @@ export function allowsNow(budget: BudgetView, pod: PodView): boolean {
   return !pod.ready && status.currentHealthy >= status.desiredHealthy && status.desiredHealthy > 0;
 }
 
-/** Why no waiting will ever make the budget allow the eviction of the pod; null: it may. One clause. */
-export function whyNever(budget: BudgetView, pod: PodView): string | null {
-  const { status, minAvailable, maxUnavailable } = budget;
-  if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
-  if (minAvailable === '100%') return 'its minAvailable is 100%';
-  if (status === null) return null;
-  if (status.failure !== null) return `it cannot be computed (${status.failure})`;
+/**
+ * Why the budget stays closed as long as nobody changes it, its pods or their labels; null: it opens when pods are
+ * ready. Operators do change them once a node is cordoned or an eviction is asked for. One clause.
+ */
+export function whyClosed(budget: BudgetView, pod: PodView): string | null {
+  const { status } = budget;
+  const fixed = whyClosedFor(budget);
+  if (fixed !== null || status === null) return fixed;
   if (status.expectedPods === 0 && pod.controller === null) return 'it cannot count pods without a controller';
   // A number of pods is compared with those that are there, be they finished or some missing.
   const most = isCounted(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
   if (most > 0 && status.desiredHealthy >= most && status.disruptionsAllowed <= 0) {
-    return `it needs ${status.desiredHealthy} healthy pods and there are never more than ${most}`;
+    return `it needs ${status.desiredHealthy} healthy pod${status.desiredHealthy === 1 ? '' : 's'} and selects no more than ${most}`;
   }
   return null;
+}
+
+/** The same as far as it does not depend on how many pods there may be. */
+export function whyClosedFor({ status, minAvailable, maxUnavailable }: BudgetView): string | null {
+  if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
+  if (minAvailable === '100%') return 'its minAvailable is 100%';
+  return status === null || status.failure === null ? null : `it cannot be computed (${status.failure})`;
 }
 
 /** Its server counts the pods that are there, not those that their controllers want. */

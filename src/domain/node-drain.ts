@@ -39,7 +39,7 @@ export function drainBlocked(cluster: string, node: string, { obstacles }: Drain
   if (obstacles.length === 0) return null;
   return {
     type: 'DrainBlocked',
-    message: `${node} cannot be drained: ${tell(obstacles.map(clause))}.`,
+    message: `${node} cannot be drained: ${tell(obstacles.map(clause).map(lowerFirst))}.`,
     remedy: `\`ospatch check ${cluster}\` lists all that is in the way; correct it, then patch ${node} again`,
     details: { obstacles: obstacles.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
   };
@@ -89,6 +89,10 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
 /** A sentence as a part of another. */
 function clause(sentence: string): string {
   return sentence.replace(/\.$/, '');
+}
+
+function lowerFirst(text: string): string {
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 }
 
 function tell(parts: readonly string[]): string {

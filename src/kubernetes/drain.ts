@@ -2,15 +2,18 @@
 import { parseDuration } from '../domain/duration';
 import { OspatchError } from '../domain/errors';
 import type { BlockedPod, DrainPolicy, DrainReport, EvictedWorkload } from '../domain/kubernetes';
+import type { PodView } from '../domain/pod-filter';
 import { hasEnded, isLongDeleted } from '../domain/pod-filter';
 import { plainText } from '../domain/text';
 import { cordonGuard } from './cordon-guard';
 import type { LeavingPod } from './eviction-round';
 import { askBudgets, evictDue, worthAsking } from './eviction-round';
 import { readOwnNode } from './identity';
+import type { Newcomers } from './newcomers';
+import { createNewcomers } from './newcomers';
 import type { KubeProgress, KubeSession, Machine } from './session';
 import type { JudgedPod } from './survey';
-import { budgetsFor, findDeadlocks, findRefusals, judgePods } from './survey';
+import { findDeadlocks, findRefusals, judge, judgePods } from './survey';
 import { addWorkloads } from './workloads';
 
 /** As often as kubectl looks whether a pod is gone; one list for all of them. */
@@ -23,9 +26,6 @@ const ASK_BUDGETS_EVERY_MS = 2_000;
 
 /** A retry after the time is over gets so much for what is nearly done. */
 const LAST_CHANCE_MS = 60_000;
-
-/** Pods that were bound to the node in the moment of the cordon are seen in a second round; what comes later is sent on purpose. */
-const ROUNDS = 2;
 
 const MAX_BLOCKED = 20;
 /** Shown while it goes on. */
@@ -72,43 +72,68 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   const soFar: DrainedSoFar = { total: 0, evicted: 0, workloads: [...(earlier?.workloads ?? [])] };
   const guard = cordonGuard(session, again ? 'before it was rebooted' : 'while it was drained');
   await guard(true);
-  const seen = new Set<string>();
+  const there = await judgePods(session, policy);
+  // Before a reboot nothing but a tolerance keeps a pod on the node.
+  const judged = there.filter(({ pod }) => !again || !pod.toleratesCordon);
+  await refuseBlocked(session, policy, judged);
+  const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
+  const toEvict = countEvicted(pods);
+  soFar.total = Math.max(earlier?.total ?? 0, toEvict);
+  soFar.evicted = soFar.total - toEvict;
+  const before = soFar.evicted;
+  const newcomers = createNewcomers(there.map(({ pod }) => pod));
 
-  for (let round = 1; ; round += 1) {
-    const judged = (await judgePods(session, policy)).filter(
-      ({ pod }) => !seen.has(pod.uid) && ((round === 1 && !again) || !pod.toleratesCordon),
-    );
-    // Nothing but a tolerance brings a pod to a cordoned node.
-    if (round > 1 && judged.length > 0) await stillCordoned(guard, soFar);
-    await refuseBlocked(session, policy, judged);
-    const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
-    const toEvict = pods.filter((one) => one.do === 'evict').length;
-    for (const { pod } of judged) seen.add(pod.uid);
-    if (round === 1) {
-      soFar.total = Math.max(earlier?.total ?? 0, toEvict);
-      soFar.evicted = soFar.total - toEvict;
-    } else soFar.total += toEvict;
+  const note = async (leaving: readonly LeavingPod[]): Promise<void> => {
     soFar.workloads = await addWorkloads(
       session,
       soFar.workloads,
-      pods.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
+      leaving.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
     );
     options.remember(soFar);
     session.show({ done: soFar.evicted, total: soFar.total });
+  };
+  await note(pods);
 
-    const before = soFar.evicted;
-    const left = await emptyOf(session, policy, pods, {
-      untilMs,
-      guard,
-      onGone: () => onGone(session, options, soFar),
-    }).catch((error: unknown) => {
-      throw withEvicted(error, before + pods.filter(({ state }) => state === 'leaving').length);
-    });
-    if (left.length > 0) return report('timed-out', soFar, left);
-    if (pods.length === 0 || round === ROUNDS) break;
-  }
+  const left = await emptyOf(session, policy, pods, {
+    untilMs,
+    guard,
+    onGone: (one) => {
+      newcomers.left(one.pod);
+      if (one.do === 'evict') onGone(session, options, soFar);
+    },
+    admit: async (onNode) => {
+      const came = newcomers.among(onNode);
+      if (came.length === 0) return [];
+      // Nothing but a tolerance brings a pod to a cordoned node.
+      await guard(true);
+      const more = await judge(session, policy, came);
+      await refuseBlocked(session, policy, more);
+      const leaving = more.flatMap((one) => admitted(toLeaving(one, policy, session.now()), newcomers));
+      pods.push(...leaving);
+      soFar.total += countEvicted(leaving);
+      await note(leaving);
+      return leaving;
+    },
+  }).catch((error: unknown) => {
+    throw withEvicted(error, before + pods.filter(({ state }) => state === 'leaving').length);
+  });
+  if (left.length > 0) return report('timed-out', soFar, left);
   await stillCordoned(guard, soFar);
   return report('drained', soFar, []);
+}
+
+function countEvicted(pods: readonly LeavingPod[]): number {
+  return pods.filter((one) => one.do === 'evict').length;
+}
+
+/** What came back is sent away later each time, and in the end left. */
+function admitted(leaving: readonly LeavingPod[], newcomers: Newcomers): LeavingPod[] {
+  return leaving.flatMap((one) => {
+    const pauseMs = newcomers.pauseMs(one.pod);
+    if (pauseMs === null) return [];
+    const why = one.state === 'due' && one.do === 'evict' ? 'it came to the node after the cordon' : one.why;
+    return [{ ...one, nextAtMs: one.nextAtMs + pauseMs, why }];
+  });
 }
 
 /** Looks at the node now. @throws OspatchError `Policy` with what was evicted so far */
@@ -133,7 +158,7 @@ function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: Draine
 
 async function refuseBlocked(session: KubeSession, policy: DrainPolicy, judged: readonly JudgedPod[]): Promise<void> {
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
-  const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
+  const budgets = policy.disableEviction || evicted.length === 0 ? [] : await session.reach((api) => api.listBudgets());
   const obstacles = [...findRefusals(judged), ...findDeadlocks(evicted, budgets)];
   if (obstacles.length === 0) return;
   const more = obstacles.length > MAX_OBSTACLES ? [`and ${obstacles.length - MAX_OBSTACLES} more reasons`] : [];
@@ -159,6 +184,7 @@ function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number
       order: verdict.order,
       state: isLeaving ? 'leaving' : 'due',
       nextAtMs: now,
+      askedAtMs: 0,
       heldBy: null,
       why: verdict.do === 'evict' ? why : 'by a rule it is left to run to its end',
       since: new Date(now).toISOString(),
@@ -169,7 +195,9 @@ function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number
 interface Emptying {
   untilMs: number;
   guard: (now?: boolean) => Promise<void>;
-  onGone: () => void;
+  onGone: (one: LeavingPod) => void;
+  /** Those of the pods on the node that came meanwhile and have to leave too. */
+  admit: (onNode: Iterable<PodView>) => Promise<LeavingPod[]>;
 }
 
 /** Returns what is left when the time is over. */
@@ -177,7 +205,7 @@ async function emptyOf(
   session: KubeSession,
   policy: DrainPolicy,
   pods: readonly LeavingPod[],
-  { untilMs, guard, onGone: tellGone }: Emptying,
+  { untilMs, guard, onGone: tellGone, admit }: Emptying,
 ): Promise<LeavingPod[]> {
   const { now, show, pause, reach, target } = session;
   const looks = [...FIRST_LOOKS_MS];
@@ -210,9 +238,10 @@ async function emptyOf(
     left = left.filter((one) => {
       const pod = there.get(one.pod.uid);
       if (pod !== undefined) one.pod = pod;
-      else if (one.do === 'evict') tellGone();
+      else tellGone(one);
       return pod !== undefined && !(one.do === 'wait-completed' && hasEnded(pod)) && !isLongDeleted(pod, policy, now());
     });
+    left.push(...(await admit(there.values())));
     if (now() >= untilMs) break;
   }
   return left;

@@ -1,6 +1,6 @@
 /** Asking the server to evict pods, and what its answers mean for when to ask again. */
 import type { BudgetView } from '../domain/disruption-budgets';
-import { allowsNow, budgetTitle, budgetsOf } from '../domain/disruption-budgets';
+import { allowsNow, budgetTitle, budgetsOf, whyClosedFor } from '../domain/disruption-budgets';
 import { parseDuration } from '../domain/duration';
 import type { DrainPolicy } from '../domain/kubernetes';
 import type { PodView } from '../domain/pod-filter';
@@ -30,6 +30,8 @@ export interface LeavingPod {
   /** `due`: to be asked for at `nextAtMs`. `held`: so too, and a budget was the reason. `leaving`: on its way out. */
   state: 'due' | 'held' | 'leaving';
   nextAtMs: number;
+  /** When it was asked for last; 0: not yet. */
+  askedAtMs: number;
   /** The budget that was found to hold it back; null: none, or it was not looked for yet. */
   heldBy: string | null;
   /** Why it is still there, one clause. */
@@ -39,12 +41,13 @@ export interface LeavingPod {
 }
 
 /**
- * Of the pods that are due, one for each budget that holds several back: its answer is that to all of them. Those that
- * the budget allows by now are all in it.
+ * Of the pods that are due, one for each budget that holds several back, in turn: its answer is that to all of them, but
+ * an operator that waits to be asked for a pod hears of each. Those that the budget allows by now are all in it.
  */
 export function worthAsking(due: readonly LeavingPod[], now: number): LeavingPod[] {
   const asked = new Set<string>();
-  return due.filter((one) => {
+  const inTurn = due.toSorted((a, b) => a.askedAtMs - b.askedAtMs);
+  return inTurn.filter((one) => {
     if (one.state !== 'held' || one.heldBy === null || one.nextAtMs === ALLOWED_NOW) return true;
     const isFirst = !asked.has(one.heldBy);
     asked.add(one.heldBy);
@@ -75,6 +78,7 @@ export async function evictDue(
       );
       if (answer.state === 'busy') busyUntilMs = session.now() + answer.retryAfterMs;
       const before = one.state;
+      one.askedAtMs = session.now();
       note(one, answer, session.now());
       if (one.state !== before) one.since = new Date(session.now()).toISOString();
     }
@@ -151,11 +155,14 @@ function whyHeld(own: readonly BudgetView[]): string | null {
     return plainText(`two budgets select it (${names}), and a person has to leave only one`, MAX_WHY);
   }
   const { status } = budget;
-  const numbers =
-    status === null
-      ? 'its controller has not looked at it yet'
-      : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy${
-          status.currentHealthy > status.desiredHealthy ? ', and the last evictions are still being counted' : ''
-        }`;
-  return plainText(`${budgetTitle(budget)} allows no disruption (${numbers})`, MAX_WHY);
+  let reason = whyClosedFor(budget);
+  if (reason === null) {
+    reason =
+      status === null
+        ? 'its controller has not looked at it yet'
+        : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy${
+            status.currentHealthy > status.desiredHealthy ? ', and the last evictions are still being counted' : ''
+          }`;
+  }
+  return plainText(`${budgetTitle(budget)} allows no disruption (${reason})`, MAX_WHY);
 }

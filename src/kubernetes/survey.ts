@@ -1,6 +1,6 @@
 /** What is on a node and what stands in the way of emptying it, as the API tells it at one moment. */
 import type { BudgetView } from '../domain/disruption-budgets';
-import { allowsNow, budgetTitle, budgetsOf, whyNever, whyNotNow } from '../domain/disruption-budgets';
+import { allowsNow, budgetTitle, budgetsOf, whyClosed, whyNotNow } from '../domain/disruption-budgets';
 import type { DrainPolicy } from '../domain/kubernetes';
 import type { PodVerdict, PodView } from '../domain/pod-filter';
 import { hasEnded, isDaemonSetPod, podFilter } from '../domain/pod-filter';
@@ -16,19 +16,23 @@ export interface JudgedPod {
 }
 
 export async function judgePods(session: KubeSession, policy: DrainPolicy): Promise<JudgedPod[]> {
-  const pods = await session.reach((api) => api.podsOfNode(session.target.nodeName));
+  return judge(session, policy, await session.reach((api) => api.podsOfNode(session.target.nodeName)));
+}
+
+/** What the policy says of pods that were listed already. */
+export async function judge(session: KubeSession, policy: DrainPolicy, pods: readonly PodView[]): Promise<JudgedPod[]> {
   const daemonSets = new Set<string>();
   if (pods.some((pod) => isDaemonSetPod(pod) && !hasEnded(pod))) {
     for (const { namespace, name } of await session.reach((api) => api.listDaemonSets())) {
       daemonSets.add(`${namespace}/${name}`);
     }
   }
-  const judge = podFilter({
+  const verdictOf = podFilter({
     policy,
     nowMs: session.now(),
     hasDaemonSet: (namespace, name) => daemonSets.has(`${namespace}/${name}`),
   });
-  return pods.map((pod) => ({ pod, verdict: judge(pod) }));
+  return pods.map((pod) => ({ pod, verdict: verdictOf(pod) }));
 }
 
 /** All budgets, with what those in the way of these evictions can count on. */
@@ -50,47 +54,39 @@ export function findRefusals(judged: readonly JudgedPod[]): string[] {
   );
 }
 
-/** Evictions that the server will refuse however long one waits: one sentence for each budget or pod. */
+/** Evictions that the server answers with an error, as kubectl's too: one sentence for each pair of budgets. */
 export function findDeadlocks(pods: readonly PodView[], budgets: readonly BudgetView[]): string[] {
   const found = new Map<string, PodView[]>();
   for (const pod of pods) {
     const own = budgetsOf(pod, budgets);
-    for (const why of whyStuck(pod, own)) found.set(why, [...(found.get(why) ?? []), pod]);
+    if (own.length < 2) continue;
+    const names = own.map(({ name }) => name).join(' and ');
+    const why = `the server evicts no pod that two budgets select, here ${names} of namespace ${pod.namespace}; leave only one of them`;
+    found.set(why, [...(found.get(why) ?? []), pod]);
   }
   return [...found].map(([why, stuck]) => `${why}: ${namesOf(stuck)}`);
 }
 
-function whyStuck(pod: PodView, own: readonly BudgetView[]): string[] {
-  if (own.length > 1) {
-    const names = own.map(({ name }) => name).join(' and ');
-    return [
-      `the server evicts no pod that two budgets select, here ${names} of namespace ${pod.namespace}; leave only one of them`,
-    ];
-  }
-  return own
-    .filter((budget) => !allowsNow(budget, pod))
-    .flatMap((budget) => {
-      const why = whyNever(budget, pod);
-      return why === null ? [] : [`${budgetTitle(budget)} can never allow an eviction, ${why}`];
-    });
-}
-
-/** What would be waited for as things are now. */
+/** What would be waited for as things are now; first the budgets that do not open by themselves. */
 export function findWaits(judged: readonly JudgedPod[], budgets: readonly BudgetView[]): string[] {
-  const waits = new Map<string, PodView[]>();
-  const add = (why: string, pod: PodView): void => {
+  const closed = new Map<string, PodView[]>();
+  const passing = new Map<string, PodView[]>();
+  const add = (waits: Map<string, PodView[]>, why: string, pod: PodView): void => {
     waits.set(why, [...(waits.get(why) ?? []), pod]);
   };
   for (const { pod, verdict } of judged) {
-    if (verdict.do === 'wait-completed') add('the end of pods by a rule', pod);
+    if (verdict.do === 'wait-completed') add(passing, 'the end of pods by a rule', pod);
     if (verdict.do !== 'evict') continue;
-    if (pod.deletionAtMs !== null) add('pods that are terminating', pod);
+    if (pod.deletionAtMs !== null) add(passing, 'pods that are terminating', pod);
     const own = budgetsOf(pod, budgets);
     const [budget] = own;
-    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod) || whyNever(budget, pod) !== null) continue;
-    add(`${budgetTitle(budget)}, which allows no eviction now (${whyNotNow(budget)})`, pod);
+    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod)) continue;
+    const why = whyClosed(budget, pod);
+    const title = `${budgetTitle(budget)}, which allows no eviction now`;
+    if (why === null) add(passing, `${title} (${whyNotNow(budget)})`, pod);
+    else add(closed, `${title} and opens only when an operator or a person changes something (${why})`, pod);
   }
-  return [...waits].map(([why, pods]) => `${why}: ${namesOf(pods)}`);
+  return [...closed, ...passing].map(([why, pods]) => `${why}: ${namesOf(pods)}`);
 }
 
 export function namesOf(pods: readonly Pick<PodView, 'namespace' | 'name'>[]): string {

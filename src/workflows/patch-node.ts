@@ -195,8 +195,6 @@ class NodePatch {
   /** Reboots as often as needed and allowed, then decides how the node stands. */
   private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
     let facts = known ?? (await this.steps.verify());
-    // A node that was patched was drained some time ago.
-    let isJustDrained = known !== undefined;
     for (;;) {
       this.record.noteAfter(facts);
       const damage = findDamage(this.input.node.name, before, facts);
@@ -204,12 +202,7 @@ class NodePatch {
         this.record.fail(damage);
         return;
       }
-      const decision = decideReboot(
-        this.input.node.name,
-        facts,
-        this.steps.rebootAllowed && !this.steps.cancelled,
-        this.record.result.reboots,
-      );
+      const decision = decideReboot(this.input.node.name, facts, this.mayReboot(), this.record.result.reboots);
       if (decision.do === 'finish') {
         const changed = this.record.result.changes.length > 0 || this.record.result.reboots > 0;
         const outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
@@ -220,14 +213,11 @@ class NodePatch {
         this.record.fail(decision.error);
         return;
       }
-      if (this.kubernetes !== null && !isJustDrained) {
-        if (!(await this.kubernetes.emptyAgain())) return;
-        isJustDrained = true;
-        // The answer may be another one by now.
-        continue;
-      }
+      // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
+      if (this.kubernetes !== null && !(await this.kubernetes.emptyAgain())) return;
+      // That may have taken long enough for the answer to be another one.
+      if (!this.mayReboot()) continue;
       facts = await this.steps.reboot(facts);
-      isJustDrained = false;
     }
   }
 
@@ -240,6 +230,10 @@ class NodePatch {
     } catch {
       // The failure already recorded says more than that the node cannot be read now.
     }
+  }
+
+  private mayReboot(): boolean {
+    return this.steps.rebootAllowed && !this.steps.cancelled;
   }
 
   private throwIfCancelled(): void {

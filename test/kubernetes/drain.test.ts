@@ -53,7 +53,10 @@ describe('src/kubernetes/drain (simulated)', () => {
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.pod('shop', 'scratch', { emptyDir: true });
     kube.api.pod('shop', 'web-1', { labels: { app: 'web' } });
-    kube.api.budgets.push({ namespace: 'shop', name: 'all', labels: { app: 'web' }, minAvailable: 1 });
+    kube.api.budgets.push(
+      { namespace: 'shop', name: 'all', labels: { app: 'web' }, minAvailable: 0 },
+      { namespace: 'shop', name: 'some', labels: { app: 'web' }, maxUnavailable: 0 },
+    );
     await expect(drain()).rejects.toMatchObject({
       type: 'DrainBlocked',
       nonRetryable: true,
@@ -61,7 +64,7 @@ describe('src/kubernetes/drain (simulated)', () => {
         'w-1 cannot be drained: a pod of a DaemonSet that no longer exists (kubernetes.drain.force allows it): kube-system/orphan-x; ' +
         'a pod without a controller that would start it again (kubernetes.drain.force allows it): shop/bare; ' +
         'a pod with local storage (emptyDir) (kubernetes.drain.deleteEmptydirData allows it): shop/scratch; ' +
-        'the budget all of namespace shop can never allow an eviction, it needs 1 healthy pods and there are never more than 1: shop/web-1.',
+        'the server evicts no pod that two budgets select, here all and some of namespace shop; leave only one of them: shop/web-1.',
     });
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });
@@ -105,6 +108,51 @@ describe('src/kubernetes/drain (simulated)', () => {
     expect(looks() - looksBefore).toBeLessThan(5);
     expect(await drained).toMatchObject({ state: 'drained', evicted: 1 });
     expect(kube.api.countCalls(/^POST .*eviction/)).toBeLessThanOrEqual(4);
+  });
+
+  it('asks for evictions that a closed budget refuses, and goes on when an operator moves its pod under another one', async () => {
+    const primary = kube.api.pod('db', 'pg-0', { labels: { role: 'primary' } });
+    kube.api.pod('db', 'pg-1', { nodeName: 'w-2', labels: { role: 'replica' } });
+    kube.api.pod('shop', 'web-1');
+    kube.api.budgets.push({ namespace: 'db', name: 'primary', labels: { role: 'primary' }, maxUnavailable: 0 });
+    const drained = drain();
+    const why = 'the budget primary of namespace db allows no disruption (its maxUnavailable is 0)';
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor === `db/pg-0: ${why}`, 'the budget is named');
+    expect(kube.api.names()).toEqual(['db/pg-0', 'db/pg-1']);
+    primary.labels = { role: 'replica' };
+    expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
+    expect(kube.api.names()).toEqual(['db/pg-1']);
+  });
+
+  it('asks for each of the pods that one budget holds back in turn, for operators that wait to be asked', async () => {
+    for (const name of ['kafka-0', 'kafka-1']) kube.api.pod('kafka', name);
+    kube.api.budgets.push({ namespace: 'kafka', name: 'kafka', labels: { app: 'kafka' }, maxUnavailable: 0 });
+    await drain({ timeout: '12s' });
+    const asked = (name: string): number => kube.api.countCalls(new RegExp(`^POST .*${name}/eviction`));
+    expect(asked('kafka-0')).toBeGreaterThanOrEqual(2);
+    expect(asked('kafka-1')).toBeGreaterThanOrEqual(2);
+  });
+
+  it('evicts what comes to the node while it still waits for other pods', async () => {
+    const stuck = kube.api.pod('shop', 'stuck', { endsAfterMs: null });
+    kube.api.pod('shop', 'web-1');
+    kube.api.onGone = ({ name }) => {
+      if (name === 'web-1') kube.api.pod('shop', 'late-1');
+      if (name === 'late-1') kube.api.remove(stuck);
+    };
+    expect(await drain()).toMatchObject({ state: 'drained', evicted: 3 });
+    expect(kube.heartbeats.at(-1)).toMatchObject({ done: 3, total: 3 });
+  });
+
+  it('sends away what a late scheduler binds to the node again and again', async () => {
+    let times = 0;
+    kube.api.pod('shop', 'web-0');
+    kube.api.onGone = () => {
+      times += 1;
+      if (times <= 3) kube.api.pod('shop', `web-${times}`);
+    };
+    expect(await drain()).toMatchObject({ state: 'drained', evicted: 4 });
+    expect(kube.api.names()).toEqual([]);
   });
 
   it('ends as timed-out with the pods that are left, when the time since the start is over', async () => {

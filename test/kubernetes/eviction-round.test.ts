@@ -9,7 +9,16 @@ function held(name: string, labels: Record<string, string> = { app: 'web' }): Le
       ...{ deletionAtMs: null, controller: null, isMirror: false, hasEmptyDir: false, toleratesCordon: false },
       finalizers: [],
     },
-    ...{ do: 'evict', order: 0, state: 'held', nextAtMs: 5_000, heldBy: null, why: 'a budget', since: '2026' },
+    ...{
+      do: 'evict',
+      order: 0,
+      state: 'held',
+      nextAtMs: 5_000,
+      askedAtMs: 0,
+      heldBy: null,
+      why: 'a budget',
+      since: '2026',
+    },
   };
 }
 

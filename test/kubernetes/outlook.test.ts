@@ -13,6 +13,9 @@ beforeEach(async () => {
 });
 afterEach(() => kube.stop());
 
+const CLOSED =
+  'It would wait for the budget web of namespace shop, which allows no eviction now and opens only when an operator or a person changes something';
+
 const outlook = (...args: Parameters<typeof outlookInput>) =>
   kube.run(kube.activities.drainOutlook, outlookInput(...args));
 
@@ -52,22 +55,21 @@ describe('src/kubernetes/outlook (simulated)', () => {
     [{ maxUnavailable: 0 }, 'its maxUnavailable is 0'],
     [{ maxUnavailable: '0%' }, 'its maxUnavailable is 0'],
     [{ minAvailable: '100%' }, 'its minAvailable is 100%'],
-    [{ minAvailable: 2 }, 'it needs 2 healthy pods and there are never more than 2'],
+    [{ minAvailable: 2 }, 'it needs 2 healthy pods and selects no more than 2'],
     [
       { maxUnavailable: 1, failure: 'found no controllers for pod "web-1"' },
       'it cannot be computed (found no controllers',
     ],
     [{ maxUnavailable: 1, failure: 'no scale', stale: true }, 'it cannot be computed (no scale)'],
   ])(
-    'finds the budget %j that can never allow an eviction, unless evictions are not asked for',
+    'warns of the budget %j that opens only when somebody changes it, unless evictions are not asked for',
     async (budget, why) => {
       kube.api.pod('shop', 'web-1');
       kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
       kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, ...budget });
-      const { obstacles } = await outlook();
-      expect(obstacles).toHaveLength(1);
-      expect(obstacles[0]).toContain(`The budget web of namespace shop can never allow an eviction, ${why}`);
-      expect((await outlook({ disableEviction: true })).obstacles).toEqual([]);
+      const { obstacles, waits } = await outlook();
+      expect([obstacles, waits]).toEqual([[], [expect.stringContaining(`${CLOSED} (${why}`)]]);
+      expect((await outlook({ disableEviction: true })).waits).toEqual([]);
     },
   );
 
@@ -81,7 +83,9 @@ describe('src/kubernetes/outlook (simulated)', () => {
     const { obstacles, waits } = await outlook();
     expect([obstacles, waits]).toEqual([[], [expect.stringContaining('the budget web of namespace shop')]]);
     shop.replicas = 2;
-    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 2')]);
+    expect((await outlook()).waits).toEqual([
+      expect.stringContaining('(it needs 2 healthy pods and selects no more than 2)'),
+    ]);
   });
 
   it('does not count finished pods on a budget of a number of pods, but those of other owners it selects', async () => {
@@ -92,9 +96,9 @@ describe('src/kubernetes/outlook (simulated)', () => {
     kube.api.pod('shop', 'sick', { nodeName: 'w-2', owner: null, ready: false });
     const budget = { namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 };
     kube.api.budgets.push(budget);
-    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 2')]);
+    expect((await outlook()).waits).toEqual([expect.stringContaining('selects no more than 2')]);
     budget.minAvailable = 1;
-    expect((await outlook()).obstacles).toEqual([]);
+    expect((await outlook()).waits).toEqual([expect.not.stringContaining('selects')]);
   });
 
   it('knows that a budget for one pod of a workload can count on no other', async () => {
@@ -103,10 +107,30 @@ describe('src/kubernetes/outlook (simulated)', () => {
     kube.api.pod('shop', 'web-1', { labels: { app: 'shop', pod: 'web-1' } });
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
     kube.api.budgets.push({ namespace: 'shop', name: 'one', labels: { pod: 'web-1' }, minAvailable: 1 });
-    expect((await outlook()).obstacles).toEqual([expect.stringContaining('there are never more than 1')]);
+    expect((await outlook()).waits).toEqual([
+      expect.stringContaining('(it needs 1 healthy pod and selects no more than 1)'),
+    ]);
   });
 
-  it('finds the budget that cannot count the pods it selects, because they have no controller', async () => {
+  it('names what does not open by itself first', async () => {
+    kube.api.pod('jobs', 'going', { endsAfterMs: null, deletionTimestamp: '2026-01-01T00:00:00Z' });
+    kube.api.pod('shop', 'web-1');
+    kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
+    expect((await outlook()).waits).toEqual([
+      expect.stringContaining('its maxUnavailable is 0'),
+      expect.stringContaining('pods that are terminating'),
+    ]);
+  });
+
+  it('finds the pod that two budgets select, which the server answers with an error', async () => {
+    kube.api.pod('shop', 'web-1');
+    for (const name of ['a', 'b']) {
+      kube.api.budgets.push({ namespace: 'shop', name, labels: { app: 'shop' }, maxUnavailable: 1 });
+    }
+    expect((await outlook()).obstacles).toEqual([expect.stringContaining('two budgets select, here a and b of')]);
+  });
+
+  it('warns of the budget that cannot count the pods it selects, because they have no controller', async () => {
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.budgets.push({
       namespace: 'shop',
@@ -115,8 +139,8 @@ describe('src/kubernetes/outlook (simulated)', () => {
       maxUnavailable: 1,
       expectedPods: 0,
     });
-    expect((await outlook({ force: true })).obstacles).toEqual([
-      'The budget web of namespace shop can never allow an eviction, it cannot count pods without a controller: shop/bare.',
+    expect((await outlook({ force: true })).waits).toEqual([
+      `${CLOSED} (it cannot count pods without a controller): shop/bare.`,
     ]);
   });
 

@@ -84,12 +84,15 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  it('does not drain a second time where a reboot is all that is owed', () =>
+  it('looks once more right before the reboot, also where a reboot is all that is owed', () =>
     harness.withWorker(async (cluster) => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], rebootRequired: true });
       expect(first(await patched(cluster))).toMatchObject({ lastError: null });
-      expect(cluster.nodes.log).toContain('reboot w-1');
-      expect(cluster.nodes.log).not.toContain('drainAgain w-1');
+      const { log } = cluster.nodes;
+      expect(log.slice(log.indexOf('reboot w-1') - 2, log.indexOf('reboot w-1'))).toEqual([
+        'drain w-1',
+        'drainAgain w-1',
+      ]);
     }));
 
   it('evicts once more before the reboot what has come back meanwhile', () =>
@@ -153,12 +156,12 @@ describe('workflows/node-drain', () => {
 
   it('changes nothing on a node whose drain could never end, and says what is in the way', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.outlook = { obstacles: ['the budget shop/web allows no disruption, ever.'] };
+      cluster.kubernetes.outlook = { obstacles: ['The server evicts no pod that two budgets select.'] };
       const status = await patched(cluster);
       expect(cluster.nodes.log).toEqual(['preflight w-1', 'drainOutlook w-1']);
       expect(first(status)?.lastError).toEqual({
         type: 'DrainBlocked',
-        message: 'w-1 cannot be drained: the budget shop/web allows no disruption, ever; nothing was changed.',
+        message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed.',
         remedy: `\`ospatch check ${cluster.name}\` lists all that is in the way; correct it, then patch w-1 again`,
       });
     }));
