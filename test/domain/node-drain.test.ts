@@ -18,7 +18,7 @@ describe('domain/node-drain', () => {
 
   it('names the first obstacles and counts the others', () => {
     expect(drainBlocked('prod', 'w-1', outlook('A.', 'B.', 'C.', 'D.', 'E.'))?.message).toBe(
-      'w-1 cannot be drained: A; B; C; and 2 more.',
+      'w-1 cannot be drained: a; b; c; and 2 more.',
     );
   });
 
