@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ClusterClient } from '../client/cluster-client';
 import type { LoadedSpecs } from '../client/load-spec';
-import { canonicalJson } from '../domain/canonical-json';
 import type { ClusterSpec, Schedule } from '../domain/spec';
 import { readStdin } from './context';
 import type { CliContext } from './context';
@@ -26,7 +25,7 @@ export async function withSpecs(
   await connect(async (client) => {
     const fresh = new Set<string>();
     for (const spec of loaded.specs.filter(hasSingleStart)) {
-      if (!hasSameSchedule(await client.findSpec(spec.name), spec)) fresh.add(spec.name);
+      if (!hasSameStart(await client.findSpec(spec.name), spec)) fresh.add(spec.name);
     }
     const checked = fresh.size === 0 ? loaded : await load((name) => fresh.has(name));
     if (!checked.valid) fail(context, source, checked);
@@ -36,12 +35,19 @@ export async function withSpecs(
 }
 
 function hasSingleStart(spec: ClusterSpec): boolean {
-  const schedule = scheduleOf(spec);
-  return schedule !== undefined && 'once' in schedule;
+  return singleStartOf(spec) !== null;
 }
 
-function hasSameSchedule(current: ClusterSpec | null, spec: ClusterSpec): boolean {
-  return canonicalJson({ schedule: scheduleOf(current) }) === canonicalJson({ schedule: scheduleOf(spec) });
+/** How late it may start is no part of when. */
+function hasSameStart(current: ClusterSpec | null, spec: ClusterSpec): boolean {
+  const [before, after] = [singleStartOf(current), singleStartOf(spec)];
+  return before !== null && before === after;
+}
+
+function singleStartOf(spec: ClusterSpec | null): string | null {
+  const schedule = scheduleOf(spec);
+  if (spec === null || !('patching' in spec) || schedule === undefined || !('once' in schedule)) return null;
+  return `${schedule.once} ${spec.patching.timeZone}`;
 }
 
 function scheduleOf(spec: ClusterSpec | null): Schedule | undefined {

@@ -43,7 +43,8 @@ export async function diagnoseApplied(context: CliContext, command: Command, nam
     // The spec in force is held by the workflow, which a worker has to ask.
     if (client === null || !hasWorker) return [];
     const spec = await client.spec(name);
-    return [await diagnose(client, spec, scheduleFindings(context, spec), { hasWorker, file: null })];
+    const found = [...cronFindings(spec), ...scheduleFindings(context, spec)];
+    return [await diagnose(client, spec, found, { hasWorker, file: null })];
   });
 }
 
@@ -98,6 +99,15 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
     const place = `${file ?? ''}${line === null ? '' : `:${line}`}`;
     return warning('spec', `${place}: ${path === '' ? '' : `${path}: `}${message}`, null);
   });
+}
+
+/** Of a spec in force; those of a file are among its problems. */
+function cronFindings(spec: ClusterSpec): Finding[] {
+  const { cronWarnings } = require('../domain/spec-time-checks') as typeof import('../domain/spec-time-checks');
+  if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
+  return cronWarnings(spec.patching.schedule.cron).map((message) =>
+    warning('schedule', `patching.schedule.cron: ${message}.`, 'correct it in the spec, then see `ospatch next`'),
+  );
 }
 
 function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {

@@ -38,6 +38,44 @@ export function isLeapDayCron(expression: string): boolean {
   return first !== null && first.toISOString().startsWith('2004-02-29');
 }
 
+const STAR = /^[*?]$/;
+const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
+/** Days of the month that hold each weekday once. */
+const NTH: Readonly<Record<string, number>> = { '1-7': 1, '8-14': 2, '15-21': 3, '22-28': 4 };
+
+export interface EitherDay {
+  dayOfMonth: string;
+  dayOfWeek: string;
+  /** Days with a start, in a month that has any. */
+  daysPerMonth: number;
+  /** The expression for days that are both. */
+  both: string;
+}
+
+/** A valid cron expression with both day fields, of which either is enough for a start; null for others. */
+export function eitherDayOf(expression: string): EitherDay | null {
+  const [minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = expression.trim().split(/\s+/);
+  if (STAR.test(dayOfMonth) || STAR.test(dayOfWeek) || dayOfWeek.startsWith('+')) return null;
+  const days = cronWalls(`0 0 ${dayOfMonth} ${month} ${dayOfWeek}`, FOUR_YEARS.from, MAX_DAYS).filter(
+    (wall) => wall < FOUR_YEARS.to,
+  );
+  const months = new Set(days.map((wall) => new Date(wall).toISOString().slice(0, 7)));
+  const nth = NTH[dayOfMonth];
+  const name = /^[0-7]$/.test(dayOfWeek) ? WEEKDAYS[Number(dayOfWeek)] : dayOfWeek.toUpperCase();
+  const both =
+    nth !== undefined && name !== undefined && WEEKDAYS.includes(name)
+      ? [minute, hour, '*', month, `${name}#${nth}`]
+      : [minute, hour, dayOfMonth, month, `+${dayOfWeek}`];
+  return {
+    ...{ dayOfMonth, dayOfWeek, both: both.join(' ') },
+    daysPerMonth: Math.max(1, Math.round(days.length / Math.max(1, months.size))),
+  };
+}
+
+// With one leap day in it.
+const FOUR_YEARS = { from: Date.UTC(2025, 0, 1) - 1_000, to: Date.UTC(2029, 0, 1) };
+const MAX_DAYS = 1_500;
+
 /** The wall times of a cron expression after `wall`, ascending; at most `count`. The clock is a plain calendar. */
 export function cronWalls(expression: string, wall: WallMs, count: number): WallMs[] {
   return calendarOf(expression)

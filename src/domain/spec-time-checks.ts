@@ -1,5 +1,5 @@
 /** Checks of a spec that need time-zone data, the cron parser or the clock; never run inside a workflow. */
-import { checkCron, isLeapDayCron } from './schedule-cron';
+import { checkCron, eitherDayOf, isLeapDayCron } from './schedule-cron';
 import { instantOfWall } from './schedule-zone';
 import { parseDateTime } from './spec-dates';
 import type { SpecIssue, SpecPath } from './spec-issues';
@@ -11,7 +11,7 @@ const SCHEDULE: SpecPath = ['patching', 'schedule'];
 
 /**
  * Reads the document as it was written and passes over values of the wrong type, which the schema reports.
- * `isNew`: the schedule is not in force yet, so a single start in the past is a mistake.
+ * `isNew`: the schedule is known not to be in force yet, so a single start in the past is a mistake.
  */
 export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
   const zone = valueAt(document, ZONE) ?? 'UTC';
@@ -21,7 +21,7 @@ export function timeIssues(document: unknown, options: { now: number; isNew: boo
   const cron = valueAt(document, [...SCHEDULE, 'cron']);
   if (typeof cron === 'string' && cron.trim() !== '') issues.push(...cronIssues(cron));
   const once = valueAt(document, [...SCHEDULE, 'once']);
-  if (options.isNew && zoneKnown && typeof once === 'string') issues.push(...onceIssues(once, zone, options.now));
+  if (zoneKnown && typeof once === 'string') issues.push(...onceIssues(once, zone, options));
   return issues;
 }
 
@@ -51,16 +51,34 @@ function cronIssues(cron: string): SpecIssue[] {
   const why = checkCron(cron);
   const path: SpecPath = [...SCHEDULE, 'cron'];
   if (why !== null) return [error(path, `found ${show(cron)}: ${why}`)];
-  if (!isLeapDayCron(cron)) return [];
-  const message = 'found February 29, which comes in leap years only; write day 28 for a start in every year';
-  return [{ severity: 'warning', path, at: 'value', message }];
+  const warnings = cronWarnings(cron);
+  return warnings.map((message) => ({ severity: 'warning', path, at: 'value', message }));
 }
 
-function onceIssues(once: string, zone: string, now: number): SpecIssue[] {
+/** What a valid cron expression means and its author may not. */
+export function cronWarnings(cron: string): string[] {
+  const found: string[] = [];
+  if (isLeapDayCron(cron)) {
+    found.push('found February 29, which comes in leap years only; write day 28 for a start in every year');
+  }
+  const either = eitherDayOf(cron);
+  if (either !== null) {
+    const { dayOfMonth, dayOfWeek, daysPerMonth, both } = either;
+    const days = daysPerMonth === 1 ? '1 day' : `${daysPerMonth} days`;
+    found.push(
+      `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on about ${days} of a month; for days that are both write "${both}"`,
+    );
+  }
+  return found;
+}
+
+function onceIssues(once: string, zone: string, { now, isNew }: { now: number; isNew: boolean }): SpecIssue[] {
   const wall = parseDateTime(once);
   if (wall === null || instantOfWall(wall, zone) > now) return [];
-  const message = `found ${show(once)} (${zone}), which is in the past; allowed: a date and time in the future`;
-  return [error([...SCHEDULE, 'once'], message)];
+  const path: SpecPath = [...SCHEDULE, 'once'];
+  const found = `found ${show(once)} (${zone}), which is in the past`;
+  if (isNew) return [error(path, `${found}; allowed: a date and time in the future`)];
+  return [{ severity: 'warning', path, at: 'value', message: `${found}: no run starts by it any more` }];
 }
 
 function error(path: SpecPath, message: string): SpecIssue {

@@ -24,7 +24,7 @@ const unchanged = { result: 'unchanged', changes: [], notice: null };
 const created = { result: 'created', changes: [], notice: null };
 
 function storedOnce(once: string) {
-  return { type: 'self-managed', patching: { schedule: { once, startWithin: '24h' } } };
+  return { type: 'self-managed', patching: { timeZone: 'UTC', schedule: { once, startWithin: '24h' } } };
 }
 
 describe('src/cli/apply-specs', () => {
@@ -116,6 +116,7 @@ describe('src/cli/apply-specs', () => {
       findSpec: () => Promise.resolve(storedOnce('2020-01-01T02:30')),
     });
     expect(old).toMatchObject({ code: 0, out: 'one unchanged\n' });
+    expect(old.err).toContain('warning: patching.schedule.once: found "2020-01-01T02:30" (UTC), which is in the past');
   });
 
   test.each([['apply'], ['apply', '--dry-run'], ['diff']])(

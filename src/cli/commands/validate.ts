@@ -24,7 +24,8 @@ export function registerValidate(program: Command, context: CliContext): void {
 
 async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
   const { describeSchedule } = require('../../domain/schedule-words') as typeof import('../../domain/schedule-words');
-  const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: true });
+  // A single start in the past is none for a spec that is in force; whether it is, only `apply` can ask.
+  const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: false });
   const clusters = loaded.clusters.map((cluster) => ({
     ...summarise(cluster, describeSchedule),
     works: worksOn(cluster.spec),

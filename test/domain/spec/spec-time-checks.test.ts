@@ -43,12 +43,18 @@ describe('domain/spec-time-checks', () => {
     expect(issues).toEqual([expect.stringContaining(`patching.schedule.cron: found "${cron}": ${why}; allowed: `)]);
   });
 
-  it.each(['30 2 * * SUN#2', '0 0 29 * *', '0 0 28,29 2 *', '0 0 29 2 SUN', '0 0 L * *', '*/5 1-3 * JAN-MAR MON,TUE'])(
-    'accepts the cron expression %s',
-    (cron) => {
-      expect(issuesOf(specDocument({ patching: { schedule: { cron } } }))).toEqual([]);
-    },
-  );
+  it.each([
+    '30 2 * * SUN#2',
+    '0 0 29 * *',
+    '0 0 28,29 2 *',
+
+    '0 0 ? * SUN',
+    '0 0 L * *',
+    '*/5 1-3 * JAN-MAR MON,TUE',
+    '0 0 * * */2',
+  ])('accepts the cron expression %s', (cron) => {
+    expect(issuesOf(specDocument({ patching: { schedule: { cron } } }))).toEqual([]);
+  });
 
   it.each(['0 0 29 2 *', '*/5 * 29 FEB *', '0 0 29-31 2 *'])('warns that %s comes in leap years only', (cron) => {
     const [issue, ...more] = timeIssues(specDocument({ patching: { schedule: { cron } } }), { now, isNew: true });
@@ -63,12 +69,37 @@ describe('domain/spec-time-checks', () => {
     ]);
   });
 
-  it('refuses a single start in the past for a new cluster only', () => {
+  it.each([
+    ['0 2 1-7 * 0', '1-7', '0', 'about 10 days', '0 2 * * SUN#1'],
+    ['30 4 8-14 */2 mon', '8-14', 'mon', 'about 10 days', '30 4 * */2 MON#2'],
+    ['0 2 22-28 * 7', '22-28', '7', 'about 10 days', '0 2 * * SUN#4'],
+    ['0 2 13 * FRI', '13', 'FRI', 'about 5 days', '0 2 13 * +FRI'],
+    ['0 2 1-7 * MON,TUE', '1-7', 'MON,TUE', 'about 14 days', '0 2 1-7 * +MON,TUE'],
+    ['0 2 */2 * SUN', '*/2', 'SUN', 'about 18 days', '0 2 */2 * +SUN'],
+  ])('warns that %s starts on days that are either', (cron, dayOfMonth, dayOfWeek, days, both) => {
+    expect(timeIssues(specDocument({ patching: { schedule: { cron } } }), { now, isNew: true })).toEqual([
+      {
+        severity: 'warning',
+        path: ['patching', 'schedule', 'cron'],
+        at: 'value',
+        message: `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on ${days} of a month; for days that are both write "${both}"`,
+      },
+    ]);
+    // What is offered is valid and says nothing more.
+    expect(issuesOf(specDocument({ patching: { schedule: { cron: both } } }))).toEqual([]);
+  });
+
+  it('refuses a single start in the past for a new cluster, and warns of it elsewhere', () => {
     const document = withSchedule('{once: "2026-11-23T12:00"}');
     expect(issuesOf(document)).toEqual([
       expect.stringMatching(/^patching\.schedule\.once: found "2026-11-23T12:00" \(UTC\), which is in the past/),
     ]);
-    expect(issuesOf(document, false)).toEqual([]);
+    expect(timeIssues(document, { now, isNew: false })).toEqual([
+      expect.objectContaining({
+        severity: 'warning',
+        message: expect.stringMatching(/in the past: no run starts by it any more$/),
+      }),
+    ]);
     expect(issuesOf(withSchedule('{once: "2026-11-23T12:01"}'))).toEqual([]);
   });
 
