@@ -46,6 +46,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'IdentityUnavailable':
     case 'UnsupportedOs':
     case 'Policy':
+    case 'DecisionRequired':
     case 'HelperMissing':
     case 'HelperProtocol':
     case 'Busy':

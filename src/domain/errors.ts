@@ -15,6 +15,7 @@ export const ERROR_TYPES = [
   // On a node.
   'UnsupportedOs',
   'Policy',
+  'DecisionRequired',
   'HelperMissing',
   'HelperProtocol',
   'Busy',

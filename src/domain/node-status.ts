@@ -147,7 +147,7 @@ function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
 }
 
 /** Characters of an error message that a status keeps. */
-export const MAX_ERROR_MESSAGE = 400;
+export const MAX_ERROR_MESSAGE = 500;
 
 /** Cuts an error down to what a status keeps. */
 export function toNodeError(error: ErrorInfo): NodeError {

@@ -4,13 +4,16 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u206
 
 /**
  * One line of text that is safe to show and small enough to keep: runs of control characters become one space, and what
- * is longer than `max` characters is cut with an ellipsis.
+ * is longer than `max` characters is cut with an ellipsis, at the end of a word where one is near.
  */
 export function plainText(value: string, max: number): string {
   // Of megabytes only the beginning is looked at; so much of it may be unsafe before text gets lost.
   const line = (value.length > max * 16 ? value.slice(0, max * 16) : value).replace(UNSAFE, ' ').trim();
-  // Half of a surrogate pair is no character.
-  return line.length <= max && value.length <= max * 16
-    ? line
-    : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  if (line.length <= max && value.length <= max * 16) return line;
+  const cut = line.slice(0, max - 1);
+  const isMidWord = /\S/.test(line.charAt(max - 1));
+  const end = isMidWord ? cut.lastIndexOf(' ') : cut.length;
+  // Long words, such as paths, are better cut than left out. Half of a surrogate pair is no character.
+  const kept = end > max * 0.8 ? cut.slice(0, end).trimEnd() : cut.replace(/[\ud800-\udbff]$/, '');
+  return `${kept}…`;
 }

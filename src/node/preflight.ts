@@ -26,9 +26,6 @@ const FREE_PAUSE_MS = 5_000;
 const PLAN_TRIES = 3;
 const PLAN_PAUSE_MS = 15_000;
 
-/** What one more try may cure. */
-const TRANSIENT = new Set(['Repository', 'Busy', 'PackageManager']);
-
 /**
  * Facts, repair if a transaction was interrupted, refreshed package lists, plan.
  *
@@ -102,8 +99,12 @@ async function makePlan(
     const error =
       end.state === 'done'
         ? manager.classify({ node: session.node.name, phase: 'plan', rc: end.rc, log: end.log })
-        : ({ type: 'PackageManager', message: `the plan on ${session.node.name} was interrupted.` } as const);
-    if (tries >= PLAN_TRIES || !TRANSIENT.has(error.type)) throw new OspatchError(error);
+        : ({
+            type: 'PackageManager',
+            message: `the plan on ${session.node.name} was interrupted.`,
+            retry: 'transient',
+          } as const);
+    if (tries >= PLAN_TRIES || error.retry !== 'transient') throw new OspatchError(error);
     session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
     await pause(session, PLAN_PAUSE_MS);
   }

@@ -14,3 +14,6 @@ export const RC_SCRIPT_FAILED = 93;
 
 /** After an update of the package manager itself the rest would be more than upgrades; it was not begun. */
 export const RC_UNPLANNED = 94;
+
+/** A lock of somebody else was waited for in vain; nothing was done. */
+export const RC_LOCKED = 95;

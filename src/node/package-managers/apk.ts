@@ -1,9 +1,10 @@
 /** apk 2.14 and 3.0: Alpine Linux. */
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import { plainText } from '../../domain/text';
-import { cleanOutput } from '../sanitize';
-import type { FailureTable } from './failure';
-import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, findFailure } from './failure';
+import type { FailureTable, Symptoms } from './failure';
+import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
+import type { CauseRules } from './first-cause';
+import { firstCause } from './first-cause';
 import { refusal } from './refusal';
 import { parseReport } from './report';
 import { parseRpmPlan, releaseToKeep } from './rpm-plan';
@@ -11,30 +12,48 @@ import type { PackageManager, PhaseEvent } from './types';
 
 /** The exit code of apk is the number of its errors, so its text has to tell. The first match counts. */
 const FAILURES: FailureTable = [
-  [/No space left on device|not enough space/i, DISK_FULL],
-  [/UNTRUSTED signature|BAD signature|untrusted/, UNSIGNED],
+  [/UNTRUSTED signature|untrusted|key .* not (?:found|trusted)/i, UNSIGNED],
   [/Unable to lock database/, LOCKED],
+  [
+    /HTTP 404|package mentioned in index not found|BAD signature|BAD archive|v2 (?:database|package|index) (?:format|integrity) error|ADB (?:integrity|block)/i,
+    UNREADABLE_REPOSITORY,
+  ],
   [
     /unable to select packages|unsatisfiable constraints|missing repository tags/i,
     {
       type: 'Policy',
+      retry: 'decision',
       what: 'the dependencies of the updates cannot be met',
       remedy: 'run `apk upgrade --simulate` on the node and resolve it by hand, often in /etc/apk/world',
     },
   ],
   [
-    /exited with error \d|: trying to overwrite |failed to execute/i,
-    {
-      type: 'PackageManager',
-      what: 'a package could not be installed in full',
-      remedy: 'read the log, mend the package on the node, then patch it again',
-    },
-  ],
-  [
-    /stale\/unavailable repositories|^WARNING: (?:updating|opening|Ignoring) |package mentioned in index not found|could not connect|network error|temporary error|DNS |BAD archive|IO ERROR/im,
+    /stale\/unavailable repositories|^WARNING: (?:updating|opening|Ignoring) |could not connect|[Cc]onnection (?:refused|timed out|reset)|network (?:error|connection)|temporary error|DNS[: ]|remote server|IO ERROR|I\/O error|unexpected end of file|HTTP [45]\d\d/im,
     UNREADABLE_REPOSITORY,
   ],
+  [
+    /exited with error \d|: trying to overwrite |failed to execute|failed to (?:extract|rename|commit)/i,
+    { ...BROKEN_PACKAGE, what: 'a package could not be installed in full' },
+  ],
+  [
+    /Unable to (?:read|open) (?:root|the )?database|database file format|APKE_DB|world.*(?:invalid|error)/i,
+    {
+      type: 'PackageManager',
+      retry: 'permanent',
+      what: 'the database or configuration of apk cannot be used',
+      remedy: 'correct what it names (/etc/apk, /lib/apk/db), then patch the node again',
+    },
+  ],
 ];
+
+const CAUSE: CauseRules = {
+  error: /^(?:ERROR: |WARNING: (?:updating|opening|Ignoring|.*(?:UNTRUSTED|untrusted)))/,
+  summary: /^(?:ERROR: \d+ errors?;|WARNING: (?!.*(?:UNTRUSTED|untrusted|temporary|DNS|HTTP|connect)))/,
+  scripts: [/^ERROR: .*(?:script exited with error|exited with error \d)/],
+  progress: /^(?:\(\d+\/\d+\)|Executing |fetch |OK: |ERROR: |WARNING: |v\d)/,
+  continuation: /^ +\S/,
+  prefix: /^(?:ERROR|WARNING): /,
+};
 
 export const apk: PackageManager = {
   words: {
@@ -64,15 +83,12 @@ export const apk: PackageManager = {
       : null;
   },
 
-  classify(failed) {
-    const symptoms = { name: 'apk', look: apk.words.repair, table: FAILURES };
-    return describeFailure(failed, findFailure(failed, symptoms), errorLine(failed.log));
-  },
+  classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 
-/** The first of apk's own words on it; what follows comes of it. */
-function errorLine(log: string): string {
-  const lines = cleanOutput(log).split('\n');
-  const line = lines.find((text) => text.startsWith('ERROR: ')) ?? lines.find((text) => text.startsWith('WARNING: '));
-  return line === undefined ? '' : plainText(line.replace(/^(?:ERROR|WARNING): /, '').replace(/[.:]$/, ''), 200);
-}
+const SYMPTOMS: Symptoms = {
+  name: 'apk',
+  look: apk.words.repair,
+  table: FAILURES,
+  cause: (lines) => firstCause(lines, CAUSE),
+};

@@ -1,50 +1,138 @@
 /** apt 1.6 to 3.0 with dpkg: Debian and Ubuntu. */
 import { plainText } from '../../domain/text';
-import { cleanOutput } from '../sanitize';
+import { aptCause } from './apt-cause';
 import { parseAptPlan } from './apt-plan';
-import type { Failure, FailureTable } from './failure';
-import { DISK_FULL, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, describeFailure, helperFailure } from './failure';
+import type { Cause, Failure, FailureTable, Symptoms } from './failure';
+import { LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import { parseReport } from './report';
 import type { PackageManager, PhaseEvent } from './types';
 
-const MAX_LISTED = 200;
+const MAX_LISTED = 20;
 
 const UNAUTHENTICATED = /The following packages cannot be authenticated!\n((?: .*\n?)+)/;
 
+const BAD_CONFIGURATION: Failure = {
+  type: 'PackageManager',
+  retry: 'permanent',
+  what: 'apt cannot read its configuration',
+  remedy: 'correct it (/etc/apt), until `apt-get update` on the node is content',
+};
+
 /** apt ends every failure with 100, so its text has to tell them apart. The first match counts. */
 const FAILURES: FailureTable = [
-  [/No space left on device|You don't have enough free space/, DISK_FULL],
   [
-    /dpkg was interrupted|Unmet dependencies|held broken packages/,
+    /changed its '(?:Codename|Suite|Version)' value/,
+    {
+      type: 'DecisionRequired',
+      retry: 'decision',
+      what: 'a repository now serves another release, which a person has to accept',
+      remedy:
+        'name the release you want in the sources of the node, or, if this is it, run `apt-get update --allow-releaseinfo-change` there',
+    },
+  ],
+  [
+    /changed its '[A-Za-z-]{1,40}' value/,
+    {
+      type: 'DecisionRequired',
+      retry: 'decision',
+      what: 'a repository calls itself something else now, which a person has to accept',
+      remedy:
+        'find out whether its publisher has announced this, then run `apt-get update --allow-releaseinfo-change` on the node',
+    },
+  ],
+  [
+    /debconf: .*is locked by another process/,
+    {
+      type: 'Busy',
+      retry: 'transient',
+      what: 'another program has locked the database of debconf',
+      remedy: 'end it (`fuser -v /var/cache/debconf/config.dat` names it), then patch the node again',
+    },
+  ],
+  [
+    /cannot lock \/etc\/(?:passwd|shadow|group|gshadow|subuid|subgid)|\/etc\/\.pwd\.lock/,
+    {
+      type: 'Busy',
+      retry: 'transient',
+      what: 'another program has locked the user database',
+      remedy: 'end it (`fuser -v /etc/.pwd.lock` names it), then patch the node again',
+    },
+  ],
+  [
+    /dpkg was interrupted|Unmet dependencies/,
     {
       type: 'PackagesBroken',
+      retry: 'permanent',
       what: 'the package database is not consistent',
       remedy: 'look at `apt-get check` on the node',
     },
   ],
   [
-    /unauthenticated packages|NO_PUBKEY|is not signed|cannot be authenticated|signatures couldn't be verified|signatures were invalid/,
+    /held broken packages|Unable to satisfy dependencies/,
+    {
+      type: 'PackagesBroken',
+      retry: 'permanent',
+      what: 'the dependencies of the updates cannot be met',
+      remedy: 'look at `apt-get -s dist-upgrade` on the node',
+    },
+  ],
+  [/BADSIG|has been manipulated|Bad signature|Clearsigned file isn't valid/i, UNREADABLE_REPOSITORY],
+  [
+    /unauthenticated packages|NO_PUBKEY|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|is (?:not|no longer) signed|cannot be authenticated|signatures couldn't be verified|signatures were invalid|[Ss]ignature verification failed|Missing key |Signing key on |sqv returned an error/,
     UNSIGNED,
   ],
   [
     /Packages need to be removed but remove is disabled|Packages were downgraded|held packages were changed/i,
     {
       type: 'Policy',
+      retry: 'decision',
       what: 'packages would be removed, downgraded or taken off hold',
       remedy: 'resolve it on the node by hand',
     },
   ],
   [/Could not get lock|Unable to acquire the dpkg frontend lock|was locked by another process/, LOCKED],
   [
-    /Failed to fetch|Temporary failure resolving|Hash Sum mismatch|Some index files failed|Unable to fetch some archives|does not have a Release file|Could not resolve|Could not connect|File has unexpected size|Release file .* (?:expired|not valid yet)|changed its '/,
+    /The list of sources could not be read|Malformed |Conflicting values set|Syntax error |Extra junk at|Unknown error executing|Unable to parse package file|Did not understand pin|The method driver .* could not be found|Invalid record in the preferences/,
+    BAD_CONFIGURATION,
+  ],
+  [
+    /Release file .* is not valid yet/,
+    {
+      type: 'Repository',
+      retry: 'permanent',
+      what: 'the package lists are from the future, so that the clock of the node or of the mirror is wrong',
+      remedy: 'set the clock of the node (`timedatectl`), then patch it again',
+    },
+  ],
+  [
+    /Failed to fetch|Temporary failure resolving|Hash Sum mismatch|Some index files failed|Unable to fetch some archives|does not have a Release file|Could not resolve|Could not connect|File has unexpected size|Release file .* is expired/,
     UNREADABLE_REPOSITORY,
   ],
   [
-    /Sub-process .*dpkg returned an error code|dpkg: error processing|error processing (?:archive|package)/,
+    /Problem executing scripts|Failure running script/,
+    {
+      type: 'PackageManager',
+      retry: 'permanent',
+      what: 'a hook of apt has failed',
+      remedy: 'settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d on the node',
+    },
+  ],
+  [
+    /dpkg: unrecoverable fatal error/,
+    {
+      type: 'PackageManager',
+      retry: 'permanent',
+      what: 'dpkg cannot work with its database',
+      remedy: 'correct what dpkg names (below /var/lib/dpkg), then patch the node again',
+    },
+  ],
+  [
+    /Sub-process .*dpkg returned an error code|dpkg: error|error processing (?:archive|package)|dpkg: dependency problems/,
     {
       type: 'PackagesBroken',
+      retry: 'permanent',
       what: 'a package could not be installed',
-      remedy: 'read the log, mend the package on the node, then patch it again',
+      remedy: 'read the log, repair the package on the node, then patch it again',
     },
   ],
 ];
@@ -66,32 +154,17 @@ export const apt: PackageManager = {
     return line.startsWith('Unpacking ') ? { event: 'package-started' } : null;
   },
 
-  classify: (failed) => describeFailure(failed, findFailure(failed.rc, failed.log), errorLine(failed.log)),
+  classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 
-function findFailure(rc: number, log: string): Failure {
-  const own = helperFailure(rc, 'look at `dpkg --audit`');
-  if (own !== null) return own;
-  const known = FAILURES.find(([pattern]) => pattern.test(log))?.[1];
-  if (known === undefined)
-    return { type: 'PackageManager', what: `apt ended with code ${rc}`, remedy: 'read the log of the job' };
-  const unauthenticated = UNAUTHENTICATED.exec(log)?.[1]?.trim().split(/\s+/).slice(0, MAX_LISTED).join(', ');
-  return unauthenticated === undefined
-    ? known
-    : { ...known, what: `${known.what}: ${plainText(unauthenticated, 400)}` };
-}
+const SYMPTOMS: Symptoms = { name: 'apt', look: 'look at `dpkg --audit`', table: FAILURES, cause: causeOf };
 
-/** Lines that only sum up what the errors before them say. */
-const SUMMARY = /^E: (?:Unable to fetch some archives|Some index files failed|Failed to fetch some archives)/;
-
-/** apt's own last word on it; where that only names dpkg, what dpkg said last and the reason on its next line. */
-function errorLine(log: string): string {
-  const lines = cleanOutput(log).split('\n');
-  const errors = lines.filter((text) => /^(?:E: |dpkg: error)/.test(text));
-  const said = errors.findLast((text) => !SUMMARY.test(text)) ?? errors.at(-1) ?? '';
-  const at = /^E: Sub-process .*dpkg returned/.test(said)
-    ? lines.findLastIndex((text) => text.startsWith('dpkg: error p'))
-    : -1;
-  const line = at === -1 ? said.replace(/^E: /, '') : `${lines[at] ?? ''} ${lines[at + 1]?.trim() ?? ''}`;
-  return plainText(line.replace(/\.$/, ''), 200);
+function causeOf(lines: readonly string[]): Cause {
+  const cause = aptCause(lines);
+  if (!cause.reason.includes('unauthenticated packages')) return cause;
+  const names = UNAUTHENTICATED.exec(`${lines.join('\n')}\n`)?.[1]
+    ?.trim()
+    .split(/\s+/)
+    .slice(0, MAX_LISTED);
+  return names === undefined ? cause : { ...cause, reason: `${names.join(', ')}: ${cause.reason}` };
 }

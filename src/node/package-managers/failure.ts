@@ -1,11 +1,20 @@
 /** From an exit code and a log to a failure with a name, by the tables of the package managers. */
 import type { ErrorInfo, ErrorType } from '../../domain/errors';
-import { RC_DISK_FULL, RC_SCRIPT_FAILED, RC_STILL_BROKEN, RC_UNPLANNED } from '../helper/exit-codes';
-import { outputTail } from '../sanitize';
+import { plainText } from '../../domain/text';
+import { RC_DISK_FULL, RC_LOCKED, RC_SCRIPT_FAILED, RC_STILL_BROKEN, RC_UNPLANNED } from '../helper/exit-codes';
+import { cleanOutput, outputTail } from '../sanitize';
+import { diskFailure } from './disk-failure';
 import type { FailedPhase } from './types';
+
+/**
+ * What another try can do. `transient`: it may pass by itself. `decision`: a person has to decide, nothing else helps.
+ * `permanent`: the node or its configuration has to be changed first.
+ */
+export type RetryClass = 'transient' | 'decision' | 'permanent';
 
 export interface Failure {
   type: ErrorType;
+  retry: RetryClass;
   what: string;
   remedy: string;
 }
@@ -13,57 +22,86 @@ export interface Failure {
 /** The texts that tell failures apart where exit codes do not. The first match counts. */
 export type FailureTable = readonly (readonly [RegExp, Failure])[];
 
-export const DISK_FULL: Failure = {
-  type: 'DiskFull',
-  what: 'the disk is full',
-  remedy: 'free some space, then patch the node again',
-};
+/** What the package manager itself names as the cause. */
+export interface Cause {
+  /** In its own words, with up to three lines of its reason; empty when it names none. */
+  reason: string;
+  /** All it said about that, for the tables; null when the whole log has to do. */
+  text: string | null;
+}
+
+/** A failed phase as an error, and what another try can do about it. */
+export interface ClassifiedFailure extends ErrorInfo {
+  retry: RetryClass;
+}
+
+/** Characters of a reason that are kept: three lines of any tool. */
+const MAX_REASON = 600;
+
+/** Lines of a tool's own reason that are shown. */
+export const MAX_REASON_LINES = 3;
 
 export const LOCKED: Failure = {
   type: 'Busy',
-  what: 'another package manager holds the lock',
-  remedy: 'wait for it to end, then patch the node again',
+  retry: 'transient',
+  what: 'another program holds a package lock',
+  remedy: 'let it end, then patch the node again',
 };
 
 export const UNREADABLE_REPOSITORY: Failure = {
   type: 'Repository',
+  retry: 'transient',
   what: 'the package repositories cannot be read',
   remedy: 'check the mirrors and the network of the node',
 };
 
 export const UNSIGNED: Failure = {
-  type: 'Policy',
-  what: 'packages are not signed by a trusted key',
-  remedy: 'install the key of the repository on the node',
+  type: 'DecisionRequired',
+  retry: 'decision',
+  what: 'a repository or package is not signed by a trusted key',
+  remedy: 'get the current key from the publisher, compare its fingerprint, and install it on the node',
+};
+
+export const BROKEN_PACKAGE: Failure = {
+  type: 'PackageManager',
+  retry: 'permanent',
+  what: 'a package could not be installed',
+  remedy: 'read the log, repair the package on the node, then patch it again',
 };
 
 /** What the helper's own exit codes mean; null for those of a package manager. `look` is where to look on the node. */
-export function helperFailure(rc: number, look: string): Failure | null {
+function helperFailure(rc: number, look: string): Failure | null {
   switch (rc) {
     case RC_DISK_FULL:
       return {
         type: 'DiskFull',
+        retry: 'permanent',
         what: 'the state directory cannot be written',
         remedy: 'free some space below /var/lib/ospatch',
       };
     case RC_STILL_BROKEN:
       return {
         type: 'PackagesBroken',
+        retry: 'permanent',
         what: 'packages are still not fully installed after the repair',
         remedy: `${look} on the node`,
       };
     case RC_SCRIPT_FAILED:
       return {
         type: 'PackageManager',
+        retry: 'permanent',
         what: 'packages were installed, but their own scripts failed',
         remedy: 'read the log, find out what those packages lack, and install them again',
       };
     case RC_UNPLANNED:
       return {
         type: 'Policy',
+        retry: 'decision',
         what: 'the package manager has updated itself and now wants more than upgrades',
         remedy: 'read the log, then patch the node again',
       };
+    case RC_LOCKED:
+      return LOCKED;
     default:
       return null;
   }
@@ -77,27 +115,56 @@ export interface Symptoms {
   table: FailureTable;
   /** What exit codes mean where the text does not say more. */
   codes?: ReadonlyMap<number, Failure>;
+  /** Finds the first cause in the cleaned log of the last try. */
+  cause(lines: readonly string[]): Cause;
 }
 
-/** What a phase failed of: by the helper's own codes, then by what the log says, then by the manager's codes. */
-export function findFailure({ rc, log }: FailedPhase, { name, look, table, codes }: Symptoms): Failure {
-  return (
-    helperFailure(rc, look) ??
-    table.find(([pattern]) => pattern.test(log))?.[1] ??
-    codes?.get(rc) ?? {
+/** Above stand the numbers of the signals that have killed a process. */
+const MAX_EXIT_CODE = 128;
+
+/**
+ * What a phase failed of: by the helper's own codes, then by what the first cause says, then by the manager's codes, and
+ * in the manager's own words.
+ */
+export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): ClassifiedFailure {
+  const log = lastTry(cleanOutput(failed.log));
+  const cause = symptoms.cause(log.split('\n').map((line) => line.trimEnd()));
+  const own = helperFailure(failed.rc, symptoms.look);
+  if (own === LOCKED) return describeFailure(failed, own, lockHolder(log) ?? cause.reason);
+  const texts = cause.text === null ? [cause.reason, log] : [cause.reason, cause.text];
+  const byText = texts.flatMap((text) => symptoms.table.find(([pattern]) => pattern.test(text))?.[1] ?? [])[0];
+  const found = own ??
+    diskFailure(log, cause) ??
+    byText ??
+    symptoms.codes?.get(failed.rc) ?? {
       type: 'PackageManager',
-      what: `${name} ended with code ${rc}`,
+      retry: failed.rc > MAX_EXIT_CODE ? 'transient' : 'permanent',
+      what: `${symptoms.name} ended with code ${failed.rc}`,
       remedy: 'read the log of the job',
-    }
-  );
+    };
+  const holder = found.type === 'Busy' ? lockHolder(log) : null;
+  return describeFailure(failed, found, [cause.reason, holder ?? ''].filter((text) => text !== '').join('; '));
 }
 
-/** One sentence: phase, node, what it means, and the manager's own last word on it. */
-export function describeFailure({ node, phase, rc, log }: FailedPhase, failure: Failure, reason: string): ErrorInfo {
+/** One sentence: phase, node, what it means, and the manager's own words on it. */
+function describeFailure({ node, phase, rc, log }: FailedPhase, failure: Failure, reason: string): ClassifiedFailure {
+  const why = plainText(reason.replace(/\s+/g, ' ').replace(/[.:;]+$/, ''), MAX_REASON);
   return {
     type: failure.type,
-    message: `${phase} failed on ${node}: ${failure.what}${reason === '' ? '' : ` (${reason})`}.`,
+    retry: failure.retry,
+    message: `${phase} failed on ${node}: ${failure.what}${why === '' ? '' : ` (${why})`}.`,
     remedy: failure.remedy,
     details: { phase, rc, tail: outputTail(log) },
   };
+}
+
+/** The helper says in the log when it tries the same again; what was said before that is over. */
+function lastTry(log: string): string {
+  const at = log.lastIndexOf('\nospatch: trying again');
+  return at === -1 ? log : log.slice(log.indexOf('\n', at + 1) + 1);
+}
+
+/** What the helper says of a lock it has waited for. */
+function lockHolder(log: string): string | null {
+  return /^ospatch: gave up waiting: (.{1,300})$/m.exec(log)?.[1] ?? null;
 }

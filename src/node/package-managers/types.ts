@@ -1,7 +1,7 @@
-import type { ErrorInfo } from '../../domain/errors';
 import type { PackagePolicy } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node-report';
 import type { Phase } from '../job-id';
+import type { ClassifiedFailure } from './failure';
 
 export interface PlanReading {
   plan: PatchPlan;
@@ -43,5 +43,5 @@ export interface PackageManager {
   /** What one line of an apply's log says about its progress; null for most. */
   readProgress(line: string): PhaseEvent | null;
   /** What a phase that ended with an exit code other than 0 means. Carries the code and a cleaned tail of the log. */
-  classify(failed: FailedPhase): ErrorInfo;
+  classify(failed: FailedPhase): ClassifiedFailure;
 }

@@ -156,7 +156,7 @@ describe('src/node/package-managers/apk', () => {
     ['Repository', 99, 'ERROR: Not continuing due to stale/unavailable repositories.Use --force-missing-repositories'],
     ['Repository', 1, "ERROR: lab-a-1.8-r0: package mentioned in index not found (try 'apk update')"],
     ['Repository', 2, 'WARNING: updating and opening https://127.0.0.1:1/x: could not connect to server (check it)'],
-    ['Policy', 1, 'WARNING: opening /srv/repo: UNTRUSTED signature\n1 error; 0 MiB in 8 packages'],
+    ['DecisionRequired', 1, 'WARNING: opening /srv/repo: UNTRUSTED signature\n1 error; 0 MiB in 8 packages'],
     ['Policy', 1, 'ERROR: unable to select packages:\n  nosuch (no such package):\n    required by: world[nosuch]'],
     [
       'Busy',
@@ -173,7 +173,7 @@ describe('src/node/package-managers/apk', () => {
 
   it("carries the first of apk's own words, which the others follow from", () => {
     expect(classify('x\nERROR: Unable to lock database: temporary error\nERROR: Failed to open it').message).toBe(
-      'apply failed on w-1: another package manager holds the lock (Unable to lock database: temporary error).',
+      'apply failed on w-1: another program holds a package lock (Unable to lock database: temporary error).',
     );
   });
 

@@ -91,7 +91,7 @@ describe('src/node/package-managers/apt', () => {
       const log =
         'WARNING: The following packages cannot be authenticated!\n  curl wget\nE: There were unauthenticated packages and -y was used without --allow-unauthenticated';
       expect(apt.classify({ node: 'w-1', phase: 'apply', rc: 100, log })).toMatchObject({
-        type: 'Policy',
+        type: 'DecisionRequired',
         message: expect.stringContaining('curl, wget'),
       });
     });

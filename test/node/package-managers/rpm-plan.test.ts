@@ -175,7 +175,7 @@ describe('classify', () => {
   it.each([
     [dnf, 1, "Error: Failed to download metadata for repo 'lab': Cannot download repomd.xml", 'Repository'],
     [dnf, 1, 'Error: \n Problem: package a-2 requires b = 2, but none of the providers can be installed', 'Policy'],
-    [dnf, 1, 'Error: GPG check FAILED', 'Policy'],
+    [dnf, 1, 'Error: GPG check FAILED', 'DecisionRequired'],
     [
       dnf,
       1,

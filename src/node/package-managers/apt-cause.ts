@@ -1,0 +1,132 @@
+/**
+ * The first cause in what apt and dpkg print: apt 2.2 to 3.3. apt ends with summaries ("Sub-process ... returned an error
+ * code"), and the reason stands above them: in dpkg's lines, in the last words of a maintainer script or hook, in the
+ * block of a repository, or indented below a heading.
+ */
+import type { Cause } from './failure';
+import { MAX_REASON_LINES } from './failure';
+
+/** Errors that only sum up what was said before them. */
+const SUMMARY =
+  /^E: (?:Unable to fetch some archives|Some index files failed|Failed to fetch some archives|Sub-process returned an error code|Sub-process \S*dpkg returned|The list of sources could not be read|Unable to lock (?:directory|the )|Unable to acquire the dpkg|The following information from|Failure running script|The package lists or status file could not)/;
+
+const DPKG = /^dpkg: (?:error|unrecoverable|dependency problems prevent)/;
+const SCRIPT_FAILED = /script (?:subprocess )?(?:returned error|was killed|failed)/;
+
+/** What apt and dpkg print of their own progress: the words of a script end above. */
+const PROGRESS =
+  /^(?:Setting up |Unpacking |Preparing to unpack |Removing |Purging |Processing triggers |Preconfiguring |Selecting previously |\(Reading database|Reading |Building |Calculating |Solving |Correcting |Extracting templates|Get:|Hit:|Ign:|Err:|Fetched |Need to get |After this operation|\d+ upgraded|The following |Errors were encountered|\d+ files? changed|dpkg: |E: |W: |N: |ospatch: )/;
+
+/** What debconf says of a terminal that is not there, and the helper of the disks. */
+const NOISE = /^(?:debconf: (?:unable to initialize|falling back|\()|ospatch: disk )/;
+
+export function aptCause(raw: readonly string[]): Cause {
+  // With colours, or on request, newer releases write the whole word.
+  const lines = raw.map((line) => line.replace(/^Error: /, 'E: ').replace(/^Warning: /, 'W: '));
+  const atDpkg = lines.findIndex((line) => DPKG.test(line));
+  const errors = lines.flatMap((line, at) => (line.startsWith('E: ') ? [at] : []));
+  const atError = errors.find((at) => !SUMMARY.test(lines[at] ?? '')) ?? errors[0] ?? -1;
+  // What a script prints may look like an error of apt.
+  if (atDpkg !== -1) return dpkgCause(lines, atDpkg);
+  if (atError === -1) return { reason: '', text: null };
+  return errorCause(lines, atError);
+}
+
+function dpkgCause(lines: readonly string[], at: number): Cause {
+  const line = lines[at] ?? '';
+  const reason = line.startsWith('dpkg: unrecoverable') ? following(lines, at, () => true) : indented(lines, at);
+  const words = reason.some((text) => SCRIPT_FAILED.test(text)) ? wordsBefore(lines, at) : [];
+  const text = [...words, ...toEnd(lines, at, reason.length)];
+  return { reason: [...words, [line, ...reason].join(' ')].join('; '), text: text.join('\n') };
+}
+
+/** The lines around a failed unpacking that say why, such as those of dpkg-deb. */
+function toEnd(lines: readonly string[], at: number, count: number): string[] {
+  const rest = lines.slice(at + 1 + count, at + 6 + count).filter((line) => /^dpkg-deb: error|^dpkg: error/.test(line));
+  return [...lines.slice(at, at + 1 + count), ...rest];
+}
+
+function errorCause(lines: readonly string[], at: number): Cause {
+  const line = (lines[at] ?? '').replace(/^E: /, '');
+  const text = [line];
+  let parts = [line];
+  if (/^(?:Problem executing scripts|Failure running script|Sub-process )/.test(line)) {
+    // A command may be a program of its own; the words of it say more.
+    parts = [...wordsBefore(lines, at), line.length > 160 ? `${line.slice(0, 160)}…` : line];
+  } else if (/unmet dependencies|held broken packages|Unable to satisfy dependencies/i.test(line)) {
+    const heading = lines.findIndex((other) => other.startsWith('The following packages have unmet dependencies'));
+    const reason = heading === -1 ? indented(lines, at) : indented(lines, heading);
+    parts = [line, ...reason];
+  } else if (/^(?:Failed to fetch|The repository) /.test(line)) {
+    parts = [line, ...fetchReason(lines, line)];
+  } else if (!line.startsWith('Could not get lock')) {
+    parts = [line, ...indented(lines, at)];
+  }
+  text.push(...parts, ...lines.filter((other) => /^[EW]: /.test(other)));
+  return { reason: joined(parts), text: text.join('\n') };
+}
+
+/** What the method or the verifier said of a repository: the warning that names it, or the block of its error. */
+function fetchReason(lines: readonly string[], line: string): string[] {
+  const quoted = /^The repository '(.+?)'/.exec(line)?.[1];
+  const uri = quoted ?? /^Failed to fetch (\S+)/.exec(line)?.[1] ?? '';
+  const warning = lines.find(
+    (other) =>
+      other.startsWith('W: ') && /verification|GPG error/.test(other) && quoted !== undefined && other.includes(quoted),
+  );
+  const block = lines.findIndex(
+    (other) => other.startsWith('Err:') && uri.startsWith((other.split(' ')[1] ?? '-').replace(/\/$/, '')),
+  );
+  const said =
+    warning !== undefined && quoted !== undefined
+      ? [warning.slice(warning.indexOf(quoted) + quoted.length).replace(/^: /, '')]
+      : block === -1
+        ? []
+        : indented(lines, block);
+  const plain = line.replace(/\s+/g, ' ');
+  return said.map(verifierWords).filter((text) => !plain.includes(text));
+}
+
+/** sqv reports on one long line, with the state of its stack at the end. */
+function verifierWords(text: string): string {
+  return text
+    .replace(/^Sub-process \S+ returned an error code \(\d+\), error message is: /, '')
+    .replace(/\s*Stack backtrace:.*/, '')
+    .replace(/\s{2,}because: /g, ', because ')
+    .replace(/\s{2,}/g, ' ')
+    .trim();
+}
+
+/** The last words before line `at` that are not progress. */
+function wordsBefore(lines: readonly string[], at: number): string[] {
+  const words: string[] = [];
+  for (let index = at - 1; index >= 0 && words.length < MAX_REASON_LINES; index -= 1) {
+    const line = (lines[index] ?? '').trim();
+    const isError = line.startsWith('E: ') && !SUMMARY.test(line);
+    if (line === '' || NOISE.test(line) || (words.length === 0 && line.startsWith('Reading package lists'))) continue;
+    if (PROGRESS.test(line) && !isError) break;
+    words.unshift(line.replace(/^E: /, ''));
+  }
+  return words;
+}
+
+function indented(lines: readonly string[], at: number): string[] {
+  return following(lines, at, (line) => line.startsWith(' '));
+}
+
+/** Up to three lines after `at` that belong to it. */
+function following(lines: readonly string[], at: number, belongs: (line: string) => boolean): string[] {
+  const found: string[] = [];
+  for (const line of lines.slice(at + 1, at + 1 + MAX_REASON_LINES)) {
+    if (line === '' || /^(?:E: |W: |dpkg|Errors were|ospatch: )/.test(line) || !belongs(line)) break;
+    found.push(line.trim());
+  }
+  return found;
+}
+
+function joined(parts: readonly string[]): string {
+  return parts
+    .map((part) => part.replace(/[.;]$/, ''))
+    .join('; ')
+    .replace(/:; /g, ': ');
+}

@@ -1,0 +1,126 @@
+/** Telling which file system a transaction has failed on, and for want of what. */
+import { plainText } from '../../domain/text';
+import type { Cause, Failure } from './failure';
+
+const FULL =
+  /No space left on device|not enough (?:free )?(?:disk )?space|don't have enough free space|ENOSPC|needs \S+ more space on the|At least \S+ more space needed|disk space error/i;
+/** rpm counts before it begins. */
+const NEEDED = /needs (\d+\w*) more (space|inodes) on the (\/\S{0,200}) filesystem/;
+
+const QUOTA = /Disk quota exceeded|EDQUOT/i;
+const TOO_LARGE = /File too large|EFBIG/i;
+const READ_ONLY = /Read-only file system|EROFS/i;
+const BROKEN = /Input\/output error|\bEIO\b/;
+
+/** Words of compressors and archivers, which have many reasons of which a full disk is the usual one. */
+const PERHAPS_FULL =
+  /lz4: error \d|(?:gzip|xz|bzip2|lzma|zstd)\b.{0,40}(?:stdout|error 2[0-9]|write error)|cpio: write error|write error|cannot copy extracted data|paste subprocess|mkinitramfs failure|short write|failed to write|cannot write/i;
+
+/** Fewer than these, and nothing can be unpacked any more. */
+const FEW_INODES = 16;
+
+interface FileSystem {
+  mount: string;
+  freeKib: number;
+  sizeKib: number;
+  freeInodes: number;
+  inodes: number;
+}
+
+/** Null: no sign that the disk is the reason. The helper looks with df after a failure of such words. */
+export function diskFailure(log: string, cause: Cause): Failure | null {
+  const said = cause.reason + (cause.text ?? log);
+  const disks = fileSystems(log);
+  const [, amount, thing, mount] = NEEDED.exec(said) ?? [];
+  if (amount !== undefined && mount !== undefined) {
+    const what = thing === 'inodes' ? `${amount} more inodes` : `${amount} more`;
+    return diskFull(`${mount} has too little room: ${what} are needed`, `free some space on ${mount}`);
+  }
+  if (FULL.test(said)) return full(findFull(disks, said), 'the disk is full');
+  if (QUOTA.test(said)) return diskFull('a disk quota is used up', 'raise the quota or free some space');
+  if (READ_ONLY.test(said)) return sick(`a file system is read-only${named(disks, said)}`, 'mount it writable');
+  if (BROKEN.test(said))
+    return sick(`a disk reports input/output errors${named(disks, said)}`, 'replace what is broken');
+  if (TOO_LARGE.test(said)) {
+    return diskFull(
+      'a file is larger than its file system or a limit allows',
+      'look at `ulimit -f` and the file system',
+    );
+  }
+  const suspect = PERHAPS_FULL.test(said) ? findFull(disks, said) : null;
+  return suspect === null ? null : full(suspect, '');
+}
+
+function full(suspect: { disk: FileSystem; isFull: boolean } | null, otherwise: string): Failure {
+  if (suspect === null) return diskFull(otherwise, 'free some space');
+  const { mount, freeKib, sizeKib, freeInodes, inodes } = suspect.disk;
+  if (inodes > 0 && freeInodes < FEW_INODES) {
+    return diskFull(
+      `no inodes are left on ${mount} (${freeInodes} of ${inodes} free)`,
+      `remove files from ${mount}: \`df -i ${mount}\` shows its inodes`,
+    );
+  }
+  const numbers = `${mebibytes(freeKib)} of ${mebibytes(sizeKib)} MiB free now`;
+  return suspect.isFull
+    ? diskFull(`${mount} is full: ${numbers}`, `free some space on ${mount}`)
+    : diskFull(`${mount} has too little room: ${numbers}`, `free some space on ${mount}`);
+}
+
+/** The file system that the words name, if any; else the one that is full. */
+function findFull(disks: readonly FileSystem[], said: string): { disk: FileSystem; isFull: boolean } | null {
+  const isFull = (disk: FileSystem): boolean =>
+    (disk.inodes > 0 && disk.freeInodes < FEW_INODES) || disk.freeKib < Math.max(1024, disk.sizeKib * 0.01);
+  const disk = disks.find(isFull);
+  if (disk !== undefined) return { disk, isFull: true };
+  // What failed was thrown away again, so that there is room by now.
+  const at = mountOf(disks, said);
+  return at === undefined ? null : { disk: at, isFull: false };
+}
+
+/** The file system of the last absolute path in the words. */
+function mountOf(disks: readonly FileSystem[], said: string): FileSystem | undefined {
+  const paths = said.match(/(?<![\w.])\/[\w.+~/-]{1,300}/g) ?? [];
+  return paths
+    .flatMap((path) =>
+      disks
+        .filter(({ mount }) => mount !== '/' && (path === mount || path.startsWith(`${mount}/`)))
+        .toSorted((a, b) => b.mount.length - a.mount.length)
+        .slice(0, 1),
+    )
+    .at(-1);
+}
+
+function named(disks: readonly FileSystem[], said: string): string {
+  const disk = mountOf(disks, said);
+  return disk === undefined ? '' : `: ${disk.mount}`;
+}
+
+/** Lines `ospatch: disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES` of the helper. */
+function fileSystems(log: string): FileSystem[] {
+  return [...log.matchAll(/^ospatch: disk (\S{1,200}) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15})$/gm)].map(
+    ([, mount = '', freeKib, sizeKib, freeInodes, inodes]) => ({
+      mount: plainText(mount, 100),
+      freeKib: Number(freeKib),
+      sizeKib: Number(sizeKib),
+      freeInodes: Number(freeInodes),
+      inodes: Number(inodes),
+    }),
+  );
+}
+
+function mebibytes(kib: number): number {
+  return Math.floor(kib / 1024);
+}
+
+function diskFull(what: string, remedy: string): Failure {
+  return { type: 'DiskFull', retry: 'permanent', what, remedy: `${remedy}, then patch the node again` };
+}
+
+function sick(what: string, cure: string): Failure {
+  return {
+    type: 'Unhealthy',
+    retry: 'permanent',
+    what,
+    remedy: `find out why with \`dmesg\` on the node, ${cure}, then patch it again`,
+  };
+}

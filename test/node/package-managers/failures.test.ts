@@ -1,0 +1,106 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Phase } from '../../../src/node/job-id';
+import { packageManager } from '../../../src/node/package-managers';
+import type { PackageManagerName } from '../../../src/node/package-managers';
+
+const dir = path.join(__dirname, 'failures');
+
+interface FailureCase {
+  manager: PackageManagerName;
+  /** Where it was captured, or that it is from a public report. */
+  from: string;
+  phase: Phase;
+  rc: number;
+  log: string[];
+  expected: { type: string; retry: string; message: string; remedy?: string };
+}
+
+const cases = readdirSync(dir).map((file) => ({
+  ...(JSON.parse(readFileSync(path.join(dir, file), 'utf8')) as FailureCase),
+  file,
+}));
+
+function classify({ manager, phase, rc, log }: Pick<FailureCase, 'manager' | 'phase' | 'rc' | 'log'>) {
+  return packageManager(manager).classify({ node: 'w-1', phase, rc, log: log.join('\n') });
+}
+
+describe('src/node/package-managers: the message is the reason', () => {
+  it.each(cases)('tells $file', (failure) => {
+    expect(classify(failure)).toMatchObject(failure.expected);
+  });
+
+  const disk = (lines: string[], said: string[]) =>
+    classify({
+      manager: 'apt',
+      phase: 'apply',
+      rc: 100,
+      log: [
+        'Setting up lab (1.1) ...',
+        ...said,
+        'dpkg: error processing package lab (--configure):',
+        ' installed lab package post-installation script subprocess returned error exit status 1',
+        'E: Sub-process /usr/bin/dpkg returned an error code (1)',
+        ...lines,
+      ],
+    });
+  const ROOT = 'ospatch: disk / 5000000 9000000 500000 600000';
+
+  it.each([
+    [
+      'gzip: stdout: No space left on device',
+      'ospatch: disk /boot 0 204800 100 200',
+      '/boot is full: 0 of 200 MiB free now',
+    ],
+    ['lz4: error 23 : write error', 'ospatch: disk /boot 16 204800 100 200', '/boot is full: 0 of 200 MiB free now'],
+    ['zstd: error 25 : Write error', 'ospatch: disk /boot 16 204800 100 200', '/boot is full: 0 of 200 MiB free now'],
+    ['No space left on device', 'ospatch: disk /var 900000 1000000 0 50', 'no inodes are left on /var (0 of 50 free)'],
+    [
+      'cp: error writing /boot/initrd.img.new: No space left on device',
+      'ospatch: disk /boot 60000 204800 100 200',
+      '/boot has too little room: 58 of 200 MiB free now',
+    ],
+  ])('says which file system is full after %j', (said, line, expected) => {
+    expect(disk([ROOT, line], [said])).toMatchObject({ type: 'DiskFull', message: expect.stringContaining(expected) });
+  });
+
+  it('takes the words of a compressor for what they are when no file system is full', () => {
+    expect(disk([ROOT], ['lz4: error 23 : write error'])).toMatchObject({
+      type: 'PackagesBroken',
+      message: expect.stringContaining('lz4: error 23 : write error'),
+    });
+  });
+
+  it('tells quotas, limits and sick disks apart', () => {
+    const said = (text: string) => disk([ROOT], [text]).message;
+    expect(said('cp: /x: Disk quota exceeded')).toContain('a disk quota is used up');
+    expect(said('cp: /x: File too large')).toContain('a file is larger than');
+    expect(said('cp: /x: Input/output error')).toContain('a disk reports input/output errors');
+  });
+
+  it('looks at the last try only', () => {
+    const log = [
+      "E: Failed to fetch http://m/  Could not resolve 'm'",
+      'ospatch: trying again in 2 s',
+      'E: Failed to fetch http://m/  Connection timed out',
+    ];
+    expect(classify({ manager: 'apt', phase: 'plan', rc: 100, log }).message).toBe(
+      'plan failed on w-1: the package repositories cannot be read (Failed to fetch http://m/ Connection timed out).',
+    );
+  });
+
+  it('names who held the lock that was waited for in vain', () => {
+    const log = ['ospatch: gave up waiting: /var/lib/dpkg/lock-frontend was held by unattended-upgr (pid 812) for 2 h'];
+    expect(classify({ manager: 'apt', phase: 'apply', rc: 95, log })).toMatchObject({
+      type: 'Busy',
+      message: expect.stringContaining('/var/lib/dpkg/lock-frontend was held by unattended-upgr (pid 812) for 2 h'),
+    });
+  });
+
+  it('cuts a reason at the end of a word', () => {
+    const log = [`E: ${'word '.repeat(300)}`];
+    const { message } = classify({ manager: 'apt', phase: 'apply', rc: 100, log });
+    expect(message).toMatch(/ word…\)\.$/);
+    expect(message.length).toBeLessThan(700);
+  });
+});
