@@ -1,4 +1,5 @@
 import { decidePatch, decideReboot, findDamage, tellWhatWasDone } from '../../src/domain/node-patch';
+import { MAX_ERROR_MESSAGE } from '../../src/domain/node-status';
 import { nodeFacts, patchPlan } from '../support/builders';
 
 const asks = nodeFacts({ reboot: { required: true, reasons: ['libc6'] } });
@@ -62,7 +63,7 @@ describe('domain/node-patch', () => {
   it('cuts a long failure, and not what was done', () => {
     const done = { packagesChanged: 3, reboots: 0, rebootAsked: false, transactionOpen: false };
     const sentence = tellWhatWasDone(`${'x'.repeat(1_000)}.`, done);
-    expect(sentence).toHaveLength(400);
+    expect(sentence).toHaveLength(MAX_ERROR_MESSAGE);
     expect(sentence).toMatch(/…; 3 packages were changed\.$/);
   });
 });
