@@ -208,10 +208,9 @@ apk_facts() {
   apk_problems | head -n 50 | sed 's/^/package_problem=/'
 }
 
-# Of the flavour that runs (lts, virt, ...), by the package of its modules: the image in /boot has no version in its name.
-apk_newest_kernel() {
-  sed -n 's|^F:\(usr/\)\{0,1\}lib/modules/\([^/]*\)/kernel$|\2|p' "$apk_db/installed" 2>/dev/null |
-    grep -e "-${1##*-}\$" | sort -V | tail -n 1
+# By the packages of their modules: the images in /boot have no version in their names.
+apk_kernels() {
+  sed -n 's|^F:\(usr/\)\{0,1\}lib/modules/\([^/]*\)/kernel$|\2|p' "$apk_db/installed" 2>/dev/null
 }
 
 apk_lock_facts() {

@@ -24,41 +24,10 @@ package_facts() {
   [ -z "$driver" ] || "${driver}_facts"
 }
 
-# Only the flavour that runs counts: another installed flavour is no reason to reboot.
-newest_image() {
-  for image in /boot/vmlinuz-*; do echo "${image#/boot/vmlinuz-}"; done | grep -vE '\*|\.(old|bak|dpkg-[a-z]+)$|rescue' |
-    awk -v running="$1" 'function flavour(v) { sub(/^[0-9][0-9.+~_-]*(deb[0-9]+-)?/, "", v); return v }
-      flavour($0) == flavour(running)' | sort -V | tail -n 1
-}
-
-kernel_facts() {
-  running=$(uname -r)
-  echo "kernel_running=$running"
-  container=$(systemd-detect-virt -c 2>/dev/null)
-  has_systemd || container=$(container_of_init)
-  case $container in '' | none) ;; *) echo "container=$container" && return ;; esac
-  case $driver in
-    dnf | zypper) newest=$(rpm_newest_kernel "$running") ;;
-    apk) newest=$(apk_newest_kernel "$running") ;;
-    *) newest=$(newest_image "$running") ;;
-  esac
-  if [ -n "$newest" ]; then
-    echo "kernel_newest=$newest"
-    [ "$newest" = "$running" ] || echo "reboot_reason=kernel $newest is installed, $running is running"
-  fi
-  # Kernels given by a hypervisor may have no modules at all.
-  if [ -s /proc/modules ] && [ ! -d "/lib/modules/$running" ]; then
-    echo "reboot_reason=the modules of the running kernel $running are gone"
-  fi
-  if [ -x /usr/sbin/needrestart ]; then
-    case $(timeout 20 needrestart -b -k -r l 2>/dev/null </dev/null) in
-      *KSTA:\ [23]*) echo 'reboot_reason=needrestart: a newer kernel waits for a reboot' ;;
-    esac
-  fi
-}
-
 reboot_facts() {
   [ -e /run/reboot-required ] || return 0
+  # The same words, written anew, are another request.
+  stat -c 'reboot_stamp=%Y' /run/reboot-required
   if [ -s /run/reboot-required.pkgs ]; then
     sort -u /run/reboot-required.pkgs | head -n 20 | sed 's/^/reboot_reason=package /'
   else
@@ -140,6 +109,7 @@ verb_facts() {
   echo "arch=$(uname -m)"
   kernel_facts
   reboot_facts
+  boot_file_facts
   package_facts
   lock_facts
   unit_facts

@@ -69,6 +69,7 @@ collect_garbage() {
   find "$state_dir/before" -type f -mtime +60 -delete
 }
 
+use_boot_identity
 verb=${1-}
 case $verb in
   facts) verb_facts ;;

@@ -41,15 +41,6 @@ rpm_facts() {
   printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
 }
 
-# The kernel of the package that owns the running one, as installed last.
-rpm_newest_kernel() {
-  owner=$(rpm -q --qf '%{NAME}\n' -f "/lib/modules/$1/vmlinuz" 2>/dev/null ||
-    rpm -q --qf '%{NAME}\n' -f "/boot/vmlinuz-$1" 2>/dev/null) || return 0
-  # shellcheck disable=SC2086
-  last=$(rpm -q --qf '%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' ${owner%%[!A-Za-z0-9._+-]*} | sort -n | tail -n 1)
-  rpm -ql "${last#* }" 2>/dev/null | sed -n 's|^\(/usr\)\{0,1\}/lib/modules/\([^/]*\)/.*|\2|p' | head -n 1
-}
-
 rpm_lock_facts() {
   holder_of_lock "$(rpm --eval '%_dbpath' 2>/dev/null)/.rpm.lock" && return
   for file in /run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid; do

@@ -22,7 +22,20 @@ export interface HelperScript {
 let loaded: HelperScript | undefined;
 
 /** The parts of the script, in the order in which they are put together. */
-const PARTS = ['core', 'detached', 'packages', 'apt', 'rpm', 'dnf', 'zypper', 'apk', 'services', 'facts', 'main'];
+const PARTS = [
+  'core',
+  'detached',
+  'packages',
+  'apt',
+  'rpm',
+  'dnf',
+  'zypper',
+  'apk',
+  'services',
+  'boot',
+  'facts',
+  'main',
+];
 
 /** Puts the script together of the parts that lie beside this module, once. */
 export function helperScript(): HelperScript {
