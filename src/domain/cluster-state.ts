@@ -7,6 +7,7 @@ import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } fro
 import { newNodeStatus, toNodeError, transition } from './node-status';
 import { MAX_STATUS_WARNINGS } from './node-warning';
 import { runsOutdated } from './outdated';
+import { discountUncured } from './reboot';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
@@ -242,7 +243,9 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 }
 
 /** Takes in what was read from a node outside a run. */
-export function readNode(state: ClusterState, name: string, facts: NodeFacts, at: string): void {
+export function readNode(state: ClusterState, name: string, read: NodeFacts, at: string): void {
+  const uncured = state.nodes.find((node) => node.name === name)?.uncuredReboot ?? null;
+  const facts = discountUncured(read, uncured);
   const reading: NodeReading = {
     at,
     osVersion: facts.osVersion,

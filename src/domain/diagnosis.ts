@@ -99,7 +99,7 @@ function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan
 
 function machineOf(facts: NodeFacts | null): Pick<NodeDiagnosis, 'machine'> {
   if (facts === null || facts.machineId === undefined || facts.machineId === null) return {};
-  return { machine: { machineId: facts.machineId, bootId: facts.bootId } };
+  return { machine: { machineId: facts.machineId, bootId: facts.kernelBootId ?? facts.bootId } };
 }
 
 /** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
@@ -135,6 +135,10 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
         `look at \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
       ),
     );
+  }
+  if (facts.kernelBootId !== undefined) {
+    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; that it was restarted is told by when its init was started.`;
+    found.push(ok('boot', message));
   }
   if (!SETTLED.has(systemState)) {
     const message = `systemd is in the state "${systemState}" and not up in full.`;

@@ -8,10 +8,8 @@ import type { NodeWarning } from './node-warning';
 import { MAX_STATUS_WARNINGS } from './node-warning';
 import type { OutdatedCode } from './outdated';
 import { runsOutdated } from './outdated';
+import type { UncuredReboot } from './reboot';
 import { plainText } from './text';
-
-/** A node that still asks for a reboot after this many in one run has a problem that no further reboot cures. */
-export const MAX_REBOOTS_PER_RUN = 2;
 
 /** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
 export const MAX_APPLY_ATTEMPTS = 3;
@@ -43,6 +41,8 @@ export interface NodePatchResult {
   rebootReasons: string[];
   /** What a person should know of the node, although it did not stop the patch. */
   warnings: NodeWarning[];
+  /** Reasons for a reboot that the last one did not take away. Absent: none. */
+  uncuredReboot?: UncuredReboot;
   steps: StepRecord[];
   /** Absent: the node was not to be drained. */
   drain?: DrainRecord;
@@ -59,6 +59,8 @@ export interface NodeSnapshot {
   osVersion: string;
   kernel: string;
   bootId: string;
+  /** As the kernel shows it, where that is the one of a host. Absent: it is `bootId`. */
+  kernelBootId?: string;
   packageSetDigest: string;
   rebootRequired: boolean;
   /** What ran code that was replaced on disk. Absent: nothing. */
@@ -71,6 +73,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
     osVersion: facts.osVersion,
     kernel: facts.kernelRunning,
     bootId: facts.bootId,
+    ...(facts.kernelBootId === undefined ? {} : { kernelBootId: facts.kernelBootId }),
     packageSetDigest: facts.packages.digest,
     rebootRequired: facts.reboot.required,
     ...(facts.outdated !== undefined && runsOutdated(facts) ? { outdated: facts.outdated } : {}),
@@ -85,35 +88,6 @@ export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllo
   if (plan.changes.length > 0) return { do: 'apply' };
   if (!rebootRequired) return { do: 'nothing', outcome: 'up-to-date' };
   return rebootAllowed ? { do: 'reboot' } : { do: 'nothing', outcome: 'reboot-pending' };
-}
-
-export type RebootDecision =
-  { do: 'reboot' } | { do: 'finish'; outcome: 'patched' | 'reboot-pending' } | { do: 'fail'; error: ErrorInfo };
-
-/** What a node needs once its packages are in place, asked again after every reboot. */
-export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {
-  if (!facts.reboot.required) return { do: 'finish', outcome: 'patched' };
-  if (!rebootAllowed) return { do: 'finish', outcome: 'reboot-pending' };
-  if (facts.rebootOwners.length > 0) {
-    const owners = facts.rebootOwners.join(' and ');
-    return {
-      do: 'fail',
-      error: {
-        type: 'Policy',
-        message: `${node} was patched but not rebooted: it is also rebooted by ${owners}, and two reboot owners would take nodes down at once.`,
-        remedy: `switch ${owners} off on ${node}, then patch it again`,
-      },
-    };
-  }
-  if (reboots < MAX_REBOOTS_PER_RUN) return { do: 'reboot' };
-  return {
-    do: 'fail',
-    error: {
-      type: 'RebootFailed',
-      message: `${node} still asks for a reboot after ${reboots} reboots (${facts.reboot.reasons.join('; ') || 'no reason given'}).`,
-      remedy: 'find out on the node what keeps asking for it, then patch the node again',
-    },
-  };
 }
 
 /** What is wrong with a node after the work, compared with before; null = healthy. */
@@ -179,6 +153,7 @@ export function toSettled(result: NodePatchResult, workflowRunId: string | null)
     reboots: result.reboots,
     reading: toReading(result),
     error: result.error === null ? null : toNodeError(result.error),
+    ...(result.uncuredReboot === undefined ? {} : { uncuredReboot: result.uncuredReboot }),
     workflowRunId,
   };
 }

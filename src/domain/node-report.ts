@@ -1,4 +1,5 @@
 /** What activities report about a node; all plain JSON. */
+import type { BootFacts } from './boot';
 import type { BlockedPod } from './kubernetes';
 import type { NodeWarning } from './node-warning';
 import type { OutdatedCode } from './outdated';
@@ -26,12 +27,24 @@ export interface NodeFacts {
   kernelRunning: string;
   /** Newest installed kernel; null when it cannot be told (containers, no kernel package). */
   kernelNewest: string | null;
+  /** Of the running system. Where the kernel's is that of a host, made of it and of when init was started. */
   bootId: string;
+  /** The boot id that the kernel shows, where that is the one of a host. Absent: it is `bootId`. */
+  kernelBootId?: string;
+  /** Absent in containers, and from older helpers. */
+  boot?: BootFacts;
   /** Of /etc/machine-id; null when the node has none or an older helper does not say. */
   machineId?: string | null;
   /** Virtualisation as systemd-detect-virt names a container (`systemd-nspawn`, `lxc`), null on a real machine or VM. */
   container: string | null;
-  reboot: { required: boolean; reasons: string[] };
+  reboot: {
+    required: boolean;
+    reasons: string[];
+    /** When /run/reboot-required was written, by the node's clock. Absent: it is not there. */
+    stamp?: string;
+    /** Reasons that a reboot did not take away, which count no more. Absent: none. */
+    uncured?: string[];
+  };
   packages: {
     count: number;
     /** `sha256:` and the first 16 hex digits of the digest over the sorted `name:arch=version` list. */

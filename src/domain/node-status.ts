@@ -1,5 +1,6 @@
 import type { NodegroupReading } from './eks';
 import type { ErrorInfo, ErrorType } from './errors';
+import type { UncuredReboot } from './reboot';
 import type { NodeRole } from './spec';
 import type { NodeWarning } from './node-warning';
 import { plainText } from './text';
@@ -60,6 +61,8 @@ export interface NodeStatus {
    * somebody asks for this very node. Absent: not in quarantine.
    */
   quarantine?: NodeError;
+  /** What the last reboot did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
   /** Of a node group of EKS, whose release is the Patched Version. Absent: a node, or not read yet. */
   nodeGroup?: NodegroupReading;
 }
@@ -93,6 +96,8 @@ export interface NodeSettled {
   /** The last successful reading; null when the node could not be read. */
   reading: NodeReading | null;
   error: NodeError | null;
+  /** What the last reboot did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
   /** Run id of the patchNode workflow that holds the full record; null when none was started. */
   workflowRunId: string | null;
 }
@@ -200,7 +205,7 @@ function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
 
 function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const read = settled.reading === null ? status : withReading(status, settled.reading);
-  const known = afterConnecting(read, settled);
+  const known = afterConnecting(withUncured(read, settled), settled);
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
@@ -210,6 +215,13 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
     lastError: known.quarantine ?? settled.error,
   };
+}
+
+/** A patch that has read the node says what is left of it. */
+function withUncured(status: NodeStatus, { reading, uncuredReboot }: NodeSettled): NodeStatus {
+  if (reading === null) return status;
+  const { uncuredReboot: _, ...rest } = status;
+  return uncuredReboot === undefined ? rest : { ...rest, uncuredReboot };
 }
 
 /** How a node patch may end without having found out whose host key it is. */

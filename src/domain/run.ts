@@ -5,6 +5,8 @@ import { NODE_OUTCOMES, toNodeError } from './node-status';
 import { parseWarnings } from './node-warning';
 import type { KubernetesPolicy } from './kubernetes';
 import type { PackagePolicy } from './package-policy';
+import type { UncuredReboot } from './reboot';
+import { parseUncured } from './reboot';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
 import { MAX_NODES } from './spec';
 import { plainText } from './text';
@@ -70,6 +72,8 @@ export interface RolloutInput {
   tightening: Tightening;
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
+  /** By node: what its last reboot did not cure, for which it is not rebooted again. Absent: nothing. */
+  uncuredReboots?: Record<string, UncuredReboot>;
 }
 
 /** The only changes that reach a run in progress; each counts for steps that have not started. */
@@ -173,6 +177,12 @@ export function quarantinedNodes(nodes: readonly NodeStatus[]): Record<string, N
   );
 }
 
+export function uncuredReboots(nodes: readonly NodeStatus[]): Record<string, UncuredReboot> {
+  return Object.fromEntries(
+    nodes.flatMap(({ name, uncuredReboot }) => (uncuredReboot === undefined ? [] : [[name, uncuredReboot]])),
+  );
+}
+
 /** News is sent at most this often: often enough to watch, rarely enough that a long run stays a small history. */
 export function newsIntervalMs(elapsedMs: number): number {
   return Math.max(2_000, Math.round(elapsedMs / 250));
@@ -217,6 +227,7 @@ function parseSettled(value: unknown): NodeSettled | null {
   const node = textOrNull(one?.['node'], 253);
   const outcome = NODE_OUTCOMES.find((known) => known === one?.['outcome']);
   if (one === null || node === null || outcome === undefined) return null;
+  const uncuredReboot = parseUncured(one['uncuredReboot']);
   return {
     node,
     outcome,
@@ -225,6 +236,7 @@ function parseSettled(value: unknown): NodeSettled | null {
     reboots: numberOr(one['reboots'], 0),
     reading: parseReading(one['reading']),
     error: parseError(one['error']),
+    ...(uncuredReboot === null ? {} : { uncuredReboot }),
     workflowRunId: textOrNull(one['workflowRunId'], 64),
   };
 }

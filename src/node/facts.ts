@@ -1,9 +1,11 @@
 /** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
+import { bootWarnings } from '../domain/boot';
 import type { NodeFacts } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import type { OutdatedCode } from '../domain/outdated';
 import { outdatedWarning } from '../domain/outdated';
 import { plainText } from '../domain/text';
+import { parseBoot } from './boot-facts';
 
 /** What decides whether a node can be patched at all, beside its facts. */
 export interface NodeReading {
@@ -48,6 +50,9 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
   };
   const rootFree = mebibytes('disk_root_kib', 0);
   const reasons = [...new Set(all('reboot_reason'))];
+  const stamp = optional('reboot_stamp');
+  const kernelBootId = optional('kernel_boot_id');
+  const boot = parseBoot(all);
   const outdated = {
     services: all('outdated_service'),
     sessions: all('outdated_session'),
@@ -63,9 +68,11 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     kernelRunning: one('kernel_running'),
     kernelNewest: optional('kernel_newest'),
     bootId: one('boot_id'),
+    ...(kernelBootId === null ? {} : { kernelBootId }),
+    ...(boot === null ? {} : { boot }),
     machineId: optional('machine_id'),
     container: optional('container'),
-    reboot: { required: reasons.length > 0, reasons },
+    reboot: { required: reasons.length > 0, reasons, ...(stamp === null ? {} : { stamp }) },
     packages: {
       count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
@@ -87,6 +94,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     warnings: outdatedWarnings(outdated, all('outdated_unknown')),
     clock: one('clock'),
   };
+  facts.warnings.push(...bootWarnings(facts));
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
 }
 

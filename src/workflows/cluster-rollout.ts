@@ -11,7 +11,8 @@ import { rolloutWorkflowId } from '../domain/ids';
 import type { NodeError, NodeSettled } from '../domain/node-status';
 import { toNodeError } from '../domain/node-status';
 import type { RolloutReport, RunCursor } from '../domain/run';
-import { notTried, quarantinedNodes, skippedBecauseRemoved, unitOf } from '../domain/run';
+import type { UncuredReboot } from '../domain/reboot';
+import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../domain/run';
 import { awsWaiting, optionsFor } from './activity-options';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { toErrorInfo } from './failures';
@@ -68,6 +69,7 @@ export class ClusterRollout {
             resumeFrom: cursor,
             tightening: tighteningFor(this.state, run),
             ...this.quarantined(run),
+            ...this.uncured(run),
           },
         ],
       });
@@ -103,6 +105,12 @@ export class ClusterRollout {
     const names = new Set(run.nodes);
     const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
     return Object.keys(quarantined).length === 0 ? {} : { quarantined };
+  }
+
+  private uncured(run: ActiveRun): { uncuredReboots?: Record<string, UncuredReboot> } {
+    const names = new Set(run.nodes);
+    const uncured = uncuredReboots(this.state.nodes.filter(({ name }) => names.has(name)));
+    return Object.keys(uncured).length === 0 ? {} : { uncuredReboots: uncured };
   }
 
   /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */

@@ -22,7 +22,7 @@ import {
   optionsFor,
 } from './activity-options';
 import { isNotTakenUp, isTimeout, toApplicationFailure, toErrorInfo } from './failures';
-import { kubernetesTarget } from './node-drain';
+import { kubernetesTarget, machineOf } from './node-drain';
 
 export interface CheckClusterInput {
   targets: InspectedNode[];
@@ -43,9 +43,7 @@ export async function checkCluster(input: CheckClusterInput): Promise<NodeCheck[
           { target: targetOf(node), unreachableTimeoutMs, ...(packages === undefined ? {} : { packages }) },
         ]);
         if (!check.ok || kubernetes === undefined) return check;
-        const { machineId, bootId } = check.facts;
-        const machine = machineId === undefined || machineId === null ? null : { machineId, bootId };
-        return { ...check, drain: await lookAtDrain(node, machine, kubernetes, unreachableTimeoutMs) };
+        return { ...check, drain: await lookAtDrain(node, machineOf(check.facts), kubernetes, unreachableTimeoutMs) };
       } catch (failure) {
         return { node: node.name, ok: false, error: whyNotLooked(failure, node, 'the check') };
       }

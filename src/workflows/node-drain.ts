@@ -91,7 +91,7 @@ export class NodeDrain {
     const { cluster, run, node, policy } = this.input;
     const { token, drain: noted, before, after } = this.record.result;
     const { machineId, target } = this;
-    const bootId = (after ?? before)?.bootId;
+    const bootId = kernelBootIdOf(after ?? before);
     // Where pods were left on purpose, they are left now too.
     if (machineId === null || bootId === undefined || noted?.state !== 'drained') return true;
     const owner = { cluster, node: node.name, run, token };
@@ -134,7 +134,7 @@ export class NodeDrain {
   async awaitHealthy(): Promise<void> {
     const { before, after } = this.record.result;
     const { baseline, target, machineId } = this;
-    const bootId = (after ?? before)?.bootId;
+    const bootId = kernelBootIdOf(after ?? before);
     if (baseline === null || machineId === null || bootId === undefined) return;
     await this.unlessCancelled('is it healthy in Kubernetes?', (options) =>
       inCluster.awaitHealthy.executeWithOptions(options, [
@@ -239,6 +239,11 @@ export function kubernetesTarget(
 }
 
 /** Null when the machine does not say its id. */
-export function machineOf({ machineId, bootId }: NodeFacts): MachineIdentity | null {
-  return machineId === undefined || machineId === null ? null : { machineId, bootId };
+export function machineOf({ machineId, ...boot }: NodeFacts): MachineIdentity | null {
+  return machineId === undefined || machineId === null ? null : { machineId, bootId: kernelBootIdOf(boot) ?? '' };
+}
+
+/** The boot id as a kubelet reports it. */
+function kernelBootIdOf(seen: Pick<NodeFacts, 'bootId' | 'kernelBootId'> | null): string | undefined {
+  return seen?.kernelBootId ?? seen?.bootId;
 }

@@ -6,6 +6,7 @@ import { snapshot, tellWhatWasDone } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, NodeStep, PatchPlan } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import { mergeWarnings } from '../domain/node-warning';
+import { uncuredOf } from '../domain/reboot';
 import { renderNodePatch } from '../domain/render';
 import { local } from './activity-options';
 import type { PatchNodeInput } from './patch-node';
@@ -66,6 +67,9 @@ export class NodeRecord {
 
   private noteFacts(facts: NodeFacts): void {
     this.noteRebootReasons(facts);
+    const uncured = uncuredOf(facts);
+    if (uncured === null) delete this.result.uncuredReboot;
+    else this.result.uncuredReboot = uncured;
     this.warn('facts', facts.warnings);
   }
 

@@ -3,6 +3,8 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
 import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { UncuredReboot } from '../domain/reboot';
+import { discountUncured, uncuredAfter } from '../domain/reboot';
 import type { NodeTarget } from '../domain/spec';
 import type { Options } from './activity-options';
 import { once, optionsFor, transaction, waiting } from './activity-options';
@@ -22,6 +24,9 @@ export class NodeSteps {
   cancelled = false;
   private readonly target: NodeTarget;
   private packageManager = '';
+  /** What the last reboot did not cure, and how many packages this patch had changed by then. */
+  private uncured: UncuredReboot | null;
+  private changedBeforeReboot = 0;
 
   constructor(
     private readonly input: PatchNodeInput,
@@ -30,11 +35,16 @@ export class NodeSteps {
     const { name, host, ssh, hostKeys } = input.node;
     this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
     this.rebootAllowed = input.policy.rebootIfRequired;
+    this.uncured = input.uncuredReboot ?? null;
   }
 
   async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
     const { policy } = this.input;
-    const { facts, plan, repaired } = await this.record.step('preflight', () =>
+    const {
+      facts: read,
+      plan,
+      repaired,
+    } = await this.record.step('preflight', () =>
       waiting.preflight.executeWithOptions(this.options('preflight'), [
         {
           target: this.target,
@@ -47,9 +57,10 @@ export class NodeSteps {
         },
       ]),
     );
+    if (repaired !== null) this.record.noteTransaction(repaired);
+    const facts = this.withoutUncured(read);
     this.packageManager = facts.packageManager;
     this.record.noteBefore(facts);
-    if (repaired !== null) this.record.noteTransaction(repaired);
     this.record.notePlan(plan);
     return { facts, plan };
   }
@@ -94,7 +105,9 @@ export class NodeSteps {
         ),
       );
       this.record.result.reboots += 1;
-      return after;
+      this.uncured = uncuredAfter(facts, after);
+      this.changedBeforeReboot = this.record.result.changes.length;
+      return this.withoutUncured(after);
     } catch (failure) {
       if (hasRebooted(failure)) this.record.result.reboots += 1;
       throw failure;
@@ -122,8 +135,12 @@ export class NodeSteps {
 
   /** Waits long for the node, but not when the run is cancelled: then one short look must do. */
   async verify(): Promise<NodeFacts> {
-    const look = (unreachableTimeoutMs: number): Promise<NodeFacts> =>
-      waiting.readFacts.executeWithOptions(this.options('verify'), [{ target: this.target, unreachableTimeoutMs }]);
+    const look = async (unreachableTimeoutMs: number): Promise<NodeFacts> =>
+      this.withoutUncured(
+        await waiting.readFacts.executeWithOptions(this.options('verify'), [
+          { target: this.target, unreachableTimeoutMs },
+        ]),
+      );
     return this.record.step('verify', async () => {
       try {
         if (!this.cancelled) return await look(LOST_TIMEOUT_MS);
@@ -132,6 +149,12 @@ export class NodeSteps {
       }
       return CancellationScope.nonCancellable(() => look(SHORT_LOOK_MS));
     });
+  }
+
+  /** The facts without the reasons that no reboot takes away; packages that were changed since give new ones. */
+  private withoutUncured(facts: NodeFacts): NodeFacts {
+    const changed = this.record.result.changes.slice(this.changedBeforeReboot).map(({ name }) => name);
+    return discountUncured(facts, this.uncured, changed);
   }
 
   /** A transaction is followed to its end however long the node is out of reach, and the run is told of that. */

@@ -8,9 +8,12 @@
 import { CancellationScope, CancelledFailure, isCancellation, patched, setHandler } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
-import { MAX_APPLY_ATTEMPTS, decidePatch, decideReboot, findDamage } from '../domain/node-patch';
+import { findBootDefect } from '../domain/boot';
+import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import { outcomeWithOutdated } from '../domain/outdated';
+import type { UncuredReboot } from '../domain/reboot';
+import { decideReboot } from '../domain/reboot';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { toErrorInfo } from './failures';
@@ -25,6 +28,8 @@ export interface PatchNodeInput {
   trigger: RunTrigger;
   node: NodeSpec;
   policy: RunPolicy;
+  /** What the last reboot of the node did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
 }
 
 export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult> {
@@ -99,9 +104,15 @@ class NodePatch {
         else await this.lookAfterFailure();
         break;
       }
-      case 'reboot':
+      case 'reboot': {
+        const defect = findBootDefect(this.input.node.name, facts);
+        if (defect !== null) {
+          this.record.fail(defect);
+          return;
+        }
         if (this.kubernetes !== null && !(await this.kubernetes.prepare(facts))) return;
         await this.finish(facts, facts);
+      }
     }
     if (this.kubernetes !== null && this.goesOn()) await this.kubernetes.awaitHealthy();
   }

@@ -317,9 +317,15 @@ class RolloutWork {
       return startChild(updateNodegroup, { ...options, args: [input] });
     }
     const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
+    const uncuredReboot = this.input.uncuredReboots?.[node.name];
     return startChild(patchNode, {
       ...options,
-      args: [{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } }],
+      args: [
+        {
+          ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
+          ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+        },
+      ],
     });
   }
 

@@ -1,8 +1,6 @@
-import { decidePatch, decideReboot, findDamage, tellWhatWasDone } from '../../src/domain/node-patch';
+import { decidePatch, findDamage, tellWhatWasDone } from '../../src/domain/node-patch';
 import { MAX_ERROR_MESSAGE } from '../../src/domain/node-status';
 import { nodeFacts, patchPlan } from '../support/builders';
-
-const asks = nodeFacts({ reboot: { required: true, reasons: ['libc6'] } });
 
 describe('domain/node-patch', () => {
   it.each([
@@ -12,26 +10,6 @@ describe('domain/node-patch', () => {
     [patchPlan(), true, false, { do: 'nothing', outcome: 'reboot-pending' }],
   ] as const)('decides after preflight %#', (plan, required, allowed, decision) => {
     expect(decidePatch(plan, required, allowed)).toEqual(decision);
-  });
-
-  it('reboots only when asked for and allowed', () => {
-    expect(decideReboot('w-1', nodeFacts(), true, 0)).toEqual({ do: 'finish', outcome: 'patched' });
-    expect(decideReboot('w-1', asks, true, 0)).toEqual({ do: 'reboot' });
-    expect(decideReboot('w-1', asks, false, 0)).toEqual({ do: 'finish', outcome: 'reboot-pending' });
-  });
-
-  it('never reboots a node beside another reboot owner, and says that the patch itself is done', () => {
-    expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0)).toMatchObject({
-      do: 'fail',
-      error: { type: 'Policy', message: expect.stringContaining('rebooted by kured') },
-    });
-  });
-
-  it('gives up after two reboots that did not help, naming what still asks', () => {
-    expect(decideReboot('w-1', asks, true, 2)).toMatchObject({
-      do: 'fail',
-      error: { type: 'RebootFailed', message: expect.stringContaining('libc6') },
-    });
   });
 
   it('finds units that failed through the work and not those that had failed before', () => {

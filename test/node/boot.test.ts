@@ -96,16 +96,17 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     const found = NEWEST.map(([running, installed]) =>
       run(shell, `kernel_versions ${running} ''`, `${installed.split(' ').join('\n')}\n`).trim(),
     );
-    expect(found).toEqual(NEWEST.map(([, , newest]) => `${newest} -`));
+    expect(found).toEqual(NEWEST.map(([, , newest]) => `${newest} - unknown`));
   });
 
   it.each([
-    ['6.1.0-28-amd64', '6.1.0-26-amd64', 'older'],
-    ['6.1.0-28-amd64', '6.1.0-28-amd64', 'same'],
-    ['6.1.0-28-amd64', '6.1.0-30-amd64', 'newer'],
-    ['6.1.0-28-amd64', '6.1.0-30-rt-amd64', 'other'],
+    ['6.1.0-28-amd64', '6.1.0-26-amd64', 'older behind'],
+    ['6.1.0-28-amd64', '6.1.0-28-amd64', 'same behind'],
+    ['6.1.0-28-amd64', '6.1.0-30-amd64', 'newer newest'],
+    ['6.1.0-28-amd64', '6.1.0-30-rt-amd64', 'other other-flavour'],
   ])('compares what runs (%s) with what starts (%s): %s', (running, starts, order) => {
-    expect(run(shell, `kernel_versions ${running} ${starts}`, '').trim()).toBe(`- ${order}`);
+    const installed = '6.1.0-26-amd64\n6.1.0-28-amd64\n6.1.0-30-amd64\n';
+    expect(run(shell, `kernel_versions ${running} ${starts}`, installed).trim()).toBe(`6.1.0-30-amd64 ${order}`);
   });
 
   const grub = (default_: string, env: string[] = []) => {

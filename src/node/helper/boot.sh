@@ -81,18 +81,21 @@ kernel_images() {
   done
 }
 
-# kernel_versions RUNNING DEFAULT, installed kernels on stdin: the newest of the flavour that runs, or -, and how DEFAULT
-# stands to what runs: newer, older, same, other (another flavour) or -.
+# kernel_versions RUNNING DEFAULT, installed kernels on stdin: the newest of the flavour that runs, or -; how DEFAULT
+# stands to what runs: newer, older, same, other (another flavour) or -; and how to the newest: newest, behind,
+# other-flavour or unknown.
 kernel_versions() {
   awk -v running="$1" -v starts="$2" "$kernel_names"'
     kernel_flavour($0) == kernel_flavour(running) { if (newest == "" || kernel_compare($0, newest) > 0) newest = $0 }
     END {
-      how = "-"
+      how = "-"; rank = "unknown"
       if (starts != "") {
+        if (kernel_flavour(starts) != kernel_flavour(running)) rank = "other-flavour"
+        else if (newest != "") rank = kernel_compare(newest, starts) > 0 ? "behind" : "newest"
         order = kernel_compare(starts, running)
         how = starts == running ? "same" : kernel_flavour(starts) != kernel_flavour(running) ? "other" : order > 0 ? "newer" : "older"
       }
-      print (newest == "" ? "-" : newest), how
+      print (newest == "" ? "-" : newest), how, rank
     }'
 }
 
@@ -480,21 +483,24 @@ kernel_facts() {
   read_boot_default
   images=$(kernel_images)
   if [ -z "$images" ] && [ "$driver" = apk ]; then images=$(apk_kernels); fi
-  # A default without a version in its name is the newest of its flavour.
-  answer=$(printf '%s\n' "$images" | kernel_versions "$running" "$starts")
-  newest=${answer% *}
-  order=${answer##* }
+  read -r newest order rank <<VERSIONS
+$(printf '%s\n' "$images" | kernel_versions "$running" "$starts")
+VERSIONS
   [ "$newest" != - ] || newest=''
   [ -z "$newest" ] || echo "kernel_newest=$newest"
   [ -z "$loader" ] || echo "boot_loader=$loader"
   [ -z "$boot_pin" ] || echo "boot_pin=$boot_pin"
-  if [ -n "$starts" ]; then
-    echo "kernel_default=$starts"
-    [ "$order" != newer ] || echo "reboot_reason=kernel $starts is installed, $running is running"
-  elif [ -n "$newest" ]; then
-    order=$(printf '%s\n' "$images" | kernel_versions "$running" "$newest")
-    [ "${order##* }" != newer ] || { order=newer && echo "reboot_reason=kernel $newest is installed, $running is running"; }
+  echo "boot_order=$rank"
+  expected=$starts
+  if [ -n "$starts" ]; then echo "kernel_default=$starts"
+  elif [ -n "$newest" ] && [ "$newest" != "$running" ]; then
+    # Where the boot loader is not known, the newest is expected.
+    expected=$newest
+    read -r _ order _ <<VERSIONS
+$(kernel_versions "$running" "$newest" </dev/null)
+VERSIONS
   fi
+  [ "$order" != newer ] || echo "reboot_reason=kernel $expected is installed, $running is running"
   # Kernels given by a hypervisor may have no modules at all.
   if [ -s /proc/modules ] && [ ! -d "/lib/modules/$running" ]; then
     echo "reboot_reason=the modules of the running kernel $running are gone"
