@@ -217,11 +217,14 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   };
 }
 
-/** A patch that has read the node says what is left of it. */
+/** A patch that has read the node says what its last reboot did not cure. */
 function withUncured(status: NodeStatus, { reading, uncuredReboot }: NodeSettled): NodeStatus {
   if (reading === null) return status;
-  const { uncuredReboot: _, ...rest } = status;
-  return uncuredReboot === undefined ? rest : { ...rest, uncuredReboot };
+  return uncuredReboot === undefined ? withoutUncured(status) : { ...status, uncuredReboot };
+}
+
+function withoutUncured({ uncuredReboot: _, ...status }: NodeStatus): NodeStatus {
+  return status;
 }
 
 /** How a node patch may end without having found out whose host key it is. */

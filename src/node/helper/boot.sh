@@ -4,8 +4,7 @@
 # decides whether a reboot brings a newer kernel.
 
 # A container that was given no boot id of its own shows that of its host, which stays when the container restarts. What
-# does change there is when its init was started. Of a container of systemd-nspawn the boot id is mounted, once; whatever
-# hides that one is not its own.
+# does change there is when its init was started. systemd-nspawn mounts a boot id of its own, by a name that shows.
 use_boot_identity() {
   kernel_boot=''
   kind=''
@@ -13,11 +12,12 @@ use_boot_identity() {
   else kind=$(container_of_init); fi
   case $kind in '' | none) return 0 ;; esac
   if [ "$kind" = systemd-nspawn ]; then
-    mounts=0
-    while read -r _ _ _ _ place _; do
-      [ "$place" != /proc/sys/kernel/random/boot_id ] || mounts=$((mounts + 1))
+    own=no
+    while read -r _ _ _ root place _; do
+      [ "$place" = /proc/sys/kernel/random/boot_id ] || continue
+      case $root in *proc-sys-kernel-random-boot-id*) own=yes ;; *) own=no && break ;; esac
     done </proc/self/mountinfo
-    [ "$mounts" -ne 1 ] || return 0
+    [ "$own" = no ] || return 0
   fi
   read_process 1 || return 0
   kernel_boot=$boot
