@@ -29,7 +29,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-nodes)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes|systems)\\.test\\.ts$',
       ],
     },
     {
@@ -61,6 +61,8 @@ module.exports = {
       testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', KUBERNETES_NODES],
     },
+    // Every system that ospatch claims to patch; `node` has a quick choice of it.
+    { ...slow, displayName: 'systems', testMatch: ['<rootDir>/test/**/*.systems.test.ts'] },
     // A control plane and real nodes at it.
     { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },

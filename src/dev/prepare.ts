@@ -11,6 +11,7 @@ const TEST_NODES = [
   { updates: 'few', labReboot: true },
   { updates: 'none', labReboot: true },
   { system: 'alpine' },
+  { suite: 'trixie', updates: 'few', labReboot: true },
 ] as const;
 
 const PARTS: Record<string, (log: Log) => Promise<unknown>> = {

@@ -13,23 +13,37 @@ import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
 import { RUN_TIMEOUT_MS, runEnded } from '../support/run-ended';
 
-export interface Stack {
+/** Machines that a worker can reach: a lab of nodes, or an emulated machine. */
+export interface Machines {
+  nodes: { name: string; host: string; port: number }[];
+  keyDir: string;
+  keyName: string;
+  /** A directory that disappears with the machines. */
+  dir: string;
+  stop(): Promise<void>;
+}
+
+/** The product at work on machines. */
+export interface Product {
   server: TemporalServer;
-  lab: Lab;
   worker: WorkerProcess;
   /** Runs `ospatch` in the directory of the specs. */
   cli(...args: string[]): Promise<CliResult>;
   /** Runs the `temporal` CLI. */
   temporal(...args: string[]): Promise<CommandResult>;
-  /** Writes a spec file of the lab's nodes; `patching` is YAML flow text. Returns its name. */
+  /** Writes a spec file of the machines; `patching` is YAML flow text. Returns its name. */
   writeSpec(options: SpecOptions): string;
   status(cluster: string): Promise<LiveStatus>;
   /** Waits until run `number` has ended. */
   runEnded(cluster: string, number: number, timeoutMs?: number): Promise<LiveStatus>;
   startWorker(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Stack extends Product {
+  lab: Lab;
   /** Package transactions since the node was made, from its own apt log. */
   transactions(node: string): number;
-  stop(): Promise<void>;
 }
 
 export interface SpecOptions {
@@ -49,40 +63,57 @@ export interface SpecOptions {
 /** `workerEnv` is added to the environment of the worker. */
 export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<string, string> = {}): Promise<Stack> {
   const [server, lab] = await Promise.all([startTemporalServer(), createLab({ nodes })]);
-  const dir = path.join(lab.dir, 'specs');
+  // Building the images has left transactions of its own.
+  const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
+  const product = await startProduct(server, lab, { workerEnv });
+  return Object.assign(product, {
+    lab,
+    transactions: (node: string) => countTransactions(lab, node) - (before.get(node) ?? 0),
+  });
+}
+
+export interface ProductOptions {
+  workerEnv?: Record<string, string>;
+  /** Limit of one command; default that of a run of lab nodes. */
+  timeoutMs?: number;
+}
+
+export async function startProduct(
+  server: TemporalServer,
+  machines: Machines,
+  { workerEnv = {}, timeoutMs = RUN_TIMEOUT_MS }: ProductOptions = {},
+): Promise<Product> {
+  const dir = path.join(machines.dir, 'specs');
   mkdirSync(dir);
   const env = { TEMPORAL_ADDRESS: server.address, TZ: 'UTC' };
   const start = (): Promise<WorkerProcess> =>
-    startWorkerProcess({ address: server.address, keyDir: lab.keyDir, env: workerEnv });
-  // Building the images has left transactions of its own.
-  const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
+    startWorkerProcess({ address: server.address, keyDir: machines.keyDir, env: workerEnv });
   const client = await ClusterClient.connect({ address: server.address, deadlineMs: 60_000 });
   const binary = await findTemporal(() => undefined);
-  const stack: Stack = {
+  const product: Product = {
     server,
-    lab,
     worker: await start(),
-    cli: (...args) => runCli(args, { env, cwd: dir, timeoutMs: RUN_TIMEOUT_MS }),
+    cli: (...args) => runCli(args, { env, cwd: dir, timeoutMs }),
     temporal: (...args) => run(binary, [...args, '--address', server.address]),
     writeSpec: (options) => {
       const file = `${options.name}.yaml`;
-      const nodes = (options.nodes ?? lab.nodes.map((node) => node.name)).map((name) => lab.node(name));
-      writeFileSync(path.join(dir, file), specText({ ...options, nodes, identity: lab.keyName }));
+      const wanted = options.nodes ?? machines.nodes.map((node) => node.name);
+      const nodes = machines.nodes.filter((node) => wanted.includes(node.name));
+      writeFileSync(path.join(dir, file), specText({ ...options, nodes, identity: machines.keyName }));
       return file;
     },
     status: (cluster) => client.status(cluster),
     runEnded: (...args) => runEnded(client, ...args),
-    transactions: (node) => countTransactions(lab, node) - (before.get(node) ?? 0),
     startWorker: async () => {
-      stack.worker = await start();
+      product.worker = await start();
     },
     stop: async () => {
       await client.close();
-      await stack.worker.stop();
-      await Promise.all([lab.stop(), server.stop()]);
+      await product.worker.stop();
+      await Promise.all([machines.stop(), server.stop()]);
     },
   };
-  return stack;
+  return product;
 }
 
 /** Package transactions in the node's own apt log. */

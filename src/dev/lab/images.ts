@@ -31,6 +31,8 @@ export interface ImageOptions {
   oldBaseFiles: boolean;
   /** Updates of lab-made packages that are pending besides. */
   labUpdates: LabUpdate[];
+  /** Tools that are not those of every Debian. */
+  userland?: recipe.Userland;
   /** Carries this package manager of the rpm family besides its own, with an empty rpm database. */
   rpm?: recipe.RpmManager;
 }
@@ -65,21 +67,31 @@ export async function ensureImage(options: ImageOptions, run: RunDir, log: Log):
       await layer(options.updates, (root) => runInside(root, machine, recipe.APPLY_UPDATES, { LEAVE: leave }));
     }
     if (options.oldBaseFiles) await layer('old-base-files', (root) => makeOlder(root, machine, ['base-files']));
-    const { rpm } = options;
+    const { rpm, userland = {} } = options;
+    const [userlandTools, which] = [recipe.userlandPackages(userland), Object.values(userland).join('-')];
+    if (userlandTools.length > 0) {
+      const digest = shortDigest(`${userlandTools.join(' ')}\n${recipe.USE_USERLAND}`);
+      const env = { SUDO: userland.sudo, COREUTILS: userland.coreutils, SHELL_TOOL: userland.shell };
+      const set = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value ?? '']));
+      await layer(`${which}-${digest}`, (root) =>
+        runInside(root, machine, recipe.USE_USERLAND, { ...set, TOOLS: userlandTools.join(' ') }),
+      );
+    }
     if (rpm !== undefined) {
       const tools = recipe.RPM_PACKAGES[rpm].join(' ');
-      const digest = createHash('sha256').update(`${tools}\n${recipe.ADD_RPM}`).digest('hex').slice(0, 8);
+      const digest = shortDigest(`${tools}\n${recipe.ADD_RPM}`);
       await layer(`rpm-${rpm}-${digest}`, (root) => runInside(root, machine, recipe.ADD_RPM, { TOOLS: tools }));
     }
     if (options.labUpdates.length > 0) {
-      const digest = createHash('sha256')
-        .update(JSON.stringify([options.labUpdates, USE_LAB_REPOSITORY]))
-        .digest('hex')
-        .slice(0, 8);
+      const digest = shortDigest(JSON.stringify([options.labUpdates, USE_LAB_REPOSITORY]));
       await layer(`lab-${digest}`, (root) => addLabUpdates(root, machine, options.labUpdates));
     }
     return image;
   });
+}
+
+function shortDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
 async function ensureBase(suite: recipe.LabSuite, run: RunDir, log: Log): Promise<string> {

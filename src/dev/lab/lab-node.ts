@@ -1,12 +1,12 @@
 /** One machine of the lab: a real Debian or Alpine with its own init, sshd, boot id and package database. */
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import path from 'node:path';
 
 import type { CommandResult } from '../host';
-import { run, sleep } from '../host';
+import { sleep } from '../host';
 import { buildApk, indexApkRepository } from './apk-packages';
+import { answersSsh, runOverSsh } from './lab-ssh';
 import { boot, containerInit, EXIT_REBOOT } from './nspawn';
 import type { LabPackage } from './packages';
 import { buildDeb, indexRepository, REPOSITORY_DIR } from './packages';
@@ -107,12 +107,7 @@ export class LabNode {
 
   /** Runs a shell command on the node as root over SSH. Exit code 255 means that SSH itself failed. */
   exec(command: string, user = 'root'): Promise<CommandResult> {
-    const options = [
-      ...['-i', this.files.identityFile, '-p', String(this.port), '-F', 'none'],
-      ...['-o', `UserKnownHostsFile=${this.files.knownHostsFile}`, '-o', 'StrictHostKeyChecking=yes'],
-      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=60'],
-    ];
-    return run('ssh', [...options, `${user}@${this.host}`, command]);
+    return runOverSsh(this.files, user, command);
   }
 
   /** Reads a file of the node, also while it is off. Files under /run are seen by `exec` only. */
@@ -165,19 +160,4 @@ export class LabNode {
   private isBootLooping(): boolean {
     return this.bootTimes.filter((at) => Date.now() - at < 60_000).length >= MAX_BOOTS_PER_MINUTE;
   }
-}
-
-/** True when an SSH server greets on the port. */
-function answersSsh(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 5_000 });
-    const answer = (yes: boolean) => {
-      socket.destroy();
-      resolve(yes);
-    };
-    socket.once('data', (data) => answer(data.toString('latin1').startsWith('SSH-')));
-    socket.once('error', () => answer(false));
-    socket.once('close', () => answer(false));
-    socket.once('timeout', () => answer(false));
-  });
 }

@@ -15,8 +15,8 @@ import { LabNode } from './lab-node';
 import type { Image } from './layers';
 import { mountImage } from './layers';
 import { rebootPackage } from './packages';
-import { ensureLabTools } from './prerequisites';
-import type { LabSuite, RpmManager } from './recipe';
+import { ensureLabTools, raiseInotifyLimit } from './prerequisites';
+import type { LabSuite, RpmManager, Userland } from './recipe';
 import { LAB_SUITE, UNIFIED_CGROUP_SUITES } from './recipe';
 import type { RunDir } from './run-dir';
 import { openRunDir } from './run-dir';
@@ -46,7 +46,9 @@ export interface LabNodeOptions {
   archive?: boolean;
   /** Further pending updates of packages made for the lab. */
   labUpdates?: LabUpdate[];
-  /** The node carries dnf or zypper besides apt, with an empty rpm database. */
+  /** sudo-rs, uutils, busybox or bash in the place of Debian's own. */
+  userland?: Userland;
+  /** The node carries dnf, dnf5 (sid only) or zypper besides apt, with an empty rpm database. */
   rpm?: RpmManager;
 }
 
@@ -74,6 +76,7 @@ export interface Lab {
 export async function createLab(options: LabOptions): Promise<Lab> {
   const log = options.log ?? (() => undefined);
   await ensureLabTools(log);
+  raiseInotifyLimit(log);
   const run = await openRunDir(log);
   try {
     return await buildLab(run, options, log);
@@ -152,6 +155,7 @@ function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
     updates: node.updates ?? 'few',
     oldBaseFiles: node.oldBaseFiles ?? false,
     labUpdates: [...reboot, ...(node.labUpdates ?? [])],
+    ...(node.userland === undefined ? {} : { userland: node.userland }),
     ...(node.rpm === undefined ? {} : { rpm: node.rpm }),
   };
 }

@@ -1,5 +1,5 @@
 /** What the lab needs from the machine it runs on. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { aptInstall } from '../apt';
 import type { Log } from '../host';
@@ -35,6 +35,24 @@ export async function ensureLabTools(log: Log): Promise<void> {
   const missing = missingPackages();
   if (missing.length === 0) return;
   await aptInstall(log, missing, 'the node lab', '20 s');
+}
+
+const INOTIFY_LIMIT = '/proc/sys/fs/inotify/max_user_instances';
+
+/** Every systemd takes some instances, and all nodes are the same user: with the usual 128 the tenth node hangs. */
+const INOTIFY_INSTANCES = 1024;
+
+/** Raises the machine's limit of inotify instances where it is too low for several labs, or says that it could not. */
+export function raiseInotifyLimit(log: Log, file = INOTIFY_LIMIT): void {
+  const limit = Number(readFileSync(file, 'utf8'));
+  if (limit >= INOTIFY_INSTANCES) return;
+  try {
+    writeFileSync(file, `${INOTIFY_INSTANCES}\n`);
+    log(`fs.inotify.max_user_instances was ${limit}; it is now ${INOTIFY_INSTANCES}, until this machine reboots`);
+  } catch {
+    const cure = `sysctl fs.inotify.max_user_instances=${INOTIFY_INSTANCES}`;
+    log(`fs.inotify.max_user_instances is ${limit}, too few for many nodes: run \`${cure}\``);
+  }
 }
 
 function missingPackages(): string[] {

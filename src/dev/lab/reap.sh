@@ -8,11 +8,11 @@ run=$1
 id=$(basename "$run")
 cat >/dev/null
 
-# The container's first process goes before systemd-nspawn: alone, it would live on.
+# Containers and emulated machines. A container's first process goes before systemd-nspawn: alone, it would live on.
 end_containers() {
   for dir in /proc/[0-9]*; do
     pid=${dir#/proc/}
-    [ "$(cat "$dir/comm" 2>/dev/null)" = systemd-nspawn ] || continue
+    case $(cat "$dir/comm" 2>/dev/null) in systemd-nspawn | qemu-system-x86) ;; *) continue ;; esac
     tr '\0' ' ' 2>/dev/null <"$dir/cmdline" | grep -qF "$run/" || continue
     # One word per child; the list is empty once it has none.
     xargs -r kill -KILL <"$dir/task/$pid/children" 2>/dev/null

@@ -118,15 +118,16 @@ else
 fi
 `;
 
-/** Managers of the rpm family that Debian has; they cannot be on one machine with all their parts. */
+/** Managers of the rpm family that Debian has, dnf5 in sid only; they cannot be on one machine with all their parts. */
 export const RPM_PACKAGES = {
   dnf: ['rpm', 'createrepo-c', 'dnf', 'dnf-plugins-core'],
+  dnf5: ['rpm', 'createrepo-c', 'dnf5'],
   zypper: ['rpm', 'createrepo-c', 'zypper'],
 } as const;
 export type RpmManager = keyof typeof RPM_PACKAGES;
 
-/** Runs inside an image, with the packages in TOOLS. The database lies where systems of the rpm family have it. */
-export const ADD_RPM = `
+/** Installs the packages in TOOLS; what is downloaded for it does not stay in the image. */
+const ADD_TOOLS = `
 set -e
 export DEBIAN_FRONTEND=noninteractive
 mkdir -p /var/tmp/debs/partial
@@ -136,6 +137,62 @@ add() {
 }
 add || { apt-get -qq update && add; }
 rm -r /var/tmp/debs
+`;
+
+/** The tools everything on a node stands on, where they are not those of every Debian. */
+export interface Userland {
+  /** What /usr/bin/sudo is; sudo-rs from trixie on. */
+  sudo?: 'sudo-rs';
+  /** uutils takes the place of GNU's coreutils, as Ubuntu has it; busybox stands before all tools that it can be. */
+  coreutils?: 'uutils' | 'busybox';
+  /** What /bin/sh is; default dash. */
+  shell?: 'bash' | 'busybox';
+}
+
+const USERLAND_PACKAGES: Record<string, string> = {
+  'sudo-rs': 'sudo-rs',
+  uutils: 'rust-coreutils',
+  busybox: 'busybox',
+  bash: 'bash',
+};
+
+/** The packages of a userland. */
+export function userlandPackages(userland: Userland): string[] {
+  return [...new Set(Object.values(userland).map((tool: string) => USERLAND_PACKAGES[tool] ?? tool))];
+}
+
+/**
+ * Runs inside an image with SUDO, COREUTILS and SHELL_TOOL, each empty for Debian's own. What dpkg itself calls (tar, gzip)
+ * stays: busybox has none that dpkg could work with.
+ */
+export const USE_USERLAND = `
+${ADD_TOOLS}
+if [ -n "$SHELL_TOOL" ]; then ln -sf "$(command -v "$SHELL_TOOL")" /bin/sh; fi
+if [ "$SUDO" = sudo-rs ]; then
+  dpkg-divert --quiet --local --rename --divert /usr/bin/sudo.ws --add /usr/bin/sudo
+  ln -s sudo-rs /usr/bin/sudo
+fi
+case $COREUTILS in
+  uutils)
+    for tool in /usr/lib/cargo/bin/coreutils/*; do
+      name=\${tool##*/}
+      [ -e "/usr/bin/$name" ] || continue
+      dpkg-divert --quiet --local --rename --divert "/usr/bin/gnu$name" --add "/usr/bin/$name" 2>/dev/null
+      /usr/bin/coreutils ln -s "../lib/cargo/bin/coreutils/$name" "/usr/bin/$name"
+    done
+    ;;
+  busybox)
+    also=' awk sed grep egrep fgrep find xargs flock which hostname uname '
+    for name in $(busybox --list); do
+      case $also in *" $name "*) ;; *) dpkg -L coreutils | grep -qx "/.*bin/$name" || continue ;; esac
+      [ -e "/usr/sbin/$name" ] || ln -s "$(command -v busybox)" "/usr/sbin/$name"
+    done
+    ;;
+esac
+`;
+
+/** Runs inside an image, with the packages in TOOLS. The database lies where systems of the rpm family have it. */
+export const ADD_RPM = `${ADD_TOOLS}
 for unit in dnf-makecache.timer dnf-makecache.service; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
 # Debian switches it on; it adds a repository of its own that needs a key.
 [ ! -e /etc/dnf/plugins/local.conf ] || sed -i 's/^enabled *=.*/enabled = false/' /etc/dnf/plugins/local.conf

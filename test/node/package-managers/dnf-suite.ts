@@ -1,0 +1,305 @@
+/** What every generation of dnf has to do on a real node. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Lab, LabNodeOptions } from '../../../src/dev/lab/lab';
+import { createLab } from '../../../src/dev/lab/lab';
+import type { LabNode } from '../../../src/dev/lab/lab-node';
+import { createTransportPool } from '../../../src/ssh/pool';
+import type { TransportPool } from '../../../src/ssh/transport';
+import { WAIT_AT_GATE, closeGate, openGate } from '../../support/gate';
+import type { ActivityRunner } from '../support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import type { PatchRunner } from './patch-runner';
+import { patchRunner } from './patch-runner';
+import { advise, build, holdRpmLock, install, installed, offer, pretendToBe, withdraw } from './rpm-lab';
+import { sh } from '../../support/sh';
+
+const CONFIG = '/etc/lab-conf.conf';
+
+jest.setTimeout(300_000);
+
+const slow = { post: `touch /run/lab-slow; ${WAIT_AT_GATE}` };
+
+export interface Dnf {
+  /** How it is called on the node. */
+  command: string;
+  node: Omit<LabNodeOptions, 'name' | 'updates'>;
+}
+
+/** A real dnf of Debian with a real rpm database, on a node that says it is Rocky Linux. */
+export function describeDnf(title: string, dnf: Dnf): void {
+  describe(title, () => {
+    let lab: Lab;
+    let pool: TransportPool;
+    let activities: ActivityRunner;
+    let node: LabNode;
+    let preflight: PatchRunner;
+
+    beforeAll(async () => {
+      lab = await createLab({ nodes: [{ name: 'rocky', updates: 'none', ...dnf.node }] });
+      node = lab.node('rocky');
+      pool = createTransportPool({ keyDir: lab.keyDir });
+      activities = activityRunner(pool);
+      preflight = patchRunner(activities, node);
+      pretendToBe(node, {
+        ID: 'rocky',
+        ID_LIKE: 'rhel centos fedora',
+        VERSION_ID: '9.4',
+        PRETTY_NAME: 'Rocky Linux 9.4 (Blue Onyx)',
+      });
+      const release = ['Provides: system-release = 9.4', 'Provides: system-release(releasever) = 9'];
+      await install(node, [
+        { name: 'rocky-release', version: '9.4', header: release },
+        ...['lab-a', 'lab-b', 'lab-fix', 'lab-slow', 'lab-old', 'lab-post'].map((name) => ({
+          name,
+          version: '1',
+        })),
+        { name: 'lab-conf', version: '1', config: { [CONFIG]: 'shipped 1' } },
+        { name: 'kubelet', version: '1.30.1' },
+      ]);
+      const repo = '[lab]\nname=lab\nbaseurl=file:///srv/repo\ngpgcheck=0\nmetadata_expire=1\n';
+      await sh(node, 'mkdir -p /etc/yum.repos.d');
+      writeFileSync(path.join(node.rootDir, 'etc/yum.repos.d/lab.repo'), repo);
+      await offer(
+        node,
+        { name: 'lab-a', version: '2' },
+        { name: 'lab-b', version: '2', header: ['Requires: lab-new'] },
+        { name: 'lab-new', version: '1' },
+        { name: 'kubelet', version: '1.30.2' },
+      );
+    }, LAB_START_MS);
+
+    afterAll(async () => {
+      pool?.close();
+      await lab?.stop();
+    });
+
+    const transactions = async () =>
+      Number(await ask(node, `${dnf.command} history list 2>/dev/null | grep -c '^ *[0-9]'`));
+
+    describe('facts', () => {
+      it('takes the system at its word: dnf is in charge, although apt is installed as well', async () => {
+        const { facts } = await remoteNode(pool, targetOf(node)).facts();
+        const list = "rpm -qa --qf '%{NAME}:%{ARCH}=%{VERSION}-%{RELEASE}\\n' | LC_ALL=C sort";
+        expect(facts).toMatchObject({
+          packageManager: 'dnf',
+          osVersion: 'Rocky Linux 9.4 (Blue Onyx)',
+          lockHolder: null,
+          reboot: { required: false, reasons: [] },
+          packages: {
+            count: Number(await ask(node, `${list} | wc -l`)),
+            digest: `sha256:${await ask(node, `${list} | sha256sum | cut -c1-16`)}`,
+            problems: [],
+          },
+        });
+      });
+    });
+
+    describe('plan and apply', () => {
+      it('plans what dnf would do, with old versions and dependencies, and keeps Kubernetes packages', async () => {
+        const { plan, changes } = await preflight();
+        expect(changes).toEqual(['lab-a 1-1 2-1', 'lab-b 1-1 2-1', 'lab-new null 1-1']);
+        expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
+        expect((await preflight({ includeKubernetes: true })).changes).toContain('kubelet 1.30.1-1 1.30.2-1');
+      });
+
+      it('keeps excluded packages as they are', async () => {
+        const { plan, changes } = await preflight({ exclude: ['*-b'] });
+        expect(changes).toEqual(['lab-a 1-1 2-1']);
+        expect(plan.keptBack).toEqual([
+          { name: 'kubelet', reason: 'kubernetes' },
+          { name: 'lab-b', reason: 'excluded' },
+        ]);
+      });
+
+      it('refuses to tell security fixes from others where the repositories do not', async () => {
+        await expect(preflight({ only: 'security' })).rejects.toMatchObject({
+          type: 'Policy',
+          message: expect.stringContaining('its repositories have no data on which updates those are'),
+        });
+      });
+
+      it('changes nothing when the set is another one than planned', async () => {
+        const before = await installed(node);
+        const { apply } = await preflight();
+        await offer(node, { name: 'lab-a', version: '3' });
+        await sh(node, `${dnf.command} -q makecache --refresh`);
+        await expect(apply()).rejects.toMatchObject({ type: 'PlanChanged', nonRetryable: true });
+        expect(await installed(node)).toEqual(before);
+      });
+
+      it('runs one transaction for concurrent starts, of what was planned even when more was published since', async () => {
+        await sh(node, `echo mine >${CONFIG}`);
+        await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
+        const { apply, plan, changes } = await preflight();
+        expect(changes).toContain('lab-a 1-1 3-1');
+        await offer(node, { name: 'lab-a', version: '4' });
+        const before = await transactions();
+        const outcomes = await Promise.all([apply(), apply(), apply()]);
+        expect(await transactions()).toBe(before + 1);
+        for (const outcome of outcomes) {
+          expect(outcome).toMatchObject({
+            state: 'done',
+            result: {
+              changes: expect.arrayContaining(plan.changes),
+              keptConfigFiles: [`${CONFIG}.rpmnew`],
+              error: null,
+            },
+          });
+        }
+        expect(await installed(node)).toEqual(expect.arrayContaining(['lab-a 3', 'lab-new 1', 'kubelet 1.30.1']));
+        expect(await ask(node, `cat ${CONFIG}`)).toBe('mine');
+        expect(Math.max(...activities.heartbeats.map(({ done }) => done ?? 0))).toBe(plan.changes.length);
+      });
+
+      it('applies exactly the security fixes', async () => {
+        await offer(node, { name: 'lab-fix', version: '2' });
+        await advise(node, { 'lab-fix-2': 'security', 'lab-a-4': 'bugfix' });
+        const { apply, changes } = await preflight({ only: 'security' });
+        expect(changes).toEqual(['lab-fix 1-1 2-1']);
+        expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+        expect(await installed(node)).toEqual(expect.arrayContaining(['lab-fix 2', 'lab-a 3']));
+        expect((await preflight({ only: 'security' })).changes).toEqual([]);
+      });
+
+      it('refuses what another package replaces, by name, and does it where removals are allowed', async () => {
+        await offer(node, {
+          name: 'lab-next',
+          version: '1',
+          header: ['Obsoletes: lab-old < 2', 'Provides: lab-old = 2'],
+        });
+        await expect(preflight()).rejects.toMatchObject({
+          type: 'Policy',
+          message: 'the patch of rocky would remove: lab-old.',
+        });
+        const { apply, changes } = await preflight({ allowRemovals: true });
+        expect(changes).toEqual(['lab-a 3-1 4-1', 'lab-next null 1-1', 'lab-old 1-1 null']);
+        const outcome = await apply();
+        expect(outcome).toMatchObject({
+          state: 'done',
+          result: {
+            error: null,
+            changes: expect.arrayContaining([{ name: 'lab-old', arch: 'noarch', from: '1-1', to: null }]),
+          },
+        });
+      });
+
+      it('never leaves the major release, and stays on the minor release where it is told to', async () => {
+        const header = ['Provides: system-release = 9.5', 'Provides: system-release(releasever) = 9'];
+        await offer(node, { name: 'rocky-release', version: '9.5', header });
+        expect((await preflight()).changes).toEqual(['rocky-release 9.4-1 9.5-1']);
+        await expect(preflight({ keepMinor: true })).rejects.toMatchObject({
+          type: 'Policy',
+          message: 'the patch of rocky would leave release 9.4 with: rocky-release 9.5-1.',
+        });
+        await offer(node, { name: 'rocky-release', version: '10.0', header });
+        await expect(preflight()).rejects.toMatchObject({
+          message: 'the patch of rocky would leave release 9 with: rocky-release 10.0-1.',
+        });
+        await withdraw(node, 'rocky-release');
+      });
+
+      it('reports a package whose script failed, which dnf calls a success', async () => {
+        await offer(node, { name: 'lab-post', version: '2', post: 'exit 7' });
+        const { apply } = await preflight();
+        expect(await apply()).toMatchObject({
+          state: 'done',
+          result: {
+            changes: [{ name: 'lab-post', arch: 'noarch', from: '1-1', to: '2-1' }],
+            error: {
+              type: 'PackageManager',
+              message: expect.stringMatching(/own scripts failed .*lab-post/),
+              details: { rc: 93 },
+            },
+          },
+        });
+      });
+
+      it('says that a repository cannot be read, and does not go on with old metadata', async () => {
+        await sh(node, 'mv /srv/repo /srv/away');
+        await expect(preflight()).rejects.toMatchObject({ type: 'Repository' });
+        await sh(node, 'mv /srv/away /srv/repo');
+      });
+    });
+
+    it('asks for a reboot when a core package is newer than the boot, and says which', async () => {
+      await install(node, [{ name: 'linux-firmware', version: '1' }]);
+      await offer(node, { name: 'linux-firmware', version: '2' });
+      await (await preflight()).apply();
+      const { facts } = await remoteNode(pool, targetOf(node)).facts();
+      expect(facts.reboot).toEqual({ required: true, reasons: ['package linux-firmware'] });
+    });
+
+    it('waits for a lock that somebody else holds, and names the holder', async () => {
+      const release = await holdRpmLock(node);
+      await until('the lock', async () => (await remoteNode(pool, targetOf(node)).facts()).facts.lockHolder !== null);
+      const { facts } = await remoteNode(pool, targetOf(node)).facts();
+      expect(facts.lockHolder).toMatch(/^perl \(pid \d+\)$/);
+      await offer(node, { name: 'lab-b', version: '3' });
+      const waiting = preflight();
+      await until('the wait', () =>
+        Promise.resolve(activities.heartbeats.some(({ waitingFor }) => waitingFor?.includes('held by perl') === true)),
+      );
+      await release();
+      expect(await (await waiting).apply()).toMatchObject({ state: 'done', result: { error: null } });
+    });
+
+    describe('a transaction that is interrupted', () => {
+      async function startSlow(version: string) {
+        await sh(node, 'rm -f /run/lab-slow');
+        closeGate(node);
+        await offer(node, { name: 'lab-slow', version, ...slow }, { name: 'lab-a', version: `${version}0` });
+        const run = await preflight();
+        await remoteNode(pool, targetOf(node)).start(
+          { token: run.jobToken, phase: 'apply', number: 1 },
+          { expect: run.plan.digest, packages: run.packages, waitSeconds: 0 },
+        );
+        await until('the slow package', async () => (await ask(node, 'ls /run/lab-slow 2>/dev/null')) !== '');
+        return run;
+      }
+
+      it('by SIGKILL of its wrapper goes on; repair reports what it has changed, and nothing is left to do', async () => {
+        const run = await startSlow('2');
+        await sh(node, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
+        openGate(node);
+        expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
+        expect(await run.repair()).toMatchObject({
+          state: 'done',
+          result: { error: null, changes: expect.arrayContaining(run.plan.changes) },
+        });
+        expect((await preflight({}, run.jobToken, 2)).changes).toEqual([]);
+      });
+
+      it('by a power cut leaves packages in two versions; repair completes them, and the rest is applied', async () => {
+        const run = await startSlow('3');
+        await node.powerCut();
+        openGate(node);
+        node.start();
+        await node.waitForSsh();
+        expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });
+        const { facts } = await remoteNode(pool, targetOf(node)).facts();
+        expect(facts.packages.problems).toContain('lab-slow.noarch is installed in several versions');
+        expect(await run.repair()).toMatchObject({ state: 'done', result: { error: null } });
+        const again = await preflight({}, run.jobToken, 2);
+        expect(await again.apply()).toMatchObject({ state: 'done', result: { error: null } });
+        expect(await installed(node)).toEqual(expect.arrayContaining(['lab-a 30', 'lab-slow 3']));
+        expect((await installed(node)).filter((line) => line.startsWith('lab-slow '))).toEqual(['lab-slow 3']);
+        expect((await preflight({}, run.jobToken, 3)).changes).toEqual([]);
+      });
+
+      it('is not completed where somebody else has left the two versions: that is for a person to decide', async () => {
+        await build(
+          node,
+          '/srv/twice',
+          ['1', '2'].map((version) => ({ name: 'lab-twice', version })),
+        );
+        await sh(node, 'rpm -i --force --nodeps /srv/twice/*.rpm 2>/dev/null');
+        await expect(preflight()).rejects.toMatchObject({
+          type: 'PackagesBroken',
+          message: expect.stringContaining('lab-twice.noarch is installed in several versions'),
+          details: [expect.objectContaining({ remedy: expect.stringContaining('dnf remove --duplicates') })],
+        });
+      });
+    });
+  });
+}

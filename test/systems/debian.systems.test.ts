@@ -1,0 +1,29 @@
+import '../support/slow-suite';
+import { describeSystems } from './system-suite';
+
+const BOTH = ['regex', 'wildcard'] as const;
+
+describeSystems([
+  { name: 'bullseye', title: 'Debian 11', node: { suite: 'bullseye' }, rules: ['wildcard'] },
+  { name: 'bookworm', title: 'Debian 12', rules: BOTH },
+  { name: 'trixie', title: 'Debian 13', node: { suite: 'trixie' }, rules: BOTH },
+  { name: 'sid', title: 'Debian sid', node: { suite: 'sid' }, rules: BOTH },
+  {
+    name: 'sid-rs',
+    title: 'Debian sid with sudo-rs, uutils and bash',
+    node: { suite: 'sid', userland: { sudo: 'sudo-rs', coreutils: 'uutils', shell: 'bash' } },
+    rules: [],
+  },
+  {
+    name: 'trixie-rs',
+    title: 'Debian 13 with sudo-rs and uutils',
+    node: { suite: 'trixie', userland: { sudo: 'sudo-rs', coreutils: 'uutils' } },
+    rules: [],
+  },
+  {
+    name: 'busybox',
+    title: 'Debian 12 with busybox',
+    node: { userland: { coreutils: 'busybox', shell: 'busybox' } },
+    rules: BOTH,
+  },
+]);

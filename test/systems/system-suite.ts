@@ -1,0 +1,194 @@
+/** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
+import { appendFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+
+import type { NodeCheck } from '../../src/activities/types';
+import type { RunReport } from '../../src/client/cluster-client';
+import type { ClusterHistory } from '../../src/domain/messages';
+import { installerScript } from '../../src/node/installer';
+import { helperScript } from '../../src/node/helper/script';
+import type { SudoersForm } from '../../src/node/sudoers';
+import { sudoersRule } from '../../src/node/sudoers';
+import type { Stack } from '../e2e/stack';
+import { startStack } from '../e2e/stack';
+import { closeGate, gatedPackage, openGate } from '../support/gate';
+import type { LabNode, LabNodeOptions } from '../support/local-stack';
+import { LAB_USER, slowPackage } from '../support/local-stack';
+import { sh } from '../support/sh';
+import { waitFor } from '../support/wait-for';
+
+export interface System {
+  /** Name of the node and of its cluster. */
+  name: string;
+  /** What it is, for people. */
+  title: string;
+  node?: Omit<LabNodeOptions, 'name' | 'updates'>;
+  /** The narrow rules that its sudo can hold. */
+  rules: readonly SudoersForm[];
+}
+
+/** The versions that make a system what it is. */
+const VERSIONS = `
+apt --version | cut -d' ' -f2
+sudo --version 2>&1 | sed -n '1s/.* //p'
+for tool in /usr/sbin/stat /usr/bin/stat; do [ -x $tool ] && break; done
+$tool --version 2>&1 | head -n 1
+readlink -f /bin/sh
+`;
+
+const RESULTS = path.join(__dirname, '../../.test-results');
+
+/** Runs every step on each system; what came of it goes into the table of `make test-systems`. */
+export function describeSystems(systems: readonly System[]): void {
+  let stack: Stack;
+
+  beforeAll(async () => {
+    const nodes = systems.map(({ name, node }): LabNodeOptions => {
+      const labUpdates = [{ from: slowPackage('1.0', 0), to: gatedPackage('1.1') }];
+      return { name, updates: 'few', labReboot: true, labUpdates, ...node };
+    });
+    stack = await startStack(nodes);
+  });
+
+  afterAll(() => stack?.stop());
+
+  describe.each(systems)('$title', (system) => {
+    const { name, rules } = system;
+    const steps: string[] = [];
+    const started = Date.now();
+    let node: LabNode;
+    let failed = false;
+
+    /** A test whose end stands in the table. */
+    function step(what: string, work: () => Promise<void>): void {
+      it(what, async () => {
+        try {
+          await work();
+          steps.push(what);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      });
+    }
+
+    beforeAll(() => {
+      node = stack.lab.node(name);
+    });
+
+    afterAll(async () => {
+      const [apt, sudo, coreutils, shell] = (await node.exec(VERSIONS)).stdout.trim().split('\n');
+      const seconds = Math.round((Date.now() - started) / 1000);
+      mkdirSync(RESULTS, { recursive: true });
+      const row = { system: system.title, apt, sudo, coreutils, shell, steps, seconds, ok: !failed };
+      appendFileSync(path.join(RESULTS, 'systems.jsonl'), `${JSON.stringify(row)}\n`);
+    });
+
+    async function lastRecord(): Promise<RunReport['nodes'][number]['record']> {
+      const history = JSON.parse((await stack.cli('history', name, '-o', 'json')).stdout) as ClusterHistory;
+      const number = String(history.runs.at(-1)?.number);
+      const report = JSON.parse((await stack.cli('history', name, '--run', number, '-o', 'json')).stdout) as RunReport;
+      return report.nodes[0]?.record ?? null;
+    }
+
+    function spec(ssh?: string): string {
+      return stack.writeSpec({ name, patching: '{rebootIfRequired: true}', nodes: [name], ...(ssh && { ssh }) });
+    }
+
+    step('enroll and doctor', async () => {
+      const file = spec();
+      expect(await stack.cli('enroll', '-f', file, '--yes')).toMatchObject({ code: 0 });
+      expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
+      const doctor = await stack.cli('doctor', '-f', file);
+      expect(doctor).toMatchObject({ code: 0, stderr: '' });
+    });
+
+    step('check', async () => {
+      const { code, stdout } = await stack.cli('check', name, '-o', 'json');
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject([{ node: name, ok: true }]);
+      expect((JSON.parse(stdout) as NodeCheck[])[0]).toHaveProperty('pending');
+    });
+
+    step('patch and reboot', async () => {
+      openGate(node);
+      const before = node.bootCount;
+      const patched = await stack.cli('patch', name, '--wait');
+      expect(patched).toMatchObject({ code: 0 });
+      const record = await lastRecord();
+      expect(record).toMatchObject({ outcome: 'patched', reboots: 1, error: null });
+      // Real updates of Debian, and those of the lab.
+      expect(record?.changes.length).toBeGreaterThanOrEqual(4);
+      expect(record?.changes).toContainEqual(expect.objectContaining({ name: 'lab-reboot', from: '1.0', to: '1.1' }));
+      expect(node.bootCount).toBe(before + 1);
+      expect(stack.transactions(name)).toBe(1);
+      expect(await sh(node, 'dpkg --audit; apt-get -s dist-upgrade | grep ^Inst || :')).toBe('');
+    });
+
+    step('up to date', async () => {
+      expect(await stack.cli('patch', name, '--wait')).toMatchObject({ code: 0 });
+      expect(await lastRecord()).toMatchObject({ outcome: 'up-to-date', changes: [], reboots: 0 });
+      expect(stack.transactions(name)).toBe(1);
+    });
+
+    step('power cut and repair', async () => {
+      closeGate(node);
+      await node.offer(gatedPackage('1.2'));
+      const run = stack.cli('patch', name, '--wait');
+      // Unpacked, and held before it is configured.
+      await waitFor(async () => (await node.exec("dpkg -l lab-slow | grep -q '^iF'")).code === 0, {
+        what: 'the package to be half configured',
+        timeoutMs: 120_000,
+      });
+      await node.powerCut();
+      openGate(node);
+      node.start();
+      expect(await run).toMatchObject({ code: 0 });
+      expect(await lastRecord()).toMatchObject({ outcome: 'patched', error: null });
+      expect(await sh(node, "dpkg --audit; dpkg-query -W -f '${Status} ${Version}' lab-slow")).toBe(
+        'install ok installed 1.2',
+      );
+    });
+
+    step('logs', async () => {
+      const log = await stack.cli('logs', name, name);
+      expect(log).toMatchObject({ code: 0 });
+      expect(log.stdout).toContain('lab-slow (1.2)');
+    });
+
+    for (const form of rules) {
+      step(`narrow rule: ${form}`, async () => {
+        const version = `2.${rules.indexOf(form)}`;
+        const { text, file } = sudoersRule(helperScript(), LAB_USER, form);
+        await place(node, '/root/install-helper', installerScript(helperScript()));
+        await place(node, '/root/rule', text);
+        await sh(
+          node,
+          `sh /root/install-helper && visudo -cf /root/rule && install -m 0440 /root/rule ${file} &&
+            mv /etc/sudoers.d/ospatch /root/general-rule`,
+        );
+        try {
+          await node.offer({ name: 'lab-reboot', version, postinst: 'echo x >/run/reboot-required' });
+          const before = node.bootCount;
+          const spec1 = spec('helper: preinstalled');
+          expect(await stack.cli('apply', '-f', spec1)).toMatchObject({ code: 0 });
+          expect(await stack.cli('doctor', '-f', spec1)).toMatchObject({ code: 0, stderr: '' });
+          expect(await stack.cli('patch', name, '--wait')).toMatchObject({ code: 0 });
+          expect(await lastRecord()).toMatchObject({
+            outcome: 'patched',
+            reboots: 1,
+            changes: [expect.objectContaining({ name: 'lab-reboot', to: version })],
+          });
+          expect(node.bootCount).toBe(before + 1);
+        } finally {
+          await sh(node, `mv /root/general-rule /etc/sudoers.d/ospatch; rm -f ${file}`);
+        }
+      });
+    }
+  });
+}
+
+async function place(node: LabNode, file: string, content: string): Promise<void> {
+  const base64 = Buffer.from(content).toString('base64');
+  await sh(node, `echo ${base64} | base64 -d >${file}`);
+}
