@@ -45,7 +45,8 @@ function collect(path, schema, sections, form = '') {
     if (field.type === 'object' && field.properties !== undefined) inner.push([name, field]);
     if (field.type === 'array' && field.items.properties !== undefined) inner.push([`${name}[]`, field.items]);
     for (const one of field.anyOf ?? []) {
-      if (one.properties !== undefined) inner.push([name, one, `, with ${one.required[0]}`]);
+      const which = one.required === undefined ? '' : `, with ${one.required[0]}`;
+      if (one.properties !== undefined) inner.push([name, one, which]);
     }
   }
   sections.push({ title: path === '' ? 'The document' : `\`${path}\`${form}`, rows });
@@ -56,6 +57,9 @@ function valueWords(field) {
   if (field.const !== undefined) return `\`${field.const}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(', ');
   if (field.anyOf?.[0].const !== undefined) return `\`${field.anyOf[0].const}\`, or list`;
+  if (field.anyOf?.[0].enum !== undefined && field.anyOf.length === 2) {
+    return `${valueWords(field.anyOf[0])}, or mapping`;
+  }
   if (field.anyOf !== undefined) return 'name of a preset, or mapping';
   if (field.type === 'integer') return `${field.minimum} to ${field.maximum}`;
   if (field.type === 'object') return 'mapping';

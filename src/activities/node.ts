@@ -11,6 +11,7 @@ import { knownManager } from '../node/package-managers';
 import { preflightNode } from '../node/preflight';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
+import { restartServices } from '../node/restart';
 import { runHook } from '../hooks/run-hook';
 import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
@@ -119,6 +120,11 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     repair: ({ target, token, attempt, packages, packageManager = 'apt', ...watch }) =>
       onNode('repair', target, lost(watch), (session) =>
         repairPackages(session, { token, number: attempt }, { manager: knownManager(packageManager), packages }),
+      ).catch(tellOutOfReach),
+
+    restart: ({ target, token, attempt, policy, drained, ...watch }) =>
+      onNode('restart', target, lost(watch), (session) =>
+        restartServices(session, { token, number: attempt }, policy, drained),
       ).catch(tellOutOfReach),
 
     reboot: ({ target, bootId, command, ...watch }) =>

@@ -1,6 +1,7 @@
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import type { DrainCheck } from '../domain/drain-diagnosis';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeWarning } from '../domain/node-warning';
 import type { NodeTarget } from '../domain/spec';
 import type {
@@ -10,6 +11,7 @@ import type {
   PatchPlan,
   PhaseOutcome,
   PreflightReport,
+  RestartReport,
 } from '../domain/node-report';
 
 /** Job ids are `<token>-<phase>-<attempt>`; `token` is 16 hex characters chosen by the workflow. */
@@ -55,6 +57,14 @@ export interface RepairInput extends JobRef, Watch {
   /** As for apply. */
   packages?: PackagePolicy;
   packageManager?: string;
+  lostTimeoutMs: number;
+}
+
+export interface RestartInput extends JobRef, Watch {
+  target: NodeTarget;
+  policy: RestartPolicy;
+  /** The node is drained by us: container runtimes may be restarted too. */
+  drained: boolean;
   lostTimeoutMs: number;
 }
 
@@ -125,6 +135,8 @@ export interface NodeActivities {
   apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
   /** Brings an interrupted package database back to a consistent state. */
   repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  /** Starts services on replaced code anew, as far as the policy allows, and looks whether they are up. */
+  restart(input: RestartInput): Promise<PhaseOutcome<RestartReport> | OutOfReach>;
   /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
   reboot(input: RebootInput): Promise<NodeFacts | OutOfReach>;
   /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */

@@ -231,6 +231,7 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
     ...(patching.powerCycleHook === undefined
       ? {}
       : { powerCycle: { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) } }),
+    ...(patching.restartServices === undefined ? {} : { restartServices: patching.restartServices }),
     withoutDrain: patching.withoutDrain,
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,

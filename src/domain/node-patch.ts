@@ -1,7 +1,7 @@
 import type { NodegroupReading, NodegroupRecord } from './eks';
 import type { ErrorInfo } from './errors';
 import type { DrainRecord } from './node-drain';
-import type { NodeFacts, NodeStep, PackageChange, PatchPlan } from './node-report';
+import type { NodeFacts, NodeStep, PackageChange, PatchPlan, RestartReport } from './node-report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './node-status';
 import type { NodeWarning } from './node-warning';
@@ -46,6 +46,8 @@ export interface NodePatchResult {
   steps: StepRecord[];
   /** Absent: the node was not to be drained. */
   drain?: DrainRecord;
+  /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
+  restarts?: Pick<RestartReport, 'restarted' | 'skipped'>;
   /** The power-cycle hook was run; `error` says why in vain. */
   powerCycle?: { at: string; error: string | null };
   /** The record is of a node group: `osVersion` is its release, and there are no packages, kernels and reboots. */

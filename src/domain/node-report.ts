@@ -110,6 +110,17 @@ export interface ApplyReport {
   endedAgo: number;
 }
 
+/** Answer of the `restart` activity. */
+export interface RestartReport {
+  /** Started anew, and up afterwards. */
+  restarted: string[];
+  skipped: { name: string; reason: string }[];
+  /** Not up afterwards. `journal` is the end of what each has said itself. */
+  failed: { name: string; reason: string; journal: string[] }[];
+  /** Set when one failed. */
+  error: import('./errors').ErrorInfo | null;
+}
+
 /**
  * How a phase ended. `interrupted`: it was proven dead without an exit code (power cut, out of memory), so a repair and
  * a new attempt are due. Anything else that goes wrong is an error of its own type.

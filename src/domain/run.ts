@@ -7,6 +7,7 @@ import type { KubernetesPolicy } from './kubernetes';
 import type { PackagePolicy } from './package-policy';
 import type { UncuredReboot } from './reboot';
 import { parseUncured } from './reboot';
+import type { RestartPolicy } from './restart-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from './spec';
 import { MAX_NODES } from './spec';
 import { plainText } from './text';
@@ -25,6 +26,8 @@ export interface RunPolicy {
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
+  /** What is done about services that run replaced code. Absent: nothing. */
+  restartServices?: RestartPolicy;
   /** Run on the worker when a node has not come back for `afterMs` after its reboot. */
   powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;

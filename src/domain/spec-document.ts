@@ -14,6 +14,7 @@ import {
 } from './spec';
 import { kubernetesSchema } from './spec-kubernetes';
 import { eksDocument } from './spec-eks';
+import { restartSchema } from './spec-restart';
 import { scheduleSchema } from './spec-schedule-schema';
 import * as field from './spec-fields';
 
@@ -190,6 +191,11 @@ const patching = z.strictObject(
       .describe(
         'Name of a program in /etc/ospatch/commands on the nodes that reboots them, owned by root and writable for nobody else. Default: systemctl reboot.',
       ),
+    restartServices: restartSchema
+      .optional()
+      .describe(
+        'What is done about services that still run replaced code: never, auto, or a mapping with mode, services, ignore and asReboot. Default: never.',
+      ),
     powerCycleHook: powerCycleHook
       .optional()
       .describe('What to do with a node that does not come back from its reboot. Default: wait for it.'),
@@ -212,7 +218,7 @@ const patching = z.strictObject(
       ),
     packages: packages.prefault({}).describe('Which pending packages are patched.'),
   },
-  { error: 'a mapping with patchOnBoot, rebootIfRequired, timeZone, schedule, rollout and packages' },
+  { error: 'a mapping with patchOnBoot, rebootIfRequired, restartServices, timeZone, schedule, rollout and packages' },
 );
 
 const nodesError = `a list of 1 to ${MAX_NODES} nodes`;

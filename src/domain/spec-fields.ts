@@ -10,6 +10,7 @@ import { HOST_FORM, isHost } from './spec-hosts';
 import { IN_CLUSTER, KUBECONFIG_NAME } from './kubernetes';
 import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
 import { show } from './spec-issues';
+import { MAX_UNIT_GLOB_CHARS, UNIT_GLOB_PATTERN } from './restart-policy';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -150,4 +151,9 @@ export const taskQueue = text(
 export const packageGlob = text(
   EXCLUDE_PATTERN,
   `a package name of at most ${MAX_EXCLUDE_CHARS} letters, digits and . _ + : -, in which * and ? stand for any characters, e.g. nginx*`,
+);
+
+export const unitGlob = text(
+  UNIT_GLOB_PATTERN,
+  `a service name of at most ${MAX_UNIT_GLOB_CHARS} letters, digits and . _ : @ -, in which * and ? stand for any characters, e.g. php*-fpm`,
 );

@@ -4,6 +4,8 @@ import { notPatchableReason } from './messages';
 import { CLUSTER_TYPES, PRESETS } from './spec';
 import type { SpecIssue, SpecPath } from './spec-issues';
 import { printable, show, valueAt } from './spec-issues';
+import { RESTART_MODES } from './restart-policy';
+import { RESTART_FORM, restartMapping } from './spec-restart';
 import { SCHEDULE_KINDS, scheduleKinds } from './spec-schedule-schema';
 import { suggest } from './spec-suggest';
 
@@ -55,9 +57,11 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   const path = [...prefix, ...inner];
   const found = valueAt(value, inner);
   if (issue.code === 'invalid_union' && path.at(-1) === 'schedule') return describeSchedule(found, path);
+  if (issue.code === 'invalid_union' && path.at(-1) === 'restartServices') return describeRestart(found, path);
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
     // zod reports unknown keys without the union around them when only one form fits otherwise.
+    if (allowed.length === 0 && inner.includes('restartServices')) return describeRestart(found, path);
     if (allowed.length === 0) {
       const depth = inner.lastIndexOf('schedule') + 1;
       return describeSchedule(valueAt(value, inner.slice(0, depth)), [...prefix, ...inner.slice(0, depth)]);
@@ -108,6 +112,17 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
     return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
   }
   return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
+}
+
+/** A mode alone, or a mapping; explain the mistake in the form that was meant. */
+function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) {
+    const meant = typeof found === 'string' ? suggest(found, RESTART_MODES) : null;
+    const message = `found ${show(found)}; ${didYouMean(meant)}allowed: ${RESTART_FORM}`;
+    return [{ severity: 'error', path, at: 'value', message }];
+  }
+  const parsed = restartMapping.safeParse(found);
+  return parsed.success ? [] : describeIssues(parsed.error.issues, found, restartMapping, path);
 }
 
 /** A schedule is one of several forms; explain the mistake in the form that was meant. */

@@ -13,6 +13,7 @@ import type {
 } from './spec';
 import { normaliseKubernetes } from './spec-kubernetes';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './spec-document';
+import { normaliseRestart } from './spec-restart';
 import { normaliseEks } from './spec-eks';
 import { parseTrustEntry } from './spec-host-keys';
 
@@ -65,12 +66,14 @@ function normalisePatching({
   rebootCommand,
   powerCycleHook,
   packages,
+  restartServices,
   ...patching
 }: PatchingDocument): Patching {
   return {
     ...patching,
     ...(rebootCommand === undefined ? {} : { rebootCommand }),
     ...(powerCycleHook === undefined ? {} : { powerCycleHook }),
+    ...normaliseRestart(restartServices),
     ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }),
     packages: normalisePackages(packages),
   };

@@ -4,12 +4,19 @@
  */
 import { kubernetesIssues } from './spec-kubernetes';
 import { DEFAULT_SSH } from './spec-normalise';
+import { restartIssues } from './spec-restart';
 import type { SpecIssue, SpecPath } from './spec-issues';
 import { show, valueAt } from './spec-issues';
 import { canonicalHost, HOST_FORM, isHost } from './spec-hosts';
 
 export function ruleIssues(document: unknown): SpecIssue[] {
-  return [...nodeIssues(document), ...userIssues(document), ...leapDayIssues(document), ...kubernetesIssues(document)];
+  return [
+    ...nodeIssues(document),
+    ...userIssues(document),
+    ...leapDayIssues(document),
+    ...kubernetesIssues(document),
+    ...restartIssues(document),
+  ];
 }
 
 function nodeIssues(document: unknown): SpecIssue[] {

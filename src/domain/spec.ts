@@ -8,6 +8,7 @@
 import type { KubernetesPolicy } from './kubernetes';
 import type { EksPolicy } from './eks';
 import type { PackagePolicy } from './package-policy';
+import type { RestartPolicy } from './restart-policy';
 
 export const API_VERSION = 'ospatch/v1';
 
@@ -75,6 +76,8 @@ export interface Patching {
   rebootIfRequired: boolean;
   /** Bare name of a program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
+  /** What is done about services that run replaced code. Absent: nothing. */
+  restartServices?: RestartPolicy;
   powerCycleHook?: PowerCycleHook;
   timeZone: string;
   schedule?: Schedule;

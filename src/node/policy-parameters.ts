@@ -2,6 +2,8 @@
 import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { EXCLUDE_PATTERN, MAX_EXCLUDES } from '../domain/package-policy';
+import type { RestartPolicy } from '../domain/restart-policy';
+import { MAX_UNIT_GLOBS, UNIT_GLOB_PATTERN } from '../domain/restart-policy';
 
 /** What differs from the default only, so that the default costs nothing. @throws OspatchError `Internal` */
 export function policyParameters(policy: PackagePolicy | undefined): string[] {
@@ -17,5 +19,22 @@ export function policyParameters(policy: PackagePolicy | undefined): string[] {
     ...(allowRemovals ? ['removals=yes'] : []),
     ...(keepMinor ? ['keep_minor=yes'] : []),
     ...(phasedUpdates === 'default' ? [] : [`phased=${phasedUpdates}`]),
+  ];
+}
+
+/** Which services may be restarted, the same way. @throws OspatchError `Internal` */
+export function restartParameters({ mode, services, ignore }: RestartPolicy, drained: boolean): string[] {
+  const globs = [...services, ...ignore];
+  if (
+    Math.max(services.length, ignore.length) > MAX_UNIT_GLOBS ||
+    globs.some((glob) => !UNIT_GLOB_PATTERN.test(glob))
+  ) {
+    throw new OspatchError({ type: 'Internal', message: 'not a valid list of services.' });
+  }
+  return [
+    ...(mode === 'never' ? [] : [`restart=${mode}`]),
+    ...(drained ? ['drained=yes'] : []),
+    ...services.map((glob) => `restart_service=${glob}`),
+    ...ignore.map((glob) => `restart_ignore=${glob}`),
   ];
 }

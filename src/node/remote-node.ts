@@ -1,6 +1,7 @@
 /** One node, as typed calls. Every call is one round trip, except the first ever, which may have to bring the helper. */
 import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeTarget } from '../domain/spec';
 import { plainText } from '../domain/text';
 import { unreachable } from '../ssh/connect-errors';
@@ -16,7 +17,7 @@ import { installHelper } from './install';
 import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
 import { noCommands } from './login-shell';
-import { policyParameters } from './policy-parameters';
+import { policyParameters, restartParameters } from './policy-parameters';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from './sanitize';
 
@@ -33,6 +34,8 @@ export interface StartParameters {
   expect?: string;
   /** Which packages are patched. */
   packages?: PackagePolicy | undefined;
+  /** Which services may be restarted. */
+  restart?: { policy: RestartPolicy; drained: boolean };
   /** How long the call itself waits for the end, in seconds, at most 60. */
   waitSeconds: number;
 }
@@ -93,6 +96,9 @@ export class RemoteNode {
     if (parameters.refresh === true) lines.push('refresh=yes');
     if (parameters.expect !== undefined) lines.push(`expect=${parameters.expect}`);
     lines.push(...policyParameters(parameters.packages));
+    if (parameters.restart !== undefined) {
+      lines.push(...restartParameters(parameters.restart.policy, parameters.restart.drained));
+    }
     return this.job(`start ${formatJobId(job)} ${job.phase}`, {
       stdin: parameterLines(lines),
       timeoutMs: ANSWER_TIMEOUT_MS + parameters.waitSeconds * 1000,

@@ -91,7 +91,11 @@ export class NodeRecord {
 
   /** Kept over the reboot that they have led to. */
   private noteRebootReasons(facts: NodeFacts): void {
-    const all = new Set([...this.result.rebootReasons, ...facts.reboot.reasons]);
+    for (const reason of facts.reboot.reasons) this.noteRebootReason(reason);
+  }
+
+  noteRebootReason(reason: string): void {
+    const all = new Set([...this.result.rebootReasons, reason]);
     this.result.rebootReasons = [...all].slice(0, MAX_REBOOT_REASONS);
   }
 

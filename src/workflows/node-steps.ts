@@ -1,10 +1,11 @@
 /** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
-import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome, RestartReport } from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { UncuredReboot } from '../domain/reboot';
 import { discountUncured, uncuredAfter } from '../domain/reboot';
+import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeTarget } from '../domain/spec';
 import type { Options } from './activity-options';
 import { once, optionsFor, transaction, waiting } from './activity-options';
@@ -87,6 +88,15 @@ export class NodeSteps {
     );
   }
 
+  /** `attempt` names the job on the node; each begins with what runs replaced code then. */
+  restart(policy: RestartPolicy, drained: boolean, attempt: number): Promise<PhaseOutcome<RestartReport>> {
+    const { token } = this.record.result;
+    const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS };
+    return this.follow('restart', 'restart services', (options, watch) =>
+      transaction.restart.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
   async reboot(facts: NodeFacts): Promise<NodeFacts> {
     const { rebootCommand, powerCycle } = this.input.policy;
     const input = {
@@ -158,11 +168,11 @@ export class NodeSteps {
   }
 
   /** A transaction is followed to its end however long the node is out of reach, and the run is told of that. */
-  private follow(
-    step: 'apply' | 'repair',
+  private follow<R>(
+    step: 'apply' | 'repair' | 'restart',
     what: string,
-    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<ApplyReport> | OutOfReach>,
-  ): Promise<PhaseOutcome<ApplyReport>> {
+    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<R> | OutOfReach>,
+  ): Promise<PhaseOutcome<R>> {
     const options = this.options(what);
     return this.record.step(step, () =>
       outlast(

@@ -14,12 +14,14 @@ import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/
 import { outcomeWithOutdated } from '../domain/outdated';
 import type { UncuredReboot } from '../domain/reboot';
 import { decideReboot } from '../domain/reboot';
+import { NO_RESTARTS } from '../domain/restart-policy';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { toErrorInfo } from './failures';
 import { forbidRebootsSignal, nodePatchQuery } from './messages';
 import { NodeDrain } from './node-drain';
 import { NodeRecord } from './node-record';
+import { NodeRestarts } from './node-restarts';
 import { NodeSteps } from './node-steps';
 
 export interface PatchNodeInput {
@@ -44,12 +46,16 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
 class NodePatch {
   readonly record: NodeRecord;
   private readonly steps: NodeSteps;
+  private readonly restarts: NodeRestarts;
+  /** The node was drained for this patch. */
+  private drained = false;
   /** Null: nodes of this cluster are not drained. */
   private readonly kubernetes: NodeDrain | null;
 
   constructor(private readonly input: PatchNodeInput) {
     this.record = new NodeRecord(input);
     this.steps = new NodeSteps(input, this.record);
+    this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
     const { kubernetes } = input.policy;
     this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record);
   }
@@ -89,15 +95,20 @@ class NodePatch {
 
   private async patch(): Promise<void> {
     const { facts, plan } = await this.steps.preflight();
-    const decision = decidePatch(plan, facts.reboot.required, this.steps.rebootAllowed);
+    const rebootDue = facts.reboot.required || this.restarts.asReboot(facts, this.mayReboot());
+    const decision = decidePatch(plan, rebootDue, this.steps.rebootAllowed);
     switch (decision.do) {
       case 'nothing':
+        if (this.restarts.due(facts) && !this.steps.cancelled) {
+          if (!(await this.restartOnly(facts))) return;
+          break;
+        }
         this.record.result.outcome = outcomeWithOutdated(decision.outcome, facts);
         if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
         return;
       case 'apply': {
         this.throwIfCancelled();
-        if (this.kubernetes !== null && !(await this.kubernetes.prepare(facts))) return;
+        if (!(await this.drain(facts))) return;
         this.throwIfCancelled();
         const applied = await CancellationScope.nonCancellable(() => this.applyPlan(plan));
         if (applied) await this.finish(facts);
@@ -110,11 +121,27 @@ class NodePatch {
           this.record.fail(defect);
           return;
         }
-        if (this.kubernetes !== null && !(await this.kubernetes.prepare(facts))) return;
+        if (!(await this.drain(facts))) return;
         await this.finish(facts, facts);
       }
     }
     if (this.kubernetes !== null && this.goesOn()) await this.kubernetes.awaitHealthy();
+  }
+
+  /** Services of a node with nothing to apply; it is drained only for what pods live from. Returns false if that failed. */
+  private async restartOnly(facts: NodeFacts): Promise<boolean> {
+    if (this.restarts.needDrain(facts)) {
+      if (!(await this.drain(facts))) return false;
+    } else if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
+    await this.finish(facts, facts);
+    return true;
+  }
+
+  private async drain(facts: NodeFacts): Promise<boolean> {
+    if (this.kubernetes === null) return true;
+    const drained = await this.kubernetes.prepare(facts);
+    this.drained ||= drained;
+    return drained;
   }
 
   /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */
@@ -213,11 +240,20 @@ class NodePatch {
         this.record.fail(damage);
         return;
       }
-      const decision = decideReboot(this.input.node.name, facts, this.mayReboot(), this.record.result.reboots);
+      const asked = this.restarts.withReboot(facts, this.mayReboot(), this.record.result.reboots);
+      const decision = decideReboot(this.input.node.name, asked, this.mayReboot(), this.record.result.reboots);
       if (decision.do === 'finish') {
+        if (this.restarts.due(facts) && !this.steps.cancelled) {
+          const { drained } = this;
+          const restarted = await CancellationScope.nonCancellable(() => this.restarts.run(this.steps, drained));
+          if (!restarted) return;
+          facts = await this.steps.verify();
+          continue;
+        }
         const changed = this.record.result.changes.length > 0 || this.record.result.reboots > 0;
         const outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
         this.record.result.outcome = outcomeWithOutdated(outcome, facts);
+        this.restarts.sayWhatIsLeft(facts);
         return;
       }
       if (decision.do === 'fail') {
@@ -225,7 +261,9 @@ class NodePatch {
         return;
       }
       // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
-      if (this.kubernetes !== null && !(await this.kubernetes.emptyAgain())) return;
+      const isEmpty =
+        this.drained || this.kubernetes === null ? await this.kubernetes?.emptyAgain() : await this.drain(facts);
+      if (isEmpty === false) return;
       // That may have taken long enough for the answer to be another one.
       if (!this.mayReboot()) continue;
       facts = await this.steps.reboot(facts);

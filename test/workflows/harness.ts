@@ -38,6 +38,11 @@ export interface SimulatedNode {
   /** Packages in `pending` that ask for a reboot once applied. */
   asksForReboot: boolean;
   rebootRequired: boolean;
+  /** Services on replaced code; a restart cures all but those in `notRestarted`, a reboot all. */
+  outdated: string[];
+  notRestarted: string[];
+  /** Does not come up after its restart. */
+  breaks: string | null;
   reboots: number;
   applies: number;
   osVersion: string;
@@ -67,6 +72,9 @@ export class SimulatedNodes {
       pending: ['openssl'],
       asksForReboot: false,
       rebootRequired: false,
+      outdated: [],
+      notRestarted: [],
+      breaks: null,
       reboots: 0,
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
@@ -98,6 +106,7 @@ export class SimulatedNodes {
         bootId: `boot-${node.reboots}`,
         machineId: node.machineId,
         reboot: { required: node.rebootRequired, reasons: node.rebootRequired ? ['simulated'] : [] },
+        outdated: { services: node.outdated, sessions: [], containers: [], processes: [] },
       });
     };
     const gate = async (name: string, step: GateStep): Promise<void> => {
@@ -140,6 +149,17 @@ export class SimulatedNodes {
           state: 'done',
           result: { changes: [], keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
         }),
+      restart: ({ target, drained }) => {
+        this.log.push(`restart ${target.name}${drained ? ' drained' : ''}`);
+        const node = this.node(target.name);
+        const { breaks } = node;
+        const restarted = node.outdated.filter((name) => !node.notRestarted.includes(name));
+        const skipped = node.notRestarted.map((name) => ({ name, reason: 'simulated' }));
+        node.outdated = node.notRestarted;
+        const failed = breaks === null ? [] : [{ name: breaks, reason: 'it is failed', journal: [] }];
+        const error = breaks === null ? null : ({ type: 'Unhealthy', message: `${breaks} did not come up.` } as const);
+        return Promise.resolve({ state: 'done', result: { restarted, skipped, failed, error } });
+      },
       reboot: async ({ target, noticeAfterMs }) => {
         this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
@@ -147,6 +167,7 @@ export class SimulatedNodes {
         if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         node.reboots += 1;
         node.rebootRequired = false;
+        node.outdated = [];
         return facts(target.name);
       },
       powerCycle: ({ target }) => {

@@ -106,10 +106,17 @@ function recordFields(record: NodePatchResult, zone: string): [string, string][]
     ['Still pending', pendingUpdates === null || pendingUpdates === 0 ? null : String(pendingUpdates)],
     ['Kept back', keptBack.map(({ name, reason }) => `${name} (${reason})`).join(', ') || null],
     ['Config kept', keptConfigFiles.join(', ') || null],
+    ['Restarted', describeRestarts(record)],
     ['Drain', describeDrain(record)],
     ['Packages', changes.length === 0 ? 'none changed' : `${changes.length} changed`],
   ];
   return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+}
+
+function describeRestarts({ restarts }: NodePatchResult): string | null {
+  if (restarts === undefined) return null;
+  const skipped = restarts.skipped.map(({ name, reason }) => `${name} (${reason})`);
+  return `${restarts.restarted.join(', ') || 'nothing'}${skipped.length === 0 ? '' : `; not: ${skipped.join(', ')}`}`;
 }
 
 function describeDrain({ drain }: NodePatchResult): string | null {

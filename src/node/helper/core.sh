@@ -71,7 +71,7 @@ use_job() {
   number=${phase#*-}
   phase=${phase%%-*}
   valid_token "$token" || refuse bad-job-id
-  case $phase in refresh | plan | apply | repair) ;; *) refuse bad-phase ;; esac
+  case $phase in refresh | plan | apply | repair | restart) ;; *) refuse bad-phase ;; esac
   valid_number "$number" && [ ${#number} -le 6 ] || refuse bad-job-id
   dir=$state_dir/runs/$job
 }
@@ -267,6 +267,7 @@ run_phase() {
     APT_LISTBUGS_FRONTEND=none UCF_FORCE_CONFFOLD=1 NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 HOME=/root
   cd /
   load_parameters || return 64
+  if [ "$phase" = restart ]; then restart_phase; return; fi
   use_manager
   [ -n "$driver" ] || return $rc_unsupported
   "${driver}_$phase"

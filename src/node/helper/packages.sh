@@ -6,7 +6,10 @@ valid_glob() {
 }
 
 # Which packages are patched. exclude holds globs, separated by spaces: never expand it with globbing on.
-default_policy() { only='' exclude='' excludes=0 kubernetes=no removals=no keep_minor=no phased=default; }
+default_policy() {
+  only='' exclude='' excludes=0 kubernetes=no removals=no keep_minor=no phased=default
+  default_restart
+}
 
 # take_policy LINE: 0 when it is a valid line of the policy.
 take_policy() {
@@ -22,7 +25,7 @@ take_policy() {
     removals=yes) removals=yes ;;
     keep_minor=yes) keep_minor=yes ;;
     phased=always | phased=never) phased=$value ;;
-    *) return 1 ;;
+    *) take_restart "$1" ;;
   esac
 }
 
@@ -35,6 +38,7 @@ policy_lines() {
   [ "$removals" = no ] || echo removals=yes
   [ "$keep_minor" = no ] || echo keep_minor=yes
   [ "$phased" = default ] || echo "phased=$phased"
+  restart_lines
 }
 
 # The parameters of the job, checked again: they decide what root does here.

@@ -115,7 +115,8 @@ classify_processes() {
       if (!read_stat(pid)) return
       name = p_comm
       if (pid == 1) { say("service", systemd == "" ? "init" : "systemd-manager"); return }
-      if (is_own(pid)) return
+      # What has come from the initial file system says so itself, and runs from files that went with it.
+      if (is_own(pid) || first_line("/proc/" pid "/cmdline") ~ /^@/) return
       if (path ~ /\/(docker|lxc|lxc\.payload[^\/]*|kubepods[^\/]*|machine\.slice|libpod[^\/]*)\// || path ~ /(docker|libpod|cri-containerd|crio|nerdctl)-[0-9a-f]+/) {
         # A root file system of its own has packages of its own, which are not those of the node.
         if (root_of(pid) != root_of("self")) return
@@ -245,4 +246,271 @@ service_facts() {
         ;;
     esac
   done
+}
+
+# ------------------------------------------------------------------------------------------------- restarting services
+
+valid_unit_glob() {
+  case $1 in '' | [.:@-]* | *[!A-Za-z0-9._:@*?-]*) return 1 ;; esac
+  [ ${#1} -le 128 ]
+}
+
+# Lists hold globs, separated by spaces: never expand them with globbing on.
+default_restart() { restart_mode=never restart_wanted='' restart_ignored='' restart_globs=0 drained=no; }
+
+# take_restart LINE: 0 when it is a valid line of the policy.
+take_restart() {
+  value=${1#*=}
+  case $1 in
+    restart=listed | restart=auto) restart_mode=$value ;;
+    restart_service=* | restart_ignore=*)
+      restart_globs=$((restart_globs + 1))
+      valid_unit_glob "$value" && [ "$restart_globs" -le 200 ] || return 1
+      case $1 in
+        restart_service=*) restart_wanted="$restart_wanted $value" ;;
+        *) restart_ignored="$restart_ignored $value" ;;
+      esac
+      ;;
+    drained=yes) drained=yes ;;
+    *) return 1 ;;
+  esac
+}
+
+restart_lines() {
+  [ "$restart_mode" = never ] || echo "restart=$restart_mode"
+  [ "$drained" = no ] || echo drained=yes
+  set -f
+  for glob in $restart_wanted; do echo "restart_service=$glob"; done
+  for glob in $restart_ignored; do echo "restart_ignore=$glob"; done
+  set +f
+}
+
+# matches NAME GLOB...: NAME is a service, which a glob may name without its `.service`.
+matches() {
+  matched=$1
+  shift
+  for glob in "$@"; do
+    # shellcheck disable=SC2254
+    case $matched in $glob | $glob.service) return 0 ;; esac
+  done
+  return 1
+}
+
+in_list() {
+  set -f
+  # shellcheck disable=SC2086
+  matches "$1" $2
+  listed=$?
+  set +f
+  return $listed
+}
+
+# What a restart takes away from under others. The first list is that of needrestart's own configuration, and more of
+# its kinds: our connection (network, tunnels), the bus and logins, what changes packages now, machines and containers.
+never_restarted='dbus dbus-broker messagebus systemd-logind elogind polkit* systemd-networkd* NetworkManager* ModemManager*
+  network* ifup* ifupdown* dhcpcd* dhclient* connman* iwd wpa_supplicant* hostapd* bluetooth* bird* quagga* frr* openvpn*
+  tinc* wg-quick* wireguard* tailscaled* zerotier* netbird* nebula* cloudflared* teleport* strongswan* openswan* freeswan*
+  libreswan* ipsec* vpn* pppd* gdm* kdm* nodm* sddm* wdm* xdm* lightdm* slim lxdm* greetd* display-manager getty* agetty*
+  serial-getty* console-getty* container-getty* autovt* user@* user-runtime-dir@* ospatch* apt-daily* apt.* unattended-upgrades*
+  packagekit* dnf* yum* zypp* dracut* dpkg* cloud-init* cloud-config* cloud-final* rc-local* emergency* rescue* cron-*
+  zfs-fuse* mythtv-backend* xendomains* lxcfs* lxd* lxc* incus* libvirt* virtlog* virtlock* virtqemud* virt*d systemd-nspawn@*
+  machine-* iscsid* open-iscsi* multipathd* lvm2-* dm-event* glusterd* gluster* drbd*'
+# What loses requests or its place in a cluster: restarted where the policy names it.
+named_only='mysql* mariadb* postgres* pgbouncer* mongo* redis* valkey* memcached* elasticsearch* opensearch* cassandra*
+  scylla* etcd* influx* clickhouse* couchdb* cockroach* neo4j* rabbitmq* kafka* zookeeper* ceph* minio* consul* vault*
+  nomad* slapd* corosync* pacemaker* keepalived* patroni* oracle* db2* mssql* firebird* riak* solr* galera*'
+# What pods live from: restarted while the node is drained by us.
+runtimes='containerd* docker* crio* cri-o* kubelet* k3s* rke2* k0s* podman* snap.microk8s*'
+
+# Succeeds when only root can have a say in all of these.
+only_roots() {
+  for place in "$@"; do
+    case $(stat -c '%u %A' "$place" 2>/dev/null) in '0 '?????-??-?) ;; *) return 1 ;; esac
+  done
+}
+
+# Prints the services that needrestart's own configuration says it must leave alone, or fails when it cannot be read.
+needrestart_refuses() {
+  configuration=/etc/needrestart/needrestart.conf
+  [ -r "$configuration" ] && command -v perl >/dev/null 2>&1 || return 0
+  for place in /etc/needrestart/conf.d /etc/needrestart/conf.d/*; do [ ! -e "$place" ] || only_roots "$place" || return 1; done
+  only_roots "$configuration" /etc/needrestart || return 1
+  # It is a program in Perl, which needrestart runs the same way.
+  # shellcheck disable=SC2016
+  timeout 10 perl -e '
+    our %nrconf = (verbosity => 0, restart_d => "", override_rc => {}, blacklist_rc => []);
+    our $LOGPREF = "";
+    open(my $file, "<", "/etc/needrestart/needrestart.conf") or exit 1;
+    my $text = do { local $/; <$file> };
+    eval $text;
+    exit 1 if $@;
+    for my $name (@ARGV) {
+      my @found = map { $nrconf{override_rc}{$_} } grep { $name =~ /$_/ } keys %{ $nrconf{override_rc} };
+      my $refused = grep({ $name =~ /$_/ } @{ $nrconf{blacklist_rc} }) || (@found && !grep { $_ } @found);
+      print "$name\n" if $refused;
+    }' "$@" 2>/dev/null </dev/null
+}
+
+# Sets reason to why this service is not restarted; empty when it is.
+why_not() {
+  reason=''
+  if in_list "$1" "$restart_ignored"; then reason='patching.restartServices ignores it'
+  elif [ "$restart_mode" = listed ] && ! in_list "$1" "$restart_wanted"; then reason='not listed in patching.restartServices'
+  elif needs_reboot "$1"; then reason='only a reboot starts it anew'
+  elif in_list "$1" "$never_restarted"; then reason='a restart may cut connections, logins or what changes packages'
+  elif [ "$drained" = no ] && in_list "$1" "$runtimes"; then reason='pods and containers live from it; restarted while the node is drained by ospatch'
+  elif [ "$restart_mode" = auto ] && in_list "$1" "$named_only" && ! in_list "$1" "$restart_wanted"; then
+    reason='a restart may cost data or quorum; name it in patching.restartServices.services'
+  elif [ "$refused" = unknown ]; then reason='the configuration of needrestart cannot be read or is not safe to run'
+  else
+    case "
+$refused
+" in *"
+$1
+"*) reason="needrestart's configuration leaves it alone" ;; esac
+  fi
+  [ -z "$reason" ] && has_systemd && [ "$1" != systemd-manager ] && why_not_unit "$1"
+}
+
+# unit_values NAME: sets u_PROPERTY of what systemd knows of the unit.
+unit_values() {
+  u_active='' u_sub='' u_type='' u_kill='' u_refuse='' u_transient='' u_restarts='' u_entered=0
+  while IFS='=' read -r key value; do
+    case $key in
+      ActiveState) u_active=$value ;; SubState) u_sub=$value ;; Type) u_type=$value ;; KillMode) u_kill=$value ;;
+      RefuseManualStop | RefuseManualStart) [ "$value" = no ] || u_refuse=yes ;;
+      Transient) u_transient=$value ;; NRestarts) u_restarts=$value ;; ActiveEnterTimestampMonotonic) u_entered=$value ;;
+    esac
+  done <<UNIT
+$(timeout 20 systemctl show -p ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null)
+UNIT
+}
+
+why_not_unit() {
+  unit_values "$1"
+  if [ "$u_refuse" = yes ]; then reason='its unit refuses to be stopped by hand'
+  elif [ "$u_transient" = yes ]; then reason='a transient unit, which cannot be started again'
+  elif [ "$u_type" = oneshot ]; then reason='a task in progress, which ends by itself'
+  elif matches "$1" ssh sshd dropbear && [ "$u_kill" != process ]; then reason='a restart would end the logins through it (KillMode)'
+  elif [ "$u_active" != active ] && [ "$u_active" != reloading ]; then reason="it is ${u_active:-in an unknown state}"
+  fi
+}
+
+# Sets override to the program that restarts this service in place of systemd, if there is one.
+use_override() {
+  override=''
+  for folder in /etc/ospatch/restart.d /etc/needrestart/restart.d; do
+    for place in "$folder/$1" "$folder/${1%.service}"; do
+      [ -f "$place" ] && [ -x "$place" ] || continue
+      [ ! -L "$place" ] && only_roots "$place" "$folder" "${folder%/*}" || { reason="$place is not safe to run (owner, mode or a link)"; return 1; }
+      override=$place
+      return 0
+    done
+  done
+}
+
+restart_one() {
+  if [ -n "$override" ]; then
+    echo "ospatch: restarting $1 by $override"
+    timeout -k 10 300 "$override" 9>&-
+  elif [ "$1" = systemd-manager ]; then
+    echo 'ospatch: systemctl daemon-reexec'
+    timeout -k 10 60 systemctl daemon-reexec
+  elif has_systemd; then
+    echo "ospatch: systemctl restart $1"
+    timeout -k 10 300 systemctl restart -- "$1"
+  else
+    echo "ospatch: rc-service $1 restart"
+    timeout -k 10 300 rc-service "$1" restart
+  fi 2>&1
+}
+
+# Succeeds when a service is up; sets reason to how it is when not.
+is_up() {
+  if ! has_systemd; then
+    timeout 20 rc-service "$1" status >/dev/null 2>&1 && return 0
+    reason='it is not running'
+    return 1
+  fi
+  unit_values "$1"
+  case $u_active in
+    active | reloading)
+      [ "${u_restarts:-0}" = 0 ] && return 0
+      reason="it ended and was started again ${u_restarts} times"
+      ;;
+    *) reason="it is ${u_active:-in an unknown state}${u_sub:+ ($u_sub)}" ;;
+  esac
+  return 1
+}
+
+# say_failed NAME REASON: with what the service itself has said, in the log and in the result.
+say_failed() {
+  echo "failed $1 $2" >>"$dir/result"
+  echo "ospatch: $1 failed: $2"
+  has_systemd || return 0
+  timeout 20 journalctl --no-pager -q -n 20 -o cat -u "$1" --since "@$begun" 2>/dev/null | cut -c1-300 >"$dir/journal"
+  cat "$dir/journal"
+  # Its own last words rather than what systemd says of it.
+  timeout 20 journalctl --no-pager -q -n 8 -o cat --since "@$begun" "_SYSTEMD_UNIT=$1" 2>/dev/null | cut -c1-300 >"$dir/own-journal"
+  [ ! -s "$dir/own-journal" ] || mv "$dir/own-journal" "$dir/journal"
+  grep -v '^[[:space:]]*$' "$dir/journal" | tail -n 8 | sed 's/^/journal /' >>"$dir/result"
+}
+
+skip_service() {
+  echo "skipped $1 $2" >>"$dir/result"
+  echo "ospatch: $1 is not restarted: $2"
+}
+
+# The phase `restart`: every service that runs replaced code and may be restarted, one by one, then a look whether all
+# are up. Whether they are on the new code is for the facts after it to say.
+restart_phase() {
+  begun=$(date +%s)
+  : >"$dir/result"
+  outdated >"$dir/outdated"
+  names=$(sed -n 's/^service //p' "$dir/outdated")
+  [ -n "$names" ] || { echo 'ospatch: no service runs replaced code'; return 0; }
+  # shellcheck disable=SC2086
+  refused=$(needrestart_refuses $names) || refused=unknown
+  read -r uptime _ </proc/uptime
+  started_at=${uptime%.*}000000
+  restarted=''
+  ! has_systemd || timeout 60 systemctl daemon-reload
+  for name in $names; do
+    valid_unit_glob "$name" || { skip_service "$name" 'its name has characters that are not handed to a shell'; continue; }
+    if [ "$name" = systemd-manager ] && [ "$restart_mode" = listed ] && ! in_list "$name" "$restart_wanted"; then
+      skip_service "$name" 'not listed in patching.restartServices'
+      continue
+    fi
+    why_not "$name"
+    [ -z "$reason" ] || { skip_service "$name" "$reason"; continue; }
+    use_override "$name" || { skip_service "$name" "$reason"; continue; }
+    if has_systemd && [ "$name" != systemd-manager ] && [ "$u_entered" -gt "$started_at" ]; then
+      echo "ospatch: $name was restarted along with another one"
+    else
+      restart_one "$name"
+      rc=$?
+      case $rc in
+        0) ;;
+        124 | 137) say_failed "$name" 'its restart did not end within 300 s' && continue ;;
+        *) say_failed "$name" "its restart ended with code $rc" && continue ;;
+      esac
+    fi
+    [ "$name" = systemd-manager ] || restarted="$restarted $name"
+    echo "restarted $name" >>"$dir/result"
+  done
+  # Long enough for one that starts and ends again to show.
+  [ -z "$restarted" ] || sleep 3
+  for name in $restarted; do
+    tries=0
+    until is_up "$name" || [ "$tries" -ge 60 ]; do
+      case $reason in 'it is activating'*) sleep 0.5 ;; *) break ;; esac
+      tries=$((tries + 1))
+    done
+    is_up "$name" || say_failed "$name" "$reason"
+  done
+  if grep -q '^restarted systemd-manager$' "$dir/result" && grep -qs '(deleted)$' /proc/1/maps; then
+    outdated | grep -qx 'service systemd-manager' && echo "$boot" >"$run_dir/reexec-in-vain"
+  fi
+  collect_garbage
+  return 0
 }
