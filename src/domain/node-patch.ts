@@ -1,5 +1,6 @@
 import type { NodegroupReading, NodegroupRecord } from './eks';
 import type { ErrorInfo } from './errors';
+import { findBrokenUnits } from './failed-units';
 import type { DrainRecord } from './node-drain';
 import type { NodeFacts, NodeStep, PackageChange, PatchPlan, RestartReport } from './node-report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './node-status';
@@ -101,15 +102,7 @@ export function findDamage(node: string, before: NodeFacts, after: NodeFacts): E
       remedy: `log in to ${node} and repair it, then patch the node again`,
     };
   }
-  const newlyFailed = after.failedUnits.filter((unit) => !before.failedUnits.includes(unit));
-  if (newlyFailed.length > 0) {
-    return {
-      type: 'Unhealthy',
-      message: `${node} is degraded: ${newlyFailed.join(', ')} failed and had not before.`,
-      remedy: `see journalctl -u ${newlyFailed[0] ?? ''} on ${node}`,
-    };
-  }
-  return null;
+  return findBrokenUnits(node, before, after);
 }
 
 /** How far a node patch that failed had come. */

@@ -1,5 +1,6 @@
 /** What activities report about a node; all plain JSON. */
 import type { BootFacts } from './boot';
+import type { FailedUnit } from './failed-units';
 import type { BlockedPod } from './kubernetes';
 import type { NodeWarning } from './node-warning';
 import type { OutdatedCode } from './outdated';
@@ -60,6 +61,10 @@ export interface NodeFacts {
   /** systemctl is-system-running: running, degraded, starting, ... */
   systemState: string;
   failedUnits: string[];
+  /** More of those that have failed or are started again and again; absent where the helper does not say. */
+  failedUnitDetails?: FailedUnit[];
+  /** Units that fail and wait to be started again. Absent: none. */
+  restartingUnits?: string[];
   /** Others that patch this node (unattended-upgrades, dnf-automatic) and are active. */
   otherUpdaters: string[];
   /** Others that reboot this node (unattended-upgrades with Automatic-Reboot, kured, ...). */

@@ -1,5 +1,6 @@
 /** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
 import { bootWarnings } from '../domain/boot';
+import type { FailedUnit } from '../domain/failed-units';
 import type { NodeFacts } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import type { OutdatedCode } from '../domain/outdated';
@@ -50,6 +51,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
   };
   const rootFree = mebibytes('disk_root_kib', 0);
   const reasons = [...new Set(all('reboot_reason'))];
+  const restarting = all('restarting_unit');
   const stamp = optional('reboot_stamp');
   const kernelBootId = optional('kernel_boot_id');
   const boot = parseBoot(all);
@@ -87,6 +89,8 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     },
     systemState: optional('system_state') ?? 'unknown',
     failedUnits: all('failed_unit'),
+    ...(restarting.length === 0 ? {} : { restartingUnits: restarting }),
+    failedUnitDetails: all('unit_detail').map((line) => parseFailedUnit(line)),
     otherUpdaters: all('other_updater'),
     rebootOwners: all('reboot_owner'),
     kubernetesAgents: all('kubernetes_agent'),
@@ -96,6 +100,12 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
   };
   facts.warnings.push(...bootWarnings(facts));
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
+}
+
+/** `NAME RESULT CHANGED TRANSIENT TRIGGER...` */
+function parseFailedUnit(line: string): FailedUnit {
+  const [name = '', result = '', changed, transient, ...triggeredBy] = line.trim().split(' ');
+  return { name, triggeredBy, result, changed: changed === 'yes', transient: transient === 'yes' };
 }
 
 function outdatedWarnings(outdated: OutdatedCode, unknown: readonly string[]): NodeWarning[] {

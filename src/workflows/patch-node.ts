@@ -5,10 +5,11 @@
  * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
-import { CancellationScope, CancelledFailure, isCancellation, patched, setHandler } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation, patched, setHandler, sleep } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { findBootDefect } from '../domain/boot';
+import { mayRecover, unitWarnings } from '../domain/failed-units';
 import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import { outcomeWithOutdated } from '../domain/outdated';
@@ -23,6 +24,9 @@ import { NodeDrain } from './node-drain';
 import { NodeRecord } from './node-record';
 import { NodeRestarts } from './node-restarts';
 import { NodeSteps } from './node-steps';
+
+/** Most services that are started again come back within this. */
+const UNIT_RETRY_MS = 10_000;
 
 export interface PatchNodeInput {
   cluster: string;
@@ -234,6 +238,7 @@ class NodePatch {
   private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
     let facts = known ?? (await this.steps.verify());
     for (;;) {
+      facts = await this.lookAgain(before, facts);
       this.record.noteAfter(facts);
       const damage = findDamage(this.input.node.name, before, facts);
       if (damage !== null) {
@@ -250,6 +255,7 @@ class NodePatch {
           facts = await this.steps.verify();
           continue;
         }
+        for (const warning of unitWarnings(before, facts)) this.record.addWarning(warning);
         const changed = this.record.result.changes.length > 0 || this.record.result.reboots > 0;
         const outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
         this.record.result.outcome = outcomeWithOutdated(outcome, facts);
@@ -268,6 +274,13 @@ class NodePatch {
       if (!this.mayReboot()) continue;
       facts = await this.steps.reboot(facts);
     }
+  }
+
+  /** A unit may be between two tries, or just have been started by what it needs. */
+  private async lookAgain(before: NodeFacts, facts: NodeFacts): Promise<NodeFacts> {
+    if (this.steps.cancelled || !mayRecover(before, facts)) return facts;
+    await CancellationScope.nonCancellable(() => sleep(UNIT_RETRY_MS));
+    return this.steps.verify();
   }
 
   /** A failed apply may have changed packages: say what the node looks like now, if it can still be asked. */

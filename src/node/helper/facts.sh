@@ -43,7 +43,7 @@ unit_facts() {
   if [ "$driver" = apk ] && ! has_systemd; then openrc_facts; return; fi
   command -v systemctl >/dev/null 2>&1 || return 0
   systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
-  systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r name _; do echo "failed_unit=$name"; done
+  failed_unit_facts
   systemctl show -p Id,ActiveState kubelet.service k3s.service k3s-agent.service rke2-server.service \
     rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
     dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer yum-cron.service \

@@ -1,0 +1,162 @@
+/** What the helper says on a real node of its kernels, its boot and its units; a container is made to look like others. */
+import type { NodeFacts } from '../../src/domain/node-report';
+import type { Lab } from '../../src/dev/lab/lab';
+import { createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import type { ActivityRunner } from './support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf } from './support';
+import { sh } from '../support/sh';
+
+jest.setTimeout(180_000);
+
+const OLD = '6.1.0-0.deb11.26-amd64';
+const NEW = '6.1.0-0.deb11.28-amd64';
+
+/** GRUB's configuration with the newest kernel first, and the older one as third entry of the submenu. */
+function grubConfig(chosen: string): string {
+  const entry = (name: string, version: string) =>
+    `menuentry '${name}' --class debian $menuentry_id_option '${name}' {
+	linux	/boot/vmlinuz-${version} root=UUID=1 ro
+	initrd	/boot/initrd.img-${version}
+}
+`;
+  return `set default="${chosen}"
+${entry('Debian', NEW)}submenu 'Advanced options' $menuentry_id_option 'advanced' {
+${entry('new', NEW)}${entry('recovery', NEW)}${entry('old', OLD)}}
+`;
+}
+
+describe('the next boot of a real node', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let node: LabNode;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'boots', updates: 'none' }] });
+    node = lab.node('boots');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  async function facts(): Promise<NodeFacts> {
+    return (await remoteNode(pool, targetOf(node)).facts()).facts;
+  }
+
+  const kernels = ({ warnings }: NodeFacts) => warnings.filter(({ kind }) => kind === 'boot-kernel');
+
+  describe('of a machine with kernels of its own', () => {
+    beforeAll(async () => {
+      await sh(
+        node,
+        `set -e
+        printf '#!/bin/sh\\necho none; exit 1\\n' >/usr/sbin/systemd-detect-virt
+        printf '#!/bin/sh\\n[ "$1" = -r ] && { echo ${OLD}; exit; }\\nexec /bin/uname "$@"\\n' >/usr/sbin/uname
+        chmod 755 /usr/sbin/systemd-detect-virt /usr/sbin/uname
+        mkdir -p /lib/modules/${OLD} /boot/grub
+        for v in ${OLD} ${NEW}; do
+          head -c 20000 /dev/urandom >/boot/vmlinuz-$v
+          head -c 100000 /dev/urandom | gzip >/boot/initrd.img-$v
+        done`,
+      );
+    });
+
+    afterAll(() =>
+      sh(node, 'rm -rf /usr/sbin/systemd-detect-virt /usr/sbin/uname /boot/grub /boot/*.img-* /boot/vmlinuz-*'),
+    );
+
+    it('expects the newest kernel where the boot loader is not known, and says so', async () => {
+      const seen = await facts();
+      expect(seen).toMatchObject({
+        kernelRunning: OLD,
+        kernelNewest: NEW,
+        reboot: { required: true, reasons: [`kernel ${NEW} is installed, ${OLD} is running`] },
+        boot: { loader: null, kernel: null, order: 'unknown' },
+      });
+      expect(kernels(seen)).toMatchObject([{ message: expect.stringContaining('could not be read') }]);
+    });
+
+    it('owes no reboot for a kernel that GRUB does not start, and names what has chosen the other one', async () => {
+      await sh(node, `cat >/boot/grub/grub.cfg <<'CONFIG'\n${grubConfig('1>2')}CONFIG`);
+      const pinned = await facts();
+      expect(pinned.reboot.required).toBe(false);
+      expect(pinned.boot).toMatchObject({ loader: 'grub', kernel: OLD, pin: 'GRUB_DEFAULT=1>2', order: 'behind' });
+      expect(kernels(pinned)).toMatchObject([
+        { message: `kernel ${NEW} is installed, but the boot loader starts ${OLD} (grub: GRUB_DEFAULT=1>2).` },
+      ]);
+      await sh(node, `cat >/boot/grub/grub.cfg <<'CONFIG'\n${grubConfig('0')}CONFIG`);
+      const free = await facts();
+      expect(free.reboot.reasons).toEqual([`kernel ${NEW} is installed, ${OLD} is running`]);
+      expect(kernels(free)).toEqual([]);
+    });
+
+    it.each([
+      ['empty', `: >/boot/initrd.img-${NEW}`, 'is empty'],
+      ['cut', `head -c 60000 /boot/initrd.img-${OLD} >/boot/initrd.img-${NEW}`, 'is cut or damaged'],
+      ['not there', `rm /boot/initrd.img-${NEW}`, 'does not exist'],
+    ])('finds that the initrd of the next boot is %s', async (_, command, message) => {
+      await sh(node, command);
+      expect(kernels(await facts())).toMatchObject([{ message: expect.stringContaining(message) }]);
+    });
+  });
+
+  it('tells a unit of a timer, one that an update has touched, and one that is started again and again', async () => {
+    await sh(
+      node,
+      `set -e
+      cp /bin/false /usr/local/bin/lab-touched
+      cd /etc/systemd/system
+      for name in lab-own lab-touched; do printf '[Timer]\\nOnBootSec=1d\\n' >$name.timer; done
+      printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' >lab-own.service
+      printf '[Service]\\nType=oneshot\\nExecStart=/usr/local/bin/lab-touched\\n' >lab-touched.service
+      printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestart=always\\nRestartSec=300\\nExecStart=/bin/false\\n' >lab-loop.service
+      systemctl daemon-reload
+      # As if a package transaction had begun after this second.
+      sleep 1.1
+      mkdir -p /var/lib/ospatch/runs/0123456789abcdef-apply-1/started
+      cp /bin/false /usr/local/bin/lab-new && mv /usr/local/bin/lab-new /usr/local/bin/lab-touched
+      systemctl start lab-own.timer lab-touched.timer lab-loop
+      systemctl start lab-own || systemctl start lab-touched || true`,
+    );
+    const seen = await facts();
+    expect(seen.failedUnits).toEqual(['lab-own.service', 'lab-touched.service']);
+    expect(seen.restartingUnits).toEqual(['lab-loop.service']);
+    expect(seen.failedUnitDetails).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'lab-own.service', triggeredBy: ['lab-own.timer'], changed: false }),
+        expect.objectContaining({ name: 'lab-touched.service', triggeredBy: ['lab-touched.timer'], changed: true }),
+        expect.objectContaining({ name: 'lab-loop.service', changed: false }),
+      ]),
+    );
+    await sh(
+      node,
+      'systemctl stop lab-loop; systemctl reset-failed; rm -r /etc/systemd/system/lab-* /var/lib/ospatch/runs/*',
+    );
+  });
+
+  it('proves the reboot of a container that shows the boot id of its host by the start of its init', async () => {
+    await sh(
+      node,
+      `set -e
+      printf '[Unit]\\nDefaultDependencies=no\\nBefore=ssh.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "while umount /proc/sys/kernel/random/boot_id; do :; done"\\n[Install]\\nWantedBy=sysinit.target\\n' >/etc/systemd/system/lab-host-boot-id.service
+      systemctl enable lab-host-boot-id; systemctl start lab-host-boot-id`,
+    );
+    const shown = await ask(node, 'cat /proc/sys/kernel/random/boot_id');
+    const before = await facts();
+    expect(before.kernelBootId).toBe(shown);
+    expect(before.bootId).not.toBe(shown);
+    const input = { target: targetOf(node), bootId: before.bootId, lostTimeoutMs: 120_000 };
+    const after = (await activities.run('reboot', input)) as NodeFacts;
+    expect(after.kernelBootId).toBe(shown);
+    expect(after.bootId).not.toBe(before.bootId);
+    // A second call finds it done.
+    expect(await activities.run('reboot', input)).toMatchObject({ bootId: after.bootId });
+  });
+});
