@@ -64,6 +64,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'DrainTimeout':
     case 'Aws':
     case 'Cancelled':
+    case 'NotTried':
     case 'InvalidSpec':
     case 'Usage':
     case 'Refused':

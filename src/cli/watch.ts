@@ -60,6 +60,8 @@ async function follow(
     try {
       const seen = await orInterrupted(client.status(cluster), signal);
       if (seen === undefined) break;
+      // Created again under the same name, with runs of the same numbers.
+      if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status };
       status = seen;
       if (lost) view.say('Temporal and the worker answer again');
       lost = false;

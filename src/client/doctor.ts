@@ -23,6 +23,7 @@ import { specQuery, statusQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 import { examineNodes } from './examination';
 import { examineKubernetes } from './kubernetes';
+import { findSharedMachines } from './machines';
 import type { Inspector } from './inspector';
 
 export interface InstallationDiagnosis {
@@ -84,8 +85,12 @@ export class Doctor {
   async cluster(spec: ClusterSpec, { hasWorker, file }: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
     const { name } = spec;
     if (!hasWorker) return clusterDiagnosis(name, notLookedAt(spec), []);
-    const [findings, examined] = await Promise.all([this.standing(spec, file), this.nodes(spec)]);
-    return clusterDiagnosis(name, [...findings, ...examined.findings], examined.nodes);
+    const [findings, examined, machines] = await Promise.all([
+      this.standing(spec, file),
+      this.nodes(spec),
+      findSharedMachines(this.calls, spec),
+    ]);
+    return clusterDiagnosis(name, [...findings, ...machines, ...examined.findings], examined.nodes);
   }
 
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {

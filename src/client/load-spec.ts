@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseKnownHosts } from '../domain/known-hosts';
+import { addressOf } from '../domain/machines';
 import type { ClusterSpec } from '../domain/spec';
 import { renderPath, show, valueAt } from '../domain/spec-issues';
 import type { SpecIssue } from '../domain/spec-issues';
@@ -68,7 +69,7 @@ const DEFAULT_KNOWN_HOSTS = 'known_hosts';
 export async function loadSpecs(source: string, options: LoadSpecsOptions): Promise<LoadedSpecs> {
   const problems: SpecProblem[] = [];
   const clusters: LoadedCluster[] = [];
-  const seen = new Map<string, string>();
+  const seen: Seen = { names: new Map(), addresses: new Map() };
   const { files, failures } = await readSources(source, options);
   problems.push(...failures.map(({ name, why }) => fileProblem(name, why)));
   for (const file of files) {
@@ -87,23 +88,32 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
   return { specs: clusters.map(({ spec }) => spec), clusters, problems, valid, files: files.map(({ name }) => name) };
 }
 
+/** What the documents before this one have taken. */
+interface Seen {
+  /** By the name of a cluster, where it stands. */
+  names: Map<string, string>;
+  /** By the address of a node, which it is. */
+  addresses: Map<string, { cluster: string; node: string }>;
+}
+
 async function loadDocument(
   document: SpecDocument,
   file: SourceFile,
   source: string,
   options: LoadSpecsOptions,
-  seen: Map<string, string>,
+  seen: Seen,
 ): Promise<{ problems: SpecProblem[]; cluster: LoadedCluster | null }> {
   const { value } = document;
   const { spec, issues } = parseSpec(value);
   const name = valueAt(value, ['name']);
   if (typeof name === 'string') {
     const place = document.locate(['name'], 'value');
-    const first = seen.get(name);
+    const first = seen.names.get(name);
     const message = `found ${show(name)}, the name of the cluster at ${first} already; allowed: each cluster once`;
     if (first !== undefined) issues.push({ severity: 'error', path: ['name'], at: 'value', message });
-    else seen.set(name, `${file.name}:${place.line}`);
+    else seen.names.set(name, `${file.name}:${place.line}`);
   }
+  if (spec !== null) issues.push(...sharedAddresses(spec, seen.addresses));
   const hasSchedule = spec === null || 'patching' in spec;
   if (hasSchedule) issues.push(...timeIssues(value, { now: options.now, isNew: await isNew(name, options) }));
   const fileName = knownHostsName(value);
@@ -119,6 +129,19 @@ async function loadDocument(
     problems,
     cluster: { spec: withHostKeys(spec, knownHosts), file: file.name, knownHostsPath: join(file.directory, fileName) },
   };
+}
+
+/** Two clusters that patch one machine. */
+function sharedAddresses(spec: ClusterSpec, addresses: Seen['addresses']): SpecIssue[] {
+  if (spec.type !== 'self-managed') return [];
+  return spec.nodes.flatMap((node, index): SpecIssue[] => {
+    const address = addressOf(node, spec.taskQueue);
+    const first = addresses.get(address);
+    if (first === undefined) addresses.set(address, { cluster: spec.name, node: node.name });
+    if (first === undefined || first.cluster === spec.name) return [];
+    const message = `found ${show(node.host)}, which is the address of node ${first.node} of cluster ${first.cluster} too: both would patch and reboot one machine`;
+    return [{ severity: 'warning', path: ['nodes', index, 'host'], at: 'value', message }];
+  });
 }
 
 function withHostKeys(spec: ClusterSpec, { text }: KnownHostsFile): ClusterSpec {

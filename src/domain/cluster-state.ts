@@ -16,12 +16,26 @@ import { isEks } from './eks';
 const KEPT_RUNS = 20;
 const KEPT_WINDOWS = 20;
 const KEPT_REQUESTS = 50;
+const KEPT_FORMER_NODES = 50;
 
 /** A request that waits for its run. `nodes: null` means all nodes. */
 export interface PendingRequest {
   nodes: string[] | null;
   by: string;
   reason: string | null;
+}
+
+/** A request whose run was cancelled before it began, together with the run that it waited for. */
+export interface CancelledRequest extends PendingRequest {
+  /** The number of the run, which no other gets. */
+  number: number;
+  cancelledBy: string;
+}
+
+/** What is kept of a machine that no node of the cluster is any more. */
+export interface FormerNode {
+  machineId: string;
+  lastAppliedPatchTime: string;
 }
 
 /** The run in progress. `suspended` holds the cursor while no rollout works on it. */
@@ -44,6 +58,8 @@ export interface ActiveRun {
   done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
   suspended: RunCursor | null;
+  /** Runs that were to follow this one and were cancelled with it; they are filed after it. */
+  cancelledWith?: CancelledRequest[];
 }
 
 /**
@@ -55,7 +71,11 @@ export interface ClusterState {
   spec: ClusterSpec;
   /** The call that created the cluster, until it has been answered; null after that. */
   createdBy: string | null;
+  /** A cluster of the same name that was created again is another one. */
+  createdAt: string;
   nodes: NodeStatus[];
+  /** Machines whose node left the spec, at most 50; one that comes back under any name keeps its history. */
+  formerNodes?: FormerNode[];
   paused: Pause | null;
   /** Who asked for the removal. */
   removing: string | null;
@@ -87,6 +107,7 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     version: 1,
     spec,
     createdBy,
+    createdAt: now,
     nodes: isSelfManaged(spec)
       ? spec.nodes.map((node) => enter(node, spec))
       : isEks(spec)
@@ -123,8 +144,12 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   if (isSelfManaged(before) && isSelfManaged(spec)) {
     const known = new Map(state.nodes.map((node) => [node.name, node]));
     const trust = new Map(before.nodes.map((node) => [node.name, trustKey(node)]));
+    const renamed = renamedNodes(before, spec);
+    keepFormer(state, spec, new Set(renamed.values()));
     state.nodes = spec.nodes.map((node) => {
       const status = known.get(node.name);
+      const former = known.get(renamed.get(node.name) ?? '');
+      if (status === undefined && former !== undefined) return underNewName(former, node, spec);
       return status === undefined
         ? enter(node, spec)
         : {
@@ -169,7 +194,7 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
     const one = fresh.get(node.name);
-    return one === undefined ? node : transition(node, { kind: 'settled', settled: one });
+    return one === undefined ? node : recognised(state, transition(node, { kind: 'settled', settled: one }));
   });
 }
 
@@ -217,11 +242,34 @@ export function finishRun(
     restartPending: count('restart-pending'),
     rebootPending: count('reboot-pending'),
     failed: count('failed'),
-    notTried: count('not-tried', 'skipped', 'cancelled'),
+    skipped: count('skipped'),
+    cancelled: count('cancelled'),
+    notTried: count('not-tried'),
     ...(error === null ? {} : { error: toNodeError(error) }),
   };
-  state.runs = [...state.runs, summary].slice(-KEPT_RUNS);
+  const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, run.number, one, endedAt));
+  state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
   state.run = null;
+}
+
+/** Whoever waits for a run hears how it ended, also when it never began. */
+function summaryOfCancelled(
+  state: ClusterState,
+  after: number,
+  { number, nodes, by, reason, cancelledBy }: CancelledRequest,
+  at: string,
+): RunSummary {
+  const total = nodes?.length ?? state.nodes.length;
+  return {
+    ...{ number, trigger: 'on-demand', outcome: 'cancelled', by, reason, startedAt: at, endedAt: at, total },
+    ...{ patched: 0, upToDate: 0, restartPending: 0, rebootPending: 0, failed: 0, skipped: 0, cancelled: 0 },
+    notTried: total,
+    error: toNodeError({
+      type: 'Cancelled',
+      message: `it was cancelled by ${cancelledBy} together with run ${after}, before it began.`,
+      remedy: `ospatch patch ${state.spec.name}`,
+    }),
+  };
 }
 
 export function recordWindow(state: ClusterState, at: string, result: string): void {
@@ -254,9 +302,10 @@ export function readNode(state: ClusterState, name: string, read: NodeFacts, at:
     rebootRequired: facts.reboot.required,
     ...(runsOutdated(facts) ? { restartRequired: true } : {}),
     packageSetDigest: facts.packages.digest,
+    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
     warnings: facts.warnings.slice(0, MAX_STATUS_WARNINGS),
   };
-  updateNodes(state, new Set([name]), (node) => transition(node, { kind: 'read', reading }));
+  updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
 }
 
 /** A boot patch that has not begun is called off together with `patchOnBoot`. */
@@ -266,6 +315,49 @@ function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPat
 
 function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'owed' : 'not-asked');
+}
+
+/** By its new name the old one of each node that left the spec while the same machine came in, told by how it is reached and trusted. */
+function renamedNodes(before: SelfManagedSpec, after: SelfManagedSpec): Map<string, string> {
+  const names = { before: namesOf(before), after: namesOf(after) };
+  const gone = new Map(
+    before.nodes.filter(({ name }) => !names.after.has(name)).map((node) => [trustKey(node), node.name]),
+  );
+  return new Map(
+    after.nodes
+      .filter(({ name }) => !names.before.has(name))
+      .flatMap((node) => {
+        const old = gone.get(trustKey(node));
+        return old === undefined ? [] : [[node.name, old] as const];
+      }),
+  );
+}
+
+function namesOf({ nodes }: SelfManagedSpec): Set<string> {
+  return new Set(nodes.map(({ name }) => name));
+}
+
+/** A run in progress knows the old name, and leaves the node alone from now on. */
+function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfManagedSpec): NodeStatus {
+  const inWork = former.state === 'waiting' || former.state === 'patching';
+  return { ...former, name, role, ...(inWork ? { state: 'unknown' } : {}), bootPatch: owedNow(former, spec) };
+}
+
+function keepFormer(state: ClusterState, after: SelfManagedSpec, renamed: ReadonlySet<string>): void {
+  const names = namesOf(after);
+  const gone = state.nodes.flatMap(({ name, machineId, lastAppliedPatchTime }) =>
+    names.has(name) || renamed.has(name) || machineId === undefined || lastAppliedPatchTime === null
+      ? []
+      : [{ machineId, lastAppliedPatchTime }],
+  );
+  if (gone.length > 0) state.formerNodes = [...(state.formerNodes ?? []), ...gone].slice(-KEPT_FORMER_NODES);
+}
+
+/** A node without a history whose machine has one takes that over. */
+function recognised(state: ClusterState, node: NodeStatus): NodeStatus {
+  if (node.lastAppliedPatchTime !== null || node.machineId === undefined) return node;
+  const former = (state.formerNodes ?? []).findLast(({ machineId }) => machineId === node.machineId);
+  return former === undefined ? node : { ...node, lastAppliedPatchTime: former.lastAppliedPatchTime };
 }
 
 /** What decides whom ospatch takes for this node: its address, its way there and the keys that are trusted on it. */

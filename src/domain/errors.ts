@@ -36,6 +36,8 @@ export const ERROR_TYPES = [
   // At AWS.
   'Aws',
   'Cancelled',
+  // The run did not come to it.
+  'NotTried',
   // Around Temporal.
   'Refused',
   'NotFound',

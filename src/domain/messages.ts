@@ -41,6 +41,8 @@ export interface PauseAnswer {
 
 export interface CancelRunAnswer {
   run: number;
+  /** The run that was to follow it and is cancelled with it; null: none was asked for. */
+  followUp: number | null;
 }
 
 export interface ApplySpecMessage extends Message {
@@ -96,6 +98,10 @@ export interface RunSummary {
   restartPending: number;
   rebootPending: number;
   failed: number;
+  /** Left as they are by a policy, or removed before their turn. */
+  skipped: number;
+  /** Begun, and ended by the cancellation of the run. */
+  cancelled: number;
   notTried: number;
   /** Why the run ended before its first node. Absent: it did not. */
   error?: NodeError;
@@ -112,6 +118,8 @@ export type ClusterPhase = 'idle' | 'running' | 'paused' | 'waiting' | 'removing
 /** Answer of the `status` query. Times are ISO 8601 with zone. */
 export interface ClusterStatus {
   cluster: string;
+  /** A cluster of the same name with another value is another one. */
+  createdAt: string;
   type: ClusterSpec['type'];
   state: ClusterPhase;
   /** No node is owed its boot patch or failed it. */

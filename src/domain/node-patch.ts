@@ -64,6 +64,7 @@ export interface NodeSnapshot {
   bootId: string;
   /** As the kernel shows it, where that is the one of a host. Absent: it is `bootId`. */
   kernelBootId?: string;
+  machineId?: string;
   packageSetDigest: string;
   rebootRequired: boolean;
   /** What ran code that was replaced on disk. Absent: nothing. */
@@ -77,6 +78,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
     kernel: facts.kernelRunning,
     bootId: facts.bootId,
     ...(facts.kernelBootId === undefined ? {} : { kernelBootId: facts.kernelBootId }),
+    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
     packageSetDigest: facts.packages.digest,
     rebootRequired: facts.reboot.required,
     ...(facts.outdated !== undefined && runsOutdated(facts) ? { outdated: facts.outdated } : {}),
@@ -147,6 +149,7 @@ export function toSettled(result: NodePatchResult, workflowRunId: string | null)
     packagesChanged: result.changes.length,
     reboots: result.reboots,
     reading: toReading(result),
+    ...(result.pendingUpdates === null ? {} : { pendingUpdates: result.pendingUpdates }),
     error: result.error === null ? null : toNodeError(result.error),
     ...(result.uncuredReboot === undefined ? {} : { uncuredReboot: result.uncuredReboot }),
     workflowRunId,
@@ -164,6 +167,7 @@ function toReading(result: NodePatchResult): NodeReading | null {
     rebootRequired: last.rebootRequired,
     ...(last.outdated === undefined ? {} : { restartRequired: true }),
     packageSetDigest: last.packageSetDigest,
+    ...(last.machineId === undefined ? {} : { machineId: last.machineId }),
     warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
     ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),
   };

@@ -52,6 +52,8 @@ export interface NodeStatus {
   /** Something on the node runs code that was replaced on disk. Absent: no, or not known. */
   restartRequired?: true;
   packageSetDigest: string | null;
+  /** Of the machine that was read last. Absent: it does not say, or was not read yet. */
+  machineId?: string;
   lastCheckedTime: string | null;
   lastError: NodeError | null;
   /** Of the last reading, the most important first, at most 5. */
@@ -79,6 +81,7 @@ export interface NodeReading {
   /** Something runs code that was replaced on disk. Absent: no. */
   restartRequired?: true;
   packageSetDigest: string;
+  machineId?: string;
   /** At most 5. */
   warnings: NodeWarning[];
   /** The node is a node group; what only a node has is empty then. */
@@ -98,6 +101,8 @@ export interface NodeSettled {
   error: NodeError | null;
   /** What the last reboot did not cure. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
+  /** Updates that wait on a node that was not read to its end. Absent: not known, or part of the reading. */
+  pendingUpdates?: number;
   /** Run id of the patchNode workflow that holds the full record; null when none was started. */
   workflowRunId: string | null;
 }
@@ -172,6 +177,7 @@ function withReading({ restartRequired: _, ...status }: NodeStatus, reading: Nod
     rebootRequired: reading.rebootRequired,
     ...(reading.restartRequired === true ? { restartRequired: true as const } : {}),
     packageSetDigest: reading.packageSetDigest || null,
+    ...(reading.machineId === undefined ? {} : { machineId: reading.machineId }),
     lastCheckedTime: reading.at,
     warnings: reading.warnings,
     ...(reading.nodeGroup === undefined ? {} : { nodeGroup: withReleaseBefore(reading.nodeGroup, status) }),
@@ -205,7 +211,8 @@ function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
 
 function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const read = settled.reading === null ? status : withReading(status, settled.reading);
-  const known = afterConnecting(withUncured(read, settled), settled);
+  const counted = { ...read, pendingUpdates: pendingAfter(status, settled) };
+  const known = afterConnecting(withUncured(counted, settled), settled);
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
@@ -227,12 +234,19 @@ function withoutUncured({ uncuredReboot: _, ...status }: NodeStatus): NodeStatus
   return status;
 }
 
+/** What an earlier run has counted says nothing about a node that this one has failed on. */
+function pendingAfter(status: NodeStatus, { outcome, reading, pendingUpdates }: NodeSettled): number | null {
+  const counted = reading?.pendingUpdates ?? pendingUpdates ?? null;
+  return counted === null && outcome !== 'failed' ? status.pendingUpdates : counted;
+}
+
 /** How a node patch may end without having found out whose host key it is. */
 const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'Unreachable',
   'Lost',
   'IdentityUnavailable',
   'Cancelled',
+  'NotTried',
   'Internal',
 ]);
 

@@ -154,7 +154,7 @@ export function notTried(node: string, why: string): NodeSettled {
     packagesChanged: 0,
     reboots: 0,
     reading: null,
-    error: { type: 'Cancelled', message: why },
+    error: { type: 'NotTried', message: why },
     workflowRunId: null,
   };
 }
@@ -238,6 +238,7 @@ function parseSettled(value: unknown): NodeSettled | null {
     packagesChanged: numberOr(one['packagesChanged'], 0),
     reboots: numberOr(one['reboots'], 0),
     reading: parseReading(one['reading']),
+    ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
     error: parseError(one['error']),
     ...(uncuredReboot === null ? {} : { uncuredReboot }),
     workflowRunId: textOrNull(one['workflowRunId'], 64),
@@ -255,9 +256,11 @@ function parseReading(value: unknown): NodeReading | null {
   if (typeof rebootRequired !== 'boolean') return null;
   const pending = one?.['pendingUpdates'];
   const pendingUpdates = typeof pending === 'number' ? pending : null;
+  const machineId = textOrNull(one?.['machineId'], 64);
   const nodeGroup = parseNodegroup(one?.['nodeGroup']);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
+    ...(machineId === null ? {} : { machineId }),
     ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
     warnings: parseWarnings(one?.['warnings']),
     ...(nodeGroup === null ? {} : { nodeGroup }),

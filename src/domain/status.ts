@@ -7,6 +7,7 @@ export function toStatus(state: ClusterState): ClusterStatus {
   const { spec } = state;
   return {
     cluster: spec.name,
+    createdAt: state.createdAt,
     type: spec.type,
     state: clusterPhase(state),
     ready: state.nodes.every((node) => node.bootPatch !== 'owed' && node.bootPatch !== 'failed'),

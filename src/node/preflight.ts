@@ -129,6 +129,7 @@ export function acceptPlan(
       type: 'Policy',
       message: `the patch of ${node} ${refusals.join('; it ')}.`,
       remedy: `${manager.words.plan} and the package sources on ${node}`,
+      details: { pendingUpdates: plan.changes.length },
     });
   }
   if (unparsed.length > 0) {

@@ -119,6 +119,9 @@ export class NodeRecord {
   fail(error: ErrorInfo): false {
     this.result.outcome = 'failed';
     this.result.error = error;
+    // A plan that was refused is known all the same.
+    const pending = error.details?.['pendingUpdates'];
+    if (typeof pending === 'number') this.result.pendingUpdates = pending;
     return false;
   }
 

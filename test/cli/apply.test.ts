@@ -15,7 +15,7 @@ function yaml(name: string, schedule = 'weekly'): string {
     `name: ${name}`,
     `patching: {patchOnBoot: true, schedule: ${schedule}}`,
     'ssh: {user: root}',
-    `nodes: [{name: w-1, host: 10.0.0.1, hostKeys: ["${KEY}"]}]`,
+    `nodes: [{name: w-1, host: ${name}.example.com, hostKeys: ["${KEY}"]}]`,
     '',
   ].join('\n');
 }

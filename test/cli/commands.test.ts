@@ -127,6 +127,7 @@ describe('src/cli/commands', () => {
     const answer = JSON.parse(out) as { nodes: object[] };
     expect(Object.keys(answer).sort()).toEqual([
       'cluster',
+      'createdAt',
       'current',
       'lastRefusal',
       'lastRun',

@@ -47,6 +47,6 @@ name: ${name}
 patching: ${patching}
 ssh: {user: root}
 nodes:
-  - {name: w-1, host: 10.0.0.12, hostKeys: ["${KEY}"]}
+  - {name: w-1, host: ${name === 'prod-eu' ? '10.0.0.12' : `${name}.example.com`}, hostKeys: ["${KEY}"]}
 `;
 }

@@ -71,6 +71,7 @@ export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
 export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): LiveStatus {
   return {
     cluster: 'demo',
+    createdAt: '2026-11-01T00:00:00.000Z',
     type: 'self-managed',
     state: 'idle',
     ready: true,
@@ -107,6 +108,8 @@ export function summary(number: number, more: Partial<RunSummary> = {}): RunSumm
     restartPending: 0,
     rebootPending: 0,
     failed: 0,
+    skipped: 0,
+    cancelled: 0,
     notTried: 0,
     ...more,
   };

@@ -57,6 +57,19 @@ describe('src/cli/watch', () => {
     expect(end).toBe('removed');
   });
 
+  test('never takes a run of a cluster that was created again for the one that it waits for', async () => {
+    const again = status([node('w-1', { state: 'patched' })], {
+      createdAt: '2026-11-23T12:00:00.000Z',
+      lastRun: summary(7),
+    });
+    const watching = watchCluster(fakeTerminal().context, answering(running, again), {
+      cluster: 'demo',
+      before: running,
+      until: hasEnded,
+    });
+    expect((await watching).end).toBe('removed');
+  });
+
   test('detaches on Ctrl-C even while an answer is awaited, and leaves no handler behind', async () => {
     const before = process.listenerCount('SIGINT');
     const client = fakeClient({ status: () => new Promise(() => undefined) });

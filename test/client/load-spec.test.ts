@@ -160,6 +160,15 @@ nodes:
     });
   });
 
+  it('warns of two clusters that name one machine', async () => {
+    const other = `${HEADER.replace('prod-eu', 'old-eu')}${NODE}`;
+    expect(await problemsIn(`${HEADER}${NODE}---\n${other}`)).toEqual([
+      expect.stringContaining(
+        'nodes[0].host: found "10.0.0.12", which is the address of node w-1 of cluster prod-eu too: both would patch and reboot one machine',
+      ),
+    ]);
+  });
+
   describe('single starts in the past', () => {
     const text = `${HEADER}patching: {schedule: {once: "2026-11-01T00:00"}}\n${NODE}`;
 

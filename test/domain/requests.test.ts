@@ -1,4 +1,4 @@
-import { newClusterState, startRun } from '../../src/domain/cluster-state';
+import { finishRun, newClusterState, startRun } from '../../src/domain/cluster-state';
 import { parseMessage } from '../../src/domain/messages';
 import { actOnApplySpec, actOnRemove, actOnRequest, checkApplySpec, checkRequest } from '../../src/domain/requests';
 import type { NotPatchableSpec } from '../../src/domain/spec';
@@ -46,6 +46,33 @@ describe('domain/requests', () => {
     const parsed = parseMessage({ by: `\u001b[31m${'x'.repeat(1000)}` });
     expect(parsed.ok && parsed.message.by).toMatch(/^\[31mx+…$/);
     expect(parsed.ok && parsed.message.by).toHaveLength(100);
+  });
+
+  it('cancels the follow-up together with the run, and files how it ended under a number that no other run gets', () => {
+    const state = running();
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann', reason: 'CVE' }, T0).run).toBe(2);
+    expect(actOnRequest(state, 'cancelRun', { by: 'bob' }, T0)).toEqual({ run: 1, followUp: 2 });
+    expect(state.request).toBeNull();
+    expect(actOnRequest(state, 'patchNow', { by: 'cid' }, T0)).toEqual({ run: 3, started: false, after: 1 });
+    const { run } = state;
+    if (run !== null) finishRun(state, run, [], 'cancelled', T1);
+    expect(state.runs.map(({ number, outcome }) => [number, outcome])).toEqual([
+      [1, 'cancelled'],
+      [2, 'cancelled'],
+    ]);
+    expect(state.runs[1]).toMatchObject({
+      by: 'ann',
+      reason: 'CVE',
+      total: 1,
+      notTried: 1,
+      error: { message: 'it was cancelled by bob together with run 1, before it began.' },
+    });
+    expect(state.request).toMatchObject({ by: 'cid' });
+    expect(state.nextRun).toBe(3);
+  });
+
+  it('says that no run was to follow the one that is cancelled', () => {
+    expect(actOnRequest(running(), 'cancelRun', {}, T0)).toEqual({ run: 1, followUp: null });
   });
 
   it('refuses patchNow while paused, naming who paused it and why', () => {

@@ -203,7 +203,10 @@ describe('workflows/cluster', () => {
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
-      expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({ run: 1 });
+      expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({
+        run: 1,
+        followUp: null,
+      });
       await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
       await cluster.untilCancelled('w-1');
       release();
@@ -234,7 +237,7 @@ describe('workflows/cluster', () => {
       ]);
       expect(cluster.nodes.order).toEqual(['w-1', 'cp-1', 'w-3']);
       const { runs } = await history(cluster.handle);
-      expect(runs.map((run) => [run.trigger, run.total, run.notTried])).toEqual([
+      expect(runs.map((run) => [run.trigger, run.total, run.skipped])).toEqual([
         ['on-demand', 3, 1],
         ['boot', 1, 0],
       ]);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { clusterArgument, reasonOption } from '../arguments';
+import type { CancelRunAnswer } from '../../domain/messages';
 import type { CliContext } from '../context';
 import { outputOption, print, printJson } from '../output';
 import type { OutputFormat } from '../output';
@@ -21,11 +22,12 @@ export function registerCancel(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const answer = await client.cancelRun(cluster, reason === undefined ? {} : { reason });
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else
-          print(
-            context,
-            `run ${answer.run} of ${cluster} is being cancelled; follow: ospatch status ${cluster} --watch`,
-          );
+        else print(context, describeCancel(cluster, answer));
       }),
     );
+}
+
+function describeCancel(cluster: string, { run, followUp }: CancelRunAnswer): string {
+  const also = followUp === null ? '' : `, and run ${followUp}, which was to follow, is cancelled too`;
+  return `run ${run} of ${cluster} is being cancelled${also}; follow: ospatch status ${cluster} --watch`;
 }

@@ -88,6 +88,8 @@ export function countOutcomes(run: RunSummary): string {
     [run.restartPending, 'restart-pending'],
     [run.rebootPending, 'reboot-pending'],
     [run.failed, 'failed'],
+    [run.skipped, 'skipped'],
+    [run.cancelled, 'cancelled'],
     [run.notTried, 'not tried'],
   ];
   const parts = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);

@@ -1,0 +1,75 @@
+/** Looks through the other clusters for nodes that are machines of this one. */
+import { isOspatchError } from '../domain/errors';
+import type { Finding } from '../domain/finding';
+import { ok } from '../domain/finding';
+import { WORKFLOW_TYPES } from '../domain/ids';
+import type { Machine } from '../domain/machines';
+import { machinesOf, sharedMachines } from '../domain/machines';
+import type { ClusterSpec } from '../domain/spec';
+import { nodesQuery, specQuery } from '../workflows/messages';
+import type { Calls } from './calls';
+
+/** Each is asked two questions, while somebody waits. */
+const MAX_CLUSTERS = 200;
+const AT_ONCE = 10;
+const LIMIT_MS = 20_000;
+
+/** Clusters that do not answer are left out: that is found elsewhere. */
+export async function findSharedMachines(calls: Calls, spec: ClusterSpec): Promise<Finding[]> {
+  if (spec.type !== 'self-managed') return [];
+  const names = await otherClusters(calls, spec.name);
+  const [own, { machines, left }] = await Promise.all([
+    readMachines(calls, spec.name, spec),
+    readAll(calls, names.slice(0, MAX_CLUSTERS)),
+  ]);
+  const notCompared = left + Math.max(0, names.length - MAX_CLUSTERS);
+  const compared = names.length - notCompared;
+  const partly = `its machines were compared with those of ${compared} other clusters, and not with those of ${notCompared} more.`;
+  return [...sharedMachines(own, machines), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
+}
+
+async function otherClusters(calls: Calls, own: string): Promise<string[]> {
+  const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ExecutionStatus = "Running"`;
+  try {
+    return await calls.call(null, async () => {
+      const names: string[] = [];
+      for await (const { workflowId } of calls.session.client.workflow.list({ query })) {
+        const name = workflowId.replace(/^cluster\//, '');
+        if (name !== own) names.push(name);
+      }
+      return names.sort();
+    });
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    return [];
+  }
+}
+
+/** `left`: clusters for which there was no time. */
+async function readAll(calls: Calls, names: readonly string[]): Promise<{ machines: Machine[]; left: number }> {
+  const until = Date.now() + LIMIT_MS;
+  const queue = [...names];
+  const machines: Machine[] = [];
+  const work = async (): Promise<void> => {
+    while (Date.now() < until) {
+      const name = queue.shift();
+      if (name === undefined) return;
+      machines.push(...(await readMachines(calls, name)));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { machines, left: queue.length };
+}
+
+/** `known`: its spec, of which only what was read from its nodes is asked for. */
+async function readMachines(calls: Calls, cluster: string, known?: ClusterSpec): Promise<Machine[]> {
+  try {
+    const spec = known ?? (await calls.query(cluster, (handle) => handle.query(specQuery)));
+    if (spec.type !== 'self-managed') return [];
+    return machinesOf(spec, await calls.query(cluster, (handle) => handle.query(nodesQuery)));
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    // Not applied yet, or it does not answer.
+    return known === undefined ? [] : machinesOf(known, []);
+  }
+}
