@@ -16,11 +16,12 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
-export const BEFORE_UPDATE: Patience = { passing: 30 * MINUTE_MS };
+export const BEFORE_UPDATE: Patience = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
 
 /** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
 export const DURING_UPDATE: Patience = {
   passing: 24 * HOUR_MS,
+  foreign: 24 * HOUR_MS,
   credentials: HOUR_MS,
   denied: HOUR_MS,
   'not-found': 2 * MINUTE_MS,

@@ -2,10 +2,11 @@
 import type * as Sdk from '@aws-sdk/client-eks';
 import type { AwsErrorDetail, EksAccess, NodegroupFacts, NodegroupUpdate } from '../domain/eks';
 import { healthIssues } from '../domain/eks';
+import { eksEndOfLife } from '../domain/eks-support';
 import { plainText } from '../domain/text';
 import { clientConfig } from './client-config';
 import { toAwsError } from './errors';
-import type { Image } from './newest-release';
+import type { Image, NewestRelease } from './newest-release';
 import { ReleaseParameters } from './newest-release';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -66,12 +67,14 @@ export class EksApi {
       this.client.send(command, { abortSignal: signal }),
     );
     const { launchTemplate, health } = nodegroup ?? {};
+    const image = { version: word(nodegroup?.version), amiType: word(nodegroup?.amiType) };
+    const endOfLife = eksEndOfLife(image, Date.now());
     return {
       name: nodeGroup,
       status: word(nodegroup?.status),
-      version: word(nodegroup?.version),
+      ...image,
       releaseVersion: word(nodegroup?.releaseVersion),
-      amiType: word(nodegroup?.amiType),
+      ...(endOfLife === null ? {} : { endOfLife }),
       launchTemplate: launchTemplate === undefined ? null : word(launchTemplate.name ?? launchTemplate.id),
       health: healthIssues(
         (health?.issues ?? []).map(({ code, message, resourceIds }) => detail(code, message, resourceIds)),
@@ -96,8 +99,8 @@ export class EksApi {
     return word(update?.id);
   }
 
-  /** The newest release of such an image; null when it cannot be known. Never fails. */
-  newestRelease(image: Image, signal: AbortSignal): Promise<string | null> {
+  /** The newest release of such an image, or why it cannot be known. Never fails. */
+  newestRelease(image: Image, signal: AbortSignal): Promise<NewestRelease> {
     return this.parameters.newestRelease(image, signal);
   }
 

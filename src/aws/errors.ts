@@ -2,12 +2,14 @@
 import type { EksAccess } from '../domain/eks';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
+import { describePage, pageTitle } from '../domain/web-page';
 
 /**
  * `passing`: throttling, errors of the server and of the network, which a repetition may cure. `credentials`: there are
- * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group.
+ * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group. `foreign`:
+ * something between us and AWS has answered in its place; whatever its status is says nothing about rights.
  */
-export type AwsErrorKind = 'passing' | 'credentials' | 'denied' | 'not-found' | 'conflict' | 'refused';
+export type AwsErrorKind = 'passing' | 'credentials' | 'denied' | 'not-found' | 'conflict' | 'refused' | 'foreign';
 
 /** A call that AWS did not carry out. */
 export class AwsError extends OspatchError {
@@ -70,17 +72,25 @@ export function toAwsError(error: unknown, action: string, access: EksAccess): u
   if (!(error instanceof Error) || isAwsError(error)) return error;
   const kind = kindOf(error);
   if (kind === null) return error;
-  const said = kind === 'credentials' ? '' : withoutKeys(error.message);
+  const said = kind === 'credentials' || foreignAnswer(error) !== null ? '' : withoutKeys(error.message);
   return new AwsError(kind, said, sentence(kind, error, said, action, access), remedyFor(kind, error, action, access));
+}
+
+/** What kind of failure it is; null for what is none of AWS's. */
+export function awsErrorKind(error: unknown): AwsErrorKind | null {
+  return error instanceof Error ? kindOf(error) : null;
 }
 
 function kindOf(error: Error): AwsErrorKind | null {
   const { name, message } = error;
   const status = statusOf(error);
+  // Load balancers of AWS answer with a page too when there is nothing behind them.
+  if (foreignAnswer(error) !== null) return status !== null && status >= 500 ? 'passing' : 'foreign';
   if (CREDENTIALS.has(name)) return 'credentials';
   if (DENIED.has(name)) return 'denied';
   if (PASSING.test(name) || status === 429 || (status !== null && status >= 500)) return 'passing';
-  if (name === 'ResourceNotFoundException' || name === 'NotFoundException' || status === 404) return 'not-found';
+  if (/^(?:Resource|Parameter)?NotFound(?:Exception)?$|^ParameterVersionNotFound$/.test(name) || status === 404)
+    return 'not-found';
   if (name === 'ResourceInUseException' || status === 409 || BUSY.test(message)) return 'conflict';
   if (status === 401) return 'credentials';
   if (status === 403) return 'denied';
@@ -90,18 +100,31 @@ function kindOf(error: Error): AwsErrorKind | null {
 
 function statusOf(error: object): number | null {
   const metadata = '$metadata' in error ? (error.$metadata as { httpStatusCode?: unknown } | undefined) : undefined;
-  return typeof metadata?.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
+  if (typeof metadata?.httpStatusCode === 'number') return metadata.httpStatusCode;
+  const response = '$response' in error ? (error.$response as { statusCode?: unknown } | undefined) : undefined;
+  return typeof response?.statusCode === 'number' ? response.statusCode : null;
 }
 
 function isNetworkError(error: Error): boolean {
   if ('code' in error && typeof error.code === 'string' && NETWORK_CODE.test(error.code)) return true;
-  // An answer that is no answer of the API: a proxy, a captive portal, a connection cut in the middle.
-  return /socket hang up|aborted|Deserialization error|Unexpected token|premature/i.test(error.message);
+  return /socket hang up|aborted|premature/i.test(error.message);
+}
+
+/** What came instead of an answer of the API, as a part of a sentence; null when AWS itself has answered, or nobody. */
+function foreignAnswer(error: Error): string | null {
+  if (!/Deserialization error|Unexpected (?:token|end)|is not valid JSON/i.test(error.message)) return null;
+  const body: unknown = '$responseBodyText' in error ? error.$responseBodyText : undefined;
+  const status = statusOf(error);
+  // The SDK mostly keeps only the first characters, in the message of its parser.
+  const title = typeof body === 'string' ? pageTitle(body) : /token '?</.test(error.message) ? '' : null;
+  if (title !== null) return describePage(title, status);
+  return `something that is no answer of an API${status === null ? '' : ` (HTTP ${status})`}`;
 }
 
 function sentence(kind: AwsErrorKind, error: Error, said: string, action: string, access: EksAccess): string {
   const where = `EKS cluster ${access.cluster} in ${access.region}`;
-  const words = said === '' ? error.name : `${error.name}: ${said.replace(/\.$/, '')}`;
+  const foreign = foreignAnswer(error);
+  const words = foreign ?? (said === '' ? error.name : `${error.name}: ${said.replace(/\.$/, '')}`);
   switch (kind) {
     case 'credentials':
       return NO_CREDENTIALS.has(error.name)
@@ -111,7 +134,10 @@ function sentence(kind: AwsErrorKind, error: Error, said: string, action: string
       return `AWS does not allow the worker eks:${action} on ${where} (${words}).`;
     case 'passing':
       return `AWS does not answer eks:${action} for ${where} (${words}).`;
+    case 'foreign':
+      return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall on the way.`;
     case 'not-found':
+      return `AWS does not find what eks:${action} asks for in ${where} (${words}).`;
     case 'conflict':
     case 'refused':
       return `AWS refuses eks:${action} for ${where} (${words}).`;
@@ -128,6 +154,8 @@ function remedyFor(kind: AwsErrorKind, error: Error, action: string, access: Eks
       return `allow eks:${action} to the role of the worker; the policy is in docs/eks.md`;
     case 'passing':
       return 'check that the worker reaches the EKS API of this region, and eks.region and eks.endpoint';
+    case 'foreign':
+      return 'see that the proxy of the worker (HTTPS_PROXY, NO_PROXY) and its firewall let it through to the EKS API, and eks.endpoint';
     case 'not-found':
       return `check eks.cluster, eks.region and eks.nodeGroups: aws eks list-nodegroups --region ${access.region} --cluster-name ${access.cluster}`;
     case 'conflict':

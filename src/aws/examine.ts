@@ -8,7 +8,7 @@ import { isAwsError } from './errors';
 const GROUPS_AT_ONCE = 5;
 
 /** Errors that every further question would meet too. */
-const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing']);
+const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing', 'foreign']);
 
 /** Everything that can be told; what AWS does not answer is told too. */
 export async function examineEks(
@@ -42,8 +42,11 @@ async function checkGroup(
 ): Promise<NodegroupCheck> {
   try {
     const described = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
-    const newest = await asking.ask((api, signal) => api.newestRelease(described, signal));
-    const facts = newest === null ? described : { ...described, newest };
+    const found = await asking.ask((api, signal) => api.newestRelease(described, signal));
+    const facts =
+      found.release === null
+        ? { ...described, ...(found.why === 'no-such-image' ? {} : { newestUnknown: found.why }) }
+        : { ...described, newest: found.release };
     const refusal = nodegroupRefusal(facts, policy);
     if (refusal === null || passOver) return { node: name, ok: true, facts, passedOver: refusal };
     return { node: name, ok: false, facts, error: { type: 'Policy', message: refusal } };

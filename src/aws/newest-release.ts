@@ -6,6 +6,7 @@ import type * as Sdk from '@aws-sdk/client-ssm';
 import type { EksAccess } from '../domain/eks';
 import { newestReleaseParameter } from '../domain/eks-releases';
 import { clientConfig } from './client-config';
+import { awsErrorKind } from './errors';
 
 /** Nobody waits long for what can be done without. */
 const TIMEOUT_MS = 5_000;
@@ -21,11 +22,18 @@ export interface Image {
   version: string;
 }
 
+/**
+ * `no-such-image`: nothing is published for images of this kind. `not-published`: it would be under this name, and AWS
+ * has nothing there. `denied`: the right to read it is missing. `silent`: nobody answered.
+ */
+export type NewestRelease =
+  { release: string } | { release: null; why: 'no-such-image' | 'not-published' | 'denied' | 'silent' };
+
 /** The public parameters of AWS Systems Manager. */
 export class ReleaseParameters {
   private readonly sdk: typeof Sdk;
   private readonly client: Sdk.SSMClient;
-  private readonly releases = new Map<string, { release: string | null; until: number }>();
+  private readonly releases = new Map<string, { found: NewestRelease; until: number }>();
 
   constructor({ region, profile, endpoint }: EksAccess) {
     this.sdk = require('@aws-sdk/client-ssm') as typeof Sdk;
@@ -46,25 +54,27 @@ export class ReleaseParameters {
     this.client.destroy();
   }
 
-  /** Null when it cannot be known: the right to read it is not given, it is not published, or nobody answers. Never fails. */
-  async newestRelease({ amiType, version }: Image, signal: AbortSignal): Promise<string | null> {
+  /** Never fails. */
+  async newestRelease({ amiType, version }: Image, signal: AbortSignal): Promise<NewestRelease> {
     const name = newestReleaseParameter(amiType, version);
-    if (name === null) return null;
+    if (name === null) return { release: null, why: 'no-such-image' };
     const known = this.releases.get(name);
-    if (known !== undefined && performance.now() < known.until) return known.release;
-    const release = await this.read(name, signal);
-    this.releases.set(name, { release, until: performance.now() + KNOWN_FOR_MS });
-    return release;
+    if (known !== undefined && performance.now() < known.until) return known.found;
+    const found = await this.read(name, signal);
+    this.releases.set(name, { found, until: performance.now() + KNOWN_FOR_MS });
+    return found;
   }
 
-  private async read(name: string, signal: AbortSignal): Promise<string | null> {
+  private async read(name: string, signal: AbortSignal): Promise<NewestRelease> {
     try {
       const command = new this.sdk.GetParameterCommand({ Name: name });
       const value = (await this.client.send(command, { abortSignal: signal })).Parameter?.Value;
-      return value !== undefined && RELEASE.test(value) ? value : null;
-    } catch {
+      return value !== undefined && RELEASE.test(value) ? { release: value } : { release: null, why: 'not-published' };
+    } catch (error) {
       signal.throwIfAborted();
-      return null;
+      const kind = awsErrorKind(error);
+      if (kind === 'not-found') return { release: null, why: 'not-published' };
+      return { release: null, why: kind === 'denied' ? 'denied' : 'silent' };
     }
   }
 }

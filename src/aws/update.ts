@@ -78,7 +78,7 @@ async function versionToAskFor(
   // What AWS says of a group in the middle of an update is not yet so; its own answer tells which update that is.
   if (facts.status === 'UPDATING') return version;
   const image = { amiType: facts.amiType, version: facts.version };
-  const newest = await asking.ask((api, signal) => api.newestRelease(image, signal));
+  const { release: newest } = await asking.ask((api, signal) => api.newestRelease(image, signal));
   if (newest === null) return adopted || facts.releaseVersion !== found ? null : facts.version;
   return isNewest(facts.releaseVersion, newest) ? null : facts.version;
 }

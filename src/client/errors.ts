@@ -14,6 +14,7 @@ import {
   isGrpcServiceError,
 } from '@temporalio/client';
 import type { ErrorInfo } from '../domain/errors';
+import { describePage } from '../domain/web-page';
 import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/errors';
 
 const GRPC_INVALID_ARGUMENT = 3;
@@ -67,6 +68,8 @@ export function toClientError(error: unknown, context: CallContext): Error {
 /** `tls`: whether this side speaks TLS; undefined when that is not known. */
 export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean }, cause: unknown): OspatchError {
   const { address, tls } = context;
+  const foreign = cause instanceof Error ? notTemporal(context, detailsOf(cause), cause) : null;
+  if (foreign !== null) return foreign;
   const usual = 'start one (`ospatch dev` brings its own), or name yours with --address or TEMPORAL_ADDRESS';
   return new OspatchError(
     tls === true
@@ -146,7 +149,30 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
   return new OspatchError(described, { cause });
 }
 
+/** Of the error and those it wraps. */
+function detailsOf(error: Error): string {
+  const own = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+  return error.cause instanceof Error ? `${own}\n${detailsOf(error.cause)}` : own;
+}
+
+/** A web server, a proxy or a load balancer speaks HTTP too; null when it is not known to be one. */
+function notTemporal({ address }: Pick<CallContext, 'address'>, details: string, cause: unknown): OspatchError | null {
+  const [, status] = /(?:Received|Unexpected) HTTP (?:status(?: code)?|response)[: ]+(\d{3})/i.exec(details) ?? [];
+  if (status === undefined && !/content-type[^\n]*text\/html/i.test(details)) return null;
+  return new OspatchError(
+    {
+      type: 'NoServer',
+      message: `what answers at ${address} is no Temporal server but ${describePage('', status === undefined ? null : Number(status))}, most likely a proxy or load balancer.`,
+      remedy:
+        'see that --address or TEMPORAL_ADDRESS names the gRPC port of the server (7233), not its web UI, and that no proxy is between',
+    },
+    { cause },
+  );
+}
+
 function fromGrpc(code: number, details: string, context: CallContext, error: unknown): Error {
+  const foreign = notTemporal(context, details, error);
+  if (foreign !== null) return foreign;
   switch (code) {
     case GRPC_NOT_FOUND:
       if (/namespace/i.test(details)) return namespaceNotFound(context, error);

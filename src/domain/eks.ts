@@ -1,5 +1,6 @@
 /** EKS managed node groups: what is known of one, when it is refused, and how an update of it ended. */
 import type { ErrorInfo } from './errors';
+import type { NodeWarning } from './node-warning';
 import type { EksSpec } from './spec';
 import { plainText } from './text';
 
@@ -59,6 +60,10 @@ export interface NodegroupFacts {
   health: string[];
   /** The newest release of its image, where a check could read it. */
   newest?: string;
+  /** Why a check could not read that; absent: it could, or its kind of image has none. */
+  newestUnknown?: 'not-published' | 'denied' | 'silent';
+  /** Its line of images, or its Kubernetes version, gets no more releases, or soon will not. Absent: as far as is known it does. */
+  endOfLife?: NodeWarning;
 }
 
 /** One update of a node group. */

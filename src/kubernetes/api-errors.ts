@@ -1,5 +1,6 @@
 /** What a failed call of the Kubernetes client means. */
 import { plainText } from '../domain/text';
+import { describePage, pageTitle } from '../domain/web-page';
 import { redactSecrets } from '../node/sanitize';
 import { ApiError } from './api';
 
@@ -8,6 +9,8 @@ export interface ApiStatus {
   code: number;
   reason: string;
   message: string;
+  /** What the answer is when it is none of an API server, but of something in between: `a web page (HTTP 403)`. */
+  foreign: string | null;
   /** Reasons of `details.causes`. */
   causes: string[];
   /** Of the answer's details or its header; null when it names none. */
@@ -24,12 +27,14 @@ export function apiStatus(error: unknown): ApiStatus | null {
   // Errors of the platform have numbers for codes too; only answers have a body.
   if (!isRecord(error) || typeof error['code'] !== 'number' || !('body' in error)) return null;
   const body = bodyOf(error['body']);
+  const title = typeof error['body'] === 'string' ? pageTitle(error['body']) : null;
   const details = isRecord(body['details']) ? body['details'] : {};
   const causes: unknown[] = Array.isArray(details['causes']) ? details['causes'] : [];
   return {
     code: error['code'],
     reason: text(body['reason']),
-    message: clean(text(body['message'])),
+    message: title === null ? clean(text(body['message'])) : '',
+    foreign: title === null ? null : describePage(title, error['code']),
     causes: causes.map((cause) => (isRecord(cause) ? text(cause['reason']) : '')),
     retryAfterMs: seconds(details['retryAfterSeconds']) ?? seconds(headerOf(error['headers'], 'retry-after')),
   };
@@ -51,7 +56,8 @@ export function toApiError(error: unknown, call: FailedCall): ApiError {
 }
 
 function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
-  const { code, message, retryAfterMs } = status;
+  const { code, message, foreign, retryAfterMs } = status;
+  if (foreign !== null) return fromForeign({ what, where }, foreign);
   if (code === 401) {
     return new ApiError('credentials', {
       message: `could not ${what}: the API server does not accept the credentials of ${where} (401).`,
@@ -78,9 +84,18 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   );
 }
 
+/** Whatever its status is says nothing about rights. */
+function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
+  return new ApiError('away', {
+    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer on the way.`,
+    remedy: `see that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
+  });
+}
+
 /** Nothing was answered: no way there, no trust, or no credentials to show. */
 function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiError {
   const { code, name, message } = describe(error);
+  if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is no answer of an API');
   const isLate = name === 'AbortError' || name === 'TimeoutError';
   if (isLate || (wasSent && !DISTRUST.test(code))) {
     const why = isLate ? 'did not answer in time' : `is out of reach${code === '' ? '' : ` (${code})`}`;

@@ -85,9 +85,8 @@ export function createApi(call: Call): KubernetesApi {
             const node = await core.patchNode({ name, fieldManager: FIELD_MANAGER, body: patchBody(patch) }, options);
             return { state: 'patched', node: toNodeView(node) };
           } catch (error) {
-            const code = apiStatus(error)?.code;
-            if (code === 409) return { state: 'conflict' };
-            if (code === 404) return { state: 'gone' };
+            if (apiStatus(error)?.code === 409) return { state: 'conflict' };
+            if (isNotThere(error)) return { state: 'gone' };
             throw error;
           }
         },
@@ -218,6 +217,7 @@ async function answerOf(request: Promise<unknown>): Promise<EvictionAnswer> {
 
 /** Null: no answer about this pod, but a failure of the call. */
 export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
+  if (status.foreign !== null) return null;
   const { code, message, causes, retryAfterMs } = status;
   switch (code) {
     case 404:
@@ -246,7 +246,12 @@ export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
 }
 
 function orNull(error: unknown): null {
-  return apiStatus(error)?.code === 404 ? null : rethrow(error);
+  return isNotThere(error) ? null : rethrow(error);
+}
+
+function isNotThere(error: unknown): boolean {
+  const status = apiStatus(error);
+  return status?.code === 404 && status.foreign === null;
 }
 
 function isExpired(error: unknown): boolean {

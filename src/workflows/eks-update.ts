@@ -153,7 +153,8 @@ class NodegroupWork {
   }
 
   private note(facts: NodegroupFacts, when: 'before' | 'after'): void {
-    const { version, releaseVersion, amiType, health } = facts;
+    const { version, releaseVersion, amiType, health, endOfLife } = facts;
+    this.result.warnings = endOfLife === undefined ? [] : [endOfLife];
     const known = this.result.nodeGroup;
     this.result[when] = snapshotOf(releaseVersion);
     const releaseBefore = this.result.before?.osVersion ?? null;

@@ -35,9 +35,18 @@ describe('src/domain/eks-diagnosis', () => {
     expect(told({ newest: '1.31.3-20250103' })).not.toContain('warning');
   });
 
-  it('warns where the newest release could be known and is not', () => {
-    expect(told({})).toContain('warning: which release is the newest cannot be read');
+  it('warns where the newest release could be known and is not, with the reason', () => {
+    expect(told({ newestUnknown: 'denied' })).toContain('warning: which release is the newest must not be read');
+    expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not tell');
+    expect(told({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
     expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
+  });
+
+  it('does not call the last release of a line that has ended the newest there is', () => {
+    const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it.', remedy: 'move' } as const;
+    const last = told({ newest: '1.31.3-20250103', endOfLife });
+    expect(last).toContain('the last one of its line so far');
+    expect(last).toContain('warning: AWS has released no more of it.');
   });
 
   it('says which nodes are in no managed node group when there is none', () => {

@@ -64,7 +64,19 @@ describe('src/kubernetes/client-api', () => {
     [thrown(401, {}), true, 'credentials', '(401)'],
     [thrown(403, { message: 'nodes is forbidden' }), true, 'forbidden', 'nodes is forbidden'],
     [thrown(400, { message: 'odd' }), true, 'refused', '400: odd'],
-    [{ code: 502, body: '<html>\u001b[31mBad Gateway</html>', headers: {} }, true, 'away', '<html> [31mBad Gateway'],
+    [
+      { code: 502, body: '<html>\u001b[31mBad Gateway</html>', headers: {} },
+      true,
+      'away',
+      'is a web page (HTTP 502), most',
+    ],
+    [
+      { code: 403, body: '<html><title>Blocked</title></html>', headers: {} },
+      true,
+      'away',
+      'what answers in place of the API server of kubeconfig config is a web page (HTTP 403, "Blocked")',
+    ],
+    [{ name: 'SyntaxError', message: 'Unexpected token <' }, true, 'away', 'is something that is no answer of an API'],
   ])('takes %j for a server that is %3$s', (error, wasSent, kind, text) => {
     const failure = toApiError(error, { ...call, wasSent });
     expect(failure).toMatchObject({ type: 'KubernetesApi', kind });

@@ -6,6 +6,7 @@ import type { NodeStatus } from '../../domain/node-status';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatTime, oneLine, plural } from './text';
+import { describeWarnings } from './warnings';
 
 /** What the rows of such a cluster are. */
 export function unitOf(type: string): 'node' | 'node group' {
@@ -81,7 +82,14 @@ function outlook(groups: readonly NodegroupFacts[]): string {
   const known = behind.map(({ name, newest: release }) => `${oneLine(name)} to ${oneLine(release, 60)}`).slice(0, 10);
   const rest = behind.length > 10 ? ' and others' : '';
   const sentence = known.length === 0 ? '' : `; a run updates ${known.join(', ')}${rest}`;
-  if (newest.length === groups.length) return sentence === '' ? '; all run the newest release' : sentence;
+  if (newest.length === groups.length) {
+    const ended = groups.filter((facts) => facts.endOfLife !== undefined).length;
+    const all =
+      ended === 0
+        ? '; all run the newest release'
+        : `; all run the newest release, ${ended} of them of a line that ends`;
+    return sentence === '' ? all : sentence;
+  }
   return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'}, AWS tells when it is asked to update`;
 }
 
@@ -106,7 +114,11 @@ function checkRow(group: NodegroupCheck, color: Colors): string[] {
 
 function notesOn(group: NodegroupCheck, color: Colors): string[] {
   const name = oneLine(group.node);
-  const health = (group.facts?.health ?? []).map((issue) => `${color.yellow(name)}  AWS reports: ${oneLine(issue)}`);
+  const ended = group.facts?.endOfLife;
+  const health = [
+    ...(ended === undefined ? [] : describeWarnings(group.node, [ended], color)),
+    ...(group.facts?.health ?? []).map((issue) => `${color.yellow(name)}  AWS reports: ${oneLine(issue)}`),
+  ];
   if (!group.ok) {
     const { error } = group;
     const fix = error.remedy === undefined ? [] : [`  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
