@@ -267,9 +267,8 @@ class NodePatch {
         return;
       }
       // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
-      const isEmpty =
-        this.drained || this.kubernetes === null ? await this.kubernetes?.emptyAgain() : await this.drain(facts);
-      if (isEmpty === false) return;
+      if (this.kubernetes !== null && !this.drained && !(await this.drain(facts))) return;
+      if (this.kubernetes !== null && !(await this.kubernetes.emptyAgain())) return;
       // That may have taken long enough for the answer to be another one.
       if (!this.mayReboot()) continue;
       facts = await this.steps.reboot(facts);
