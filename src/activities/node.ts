@@ -1,6 +1,6 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { diagnoseNode } from '../domain/diagnosis';
 import type { NodeStep, OutOfReach } from '../domain/node-report';
 import type { NodeTarget } from '../domain/spec';
@@ -9,6 +9,7 @@ import { examineNode } from '../node/examine';
 import { OutOfReachNotice, Outage } from '../node/outage';
 import { knownManager } from '../node/package-managers';
 import { preflightNode } from '../node/preflight';
+import type { RebootAsked } from '../node/reboot';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
 import { restartServices } from '../node/restart';
@@ -127,8 +128,19 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         restartServices(session, { token, number: attempt }, policy, drained),
       ).catch(tellOutOfReach),
 
-    reboot: ({ target, bootId, command, ...watch }) =>
-      onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command)).catch(tellOutOfReach),
+    reboot: ({ target, bootId, command, ...watch }) => {
+      // What an earlier call has come to is not known here.
+      let asked: RebootAsked = activityInfo().attempt > 1 || watch.observedMs !== undefined ? 'unknown' : 'no';
+      const note = (now: RebootAsked): void => {
+        if (asked !== 'yes') asked = now;
+      };
+      return onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command, note)).catch(
+        (error: unknown) => {
+          if (error instanceof CancelledFailure) throw new CancelledFailure(error.message, [{ rebootAsked: asked }]);
+          return tellOutOfReach(error);
+        },
+      );
+    },
 
     powerCycle: ({ target, hook }) =>
       withHeartbeat('reboot', ({ signal }) => runHook(deps.hookDir, hook, target, signal)).catch((error: unknown) => {

@@ -8,10 +8,11 @@ import { OspatchError, isOspatchError } from '../domain/errors';
 import { WORKFLOW_TYPES, doctorWorkflowId } from '../domain/ids';
 import type { KubernetesPolicy } from '../domain/kubernetes';
 import type { InspectedNode } from '../domain/sites';
+import { EXAMINATION_PART_MS } from '../domain/time-limits';
 import type { Calls } from './calls';
 
 /** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */
-const NODE_LIMIT_MS = 30_000;
+const NODE_LIMIT_MS = EXAMINATION_PART_MS;
 /** A node that does not answer is tried for this long: enough for a lost packet. */
 const UNREACHABLE_MS = 5_000;
 

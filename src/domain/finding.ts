@@ -96,6 +96,8 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   PackagesBroken: 'packages',
   Repository: 'packages',
   Busy: 'package-lock',
+  // Of a node that is only looked at: no job can be started there.
+  Unhealthy: 'job',
   KubernetesApi: 'kubernetes',
   WrongNode: 'drain',
   DrainBlocked: 'drain',

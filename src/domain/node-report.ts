@@ -58,6 +58,8 @@ export interface NodeFacts {
   /** Job id of a running ospatch job on the node, if any. */
   job: string | null;
   diskFreeMiB: { root: number; var: number; boot: number };
+  /** Free inodes by mount point, of /, /var, /usr, /boot, /run and /tmp; absent where there is no fixed number of them. */
+  freeInodes: Record<string, number>;
   /** systemctl is-system-running: running, degraded, starting, ... */
   systemState: string;
   failedUnits: string[];

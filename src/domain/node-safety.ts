@@ -6,6 +6,15 @@ import type { NodeFacts } from './node-report';
 /** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
 export const MIN_FREE_MIB = 300;
 
+/** Unpacking a package needs one for each of its files, for a moment twice; a kernel's headers have some thousands. */
+const MIN_FREE_INODES: Readonly<Record<string, number>> = {
+  '/': 1_000,
+  '/usr': 1_000,
+  '/var': 1_000,
+  '/run': 100,
+  '/tmp': 100,
+};
+
 /** What may stand in the way; the order is that of the answers. */
 export interface Hindrances {
   rebootOwners: ErrorInfo | null;
@@ -39,11 +48,24 @@ export function findHindrances(node: string, facts: NodeFacts, drained: boolean)
           },
     disk:
       small === undefined
-        ? null
+        ? noInodes(node, facts)
         : {
             type: 'DiskFull',
             message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
             remedy: `free some space on ${node}${CLEAN[facts.packageManager] ?? ''}`,
           },
   };
+}
+
+function noInodes(node: string, { freeInodes }: NodeFacts): ErrorInfo | null {
+  for (const [place, least] of Object.entries(MIN_FREE_INODES)) {
+    const free = freeInodes[place];
+    if (free === undefined || free >= least) continue;
+    return {
+      type: 'DiskFull',
+      message: `${node} has ${free} inodes free on ${place}; at least ${least} are needed to patch it safely, whatever space is free.`,
+      remedy: `remove files on ${place} of ${node}; \`du --inodes -xd2 ${place} | sort -n | tail\` shows who has them`,
+    };
+  }
+  return null;
 }

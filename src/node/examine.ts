@@ -38,7 +38,16 @@ export async function examineNode(
     seen.facts = facts;
     seen.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
     refuseUnsupported(node.name, read.reading);
-    seen.plan = await within(limitMs, () => readPending(session, facts, packages));
+    // What would keep a run from its first job, found before a run meets it.
+    const [plan, start] = await Promise.allSettled([
+      within(limitMs, () => readPending(session, facts, packages)),
+      within(limitMs, async () => {
+        if (facts.job === null) await outage.reach(() => node.tryStart());
+      }),
+    ]);
+    if (start.status === 'rejected') throw start.reason;
+    if (plan.status === 'rejected') throw plan.reason;
+    seen.plan = plan.value;
     if (seen.plan === null) seen.timedOutMs = limitMs;
   };
   try {

@@ -21,6 +21,12 @@ export interface NodeReading {
 const MAX_VALUE = 300;
 const MAX_VALUES = 100;
 
+/** A file system that did not answer is not a full one. */
+const UNKNOWN_FREE_MIB = 1_000_000_000;
+
+/** Processes told by name; the rest is counted. */
+const MAX_PROCESSES = 5;
+
 /** Debian's VERSION_ID is the major number only; the point release stands in a file of its own. */
 const POINT_RELEASE = /^\d+(?:\.\d+)+$/;
 
@@ -49,7 +55,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     codename: one('os_codename'),
     prettyName: one('os_pretty_name'),
   };
-  const rootFree = mebibytes('disk_root_kib', 0);
+  const rootFree = mebibytes('disk_root_kib', UNKNOWN_FREE_MIB);
   const reasons = [...new Set(all('reboot_reason'))];
   const restarting = all('restarting_unit');
   const stamp = optional('reboot_stamp');
@@ -87,6 +93,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
       var: mebibytes('disk_var_kib', rootFree),
       boot: mebibytes('disk_boot_kib', rootFree),
     },
+    freeInodes: freeInodes(one),
     systemState: optional('system_state') ?? 'unknown',
     failedUnits: all('failed_unit'),
     ...(restarting.length === 0 ? {} : { restartingUnits: restarting }),
@@ -95,7 +102,11 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     rebootOwners: all('reboot_owner'),
     kubernetesAgents: all('kubernetes_agent'),
     outdated,
-    warnings: outdatedWarnings(outdated, all('outdated_unknown')),
+    warnings: [
+      ...outdatedWarnings(outdated, all('outdated_unknown')),
+      ...leftRunning(all('left_running')),
+      ...slowParts(all('slow_part')),
+    ],
     clock: one('clock'),
   };
   facts.warnings.push(...bootWarnings(facts));
@@ -117,6 +128,42 @@ function outdatedWarnings(outdated: OutdatedCode, unknown: readonly string[]): N
     remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
   };
   return [...(warning === null ? [] : [warning]), ...(unknown.length === 0 ? [] : [incomplete])];
+}
+
+/** By mount point; what has no fixed number of them is left out. */
+function freeInodes(one: (key: string) => string): NodeFacts['freeInodes'] {
+  const found: NodeFacts['freeInodes'] = {};
+  for (const place of ['root', 'var', 'usr', 'boot', 'run', 'tmp']) {
+    const text = one(`disk_${place}_inodes`);
+    if (text !== '') found[place === 'root' ? '/' : `/${place}`] = count(text);
+  }
+  return found;
+}
+
+/** What scripts of packages have started by themselves, outside of any service. */
+function leftRunning(processes: readonly string[]): NodeWarning[] {
+  if (processes.length === 0) return [];
+  const told = processes.slice(0, MAX_PROCESSES).join(', ');
+  const more = processes.length > MAX_PROCESSES ? ` and ${processes.length - MAX_PROCESSES} more` : '';
+  return [
+    {
+      kind: 'left-running',
+      message: `scripts of packages have left processes running outside of any service: ${told}${more}. The job that ran them is over.`,
+      remedy: 'start them as services (systemctl), or end them if nobody needs them; they stand in nobody’s way',
+    },
+  ];
+}
+
+/** What a person must know is missing, for it may have had something to say. */
+function slowParts(parts: readonly string[]): NodeWarning[] {
+  if (parts.length === 0) return [];
+  return [
+    {
+      kind: 'facts-incomplete',
+      message: `the node is slow, and these did not answer in time and were left out: ${[...new Set(parts)].slice(0, MAX_PROCESSES).join(', ')}.`,
+      remedy: 'run them by hand on the node and see what they wait for (load, a hung network file system)',
+    },
+  ];
 }
 
 /** A node may say anything; what is no plain number counts as 0. */

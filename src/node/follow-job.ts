@@ -1,7 +1,9 @@
 /** Running one phase on a node to its end, across lost connections, other jobs and restarts of the worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/errors';
+import { formatDuration } from '../domain/duration';
 import { plainText } from '../domain/text';
+import { JOB_TIMEOUT_MS, MIN_POLL_MS, SYSTEMD_TIMEOUT_MS } from '../domain/time-limits';
 import type { JobAnswer } from './helper-answer';
 import type { Job } from './job-id';
 import { formatJobId } from './job-id';
@@ -37,8 +39,10 @@ export type JobEnd =
   | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
- * Starts `job` unless it has run already, and follows it. `onLine` gets every line of its log. There is no time limit:
- * a package manager is never killed. Rejects with the signal's reason when aborted; the job goes on then.
+ * Starts `job` unless it has run already, and follows it. `onLine` gets every line of its log. A package manager is never
+ * killed: one that never ends is left to a person. Rejects with the signal's reason when aborted; the job goes on then.
+ *
+ * @throws OspatchError `Busy` or `Unhealthy` for what has not ended after a long time, or what reaching the node may say
  */
 export async function followJob(
   session: Session,
@@ -47,6 +51,7 @@ export async function followJob(
   onLine: (line: string) => void = () => undefined,
 ): Promise<JobEnd> {
   const log = new LogFollower(onLine);
+  const patience = new Patience(session);
   const start = (): Promise<JobAnswer> => session.outage.reach(() => session.node.start(job, parameters));
   const poll = (offset: number, wait: number): Promise<JobAnswer> =>
     session.outage.reach(() => session.node.poll(job, offset, wait));
@@ -55,6 +60,7 @@ export async function followJob(
   for (let polls = 0; ;) {
     session.signal.throwIfAborted();
     log.take(answer);
+    patience.check(answer, job);
     switch (answer.state) {
       case 'done':
         if (answer.rc !== 0 && log.offset < answer.size) {
@@ -76,6 +82,7 @@ export async function followJob(
         return { state: 'interrupted', how: answer.state };
       case 'running':
         polls += 1;
+        await patience.pace();
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
       // Never treated as dead: systemd may be restarting itself.
@@ -98,6 +105,56 @@ export async function followJob(
         break;
     }
   }
+}
+
+/** For how long the node has given the same kind of answer, and when that is too long. */
+class Patience {
+  private since: number;
+  private state = '';
+  private asked: number;
+
+  constructor(private readonly session: Session) {
+    this.since = session.now();
+    this.asked = session.now();
+  }
+
+  /** @throws OspatchError `Busy` or `Unhealthy` */
+  check(answer: JobAnswer, job: Job): void {
+    const now = this.session.now();
+    if (answer.state !== this.state) {
+      this.state = answer.state;
+      this.since = now;
+    }
+    const waited = now - this.since;
+    const node = this.session.node.name;
+    if (answer.state === 'busy' && waited > JOB_TIMEOUT_MS) throw jobNeverEnds(node, answer.holder);
+    if (answer.state === 'running' && waited > JOB_TIMEOUT_MS) throw jobNeverEnds(node, formatJobId(job));
+    if (answer.state === 'unknown' && waited > SYSTEMD_TIMEOUT_MS) {
+      throw new OspatchError({
+        type: 'Unhealthy',
+        message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs.`,
+        remedy: `see on ${node} what \`systemctl status ospatch-job\` says, and reboot the node if systemd does not answer there either`,
+      });
+    }
+  }
+
+  /** Keeps the pause between two questions that a node answers at once. */
+  async pace(): Promise<void> {
+    const left = MIN_POLL_MS - (this.session.now() - this.asked);
+    if (left > 0) await pause(this.session, Math.min(left, MIN_POLL_MS));
+    this.asked = this.session.now();
+  }
+}
+
+/** A job that has the node for longer than anybody can wait. It is left as it is. */
+export function jobNeverEnds(node: string, holder: string): OspatchError {
+  const name = plainText(holder, 80);
+  const which = name === '' || name === 'unknown' ? 'a job of ospatch' : `the job ${name} of ospatch`;
+  return new OspatchError({
+    type: 'Busy',
+    message: `${which} has not ended on ${node} within ${formatDuration(JOB_TIMEOUT_MS)}; it was not stopped.`,
+    remedy: `see on ${node} what it waits for: \`systemctl status 'ospatch-job*'\` and /var/lib/ospatch/runs/${name === '' ? '*' : name}/log`,
+  });
 }
 
 /** Waits between two looks at a node. */

@@ -123,8 +123,8 @@ export class Outage {
     return new OspatchError(
       {
         type: giveUpAs,
-        message: `${node} was out of reach for ${duration}${giveUpAs === 'Lost' ? ' after a change was begun there' : ''}: ${cause.message}`,
-        remedy: `check that ${node} is up and that its address and port are right`,
+        message: `${node} ${cause.details?.['loggedIn'] === true ? 'did not answer' : 'was out of reach'} for ${duration}${giveUpAs === 'Lost' ? ' after a change was begun there' : ''}: ${cause.message}`,
+        remedy: cause.remedy ?? `check that ${node} is up and that its address and port are right`,
       },
       { cause },
     );

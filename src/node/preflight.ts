@@ -3,8 +3,9 @@ import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
 import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
+import { JOB_TIMEOUT_MS } from '../domain/time-limits';
 import type { NodeReading } from './facts';
-import { followJob, pause } from './follow-job';
+import { followJob, jobNeverEnds, pause } from './follow-job';
 import type { PackageManagerName } from './package-managers';
 import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
@@ -47,6 +48,7 @@ export async function preflightNode(session: Session, options: PreflightOptions)
 
 /** Facts of a node that may be patched and on which nobody else is at work now. */
 async function usableNode(session: Session, withoutDrain: boolean): Promise<NodeReading> {
+  const started = session.now();
   for (;;) {
     const reading = await session.outage.reach(() => session.node.facts());
     refuseUnsupported(session.node.name, reading);
@@ -56,6 +58,7 @@ async function usableNode(session: Session, withoutDrain: boolean): Promise<Node
       session.show({ waitingFor: undefined });
       return reading;
     }
+    if (job !== null && session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, job);
     session.show({
       waitingFor: job === null ? `package lock held by ${lockHolder}` : `the job ${job} on the node to end`,
     });

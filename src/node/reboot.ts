@@ -1,7 +1,10 @@
 /** Rebooting a node and waiting until it is really back: another boot id, systemd settled, and still there a while later. */
 import { OspatchError } from '../domain/errors';
 import type { NodeFacts } from '../domain/node-report';
-import { pause } from './follow-job';
+import { JOB_TIMEOUT_MS } from '../domain/time-limits';
+import { jobNeverEnds, pause } from './follow-job';
+import type { NodeProbe } from './probe';
+import { rebootRefused } from './probe';
 import type { Session } from './session';
 
 /** Virtual machines are back in seconds, bare metal in many minutes; later probes need not be so frequent. */
@@ -21,50 +24,81 @@ const MAX_BOOTS_SEEN = 3;
 
 const BUSY_PAUSE_MS = 5_000;
 
+/** A failure of the reboot command counts once it was seen this often: a system on its way down ends it too. */
+const REFUSALS_SEEN = 2;
+
+/** Whether the reboot was asked for; `unknown`: the call has not answered. */
+export type RebootAsked = 'no' | 'unknown' | 'yes';
+
 /**
  * Reboots the node if `bootId` is still its boot id, by the program `command` on the node if one is named, and returns the
  * facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and
- * looks.
+ * looks. `onAsked` hears how far it has come, for somebody who ends it in between.
  *
  * @throws OspatchError `RebootFailed`, `Unhealthy`, or what reaching the node may say
  */
-export async function rebootNode(session: Session, bootId: string, command?: string): Promise<NodeFacts> {
-  await askForReboot(session, bootId, command);
-  let facts = await awaitNewBoot(session, bootId);
-  const boots = new Set([facts.bootId]);
+export async function rebootNode(
+  session: Session,
+  bootId: string,
+  command?: string,
+  onAsked: (asked: RebootAsked) => void = () => undefined,
+): Promise<NodeFacts> {
+  await askForReboot(session, bootId, command, onAsked);
+  let seen = await awaitNewBoot(session, bootId, command);
+  const boots = new Set([seen.bootId]);
   for (;;) {
-    const settled = await awaitSettled(session, facts);
+    const settled = await awaitSettled(session, seen);
     await pause(session, STABLE_MS);
-    facts = await session.outage.reach(() => probe(session));
+    seen = await session.outage.reach(() => probe(session));
     // A system that is on its way down once more still answers for a moment.
-    if (facts.bootId === settled.bootId && facts.systemState !== 'stopping') {
-      session.show({ waitingFor: undefined });
-      return facts;
+    if (seen.bootId === settled.bootId && seen.systemState !== 'stopping') {
+      // Only now, for they may take long so soon after a boot.
+      const { facts } = await session.outage.reach(() => session.node.facts());
+      if (facts.bootId === seen.bootId) {
+        session.show({ waitingFor: undefined });
+        return facts;
+      }
+      boots.add(facts.bootId);
     }
-    boots.add(settled.bootId).add(facts.bootId);
+    boots.add(settled.bootId).add(seen.bootId);
     if (boots.size > MAX_BOOTS_SEEN) throw unhealthy(session.node.name, 'keeps rebooting by itself');
   }
 }
 
-async function askForReboot(session: Session, bootId: string, command: string | undefined): Promise<void> {
+async function askForReboot(
+  session: Session,
+  bootId: string,
+  command: string | undefined,
+  onAsked: (asked: RebootAsked) => void,
+): Promise<void> {
+  const started = session.now();
   for (;;) {
-    const answer = await session.outage.reach(() => session.node.reboot(bootId, command));
-    if (answer !== 'busy') return;
+    onAsked('unknown');
+    const { state, holder } = await session.outage.reach(() => session.node.reboot(bootId, command));
+    onAsked(state === 'busy' ? 'no' : 'yes');
+    if (state !== 'busy') return;
+    if (session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
     session.show({ waitingFor: 'a package job on the node to end before the reboot' });
     await pause(session, BUSY_PAUSE_MS);
   }
 }
 
 /** Only a changed boot id proves a reboot; the old system still answers for a while. */
-async function awaitNewBoot(session: Session, bootId: string): Promise<NodeFacts> {
+async function awaitNewBoot(session: Session, bootId: string, command: string | undefined): Promise<NodeProbe> {
   session.show({ waitingFor: 'the node to come back' });
   let pauseMs = FIRST_PROBE_MS;
   let answeredFirst: number | null = null;
+  let refusals = 0;
   for (;;) {
     await pause(session, pauseMs);
     const result = await session.outage.tryOnce(() => probe(session));
     if (result.reached) {
       if (result.value.bootId !== bootId) return result.value;
+      const { rebootEnded, systemState } = result.value;
+      refusals = rebootEnded !== null && rebootEnded.rc !== 0 && systemState !== 'stopping' ? refusals + 1 : 0;
+      if (rebootEnded !== null && refusals >= REFUSALS_SEEN) {
+        throw rebootRefused(session.node.name, describeEnd(command, rebootEnded));
+      }
       answeredFirst ??= session.now();
       if (session.now() - answeredFirst > REFUSED_AFTER_MS) {
         throw new OspatchError({
@@ -81,27 +115,32 @@ async function awaitNewBoot(session: Session, bootId: string): Promise<NodeFacts
   }
 }
 
-async function awaitSettled(session: Session, first: NodeFacts): Promise<NodeFacts> {
+/** `own-reboot ended with code 1 and said: ...`. */
+function describeEnd(command: string | undefined, { rc, said }: { rc: number; said: string }): string {
+  const what = command ?? 'the reboot command';
+  return `${what} ended with code ${rc}${said === '' ? ' and said nothing' : `: ${said}`}`;
+}
+
+async function awaitSettled(session: Session, first: NodeProbe): Promise<NodeProbe> {
   const started = session.now();
-  let facts = first;
-  while (facts.systemState !== 'running' && facts.systemState !== 'degraded') {
+  let seen = first;
+  while (seen.systemState !== 'running' && seen.systemState !== 'degraded') {
     if (session.now() - started > SETTLE_LIMIT_MS) {
       throw unhealthy(
         session.node.name,
-        `is still ${facts.systemState} ${SETTLE_LIMIT_MS / 60_000} min after the reboot`,
+        `is still ${seen.systemState} ${SETTLE_LIMIT_MS / 60_000} min after the reboot`,
       );
     }
-    session.show({ waitingFor: `systemd on the node, which is ${facts.systemState}` });
+    session.show({ waitingFor: `systemd on the node, which is ${seen.systemState}` });
     await pause(session, SETTLE_PAUSE_MS);
-    facts = await session.outage.reach(() => probe(session));
+    seen = await session.outage.reach(() => probe(session));
   }
-  return facts;
+  return seen;
 }
 
-async function probe(session: Session): Promise<NodeFacts> {
+function probe(session: Session): Promise<NodeProbe> {
   session.node.disconnect();
-  const { facts } = await session.node.facts({ probe: true });
-  return facts;
+  return session.node.probe();
 }
 
 function unhealthy(node: string, what: string): OspatchError {

@@ -4,14 +4,18 @@ import type { PackagePolicy } from '../domain/package-policy';
 import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeTarget } from '../domain/spec';
 import { plainText } from '../domain/text';
+import { CALL_TIMEOUT_MS, FACTS_TIMEOUT_MS, PROBE_TIMEOUT_MS } from '../domain/time-limits';
 import { unreachable } from '../ssh/connect-errors';
 import type { ExecResult, Transport } from '../ssh/transport';
 import type { NodeReading } from './facts';
 import { parseFacts } from './facts';
+import type { NodeProbe } from './probe';
+import { parseProbe, rebootRefused } from './probe';
+import { startFailure, startRefused } from './start-failure';
 import type { HelperAnswer, JobAnswer } from './helper-answer';
 import { UNDERSTOOD, foreignProtocol, parseAnswer, parseJobAnswer } from './helper-answer';
 import type { HelperScript } from './helper/script';
-import { COMMAND_DIR, helperScript } from './helper/script';
+import { COMMAND_DIR, HELPER_DIR, helperScript } from './helper/script';
 import { helperCommand, helperDefect, helperMissing } from './helper-call';
 import { installHelper } from './install';
 import type { Job } from './job-id';
@@ -20,12 +24,6 @@ import { noCommands } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from './sanitize';
-
-/** Beyond the wait that was asked for; the slowest answer is `pending` on a small machine. */
-const ANSWER_TIMEOUT_MS = 60_000;
-
-/** A probe of a machine that may be going down must not hang on it. */
-const PROBE_TIMEOUT_MS = 15_000;
 
 export interface StartParameters {
   /** `plan` refreshes the package lists first. */
@@ -47,7 +45,11 @@ export interface RemoteNodeOptions {
   onNotice?: (text: string) => void;
 }
 
-export type RebootAnswer = 'rebooting' | 'rebooted' | 'busy';
+export interface RebootAnswer {
+  state: 'rebooting' | 'rebooted' | 'busy';
+  /** Which job has the node, when it is busy; may be empty. */
+  holder: string;
+}
 
 /** Log bytes per call. */
 const MAX_LOG_BYTES = 64 * 1024;
@@ -76,13 +78,28 @@ export class RemoteNode {
     return this.target.name;
   }
 
-  async facts(options: { probe?: boolean } = {}): Promise<NodeReading> {
-    const answer = await this.call('facts', {
-      timeoutMs: options.probe === true ? PROBE_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
-    });
+  async facts(): Promise<NodeReading> {
+    const answer = await this.call('facts', { timeoutMs: FACTS_TIMEOUT_MS });
     const reading = parseFacts(answer.protocol, redactSecrets(answer.body.toString()));
     if (reading === null) throw this.protocolError('its facts are incomplete');
     return reading;
+  }
+
+  /** Only whether the node is up, which takes no time there: a machine may be going down, or be busy with its boot. */
+  async probe(): Promise<NodeProbe> {
+    const answer = await this.call('probe', { timeoutMs: PROBE_TIMEOUT_MS });
+    return parseProbe(redactSecrets(answer.body.toString())) ?? this.fail('its answer to a probe is incomplete');
+  }
+
+  /**
+   * Whether a job can be started, by starting one that does nothing.
+   *
+   * @throws OspatchError what a start would fail with
+   */
+  async tryStart(): Promise<void> {
+    const answer = await this.call('probe start');
+    const { startError } = parseProbe(redactSecrets(answer.body.toString())) ?? this.fail('its answer is incomplete');
+    if (startError !== null) throw startRefused(this.name, startError);
   }
 
   /** What a patch would change by the package lists the node has. Changes nothing and needs no lock. */
@@ -101,14 +118,14 @@ export class RemoteNode {
     }
     return this.job(`start ${formatJobId(job)} ${job.phase}`, {
       stdin: parameterLines(lines),
-      timeoutMs: ANSWER_TIMEOUT_MS + parameters.waitSeconds * 1000,
+      timeoutMs: CALL_TIMEOUT_MS + parameters.waitSeconds * 1000,
     });
   }
 
   /** State and log from `offset`; waits up to `waitSeconds` for the end. */
   poll(job: Job, offset: number, waitSeconds: number): Promise<JobAnswer> {
     return this.job(`poll ${formatJobId(job)} ${offset} ${MAX_LOG_BYTES} ${waitSeconds}`, {
-      timeoutMs: ANSWER_TIMEOUT_MS + waitSeconds * 1000,
+      timeoutMs: CALL_TIMEOUT_MS + waitSeconds * 1000,
     });
   }
 
@@ -124,7 +141,12 @@ export class RemoteNode {
     const by = command === undefined ? '' : ` ${checkCommandName(command)}`;
     const answer = await this.call(`reboot ${checkBootId(bootId)}${by}`);
     const state = answer.fields.get('state');
-    if (state === 'rebooting' || state === 'rebooted' || state === 'busy') return state;
+    if (state === 'rebooting' || state === 'rebooted' || state === 'busy') {
+      return { state, holder: answer.fields.get('holder') ?? '' };
+    }
+    if (answer.fields.get('why') === 'reboot-failed') {
+      throw rebootRefused(this.name, `the helper could not ask for it: ${saidIn(answer)}`);
+    }
     throw this.refused(answer);
   }
 
@@ -149,11 +171,11 @@ export class RemoteNode {
     await this.bringHelper(first);
     const second = await this.exec(command, options);
     const retried = parseAnswer(second.stdout);
-    if (retried === null) throw this.noAnswer(second);
+    if (retried === null) throw this.cannotRun(second) ?? this.noAnswer(second);
     return this.complete(retried, second);
   }
 
-  private exec(command: string, { timeoutMs = ANSWER_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
+  private exec(command: string, { timeoutMs = CALL_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
     const signal = this.signal === undefined ? {} : { signal: this.signal };
     const line = helperCommand(this.helper, this.privilege, command);
     return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
@@ -210,11 +232,13 @@ export class RemoteNode {
 
   private refused(answer: HelperAnswer): OspatchError {
     const why = answer.fields.get('why') ?? 'an incomplete answer';
-    if (why === 'disk-full') {
+    const failed = startFailure(why, answer.fields.get('at') ?? '', saidIn(answer));
+    if (failed !== null) return startRefused(this.name, failed);
+    if (why === 'slow-pending') {
       return new OspatchError({
-        type: 'DiskFull',
-        message: `no job can be started on ${this.name}: /var/lib/ospatch cannot be written.`,
-        remedy: `free some space on ${this.name}`,
+        type: 'PackageManager',
+        message: `${this.name} is slow: its package manager has not told within 50 s what is pending.`,
+        remedy: `see on ${this.name} what slows it down (load, disk, memory), and run the package manager by hand`,
       });
     }
     if (why === 'bad-command') {
@@ -224,14 +248,21 @@ export class RemoteNode {
         remedy: `place it in ${COMMAND_DIR} on ${this.name}, executable, owned by root and writable for nobody else`,
       });
     }
-    if (why === 'read-only') {
-      return new OspatchError({
-        type: 'Unhealthy',
-        message: `no job can be started on ${this.name}: /var/lib/ospatch is on a read-only file system.`,
-        remedy: `find out why (\`dmesg\`), mount it writable on ${this.name}, then patch the node again`,
-      });
-    }
     return this.protocolError(`it answered with ${plainText(why, 100)}`);
+  }
+
+  /** The helper was just placed and still is not run. */
+  private cannotRun({ stdout }: ExecResult): OspatchError | null {
+    if (helperDefect(stdout)?.kind !== 'mode') return null;
+    return new OspatchError({
+      type: 'HelperMissing',
+      message: `the helper was placed on ${this.name} as ${this.helper.path} and cannot be executed there.`,
+      remedy: `see on ${this.name} whether /usr/local is mounted noexec (\`findmnt -T ${HELPER_DIR}\`) or who may enter ${HELPER_DIR}`,
+    });
+  }
+
+  private fail(what: string): never {
+    throw this.protocolError(what);
   }
 
   private protocolError(what: string, remedy?: string): OspatchError {
@@ -241,6 +272,11 @@ export class RemoteNode {
       ...(remedy === undefined ? {} : { remedy }),
     });
   }
+}
+
+/** The reason that follows the first line of a refusal. */
+function saidIn({ body }: HelperAnswer): string {
+  return plainText(redactSecrets(body.toString()), 300).replace(/\.$/, '');
 }
 
 /** A cut-off upload has no line `end`. */

@@ -15,6 +15,8 @@ const JOB = `${TOKEN}-${PHASE}-[0-9]{1,6}`;
 
 const REGEX_CALLS: readonly string[] = [
   'facts',
+  'probe',
+  'probe start',
   'pending',
   'gc',
   `^start ${JOB} ${PHASE}$`,
@@ -27,6 +29,8 @@ const TOKEN_WILDCARD = '[0-9a-f]'.repeat(16);
 
 const WILDCARD_CALLS: readonly string[] = [
   'facts',
+  'probe',
+  'probe start',
   'pending',
   'gc',
   ...PHASES.map((phase) => `start ${TOKEN_WILDCARD}-${phase}-[0-9]* ${phase}`),

@@ -36,6 +36,16 @@ export function unreachable(target: Machine, reason: string, cause?: unknown): O
   );
 }
 
+/** The login works, and the command does not end: load, something that hangs, or a machine on its way down. */
+export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
+  return new OspatchError({
+    type: 'Unreachable',
+    message: `${describe(target)} is slow or has just gone: the login worked, but a command has not answered there within ${timeoutMs / 1000} s.`,
+    remedy: `see on ${target.name} what commands wait for there: load, memory, a hung file system, sudo or a directory service`,
+    details: { loggedIn: true },
+  });
+}
+
 /**
  * What the host itself says about a login that failed, when that is the reason: the account, or a machine that boots or
  * goes down and lets nobody but root in, which passes. Null when it says nothing that is understood. `said` is hostile.

@@ -2,7 +2,7 @@
 import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
 import { CappedBuffer } from './capped-buffer';
-import { classifyConnectError, describe, hostKeyMismatch, noHostKeys, unreachable } from './connect-errors';
+import { classifyConnectError, describe, hostKeyMismatch, noAnswer, noHostKeys, unreachable } from './connect-errors';
 import { plainText } from '../domain/text';
 import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from './host-keys';
 import { resolveIdentity } from './identity';
@@ -171,7 +171,7 @@ export class Ssh2Connection implements Connection {
       const lost = (cause?: unknown): void =>
         settle(() => reject(unreachable(this.target, 'the connection was lost', cause)));
       const timer = setTimeout(() => {
-        settle(() => reject(unreachable(this.target, `no answer within ${timeoutMs / 1000} s`)));
+        settle(() => reject(noAnswer(this.target, timeoutMs)));
         this.end();
       }, timeoutMs);
       let channel: ClientChannel | undefined;

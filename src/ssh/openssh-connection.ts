@@ -9,7 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CappedBuffer } from './capped-buffer';
-import { noHostKeys, unreachable } from './connect-errors';
+import { noAnswer, noHostKeys, unreachable } from './connect-errors';
 import type { Connection, ConnectOptions } from './connection';
 import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from './connection';
 import { findIdentity } from './identity';
@@ -183,7 +183,7 @@ export class OpensshConnection implements Connection {
       };
       const aborted = (): void => giveUp(abortReason(signal));
       const timer = setTimeout(() => {
-        giveUp(unreachable(this.target, `no answer within ${timeoutMs / 1000} s`));
+        giveUp(noAnswer(this.target, timeoutMs));
         this.end();
       }, timeoutMs);
       signal?.addEventListener('abort', aborted, { once: true });

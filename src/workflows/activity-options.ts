@@ -5,6 +5,7 @@ import type { KubernetesActivities } from '../activities/kubernetes-types';
 import type { EksActivities } from '../activities/eks-types';
 import type { NodeActivities } from '../activities/types';
 import { taskQueueOf } from '../domain/sites';
+import { CHECK_MS, EXAMINATION_MS } from '../domain/time-limits';
 
 /** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
 const HEARTBEAT_TIMEOUT = '30 seconds';
@@ -47,6 +48,17 @@ export const inCluster = proxyActivities<KubernetesActivities>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
+/**
+ * Steps of which it has to be known how far they came, also when they are cancelled: the cancellation is told by the
+ * activity itself.
+ */
+export const told = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
 /** What must not happen twice, however it ends. */
 export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
   startToCloseTimeout: '10 minutes',
@@ -56,7 +68,7 @@ export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
 
 /** What a person waits for at a terminal: it answers soon or says why not. */
 export const inspection = proxyActivities<NodeActivities>({
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: CHECK_MS,
   scheduleToCloseTimeout: '3 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 2 },
@@ -75,7 +87,7 @@ export const inspectionInCluster = proxyActivities<KubernetesActivities>({
 
 /** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
 export const examination = proxyActivities<NodeActivities>({
-  startToCloseTimeout: '75 seconds',
+  startToCloseTimeout: EXAMINATION_MS,
   scheduleToCloseTimeout: '150 seconds',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 2 },

@@ -15,10 +15,14 @@ import { timedStep } from './timed-step';
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
 
+/** Of a reboot that has not come to its end. `unknown`: the call that asks for it has not answered. */
+export type RebootAsked = 'no' | 'unknown' | 'yes';
+
 export class NodeRecord {
   readonly result: NodePatchResult;
   /** A package transaction was begun, and nobody has heard of its end. */
   transactionOpen = false;
+  rebootAsked: RebootAsked = 'no';
   /** Facts and plan are read anew and replace what they said before; what jobs said stays. */
   private readonly warnings: Record<'facts' | 'plan' | 'jobs', readonly NodeWarning[]> = {
     facts: [],
@@ -134,20 +138,28 @@ export class NodeRecord {
 
   endCancelled(): void {
     const step = this.result.steps.at(-1)?.step;
-    const rebooting = step === 'reboot';
-    const changed = this.result.changes.length > 0;
-    this.result.outcome = rebooting ? 'failed' : 'cancelled';
+    const asked = step === 'reboot' && this.rebootAsked !== 'no';
+    this.result.outcome = asked ? 'failed' : 'cancelled';
     this.result.error = {
       type: 'Cancelled',
-      message: rebooting
-        ? `the run was cancelled while ${this.input.node.name} was rebooting; its return was not waited for.`
-        : changed
-          ? `the run was cancelled before all packages of ${this.input.node.name} were changed.`
-          : step === 'drain'
-            ? `the run was cancelled while ${this.input.node.name} was being drained; none of its packages was changed.`
-            : `the run was cancelled before ${this.input.node.name} was changed.`,
-      ...(rebooting ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
+      message: `the run was cancelled ${this.whenCancelled(step)}.`,
+      ...(asked ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
     };
+  }
+
+  private whenCancelled(step: NodeStep | undefined): string {
+    const { name } = this.input.node;
+    const changed = this.result.changes.length > 0;
+    if (step === 'reboot') {
+      if (this.rebootAsked === 'yes') return `while ${name} was rebooting; its return was not waited for`;
+      if (this.rebootAsked === 'unknown') {
+        return `while ${name} was being asked to reboot, and whether it did is not known; its return was not waited for`;
+      }
+      return `before ${name} was rebooted${changed ? '; its packages are changed, and the reboot is pending' : ''}`;
+    }
+    if (changed) return `before all packages of ${name} were changed`;
+    if (step === 'drain') return `while ${name} was being drained; none of its packages was changed`;
+    return `before ${name} was changed`;
   }
 
   /** The last word on everything. */
@@ -165,14 +177,13 @@ export class NodeRecord {
 
   /** Only after everything has ended is it known. A cancellation says so itself. */
   private tellWhatWasDone(): void {
-    const { error, changes, reboots, steps, drain } = this.result;
+    const { error, changes, reboots, drain } = this.result;
     if (error === null || error.type === 'Cancelled') return;
-    const rebootSteps = steps.filter(({ step }) => step === 'reboot').length;
     const message = tellWhatWasDone(error.message, {
       packagesChanged: changes.length,
       reboots,
       podsEvicted: drain?.evicted ?? 0,
-      rebootAsked: rebootSteps > reboots,
+      rebootAsked: this.rebootAsked !== 'no',
       transactionOpen: this.transactionOpen,
     });
     this.result.error = { ...error, message };

@@ -1,5 +1,5 @@
 /** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
 import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome, RestartReport } from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
@@ -8,9 +8,9 @@ import { discountUncured, uncuredAfter } from '../domain/reboot';
 import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeTarget } from '../domain/spec';
 import type { Options } from './activity-options';
-import { once, optionsFor, transaction, waiting } from './activity-options';
+import { once, optionsFor, told, transaction, waiting } from './activity-options';
 import { toErrorInfo } from './failures';
-import type { NodeRecord } from './node-record';
+import type { NodeRecord, RebootAsked } from './node-record';
 import { timestamp } from './node-record';
 import type { PatchNodeInput } from './patch-node';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './patience';
@@ -110,15 +110,17 @@ export class NodeSteps {
       const after = await this.record.step('reboot', () =>
         outlast(
           [...notices].toSorted((a, b) => a - b),
-          (watch) => waiting.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
+          (watch) => told.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
           (outOfReach) => this.missAfterReboot(outOfReach),
         ),
       );
       this.record.result.reboots += 1;
+      this.record.rebootAsked = 'no';
       this.uncured = uncuredAfter(facts, after);
       this.changedBeforeReboot = this.record.result.changes.length;
       return this.withoutUncured(after);
     } catch (failure) {
+      this.record.rebootAsked = whetherRebootAsked(failure, this.target.name);
       if (hasRebooted(failure)) this.record.result.reboots += 1;
       throw failure;
     }
@@ -199,6 +201,17 @@ export class NodeSteps {
   private options(what: string): Options {
     return optionsFor(this.input.node, this.input.policy, what);
   }
+}
+
+/** How far a reboot came that has not ended well. */
+function whetherRebootAsked(failure: unknown, node: string): RebootAsked {
+  // Waited in vain for a job to end.
+  if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
+  // One that was never taken up has told nothing.
+  if (typeof details !== 'object' || details === null || !('rebootAsked' in details)) return 'no';
+  return details.rebootAsked === 'yes' || details.rebootAsked === 'no' ? details.rebootAsked : 'unknown';
 }
 
 /** The reboot was proven, and something else went wrong after it. */

@@ -147,6 +147,7 @@ describe('src/activities/node', () => {
     const { activities, environment } = setUp([
       factsAnswer('failed_unit=a.service', 'reboot_owner=kured', 'clock=2020-01-01T00:00:00Z'),
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
+      'ospatch 1 facts\nboot_id=x\nend\n',
     ]);
     const diagnosis = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
     expect(diagnosis).toMatchObject({ node: 'w-1', verdict: 'stops', pending: 1 });
@@ -159,6 +160,7 @@ describe('src/activities/node', () => {
       'ospatch-install:ok\n',
       factsAnswer(),
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
+      'ospatch 1 facts\nboot_id=x\nend\n',
     ]);
     const { findings } = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
     expect(findings.map(({ severity, check }) => [severity, check])).toEqual([

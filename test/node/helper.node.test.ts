@@ -449,7 +449,7 @@ describe('src/node on real nodes', () => {
   describe('reboot', () => {
     it('is a no-op for another boot id', async () => {
       const node = remoteNode(pool, targetOf(killed));
-      expect(await node.reboot('00000000-0000-0000-0000-000000000000')).toBe('rebooted');
+      expect(await node.reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({ state: 'rebooted' });
       expect(killed.bootCount).toBe(1);
     });
 

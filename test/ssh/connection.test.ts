@@ -181,7 +181,7 @@ describe('src/ssh/connection', () => {
       const connection = await open();
       await expect(connection.exec('hang', { timeoutMs: 50 })).rejects.toMatchObject({
         type: 'Unreachable',
-        message: expect.stringContaining('no answer within 0.05 s'),
+        message: expect.stringContaining('the login worked, but a command has not answered there within 0.05 s'),
       });
       expect(connection.closed).toBe(true);
     });

@@ -237,7 +237,7 @@ describe('src/ssh with a real sshd', () => {
       expect(await user(target(server))).toBe('ospatch');
       await expect(pool.transport(target(server)).exec('sleep 60', { timeoutMs: 200 })).rejects.toMatchObject({
         type: 'Unreachable',
-        message: expect.stringContaining('no answer within 0.2 s'),
+        message: expect.stringContaining('has not answered there within 0.2 s'),
       });
       expect(await user(target(server))).toBe('ospatch');
     });

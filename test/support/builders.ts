@@ -54,6 +54,7 @@ export function nodeFacts(more: Partial<NodeFacts> = {}): NodeFacts {
     lockHolder: null,
     job: null,
     diskFreeMiB: { root: 10_000, var: 10_000, boot: 500 },
+    freeInodes: { '/': 500_000, '/run': 100_000 },
     systemState: 'running',
     failedUnits: [],
     otherUpdaters: [],

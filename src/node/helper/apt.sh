@@ -205,7 +205,10 @@ apt_pin_strays() {
   cat "$1/stray-pins" "$1/preferences" >"$1/preferences.new" && mv "$1/preferences.new" "$1/preferences"
 }
 
-apt_status() { dpkg-query -W -f='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n' 2>/dev/null; }
+# shellcheck disable=SC2016
+apt_status_format='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n'
+
+apt_status() { dpkg-query -W -f="$apt_status_format" 2>/dev/null; }
 
 # Packages on the disk, configured or not, one `name arch version` a line.
 apt_installed() { apt_status | awk -F '|' 'substr($1, 2, 1) !~ /[nc]/ { print $2 }' | sort; }
@@ -226,7 +229,7 @@ apt_report() {
 }
 
 apt_facts() {
-  status=$(apt_status)
+  status=$(ask dpkg-query 15 dpkg-query -W -f="$apt_status_format" 2>/dev/null) || [ -n "$status" ] || return 0
   list=$(printf '%s\n' "$status" | awk -F '[| ]+' 'substr($1, 2, 1) !~ /[nc]/ { print $2 ":" $3 "=" $4 }' | sort)
   printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'

@@ -8,6 +8,8 @@
 #   log TOKEN|last MAX              the logs of one node patch, the newest MAX bytes
 #   reboot BOOT-ID [COMMAND]        reboot, but only if the node still has this boot id; by systemd, or by the program
 #                                   COMMAND that the administrator has placed in /etc/ospatch/commands
+#   probe [start]                   boot id and state of the system only, after a reboot; `start` also tries whether a job can
+#                                   be started
 #   gc                              keep the newest 20 jobs
 #
 # A job id is TOKEN-PHASE-NUMBER and is executed at most once, ever. Two locks keep jobs apart: the unit name and a
@@ -33,6 +35,14 @@ command_dir=/etc/ospatch/commands
 unit=ospatch-job.service
 keep_jobs=20
 max_result_bytes=2097152
+
+# Limits in seconds. Inner ones are shorter than outer ones; src/domain/time-limits.ts holds those of the callers, and a test
+# compares them.
+systemd_limit=8   # one question to systemd
+start_limit=15    # systemd accepts a unit
+facts_limit=24    # all parts of `facts` together that may hang
+probe_limit=10    # the parts of `probe` together
+pending_limit=50  # `pending`
 
 # Exit codes of a phase that are ours; anything else comes from the package manager.
 rc_plan_changed=90
@@ -78,22 +88,58 @@ use_job() {
 
 recorded_rc() { cat "$dir/rc" 2>/dev/null || cat "$run_dir/$job.rc" 2>/dev/null; }
 
-lock_is_free() { [ ! -e "$state_dir/lock" ] || flock -n -s "$state_dir/lock" true; }
+# 0 = free, 1 = somebody has it, 2 = cannot tell.
+lock_is_free() {
+  [ -e "$state_dir/lock" ] || return 0
+  flock -n -s "$state_dir/lock" true 2>/dev/null
+  case $? in 0) ;; 1) return 1 ;; *) return 2 ;; esac
+}
 
 # 0 = something of ours is alive, 1 = proven dead, 2 = cannot tell.
 alive() {
-  lock_is_free || return 0
+  lock_is_free
+  case $? in 0) ;; 1) return 0 ;; *) return 2 ;; esac
   if ! has_systemd; then session_alive; return; fi
-  active=$(systemctl show -p ActiveState "$unit" 2>/dev/null) || return 2
-  case $active in *=inactive | *=failed) ;; *=?*) return 0 ;; *) return 2 ;; esac
+  states=$(timeout "$systemd_limit" systemctl show -p ActiveState "$unit" 'ospatch-job-*.service' 2>/dev/null) || return 2
+  case $states in *=[!if]*) return 0 ;; *=inactive* | *=failed*) ;; *) return 2 ;; esac
+  # Its exit code is there: what is left in its control group is no job.
+  last_has_ended && return 1
   # A killed wrapper leaves its package manager running in the unit's cgroup.
+  in_unit=$unit
+  read -r in_unit 2>/dev/null <"$run_dir/unit"
   for slice in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
-    [ -n "$(cat "$slice/system.slice/$unit/cgroup.procs" 2>/dev/null)" ] && return 0
+    [ -n "$(cat "$slice/system.slice/$in_unit/cgroup.procs" 2>/dev/null)" ] && return 0
   done
   return 1
 }
 
 holder() { cat "$run_dir/holder" 2>/dev/null; }
+
+# The job that has begun last has ended by itself and said how.
+last_has_ended() {
+  last=''
+  read -r last 2>/dev/null <"$run_dir/holder"
+  if [ -n "$last" ]; then [ -s "$state_dir/runs/$last/rc" ] || [ -s "$run_dir/$last.rc" ]; return; fi
+  # Somebody has cleared /run: then none of this boot may be open.
+  for run in "$state_dir"/runs/*/started; do
+    [ -e "$run" ] && [ ! -s "${run%started}rc" ] && [ "$(cat "${run%started}boot" 2>/dev/null)" = "$boot" ] && return 1
+  done
+  return 0
+}
+
+# What the scripts of packages have left running in the control groups of jobs that are over: one `name (pid N)` a line.
+left_running() {
+  if ! has_systemd; then left_in_session; return; fi
+  for group in /sys/fs/cgroup/system.slice/ospatch-job*.service /sys/fs/cgroup/systemd/system.slice/ospatch-job*.service \
+    /sys/fs/cgroup/unified/system.slice/ospatch-job*.service; do
+    [ ! -e "$group/cgroup.procs" ] || while read -r id; do name_process "$id"; done <"$group/cgroup.procs"
+  done | sort -u | head -n 50
+}
+
+# Says `name (pid PID)` if it is still there.
+name_process() {
+  read -r name 2>/dev/null <"/proc/$1/comm" && echo "$name (pid $1)"
+}
 
 job_state() {
   [ -d "$dir" ] || { echo absent; return; }
@@ -168,12 +214,45 @@ own_path() {
   esac
 }
 
-# Refuses: nothing can be written to the state directory.
-cannot_write() {
-  for place in "$state_dir" "${state_dir%/*}"; do
-    [ ! -e "$place" ] || [ -w "$place" ] || refuse read-only 73
+# Refuses with WHY and what follows it, and in the body the reason in the words of whoever gave it.
+refuse_with() {
+  say "state=error why=$1"
+  printf '%s\n' "$2" | head -c 600
+  exit "$3"
+}
+
+# try_to_write DIR: sets said to what the system answers, empty if all is well.
+try_to_write() {
+  said=$({
+    test_file=$(mktemp "$1/.try.XXXXXX") && head -c 8192 /dev/zero >"$test_file"
+  } 2>&1 | head -n 1)
+  rm -f "$1"/.try.??????
+}
+
+# Refuses if nothing can be written to the directories of ours, and says which file system lacks what.
+refuse_unwritable() {
+  for place in "$state_dir" "$run_dir"; do
+    while [ ! -d "$place" ]; do place=${place%/*} && place=${place:-/}; done
+    try_to_write "$place"
+    [ -n "$said" ] || continue
+    mount=$(timeout 5 df -P "$place" 2>/dev/null | sed -n '2s/.* //p')
+    case $mount in /*) ;; *) mount=$place ;; esac
+    why=not-writable
+    case $said in
+      *'Read-only file system'*) why=read-only ;;
+      *'No space left'*)
+        why=disk-full
+        case $(timeout 5 stat -f -c '%c %d' "$place" 2>/dev/null) in '0 '*) ;; *' '[0-9]) why=no-inodes ;; esac
+        ;;
+    esac
+    case $mount in *[!A-Za-z0-9/._-]*) mount=$place ;; esac
+    refuse_with "$why at=$mount" "$said" 73
   done
-  refuse disk-full 73
+}
+
+cannot_write() {
+  refuse_unwritable
+  refuse_with 'not-writable at=/var/lib/ospatch' 'a file could not be written, and a moment later one could' 73
 }
 
 verb_start() {
@@ -200,29 +279,50 @@ launch() {
     [ -e "$dir/parameters" ] || cannot_write
   fi
   tries=0
-  while alive; [ $? -ne 1 ]; do
+  while alive; life=$?; [ "$life" -ne 1 ]; do
     # A unit whose wrapper is gone needs some milliseconds to wind down; a running one keeps the lock.
-    lock_is_free && [ "$tries" -lt 40 ] || { busy; return; }
+    lock_is_free && [ "$tries" -lt 40 ] || { not_now "$life"; return; }
     tries=$((tries + 1))
     sleep 0.05
   done
   if has_systemd; then
-    systemd-run --quiet --collect --unit="$unit" --description="ospatch $job" -p RefuseManualStop=yes \
-      -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" _run "$job" >/dev/null 2>&1
+    start_unit "$unit" _run "$job" "$unit" ||
+      # What another job has left running keeps the name of its unit.
+      { [ ! -d "$dir/started" ] && { alive; [ $? -eq 1 ]; } && start_unit "ospatch-job-$job.service" _run "$job" "ospatch-job-$job.service"; }
   else
+    said=''
     detach "$(own_path)" _run "$job"
   fi
-  tries=0
-  until [ -d "$dir/started" ] || [ "$tries" -ge 100 ]; do
-    tries=$((tries + 1))
-    sleep 0.02
-  done
-  [ -d "$dir/started" ] || { busy; return; }
+  await "$dir/started" || { not_started; return; }
   wait_for_end "$wait"
 }
 
-# Another start of the same job may have won meanwhile; then its state is the answer.
-busy() {
+# start_unit UNIT VERB...: this program as a unit of its own. Sets said to what systemd-run says.
+start_unit() {
+  unit_name=$1
+  shift
+  said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit="$unit_name" --description="ospatch ${2-$1}" \
+    -p RefuseManualStop=yes -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" "$@" 2>&1 >/dev/null)
+  rc=$?
+  [ "$rc" -ne 124 ] || said="systemd has not answered systemd-run within $start_limit s"
+  [ "$rc" -eq 0 ] || said=${said:-systemd-run ended with code $rc}
+  return "$rc"
+}
+
+# Waits a moment for PLACE to be there.
+await() {
+  tries=0
+  until [ -e "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || return 1
+    sleep 0.02
+  done
+}
+
+# not_now LIFE: another job has the node, if that is proven; else nothing can be started, for a reason of the system's own.
+not_now() {
+  [ "$1" -eq 0 ] || refuse_with no-answer "systemctl show does not answer, or the lock cannot be taken" 69
+  # Another start of the same job may have won meanwhile; then its state is the answer.
   state=$(job_state)
   case $state in
     absent | claimed) ;;
@@ -231,9 +331,41 @@ busy() {
       return
       ;;
   esac
+  # A unit that is there, and no job that has not ended: that one has not begun yet, and may be this very job.
+  if lock_is_free && last_has_ended; then return; fi
+  [ "$(holder)" != "$job" ] || return 0
   say "state=busy holder=$(holder) boot=$boot"
   exit 0
 }
+
+# It was given to systemd and has not begun: the wrapper is slow, or somebody else was quicker, or it cannot be started.
+not_started() {
+  lock_is_free || { not_now 0; return; }
+  alive
+  case $? in 0) return ;; 2) not_now 2 ;; esac
+  [ ! -d "$dir/started" ] || return 0
+  refuse_unwritable
+  why_not_started
+  # Lost against another start; the caller asks again.
+  case $reason in *status=75* | *status=76*) return ;; esac
+  refuse_with start-failed "$reason" 69
+}
+
+# Sets reason to what systemd-run, or systemd in the journal, says about the unit $unit_name.
+why_not_started() {
+  reason=$(printf '%s\n' "$said" | sed -n 1p)
+  [ -z "$reason" ] || return 0
+  reason='it ended before it began'
+  has_systemd || return 0
+  words=$(timeout 5 journalctl -u "$unit_name" --since '30 seconds ago' -o cat --no-pager -n 20 2>/dev/null)
+  for pattern in 'Failed at step' 'Failed to ' 'Main process exited' 'Failed with result'; do
+    line=$(printf '%s\n' "$words" | grep -e "$pattern" | tail -n 1)
+    [ -z "$line" ] || { reason=$line && return; }
+  done
+}
+
+# Proves that what has started it can start a job.
+verb_started() { : >"$run_dir/probe"; }
 
 # The wrapper, inside the unit.
 verb_run() {
@@ -242,7 +374,7 @@ verb_run() {
   # Probes take the lock shared for a moment.
   if has_systemd; then flock -w 5 9; else take_detached_lock; fi || exit 75
   [ -d "$dir/started" ] && exit 76
-  echo "$boot" >"$dir/boot" && echo "$job" >"$run_dir/holder" && mkdir "$dir/started" || exit 73
+  echo "$boot" >"$dir/boot" && echo "$1" >"$run_dir/unit" && echo "$job" >"$run_dir/holder" && mkdir "$dir/started" || exit 73
   exec </dev/null >>"$dir/log" 2>&1
   # A reboot by somebody else waits for the package manager (TimeoutStopSec) instead of killing it.
   trap : TERM INT HUP

@@ -64,28 +64,31 @@ take_detached_lock() {
 }
 
 # The package manager has ended and said how; a service that its scripts have started may stay.
-forget_session() { rm -f "$state_dir/session"; }
+forget_session() { mv "$state_dir/session" "$state_dir/session.ended"; }
+
+# What left_running says where a job is a session.
+left_in_session() {
+  s_boot='' s_id='' s_begun=''
+  read -r s_boot s_id s_begun 2>/dev/null <"$state_dir/session.ended" || return 0
+  [ "$s_boot" = "$boot" ] && valid_number "$s_id" && valid_number "$s_begun" || return 0
+  if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then return 0; fi
+  for place in /proc/[0-9]*; do
+    read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
+    case $p_state in Z | X) ;; *) name_process "${place#/proc/}" ;; esac
+  done
+}
 
 # A second request finds the lock taken.
 reboot_detached() {
-  mkdir -p "$run_dir"
-  command -v "${command%% *}" >/dev/null 2>&1 || refuse reboot-failed 70
-  # shellcheck disable=SC2016,SC2086
-  detach flock -n "$run_dir/reboot.lock" sh -c 'sleep 1; exec "$@"' sh $command
+  command -v "${command%% *}" >/dev/null 2>&1 || refuse_with reboot-failed "${command%% *} is missing" 70
+  detach flock -n "$run_dir/reboot.lock" "$(own_path)" _reboot "$1" "$2"
 }
 
 container_of_init() { tr '\0' '\n' 2>/dev/null </proc/1/environ | sed -n 's/^container=\([a-z-]*\)$/\1/p'; }
 
 # What unit_facts says, by OpenRC; services that only an init of another kind knows do not show.
 openrc_facts() {
-  failed=$({ rc-status --crashed; ls /run/openrc/failed; } 2>/dev/null | awk '{ print $1 }' | grep -E '^[A-Za-z0-9._-]+$' | sort -u)
-  system_state=running
-  [ -z "$failed" ] || system_state=degraded
-  level=''
-  read -r level 2>/dev/null </run/openrc/softlevel
-  case $level in sysinit | boot) system_state=starting ;; shutdown | reboot) system_state=stopping ;; esac
-  [ ! -e /run/openrc/rc.starting ] || system_state=starting
-  [ ! -e /run/openrc/rc.stopping ] || system_state=stopping
+  openrc_state
   echo "system_state=$system_state"
   for name in $failed; do echo "failed_unit=$name"; done
   cat /proc/[0-9]*/comm 2>/dev/null | sort -u | while read -r name; do
@@ -95,4 +98,16 @@ openrc_facts() {
       k3s | k3s-server | k3s-agent | rke2 | k0s) echo "kubernetes_agent=$name" ;;
     esac
   done
+}
+
+# Sets failed and system_state.
+openrc_state() {
+  failed=$({ ask rc-status 5 rc-status --crashed; ls /run/openrc/failed; } 2>/dev/null | awk '{ print $1 }' | grep -E '^[A-Za-z0-9._-]+$' | sort -u)
+  system_state=running
+  [ -z "$failed" ] || system_state=degraded
+  level=''
+  read -r level 2>/dev/null </run/openrc/softlevel
+  case $level in sysinit | boot) system_state=starting ;; shutdown | reboot) system_state=stopping ;; esac
+  [ ! -e /run/openrc/rc.starting ] || system_state=starting
+  [ ! -e /run/openrc/rc.stopping ] || system_state=stopping
 }

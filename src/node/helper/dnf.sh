@@ -175,8 +175,10 @@ dnf_reboot_facts() {
   cached=$run_dir/needs-restarting
   if [ "$(sed -n 1p "$cached" 2>/dev/null)" != "$key" ]; then
     mkdir -p "$run_dir"
-    { echo "$key" && timeout 60 "$manager" -C -q needs-restarting -r 2>/dev/null </dev/null; } >"$cached.new"
-    mv "$cached.new" "$cached"
+    echo "$key" >"$cached.new"
+    ask needs-restarting 20 "$manager" -C -q needs-restarting -r 2>/dev/null </dev/null >>"$cached.new"
+    # What is only half there is no answer for later.
+    case $? in 124 | 137 | 143) rm -f "$cached.new" && return ;; *) mv "$cached.new" "$cached" ;; esac
   fi
   dnf_needs_restarting <"$cached"
 }

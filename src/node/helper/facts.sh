@@ -1,5 +1,24 @@
 # ------------------------------------------------------------------------------------------------------------- facts
 
+# A part that hangs, or is slow, is left out and said, so that the others are told in time. Of all that may take long the
+# output goes through here: ask PART LIMIT COMMAND... It stands for COMMAND alone where no facts are being told.
+facts_until=''
+
+ask() {
+  part=$1 limit=$2
+  shift 2
+  [ -n "$facts_until" ] || { "$@"; return; }
+  read -r up _ </proc/uptime
+  left=$((facts_until - ${up%.*}))
+  [ "$left" -ge "$limit" ] || limit=$left
+  [ "$limit" -gt 0 ] || { echo "slow_part=$part (not asked after $facts_limit s)" >&3; return 124; }
+  timeout -k 1 "$limit" "$@" 3>&-
+  code=$?
+  # By GNU, by SIGKILL, by busybox.
+  case $code in 124 | 137 | 143) echo "slow_part=$part (no answer within $limit s)" >&3 ;; esac
+  return "$code"
+}
+
 os_facts() {
   [ -r /etc/os-release ] || return 0
   while IFS='=' read -r key value; do
@@ -42,9 +61,9 @@ lock_facts() {
 unit_facts() {
   if [ "$driver" = apk ] && ! has_systemd; then openrc_facts; return; fi
   command -v systemctl >/dev/null 2>&1 || return 0
-  systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
+  system_state_facts
   failed_unit_facts
-  systemctl show -p Id,ActiveState kubelet.service k3s.service k3s-agent.service rke2-server.service \
+  ask 'systemctl show' 10 systemctl show -p Id,ActiveState kubelet.service k3s.service k3s-agent.service rke2-server.service \
     rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
     dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer yum-cron.service \
     rebootmgr.service apt-daily.service apt-daily-upgrade.service apt-daily-upgrade.timer 2>/dev/null |
@@ -65,9 +84,14 @@ unit_facts() {
   grep -lsx kured /proc/[0-9]*/comm >/dev/null && echo 'reboot_owner=kured'
 }
 
+system_state_facts() {
+  if ! has_systemd; then openrc_state && echo "system_state=$system_state"; return; fi
+  ask 'systemctl show' "$systemd_limit" systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
+}
+
 updater_settings() {
   [ -x /usr/bin/unattended-upgrade ] || return 0
-  settings=$(apt-config dump APT::Periodic::Unattended-Upgrade Unattended-Upgrade::Automatic-Reboot 2>/dev/null)
+  settings=$(ask apt-config 5 apt-config dump APT::Periodic::Unattended-Upgrade Unattended-Upgrade::Automatic-Reboot 2>/dev/null)
   case $settings in *'APT::Periodic::Unattended-Upgrade "'[1-9]*) echo 'other_updater=unattended-upgrades' ;; *) return ;; esac
   case $settings in
     *'Unattended-Upgrade::Automatic-Reboot "true"'* | *'Unattended-Upgrade::Automatic-Reboot "1"'*)
@@ -83,21 +107,43 @@ dnf_automatic_settings() {
   echo "reboot_owner=${1%.*} with reboot"
 }
 
+# Free blocks and inodes where a patch writes. A file system that makes inodes as it needs them (btrfs) says 0 of 0. All at
+# once, and one by one if one of them hangs.
 disk_facts() {
-  df -Pk / /var /boot 2>/dev/null | {
-    read -r _
-    for name in root var boot; do
-      read -r _ _ _ free _ && echo "disk_${name}_kib=$free"
-    done
-  }
+  places='/ /var /usr /boot /run /tmp'
+  # shellcheck disable=SC2086
+  seen=$(timeout -k 1 5 stat -f -c '%n %a %S %c %d' $places 2>/dev/null)
+  case $? in
+    124 | 137 | 143)
+      seen=$(for place in $places; do
+        [ -d "$place" ] && ask "file system $place" 2 stat -f -c '%n %a %S %c %d' "$place" 2>/dev/null
+      done)
+      ;;
+  esac
+  printf '%s\n' "$seen" | while read -r place free size inodes left; do
+    case $place in
+      /) place=root ;;
+      /*) place=${place#/} ;;
+      *) continue ;;
+    esac
+    echo "disk_${place}_kib=$((free * (size / 512) / 2))"
+    [ "$inodes" -le 0 ] || echo "disk_${place}_inodes=$left"
+  done
 }
 
 job_facts() {
   alive
-  case $? in 0) echo "job=$(holder)" ;; 2) echo job=unknown ;; esac
+  case $? in
+    0) echo "job=$(holder)" ;;
+    2) echo job=unknown ;;
+    *) left_running | sed 's/^/left_running=/' ;;
+  esac
 }
 
 verb_facts() {
+  exec 3>&1
+  read -r up _ </proc/uptime
+  facts_until=$((${up%.*} + facts_limit))
   say facts
   echo "boot_id=$boot"
   machine_id=''
@@ -120,12 +166,19 @@ verb_facts() {
   echo end
 }
 
+# A simulation that takes too long ends with all its programs, before the caller has given it up.
 verb_pending() {
-  # A person at a terminal gives no policy.
+  # A person at a terminal gives no policy, and has time.
+  if [ -t 0 ]; then pending_now; return; fi
+  timeout -k 2 "$pending_limit" sh "$0" _pending
+  case $? in 124 | 137 | 143) refuse slow-pending 75 ;; esac
+}
+
+pending_now() {
   if [ -t 0 ]; then default_policy; else read_parameters; fi
   use_manager
   [ -n "$driver" ] || refuse unsupported
-  scratch=$(mktemp -d /run/ospatch-pending.XXXXXX) || refuse disk-full 73
+  scratch=$(mktemp -d /run/ospatch-pending.XXXXXX) || cannot_write
   trap 'rm -rf "$scratch"' EXIT
   "${driver}_pending" "$scratch" >"$scratch/result"
   rc=$?

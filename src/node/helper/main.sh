@@ -46,17 +46,75 @@ verb_reboot() {
   case $1 in '' | *[!0-9a-f-]*) refuse bad-boot-id ;; esac
   [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
   alive
-  [ $? -eq 1 ] || { say "state=busy holder=$(holder) boot=$boot" && return; }
+  case $? in
+    0) say "state=busy holder=$(holder) boot=$boot" && return ;;
+    2) say "state=busy holder=unknown boot=$boot" && return ;;
+  esac
   use_reboot_command "${2-}"
-  has_systemd || { reboot_detached; say "state=rebooting boot=$boot"; return; }
+  mkdir -p "$run_dir"
+  # What an earlier one has said is not about this one.
+  rm -f "$run_dir/reboot.rc" "$run_dir/reboot.log"
+  has_systemd || { reboot_detached "$1" "${2-}"; say "state=rebooting boot=$boot"; return; }
   # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
   # its way down, and is a no-op.
-  # shellcheck disable=SC2086
-  systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 --timer-property=AccuracySec=100ms \
-    --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 $command >/dev/null 2>&1 ||
-    systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
-    [ "$(systemctl is-system-running)" = stopping ] || refuse reboot-failed 70
+  said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 \
+    --timer-property=AccuracySec=100ms --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 "$(own_path)" _reboot "$1" "${2-}" 2>&1 >/dev/null) ||
+    timeout "$systemd_limit" systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
+    [ "$(timeout "$systemd_limit" systemctl is-system-running)" = stopping ] ||
+    refuse_with reboot-failed "${said:-systemd-run does not answer}" 70
   say "state=rebooting boot=$boot"
+}
+
+# What the timer runs. How it ends stands in files, for somebody may have to be told why the node does not go down.
+verb_reboot_now() {
+  [ "$1" = "$boot" ] || return 0
+  use_reboot_command "${2-}"
+  has_systemd || sleep 1
+  log=$run_dir/reboot.log
+  : 2>/dev/null >"$log" || log=/dev/null
+  # shellcheck disable=SC2086
+  $command >"$log" 2>&1 </dev/null
+  rc=$?
+  echo "$rc" 2>/dev/null >"$run_dir/reboot.rc"
+  return "$rc"
+}
+
+# Only what a caller needs that waits for a node to come back: no package database, nothing that may take long.
+verb_probe() {
+  case $1 in '' | start) ;; *) refuse bad-verb ;; esac
+  exec 3>&1
+  read -r up _ </proc/uptime
+  facts_until=$((${up%.*} + probe_limit))
+  say facts
+  echo "boot_id=$boot"
+  system_state_facts
+  if [ -s "$run_dir/reboot.rc" ]; then
+    echo "reboot_rc=$(head -c 8 "$run_dir/reboot.rc")"
+    head -c 2000 "$run_dir/reboot.log" 2>/dev/null | grep . | head -n 5 | sed 's/^/reboot_said=/'
+  fi
+  [ -z "$1" ] || start_facts
+  echo end
+}
+
+# Whether a job could be started, by doing it with one that does nothing.
+start_facts() {
+  (
+    mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write
+    refuse_unwritable
+    alive
+    [ $? -eq 1 ] || exit 0
+    rm -f "$run_dir/probe"
+    if has_systemd; then
+      start_unit ospatch-probe.service _started
+    else
+      said=''
+      can_detach || refuse no-systemd 69
+      detach "$(own_path)" _started
+    fi
+    await "$run_dir/probe" && exit 0
+    why_not_started
+    refuse_with start-failed "$reason" 69
+  ) | sed -n '1s/^ospatch [0-9]* state=error /start_error=/p; 2s/^/start_reason=/p'
 }
 
 collect_garbage() {
@@ -73,10 +131,14 @@ use_boot_identity
 verb=${1-}
 case $verb in
   facts) verb_facts ;;
+  probe) verb_probe "${2-}" ;;
   pending) verb_pending ;;
+  _pending) pending_now ;;
   start) use_job "${2-}" && verb_start "${3-}" ;;
   _verify) use_job "${OSPATCH_JOB-}" && verb_verify ;;
-  _run) use_job "${2-}" && verb_run ;;
+  _run) use_job "${2-}" && verb_run "${3-}" ;;
+  _started) verb_started ;;
+  _reboot) verb_reboot_now "${2-}" "${3-}" ;;
   poll)
     use_job "${2-}"
     valid_number "${3-}" && valid_number "${4-}" && valid_number "${5-}" || refuse bad-number

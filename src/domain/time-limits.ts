@@ -1,0 +1,34 @@
+/**
+ * How long what waits for what. A limit is always longer than those of what it waits for, so that the one who knows the
+ * reason is heard, and nobody further out has to guess. The limits on the node stand at the top of `core.sh` of the helper;
+ * a test compares them all.
+ */
+
+/** Boot id and state of the system; on the node at most `probe_limit`. */
+export const PROBE_TIMEOUT_MS = 15_000;
+
+/** On the node at most `facts_limit`. */
+export const FACTS_TIMEOUT_MS = 28_000;
+
+/** Any other call, beyond the wait it was asked for; the slowest is `pending` with at most `pending_limit`. */
+export const CALL_TIMEOUT_MS = 60_000;
+
+/** Facts of a node for somebody at a terminal, and once more the same for what is pending. */
+export const EXAMINATION_PART_MS = 30_000;
+
+/** An examination of a node with both parts and the login. */
+export const EXAMINATION_MS = 75_000;
+
+/** A check: login, facts and what is pending. */
+export const CHECK_MS = 120_000;
+
+const HOUR_MS = 60 * 60_000;
+
+/** A job, of whomever, that has the node for longer than this is not waited for any more; nothing is killed. */
+export const JOB_TIMEOUT_MS = 6 * HOUR_MS;
+
+/** systemd may restart itself, and be slow; what says nothing for this long will not by itself. */
+export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
+
+/** Whatever a node answers, it is not asked more often. */
+export const MIN_POLL_MS = 250;

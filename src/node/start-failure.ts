@@ -1,0 +1,93 @@
+/** Why a job cannot be started on a node, from the words of the helper. Nothing was changed there then. */
+import type { ErrorInfo } from '../domain/errors';
+import { OspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+
+export interface StartFailure {
+  kind: 'disk-full' | 'no-inodes' | 'read-only' | 'not-writable' | 'start-failed' | 'no-answer' | 'no-systemd';
+  /** Mount point of the file system that it is about; empty when it is about none. */
+  place: string;
+  /** In the words of the system. */
+  said: string;
+}
+
+const KINDS: readonly StartFailure['kind'][] = [
+  'disk-full',
+  'no-inodes',
+  'read-only',
+  'not-writable',
+  'start-failed',
+  'no-answer',
+  'no-systemd',
+];
+
+/** Null when `why` is about something else. */
+export function startFailure(why: string, place: string, said: string): StartFailure | null {
+  const kind = KINDS.find((known) => known === why);
+  return kind === undefined ? null : { kind, place: plainText(place, 100) || '/var/lib/ospatch', said };
+}
+
+export function startRefused(node: string, failure: StartFailure): OspatchError {
+  const { type, what, remedy } = describe(node, failure);
+  return new OspatchError({ type, message: `no job can be started on ${node}: ${what}.`, remedy });
+}
+
+function describe(
+  node: string,
+  { kind, place, said }: StartFailure,
+): Pick<ErrorInfo, 'type'> & { what: string; remedy: string } {
+  const words = said === '' ? '' : ` (${said})`;
+  switch (kind) {
+    case 'disk-full':
+      return {
+        type: 'DiskFull',
+        what: `the file system ${place} is full`,
+        remedy: `free some space on ${place} of ${node}`,
+      };
+    case 'no-inodes':
+      return {
+        type: 'DiskFull',
+        what: `the file system ${place} has no free inodes, although it has free space`,
+        remedy: `remove files on ${place} of ${node}; \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` who has them`,
+      };
+    case 'read-only':
+      return {
+        type: 'Unhealthy',
+        what: `the file system ${place} is read-only`,
+        remedy: `find out why (\`dmesg\`), mount it writable on ${node}, then patch the node again`,
+      };
+    case 'not-writable':
+      return {
+        type: 'Unhealthy',
+        what: `${place} cannot be written${words}`,
+        remedy: `see on ${node} what forbids root to write there: \`lsattr -d\`, quotas, SELinux`,
+      };
+    case 'no-answer':
+      return {
+        type: 'Unhealthy',
+        what: 'systemd does not answer',
+        remedy: `see on ${node} what \`systemctl status\` says, and reboot the node if it does not answer there either`,
+      };
+    case 'no-systemd':
+      return {
+        type: 'UnsupportedOs',
+        what: 'systemd does not run there, and what takes its place on Alpine is missing (setsid, flock, timeout)',
+        remedy: `boot ${node} with systemd`,
+      };
+    case 'start-failed':
+      return {
+        type: 'Unhealthy',
+        what: `systemd could not run it${words}`,
+        remedy: startRemedy(node, said),
+      };
+  }
+}
+
+/** A refusal at exec is nearly always a policy, which keeps its own record. */
+function startRemedy(node: string, said: string): string {
+  const journal = `\`journalctl -n 50 -u ospatch-job -u ospatch-probe\` on ${node}`;
+  if (/permission denied|operation not permitted|status=203/i.test(said)) {
+    return `let systemd run /usr/local/libexec/ospatch-node-*: see \`ausearch -m avc,fanotify -ts recent\` (SELinux, fapolicyd) and the mount options of /usr/local, then ${journal}`;
+  }
+  return `see ${journal}`;
+}
