@@ -357,7 +357,8 @@ why_not_started() {
   [ -z "$reason" ] || return 0
   reason='it ended before it began'
   has_systemd || return 0
-  words=$(timeout 5 journalctl -u "$unit_name" --since '30 seconds ago' -o cat --no-pager -n 20 2>/dev/null)
+  # Not by -u: the process that could not execute is gone before the journal has asked for its unit.
+  words=$(timeout 5 journalctl -b --since '30 seconds ago' -o cat --no-pager 2>/dev/null | grep -F "$unit_name: ")
   for pattern in 'Failed at step' 'Failed to ' 'Main process exited' 'Failed with result'; do
     line=$(printf '%s\n' "$words" | grep -e "$pattern" | tail -n 1)
     [ -z "$line" ] || { reason=$line && return; }

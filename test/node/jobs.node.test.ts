@@ -1,0 +1,252 @@
+import type { Lab } from '../../src/dev/lab/lab';
+import { createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { NodeDiagnosis } from '../../src/domain/diagnosis';
+import type { NodeFacts } from '../../src/domain/node-report';
+import { FACTS_TIMEOUT_MS } from '../../src/domain/time-limits';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import { sh } from '../support/sh';
+import type { ActivityRunner } from './support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token } from './support';
+
+const LIMIT_MS = 60_000;
+
+jest.setTimeout(120_000);
+
+/** Each way in which the script of a package leaves a process behind; the last one keeps the log of the job open. */
+const LEAVES_BEHIND = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
+setsid sleep 7001 </dev/null >/dev/null 2>&1 &
+nohup sleep 7002 </dev/null >/dev/null 2>&1 &
+( sleep 7003 </dev/null >/dev/null 2>&1 & ) &
+sleep 7004 &`;
+
+describe('src/node: jobs on a node where things go wrong', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let node: LabNode;
+
+  beforeAll(async () => {
+    lab = await createLab({
+      nodes: [
+        {
+          name: 'odd',
+          updates: 'none',
+          labUpdates: [
+            {
+              from: { name: 'lab-left', version: '1' },
+              to: { name: 'lab-left', version: '2', postinst: LEAVES_BEHIND },
+            },
+          ],
+        },
+      ],
+    });
+    node = lab.node('odd');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  function preflight(jobToken = token()) {
+    return activities.run('preflight', {
+      target: targetOf(node),
+      token: jobToken,
+      attempt: 1,
+      withoutDrain: true,
+      unreachableTimeoutMs: LIMIT_MS,
+    });
+  }
+
+  const facts = async (): Promise<NodeFacts> => (await remoteNode(pool, targetOf(node)).facts()).facts;
+
+  function doctor(): Promise<NodeDiagnosis> {
+    const policy = { withoutDrain: true, rebootIfRequired: true };
+    return activities.run('examineNode', {
+      target: targetOf(node),
+      policy,
+      limitMs: 30_000,
+      unreachableTimeoutMs: 5_000,
+    });
+  }
+
+  const stops = async (): Promise<string[]> =>
+    (await doctor()).findings.filter(({ severity }) => severity === 'stops').map(({ message }) => message);
+
+  /** A program of this name comes before the system's own. */
+  async function shim<R>(name: string, script: string, during: () => Promise<R>): Promise<R> {
+    await sh(node, `printf '%s\\n' '#!/bin/sh' '${script}' >/usr/sbin/${name}; chmod 755 /usr/sbin/${name}`);
+    try {
+      return await during();
+    } finally {
+      await sh(node, `rm /usr/sbin/${name}; pkill -f '^sleep 8[0-9][0-9][0-9]$' || true`);
+    }
+  }
+
+  describe('a job whose scripts have left processes running', () => {
+    it('is over: the next job starts at once, and what is left is named and lives on', async () => {
+      const jobToken = token();
+      const { plan } = await preflight(jobToken);
+      const input = { target: targetOf(node), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
+      expect(
+        await activities.run('apply', { ...input, planDigest: plan.digest, planned: plan.changes.length }),
+      ).toMatchObject({ state: 'done', result: { error: null, changes: [{ name: 'lab-left', to: '2' }] } });
+
+      const seen = await facts();
+      expect(seen.job).toBeNull();
+      expect(seen.warnings).toMatchObject([
+        { kind: 'left-running', message: expect.stringMatching(/: (sleep \(pid \d+\)(, )?){4}\./) },
+      ]);
+      expect((await preflight()).plan.changes).toEqual([]);
+      expect((await doctor()).findings.map(({ check, message }) => [check, message])).toContainEqual([
+        'job',
+        expect.stringContaining('The job that ran them is over'),
+      ]);
+      expect(await ask(node, "pgrep -cf '^sleep 700[1-4]$'")).toBe('4');
+    });
+
+    it('is over also when /run has been cleared', async () => {
+      await sh(node, 'rm -r /run/ospatch');
+      expect((await facts()).job).toBeNull();
+      expect((await preflight()).plan.changes).toEqual([]);
+    });
+  });
+
+  describe('a start that fails', () => {
+    it.each(['/run/ospatch', '/var/lib/ospatch'])('for want of inodes on %s is told as that', async (place) => {
+      await sh(
+        node,
+        `set -e; mkdir -p ${place}; mount -t tmpfs -o size=10m,nr_inodes=20 lab ${place}
+        i=0; while touch ${place}/full-$i 2>/dev/null; do i=$((i + 1)); done`,
+      );
+      try {
+        const sentence = `no job can be started on odd: the file system ${place} has no free inodes, although it has free space.`;
+        await expect(preflight()).rejects.toMatchObject({ type: 'DiskFull', message: sentence });
+        expect(await stops()).toEqual([sentence]);
+      } finally {
+        await sh(node, `umount ${place}`);
+      }
+    });
+
+    it('for want of space, or on a read-only file system, names that file system', async () => {
+      await sh(
+        node,
+        'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',
+      );
+      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is full.']);
+      await sh(node, 'mount -o remount,ro /run/ospatch');
+      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is read-only.']);
+      await sh(node, 'umount /run/ospatch');
+    });
+
+    it('because nobody may execute the helper from a unit tells the words of systemd', async () => {
+      await sh(
+        node,
+        `set -e; mkdir -p /etc/systemd/system/service.d
+        printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/service.d/lab.conf; systemctl daemon-reload`,
+      );
+      const sentence = /^no job can be started on odd: systemd could not run it \(ospatch-\S+: .*EXEC.*\)\.$/;
+      await expect(preflight()).rejects.toMatchObject({ type: 'Unhealthy', message: expect.stringMatching(sentence) });
+      expect(await stops()).toEqual([expect.stringMatching(sentence)]);
+      await sh(node, 'rm /etc/systemd/system/service.d/lab.conf; systemctl daemon-reload');
+    });
+
+    it('because systemd refuses or does not answer says so, and never that another job has the node', async () => {
+      await shim('systemd-run', 'echo "Failed to connect to bus: No such file or directory" >&2; exit 1', async () => {
+        await expect(preflight()).rejects.toMatchObject({
+          message: expect.stringContaining('(Failed to connect to bus: No such file or directory)'),
+        });
+      });
+      await shim(
+        'systemctl',
+        'case $1 in show) echo "Connection timed out" >&2; exit 1;; esac; exec /usr/bin/systemctl "$@"',
+        async () => {
+          expect(await stops()).toEqual([]);
+          expect((await facts()).job).toBe('unknown');
+          const start = remoteNode(pool, targetOf(node)).start(
+            { token: token(), phase: 'plan', number: 1 },
+            { waitSeconds: 0 },
+          );
+          await expect(start).rejects.toMatchObject({
+            message: 'no job can be started on odd: systemd does not answer.',
+          });
+        },
+      );
+      expect(await stops()).toEqual([]);
+    });
+  });
+
+  describe('a slow part of the facts', () => {
+    it.each([
+      ['needrestart', 'sleep 8001', 'needrestart'],
+      ['dpkg-query', 'sleep 8002', 'dpkg-query'],
+      ['apt-config', '[ "$1" = dump ] || exec /usr/bin/apt-config "$@"; sleep 8003', ''],
+      ['stat', '[ "$1" != -f ] || sleep 8004; exec /usr/bin/stat "$@"', 'file system /'],
+    ])('%s is left out and said, and leaves nothing running', async (name, script, said) => {
+      await shim('systemd-detect-virt', 'echo none; exit 1', () =>
+        shim(name, script, async () => {
+          const started = Date.now();
+          const seen = await facts();
+          expect(Date.now() - started).toBeLessThan(FACTS_TIMEOUT_MS);
+          const told = seen.warnings.filter(({ kind }) => kind === 'facts-incomplete').map(({ message }) => message);
+          expect(told).toEqual(said === '' ? [] : [expect.stringContaining(`left out: ${said}`)]);
+          expect(await ask(node, "pgrep -cf '^sleep 8[0-9][0-9][0-9]$'")).toBe('0');
+          // What could not be read is not counted against the node.
+          expect(await stops()).toEqual([]);
+        }),
+      );
+    });
+  });
+
+  describe('a reboot', () => {
+    const reboot = async (more: object = {}) =>
+      activities.run('reboot', {
+        target: targetOf(node),
+        bootId: (await facts()).bootId,
+        lostTimeoutMs: LIMIT_MS,
+        ...more,
+      });
+
+    it('that is refused is told at once with the reason', async () => {
+      await sh(node, 'systemctl mask --runtime reboot.target');
+      const started = Date.now();
+      await expect(reboot()).rejects.toMatchObject({
+        type: 'RebootFailed',
+        message: expect.stringMatching(
+          /^odd was not rebooted: the reboot command ended with code 1: Call to Reboot failed/,
+        ),
+      });
+      expect(Date.now() - started).toBeLessThan(30_000);
+      await sh(node, 'systemctl unmask --runtime reboot.target');
+    });
+
+    it.each([
+      ['echo maintenance mode is on >&2; exit 3', 'ended with code 3: maintenance mode is on.'],
+      ['exec /nonexistent/reboot', /ended with code 127: .*not found/],
+    ])('by a program that ends at once (%s) is told with its words', async (script, said) => {
+      await sh(
+        node,
+        `set -e; mkdir -p /etc/ospatch/commands; printf '%s\\n' '#!/bin/sh' '${script}' >/etc/ospatch/commands/own
+        chmod 755 /etc/ospatch/commands/own`,
+      );
+      const message = typeof said === 'string' ? expect.stringContaining(said) : expect.stringMatching(said);
+      await expect(reboot({ command: 'own' })).rejects.toMatchObject({ type: 'RebootFailed', message });
+    });
+
+    it('happens although processes are left, and counts although needrestart never ends', async () => {
+      await shim('systemd-detect-virt', 'echo none; exit 1', () =>
+        shim('needrestart', 'sleep 8005', async () => {
+          const before = node.bootCount;
+          expect(await ask(node, "pgrep -cf '^sleep 700[1-4]$'")).toBe('4');
+          const after = (await reboot()) as NodeFacts;
+          expect(node.bootCount).toBe(before + 1);
+          expect(after.warnings).toMatchObject([{ kind: 'facts-incomplete' }]);
+        }),
+      );
+    });
+  });
+});
