@@ -221,9 +221,9 @@ refuse_with() {
   exit "$3"
 }
 
-# try_to_write DIR: sets said to what the system answers, empty if all is well.
+# try_to_write DIR: sets denied to what the system answers, empty if all is well.
 try_to_write() {
-  said=$({
+  denied=$({
     test_file=$(mktemp "$1/.try.XXXXXX") && head -c 8192 /dev/zero >"$test_file"
   } 2>&1 | head -n 1)
   rm -f "$1"/.try.??????
@@ -234,11 +234,11 @@ refuse_unwritable() {
   for place in "$state_dir" "$run_dir"; do
     while [ ! -d "$place" ]; do place=${place%/*} && place=${place:-/}; done
     try_to_write "$place"
-    [ -n "$said" ] || continue
+    [ -n "$denied" ] || continue
     mount=$(timeout 5 df -P "$place" 2>/dev/null | sed -n '2s/.* //p')
     case $mount in /*) ;; *) mount=$place ;; esac
     why=not-writable
-    case $said in
+    case $denied in
       *'Read-only file system'*) why=read-only ;;
       *'No space left'*)
         why=disk-full
@@ -246,7 +246,7 @@ refuse_unwritable() {
         ;;
     esac
     case $mount in *[!A-Za-z0-9/._-]*) mount=$place ;; esac
-    refuse_with "$why at=$mount" "$said" 73
+    refuse_with "$why at=$mount" "$denied" 73
   done
 }
 
