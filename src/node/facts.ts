@@ -149,7 +149,7 @@ function leftRunning(processes: readonly string[]): NodeWarning[] {
     {
       kind: 'left-running',
       message: `scripts of packages have left processes running outside of any service: ${told}${more}. The job that ran them is over.`,
-      remedy: 'start them as services (systemctl), or end them if nobody needs them; they stand in nobody’s way',
+      remedy: 'start them as services (systemctl), or end them if nobody needs them; they block nothing',
     },
   ];
 }

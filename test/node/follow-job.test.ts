@@ -2,12 +2,18 @@ import { followJob } from '../../src/node/follow-job';
 import type { Answer } from './fake-node';
 import { fakeSession, jobAnswer, outOfReach } from './fake-node';
 
-jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+let clock = 0;
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => {
+    clock += ms;
+    return Promise.resolve();
+  },
+}));
 
 const JOB = { token: '0123456789abcdef', phase: 'apply', number: 1 } as const;
 
 function follow(answers: Answer[], onLine?: (line: string) => void) {
-  const session = fakeSession(answers);
+  const session = fakeSession(answers, { now: () => clock });
   const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
   return { session, commands, end: followJob(session, JOB, { waitSeconds: 0 }, onLine) };
 }
@@ -58,6 +64,17 @@ describe('src/node/follow-job', () => {
       jobAnswer('done rc=0'),
     ]);
     expect(await end).toMatchObject({ state: 'done' });
+  });
+
+  it.each([
+    ['ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n', 'Busy', 'feedfeedfeedfeed-apply-1'],
+    [jobAnswer('running'), 'Busy', '0123456789abcdef-apply-1'],
+    [jobAnswer('unknown'), 'Unhealthy', 'has not said for 1h'],
+  ])('ends its wait some time, and asks at most four times a second (%#)', async (answer, type, said) => {
+    const started = clock;
+    const { end, session } = follow([answer]);
+    await expect(end).rejects.toMatchObject({ type, message: expect.stringContaining(said) });
+    expect(session.transport.calls.length).toBeLessThanOrEqual((clock - started) / 250 + 2);
   });
 
   it.each(['lost-reboot', 'lost-killed'] as const)('reports %s as interrupted', async (how) => {

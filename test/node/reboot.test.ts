@@ -75,6 +75,30 @@ describe('src/node/reboot', () => {
     expect((await end).bootId).toBe(NEWER);
   });
 
+  it('is told within seconds with the words of the command that has failed', async () => {
+    const started = clock;
+    const failed = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=1', 'reboot_said=Operation inhibited by "backup"');
+    await expect(reboot([asked, old, failed]).end).rejects.toMatchObject({
+      type: 'RebootFailed',
+      message: 'w-1 was not rebooted: the reboot command ended with code 1: Operation inhibited by "backup".',
+    });
+    expect(clock - started).toBeLessThan(10_000);
+  });
+
+  it('takes a command that was ended by the shutdown itself for no failure', async () => {
+    const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=143', 'system_state=stopping');
+    expect((await reboot([asked, ended, ended, ended, outOfReach(), back(), back()]).end).bootId).toBe(NEW);
+  });
+
+  it('does not wait for ever for a job that never ends, and says which', async () => {
+    const started = clock;
+    await expect(reboot([`ospatch 1 state=busy holder=feed-apply-1 boot=${OLD}\n`]).end).rejects.toMatchObject({
+      type: 'Busy',
+      message: 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped.',
+    });
+    expect(clock - started).toBeLessThan(7 * 3600_000);
+  });
+
   it('waits for a job that still runs, and only looks when the reboot has happened already', async () => {
     const busy = `ospatch 1 state=busy holder=x boot=${OLD}\n`;
     expect((await reboot([busy, asked, back(), back()]).end).bootId).toBe(NEW);

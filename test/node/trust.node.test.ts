@@ -101,7 +101,9 @@ describe('src/node with the least privilege', () => {
       expect(await activities.run('checkNode', { target: narrow, unreachableTimeoutMs: LIMIT_MS })).toMatchObject({
         ok: true,
       });
-      expect(await remoteNode(pool, narrow).reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({ state: 'rebooted' });
+      expect(await remoteNode(pool, narrow).reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({
+        state: 'rebooted',
+      });
       expect((await node.exec(`sudo -n ${path} gc`, LAB_USER)).stdout).toBe('ospatch 1 state=ok\n');
     });
 

@@ -53,6 +53,9 @@ rc_unplanned=94
 
 read -r boot </proc/sys/kernel/random/boot_id
 
+# Set while facts are told: when they have to be told at the latest, in seconds since the boot.
+facts_until=''
+
 say() { printf 'ospatch %s %s\n' "$protocol" "$*"; }
 
 refuse() {
@@ -283,6 +286,8 @@ launch() {
     # A unit whose wrapper is gone needs some milliseconds to wind down; a running one keeps the lock.
     lock_is_free && [ "$tries" -lt 40 ] || { not_now "$life"; return; }
     tries=$((tries + 1))
+    # What does not answer has had its time.
+    [ "$life" -eq 0 ] || tries=$((tries + 19))
     sleep 0.05
   done
   if has_systemd; then

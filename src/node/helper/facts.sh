@@ -2,8 +2,6 @@
 
 # A part that hangs, or is slow, is left out and said, so that the others are told in time. Of all that may take long the
 # output goes through here: ask PART LIMIT COMMAND... It stands for COMMAND alone where no facts are being told.
-facts_until=''
-
 ask() {
   part=$1 limit=$2
   shift 2

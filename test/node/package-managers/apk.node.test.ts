@@ -125,7 +125,9 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
   it('reboots once, and only with the right boot id', async () => {
     const remote = remoteNode(pool, targetOf(node));
     const bootId = await ask(node, 'cat /proc/sys/kernel/random/boot_id');
-    expect(await remote.reboot('00000000-0000-0000-0000-000000000000', REBOOT_COMMAND)).toMatchObject({ state: 'rebooted' });
+    expect(await remote.reboot('00000000-0000-0000-0000-000000000000', REBOOT_COMMAND)).toMatchObject({
+      state: 'rebooted',
+    });
     expect(await remote.reboot(bootId, REBOOT_COMMAND)).toMatchObject({ state: 'rebooting' });
     expect(await remote.reboot(bootId, REBOOT_COMMAND)).toMatchObject({ state: 'rebooting' });
     await until('the reboot', async () => (await ask(node, 'cat /srv/reboots 2>/dev/null')) !== '');
