@@ -241,7 +241,7 @@ bootctl_default() {
   command -v bootctl >/dev/null 2>&1 || return 1
   once=$(efi_variable LoaderEntryOneShot)
   chosen=$(efi_variable LoaderEntryDefault)
-  timeout 5 bootctl --no-pager list 2>/dev/null </dev/null | ONCE=$once CHOSEN=$chosen awk '
+  ask bootctl 5 bootctl --no-pager list 2>/dev/null </dev/null | ONCE=$once CHOSEN=$chosen awk '
     function tell(   i) {
       if (linux == "" || told) return
       if (ENVIRON["ONCE"] != "" ? id != ENVIRON["ONCE"] : !chosen) return
@@ -476,7 +476,7 @@ kernel_facts() {
   running=$(uname -r)
   echo "kernel_running=$running"
   [ -z "$kernel_boot" ] || echo "kernel_boot_id=$kernel_boot"
-  container=$(systemd-detect-virt -c 2>/dev/null)
+  container=$(ask systemd-detect-virt 5 systemd-detect-virt -c 2>/dev/null)
   has_systemd || container=$(container_of_init)
   boot_kernel=''
   case $container in '' | none) ;; *) echo "container=$container" && return ;; esac
@@ -507,7 +507,7 @@ VERSIONS
   fi
   # It guesses by names and by times of files: a word of its own counts only where nothing else is known.
   if [ -z "$starts$newest" ] && [ -x /usr/sbin/needrestart ]; then
-    case $(timeout 5 needrestart -b -k -r l 2>/dev/null </dev/null) in
+    case $(ask needrestart 5 needrestart -b -k -r l 2>/dev/null </dev/null) in
       *KSTA:\ [23]*) echo 'reboot_reason=needrestart: a newer kernel waits for a reboot' ;;
     esac
   fi
@@ -580,7 +580,7 @@ is_whole() {
       *) return ;;
     esac
     command -v "$tool" >/dev/null 2>&1 || return
-    case $(tail -c "+$((at + 1))" "$1" | LC_ALL=C timeout 30 "$tool" -t 2>&1 >/dev/null && echo whole) in
+    case $(tail -c "+$((at + 1))" "$1" | ask "the check of $1" 10 "$tool" -t 2>&1 >/dev/null && echo whole) in
       *whole) state=whole ;;
       # What stands behind an archive is no damage.
       *[Uu]nexpected* | *premature* | *truncated* | *[Uu]nfinished* | *incomplete* | *orrupt* | *'ead error'* | *crc* | *'invalid compressed'*)
