@@ -3,14 +3,16 @@
 # `failed_unit=` and `restarting_unit=` of each (one that waits to be started again is not failed yet), and what it takes
 # to tell whether the last transaction has to do with it: `unit_detail=NAME RESULT CHANGED TRANSIENT TRIGGER...`.
 failed_unit_facts() {
-  bad=$(systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null |
+  bad=$(ask 'systemctl list-units' 10 systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null |
     while read -r name _ active sub _; do
+      # How a job has ended is said elsewhere.
+      case $name in ospatch-*) continue ;; esac
       case $active:$sub in failed:*) echo "failed $name" ;; *:auto-restart*) echo "restarting $name" ;; esac
     done)
   [ -n "$bad" ] || return 0
   echo "$bad" | sed 's/ /_unit=/' | head -n 100
   # shellcheck disable=SC2046
-  shown=$(timeout 5 systemctl show -p Id,TriggeredBy,FragmentPath,DropInPaths,ExecStart,Result \
+  shown=$(ask 'systemctl show' 5 systemctl show -p Id,TriggeredBy,FragmentPath,DropInPaths,ExecStart,Result \
     $(echo "$bad" | cut -d' ' -f2 | grep -E '^[A-Za-z0-9@_.:-]+$' | head -n 20) 2>/dev/null </dev/null)
   since=$(last_apply)
   unit_name='' trigger='' places='' result='' transient=no
