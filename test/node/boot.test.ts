@@ -17,7 +17,10 @@ const shells = [['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(
 function run(shell: readonly string[], command: string, input = ''): string {
   const [program = '', ...args] = shell;
   const use = program === 'busybox' ? 'awk() { busybox awk "$@"; }\ngrep() { busybox grep "$@"; }\n' : '';
-  return execFileSync(program, [...args, '-c', `set -u\nask() { shift 2; "$@"; }\n${use}. ${boot}\n${command}`], { input, encoding: 'utf8' });
+  return execFileSync(program, [...args, '-c', `set -u\nask() { shift 2; "$@"; }\n${use}. ${boot}\n${command}`], {
+    input,
+    encoding: 'utf8',
+  });
 }
 
 function file(name: string, content: string): string {
