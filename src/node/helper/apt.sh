@@ -1,5 +1,52 @@
 # ---------------------------------------------------------------------------------------------- package manager: apt
 
+apt_conf=/dev/null
+
+# apt_settings DIR: what an administrator may have switched in apt.conf and what changes the output we read, or what a
+# call does, as it is by default. Read after the node's own configuration. No release of apt minds settings it does not
+# know.
+apt_settings() {
+  apt_conf=$1/apt.conf
+  cat >"$apt_conf" <<'END'
+#clear Debug;
+#clear quiet;
+#clear APT::Cmd;
+APT::Color "false";
+APT::Output-Version "0";
+APT::Ignore-Hold "false";
+APT::Get {
+  Show-Versions "false";
+  Show-Upgraded "true";
+  List-Columns "false";
+  Show-User-Simulation-Note "false";
+  Simulate "false";
+  Download-Only "false";
+  Download "true";
+  Print-URIs "false";
+  Assume-No "false";
+  Trivial-Only "false";
+  Only-Source "false";
+  Only-Upgrade "false";
+  Upgrade "true";
+  ReInstall "false";
+  Fix-Missing "false";
+  Force-Yes "false";
+  Remove "true";
+  Purge "false";
+  AutomaticRemove "false";
+  AllowUnauthenticated "false";
+  Allow-Downgrades "false";
+  Allow-Remove-Essential "false";
+  Allow-Change-Held-Packages "false";
+};
+Dpkg::Use-Pty "false";
+Dpkg::Progress "false";
+Dpkg::Progress-Fancy "false";
+DPkg::Lock::Timeout "-1";
+Acquire::Retries "3";
+END
+}
+
 # Waits for ever on the frontend lock: who holds it stands in the log, and giving up would waste the attempt.
 apt_get() {
   set -- ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
@@ -7,10 +54,14 @@ apt_get() {
     always) set -- -o APT::Get::Always-Include-Phased-Updates=true "$@" ;;
     never) set -- -o APT::Get::Never-Include-Phased-Updates=true "$@" ;;
   esac
-  apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=-1 -o Acquire::Retries=3 \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-    -o APT::Get::AutomaticRemove=false -o APT::Get::AllowUnauthenticated=false -o APT::Get::Allow-Downgrades=false "$@"
+  for option in $dpkg_options; do set -- -o "Dpkg::Options::=$option" "$@"; done
+  apt-get -c "$apt_conf" -q=1 -y "$@"
 }
+
+# Configuration files stay as they are, whatever dpkg.cfg says.
+dpkg_options='--no-force-confnew --no-force-confask --force-confdef --force-confold'
+
+apt_cache() { apt-cache -c "$apt_conf" "$@"; }
 
 lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by another process'
 
@@ -32,6 +83,7 @@ retrying() {
 }
 
 apt_refresh() {
+  apt_settings "$dir"
   failures=0
   while :; do
     # Without Error-Mode=any a mirror that is out of reach counts as success.
@@ -51,6 +103,7 @@ apt_plan() { plan_phase; }
 # apt asks `_verify` between its own decision, under the lock, and the first change.
 apt_apply() {
   take_baseline || return 73
+  apt_settings "$dir"
   apt_preferences "$dir"
   if [ "$only" = security ]; then apt_simulate "$dir" && apt_pin_strays "$dir"; fi
   OSPATCH_JOB=$job
@@ -67,18 +120,19 @@ apt_apply() {
     echo "$plan_changed_text"
     return $rc_plan_changed
   fi
+  if [ "$rc" -eq 0 ]; then apt_is_applied || rc=$rc_not_applied; fi
   return $rc
 }
 
 apt_removals() { [ "$removals" = yes ] || echo --no-remove; }
 
 # Reads what apt is about to do (its hook protocol, version 3). Any other set than the planned one stops apt before it
-# changes anything.
+# changes anything. Lines are those of apt_plan_lines.
 verb_verify() {
   load_parameters || return 1
-  awk '!body { if ($0 == "") body = 1; next }
+  awk -v native="$(dpkg --print-architecture)" '!body { if ($0 == "") body = 1; next }
     $9 == "**CONFIGURE**" { next }
-    $9 == "**REMOVE**" { print "remove", $1; next }
+    $9 == "**REMOVE**" { print "remove", $1 ($3 == native || $3 == "all" || $3 == "none" ? "" : ":" $3); next }
     { print $1, $7, $2, $6 }' | sort -u >"$dir/actual"
   [ "$(digest <"$dir/actual")" = "$expect" ] && return 0
   : >"$dir/plan-changed"
@@ -86,21 +140,198 @@ verb_verify() {
   return 1
 }
 
+# The change that dpkg was asked for is on the disk: it may have been told to act as if (no-act), or only to download.
+apt_is_applied() {
+  [ -s "$dir/actual" ] && [ -s "$dir/after" ] || return 0
+  awk 'NR == FNR { have[$1 " " $2 " " $3] = 1; next }
+    $1 != "remove" && !(($1 " " $2 " " $4) in have) { print "ospatch: " $1 " " $4 " was to be installed and is not"; missing = 1 }
+    END { exit missing }' "$dir/after" "$dir/actual"
+}
+
+# Completes what was begun, or puts back what was there: no package changes to a version that the policy would not choose,
+# and none is removed without leave.
 apt_repair() {
+  apt_make_readable
   take_baseline || return 73
+  apt_settings "$dir"
   apt_preferences "$dir"
-  retrying dpkg --force-confdef --force-confold --configure -a
+  apt_dpkg --configure -a
+  apt_finish_removals
+  apt_unpack_again
+  apt_dpkg --configure -a
   # shellcheck disable=SC2046
-  retrying apt_get $(apt_removals) -f install
+  retrying apt_get $(apt_repair_removals) -f install
   rc=$?
   apt_report >"$dir/result"
   dpkg --audit
+  # What has lost its list of files and cannot be had again works as it is; it is not tried before each patch.
+  apt_status | apt_lost_lists >"$state_dir/lost-lists"
   if [ "$rc" -eq 0 ] && grep -q '^problem ' "$dir/result"; then rc=$rc_still_broken; fi
   return $rc
 }
 
+# dpkg, without questions and without a lock that somebody else holds.
+apt_dpkg() {
+  # shellcheck disable=SC2086
+  retrying dpkg $dpkg_options "$@"
+}
+
+# A power cut may leave files of dpkg that it cannot read, and then it does nothing at all. They are put aside, and what
+# they told of is unpacked again: the list of files of a package, or an entry of its journal.
+apt_make_readable() {
+  : >"$dir/suspect"
+  rounds=0
+  while [ "$rounds" -lt 50 ]; do
+    rounds=$((rounds + 1))
+    said=$(dpkg-query -S '/no such file' 2>&1)
+    case $said in
+      *"files list file for package '"*)
+        name=${said##*"files list file for package '"}
+        name=${name%%"'"*}
+        damaged=/var/lib/dpkg/info/$name.list
+        [ -e "$damaged" ] || damaged=/var/lib/dpkg/info/${name%%:*}.list
+        case $said in *"missing;"*) return ;; esac
+        ;;
+      *"parsing file '/var/lib/dpkg/updates/"[0-9]*)
+        damaged=${said##*"parsing file '"}
+        damaged=${damaged%%"'"*}
+        tail -n 20 /var/log/dpkg.log 2>/dev/null | awk '$3 == "status" { print $5 }' >>"$dir/suspect"
+        ;;
+      *) return ;;
+    esac
+    case $damaged in */../* | *[!A-Za-z0-9/.+:_-]*) return ;; esac
+    [ -f "$damaged" ] && mv "$damaged" "$dir/" && echo "ospatch: put the damaged $damaged aside" || return
+  done
+}
+
+# A removal that was begun is completed where removals are allowed; elsewhere the package is put back.
+apt_finish_removals() {
+  [ "$removals" = yes ] || return 0
+  apt_status | awk -F '|' '$1 ~ /^[rp][HF]/ { split($2, p, " "); print substr($1, 1, 1), p[1], p[2] }' >"$dir/removals"
+  while read -r want name arch; do
+    ! apt_is_kept "$name" || continue
+    [ "$arch" = all ] || name=$name:$arch
+    case $want in r) apt_dpkg --remove "$name" ;; p) apt_dpkg --purge "$name" ;; esac
+  done <"$dir/removals"
+}
+
+# Removals in a repair: as in a patch, and never of what the policy keeps.
+apt_repair_removals() {
+  [ "$removals" = yes ] || { echo --no-remove; return; }
+  apt_get -s -o Debug::NoLocking=1 -f install 2>/dev/null | awk '$1 == "Remv" || $1 == "Purg" { sub(/:.*/, "", $2); print $2 }' |
+    while read -r name; do ! apt_is_kept "$name" || { echo --no-remove; break; }; done
+}
+
+# apt_is_kept NAME: whether the policy keeps this package as it is.
+apt_is_kept() {
+  set -f
+  kept=1
+  for glob in $exclude $apt_kubernetes; do
+    # shellcheck disable=SC2254
+    case $1 in $glob) kept=0 ;; esac
+  done
+  set +f
+  return $kept
+}
+
+# Packages that are well again only when they are unpacked once more, `name:arch version` a line: dpkg says so, or their
+# removal was begun, or dpkg has lost the list of their files.
+apt_again() {
+  apt_status | {
+    tee "$dir/status" | awk -F '|' 'substr($1, 3, 1) == "R" || substr($1, 2, 1) == "H" { split($2, p, " "); print p[1] ":" p[2], p[3] }'
+    apt_lost_lists <"$dir/status"
+    awk -F '|' 'NR == FNR { suspect[$1] = 1; next }
+      { split($2, p, " ") } (p[1] ":" p[2]) in suspect { print p[1] ":" p[2], p[3] }' "$dir/suspect" "$dir/status"
+  } | sed 's/:all / /' | sort -u
+}
+
+# apt_targets <AGAIN: `name version` of each, and in which version it can be had: the one that was being installed by
+# this patch, the one that is installed, or the one that the policy offers; `-` when in none.
+apt_targets() {
+  cat >"$dir/again"
+  cat "$state_dir/runs/$token"-apply-*/actual 2>/dev/null >"$dir/planned"
+  # shellcheck disable=SC2046
+  apt_cache policy $(cut -d' ' -f1 "$dir/again") 2>/dev/null >"$dir/offered"
+  awk '
+    FILENAME == ARGV[1] { planned[$1] = $4; planned[$1 ":" $2] = $4; next }
+    FILENAME == ARGV[2] { again[$1] = $2; next }
+    /^[^ ]/ { name = substr($1, 1, length($1) - 1); version = ""; next }
+    $1 == "Candidate:" { candidate[name] = $2; next }
+    /^ (\*\*\*|   ) [^ ]/ { version = $1 == "***" ? $2 : $1; next }
+    version != "" && $2 != "/var/lib/dpkg/status" { offered[name " " version] = 1 }
+    END {
+      for (name in again) {
+        alias = name
+        if (!(alias in candidate)) sub(/:.*/, "", alias)
+        target = "-"
+        if ((alias " " candidate[alias]) in offered) target = candidate[alias]
+        if ((alias " " again[name]) in offered) target = again[name]
+        if ((name in planned) && (alias " " planned[name]) in offered) target = planned[name]
+        print name, again[name], target
+      }
+    }' "$dir/planned" "$dir/again" "$dir/offered" | sort >"$dir/targets"
+}
+
+apt_unpack_again() {
+  apt_again | apt_targets
+  [ -s "$dir/targets" ] || return 0
+  if grep -q ' -$' "$dir/targets"; then
+    apt_refresh
+    apt_again | apt_targets
+  fi
+  # While apt has no archive for one of them, it does nothing at all.
+  apt_unpack_cached
+  for way in exact candidate single; do
+    apt_unpack_by "$way" && break
+    if recent_output | grep -qE '^(E|Err|W): .*(Failed to fetch|404|Unable to fetch)'; then
+      apt_refresh
+      apt_unpack_by "$way" && break
+    fi
+  done
+  # Not again for what only dpkg.log has told of.
+  : >"$dir/suspect"
+}
+
+# apt_unpack_by WAY: exact = all in their chosen versions, candidate = all as the policy offers them, for versions that
+# do not go together, single = each for itself.
+apt_unpack_by() {
+  apt_again | apt_targets
+  grep -v ' -$' "$dir/targets" >"$dir/wanted" || return 0
+  case $1 in exact | single) format='%s=%s\n' ;; candidate) format='%s\n' ;; esac
+  awk -v format="$format" '{ printf format, $1, $3 }' "$dir/wanted" >"$dir/arguments"
+  if [ "$1" != single ]; then
+    # shellcheck disable=SC2046
+    retrying apt_get --no-remove --reinstall -f install $(cat "$dir/arguments")
+    return
+  fi
+  failed=0
+  while read -r argument; do
+    retrying apt_get --no-remove --reinstall -f install "$argument" || failed=1
+  done <"$dir/arguments"
+  return $failed
+}
+
+# The file that the package came from may still be there when no archive has it any more.
+apt_unpack_cached() {
+  while read -r name version target; do
+    [ "$target" = - ] || continue
+    file=$(printf '%s' "$version" | sed 's/:/%3a/')
+    for file in "/var/cache/apt/archives/${name%%:*}_$file"_*.deb; do
+      [ -f "$file" ] && dpkg-deb -I "$file" >/dev/null 2>&1 && apt_dpkg -i "$file"
+    done
+  done <"$dir/targets"
+}
+
+# From `|`-lines of apt_status: `name:arch version` of the packages whose list of files dpkg has lost.
+apt_lost_lists() {
+  { printf '%s\n' /var/lib/dpkg/info/*.list; cat; } | awk -F '[| ]+' '
+    /^\// { sub(/^.*\//, ""); sub(/\.list$/, ""); have[$0] = 1; next }
+    substr($1, 2, 1) ~ /[iUFWt]/ && !($2 in have) && !(($2 ":" $3) in have) { print $2 ":" $3, $4 }'
+}
+
 # apt_pending DIR: prints what dist-upgrade would do, for the controller to parse.
 apt_pending() {
+  apt_settings "$1"
   apt_preferences "$1"
   apt_simulate "$1"
   rc=$?
@@ -122,7 +353,7 @@ apt_kept_back() {
   [ -s "$1/$2" ] || return 0
   sed 's/^\([^ ]*\) .*/protected \1/' "$1/$2"
   # shellcheck disable=SC2046
-  apt-cache policy $(cut -d' ' -f1 "$1/$2") | awk -v reason="$2" '
+  apt_cache policy $(cut -d' ' -f1 "$1/$2") | awk -v reason="$2" '
     /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
     $1 == "Installed:" { installed = $2 }
     $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print reason, name }'
@@ -130,9 +361,13 @@ apt_kept_back() {
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }
 
-# The set of changes, `name arch old new` a line; the digest names exactly this set.
+# The set of changes, `name arch old new` a line, or `remove name[:arch]` with the architecture only where it is a foreign
+# one; the digest names exactly this set.
 apt_plan_lines() {
-  awk '$1 == "Remv" || $1 == "Purg" { print "remove", $2 }
+  awk -v native="$(dpkg --print-architecture)" '$1 == "Remv" || $1 == "Purg" {
+      sub(":(all|any|" native ")$", "", $2)
+      print "remove", $2
+    }
     $1 == "Inst" {
       name = $2; old = "-"; new = $3
       if (new ~ /^\[/) { old = substr(new, 2, length(new) - 2); new = $4 }
@@ -144,10 +379,11 @@ apt_plan_lines() {
 
 # The policy as apt preferences, for this call only, before the node's own. A version pin keeps what is installed.
 apt_preferences() {
-  preferences=''
+  preferences='' apt_kubernetes=''
   : >"$1/kubernetes" && : >"$1/excluded" && : >"$1/security"
   set -f
   if [ "$kubernetes" = no ] && is_kubernetes_node; then
+    apt_kubernetes=$kubernetes_deb
     # shellcheck disable=SC2086
     apt_versions $kubernetes_deb >"$1/kubernetes"
   fi
@@ -166,10 +402,10 @@ apt_preferences() {
 
 kubernetes_deb='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker.io docker-ce* runc cri-o*'
 
-# apt_versions GLOB...: `name version` of the installed packages.
+# apt_versions GLOB...: `name version` of the packages that are on the disk, in whatever state.
 apt_versions() {
   dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' "$@" 2>/dev/null |
-    awk '$1 == "installed" { print $2, $3 }' | sort -u
+    awk '$1 != "not-installed" && $1 != "config-files" { print $2, $3 }' | sort -u
 }
 
 apt_version_pins() { awk '{ printf "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", $1, $2 }'; }
@@ -177,7 +413,7 @@ apt_version_pins() { awk '{ printf "Package: %s\nPin: version %s\nPin-Priority: 
 # Everything but the security archives may only supply new packages that a fix needs (a priority below 100 upgrades
 # nothing), in the order of preference it has anyway. Archives are told by what they say of themselves.
 apt_security_pins() {
-  apt-cache policy | awk '
+  apt_cache policy | awk '
     /^ *-?[0-9]+ / { priority = $1 }
     /^ +release / { sub(/^ +release /, ""); print priority, $0 }' |
     while read -r priority release; do
@@ -234,6 +470,16 @@ apt_facts() {
   printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$status" | apt_problems | head -n 50 | sed 's/^/package_problem=/'
+  if [ -z "$status" ]; then
+    dpkg-query -W 2>&1 >/dev/null | head -n 1 | sed 's/^/package_problem=dpkg cannot read its database: /'
+  fi
+  printf '%s\n' "$status" | apt_lost_lists | while read -r name version; do
+    if grep -qsxF "$name $version" "$state_dir/lost-lists"; then
+      echo "package_warning=dpkg has lost the list of files of ${name%:*} $version"
+    else
+      echo "package_problem=dpkg has lost the list of files of ${name%:*} $version"
+    fi
+  done | head -n 50
 }
 
 apt_lock_facts() {

@@ -50,6 +50,7 @@ rc_still_broken=91
 rc_unsupported=92
 rc_script_failed=93
 rc_unplanned=94
+rc_not_applied=96
 
 read -r boot </proc/sys/kernel/random/boot_id
 

@@ -17,3 +17,6 @@ export const RC_UNPLANNED = 94;
 
 /** A lock of somebody else was waited for in vain; nothing was done. */
 export const RC_LOCKED = 95;
+
+/** The package manager says that it has done its work, and the packages are not there: it was told to act as if. */
+export const RC_NOT_APPLIED = 96;

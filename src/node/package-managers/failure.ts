@@ -1,7 +1,7 @@
 /** From an exit code and a log to a failure with a name, by the tables of the package managers. */
 import type { ErrorInfo, ErrorType } from '../../domain/errors';
 import { plainText } from '../../domain/text';
-import { RC_DISK_FULL, RC_LOCKED, RC_SCRIPT_FAILED, RC_STILL_BROKEN, RC_UNPLANNED } from '../helper/exit-codes';
+import { RC_DISK_FULL, RC_LOCKED, RC_NOT_APPLIED, RC_SCRIPT_FAILED, RC_STILL_BROKEN, RC_UNPLANNED } from '../helper/exit-codes';
 import { cleanOutput, outputTail } from '../sanitize';
 import { diskFailure } from './disk-failure';
 import type { FailedPhase } from './types';
@@ -92,6 +92,13 @@ function helperFailure(rc: number, look: string): Failure | null {
         retry: 'permanent',
         what: 'packages were installed, but their own scripts failed',
         remedy: 'read the log, find out what those packages lack, and install them again',
+      };
+    case RC_NOT_APPLIED:
+      return {
+        type: 'PackageManager',
+        retry: 'permanent',
+        what: 'the package manager says that it has installed packages which are not there',
+        remedy: 'look for settings that make it act as if, e.g. no-act in /etc/dpkg/dpkg.cfg.d',
       };
     case RC_UNPLANNED:
       return {
