@@ -18,6 +18,7 @@ import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
+import { surveyNode } from '../node/survey';
 import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
 import { noteProgress, withHeartbeat } from './heartbeat';
@@ -48,6 +49,8 @@ const JOBS_PER_ATTEMPT = 100_000;
 /** More than this many pending packages are counted, not named: the answers of many nodes travel together. */
 const MAX_CHANGES_TOLD = 300;
 const JOBS_PER_RETRY = 10;
+/** Of these ten, the one of the look after a failure. */
+const SURVEY_JOB = 9;
 
 export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   const now = deps.now ?? Date.now;
@@ -103,8 +106,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   return {
     preflight: ({ target, token, attempt, packages, withoutDrain, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
-        const retry = Math.min(activityInfo().attempt, JOBS_PER_ATTEMPT / JOBS_PER_RETRY - 1);
-        const firstJob = attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
+        const firstJob = attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY;
         return preflightNode(session, { token, firstJob, withoutDrain, packages });
       }),
 
@@ -145,6 +147,12 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     powerCycle: ({ target, hook }) =>
       withHeartbeat('reboot', ({ signal }) => runHook(deps.hookDir, hook, target, signal)).catch((error: unknown) => {
         throw toApplicationFailure(error, activityInfo().attempt);
+      }),
+
+    surveyNode: ({ target, token, attempt, packages, unreachableTimeoutMs }) =>
+      onNode('verify', target, unreachable(unreachableTimeoutMs), (session) => {
+        const number = attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY + SURVEY_JOB;
+        return surveyNode(session, { token, number, packages });
       }),
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
@@ -210,4 +218,8 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 function tellOutOfReach(error: unknown): OutOfReach {
   if (!(error instanceof OutOfReachNotice)) throw error;
   return { state: 'out-of-reach', observedMs: error.observedMs, why: error.why };
+}
+
+function jobRetry(): number {
+  return Math.min(activityInfo().attempt, JOBS_PER_ATTEMPT / JOBS_PER_RETRY - 1);
 }

@@ -7,6 +7,7 @@ import type { NodeTarget } from '../domain/spec';
 import type {
   ApplyReport,
   NodeFacts,
+  NodeSurvey,
   OutOfReach,
   PatchPlan,
   PhaseOutcome,
@@ -66,6 +67,12 @@ export interface RestartInput extends JobRef, Watch {
   /** The node is drained by us: container runtimes may be restarted too. */
   drained: boolean;
   lostTimeoutMs: number;
+}
+
+export interface SurveyInput extends JobRef {
+  target: NodeTarget;
+  packages?: PackagePolicy;
+  unreachableTimeoutMs: number;
 }
 
 export interface RebootInput extends Watch {
@@ -141,6 +148,8 @@ export interface NodeActivities {
   reboot(input: RebootInput): Promise<NodeFacts | OutOfReach>;
   /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
   powerCycle(input: PowerCycleInput): Promise<void>;
+  /** How a patch that failed has left the node: what it has changed, and what is pending now. */
+  surveyNode(input: SurveyInput): Promise<NodeSurvey>;
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /** Never fails: what stands in the way is in the answer. */

@@ -172,6 +172,7 @@ function stepOf(activity: string | null | undefined): NodeProgress['step'] | nul
 
 const STEP_OF: Readonly<Record<string, NodeProgress['step']>> = {
   readFacts: 'verify',
+  surveyNode: 'verify',
   drainOutlook: 'drain',
   cordon: 'drain',
   awaitHealthy: 'verify',

@@ -95,9 +95,21 @@ export interface PatchPlan {
 /** Answer of the `preflight` activity. */
 export interface PreflightReport {
   facts: NodeFacts;
+  /** Without a digest it was not made, which `refused` explains. */
   plan: PatchPlan;
   /** What completing an interrupted transaction of before has changed; null when there was none. */
   repaired: ApplyReport | null;
+  /** Why the node must not be patched now, although it was looked at. */
+  refused?: import('./errors').ErrorInfo;
+}
+
+/** Answer of the `surveyNode` activity: how a failed patch has left a node. */
+export interface NodeSurvey {
+  facts: NodeFacts;
+  /** Packages that are pending now; null when the node cannot say. */
+  pending: number | null;
+  /** All that this patch has changed, from the package database; null when the node cannot say. */
+  changes: PackageChange[] | null;
 }
 
 /** Answer of the `apply` activity: the package transaction ended and the node said so. */

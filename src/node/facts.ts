@@ -106,6 +106,7 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
       ...outdatedWarnings(outdated, all('outdated_unknown')),
       ...leftRunning(all('left_running')),
       ...slowParts(all('slow_part')),
+      ...packageWarnings(all('package_warning')),
     ],
     clock: one('clock'),
   };
@@ -164,6 +165,15 @@ function slowParts(parts: readonly string[]): NodeWarning[] {
       remedy: 'run them by hand on the node and see what they wait for (load, a hung network file system)',
     },
   ];
+}
+
+/** Of a database that works as it is. */
+function packageWarnings(messages: readonly string[]): NodeWarning[] {
+  return messages.map((message) => ({
+    kind: 'other',
+    message: `${message}, and no package source has it: its files cannot be told apart from others.`,
+    remedy: 'get its package file and run `dpkg -i` on it',
+  }));
 }
 
 /** A node may say anything; what is no plain number counts as 0. */

@@ -1,5 +1,6 @@
 /** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
-import { OspatchError } from '../domain/errors';
+import type { ErrorInfo, ErrorType } from '../domain/errors';
+import { OspatchError, isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
 import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
@@ -11,7 +12,7 @@ import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
 import { refuseUnsafe, refuseUnsupported } from './support';
-import { repairPackages } from './transaction';
+import { isToBeUnpackedAgain, repairPackages } from './transaction';
 
 export interface PreflightOptions {
   token: string;
@@ -36,14 +37,44 @@ const PLAN_PAUSE_MS = 15_000;
 export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
   let { facts } = await usableNode(session, options.withoutDrain);
   let job = options.firstJob;
-  let repaired: ApplyReport | null = null;
+  let repair: Repair = { report: null, error: null };
   if (facts.packages.problems.length > 0) {
-    repaired = await repairFirst(session, options, job, facts);
+    repair = await repairFirst(session, options, job, facts);
     ({ facts } = await usableNode(session, options.withoutDrain));
     job += 1;
   }
-  const plan = await makePlan(session, options, job, facts);
-  return { facts, plan, repaired };
+  const repaired = repair.report;
+  if (repair.error !== null && !facts.packages.problems.every(isToBeUnpackedAgain)) {
+    return { facts, plan: NO_PLAN, repaired, refused: repair.error };
+  }
+  let made: { plan: PatchPlan; refused: ErrorInfo | null };
+  try {
+    made = await makePlan(session, options, job, facts);
+  } catch (error) {
+    // The lists may be what the repair lacked; otherwise it is the repair that has the first word.
+    if (repair.error === null || !isOspatchError(error) || !SAME_CAUSE.has(error.type)) throw error;
+    return { facts, plan: NO_PLAN, repaired, refused: repair.error };
+  }
+  const { plan } = made;
+  const planned = new Set(plan.changes.map(({ name }) => name));
+  const isMended = facts.packages.problems.every((problem) => planned.has(packageOf(problem)));
+  const refused = made.refused ?? (repair.error === null || isMended ? null : repair.error);
+  return { facts, plan, repaired, ...(refused === null ? {} : { refused }) };
+}
+
+/** A plan that fails of one of these after a repair in vain says the same in other words. */
+const SAME_CAUSE: ReadonlySet<ErrorType> = new Set(['PackagesBroken', 'PackageManager']);
+
+const NO_PLAN: PatchPlan = { changes: [], keptBack: [], warnings: [], digest: '' };
+
+interface Repair {
+  report: ApplyReport | null;
+  error: ErrorInfo | null;
+}
+
+/** As apt and dpkg put it: `NAME is not fully installed (iHR)`. */
+function packageOf(problem: string): string {
+  return problem.split(' ', 1)[0] ?? '';
 }
 
 /** Facts of a node that may be patched and on which nobody else is at work now. */
@@ -71,19 +102,20 @@ async function repairFirst(
   { token, packages }: PreflightOptions,
   job: number,
   facts: NodeFacts,
-): Promise<ApplyReport> {
+): Promise<Repair> {
   const manager = managerOf(facts);
   const outcome = await repairPackages(session, { token, number: job }, { manager, packages });
-  if (outcome.state === 'done' && outcome.result.error === null) return outcome.result;
-  const why = outcome.state === 'done' ? outcome.result.error?.message : 'the repair was interrupted';
-  throw new OspatchError({
+  const report = outcome.state === 'done' ? outcome.result : null;
+  if (report !== null && report.error === null) return { report, error: null };
+  const { message, remedy, details }: Partial<ErrorInfo> = report?.error ?? { message: 'the repair was interrupted' };
+  const error: ErrorInfo = {
     type: 'PackagesBroken',
-    message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, 3).join(', ')}) and could not be repaired: ${why ?? ''}`,
-    remedy: `${packageManager(manager).words.repair} on ${session.node.name}`,
-    ...(outcome.state === 'done' && outcome.result.error?.details !== undefined
-      ? { details: outcome.result.error.details }
-      : {}),
-  });
+    message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, 3).join(', ')}) and could not be repaired: ${message ?? ''}`,
+    // What was tried has not helped: the remedy is that of the failure itself.
+    remedy: remedy ?? `${packageManager(manager).words.repair} on ${session.node.name}`,
+    ...(details === undefined ? {} : { details }),
+  };
+  return { report, error };
 }
 
 async function makePlan(
@@ -91,13 +123,13 @@ async function makePlan(
   { token, packages }: PreflightOptions,
   firstJob: number,
   facts: NodeFacts,
-): Promise<PatchPlan> {
+): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
   const manager = packageManager(managerOf(facts));
   for (let tries = 1; ; tries += 1) {
     const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
     const end = await followJob(session, job, { refresh: true, packages, waitSeconds: 20 });
     if (end.state === 'done' && end.rc === 0) {
-      return acceptPlan(session.node.name, manager, end.result, facts, packages);
+      return readPlan(session.node.name, manager, end.result, facts, packages);
     }
     const error =
       end.state === 'done'
@@ -119,21 +151,29 @@ export function managerOf(facts: NodeFacts): PackageManagerName {
 }
 
 /** @throws OspatchError `Policy` or `HelperProtocol` */
-export function acceptPlan(
+export function acceptPlan(...args: Parameters<typeof readPlan>): PatchPlan {
+  const { plan, refused } = readPlan(...args);
+  if (refused !== null) throw new OspatchError(refused);
+  return plan;
+}
+
+/** @throws OspatchError `HelperProtocol` */
+function readPlan(
   node: string,
   manager: PackageManager,
   result: string,
   facts: NodeFacts,
   packages: PackagePolicy = DEFAULT_PACKAGE_POLICY,
-): PatchPlan {
+): { plan: PatchPlan; refused: ErrorInfo | null } {
   const { plan, refusals, unparsed } = manager.parsePlan(result, facts.os, packages);
   if (refusals.length > 0) {
-    throw new OspatchError({
+    const refused: ErrorInfo = {
       type: 'Policy',
       message: `the patch of ${node} ${refusals.join('; it ')}.`,
       remedy: `${manager.words.plan} and the package sources on ${node}`,
       details: { pendingUpdates: plan.changes.length },
-    });
+    };
+    return { plan, refused };
   }
   if (unparsed.length > 0) {
     throw new OspatchError({
@@ -141,5 +181,5 @@ export function acceptPlan(
       message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}.`,
     });
   }
-  return plan;
+  return { plan, refused: null };
 }

@@ -17,6 +17,14 @@ const FIRST_WAIT_SECONDS = 3;
 /** Above stand the numbers of the signals that have killed a process. */
 const MAX_EXIT_CODE = 128;
 
+/** As dpkg abbreviates the state: half-installed, or to be reinstalled. */
+const UNPACK_AGAIN = /\((?:.H.|..R)\)$/;
+
+/** Whether this is wrong only until a transaction unpacks the package anew. */
+export function isToBeUnpackedAgain(problem: string): boolean {
+  return UNPACK_AGAIN.test(problem);
+}
+
 export interface JobNumber {
   token: string;
   number: number;
@@ -82,6 +90,10 @@ function toOutcome(
       remedy: `${manager.words.repair} on ${node}, then patch the node again`,
       details: { problems: problems.slice(0, 50) },
     };
+  }
+  // Half-installed: a transaction that unpacks the package anew mends it.
+  if (error !== null && problems.length > 0 && problems.every(isToBeUnpackedAgain)) {
+    error = { ...error, details: { ...error.details, unpackAgain: true } };
   }
   const unfinished = end.rc > MAX_EXIT_CODE || (end.rc !== 0 && problems.length > 0);
   const { logBytes, endedAgo } = end;

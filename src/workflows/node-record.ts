@@ -3,7 +3,7 @@ import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { snapshot, tellWhatWasDone } from '../domain/node-patch';
-import type { ApplyReport, NodeFacts, NodeStep, PatchPlan } from '../domain/node-report';
+import type { ApplyReport, NodeFacts, NodeStep, NodeSurvey, PatchPlan } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import { mergeWarnings } from '../domain/node-warning';
 import { uncuredOf } from '../domain/reboot';
@@ -112,6 +112,16 @@ export class NodeRecord {
     this.result.changes.push(...report.changes);
     this.result.appliedAt = this.endOf(report);
     this.result.pendingUpdates = Math.max(0, (this.result.pendingUpdates ?? 0) - report.changes.length);
+  }
+
+  /** What the node itself says after a failure counts more than what its jobs had time to say. */
+  noteSurvey({ facts, pending, changes }: NodeSurvey): void {
+    this.noteAfter(facts);
+    this.result.pendingUpdates = pending;
+    if (changes === null) return;
+    this.transactionOpen = false;
+    if (changes.length > 0) this.result.appliedAt ??= timestamp();
+    this.result.changes = changes;
   }
 
   /** When the transaction ended on the node, which may be long before anybody was there to be told. */

@@ -1,7 +1,15 @@
 /** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
 import { ActivityFailure, CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
-import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome, RestartReport } from '../domain/node-report';
+import type {
+  ApplyReport,
+  NodeFacts,
+  NodeSurvey,
+  OutOfReach,
+  PatchPlan,
+  PhaseOutcome,
+  RestartReport,
+} from '../domain/node-report';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { UncuredReboot } from '../domain/reboot';
 import { discountUncured, uncuredAfter } from '../domain/reboot';
@@ -9,7 +17,7 @@ import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeTarget } from '../domain/spec';
 import type { Options } from './activity-options';
 import { once, optionsFor, told, transaction, waiting } from './activity-options';
-import { toErrorInfo } from './failures';
+import { toApplicationFailure, toErrorInfo } from './failures';
 import type { NodeRecord, RebootAsked } from './node-record';
 import { timestamp } from './node-record';
 import type { PatchNodeInput } from './patch-node';
@@ -41,11 +49,7 @@ export class NodeSteps {
 
   async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
     const { policy } = this.input;
-    const {
-      facts: read,
-      plan,
-      repaired,
-    } = await this.record.step('preflight', () =>
+    const report = await this.record.step('preflight', () =>
       waiting.preflight.executeWithOptions(this.options('preflight'), [
         {
           target: this.target,
@@ -58,12 +62,25 @@ export class NodeSteps {
         },
       ]),
     );
+    const { plan, repaired, refused } = report;
     if (repaired !== null) this.record.noteTransaction(repaired);
-    const facts = this.withoutUncured(read);
+    const facts = this.withoutUncured(report.facts);
     this.packageManager = facts.packageManager;
     this.record.noteBefore(facts);
-    this.record.notePlan(plan);
+    if (plan.digest !== '') this.record.notePlan(plan);
+    if (refused !== undefined) throw toApplicationFailure(refused);
     return { facts, plan };
+  }
+
+  /** How a failed patch has left the node. A node that is out of reach is not waited for long. */
+  survey(): Promise<NodeSurvey> {
+    const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
+    const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
+    return CancellationScope.nonCancellable(() =>
+      this.record.step('verify', () =>
+        waiting.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
+      ),
+    );
   }
 
   apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {

@@ -184,7 +184,7 @@ class NodePatch {
       } else if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) {
         return this.giveUp(interrupted(this.input.node.name, this.steps.attempt));
       }
-      if (!(await this.repair())) return false;
+      if (!(await this.repair()) && !this.mayBeMendedByPlan()) return false;
       const next = await this.planAgain();
       if (next === null) return false;
       plan = next;
@@ -226,6 +226,13 @@ class NodePatch {
       this.steps.attempt += 1;
     }
     return this.record.fail(interrupted(this.input.node.name, MAX_APPLY_ATTEMPTS));
+  }
+
+  /** The repair has failed, and packages are left that a transaction unpacks anew: the next plan may hold them. */
+  private mayBeMendedByPlan(): boolean {
+    if (this.record.result.error?.details?.['unpackAgain'] !== true) return false;
+    this.record.result.error = null;
+    return true;
   }
 
   /** The last attempt was stopped half-way too: no other is made, but what it has begun is completed if it can be. */
@@ -282,12 +289,17 @@ class NodePatch {
     return this.steps.verify();
   }
 
-  /** A failed apply may have changed packages: say what the node looks like now, if it can still be asked. */
+  /**
+   * A failed apply may have changed packages, also when it could not say so any more: what the node looks like now, if
+   * it can still be asked.
+   */
   private async lookAfterFailure(): Promise<void> {
-    if (this.record.result.changes.length === 0) return;
+    const { changes, error } = this.record.result;
+    if (changes.length === 0 && !this.record.transactionOpen) return;
+    // It was waited for already, for long.
+    if (error?.type === 'Lost' || error?.type === 'Unreachable') return;
     try {
-      const facts = await this.steps.verify();
-      this.record.noteAfter(facts);
+      this.record.noteSurvey(await this.steps.survey());
     } catch {
       // The failure already recorded says more than that the node cannot be read now.
     }

@@ -2,6 +2,7 @@ import type { PackagePolicy } from '../../src/domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
 import { preflightNode } from '../../src/node/preflight';
 import type { Answer } from './fake-node';
+import { acceptable } from './support';
 import { fakeSession, factsAnswer, jobAnswer } from './fake-node';
 
 jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
@@ -15,7 +16,7 @@ function preflight(answers: Answer[]) {
   const session = fakeSession(answers);
   const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
   const options = { token: '0123456789abcdef', firstJob: 1010, withoutDrain: false };
-  return { session, commands, end: preflightNode(session, options) };
+  return { session, commands, end: preflightNode(session, options).then(acceptable) };
 }
 
 describe('src/node/preflight', () => {
@@ -91,8 +92,24 @@ describe('src/node/preflight', () => {
 
   it('fails as PackagesBroken when the repair does not help', async () => {
     const broken = jobAnswer('done rc=91', { log: 'still broken\n' });
-    await expect(preflight([factsAnswer('package_problem=dpkg was interrupted'), broken]).end).rejects.toMatchObject({
+    const interrupted = factsAnswer('package_problem=dpkg was interrupted');
+    const { end, commands } = preflight([interrupted, broken, interrupted]);
+    await expect(end).rejects.toMatchObject({
       type: 'PackagesBroken',
+      message: expect.stringContaining('dpkg was interrupted'),
+      remedy: expect.not.stringContaining('configure -a'),
+    });
+    expect(commands().filter((command) => command.endsWith(' plan'))).toEqual([]);
+  });
+
+  it('goes on after a repair in vain when the plan unpacks anew what is half-installed', async () => {
+    const halfInstalled = factsAnswer('package_problem=lab is not fully installed (iHR)');
+    const vain = jobAnswer('done rc=91', { answer: 'problem lab is not fully installed (iHR)\n' });
+    const mends = jobAnswer('done rc=0', { answer: `${PLAN}out Inst lab [1.0] (1.1 Lab:stable [all])\n` });
+    expect((await preflight([halfInstalled, vain, halfInstalled, mends]).end).plan.changes).toHaveLength(1);
+    await expect(preflight([halfInstalled, vain, halfInstalled, plan]).end).rejects.toMatchObject({
+      type: 'PackagesBroken',
+      message: expect.stringContaining('lab is not fully installed (iHR)'),
     });
   });
 

@@ -5,6 +5,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { NodeActivities } from '../../src/activities/types';
 import { createNodeActivities } from '../../src/activities/node';
+import type { ErrorInfo } from '../../src/domain/errors';
 import type { LabNode } from '../../src/dev/lab/lab-node';
 import type { NodeTarget } from '../../src/domain/spec';
 import { RemoteNode } from '../../src/node/remote-node';
@@ -79,9 +80,17 @@ export function activityRunner(pool: TransportPool): ActivityRunner {
       const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
       environment.on('heartbeat', (details) => heartbeats.push(details as ActivityRunner['heartbeats'][number]));
       const activity = activities[name] as (input: unknown) => Promise<never>;
-      return environment.run(activity, input);
+      const answer: unknown = await environment.run(activity, input);
+      return acceptable(answer) as never;
     },
   };
+}
+
+/** A preflight that refuses is a failure, as it is for the workflow. */
+export function acceptable<T>(answer: T): T {
+  const refused = (answer as { refused?: ErrorInfo } | null | undefined)?.refused;
+  if (refused !== undefined) throw Object.assign(new Error(refused.message), refused);
+  return answer;
 }
 
 /** The transactions apt itself recorded on the node, by the packages in them. */

@@ -144,6 +144,8 @@ export class SimulatedNodes {
           result: { changes, keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
         };
       },
+      surveyNode: ({ target }) =>
+        Promise.resolve({ facts: facts(target.name), pending: this.node(target.name).pending.length, changes: null }),
       repair: () =>
         Promise.resolve({
           state: 'done',

@@ -134,6 +134,7 @@ plan_phase() {
   "${driver}_pending" "$dir" >"$dir/result"
   rc=$?
   sed -n 's/^out //p' "$dir/result"
+  changed_since_first >>"$dir/result"
   collect_garbage
   return $rc
 }
@@ -142,7 +143,16 @@ plan_phase() {
 # after an interrupted one so reports what both have changed.
 take_baseline() {
   [ -e "$state_dir/before/$token" ] && return 0
-  "${driver}_installed" >"$dir/before" && [ -s "$dir/before" ] && mv "$dir/before" "$state_dir/before/$token"
+  "${driver}_installed" >"$dir/before" && [ -s "$dir/before" ] || return 1
+  ln "$dir/before" "$state_dir/before/$token.first" 2>/dev/null
+  mv "$dir/before" "$state_dir/before/$token"
+}
+
+# All that this node patch has changed so far, whether its jobs could say so or not, as `since` lines.
+changed_since_first() {
+  [ -s "$state_dir/before/$token.first" ] || return 0
+  "${driver}_installed" | comm -3 "$state_dir/before/$token.first" - |
+    awk '/^\t/ { print "since + " substr($0, 2); next } { print "since - " $0 }'
 }
 
 # Compares it with DIR/after.

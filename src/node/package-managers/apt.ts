@@ -21,6 +21,15 @@ const BAD_CONFIGURATION: Failure = {
 /** apt ends every failure with 100, so its text has to tell them apart. The first match counts. */
 const FAILURES: FailureTable = [
   [
+    /needs to be reinstalled, but I can't find an archive for it/,
+    {
+      type: 'PackagesBroken',
+      retry: 'permanent',
+      what: 'a half-installed package is in no package source and not in the cache of apt any more',
+      remedy: 'get its package file and run `dpkg -i` on it, or offer it again; is it excluded or pinned?',
+    },
+  ],
+  [
     /changed its '(?:Codename|Suite|Version)' value/,
     {
       type: 'DecisionRequired',
@@ -115,6 +124,15 @@ const FAILURES: FailureTable = [
       retry: 'permanent',
       what: 'a hook of apt has failed',
       remedy: 'settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d on the node',
+    },
+  ],
+  [
+    /files list file for package '[^']{1,200}' (?:is|contains|has) |parsing file '\/var\/lib\/dpkg\/updates\//,
+    {
+      type: 'PackagesBroken',
+      retry: 'permanent',
+      what: 'dpkg cannot read a file of its database',
+      remedy: 'patch the node again, which puts that file aside and installs its package anew',
     },
   ],
   [

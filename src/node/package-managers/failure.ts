@@ -1,7 +1,14 @@
 /** From an exit code and a log to a failure with a name, by the tables of the package managers. */
 import type { ErrorInfo, ErrorType } from '../../domain/errors';
 import { plainText } from '../../domain/text';
-import { RC_DISK_FULL, RC_LOCKED, RC_NOT_APPLIED, RC_SCRIPT_FAILED, RC_STILL_BROKEN, RC_UNPLANNED } from '../helper/exit-codes';
+import {
+  RC_DISK_FULL,
+  RC_LOCKED,
+  RC_NOT_APPLIED,
+  RC_SCRIPT_FAILED,
+  RC_STILL_BROKEN,
+  RC_UNPLANNED,
+} from '../helper/exit-codes';
 import { cleanOutput, outputTail } from '../sanitize';
 import { diskFailure } from './disk-failure';
 import type { FailedPhase } from './types';

@@ -3,6 +3,12 @@ import type { PackageChange } from '../../domain/node-report';
 import { plainText } from '../../domain/text';
 import type { ReportReading } from './types';
 
+/** What a node patch has changed in all, from the `since` lines of a plan. */
+export function parseChangesSince(result: string): PackageChange[] {
+  const lines = result.split('\n').filter((line) => line.startsWith('since '));
+  return parseReport(lines.map((line) => line.slice('since '.length)).join('\n')).changes;
+}
+
 export function parseReport(result: string): ReportReading {
   const packages = new Map<string, PackageChange>();
   const reading: ReportReading = { changes: [], keptConfigFiles: [], problems: [] };

@@ -1,0 +1,25 @@
+/** A look at a node whose patch has failed: what was changed there, and what is pending now. */
+import type { NodeSurvey } from '../domain/node-report';
+import type { PackagePolicy } from '../domain/package-policy';
+import { followJob } from './follow-job';
+import { packageManager } from './package-managers';
+import { parseChangesSince } from './package-managers/report';
+import { managerOf } from './preflight';
+import type { Session } from './session';
+
+/** Plans once more under the job's token, from the lists that the node has; changes nothing. */
+export async function surveyNode(
+  session: Session,
+  { token, number, packages }: { token: string; number: number; packages?: PackagePolicy | undefined },
+): Promise<NodeSurvey> {
+  const { facts } = await session.outage.reach(() => session.node.facts());
+  const manager = packageManager(managerOf(facts));
+  const end = await followJob(session, { token, phase: 'plan', number }, { packages, waitSeconds: 20 });
+  if (end.state !== 'done') return { facts, pending: null, changes: null };
+  const { plan, unparsed } = manager.parsePlan(end.result, facts.os, packages);
+  return {
+    facts,
+    pending: end.rc === 0 && unparsed.length === 0 ? plan.changes.length : null,
+    changes: parseChangesSince(end.result),
+  };
+}
