@@ -8,6 +8,7 @@ import { checkReadiness } from '../node/check';
 import { examineNode } from '../node/examine';
 import { OutOfReachNotice, Outage } from '../node/outage';
 import { knownManager } from '../node/package-managers';
+import { prefetchPackages } from '../node/prefetch';
 import { preflightNode } from '../node/preflight';
 import type { RebootAsked } from '../node/reboot';
 import { rebootNode } from '../node/reboot';
@@ -106,9 +107,18 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   return {
     preflight: ({ target, token, attempt, packages, withoutDrain, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
-        const firstJob = attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY;
-        return preflightNode(session, { token, firstJob, withoutDrain, packages });
+        return preflightNode(session, { token, firstJob: firstJob(attempt), withoutDrain, packages });
       }),
+
+    prefetch: ({ target, token, attempt, packages, packageManager, planDigest, planned, unreachableTimeoutMs }) =>
+      onNode('prefetch', target, unreachable(unreachableTimeoutMs), (session) =>
+        prefetchPackages(
+          session,
+          { token, number: firstJob(attempt) },
+          { digest: planDigest, count: planned },
+          { manager: knownManager(packageManager), packages },
+        ),
+      ),
 
     apply: ({ target, token, attempt, packages, packageManager = 'apt', planDigest, planned, ...watch }) =>
       onNode('apply', target, lost(watch), (session) =>
@@ -200,6 +210,11 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         return { log: cleanOutput(truncated ? wholeLines(kept) : kept), truncated };
       }),
   };
+}
+
+/** The first number for jobs that change nothing, of this attempt of the activity in this attempt of the workflow. */
+function firstJob(attempt: number): number {
+  return attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY;
 }
 
 /** Before anything changed on a node: it is given up after `limitMs`. */

@@ -39,6 +39,18 @@ export interface PreflightInput extends JobRef {
   unreachableTimeoutMs: number;
 }
 
+export interface PrefetchInput extends JobRef {
+  target: NodeTarget;
+  /** The policy the plan was made by. */
+  packages?: PackagePolicy;
+  packageManager: string;
+  planDigest: string;
+  /** Number of packages in the plan, for progress. */
+  planned: number;
+  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  unreachableTimeoutMs: number;
+}
+
 export interface ApplyInput extends JobRef, Watch {
   target: NodeTarget;
   /** The policy the plan was made by. */
@@ -138,6 +150,8 @@ export interface ReadLogInput extends TargetInput {
 export interface NodeActivities {
   /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */
   preflight(input: PreflightInput): Promise<PreflightReport>;
+  /** Downloads what the plan names. Fails with `PlanChanged` when the node would change another set by now. */
+  prefetch(input: PrefetchInput): Promise<void>;
   /** Runs the package transaction of this attempt exactly once, whatever is killed. */
   apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
   /** Brings an interrupted package database back to a consistent state. */

@@ -209,6 +209,7 @@ function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'n
       // Nodes are replaced, so there is nothing here that a tightening could forbid.
       rebootIfRequired: true,
       withoutDrain: false,
+      prefetch: false,
       onFailure: spec.patching.rollout.onFailure,
       unreachableTimeoutMs: 0,
       ...(taskQueue === undefined ? {} : { taskQueue }),
@@ -233,6 +234,7 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
       : { powerCycle: { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) } }),
     ...(patching.restartServices === undefined ? {} : { restartServices: patching.restartServices }),
     withoutDrain: patching.withoutDrain,
+    prefetch: patching.prefetch !== 'off',
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
     ...(patching.packages === undefined ? {} : { packages: patching.packages }),

@@ -31,6 +31,8 @@ export interface RunPolicy {
   /** Run on the worker when a node has not come back for `afterMs` after its reboot. */
   powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;
+  /** Packages are downloaded before a node is drained. */
+  prefetch: boolean;
   onFailure: OnFailure;
   unreachableTimeoutMs: number;
   /** Runs of versions before this field do not have it; they take the defaults. */

@@ -174,6 +174,22 @@ const packages = z.strictObject(
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor and phasedUpdates' },
 );
 
+const prefetchError = 'before-drain, off, or a mapping with beforeWindow';
+
+const prefetch = z
+  .union(
+    [
+      z.enum(['before-drain', 'off']),
+      z.strictObject({
+        beforeWindow: field
+          .duration('10m', '7d')
+          .describe('How long before each window the packages of all nodes are downloaded.'),
+      }),
+    ],
+    { error: prefetchError },
+  )
+  .default('before-drain');
+
 const patching = z.strictObject(
   {
     patchOnBoot: field
@@ -206,6 +222,9 @@ const patching = z.strictObject(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
     rollout: rollout.prefault({}).describe('How a run goes through the nodes.'),
+    prefetch: prefetch.describe(
+      'When packages are downloaded. before-drain: before a node is drained, so that it is not out of service meanwhile. beforeWindow: so long before each window, and what is missing then before the drain. off: in the transaction.',
+    ),
     unreachableTimeout: field
       .duration('10s', '1d')
       .default('10m')

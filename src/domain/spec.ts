@@ -71,6 +71,9 @@ export interface PowerCycleHook {
   after: string;
 }
 
+/** When packages are downloaded: before the node is drained, a while before the window as well, or in the transaction. */
+export type Prefetch = 'before-drain' | 'off' | { beforeWindow: string };
+
 export interface Patching {
   patchOnBoot: boolean;
   rebootIfRequired: boolean;
@@ -82,6 +85,7 @@ export interface Patching {
   timeZone: string;
   schedule?: Schedule;
   rollout: Rollout;
+  prefetch: Prefetch;
   /** How long a node may be out of reach before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
   unreachableTimeout: string;
   /** Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. */

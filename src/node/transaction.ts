@@ -53,13 +53,17 @@ export async function applyPlan(
   const parameters = { expect: plan.digest, packages, waitSeconds: FIRST_WAIT_SECONDS };
   const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
-    throw new OspatchError({
-      type: 'PlanChanged',
-      message: `the set of pending packages on ${session.node.name} has changed since it was planned.`,
-      remedy: 'patch the node again',
-    });
+    throw planChanged(session.node.name);
   }
   return toOutcome(session, manager, 'apply', end);
+}
+
+export function planChanged(node: string): OspatchError {
+  return new OspatchError({
+    type: 'PlanChanged',
+    message: `the set of pending packages on ${node} has changed since it was planned.`,
+    remedy: 'patch the node again',
+  });
 }
 
 /** Completes what an interrupted transaction has left. */

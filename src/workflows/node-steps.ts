@@ -26,6 +26,12 @@ import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './patience';
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;
 
+/** What a node is and what it needs. */
+export interface Preflight {
+  facts: NodeFacts;
+  plan: PatchPlan;
+}
+
 export class NodeSteps {
   /** Number of the attempt at the package transaction; names the jobs on the node. */
   attempt = 1;
@@ -47,7 +53,7 @@ export class NodeSteps {
     this.uncured = input.uncuredReboot ?? null;
   }
 
-  async preflight(): Promise<{ facts: NodeFacts; plan: PatchPlan }> {
+  async preflight(): Promise<Preflight> {
     const { policy } = this.input;
     const report = await this.record.step('preflight', () =>
       waiting.preflight.executeWithOptions(this.options('preflight'), [
@@ -80,6 +86,19 @@ export class NodeSteps {
       this.record.step('verify', () =>
         waiting.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
       ),
+    );
+  }
+
+  /** Downloads what `plan` names while the node is still in service. */
+  prefetch(plan: PatchPlan): Promise<void> {
+    const input = {
+      ...this.transactionInput(),
+      planDigest: plan.digest,
+      planned: plan.changes.length,
+      unreachableTimeoutMs: this.input.policy.unreachableTimeoutMs,
+    };
+    return this.record.step('prefetch', () =>
+      waiting.prefetch.executeWithOptions(this.options(`download ${plan.changes.length} packages`), [input]),
     );
   }
 

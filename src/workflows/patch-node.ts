@@ -6,7 +6,7 @@
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
 import { CancellationScope, CancelledFailure, isCancellation, patched, setHandler, sleep } from '@temporalio/workflow';
-import type { ErrorInfo } from '../domain/errors';
+import type { ErrorInfo, ErrorType } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { findBootDefect } from '../domain/boot';
 import { mayRecover, unitWarnings } from '../domain/failed-units';
@@ -23,6 +23,7 @@ import { forbidRebootsSignal, nodePatchQuery } from './messages';
 import { NodeDrain } from './node-drain';
 import { NodeRecord } from './node-record';
 import { NodeRestarts } from './node-restarts';
+import type { Preflight } from './node-steps';
 import { NodeSteps } from './node-steps';
 
 /** Most services that are started again come back within this. */
@@ -46,6 +47,9 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
   setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
   return work.run();
 }
+
+/** Failures of a download that newer package lists may cure. */
+const PLAN_AGAIN: ReadonlySet<ErrorType> = new Set<ErrorType>(['Repository', 'PlanChanged']);
 
 class NodePatch {
   readonly record: NodeRecord;
@@ -98,7 +102,7 @@ class NodePatch {
   }
 
   private async patch(): Promise<void> {
-    const { facts, plan } = await this.steps.preflight();
+    const { facts, plan } = await this.prepared();
     const rebootDue = facts.reboot.required || this.restarts.asReboot(facts, this.mayReboot());
     const decision = decidePatch(plan, rebootDue, this.steps.rebootAllowed);
     switch (decision.do) {
@@ -146,6 +150,28 @@ class NodePatch {
     const drained = await this.kubernetes.prepare(facts);
     this.drained ||= drained;
     return drained;
+  }
+
+  /**
+   * What a node needs, with its packages downloaded before the node is drained. Lists that were too old for the mirror
+   * are read once more; a node whose packages cannot be downloaded fails while still in service.
+   */
+  private async prepared(): Promise<Preflight> {
+    const first = await this.steps.preflight();
+    // A node that is not drained is in service until its transaction, which downloads first.
+    const isDue = this.kubernetes !== null && this.input.policy.prefetch && first.plan.changes.length > 0;
+    if (!isDue) return first;
+    this.throwIfCancelled();
+    try {
+      await this.steps.prefetch(first.plan);
+      return first;
+    } catch (failure) {
+      if (isCancellation(failure) || !PLAN_AGAIN.has(toErrorInfo(failure, 'the download').type)) throw failure;
+    }
+    this.steps.attempt += 1;
+    const next = await this.steps.preflight();
+    if (next.plan.changes.length > 0) await this.steps.prefetch(next.plan);
+    return next;
   }
 
   /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */

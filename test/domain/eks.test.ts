@@ -32,7 +32,13 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
 /** A state whose run waits for the list of node groups. */
 function unlisted(state: ClusterState, names: string[] = []) {
   const more = names.length === 0 ? {} : { named: true };
-  const policy = { rebootIfRequired: true, withoutDrain: false, onFailure: 'stop', unreachableTimeoutMs: 0 } as const;
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 0,
+  } as const;
   return startRun(state, {
     ...{ number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy },
     ...{ unlisted: true, ...more },

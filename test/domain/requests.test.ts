@@ -11,7 +11,13 @@ const T1 = '2027-01-02T00:00:00.000Z';
 function running(): ReturnType<typeof newClusterState> {
   const spec = clusterSpec();
   const state = newClusterState(spec, null, T0);
-  const policy = { rebootIfRequired: true, withoutDrain: false, onFailure: 'stop', unreachableTimeoutMs: 1 } as const;
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 1,
+  } as const;
   startRun(state, {
     number: 1,
     trigger: 'on-demand',

@@ -29,6 +29,7 @@ export function clusterSpec(
       rebootIfRequired: true,
       timeZone: 'UTC',
       rollout: { order: 'workers-first', onFailure: 'stop' },
+      prefetch: 'before-drain',
       unreachableTimeout: '10m',
       withoutDrain: false,
       packages: DEFAULT_PACKAGE_POLICY,

@@ -49,6 +49,8 @@ export interface SimulatedNode {
   machineId: string | null;
   /** Thrown by the next preflight. */
   preflightError: ErrorInfo | null;
+  /** What the next downloads fail with, one after the other. */
+  prefetchErrors: ErrorInfo[];
   /** As many applies as this end without an exit code, as after a power cut. */
   interrupted: number;
   /** Held by tests that need a node in flight. */
@@ -80,6 +82,7 @@ export class SimulatedNodes {
       osVersion: 'Debian GNU/Linux 12.14',
       machineId: `machine-${name}`,
       preflightError: null,
+      prefetchErrors: [],
       interrupted: 0,
       gate: null,
       lostIn: null,
@@ -124,6 +127,13 @@ export class SimulatedNodes {
           throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [node.preflightError] });
         }
         return { facts: facts(target.name), plan: patchPlan(...node.pending), repaired: null };
+      },
+      prefetch: ({ target }) => {
+        this.log.push(`prefetch ${target.name}`);
+        const failure = this.node(target.name).prefetchErrors.shift();
+        if (failure === undefined) return Promise.resolve();
+        const { type, message } = failure;
+        throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [failure] });
       },
       apply: async ({ target, noticeAfterMs }) => {
         this.log.push(`apply ${target.name}`);

@@ -58,6 +58,7 @@ describe('workflows/node-drain', () => {
       expect(first(status)).toMatchObject({ state: 'patched', lastError: null });
       expect(cluster.nodes.log).toEqual([
         'preflight w-1',
+        'prefetch w-1',
         'drainOutlook w-1',
         'cordon w-1',
         'drain w-1',
@@ -73,6 +74,7 @@ describe('workflows/node-drain', () => {
         drain: { nodeName: 'w-1', state: 'drained', evicted: 2, cordonedBefore: 'nobody' },
         steps: [
           { step: 'preflight' },
+          { step: 'prefetch' },
           { step: 'drain' },
           { step: 'apply' },
           { step: 'verify' },
@@ -82,6 +84,20 @@ describe('workflows/node-drain', () => {
           { step: 'uncordon' },
         ],
       });
+    }));
+
+  it('cordons nothing while packages cannot be downloaded, and reads the lists once more before it gives up', () =>
+    harness.withWorker(async (cluster) => {
+      const error = { type: 'Repository', message: 'the mirror is gone.' } as const;
+      cluster.nodes.node('w-1').prefetchErrors = [error, error];
+      expect(first(await patched(cluster))).toMatchObject({ state: 'failed', lastError: { type: 'Repository' } });
+      expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'preflight w-1', 'prefetch w-1']);
+    }));
+
+  it('downloads in the transaction where patching.prefetch is off', () =>
+    harness.withWorker(async (cluster) => {
+      expect(first(await patched(cluster, undefined, { prefetch: 'off' }))).toMatchObject({ state: 'patched' });
+      expect(cluster.nodes.log.slice(0, 2)).toEqual(['preflight w-1', 'drainOutlook w-1']);
     }));
 
   it('looks once more right before the reboot, also where a reboot is all that is owed', () =>
@@ -158,7 +174,7 @@ describe('workflows/node-drain', () => {
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.outlook = { obstacles: ['The server evicts no pod that two budgets select.'] };
       const status = await patched(cluster);
-      expect(cluster.nodes.log).toEqual(['preflight w-1', 'drainOutlook w-1']);
+      expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'drainOutlook w-1']);
       expect(first(status)?.lastError).toEqual({
         type: 'DrainBlocked',
         message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed.',
@@ -170,7 +186,7 @@ describe('workflows/node-drain', () => {
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').machineId = null;
       const status = await patched(cluster);
-      expect(cluster.nodes.log).toEqual(['preflight w-1']);
+      expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1']);
       expect(first(status)?.lastError).toMatchObject({
         type: 'WrongNode',
         message: expect.stringContaining('does not say its machine id'),

@@ -100,6 +100,22 @@ apt_refresh() {
 
 apt_plan() { plan_phase; }
 
+# Downloads what the plan names into apt's own cache and changes nothing else; other downloads would be in vain.
+apt_fetch() {
+  apt_preferences "$dir"
+  apt_simulate "$dir"
+  rc=$?
+  if [ "$rc" -eq 0 ] && [ "$only" = security ] && apt_pin_strays "$dir"; then
+    apt_simulate "$dir"
+    rc=$?
+  fi
+  [ "$rc" -eq 0 ] || { cat "$dir/simulation"; return "$rc"; }
+  apt_plan_lines "$dir" >"$dir/changes"
+  is_planned || return $rc_plan_changed
+  # shellcheck disable=SC2046
+  retrying apt_get $(apt_removals) --download-only dist-upgrade
+}
+
 # apt asks `_verify` between its own decision, under the lock, and the first change.
 apt_apply() {
   take_baseline || return 73

@@ -85,7 +85,7 @@ use_job() {
   number=${phase#*-}
   phase=${phase%%-*}
   valid_token "$token" || refuse bad-job-id
-  case $phase in refresh | plan | apply | repair | restart) ;; *) refuse bad-phase ;; esac
+  case $phase in refresh | plan | fetch | apply | repair | restart) ;; *) refuse bad-phase ;; esac
   valid_number "$number" && [ ${#number} -le 6 ] || refuse bad-job-id
   dir=$state_dir/runs/$job
 }

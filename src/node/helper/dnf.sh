@@ -132,6 +132,16 @@ dnf_newer() {
   set +f
 }
 
+# Packages stay in the cache until the next transaction that succeeds, whatever keepcache says.
+dnf_fetch() {
+  dnf_setup
+  dnf_simulate "$dir"
+  rc=$?
+  [ "$rc" -eq 0 ] || { cat "$dir/simulation"; return $rc; }
+  is_planned || return $rc_plan_changed
+  [ ! -s "$dir/changes" ] || dnf_upgrade -y --downloadonly 2>&1
+}
+
 dnf_apply() {
   dnf_setup
   take_baseline || return 73

@@ -139,6 +139,21 @@ zypper_newer() {
     sort -u
 }
 
+# Packages stay in the cache until they are installed, whatever keeppackages says.
+zypper_fetch() {
+  zypper_setup "$dir"
+  zypper_simulate "$dir"
+  rc=$?
+  case $rc in 0 | 102 | 103) ;; *) cat "$dir/simulation"; return $rc ;; esac
+  is_planned || return $rc_plan_changed
+  [ -s "$dir/changes" ] || return 0
+  zypper_do -- --download-only 2>&1
+  rc=$?
+  # What the transaction would ask for is asked by the transaction.
+  case $rc in 102 | 103) rc=0 ;; esac
+  return $rc
+}
+
 # 103 = zypper has updated itself and wants to be run again; what it then does was not in the plan, so it must be harmless.
 zypper_apply() {
   take_baseline || return 73

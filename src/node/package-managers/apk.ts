@@ -83,6 +83,8 @@ export const apk: PackageManager = {
       : null;
   },
 
+  isFetched: (line) => line.startsWith('Downloading '),
+
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 

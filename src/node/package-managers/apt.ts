@@ -172,6 +172,8 @@ export const apt: PackageManager = {
     return line.startsWith('Unpacking ') ? { event: 'package-started' } : null;
   },
 
+  isFetched: (line) => line.startsWith('Get:'),
+
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 

@@ -126,6 +126,8 @@ export const dnf: PackageManager = {
     return FINISHED.test(line) ? { event: 'package-finished' } : null;
   },
 
+  isFetched: (line) => /^\(\d+\/\d+\): |^\[ *\d+\/\d+\] /.test(line),
+
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 

@@ -42,6 +42,8 @@ export interface PackageManager {
   parseReport(result: string): ReportReading;
   /** What one line of an apply's log says about its progress; null for most. */
   readProgress(line: string): PhaseEvent | null;
+  /** Whether this line of a fetch's log says that one more package has arrived. */
+  isFetched(line: string): boolean;
   /** What a phase that ended with an exit code other than 0 means. Carries the code and a cleaned tail of the log. */
   classify(failed: FailedPhase): ClassifiedFailure;
 }

@@ -161,6 +161,8 @@ export const zypper: PackageManager = {
     return /^\( *\d+\/\d+\) Installing: /.test(line) ? { event: 'package-finished' } : null;
   },
 
+  isFetched: (line) => line.startsWith('Retrieving: ') || line.startsWith('Retrieving package '),
+
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
 

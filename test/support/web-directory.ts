@@ -1,0 +1,38 @@
+/** A directory served over HTTP on this machine, which can be taken away. */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+
+export interface WebDirectory {
+  readonly url: string;
+  /** Paths that were asked for, oldest first. */
+  readonly asked: string[];
+  /** From now on nobody listens there. */
+  close(): Promise<void>;
+}
+
+export async function serveDirectory(directory: string): Promise<WebDirectory> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const name = path.normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://node').pathname));
+    asked.push(name);
+    try {
+      response.end(readFileSync(path.join(directory, name)));
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
