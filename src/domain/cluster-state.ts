@@ -90,6 +90,8 @@ export interface ClusterState {
   answered: { id: string; answer: unknown }[];
   /** When the facts of reboot-pending nodes were last read again. */
   recheckedAt: string | null;
+  /** The window for which packages were downloaded last. */
+  prefetchedFor: string | null;
 }
 
 export interface ScheduleState {
@@ -124,6 +126,7 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     lastRefusal: null,
     answered: [],
     recheckedAt: null,
+    prefetchedFor: null,
   };
 }
 
@@ -306,6 +309,22 @@ export function readNode(state: ClusterState, name: string, read: NodeFacts, at:
     warnings: facts.warnings.slice(0, MAX_STATUS_WARNINGS),
   };
   updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
+}
+
+/** Takes in how the download before `window` went on one node. */
+export function notePrefetched(
+  state: ClusterState,
+  window: string,
+  { node: name, reading, error }: { node: string; reading: NodeReading | null; error: string | null },
+): void {
+  const message = `the packages for the window of ${window} were not downloaded: ${error ?? ''}`;
+  const warning = { kind: 'prefetch-failed', message, remedy: null } as const;
+  updateNodes(state, new Set([name]), (node) => {
+    const read = reading === null ? node : transition(node, { kind: 'read', reading });
+    if (error === null) return read;
+    const others = read.warnings.filter(({ kind }) => kind !== 'prefetch-failed');
+    return { ...read, warnings: [warning, ...others].slice(0, MAX_STATUS_WARNINGS) };
+  });
 }
 
 /** A boot patch that has not begun is called off together with `patchOnBoot`. */

@@ -31,6 +31,8 @@ export interface Surroundings {
   freshHistoryDue: boolean;
   /** Something is in flight besides the rollout, e.g. a look at reboot-pending nodes. */
   rechecking: boolean;
+  /** Packages are being downloaded for the next window. */
+  prefetching: boolean;
 }
 
 export interface RunStart {
@@ -57,6 +59,7 @@ export type Decision = { why: string } & (
   | { do: 'resume-run' }
   | { do: 'drop-suspended-run' }
   | { do: 'recheck'; nodes: string[] }
+  | { do: 'prefetch'; window: string }
   | { do: 'continue-as-new' }
   | { do: 'sleep'; untilMs: number | null }
 );
@@ -118,6 +121,10 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
   if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
     return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
+  }
+  const prefetchDue = prefetchAt(state, spec, window);
+  if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !around.prefetching) {
+    return { do: 'prefetch', window, why: `packages are downloaded for the window of ${window}` };
   }
   return sleep(state, now, around, window, 'nothing to do before the next window');
 }
@@ -223,7 +230,8 @@ function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'n
   };
 }
 
-function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
+/** What a run of this trigger is started with. */
+export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
   const { patching, kubernetes, taskQueue } = spec;
   const configured = parseDuration(patching.unreachableTimeout);
   return {
@@ -241,6 +249,13 @@ function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
     ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(taskQueue === undefined ? {} : { taskQueue }),
   };
+}
+
+/** When packages are to be downloaded for `window`, in epoch milliseconds; null when they are not, or were already. */
+function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | undefined): number | null {
+  if (isEks(spec) || window === undefined || state.prefetchedFor === window) return null;
+  const { prefetch } = spec.patching;
+  return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
 }
 
 function recheckAt(state: ClusterState): number {
@@ -280,6 +295,8 @@ function sleep(
   if (waiting && !around.rechecking && state.nodes.some(waitsForReboot)) {
     wakeUps.push(recheckAt(state));
   }
+  const prefetchDue = waiting && isPatchable(state.spec) ? prefetchAt(state, state.spec, window) : null;
+  if (prefetchDue !== null && !around.prefetching) wakeUps.push(prefetchDue);
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };
 }
 

@@ -117,6 +117,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'excluded-security': 'updates',
   'end-of-life': 'os',
   'update-hook': 'packages',
+  'prefetch-failed': 'packages',
   'restart-pending': 'services',
   'left-running': 'job',
   'units-failed': 'units',

@@ -14,6 +14,7 @@ export const WORKFLOW_TYPES = {
   uncordonNode: 'uncordonNode',
   updateNodegroup: 'updateNodegroup',
   examineEks: 'examineEks',
+  prefetchNodes: 'prefetchNodes',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {
@@ -27,6 +28,10 @@ export function rolloutWorkflowId(cluster: string, run: number): string {
 /** The same for every run, so that no two runs ever work on one node at once. */
 export function nodeWorkflowId(cluster: string, node: string): string {
   return `${clusterWorkflowId(cluster)}/node/${node}`;
+}
+
+export function prefetchWorkflowId(cluster: string): string {
+  return `${clusterWorkflowId(cluster)}/prefetch`;
 }
 
 export function checkWorkflowId(cluster: string, unique: string): string {

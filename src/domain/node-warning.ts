@@ -9,6 +9,7 @@ export const WARNING_KINDS = [
   'excluded-security',
   'end-of-life',
   'update-hook',
+  'prefetch-failed',
   // What runs.
   'restart-pending',
   'left-running',

@@ -25,6 +25,7 @@ import { sitesOf } from '../domain/sites';
 import { toStatus } from '../domain/status';
 import { local } from './activity-options';
 import { registerHandlers } from './cluster-handlers';
+import { ClusterPrefetch } from './cluster-prefetch';
 import { ClusterRollout } from './cluster-rollout';
 import { toErrorInfo } from './failures';
 import { recheck } from './recheck';
@@ -50,10 +51,12 @@ class ClusterWork {
   private dirty = false;
   private rechecking = false;
   private readonly rollout: ClusterRollout;
+  private readonly prefetch: ClusterPrefetch;
   private readonly shopWindow = new ShopWindow();
 
   constructor(readonly state: ClusterState) {
     this.rollout = new ClusterRollout(state, () => this.changed());
+    this.prefetch = new ClusterPrefetch(state, () => this.changed());
   }
 
   changed(): void {
@@ -91,6 +94,7 @@ class ClusterWork {
     await this.shopWindow.open();
     for (;;) {
       this.dirty = false;
+      this.prefetch.stopUnlessIdle();
       await this.rollout.steer();
       const decision = decide(this.state, Date.now(), this.surroundings());
       if (decision.do === 'finish') break;
@@ -121,6 +125,9 @@ class ClusterWork {
       case 'recheck':
         this.recheck(decision.nodes);
         return;
+      case 'prefetch':
+        this.prefetch.start(decision.window);
+        return;
       case 'continue-as-new':
         // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
         // by the server for the next generation.
@@ -136,8 +143,7 @@ class ClusterWork {
     this.publish();
     const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
-    const generationEnds =
-      !this.rollout.isRunning && !this.rechecking ? this.generationStarted + MAX_GENERATION_MS : null;
+    const generationEnds = this.isInFlight ? null : this.generationStarted + MAX_GENERATION_MS;
     const wakeUps = [decision.untilMs, generationEnds].filter((at) => at !== null);
     if (wakeUps.length === 0) {
       await condition(() => this.dirty);
@@ -154,9 +160,14 @@ class ClusterWork {
     const due = old || this.rollout.ended > 0 || workflowInfo().continueAsNewSuggested;
     return {
       rolloutRunning: this.rollout.isRunning,
-      freshHistoryDue: due && !this.rollout.isRunning && !this.rechecking,
+      freshHistoryDue: due && !this.isInFlight,
       rechecking: this.rechecking,
+      prefetching: this.prefetch.isRunning,
     };
+  }
+
+  private get isInFlight(): boolean {
+    return this.rollout.isRunning || this.rechecking || this.prefetch.isRunning;
   }
 
   private async loadWindows(): Promise<void> {

@@ -10,7 +10,7 @@ const T0 = '2027-01-01T00:00:00.000Z';
 const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
-const quiet: Surroundings = { rolloutRunning: false, freshHistoryDue: false, rechecking: false };
+const quiet: Surroundings = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
 const inRollout: Surroundings = { ...quiet, rolloutRunning: true };
 
 function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
@@ -193,6 +193,17 @@ describe('domain/decide', () => {
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
     expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
     expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, rechecking: true }).do).toBe('sleep');
+  });
+
+  it('downloads packages so long before a window as the spec says, once, and not while paused', () => {
+    const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const window = SUNDAY;
+    const due = at('2027-01-02T18:00:00Z');
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: due });
+    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', window });
+    expect(decide(state, due, { ...quiet, prefetching: true })).toMatchObject({ do: 'sleep', untilMs: at(window) });
+    expect(decide({ ...state, paused: { at: T0, by: 'me', reason: null } }, due, quiet).do).toBe('sleep');
+    expect(decide({ ...state, prefetchedFor: window }, due, quiet)).toMatchObject({ do: 'sleep', untilMs: at(window) });
   });
 
   it('still looks at a node that waits for a reboot when a later run did not reach it', () => {

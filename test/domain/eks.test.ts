@@ -10,7 +10,7 @@ import type { EksSpec } from '../../src/domain/spec';
 import { settled } from '../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
-const IDLE = { rolloutRunning: false, freshHistoryDue: false, rechecking: false };
+const IDLE = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
 const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
 
 function spec(policy: Partial<EksPolicy> = {}): EksSpec {

@@ -55,7 +55,17 @@ describe('sites', () => {
         const status = await cluster.untilIdle(1);
         expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
       });
-      const steps = ['preflight', 'prefetch', 'drainOutlook', 'cordon', 'drain', 'apply', 'verify', 'awaitHealthy', 'uncordon'];
+      const steps = [
+        'preflight',
+        'prefetch',
+        'drainOutlook',
+        'cordon',
+        'drain',
+        'apply',
+        'verify',
+        'awaitHealthy',
+        'uncordon',
+      ];
       expect(site.nodes.log).toEqual(steps.map((step) => `${step} w-1`));
       expect(cluster.nodes.log).toEqual(steps.map((step) => `${step} w-2`));
     }));
