@@ -1,22 +1,17 @@
 /** Downloading what a plan names before anything is drained or changed. */
-import type { ErrorInfo } from '../domain/errors';
 import { OspatchError } from '../domain/errors';
-import type { JobEnd } from './follow-job';
-import { followJob, pause } from './follow-job';
+import { followJob } from './follow-job';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { packageManager } from './package-managers';
 import type { Session } from './session';
 import type { JobNumber, PackageWork } from './transaction';
 import { planChanged } from './transaction';
 
-/** A mirror may be in the middle of an update of its own, and a download that was killed may be begun again. */
-const TRIES = 3;
-const PAUSE_MS = 15_000;
 const WAIT_SECONDS = 20;
 
 /**
- * Downloads the packages of the plan with this digest into the cache of the node's package manager. Tries count up from
- * the number of `job`, which has room for ten.
+ * Downloads the packages of the plan with this digest into the cache of the node's package manager. Tried once: what
+ * the package manager's own retries do not cure is tried again with newer lists, which is up to the caller.
  *
  * @throws OspatchError `PlanChanged` when the node would now change another set, or what keeps the packages from being
  *   downloaded. Nothing was changed then.
@@ -28,30 +23,19 @@ export async function prefetchPackages(
   { manager: name, packages }: PackageWork,
 ): Promise<void> {
   const manager = packageManager(name);
+  const node = session.node.name;
+  let fetched = 0;
+  session.show({ done: 0, total: plan.count });
   const parameters = { expect: plan.digest, packages, waitSeconds: WAIT_SECONDS };
-  for (let tries = 1; ; tries += 1) {
-    let fetched = 0;
-    session.show({ done: 0, total: plan.count });
-    const job = { token, phase: 'fetch', number: number + tries - 1 } as const;
-    const end = await followJob(session, job, parameters, (line) => {
-      if (!manager.isFetched(line)) return;
-      fetched = Math.min(plan.count, fetched + 1);
-      session.show({ done: fetched, total: plan.count });
-    });
-    if (end.state === 'done' && end.rc === 0) return;
-    if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) throw planChanged(session.node.name);
-    const error = errorOf(session.node.name, end, (failed) => manager.classify(failed));
-    if (tries >= TRIES || (end.state === 'done' && error.type !== 'Repository')) throw new OspatchError(error);
-    session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
-    await pause(session, PAUSE_MS);
+  const end = await followJob(session, { token, phase: 'fetch', number }, parameters, (line) => {
+    if (!manager.isFetched(line)) return;
+    fetched = Math.min(plan.count, fetched + 1);
+    session.show({ done: fetched, total: plan.count });
+  });
+  if (end.state === 'interrupted') {
+    // Something else has ended it, a reboot for example; the next try begins where the cache is.
+    throw new OspatchError({ type: 'Repository', message: `the download of packages on ${node} was interrupted.` });
   }
-}
-
-function errorOf(
-  node: string,
-  end: JobEnd,
-  classify: (failed: { node: string; phase: 'fetch'; rc: number; log: string }) => ErrorInfo,
-): ErrorInfo {
-  if (end.state === 'done') return classify({ node, phase: 'fetch', rc: end.rc, log: end.log });
-  return { type: 'PackageManager', message: `the download of packages on ${node} was interrupted.` };
+  if (end.rc === RC_PLAN_CHANGED) throw planChanged(node);
+  if (end.rc !== 0) throw new OspatchError(manager.classify({ node, phase: 'fetch', rc: end.rc, log: end.log }));
 }

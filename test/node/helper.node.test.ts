@@ -278,6 +278,7 @@ describe('src/node on real nodes', () => {
           result: {
             changes: expect.arrayContaining(plan.changes),
             keptConfigFiles: [`${CONFIG}.dpkg-dist`],
+            warnings: [],
             error: null,
             logBytes: expect.any(Number),
             endedAgo: expect.any(Number),

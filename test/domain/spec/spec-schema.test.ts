@@ -13,6 +13,7 @@ describe('domain/spec-schema', () => {
           rebootIfRequired: false,
           timeZone: 'UTC',
           rollout: { order: 'workers-first', onFailure: 'stop' },
+          prefetch: 'before-drain',
           unreachableTimeout: '10m',
           withoutDrain: false,
           packages: {
