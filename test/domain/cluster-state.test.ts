@@ -6,7 +6,13 @@ import { clusterSpec, nodeSpec, settled } from '../support/builders';
 const T0 = '2027-01-01T00:00:00.000Z';
 
 function begin(state: ClusterState, names: string[]): ActiveRun {
-  const policy = { rebootIfRequired: true, withoutDrain: false, onFailure: 'stop', unreachableTimeoutMs: 1 } as const;
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 1,
+  } as const;
   const more = { trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy } as const;
   return startRun(state, { ...more, nodes: [...names], number: state.nextRun });
 }
