@@ -3,6 +3,7 @@ import { bootWarnings } from '../domain/boot';
 import type { FailedUnit } from '../domain/failed-units';
 import type { NodeFacts } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
+import { osEndOfLife } from '../domain/end-of-life';
 import type { OutdatedCode } from '../domain/outdated';
 import { outdatedWarning } from '../domain/outdated';
 import { plainText } from '../domain/text';
@@ -31,7 +32,7 @@ const MAX_PROCESSES = 5;
 const POINT_RELEASE = /^\d+(?:\.\d+)+$/;
 
 /** Null when the answer is not complete: its last line is `end`. */
-export function parseFacts(protocol: number, text: string): NodeReading | null {
+export function parseFacts(protocol: number, text: string, nowMs = Date.now()): NodeReading | null {
   const lines = text.split('\n');
   if (lines.at(-1) !== '' || lines.at(-2) !== 'end') return null;
   const values = new Map<string, string[]>();
@@ -111,6 +112,11 @@ export function parseFacts(protocol: number, text: string): NodeReading | null {
     clock: one('clock'),
   };
   facts.warnings.push(...bootWarnings(facts));
+  const ended = osEndOfLife(
+    { ...os, supportEnd: all('support_end').toSorted().at(-1) ?? null, isExtended: all('extended_support').length > 0 },
+    nowMs,
+  );
+  if (ended !== null) facts.warnings.push(ended);
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
 }
 

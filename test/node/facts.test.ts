@@ -44,6 +44,24 @@ describe('src/node/facts', () => {
     expect(parseFacts(1, text)?.facts.osVersion).toBe('Debian GNU/Linux trixie/sid');
   });
 
+  it('warns of a release that has ended, by what the node says and by the dates that are published', () => {
+    const now = Date.parse('2027-01-01T00:00:00Z');
+    const warned = (...lines: string[]) =>
+      parseFacts(1, `${lines.join('\n')}\nend\n`, now)?.facts.warnings.map(
+        ({ kind, message }) => `${kind}: ${message}`,
+      );
+    const fedora = ['os_id=fedora', 'os_version_id=41', 'os_pretty_name=Fedora Linux 41', 'support_end=2025-12-15'];
+    expect(warned(...fedora)).toEqual([
+      expect.stringMatching(/^end-of-life: Fedora Linux 41 reached .* on 2025-12-15:/),
+    ]);
+    const focal = ['os_id=ubuntu', 'os_version_id=20.04', 'os_pretty_name=Ubuntu 20.04.6 LTS'];
+    expect(warned(...focal)).toEqual([
+      expect.stringContaining('Ubuntu 20.04.6 LTS reached its end of life on 2025-05-31'),
+    ]);
+    expect(warned(...focal, 'extended_support=pro')).toEqual([]);
+    expect(parseFacts(1, captured, now)?.facts.warnings).toEqual([]);
+  });
+
   it('names what runs replaced code, and warns of it', () => {
     const facts = withLines(
       'outdated_service=a.service',

@@ -364,15 +364,21 @@ apt_pending() {
   return $rc
 }
 
-# apt_kept_back DIR REASON: the packages of this list that would be changed without it.
+# apt_kept_back DIR REASON: the packages of this list that would be changed without it, and which of them are left without
+# a fix that a security archive has.
 apt_kept_back() {
   [ -s "$1/$2" ] || return 0
   sed 's/^\([^ ]*\) .*/protected \1/' "$1/$2"
   # shellcheck disable=SC2046
-  apt_cache policy $(cut -d' ' -f1 "$1/$2") | awk -v reason="$2" '
-    /^[^ ]/ { name = substr($1, 1, length($1) - 1) }
+  { apt_cache policy; apt_cache policy $(cut -d' ' -f1 "$1/$2"); } | awk -v reason="$2" '
+    /^[^ ]/ { name = substr($1, 1, length($1) - 1); newer = 0 }
+    /^ +-?[0-9]+ .* Packages/ { source = $0; sub(/^ +-?[0-9]+ /, "", source) }
+    /^ +release / && (/[ ,]l=Debian-Security(,|$)/ || (/[ ,]o=Ubuntu/ && /[ ,]a=[^,]*-security(,|$)/)) { fixes[source] = 1 }
     $1 == "Installed:" { installed = $2 }
-    $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print reason, name }'
+    $1 == "Candidate:" && $2 != installed && $2 != "(none)" { print reason, name }
+    $1 == "Version" { newer = installed != "(none)" }
+    $1 == "***" { newer = 0 }
+    newer && / Packages/ && (source in fixes) && !(name in said) { said[name] = 1; print reason "-security", name }'
 }
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }

@@ -19,22 +19,38 @@ ask() {
 
 os_facts() {
   [ -r /etc/os-release ] || return 0
+  id='' codename=''
   while IFS='=' read -r key value; do
     unquote "$value"
     case $key in
-      ID) echo "os_id=$text" ;;
+      ID) echo "os_id=$text" && id=$text ;;
       VERSION_ID) echo "os_version_id=$text" ;;
-      VERSION_CODENAME) echo "os_codename=$text" ;;
+      VERSION_CODENAME) echo "os_codename=$text" && codename=$text ;;
       PRETTY_NAME) echo "os_pretty_name=$text" ;;
       VARIANT_ID) echo "os_variant=$text" ;;
+      SUPPORT_END) echo "support_end=$text" ;;
     esac
   done </etc/os-release
   if [ -r /etc/debian_version ]; then
     read -r text </etc/debian_version && echo "debian_version=$text"
   fi
+  support_facts
   [ -d /run/systemd/system ] && echo systemd=yes
   [ -e /run/ostree-booted ] && echo image_based=ostree
   [ -x /usr/sbin/transactional-update ] && echo image_based=transactional-update
+}
+
+# When the release ends, as far as the package distro-info-data knows, and whether a subscription goes on after that.
+support_facts() {
+  case $id in
+    debian | ubuntu)
+      [ -z "$codename" ] || [ ! -r "/usr/share/distro-info/$id.csv" ] || while IFS=, read -r _ _ series _ _ end longer _; do
+        [ "$series" != "$codename" ] || echo "support_end=${longer:-$end}"
+      done <"/usr/share/distro-info/$id.csv"
+      [ ! -e /var/lib/ubuntu-advantage/private/machine-token.json ] || echo extended_support=pro
+      ;;
+    sles) for product in /etc/products.d/*[Ll][Tt][Ss][Ss]*.prod; do [ ! -e "$product" ] || echo extended_support=ltss; done ;;
+  esac
 }
 
 package_facts() {

@@ -2,6 +2,7 @@
 import type { PackagePolicy } from '../../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node-report';
+import type { NodeWarning } from '../../domain/node-warning';
 import { plainText } from '../../domain/text';
 import { refusal } from './refusal';
 import type { PlanReading } from './types';
@@ -47,6 +48,7 @@ export function parseAptPlan(
   const held = new Set<string>();
   const kubernetes = new Set<string>();
   const excluded = new Set<string>();
+  const insecure = new Set<string>();
   const guarded = new Set<string>();
   let noSecurityData = false;
   let digest = '';
@@ -61,6 +63,7 @@ export function parseAptPlan(
     else if (kind === 'held') held.add(plainText(text, 200));
     else if (kind === 'kubernetes') kubernetes.add(plainText(text, 200));
     else if (kind === 'excluded') excluded.add(plainText(text, 200));
+    else if (kind === 'excluded-security') insecure.add(plainText(text, 200));
     else if (kind === 'protected') guarded.add(text);
     else if (line === 'no-security-data') noSecurityData = true;
     if (kind !== 'out') continue;
@@ -96,7 +99,12 @@ export function parseAptPlan(
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
 
   return {
-    plan: { changes, keptBack: keptBack(lists, { held, kubernetes, excluded }), warnings: [], digest },
+    plan: {
+      changes,
+      keptBack: keptBack(lists, { held, kubernetes, excluded }),
+      warnings: leftBehind([...insecure]),
+      digest,
+    },
     refusals: [
       noSecurityData ? 'cannot be limited to security fixes: none of its package sources is a security archive' : '',
       refusal('would change more than security fixes, namely', lists.notSecurity),
@@ -108,6 +116,19 @@ export function parseAptPlan(
     ].filter((text) => text !== ''),
     unparsed,
   };
+}
+
+/** Security fixes that the policy of the cluster does not let in. */
+function leftBehind(names: readonly string[]): NodeWarning[] {
+  if (names.length === 0) return [];
+  const fixes = names.length === 1 ? '1 package has a security fix' : `${names.length} packages have security fixes`;
+  return [
+    {
+      kind: 'excluded-security',
+      message: `${refusal(`${fixes} that patching.packages.exclude keeps back`, names)}.`,
+      remedy: 'take them off patching.packages.exclude, or update them by hand',
+    },
+  ];
 }
 
 function toChange([, name = '', from, to = '', , arch = '']: RegExpExecArray): PackageChange {

@@ -130,6 +130,14 @@ describe('src/node/package-managers/apt on a real node', () => {
       version('lab-both', '1.1'),
       version('kubelet', '1.30.3'),
     ]);
+    const { plan: without } = await preflight({ only: 'security', exclude: ['lab-both', 'lab-plain'] });
+    expect(without.warnings.filter(({ kind }) => kind === 'excluded-security')).toEqual([
+      {
+        kind: 'excluded-security',
+        message: '1 package has a security fix that patching.packages.exclude keeps back: lab-both.',
+        remedy: 'take them off patching.packages.exclude, or update them by hand',
+      },
+    ]);
     const { plan, apply, changes } = await preflight({ only: 'security' });
     expect(changes).toEqual(['lab-both 1 1.1', 'lab-fix 1 2', 'lab-new null 1']);
     const before = aptTransactions(node).length;
