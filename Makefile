@@ -1,9 +1,9 @@
 # Everything a person or a CI job does with this repository. Each target first gets what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults lint format build lab clean
+.PHONY: help demo test test-unit test-faults test-systems lint format build lab clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Patch three real Debian nodes with a real Temporal server, live (needs root)
 	@scripts/setup.sh deps build
@@ -18,6 +18,9 @@ test-unit: ## Run the quick tests only
 
 test-faults: ## Kill everything at every moment on real nodes, and print how each ended (needs root, 30 min)
 	@scripts/test-faults.sh
+
+test-systems: ## Patch every system there is a real one of, and print how each ended (needs root, 30 min)
+	@scripts/test-systems.sh
 
 lint: ## Check formatting, rules, types and shell scripts
 	@scripts/setup.sh deps linters

@@ -1,7 +1,4 @@
 /** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
-import { appendFileSync, mkdirSync } from 'node:fs';
-import path from 'node:path';
-
 import type { NodeCheck } from '../../src/activities/types';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/messages';
@@ -16,6 +13,8 @@ import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { LAB_USER, slowPackage } from '../support/local-stack';
 import { sh } from '../support/sh';
 import { waitFor } from '../support/wait-for';
+import type { TableRow } from './table';
+import { tableRow } from './table';
 
 export interface System {
   /** Name of the node and of its cluster. */
@@ -26,17 +25,6 @@ export interface System {
   /** The narrow rules that its sudo can hold. */
   rules: readonly SudoersForm[];
 }
-
-/** The versions that make a system what it is. */
-const VERSIONS = `
-apt --version | cut -d' ' -f2
-sudo --version 2>&1 | sed -n '1s/.* //p'
-for tool in /usr/sbin/stat /usr/bin/stat; do [ -x $tool ] && break; done
-$tool --version 2>&1 | head -n 1
-readlink -f /bin/sh
-`;
-
-const RESULTS = path.join(__dirname, '../../.test-results');
 
 /** Runs every step on each system; what came of it goes into the table of `make test-systems`. */
 export function describeSystems(systems: readonly System[]): void {
@@ -54,35 +42,20 @@ export function describeSystems(systems: readonly System[]): void {
 
   describe.each(systems)('$title', (system) => {
     const { name, rules } = system;
-    const steps: string[] = [];
-    const started = Date.now();
     let node: LabNode;
-    let failed = false;
-
-    /** A test whose end stands in the table. */
-    function step(what: string, work: () => Promise<void>): void {
-      it(what, async () => {
-        try {
-          await work();
-          steps.push(what);
-        } catch (error) {
-          failed = true;
-          throw error;
-        }
-      });
-    }
+    let row: TableRow;
 
     beforeAll(() => {
       node = stack.lab.node(name);
+      row = tableRow(system.title, node);
     });
 
-    afterAll(async () => {
-      const [apt, sudo, coreutils, shell] = (await node.exec(VERSIONS)).stdout.trim().split('\n');
-      const seconds = Math.round((Date.now() - started) / 1000);
-      mkdirSync(RESULTS, { recursive: true });
-      const row = { system: system.title, apt, sudo, coreutils, shell, steps, seconds, ok: !failed };
-      appendFileSync(path.join(RESULTS, 'systems.jsonl'), `${JSON.stringify(row)}\n`);
-    });
+    afterAll(() => row?.end());
+
+    /** A test whose end stands in the table. */
+    function step(what: string, work: () => Promise<void>): void {
+      it(what, () => row.step(what, work));
+    }
 
     async function lastRecord(): Promise<RunReport['nodes'][number]['record']> {
       const history = JSON.parse((await stack.cli('history', name, '-o', 'json')).stdout) as ClusterHistory;
