@@ -1,4 +1,6 @@
 /** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import type { NodeCheck } from '../../src/activities/types';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/messages';
@@ -133,8 +135,8 @@ export function describeSystems(systems: readonly System[]): void {
       step(`narrow rule: ${form}`, async () => {
         const version = `2.${rules.indexOf(form)}`;
         const { text, file } = sudoersRule(helperScript(), LAB_USER, form);
-        await place(node, '/root/install-helper', installerScript(helperScript()));
-        await place(node, '/root/rule', text);
+        writeFileSync(path.join(node.rootDir, 'root/install-helper'), installerScript(helperScript()));
+        writeFileSync(path.join(node.rootDir, 'root/rule'), text);
         await sh(
           node,
           `sh /root/install-helper && visudo -cf /root/rule && install -m 0440 /root/rule ${file} &&
@@ -159,9 +161,4 @@ export function describeSystems(systems: readonly System[]): void {
       });
     }
   });
-}
-
-async function place(node: LabNode, file: string, content: string): Promise<void> {
-  const base64 = Buffer.from(content).toString('base64');
-  await sh(node, `echo ${base64} | base64 -d >${file}`);
 }

@@ -70,9 +70,11 @@ dnf_simulate() {
 # dnf_changes INSTALLED: reads the table of a transaction; a row may be wrapped, and then goes on indented further.
 dnf_changes() {
   awk -v installed="$1" '
+    # dnf 5 writes an epoch of 0, the rpm database and dnf 4 do not.
+    function evr(version) { sub(/^0:/, "", version); return version }
     function row() {
       if (n >= 3 && kind != "" && kind != "ignored") {
-        old = "-"; new = field[3]
+        old = "-"; new = evr(field[3])
         if (kind == "remove") { old = new; new = "-" }
         else if (kind != "install") {
           old = field[1] "." field[2]
@@ -105,7 +107,7 @@ dnf_changes() {
       name = $2; arch = $3; gone = $4; if (n > 0) by = field[1]
       if (NF == 3) { gone = $3; arch = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name) }
       row()
-      if (name != by) print "obsolete", name, arch, gone, "-"
+      if (name != by) print "obsolete", name, arch, evr(gone), "-"
       next
     }
     /^ [^ ]/ { row(); n = split($0, field, " "); next }
