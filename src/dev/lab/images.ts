@@ -173,7 +173,7 @@ async function addLabUpdates(root: string, machine: string, updates: LabUpdate[]
 }
 
 /** Removes the images that would be built again: another recipe or release may still use those that would not. */
-function removeOutdated(images: string): void {
+export function removeOutdated(images: string): void {
   for (const name of readdirSync(images)) {
     const builtAt = Number(name.split('-')[1] ?? 0);
     if (Number.isFinite(builtAt) && Date.now() - builtAt < recipe.IMAGE_MAX_AGE_MS) continue;
