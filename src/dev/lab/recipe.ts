@@ -195,7 +195,9 @@ esac
 export const ADD_RPM = `${ADD_TOOLS}
 for unit in dnf-makecache.timer dnf-makecache.service; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
 # Debian switches it on; it adds a repository of its own that needs a key.
-[ ! -e /etc/dnf/plugins/local.conf ] || sed -i 's/^enabled *=.*/enabled = false/' /etc/dnf/plugins/local.conf
+for file in /etc/dnf/plugins/local.conf /etc/dnf/libdnf5-plugins/local.conf; do
+  [ ! -e "$file" ] || sed -i 's/^enabled *=.*/enabled = false/' "$file"
+done
 mkdir -p /etc/rpm /var/lib/rpm
 echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 rpm --initdb

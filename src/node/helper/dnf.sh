@@ -88,6 +88,9 @@ dnf_changes() {
       while ((getline line < installed) > 0) { split(line, p, " "); version[p[1] "." p[2]] = p[3]; any[p[1]] = p[3] }
       kind = "ignored"
     }
+    # Before the table, dnf 5 tells which repositories it reads, in lines that look like rows.
+    /^ *Package +Arch/ { table = 1; next }
+    !table { next }
     /^Transaction Summary/ { row(); exit }
     /^[A-Z][A-Za-z\/() ]*:$/ {
       row()

@@ -82,7 +82,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         const { facts } = await remoteNode(pool, targetOf(node)).facts();
         const list = "rpm -qa --qf '%{NAME}:%{ARCH}=%{VERSION}-%{RELEASE}\\n' | LC_ALL=C sort";
         expect(facts).toMatchObject({
-          packageManager: 'dnf',
+          packageManager: dnf.command,
           osVersion: 'Rocky Linux 9.4 (Blue Onyx)',
           lockHolder: null,
           reboot: { required: false, reasons: [] },
