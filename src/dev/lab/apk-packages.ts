@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import { mustRun } from '../host';
 import type { LabPackage } from './packages';
+import { modeOf } from './packages';
 
 /** Signs the lab's packages and indexes; the public half is among the keys of every Alpine node. */
 export const LAB_KEY = '/var/lib/lab/lab.rsa';
@@ -21,7 +22,7 @@ export async function buildApk(rootDir: string, repository: string, pkg: LabPack
     const files = path.join(tree, 'files');
     mkdirSync(files);
     chmodSync(files, 0o755);
-    for (const [name, content] of Object.entries(pkg.files ?? {})) write(path.join(files, name), content, 0o644);
+    for (const [name, content] of Object.entries(pkg.files ?? {})) write(path.join(files, name), content, modeOf(name));
     const info = {
       name: pkg.name,
       version: pkg.version,
@@ -79,7 +80,7 @@ async function apkTool(rootDir: string, args: string[]): Promise<void> {
   ]);
 }
 
-function write(file: string, content: string, mode: number): void {
+function write(file: string, content: string | Buffer, mode: number): void {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
   writeFileSync(file, content, { mode });
   chmodSync(file, mode);

@@ -16,8 +16,8 @@ export interface LabPackage {
   preinst?: string;
   /** Shell run after the package was unpacked, as its postinst. */
   postinst?: string;
-  /** Files of the package by absolute path. Those under /etc are configuration files. */
-  files?: Record<string, string>;
+  /** Files of the package by absolute path. Those under /etc are configuration files, those in /usr/bin programs. */
+  files?: Record<string, string | Buffer>;
   /** Further fields of its control file, e.g. `Depends`. */
   fields?: Record<string, string>;
 }
@@ -43,7 +43,7 @@ export async function buildDeb(dir: string, pkg: LabPackage): Promise<string> {
   const tree = mkdtempSync(path.join(tmpdir(), 'ospatch-deb-'));
   try {
     chmodSync(tree, 0o755);
-    for (const [name, content] of Object.entries(pkg.files ?? {})) write(path.join(tree, name), content, 0o644);
+    for (const [name, content] of Object.entries(pkg.files ?? {})) write(path.join(tree, name), content, modeOf(name));
     const control = path.join(tree, 'DEBIAN');
     const configFiles = Object.keys(pkg.files ?? {}).filter((name) => name.startsWith('/etc/'));
     if (configFiles.length > 0) write(path.join(control, 'conffiles'), configFiles.join('\n') + '\n', 0o644);
@@ -126,7 +126,12 @@ function controlFile(pkg: LabPackage): string {
   ].join('\n');
 }
 
-function write(file: string, content: string, mode: number): void {
+/** Of a file of a package. */
+export function modeOf(name: string): number {
+  return name.startsWith('/usr/bin/') ? 0o755 : 0o644;
+}
+
+function write(file: string, content: string | Buffer, mode: number): void {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
   writeFileSync(file, content, { mode });
   chmodSync(file, mode);

@@ -408,10 +408,10 @@ why_not_unit() {
 use_override() {
   override=''
   for folder in /etc/ospatch/restart.d /etc/needrestart/restart.d; do
-    for place in "$folder/$1" "$folder/${1%.service}"; do
-      [ -f "$place" ] && [ -x "$place" ] || continue
-      [ ! -L "$place" ] && only_roots "$place" "$folder" "${folder%/*}" || { reason="$place is not safe to run (owner, mode or a link)"; return 1; }
-      override=$place
+    for program in "$folder/$1" "$folder/${1%.service}"; do
+      [ -f "$program" ] && [ -x "$program" ] || continue
+      [ ! -L "$program" ] && only_roots "$program" "$folder" "${folder%/*}" || { reason="$program is not safe to run (owner, mode or a link)"; return 1; }
+      override=$program
       return 0
     done
   done

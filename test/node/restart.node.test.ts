@@ -1,0 +1,258 @@
+import { copyFileSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Lab } from '../../src/dev/lab/lab';
+import { createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { LabPackage } from '../../src/dev/lab/packages';
+import type { RestartReport } from '../../src/domain/node-report';
+import { describeOutdated } from '../../src/domain/outdated';
+import type { RestartPolicy } from '../../src/domain/restart-policy';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import { sh } from '../support/sh';
+import { patchRunner } from './package-managers/patch-runner';
+import type { ActivityRunner } from './support';
+import { LAB_START_MS, activityRunner, targetOf, token, until } from './support';
+
+const LIMIT_MS = 60_000;
+const MULTIARCH = '/usr/lib/x86_64-linux-gnu';
+
+jest.setTimeout(240_000);
+
+/** Services on a library, an executable and a script that an update of their package replaces. */
+describe('src/node/helper/services on a real node', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let activities: ActivityRunner;
+  let node: LabNode;
+  let release = 0;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'food', updates: 'none' }] });
+    node = lab.node('food');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    activities = activityRunner(pool);
+    await offerNext();
+    await sh(node, 'apt-get -qq update && apt-get -qq -y install lab-food >/dev/null 2>&1');
+    await unit('lab-lib', '/usr/bin/sleep infinity', 'Environment=LD_PRELOAD=/usr/lib/lab-food.so.1');
+    await unit('lab-exe', '/usr/bin/lab-food infinity');
+    await unit('lab-script', '/usr/bin/lab-script');
+    await unit('lab-tmp', '/var/tmp/elsewhere infinity');
+    await sh(node, 'cp /usr/bin/sleep /var/tmp/elsewhere; systemctl start lab-tmp; rm /var/tmp/elsewhere');
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  beforeEach(async () => {
+    await sh(node, 'rm -rf /etc/ospatch /etc/needrestart; systemctl restart lab-lib lab-exe lab-script');
+  });
+
+  /** The next version of the package, with what is really in the node's own libc and sleep. */
+  async function offerNext(more: Record<string, string> = {}): Promise<void> {
+    release += 1;
+    const file = (name: string): Buffer => readFileSync(path.join(node.rootDir, name));
+    const pkg: LabPackage = {
+      name: 'lab-food',
+      version: `1.${release}`,
+      files: {
+        '/usr/lib/lab-food.so.1': file(`${MULTIARCH}/libutil.so.1`),
+        '/usr/bin/lab-food': file('/usr/bin/sleep'),
+        '/usr/bin/lab-script': `#!/bin/bash\n# ${release}\nwhile :; do sleep 1000; done\n`,
+        ...more,
+      },
+    };
+    await node.offer(pkg);
+  }
+
+  async function unit(name: string, command: string, more = ''): Promise<void> {
+    await sh(
+      node,
+      `printf '[Service]\\nExecStart=%s\\n%s\\n' '${command}' '${more}' >/etc/systemd/system/${name}.service; systemctl daemon-reload`,
+    );
+  }
+
+  /** Another version comes out and is applied, as a run does it. */
+  async function update(more: Record<string, string> = {}): Promise<void> {
+    // The clocks that tell whether a script is newer than its service count seconds.
+    await sh(node, 'sleep 3');
+    await offerNext(more);
+    const run = await patchRunner(activities, node)();
+    expect(run.changes).toEqual([`lab-food 1.${release - 1} 1.${release}`]);
+    expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
+  }
+
+  async function outdated() {
+    const facts = await activities.run('readFacts', { target: targetOf(node), unreachableTimeoutMs: LIMIT_MS });
+    if (facts.outdated === undefined) throw new Error('the helper does not say');
+    return facts.outdated;
+  }
+
+  async function restart(policy: Partial<RestartPolicy> = {}): Promise<RestartReport> {
+    const outcome = await activities.run('restart', {
+      target: targetOf(node),
+      token: token(),
+      attempt: 1,
+      policy: { mode: 'auto', services: [], ignore: [], asReboot: false, ...policy },
+      drained: false,
+      lostTimeoutMs: LIMIT_MS,
+    });
+    if (outcome.state !== 'done') throw new Error(`the restart ended ${outcome.state}`);
+    return outcome.result;
+  }
+
+  const ALL = ['lab-exe.service', 'lab-lib.service', 'lab-script.service'];
+  const reasons = ({ skipped }: RestartReport) => Object.fromEntries(skipped.map(({ name, reason }) => [name, reason]));
+
+  it('names nothing on a node whose processes are all younger than their files', async () => {
+    expect(describeOutdated(await outdated())).toBe('');
+  });
+
+  it('names services on a replaced library, executable or script, and nothing outside of where code lies', async () => {
+    await update();
+    expect(await outdated()).toEqual({ services: ALL, sessions: [], containers: [], processes: [] });
+    // Restarted, they are on the new code and up.
+    const pids = await sh(node, 'systemctl show -p MainPID --value lab-lib lab-exe lab-script');
+    expect(await restart()).toEqual({ restarted: ALL, skipped: [], failed: [], error: null });
+    expect(describeOutdated(await outdated())).toBe('');
+    expect(await sh(node, 'systemctl show -p MainPID --value lab-lib lab-exe lab-script')).not.toBe(pids);
+    expect(await sh(node, 'systemctl is-active lab-lib lab-exe lab-script')).toBe('active\nactive\nactive');
+  });
+
+  it('restarts what is listed only, and what is ignored never', async () => {
+    await update();
+    expect(await restart({ mode: 'listed', services: ['lab-l*', 'lab-exe'], ignore: ['lab-lib.service'] })).toEqual({
+      restarted: ['lab-exe.service'],
+      skipped: [
+        { name: 'lab-lib.service', reason: 'patching.restartServices ignores it' },
+        { name: 'lab-script.service', reason: 'not listed in patching.restartServices' },
+      ],
+      failed: [],
+      error: null,
+    });
+    expect((await outdated()).services).toEqual(['lab-lib.service', 'lab-script.service']);
+  });
+
+  it('fails with the last words of a service that does not come up', async () => {
+    await update({ '/usr/bin/lab-script': '#!/bin/bash\necho "no such database: food" >&2\nexit 7\n' });
+    const report = await restart({ ignore: ['lab-lib', 'lab-exe'] });
+    expect(report.restarted).toEqual([]);
+    expect(report.error).toMatchObject({
+      type: 'Unhealthy',
+      message:
+        'lab-script.service on food did not come up after its restart: it is failed (failed); it said: no such database: food.',
+    });
+    await update();
+    await sh(node, 'systemctl start lab-script');
+  });
+
+  it('fails a service that systemd has to start again and again', async () => {
+    await sh(
+      node,
+      'mkdir -p /etc/systemd/system/lab-script.service.d && printf "[Service]\\nRestart=always\\nRestartSec=100ms\\n" >/etc/systemd/system/lab-script.service.d/a.conf',
+    );
+    await update({ '/usr/bin/lab-script': '#!/bin/bash\nsleep 1.5\nexit 7\n' });
+    expect((await restart({ ignore: ['lab-lib', 'lab-exe'] })).failed).toEqual([
+      expect.objectContaining({
+        name: 'lab-script.service',
+        reason: expect.stringMatching(/was started again|activating/),
+      }),
+    ]);
+    await sh(
+      node,
+      'rm -r /etc/systemd/system/lab-script.service.d; systemctl daemon-reload; systemctl stop lab-script',
+    );
+    await update();
+    await sh(node, 'systemctl reset-failed lab-script; systemctl start lab-script');
+  });
+
+  it("takes the administrator's program in place of a restart, and refuses one that others may write to", async () => {
+    await update();
+    await sh(
+      node,
+      `mkdir -p /etc/ospatch/restart.d
+       printf '#!/bin/sh\\necho by hand\\nexec systemctl kill lab-exe -s KILL\\n' >/etc/ospatch/restart.d/lab-exe.service
+       printf '#!/bin/sh\\nsystemctl restart lab-lib && touch /run/lab-lib-by-program\\n' >/etc/ospatch/restart.d/lab-lib
+       printf '#!/bin/sh\\n' >/etc/ospatch/restart.d/lab-script
+       chmod 755 /etc/ospatch/restart.d/*; chmod 777 /etc/ospatch/restart.d/lab-script`,
+    );
+    const report = await restart();
+    expect(report.restarted).toEqual(['lab-lib.service']);
+    expect(reasons(report)).toEqual({
+      'lab-script.service': '/etc/ospatch/restart.d/lab-script is not safe to run (owner, mode or a link)',
+    });
+    expect(report.failed.map(({ name }) => name)).toEqual(['lab-exe.service']);
+    await sh(node, 'test -e /run/lab-lib-by-program; systemctl reset-failed lab-exe');
+  });
+
+  it("honours needrestart's own configuration, also where needrestart itself is not installed", async () => {
+    await update();
+    await sh(
+      node,
+      `mkdir -p /etc/needrestart/conf.d
+       cat >/etc/needrestart/needrestart.conf <<'END'
+$nrconf{override_rc} = { qr(^lab-lib) => 0, qr(^lab-exe) => 0 };
+for my $fn (sort </etc/needrestart/conf.d/*.conf>) { eval do { local(@ARGV, $/) = $fn; <>}; die $@ if $@; }
+END
+       echo '$nrconf{override_rc}{qr(^lab-exe)} = 1;' >/etc/needrestart/conf.d/own.conf`,
+    );
+    const report = await restart({ ignore: ['lab-script'] });
+    expect(report.restarted).toEqual(['lab-exe.service']);
+    expect(reasons(report)).toMatchObject({ 'lab-lib.service': "needrestart's configuration leaves it alone" });
+    // Others may write to what root would run.
+    await sh(node, 'chmod 666 /etc/needrestart/conf.d/own.conf');
+    const unsafe = await restart();
+    expect(unsafe.restarted).toEqual([]);
+    expect(Object.keys(reasons(unsafe))).toEqual(['lab-lib.service', 'lab-script.service']);
+  });
+
+  it('never touches what others live from, and what cannot be started again', async () => {
+    await sh(
+      node,
+      `for name in dbus-broker mysql NetworkManager containerd; do
+         printf '[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >/run/systemd/system/$name.service
+       done
+       printf '[Unit]\\nRefuseManualStop=yes\\n[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >/run/systemd/system/lab-refuses.service
+       systemctl daemon-reload; systemctl start mysql NetworkManager containerd lab-refuses
+       systemd-run -q --unit lab-transient /usr/bin/lab-food infinity`,
+    );
+    await update();
+    const left = ['NetworkManager', 'containerd', 'lab-refuses', 'lab-transient', 'mysql'].map(
+      (name) => `${name}.service`,
+    );
+    const report = await restart();
+    expect(report.restarted).toEqual(ALL);
+    expect(Object.keys(reasons(report)).toSorted()).toEqual(left);
+    expect((await outdated()).services.toSorted()).toEqual(left);
+    expect((await restart({ services: ['mysql'] })).restarted).toEqual(['mysql.service']);
+    await sh(node, 'systemctl kill -s KILL lab-refuses; systemctl stop lab-transient mysql NetworkManager containerd');
+  });
+
+  it("names somebody's login and a process of no service, but not its own login", async () => {
+    await sh(
+      node,
+      'systemd-run -q --scope --unit lab-scope sh -c "/usr/bin/lab-food infinity >/dev/null 2>&1 &" >/dev/null 2>&1',
+    );
+    const other = node.exec('su ospatch -c "exec /usr/bin/lab-food 1000"').catch(() => undefined);
+    await until('the other login runs', async () => (await sh(node, 'pgrep -xc lab-food || true')) === '3');
+    await update();
+    expect(await outdated()).toMatchObject({ processes: ['lab-food'] });
+    await sh(node, 'pkill -x lab-food; systemctl start lab-exe');
+    await other;
+  });
+
+  it('calls what only a reboot starts anew a reason to reboot', async () => {
+    const library = readdirSync(path.join(node.rootDir, MULTIARCH)).find((name) => name.startsWith('libdbus-1.so.3.'));
+    if (library === undefined) throw new Error('no libdbus');
+    const place = path.join(node.rootDir, MULTIARCH, library);
+    copyFileSync(place, `${place}.new`);
+    await sh(node, `mv ${MULTIARCH}/${library}.new ${MULTIARCH}/${library}`);
+    const facts = await activities.run('readFacts', { target: targetOf(node), unreachableTimeoutMs: LIMIT_MS });
+    expect(facts.reboot.reasons).toEqual([
+      'dbus.service runs code that was replaced, and only a reboot starts it anew',
+    ]);
+    expect(reasons(await restart())).toMatchObject({ 'dbus.service': 'only a reboot starts it anew' });
+  });
+});
