@@ -148,7 +148,13 @@ export class NodeRecord {
 
   endCancelled(): void {
     const step = this.result.steps.at(-1)?.step;
-    const asked = step === 'reboot' && this.rebootAsked !== 'no';
+    if (step === 'reboot' && this.rebootAsked === 'no') {
+      // Its packages are in place, and the reboot that was waited for was never sent.
+      this.result.outcome = 'reboot-pending';
+      this.result.error = null;
+      return;
+    }
+    const asked = step === 'reboot';
     this.result.outcome = asked ? 'failed' : 'cancelled';
     this.result.error = {
       type: 'Cancelled',
@@ -159,15 +165,12 @@ export class NodeRecord {
 
   private whenCancelled(step: NodeStep | undefined): string {
     const { name } = this.input.node;
-    const changed = this.result.changes.length > 0;
     if (step === 'reboot') {
-      if (this.rebootAsked === 'yes') return `while ${name} was rebooting; its return was not waited for`;
-      if (this.rebootAsked === 'unknown') {
-        return `while ${name} was being asked to reboot, and whether it did is not known; its return was not waited for`;
-      }
-      return `before ${name} was rebooted${changed ? '; its packages are changed, and the reboot is pending' : ''}`;
+      return this.rebootAsked === 'yes'
+        ? `while ${name} was rebooting; its return was not waited for`
+        : `while ${name} was being asked to reboot, and whether it did is not known; its return was not waited for`;
     }
-    if (changed) return `before all packages of ${name} were changed`;
+    if (this.result.changes.length > 0) return `before all packages of ${name} were changed`;
     if (step === 'drain') return `while ${name} was being drained; none of its packages was changed`;
     return `before ${name} was changed`;
   }

@@ -3,7 +3,8 @@
  * interfaces. Everything but the nodes is the product.
  */
 import { randomUUID } from 'node:crypto';
-import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -57,6 +58,21 @@ export interface SimulatedNode {
   gate: { step: GateStep; open: Promise<void> } | null;
   /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
   lostIn: 'apply' | 'reboot' | null;
+  /** What a reboot that is cancelled at its gate tells. */
+  rebootAsked: 'no' | 'unknown' | 'yes';
+}
+
+/** As the real activity is: cancelled, it says how far it has come. */
+async function cancellable(work: Promise<void>, details: object): Promise<void> {
+  const { heartbeat, cancelled } = Context.current();
+  const beats = setInterval(() => heartbeat(), 100);
+  try {
+    await Promise.race([work, cancelled]);
+  } catch (error) {
+    throw error instanceof CancelledFailure ? new CancelledFailure(error.message, [details]) : error;
+  } finally {
+    clearInterval(beats);
+  }
 }
 
 export class SimulatedNodes {
@@ -86,6 +102,7 @@ export class SimulatedNodes {
       interrupted: 0,
       gate: null,
       lostIn: null,
+      rebootAsked: 'yes',
     };
     this.nodes.set(name, fresh);
     return fresh;
@@ -175,7 +192,7 @@ export class SimulatedNodes {
       reboot: async ({ target, noticeAfterMs }) => {
         this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
-        await gate(target.name, 'reboot');
+        await cancellable(gate(target.name, 'reboot'), { rebootAsked: node.rebootAsked });
         if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
         node.reboots += 1;
         node.rebootRequired = false;

@@ -305,6 +305,20 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
       }));
 
+    it('when the run is cancelled before a reboot that only waited was sent, and then no reboot is told', () =>
+      harness.withWorker(async (cluster) => {
+        Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, rebootAsked: 'no' });
+        const release = cluster.nodes.hold('w-1', 'reboot');
+        await cluster.apply(spec(cluster));
+        await cluster.handle.signal('patchNow');
+        await untilLogged(cluster, 'reboot w-1');
+        await cluster.handle.signal('cancelRun');
+        const status = await cluster.untilIdle(1);
+        release();
+        expect(first(status)).toMatchObject({ state: 'reboot-pending', lastError: null });
+        expect(JSON.stringify(status)).not.toContain('was rebooting');
+      }));
+
     it('when the run is cancelled during a reboot', () =>
       harness.withWorker(async (cluster) => {
         cluster.nodes.node('w-1').asksForReboot = true;
