@@ -108,6 +108,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
       ...leftRunning(all('left_running')),
       ...slowParts(all('slow_part')),
       ...packageWarnings(all('package_warning')),
+      ...rebootSchedules(all('reboot_schedule')),
     ],
     clock: one('clock'),
   };
@@ -118,6 +119,14 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
   );
   if (ended !== null) facts.warnings.push(ended);
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
+}
+
+function rebootSchedules(schedules: readonly string[]): NodeWarning[] {
+  return schedules.map((schedule) => ({
+    kind: 'other-updaters',
+    message: `${schedule} reboots this node by the clock, whatever a run is doing there.`,
+    remedy: 'take the reboot out of it: a run reboots the node when that is needed',
+  }));
 }
 
 /** `NAME RESULT CHANGED TRANSIENT TRIGGER...` */

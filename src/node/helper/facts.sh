@@ -73,52 +73,24 @@ lock_facts() {
 }
 
 unit_facts() {
-  if [ "$driver" = apk ] && ! has_systemd; then openrc_facts; return; fi
+  if [ "$driver" = apk ] && ! has_systemd; then
+    openrc_facts
+    updater_facts </dev/null
+    return
+  fi
   command -v systemctl >/dev/null 2>&1 || return 0
   system_state_facts
   failed_unit_facts
-  ask 'systemctl show' 10 systemctl show -p Id,ActiveState kubelet.service k3s.service k3s-agent.service rke2-server.service \
-    rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
-    dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer yum-cron.service \
-    rebootmgr.service apt-daily.service apt-daily-upgrade.service apt-daily-upgrade.timer 2>/dev/null |
-    while IFS='=' read -r key value; do
-      case $key=$value in
-        Id=*) name=$value ;;
-        ActiveState=active | ActiveState=activating | ActiveState=reloading)
-          case $name in
-            rebootmgr.service) echo 'reboot_owner=rebootmgr' ;;
-            apt-daily.service | apt-daily-upgrade.service) echo "updater_running=$name" ;;
-            apt-daily-upgrade.timer) updater_settings ;;
-            dnf*-automatic*.timer | yum-cron.service) dnf_automatic_settings "$name" ;;
-            *) echo "kubernetes_agent=${name%.service}" ;;
-          esac
-          ;;
-      esac
-    done
+  ask 'systemctl show' 10 systemctl show -p Id,ActiveState,Unit kubelet.service k3s.service k3s-agent.service \
+    rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service \
+    snap.microk8s.daemon-kubelite.service yum-cron.service rebootmgr.service apt-daily.service \
+    apt-daily-upgrade.service unattended-upgrades.service '*.timer' 2>/dev/null | updater_facts
   grep -lsx kured /proc/[0-9]*/comm >/dev/null && echo 'reboot_owner=kured'
 }
 
 system_state_facts() {
   if ! has_systemd; then openrc_state && echo "system_state=$system_state"; return; fi
   ask 'systemctl show' "$systemd_limit" systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
-}
-
-updater_settings() {
-  [ -x /usr/bin/unattended-upgrade ] || return 0
-  settings=$(ask apt-config 5 apt-config dump APT::Periodic::Unattended-Upgrade Unattended-Upgrade::Automatic-Reboot 2>/dev/null)
-  case $settings in *'APT::Periodic::Unattended-Upgrade "'[1-9]*) echo 'other_updater=unattended-upgrades' ;; *) return ;; esac
-  case $settings in
-    *'Unattended-Upgrade::Automatic-Reboot "true"'* | *'Unattended-Upgrade::Automatic-Reboot "1"'*)
-      echo 'reboot_owner=unattended-upgrades with Automatic-Reboot'
-      ;;
-  esac
-}
-
-# Its reboots are off by default.
-dnf_automatic_settings() {
-  echo "other_updater=${1%.*}"
-  grep -qsE '^ *reboot *= *when-(needed|changed)' /etc/dnf/automatic.conf /etc/dnf/dnf5-plugins/automatic.conf || return 0
-  echo "reboot_owner=${1%.*} with reboot"
 }
 
 # Free blocks and inodes where a patch writes. A file system that makes inodes as it needs them (btrfs) says 0 of 0. All at

@@ -34,6 +34,7 @@ const PARTS = [
   'services',
   'boot',
   'units',
+  'updaters',
   'facts',
   'main',
 ];
