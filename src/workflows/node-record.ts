@@ -22,7 +22,8 @@ export class NodeRecord {
   readonly result: NodePatchResult;
   /** A package transaction was begun, and nobody has heard of its end. */
   transactionOpen = false;
-  rebootAsked: RebootAsked = 'no';
+  /** Null: none is open. */
+  rebootAsked: RebootAsked | null = null;
   /** Facts and plan are read anew and replace what they said before; what jobs said stays. */
   private readonly warnings: Record<'facts' | 'plan' | 'jobs', readonly NodeWarning[]> = {
     facts: [],
@@ -166,6 +167,7 @@ export class NodeRecord {
   private whenCancelled(step: NodeStep | undefined): string {
     const { name } = this.input.node;
     if (step === 'reboot') {
+      if (this.rebootAsked === null) return `after ${name} was rebooted, before it was found to be healthy`;
       return this.rebootAsked === 'yes'
         ? `while ${name} was rebooting; its return was not waited for`
         : `while ${name} was being asked to reboot, and whether it did is not known; its return was not waited for`;
@@ -196,7 +198,7 @@ export class NodeRecord {
       packagesChanged: changes.length,
       reboots,
       podsEvicted: drain?.evicted ?? 0,
-      rebootAsked: this.rebootAsked !== 'no',
+      rebootAsked: this.rebootAsked === 'yes' || this.rebootAsked === 'unknown',
       transactionOpen: this.transactionOpen,
     });
     this.result.error = { ...error, message };

@@ -151,7 +151,7 @@ export class NodeSteps {
         ),
       );
       this.record.result.reboots += 1;
-      this.record.rebootAsked = 'no';
+      this.record.rebootAsked = null;
       this.uncured = uncuredAfter(facts, after);
       this.changedBeforeReboot = this.record.result.changes.length;
       return this.withoutUncured(after);
