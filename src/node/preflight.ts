@@ -4,12 +4,14 @@ import { OspatchError, isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
 import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
+import { findLackOfRoom } from '../domain/room';
 import { JOB_TIMEOUT_MS } from '../domain/time-limits';
 import type { NodeReading } from './facts';
 import { followJob, jobNeverEnds, pause } from './follow-job';
 import type { PackageManagerName } from './package-managers';
 import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
+import { splitRoom } from './plan-room';
 import type { Session } from './session';
 import { refuseUnsafe, refuseUnsupported } from './support';
 import { isToBeUnpackedAgain, repairPackages } from './transaction';
@@ -150,7 +152,7 @@ export function managerOf(facts: NodeFacts): PackageManagerName {
   return knownManager(facts.packageManager);
 }
 
-/** @throws OspatchError `Policy` or `HelperProtocol` */
+/** @throws OspatchError `Policy`, `DiskFull` or `HelperProtocol` */
 export function acceptPlan(...args: Parameters<typeof readPlan>): PatchPlan {
   const { plan, refused } = readPlan(...args);
   if (refused !== null) throw new OspatchError(refused);
@@ -165,7 +167,8 @@ function readPlan(
   facts: NodeFacts,
   packages: PackagePolicy = DEFAULT_PACKAGE_POLICY,
 ): { plan: PatchPlan; refused: ErrorInfo | null } {
-  const { plan, refusals, unparsed } = manager.parsePlan(result, facts.os, packages);
+  const { room, rest } = splitRoom(result);
+  const { plan, refusals, unparsed } = manager.parsePlan(rest, facts.os, packages);
   if (refusals.length > 0) {
     const refused: ErrorInfo = {
       type: 'Policy',
@@ -181,5 +184,7 @@ function readPlan(
       message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}.`,
     });
   }
-  return { plan, refused: null };
+  const machine = { node, packageManager: facts.packageManager, loader: facts.boot?.loader ?? null };
+  const lack = room === null || plan.changes.length === 0 ? null : findLackOfRoom(machine, room);
+  return { plan, refused: lack === null ? null : { ...lack, details: { pendingUpdates: plan.changes.length } } };
 }

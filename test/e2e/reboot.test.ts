@@ -65,4 +65,30 @@ describe('e2e/reboots', () => {
     const status = await stack.status('strict');
     expect(status.nodes[0]).toMatchObject({ state: 'patched', rebootRequired: false });
   });
+
+  it('reboots once for a reason that comes back with the boot, says so, and does not do it again', async () => {
+    const node = stack.lab.node('w-1');
+    const unit =
+      '[Unit]\\nBefore=ssh.service\\n[Service]\\nType=oneshot\\nExecStart=/usr/bin/touch /run/reboot-required\\n[Install]\\nWantedBy=sysinit.target\\n';
+    const made = await node.exec(
+      `printf '${unit}' >/etc/systemd/system/lab-asks.service && systemctl enable lab-asks && touch /run/reboot-required`,
+    );
+    expect(made.code).toBe(0);
+    const before = await bootId();
+    const patched = await stack.cli('patch', 'strict', '--wait');
+    expect(patched).toMatchObject({ code: 0 });
+    expect(patched.stdout).toContain('the last reboot did not change that');
+    const rebooted = await bootId();
+    expect(rebooted).not.toBe(before);
+    const [first] = (await stack.status('strict')).nodes;
+    expect(first).toMatchObject({ state: 'patched', rebootRequired: false });
+    expect(first?.warnings.map(({ kind }) => kind)).toContain('reboot-not-cured');
+
+    expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
+    expect(await bootId()).toBe(rebooted);
+    // Somebody asks anew.
+    expect((await node.exec('sleep 1; echo again >/run/reboot-required')).code).toBe(0);
+    expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
+    expect(await bootId()).not.toBe(rebooted);
+  });
 });

@@ -6,7 +6,7 @@ import type { LabNode } from '../../src/dev/lab/lab-node';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf } from './support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token } from './support';
 import { sh } from '../support/sh';
 
 jest.setTimeout(180_000);
@@ -28,6 +28,9 @@ ${entry('new', NEW)}${entry('recovery', NEW)}${entry('old', OLD)}}
 `;
 }
 
+const KERNEL = 'linux-image-lab-amd64';
+const labUpdates = [{ from: { name: KERNEL, version: '1' }, to: { name: KERNEL, version: '2' } }];
+
 describe('the next boot of a real node', () => {
   let lab: Lab;
   let pool: TransportPool;
@@ -35,7 +38,7 @@ describe('the next boot of a real node', () => {
   let node: LabNode;
 
   beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'boots', updates: 'none' }] });
+    lab = await createLab({ nodes: [{ name: 'boots', updates: 'none', labUpdates }] });
     node = lab.node('boots');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
@@ -105,6 +108,24 @@ describe('the next boot of a real node', () => {
       await sh(node, command);
       expect(kernels(await facts())).toMatchObject([{ message: expect.stringContaining(message) }]);
     });
+  });
+
+  it('refuses a kernel that does not fit into /boot before anything is changed', async () => {
+    const preflight = () =>
+      activities.run('preflight', {
+        ...{ target: targetOf(node), token: token(), attempt: 1 },
+        ...{ withoutDrain: true, unreachableTimeoutMs: 60_000 },
+      });
+    await sh(node, 'mount -t tmpfs -o size=20m tmpfs /boot');
+    expect((await preflight()).refused).toMatchObject({
+      type: 'DiskFull',
+      message: expect.stringMatching(
+        /^boots has (19|20) MiB free on \/boot, and 100 MiB are needed there for a new kernel and its initrd \(linux-image-lab-amd64\)/,
+      ),
+    });
+    await sh(node, 'umount /boot');
+    const { plan } = await preflight();
+    expect(plan.changes.map(({ name }) => name)).toEqual([KERNEL]);
   });
 
   it('tells a unit of a timer, one that an update has touched, and one that is started again and again', async () => {

@@ -168,6 +168,7 @@ pending_now() {
   trap 'rm -rf "$scratch"' EXIT
   "${driver}_pending" "$scratch" >"$scratch/result"
   rc=$?
+  [ "$rc" -ne 0 ] || room_lines "$scratch" >>"$scratch/result"
   say "state=done rc=$rc size=0 off=0 log=0 result=$(stat -c %s "$scratch/result") boot=$boot"
   cat "$scratch/result"
 }

@@ -133,6 +133,7 @@ plan_phase() {
   if [ "$refresh" = yes ]; then "${driver}_refresh" || return $?; fi
   "${driver}_pending" "$dir" >"$dir/result"
   rc=$?
+  [ "$rc" -ne 0 ] || room_lines "$dir" >>"$dir/result"
   sed -n 's/^out //p' "$dir/result"
   changed_since_first >>"$dir/result"
   collect_garbage

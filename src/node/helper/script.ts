@@ -33,6 +33,7 @@ const PARTS = [
   'apk',
   'services',
   'boot',
+  'room',
   'units',
   'updaters',
   'facts',

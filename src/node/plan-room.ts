@@ -1,0 +1,59 @@
+/** From the `room` lines of a plan to what it needs and what is there. */
+import type { PlanRoom } from '../domain/room';
+import { plainText } from '../domain/text';
+
+const MAX_NAMES = 20;
+
+/** The result without these lines, and what they say; null when the node says nothing of it. */
+export function splitRoom(result: string): { rest: string; room: PlanRoom | null } {
+  const lines = result.split('\n');
+  const told = lines.filter((line) => line.startsWith('room '));
+  const rest = lines.filter((line) => !line.startsWith('room ')).join('\n');
+  if (told.length === 0) return { rest, room: null };
+  const room: PlanRoom = {
+    places: [],
+    downloadKib: 0,
+    growthKib: 0,
+    largestKib: 0,
+    kernels: [],
+    kernelKib: 0,
+    initrdKib: 0,
+    oldKernels: [],
+  };
+  for (const line of told) {
+    const [, kind, ...words] = line.split(' ');
+    const [first = '', second = '', third, fourth] = words;
+    switch (kind) {
+      case 'on':
+        room.places.push({
+          place: plainText(first, 100),
+          id: second,
+          freeKib: number(third),
+          inodes: fourth === undefined || !/^\d+$/.test(fourth) ? null : number(fourth),
+        });
+        break;
+      case 'plan':
+        room.downloadKib = number(first);
+        room.growthKib = number(second);
+        room.largestKib = number(third);
+        break;
+      case 'kernel':
+        if (room.kernels.length < MAX_NAMES) room.kernels.push(plainText(first, 100));
+        break;
+      case 'boot':
+        room.kernelKib = number(first);
+        room.initrdKib = number(second);
+        break;
+      case 'old':
+        if (room.oldKernels.length < MAX_NAMES) room.oldKernels.push(plainText(first, 100));
+        break;
+      default:
+    }
+  }
+  return { rest, room };
+}
+
+/** A node may say anything; what is no plain number counts as 0. */
+function number(text: string | undefined): number {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
