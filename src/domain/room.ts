@@ -1,7 +1,6 @@
 /** Whether a patch has room for what it writes: on every file system, blocks and inodes. */
 import type { ErrorInfo } from './errors';
 import { AUTOREMOVE, CLEAN } from './mending';
-import { MIN_FREE_INODES } from './node-safety';
 
 export interface FileSystemRoom {
   place: string;
@@ -28,6 +27,9 @@ export interface PlanRoom {
   /** Kernels that neither run nor will be started. */
   oldKernels: string[];
 }
+
+/** Packages write many small files; less than this and a transaction may end in the middle. */
+const MIN_FREE_INODES = 1_000;
 
 /** A new kernel is about as large as the largest one there. */
 const KERNEL_MARGIN = 1.2;
