@@ -25,11 +25,12 @@ export interface PendingRequest {
   reason: string | null;
 }
 
-/** A request whose run was cancelled before it began, together with the run that it waited for. */
+/** A request whose run came to nothing before it began. */
 export interface CancelledRequest extends PendingRequest {
   /** The number of the run, which no other gets. */
   number: number;
-  cancelledBy: string;
+  /** One sentence about the run. */
+  why: string;
 }
 
 /** What is kept of a machine that no node of the cluster is any more. */
@@ -58,7 +59,7 @@ export interface ActiveRun {
   done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
   suspended: RunCursor | null;
-  /** Runs that were to follow this one and were cancelled with it; they are filed after it. */
+  /** Runs that were to follow this one and came to nothing; they are filed after it. */
   cancelledWith?: CancelledRequest[];
 }
 
@@ -167,6 +168,10 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
     const present = new Set(state.nodes.map((node) => node.name));
     const gone = (state.run?.nodes ?? []).filter((name) => !present.has(name));
     if (state.run !== null) state.run.removed = [...new Set([...state.run.removed, ...gone])];
+    const asked = state.request?.nodes ?? null;
+    if (asked?.every((name) => !present.has(name)) === true && isSelfManaged(spec)) {
+      cancelRequest(state, 'all nodes that it was asked for left the cluster before it began.', now);
+    }
     if (scheduleKey(before) !== scheduleKey(spec)) {
       state.schedule = { after: now, next: null, error: null, retryAt: null };
     }
@@ -250,16 +255,27 @@ export function finishRun(
     notTried: count('not-tried'),
     ...(error === null ? {} : { error: toNodeError(error) }),
   };
-  const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, run.number, one, endedAt));
+  const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
   state.run = null;
+}
+
+/** Takes the request that waits away and files what became of its run, whose number no other gets. Null: there is none. */
+export function cancelRequest(state: ClusterState, why: string, now: string): number | null {
+  const { request, run } = state;
+  if (request === null) return null;
+  const one: CancelledRequest = { ...request, number: state.nextRun, why };
+  state.request = null;
+  state.nextRun += 1;
+  if (run === null) state.runs = [...state.runs, summaryOfCancelled(state, one, now)].slice(-KEPT_RUNS);
+  else run.cancelledWith = [...(run.cancelledWith ?? []), one];
+  return one.number;
 }
 
 /** Whoever waits for a run hears how it ended, also when it never began. */
 function summaryOfCancelled(
   state: ClusterState,
-  after: number,
-  { number, nodes, by, reason, cancelledBy }: CancelledRequest,
+  { number, nodes, by, reason, why }: CancelledRequest,
   at: string,
 ): RunSummary {
   const total = nodes?.length ?? state.nodes.length;
@@ -269,7 +285,7 @@ function summaryOfCancelled(
     notTried: total,
     error: toNodeError({
       type: 'Cancelled',
-      message: `it was cancelled by ${cancelledBy} together with run ${after}, before it began.`,
+      message: why,
       remedy: `ospatch patch ${state.spec.name}`,
     }),
   };

@@ -2,8 +2,8 @@
  * What a cluster does with each request. Every request has a check, which only looks (update validators must not write),
  * and an act, which is called when the check found nothing against it.
  */
-import type { ActiveRun, ClusterState } from './cluster-state';
-import { applySpecToState, answerFor, isSelfManaged, recordRefusal, remember } from './cluster-state';
+import type { ClusterState } from './cluster-state';
+import { applySpecToState, answerFor, cancelRequest, isSelfManaged, recordRefusal, remember } from './cluster-state';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -139,20 +139,12 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
       const { run } = state;
       if (run === null) throw new RangeError('cancelRun was not checked');
       run.state = 'cancelling';
-      return { run: run.number, followUp: cancelFollowUp(state, run, message.by ?? UNKNOWN_SENDER) };
+      const by = message.by ?? UNKNOWN_SENDER;
+      // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
+      const why = `it was cancelled by ${by} together with run ${run.number}, before it began.`;
+      return { run: run.number, followUp: cancelRequest(state, why, now) };
     }
   }
-}
-
-/** A follow-up that started the moment the run is cancelled would be the opposite of what was asked for. */
-function cancelFollowUp(state: ClusterState, run: ActiveRun, cancelledBy: string): number | null {
-  const { request } = state;
-  if (request === null) return null;
-  const number = state.nextRun;
-  state.request = null;
-  state.nextRun += 1;
-  run.cancelledWith = [...(run.cancelledWith ?? []), { ...request, number, cancelledBy }];
-  return number;
 }
 
 function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {

@@ -1,4 +1,4 @@
-import { finishRun, newClusterState, startRun } from '../../src/domain/cluster-state';
+import { applySpecToState, finishRun, newClusterState, startRun } from '../../src/domain/cluster-state';
 import { parseMessage } from '../../src/domain/messages';
 import { actOnApplySpec, actOnRemove, actOnRequest, checkApplySpec, checkRequest } from '../../src/domain/requests';
 import type { NotPatchableSpec } from '../../src/domain/spec';
@@ -75,6 +75,24 @@ describe('domain/requests', () => {
     });
     expect(state.request).toMatchObject({ by: 'cid' });
     expect(state.nextRun).toBe(3);
+  });
+
+  it('files a run that waits and loses all its nodes as cancelled, with the reason', () => {
+    const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
+    actOnRequest(state, 'pause', {}, T0);
+    state.request = { nodes: ['w-2'], by: 'ann', reason: null };
+    applySpecToState(state, clusterSpec(['w-1']), T1);
+    expect(state.request).toBeNull();
+    expect(state.nextRun).toBe(2);
+    expect(state.runs).toEqual([
+      expect.objectContaining({
+        number: 1,
+        outcome: 'cancelled',
+        error: expect.objectContaining({
+          message: 'all nodes that it was asked for left the cluster before it began.',
+        }) as object,
+      }),
+    ]);
   });
 
   it('says that no run was to follow the one that is cancelled', () => {
