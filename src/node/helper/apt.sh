@@ -419,7 +419,9 @@ apt_preferences() {
   set +f
   [ -s "$1/preferences" ] || return 0
   preferences=$1/preferences
-  cat /etc/apt/preferences >>"$preferences" 2>/dev/null
+  # The node's own file, wherever apt has it.
+  own=$(apt-config shell own Dir::Etc::preferences/f 2>/dev/null | sed -n "s/^own='\(.*\)'$/\1/p")
+  cat "${own:-/etc/apt/preferences}" >>"$preferences" 2>/dev/null
 }
 
 kubernetes_deb='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker.io docker-ce* runc cri-o*'

@@ -11,7 +11,8 @@ zypper_setup() {
   zypp_conf=''
   if [ -n "$held" ]; then
     {
-      cat /etc/zypp/locks 2>/dev/null
+      own=$(cat /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf 2>/dev/null | sed -n 's/^ *locksfile\.path *= *//p' | head -n 1)
+      cat "${own:-/etc/zypp/locks}" 2>/dev/null
       set -f
       for glob in $held; do zypper_lock package "$glob"; done
       set +f
