@@ -117,7 +117,7 @@ describe('the next boot of a real node', () => {
         ...{ withoutDrain: true, unreachableTimeoutMs: 60_000 },
       });
     await sh(node, 'mount -t tmpfs -o size=20m tmpfs /boot');
-    expect((await preflight()).refused).toMatchObject({
+    await expect(preflight()).rejects.toMatchObject({
       type: 'DiskFull',
       message: expect.stringMatching(
         /^boots has (19|20) MiB free on \/boot, and 100 MiB are needed there for a new kernel and its initrd \(linux-image-lab-amd64\)/,
