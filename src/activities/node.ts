@@ -105,34 +105,58 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   }
 
   return {
-    preflight: ({ target, token, attempt, packages, withoutDrain, unreachableTimeoutMs }) =>
+    preflight: ({ target, token, attempt, packages, lockTimeoutMs, withoutDrain, unreachableTimeoutMs }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
-        return preflightNode(session, { token, firstJob: firstJob(attempt), withoutDrain, packages });
+        return preflightNode(session, { token, firstJob: firstJob(attempt), withoutDrain, packages, lockTimeoutMs });
       }),
 
-    prefetch: ({ target, token, attempt, packages, packageManager, planDigest, planned, unreachableTimeoutMs }) =>
+    prefetch: ({
+      target,
+      token,
+      attempt,
+      packages,
+      lockTimeoutMs,
+      packageManager,
+      planDigest,
+      planned,
+      unreachableTimeoutMs,
+    }) =>
       onNode('prefetch', target, unreachable(unreachableTimeoutMs), (session) =>
         prefetchPackages(
           session,
           { token, number: firstJob(attempt) },
           { digest: planDigest, count: planned },
-          { manager: knownManager(packageManager), packages },
+          { manager: knownManager(packageManager), packages, lockTimeoutMs },
         ),
       ),
 
-    apply: ({ target, token, attempt, packages, packageManager = 'apt', planDigest, planned, ...watch }) =>
+    apply: ({
+      target,
+      token,
+      attempt,
+      packages,
+      lockTimeoutMs,
+      packageManager = 'apt',
+      planDigest,
+      planned,
+      ...watch
+    }) =>
       onNode('apply', target, lost(watch), (session) =>
         applyPlan(
           session,
           { token, number: attempt },
           { digest: planDigest, count: planned },
-          { manager: knownManager(packageManager), packages },
+          { manager: knownManager(packageManager), packages, lockTimeoutMs },
         ),
       ).catch(tellOutOfReach),
 
-    repair: ({ target, token, attempt, packages, packageManager = 'apt', ...watch }) =>
+    repair: ({ target, token, attempt, packages, lockTimeoutMs, packageManager = 'apt', ...watch }) =>
       onNode('repair', target, lost(watch), (session) =>
-        repairPackages(session, { token, number: attempt }, { manager: knownManager(packageManager), packages }),
+        repairPackages(
+          session,
+          { token, number: attempt },
+          { manager: knownManager(packageManager), packages, lockTimeoutMs },
+        ),
       ).catch(tellOutOfReach),
 
     restart: ({ target, token, attempt, policy, drained, ...watch }) =>

@@ -33,6 +33,8 @@ export interface PreflightInput extends JobRef {
   target: NodeTarget;
   /** Which packages are patched; default: {@link DEFAULT_PACKAGE_POLICY}. */
   packages?: PackagePolicy;
+  /** How long locks of other programs are waited for, in milliseconds; default: 2 hours. */
+  lockTimeoutMs?: number;
   /** Patch although a Kubernetes agent is active and nothing drains the node. */
   withoutDrain: boolean;
   /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
@@ -43,6 +45,8 @@ export interface PrefetchInput extends JobRef {
   target: NodeTarget;
   /** The policy the plan was made by. */
   packages?: PackagePolicy;
+  /** As for preflight. */
+  lockTimeoutMs?: number;
   packageManager: string;
   planDigest: string;
   /** Number of packages in the plan, for progress. */
@@ -55,6 +59,8 @@ export interface ApplyInput extends JobRef, Watch {
   target: NodeTarget;
   /** The policy the plan was made by. */
   packages?: PackagePolicy;
+  /** As for preflight. */
+  lockTimeoutMs?: number;
   /** The package manager of the node, from its facts; default `apt`, the only one of versions before this field. */
   packageManager?: string;
   /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
@@ -69,6 +75,7 @@ export interface RepairInput extends JobRef, Watch {
   target: NodeTarget;
   /** As for apply. */
   packages?: PackagePolicy;
+  lockTimeoutMs?: number;
   packageManager?: string;
   lostTimeoutMs: number;
 }

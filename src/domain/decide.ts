@@ -245,6 +245,7 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy
     prefetch: patching.prefetch !== 'off',
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
+    ...(patching.lockTimeout === undefined ? {} : { lockTimeoutMs: parseDuration(patching.lockTimeout) }),
     ...(patching.packages === undefined ? {} : { packages: patching.packages }),
     ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(taskQueue === undefined ? {} : { taskQueue }),

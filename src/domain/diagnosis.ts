@@ -191,7 +191,7 @@ function updaterCommand(updaters: readonly string[]): string {
 
 function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null): Finding[] {
   const found: Finding[] = [];
-  const { packages, lockHolder, job } = facts;
+  const { packages, lockHolder, lockKind = 'package', job } = facts;
   if (packages.problems.length > 0) {
     found.push(
       warning(
@@ -211,7 +211,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null)
       ),
     );
   } else if (lockHolder !== null) {
-    const message = `the package lock is held by ${lockHolder}; a run waits for it.`;
+    const message = `the ${lockKind} lock is held by ${lockHolder}; a run waits for it.`;
     found.push(warning('package-lock', message, `let it finish, or see what it waits for on ${node}`));
   }
   const held = (plan?.keptBack ?? []).filter(({ reason }) => reason === 'held').map(({ name }) => name);

@@ -16,6 +16,10 @@ export interface PackageChange {
   to: string | null;
 }
 
+/** The locks that a package transaction needs: of package managers, of debconf, of the files of users. */
+export const LOCK_KINDS = ['package', 'debconf', 'passwd'] as const;
+export type LockKind = (typeof LOCK_KINDS)[number];
+
 /** Everything one `facts` call tells about a node. Text from the node is capped and free of control characters. */
 export interface NodeFacts {
   /** Protocol number of the helper. */
@@ -55,6 +59,8 @@ export interface NodeFacts {
   };
   /** Who holds a package-manager lock now, e.g. `apt-get (pid 812)`; null when free. */
   lockHolder: string | null;
+  /** Which lock that is. Absent: a package lock. */
+  lockKind?: LockKind;
   /** Job id of a running ospatch job on the node, if any. */
   job: string | null;
   diskFreeMiB: { root: number; var: number; boot: number };

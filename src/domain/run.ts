@@ -35,6 +35,8 @@ export interface RunPolicy {
   prefetch: boolean;
   onFailure: OnFailure;
   unreachableTimeoutMs: number;
+  /** How long locks of other programs on a node are waited for. Absent: 2 hours. */
+  lockTimeoutMs?: number;
   /** Runs of versions before this field do not have it; they take the defaults. */
   packages?: PackagePolicy;
   /** How nodes are drained. Absent: they are not. */

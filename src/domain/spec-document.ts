@@ -229,6 +229,12 @@ const patching = z.strictObject(
       .duration('10s', '1d')
       .default('10m')
       .describe('How long a node may be out of reach before anything changed there; a boot run waits at least 30m.'),
+    lockTimeout: field
+      .duration('10s', '1d')
+      .default('2h')
+      .describe(
+        'How long a run waits for a lock that another program holds on a node: of a package manager, of debconf, of the user database.',
+      ),
     withoutDrain: field
       .flag()
       .default(false)

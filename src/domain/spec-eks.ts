@@ -132,6 +132,7 @@ const NOT_FOR_EKS: Record<string, string> = {
   'patching.powerCycleHook': `${REPLACED}, so nothing is rebooted`,
   'patching.packages': `${REPLACED} of a release as a whole, so no packages can be chosen`,
   'patching.unreachableTimeout': `${REPLACED}, so no node is connected to`,
+  'patching.lockTimeout': `${REPLACED}, so no node is connected to`,
   'patching.withoutDrain': 'AWS drains the nodes it replaces; see eks.force',
   'patching.rollout.order': 'node groups have no roles; they are taken in the order of eks.nodeGroups',
 };

@@ -88,6 +88,8 @@ export interface Patching {
   prefetch: Prefetch;
   /** How long a node may be out of reach before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
   unreachableTimeout: string;
+  /** How long locks of other programs on a node are waited for, e.g. `2h`. Specs of versions before this field lack it. */
+  lockTimeout?: string;
   /** Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. */
   withoutDrain: boolean;
   /** Which pending packages are patched. Specs of versions before this field do not have it. */

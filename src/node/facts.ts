@@ -1,7 +1,8 @@
 /** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
 import { bootWarnings } from '../domain/boot';
 import type { FailedUnit } from '../domain/failed-units';
-import type { NodeFacts } from '../domain/node-report';
+import type { LockKind, NodeFacts } from '../domain/node-report';
+import { LOCK_KINDS } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import { osEndOfLife } from '../domain/end-of-life';
 import type { OutdatedCode } from '../domain/outdated';
@@ -87,6 +88,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
       digest: `sha256:${one('packages_digest')}`,
       problems: all('package_problem'),
     },
+    lockKind: lockKind(optional('lock_kind')),
     lockHolder: optional('lock_holder') ?? optional('updater_running'),
     job: optional('job'),
     diskFreeMiB: {
@@ -189,6 +191,10 @@ function packageWarnings(messages: readonly string[]): NodeWarning[] {
     message: `${message}, and no package source has it: its files cannot be told apart from others.`,
     remedy: 'get its package file and run `dpkg -i` on it',
   }));
+}
+
+function lockKind(text: string | null): LockKind {
+  return LOCK_KINDS.find((kind) => kind === text) ?? 'package';
 }
 
 /** A node may say anything; what is no plain number counts as 0. */

@@ -5,7 +5,7 @@ import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { packageManager } from './package-managers';
 import type { Session } from './session';
 import type { JobNumber, PackageWork } from './transaction';
-import { planChanged } from './transaction';
+import { planChanged, showLock } from './transaction';
 
 const WAIT_SECONDS = 20;
 
@@ -20,15 +20,15 @@ export async function prefetchPackages(
   session: Session,
   { token, number }: JobNumber,
   plan: { digest: string; count: number },
-  { manager: name, packages }: PackageWork,
+  { manager: name, packages, lockTimeoutMs }: PackageWork,
 ): Promise<void> {
   const manager = packageManager(name);
   const node = session.node.name;
   let fetched = 0;
   session.show({ done: 0, total: plan.count });
-  const parameters = { expect: plan.digest, packages, waitSeconds: WAIT_SECONDS };
+  const parameters = { expect: plan.digest, packages, lockTimeoutMs, waitSeconds: WAIT_SECONDS };
   const end = await followJob(session, { token, phase: 'fetch', number }, parameters, (line) => {
-    if (!manager.isFetched(line)) return;
+    if (showLock(session, line) || !manager.isFetched(line)) return;
     fetched = Math.min(plan.count, fetched + 1);
     session.show({ done: fetched, total: plan.count });
   });

@@ -3,9 +3,11 @@ import type { ErrorInfo, ErrorType } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
-import type { ApplyReport, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
 import { findLackOfRoom } from '../domain/room';
+import { formatDuration } from '../domain/duration';
 import { JOB_TIMEOUT_MS } from '../domain/time-limits';
+import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
+import { LOCK_KINDS } from '../domain/node-report';
 import type { NodeReading } from './facts';
 import { followJob, jobNeverEnds, pause } from './follow-job';
 import type { PackageManagerName } from './package-managers';
@@ -14,7 +16,7 @@ import type { PackageManager } from './package-managers/types';
 import { splitRoom } from './plan-room';
 import type { Session } from './session';
 import { refuseUnsafe, refuseUnsupported } from './support';
-import { isToBeUnpackedAgain, repairPackages } from './transaction';
+import { isToBeUnpackedAgain, repairPackages, showLock } from './transaction';
 
 export interface PreflightOptions {
   token: string;
@@ -22,9 +24,14 @@ export interface PreflightOptions {
   firstJob: number;
   withoutDrain: boolean;
   packages?: PackagePolicy | undefined;
+  /** How long locks of other programs are waited for; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
+  lockTimeoutMs?: number | undefined;
 }
 
 const FREE_PAUSE_MS = 5_000;
+
+/** A lock that somebody holds for longer is forgotten rather than at work. */
+export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 
 /** Mirrors are in the middle of an update now and then; the helper has tried three times by itself already. */
 const PLAN_TRIES = 3;
@@ -37,12 +44,12 @@ const PLAN_PAUSE_MS = 15_000;
  *   reaching the node may say
  */
 export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
-  let { facts } = await usableNode(session, options.withoutDrain);
+  let { facts } = await usableNode(session, options);
   let job = options.firstJob;
   let repair: Repair = { report: null, error: null };
   if (facts.packages.problems.length > 0) {
     repair = await repairFirst(session, options, job, facts);
-    ({ facts } = await usableNode(session, options.withoutDrain));
+    ({ facts } = await usableNode(session, options));
     job += 1;
   }
   const repaired = repair.report;
@@ -58,6 +65,10 @@ export async function preflightNode(session: Session, options: PreflightOptions)
     return { facts, plan: NO_PLAN, repaired, refused: repair.error };
   }
   const { plan } = made;
+  // Scripts of packages need the other locks too; without an update nobody is in the way.
+  if (facts.lockHolder !== null && plan.changes.length > 0) {
+    ({ facts } = await usableNode(session, options, LOCK_KINDS));
+  }
   const planned = new Set(plan.changes.map(({ name }) => name));
   const isMended = facts.packages.problems.every((problem) => planned.has(packageOf(problem)));
   const refused = made.refused ?? (repair.error === null || isMended ? null : repair.error);
@@ -79,34 +90,52 @@ function packageOf(problem: string): string {
   return problem.split(' ', 1)[0] ?? '';
 }
 
-/** Facts of a node that may be patched and on which nobody else is at work now. */
-async function usableNode(session: Session, withoutDrain: boolean): Promise<NodeReading> {
+/** Facts of a node that may be patched and on which nobody else is at work now. `kinds`: the locks that count. */
+async function usableNode(
+  session: Session,
+  { withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
+  kinds: readonly LockKind[] = ['package'],
+): Promise<NodeReading> {
+  let lockedSince: number | null = null;
   const started = session.now();
   for (;;) {
     const reading = await session.outage.reach(() => session.node.facts());
     refuseUnsupported(session.node.name, reading);
     refuseUnsafe(session.node.name, reading, withoutDrain);
-    const { job, lockHolder } = reading.facts;
-    if (job === null && lockHolder === null) {
+    const { job, lockHolder, lockKind = 'package' } = reading.facts;
+    const holder = kinds.includes(lockKind) ? lockHolder : null;
+    if (job === null && holder === null) {
       session.show({ waitingFor: undefined });
       return reading;
     }
     if (job !== null && session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, job);
+    lockedSince = holder === null ? null : (lockedSince ?? session.now());
+    if (holder !== null && lockedSince !== null && session.now() - lockedSince >= lockTimeoutMs) {
+      throw lockedTooLong(session.node.name, lockKind, holder, lockTimeoutMs);
+    }
     session.show({
-      waitingFor: job === null ? `package lock held by ${lockHolder}` : `the job ${job} on the node to end`,
+      waitingFor: job === null ? `${lockKind} lock held by ${holder}` : `the job ${job} on the node to end`,
     });
     await pause(session, FREE_PAUSE_MS);
   }
 }
 
+function lockedTooLong(node: string, kind: LockKind, holder: string, timeoutMs: number): OspatchError {
+  return new OspatchError({
+    type: 'Busy',
+    message: `the ${kind} lock of ${node} has been held by ${holder} for ${formatDuration(timeoutMs)}.`,
+    remedy: `find out what ${holder} waits for on ${node} and end it, then patch the node again; patching.lockTimeout says how long a run waits`,
+  });
+}
+
 async function repairFirst(
   session: Session,
-  { token, packages }: PreflightOptions,
+  { token, packages, lockTimeoutMs }: PreflightOptions,
   job: number,
   facts: NodeFacts,
 ): Promise<Repair> {
   const manager = managerOf(facts);
-  const outcome = await repairPackages(session, { token, number: job }, { manager, packages });
+  const outcome = await repairPackages(session, { token, number: job }, { manager, packages, lockTimeoutMs });
   const report = outcome.state === 'done' ? outcome.result : null;
   if (report !== null && report.error === null) return { report, error: null };
   const { message, remedy, details }: Partial<ErrorInfo> = report?.error ?? { message: 'the repair was interrupted' };
@@ -122,14 +151,16 @@ async function repairFirst(
 
 async function makePlan(
   session: Session,
-  { token, packages }: PreflightOptions,
+  { token, packages, lockTimeoutMs }: PreflightOptions,
   firstJob: number,
   facts: NodeFacts,
 ): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
   const manager = packageManager(managerOf(facts));
   for (let tries = 1; ; tries += 1) {
     const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
-    const end = await followJob(session, job, { refresh: true, packages, waitSeconds: 20 });
+    const end = await followJob(session, job, { refresh: true, packages, lockTimeoutMs, waitSeconds: 20 }, (line) =>
+      showLock(session, line),
+    );
     if (end.state === 'done' && end.rc === 0) {
       return readPlan(session.node.name, manager, end.result, facts, packages);
     }
@@ -141,7 +172,8 @@ async function makePlan(
             message: `the plan on ${session.node.name} was interrupted.`,
             retry: 'transient',
           } as const);
-    if (tries >= PLAN_TRIES || error.retry !== 'transient') throw new OspatchError(error);
+    // The helper has waited for locks already.
+    if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
     await pause(session, PLAN_PAUSE_MS);
   }

@@ -34,6 +34,8 @@ export interface StartParameters {
   packages?: PackagePolicy | undefined;
   /** Which services may be restarted. */
   restart?: { policy: RestartPolicy; drained: boolean };
+  /** How long locks of other programs are waited for; default: 2 hours. */
+  lockTimeoutMs?: number | undefined;
   /** How long the call itself waits for the end, in seconds, at most 60. */
   waitSeconds: number;
 }
@@ -112,6 +114,7 @@ export class RemoteNode {
     const lines = [`wait=${parameters.waitSeconds}`, `max=${MAX_LOG_BYTES}`];
     if (parameters.refresh === true) lines.push('refresh=yes');
     if (parameters.expect !== undefined) lines.push(`expect=${parameters.expect}`);
+    if (parameters.lockTimeoutMs !== undefined) lines.push(`lock_wait=${Math.ceil(parameters.lockTimeoutMs / 1000)}`);
     lines.push(...policyParameters(parameters.packages));
     if (parameters.restart !== undefined) {
       lines.push(...restartParameters(parameters.restart.policy, parameters.restart.drained));

@@ -2,6 +2,7 @@
 import type { ErrorInfo } from '../domain/errors';
 import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
+import { plainText } from '../domain/text';
 import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
 import type { JobEnd } from './follow-job';
 import { followJob } from './follow-job';
@@ -34,6 +35,8 @@ export interface PackageWork {
   /** In charge of the packages of the node, by its facts. */
   manager: PackageManagerName;
   packages?: PackagePolicy | undefined;
+  /** How long locks of other programs are waited for; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
+  lockTimeoutMs?: number | undefined;
 }
 
 /**
@@ -46,11 +49,11 @@ export async function applyPlan(
   session: Session,
   job: JobNumber,
   plan: { digest: string; count: number },
-  { manager: name, packages }: PackageWork,
+  { manager: name, packages, lockTimeoutMs }: PackageWork,
 ): Promise<PhaseOutcome<ApplyReport>> {
   const manager = packageManager(name);
   const progress = new ApplyProgress(session, manager, plan.count);
-  const parameters = { expect: plan.digest, packages, waitSeconds: FIRST_WAIT_SECONDS };
+  const parameters = { expect: plan.digest, packages, lockTimeoutMs, waitSeconds: FIRST_WAIT_SECONDS };
   const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
     throw planChanged(session.node.name);
@@ -70,9 +73,10 @@ export function planChanged(node: string): OspatchError {
 export async function repairPackages(
   session: Session,
   job: JobNumber,
-  { manager, packages }: PackageWork,
+  { manager, packages, lockTimeoutMs }: PackageWork,
 ): Promise<PhaseOutcome<ApplyReport>> {
-  const end = await followJob(session, { ...job, phase: 'repair' }, { packages, waitSeconds: FIRST_WAIT_SECONDS });
+  const parameters = { packages, lockTimeoutMs, waitSeconds: FIRST_WAIT_SECONDS };
+  const end = await followJob(session, { ...job, phase: 'repair' }, parameters, (line) => showLock(session, line));
   return toOutcome(session, packageManager(manager), 'repair', end);
 }
 
@@ -83,7 +87,7 @@ function toOutcome(
   end: JobEnd,
 ): PhaseOutcome<ApplyReport> {
   if (end.state === 'interrupted') return end;
-  const { changes, keptConfigFiles, problems } = manager.parseReport(end.result);
+  const { changes, keptConfigFiles, problems, warnings } = manager.parseReport(end.result);
   const node = session.node.name;
   let error: ErrorInfo | null = null;
   if (end.rc !== 0) error = manager.classify({ node, phase, rc: end.rc, log: end.log });
@@ -106,13 +110,21 @@ function toOutcome(
     result: {
       changes,
       keptConfigFiles,
-      warnings: [],
+      warnings,
       error,
       ...(unfinished ? { unfinished } : {}),
       logBytes,
       endedAgo,
     },
   };
+}
+
+/** Shows whom the helper waits for; false when the line does not say. */
+export function showLock(session: Session, line: string): boolean {
+  const [, file = '', holder = ''] = /^ospatch: waiting for (\S{1,200}), held by (.{1,80})$/.exec(line) ?? [];
+  if (file === '') return false;
+  session.show({ waitingFor: plainText(`${file}, which ${holder} has locked`, 200) });
+  return true;
 }
 
 /** Packages finished so far, and the lock that is waited for. */
@@ -128,6 +140,7 @@ class ApplyProgress {
   }
 
   read(line: string): void {
+    if (showLock(this.session, line)) return;
     const progress = this.driver.readProgress(line);
     switch (progress?.event) {
       case 'lock-held':

@@ -229,9 +229,12 @@ export class NodeSteps {
     return { token: this.record.result.token, attempt: this.attempt };
   }
 
-  private packagePolicy(): { packages?: PackagePolicy } {
-    const { packages } = this.input.policy;
-    return packages === undefined ? {} : { packages };
+  private packagePolicy(): { packages?: PackagePolicy; lockTimeoutMs?: number } {
+    const { packages, lockTimeoutMs } = this.input.policy;
+    return {
+      ...(packages === undefined ? {} : { packages }),
+      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    };
   }
 
   private options(what: string): Options {

@@ -77,7 +77,7 @@ function describeFindings(node: string, facts: NodeFacts, color: Colors): string
   const found: [string, readonly string[]][] = [
     ['reboot required by', facts.reboot.reasons],
     ['package database', facts.packages.problems],
-    ['package lock held by', facts.lockHolder === null ? [] : [facts.lockHolder]],
+    [`${facts.lockKind ?? 'package'} lock held by`, facts.lockHolder === null ? [] : [facts.lockHolder]],
     ['ospatch job running', facts.job === null ? [] : [facts.job]],
     ['Kubernetes agent active', facts.kubernetesAgents],
     ['also reboots this node', facts.rebootOwners],

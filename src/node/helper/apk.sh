@@ -6,9 +6,13 @@ apk_db=/lib/apk/db
 
 kubernetes_apk='kubelet* kubeadm* kubectl* kubernetes* k3s* cri-tools* cni-plugins* containerd* docker docker-* runc* cri-o*'
 
-# Waits for the lock for at most $patience seconds, which is a week; simulations do not need it.
-patience=604800
-apk_call() { apk --no-progress --wait "$patience" "$@" </dev/null; }
+# Waits for the lock, but no longer than $lock_patience seconds at once; simulations do not need it.
+lock_patience=604800
+apk_call() {
+  lock_left || left=1
+  [ "$left" -le "$lock_patience" ] || left=$lock_patience
+  apk --no-progress --wait "$left" "$@" </dev/null
+}
 
 # Of an index that is out of reach or not trusted apk only warns, and goes on as if there were none.
 apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
@@ -39,6 +43,7 @@ apk_setup() {
 apk_refresh() {
   failures=0
   while :; do
+    wait_for_locks || return $?
     apk_call update >"$dir/update" 2>&1
     rc=$?
     cat "$dir/update"
@@ -46,6 +51,7 @@ apk_refresh() {
     failures=$((failures + 1))
     [ "$failures" -lt 3 ] || return 1
     sleep $((failures * 2))
+    echo 'ospatch: trying again'
   done
 }
 
@@ -136,8 +142,9 @@ apk_newer() {
 apk_apply() {
   take_baseline || return 73
   apk_setup
-  patience=1
+  lock_patience=1
   while :; do
+    wait_for_locks || return $?
     apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
     is_planned || return $rc_plan_changed
     rc=0
@@ -150,7 +157,8 @@ apk_apply() {
     [ "$rc" -gt 128 ] && [ "$rc" -lt 200 ] || rc=1
     # Who holds the lock may change the set meanwhile, so that it is looked at again.
     recent_output | grep -q '^ERROR: Unable to lock database' || break
-    sleep 5
+    sleep 2
+    wait_for_locks || { rc=$?; break; }
   done
   apk_report >"$dir/result"
   return "$rc"
@@ -159,6 +167,7 @@ apk_apply() {
 # apk notes in its database which packages it could not install in full; these are installed once more. A transaction that
 # was cut off has left no note: it is done again by the next apply.
 apk_repair() {
+  wait_for_locks || return $?
   take_baseline || return 73
   if apk_problems | grep -q .; then
     apk_call fix --simulate >"$dir/simulation" 2>&1
@@ -213,15 +222,4 @@ apk_kernels() {
   sed -n 's|^F:\(usr/\)\{0,1\}lib/modules/\([^/]*\)/kernel$|\2|p' "$apk_db/installed" 2>/dev/null
 }
 
-apk_lock_facts() {
-  inode=$(stat -c %i "$apk_db/lock" 2>/dev/null) || return 0
-  while read -r _ kind _ _ pid place _; do
-    [ "$kind" = FLOCK ] && [ "${place##*:}" = "$inode" ] && [ "$pid" -gt 0 ] || continue
-    # The same inode number may stand for a file of another filesystem.
-    for file in "/proc/$pid/fd"/*; do
-      case $(readlink "$file") in */apk/db/lock) ;; *) continue ;; esac
-      read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)"
-      return
-    done
-  done </proc/locks 2>/dev/null
-}
+apk_lock_files() { lock_files="$lock_files $apk_db/lock"; }

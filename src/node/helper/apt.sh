@@ -42,45 +42,26 @@ APT::Get {
 Dpkg::Use-Pty "false";
 Dpkg::Progress "false";
 Dpkg::Progress-Fancy "false";
-DPkg::Lock::Timeout "-1";
 Acquire::Retries "3";
 END
 }
 
-# Waits for ever on the frontend lock: who holds it stands in the log, and giving up would waste the attempt.
+# Waits on the frontend lock as long as there is time: who holds it stands in the log.
 apt_get() {
+  lock_left || left=1
   set -- ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
   case $phased in
     always) set -- -o APT::Get::Always-Include-Phased-Updates=true "$@" ;;
     never) set -- -o APT::Get::Never-Include-Phased-Updates=true "$@" ;;
   esac
   for option in $dpkg_options; do set -- -o "Dpkg::Options::=$option" "$@"; done
-  apt-get -c "$apt_conf" -q=1 -y "$@"
+  apt-get -c "$apt_conf" -q=1 -y -o DPkg::Lock::Timeout="$left" "$@"
 }
 
 # Configuration files stay as they are, whatever dpkg.cfg says.
 dpkg_options='--no-force-confnew --no-force-confask --force-confdef --force-confold'
 
 apt_cache() { apt-cache -c "$apt_conf" "$@"; }
-
-lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by another process'
-
-# What the log holds since retrying was called.
-recent_output() { tail -c "+$((mark + 1))" "$dir/log"; }
-
-# retrying COMMAND...: again while only a lock is in the way, which means that nothing was done. At most 30 minutes.
-retrying() {
-  rounds=0
-  while :; do
-    mark=$(stat -c %s "$dir/log")
-    "$@" 2>&1 && return 0
-    rc=$?
-    rounds=$((rounds + 1))
-    [ "$rounds" -lt 360 ] && recent_output | grep -qE "$lock_text" || return $rc
-    recent_output | grep -q '^Unpacking ' && return $rc
-    sleep 5
-  done
-}
 
 apt_refresh() {
   apt_settings "$dir"
@@ -92,10 +73,32 @@ apt_refresh() {
     # Releases of apt that do not know Error-Mode.
     if [ "$rc" -eq 0 ] && recent_output | grep -qE '^W: (Failed to fetch|Some index files failed)'; then rc=100; fi
     [ "$rc" -eq 0 ] && return 0
+    apt_hook_only APT::Update::Post-Invoke && return 0
     failures=$((failures + 1))
-    [ "$failures" -lt 3 ] || return "$rc"
+    [ "$rc" -ne $rc_locked ] && [ "$failures" -lt 3 ] || return "$rc"
     sleep $((failures * 2))
+    echo 'ospatch: trying again'
   done
+}
+
+# apt_hook_only HOOK: of all that was done only a hook at the end has failed: succeeds, and sets warning to its error.
+apt_hook_only() {
+  warning=$(recent_output | awk -v name="$1" '
+    !/^(E|Error): / { next }
+    /^(E|Error): Problem executing scripts / && index($0, "scripts " name) { if (hook == "") hook = $0; next }
+    /^(E|Error): Sub-process returned an error code/ { next }
+    { other = 1 }
+    END { if (hook != "" && !other) { sub(/^[^:]*: /, "", hook); print hook } }')
+  [ -n "$warning" ] || return 1
+  warning="update-hook $warning"
+}
+
+# Whether all that apt has asked for is there, by what DIR/after and DIR/actual say.
+apt_is_complete() {
+  [ -e "$dir/actual" ] && ! grep -q '^problem ' "$dir/result" && awk '
+    NR == FNR { have[$1 " " $2 " " $3]; next }
+    $1 != "remove" && !(($1 " " $2 " " $4) in have) { bad = 1 }
+    END { exit bad }' "$dir/after" "$dir/actual"
 }
 
 apt_plan() { plan_phase; }
@@ -130,6 +133,10 @@ apt_apply() {
     $(apt_removals) dist-upgrade
   rc=$?
   apt_report >"$dir/result"
+  if [ "$rc" -eq 100 ] && apt_is_complete && apt_hook_only DPkg::Post-Invoke; then
+    rc=0
+    printf 'warning %s\n' "$warning" >>"$dir/result"
+  fi
   [ ! -e "$dir/plan-changed" ] || return $rc_plan_changed
   # apt does not ask when there is nothing to do.
   if [ "$rc" -eq 0 ] && [ ! -e "$dir/actual" ] && [ "$expect" != "$(digest </dev/null)" ]; then
@@ -506,6 +513,6 @@ apt_facts() {
   done | head -n 50
 }
 
-apt_lock_facts() {
-  holder_of_lock /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
+apt_lock_files() {
+  lock_files="$lock_files /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock"
 }

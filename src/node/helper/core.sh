@@ -50,6 +50,7 @@ rc_still_broken=91
 rc_unsupported=92
 rc_script_failed=93
 rc_unplanned=94
+rc_locked=95
 rc_not_applied=96
 
 read -r boot </proc/sys/kernel/random/boot_id
@@ -194,7 +195,7 @@ answer() {
 
 # Reads key=value lines up to the line `end`; a cut-off upload has no such line.
 read_parameters() {
-  expect='' refresh=no wait=20 max=65536 complete=no
+  expect='' refresh=no wait=20 max=65536 complete=no lock_wait=7200
   default_policy
   while IFS= read -r line; do
     value=${line#*=}
@@ -203,6 +204,7 @@ read_parameters() {
       expect=*) case $value in *[!0-9a-f]*) refuse bad-parameter ;; esac && [ ${#value} -eq 64 ] && expect=$value || refuse bad-parameter ;;
       refresh=yes | refresh=no) refresh=$value ;;
       wait=*) valid_number "$value" && [ "$value" -le 60 ] && wait=$value || refuse bad-parameter ;;
+      lock_wait=*) valid_number "$value" && [ "$value" -le 604800 ] && lock_wait=$value || refuse bad-parameter ;;
       max=*) valid_number "$value" && max=$value || refuse bad-parameter ;;
       *) take_policy "$line" || refuse bad-parameter ;;
     esac
@@ -275,7 +277,7 @@ verb_start() {
 launch() {
   if [ ! -e "$dir/parameters" ]; then
     new=$(mktemp "$state_dir/new.XXXXXX") || cannot_write
-    { printf 'expect=%s\nrefresh=%s\n' "$expect" "$refresh" && policy_lines; } >"$new" || { rm -f "$new"; cannot_write; }
+    { printf 'expect=%s\nrefresh=%s\nlock_wait=%s\n' "$expect" "$refresh" "$lock_wait" && policy_lines; } >"$new" || { rm -f "$new"; cannot_write; }
     mkdir "$dir" 2>/dev/null
     # link(2) is atomic: of several uploads for one job the first wins.
     ln "$new" "$dir/parameters" 2>/dev/null
@@ -410,4 +412,7 @@ run_phase() {
   use_manager
   [ -n "$driver" ] || return $rc_unsupported
   "${driver}_$phase"
+  rc=$?
+  [ "$rc" -eq 0 ] || show_disks
+  return "$rc"
 }

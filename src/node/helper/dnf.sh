@@ -35,12 +35,14 @@ dnf_refresh() {
   dnf_setup
   failures=0
   while :; do
+    wait_for_locks || return $?
     if [ "$generation" = 3 ]; then dnf_call -q clean expire-cache && dnf_call -q makecache fast
-    else dnf_call -q makecache --refresh; fi 2>&1 && return 0
+    else dnf_call makecache --refresh; fi 2>&1 && return 0
     rc=$?
     failures=$((failures + 1))
     [ "$failures" -lt 3 ] || return "$rc"
     sleep $((failures * 2))
+    echo 'ospatch: trying again'
   done
 }
 
@@ -139,6 +141,7 @@ dnf_newer() {
 
 # Packages stay in the cache until the next transaction that succeeds, whatever keepcache says.
 dnf_fetch() {
+  wait_for_locks || return $?
   dnf_setup
   dnf_simulate "$dir"
   rc=$?
@@ -149,6 +152,7 @@ dnf_fetch() {
 
 dnf_apply() {
   dnf_setup
+  wait_for_locks || return $?
   take_baseline || return 73
   dnf_simulate "$dir"
   rc=$?
@@ -166,6 +170,7 @@ dnf_apply() {
 
 dnf_repair() {
   dnf_setup
+  wait_for_locks || return $?
   take_baseline || return 73
   rpm_finish_upgrades
   rpm_report >"$dir/result"
@@ -209,4 +214,4 @@ dnf_needs_restarting() {
     }'
 }
 
-dnf_lock_facts() { rpm_lock_facts; }
+dnf_lock_files() { rpm_lock_files; }

@@ -68,10 +68,6 @@ reboot_facts() {
   fi
 }
 
-lock_facts() {
-  [ -z "$driver" ] || "${driver}_lock_facts"
-}
-
 unit_facts() {
   if [ "$driver" = apk ] && ! has_systemd; then
     openrc_facts

@@ -49,6 +49,7 @@ load_parameters() {
     value=${line#*=}
     case $line in
       expect=*) expect=$value ;;
+      lock_wait=*) valid_number "$value" && lock_timeout=$value || return 1 ;;
       refresh=*) refresh=$value ;;
       *) take_policy "$line" || return 1 ;;
     esac
@@ -59,7 +60,7 @@ load_parameters() {
 #
 # The part of a driver defines DRIVER_refresh, DRIVER_plan, DRIVER_apply, DRIVER_repair (phases), DRIVER_pending DIR (what
 # an apply would do, for the verb `pending`), DRIVER_installed (`name arch version` lines, sorted), and DRIVER_facts and
-# DRIVER_lock_facts (lines of `facts`).
+# DRIVER_lock_files (adds to lock_files).
 
 # Kubernetes and its container runtime follow the cluster's own upgrade.
 is_kubernetes_node() {
@@ -130,10 +131,12 @@ is_planned() {
 plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
 
 plan_phase() {
+  warning=''
   if [ "$refresh" = yes ]; then "${driver}_refresh" || return $?; fi
   "${driver}_pending" "$dir" >"$dir/result"
   rc=$?
   [ "$rc" -ne 0 ] || room_lines "$dir" >>"$dir/result"
+  [ -z "$warning" ] || printf 'warning %s\n' "$warning" >>"$dir/result"
   sed -n 's/^out //p' "$dir/result"
   changed_since_first >>"$dir/result"
   collect_garbage
@@ -159,22 +162,4 @@ changed_since_first() {
 # Compares it with DIR/after.
 changed_since_baseline() {
   comm -3 "$state_dir/before/$token" "$dir/after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
-}
-
-# holder_of_lock FILE...: package locks are fcntl locks; /proc/locks names their inode and owner.
-holder_of_lock() {
-  inodes=$(stat -c %i "$@" 2>/dev/null)
-  [ -n "$inodes" ] || return 1
-  while read -r _ kind _ _ pid place _; do
-    [ "$kind" = POSIX ] && [ "$pid" -gt 0 ] || continue
-    case "
-$inodes
-" in *"
-${place##*:}
-"*) ;; *) continue ;; esac
-    # The same inode number may stand for a file of another filesystem.
-    find "/proc/$pid/fd" -lname '/*lock*' 2>/dev/null | grep -q . || continue
-    read -r name <"/proc/$pid/comm" && echo "lock_holder=$name (pid $pid)" && return 0
-  done </proc/locks 2>/dev/null
-  return 1
 }

@@ -44,14 +44,20 @@ rpm_facts() {
   printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
 }
 
-rpm_lock_facts() {
-  holder_of_lock "$(ask rpm 5 rpm --eval '%_dbpath' 2>/dev/null)/.rpm.lock" && return
-  for file in /run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid; do
-    [ -s "$file" ] && read -r pid <"$file" && valid_number "$pid" && read -r name 2>/dev/null <"/proc/$pid/comm" || continue
-    case $name in dnf* | yum* | zypper* | python* | platform-python* | packagekit* | Zypp*) ;; *) continue ;; esac
-    echo "lock_holder=$name (pid $pid)"
-    return
+rpm_lock_files() {
+  [ -n "${rpm_db-}" ] || rpm_db=$(ask rpm 5 rpm --eval '%_dbpath' 2>/dev/null)
+  lock_files="$lock_files $rpm_db/.rpm.lock"
+}
+
+# dnf and zypper leave files with their number.
+rpm_lock_pid() {
+  for lock_file in /run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid; do
+    [ -s "$lock_file" ] && read -r lock_pid <"$lock_file" && valid_number "$lock_pid" || continue
+    lock_name=''
+    read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+    case $lock_name in dnf* | yum* | zypper* | python* | platform-python* | packagekit* | Zypp*) return 0 ;; esac
   done
+  return 1
 }
 
 rpm_report() {

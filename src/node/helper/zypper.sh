@@ -1,7 +1,8 @@
 # ---------------------------------------------------------------------------------------------- package manager: zypper
 
 zypper_call() {
-  ZYPP_LOCK_TIMEOUT=-1 ${zypp_conf:+env "ZYPP_CONF=$zypp_conf"} \
+  lock_left || left=1
+  ZYPP_LOCK_TIMEOUT=$left ${zypp_conf:+env "ZYPP_CONF=$zypp_conf"} \
     zypper --non-interactive --non-interactive-include-reboot-patches "$@"
 }
 
@@ -78,6 +79,7 @@ zypper_refresh() {
   zypp_conf=''
   failures=0
   while :; do
+    wait_for_locks || return $?
     # 106 = some repositories were skipped: a failure here.
     zypper_call refresh 2>&1
     rc=$?
@@ -85,6 +87,7 @@ zypper_refresh() {
     failures=$((failures + 1))
     [ "$failures" -lt 3 ] || return "$rc"
     sleep $((failures * 2))
+    echo 'ospatch: trying again'
   done
 }
 
@@ -142,6 +145,7 @@ zypper_newer() {
 
 # Packages stay in the cache until they are installed, whatever keeppackages says.
 zypper_fetch() {
+  wait_for_locks || return $?
   zypper_setup "$dir"
   zypper_simulate "$dir"
   rc=$?
@@ -157,6 +161,7 @@ zypper_fetch() {
 
 # 103 = zypper has updated itself and wants to be run again; what it then does was not in the plan, so it must be harmless.
 zypper_apply() {
+  wait_for_locks || return $?
   take_baseline || return 73
   zypper_setup "$dir"
   zypper_simulate "$dir"
@@ -188,6 +193,7 @@ zypper_is_harmless() {
 }
 
 zypper_repair() {
+  wait_for_locks || return $?
   take_baseline || return 73
   zypp_conf=''
   rpm_finish_upgrades
@@ -204,4 +210,4 @@ zypper_facts() {
   if [ -e /run/reboot-needed ]; then echo 'reboot_reason=zypper needs-rebooting (/run/reboot-needed)'; fi
 }
 
-zypper_lock_facts() { rpm_lock_facts; }
+zypper_lock_files() { rpm_lock_files; }

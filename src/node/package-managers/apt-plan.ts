@@ -4,6 +4,7 @@ import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node-report';
 import type { NodeWarning } from '../../domain/node-warning';
 import { plainText } from '../../domain/text';
+import { hookWarnings } from './hook-warning';
 import { refusal } from './refusal';
 import type { PlanReading } from './types';
 
@@ -102,7 +103,7 @@ export function parseAptPlan(
     plan: {
       changes,
       keptBack: keptBack(lists, { held, kubernetes, excluded }),
-      warnings: leftBehind([...insecure]),
+      warnings: [...leftBehind([...insecure]), ...hookWarnings(result.split('\n'))],
       digest,
     },
     refusals: [

@@ -1,6 +1,7 @@
 /** Reading what a phase has changed. The helper takes it from the package database, the same for every manager. */
 import type { PackageChange } from '../../domain/node-report';
 import { plainText } from '../../domain/text';
+import { hookWarnings } from './hook-warning';
 import type { ReportReading } from './types';
 
 /** What a node patch has changed in all, from the `since` lines of a plan. */
@@ -11,12 +12,13 @@ export function parseChangesSince(result: string): PackageChange[] {
 
 export function parseReport(result: string): ReportReading {
   const packages = new Map<string, PackageChange>();
-  const reading: ReportReading = { changes: [], keptConfigFiles: [], problems: [] };
+  const reading: ReportReading = { changes: [], keptConfigFiles: [], problems: [], warnings: [] };
   for (const line of result.split('\n')) {
     const [kind, name = '', arch = '', version = ''] = line.split(' ');
     if (kind === '+' || kind === '-')
       recordChange(packages, kind, plainText(name, 200), plainText(arch, 40), plainText(version, 200));
     else if (kind === 'conffile') reading.keptConfigFiles.push(plainText(line.slice('conffile '.length), 300));
+    else if (kind === 'warning') reading.warnings.push(...hookWarnings([line]));
     else if (kind === 'problem') reading.problems.push(plainText(line.slice('problem '.length), 300));
   }
   reading.changes = [...packages.values()];

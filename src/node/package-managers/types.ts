@@ -1,3 +1,4 @@
+import type { NodeWarning } from '../../domain/node-warning';
 import type { PackagePolicy } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node-report';
 import type { Phase } from '../job-id';
@@ -16,6 +17,8 @@ export interface ReportReading {
   keptConfigFiles: string[];
   /** What is wrong with the package database now; empty = nothing. */
   problems: string[];
+  /** What failed after all was done. */
+  warnings: NodeWarning[];
 }
 
 export type PhaseEvent =

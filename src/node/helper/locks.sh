@@ -1,0 +1,174 @@
+# ------------------------------------------------------------------------------------------------------ locks of others
+#
+# Package managers, debconf and the tools for users lock files; /proc/locks tells who has one. A lock is waited for before
+# anything changes: a package whose script meets one is left half installed.
+
+# The moment until which locks are waited for is set once a job.
+lock_timeout=7200
+lock_end=''
+
+# Sets left to the seconds for which locks are still waited for; 1 = none.
+lock_left() {
+  read -r up _ </proc/uptime
+  up=${up%%.*}
+  [ -n "$lock_end" ] || lock_end=$((up + lock_timeout))
+  left=$((lock_end - up))
+  [ "$left" -gt 0 ]
+}
+
+# has_open PID FILE...: whether the process has one of these files open; sets lock_file to it.
+has_open() {
+  opener=$1
+  shift
+  for lock_file in "$@"; do
+    for descriptor in "/proc/$opener/fd"/*; do
+      # Device and inode, as the two show them: what /proc/locks says of the device is another number on btrfs and overlayfs.
+      # shellcheck disable=SC3013
+      [ "$descriptor" -ef "$lock_file" ] && return 0
+    done
+  done
+  return 1
+}
+
+# held_lock FILE...: sets lock_file, lock_pid and lock_name when one of these files is locked; 1 = all are free.
+held_lock() {
+  inodes=$(stat -c %i "$@" 2>/dev/null)
+  [ -n "$inodes" ] || return 1
+  while read -r _ kind _ _ lock_pid place _; do
+    case $kind in POSIX | FLOCK | OFDLCK) ;; *) continue ;; esac
+    case "
+$inodes
+" in *"
+${place##*:}
+"*) ;; *) continue ;; esac
+    if [ "$lock_pid" -gt 0 ] && [ -e "/proc/$lock_pid" ]; then
+      has_open "$lock_pid" "$@" || continue
+    else
+      # Who has taken it is gone, and has left it to a child; or the lock belongs to no process.
+      opened=no
+      for place in /proc/[0-9]*; do
+        lock_pid=${place#/proc/}
+        has_open "$lock_pid" "$@" && opened=yes && break
+      done
+      [ "$opened" = yes ] || continue
+    fi
+    lock_name=''
+    read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+    [ -n "$lock_name" ] && return 0
+  done </proc/locks 2>/dev/null
+  return 1
+}
+
+# find_lock KIND...: the first lock in the way of the driver in charge; sets lock_kind too. The kinds: package, debconf and
+# passwd. Beside lock files there are some that hold the number of a process.
+find_lock() {
+  set_lock_files "$@"
+  # shellcheck disable=SC2086
+  if held_lock $lock_files; then
+    case $lock_file in
+      /etc/*) lock_kind=passwd ;;
+      /var/cache/debconf/*) lock_kind=debconf ;;
+      *) lock_kind=package ;;
+    esac
+    return 0
+  fi
+  for lock_kind in "$@"; do
+    case $lock_kind=$driver in
+      package=dnf | package=zypper) rpm_lock_pid && return 0 ;;
+      passwd=*) passwd_lock_pid && return 0 ;;
+    esac
+  done
+  return 1
+}
+
+set_lock_files() {
+  lock_files=''
+  for lock_kind in "$@"; do
+    case $lock_kind=$driver in
+      package=?*) "${driver}_lock_files" ;;
+      debconf=apt)
+        lock_files="$lock_files /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat /var/cache/debconf/templates.dat"
+        ;;
+      passwd=?*) lock_files="$lock_files /etc/.pwd.lock" ;;
+    esac
+  done
+}
+
+# Tools that change users leave files with their number as well.
+passwd_lock_pid() {
+  for lock_file in /etc/passwd.lock /etc/shadow.lock /etc/group.lock /etc/gshadow.lock /etc/subuid.lock /etc/subgid.lock; do
+    [ -s "$lock_file" ] || continue
+    lock_pid=$(tr -cd 0-9 <"$lock_file" 2>/dev/null)
+    lock_name=''
+    valid_number "$lock_pid" && read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+    [ -z "$lock_name" ] || return 0
+  done
+  return 1
+}
+
+lock_facts() {
+  [ -n "$driver" ] && find_lock package debconf passwd || return 0
+  echo "lock_holder=$lock_name (pid $lock_pid)"
+  echo "lock_kind=$lock_kind"
+}
+
+# wait_for_locks: waits while somebody has a lock that this phase needs; $rc_locked when the time is over.
+wait_for_locks() {
+  kinds=package
+  case $phase in apply | repair) kinds='package debconf passwd' ;; esac
+  shown=''
+  # shellcheck disable=SC2086
+  while find_lock $kinds; do
+    lock_left || { give_up_lock; return $rc_locked; }
+    [ "$shown" = "$lock_pid $lock_file" ] || echo "ospatch: waiting for $lock_file, held by $lock_name (pid $lock_pid)"
+    shown="$lock_pid $lock_file"
+    sleep 2
+  done
+}
+
+give_up_lock() {
+  echo "ospatch: gave up waiting: $lock_file was held by $lock_name (pid $lock_pid) for $((lock_timeout / 60)) min"
+}
+
+# What the log holds since retrying was called.
+mark=0
+recent_output() { tail -c "+$((mark + 1))" "$dir/log"; }
+
+# retrying COMMAND...: again while only a lock is in the way, which means that nothing was done.
+retrying() {
+  wait_for_locks || return $?
+  while :; do
+    mark=$(stat -c %s "$dir/log")
+    "$@" 2>&1 && return 0
+    rc=$?
+    recent_output | grep -qE "$lock_text" || return $rc
+    ! recent_output | grep -q '^Unpacking ' || return $rc
+    if ! lock_left; then
+      # shellcheck disable=SC2086
+      if find_lock $kinds; then give_up_lock; else echo 'ospatch: gave up waiting: a lock that nobody is seen to hold'; fi
+      return $rc_locked
+    fi
+    sleep 5
+    wait_for_locks || return $?
+    echo 'ospatch: trying again'
+  done
+}
+
+lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by another process'
+
+# -------------------------------------------------------------------------------------------------------- full disks
+
+disk_words='No space left|free space|more space|more inodes|quota exceeded|File too large|Read-only file system|Input/output error|write error|lz4: error|zstd: error|gzip: stdout|cannot copy extracted|paste subprocess|failed to write|cannot write'
+
+# After a failure with such words: how full the file systems are, `disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`. Only
+# those that cannot hang are looked at.
+show_disks() {
+  grep -qiE "$disk_words" "$dir/log" "$dir/simulation" 2>/dev/null || return 0
+  mounts=$(awk '$3 ~ /^(ext[234]|xfs|btrfs|tmpfs|vfat|f2fs|zfs|overlay|jfs)$/ && $2 !~ /^\/(run\/(user|credentials|containerd|netns)|var\/lib\/(kubelet|containers|docker|containerd)|sys|proc|dev\/shm)/ && $2 !~ /\\/ && !seen[$2]++ { print $2 }' /proc/mounts | head -n 40)
+  # shellcheck disable=SC2086
+  { timeout 10 df -Pk $mounts; timeout 10 df -Pi $mounts; } 2>/dev/null | awk '
+    /^Filesystem/ { part++; next }
+    part == 1 { size[$6] = $2; free[$6] = $4; order[++n] = $6 }
+    part == 2 { inodes[$6] = $2; left[$6] = $4 }
+    END { for (i = 1; i <= n; i++) { m = order[i]; printf "ospatch: disk %s %.0f %.0f %.0f %.0f\n", m, free[m], size[m], left[m], inodes[m] } }'
+}

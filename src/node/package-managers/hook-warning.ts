@@ -1,0 +1,17 @@
+/** Hooks of the package manager that fail after all was done: a warning, because the packages are there. */
+import type { NodeWarning } from '../../domain/node-warning';
+import { plainText } from '../../domain/text';
+
+/** The lines `warning update-hook TEXT` of a phase's result. */
+export function hookWarnings(lines: readonly string[]): NodeWarning[] {
+  return lines.flatMap((line) => {
+    const text = /^warning update-hook (.{1,2000})$/.exec(line)?.[1];
+    if (text === undefined) return [];
+    return {
+      kind: 'update-hook',
+      message: `a hook of apt failed after its work was done: ${plainText(text, 300)}.`,
+      remedy:
+        'run `apt-get update` on the node and settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d',
+    };
+  });
+}
