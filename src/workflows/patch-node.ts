@@ -222,9 +222,9 @@ class NodePatch {
     }
   }
 
-  /** Repositories drop a package when they get the next one: newer lists name that, if nothing was changed yet. */
-  private mayHaveMoved({ error, changes }: ApplyReport): boolean {
-    return error?.type === 'Repository' && changes.length === 0 && this.steps.attempt < MAX_APPLY_ATTEMPTS;
+  /** Repositories drop a package when they get the next one: newer lists name that. apk goes on with other packages. */
+  private mayHaveMoved({ error, unfinished }: ApplyReport): boolean {
+    return error?.type === 'Repository' && unfinished !== true && this.steps.attempt < MAX_APPLY_ATTEMPTS;
   }
 
   /** The plan of the next attempt; null when there must be none: the run was cancelled, or the node gives no plan. */

@@ -34,16 +34,23 @@ has_open() {
 held_lock() {
   inodes=$(stat -c %i "$@" 2>/dev/null)
   [ -n "$inodes" ] || return 1
+  use_root_type
+  looked=' '
   while read -r _ kind _ _ lock_pid place _; do
     case $kind in POSIX | FLOCK | OFDLCK) ;; *) continue ;; esac
     case "
 $inodes
 " in *"
 ${place##*:}
-"*) ;; *) continue ;; esac
+"*) matches=yes ;; *) matches=no ;; esac
+    # There the inode of a lock is another one than that of its file.
+    [ "$matches" = yes ] || [ "$root_type" = overlay ] || continue
     if [ "$lock_pid" -gt 0 ] && [ -e "/proc/$lock_pid" ]; then
+      case $looked in *" $lock_pid "*) continue ;; esac
+      looked="$looked$lock_pid "
       has_open "$lock_pid" "$@" || continue
     else
+      [ "$matches" = yes ] || continue
       # Who has taken it is gone, and has left it to a child; or the lock belongs to no process.
       opened=no
       for place in /proc/[0-9]*; do
@@ -57,6 +64,14 @@ ${place##*:}
     [ -n "$lock_name" ] && return 0
   done </proc/locks 2>/dev/null
   return 1
+}
+
+use_root_type() {
+  [ -z "${root_type-}" ] || return 0
+  root_type=unknown
+  while read -r _ place kind _; do
+    [ "$place" != / ] || root_type=$kind
+  done </proc/mounts 2>/dev/null
 }
 
 # find_lock KIND...: the first lock in the way of the driver in charge; sets lock_kind too. The kinds: package, debconf and

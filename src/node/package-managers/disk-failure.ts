@@ -7,6 +7,7 @@ const FULL =
 /** rpm counts before it begins. */
 const NEEDED = /needs (\d+\w*) more (space|inodes) on the (\/\S{0,200}) filesystem/;
 
+const CREATE = /(?:unable to|cannot|can't) create|mkdir/i;
 const QUOTA = /Disk quota exceeded|EDQUOT/i;
 const TOO_LARGE = /File too large|EFBIG/i;
 const READ_ONLY = /Read-only file system|EROFS/i;
@@ -27,6 +28,12 @@ interface FileSystem {
   inodes: number;
 }
 
+interface Suspect {
+  disk: FileSystem;
+  /** It still is; else what failed was thrown away again. */
+  isFull: boolean;
+}
+
 /** Null: no sign that the disk is the reason. The helper looks with df after a failure of such words. */
 export function diskFailure(log: string, cause: Cause): Failure | null {
   const said = cause.reason + (cause.text ?? log);
@@ -36,7 +43,7 @@ export function diskFailure(log: string, cause: Cause): Failure | null {
     const what = thing === 'inodes' ? `${amount} more inodes` : `${amount} more`;
     return diskFull(`${mount} has too little room: ${what} are needed`, `free some space on ${mount}`);
   }
-  if (FULL.test(said)) return full(findFull(disks, said), 'the disk is full');
+  if (FULL.test(said)) return full(findFull(disks, said), said, 'the disk is full');
   if (QUOTA.test(said)) return diskFull('a disk quota is used up', 'raise the quota or free some space');
   if (READ_ONLY.test(said)) return sick(`a file system is read-only${named(disks, said)}`, 'mount it writable');
   if (BROKEN.test(said))
@@ -48,15 +55,22 @@ export function diskFailure(log: string, cause: Cause): Failure | null {
     );
   }
   const suspect = PERHAPS_FULL.test(said) ? findFull(disks, said) : null;
-  return suspect === null ? null : full(suspect, '');
+  return suspect === null ? null : full(suspect, said, '');
 }
 
-function full(suspect: { disk: FileSystem; isFull: boolean } | null, otherwise: string): Failure {
+function full(suspect: Suspect | null, said: string, otherwise: string): Failure {
   if (suspect === null) return diskFull(otherwise, 'free some space');
   const { mount, freeKib, sizeKib, freeInodes, inodes } = suspect.disk;
   if (inodes > 0 && freeInodes < FEW_INODES) {
     return diskFull(
       `no inodes are left on ${mount} (${freeInodes} of ${inodes} free)`,
+      `remove files from ${mount}: \`df -i ${mount}\` shows its inodes`,
+    );
+  }
+  // What could not be created wanted an inode; what could not be written wanted room.
+  if (!suspect.isFull && inodes > 0 && CREATE.test(said)) {
+    return diskFull(
+      `${mount} has too few inodes: ${freeInodes} of ${inodes} free now`,
       `remove files from ${mount}: \`df -i ${mount}\` shows its inodes`,
     );
   }
@@ -67,7 +81,7 @@ function full(suspect: { disk: FileSystem; isFull: boolean } | null, otherwise: 
 }
 
 /** The file system that the words name, if any; else the one that is full. */
-function findFull(disks: readonly FileSystem[], said: string): { disk: FileSystem; isFull: boolean } | null {
+function findFull(disks: readonly FileSystem[], said: string): Suspect | null {
   const isFull = (disk: FileSystem): boolean =>
     (disk.inodes > 0 && disk.freeInodes < FEW_INODES) || disk.freeKib < Math.max(1024, disk.sizeKib * 0.01);
   const disk = disks.find(isFull);
