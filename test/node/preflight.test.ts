@@ -120,6 +120,38 @@ describe('src/node/preflight', () => {
     await expect(preflight([factsAnswer(), unreachableMirror]).end).rejects.toMatchObject({ type: 'Repository' });
   });
 
+  it('does not try again what a person has to decide, nor what stays as it is', async () => {
+    const label = "E: Repository 'http://m stable InRelease' changed its 'Label' value from 'a' to 'b'\n";
+    const decision = preflight([factsAnswer(), jobAnswer('done rc=100', { log: label })]);
+    await expect(decision.end).rejects.toMatchObject({ type: 'DecisionRequired' });
+    expect(decision.commands()).toHaveLength(2);
+    const hook = preflight([factsAnswer(), jobAnswer('done rc=100', { log: 'E: Malformed entry 1 in list file x\n' })]);
+    await expect(hook.end).rejects.toMatchObject({ type: 'PackageManager' });
+    expect(hook.commands()).toHaveLength(2);
+  });
+
+  it('gives up on a lock after its time, and names who holds it', async () => {
+    const session = fakeSession([
+      factsAnswer('lock_holder=apt-get (pid 812)'),
+      factsAnswer('lock_holder=apt-get (pid 812)'),
+    ]);
+    const options = { token: '0123456789abcdef', firstJob: 1, withoutDrain: false, lockTimeoutMs: 0 };
+    await expect(preflightNode(session, options)).rejects.toMatchObject({
+      type: 'Busy',
+      message: expect.stringMatching(/^the package lock of .* has been held by apt-get \(pid 812\) for 0s\.$/),
+    });
+  });
+
+  it('minds the locks of debconf and of the user database only when there is something to install', async () => {
+    const locked = factsAnswer('lock_holder=vipw (pid 7)\nlock_kind=passwd');
+    const idle = preflight([locked, plan]);
+    expect((await idle.end).plan.changes).toEqual([]);
+    const inst = 'out Inst lab [1] (2 Lab:12/stable [all])\n';
+    const busy = preflight([locked, jobAnswer('done rc=0', { answer: inst + PLAN }), locked, factsAnswer()]);
+    await busy.end;
+    expect(busy.session.shown.map(({ waitingFor }) => waitingFor)).toContain('passwd lock held by vipw (pid 7)');
+  });
+
   it('refuses a plan that removes packages before anything is changed, by name', async () => {
     const removing = jobAnswer('done rc=0', { answer: `${PLAN}out Remv postgresql [15]\n` });
     await expect(preflight([factsAnswer(), removing]).end).rejects.toMatchObject({

@@ -62,6 +62,7 @@ describe('src/node/package-managers/apt', () => {
         ],
         keptConfigFiles: ['/etc/ssh/sshd_config.dpkg-dist'],
         problems: ['lab is not fully installed (iF )'],
+        warnings: [],
       });
     });
   });
