@@ -113,7 +113,9 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     );
     const outcome = apply();
     await until('the wait', async () =>
-      (await ask(node, 'cat /var/lib/ospatch/runs/*-apply-1/log')).includes('Waiting'),
+      /^ospatch: waiting for \/lib\/apk\/db\/lock, held by flock \(pid \d+\)$/m.test(
+        await ask(node, 'cat /var/lib/ospatch/runs/*-apply-1/log'),
+      ),
     );
     expect(await transactions()).toBe('');
     await offer(node, OLD, { ...NEW, zlib: '1.3.1-r2' });
