@@ -94,9 +94,9 @@ const FAILURES: FailureTable = [
 
 const CAUSE: CauseRules = {
   error:
-    /^(?:Is this ok \[y\/N\]: *)?(?:[Ee]rrors?:?(?! Summary)\b|>>> (?:Error|Failed)|Failed |Cannot |Package ".*" from|Public key for|Config|Parsing file|\[RPM\]| *Problem(?: \d+)?: |  - \S| ?>>> (?:Status code|Curl error|Librepo)|.* from repo.* (?:is not signed|verification)|The GPG keys listed|Problem repository: )/,
+    /^(?:Is this ok \[y\/N\]: *)?(?:[Ee]rrors?:?(?! Summary)\b|>>> (?:Error|Failed)|Failed |Cannot |Package ".*" from|Public key for|Config|Parsing file|\[RPM\]| *Problem(?: \d+)?: |  - \S| ?>>> (?:Status code|Curl error|Librepo)|.* from repo.* (?:is not signed|verification)|The GPG keys listed|Problem repository: |\S+ is a duplicate with |\S+ has missing requires of )/,
   summary:
-    /^(?:Error: (?:Transaction failed|GPG check FAILED|Error downloading packages:?$)|Error in \w+ scriptlet|Transaction failed|Failed:|Failed to download packages)/,
+    /^(?:Error: (?:Transaction failed|Check discovered|GPG check FAILED|Error downloading packages:?$)|Error in \w+ scriptlet|Transaction failed|Failed:|Failed to download packages)/,
   scripts: [
     /^error: %\w+\(|^>>> Error in .*scriptlet/,
     /^warning: %\w+\(|^>>> Non-critical error in .*scriptlet/,
