@@ -15,6 +15,7 @@ describe('domain/spec-schema', () => {
           rollout: { order: 'workers-first', onFailure: 'stop' },
           prefetch: 'before-drain',
           unreachableTimeout: '10m',
+          lockTimeout: '2h',
           withoutDrain: false,
           packages: {
             exclude: [],
