@@ -2,6 +2,10 @@
 export const PHASED_UPDATES = ['default', 'always', 'never'] as const;
 export type PhasedUpdates = (typeof PHASED_UPDATES)[number];
 
+/** What becomes of a node whose configuration hides security fixes. */
+export const ON_HIDDEN = ['warn', 'fail'] as const;
+export type OnHidden = (typeof ON_HIDDEN)[number];
+
 export const ONLY = ['security'] as const;
 
 /** More or longer globs than these are refused, here and by the helper. */
@@ -24,6 +28,8 @@ export interface PackagePolicy {
   keepMinor: boolean;
   /** What is done with updates that Ubuntu hands out in phases. */
   phasedUpdates: PhasedUpdates;
+  /** Security fixes that the node's own configuration hides (default release, pins, holds); absent = warn. */
+  onHidden?: OnHidden;
 }
 
 export const DEFAULT_PACKAGE_POLICY: PackagePolicy = {
@@ -32,4 +38,5 @@ export const DEFAULT_PACKAGE_POLICY: PackagePolicy = {
   allowRemovals: false,
   keepMinor: false,
   phasedUpdates: 'default',
+  onHidden: 'warn',
 };

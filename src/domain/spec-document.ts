@@ -1,6 +1,6 @@
 /** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
 import { z } from 'zod';
-import { MAX_EXCLUDES, ONLY, PHASED_UPDATES } from './package-policy';
+import { MAX_EXCLUDES, ONLY, ON_HIDDEN, PHASED_UPDATES } from './package-policy';
 import {
   API_VERSION,
   CLUSTER_TYPES,
@@ -170,8 +170,14 @@ const packages = z.strictObject(
       .describe(
         'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until it is out for all.',
       ),
+    onHidden: field
+      .choice(ON_HIDDEN)
+      .default('warn')
+      .describe(
+        'Debian and Ubuntu: what becomes of a node whose own configuration (APT::Default-Release, a pin, a hold) keeps security fixes out. warn patches it and tells which; fail refuses it before anything is changed.',
+      ),
   },
-  { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor and phasedUpdates' },
+  { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },
 );
 
 const prefetchError = 'before-drain, off, or a mapping with beforeWindow';

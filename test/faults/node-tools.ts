@@ -38,7 +38,9 @@ export const SLOW_DONE = '/var/lib/lab-slow-done';
 /** Unpacking or configuring these takes long enough to hit the middle of it, also on a machine that stands still for seconds. */
 const SLOW = `[ "$1" != upgrade ] && [ -z "$2" ] || [ -e ${SLOW_DONE} ] || { touch ${SLOW_DONE}; sleep 20; }`;
 
-export async function slowToUnpack(stage: Scene): Promise<void> {
+/** The archive has the old version too, as that of every stable package with a security fix, unless `old` is gone. */
+export async function slowToUnpack(stage: Scene, old: 'offered' | 'gone' = 'offered'): Promise<void> {
+  if (old === 'offered') await stage.node.offer({ name: 'lab-unpack', version: '1.0' });
   await pendingUpdate(stage.node, 'lab-unpack', { preinst: SLOW });
 }
 
@@ -57,8 +59,8 @@ export async function inTheMiddle(stage: Scene, of: 'unpack' | 'configure'): Pro
 }
 
 /** Begins a patch with a package that is slow in one step, and answers when it is in the middle of that. */
-export async function patchInto(stage: Scene, step: 'unpack' | 'configure'): Promise<void> {
-  await (step === 'unpack' ? slowToUnpack(stage) : slowToConfigure(stage));
+export async function patchInto(stage: Scene, step: 'unpack' | 'configure', old?: 'offered' | 'gone'): Promise<void> {
+  await (step === 'unpack' ? slowToUnpack(stage, old) : slowToConfigure(stage));
   await stage.patch();
   await inTheMiddle(stage, step);
 }

@@ -31,6 +31,17 @@ describe('faults/node', () => {
     await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
   });
 
+  fault(
+    'node',
+    'the power is cut while a package is unpacked whose old version has gone',
+    small,
+    async (stage, check) => {
+      await patchInto(stage, 'unpack', 'gone');
+      await cutPower(stage);
+      await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
+    },
+  );
+
   fault('node', 'the power is cut while a package is configured', small, async (stage, check) => {
     await patchInto(stage, 'configure');
     await cutPower(stage);

@@ -363,10 +363,14 @@ apt_pending() {
     rc=$?
   fi
   echo "digest $(apt_plan_lines "$1" | digest)"
-  dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold /held /p'
+  dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold //p' >"$1/held"
+  sed 's/^/held /' "$1/held"
   [ "$only" != security ] || grep -q . "$1/security" || echo 'no-security-data'
   apt_kept_back "$1" kubernetes
   apt_kept_back "$1" excluded
+  apt_archives "$1"
+  apt_hidden "$1"
+  [ "$refresh" = yes ] || apt_list_state
   sed '/^Conf /d; s/^/out /' "$1/simulation"
   return $rc
 }
@@ -386,6 +390,84 @@ apt_kept_back() {
     $1 == "Version" { newer = installed != "(none)" }
     $1 == "***" { newer = 0 }
     newer && / Packages/ && (source in fixes) && !(name in said) { said[name] = 1; print reason "-security", name }'
+}
+
+# apt_archives DIR: what the archives say of themselves, `archive|LABEL|ORIGIN|VERSION|SUITE|CODENAME`. Sets lists,
+# default_release and valid_until.
+apt_archives() {
+  lists='' default_release='' valid_until=''
+  eval "$(apt-config shell lists Dir::State::lists/d default_release APT::Default-Release \
+    valid_until Acquire::Check-Valid-Until)"
+  head -v -n 25 "$lists"*Release 2>/dev/null | awk '
+    function tell() { if (file) print "archive|" v["Label:"] "|" v["Origin:"] "|" v["Version:"] "|" v["Suite:"] "|" v["Codename:"] }
+    /^==> / { tell(); file = 1; split("", v); next }
+    /^(Label|Origin|Version|Suite|Codename):/ { key = $1; sub(/^[^:]*: */, ""); gsub(/\|/, " "); v[key] = $0 }
+    END { tell() }' | sort -u | head -n 200
+}
+
+# apt_hidden DIR: security fixes of what is installed that apt does not offer, `hidden CAUSE NAME VERSION`. Nothing can
+# hide one, and nothing is looked for, where there is no default release, no pin and no hold.
+apt_hidden() {
+  : >"$1/policy"
+  names=$(cat "$1/held")
+  for file in /etc/apt/preferences /etc/apt/preferences.d/*; do
+    [ ! -s "$file" ] || default_release=${default_release:--}
+  done
+  [ -z "$default_release" ] || names=$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+  [ -n "$names" ] || return 0
+  apt_cache policy >"$1/archives"
+  # shellcheck disable=SC2086
+  apt_cache policy $names >"$1/policy"
+  awk -v default_release="$default_release" '
+    FILENAME == ARGV[1] { why[$1] = "hold"; next }
+    FILENAME == ARGV[2] { why[$1] = "policy"; next }
+    FILENAME == ARGV[3] { why[$1] = "policy"; next }
+    FILENAME == ARGV[4] {
+      if ($1 == "release") {
+        if ($0 ~ /l=Debian-Security|[,=][an]=[^,]*-security|o=Ubuntu[A-Za-z]*,a=[^,]*-security|,a=[^,]*-security/) security[source] = 1
+      } else if ($1 ~ /^-?[0-9]+$/) { source = $0; sub(/^ *-?[0-9]+ /, "", source) }
+      next
+    }
+    function decide(cause) {
+      if (name == "" || !fix || (current && fix > current)) return
+      cause = why[name]
+      # What the policy keeps is told as such.
+      if (cause == "policy") return
+      if (cause == "") {
+        if (candidate <= fix) return
+        cause = default_release != "-" && priority[fix] == 500 ? "default-release" : "pin"
+      }
+      print "hidden", cause, name, version[fix]
+    }
+    /^[^ ]/ { decide(); name = substr($1, 1, length($1) - 1); row = fix = current = 0; candidate = 9999; next }
+    $1 == "Candidate:" { wanted = $2; next }
+    /^ (\*\*\*|   ) [^ ]/ {
+      row++
+      at = $1 == "***" ? 2 : 1
+      if (at == 2) current = row
+      version[row] = $at; priority[row] = $(at + 1)
+      if ($at == wanted) candidate = row
+      next
+    }
+    row && $1 ~ /^-?[0-9]+$/ { source = $0; sub(/^ *-?[0-9]+ /, "", source); if (source in security && !fix) fix = row }
+    END { decide() }' "$1/held" "$1/kubernetes" "$1/excluded" "$1/archives" "$1/policy" | head -n 300
+  sed -n 's/^\([0-9]* additional security updates\{0,1\} can be applied with ESM [A-Za-z]*\).*/esm \1/p' \
+    /var/lib/update-notifier/updates-available 2>/dev/null
+}
+
+# What the lists lack, when they were not just refreshed: `list-missing URI`, `list-expired NAME`, `lists-age SECONDS`.
+apt_list_state() {
+  now=$(date +%s)
+  apt_get --print-uris update 2>/dev/null | head -n 200 | while read -r uri file _; do
+    case $uri in "'"*/InRelease"'") ;; *) continue ;; esac
+    [ -e "$lists$file" ] || [ -e "$lists${file%InRelease}Release" ] || echo "list-missing $uri"
+  done
+  refreshed=$(stat -c %Y "${lists}partial" 2>/dev/null || stat -c %Y "$lists" 2>/dev/null) && echo "lists-age $((now - refreshed))"
+  case $valid_until in false | no | 0) return ;; esac
+  grep -m 1 -H '^Valid-Until:' "$lists"*Release 2>/dev/null | while IFS= read -r line; do
+    until=$(date -d "${line#*Valid-Until:}" +%s 2>/dev/null) || continue
+    [ "$until" -ge "$now" ] || { line=${line%%:Valid-Until*}; echo "list-expired ${line##*/}"; }
+  done
 }
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }

@@ -4,6 +4,10 @@ import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node-report';
 import type { NodeWarning } from '../../domain/node-warning';
 import { plainText } from '../../domain/text';
+import type { HiddenFix } from './apt-hidden';
+import { hiddenRefusal, hiddenWarnings, listWarnings, parseHidden } from './apt-hidden';
+import type { Archive } from './apt-release';
+import { isSameRelease, parseArchive } from './apt-release';
 import { hookWarnings } from './hook-warning';
 import { refusal } from './refusal';
 import type { PlanReading } from './types';
@@ -22,12 +26,11 @@ const HEADLINES: readonly [RegExp, Section][] = [
 ];
 type Section = 'kept' | 'phased' | 'downgraded' | 'unheld' | 'unauthenticated';
 
-/** Labels of the distributions' own archives, which carry the release they belong to. */
-const DEBIAN_LABEL = /^Debian(?:-Security| Backports)?:(\d*)/;
-const UBUNTU_LABEL = /^Ubuntu[A-Za-z]*:(\d+\.\d+)?/;
-
 /** An origin that a security archive has; the suites alone do not tell, they are renamed with every release. */
-const SECURITY = /Debian-Security:|Ubuntu[A-Za-z]*:[^ ,]*-security/;
+const SECURITY = /Debian-Security:|:(?:[^ ,/]*\/)?[^ ,/]*-security(?=[ ,]|$)/;
+
+/** What the helper says of the package lists. */
+const LIST_LINES: ReadonlySet<string> = new Set(['list-missing', 'list-expired', 'lists-age', 'esm']);
 
 export function parseAptPlan(
   result: string,
@@ -45,6 +48,10 @@ export function parseAptPlan(
     notSecurity: [],
   };
   const changes: PackageChange[] = [];
+  const origins = new Map<PackageChange, string>();
+  const hidden: HiddenFix[] = [];
+  const archives: Archive[] = [];
+  const listLines: [string, string][] = [];
   const unparsed: string[] = [];
   const held = new Set<string>();
   const kubernetes = new Set<string>();
@@ -67,6 +74,9 @@ export function parseAptPlan(
     else if (kind === 'excluded-security') insecure.add(plainText(text, 200));
     else if (kind === 'protected') guarded.add(text);
     else if (line === 'no-security-data') noSecurityData = true;
+    else if (kind === 'hidden') hidden.push(parseHidden(text));
+    else if (LIST_LINES.has(kind)) listLines.push([kind, text]);
+    else if (line.startsWith('archive|')) archives.push(...[parseArchive(line)].filter((archive) => archive !== null));
     if (kind !== 'out') continue;
 
     if (section !== null && text.startsWith(' ')) {
@@ -84,10 +94,7 @@ export function parseAptPlan(
     if (inst !== null) {
       const change = toChange(inst);
       changes.push(change);
-      if (!isSameRelease(inst[4] ?? '', os)) {
-        lists.foreign.push(change.name);
-        foreignOrigin ||= plainText(inst[4] ?? '', 80);
-      }
+      origins.set(change, inst[4] ?? '');
       if (policy.only === 'security' && change.from !== null && !SECURITY.test(inst[4] ?? '')) {
         lists.notSecurity.push(change.name);
       }
@@ -97,17 +104,31 @@ export function parseAptPlan(
       else changes.push({ name, from: removal[2] === undefined ? null : plainText(removal[2], 200), to: null });
     } else if (/^(?:Inst|Remv|Purg) /.test(text)) unparsed.push(plainText(text, 200));
   }
+  for (const [change, origin] of origins) {
+    if (isSameRelease(origin, os, archives)) continue;
+    lists.foreign.push(change.name);
+    foreignOrigin ||= plainText(origin, 80);
+  }
+  // Our own pins may offer what those of the node hide.
+  const planned = new Map(changes.map(({ name, to }) => [name, to]));
+  const stillHidden = hidden.filter(({ name, version }) => planned.get(name.replace(/:.*/, '')) !== version);
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
 
   return {
     plan: {
       changes,
       keptBack: keptBack(lists, { held, kubernetes, excluded }),
-      warnings: [...leftBehind([...insecure]), ...hookWarnings(result.split('\n'))],
+      warnings: [
+        ...hiddenWarnings(stillHidden),
+        ...listWarnings(listLines, os, archives),
+        ...leftBehind([...insecure]),
+        ...hookWarnings(result.split('\n')),
+      ],
       digest,
     },
     refusals: [
       noSecurityData ? 'cannot be limited to security fixes: none of its package sources is a security archive' : '',
+      policy.onHidden === 'fail' ? hiddenRefusal(stillHidden) : '',
       refusal('would change more than security fixes, namely', lists.notSecurity),
       refusal(`would leave release ${os.versionId} for ${foreignOrigin} with`, lists.foreign),
       refusal('would remove', lists.removed),
@@ -139,20 +160,6 @@ function toChange([, name = '', from, to = '', , arch = '']: RegExpExecArray): P
     from: from === undefined ? null : plainText(from, 200),
     to: plainText(to, 200),
   };
-}
-
-/**
- * True unless the distribution's own archives offer this version only for another release. Other vendors' archives name
- * releases as they like and are the administrator's choice.
- */
-function isSameRelease(origins: string, os: NodeFacts['os']): boolean {
-  const label = os.id === 'ubuntu' ? UBUNTU_LABEL : DEBIAN_LABEL;
-  const installed = os.id === 'ubuntu' ? os.versionId : os.versionId.replace(/\..*/, '');
-  const official = origins.split(', ').flatMap((origin) => {
-    const match = label.exec(origin);
-    return match === null ? [] : [match[1] ?? ''];
-  });
-  return official.length === 0 || official.includes(installed);
 }
 
 function keptBack(

@@ -23,6 +23,7 @@ describe('domain/spec-schema', () => {
             allowRemovals: false,
             keepMinor: false,
             phasedUpdates: 'default',
+            onHidden: 'warn',
           },
         },
         nodes: [

@@ -12,6 +12,9 @@ import type { TransportPool } from '../../../src/ssh/transport';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, aptTransactions, ask, targetOf, token } from '../support';
 import { sh } from '../../support/sh';
+import { makeState, prepareStates, states } from './dpkg-states';
+import type { PatchRunner } from './patch-runner';
+import { patchRunner } from './patch-runner';
 
 const LIMIT_MS = 60_000;
 const SECURITY_DIR = '/var/lib/lab/security';
@@ -170,6 +173,115 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(await ask(node, "dpkg-query -W -f='${db:Status-Abbrev}' lab-old 2>/dev/null || echo gone")).not.toContain(
       'ii',
     );
+  });
+});
+
+const EVERY_SWITCH = `APT::Get::Show-Versions "true"; APT::Get::Assume-No "true"; APT::Get::Simulate "true";
+APT::Get::Download-Only "true"; APT::Get::Trivial-Only "true"; APT::Get::Purge "true"; APT::Get::Remove "false";
+APT::Color "true"; quiet "3"; Debug::pkgDepCache::Marker "true"; Debug::pkgProblemResolver "true"; APT::Cmd::Use-Format "true";
+Dpkg::Progress "true"; Dpkg::Progress-Fancy "true"; Dpkg::Options { "--force-confnew"; };
+`;
+
+describe('src/node/package-managers/apt on a node whose administrator has settings of his own', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let node: LabNode;
+  let patch: PatchRunner;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'own', updates: 'none' }] });
+    node = lab.node('own');
+    prepareStates(node);
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    patch = patchRunner(activityRunner(pool), node);
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  const write = (file: string, text: string): void => writeFileSync(path.join(node.rootDir, 'etc/apt', file), text);
+
+  it('reads the plan and applies it whatever switches of apt and dpkg are set', async () => {
+    await makeState(
+      node,
+      `installed st-a 1.0 '' conffile /etc/st-a.conf; echo mine >/etc/st-a.conf; installed st-b 1.0 ''
+       mkpkg st-a 1.1 '' conffile /etc/st-a.conf; mkpkg st-b 1.1 'Depends: nowhere\\n'; index`,
+    );
+    write('apt.conf.d/99switches', EVERY_SWITCH);
+    await sh(node, 'echo force-confnew >/etc/dpkg/dpkg.cfg.d/own');
+    const run = await patch();
+    expect(run.plan.keptBack).toEqual([{ name: 'st-b', reason: 'dependencies' }]);
+    expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
+    expect(await states(node)).toEqual(['ii st-a 1.1', 'ii st-b 1.0']);
+    expect(await ask(node, 'cat /etc/st-a.conf')).toBe('mine');
+    await sh(node, 'rm /etc/apt/apt.conf.d/99switches /etc/dpkg/dpkg.cfg.d/own');
+  });
+
+  it('does not call installed what dpkg was told only to act as if', async () => {
+    await makeState(node, `installed st-a 1.0 ''; mkpkg st-a 1.1 ''; index`);
+    await sh(node, 'echo no-act >/etc/dpkg/dpkg.cfg.d/own');
+    const run = await patch();
+    const outcome = await run.apply();
+    await sh(node, 'rm /etc/dpkg/dpkg.cfg.d/own');
+    expect(outcome).toMatchObject({ result: { error: { message: expect.stringContaining('which are not there') } } });
+  });
+
+  it('has one notation for foreign architectures, epochs, new, moved and removed packages', async () => {
+    await sh(node, 'dpkg --add-architecture i386');
+    await makeState(
+      node,
+      `arch=i386 installed st-old 1.0 ''; arch=amd64 installed st-lib 1:1.0 ''
+       arch=amd64 mkpkg st-same 2:1.0 'Multi-Arch: same\\n'; arch=i386 mkpkg st-same 2:1.0 'Multi-Arch: same\\n'
+       dpkg --force-unsafe-io -i $R/st-same_*.deb >/dev/null 2>&1; arch=all installed st-moves 1.0 ''
+       arch=amd64 mkpkg st-same 2:1.1 'Multi-Arch: same\\n'; arch=i386 mkpkg st-same 2:1.1 'Multi-Arch: same\\n'
+       arch=amd64 mkpkg st-moves 1.1 ''; mkpkg st-new 1.0 ''
+       arch=amd64 mkpkg st-lib 1:2.0 'Breaks: st-old:any, st-old\\nDepends: st-new\\n'; index`,
+    );
+    const run = await patch({ allowRemovals: true });
+    expect(run.changes).toEqual([
+      'st-lib 1:1.0 1:2.0',
+      'st-moves 1.0 1.1',
+      'st-new null 1.0',
+      'st-old 1.0 null',
+      'st-same 2:1.0 2:1.1',
+      'st-same 2:1.0 2:1.1',
+    ]);
+    expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
+  });
+
+  it('patches from the backports of its own release, and refuses those of another one', async () => {
+    const about = (codename: string): string =>
+      `'Origin: Debian Backports\\nLabel: Debian Backports\\nSuite: x-backports\\nCodename: ${codename}-backports\\nNotAutomatic: yes\\nButAutomaticUpgrades: yes\\n'`;
+    const make = (codename: string): string => `installed st-a 1.0 ''; mkpkg st-a 1.1 ''; index ${about(codename)}`;
+    await makeState(node, make('bookworm'));
+    expect((await patch()).changes).toEqual(['st-a 1.0 1.1']);
+    await makeState(node, make('trixie'));
+    await expect(patch()).rejects.toMatchObject({
+      type: 'Policy',
+      message: expect.stringContaining('would leave release 12'),
+    });
+  });
+
+  it('tells which security fixes a default release, a pin or a hold hides, and fails where it is told to', async () => {
+    const security =
+      "'Origin: Debian\\nLabel: Debian-Security\\nSuite: oldstable-security\\nCodename: bookworm-security\\nVersion: 12\\n'";
+    await makeState(node, `installed st-a 1.0 ''; rm $R/*.deb; mkpkg st-a 1.1 ''; index ${security}`);
+    const hidden = async () => (await patch()).plan.warnings.map(({ message }) => message);
+    const told = (cause: string) => [expect.stringMatching(new RegExp(`st-a 1\\.1.*${cause}`))];
+    expect(await hidden()).toEqual([]);
+    write('preferences.d/own', 'Package: *\nPin: release l=Debian-Security\nPin-Priority: -1\n');
+    expect(await hidden()).toEqual(told('a pin'));
+    // The pins of this policy come before those of the node, so that the fix is in the plan.
+    expect((await patch({ only: 'security' })).changes).toEqual(['st-a 1.0 1.1']);
+    await expect(patch({ onHidden: 'fail' })).rejects.toMatchObject({
+      type: 'Policy',
+      message: expect.stringContaining('st-a 1.1'),
+    });
+    await sh(node, 'rm /etc/apt/preferences.d/own; apt-mark hold st-a');
+    expect(await hidden()).toEqual(told('on hold'));
+    await sh(node, 'apt-mark unhold st-a');
   });
 });
 

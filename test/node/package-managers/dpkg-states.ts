@@ -45,7 +45,7 @@ killed() {
   pkill -9 -x apt-get; pkill -9 -x dpkg; pkill -9 -f 'info/st-|tmp.ci'; pkill -9 -x sleep; wait; rm /run/hang
 }
 fresh() {
-  rm -f /run/hang $R/*.deb /root/away/*.deb /var/cache/apt/archives/st-* /var/lib/dpkg/updates/* /var/lib/ospatch/lost-lists
+  rm -f /run/hang $R/*.deb /root/away/*.deb /var/cache/apt/archives/st-* /var/lib/dpkg/updates/* /var/lib/ospatch/lost-lists /var/lib/apt/lists/*states*
   for p in $(dpkg-query -W -f='\${Package}\\n' 'st-*' 2>/dev/null); do
     rm -f /var/lib/dpkg/info/$p.*; dpkg --force-all --purge $p >/dev/null 2>&1
   done
