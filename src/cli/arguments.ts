@@ -2,12 +2,13 @@
 import { Argument, InvalidArgumentError, Option } from 'commander';
 import { OspatchError } from '../domain/errors';
 import { show } from '../domain/spec-issues';
+import { USER_NAME_FORMAT, isUserName } from '../domain/user-name';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 /** Of node groups: AWS allows other letters than Kubernetes. */
 const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
-const USER_NAME = /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/;
+
 const MAX_RUN = 1_000_000_000;
 
 export function clusterArgument(): Argument {
@@ -71,8 +72,8 @@ function parseReason(text: string): string {
 }
 
 function parseUser(text: string): string {
-  if (USER_NAME.test(text)) return text;
-  throw new InvalidArgumentError('Allowed: a Linux user name, e.g. ospatch.');
+  if (isUserName(text)) return text;
+  throw new InvalidArgumentError(`Allowed: ${USER_NAME_FORMAT}.`);
 }
 
 function parseRun(text: string): number {

@@ -10,6 +10,7 @@ import { HOST_FORM, isHost } from './spec-hosts';
 import { IN_CLUSTER, KUBECONFIG_NAME } from './kubernetes';
 import { HOST_KEY_FORM, parseTrustEntry } from './spec-host-keys';
 import { show } from './spec-issues';
+import { USER_NAME, USER_NAME_FORMAT } from './user-name';
 import { MAX_UNIT_GLOB_CHARS, UNIT_GLOB_PATTERN } from './restart-policy';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
@@ -68,10 +69,7 @@ export const timeZone = text(
 const cronForm = 'five cron fields as text: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
 export const cronExpression = text(/\S/, cronForm).max(200, { error: cronForm });
 
-export const userName = text(
-  /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/,
-  'a Linux user name of at most 32 characters: lower-case letters, digits, hyphens and underscores, e.g. ospatch',
-);
+export const userName = text(USER_NAME, USER_NAME_FORMAT);
 
 export const identity = text(
   /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/,

@@ -1,6 +1,7 @@
 /** What ssh2 says when a connection fails, turned once into an `OspatchError`. */
 import { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
+import { shellUserName } from '../domain/user-name';
 import type { OfferedKey, PinnedKey } from './host-keys';
 import { fingerprint } from './host-keys';
 import type { SshTarget } from './transport';
@@ -60,14 +61,53 @@ export function accountRefused(target: SshTarget, said: string, cause?: unknown)
     {
       type: 'AuthFailed',
       message: `${describe(target)} accepts the key, but not the account ${target.user}. It says: ${words}.`,
-      remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${target.user}`,
+      remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${shellUserName(target.user)}`,
     },
     { cause },
   );
 }
 
-/** No key was accepted. `said` is the banner of the host, which is hostile. */
-export function authFailed(target: SshTarget, said: string, cause?: unknown): OspatchError {
+/** What the host said of a key that did not let the user in. */
+export interface AuthOutcome {
+  /** Methods that may go on after it; null when the host did not say. */
+  left: readonly string[] | null;
+  /** The key was accepted, and is not enough. */
+  partial: boolean;
+}
+
+/** Names of methods as sshd writes them; what else a host may say is hostile. */
+const METHOD = /^[a-z][a-z0-9@.-]{0,40}$/;
+
+/** The key alone did not let the user in. `said` is the banner of the host, which is hostile. */
+export function authFailed(
+  target: SshTarget,
+  said: string,
+  { left, partial }: AuthOutcome,
+  cause?: unknown,
+): OspatchError {
+  const { identity, user, name } = target;
+  const methods = (left ?? []).filter((method) => METHOD.test(method));
+  if (partial) {
+    const more = methods.map((method) => (method === 'publickey' ? 'another key' : method)).join(' or ');
+    return new OspatchError(
+      {
+        type: 'AuthFailed',
+        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and wants ${more || 'something else'} as well: a second factor, which ospatch cannot give.`,
+        remedy: `let the key alone be enough for this user: "Match User ${user}" with "AuthenticationMethods publickey" in the sshd_config of ${name}`,
+      },
+      { cause },
+    );
+  }
+  if (methods.length > 0 && !methods.includes('publickey')) {
+    return new OspatchError(
+      {
+        type: 'AuthFailed',
+        message: `${describe(target)} lets nobody log in as ${user} by key; it offers ${methods.join(', ')}.`,
+        remedy: `allow keys for this user: PubkeyAuthentication and AuthenticationMethods in the sshd_config of ${name} (\`sshd -T -C user=${shellUserName(user)}\` shows what is in force)`,
+      },
+      { cause },
+    );
+  }
   const words = wordsOf(said);
   return new OspatchError(
     {
@@ -84,7 +124,12 @@ function wordsOf(said: string): string {
 }
 
 /** Classifies an `error` event that came before the login was complete. `banner` is what the host said before it. */
-export function classifyConnectError(target: SshTarget, error: Error, banner: string): OspatchError {
+export function classifyConnectError(
+  target: SshTarget,
+  error: Error,
+  banner: string,
+  outcome: AuthOutcome,
+): OspatchError {
   const level = 'level' in error ? String(error.level) : '';
   const code = 'code' in error ? String(error.code) : '';
   // Some refusals come as an end of the connection in the middle of the login.
@@ -93,7 +138,7 @@ export function classifyConnectError(target: SshTarget, error: Error, banner: st
   if (refused !== null) return refused;
   switch (level) {
     case 'client-authentication':
-      return authFailed(target, banner, error);
+      return authFailed(target, banner, outcome, error);
     case 'handshake':
       if (!error.message.includes('no matching')) break;
       return unreachable(

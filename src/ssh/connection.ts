@@ -2,6 +2,7 @@
 import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
 import { CappedBuffer } from './capped-buffer';
+import type { AuthOutcome } from './connect-errors';
 import { classifyConnectError, describe, hostKeyMismatch, noAnswer, noHostKeys, unreachable } from './connect-errors';
 import { plainText } from '../domain/text';
 import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from './host-keys';
@@ -73,6 +74,8 @@ export async function connect(
   const sock = await route();
   let rejected: Buffer | undefined;
   let banner = '';
+  let offered = false;
+  const outcome: AuthOutcome = { left: null, partial: false };
   const failure = await new Promise<Error | undefined>((resolve) => {
     client.once('ready', () => resolve(undefined));
     // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
@@ -88,7 +91,15 @@ export async function connect(
       host: target.host,
       port: target.port,
       username: target.user,
-      authHandler: [auth],
+      authHandler: (left, partial, next) => {
+        // Asked a second time only when the one method that there is was not enough.
+        if (offered) {
+          outcome.left = left;
+          outcome.partial = partial === true;
+        }
+        next(offered ? (false as never) : auth);
+        offered = true;
+      },
       readyTimeout: options.connectTimeoutMs,
       keepaliveInterval: KEEPALIVE_INTERVAL_MS,
       keepaliveCountMax: KEEPALIVE_COUNT,
@@ -107,7 +118,7 @@ export async function connect(
     const scan = async () => scanHostKey(target.host, target.port, options.connectTimeoutMs, [], await route());
     throw hostKeyMismatch(target, pins, await scan().catch(() => null));
   }
-  throw classifyConnectError(target, failure, banner);
+  throw classifyConnectError(target, failure, banner, outcome);
 }
 
 export class Ssh2Connection implements Connection {

@@ -6,13 +6,12 @@ import { OspatchError } from '../domain/errors';
 import { knownHostsName } from '../domain/known-hosts';
 import { parseTrustEntry } from '../domain/spec-host-keys';
 import { isHost } from '../domain/spec-hosts';
+import { isUserName } from '../domain/user-name';
 import type { SshEndpoint } from './transport';
 
 /** Name of the machine in its own configuration; what is on the command line is always this word. */
 export const ALIAS = 'target';
 const JUMP_ALIAS = 'jump';
-
-const USER = /^[a-z_][a-z0-9_-]{0,30}([a-z0-9_-]|\$)?$/;
 
 /** How the client proves who it is. */
 export type ClientIdentity =
@@ -38,7 +37,8 @@ export function renderConfig(config: ClientConfig): string {
     `Host ${ALIAS}`,
     `HostName ${host}`,
     `Port ${port}`,
-    `User ${user}`,
+    // A backslash stands for the next character there.
+    `User ${user.replaceAll('\\', '\\\\')}`,
     ...identityLines(config.identity),
     'BatchMode yes',
     'PreferredAuthentications publickey',
@@ -102,7 +102,7 @@ function identityLines(identity: ClientIdentity): string[] {
 
 function checkEndpoint(endpoint: SshEndpoint): SshEndpoint {
   const { host, port, user } = endpoint;
-  if (isHost(host) && USER.test(user) && Number.isInteger(port) && port > 0 && port < 65_536) return endpoint;
+  if (isHost(host) && isUserName(user) && Number.isInteger(port) && port > 0 && port < 65_536) return endpoint;
   throw new OspatchError({
     type: 'InvalidSpec',
     message: 'the host, port or user of an SSH target is not one that can be handed to the OpenSSH client.',

@@ -1,6 +1,7 @@
 /** What the log of the OpenSSH client says about a failed login, turned once into an `OspatchError`. */
 import type { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
+import type { AuthOutcome } from './connect-errors';
 import { accountRefused, authFailed, describe, mismatch, unreachable } from './connect-errors';
 import { fingerprint } from './host-keys';
 import { unavailable } from './identity';
@@ -39,7 +40,9 @@ export function classifyOpensshFailure(
   const goodbye = /Received disconnect from .*?: (Access denied .{1,200})$/m.exec(log)?.[1] ?? '';
   const refused = accountRefused(target, `${banner.trim()} ${goodbye}`.trim());
   if (refused !== null) return refused;
-  if (/Permission denied \(|Too many authentication failures/.test(log)) return authFailed(target, banner);
+  if (/Permission denied \(|Too many authentication failures/.test(log)) {
+    return authFailed(target, banner, authOutcome(log));
+  }
   const unable = /Unable to negotiate with .*?: (.{1,200})$/m.exec(log)?.[1];
   if (unable !== undefined)
     return unreachable(target, `it and the OpenSSH client disagree: ${plainText(unable, MAX_REASON)}`);
@@ -49,6 +52,11 @@ export function classifyOpensshFailure(
   }
   const known = REASONS.find(([pattern]) => pattern.test(log))?.[1];
   return unreachable(target, known ?? (plainText(lastWords(log), MAX_REASON) || 'the OpenSSH client gave no reason'));
+}
+
+function authOutcome(log: string): AuthOutcome {
+  const left = /Permission denied \(([^)]{1,200})\)/.exec(log)?.[1]?.split(',') ?? null;
+  return { left, partial: /Authenticated using "publickey" with partial success/.test(log) };
 }
 
 /** Types and fingerprints of what the target trusts, for people. */

@@ -49,5 +49,5 @@ export async function scanHostKey(
   client.destroy();
   if (key !== undefined) return { ...offeredKey(key), base64: key.toString('base64') };
   const target = { name: host, host, port, user: '', identity: '', hostKeys: [] };
-  throw classifyConnectError(target, failure, '');
+  throw classifyConnectError(target, failure, '', { left: null, partial: false });
 }

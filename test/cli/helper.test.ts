@@ -22,12 +22,12 @@ describe('src/cli/commands/helper', () => {
     [['helper', 'install', '--host', '10.0.0.1', '-f', 'x.yaml'], /give either/],
     [['helper', 'install', '--host', '10.0.0.1'], /--host needs --user/],
     [['helper', 'install', '--host', '-oProxyCommand=id', '--user', 'root'], /--host/],
-    [['helper', 'install', '--host', '10.0.0.1', '--user', 'a;id'], /a Linux user name/],
+    [['helper', 'install', '--host', '10.0.0.1', '--user', 'a;id'], /a user name of at most 128/],
     [
       ['helper', 'install', '--host', '10.0.0.1', '--user', 'root', '--known-hosts', '/nowhere'],
       /no host key of 10\.0\.0\.1/,
     ],
-    [['sudoers', '--user', 'root\nALL'], /a Linux user name/],
+    [['sudoers', '--user', 'root\nALL'], /a user name of at most 128/],
     [['sudoers', '--user', 'root'], /root needs no rule/],
   ])('refuses %j', async (args, message) => {
     const { code, stderr, stdout } = await runOffline(args);

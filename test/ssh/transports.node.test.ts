@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -198,6 +198,42 @@ describe('src/ssh with a real sshd', () => {
       expect((error as Error).message.length).toBeLessThan(400);
       // oxlint-disable-next-line no-control-regex -- that none is left is what is tested
       expect((error as Error).message).not.toMatch(/[\u0000-\u001f]/);
+    });
+
+    it.each([
+      ['publickey,password', 'wants password as well'],
+      ['publickey,keyboard-interactive', 'wants keyboard-interactive as well'],
+      ['publickey,publickey', 'wants another key as well'],
+    ])('says that the key was accepted where a second factor is wanted: %s', async (methods, words) => {
+      const settings = [
+        `AuthenticationMethods ${methods}`,
+        'PasswordAuthentication yes',
+        'KbdInteractiveAuthentication yes',
+      ];
+      const strict = await lab.start(settings);
+      const error = await run(target(strict)).catch((failure: unknown) => failure);
+      expect(error).toMatchObject({ type: 'AuthFailed', message: expect.stringContaining('accepts the key "id"') });
+      expect(error).toMatchObject({ message: expect.stringContaining(words) });
+      expect(error).toMatchObject({ remedy: expect.stringContaining('AuthenticationMethods publickey') });
+    });
+
+    it('says that keys are not what the host takes', async () => {
+      const passwords = await lab.start(['PubkeyAuthentication no', 'PasswordAuthentication yes']);
+      await expect(run(target(passwords))).rejects.toMatchObject({
+        type: 'AuthFailed',
+        message: expect.stringContaining('lets nobody log in as ospatch by key; it offers password'),
+      });
+    });
+
+    it.each([
+      ['First.Last', 4711],
+      ['svc-patch@corp.example.com', 4712],
+      ['CORP\\svc', 4713],
+    ])('logs in as %s', async (name, uid) => {
+      appendFileSync(path.join(lab.root, 'etc/passwd'), `${name}:x:${uid}:${uid}::/tmp:/bin/sh\n`);
+      appendFileSync(path.join(lab.root, 'etc/shadow'), `${name}:*:19000:0:99999:7:::\n`);
+      // The two transports add one each; the first line of a name counts.
+      expect(await user(target(server, { user: name }))).toBe(name);
     });
 
     it('tells an account that has expired from a key that is not accepted', async () => {

@@ -1,0 +1,18 @@
+/** Names of login users: of a Linux, or of a directory it has joined (`first.last`, `svc@corp.example.com`, `CORP\svc`). */
+
+/** Characters of the longest name that is accepted. */
+const MAX_CHARS = 128;
+
+const PART = '[A-Za-z0-9_][A-Za-z0-9_.@+-]*';
+export const USER_NAME = new RegExp(`^(?=.{1,${MAX_CHARS}}$)${PART}(?:\\\\${PART})?\\$?$`);
+
+export const USER_NAME_FORMAT = `a user name of at most ${MAX_CHARS} characters: letters, digits and . _ - + @, beginning with a letter, digit or underscore, e.g. ospatch, first.last or CORP\\svc`;
+
+export function isUserName(name: string): boolean {
+  return USER_NAME.test(name);
+}
+
+/** The name as a person may type it at a shell. */
+export function shellUserName(name: string): string {
+  return /[\\$]/.test(name) ? `'${name}'` : name;
+}
