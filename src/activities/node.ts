@@ -61,13 +61,14 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     target: NodeTarget,
     patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'Lost' },
     body: (session: Session) => Promise<R>,
-    over?: AbortSignal,
+    { over, ownLogin = false }: { over?: AbortSignal; ownLogin?: boolean } = {},
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
     return withHeartbeat(step, async ({ signal: cancelled, details, beat }) => {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
-      const node = new RemoteNode(target, deps.pool.transport(sshTarget(target)), signal, {
+      const transport = ownLogin ? deps.pool.ownTransport(sshTarget(target)) : deps.pool.transport(sshTarget(target));
+      const node = new RemoteNode(target, transport, signal, {
         onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
       });
       const show: Session['show'] = (progress) => {
@@ -92,7 +93,11 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         },
         onBack: () => show({ waitingFor: undefined }),
       });
-      return body({ node, outage, signal, now, show });
+      try {
+        return await body({ node, outage, signal, now, show });
+      } finally {
+        if (ownLogin) transport.close();
+      }
     }).catch((error: unknown) => {
       if (error instanceof OutOfReachNotice) throw error;
       const failure = toApplicationFailure(error, attempt);
@@ -218,7 +223,11 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       const look = async (session: Session) =>
         diagnoseNode(target.name, await examineNode(session, limitMs, policy.packages), policy);
       try {
-        return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, over.signal);
+        return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, {
+          over: over.signal,
+          // A connection from before would hide that nobody can log in any more.
+          ownLogin: true,
+        });
       } finally {
         // What still waits for a node that does not answer.
         over.abort();

@@ -1,6 +1,9 @@
 /** A login that succeeds and runs nothing: what the login shell or sshd says instead of the answer of a command. */
 import { OspatchError } from '../domain/errors';
+import { plainText } from '../domain/text';
+import { shellUserName } from '../domain/user-name';
 import type { ExecResult } from '../ssh/transport';
+import { redactSecrets } from './sanitize';
 
 /** The error for such an answer; null when the account runs commands. */
 export function noCommands(node: string, user: string, { code, stdout, stderr }: ExecResult): OspatchError | null {
@@ -9,15 +12,46 @@ export function noCommands(node: string, user: string, { code, stdout, stderr }:
     return new OspatchError({
       type: 'AuthFailed',
       message: `${node} lets ${user} log in, but runs no commands for it: its login shell is nologin.`,
-      remedy: `give it a shell on ${node} (usermod -s /bin/sh ${user}), or correct ssh.user`,
+      remedy: `give it a shell on ${node} (usermod -s /bin/sh ${shellUserName(user)}), or correct ssh.user`,
     });
   }
-  if (/password change required|change your password now/i.test(stderr.toString())) {
+  if (
+    /password change required|change your password (?:now|immediately)|password has expired/i.test(stderr.toString())
+  ) {
     return new OspatchError({
       type: 'AuthFailed',
       message: `${node} lets ${user} log in, but runs no commands for it: its password has expired.`,
-      remedy: `on ${node}: set a new password, or end its expiry (chage -M -1 -d -1 ${user})`,
+      remedy: `on ${node}: set a new password, or end its expiry (chage -M -1 -d -1 ${shellUserName(user)})`,
     });
   }
   return null;
+}
+
+/** The error for a login that was proven to run something else than what it was asked to; `echoed` is what it did. */
+export function runsNothing(node: string, user: string, echoed: ExecResult): OspatchError {
+  const { what, remedy } = whatRuns(node, user, echoed);
+  return new OspatchError({
+    type: 'AuthFailed',
+    message: `${node} lets ${user} log in, but runs no commands for it: ${what}.`,
+    remedy,
+  });
+}
+
+function whatRuns(node: string, user: string, { code, stdout, stderr }: ExecResult): { what: string; remedy: string } {
+  const said = plainText(redactSecrets(`${stdout.toString()} ${stderr.toString()}`).trim(), 200).replace(/\.$/, '');
+  const forced = `look for ForceCommand in the sshd_config of ${node} and for command= in ~${user}/.ssh/authorized_keys, and exempt ${user} there, or correct ssh.user`;
+  if (/allows sftp connections only/i.test(said)) {
+    return { what: 'the account may only transfer files (ForceCommand internal-sftp)', remedy: forced };
+  }
+  if (said !== '') return { what: `another program runs in their place and says: ${said}`, remedy: forced };
+  if (code !== 0) {
+    return {
+      what: `its login shell ends at once with code ${code} and says nothing, as /bin/false does`,
+      remedy: `give it a shell on ${node} (usermod -s /bin/sh ${shellUserName(user)}), or correct ssh.user`,
+    };
+  }
+  return {
+    what: 'its login shell ends well and has run none of them: another program has taken its place',
+    remedy: `look for an exec (fish, zsh, tmux, ...) in ~${user}/.bashrc and the other start files of its shell on ${node} and keep it from happening without a terminal; then ${forced}`,
+  };
 }

@@ -1,4 +1,5 @@
 /** One node, as typed calls. Every call is one round trip, except the first ever, which may have to bring the helper. */
+import { randomUUID } from 'node:crypto';
 import { OspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { RestartPolicy } from '../domain/restart-policy';
@@ -20,7 +21,7 @@ import { helperCommand, helperDefect, helperMissing } from './helper-call';
 import { installHelper } from './install';
 import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
-import { noCommands } from './login-shell';
+import { noCommands, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from './sanitize';
@@ -171,7 +172,7 @@ export class RemoteNode {
     if (answer !== null) return this.complete(answer, first);
     const refused = noCommands(this.name, this.target.ssh.user, first);
     if (refused !== null) throw refused;
-    await this.bringHelper(first);
+    await this.bringHelper(first, await this.brokenLogin(first));
     const second = await this.exec(command, options);
     const retried = parseAnswer(second.stdout);
     if (retried === null) throw this.cannotRun(second) ?? this.noAnswer(second);
@@ -184,10 +185,20 @@ export class RemoteNode {
     return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
   }
 
+  /** Before sudo or the helper is blamed: does the login run what it is asked to run? Null when it does. */
+  private async brokenLogin({ stdout, code }: ExecResult): Promise<OspatchError | null> {
+    if (code === null || helperDefect(stdout) !== null || /^ospatch \d+ /m.test(stdout.toString())) return null;
+    const word = `ospatch-login-${randomUUID()}`;
+    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const echoed = await this.transport.exec(`echo ${word}`, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
+    if (echoed.code === null || echoed.stdout.includes(word)) return null;
+    return runsNothing(this.name, this.target.ssh.user, echoed);
+  }
+
   /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
-  private async bringHelper(result: ExecResult): Promise<void> {
+  private async bringHelper(result: ExecResult, brokenLogin: OspatchError | null): Promise<void> {
     const defect = helperDefect(result.stdout);
-    if (defect === null) throw this.noAnswer(result);
+    if (defect === null) throw brokenLogin ?? this.noAnswer(result);
     if (this.target.ssh.helper !== 'auto') {
       throw helperMissing(this.name, this.target.ssh.user, this.helper, defect);
     }

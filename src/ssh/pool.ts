@@ -1,4 +1,5 @@
 /** Connections shared by everything one worker does on a node, so that most calls cost no login. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from './connect-errors';
 import type { Connection } from './connection';
@@ -54,10 +55,15 @@ class Pool implements TransportPool {
   }
 
   transport(target: SshTarget): Transport {
-    return {
-      exec: (command, options) => this.exec(target, command, options),
-      close: () => this.drop(keyOf(target)),
-    };
+    return this.keyed(keyOf(target), target);
+  }
+
+  ownTransport(target: SshTarget): Transport {
+    return this.keyed(`${keyOf(target)} ${randomUUID()}`, target);
+  }
+
+  private keyed(key: string, target: SshTarget): Transport {
+    return { exec: (command, options) => this.exec(key, target, command, options), close: () => this.drop(key) };
   }
 
   close(): void {
@@ -65,9 +71,8 @@ class Pool implements TransportPool {
     this.closeConnector();
   }
 
-  private async exec(target: SshTarget, command: string, options: ExecOptions = {}): Promise<ExecResult> {
+  private async exec(key: string, target: SshTarget, command: string, options: ExecOptions = {}): Promise<ExecResult> {
     options.signal?.throwIfAborted();
-    const key = keyOf(target);
     // Not every transport hears at once that its connection is gone.
     if (this.entries.get(key)?.opened?.closed === true) this.drop(key);
     const entry = this.entries.get(key) ?? this.add(key, target);

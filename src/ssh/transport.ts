@@ -59,5 +59,7 @@ export interface Transport {
 /** Gives out transports. The connections behind them are shared and closed when idle. */
 export interface TransportPool {
   transport(target: SshTarget): Transport;
+  /** One whose connection nobody else has used or will use: its first command logs in. It has to be closed. */
+  ownTransport(target: SshTarget): Transport;
   close(): void;
 }

@@ -21,7 +21,7 @@ const FACTS = { target: TARGET, unreachableTimeoutMs: 1_000 };
 
 function setUp(answers: Answer[] | Transport, info: object = {}) {
   const transport = Array.isArray(answers) ? new FakeTransport(answers) : answers;
-  const pool = { transport: () => transport, close: () => undefined };
+  const pool = { transport: () => transport, ownTransport: () => transport, close: () => undefined };
   const activities = createNodeActivities({
     pool,
     hookDir: null,
