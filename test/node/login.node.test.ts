@@ -1,0 +1,125 @@
+import type { Lab } from '../../src/dev/lab/lab';
+import { LAB_USER, createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
+import type { NodeTarget } from '../../src/domain/spec';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import { sh } from '../support/sh';
+import { LAB_START_MS, activityRunner, remoteNode, targetOf } from './support';
+
+jest.setTimeout(120_000);
+
+const LOGS_IN = `^login lets ${LAB_USER} log in, but runs no commands for it: `;
+const RELOAD = 'systemctl reload ssh';
+
+/** A real sshd and real shells; the user may do everything by sudo, so that only the login is in question. */
+describe('src/node with logins that are not what they seem', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let node: LabNode;
+  let target: NodeTarget;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'login', updates: 'none' }] });
+    node = lab.node('login');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    target = targetOf(node, { user: LAB_USER });
+    await remoteNode(pool, target).facts();
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  /** sshd is deaf for a moment when it reads its configuration anew. */
+  async function changed(script: string): Promise<void> {
+    await sh(node, script);
+    pool.close();
+    await node.waitForSsh();
+  }
+
+  const home = `/home/${LAB_USER}`;
+  const CASES: [what: string, prepare: string, repair: string, message: string, remedy: string][] = [
+    [
+      '/bin/false as login shell',
+      `usermod -s /bin/false ${LAB_USER}`,
+      `usermod -s /bin/bash ${LAB_USER}`,
+      `${LOGS_IN}its login shell ends at once with code 1 and says nothing, as /bin/false does\\.$`,
+      'usermod -s /bin/sh',
+    ],
+    [
+      'an exec at the start of .bashrc',
+      `cp ${home}/.bashrc /root/bashrc; sed -i '1i exec dash' ${home}/.bashrc`,
+      `cp /root/bashrc ${home}/.bashrc`,
+      `${LOGS_IN}its login shell ends well and has run none of them: another program has taken its place\\.$`,
+      'look for an exec',
+    ],
+    [
+      'file transfer only',
+      `printf 'Match User ${LAB_USER}\\n  ForceCommand internal-sftp\\n' >/etc/ssh/sshd_config.d/zz.conf; ${RELOAD}`,
+      `rm /etc/ssh/sshd_config.d/zz.conf; ${RELOAD}`,
+      `${LOGS_IN}the account may only transfer files \\(ForceCommand internal-sftp\\)\\.$`,
+      'ForceCommand in the sshd_config of login',
+    ],
+    [
+      'a forced command of the key',
+      `cp ${home}/.ssh/authorized_keys /root/keys; sed -i 's/^/command="echo backups only" /' ${home}/.ssh/authorized_keys`,
+      `cp /root/keys ${home}/.ssh/authorized_keys`,
+      `${LOGS_IN}another program runs in their place and says: backups only\\.$`,
+      'command= in',
+    ],
+    [
+      'a password that must be changed',
+      `chage -d 0 ${LAB_USER}`,
+      `chage -d -1 ${LAB_USER}`,
+      'password has expired',
+      'chage',
+    ],
+  ];
+
+  test.each(CASES)('%s is told as what it is', async (_, prepare, repair, message, remedy) => {
+    await changed(prepare);
+    try {
+      const failure = await remoteNode(pool, target)
+        .facts()
+        .catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        type: 'AuthFailed',
+        message: expect.stringMatching(new RegExp(message)),
+        remedy: expect.stringContaining(remedy),
+      });
+    } finally {
+      await changed(repair);
+    }
+    await remoteNode(pool, target).facts();
+  });
+
+  test('a wrapper that runs what it is asked to is none of these', async () => {
+    const wrapper = `#!/bin/sh\\nexec /bin/sh -c \\"\\$SSH_ORIGINAL_COMMAND\\"\\n`;
+    await changed(
+      `printf "${wrapper}" >/usr/local/bin/wrapper; chmod 755 /usr/local/bin/wrapper
+      printf 'Match User ${LAB_USER}\\n  ForceCommand /usr/local/bin/wrapper\\n' >/etc/ssh/sshd_config.d/zz.conf; ${RELOAD}`,
+    );
+    expect((await remoteNode(pool, target).facts()).facts.os.id).toBe('debian');
+    await changed(`rm /etc/ssh/sshd_config.d/zz.conf; ${RELOAD}`);
+  });
+
+  test('doctor logs in by itself, also where a connection from before still works', async () => {
+    await remoteNode(pool, target).facts();
+    await sh(node, `mv ${home}/.ssh/authorized_keys ${home}/.ssh/away`);
+    try {
+      await remoteNode(pool, target).facts();
+      const policy = { withoutDrain: false, rebootIfRequired: false, packages: DEFAULT_PACKAGE_POLICY };
+      const limits = { limitMs: 30_000, unreachableTimeoutMs: 5_000 };
+      const diagnosis = await activityRunner(pool).run('examineNode', { target, policy, ...limits });
+      expect(diagnosis.findings[0]).toMatchObject({
+        check: 'login',
+        message: expect.stringContaining('does not accept'),
+      });
+    } finally {
+      await sh(node, `mv ${home}/.ssh/away ${home}/.ssh/authorized_keys`);
+    }
+  });
+});
