@@ -63,6 +63,9 @@ export class FakeTransport implements Transport {
   constructor(private readonly answers: Answer[]) {}
 
   exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    // A login that runs what it is asked to.
+    const echo = /^echo (ospatch-login-\S+)$/.exec(command)?.[1];
+    if (echo !== undefined) return Promise.resolve(result(`${echo}\n`));
     this.calls.push({ command: callOf(command), stdin: String(options.stdin ?? '') });
     this.lines.push(command);
     const answer = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
