@@ -200,10 +200,10 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         return facts;
       }),
 
-    checkNode: ({ target, packages, unreachableTimeoutMs }) =>
+    checkNode: ({ target, packages, unreachableTimeoutMs, uncuredReboot }) =>
       onNode('preflight', target, unreachable(unreachableTimeoutMs), async (session) => {
         try {
-          const { facts, changes, warnings } = await checkReadiness(session, packages);
+          const { facts, changes, warnings } = await checkReadiness(session, packages, uncuredReboot);
           return {
             node: target.name,
             ok: true,
@@ -218,10 +218,12 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         }
       }),
 
-    examineNode: async ({ target, policy, limitMs, unreachableTimeoutMs }) => {
+    examineNode: async ({ target, policy, limitMs, unreachableTimeoutMs, uncuredReboot }) => {
       const over = new AbortController();
-      const look = async (session: Session) =>
-        diagnoseNode(target.name, await examineNode(session, limitMs, policy.packages), policy);
+      const look = async (session: Session) => {
+        const seen = await examineNode(session, limitMs, { packages: policy.packages, uncuredReboot });
+        return diagnoseNode(target.name, seen, policy);
+      };
       try {
         return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, {
           over: over.signal,

@@ -1,6 +1,7 @@
 import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
 import type { DrainCheck } from '../domain/drain-diagnosis';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { UncuredReboot } from '../domain/reboot';
 import type { RestartPolicy } from '../domain/restart-policy';
 import type { NodeWarning } from '../domain/node-warning';
 import type { NodeTarget } from '../domain/spec';
@@ -121,11 +122,15 @@ export interface ExamineInput {
   limitMs: number;
   /** Observed time out of reach after which the node counts as not reachable, in milliseconds. */
   unreachableTimeoutMs: number;
+  /** What the last reboot of the node did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
 }
 
 export interface CheckInput extends TargetInput {
   /** The policy by which pending packages are counted. */
   packages?: PackagePolicy;
+  /** As for an examination. */
+  uncuredReboot?: UncuredReboot;
 }
 
 /** Answer of `checkNode`: read-only, from the package lists the node has. */

@@ -25,6 +25,7 @@ import { examineNodes } from './examination';
 import { examineKubernetes } from './kubernetes';
 import { findSharedMachines } from './machines';
 import type { Inspector } from './inspector';
+import { readUncured } from './uncured';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
@@ -107,6 +108,7 @@ export class Doctor {
       cluster,
       targets,
       policy: { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) },
+      uncuredReboots: await readUncured(this.calls, cluster),
       ...(inKubernetes.usable && kubernetes !== undefined ? { kubernetes } : {}),
       by: this.by,
     });

@@ -7,9 +7,11 @@ import type { ErrorInfo } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import { WORKFLOW_TYPES, doctorWorkflowId } from '../domain/ids';
 import type { KubernetesPolicy } from '../domain/kubernetes';
+import type { UncuredReboot } from '../domain/reboot';
 import type { InspectedNode } from '../domain/sites';
 import { EXAMINATION_PART_MS } from '../domain/time-limits';
 import type { Calls } from './calls';
+import { uncuredOf } from './uncured';
 
 /** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */
 const NODE_LIMIT_MS = EXAMINATION_PART_MS;
@@ -36,6 +38,8 @@ export interface ExaminationInput {
   policy: DiagnosisPolicy;
   /** Absent: what a drain would meet is not asked. */
   kubernetes?: KubernetesPolicy;
+  /** By the name of the node: what its last reboot did not cure. */
+  uncuredReboots: Record<string, UncuredReboot>;
   by: string;
 }
 
@@ -67,7 +71,7 @@ export async function examineNodes(calls: Calls, { targets, ...input }: Examinat
 
 async function examinePart(
   calls: Calls,
-  { cluster, targets, policy, kubernetes, by }: ExaminationInput,
+  { cluster, targets, policy, kubernetes, uncuredReboots, by }: ExaminationInput,
 ): Promise<NodeDiagnosis[]> {
   const { client, taskQueue } = calls.session;
   const handle: WorkflowHandle = await calls.call(cluster, () =>
@@ -81,6 +85,7 @@ async function examinePart(
           limitMs: NODE_LIMIT_MS,
           unreachableTimeoutMs: UNREACHABLE_MS,
           ...(kubernetes === undefined ? {} : { kubernetes }),
+          ...uncuredOf(targets, uncuredReboots),
         },
       ],
       workflowExecutionTimeout: WORKFLOW_LIMIT_MS,

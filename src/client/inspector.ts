@@ -7,6 +7,7 @@ import type { RunSummary } from '../domain/messages';
 import { refusalOf } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
 import type { NodeSettled } from '../domain/node-status';
+import type { UncuredReboot } from '../domain/reboot';
 import type { RolloutProgress, RolloutReport } from '../domain/run';
 import type { EksExamination } from '../domain/eks';
 import { accessOf, isEks } from '../domain/eks';
@@ -15,6 +16,7 @@ import { inspectedNodes } from '../domain/sites';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
 import type { Calls } from './calls';
+import { readUncured, uncuredOf } from './uncured';
 
 /** How many node records are read at once. */
 const READS_AT_ONCE = 8;
@@ -55,10 +57,11 @@ export class Inspector {
     if (isEks(any)) return this.inspect(cluster, () => this.examineEks(any));
     const spec = withNodes(any);
     const targets = inspectedNodes(spec);
+    const uncured = await readUncured(this.calls, cluster);
     const checks: NodeCheck[] = [];
     for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
       const batch = targets.slice(at, at + CHECKS_AT_ONCE);
-      checks.push(...(await this.inspect(cluster, () => this.checkTargets(batch, spec))));
+      checks.push(...(await this.inspect(cluster, () => this.checkTargets(batch, spec, uncured))));
     }
     return checks;
   }
@@ -151,7 +154,11 @@ export class Inspector {
     }
   }
 
-  private checkTargets(targets: InspectedNode[], spec: SelfManagedSpec): Promise<NodeCheck[]> {
+  private checkTargets(
+    targets: InspectedNode[],
+    spec: SelfManagedSpec,
+    uncured: Record<string, UncuredReboot>,
+  ): Promise<NodeCheck[]> {
     const { name: cluster, kubernetes } = spec;
     const { packages } = spec.patching;
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(
@@ -165,6 +172,7 @@ export class Inspector {
             unreachableTimeoutMs: CHECK_UNREACHABLE_MS,
             ...(packages === undefined ? {} : { packages }),
             ...(kubernetes === undefined ? {} : { kubernetes }),
+            ...uncuredOf(targets, uncured),
           },
         ],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,

@@ -4,19 +4,26 @@ import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node-report'
 import type { NodeWarning } from '../domain/node-warning';
 import { mergeWarnings } from '../domain/node-warning';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { UncuredReboot } from '../domain/reboot';
+import { discountUncured } from '../domain/reboot';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
 import { refuseUnsupported } from './support';
 
-/** @throws OspatchError whatever stands in the way of a patch */
+/**
+ * `uncured`: what the last reboot of the node did not cure, so that no run reboots it for that.
+ *
+ * @throws OspatchError whatever stands in the way of a patch
+ */
 export async function checkReadiness(
   session: Session,
   packages?: PackagePolicy,
+  uncured: UncuredReboot | null = null,
 ): Promise<{ facts: NodeFacts; changes: PackageChange[]; warnings: NodeWarning[] }> {
   const reading = await session.outage.reach(() => session.node.facts());
   refuseUnsupported(session.node.name, reading);
-  const { facts } = reading;
+  const facts = discountUncured(reading.facts, uncured);
   const { changes, warnings } = await readPending(session, facts, packages);
   return { facts, changes, warnings: mergeWarnings(warnings, facts.warnings) };
 }

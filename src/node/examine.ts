@@ -2,6 +2,8 @@
 import type { NodeExamination } from '../domain/diagnosis';
 import { isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { UncuredReboot } from '../domain/reboot';
+import { discountUncured } from '../domain/reboot';
 import { readPending } from './check';
 import type { Session } from './session';
 import { refuseUnsupported } from './support';
@@ -13,7 +15,7 @@ import { refuseUnsupported } from './support';
 export async function examineNode(
   session: Session,
   limitMs: number,
-  packages?: PackagePolicy,
+  known: { packages?: PackagePolicy | undefined; uncuredReboot?: UncuredReboot | undefined } = {},
 ): Promise<NodeExamination> {
   const { node, outage } = session;
   const seen: NodeExamination = {
@@ -33,14 +35,14 @@ export async function examineNode(
       seen.timedOutMs = limitMs;
       return;
     }
-    const { facts } = read.reading;
+    const facts = discountUncured(read.reading.facts, known.uncuredReboot ?? null);
     const clock = Date.parse(facts.clock);
     seen.facts = facts;
     seen.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
     refuseUnsupported(node.name, read.reading);
     // What would keep a run from its first job, found before a run meets it.
     const [plan, start] = await Promise.allSettled([
-      within(limitMs, () => readPending(session, facts, packages)),
+      within(limitMs, () => readPending(session, facts, known.packages)),
       within(limitMs, async () => {
         if (facts.job === null) await outage.reach(() => node.tryStart());
       }),

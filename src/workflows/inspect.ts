@@ -9,6 +9,7 @@ import type { ErrorInfo } from '../domain/errors';
 import type { KubernetesPolicy } from '../domain/kubernetes';
 import { apiSilent } from '../domain/node-drain';
 import type { PackagePolicy } from '../domain/package-policy';
+import type { UncuredReboot } from '../domain/reboot';
 import type { InspectedNode } from '../domain/sites';
 import { noWorkerAtSite } from '../domain/sites';
 import type { NodeTarget } from '../domain/spec';
@@ -32,15 +33,22 @@ export interface CheckClusterInput {
   packages?: PackagePolicy;
   /** Absent: what a drain would meet is not asked. */
   kubernetes?: KubernetesPolicy;
+  /** By the name of the node: what its last reboot did not cure. */
+  uncuredReboots?: Record<string, UncuredReboot>;
 }
 
 export async function checkCluster(input: CheckClusterInput): Promise<NodeCheck[]> {
-  const { unreachableTimeoutMs, packages, kubernetes } = input;
+  const { unreachableTimeoutMs, packages, kubernetes, uncuredReboots } = input;
   return Promise.all(
     input.targets.map(async (node): Promise<NodeCheck> => {
       try {
         const check = await inspection.checkNode.executeWithOptions(lookOptions(node, 'check'), [
-          { target: targetOf(node), unreachableTimeoutMs, ...(packages === undefined ? {} : { packages }) },
+          {
+            target: targetOf(node),
+            unreachableTimeoutMs,
+            ...(packages === undefined ? {} : { packages }),
+            ...uncuredOf(node, uncuredReboots),
+          },
         ]);
         if (!check.ok || kubernetes === undefined) return check;
         return { ...check, drain: await lookAtDrain(node, machineOf(check.facts), kubernetes, unreachableTimeoutMs) };
@@ -60,15 +68,21 @@ export interface ExamineNodesInput {
   unreachableTimeoutMs: number;
   /** As for a check. */
   kubernetes?: KubernetesPolicy;
+  uncuredReboots?: Record<string, UncuredReboot>;
 }
 
 /** All at once: the caller bounds how many there are. A node that fails does not keep the others from being told. */
-export async function examineNodes({ targets, kubernetes, ...input }: ExamineNodesInput): Promise<NodeDiagnosis[]> {
+export async function examineNodes({
+  targets,
+  kubernetes,
+  uncuredReboots,
+  ...input
+}: ExamineNodesInput): Promise<NodeDiagnosis[]> {
   return Promise.all(
     targets.map(async (node): Promise<NodeDiagnosis> => {
       try {
         const examined = await examination.examineNode.executeWithOptions(lookOptions(node, 'examination'), [
-          { ...input, target: targetOf(node) },
+          { ...input, target: targetOf(node), ...uncuredOf(node, uncuredReboots) },
         ]);
         const { machine = null, ...diagnosis } = examined;
         if (kubernetes === undefined || machine === null) return diagnosis;
@@ -171,6 +185,14 @@ function lookOptions(node: Sited, what: string): Options & { scheduleToStartTime
 function whyNotLooked(failure: unknown, { name, taskQueue }: Sited, what: string): ErrorInfo {
   if (taskQueue !== undefined && isNotTakenUp(failure)) return noWorkerAtSite(name, taskQueue);
   return toErrorInfo(failure, `${what} of ${name}`);
+}
+
+function uncuredOf(
+  { name }: InspectedNode,
+  uncuredReboots: Record<string, UncuredReboot> = {},
+): { uncuredReboot?: UncuredReboot } {
+  const uncuredReboot = uncuredReboots[name];
+  return uncuredReboot === undefined ? {} : { uncuredReboot };
 }
 
 function targetOf({ cluster, name, host, ssh, hostKeys }: InspectedNode): NodeTarget {

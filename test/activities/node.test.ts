@@ -154,6 +154,32 @@ describe('src/activities/node', () => {
     expect(diagnosis.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
   });
 
+  it('asks for no reboot that the last one has not cured, and says so, in a check and in an examination', async () => {
+    const facts = factsAnswer('boot_id=b-1', 'reboot_reason=/run/reboot-required', 'reboot_stamp=2026-01-01T00:00:00Z');
+    const pending = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
+    const uncuredReboot = { bootId: 'b-1', reasons: ['/run/reboot-required'], stamp: '2026-01-01T00:00:00Z' };
+    const check = setUp([facts, pending]);
+    const checked = await check.environment.run(check.activities.checkNode, { ...FACTS, uncuredReboot });
+    expect(checked).toMatchObject({
+      facts: { reboot: { required: false } },
+      warnings: expect.arrayContaining([expect.objectContaining({ kind: 'reboot-not-cured' })]),
+    });
+    const answers = [facts, pending, 'ospatch 1 facts\nboot_id=x\nend\n'];
+    const doctor = setUp([...answers]);
+    const told = (await doctor.environment.run(doctor.activities.examineNode, {
+      ...EXAMINE,
+      uncuredReboot,
+    })) as NodeDiagnosis;
+    const messages = told.findings.map(({ message }) => message).join(' ');
+    expect(messages).toContain('the last reboot did not change that');
+    expect(messages).not.toContain('the next run reboots it');
+    // Another boot since: nobody knows what that one has changed.
+    const booted = setUp([...answers]);
+    const anew = { ...EXAMINE, uncuredReboot: { ...uncuredReboot, bootId: 'b-0' } };
+    const { findings } = (await booted.environment.run(booted.activities.examineNode, anew)) as NodeDiagnosis;
+    expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots it');
+  });
+
   it('says in an examination that the helper was placed', async () => {
     const { activities, environment } = setUp([
       { code: 127, stdout: Buffer.from('ospatch-helper:missing \n') },

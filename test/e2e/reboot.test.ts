@@ -84,6 +84,13 @@ describe('e2e/reboots', () => {
     expect(first).toMatchObject({ state: 'patched', rebootRequired: false });
     expect(first?.warnings.map(({ kind }) => kind)).toContain('reboot-not-cured');
 
+    const check = await stack.cli('check', 'strict', '-o', 'json');
+    expect(JSON.parse(check.stdout)).toMatchObject([{ facts: { reboot: { required: false } } }]);
+    expect(check.stdout).toContain('the last reboot did not change that');
+    const doctor = await stack.cli('doctor', '-f', 'strict.yaml');
+    expect(doctor.stdout).toContain('the last reboot did not change that');
+    expect(doctor.stdout).not.toContain('the next run reboots it');
+
     expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
     expect(await bootId()).toBe(rebooted);
     // Somebody asks anew.

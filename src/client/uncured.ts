@@ -1,0 +1,28 @@
+/** What a cluster remembers of its nodes and a look at them has to know: reboots that did not help. */
+import { isOspatchError } from '../domain/errors';
+import type { UncuredReboot } from '../domain/reboot';
+import { uncuredReboots } from '../domain/run';
+import { nodesQuery } from '../workflows/messages';
+import type { Calls } from './calls';
+
+/** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
+export async function readUncured(calls: Calls, cluster: string): Promise<Record<string, UncuredReboot>> {
+  try {
+    return uncuredReboots(await calls.query(cluster, (handle) => handle.query(nodesQuery)));
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    return {};
+  }
+}
+
+/** The part of an input that is about `nodes`; nothing when there is nothing to know. */
+export function uncuredOf(
+  nodes: readonly { name: string }[],
+  known: Record<string, UncuredReboot>,
+): { uncuredReboots?: Record<string, UncuredReboot> } {
+  const own = nodes.flatMap(({ name }) => {
+    const one = Object.hasOwn(known, name) ? known[name] : undefined;
+    return one === undefined ? [] : [[name, one] as const];
+  });
+  return own.length === 0 ? {} : { uncuredReboots: Object.fromEntries(own) };
+}
