@@ -175,15 +175,17 @@ lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by ano
 
 disk_words='No space left|free space|more space|more inodes|quota exceeded|File too large|Read-only file system|Input/output error|write error|lz4: error|zstd: error|gzip: stdout|cannot copy extracted|paste subprocess|failed to write|cannot write'
 
-# After a failure with such words: how full the file systems are, `disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`. Only
-# those that cannot hang are looked at.
+# After a failure: how full the file systems are, `disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`; without such words
+# only those that are full, for scripts of packages have words of their own. Only what cannot hang is looked at.
 show_disks() {
-  grep -qiE "$disk_words" "$dir/log" "$dir/simulation" 2>/dev/null || return 0
-  mounts=$(awk '$3 ~ /^(ext[234]|xfs|btrfs|tmpfs|vfat|f2fs|zfs|overlay|jfs)$/ && $2 !~ /^\/(run\/(user|credentials|containerd|netns)|var\/lib\/(kubelet|containers|docker|containerd)|sys|proc|dev\/shm)/ && $2 !~ /\\/ && !seen[$2]++ { print $2 }' /proc/mounts | head -n 40)
+  words=no
+  ! grep -qiE "$disk_words" "$dir/log" "$dir/simulation" 2>/dev/null || words=yes
+  mounts=$(awk -v words="$words" '(words == "yes" || $4 !~ /^ro(,|$)/) && $3 ~ /^(ext[234]|xfs|btrfs|tmpfs|vfat|f2fs|zfs|overlay|jfs)$/ && $2 !~ /^\/(run\/(user|credentials|containerd|netns)|var\/lib\/(kubelet|containers|docker|containerd)|sys|proc|dev\/shm)/ && $2 !~ /\\/ && !seen[$2]++ { print $2 }' /proc/mounts | head -n 40)
   # shellcheck disable=SC2086
-  { timeout 10 df -Pk $mounts; timeout 10 df -Pi $mounts; } 2>/dev/null | awk '
+  { timeout 10 df -Pk $mounts; timeout 10 df -Pi $mounts; } 2>/dev/null | awk -v words="$words" '
     /^Filesystem/ { part++; next }
     part == 1 { size[$6] = $2; free[$6] = $4; order[++n] = $6 }
     part == 2 { inodes[$6] = $2; left[$6] = $4 }
-    END { for (i = 1; i <= n; i++) { m = order[i]; printf "ospatch: disk %s %.0f %.0f %.0f %.0f\n", m, free[m], size[m], left[m], inodes[m] } }'
+    function full(m) { return free[m] < 1024 || (free[m] < 32768 && free[m] < size[m] / 100) || (inodes[m] > 0 && left[m] < 16) }
+    END { for (i = 1; i <= n; i++) { m = order[i]; if (words == "yes" || full(m)) printf "ospatch: disk %s %.0f %.0f %.0f %.0f\n", m, free[m], size[m], left[m], inodes[m] } }'
 }

@@ -80,11 +80,25 @@ function full(suspect: Suspect | null, said: string, otherwise: string): Failure
     : diskFull(`${mount} has too little room: ${numbers}`, `free some space on ${mount}`);
 }
 
+/** File systems that packages write to; what else is full is no business of a transaction. */
+const OF_THE_SYSTEM = /^\/(?:$|(?:boot|efi|etc|opt|run|tmp|usr|var)(?:\/|$))/;
+
+/** What a person should know whose failure has other words: a file system of the system is full. Null: none is. */
+export function fullDisk(log: string): { what: string; remedy: string } | null {
+  const disk = fileSystems(log).find((one) => OF_THE_SYSTEM.test(one.mount) && isFull(one));
+  return disk === undefined ? null : full({ disk, isFull: true }, '', '');
+}
+
+/** A large file system is not full with a few gibibytes left. */
+const MAX_LEFT_KIB = 32 * 1024;
+
+function isFull({ freeKib, sizeKib, freeInodes, inodes }: FileSystem): boolean {
+  return (inodes > 0 && freeInodes < FEW_INODES) || freeKib < Math.max(1024, Math.min(sizeKib * 0.01, MAX_LEFT_KIB));
+}
+
 /** The file system that the words name, if any; else the one that is full. */
 function findFull(disks: readonly FileSystem[], said: string): Suspect | null {
-  const isFull = (disk: FileSystem): boolean =>
-    (disk.inodes > 0 && disk.freeInodes < FEW_INODES) || disk.freeKib < Math.max(1024, disk.sizeKib * 0.01);
-  const disk = disks.find(isFull);
+  const disk = disks.find((one) => isFull(one));
   if (disk !== undefined) return { disk, isFull: true };
   // What failed was thrown away again, so that there is room by now.
   const at = mountOf(disks, said);

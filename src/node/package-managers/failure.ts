@@ -10,7 +10,7 @@ import {
   RC_UNPLANNED,
 } from '../helper/exit-codes';
 import { cleanOutput, outputTail } from '../sanitize';
-import { diskFailure } from './disk-failure';
+import { diskFailure, fullDisk } from './disk-failure';
 import type { FailedPhase } from './types';
 
 /**
@@ -157,17 +157,23 @@ export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): Classi
       remedy: 'read the log of the job',
     };
   const holder = found.type === 'Busy' ? lockHolder(log) : null;
-  return describeFailure(failed, found, [cause.reason, holder ?? ''].filter((text) => text !== '').join('; '));
+  const why = [cause.reason, holder ?? ''].filter((text) => text !== '').join('; ');
+  return describeFailure(failed, found, why, found.type === 'DiskFull' ? null : fullDisk(log));
 }
 
 /** One sentence: phase, node, what it means, and the manager's own words on it. */
-function describeFailure({ node, phase, rc, log }: FailedPhase, failure: Failure, reason: string): ClassifiedFailure {
+function describeFailure(
+  { node, phase, rc, log }: FailedPhase,
+  failure: Failure,
+  reason: string,
+  beside: { what: string; remedy: string } | null = null,
+): ClassifiedFailure {
   const why = plainText(reason.replace(/\s+/g, ' ').replace(/[.:;]+$/, ''), MAX_REASON);
   return {
     type: failure.type,
     retry: failure.retry,
-    message: `${phase} failed on ${node}: ${failure.what}${why === '' ? '' : ` (${why})`}.`,
-    remedy: failure.remedy,
+    message: `${phase} failed on ${node}: ${failure.what}${why === '' ? '' : ` (${why})`}${beside === null ? '' : `, and ${beside.what}`}.`,
+    remedy: beside === null ? failure.remedy : `${beside.remedy}; if it fails again, ${failure.remedy}`,
     details: { phase, rc, tail: outputTail(log) },
   };
 }

@@ -71,6 +71,20 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
+  it('says which file system of the system is full when a script fails in words of its own', () => {
+    const failed = disk(
+      ['ospatch: disk /srv/films 0 900000 5 9', 'ospatch: disk /boot 0 20480 100 200'],
+      ['compress: -5'],
+    );
+    expect(failed).toMatchObject({
+      type: 'PackagesBroken',
+      message: expect.stringMatching(/^apply failed on w-1: .*, and \/boot is full: 0 of 20 MiB free now\.$/),
+      remedy: expect.stringMatching(/^free some space on \/boot, then patch the node again; if it fails again, /),
+    });
+    expect(disk(['ospatch: disk / 4000000 900000000 5000 9000'], ['gzip: stdout: x']).message).not.toContain('full');
+    expect(disk(['ospatch: disk /srv/films 0 900000 5 9'], ['compress: -5']).message).not.toContain('full');
+  });
+
   it('tells quotas, limits and sick disks apart', () => {
     const said = (text: string) => disk([ROOT], [text]).message;
     expect(said('cp: /x: Disk quota exceeded')).toContain('a disk quota is used up');
