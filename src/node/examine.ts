@@ -44,6 +44,7 @@ export async function examineNode(
     const [plan, start] = await Promise.allSettled([
       within(limitMs, () => readPending(session, facts, known.packages)),
       within(limitMs, async () => {
+        await outage.reach(() => node.checkRights());
         if (facts.job === null) await outage.reach(() => node.tryStart());
       }),
     ]);

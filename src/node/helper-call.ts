@@ -4,6 +4,7 @@
  */
 import { OspatchError } from '../domain/errors';
 import type { HelperScript } from './helper/script';
+import type { Privilege } from './privilege';
 
 /** What stands at the helper's place instead of the helper. */
 export interface HelperDefect {
@@ -23,7 +24,7 @@ const DEFECT = /^ospatch-helper:(missing|changed|mode) ([0-9a-f]{64})?$/m;
  *
  * @throws OspatchError `Internal` for anything that is no verb with plain arguments
  */
-export function helperCommand({ digest, path }: HelperScript, privilege: string, call: string): string {
+export function helperCommand({ digest, path }: HelperScript, privilege: Privilege, call: string): string {
   if (!CALL.test(call)) {
     throw new OspatchError({ type: 'Internal', message: `not a call of the helper: ${call.slice(0, 100)}.` });
   }
@@ -31,7 +32,7 @@ export function helperCommand({ digest, path }: HelperScript, privilege: string,
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
     'export PATH',
     `f=${path}`,
-    `[ -x $f ] && h=$(sha256sum <$f) && [ "\${h%% *}" = ${digest} ] && exec ${privilege}$f "$@"`,
+    `${privilege.setup}[ -x $f ] && h=$(sha256sum <$f) && [ "\${h%% *}" = ${digest} ] && exec ${privilege.prefix}$f "$@"`,
     'if [ ! -e $f ]; then w=missing; elif [ -r $f ] && [ -x $f ]; then w=changed; else w=mode; fi',
     'echo "ospatch-helper:$w ${h%% *}"',
     'exit 127',

@@ -4,7 +4,7 @@ import type { NodeTarget } from '../domain/spec';
 import type { ExecResult, Transport } from '../ssh/transport';
 import { plainText } from '../domain/text';
 import { HELPER_DIR, type HelperScript } from './helper/script';
-import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
+import { privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { imageBasedSystem } from './support';
 
 const FAILED_MARK = 'ospatch-install:';
@@ -38,14 +38,17 @@ export async function installHelper(
 ): Promise<void> {
   const node = target.name;
   const { user } = target.ssh;
-  const privilege = privilegePrefix(user);
+  const { setup, prefix } = privilegeOf(user);
   const options = signal === undefined ? {} : { signal };
   // The script holds no single quote, and nothing in it comes from outside.
-  const command = `${privilege}sh -c '${installScript(helper)}'`;
+  const script = `'${installScript(helper)}'`;
+  const command = prefix === '' ? `sh -c ${script}` : `sh -c '${setup}exec ${prefix}sh -c "$1"' ospatch ${script}`;
   const result = await transport.exec(command, { ...options, stdin: helper.content });
   const outcome = new RegExp(`${FAILED_MARK}(\\w+)`).exec(result.stdout.toString())?.[1];
   if (outcome === 'ok') return;
-  if (outcome === undefined && privilege !== '') throw sudoDenied(node, user, result, 'place');
+  if (outcome === undefined && prefix !== '') {
+    throw sudoDenied({ node, user, path: helper.path, doing: 'place', call: null }, result);
+  }
   const release = await transport.exec('cat /etc/os-release', options);
   throw installFailed(node, helper, result, release.stdout.toString());
 }

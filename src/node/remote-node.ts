@@ -23,7 +23,8 @@ import type { Job } from './job-id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job-id';
 import { noCommands, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
-import { privilegePrefix, sudoDenied, sudoReason } from './privilege';
+import type { Privilege } from './privilege';
+import { askRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from './sanitize';
 
 export interface StartParameters {
@@ -65,7 +66,9 @@ export class RemoteNode {
   /** Where this object has placed the helper; null when it was there already. */
   helperPlaced: string | null = null;
   private readonly helper: HelperScript;
-  private readonly privilege: string;
+  private readonly privilege: Privilege;
+  /** A call was answered: the login may run the helper, at least with some arguments. */
+  private answered = false;
 
   constructor(
     readonly target: NodeTarget,
@@ -73,7 +76,7 @@ export class RemoteNode {
     private readonly signal?: AbortSignal,
     private readonly options: RemoteNodeOptions = {},
   ) {
-    this.privilege = privilegePrefix(target.ssh.user);
+    this.privilege = privilegeOf(target.ssh.user);
     this.helper = options.helper ?? helperScript();
   }
 
@@ -154,6 +157,25 @@ export class RemoteNode {
     throw this.refused(answer);
   }
 
+  /**
+   * Asks sudo, which runs nothing, whether a whole patch is allowed: a rule may well allow `facts` and not `start`.
+   *
+   * @throws OspatchError `SudoDenied` when it is not; nothing where nobody can say
+   */
+  async checkRights(): Promise<void> {
+    const { user } = this.target.ssh;
+    if (user === 'root') return;
+    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const command = askRightsCommand(user, this.helper.path);
+    const result = await this.transport.exec(command, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
+    const call = deniedCall(result);
+    if (call === null) return;
+    throw sudoDenied(
+      { node: this.name, user, path: this.helper.path, doing: 'run', call: verbOf(call) },
+      { ...result, stderr: Buffer.from('sudo: its rule does not match') },
+    );
+  }
+
   /** The next call logs in anew: only a full login proves that the node is there. */
   disconnect(): void {
     this.transport.close();
@@ -172,10 +194,10 @@ export class RemoteNode {
     if (answer !== null) return this.complete(answer, first);
     const refused = noCommands(this.name, this.target.ssh.user, first);
     if (refused !== null) throw refused;
-    await this.bringHelper(first, await this.brokenLogin(first));
+    await this.bringHelper(first, command, await this.brokenLogin(first));
     const second = await this.exec(command, options);
     const retried = parseAnswer(second.stdout);
-    if (retried === null) throw this.cannotRun(second) ?? this.noAnswer(second);
+    if (retried === null) throw this.cannotRun(second) ?? this.noAnswer(second, command);
     return this.complete(retried, second);
   }
 
@@ -196,9 +218,9 @@ export class RemoteNode {
   }
 
   /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
-  private async bringHelper(result: ExecResult, brokenLogin: OspatchError | null): Promise<void> {
+  private async bringHelper(result: ExecResult, command: string, brokenLogin: OspatchError | null): Promise<void> {
     const defect = helperDefect(result.stdout);
-    if (defect === null) throw brokenLogin ?? this.noAnswer(result);
+    if (defect === null) throw brokenLogin ?? this.noAnswer(result, command);
     if (this.target.ssh.helper !== 'auto') {
       throw helperMissing(this.name, this.target.ssh.user, this.helper, defect);
     }
@@ -212,11 +234,12 @@ export class RemoteNode {
   }
 
   private complete(answer: HelperAnswer, result: ExecResult): HelperAnswer {
+    this.answered = true;
     if (result.truncated) throw this.protocolError('its answer is too long');
     return answer;
   }
 
-  private noAnswer(result: ExecResult): OspatchError {
+  private noAnswer(result: ExecResult, command: string): OspatchError {
     const text = result.stdout.toString();
     const protocol = foreignProtocol(result.stdout);
     if (protocol !== null) {
@@ -234,7 +257,10 @@ export class RemoteNode {
     if (result.code === null) return this.brokenOff(result.signal);
     const { user } = this.target.ssh;
     const said = sudoReason(result) || plainText(redactSecrets(text), 200).replace(/\.$/, '') || 'nothing';
-    if (this.privilege !== '' && result.code !== 0) return sudoDenied(this.name, user, result);
+    if (user !== 'root' && result.code !== 0) {
+      const call = this.answered ? verbOf(command) : null;
+      return sudoDenied({ node: this.name, user, path: this.helper.path, doing: 'run', call }, result);
+    }
     return this.protocolError(`it ended with code ${result.code} and said: ${said}`);
   }
 
@@ -291,6 +317,10 @@ export class RemoteNode {
 /** The reason that follows the first line of a refusal. */
 function saidIn({ body }: HelperAnswer): string {
   return plainText(redactSecrets(body.toString()), 300).replace(/\.$/, '');
+}
+
+function verbOf(command: string): string {
+  return command.replace(/ .*/s, '');
 }
 
 /** A cut-off upload has no line `end`. */

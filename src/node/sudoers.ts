@@ -5,13 +5,21 @@
 import type { HelperScript } from './helper/script';
 import { PHASES } from './job-id';
 
-/** `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks. */
-export type SudoersForm = 'regex' | 'wildcard';
+/**
+ * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks; `doas`
+ * is for nodes without sudo, and leaves digest and arguments to them.
+ */
+export const SUDOERS_FORMS = ['regex', 'wildcard', 'doas'] as const;
+export type SudoersForm = (typeof SUDOERS_FORMS)[number];
 
+/**
+ * No bounds like {1,12}: sudoers wants the comma escaped, sudo hands the backslash on, and musl then matches nothing. The
+ * helper checks the lengths itself.
+ */
 const TOKEN = '[0-9a-f]{16}';
-const NUMBER = '[0-9]{1,12}';
+const NUMBER = '[0-9]+';
 const PHASE = `(${PHASES.join('|')})`;
-const JOB = `${TOKEN}-${PHASE}-[0-9]{1,6}`;
+const JOB = `${TOKEN}-${PHASE}-[0-9]+`;
 
 const REGEX_CALLS: readonly string[] = [
   'facts',
@@ -22,7 +30,7 @@ const REGEX_CALLS: readonly string[] = [
   `^start ${JOB} ${PHASE}$`,
   `^poll ${JOB} ${NUMBER} ${NUMBER} ${NUMBER}$`,
   `^log (last|${TOKEN}) ${NUMBER}$`,
-  '^reboot [0-9a-f-]{8,64}( [A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$',
+  '^reboot [0-9a-f-]+( [A-Za-z0-9_][A-Za-z0-9_.-]*)?$',
 ];
 
 const TOKEN_WILDCARD = '[0-9a-f]'.repeat(16);
@@ -41,19 +49,36 @@ const WILDCARD_CALLS: readonly string[] = [
 ];
 
 export interface SudoersRule {
-  /** A whole file for /etc/sudoers.d. */
+  /** A whole file for /etc/sudoers.d or /etc/doas.d. */
   text: string;
   /** The rules of two versions live beside each other in files of these names. */
   file: string;
-  sudo: string;
+  mode: string;
+  /** The oldest sudo that reads it; null when it is not for sudo. */
+  sudo: string | null;
 }
 
 /** The rule for `user`, a checked Linux user name. */
-export function sudoersRule({ digest, path }: HelperScript, user: string, form: SudoersForm): SudoersRule {
+export function sudoersRule(helper: HelperScript, user: string, form: SudoersForm): SudoersRule {
+  return form === 'doas' ? doasRule(helper, user) : sudoRule(helper, user, form);
+}
+
+function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
+  const text = [
+    `# ospatch: ${user} may run the node helper as root, and nothing else. doas knows no digests and no patterns: the helper`,
+    '# must belong to root, and checks its arguments itself. A doas that does not read /etc/doas.d wants this line in',
+    '# /etc/doas.conf. One rule per version of the helper; remove the old one when no worker needs it.',
+    `permit nopass ${user} as root cmd ${path}`,
+    '',
+  ].join('\n');
+  return { text, file: `/etc/doas.d/ospatch-${digest.slice(0, 12)}.conf`, mode: '0400', sudo: null };
+}
+
+function sudoRule({ digest, path }: HelperScript, user: string, form: 'regex' | 'wildcard'): SudoersRule {
   const short = digest.slice(0, 12);
   const alias = `OSPATCH_${short.toUpperCase()}`;
   const calls = form === 'regex' ? REGEX_CALLS : WILDCARD_CALLS;
-  const commands = calls.map((call) => `  sha256:${digest} ${path} ${call.replaceAll(',', '\\,')}`);
+  const commands = calls.map((call) => `  sha256:${digest} ${path} ${call}`);
   const sudo = form === 'regex' ? '1.9.10' : '1.8.7';
   const text = [
     `# ospatch: ${user} may run the node helper as root, this very file with these arguments, and nothing else.`,
@@ -64,5 +89,5 @@ export function sudoersRule({ digest, path }: HelperScript, user: string, form: 
     `${user} ALL=(root) NOPASSWD: NOSETENV: ${alias}`,
     '',
   ].join('\n');
-  return { text, file: `/etc/sudoers.d/ospatch-${short}`, sudo };
+  return { text, file: `/etc/sudoers.d/ospatch-${short}`, mode: '0440', sudo };
 }

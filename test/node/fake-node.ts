@@ -49,7 +49,7 @@ export function factsAnswer(...lines: string[]): string {
 /** A call of the helper without the look at its digest around it: `[sudo] PATH VERB ARGUMENTS`. */
 export function callOf(command: string): string {
   const match = /^sh -c '.* && exec (.*)\$f "\$@"; .*' ospatch (.*)$/.exec(command);
-  return match === null ? command : `${match[1]}${helperScript().path} ${match[2]}`;
+  return match === null ? command : `${match[1]?.replace('$p', 'sudo')}${helperScript().path} ${match[2]}`;
 }
 
 /** Takes the answers in order, the last one for ever. */

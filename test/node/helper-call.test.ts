@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { helperCommand, helperDefect } from '../../src/node/helper-call';
+import { privilegeOf } from '../../src/node/privilege';
 
 describe('src/node/helper-call', () => {
   let dir: string;
@@ -11,7 +12,9 @@ describe('src/node/helper-call', () => {
   const digest = createHash('sha256').update(content).digest('hex');
   const script = () => ({ content: Buffer.from(content), digest, path: path.join(dir, 'helper') });
   const run = (shell: string) =>
-    spawnSync(shell, ['-c', helperCommand(script(), '', 'poll 0123456789abcdef-plan-1 0 1 2')], { input: 'stdin' });
+    spawnSync(shell, ['-c', helperCommand(script(), privilegeOf('root'), 'poll 0123456789abcdef-plan-1 0 1 2')], {
+      input: 'stdin',
+    });
 
   beforeEach(() => {
     dir = mkdtempSync(path.join(tmpdir(), 'ospatch-call-'));
@@ -24,6 +27,23 @@ describe('src/node/helper-call', () => {
 
   it.each(shells)('runs the helper with its arguments and standard input, whatever the login shell is: %s', (shell) => {
     expect(run(shell).stdout.toString()).toBe('ran poll 0123456789abcdef-plan-1 0 1 2\nstdin');
+  });
+
+  it.each([
+    [['sudo', 'doas'], 'sudo'],
+    [['doas'], 'doas'],
+  ])('becomes root by sudo, and by doas where there is no sudo: %j', (tools, expected) => {
+    for (const tool of tools) {
+      writeFileSync(path.join(dir, tool), `#!/bin/sh\nshift\necho ${tool}\nexec "$@"\n`, { mode: 0o755 });
+    }
+    const call = helperCommand(script(), privilegeOf('op'), 'facts');
+    const search = `PATH=${dir}:/tmp/without-sudo`;
+    for (const tool of ['sh', 'env', 'sha256sum', 'echo', 'cat']) {
+      const found = execFileSync('which', [tool], { encoding: 'utf8' }).trim();
+      execFileSync('ln', ['-sf', found, path.join(dir, tool)]);
+    }
+    const output = execFileSync('sh', ['-c', call.replace(/PATH=[^;]*/, search)], { input: '' });
+    expect(output.toString()).toBe(`${expected}\nran facts\n`);
   });
 
   it('does not run what differs in a single byte, and says what is there', () => {
@@ -53,7 +73,7 @@ describe('src/node/helper-call', () => {
       '-x',
       'a  b',
     ]) {
-      expect(() => helperCommand(script(), '', call)).toThrow('not a call of the helper');
+      expect(() => helperCommand(script(), privilegeOf('root'), call)).toThrow('not a call of the helper');
     }
   });
 

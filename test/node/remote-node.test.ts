@@ -106,13 +106,59 @@ describe('src/node/remote-node', () => {
     });
   });
 
+  it('names the call that the rule does not allow while it allows others, and does not repeat the cure', async () => {
+    const denied = { code: 1, stderr: Buffer.from('sudo: a password is required\n') };
+    const { node: remote } = node([factsAnswer(), denied], { user: 'admin' });
+    await remote.facts();
+    const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
+    await expect(remote.start(job, { waitSeconds: 1 })).rejects.toMatchObject({
+      type: 'SudoDenied',
+      message: 'sudo on w-1 lets admin run the helper, but not with `start`: a password is required.',
+      remedy: expect.stringMatching(/^replace the rule of admin on w-1 .*--form wildcard/),
+    });
+  });
+
+  it.each([
+    ['', true],
+    ['denied start 0123456789abcdef-apply-100010 apply\n', false],
+    ['denied $(id)\n', true],
+  ])('asks sudo whether a patch is allowed: %j', async (stdout, allowed) => {
+    const asked = node([stdout], { user: 'admin' }).node.checkRights();
+    if (allowed) await expect(asked).resolves.toBeUndefined();
+    else {
+      await expect(asked).rejects.toMatchObject({
+        type: 'SudoDenied',
+        message: 'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match.',
+      });
+    }
+  });
+
   it.each([
     ['sudo: a password is required\n', /a password is required/, /ospatch sudoers --user admin/],
     ["Sorry, user admin is not allowed to execute '/x' as root on w-1.\n", /not allowed to execute/, /ospatch sudoers/],
     ['sudo: sorry, you must have a tty to run sudo\n', /you must have a tty/, /Defaults:admin !requiretty/],
-    ["env: 'sudo': No such file or directory\n", /^there is no sudo on w-1, and admin is not root\.$/, /install sudo/],
-    ["env: can't execute 'sudo': No such file or directory\n", /^there is no sudo on w-1/, /install sudo/],
+    [
+      "env: 'sudo': No such file or directory\n",
+      /^there is neither sudo nor doas on w-1, and admin is not root\.$/,
+      /install sudo/,
+    ],
+    [
+      "env: can't execute 'sudo': No such file or directory\n",
+      /^there is neither sudo nor doas on w-1/,
+      /install sudo/,
+    ],
     ['sudo: Account expired or PAM config lacks an "account" section for sudo\n', /Account expired/, /chage -l admin/],
+    [
+      'doas: Authorization required\n',
+      /^doas refuses to run .*: Authorization required\.$/,
+      /ospatch sudoers .*--form doas/,
+    ],
+    ['doas: doas is not enabled, /etc/doas.conf: No such file or directory\n', /doas is not enabled/, /doas\.conf/],
+    [
+      "sudo-rs: I'm sorry admin. I'm afraid I can't do that\n",
+      /^sudo-rs refuses to run /,
+      /put "admin ALL=\(root\) NOPASSWD: \/usr\/local\/libexec\/ospatch-node-[0-9a-f]{12}" into/,
+    ],
     ['/etc/sudoers.d/x:1:1: syntax error\n', /syntax error/, /visudo -c/],
     [
       '\u001b[31msudo: admin is not in the sudoers file\u0007.\n',

@@ -28,9 +28,7 @@ describe('src/node/sudoers', () => {
 
   it('has regular expressions that match a whole call and nothing around it', () => {
     const { text } = sudoersRule(helper, 'ospatch', 'regex');
-    const patterns = [...text.matchAll(/ (\^.*\$)/g)].map(
-      (match) => new RegExp((match[1] ?? '').replaceAll('\\,', ',')),
-    );
+    const patterns = [...text.matchAll(/ (\^.*\$)/g)].map((match) => new RegExp(match[1] ?? ''));
     const isAllowed = (call: string): boolean => patterns.some((pattern) => pattern.test(call));
     for (const call of [
       'start 0123456789abcdef-apply-1 apply',
@@ -48,6 +46,22 @@ describe('src/node/sudoers', () => {
       '_run x',
     ])
       expect(isAllowed(call)).toBe(false);
+  });
+
+  it('has nothing in its regular expressions that musl and glibc read differently', () => {
+    const { text } = sudoersRule(helper, 'ospatch', 'regex');
+    const patterns = [...text.matchAll(/ (\^.*\$)/g)].map((match) => match[1] ?? '');
+    expect(patterns.length).toBe(4);
+    for (const pattern of patterns) expect(pattern).not.toMatch(/\\|\{[0-9]*,/);
+  });
+
+  it('is a line for doas where there is no sudo', () => {
+    const { text, file, mode } = sudoersRule(helper, 'op', 'doas');
+    expect(text.split('\n').filter((line) => !line.startsWith('#'))).toEqual([
+      `permit nopass op as root cmd ${helper.path}`,
+      '',
+    ]);
+    expect({ file, mode }).toEqual({ file: `/etc/doas.d/ospatch-${helper.digest.slice(0, 12)}.conf`, mode: '0400' });
   });
 
   it('the installer carries the helper whole', () => {

@@ -205,7 +205,7 @@ describe('src/node with the least privilege', () => {
         'mv /usr/bin/sudo /usr/bin/sudo.away',
         'mv /usr/bin/sudo.away /usr/bin/sudo',
         'SudoDenied',
-        /^there is no sudo on trust, and ospatch is not root\.$/,
+        /^there is neither sudo nor doas on trust, and ospatch is not root\.$/,
         /install sudo on trust/,
       ],
       [

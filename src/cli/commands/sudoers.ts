@@ -6,11 +6,13 @@ import type { CliContext } from '../context';
 import { runCommand } from '../errors';
 import { outputOption, print, printJson } from '../output';
 import type { OutputFormat } from '../output';
+import type { SudoersForm } from '../../node/sudoers';
 
 const EXAMPLES = `
 Examples:
   ospatch sudoers > ospatch && visudo -cf ospatch
   ospatch sudoers --user patcher --form wildcard
+  ospatch sudoers --form doas > /etc/doas.d/ospatch.conf    # on a node without sudo
   ospatch sudoers -o json | jq -r .file      # where it belongs on a node, owned by root with mode 0440
 
 For nodes with ssh.helper: preinstalled. With this rule the user may run the helper of this version as root, this very
@@ -20,16 +22,16 @@ before the workers get a new version (ospatch helper install), each version has 
 export function registerSudoers(program: Command, context: CliContext): void {
   program
     .command('sudoers')
-    .description('print the sudo rule that is just enough for the helper of this version')
+    .description('print the sudo or doas rule that is just enough for the helper of this version')
     .addOption(userOption('the user that logs in (ssh.user)').default('ospatch'))
     .addOption(
-      new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones')
-        .choices(['regex', 'wildcard'])
+      new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones, doas')
+        .choices(['regex', 'wildcard', 'doas'])
         .default('regex'),
     )
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action(({ user, form, output }: { user: string; form: 'regex' | 'wildcard'; output: OutputFormat }) =>
+    .action(({ user, form, output }: { user: string; form: SudoersForm; output: OutputFormat }) =>
       runCommand(context, () => {
         const { helperScript } = require('../../node/helper/script') as typeof import('../../node/helper/script');
         const { sudoersRule } = require('../../node/sudoers') as typeof import('../../node/sudoers');
@@ -40,8 +42,8 @@ export function registerSudoers(program: Command, context: CliContext): void {
             remedy: 'name the user that logs in, as in ssh.user',
           });
         }
-        const { text, file, sudo } = sudoersRule(helperScript(), user, form);
-        if (output === 'json') printJson(context, { file, mode: '0440', sudo, rule: text });
+        const { text, file, mode, sudo } = sudoersRule(helperScript(), user, form);
+        if (output === 'json') printJson(context, { file, mode, sudo, rule: text });
         else print(context, text);
       }),
     );
