@@ -14,6 +14,22 @@ apk_call() {
   apk --no-progress --wait "$left" "$@" </dev/null
 }
 
+# What an administrator has set for every call of apk 3 holds, but for what changes the output that is read here, or
+# makes apk do nothing at all.
+apk_output_settings='(quiet|verbose|progress|progress-fd|pretty-print|interactive|legacy-info|force-binary-stdout|simulate|help|version|print-arch)'
+
+# apk_settings DIR: sets APK_CONFIG to a copy in DIR without those, and no_network to yes when apk may use no network.
+apk_settings() {
+  no_network=no
+  for file in ${APK_CONFIG:+"$APK_CONFIG"} /etc/apk/config /lib/apk/config; do
+    [ -r "$file" ] || continue
+    ! grep -qE '^ *(no-network|network +no) *(#|$)' "$file" || no_network=yes
+    grep -vE "^ *(no-)?$apk_output_settings( |#|\$)" "$file" >"$1/apk-config"
+    export APK_CONFIG="$1/apk-config"
+    return
+  done
+}
+
 # Of an index that is out of reach or not trusted apk only warns, and goes on as if there were none.
 apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
 
@@ -41,6 +57,7 @@ apk_setup() {
 }
 
 apk_refresh() {
+  apk_settings "$dir"
   failures=0
   while :; do
     wait_for_locks || return $?
@@ -58,6 +75,7 @@ apk_refresh() {
 apk_plan() { plan_phase; }
 
 apk_pending() {
+  apk_settings "$1"
   apk_setup
   apk_simulate "$1"
   rc=$?
@@ -65,6 +83,7 @@ apk_pending() {
   [ -z "$only" ] || echo 'no-security-data'
   apk_releases
   apk_newer "$1"
+  apk_lists
   sed 's/^/out /' "$1/simulation"
   return $rc
 }
@@ -80,7 +99,8 @@ apk_releases() {
 
 # Tagged repositories only serve packages that world asks for by the tag.
 apk_indexes() {
-  tagged=$(sed -n 's/^@[^ ]* *//p' /etc/apk/repositories /etc/apk/repositories.d/*.list 2>/dev/null)
+  tagged=$(sed -nE 's/^((v[23]|ndx) +)?@[^ ]+ +([^ ]+).*/\3/p' /etc/apk/repositories /etc/apk/repositories.d/*.list \
+    /lib/apk/repositories.d/*.list 2>/dev/null)
   apk version --indexes 2>/dev/null | while read -r line; do
     url=${line##*\[}
     url=${url%\]}
@@ -126,21 +146,41 @@ apk_changes() {
     }'
 }
 
-# What would be newer, but is held, or stays because its dependencies cannot be met. The version ends the name.
+# What would be newer, but is held, is pinned in world, or stays because its dependencies cannot be met; and what no
+# repository has. Names and versions may hold hyphens, so that the list of what is installed tells them apart.
 apk_newer() {
-  apk version -l '<' 2>/dev/null | awk '$2 == "<" { print $1 }' | sed 's/-[0-9][^-]*-r[0-9]*$//' | sort -u |
-    awk -v changes="$1/changes" -v ignored="$ignored" '
+  { apk version -l '<'; apk list --orphaned; } 2>/dev/null |
+    awk -v changes="$1/changes" -v installed="$1/installed" -v ignored="$ignored" '
       BEGIN {
         while ((getline line < changes) > 0) { split(line, p, " "); planned[p[2]] }
+        while ((getline line < installed) > 0) { split(line, p, " "); name[p[1] "-" p[3]] = p[1] }
+        while ((getline line < "/etc/apk/world") > 0) {
+          n = split(line, p, " ")
+          for (i = 1; i <= n; i++) if (match(p[i], /[<>=~]/)) {
+            pinned = substr(p[i], 1, RSTART - 1); sub(/@.*/, "", pinned); pin[pinned] = p[i]
+          }
+        }
         n = split(ignored, names, " ")
         for (i = 1; i <= n; i++) held[names[i]]
       }
+      !($1 in name) { next }
+      { $1 = name[$1] }
+      $2 != "<" { if ($1 !~ /^\./) print "orphan", $1; next }
       $1 in held { print "newer", $1; next }
-      !($1 in planned) { print "change skip", $1, "- - -" }'
+      $1 in planned { next }
+      $1 in pin { print "pinned", $1, $3, pin[$1]; next }
+      { print "change skip", $1, "- - -" }' | sort -u
+}
+
+# Lists that were not renewed for a week. A refresh renews them all, unless apk may use no network.
+apk_lists() {
+  [ "$no_network" = no ] || echo no-network
+  [ -z "$(find /etc/apk/cache/ /var/cache/apk/ -name 'APKINDEX.*' -mtime +7 2>/dev/null)" ] || echo stale
 }
 
 apk_apply() {
   take_baseline || return 73
+  apk_settings "$dir"
   apk_setup
   lock_patience=1
   while :; do
@@ -169,19 +209,44 @@ apk_apply() {
 apk_repair() {
   wait_for_locks || return $?
   take_baseline || return 73
+  apk_settings "$dir"
+  apk_installed >"$dir/installed"
+  rc=0
   if apk_problems | grep -q .; then
     apk_call fix --simulate >"$dir/simulation" 2>&1
-    apk_installed >"$dir/installed"
     apk_changes "$dir/installed" - <"$dir/simulation" >"$dir/changes"
     if grep -qv '^reinstall ' "$dir/changes"; then
       cat "$dir/simulation"
       echo 'ospatch: the repair would do more than install these packages again; nothing was done'
-    else
+    elif apk_can_download; then
       apk_call fix 2>&1
+    else
+      rc=1
     fi
   fi
   apk_report >"$dir/result"
-  if grep -q '^problem ' "$dir/result"; then return $rc_still_broken; fi
+  # What is gone now, whatever its architecture and version.
+  cut -d' ' -f1 "$dir/after" >"$dir/names"
+  cut -d' ' -f1 "$dir/installed" | grep -vxFf "$dir/names" |
+    sed 's/.*/problem & is no longer installed: the repair could not download it/' >>"$dir/result"
+  if [ "$rc" -eq 0 ] && grep -q '^problem ' "$dir/result"; then rc=$rc_still_broken; fi
+  return "$rc"
+}
+
+# `apk fix` takes a package out of its database before it has the new one, so that one which cannot be downloaded would be
+# gone. Says why, in the words of apk; nothing was changed then.
+apk_can_download() {
+  rm -rf "$dir/packages"
+  mkdir "$dir/packages" || return 1
+  missing=''
+  while read -r _ name _ version _; do
+    apk_call fetch --quiet --output "$dir/packages" "$name" 2>&1
+    [ -s "$dir/packages/$name-$version.apk" ] || missing="$missing $name-$version"
+  done <"$dir/changes"
+  rm -rf "$dir/packages"
+  [ -n "$missing" ] || return 0
+  echo "ospatch: nothing was repaired, because it cannot be downloaded:$missing"
+  return 1
 }
 
 # `name arch version` a line.
@@ -192,9 +257,14 @@ apk_installed() {
 
 apk_problems() {
   [ -r "$apk_db/installed" ] || { echo 'the database of apk cannot be read' && return; }
+  # Every record ends with an empty line.
   awk '/^P:/ { name = substr($0, 3) }
     /^f:.*f/ { print name " is not fully installed (files are missing)" }
-    /^f:.*s/ { print name " is not fully installed (its script failed)" }' "$apk_db/installed"
+    /^f:.*s/ { print name " is not fully installed (its script failed)" }
+    END {
+      if (name == "") print "the database of apk is empty"
+      else if ($0 != "") print "the database of apk is cut off after " name
+    }' "$apk_db/installed"
 }
 
 apk_report() {

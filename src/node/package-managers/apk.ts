@@ -1,5 +1,6 @@
 /** apk 2.14 and 3.0: Alpine Linux. */
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
+import type { NodeWarning } from '../../domain/node-warning';
 import { plainText } from '../../domain/text';
 import type { FailureTable, Symptoms } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
@@ -71,7 +72,22 @@ export const apk: PackageManager = {
       .map((source) => plainText(source, 40));
     // Without this a policy that holds the package with the number of the release would let all others move on.
     const sources = refusal(`would leave release ${release}, because repositories on the node are those of`, foreign);
-    return sources === '' ? reading : { ...reading, refusals: [sources, ...reading.refusals] };
+    const pinned = linesOf(result, 'pinned').map(([name = '', version = '', pin = '']) => ({ name, version, pin }));
+    const keptBack = [...reading.plan.keptBack, ...pinned.map(({ name }) => ({ name, reason: 'pinned' }))];
+    return {
+      ...reading,
+      plan: {
+        ...reading.plan,
+        keptBack: keptBack.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+        warnings: [
+          ...reading.plan.warnings,
+          ...pinnedWarning(pinned),
+          ...orphanWarning(linesOf(result, 'orphan').map(([name = '']) => name)),
+          ...listWarnings(result),
+        ],
+      },
+      refusals: sources === '' ? reading.refusals : [sources, ...reading.refusals],
+    };
   },
 
   parseReport,
@@ -87,6 +103,66 @@ export const apk: PackageManager = {
 
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };
+
+/** The words after `first` of the lines that begin with it. */
+function linesOf(result: string, first: string): string[][] {
+  const lines = result.split('\n').map((line) => line.split(' '));
+  return lines.filter(([word]) => word === first).map(([, ...rest]) => rest.map((word) => plainText(word, 100)));
+}
+
+function pinnedWarning(pinned: readonly { name: string; version: string; pin: string }[]): NodeWarning[] {
+  const [first] = pinned;
+  if (first === undefined) return [];
+  const updates = namesOf(pinned.map(({ name, version, pin }) => `${name} ${version} (${pin})`));
+  const are = pinned.length === 1 ? '1 update is' : `${pinned.length} updates are`;
+  return [
+    {
+      kind: 'hidden-updates',
+      message: `${are} hidden by version pins in /etc/apk/world: ${updates}.`,
+      remedy: `\`apk add ${first.name}\` takes the pin off`,
+    },
+  ];
+}
+
+function orphanWarning(names: readonly string[]): NodeWarning[] {
+  if (names.length === 0) return [];
+  const are = names.length === 1 ? '1 package is' : `${names.length} packages are`;
+  return [
+    {
+      kind: 'hidden-updates',
+      message: `${are} in no repository of the node, so that updates would not show: ${namesOf(names)}.`,
+      remedy: 'look for a missing or commented line in /etc/apk/repositories',
+    },
+  ];
+}
+
+function listWarnings(result: string): NodeWarning[] {
+  if (linesOf(result, 'no-network').length > 0) {
+    return [
+      {
+        kind: 'stale-lists',
+        message: 'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache.',
+        remedy: 'take the setting `network no` out',
+      },
+    ];
+  }
+  if (linesOf(result, 'stale').length === 0) return [];
+  return [
+    {
+      kind: 'stale-lists',
+      message: 'the package lists are older than a week, so that newer updates do not show.',
+      remedy: 'run `apk update`; a patch does it by itself',
+    },
+  ];
+}
+
+/** At most five of them, the others counted. */
+function namesOf(names: readonly string[]): string {
+  const more = names.length - MAX_NAMED;
+  return `${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+const MAX_NAMED = 5;
 
 const SYMPTOMS: Symptoms = {
   name: 'apk',

@@ -1,34 +1,58 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { createReadStream, existsSync, renameSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import type { Lab } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
+import { LAB_USER, createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
+import { REPOSITORY_DIR } from '../../../src/dev/lab/packages';
+import { helperScript } from '../../../src/node/helper/script';
+import { installerScript } from '../../../src/node/installer';
 import type { Job } from '../../../src/node/job-id';
+import type { SudoersForm } from '../../../src/node/sudoers';
+import { SUDOERS_FORMS, sudoersRule } from '../../../src/node/sudoers';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { closeGate, openGate } from '../../support/gate';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, until } from '../support';
-import { REBOOT_COMMAND, offer, pretendToBeAlpine } from './apk-lab';
+import { closeGate, gatedPackage, openGate } from '../../support/gate';
+import { sh } from '../../support/sh';
+import type { ActivityRunner } from '../support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, transportTo, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { sh } from '../../support/sh';
-
-const OLD = { 'alpine-release': '3.20.3-r0', kubelet: '1.30.1-r0', zlib: '1.3.1-r0' };
-const NEW = { 'alpine-release': '3.20.4-r0', kubelet: '1.30.2-r0', zlib: '1.3.1-r1' };
 
 jest.setTimeout(180_000);
 
-/** The helper under busybox without systemd. What stands in for apk replays what the real one has printed. */
-describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
+const LIMIT_MS = 60_000;
+const helper = helperScript();
+const file = (name: string, text: string): Record<string, string> => ({ [`/usr/share/lab/${name}`]: text });
+const lab1 = (name: string, version: string, postinst?: string) => ({
+  name,
+  version,
+  files: file(name, version),
+  ...(postinst === undefined ? {} : { postinst }),
+});
+
+/** A real Alpine: OpenRC, busybox, apk-tools 3, musl. */
+describe('src/node on Alpine', () => {
   let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
+  let activities: ActivityRunner;
   let preflight: PatchRunner;
 
   beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'alpine', updates: 'none', archive: true }] });
+    const labUpdates = [
+      { from: lab1('kubelet', '1.30.1-r0'), to: lab1('kubelet', '1.30.2-r0') },
+      { from: lab1('lab-a', '1.0-r0'), to: lab1('lab-a', '1.1-r0') },
+      { from: gatedPackage('1.0-r0'), to: gatedPackage('1.1-r0') },
+    ];
+    lab = await createLab({ nodes: [{ name: 'alpine', system: 'alpine', labUpdates }] });
     node = lab.node('alpine');
     pool = createTransportPool({ keyDir: lab.keyDir });
-    await pretendToBeAlpine(node);
-    preflight = patchRunner(activityRunner(pool), node);
+    activities = activityRunner(pool);
+    preflight = patchRunner(activities, node);
+    openGate(node);
   }, LAB_START_MS);
 
   afterAll(async () => {
@@ -36,27 +60,38 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     await lab?.stop();
   });
 
-  const transactions = () => ask(node, 'grep -c . /srv/transactions');
-  const poll = async (job: Job) => (await remoteNode(pool, targetOf(node)).poll(job, 0, 0)).state;
+  const remote = () => remoteNode(pool, targetOf(node));
+  const poll = async (job: Job) => (await remote().poll(job, 0, 0)).state;
+  const installed = (name: string) => ask(node, `apk list --installed ${name} 2>/dev/null | cut -d' ' -f1`);
+  const transactions = () => ask(node, "grep -c 'Upgrading lab-slow' /var/log/apk.log");
+  const isAtGate = () => until('the gate', async () => (await ask(node, 'pgrep -f lab/gate; :')) !== '');
+  const repositoryFile = (name: string) => path.join(node.rootDir, REPOSITORY_DIR, 'x86_64', name);
 
-  it('applies what was planned once, however often it is started at the same time, and keeps other jobs out', async () => {
-    await offer(node, OLD, NEW);
+  it('applies what was planned once, however often it is started, and keeps other jobs out', async () => {
     closeGate(node);
     const { facts, plan, changes, jobToken, apply } = await preflight();
     expect(facts).toMatchObject({
       packageManager: 'apk',
-      osVersion: 'Alpine Linux 3.20.3',
+      osVersion: 'Alpine Linux 3.23.6',
       systemState: 'running',
-      packages: { count: 3, problems: [] },
+      packages: { problems: [] },
       reboot: { required: false },
     });
-    expect(changes).toEqual(['alpine-release 3.20.3-r0 3.20.4-r0', 'zlib 1.3.1-r0 1.3.1-r1']);
+    expect(changes).toEqual(['lab-a 1.0-r0 1.1-r0', 'lab-slow 1.0-r0 1.1-r0']);
     expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
+    // What Alpine itself has installed is in no repository of the lab.
+    expect(plan.warnings).toEqual([
+      {
+        kind: 'hidden-updates',
+        message: expect.stringMatching(/^\d+ packages are in no repository of the node, .*: alpine-baselayout, /),
+        remedy: expect.stringContaining('/etc/apk/repositories'),
+      },
+    ]);
 
     const applies = Promise.all(Array.from({ length: 6 }, apply));
-    await until('the transaction', async () => (await transactions()) === '1');
+    await isAtGate();
     const other = { token: token(), phase: 'apply', number: 1 } as const;
-    const answer = await remoteNode(pool, targetOf(node)).start(other, { expect: plan.digest, waitSeconds: 0 });
+    const answer = await remote().start(other, { expect: plan.digest, waitSeconds: 0 });
     expect(answer).toMatchObject({ state: 'busy', holder: `${jobToken}-apply-1` });
     openGate(node);
 
@@ -65,51 +100,106 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
     }
     expect(await transactions()).toBe('1');
     const log = await ask(node, '/usr/local/libexec/ospatch-node-* log last 9999');
-    expect(log).toContain(`==> ${jobToken}-apply-1 <==\n(1/2) Upgrading alpine-release (3.20.3-r0 -> 3.20.4-r0)`);
+    expect(log).toContain(`==> ${jobToken}-apply-1 <==\n(1/2) Upgrading lab-a (1.0-r0 -> 1.1-r0)`);
+    expect((await preflight()).changes).toEqual([]);
   });
 
   it('changes nothing when the set is another one than planned', async () => {
-    await offer(node, OLD, NEW);
+    await node.offer(lab1('lab-a', '1.2-r0'));
     const { apply } = await preflight();
-    await offer(node, OLD, { ...NEW, zlib: '1.3.1-r2' });
+    await node.offer(lab1('lab-a', '1.3-r0'));
+    await sh(node, 'apk -q update');
     await expect(apply()).rejects.toMatchObject({ type: 'PlanChanged' });
-    expect(await transactions()).toBe('');
+    expect(await installed('lab-a')).toBe('lab-a-1.1-r0');
   });
 
-  it('takes a job for alive until what its killed wrapper has left running has ended, then repairs', async () => {
-    await offer(node, OLD, NEW);
+  it('sees what is pending whatever an administrator has set for the output of apk', async () => {
+    await sh(node, "printf 'quiet\\nprogress yes\\nverbose # all\\nsimulate\\n' >/etc/apk/config");
+    const { changes, apply } = await preflight();
+    expect(changes).toEqual(['lab-a 1.1-r0 1.3-r0']);
+    expect(await apply()).toMatchObject({ state: 'done', result: { error: null, changes: [{ name: 'lab-a' }] } });
+    await sh(node, 'rm /etc/apk/config');
+    expect(await installed('lab-a')).toBe('lab-a-1.3-r0');
+  });
+
+  it('says which updates a pin hides, and that lists are old', async () => {
+    await node.offer(lab1('lab-a', '1.4-r0'));
+    await sh(node, "sed -i 's/^lab-a$/lab-a=1.3-r0/' /etc/apk/world");
+    const { plan, changes } = await preflight();
+    expect(changes).toEqual([]);
+    expect(plan.keptBack).toContainEqual({ name: 'lab-a', reason: 'pinned' });
+    expect(plan.warnings[0]).toEqual({
+      kind: 'hidden-updates',
+      message: '1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0).',
+      remedy: '`apk add lab-a` takes the pin off',
+    });
+    await sh(node, 'apk -q add lab-a && apk -q upgrade');
+    expect(await installed('lab-a')).toBe('lab-a-1.4-r0');
+    await sh(node, 'touch -d "2026-01-01 00:00" /var/cache/apk/APKINDEX.12345678.tar.gz');
+    const check = await activities.run('checkNode', { target: targetOf(node), unreachableTimeoutMs: LIMIT_MS });
+    expect(check).toMatchObject({
+      warnings: expect.arrayContaining([expect.objectContaining({ kind: 'stale-lists' })]),
+    });
+    await sh(node, 'rm /var/cache/apk/APKINDEX.*');
+  });
+
+  it('takes a job for alive until what its killed wrapper has left running has ended, then goes on', async () => {
+    await node.offer(gatedPackage('1.2-r0'));
     closeGate(node);
     const { jobToken, plan, apply, repair } = await preflight();
     const job = { token: jobToken, phase: 'apply', number: 1 } as const;
     const outcome = apply();
-    await until('the transaction', async () => (await transactions()) === '1');
+    await isAtGate();
     await sh(node, 'kill -9 $(cut -d" " -f2 /var/lib/ospatch/session)');
-    // Questions of the worker take the lock for a moment too.
-    await until('the lock', async () => {
-      return (await ask(node, '/usr/bin/flock -n /var/lib/ospatch/lock echo free')) === 'free';
-    });
+    await until('the lock', async () => (await ask(node, 'flock -n /var/lib/ospatch/lock echo free')) === 'free');
     expect(await poll(job)).toBe('running');
-    const next = { ...job, number: 2 };
-    const answer = await remoteNode(pool, targetOf(node)).start(next, { expect: plan.digest, waitSeconds: 0 });
+    const answer = await remote().start({ ...job, number: 2 }, { expect: plan.digest, waitSeconds: 0 });
     expect(answer.state).toBe('busy');
     openGate(node);
-
     expect(await outcome).toMatchObject({ state: 'interrupted' });
     expect(await poll(job)).toBe('lost-killed');
-    expect(await repair()).toMatchObject({
-      state: 'done',
-      result: { error: null, changes: [{ name: 'alpine-release', to: '3.20.4-r0' }, { name: 'zlib' }] },
+    expect(await repair()).toMatchObject({ result: { error: null, changes: [{ name: 'lab-slow', to: '1.2-r0' }] } });
+  });
+
+  it.each([
+    ['apk is killed', false, '1.3-r0'],
+    ['the power fails', true, '1.4-r0'],
+  ])('does the transaction again when %s in the middle of it', async (_what, cut, version) => {
+    await node.offer(gatedPackage(version));
+    closeGate(node);
+    const { jobToken, apply } = await preflight();
+    const outcome = apply();
+    await isAtGate();
+    if (cut) {
+      await node.powerCut();
+      node.start();
+      await node.waitForSsh();
+    } else {
+      await sh(node, 'kill -9 $(pgrep -x apk)');
+    }
+    openGate(node);
+    const first = await outcome;
+    if (cut) expect(first).toMatchObject({ state: 'interrupted' });
+    else
+      expect(first).toMatchObject({ state: 'done', result: { error: { type: 'PackageManager' }, unfinished: true } });
+    const again = await preflight({}, jobToken, 2);
+    expect(again.facts.packages.problems).toEqual([]);
+    expect(await again.apply()).toMatchObject({
+      result: { error: null, changes: [{ name: 'lab-slow', to: version }] },
     });
-    expect(await transactions()).toBe('1');
     expect((await preflight()).changes).toEqual([]);
+    // Nothing half-written is left, neither of the database nor of a package.
+    expect(await ask(node, "find / -xdev \\( -name '.apk.*' -o -path '/lib/apk/db/*.new' \\) | grep -v '^/proc'")).toBe(
+      '',
+    );
   });
 
   it('waits for the lock of apk and then looks again at what would change', async () => {
-    await offer(node, OLD, NEW);
+    await node.offer(lab1('lab-a', '1.5-r0'));
     const { apply } = await preflight();
     await sh(
       node,
-      'setsid /usr/bin/flock /lib/apk/db/lock sh -c "until [ -e /srv/go ]; do sleep 0.1; done" >/dev/null 2>&1 </dev/null &',
+      'setsid flock /lib/apk/db/lock sh -c "until [ -e /srv/go ]; do sleep 0.1; done" >/dev/null 2>&1 </dev/null &',
     );
     const outcome = apply();
     await until('the wait', async () =>
@@ -117,22 +207,183 @@ describe('src/node/helper/detached.sh on a node that passes for Alpine', () => {
         await ask(node, 'cat /var/lib/ospatch/runs/*-apply-1/log'),
       ),
     );
-    expect(await transactions()).toBe('');
-    await offer(node, OLD, { ...NEW, zlib: '1.3.1-r2' });
+    await node.offer(lab1('lab-a', '1.6-r0'));
     await sh(node, 'touch /srv/go');
     await expect(outcome).rejects.toMatchObject({ type: 'PlanChanged' });
-    expect(await transactions()).toBe('');
+    expect(await installed('lab-a')).toBe('lab-a-1.4-r0');
+    expect(await (await preflight()).apply()).toMatchObject({ state: 'done', result: { error: null } });
   });
 
-  it('reboots once, and only with the right boot id', async () => {
-    const remote = remoteNode(pool, targetOf(node));
-    const bootId = await ask(node, 'cat /proc/sys/kernel/random/boot_id');
-    expect(await remote.reboot('00000000-0000-0000-0000-000000000000', REBOOT_COMMAND)).toMatchObject({
-      state: 'rebooted',
+  describe('a package whose script fails', () => {
+    const apkFile = () => repositoryFile('lab-a-1.7-r0.apk');
+    const away = () => `${apkFile()}.away`;
+
+    it('is a failure, and stays installed when the repair cannot download it', async () => {
+      await node.offer(lab1('lab-a', '1.7-r0', 'exit 3'));
+      const { apply, repair } = await preflight();
+      expect(await apply()).toMatchObject({
+        result: { error: { type: 'PackageManager', message: expect.stringContaining('exited with error 3') } },
+      });
+      renameSync(apkFile(), away());
+      const outcome = await repair();
+      expect(outcome).toMatchObject({ result: { changes: [], error: { type: 'Repository' } } });
+      expect(await installed('lab-a')).toBe('lab-a-1.7-r0');
+      renameSync(away(), apkFile());
     });
-    expect(await remote.reboot(bootId, REBOOT_COMMAND)).toMatchObject({ state: 'rebooting' });
-    expect(await remote.reboot(bootId, REBOOT_COMMAND)).toMatchObject({ state: 'rebooting' });
-    await until('the reboot', async () => (await ask(node, 'cat /srv/reboots 2>/dev/null')) !== '');
-    expect(await ask(node, 'cat /srv/reboots')).toBe('reboot');
+
+    it('is not mended by a repair that fails the same way, and says so', async () => {
+      const { repair } = await patchOnly();
+      expect(await repair()).toMatchObject({
+        result: { error: { type: expect.stringMatching(/PackagesBroken|PackageManager/) } },
+      });
+      expect(await installed('lab-a')).toBe('lab-a-1.7-r0');
+    });
+
+    it('is mended by a repair once its script works', async () => {
+      const { repair } = await patchOnly();
+      await node.offer(lab1('lab-a', '1.7-r0'));
+      await sh(node, 'apk -q update');
+      expect(await repair()).toMatchObject({ result: { error: null } });
+      expect((await remote().facts()).facts.packages.problems).toEqual([]);
+    });
+
+    /** The phases without a preflight, which would repair first. */
+    async function patchOnly() {
+      const input = { target: targetOf(node), token: token(), attempt: 1 };
+      return { repair: () => activities.run('repair', { ...input, packageManager: 'apk', lostTimeoutMs: LIMIT_MS }) };
+    }
+  });
+
+  it('takes a package that has vanished from the mirror for one that has moved', async () => {
+    const server = await serve(node);
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await sh(node, `cp /etc/apk/repositories /srv/repositories && echo 'v3 ${address}' >/etc/apk/repositories`);
+    try {
+      await node.offer(lab1('lab-a', '1.8-r0'));
+      const { apply } = await preflight();
+      renameSync(repositoryFile('lab-a-1.8-r0.apk'), repositoryFile('gone'));
+      expect(await apply()).toMatchObject({
+        result: {
+          changes: [],
+          error: { type: 'Repository', message: expect.stringContaining('lab-a-1.8-r0: HTTP 404: Not Found') },
+        },
+      });
+      expect(await installed('lab-a')).toBe('lab-a-1.7-r0');
+      await node.offer(lab1('lab-a', '1.9-r0'));
+      expect(await (await preflight()).apply()).toMatchObject({ result: { error: null, changes: [{ to: '1.9-r0' }] } });
+    } finally {
+      await sh(node, 'cp /srv/repositories /etc/apk/repositories');
+      server.close();
+    }
+  });
+
+  describe('with the least privilege', () => {
+    const narrow = () => targetOf(node, { user: LAB_USER, helper: 'preinstalled' });
+    const asRoot = async (command: string, stdin: string) => {
+      const { code, stderr } = await transportTo(pool, targetOf(node)).exec(command, { stdin });
+      expect({ code, stderr: stderr.toString() }).toMatchObject({ code: 0 });
+    };
+
+    beforeAll(async () => {
+      await sh(node, 'rm -f /etc/sudoers.d/* /usr/local/libexec/*; mkdir -p /etc/doas.d');
+      await asRoot('sh', installerScript(helper));
+    });
+
+    async function useRule(form: SudoersForm): Promise<void> {
+      const { text, file: place, mode } = sudoersRule(helper, LAB_USER, form);
+      if (form === 'doas') {
+        // Debian's doas, which the lab has, reads one file.
+        await asRoot(`mv /usr/bin/sudo /srv/sudo; cat >/etc/doas.conf && chmod ${mode} /etc/doas.conf`, text);
+      } else await asRoot(`cat >/srv/rule && visudo -cqf /srv/rule && install -m ${mode} /srv/rule ${place}`, text);
+    }
+
+    it.each(SUDOERS_FORMS)('does everything of a run with the rule of the form %s', async (form) => {
+      await useRule(form);
+      try {
+        const common = { target: narrow(), token: token(), attempt: 1 };
+        const asked = { ...common, withoutDrain: true, unreachableTimeoutMs: LIMIT_MS };
+        await node.offer(lab1('lab-a', `2.${SUDOERS_FORMS.indexOf(form)}-r0`));
+        const { plan } = await activities.run('preflight', asked);
+        const phase = { ...common, packageManager: 'apk', lostTimeoutMs: LIMIT_MS };
+        const planned = { planDigest: plan.digest, planned: plan.changes.length };
+        expect(await activities.run('apply', { ...phase, ...planned })).toMatchObject({
+          state: 'done',
+          result: { error: null, changes: [{ name: 'lab-a' }] },
+        });
+        expect(await activities.run('repair', phase)).toMatchObject({ state: 'done', result: { error: null } });
+        expect(await remoteNode(pool, narrow()).reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({
+          state: 'rebooted',
+        });
+        await remoteNode(pool, narrow()).checkRights();
+        const tool = form === 'doas' ? 'doas' : 'sudo';
+        for (const command of ['id', `${helper.path} _run x`, `sh ${helper.path} facts`]) {
+          if (form === 'doas' && command.startsWith(helper.path)) continue;
+          expect((await node.exec(`${tool} -n ${command}`, LAB_USER)).code).toBe(1);
+        }
+      } finally {
+        await sh(
+          node,
+          'rm -f /etc/sudoers.d/ospatch-* /etc/doas.conf; [ ! -e /srv/sudo ] || mv /srv/sudo /usr/bin/sudo',
+        );
+      }
+    });
+
+    it('says what is missing in the words of the tool that is there', async () => {
+      await expect(remoteNode(pool, narrow()).facts()).rejects.toMatchObject({
+        type: 'SudoDenied',
+        message: expect.stringContaining('sudo refuses to run the helper on alpine'),
+      });
+      await sh(node, 'mv /usr/bin/sudo /srv/sudo');
+      await expect(remoteNode(pool, narrow()).facts()).rejects.toMatchObject({
+        type: 'SudoDenied',
+        message: expect.stringContaining('doas'),
+        remedy: expect.stringContaining('doas'),
+      });
+      await sh(node, 'mv /usr/bin/doas /srv/doas');
+      await expect(remoteNode(pool, narrow()).facts()).rejects.toMatchObject({
+        message: `there is neither sudo nor doas on alpine, and ${LAB_USER} is not root.`,
+      });
+      await sh(node, 'mv /srv/sudo /usr/bin/sudo; mv /srv/doas /usr/bin/doas');
+    });
+
+    it('tells a rule that allows to look and not to patch', async () => {
+      const rule = `${LAB_USER} ALL=(root) NOPASSWD: ${helper.path} facts, ${helper.path} pending`;
+      await asRoot('cat >/etc/sudoers.d/ospatch-x; chmod 0440 /etc/sudoers.d/ospatch-x', `${rule}\n`);
+      const limited = remoteNode(pool, narrow());
+      await limited.facts();
+      const expected = {
+        type: 'SudoDenied',
+        message: expect.stringContaining(`sudo on alpine lets ${LAB_USER} run the helper, but not with \`start\``),
+        remedy: expect.stringContaining('replace the rule'),
+      };
+      await expect(limited.checkRights()).rejects.toMatchObject(expected);
+      const job = { token: token(), phase: 'plan', number: 1 } as const;
+      await expect(limited.start(job, { waitSeconds: 1 })).rejects.toMatchObject(expected);
+      await sh(node, 'rm /etc/sudoers.d/ospatch-x');
+    });
+  });
+
+  it('reboots once, only with the right boot id, and is back with all that OpenRC starts', async () => {
+    const bootId = await ask(node, 'cat /proc/sys/kernel/random/boot_id');
+    const boots = node.bootCount;
+    expect(await remote().reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({ state: 'rebooted' });
+    expect(await remote().reboot(bootId)).toMatchObject({ state: 'rebooting' });
+    await until('the reboot', async () => node.bootCount > boots);
+    await node.waitForSsh();
+    const { facts } = await remote().facts();
+    expect(facts.bootId).not.toBe(bootId);
+    expect(facts).toMatchObject({ systemState: 'running', failedUnits: [], job: null });
+    expect(node.bootCount).toBe(boots + 1);
   });
 });
+
+/** The node's repository by HTTP, for what apk says of a server. */
+function serve(node: LabNode): Promise<Server> {
+  const root = path.join(node.rootDir, REPOSITORY_DIR);
+  const server = createServer((request, response) => {
+    const name = path.join(root, path.normalize(new URL(request.url ?? '/', 'http://x').pathname));
+    if (existsSync(name)) createReadStream(name).pipe(response);
+    else response.writeHead(404).end();
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
