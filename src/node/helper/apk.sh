@@ -117,8 +117,10 @@ ${url%/}/
 # Prints what the upgrade would do and does nothing.
 apk_simulate() {
   : >"$1/changes"
-  apk_upgrade --simulate >"$1/simulation" || return 1
+  apk_upgrade --simulate >"$1/simulation"
   ! grep -qE "$apk_bad_index" "$1/simulation" || return 1
+  # A package that is not installed in full counts as an error here, and is no reason not to upgrade it.
+  grep -qE '^(OK: |[0-9]+ errors?; )' "$1/simulation" || return 1
   apk_installed >"$1/installed"
   apk_changes "$1/installed" "$(apk --print-arch)" <"$1/simulation" | sort -u >"$1/changes"
 }
@@ -178,11 +180,44 @@ apk_lists() {
   [ -z "$(find /etc/apk/cache/ /var/cache/apk/ -name 'APKINDEX.*' -mtime +7 2>/dev/null)" ] || echo stale
 }
 
+# Downloads what the plan names into the cache of apk and changes nothing else. apk 2 keeps packages only where an
+# administrator has made it a cache.
+apk_fetch() {
+  apk_settings "$dir"
+  apk_setup
+  apk_simulate "$dir" || { cat "$dir/simulation"; return 1; }
+  is_planned || return $rc_plan_changed
+  wanted=$(awk '$1 != "remove" { print $2 "=" $5 }' "$dir/changes")
+  [ -n "$wanted" ] || return 0
+  keep=$(apk_keep_packages)
+  [ -n "$keep" ] || [ -e /etc/apk/cache ] || {
+    echo 'ospatch: apk has no cache here (/etc/apk/cache), so that the packages are downloaded by the upgrade itself'
+    return 0
+  }
+  failures=0
+  # shellcheck disable=SC2086
+  until apk_call $keep --cache-max-age 5256000 cache download --upgrade $wanted 2>&1; do
+    failures=$((failures + 1))
+    [ "$failures" -lt 3 ] || return 1
+    sleep $((failures * 2))
+  done
+}
+
+# The option with which apk 3 keeps packages in its cache without a set-up of its own.
+apk_keep_packages() { case $(apk --version 2>/dev/null) in 'apk-tools '[3-9]*) echo --cache-packages ;; esac; }
+
+# What was kept for this upgrade alone.
+apk_drop_packages() {
+  [ ! -e /etc/apk/cache ] || return 0
+  while read -r _ name _ _ version; do rm -f /var/cache/apk/"$name-$version".*.apk; done <"$dir/changes"
+}
+
 apk_apply() {
   take_baseline || return 73
   apk_settings "$dir"
   apk_setup
-  lock_patience=1
+  # One that waited would go on with what the other one has left, which was not looked at.
+  lock_patience=0
   while :; do
     wait_for_locks || return $?
     apk_simulate "$dir" || { cat "$dir/simulation"; apk_report >"$dir/result"; return 1; }
@@ -190,9 +225,10 @@ apk_apply() {
     rc=0
     [ -s "$dir/changes" ] || break
     mark=$(stat -c %s "$dir/log")
-    apk_upgrade
+    # shellcheck disable=SC2046
+    apk_upgrade $(apk_keep_packages)
     rc=$?
-    [ "$rc" -ne 0 ] || break
+    [ "$rc" -ne 0 ] || { apk_drop_packages; break; }
     # Only what a signal has done is not its own count, which goes up to 99, or 250.
     [ "$rc" -gt 128 ] && [ "$rc" -lt 200 ] || rc=1
     # Who holds the lock may change the set meanwhile, so that it is looked at again.
@@ -215,7 +251,11 @@ apk_repair() {
   if apk_problems | grep -q .; then
     apk_call fix --simulate >"$dir/simulation" 2>&1
     apk_changes "$dir/installed" - <"$dir/simulation" >"$dir/changes"
-    if grep -qv '^reinstall ' "$dir/changes"; then
+    if grep -q '^([0-9/]*) \[APK unavailable' "$dir/simulation"; then
+      cat "$dir/simulation"
+      echo 'ospatch: nothing was repaired, because no repository has these versions any more'
+      rc=1
+    elif grep -qv '^reinstall ' "$dir/changes"; then
       cat "$dir/simulation"
       echo 'ospatch: the repair would do more than install these packages again; nothing was done'
     elif apk_can_download; then

@@ -16,6 +16,14 @@ const FAILURES: FailureTable = [
   [/UNTRUSTED signature|untrusted|key .* not (?:found|trusted)/i, UNSIGNED],
   [/Unable to lock database/, LOCKED],
   [
+    /^ospatch: nothing was repaired, because/m,
+    {
+      ...UNREADABLE_REPOSITORY,
+      what: 'a package that has to be installed once more cannot be downloaded, so nothing was changed',
+      remedy: 'check the mirrors and the network of the node, or run `apk fix -u NAME` there for a newer version',
+    },
+  ],
+  [
     /HTTP 404|package mentioned in index not found|BAD signature|BAD archive|v2 (?:database|package|index) (?:format|integrity) error|ADB (?:integrity|block)/i,
     UNREADABLE_REPOSITORY,
   ],
@@ -99,7 +107,7 @@ export const apk: PackageManager = {
       : null;
   },
 
-  isFetched: (line) => line.startsWith('Downloading '),
+  isFetched: (line) => /^\(\d+\/\d+\) Downloading /.test(line),
 
   classify: (failed) => classifyFailure(failed, SYMPTOMS),
 };

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import { createReadStream, existsSync, renameSync } from 'node:fs';
+import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import type { Lab } from '../../../src/dev/lab/lab';
@@ -219,7 +219,7 @@ describe('src/node on Alpine', () => {
     const away = () => `${apkFile()}.away`;
 
     it('is a failure, and stays installed when the repair cannot download it', async () => {
-      await node.offer(lab1('lab-a', '1.7-r0', 'exit 3'));
+      await node.offer(lab1('lab-a', '1.7-r0', '[ -e /srv/lab-a-works ] || exit 3'));
       const { apply, repair } = await preflight();
       expect(await apply()).toMatchObject({
         result: { error: { type: 'PackageManager', message: expect.stringContaining('exited with error 3') } },
@@ -240,10 +240,21 @@ describe('src/node on Alpine', () => {
     });
 
     it('is mended by a repair once its script works', async () => {
+      await sh(node, 'touch /srv/lab-a-works');
       const { repair } = await patchOnly();
-      await node.offer(lab1('lab-a', '1.7-r0'));
-      await sh(node, 'apk -q update');
       expect(await repair()).toMatchObject({ result: { error: null } });
+      expect((await remote().facts()).facts.packages.problems).toEqual([]);
+      await sh(node, 'rm /srv/lab-a-works');
+    });
+
+    it('is mended by the upgrade that replaces it, when its own version has left the repository', async () => {
+      await node.offer(lab1('lab-a', '1.7-r1', 'exit 4'));
+      expect(await (await preflight()).apply()).toMatchObject({ result: { error: { type: 'PackageManager' } } });
+      rmSync(repositoryFile('lab-a-1.7-r1.apk'));
+      await node.offer(lab1('lab-a', '1.7-r2'));
+      const { changes, apply } = await preflight();
+      expect(changes).toEqual(['lab-a 1.7-r1 1.7-r2']);
+      expect(await apply()).toMatchObject({ result: { error: null } });
       expect((await remote().facts()).facts.packages.problems).toEqual([]);
     });
 
@@ -268,9 +279,18 @@ describe('src/node on Alpine', () => {
           error: { type: 'Repository', message: expect.stringContaining('lab-a-1.8-r0: HTTP 404: Not Found') },
         },
       });
-      expect(await installed('lab-a')).toBe('lab-a-1.7-r0');
+      expect(await installed('lab-a')).toBe('lab-a-1.7-r2');
       await node.offer(lab1('lab-a', '1.9-r0'));
-      expect(await (await preflight()).apply()).toMatchObject({ result: { error: null, changes: [{ to: '1.9-r0' }] } });
+      const next = await preflight();
+      const job = { token: next.jobToken, phase: 'fetch', number: 1 } as const;
+      const fetched = await remote().start(job, { expect: next.plan.digest, waitSeconds: 30 });
+      expect(fetched).toMatchObject({ state: 'done', rc: 0 });
+      expect(await installed('lab-a')).toBe('lab-a-1.7-r2');
+      // The mirror is not needed any more.
+      server.close();
+      server.closeAllConnections();
+      expect(await next.apply()).toMatchObject({ result: { error: null, changes: [{ to: '1.9-r0' }] } });
+      expect(await ask(node, 'ls /var/cache/apk/*.apk')).toBe('');
     } finally {
       await sh(node, 'cp /srv/repositories /etc/apk/repositories');
       server.close();

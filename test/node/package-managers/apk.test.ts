@@ -59,6 +59,10 @@ describe('src/node/helper/apk.sh', () => {
     ]);
     expect(shell(`apk_db=${db}; apk_kernels`)).toEqual(['6.6.56-0-lts', '6.6.99-0-virt']);
     expect(shell(`apk_db=${scratch}/none; apk_problems`)).toEqual(['the database of apk cannot be read']);
+    expect(shell(`apk_db=${database('')}; apk_problems`)).toEqual(['the database of apk is empty']);
+    expect(shell(`apk_db=${database('P:musl\nV:1-r0\n\nP:zlib\nV:1.3')}; apk_problems`)).toEqual([
+      'the database of apk is cut off after zlib',
+    ]);
   });
 });
 
@@ -137,6 +141,19 @@ describe('src/node/package-managers/apk', () => {
     ],
   ])('refuses %j in one sentence', (lines, sentence) => {
     expect(plan(lines).refusals).toEqual([sentence]);
+  });
+
+  it('says what pins and repositories hide, and how old the lists are', () => {
+    const { plan: read } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0', 'orphan lab-b', 'stale']);
+    expect(read.keptBack).toEqual([{ name: 'lab-a', reason: 'pinned' }]);
+    expect(read.warnings.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+      'hidden-updates: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0).',
+      'hidden-updates: 1 package is in no repository of the node, so that updates would not show: lab-b.',
+      'stale-lists: the package lists are older than a week, so that newer updates do not show.',
+    ]);
+    expect(plan(['no-network', 'stale']).plan.warnings.map(({ message }) => message)).toEqual([
+      'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache.',
+    ]);
   });
 
   it('lets packages go when removals are allowed', () => {
