@@ -5,7 +5,7 @@
  * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
-import { CancellationScope, CancelledFailure, isCancellation, patched, setHandler, sleep } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation, setHandler, sleep } from '@temporalio/workflow';
 import type { ErrorInfo, ErrorType } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { findBootDefect } from '../domain/boot';
@@ -199,7 +199,7 @@ class NodePatch {
           this.record.result.pendingUpdates = 0;
           return true;
         }
-        if (this.mayHaveMoved(outcome.result) && patched('plan-again-after-fetch-failure')) {
+        if (this.mayHaveMoved(outcome.result)) {
           const next = await this.planAgain();
           if (next === null) return false;
           plan = next;
@@ -263,7 +263,7 @@ class NodePatch {
 
   /** The last attempt was stopped half-way too: no other is made, but what it has begun is completed if it can be. */
   private async giveUp(error: ErrorInfo): Promise<false> {
-    if (patched('repair-after-last-attempt')) await this.repair();
+    await this.repair();
     return this.record.fail(error);
   }
 

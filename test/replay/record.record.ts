@@ -10,11 +10,13 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { version } from '../../package.json';
 import { createEksActivities } from '../../src/activities/eks';
 import type { EksSpec } from '../../src/domain/spec';
+import { NO_RESTARTS } from '../../src/domain/restart-policy';
 import { clusterSpec } from '../support/builders';
 import { EksServer, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
 import { Harness } from '../workflows/harness';
+import { kubernetesPolicy } from '../workflows/simulated-kubernetes';
 
 const OUT = path.join(__dirname, 'histories', version);
 
@@ -101,6 +103,21 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
     await cluster.untilIdle(1);
+  },
+  'drained-and-restarted': async (cluster) => {
+    Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, outdated: ['web.service'] });
+    const spec = clusterSpec(['w-1', 'w-2'], { restartServices: { ...NO_RESTARTS, mode: 'auto' } }, cluster.name);
+    cluster.nodes.node('w-2').outdated = ['web.service'];
+    await cluster.apply({ ...spec, kubernetes: kubernetesPolicy() });
+    await cluster.handle.signal('patchNow');
+    await cluster.untilIdle(1);
+  },
+  'downloaded-before-window': async (cluster) => {
+    const schedule = { preset: 'weekly', startWithin: '1h' } as const;
+    // The next window is never further away than that.
+    await cluster.apply(clusterSpec(['w-1', 'w-2'], { schedule, prefetch: { beforeWindow: '7d' } }, cluster.name));
+    await waitFor(() => cluster.nodes.log.length === 4, { what: 'the packages of two nodes to be downloaded' });
+    await cluster.until('pending packages are known', ({ nodes }) => nodes[0]?.pendingUpdates === 1);
   },
   'eks-all-groups': async (cluster) => {
     await cluster.apply(eksSpec(cluster.name, 'all'));
