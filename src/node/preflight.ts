@@ -75,7 +75,7 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   return { facts, plan, repaired, ...(refused === null ? {} : { refused }) };
 }
 
-/** A plan that fails of one of these after a repair in vain says the same in other words. */
+/** A plan that fails of one of these after a repair that failed says the same in other words. */
 const SAME_CAUSE: ReadonlySet<ErrorType> = new Set(['PackagesBroken', 'PackageManager']);
 
 const NO_PLAN: PatchPlan = { changes: [], keptBack: [], warnings: [], digest: '' };

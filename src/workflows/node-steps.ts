@@ -244,7 +244,7 @@ export class NodeSteps {
 
 /** How far a reboot came that has not ended well. */
 function whetherRebootAsked(failure: unknown, node: string): RebootAsked {
-  // Waited in vain for a job to end.
+  // The wait for a job to end was given up.
   if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;

@@ -117,7 +117,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
   });
 
   describe('a start that fails', () => {
-    it.each(['/run/ospatch', '/var/lib/ospatch'])('for want of inodes on %s is told as that', async (place) => {
+    it.each(['/run/ospatch', '/var/lib/ospatch'])('no inodes left on %s is told as that', async (place) => {
       await sh(
         node,
         `set -e; mkdir -p ${place}; mount -t tmpfs -o size=10m,nr_inodes=20 lab ${place}
@@ -132,7 +132,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       }
     });
 
-    it('for want of space, or on a read-only file system, names that file system', async () => {
+    it('no space left, or a read-only file system, names that file system', async () => {
       await sh(
         node,
         'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',

@@ -102,7 +102,7 @@ describe('src/node/preflight', () => {
     expect(commands().filter((command) => command.endsWith(' plan'))).toEqual([]);
   });
 
-  it('goes on after a repair in vain when the plan unpacks anew what is half-installed', async () => {
+  it('goes on after a repair that failed when the plan unpacks anew what is half-installed', async () => {
     const halfInstalled = factsAnswer('package_problem=lab is not fully installed (iHR)');
     const vain = jobAnswer('done rc=91', { answer: 'problem lab is not fully installed (iHR)\n' });
     const mends = jobAnswer('done rc=0', { answer: `${PLAN}out Inst lab [1.0] (1.1 Lab:stable [all])\n` });

@@ -103,7 +103,7 @@ apt_is_complete() {
 
 apt_plan() { plan_phase; }
 
-# Downloads what the plan names into apt's own cache and changes nothing else; other downloads would be in vain.
+# Downloads what the plan names into apt's own cache and changes nothing else: another set would be of no use.
 apt_fetch() {
   apt_preferences "$dir"
   apt_simulate "$dir"

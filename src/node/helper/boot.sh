@@ -118,7 +118,7 @@ boot_entries='
     else if ($1 == "linux" || $1 == "efi") bls_linux[bls] = $2
     else if ($1 == "initrd" && $2 !~ /^\$/) bls_initrd[bls] = bls_initrd[bls] $2 " "
   }
-  # Entries that were tried in vain come last.
+  # Entries whose boot attempts have failed come last.
   function entry_failed(i) { return bls_id[i] ~ /\+0(-[0-9]+)?$/ }
   function entry_before(i, j,   order) {
     if (entry_failed(i) != entry_failed(j)) return entry_failed(j)

@@ -15,7 +15,7 @@ export const RC_SCRIPT_FAILED = 93;
 /** After an update of the package manager itself the rest would be more than upgrades; it was not begun. */
 export const RC_UNPLANNED = 94;
 
-/** A lock of somebody else was waited for in vain; nothing was done. */
+/** The wait for a lock of somebody else is over; nothing was done. */
 export const RC_LOCKED = 95;
 
 /** The package manager says that it has done its work, and the packages are not there: it was told to act as if. */

@@ -1,4 +1,4 @@
-/** Telling which file system a transaction has failed on, and for want of what. */
+/** Telling which file system a transaction has failed on, and what ran out there. */
 import { plainText } from '../../domain/text';
 import type { Cause, Failure } from './failure';
 

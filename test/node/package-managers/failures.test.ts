@@ -103,7 +103,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     );
   });
 
-  it('names who held the lock that was waited for in vain', () => {
+  it('names who held the lock whose wait was given up', () => {
     const log = ['ospatch: gave up waiting: /var/lib/dpkg/lock-frontend was held by unattended-upgr (pid 812) for 2 h'];
     expect(classify({ manager: 'apt', phase: 'apply', rc: 95, log })).toMatchObject({
       type: 'Busy',
