@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Lab } from '../../src/dev/lab/lab';
 import { createLab } from '../../src/dev/lab/lab';
@@ -50,20 +50,19 @@ describe('src/node/helper/services on a real node', () => {
     await sh(node, 'rm -rf /etc/ospatch /etc/needrestart; systemctl restart lab-lib lab-exe lab-script');
   });
 
-  /** The next version of the package, with what is really in the node's own libc and sleep. */
-  async function offerNext(more: Record<string, string> = {}): Promise<void> {
-    release += 1;
+  /** What is in the package: the node's own libc and sleep under other names, and a script. */
+  function contents(): Record<string, Buffer | string> {
     const file = (name: string): Buffer => readFileSync(path.join(node.rootDir, name));
-    const pkg: LabPackage = {
-      name: 'lab-food',
-      version: `1.${release}`,
-      files: {
-        '/usr/lib/lab-food.so.1': file(`${MULTIARCH}/libutil.so.1`),
-        '/usr/bin/lab-food': file('/usr/bin/sleep'),
-        '/usr/bin/lab-script': `#!/bin/bash\n# ${release}\nwhile :; do sleep 1000; done\n`,
-        ...more,
-      },
+    return {
+      '/usr/lib/lab-food.so.1': file(`${MULTIARCH}/libutil.so.1`),
+      '/usr/bin/lab-food': file('/usr/bin/sleep'),
+      '/usr/bin/lab-script': `#!/bin/bash\n# ${release}\nwhile :; do sleep 1000; done\n`,
     };
+  }
+
+  async function offerNext(): Promise<void> {
+    release += 1;
+    const pkg: LabPackage = { name: 'lab-food', version: `1.${release}`, files: contents() };
     await node.offer(pkg);
   }
 
@@ -74,14 +73,26 @@ describe('src/node/helper/services on a real node', () => {
     );
   }
 
+  // The clocks that tell whether a script is newer than its service count seconds.
+  const letClocksTurn = () => sh(node, 'sleep 3');
+
   /** Another version comes out and is applied, as a run does it. */
-  async function update(more: Record<string, string> = {}): Promise<void> {
-    // The clocks that tell whether a script is newer than its service count seconds.
-    await sh(node, 'sleep 3');
-    await offerNext(more);
+  async function update(): Promise<void> {
+    await letClocksTurn();
+    await offerNext();
     const run = await patchRunner(activities, node)();
     expect(run.changes).toEqual([`lab-food 1.${release - 1} 1.${release}`]);
     expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
+  }
+
+  /** What is left of an update when it is over: other files stand under the same names, put there as dpkg puts them. */
+  async function replace(more: Record<string, string> = {}): Promise<void> {
+    await letClocksTurn();
+    for (const [name, content] of Object.entries({ ...contents(), ...more })) {
+      const place = path.join(node.rootDir, name);
+      writeFileSync(`${place}.dpkg-new`, content, { mode: 0o755 });
+      renameSync(`${place}.dpkg-new`, place);
+    }
   }
 
   async function outdated() {
@@ -122,7 +133,7 @@ describe('src/node/helper/services on a real node', () => {
   });
 
   it('restarts what is listed only, and what is ignored never', async () => {
-    await update();
+    await replace();
     expect(await restart({ mode: 'listed', services: ['lab-l*', 'lab-exe'], ignore: ['lab-lib.service'] })).toEqual({
       restarted: ['lab-exe.service'],
       skipped: [
@@ -136,7 +147,7 @@ describe('src/node/helper/services on a real node', () => {
   });
 
   it('fails with the last words of a service that does not come up', async () => {
-    await update({ '/usr/bin/lab-script': '#!/bin/bash\necho "no such database: food" >&2\nexit 7\n' });
+    await replace({ '/usr/bin/lab-script': '#!/bin/bash\necho "no such database: food" >&2\nexit 7\n' });
     const report = await restart({ ignore: ['lab-lib', 'lab-exe'] });
     expect(report.restarted).toEqual([]);
     expect(report.error).toMatchObject({
@@ -144,7 +155,7 @@ describe('src/node/helper/services on a real node', () => {
       message:
         'lab-script.service on food did not come up after its restart: it is failed (failed); it said: no such database: food.',
     });
-    await update();
+    await replace();
     await sh(node, 'systemctl start lab-script');
   });
 
@@ -153,7 +164,7 @@ describe('src/node/helper/services on a real node', () => {
       node,
       'mkdir -p /etc/systemd/system/lab-script.service.d && printf "[Service]\\nRestart=always\\nRestartSec=100ms\\n" >/etc/systemd/system/lab-script.service.d/a.conf',
     );
-    await update({ '/usr/bin/lab-script': '#!/bin/bash\nsleep 1.5\nexit 7\n' });
+    await replace({ '/usr/bin/lab-script': '#!/bin/bash\nsleep 1.5\nexit 7\n' });
     expect((await restart({ ignore: ['lab-lib', 'lab-exe'] })).failed).toEqual([
       expect.objectContaining({
         name: 'lab-script.service',
@@ -164,12 +175,12 @@ describe('src/node/helper/services on a real node', () => {
       node,
       'rm -r /etc/systemd/system/lab-script.service.d; systemctl daemon-reload; systemctl stop lab-script',
     );
-    await update();
+    await replace();
     await sh(node, 'systemctl reset-failed lab-script; systemctl start lab-script');
   });
 
   it("takes the administrator's program in place of a restart, and refuses one that others may write to", async () => {
-    await update();
+    await replace();
     await sh(
       node,
       `mkdir -p /etc/ospatch/restart.d
@@ -188,7 +199,7 @@ describe('src/node/helper/services on a real node', () => {
   });
 
   it("honours needrestart's own configuration, also where needrestart itself is not installed", async () => {
-    await update();
+    await replace();
     await sh(
       node,
       `mkdir -p /etc/needrestart/conf.d
@@ -218,7 +229,7 @@ END
        systemctl daemon-reload; systemctl start mysql NetworkManager containerd lab-refuses
        systemd-run -q --unit lab-transient /usr/bin/lab-food infinity`,
     );
-    await update();
+    await replace();
     const left = ['NetworkManager', 'containerd', 'lab-refuses', 'lab-transient', 'mysql'].map(
       (name) => `${name}.service`,
     );
@@ -237,7 +248,7 @@ END
     );
     const other = node.exec('su ospatch -c "exec /usr/bin/lab-food 1000"').catch(() => undefined);
     await until('the other login runs', async () => (await sh(node, 'pgrep -xc lab-food || true')) === '3');
-    await update();
+    await replace();
     expect(await outdated()).toMatchObject({ processes: ['lab-food'] });
     await sh(node, 'pkill -x lab-food; systemctl start lab-exe');
     await other;
