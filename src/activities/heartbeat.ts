@@ -7,6 +7,8 @@ import type { DrainedSoFar } from '../kubernetes/drain';
 export type HeartbeatDetails = NodeProgress & {
   /** How long the node has been seen out of reach so far. */
   unreachableMs: number;
+  /** How long the job on the node was followed so far. */
+  jobMs?: number;
   /** What a drain has done so far. */
   drained?: DrainedSoFar;
 };
@@ -33,7 +35,12 @@ export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => P
   const context = Context.current();
   const info = activityInfo();
   const last: unknown = info.heartbeatDetails;
-  const details: HeartbeatDetails = { step, unreachableMs: unreachableMs(last), ...drained(last) };
+  const details: HeartbeatDetails = {
+    step,
+    unreachableMs: time(last, 'unreachableMs'),
+    ...(time(last, 'jobMs') === 0 ? {} : { jobMs: time(last, 'jobMs') }),
+    ...drained(last),
+  };
   const beat = (): void => heartbeat({ ...details });
   beat();
   const timer = setInterval(beat, Math.max(MIN_INTERVAL_MS, (info.heartbeatTimeoutMs ?? DEFAULT_TIMEOUT_MS) / 3));
@@ -69,9 +76,9 @@ function noteWait(details: HeartbeatDetails, { waitingFor, waitingSince, blocked
 }
 
 /** From the details of an earlier attempt, which may be of another version. */
-function unreachableMs(details: unknown): number {
-  const value =
-    typeof details === 'object' && details !== null && 'unreachableMs' in details ? details.unreachableMs : 0;
+function time(details: unknown, name: 'unreachableMs' | 'jobMs'): number {
+  if (typeof details !== 'object' || details === null) return 0;
+  const value = (details as Record<string, unknown>)[name];
   return typeof value === 'number' && value > 0 ? value : 0;
 }
 

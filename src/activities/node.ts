@@ -93,8 +93,17 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         },
         onBack: () => show({ waitingFor: undefined }),
       });
+      const transaction = {
+        // A retry of this call knows more than the call before it did.
+        followedMs: Math.max(details.jobMs ?? 0, patience.jobMs ?? 0),
+        told: patience.jobMs !== undefined,
+        note: (ms: number) => {
+          details.jobMs = ms;
+        },
+      };
       try {
-        return await body({ node, outage, signal, now, show });
+        const session = { node, outage, signal, now, show };
+        return await body(patience.giveUpAs === 'Lost' ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }
@@ -267,7 +276,8 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 
 function tellOutOfReach(error: unknown): OutOfReach {
   if (!(error instanceof OutOfReachNotice)) throw error;
-  return { state: 'out-of-reach', observedMs: error.observedMs, why: error.why };
+  const { observedMs, why, jobMs } = error;
+  return { state: 'out-of-reach', observedMs, why, ...(jobMs === undefined ? {} : { jobMs }) };
 }
 
 function jobRetry(): number {

@@ -28,6 +28,8 @@ export interface Watch {
   noticeAfterMs?: number;
   /** What earlier calls of the same step have observed already, in milliseconds. */
   observedMs?: number;
+  /** For how long earlier calls have followed the job on the node, in milliseconds, after which they have said so. */
+  jobMs?: number;
 }
 
 export interface PreflightInput extends JobRef {

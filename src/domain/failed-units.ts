@@ -16,7 +16,7 @@ export interface FailedUnit {
   transient: boolean;
 }
 
-type UnitFacts = Pick<NodeFacts, 'failedUnits' | 'failedUnitDetails' | 'restartingUnits'>;
+type UnitFacts = Pick<NodeFacts, 'failedUnits' | 'failedUnitDetails' | 'restartingUnits' | 'unitsUnknown'>;
 
 export interface NewlyFailed {
   /** Failed through the work, or so that nobody can say that it was not. */
@@ -25,6 +25,8 @@ export interface NewlyFailed {
   own: string[];
   /** Fail and are started again all the time. */
   restarting: string[];
+  /** Have failed; the node did not tell in time whether they had before. */
+  unknown: string[];
 }
 
 const MAX_NAMES = 5;
@@ -35,15 +37,21 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));
   const failed = after.failedUnits.filter((name) => !wasBad.has(name));
   const restarting = (after.restartingUnits ?? []).filter((name) => !wasBad.has(name));
+  const isChanged = (name: string): boolean => details.get(name)?.changed === true;
+  if (before.unitsUnknown === true) {
+    const unknown = [...failed, ...restarting].filter((name) => !isChanged(name));
+    return { broken: [...failed, ...restarting].filter(isChanged), own: [], restarting: [], unknown };
+  }
   const isOwn = (name: string): boolean => failsForItself(name, details.get(name));
   return {
     broken: [
       ...failed.filter((name) => !isOwn(name)),
       // A service that its own update has broken may be started for ever.
-      ...restarting.filter((name) => details.get(name)?.changed === true),
+      ...restarting.filter(isChanged),
     ],
     own: failed.filter((name) => isOwn(name)),
-    restarting: restarting.filter((name) => details.get(name)?.changed !== true),
+    restarting: restarting.filter((name) => !isChanged(name)),
+    unknown: [],
   };
 }
 
@@ -60,10 +68,13 @@ function failsForItself(name: string, unit: FailedUnit | undefined): boolean {
   );
 }
 
-/** Whether another look after a moment may find less: units that are between two tries, or have just been given up. */
+/**
+ * Whether another look after a moment may find something else: units that are between two tries, or have just been given
+ * up, or that a busy node did not tell of.
+ */
 export function mayRecover(before: UnitFacts, after: UnitFacts): boolean {
   const { broken, restarting } = newlyFailed(before, after);
-  return broken.length > 0 || restarting.length > 0;
+  return broken.length > 0 || restarting.length > 0 || after.unitsUnknown === true;
 }
 
 /** Null: none has failed through the work. */
@@ -72,14 +83,17 @@ export function findBrokenUnits(node: string, before: UnitFacts, after: UnitFact
   if (broken.length === 0) return null;
   return {
     type: 'Unhealthy',
-    message: `${node} is degraded: ${list(broken)} failed and had not before.`,
+    message:
+      before.unitsUnknown === true
+        ? `${node} is degraded: ${list(broken)} ${broken.length === 1 ? 'has' : 'have'} failed, and what ${broken.length === 1 ? 'it runs' : 'they run'} was changed by the last package transaction.`
+        : `${node} is degraded: ${list(broken)} failed and had not before.`,
     remedy: `see journalctl -u ${broken[0] ?? ''} on ${node}`,
   };
 }
 
 /** What failed meanwhile without stopping the work. */
 export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[] {
-  const { own, restarting } = newlyFailed(before, after);
+  const { own, restarting, unknown } = newlyFailed(before, after);
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));
   const warnings: NodeWarning[] = [];
   if (own.length > 0) {
@@ -98,6 +112,20 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
       kind: 'units-failed',
       message: `${list(restarting)} ${restarting.length === 1 ? 'fails' : 'fail'} and ${restarting.length === 1 ? 'is' : 'are'} started again all the time, which was not so before.`,
       remedy: `see \`journalctl -u ${restarting[0] ?? ''}\` on the node`,
+    });
+  }
+  if (unknown.length > 0) {
+    warnings.push({
+      kind: 'units-failed',
+      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, for the node did not tell it in time.`,
+      remedy: `see \`journalctl -u ${unknown[0] ?? ''}\` on the node`,
+    });
+  }
+  if (after.unitsUnknown === true) {
+    warnings.push({
+      kind: 'units-failed',
+      message: 'whether services failed while the node was patched is not known, for it did not tell in time.',
+      remedy: 'see `systemctl --failed` on the node',
     });
   }
   return warnings;

@@ -86,6 +86,17 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
   return { ...before, message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`, remedy };
 }
 
+/** The job on a node has not ended, so it is not given back to Kubernetes. */
+export function staysCordoned(cluster: string, node: string, before: ErrorInfo): ErrorInfo {
+  const tail = `; ${node} stays cordoned.`;
+  const first = before.remedy === undefined ? '' : `${before.remedy}; `;
+  return {
+    ...before,
+    message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`,
+    remedy: `${first}when it has ended, \`ospatch uncordon ${cluster} ${node}\` or patch it again`,
+  };
+}
+
 /** A sentence as a part of another. */
 function clause(sentence: string): string {
   return sentence.replace(/\.$/, '');

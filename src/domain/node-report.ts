@@ -73,6 +73,8 @@ export interface NodeFacts {
   failedUnitDetails?: FailedUnit[];
   /** Units that fail and wait to be started again. Absent: none. */
   restartingUnits?: string[];
+  /** The node did not tell in time which units have failed, so that none is named. Absent: it did. */
+  unitsUnknown?: true;
   /** Others that patch this node (unattended-upgrades, dnf-automatic) and are active. */
   otherUpdaters: string[];
   /** Others that reboot this node (unattended-upgrades with Automatic-Reboot, kured, ...). */
@@ -154,7 +156,7 @@ export type PhaseOutcome<R> =
   { state: 'done'; result: R } | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
- * A node that has been out of reach for as long as its caller wanted to wait without word. Nothing is given up: the same
+ * A node that has been out of reach, or at work, for as long as its caller wanted to wait without word. Nothing is given up: the same
  * call goes on waiting.
  */
 export interface OutOfReach {
@@ -163,6 +165,8 @@ export interface OutOfReach {
   observedMs: number;
   /** One sentence: what the last try met. */
   why: string;
+  /** The node does answer, but our own job there has not ended for this long, in milliseconds. Absent: it does not. */
+  jobMs?: number;
 }
 
 export function isOutOfReach(value: object): value is OutOfReach {

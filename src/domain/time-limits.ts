@@ -27,6 +27,9 @@ const HOUR_MS = 60 * 60_000;
 /** A job, of whomever, that has the node for longer than this is not waited for any more; nothing is killed. */
 export const JOB_TIMEOUT_MS = 6 * HOUR_MS;
 
+/** A transaction of our own that was begun is followed for as long as a lost node is waited for; the run is told before. */
+export const TRANSACTION_TIMEOUT_MS = 24 * HOUR_MS;
+
 /** systemd may restart itself, and be slow; what says nothing for this long will not by itself. */
 export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
 

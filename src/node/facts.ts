@@ -100,6 +100,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     systemState: optional('system_state') ?? 'unknown',
     failedUnits: all('failed_unit'),
     ...(restarting.length === 0 ? {} : { restartingUnits: restarting }),
+    ...(all('slow_part').some((part) => part.startsWith('systemctl list-units')) ? { unitsUnknown: true } : {}),
     failedUnitDetails: all('unit_detail').map((line) => parseFailedUnit(line)),
     otherUpdaters: all('other_updater'),
     rebootOwners: all('reboot_owner'),

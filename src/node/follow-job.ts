@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/errors';
 import { formatDuration } from '../domain/duration';
 import { plainText } from '../domain/text';
-import { JOB_TIMEOUT_MS, MIN_POLL_MS, SYSTEMD_TIMEOUT_MS } from '../domain/time-limits';
+import { JOB_TIMEOUT_MS, MIN_POLL_MS, SYSTEMD_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS } from '../domain/time-limits';
 import type { JobAnswer } from './helper-answer';
 import type { Job } from './job-id';
 import { formatJobId } from './job-id';
+import { OutOfReachNotice } from './outage';
 import type { StartParameters } from './remote-node';
 import { redactSecrets, wholeLines } from './sanitize';
 import type { Session } from './session';
@@ -23,6 +24,9 @@ const RESTART_PAUSE_MS = 1_000;
 
 /** A job that systemd accepts but never runs, this many times in a row, will not run by itself. */
 const MAX_RESTARTS = 20;
+
+/** What is shorter is not worth remembering. */
+const NOTED_FROM_MS = 60_000;
 
 /** Enough for any error with its surroundings; the full log stays on the node. */
 const MAX_TAIL_BYTES = 64 * 1024;
@@ -42,7 +46,8 @@ export type JobEnd =
  * Starts `job` unless it has run already, and follows it. `onLine` gets every line of its log. A package manager is never
  * killed: one that never ends is left to a person. Rejects with the signal's reason when aborted; the job goes on then.
  *
- * @throws OspatchError `Busy` or `Unhealthy` for what has not ended after a long time, or what reaching the node may say
+ * @throws OspatchError `Busy` or `Unhealthy` for what has not ended after a long time, or what reaching the node may say;
+ * {@link OutOfReachNotice} once, for a transaction that is still followed after that
  */
 export async function followJob(
   session: Session,
@@ -112,13 +117,14 @@ class Patience {
   private since: number;
   private state = '';
   private asked: number;
+  private runningSince: number | null = null;
 
   constructor(private readonly session: Session) {
     this.since = session.now();
     this.asked = session.now();
   }
 
-  /** @throws OspatchError `Busy` or `Unhealthy` */
+  /** @throws OspatchError `Busy` or `Unhealthy`, or an {@link OutOfReachNotice} */
   check(answer: JobAnswer, job: Job): void {
     const now = this.session.now();
     if (answer.state !== this.state) {
@@ -128,13 +134,36 @@ class Patience {
     const waited = now - this.since;
     const node = this.session.node.name;
     if (answer.state === 'busy' && waited > JOB_TIMEOUT_MS) throw jobNeverEnds(node, answer.holder);
-    if (answer.state === 'running' && waited > JOB_TIMEOUT_MS) throw jobNeverEnds(node, formatJobId(job));
+    if (answer.state === 'running') this.checkOwn(now, job);
     if (answer.state === 'unknown' && waited > SYSTEMD_TIMEOUT_MS) {
       throw new OspatchError({
         type: 'Unhealthy',
         message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs.`,
         remedy: `see on ${node} what \`systemctl status ospatch-job\` says, and reboot the node if systemd does not answer there either`,
+        ...(this.session.transaction === undefined ? {} : { details: { stillRuns: true } }),
       });
+    }
+  }
+
+  /** What changes a node is followed for longer than anything else, and whoever waits is told of it once. */
+  private checkOwn(now: number, job: Job): void {
+    this.runningSince ??= now;
+    const { transaction, node } = this.session;
+    const followed = (transaction?.followedMs ?? 0) + (now - this.runningSince);
+    if (followed >= NOTED_FROM_MS) transaction?.note(followed);
+    const holder = formatJobId(job);
+    if (transaction === undefined) {
+      if (followed > JOB_TIMEOUT_MS) throw jobNeverEnds(node.name, holder);
+    } else if (followed > TRANSACTION_TIMEOUT_MS) {
+      const { type, message, remedy } = jobNeverEnds(node.name, holder, TRANSACTION_TIMEOUT_MS);
+      throw new OspatchError({
+        type,
+        message,
+        ...(remedy === undefined ? {} : { remedy }),
+        details: { stillRuns: true },
+      });
+    } else if (followed > JOB_TIMEOUT_MS && !transaction.told) {
+      throw new OutOfReachNotice(0, jobNeverEnds(node.name, holder).message, followed);
     }
   }
 
@@ -147,12 +176,12 @@ class Patience {
 }
 
 /** A job that has the node for longer than anybody can wait. It is left as it is. */
-export function jobNeverEnds(node: string, holder: string): OspatchError {
+export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT_MS): OspatchError {
   const name = plainText(holder, 80);
   const which = name === '' || name === 'unknown' ? 'a job of ospatch' : `the job ${name} of ospatch`;
   return new OspatchError({
     type: 'Busy',
-    message: `${which} has not ended on ${node} within ${formatDuration(JOB_TIMEOUT_MS)}; it was not stopped.`,
+    message: `${which} has not ended on ${node} within ${formatDuration(limitMs)}; it was not stopped.`,
     remedy: `see on ${node} what it waits for: \`systemctl status 'ospatch-job*'\` and /var/lib/ospatch/runs/${name === '' ? '*' : name}/log`,
   });
 }

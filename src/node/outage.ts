@@ -15,13 +15,15 @@ const MAX_ATTEMPT_MS = 120_000;
 const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
 const REFUSAL_LIMIT_MS = 10 * 60_000;
 
-/** Thrown when a node has been out of reach for `noticeMs`: a message to whoever waits, no verdict. */
+/** Thrown when a node has been out of reach for `noticeMs`, or our own job on it has not ended for long: a message to whoever waits, no verdict. */
 export class OutOfReachNotice extends Error {
   override readonly name = 'OutOfReachNotice';
 
   constructor(
     readonly observedMs: number,
     readonly why: string,
+    /** How long our own job has not ended on a node that does answer. Absent: it does not answer. */
+    readonly jobMs?: number,
   ) {
     super(why);
   }

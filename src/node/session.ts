@@ -9,6 +9,11 @@ export interface Session {
   /** Aborted when the activity is cancelled or the worker shuts down: stop following, leave the node as it is. */
   signal: AbortSignal;
   now: () => number;
+  /**
+   * For a job that changes the node: how long it was followed by earlier calls, and whether they have said that it does
+   * not end. Absent: a job that can be given up.
+   */
+  transaction?: { followedMs: number; told: boolean; note(followedMs: number): void };
   /** Shows what is going on; fields left out stay as they are, undefined clears one. */
   show(progress: { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined }): void;
 }

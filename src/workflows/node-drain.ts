@@ -14,6 +14,7 @@ import {
   drainBlocked,
   drainTimeout,
   leftCordoned,
+  staysCordoned,
   newDrainRecord,
   noMachineId,
   noteDrain,
@@ -155,6 +156,13 @@ export class NodeDrain {
     const before = this.record.result.error;
     this.record.result.outcome = 'failed';
     this.record.result.error = leftCordoned(cluster, node.name, error, before);
+  }
+
+  /** What works on the node was given up without its end: the cordon stays, and the record says so. */
+  leaveCordoned(): void {
+    const { error } = this.record.result;
+    if (!this.mayBeCordoned || error === null) return;
+    this.record.result.error = staysCordoned(this.input.cluster, this.input.node.name, error);
   }
 
   /** A node with nothing to do may still have the cordon of a node patch that was terminated. */

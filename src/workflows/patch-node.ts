@@ -92,8 +92,15 @@ class NodePatch {
 
   /** However the patch has ended, also by a cancellation. */
   private async returnToService(kubernetes: NodeDrain): Promise<void> {
-    await kubernetes.release();
+    // Pods on a node whose packages are being changed are no service.
+    if (this.stillRuns()) kubernetes.leaveCordoned();
+    else await kubernetes.release();
     if (this.goesOn()) await this.recorded(() => kubernetes.awaitWorkloads());
+  }
+
+  /** Our own job on the node was given up and may still be at work. */
+  private stillRuns(): boolean {
+    return this.record.result.error?.details?.['stillRuns'] === true;
   }
 
   /** All went well so far, and nobody has cancelled the run. */
@@ -323,7 +330,7 @@ class NodePatch {
     const { changes, error } = this.record.result;
     if (changes.length === 0 && !this.record.transactionOpen) return;
     // It was waited for already, for long.
-    if (error?.type === 'Lost' || error?.type === 'Unreachable') return;
+    if (error?.type === 'Lost' || error?.type === 'Unreachable' || this.stillRuns()) return;
     try {
       this.record.noteSurvey(await this.steps.survey());
     } catch {

@@ -3,6 +3,7 @@ import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
 import type { OutOfReach } from '../domain/node-report';
 import { isOutOfReach } from '../domain/node-report';
+import { TRANSACTION_TIMEOUT_MS } from '../domain/time-limits';
 import { nodeLostSignal } from './messages';
 
 /** After this long out of reach the run is told, whose failure budget then decides about the other nodes. */
@@ -15,7 +16,7 @@ const HOUR_MS = 60 * 60_000;
 
 /**
  * Repeats `attempt` until it ends with something else than `out-of-reach`. It is asked to say so at each of `noticesMs`
- * (ascending); then `onNotice` is called.
+ * (ascending), and of its own when a job there does not end; then `onNotice` is called.
  */
 export async function outlast<T extends object>(
   noticesMs: readonly number[],
@@ -23,26 +24,35 @@ export async function outlast<T extends object>(
   onNotice: (outOfReach: OutOfReach) => Promise<void>,
 ): Promise<T> {
   let observedMs = 0;
-  for (let passed = 0; ; passed += 1) {
+  let jobMs: number | undefined;
+  for (let passed = 0; ;) {
     const noticeAfterMs = noticesMs[passed];
     const outcome = await attempt({
       ...(observedMs === 0 ? {} : { observedMs }),
       ...(noticeAfterMs === undefined ? {} : { noticeAfterMs }),
+      ...(jobMs === undefined ? {} : { jobMs }),
     });
     if (!isOutOfReach(outcome)) return outcome;
     ({ observedMs } = outcome);
+    if (outcome.jobMs === undefined) passed += 1;
+    else ({ jobMs } = outcome);
     await onNotice(outcome);
   }
 }
 
 /** Tells the rollout; without one there is nobody to tell. */
-export async function tellRun(node: string, { observedMs, why }: OutOfReach): Promise<void> {
+export async function tellRun(node: string, outOfReach: OutOfReach): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
-  const minutes = Math.round(observedMs / 60_000);
-  const message = `${node} has been out of reach for ${minutes} min after a change was begun there (${why.replace(/\.$/, '')}); it is waited for until ${LOST_TIMEOUT_MS / HOUR_MS} h have passed.`;
   // A rollout that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeLostSignal, { node, message })
+    .signal(nodeLostSignal, { node, message: describeWait(node, outOfReach) })
     .catch(() => undefined);
+}
+
+function describeWait(node: string, { observedMs, why, jobMs }: OutOfReach): string {
+  const said = why.replace(/\.$/, '');
+  if (jobMs !== undefined) return `${said}; it is followed until ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h have passed.`;
+  const minutes = Math.round(observedMs / 60_000);
+  return `${node} has been out of reach for ${minutes} min after a change was begun there (${said}); it is waited for until ${LOST_TIMEOUT_MS / HOUR_MS} h have passed.`;
 }

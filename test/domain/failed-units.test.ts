@@ -52,6 +52,26 @@ describe('domain/failed-units', () => {
     ).not.toBeNull();
   });
 
+  it('calls nothing newly failed when the node did not tell before, but what was changed', () => {
+    const silent = nodeFacts({ unitsUnknown: true });
+    const after = failed('app.service');
+    expect(findBrokenUnits('w-1', silent, after)).toBeNull();
+    expect(unitWarnings(silent, after)).toMatchObject([
+      { kind: 'units-failed', message: expect.stringContaining('whether that was so before the patch is not known') },
+    ]);
+    expect(findBrokenUnits('w-1', silent, failed('app.service', { changed: true }))).toMatchObject({
+      type: 'Unhealthy',
+      message: 'w-1 is degraded: app.service has failed, and what it runs was changed by the last package transaction.',
+    });
+  });
+
+  it('looks again when the node did not tell afterwards, and says so when it still does not', () => {
+    const silent = nodeFacts({ unitsUnknown: true });
+    expect(mayRecover(before, silent)).toBe(true);
+    expect(findBrokenUnits('w-1', before, silent)).toBeNull();
+    expect(unitWarnings(before, silent)).toMatchObject([{ message: expect.stringContaining('is not known') }]);
+  });
+
   it('counts nothing that was so before', () => {
     expect(findBrokenUnits('w-1', failed('a.service'), failed('a.service'))).toBeNull();
     expect(unitWarnings(nodeFacts({ restartingUnits: ['a.service'] }), failed('a.service'))).toEqual([]);

@@ -33,6 +33,11 @@ describe('src/node/facts', () => {
     });
   });
 
+  it('knows that failed units were not told in time', () => {
+    expect(withLines('slow_part=systemctl list-units (no answer within 10 s)')?.unitsUnknown).toBe(true);
+    expect(withLines('slow_part=df (no answer within 2 s)')).not.toHaveProperty('unitsUnknown');
+  });
+
   it('takes the point release of Ubuntu from its pretty name, where debian_version means something else', () => {
     const text =
       'os_id=ubuntu\nos_version_id=22.04\nos_pretty_name=Ubuntu 22.04.5 LTS\ndebian_version=bookworm/sid\nend\n';

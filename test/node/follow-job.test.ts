@@ -77,6 +77,28 @@ describe('src/node/follow-job', () => {
     expect(session.transport.calls.length).toBeLessThanOrEqual((clock - started) / 250 + 2);
   });
 
+  it('tells once of a transaction that does not end, across calls, and gives it up as one that still runs', async () => {
+    const followed: number[] = [];
+    const run = (followedMs: number, told: boolean) => {
+      const transaction = { followedMs, told, note: (ms: number) => followed.push(ms) };
+      return followJob({ ...fakeSession([jobAnswer('running')], { now: () => (clock += 20_000) }), transaction }, JOB, {
+        waitSeconds: 0,
+      });
+    };
+    const HOUR_MS = 3_600_000;
+    const notice = await run(0, false).catch((error: unknown) => error);
+    expect(notice).toMatchObject({ name: 'OutOfReachNotice', why: expect.stringContaining('has not ended on w-1') });
+    expect((notice as { jobMs: number }).jobMs).toBeGreaterThan(6 * HOUR_MS);
+    expect(followed.at(-1)).toBe((notice as { jobMs: number }).jobMs);
+    const started = clock;
+    await expect(run(6 * HOUR_MS, true)).rejects.toMatchObject({ type: 'Busy', details: { stillRuns: true } });
+    expect(clock - started).toBeGreaterThan(17.9 * HOUR_MS);
+    // The next call of an activity that was lost goes on counting.
+    const before = clock;
+    await expect(run(5 * HOUR_MS, false)).rejects.toMatchObject({ name: 'OutOfReachNotice' });
+    expect(clock - before).toBeLessThan(1.1 * HOUR_MS);
+  });
+
   it.each(['lost-reboot', 'lost-killed'] as const)('reports %s as interrupted', async (how) => {
     expect(await follow([jobAnswer('running'), jobAnswer(how)]).end).toEqual({ state: 'interrupted', how });
   });

@@ -58,6 +58,8 @@ export interface SimulatedNode {
   gate: { step: GateStep; open: Promise<void> } | null;
   /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
   lostIn: 'apply' | 'reboot' | null;
+  /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
+  endless: 'told' | 'given-up' | null;
   /** What a reboot that is cancelled at its gate tells. */
   rebootAsked: 'no' | 'unknown' | 'yes';
 }
@@ -102,6 +104,7 @@ export class SimulatedNodes {
       interrupted: 0,
       gate: null,
       lostIn: null,
+      endless: null,
       rebootAsked: 'yes',
     };
     this.nodes.set(name, fresh);
@@ -152,11 +155,19 @@ export class SimulatedNodes {
         const { type, message } = failure;
         throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [failure] });
       },
-      apply: async ({ target, noticeAfterMs }) => {
+      apply: async ({ target, noticeAfterMs, jobMs }) => {
         this.log.push(`apply ${target.name}`);
         const node = this.node(target.name);
         if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
+        if (node.endless !== null && jobMs === undefined) {
+          return { ...outOfReach(0), why: `the job of ospatch has not ended on ${target.name} within 6h.`, jobMs: 1 };
+        }
         await gate(target.name, 'apply');
+        if (node.endless === 'given-up') {
+          const message = `the job of ospatch has not ended on ${target.name} within 24h.`;
+          const info = { type: 'Busy', message, remedy: 'see what it waits for', details: { stillRuns: true } };
+          throw ApplicationFailure.create({ message, type: 'Busy', nonRetryable: true, details: [info] });
+        }
         if (node.interrupted > 0) {
           node.interrupted -= 1;
           return { state: 'interrupted', how: 'lost-reboot' };

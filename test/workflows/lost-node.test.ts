@@ -42,6 +42,25 @@ describe('workflows/rollout', () => {
       expect(node(status, 'w-1')).toMatchObject({ state: 'patched', lastError: null });
     }));
 
+  it('tells of a transaction that does not end, and goes on with the other nodes', () =>
+    harness.withWorker(async (cluster) => {
+      const ends = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').endless = 'told';
+      await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
+      await cluster.handle.signal('patchNow');
+      const meanwhile = await cluster.until('the others are patched', (status) =>
+        ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+      );
+      expect(node(meanwhile, 'w-1')).toMatchObject({
+        state: 'patching',
+        lastError: {
+          message: 'the job of ospatch has not ended on w-1 within 6h; it is followed until 24 h have passed.',
+        },
+      });
+      ends();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    }));
+
   it('touches no other node while a lost one spends the failure budget, and goes on by itself when it is back', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');

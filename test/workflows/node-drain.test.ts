@@ -86,6 +86,21 @@ describe('workflows/node-drain', () => {
       });
     }));
 
+  it('leaves the node cordoned, and alone, when its transaction was given up and still runs', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').endless = 'given-up';
+      const status = await patched(cluster);
+      expect(first(status)).toMatchObject({
+        state: 'failed',
+        lastError: {
+          type: 'Busy',
+          message: expect.stringMatching(/has not ended on w-1 within 24h; w-1 stays cordoned; /),
+          remedy: expect.stringMatching(/^see what it waits for; when it has ended, `ospatch uncordon \S+ w-1`/),
+        },
+      });
+      expect(cluster.nodes.log.slice(-2)).toEqual(['apply w-1', 'apply w-1']);
+    }));
+
   it('cordons nothing while packages cannot be downloaded, and reads the lists once more before it gives up', () =>
     harness.withWorker(async (cluster) => {
       const error = { type: 'Repository', message: 'the mirror is gone.' } as const;

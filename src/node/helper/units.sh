@@ -36,10 +36,7 @@ SHOWN
 unit_detail() {
   [ -n "$unit_name" ] || return 0
   changed=no
-  # More is asked only of a unit that may have failed for itself.
-  case $trigger:$bad in
-    :*"restarting $unit_name"* | ?*:*) ! written_since "$since" || changed=yes ;;
-  esac
+  ! written_since "$since" || changed=yes
   echo "unit_detail=$unit_name ${result:-unknown} $changed $transient $trigger"
   unit_name='' trigger='' places='' result='' transient=no
 }
