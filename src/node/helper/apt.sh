@@ -578,13 +578,15 @@ apt_report() {
 }
 
 apt_facts() {
-  status=$(ask dpkg-query 15 dpkg-query -W -f="$apt_status_format" 2>/dev/null) || [ -n "$status" ] || return 0
+  status=$(ask dpkg-query 15 dpkg-query -W -f="$apt_status_format" 2>/dev/null)
+  # A slow one is told as such; one that fails says that the database is damaged, which is a problem to be told below.
+  case $? in 124 | 137 | 143) [ -n "$status" ] || return 0 ;; esac
   list=$(printf '%s\n' "$status" | awk -F '[| ]+' 'substr($1, 2, 1) !~ /[nc]/ { print $2 ":" $3 "=" $4 }' | sort)
   printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$status" | apt_problems | head -n 50 | sed 's/^/package_problem=/'
   if [ -z "$status" ]; then
-    dpkg-query -W 2>&1 >/dev/null | head -n 1 | sed 's/^/package_problem=dpkg cannot read its database: /'
+    timeout 15 dpkg-query -W 2>&1 >/dev/null | head -n 1 | sed 's/^/package_problem=dpkg cannot read its database: /'
   fi
   printf '%s\n' "$status" | apt_lost_lists | while read -r name version; do
     if grep -qsxF "$name $version" "$state_dir/lost-lists"; then

@@ -13,7 +13,8 @@ jest.setTimeout(240_000);
 
 /** The quick suite takes one of each kind; `make test-systems` takes all. */
 const ALL = process.env['OSPATCH_SYSTEMS'] === 'all';
-const QUICK = /^a removal in its postrm|^a new package .* in the cache|of an excluded package, which|that was cut off/;
+const QUICK =
+  /^a removal in its postrm|^a new package .* in the cache|of an excluded package, which|that was cut off|^an entry of the journal/;
 const QUICK_UPGRADES = ['the new preinst', 'the old postrm, after its files were unpacked'];
 
 const OLD = "installed st-a 1.0 ''";
