@@ -71,6 +71,8 @@ ExecStart=/bin/sh -ec 'mount -o ro /dev/vdb /mnt; sh /mnt/seed.sh; umount /mnt'
 WantedBy=sysinit.target
 END
 systemctl enable lab-setup.service lab-seed.service
+# The package logs tell of the machine's own transactions only.
+for log in apt/history.log apt/term.log dpkg.log; do : >"/var/log/$log"; done
 `;
 
 /** What the second disk of a machine holds besides keys: it makes the machine the one that is asked for. */
