@@ -105,6 +105,7 @@ describe('src/node with the least privilege', () => {
         state: 'rebooted',
       });
       expect((await node.exec(`sudo -n ${path} gc`, LAB_USER)).stdout).toBe('ospatch 1 state=ok\n');
+      await remoteNode(pool, narrow).checkRights();
     });
 
     it.each([
@@ -206,7 +207,7 @@ describe('src/node with the least privilege', () => {
         'mv /usr/bin/sudo.away /usr/bin/sudo',
         'SudoDenied',
         /^there is neither sudo nor doas on trust, and ospatch is not root\.$/,
-        /install sudo on trust/,
+        /install sudo or doas on trust/,
       ],
       [
         'a login shell that refuses',
