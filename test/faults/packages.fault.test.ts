@@ -26,7 +26,7 @@ describe('faults/packages', () => {
       transactions: 2,
       reboots: 0,
       sentence:
-        /^repair failed on w-1: a package could not be installed \(dpkg: error processing package lab-bad.*; 2 packages were changed\.$/,
+        /^repair failed on w-1: a package could not be installed \(no database server; dpkg: error processing package lab-bad.*; 2 packages were changed\.$/,
       configuredTwice: ['lab-bad'],
       left: ['package lab-bad'],
     });
