@@ -12,14 +12,43 @@ dnf_setup() {
     yes=rhel=*.* | yes=rocky=*.* | yes=almalinux=*.* | yes=ol=*.*) minor=$os_version_id ;;
   esac
   case $minor in *[!0-9.]*) minor='' ;; esac
+  dnf_tsflags
   rpm_held
 }
 
+# Of the node's own tsflags, those which let a transaction end well that changes no file are taken out: sets tsflags.
+dnf_tsflags() {
+  tsflags=$(cat /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /usr/share/dnf5/libdnf.conf.d/*.conf 2>/dev/null |
+    sed -n 's/^ *tsflags *[=:] *//p' | tr ', \t' '[\n*]' | sort -u)
+  case "
+$tsflags
+" in
+    *"
+test
+"* | *"
+justdb
+"*) tsflags=$(printf '%s\n' "$tsflags" | grep -vx -e test -e justdb | tr '\n' ',') tsflags=,${tsflags%,} ;;
+    *) tsflags='' ;;
+  esac
+}
+
 # Waits for locks for ever; dnf says whom it waits for. A repository out of reach is a failure unless its own
-# configuration says otherwise. Output to a file comes line by line.
+# configuration says otherwise. Output to a file comes line by line. What an administrator may have switched in dnf.conf,
+# and what changes the output we read or what a call does, is as it is by default.
 dnf_call() {
   [ "$generation" = 5 ] || set -- --setopt=exit_on_lock=False "$@"
-  PYTHONUNBUFFERED=1 "$manager" --setopt=color=never --setopt=skip_if_unavailable=False ${minor:+--releasever="$minor"} "$@"
+  case "$generation $*" in
+    3*) ;;
+    *' -C '*) ;;
+    5*) set -- --setopt=cacheonly=none "$@" ;;
+    *) set -- --setopt=cacheonly=False "$@" ;;
+  esac
+  case " $* " in
+    *' -y '*) set -- --setopt=assumeyes=True --setopt=assumeno=False "$@" ;;
+    *) set -- --setopt=assumeyes=False --setopt=defaultyes=False "$@" ;;
+  esac
+  PYTHONUNBUFFERED=1 DNF_DISABLE_ALIASES=1 "$manager" --setopt=color=never --setopt=debuglevel=2 --setopt=errorlevel=3 \
+    --setopt=skip_if_unavailable=False ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
 }
 
 # dnf_upgrade OPTION...: the upgrade by the policy. Metadata never expires in it, so that all of them see the same.
@@ -56,7 +85,69 @@ dnf_pending() {
   rpm -q --qf 'release %{NAME} %{VERSION}\n' --whatprovides system-release 2>/dev/null | grep '^release '
   [ -z "$only" ] || dnf_has_advisories || echo 'no-security-data'
   dnf_newer
+  [ "$rc" -ne 0 ] || dnf_hidden
+  rpm_disabled_repositories /etc/yum.repos.d
+  cat "$1/log" "$1/simulation" 2>/dev/null | dnf_unread
+  rpm_lists_age /var/cache/dnf /var/cache/libdnf5 /var/cache/yum
   return $rc
+}
+
+# dnf_hidden: what would be offered without the node's own excludes, locks, module filters and priorities, as
+# `hidden NAME ARCH VERSION`, and what of these there is to hide it, as `hides CAUSE GLOB`. Nothing is asked where none is.
+dnf_hidden() {
+  hides=$(dnf_hides | sort -u | head -n 300)
+  [ -n "$hides" ] || return 0
+  printf '%s\n' "$hides"
+  set -- -C -q '--setopt=*.priority=99' '--setopt=*.module_hotfixes=1'
+  case $generation in
+    5) set -- "$@" '--setopt=disable_excludes=*' ;;
+    *) set -- "$@" --disableexcludes=all --disableplugin=versionlock ;;
+  esac
+  dnf_limited "$@" check-update ${only:+--security} | dnf_available | sed 's/^/hidden /' | head -n 500
+  [ -n "$only" ] || dnf_limited "$@" check-update --security | dnf_available | sed 's/^/hidden-security /' | head -n 500
+}
+
+# At most a minute: a plan goes without it.
+dnf_limited() {
+  real=$manager
+  manager=dnf_timed
+  dnf_call "$@" 2>/dev/null </dev/null
+  manager=$real
+}
+
+dnf_timed() { timeout -k 5 60 "$real" "$@"; }
+
+# Reads `check-update`: `NAME ARCH VERSION`; a row may be wrapped.
+dnf_available() {
+  awk '/^Obsoleting/ { exit }
+    /^[^ ]/ && NF == 1 && $1 ~ /\.[a-z0-9_]+$/ { first = $1; next }
+    /^ / && first != "" && NF == 2 { $0 = first " " $0 }
+    { first = "" }
+    NF == 3 && $1 ~ /\.[a-z0-9_]+$/ {
+      arch = $1; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", $1); sub(/^0:/, "", $2)
+      print $1, arch, $2
+    }'
+}
+
+dnf_hides() {
+  awk '
+    /^ *[#;]/ { next }
+    /^ *\[/ { repository = $0; next }
+    /^[ \t]+[^ \t]/ && key != "" { line = $0 }
+    /^[a-z_]+ *[=:]/ { key = $0; sub(/ *[=:].*/, "", key); line = $0; sub(/^[^=:]*[=:]/, "", line) }
+    key ~ /^exclude(pkgs)?$/ { gsub(",", " ", line); n = split(line, globs, " "); for (i = 1; i <= n; i++) print "hides exclude", globs[i] }
+    key == "includepkgs" && line ~ /[^ ]/ { print "hides include -" }
+    key == "priority" && line != "" && line + 0 != 99 { print "hides priority -" }
+    { line = "" }' /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /etc/yum.repos.d/*.repo /etc/dnf/repos.override.d/*.repo 2>/dev/null
+  sed -n '/^ *#/d; s/^!//; s/^[0-9]*:\([^:]*-[^:]*-[^-]*\)$/\1/; s/-\([0-9]*:\)\{0,1\}[^-]*-[^-]*$//; s/^[^ ][^ ]*$/hides versionlock &/p' \
+    /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list 2>/dev/null
+  sed -n 's/^ *name *= *"\([^" ]*\)".*/hides versionlock \1/p' /etc/dnf/versionlock.toml 2>/dev/null
+  grep -qs '^ *state *= *"*enabled' /etc/dnf/modules.d/*.module && echo 'hides module -'
+}
+
+# What dnf says of repositories that it goes on without.
+dnf_unread() {
+  sed -n 's/^Ignoring repositories: */list-missing /p; s/^ \(.*[^ ]\) *???%.*/list-missing \1/p' | sort -u | head -n 20
 }
 
 # Prints what the upgrade would do and does nothing: the question whether it may is answered with no.
@@ -164,6 +255,7 @@ dnf_apply() {
     rc=$?
   fi
   rpm_report >"$dir/result"
+  if [ "$rc" -eq 0 ]; then rpm_is_applied || rc=$rc_not_applied; fi
   if [ "$rc" -eq 0 ] && grep -q '^script-failed ' "$dir/result"; then rc=$rc_script_failed; fi
   return $rc
 }

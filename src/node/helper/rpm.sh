@@ -75,6 +75,29 @@ failed_scripts() {
     s/.*Error in \(POST\|PRE\)[A-Z]* scriptlet in rpm package \([^ ]*\).*/\2/p' "$dir/log" | sort -u | head -n 20
 }
 
+# What was planned is on the disk: dnf and zypper may have been told to act as if, or only to download.
+rpm_is_applied() {
+  [ -s "$dir/changes" ] && [ -s "$dir/after" ] || return 0
+  awk 'NR == FNR { have[$1 " " $3] = 1; next }
+    ($1 == "upgrade" || $1 == "install") && !(($2 " " $5) in have) { print "ospatch: " $2 " " $5 " was to be installed and is not"; missing = 1 }
+    END { exit missing }' "$dir/after" "$dir/changes"
+}
+
+# rpm_disabled_repositories DIR: updates of the distribution that are switched off, as `repository-off ID`.
+rpm_disabled_repositories() {
+  cat "$1"/*.repo 2>/dev/null | awk '
+    function done() { if (off && id ~ /(^|[-_])(updates|security|baseos|appstream)(-rpms)?$|^(base|ol[0-9]+_(baseos|appstream)_latest|amzn2-core|amazonlinux)$/ && id !~ /^rhel-|test|debug|source/) print "repository-off", id }
+    /^ *\[/ { done(); id = tolower($0); gsub(/^ *\[|\].*$/, "", id); off = 0 }
+    /^enabled *[=:] *(0|no|off|false) *$/ { off = 1 }
+    END { done() }' | head -n 20
+}
+
+# rpm_lists_age DIR...: seconds since any list of packages was written.
+rpm_lists_age() {
+  newest=$(find "$@" -maxdepth 4 ! -name '*.rpm' -type f -printf '%T@\n' 2>/dev/null | sort -n | tail -n 1)
+  [ -z "$newest" ] || echo "lists-age $(($(date +%s) - ${newest%.*}))"
+}
+
 # An upgrade installs the new version, then erases the old one. What the interrupted transaction of this node patch has
 # begun is completed in just this way, for nothing else.
 rpm_finish_upgrades() {

@@ -35,11 +35,11 @@ zypper_lock() { printf '\ntype: %s\nmatch_type: glob\ncase_sensitive: on\nsolvab
 # A patch that wants a held package cannot be had in part: zypper would ask a person which of the two is to give way.
 zypper_lock_patches() {
   set -f
-  names=$(zypper --non-interactive --no-refresh --xmlout list-patches 2>/dev/null |
+  names=$(zypper --non-interactive --config /dev/null --no-refresh --xmlout list-patches 2>/dev/null |
     awk 'BEGIN { RS = "<" } /^update / && /kind="patch"/ && match($0, / name="[A-Za-z0-9][^"]*"/) { print substr($0, RSTART + 7, RLENGTH - 8) }' |
     sort -u)
   # shellcheck disable=SC2086
-  [ -z "$names" ] || zypper --non-interactive --no-refresh info -t patch $names 2>/dev/null | zypper_patch_contents |
+  [ -z "$names" ] || zypper --non-interactive --config /dev/null --no-refresh info -t patch $names 2>/dev/null | zypper_patch_contents |
     while read -r patch package; do
       for glob in $held; do
         # shellcheck disable=SC2254
@@ -68,11 +68,13 @@ zypper_do() {
   case $what=$only in
     patch=security) set -- "$@" --category security ;;
   esac
-  options=''
+  options='' download=''
+  # Whatever commit.downloadMode is: the transaction follows the download.
+  case " $* " in *' --download-only '* | *' --dry-run '*) ;; *) download='--download in-advance' ;; esac
   while [ "${1-}" != -- ]; do options="$options $1" && shift; done
   shift
   # shellcheck disable=SC2086
-  zypper_call --no-refresh $options "$what" --auto-agree-with-licenses "$@"
+  zypper_call --no-refresh $options "$what" --auto-agree-with-licenses $download "$@"
 }
 
 zypper_refresh() {
@@ -101,6 +103,10 @@ zypper_pending() {
   rpm -q --qf 'release %{NAME} %{VERSION}\n' -f /etc/products.d/*.prod 2>/dev/null | grep '^release ' | sort -u
   [ -z "$only" ] || [ "$what" = patch ] || echo 'no-security-data'
   zypper_newer
+  case $rc in 0 | 102 | 103) zypper_hidden "$1" ;; esac
+  rpm_disabled_repositories /etc/zypp/repos.d
+  zypper_missing_lists
+  rpm_lists_age /var/cache/zypp/raw /var/cache/zypp/solv
   return $rc
 }
 
@@ -138,9 +144,39 @@ zypper_changes() {
 # What would be newer, but is held.
 zypper_newer() {
   [ -n "$held" ] || return 0
-  ZYPP_LOCK_TIMEOUT=-1 zypper --non-interactive --no-refresh --xmlout list-updates 2>/dev/null |
+  ZYPP_LOCK_TIMEOUT=-1 zypper --non-interactive --config /dev/null --no-refresh --xmlout list-updates 2>/dev/null |
     awk 'BEGIN { RS = "<" } /^update / && match($0, / name="[^"]*"/) { print "newer", substr($0, RSTART + 7, RLENGTH - 8) }' |
     sort -u
+}
+
+# zypper_hidden DIR: what would be offered without the node's own locks and priorities, as
+# `hidden NAME ARCH VERSION`, and the locks, as `hides lock GLOB`. Where there are patches only these count, and of what
+# else is newer only a lock is told.
+zypper_hidden() {
+  own=$(cat /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf 2>/dev/null | sed -n 's/^ *locksfile\.path *= *//p' | head -n 1)
+  hides=$(sed -n 's/^solvable_name: *\([^ ]*\).*/hides lock \1/p' "${own:-/etc/zypp/locks}" 2>/dev/null | head -n 300)
+  [ "$what" = patch ] || hides=$hides$(grep -qsE '^priority *= *([0-8]?[0-9]|9[0-8]|[1-9][0-9][0-9]+) *$' /etc/zypp/repos.d/*.repo && printf '\nhides priority -')
+  [ -n "$hides" ] || return 0
+  printf '%s\n' "$hides" | grep .
+  : >"$1/no-locks"
+  printf '[main]\nlocksfile.path = %s\n' "$1/no-locks" >"$1/no-locks.conf"
+  ZYPP_CONF=$1/no-locks.conf timeout -k 5 60 zypper --non-interactive --config /dev/null --no-refresh --xmlout list-updates --all 2>/dev/null </dev/null |
+    awk 'BEGIN { RS = "<" }
+      function value(key) { return match($0, " " key "=\"[^\"]*\"") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 4) : "-" }
+      /^update / && /kind="package"/ { print "hidden", value("name"), value("arch"), value("edition") }' | head -n 500
+}
+
+# Repositories that are on and of which the node has no lists: `update` then finds nothing.
+zypper_missing_lists() {
+  cat /etc/zypp/repos.d/*.repo 2>/dev/null | awk '
+    function done() { if (id != "" && !off) print id }
+    /^ *\[/ { done(); id = $0; gsub(/^ *\[|\].*$/, "", id); off = 0 }
+    /^enabled *= *(0|no|off|false) *$/ { off = 1 }
+    END { done() }' |
+    while read -r id; do
+      directory=/var/cache/zypp/raw/$(printf '%s' "$id" | tr / _)
+      [ -d "$directory" ] || echo "list-missing $id"
+    done | head -n 20
 }
 
 # Packages stay in the cache until they are installed, whatever keeppackages says.
@@ -168,6 +204,7 @@ zypper_apply() {
   rc=$?
   [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
   is_planned || return $rc_plan_changed
+  cp "$dir/changes" "$dir/planned"
   rounds=0
   while [ -s "$dir/changes" ]; do
     zypper_do -- 2>&1
@@ -180,6 +217,10 @@ zypper_apply() {
   done
   [ "$rc" -ne 102 ] || rc=0
   rpm_report >"$dir/result"
+  if [ "$rc" -eq 0 ]; then
+    cp "$dir/planned" "$dir/changes"
+    rpm_is_applied || rc=$rc_not_applied
+  fi
   case $rc in 0 | 107) ! grep -q '^script-failed ' "$dir/result" || rc=$rc_script_failed ;; esac
   [ "$rc" -ne 107 ] || rc=$rc_script_failed
   return $rc

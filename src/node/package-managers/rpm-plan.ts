@@ -4,6 +4,7 @@ import type { PackagePolicy } from '../../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
 import { plainText } from '../../domain/text';
 import { refusal } from './refusal';
+import { hiddenUpdateRefusal, hiddenUpdateWarnings, hiddenUpdates, rpmListWarnings } from './rpm-hidden';
 import type { PlanReading } from './types';
 
 /**
@@ -76,13 +77,22 @@ export function parseRpmPlan(
   const digest = all('digest')[0]?.[0] ?? '';
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
   const noSecurityData = all('no-security-data').length > 0;
+  const manager = rule === 'same-release' ? 'zypper' : 'dnf';
+  const isKept = (name: string): boolean => skipped.includes(name) || guards.some(({ pattern }) => pattern.test(name));
+  const hidden = hiddenUpdates(lines, changes, isKept, policy.only === 'security' && manager === 'dnf');
 
   return {
-    plan: { changes, keptBack: keptBack(all('newer'), guards, skipped), warnings: [], digest },
+    plan: {
+      changes,
+      keptBack: keptBack(all('newer'), guards, skipped),
+      warnings: [...hiddenUpdateWarnings(hidden, manager), ...rpmListWarnings(lines, manager)],
+      digest,
+    },
     refusals: [
       noSecurityData
         ? 'cannot be limited to security fixes: its repositories have no data on which updates those are'
         : '',
+      policy.onHidden === 'fail' ? hiddenUpdateRefusal(hidden, manager) : '',
       refusal(`would leave release ${wanted} with`, lists.foreign),
       refusal('would change packages that are to stay as they are', lists.guarded),
       refusal('would remove', lists.removed),

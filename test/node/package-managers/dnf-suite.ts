@@ -224,6 +224,74 @@ export function describeDnf(title: string, dnf: Dnf): void {
       });
     });
 
+    it('says which updates the configuration of the node hides, with their cause, also of security fixes only', async () => {
+      await install(
+        node,
+        ['lab-ex', 'lab-lock', 'lab-low'].map((name) => ({ name, version: '1' })),
+      );
+      await offer(node, ...['lab-ex', 'lab-lock', 'lab-low'].map((name) => ({ name, version: '2' })));
+      await advise(node, { 'lab-ex-2': 'security' });
+      await sh(
+        node,
+        `cp /etc/dnf/dnf.conf /root/dnf.conf && printf 'excludepkgs=lab-none,\n  lab-e*\n' >>/etc/dnf/dnf.conf`,
+      );
+      await sh(node, `${dnf.command} versionlock add lab-lock`);
+      const { plan, changes, apply } = await preflight();
+      expect(changes.filter((line) => /^lab-(ex|lock)/.test(line))).toEqual([]);
+      const excluded = expect.stringMatching(
+        /^1 security fix is not offered by dnf \(lab-ex 2-1\): excludepkgs in the configuration of dnf keeps them out\.$/,
+      );
+      expect(plan.warnings).toEqual([
+        expect.objectContaining({ kind: 'hidden-updates', message: excluded }),
+        expect.objectContaining({
+          kind: 'hidden-updates',
+          message: '1 update is not offered by dnf (lab-lock 2-1): the packages are locked by versionlock.',
+        }),
+      ]);
+      expect((await preflight({ only: 'security' })).plan.warnings).toEqual([
+        expect.objectContaining({ kind: 'hidden-updates', message: excluded }),
+      ]);
+      await expect(preflight({ onHidden: 'fail' })).rejects.toMatchObject({
+        type: 'Policy',
+        message: expect.stringContaining('would leave 1 security fix is not offered by dnf (lab-ex 2-1)'),
+      });
+      expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+      await sh(
+        node,
+        `cp /root/dnf.conf /etc/dnf/dnf.conf; ${dnf.command} versionlock clear; rm -f /etc/dnf/versionlock.toml`,
+      );
+      expect((await preflight()).plan.warnings).toEqual([]);
+    });
+
+    it('says so when a repository is left out, when one with updates is off, and when lists are old', async () => {
+      await sh(
+        node,
+        `printf '[gone]\nname=gone\nbaseurl=file:///srv/gone\ngpgcheck=0\nskip_if_unavailable=1\n[lab-security]\nname=x\nbaseurl=file:///srv/x\nenabled=0\n' >/etc/yum.repos.d/more.repo`,
+      );
+      const { plan } = await preflight();
+      expect(plan.warnings).toEqual([
+        expect.objectContaining({
+          kind: 'stale-lists',
+          message: expect.stringMatching(/no current package lists of gone,/),
+        }),
+        expect.objectContaining({ kind: 'hidden-updates', message: expect.stringContaining('(lab-security)') }),
+      ]);
+      await sh(node, 'rm /etc/yum.repos.d/more.repo');
+    });
+
+    it('plans and applies the same, whatever an administrator has switched in dnf.conf', async () => {
+      await offer(node, { name: 'lab-fix', version: '7' });
+      await sh(
+        node,
+        `cp /etc/dnf/dnf.conf /root/dnf.conf && printf '%s\n' debuglevel=0 errorlevel=0 assumeno=1 defaultyes=1 color=always 'tsflags=test nodocs' >>/etc/dnf/dnf.conf`,
+      );
+      const { changes, apply } = await preflight();
+      expect(changes).toContain('lab-fix 2-1 7-1');
+      expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+      expect(await installed(node)).toContain('lab-fix 7');
+      await sh(node, 'cp /root/dnf.conf /etc/dnf/dnf.conf');
+    });
+
     it('asks for a reboot when a core package is newer than the boot, and says which', async () => {
       await install(node, [{ name: 'linux-firmware', version: '1' }]);
       await offer(node, { name: 'linux-firmware', version: '2' });

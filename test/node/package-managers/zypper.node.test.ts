@@ -138,6 +138,32 @@ describe('src/node/package-managers/zypper on a real node', () => {
     });
   });
 
+  it('says which updates a lock of the node hides, and that a repository has no lists', async () => {
+    await offer(node, { name: 'lab-old', version: '2' });
+    await sh(node, 'zypper -n addlock lab-old');
+    const { plan, changes } = await preflight();
+    expect(changes.filter((line) => line.startsWith('lab-old '))).toEqual([]);
+    expect(plan.warnings).toEqual([
+      expect.objectContaining({
+        kind: 'hidden-updates',
+        message: '1 update is not offered by zypper (lab-old 2-1): the packages are locked.',
+      }),
+    ]);
+    await sh(node, 'zypper -n removelock lab-old');
+  });
+
+  it('plans and applies the same, whatever an administrator has switched', async () => {
+    await sh(
+      node,
+      `printf '[color]\nuseColors = always\n' >/etc/zypp/zypper.conf; printf '[main]\ncommit.downloadMode = DownloadOnly\n' >/etc/zypp/zypp.conf`,
+    );
+    const { changes, apply } = await preflight();
+    expect(changes).toContain('lab-old 1-1 2-1');
+    expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+    expect(await installed(node)).toContain('lab-old 2');
+    await sh(node, 'rm /etc/zypp/zypper.conf /etc/zypp/zypp.conf');
+  });
+
   describe('where they have patches', () => {
     it('applies patches only, and of those security patches only when it is told to', async () => {
       await offer(
