@@ -174,7 +174,7 @@ const packages = z.strictObject(
       .choice(ON_HIDDEN)
       .default('warn')
       .describe(
-        'Debian and Ubuntu: what becomes of a node whose own configuration (APT::Default-Release, a pin, a hold) keeps security fixes out. warn patches it and tells which; fail refuses it before anything is changed.',
+        'What becomes of a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf) keeps security fixes out; zypper only warns, of locks and priorities. warn patches it and tells which; fail refuses it before anything is changed.',
       ),
   },
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },

@@ -130,7 +130,7 @@ dnf_available() {
 }
 
 dnf_hides() {
-  awk '
+  cat /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /etc/yum.repos.d/*.repo /etc/dnf/repos.override.d/*.repo 2>/dev/null | awk '
     /^ *[#;]/ { next }
     /^ *\[/ { repository = $0; next }
     /^[ \t]+[^ \t]/ && key != "" { line = $0 }
@@ -138,7 +138,7 @@ dnf_hides() {
     key ~ /^exclude(pkgs)?$/ { gsub(",", " ", line); n = split(line, globs, " "); for (i = 1; i <= n; i++) print "hides exclude", globs[i] }
     key == "includepkgs" && line ~ /[^ ]/ { print "hides include -" }
     key == "priority" && line != "" && line + 0 != 99 { print "hides priority -" }
-    { line = "" }' /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /etc/yum.repos.d/*.repo /etc/dnf/repos.override.d/*.repo 2>/dev/null
+    { line = "" }'
   sed -n '/^ *#/d; s/^!//; s/^[0-9]*:\([^:]*-[^:]*-[^-]*\)$/\1/; s/-\([0-9]*:\)\{0,1\}[^-]*-[^-]*$//; s/^[^ ][^ ]*$/hides versionlock &/p' \
     /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list 2>/dev/null
   sed -n 's/^ *name *= *"\([^" ]*\)".*/hides versionlock \1/p' /etc/dnf/versionlock.toml 2>/dev/null
@@ -212,11 +212,12 @@ dnf_changes() {
     END { row() }'
 }
 
+# Whatever the node excludes: advisories of what is excluded are data too.
 dnf_has_advisories() {
   case $generation in
-    5) dnf_call -C -q advisory list --all ;;
-    4) dnf_call -C -q updateinfo list --all ;;
-    *) dnf_call -C -q updateinfo list all ;;
+    5) dnf_call -C -q '--setopt=disable_excludes=*' advisory list --all ;;
+    4) dnf_call -C -q --disableexcludes=all --disableplugin=versionlock updateinfo list --all ;;
+    *) dnf_call -C -q --disableexcludes=all --disableplugin=versionlock updateinfo list all ;;
   esac 2>/dev/null | grep -qE '^[^ ]+-[^ ]*[0-9]|^[ i] +[^ ]+-[^ ]*[0-9]'
 }
 

@@ -91,7 +91,7 @@ export function hiddenUpdateRefusal(hidden: readonly HiddenUpdate[], manager: st
   const fixes = hidden.filter(({ isSecurity }) => isSecurity);
   if (fixes.length === 0) return '';
   const causes = new Set(fixes.map(({ cause }) => CAUSES[cause]?.because));
-  return `would leave ${describe(fixes, manager)} (${[...causes].join('; ')}; patching.packages.onHidden is fail)`;
+  return `would leave out what it should not: ${describe(fixes, manager)} (${[...causes].join('; ')}; patching.packages.onHidden is fail)`;
 }
 
 function describe(updates: readonly HiddenUpdate[], manager: string): string {
@@ -132,7 +132,7 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
     warnings.push({
       kind: 'hidden-updates',
       message: `repositories with updates are disabled on the node (${off.slice(0, 5).join(', ')}), so what they hold is not offered.`,
-      remedy: `enable them, if they are meant for this release, with \`${manager === 'zypper' ? 'zypper modifyrepo --enable' : 'dnf config-manager --set-enabled'} ${off[0]}\``,
+      remedy: `if they are meant for this release, set enabled=1 for them in ${manager === 'zypper' ? '/etc/zypp/repos.d' : '/etc/yum.repos.d'} on the node`,
     });
   }
   const unregistered = all('out').find((text) => SUBSCRIPTION.test(text));

@@ -253,7 +253,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       ]);
       await expect(preflight({ onHidden: 'fail' })).rejects.toMatchObject({
         type: 'Policy',
-        message: expect.stringContaining('would leave 1 security fix is not offered by dnf (lab-ex 2-1)'),
+        message: expect.stringContaining('1 security fix is not offered by dnf (lab-ex 2-1)'),
       });
       expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
       await sh(
@@ -263,7 +263,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       expect((await preflight()).plan.warnings).toEqual([]);
     });
 
-    it('says so when a repository is left out, when one with updates is off, and when lists are old', async () => {
+    it('says so when a repository is left out, and when one with updates is off', async () => {
       await sh(
         node,
         `printf '[gone]\nname=gone\nbaseurl=file:///srv/gone\ngpgcheck=0\nskip_if_unavailable=1\n[lab-security]\nname=x\nbaseurl=file:///srv/x\nenabled=0\n' >/etc/yum.repos.d/more.repo`,
@@ -286,7 +286,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         `cp /etc/dnf/dnf.conf /root/dnf.conf && printf '%s\n' debuglevel=0 errorlevel=0 assumeno=1 defaultyes=1 color=always 'tsflags=test nodocs' >>/etc/dnf/dnf.conf`,
       );
       const { changes, apply } = await preflight();
-      expect(changes).toContain('lab-fix 2-1 7-1');
+      expect(changes).toContainEqual(expect.stringMatching(/^lab-fix .* 7-1$/));
       expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
       expect(await installed(node)).toContain('lab-fix 7');
       await sh(node, 'cp /root/dnf.conf /etc/dnf/dnf.conf');
