@@ -51,7 +51,7 @@ describe('faults/node-disk', () => {
       transactions: 2,
       reboots: 0,
       sentence:
-        /^apply failed on w-1: the disk is full \(dpkg: error processing archive .*lab-big.*\); 1 package was changed\.$/,
+        /^apply failed on w-1: \/opt\/lab has too little room: [01] of 1 MiB free now \(dpkg: error processing archive .*lab-big.*No space left on device.*\); 1 package was changed\.$/,
     });
   });
 

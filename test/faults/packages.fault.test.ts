@@ -26,7 +26,7 @@ describe('faults/packages', () => {
       transactions: 2,
       reboots: 0,
       sentence:
-        /^repair failed on w-1: a package could not be installed \(no database server; dpkg: error processing package lab-bad.*; 2 packages were changed\.$/,
+        /^repair failed on w-1: a package could not be installed \(no database server; dpkg: error processing package lab-bad .*\); 2 packages were changed\.$/,
       configuredTwice: ['lab-bad'],
       left: ['package lab-bad'],
     });
@@ -154,7 +154,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^plan failed on w-1: the package repositories cannot be read \(Release file .* is not valid yet.*\); nothing was changed\.$/,
+          /^plan failed on w-1: the package lists are from the future, so that the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
       });
     } finally {
       await repository.close();
@@ -168,7 +168,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^plan failed on w-1: packages are not signed by a trusted key \(.*not signed.*\); nothing was changed\.$/,
+          /^plan failed on w-1: a repository or package is not signed by a trusted key \(.*not signed.*\); nothing was changed\.$/,
       });
     } finally {
       await repository.close();
