@@ -1,0 +1,3 @@
+import { describeStates } from './apt-states-suite';
+
+describeStates({ all: true });
