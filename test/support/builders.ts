@@ -31,6 +31,7 @@ export function clusterSpec(
       rollout: { order: 'workers-first', onFailure: 'stop' },
       prefetch: 'before-drain',
       unreachableTimeout: '10m',
+      lockTimeout: '2h',
       withoutDrain: false,
       packages: DEFAULT_PACKAGE_POLICY,
       ...patching,
