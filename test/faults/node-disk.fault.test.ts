@@ -1,5 +1,6 @@
 /** The disks of the node are full or read-only, before the run or in the middle of it. */
 import '../support/slow-suite';
+import type { RunReport } from '../../src/client/cluster-client';
 import { fault } from './fault';
 import { sh } from '../support/sh';
 import { SMALL_NODE, patchInto, pendingUpdate } from './node-tools';
@@ -36,7 +37,8 @@ describe('faults/node-disk', () => {
       state: 'failed',
       transactions: 0,
       reboots: 0,
-      sentence: /^apply failed on w-1: the disk is full \(.*\/var\/cache\/apt\/archives\/?.*\); nothing was changed\.$/,
+      sentence:
+        /^apply failed on w-1: \/var\/cache\/apt\/archives is full: 0 of 0 MiB free now \(.*\/var\/cache\/apt\/archives\/?.*\); nothing was changed\.$/,
     });
   });
 
@@ -81,20 +83,29 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the root file system becomes read-only during apply', small, async (stage, check) => {
-    await patchInto(stage, 'configure');
-    await sh(stage.node, READ_ONLY);
-    await stage.ended();
-    const failed = (await stage.status()).nodes[0]?.lastError;
-    expect(failed).toMatchObject({
-      message:
-        'no job can be started on w-1: /var/lib/ospatch is on a read-only file system; ' +
-        'what the package transaction has changed is not known yet.',
-      remedy: expect.stringContaining('patch the node again'),
-    });
-    // What is left for a human is done, and the next run mends the rest.
-    await sh(stage.node, WRITABLE);
-    expect((await stage.cli('patch', stage.cluster)).code).toBe(0);
-    await check({ run: 2, state: 'up-to-date', transactions: 1, reboots: 0, configuredTwice: ['lab-configure'] });
-  });
+  fault(
+    'node',
+    'the root file system becomes read-only during apply',
+    { ...small, quick: true },
+    async (stage, check) => {
+      await patchInto(stage, 'configure');
+      await sh(stage.node, READ_ONLY);
+      await stage.ended();
+      const failed = (await stage.status()).nodes[0]?.lastError;
+      expect(failed).toMatchObject({
+        message:
+          'no job can be started on w-1: the file system /var is read-only; ' +
+          'what the package transaction has changed is not known yet.',
+        remedy: expect.stringContaining('patch the node again'),
+      });
+      // The report of what was unpacked by then survives in memory.
+      const { stdout } = await stage.cli('history', stage.cluster, '--run', '1', '-o', 'json');
+      const report = JSON.parse(stdout) as RunReport;
+      expect(report.nodes[0]?.record?.changes.map(({ name }) => name)).toEqual(['lab-configure', 'lab-small']);
+      // What is left for a human is done, and the next run mends the rest.
+      await sh(stage.node, WRITABLE);
+      expect((await stage.cli('patch', stage.cluster)).code).toBe(0);
+      await check({ run: 2, state: 'up-to-date', transactions: 1, reboots: 0, configuredTwice: ['lab-configure'] });
+    },
+  );
 });

@@ -308,7 +308,7 @@ apk_problems() {
 }
 
 apk_report() {
-  apk_installed >"$dir/after"
+  apk_installed >"$after"
   changed_since_baseline
   since=$(stat -c %Z "$dir/started")
   find /etc -xdev -name '*.apk-new' -exec stat -c '%Z %n' {} + 2>/dev/null |

@@ -570,7 +570,7 @@ apt_problems() {
 }
 
 apt_report() {
-  apt_installed >"$dir/after"
+  apt_installed >"$after"
   changed_since_baseline
   find /etc -xdev \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$dir/started" |
     head -n 100 | sed 's/^/conffile /'

@@ -89,6 +89,7 @@ use_job() {
   case $phase in refresh | plan | fetch | apply | repair | restart) ;; *) refuse bad-phase ;; esac
   valid_number "$number" && [ ${#number} -le 6 ] || refuse bad-job-id
   dir=$state_dir/runs/$job
+  after=$dir/after
 }
 
 recorded_rc() { cat "$dir/rc" 2>/dev/null || cat "$run_dir/$job.rc" 2>/dev/null; }
@@ -177,9 +178,11 @@ answer() {
   [ "$log" -lt 0 ] && log=0
   [ "$log" -gt "$3" ] && log=$3
   result=0 ended=0
+  report=$run_dir/$job.report
+  [ -f "$report" ] || report=$dir/result
   case $1 in
     done*)
-      [ -f "$dir/result" ] && result=$(stat -c %s "$dir/result")
+      [ -f "$report" ] && result=$(stat -c %s "$report")
       # How long ago, by one and the same clock, so that it may be wrong.
       at=$(stat -c %Y "$dir/rc" 2>/dev/null || stat -c %Y "$run_dir/$job.rc" 2>/dev/null) && ended=$(($(date +%s) - at))
       [ "$ended" -ge 0 ] || ended=0
@@ -188,7 +191,7 @@ answer() {
   [ "$result" -le "$max_result_bytes" ] || refuse result-too-large
   say "state=$1 size=$size off=$2 log=$log result=$result ended=$ended boot=$boot"
   [ "$log" -eq 0 ] || tail -c "+$(($2 + 1))" "$dir/log" | head -c "$log"
-  [ "$result" -eq 0 ] || cat "$dir/result"
+  [ "$result" -eq 0 ] || cat "$report"
 }
 
 # ------------------------------------------------------------------------------------------------------ starting a job
@@ -395,6 +398,7 @@ verb_run() {
     rc=$?
     kill -0 "$child" 2>/dev/null || break
   done
+  report_in_memory
   # The copy in memory survives a full disk.
   echo "$rc" >"$run_dir/$job.rc"
   echo "$rc" >"$dir/rc.new" && sync "$dir/rc.new" "$dir" 2>/dev/null

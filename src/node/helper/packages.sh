@@ -159,7 +159,23 @@ changed_since_first() {
     awk '/^\t/ { print "since + " substr($0, 2); next } { print "since - " $0 }'
 }
 
-# Compares it with DIR/after.
+# Compares it with $after.
 changed_since_baseline() {
-  comm -3 "$state_dir/before/$token" "$dir/after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
+  comm -3 "$state_dir/before/$token" "$after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
+}
+
+# A file system that has become full or read-only holds no report of what was changed, or the beginning of one, and nothing
+# told is the same as nothing changed. Memory holds it.
+report_in_memory() {
+  case $phase in apply | repair) ;; *) return 0 ;; esac
+  [ -s "$state_dir/before/$token" ] || return 0
+  try_to_write "$dir"
+  [ -n "$denied" ] || return 0
+  use_manager
+  after=$run_dir/$job.after
+  case $driver in
+    dnf | zypper) rpm_report ;;
+    *) "${driver}_report" ;;
+  esac >"$run_dir/$job.report"
+  rm -f "$after"
 }

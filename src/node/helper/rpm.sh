@@ -61,11 +61,11 @@ rpm_lock_pid() {
 }
 
 rpm_report() {
-  rpm_installed >"$dir/after"
+  rpm_installed >"$after"
   changed_since_baseline
   find /etc -xdev \( -name '*.rpmnew' -o -name '*.rpmsave' -o -name '*.rpmorig' \) -cnewer "$dir/started" |
     head -n 100 | sed 's/^/conffile /'
-  rpm_problems <"$dir/after" | head -n 100 | sed 's/^/problem /'
+  rpm_problems <"$after" | head -n 100 | sed 's/^/problem /'
   failed_scripts | sed 's/^/script-failed /'
 }
 
