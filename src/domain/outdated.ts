@@ -60,11 +60,16 @@ function remedyOf({ services, sessions }: OutdatedCode): string {
   if (services.length > 0) {
     const names = services.filter((name) => name !== 'init' && name !== 'systemd-manager').slice(0, 4);
     const more = names.length < services.length ? ' and so on' : '';
-    const command = names.length === 0 ? 'systemctl daemon-reexec' : `systemctl restart ${names.join(' ')}`;
+    const command = names.length === 0 ? 'systemctl daemon-reexec' : `systemctl restart ${names.map(quoted).join(' ')}`;
     return `\`${command}\`${names.length === 0 ? '' : more} on the node, patching.restartServices, or a reboot`;
   }
   if (sessions.length > 0) return 'ends when they log in anew, or by a reboot';
   return 'start them anew on the node, or reboot it';
+}
+
+/** Escapes in names of units (`a\\x2db.service`) would be taken away by the shell that the command is pasted into. */
+function quoted(name: string): string {
+  return /^[A-Za-z0-9@._:-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 /** A patch whose packages are in place is not complete while something runs what they have replaced. */

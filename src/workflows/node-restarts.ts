@@ -72,7 +72,7 @@ export class NodeRestarts {
     this.record.addWarning({
       kind: 'restart-pending',
       message: `not restarted: ${told.join(', ')}${more}.`,
-      remedy: 'restart them by hand, or reboot the node',
+      remedy: 'settle the reasons and restart them by hand, or reboot the node',
     });
   }
 }

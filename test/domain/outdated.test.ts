@@ -33,6 +33,11 @@ describe('src/domain/outdated', () => {
     expect(remedy).toBe('`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot');
   });
 
+  it('quotes names that a shell would change', () => {
+    const remedy = outdatedWarning(outdated({ services: ['a\\x2db.service'] }))?.remedy;
+    expect(remedy).toContain("systemctl restart 'a\\x2db.service'");
+  });
+
   it.each([
     ['patched', 'restart-pending'],
     ['up-to-date', 'restart-pending'],

@@ -224,6 +224,19 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await sh(node, 'systemctl unmask --runtime reboot.target');
     });
 
+    it('waits for nobody who inhibits a shutdown, and is refused with who it is, by every release of systemd', async () => {
+      await sh(
+        node,
+        `mkdir -p /run/systemd/inhibit
+        printf '%s\\n' WHAT=shutdown MODE=block 'WHO=backup tool' 'WHY=nightly full backup' UID=0 PID=4711 >/run/systemd/inhibit/99`,
+      );
+      await expect(reboot()).rejects.toMatchObject({
+        type: 'RebootFailed',
+        message: expect.stringContaining('backup tool (pid 4711) inhibits a shutdown: nightly full backup'),
+      });
+      await sh(node, 'rm /run/systemd/inhibit/99');
+    });
+
     it.each([
       ['echo maintenance mode is on >&2; exit 3', 'ended with code 3: maintenance mode is on.'],
       ['exec /nonexistent/reboot', /ended with code 127: .*not found/],

@@ -241,6 +241,35 @@ END
     await sh(node, 'systemctl kill -s KILL lab-refuses; systemctl stop lab-transient mysql NetworkManager containerd');
   });
 
+  it('leaves what systemd could not start again as it runs, and says why', async () => {
+    await sh(
+      node,
+      `for name in lab-masked lab-gone lab-needs lab-broken; do
+         printf '[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >/usr/lib/systemd/system/$name.service
+       done
+       systemctl daemon-reload; systemctl start lab-masked lab-gone lab-needs lab-broken
+       systemctl -q mask lab-masked; rm /usr/lib/systemd/system/lab-gone.service
+       printf '[Unit]\\nRequires=lab-none.service\\nAfter=lab-none.service\\n[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >/usr/lib/systemd/system/lab-needs.service
+       printf '[Service]\\nExecStart=no/such\\n' >/usr/lib/systemd/system/lab-broken.service
+       systemctl daemon-reload`,
+    );
+    await update();
+    const before = await sh(node, 'systemctl show -p MainPID --value lab-masked lab-gone lab-needs lab-broken');
+    const report = await restart({ ignore: ['lab-lib', 'lab-exe', 'lab-script'] });
+    expect(report).toMatchObject({ restarted: [], failed: [], error: null });
+    expect(reasons(report)).toMatchObject({
+      'lab-masked.service': 'its unit is masked: systemd would not start it again',
+      'lab-gone.service': 'its unit file is gone: systemd could not start it again',
+      'lab-needs.service': expect.stringContaining('systemd would not restart it: '),
+      'lab-broken.service': expect.stringContaining('systemd'),
+    });
+    expect(await sh(node, 'systemctl show -p MainPID --value lab-masked lab-gone lab-needs lab-broken')).toBe(before);
+    await sh(
+      node,
+      'systemctl stop lab-masked lab-gone lab-needs lab-broken; systemctl -q unmask lab-masked; rm -f /usr/lib/systemd/system/lab-{masked,gone,needs,broken}.service; systemctl daemon-reload',
+    );
+  });
+
   it("names somebody's login and a process of no service, but not its own login", async () => {
     await sh(
       node,

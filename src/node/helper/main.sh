@@ -42,6 +42,24 @@ use_reboot_command() {
   done
 }
 
+# Says who forbids a shutdown now (`systemd-inhibit --mode=block`), or fails. Before 257 systemd asks nobody when root
+# reboots without a terminal.
+reboot_inhibitor() {
+  for place in /run/systemd/inhibit/*; do
+    [ -f "$place" ] || continue
+    i_what='' i_who='' i_why='' i_mode='' i_pid=''
+    while IFS='=' read -r key value; do
+      case $key in
+        WHAT) i_what=$value ;; WHO) i_who=$value ;; WHY) i_why=$value ;; MODE) i_mode=$value ;; PID) i_pid=$value ;;
+      esac
+    done 2>/dev/null <"$place"
+    case $i_mode:$i_what in block:*shutdown*) ;; *) continue ;; esac
+    echo "$i_who (pid $i_pid) inhibits a shutdown: $i_why"
+    return 0
+  done
+  return 1
+}
+
 verb_reboot() {
   case $1 in '' | *[!0-9a-f-]*) refuse bad-boot-id ;; esac
   [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
@@ -72,9 +90,14 @@ verb_reboot_now() {
   has_systemd || sleep 1
   log=$run_dir/reboot.log
   : 2>/dev/null >"$log" || log=/dev/null
-  # shellcheck disable=SC2086
-  $command >"$log" 2>&1 </dev/null
-  rc=$?
+  if [ -z "${2-}" ] && inhibitor=$(reboot_inhibitor); then
+    echo "$inhibitor" >"$log"
+    rc=1
+  else
+    # shellcheck disable=SC2086
+    $command >"$log" 2>&1 </dev/null
+    rc=$?
+  fi
   echo "$rc" 2>/dev/null >"$run_dir/reboot.rc"
   return "$rc"
 }

@@ -382,23 +382,28 @@ $1
 
 # unit_values NAME: sets u_PROPERTY of what systemd knows of the unit.
 unit_values() {
-  u_active='' u_sub='' u_type='' u_kill='' u_refuse='' u_transient='' u_restarts='' u_entered=0
+  u_active='' u_sub='' u_type='' u_kill='' u_refuse='' u_transient='' u_restarts='' u_entered=0 u_load='' u_start=''
   while IFS='=' read -r key value; do
     case $key in
       ActiveState) u_active=$value ;; SubState) u_sub=$value ;; Type) u_type=$value ;; KillMode) u_kill=$value ;;
       RefuseManualStop | RefuseManualStart) [ "$value" = no ] || u_refuse=yes ;;
+      LoadState) u_load=$value ;; CanStart) u_start=$value ;;
       Transient) u_transient=$value ;; NRestarts) u_restarts=$value ;; ActiveEnterTimestampMonotonic) u_entered=$value ;;
     esac
   done <<UNIT
-$(timeout 20 systemctl show -p ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null)
+$(timeout 20 systemctl show -p ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic,LoadState,CanStart -- "$1" 2>/dev/null)
 UNIT
 }
 
 why_not_unit() {
   unit_values "$1"
   if [ "$u_refuse" = yes ]; then reason='its unit refuses to be stopped by hand'
+  elif [ "$u_load" = masked ]; then reason='its unit is masked: systemd would not start it again'
+  elif [ "$u_load" = not-found ]; then reason='its unit file is gone: systemd could not start it again'
+  elif [ -n "$u_load" ] && [ "$u_load" != loaded ]; then reason="systemd cannot read its unit ($u_load)"
   elif [ "$u_transient" = yes ]; then reason='a transient unit, which cannot be started again'
   elif [ "$u_type" = oneshot ]; then reason='a task in progress, which ends by itself'
+  elif [ "$u_start" = no ]; then reason='systemd could not start it again (CanStart=no)'
   elif matches "$1" ssh sshd dropbear && [ "$u_kill" != process ]; then reason='a restart would end the logins through it (KillMode)'
   elif [ "$u_active" != active ] && [ "$u_active" != reloading ]; then reason="it is ${u_active:-in an unknown state}"
   fi
@@ -426,12 +431,24 @@ restart_one() {
     timeout -k 10 60 systemctl daemon-reexec
   elif has_systemd; then
     echo "ospatch: systemctl restart $1"
-    timeout -k 10 300 systemctl restart -- "$1"
+    timeout -k 10 300 systemctl restart -- "$1" >"$dir/said" 2>&1
+    code=$?
+    cat "$dir/said"
+    return "$code"
   else
     echo "ospatch: rc-service $1 restart"
     timeout -k 10 300 rc-service "$1" restart
   fi 2>&1
 }
+
+# Succeeds when a restart that has failed has not even stopped the service: it runs as before.
+goes_on() {
+  has_systemd && [ -z "$override" ] && [ "$1" != systemd-manager ] && [ -s "$dir/said" ] || return 1
+  unit_values "$1"
+  [ "$u_active" = active ] && [ "$u_entered" -gt 0 ] && [ "$u_entered" -le "$started_at" ]
+}
+
+last_words() { grep -v '^[[:space:]]*$' "$dir/said" | tail -n 1 | cut -c1-150; }
 
 # Succeeds when a service is up; sets reason to how it is when not.
 is_up() {
@@ -497,6 +514,10 @@ restart_phase() {
     else
       restart_one "$name"
       rc=$?
+      case $rc in
+        0) ;;
+        *) if goes_on "$name"; then skip_service "$name" "systemd would not restart it: $(last_words)"; continue; fi ;;
+      esac
       case $rc in
         0) ;;
         124 | 137) say_failed "$name" 'its restart did not end within 300 s' && continue ;;

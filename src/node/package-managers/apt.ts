@@ -145,6 +145,16 @@ const FAILURES: FailureTable = [
     },
   ],
   [
+    /trying to overwrite (?:shared )?'/,
+    {
+      type: 'DecisionRequired',
+      retry: 'decision',
+      what: 'two packages want the same file',
+      remedy:
+        'remove the one that is not needed, or keep the update back (patching.packages.exclude) until its publisher has settled it',
+    },
+  ],
+  [
     /Sub-process .*dpkg returned an error code|dpkg: error|error processing (?:archive|package)|dpkg: dependency problems/,
     {
       type: 'PackagesBroken',
