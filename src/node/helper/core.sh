@@ -401,7 +401,8 @@ verb_run() {
   report_in_memory
   # The copy in memory survives a full disk.
   echo "$rc" >"$run_dir/$job.rc"
-  echo "$rc" >"$dir/rc.new" && sync "$dir/rc.new" "$dir" 2>/dev/null
+  # What has changed nothing may be done again after a power cut.
+  echo "$rc" >"$dir/rc.new" && case $phase in plan | refresh | fetch) ;; *) sync "$dir/rc.new" "$dir" 2>/dev/null ;; esac
   mv "$dir/rc.new" "$dir/rc"
   [ ! -s "$dir/after" ] || mv "$dir/after" "$state_dir/before/$token"
   has_systemd || forget_session

@@ -135,11 +135,23 @@ verb_facts() {
   use_manager
   [ -z "$manager" ] || echo "package_manager=${manager%-get}"
   echo "arch=$(uname -m)"
+  # Both halves at once, told one after the other. Whichever breaks off, `end` is missing.
+  running_facts | {
+    installed_facts </dev/null
+    cat
+  }
+}
+
+installed_facts() {
   kernel_facts
   reboot_facts
   boot_file_facts
   package_facts
   lock_facts
+}
+
+running_facts() {
+  exec 3>&1 </dev/null
   unit_facts
   service_facts
   disk_facts

@@ -131,6 +131,16 @@ is_planned() {
 plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
 
 plan_phase() {
+  # Mirrors are waited for most of the time.
+  collect_garbage &
+  collector=$!
+  plan_changes
+  rc=$?
+  wait "$collector"
+  return $rc
+}
+
+plan_changes() {
   warning=''
   if [ "$refresh" = yes ]; then "${driver}_refresh" || return $?; fi
   "${driver}_pending" "$dir" >"$dir/result"
@@ -139,7 +149,6 @@ plan_phase() {
   [ -z "$warning" ] || printf 'warning %s\n' "$warning" >>"$dir/result"
   sed -n 's/^out //p' "$dir/result"
   changed_since_first >>"$dir/result"
-  collect_garbage
   return $rc
 }
 
