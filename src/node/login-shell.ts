@@ -43,7 +43,16 @@ function whatRuns(node: string, user: string, { code, stdout, stderr }: ExecResu
   if (/allows sftp connections only/i.test(said)) {
     return { what: 'the account may only transfer files (ForceCommand internal-sftp)', remedy: forced };
   }
-  if (said !== '') return { what: `another program runs in their place and says: ${said}`, remedy: forced };
+  // A start file that ends the shell, after a greeting, looks the same as a program in its place.
+  if (said !== '') {
+    return {
+      what:
+        code === 0
+          ? `another program runs in their place and says: ${said}`
+          : `another program, or a start file of its shell, ends before them with code ${code} and says: ${said}`,
+      remedy: `look for exit, exec and set -e in ~${user}/.bashrc and the other start files on ${node}; then ${forced}`,
+    };
+  }
   if (code !== 0) {
     return {
       what: `its login shell ends at once with code ${code} and says nothing, as /bin/false does`,

@@ -71,6 +71,13 @@ describe('src/node with logins that are not what they seem', () => {
       'command= in',
     ],
     [
+      'a start file that greets and ends the shell',
+      `mv ${home}/.bashrc ${home}/.bashrc.away 2>/dev/null; printf 'echo WELCOME >&2\\nexit 1\\n' >${home}/.bashrc`,
+      `rm ${home}/.bashrc; mv ${home}/.bashrc.away ${home}/.bashrc 2>/dev/null || true`,
+      `${LOGS_IN}another program, or a start file of its shell, ends before them with code 1 and says: WELCOME\\.$`,
+      'exit, exec and set -e in',
+    ],
+    [
       'a password that must be changed',
       `chage -d 0 ${LAB_USER}`,
       `chage -d -1 ${LAB_USER}`,
