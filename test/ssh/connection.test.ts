@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { Client } from 'ssh2';
 import { connect } from '../../src/ssh/connection';
@@ -112,6 +113,17 @@ describe('src/ssh/connection', () => {
   });
 
   describe('exec', () => {
+    it('sends small packets at once, which would cost a delayed acknowledgement for each call otherwise', async () => {
+      const noDelay = jest.spyOn(Socket.prototype, 'setNoDelay');
+      try {
+        const connection = await connect(targetOn(server.port, [hostKey.public]), options);
+        connection.end();
+        expect(noDelay).toHaveBeenCalledWith(true);
+      } finally {
+        noDelay.mockRestore();
+      }
+    });
+
     const open = () => connect(targetOn(server.port, [hostKey.public]), options);
 
     it('returns exit code, both streams and what was sent to standard input', async () => {

@@ -356,13 +356,23 @@ apt_lost_lists() {
 apt_pending() {
   apt_settings "$1"
   apt_preferences "$1"
-  apt_simulate "$1"
+  apt_simulate "$1" &
+  simulation=$!
+  apt_surroundings "$1" >"$1/surroundings"
+  wait "$simulation"
   rc=$?
   if [ "$rc" -eq 0 ] && [ "$only" = security ] && apt_pin_strays "$1"; then
     apt_simulate "$1"
     rc=$?
   fi
   echo "digest $(apt_plan_lines "$1" | digest)"
+  cat "$1/surroundings"
+  sed '/^Conf /d; s/^/out /' "$1/simulation"
+  return $rc
+}
+
+# apt_surroundings DIR: what is to be told beside the simulation, and does not depend on it.
+apt_surroundings() {
   dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold //p' >"$1/held"
   sed 's/^/held /' "$1/held"
   [ "$only" != security ] || grep -q . "$1/security" || echo 'no-security-data'
@@ -371,8 +381,6 @@ apt_pending() {
   apt_archives "$1"
   apt_hidden "$1"
   [ "$refresh" = yes ] || apt_list_state
-  sed '/^Conf /d; s/^/out /' "$1/simulation"
-  return $rc
 }
 
 # apt_kept_back DIR REASON: the packages of this list that would be changed without it, and which of them are left without
