@@ -157,7 +157,8 @@ describe('e2e/doctor', () => {
   it('tells what is wrong on nodes that can be used, and where the helper was placed', async () => {
     const { report, code, of } = await diagnose('-f', writeSpec('sick', ['shared', 'broken', 'full']));
     expect(code).toBe(1);
-    expect(of('shared')).toEqual([
+    // Whether the package that is held has a security fix is up to the archive of the day.
+    expect(of('shared').filter((finding) => finding !== 'warning updates')).toEqual([
       'stops reboot-owners',
       'warning other-updaters',
       'warning held-packages',
