@@ -4,7 +4,8 @@
 const MAX_CHARS = 128;
 
 const PART = '[A-Za-z0-9_][A-Za-z0-9_.@+-]*';
-export const USER_NAME = new RegExp(`^(?=.{1,${MAX_CHARS}}$)${PART}(?:\\\\${PART})?\\$?$`);
+/** `ALL` stands for everybody in sudoers. */
+export const USER_NAME = new RegExp(`^(?!ALL$)(?=.{1,${MAX_CHARS}}$)${PART}(?:\\\\${PART})?\\$?$`);
 
 export const USER_NAME_FORMAT = `a user name of at most ${MAX_CHARS} characters: letters, digits and . _ - + @, beginning with a letter, digit or underscore, e.g. ospatch, first.last or CORP\\svc`;
 

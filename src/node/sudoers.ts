@@ -63,12 +63,25 @@ export function sudoersRule(helper: HelperScript, user: string, form: SudoersFor
   return form === 'doas' ? doasRule(helper, user) : sudoRule(helper, user, form);
 }
 
+/** A name that means itself wherever it stands. */
+const PLAIN_NAME = /^[a-z_][a-z0-9_.-]*\$?$/;
+
+/** Without quotes a name in capitals is an alias there, and `@` and a backslash have a meaning of their own. */
+function sudoersWord(user: string): string {
+  return PLAIN_NAME.test(user) ? user : `"${user}"`;
+}
+
+/** A backslash stands for the next character there, also in quotes. */
+function doasWord(user: string): string {
+  return PLAIN_NAME.test(user) ? user : `"${user.replaceAll('\\', '\\\\')}"`;
+}
+
 function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
   const text = [
     `# ospatch: ${user} may run the node helper as root, and nothing else. doas knows no digests and no patterns: the helper`,
     '# must belong to root, and checks its arguments itself. A doas that does not read /etc/doas.d wants this line in',
     '# /etc/doas.conf. One rule per version of the helper; remove the old one when no worker needs it.',
-    `permit nopass ${user} as root cmd ${path}`,
+    `permit nopass ${doasWord(user)} as root cmd ${path}`,
     '',
   ].join('\n');
   return { text, file: `/etc/doas.d/ospatch-${digest.slice(0, 12)}.conf`, mode: '0400', sudo: null };
@@ -85,8 +98,8 @@ function sudoRule({ digest, path }: HelperScript, user: string, form: 'regex' | 
     `# Needs sudo ${sudo} or newer. One file per version of the helper; remove the old one when no worker needs it.`,
     `Cmnd_Alias ${alias} = \\`,
     `${commands.join(', \\\n')}`,
-    `Defaults:${user} !requiretty`,
-    `${user} ALL=(root) NOPASSWD: NOSETENV: ${alias}`,
+    `Defaults:${sudoersWord(user)} !requiretty`,
+    `${sudoersWord(user)} ALL=(root) NOPASSWD: NOSETENV: ${alias}`,
     '',
   ].join('\n');
   return { text, file: `/etc/sudoers.d/ospatch-${short}`, mode: '0440', sudo };

@@ -28,6 +28,7 @@ describe('src/cli/commands/helper', () => {
       /no host key of 10\.0\.0\.1/,
     ],
     [['sudoers', '--user', 'root\nALL'], /a user name of at most 128/],
+    [['sudoers', '--user', 'ALL'], /a user name of at most 128/],
     [['sudoers', '--user', 'root'], /root needs no rule/],
   ])('refuses %j', async (args, message) => {
     const { code, stderr, stdout } = await runOffline(args);

@@ -26,6 +26,17 @@ describe('src/node/sudoers', () => {
     expect(file).toBe(`/etc/sudoers.d/ospatch-${helper.digest.slice(0, 12)}`);
   });
 
+  it.each([
+    ['patcher', 'patcher', 'patcher'],
+    ['CORP', '"CORP"', '"CORP"'],
+    ['svc@corp.example.com', '"svc@corp.example.com"', '"svc@corp.example.com"'],
+    ['CORP\\svc', '"CORP\\svc"', '"CORP\\\\svc"'],
+  ])('names the user %s so that it means nobody else', (user, inSudoers, inDoas) => {
+    const { text } = sudoersRule(helper, user, 'regex');
+    expect(text).toContain(`\nDefaults:${inSudoers} !requiretty\n${inSudoers} ALL=(root) NOPASSWD`);
+    expect(sudoersRule(helper, user, 'doas').text).toContain(`\npermit nopass ${inDoas} as root cmd `);
+  });
+
   it('has regular expressions that match a whole call and nothing around it', () => {
     const { text } = sudoersRule(helper, 'ospatch', 'regex');
     const patterns = [...text.matchAll(/ (\^.*\$)/g)].map((match) => new RegExp(match[1] ?? ''));
