@@ -105,13 +105,11 @@ apt_plan() { plan_phase; }
 
 # Downloads what the plan names into apt's own cache and changes nothing else: another set would be of no use.
 apt_fetch() {
+  apt_settings "$dir"
   apt_preferences "$dir"
   apt_simulate "$dir"
+  apt_without_strays "$dir" $?
   rc=$?
-  if [ "$rc" -eq 0 ] && [ "$only" = security ] && apt_pin_strays "$dir"; then
-    apt_simulate "$dir"
-    rc=$?
-  fi
   [ "$rc" -eq 0 ] || { cat "$dir/simulation"; return "$rc"; }
   apt_plan_lines "$dir" >"$dir/changes"
   is_planned || return $rc_plan_changed
@@ -358,21 +356,18 @@ apt_pending() {
   apt_preferences "$1"
   apt_simulate "$1" &
   simulation=$!
-  apt_surroundings "$1" >"$1/surroundings"
+  apt_context "$1" >"$1/context"
   wait "$simulation"
+  apt_without_strays "$1" $?
   rc=$?
-  if [ "$rc" -eq 0 ] && [ "$only" = security ] && apt_pin_strays "$1"; then
-    apt_simulate "$1"
-    rc=$?
-  fi
   echo "digest $(apt_plan_lines "$1" | digest)"
-  cat "$1/surroundings"
+  cat "$1/context"
   sed '/^Conf /d; s/^/out /' "$1/simulation"
   return $rc
 }
 
-# apt_surroundings DIR: what is to be told beside the simulation, and does not depend on it.
-apt_surroundings() {
+# apt_context DIR: what is to be told beside the simulation, and does not depend on it.
+apt_context() {
   dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold //p' >"$1/held"
   sed 's/^/held /' "$1/held"
   [ "$only" != security ] || grep -q . "$1/security" || echo 'no-security-data'
@@ -476,6 +471,13 @@ apt_list_state() {
     until=$(date -d "${line#*Valid-Until:}" +%s 2>/dev/null) || continue
     [ "$until" -ge "$now" ] || { line=${line%%:Valid-Until*}; echo "list-expired ${line##*/}"; }
   done
+}
+
+# apt_without_strays DIR CODE: a simulation that ended with CODE once more, where it held more than security fixes. Ends
+# as the one that counts.
+apt_without_strays() {
+  if [ "$2" -ne 0 ] || [ "$only" != security ] || ! apt_pin_strays "$1"; then return "$2"; fi
+  apt_simulate "$1"
 }
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }

@@ -33,6 +33,8 @@ const useMirror: Record<Manager, (node: LabNode) => Promise<WebDirectory>> = {
     write(node, 'etc/apt/sources.list', '');
     write(node, 'etc/apt/sources.list.d/lab.list', `deb [trusted=yes] ${mirror.url}/ ./\n`);
     write(node, 'etc/apt/apt.conf.d/96lab-direct', 'Acquire::http::Proxy::127.0.0.1 "DIRECT";\n');
+    // Switches of an administrator that must not change what a download is.
+    write(node, 'etc/apt/apt.conf.d/97lab-switches', 'APT::Get { Simulate "true"; Assume-No "true"; };\n');
     return mirror;
   },
   dnf: async (node) => {
