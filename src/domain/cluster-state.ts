@@ -6,8 +6,7 @@ import type { NodeFacts } from './node-report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from './node-status';
 import { newNodeStatus, toNodeError, transition } from './node-status';
 import { MAX_STATUS_WARNINGS } from './node-warning';
-import { runsOutdated } from './outdated';
-import { discountUncured } from './reboot';
+import { readingFromFacts } from './node-reading';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
@@ -312,18 +311,7 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 /** Takes in what was read from a node outside a run. */
 export function readNode(state: ClusterState, name: string, read: NodeFacts, at: string): void {
   const uncured = state.nodes.find((node) => node.name === name)?.uncuredReboot ?? null;
-  const facts = discountUncured(read, uncured);
-  const reading: NodeReading = {
-    at,
-    osVersion: facts.osVersion,
-    kernel: facts.kernelRunning,
-    pendingUpdates: null,
-    rebootRequired: facts.reboot.required,
-    ...(runsOutdated(facts) ? { restartRequired: true } : {}),
-    packageSetDigest: facts.packages.digest,
-    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
-    warnings: facts.warnings.slice(0, MAX_STATUS_WARNINGS),
-  };
+  const reading = readingFromFacts(read, uncured, at, null);
   updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
 }
 

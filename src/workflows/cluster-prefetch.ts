@@ -4,6 +4,7 @@ import type { ClusterState } from '../domain/cluster-state';
 import { isSelfManaged, notePrefetched } from '../domain/cluster-state';
 import { policyFor } from '../domain/decide';
 import { prefetchWorkflowId } from '../domain/ids';
+import { uncuredReboots } from '../domain/run';
 import { CHILD_OPTIONS, startExclusiveChild } from './exclusive-child';
 import { prefetchNodes } from './prefetch-nodes';
 
@@ -35,6 +36,7 @@ export class ClusterPrefetch {
       window,
       nodes: spec.nodes.filter(({ name }) => !quarantined.has(name)),
       policy: policyFor(spec, 'schedule'),
+      uncured: uncuredReboots(this.state.nodes),
     };
     const start = () =>
       startChild(prefetchNodes, {

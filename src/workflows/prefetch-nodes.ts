@@ -1,7 +1,8 @@
 /** Downloads the packages that are pending, on all nodes of a cluster, some time before its window. Changes nothing there. */
 import { isCancellation, uuid4 } from '@temporalio/workflow';
 import type { NodeReading } from '../domain/node-status';
-import { MAX_STATUS_WARNINGS, mergeWarnings } from '../domain/node-warning';
+import { readingFromFacts } from '../domain/node-reading';
+import type { UncuredReboot } from '../domain/reboot';
 import type { RunPolicy } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { optionsFor, waiting } from './activity-options';
@@ -17,6 +18,8 @@ export interface PrefetchNodesInput {
   window: string;
   nodes: NodeSpec[];
   policy: RunPolicy;
+  /** By node: the reboot that did not help, where the cluster remembers one. */
+  uncured: Record<string, UncuredReboot>;
 }
 
 export interface PrefetchedNode {
@@ -39,7 +42,7 @@ export async function prefetchNodes(input: PrefetchNodesInput): Promise<Prefetch
   return results;
 }
 
-async function prefetchNode({ cluster, policy }: PrefetchNodesInput, node: NodeSpec): Promise<PrefetchedNode> {
+async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, node: NodeSpec): Promise<PrefetchedNode> {
   const { name, host, ssh, hostKeys } = node;
   const { packages, unreachableTimeoutMs } = policy;
   const input = {
@@ -51,19 +54,14 @@ async function prefetchNode({ cluster, policy }: PrefetchNodesInput, node: NodeS
   };
   let reading: NodeReading | null = null;
   try {
-    const { facts, plan } = await waiting.preflight.executeWithOptions(optionsFor(node, policy, 'what is pending?'), [
+    const { facts, plan, refused } = await waiting.preflight.executeWithOptions(
+      optionsFor(node, policy, 'what is pending?'),
       // Nothing is changed, so nothing that runs on the node speaks against it.
-      { ...input, withoutDrain: true },
-    ]);
-    reading = {
-      at: timestamp(),
-      osVersion: facts.osVersion,
-      kernel: facts.kernelRunning,
-      pendingUpdates: plan.changes.length,
-      rebootRequired: facts.reboot.required,
-      packageSetDigest: facts.packages.digest,
-      warnings: mergeWarnings(plan.warnings, facts.warnings).slice(0, MAX_STATUS_WARNINGS),
-    };
+      [{ ...input, withoutDrain: true }],
+    );
+    // A plan without a digest was not made.
+    reading = readingFromFacts(facts, uncured[name] ?? null, timestamp(), plan.digest === '' ? null : plan);
+    if (refused !== undefined) return { node: name, reading, error: refused.message };
     if (plan.changes.length === 0) return { node: name, reading, error: null };
     const work = { packageManager: facts.packageManager, planDigest: plan.digest, planned: plan.changes.length };
     await waiting.prefetch.executeWithOptions(optionsFor(node, policy, `download ${plan.changes.length} packages`), [

@@ -29,4 +29,17 @@ describe('workflows/prefetch-nodes', () => {
       expect(await cluster.untilIdle(1)).toMatchObject({ lastRun: { trigger: 'schedule', outcome: 'succeeded' } });
       expect((await cluster.status()).nodes.flatMap(({ warnings }) => warnings)).toEqual([]);
     }));
+
+  it('keeps what the look at the nodes shows: services on replaced code stay named', () =>
+    harness.withWorker(async (cluster) => {
+      Object.assign(cluster.nodes.node('w-1'), { pending: [], outdated: ['web.service'] });
+      const patching = { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE };
+      await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));
+      await cluster.until('w-1 was looked at', ({ nodes }) => nodes[0]?.pendingUpdates === 0);
+      expect(cluster.nodes.log).not.toContain('prefetch w-1');
+      expect((await cluster.status()).nodes[0]).toMatchObject({ restartRequired: true });
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      expect((await cluster.status()).nodes[0]).toMatchObject({ state: 'restart-pending', restartRequired: true });
+    }));
 });
