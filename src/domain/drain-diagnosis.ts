@@ -32,7 +32,7 @@ export function withDrain(diagnosis: NodeDiagnosis, check: DrainCheck): NodeDiag
 
 function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return check.error.type === 'Policy' ? [] : [findingOfError(check.error, 'drain')];
-  const { obstacles, waits, cordonedBy, evict, nodeName } = check.outlook;
+  const { obstacles, waits, cordonedBy, evict, nodeName, ended } = check.outlook;
   const found = told(obstacles).map((one) =>
     stops('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
   );
@@ -44,6 +44,7 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
   }
   if (found.length === 0)
     found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}.`));
+  if (ended !== undefined) found.push(warning('kubernetes', ended.message, ended.remedy));
   return found;
 }
 

@@ -1,5 +1,7 @@
 /** How the nodes of a Kubernetes cluster are drained: the part of the spec, with its defaults filled in. */
 
+import type { NodeWarning } from './node-warning';
+
 /** `kubernetes.kubeconfig` of a worker that runs inside the cluster. */
 export const IN_CLUSTER = 'in-cluster';
 
@@ -157,6 +159,8 @@ export interface DrainOutlook {
   obstacles: string[];
   /** Each a sentence: what it would wait for as things are now. */
   waits: string[];
+  /** The Kubernetes version of the node has ended. */
+  ended?: NodeWarning;
 }
 
 /** What was done to the pods of a node. */

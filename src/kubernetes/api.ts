@@ -18,6 +18,7 @@ export interface NodeView {
   conditions: Record<string, NodeCondition>;
   machineId: string;
   bootId: string;
+  kubeletVersion: string;
 }
 
 export interface NodeCondition {

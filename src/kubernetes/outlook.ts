@@ -2,6 +2,7 @@
 import { cordonState, isSameNode } from '../domain/cordon';
 import type { CordonOwner, DrainOutlook, DrainPolicy } from '../domain/kubernetes';
 import { cordonOwner } from '../domain/kubernetes';
+import { kubeletEndOfLife } from '../domain/kubernetes-end-of-life';
 import { hasEnded } from '../domain/pod-filter';
 import type { NodeView } from './api';
 import { readOwnNode } from './identity';
@@ -26,6 +27,7 @@ export async function drainOutlook(
   const foreign = foreignOwner(session.target, node);
   const state = cordonState(node);
   const by = foreign === null ? state.by : 'others';
+  const ended = kubeletEndOfLife(node.kubeletVersion, Date.now());
   return {
     nodeName: node.name,
     cordonedBy: by,
@@ -47,6 +49,7 @@ export async function drainOutlook(
       ...[...findRefusals(judged), ...findDeadlocks(evicted, budgets)].map(sentence),
     ],
     waits: findWaits(judged, budgets).map((wait) => `It would wait for ${wait}.`),
+    ...(ended === null ? {} : { ended }),
   };
 }
 

@@ -34,6 +34,7 @@ export function toNodeView(node: V1Node): NodeView {
     conditions: Object.fromEntries(conditions),
     machineId: status?.nodeInfo?.machineID ?? '',
     bootId: status?.nodeInfo?.bootID ?? '',
+    kubeletVersion: status?.nodeInfo?.kubeletVersion ?? '',
   };
 }
 

@@ -54,6 +54,16 @@ describe('domain/drain-diagnosis', () => {
     expect(told.findings.map((one) => one.message)).toEqual([message]);
   });
 
+  it('warns of a Kubernetes version that has ended, beside what a drain would do', () => {
+    const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over.', remedy: 'upgrade' } as const;
+    const told = withDrain(WELL, seen({ ended }));
+    expect(told.verdict).toBe('warning');
+    expect(told.findings.map(({ message, cure }) => [message, cure])).toEqual([
+      ['its kubelet is v1.30.1: over.', 'upgrade'],
+      ['a drain of w-1 would move 3 pods.', null],
+    ]);
+  });
+
   it('calls a node that is another machine unfit, and leaves what is wrong with all nodes to the cluster', () => {
     const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine.' } });
     expect(wrong).toMatchObject({ verdict: 'stops', findings: [{ check: 'drain' }] });

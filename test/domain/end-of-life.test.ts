@@ -23,7 +23,8 @@ describe('src/domain/end-of-life', () => {
   it.each([
     ['debian', '10', '2024-06-30'],
     ['debian', '11', '2026-08-31'],
-    ['ubuntu', '20.04', '2025-05-31'],
+    ['ubuntu', '20.04', '2025-05-29'],
+    ['ubuntu', '25.10', '2026-07-09'],
     ['alpine', '3.21.4', '2026-11-01'],
     ['rhel', '7.9', '2024-06-30'],
     ['centos', '7', '2024-06-30'],
@@ -43,6 +44,8 @@ describe('src/domain/end-of-life', () => {
     ['alpine', '3.23.0'],
     ['alpine', '3.24_alpha20260101'],
     ['rocky', '9.6'],
+    ['centos', '10'],
+    ['gentoo', '2.17'],
     ['constructor', 'name'],
   ])('%s %s has not, as far as is known', (id, version) => {
     expect(on(os(id, version), '2026-11-26')).toBeNull();
@@ -53,6 +56,12 @@ describe('src/domain/end-of-life', () => {
     expect(on(os('debian', '11', { supportEnd: '2024-08-14' }), '2025-01-01')).toBeNull();
     expect(on(os('debian', '11', { supportEnd: '2031-06-30' }), '2026-11-26')).toBeNull();
     expect(on(os('fedora', '41', { supportEnd: 'soon' }), '2026-11-26')).toBeNull();
+  });
+
+  it('names who has published the day, or says that the node did', () => {
+    expect(on(os('sles', '15.6'), '2026-11-26')?.message).toContain('on 2025-12-31 (suse.com/lifecycle): without');
+    const node = os('fedora', '41', { supportEnd: '2025-12-15' });
+    expect(on(node, '2026-11-26')?.message).toContain('on 2025-12-15 (as the node itself says): without');
   });
 
   it('knows CentOS Stream from CentOS Linux', () => {

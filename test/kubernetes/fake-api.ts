@@ -54,6 +54,7 @@ export interface FakeNode {
   conditions: Record<string, string>;
   machineID: string;
   bootID: string;
+  kubeletVersion?: string;
 }
 
 export interface FakeController {
@@ -482,7 +483,7 @@ function nodeJson(node: FakeNode): Json {
         reason: 'Kubelet',
         message: `${type} is ${status}`,
       })),
-      nodeInfo: { machineID: node.machineID, bootID: node.bootID },
+      nodeInfo: { machineID: node.machineID, bootID: node.bootID, kubeletVersion: node.kubeletVersion },
     },
   };
 }

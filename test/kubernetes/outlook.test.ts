@@ -51,6 +51,13 @@ describe('src/kubernetes/outlook (simulated)', () => {
     expect(kube.api.countCalls(/^(?!GET)/)).toBe(0);
   });
 
+  it('says that the Kubernetes version of the node has ended', async () => {
+    kube.api.node('w-1', { kubeletVersion: 'v1.19.16' });
+    expect((await outlook()).ended?.message).toContain(
+      'its kubelet is v1.19.16: Kubernetes 1.19 reached its end of life',
+    );
+  });
+
   it.each([
     [{ maxUnavailable: 0 }, 'its maxUnavailable is 0'],
     [{ maxUnavailable: '0%' }, 'its maxUnavailable is 0'],

@@ -57,11 +57,11 @@ describe('src/node/facts', () => {
       );
     const fedora = ['os_id=fedora', 'os_version_id=41', 'os_pretty_name=Fedora Linux 41', 'support_end=2025-12-15'];
     expect(warned(...fedora)).toEqual([
-      expect.stringMatching(/^end-of-life: Fedora Linux 41 reached .* on 2025-12-15:/),
+      expect.stringMatching(/^end-of-life: Fedora Linux 41 reached .* on 2025-12-15 \(as the node itself says\): /),
     ]);
     const focal = ['os_id=ubuntu', 'os_version_id=20.04', 'os_pretty_name=Ubuntu 20.04.6 LTS'];
     expect(warned(...focal)).toEqual([
-      expect.stringContaining('Ubuntu 20.04.6 LTS reached its end of life on 2025-05-31'),
+      expect.stringContaining('Ubuntu 20.04.6 LTS reached its end of life on 2025-05-29'),
     ]);
     expect(warned(...focal, 'extended_support=pro')).toEqual([]);
     expect(parseFacts(1, captured, now)?.facts.warnings).toEqual([]);

@@ -107,7 +107,7 @@ function describeDrain(node: string, drain: DrainCheck | undefined, color: Color
   if (drain === undefined) return [];
   const name = oneLine(node);
   if (!drain.ok) return describeError({ node, ok: false, error: drain.error }, color);
-  const { obstacles, waits, cordonedBy, owner, nodeName, stay } = drain.outlook;
+  const { obstacles, waits, cordonedBy, owner, nodeName, stay, ended } = drain.outlook;
   const staying = Object.entries(stay).map(([why, count]) => `${count} ${why}`);
   return [
     ...obstacles.map((one) => `${color.red(name)}  cannot be drained: ${oneLine(one, 500)}`),
@@ -118,6 +118,7 @@ function describeDrain(node: string, drain: DrainCheck | undefined, color: Color
     ...(cordonedBy === 'ospatch'
       ? [`${color.yellow(name)}  cordoned by ospatch${owner === null ? '' : ` in run ${owner.run}`}`]
       : []),
+    ...describeWarnings(node, ended === undefined ? [] : [ended], color),
     ...(staying.length === 0 ? [] : [`${name}  pods that stay: ${oneLine(staying.join(', '), 500)}`]),
   ];
 }
