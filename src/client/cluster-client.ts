@@ -19,6 +19,7 @@ import type {
 import type { NodeSettled } from '../domain/node-status';
 import type { ClusterSpec } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
+import { withDefaults } from '../domain/spec-schema';
 import { specTooLarge } from '../domain/spec-size';
 import {
   applySpecUpdate,
@@ -39,6 +40,7 @@ import { Doctor } from './doctor';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import { Inspector } from './inspector';
+import { withSharedMachines } from './machines';
 import { uncordonNode } from './kubernetes';
 import type { LiveStatus } from './live-status';
 import { readLiveStatus } from './live-status';
@@ -118,7 +120,7 @@ export class ClusterClient {
   /** What `apply` would do: null for a new cluster, else the changed fields. */
   async diff(spec: ClusterSpec): Promise<ApplySpecAnswer['changes'] | null> {
     const current = await this.findSpec(spec.name);
-    return current === null ? null : diffSpecs(current, spec);
+    return current === null ? null : diffSpecs(withDefaults(current), spec);
   }
 
   /** The spec in force. @throws OspatchError `NotFound`. */
@@ -139,6 +141,13 @@ export class ClusterClient {
   /** The status with what is going on at this moment merged in. */
   async status(cluster: string): Promise<LiveStatus> {
     return this.calls.call(cluster, () => readLiveStatus(this.session, cluster));
+  }
+
+  /** The status, with a warning at each node that is a machine of another node too, here or in another cluster. */
+  async statusAmongClusters(cluster: string): Promise<LiveStatus> {
+    const status = await this.status(cluster);
+    if (status.type !== 'self-managed') return status;
+    return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
   }
 
   /** Why the cluster does what it does now, in words. */

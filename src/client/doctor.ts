@@ -19,6 +19,7 @@ import type { InspectedNode } from '../domain/sites';
 import { inspectedNodes, noWorkerAtSite } from '../domain/sites';
 import type { ClusterSpec, EksSpec } from '../domain/spec';
 import { diffSpecs } from '../domain/spec-diff';
+import { withDefaults } from '../domain/spec-schema';
 import { specQuery, statusQuery } from '../workflows/messages';
 import type { Calls } from './calls';
 import { examineNodes } from './examination';
@@ -177,7 +178,7 @@ export class Doctor {
         this.calls.query(spec.name, (handle) => handle.query(specQuery)),
         this.calls.query(spec.name, (handle) => handle.query(statusQuery)),
       ]);
-      return { applied: true, changes: diffSpecs(current, spec).length, paused };
+      return { applied: true, changes: diffSpecs(withDefaults(current), withDefaults(spec)).length, paused };
     } catch (error) {
       if (error instanceof OspatchError && error.type === 'NotFound') return { applied: false };
       throw error;

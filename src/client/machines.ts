@@ -1,10 +1,12 @@
 /** Looks through the other clusters for nodes that are machines of this one. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isOspatchError } from '../domain/errors';
 import type { Finding } from '../domain/finding';
 import { ok } from '../domain/finding';
 import { WORKFLOW_TYPES } from '../domain/ids';
 import type { Machine } from '../domain/machines';
-import { machinesOf, sharedMachines } from '../domain/machines';
+import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/machines';
+import type { NodeStatus } from '../domain/node-status';
 import type { ClusterSpec } from '../domain/spec';
 import { nodesQuery, specQuery } from '../workflows/messages';
 import type { Calls } from './calls';
@@ -13,6 +15,8 @@ import type { Calls } from './calls';
 const MAX_CLUSTERS = 200;
 const AT_ONCE = 10;
 const LIMIT_MS = 20_000;
+/** For the status, which people want at once. */
+const STATUS_LIMIT_MS = 3_000;
 
 /** Clusters that do not answer are left out: that is found elsewhere. */
 export async function findSharedMachines(calls: Calls, spec: ClusterSpec): Promise<Finding[]> {
@@ -20,12 +24,26 @@ export async function findSharedMachines(calls: Calls, spec: ClusterSpec): Promi
   const names = await otherClusters(calls, spec.name);
   const [own, { machines, left }] = await Promise.all([
     readMachines(calls, spec.name, spec),
-    readAll(calls, names.slice(0, MAX_CLUSTERS)),
+    readAll(calls, names.slice(0, MAX_CLUSTERS), LIMIT_MS),
   ]);
   const notCompared = left + Math.max(0, names.length - MAX_CLUSTERS);
   const compared = names.length - notCompared;
   const partly = `its machines were compared with those of ${compared} other clusters, and not with those of ${notCompared} more.`;
   return [...sharedMachines(own, machines), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
+}
+
+/** The same for the nodes of a cluster that is applied, as warnings of each; of clusters that answer soon. */
+export async function withSharedMachines(calls: Calls, cluster: string, nodes: NodeStatus[]): Promise<NodeStatus[]> {
+  const names = await otherClusters(calls, cluster);
+  const [own, { machines }] = await Promise.all([
+    readMachines(calls, cluster),
+    readAll(calls, names.slice(0, MAX_CLUSTERS), STATUS_LIMIT_MS),
+  ]);
+  const warnings = sharedMachineWarnings(own, machines);
+  return nodes.map((node) => {
+    const warning = warnings.get(node.name);
+    return warning === undefined ? node : { ...node, warnings: [...node.warnings, warning] };
+  });
 }
 
 async function otherClusters(calls: Calls, own: string): Promise<string[]> {
@@ -46,19 +64,32 @@ async function otherClusters(calls: Calls, own: string): Promise<string[]> {
 }
 
 /** `left`: clusters for which there was no time. */
-async function readAll(calls: Calls, names: readonly string[]): Promise<{ machines: Machine[]; left: number }> {
-  const until = Date.now() + LIMIT_MS;
+async function readAll(
+  calls: Calls,
+  names: readonly string[],
+  limitMs: number,
+): Promise<{ machines: Machine[]; left: number }> {
+  const until = Date.now() + limitMs;
   const queue = [...names];
+  let read = 0;
   const machines: Machine[] = [];
   const work = async (): Promise<void> => {
     while (Date.now() < until) {
       const name = queue.shift();
       if (name === undefined) return;
       machines.push(...(await readMachines(calls, name)));
+      read += 1;
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return { machines, left: queue.length };
+  const all = Promise.all(Array.from({ length: AT_ONCE }, work));
+  const timer = new AbortController();
+  try {
+    // One that does not answer is not waited for.
+    await Promise.race([all, sleep(limitMs, undefined, { signal: timer.signal })]);
+  } finally {
+    timer.abort();
+  }
+  return { machines: [...machines], left: names.length - read };
 }
 
 /** `known`: its spec, of which only what was read from its nodes is asked for. */

@@ -10,6 +10,7 @@ import { readingFromFacts } from './node-reading';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from './spec';
 import { diffSpecs } from './spec-diff';
+import { withDefaults } from './spec-schema';
 import { isEks } from './eks';
 
 const KEPT_RUNS = 20;
@@ -140,8 +141,12 @@ export function isSelfManaged(spec: ClusterSpec): spec is SelfManagedSpec {
 
 /** Puts a new spec into force at once and says what changed. The spec's name and type must be the cluster's own. */
 export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: string): ApplySpecAnswer['changes'] {
-  const changes = diffSpecs(state.spec, spec);
-  if (changes.length === 0) return changes;
+  if (diffSpecs(state.spec, spec).length === 0) return [];
+  const changes = diffSpecs(withDefaults(state.spec), spec);
+  if (changes.length === 0) {
+    state.spec = spec;
+    return changes;
+  }
   const before = state.spec;
   state.spec = spec;
   if (isSelfManaged(before) && isSelfManaged(spec)) {

@@ -125,6 +125,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'boot-kernel': 'boot',
   'reboot-not-cured': 'reboot',
   'boot-id-shared': 'boot',
+  'shared-machine': 'nodes',
   'facts-incomplete': 'facts',
   other: 'other',
 };

@@ -3,6 +3,7 @@ import { canonicalJson } from './canonical-json';
 import type { Finding } from './finding';
 import { warning } from './finding';
 import type { NodeStatus } from './node-status';
+import type { NodeWarning } from './node-warning';
 import type { ClusterSpec, NodeSpec } from './spec';
 import { plainText } from './text';
 
@@ -41,16 +42,9 @@ export function machinesOf(spec: ClusterSpec, statuses: readonly NodeStatus[]): 
 
 /** One finding for each node of `own` that is the machine of another node, there or in `others`. */
 export function sharedMachines(own: readonly Machine[], others: readonly Machine[]): Finding[] {
-  const index = new Map<string, Machine[]>();
-  for (const machine of [...own, ...others]) {
-    for (const key of keysOf(machine)) index.set(key, [...(index.get(key) ?? []), machine]);
-  }
-  const found = own.flatMap((machine) => {
-    const twin = keysOf(machine)
-      .flatMap((key) => index.get(key) ?? [])
-      .find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
-    return twin === undefined ? [] : [findingOf(machine, twin)];
-  });
+  const found = [...sharedMachineWarnings(own, others).values()].map(({ message, remedy }) =>
+    warning('nodes', message, remedy),
+  );
   const more = found.length - MAX_TOLD;
   return more > 0
     ? [
@@ -58,6 +52,21 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
         warning('nodes', `${more} more nodes are machines of other nodes too.`, 'see the ones that are named'),
       ]
     : found;
+}
+
+/** By the name of the node: what `sharedMachines` finds, all of it. */
+export function sharedMachineWarnings(own: readonly Machine[], others: readonly Machine[]): Map<string, NodeWarning> {
+  const index = new Map<string, Machine[]>();
+  for (const machine of [...own, ...others]) {
+    for (const key of keysOf(machine)) index.set(key, [...(index.get(key) ?? []), machine]);
+  }
+  const warnings = own.flatMap((machine): [string, NodeWarning][] => {
+    const twin = keysOf(machine)
+      .flatMap((key) => index.get(key) ?? [])
+      .find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
+    return twin === undefined ? [] : [[machine.node, warningOf(machine, twin)]];
+  });
+  return new Map(warnings);
 }
 
 /** The surest first. */
@@ -74,23 +83,23 @@ function keyOf(line: string): string {
   return line.split(/\s+/).slice(0, 2).join(' ');
 }
 
-function findingOf(machine: Machine, twin: Machine): Finding {
+function warningOf(machine: Machine, twin: Machine): NodeWarning {
   const where = twin.cluster === machine.cluster ? '' : ` of cluster ${plainText(twin.cluster, 63)}`;
   const other = `node ${plainText(twin.node, 253)}${where}`;
   if (twin.address === machine.address) {
-    return warning(
-      'nodes',
-      `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows.`,
-      'take it out of one of the two',
-    );
+    return {
+      kind: 'shared-machine',
+      message: `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows.`,
+      remedy: 'take it out of one of the two',
+    };
   }
   const sameKey = twin.hostKeys.some((key) => machine.hostKeys.some((own) => keyOf(own) === keyOf(key)));
   const [what, cure] = sameKey
     ? ['host key', 'rm /etc/ssh/ssh_host_*; ssh-keygen -A, then ospatch enroll']
     : ['machine id', 'rm /etc/machine-id; systemd-machine-id-setup'];
-  return warning(
-    'nodes',
-    `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
-    `take one machine out of one of the two; give a copy its own (${cure})`,
-  );
+  return {
+    kind: 'shared-machine',
+    message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
+    remedy: `take one machine out of one of the two; give a copy its own (${cure})`,
+  };
 }

@@ -19,6 +19,8 @@ export const WARNING_KINDS = [
   'boot-kernel',
   'reboot-not-cured',
   'boot-id-shared',
+  // Who else patches it.
+  'shared-machine',
   // What could not be read.
   'facts-incomplete',
   'other',

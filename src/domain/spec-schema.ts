@@ -51,6 +51,12 @@ export function validateSpecObject(
   };
 }
 
+/** A spec of a version before some of today's fields with the values that those have where nothing is written. */
+export function withDefaults(spec: ClusterSpec): ClusterSpec {
+  const checked = validateSpecObject(spec);
+  return checked.ok ? checked.spec : spec;
+}
+
 /** Clusters go on with the spec that they were applied with, also when it says less than one has to say today. */
 function validateListedEks(value: unknown): ReturnType<typeof validateSpecObject> {
   const checked = validateSpecObject({ ...(value as object), type: 'imported' });

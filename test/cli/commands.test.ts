@@ -122,7 +122,7 @@ describe('src/cli/commands', () => {
 
   test('status -o json has exactly the documented fields', async () => {
     const { out } = await run(['status', 'demo', '-o', 'json'], {
-      status: () => Promise.resolve(status([node('w-1')])),
+      statusAmongClusters: () => Promise.resolve(status([node('w-1')])),
     });
     const answer = JSON.parse(out) as { nodes: object[] };
     expect(Object.keys(answer).sort()).toEqual([

@@ -1,4 +1,4 @@
-import { addressOf, machinesOf, sharedMachines } from '../../src/domain/machines';
+import { addressOf, machinesOf, sharedMachines, sharedMachineWarnings } from '../../src/domain/machines';
 import type { Machine } from '../../src/domain/machines';
 import { newNodeStatus } from '../../src/domain/node-status';
 import { clusterSpec, nodeSpec } from '../support/builders';
@@ -33,6 +33,20 @@ describe('domain/machines', () => {
       `w-1 and node db of cluster old have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
     ]);
     expect(messages([machine('prod', 'w-1', one), machine('prod', 'w-2', other)], [])).toHaveLength(2);
+  });
+
+  it('warns each node of its own, of two in one cluster as well', () => {
+    const own = [
+      machine('prod', 'w-1', { address: 'a' }),
+      machine('prod', 'w-2'),
+      machine('prod', 'w-3', { address: 'a' }),
+    ];
+    const warnings = sharedMachineWarnings(own, []);
+    expect([...warnings.keys()]).toEqual(['w-1', 'w-3']);
+    expect(warnings.get('w-3')).toMatchObject({
+      kind: 'shared-machine',
+      message: expect.stringContaining('w-3 and node w-1 have the same address') as string,
+    });
   });
 
   it('takes machines of which nothing is the same for different ones', () => {

@@ -213,6 +213,24 @@ describe('e2e/doctor', () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no cluster nobody') as string });
   });
 
+  it('tells each of two clusters that they have the same machine, as their status does', async () => {
+    await stack.cli('apply', '-f', writeSpec('twin', ['fine']));
+    for (const [own, other] of [
+      ['kept', 'twin'],
+      ['twin', 'kept'],
+    ] as const) {
+      const what = `fine and node fine of cluster ${other} have the same address`;
+      await waitFor(async () => (await stack.cli('status', own)).stdout.includes(what), {
+        what: `the status of ${own} to tell of cluster ${other}`,
+      });
+      const { report } = await diagnose(own);
+      expect(report.clusters[0]?.findings.map(({ message }) => message)).toContainEqual(expect.stringContaining(what));
+    }
+    await stack.cli('remove', 'twin', '--yes');
+    const { stdout } = await stack.cli('status', 'kept', '-o', 'json');
+    expect(stdout).not.toContain('shared-machine');
+  });
+
   it('names the missing search attributes with the command that creates them', async () => {
     const remove = ['operator', 'search-attribute', 'remove', '--name', 'PatchState', '--yes'];
     await stack.temporal(...remove);

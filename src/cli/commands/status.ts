@@ -44,7 +44,7 @@ async function showStatus(
   { watch = false, output }: StatusOptions,
 ): Promise<void> {
   if (watch) return watchStatus(context, client, cluster);
-  const status = await client.status(cluster);
+  const status = await client.statusAmongClusters(cluster);
   if (output === 'json') return printJson(context, status);
   const { renderStatus } = require('../render/status') as typeof import('../render/status');
   const { ownZone } = require('../render/text') as typeof import('../render/text');
