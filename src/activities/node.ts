@@ -6,6 +6,7 @@ import type { NodeStep, OutOfReach } from '../domain/node-report';
 import type { NodeTarget } from '../domain/spec';
 import { checkReadiness } from '../node/check';
 import { examineNode } from '../node/examine';
+import { lookAt } from '../node/look';
 import { OutOfReachNotice, Outage } from '../node/outage';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
@@ -205,7 +206,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
-        const { facts } = await session.outage.reach(() => session.node.facts());
+        const { facts } = await lookAt(session);
         return facts;
       }),
 

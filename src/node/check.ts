@@ -6,6 +6,7 @@ import { mergeWarnings } from '../domain/node-warning';
 import type { PackagePolicy } from '../domain/package-policy';
 import type { UncuredReboot } from '../domain/reboot';
 import { discountUncured } from '../domain/reboot';
+import { lookAt } from './look';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
@@ -21,7 +22,7 @@ export async function checkReadiness(
   packages?: PackagePolicy,
   uncured: UncuredReboot | null = null,
 ): Promise<{ facts: NodeFacts; changes: PackageChange[]; warnings: NodeWarning[] }> {
-  const reading = await session.outage.reach(() => session.node.facts());
+  const reading = await lookAt(session);
   refuseUnsupported(session.node.name, reading);
   const facts = discountUncured(reading.facts, uncured);
   const { changes, warnings } = await readPending(session, facts, packages);

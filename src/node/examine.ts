@@ -5,6 +5,7 @@ import type { PackagePolicy } from '../domain/package-policy';
 import type { UncuredReboot } from '../domain/reboot';
 import { discountUncured } from '../domain/reboot';
 import { readPending } from './check';
+import { lookAt } from './look';
 import type { Session } from './session';
 import { refuseUnsupported } from './support';
 
@@ -28,7 +29,7 @@ export async function examineNode(
   };
   const look = async (): Promise<void> => {
     const read = await within(limitMs, async () => ({
-      reading: await outage.reach(() => node.facts()),
+      reading: await lookAt(session),
       at: session.now(),
     }));
     if (read === null) {

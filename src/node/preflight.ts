@@ -10,6 +10,7 @@ import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } fro
 import { LOCK_KINDS } from '../domain/node-report';
 import type { NodeReading } from './facts';
 import { followJob, jobNeverEnds, pause } from './follow-job';
+import { lookAt } from './look';
 import type { PackageManagerName } from './package-managers';
 import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
@@ -99,7 +100,7 @@ async function usableNode(
   let lockedSince: number | null = null;
   const started = session.now();
   for (;;) {
-    const reading = await session.outage.reach(() => session.node.facts());
+    const reading = await lookAt(session);
     refuseUnsupported(session.node.name, reading);
     refuseUnsafe(session.node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;

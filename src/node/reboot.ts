@@ -54,7 +54,7 @@ export async function rebootNode(
     if (seen.bootId === settled.bootId && seen.systemState !== 'stopping') {
       // Only now, for they may take long so soon after a boot.
       const { facts } = await session.outage.reach(() => session.node.facts());
-      if (facts.bootId === seen.bootId) {
+      if (facts.bootId === seen.bootId && facts.systemState !== 'stopping') {
         session.show({ waitingFor: undefined });
         return facts;
       }

@@ -156,8 +156,9 @@ export class NodeSteps {
       this.changedBeforeReboot = this.record.result.changes.length;
       return this.withoutUncured(after);
     } catch (failure) {
-      this.record.rebootAsked = whetherRebootAsked(failure, this.target.name);
-      if (hasRebooted(failure)) this.record.result.reboots += 1;
+      const rebooted = hasRebooted(failure);
+      if (rebooted) this.record.result.reboots += 1;
+      this.record.rebootAsked = rebooted ? null : whetherRebootAsked(failure, this.target.name);
       throw failure;
     }
   }

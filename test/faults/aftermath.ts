@@ -1,4 +1,6 @@
 /** How a fault ended: in the words of ospatch, and by what the node itself has recorded. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { nodeWorkflowId } from '../../src/domain/ids';
 import type { NodePatchResult } from '../../src/domain/node-patch';
 import type { NodeState } from '../../src/domain/node-status';
@@ -7,6 +9,9 @@ import { BOOT_LOG } from './fault-node';
 import type { ExpectedInKubernetes } from './kubernetes-aftermath';
 import { kubernetesAftermath } from './kubernetes-aftermath';
 import type { Scene } from './scene';
+
+/** Longer than any package script of these tests takes. */
+const LEFTOVERS_LIMIT_MS = 60_000;
 
 export interface Expected {
   state: NodeState;
@@ -59,7 +64,7 @@ export async function aftermath(scene: Scene, expected: Expected): Promise<After
     ...seen,
     ownReboots: inTemporal.reboots,
     configuredTwice: configuredTwice(scene.node),
-    left: scene.node.running ? await leftovers(scene.node) : [],
+    left: scene.node.running ? await settledLeftovers(scene.node, expected.left ?? []) : [],
     inTemporal: inTemporal.error?.message ?? null,
     saysWhatIsLeft: sentence === null || (inStatus?.lastError?.remedy ?? '') !== '',
     inHistory:
@@ -122,6 +127,16 @@ dpkg --audit | sed -n 's/^ \\([^ ]*\\).*/package \\1/p'
 find /var/lib/dpkg/updates -type f -printf 'journal %f\\n'
 [ ! -e /run/reboot-required ] || echo reboot-required
 `;
+
+/** What a killed package manager has left behind may end a while after the run, so that what is left is waited for. */
+async function settledLeftovers(node: LabNode, expected: readonly string[]): Promise<string[]> {
+  const deadline = Date.now() + LEFTOVERS_LIMIT_MS;
+  for (;;) {
+    const left = await leftovers(node);
+    if (isDeepStrictEqual(left, expected) || Date.now() > deadline) return left;
+    await sleep(1_000);
+  }
+}
 
 /** What is left on the node that should not be there, one line each; empty when all is well. */
 export async function leftovers(node: LabNode): Promise<string[]> {

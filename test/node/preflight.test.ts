@@ -27,6 +27,12 @@ describe('src/node/preflight', () => {
     expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
   });
 
+  it('takes a node that is shutting down for one out of reach: what it says then is over at once', async () => {
+    const { end, commands } = preflight([factsAnswer('system_state=stopping'), factsAnswer(), plan]);
+    await end;
+    expect(commands()).toEqual(['facts', 'facts', 'start 0123456789abcdef-plan-1010 plan']);
+  });
+
   it('hands the policy of packages to the helper, of which the default is nothing', async () => {
     const packages = {
       only: 'security',

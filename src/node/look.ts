@@ -1,0 +1,22 @@
+/** A look at a node that is up. */
+import { OspatchError } from '../domain/errors';
+import type { NodeReading } from './facts';
+import type { Session } from './session';
+
+/**
+ * Reads the facts of the node. A node that is shutting down still answers, and none of what the node says then holds a
+ * moment later: such a node counts as out of reach until the node is back.
+ *
+ * @throws OspatchError what reaching the node may say
+ */
+export async function lookAt({ node, outage }: Pick<Session, 'node' | 'outage'>): Promise<NodeReading> {
+  return outage.reach(async () => {
+    const reading = await node.facts();
+    if (reading.facts.systemState !== 'stopping') return reading;
+    throw new OspatchError({
+      type: 'Unreachable',
+      message: `${node.name} is shutting down or about to reboot.`,
+      remedy: `look at \`systemctl list-jobs\` on ${node.name}: the shutdown may wait for a service`,
+    });
+  });
+}
