@@ -10,6 +10,7 @@ import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } fro
 import { LOCK_KINDS } from '../domain/node-report';
 import type { NodeReading } from './facts';
 import { followJob, jobNeverEnds, pause } from './follow-job';
+import { lockWait } from './lock';
 import { lookAt } from './look';
 import type { PackageManagerName } from './package-managers';
 import { knownManager, packageManager } from './package-managers';
@@ -115,7 +116,7 @@ async function usableNode(
       throw lockedTooLong(session.node.name, lockKind, holder, lockTimeoutMs);
     }
     session.show({
-      waitingFor: job === null ? `${lockKind} lock held by ${holder}` : `the job ${job} on the node to end`,
+      waitingFor: job === null && holder !== null ? lockWait(lockKind, holder) : `the job ${job} on the node to end`,
     });
     await pause(session, FREE_PAUSE_MS);
   }

@@ -7,6 +7,7 @@ import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
 import type { JobEnd } from './follow-job';
 import { followJob } from './follow-job';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
+import { lockKindOf, lockWait } from './lock';
 import type { PackageManagerName } from './package-managers';
 import { packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
@@ -123,7 +124,7 @@ function toOutcome(
 export function showLock(session: Session, line: string): boolean {
   const [, file = '', holder = ''] = /^ospatch: waiting for (\S{1,200}), held by (.{1,80})$/.exec(line) ?? [];
   if (file === '') return false;
-  session.show({ waitingFor: plainText(`${file}, which ${holder} has locked`, 200) });
+  session.show({ waitingFor: lockWait(lockKindOf(file), plainText(holder, 100)) });
   return true;
 }
 
@@ -144,7 +145,7 @@ class ApplyProgress {
     const progress = this.driver.readProgress(line);
     switch (progress?.event) {
       case 'lock-held':
-        this.session.show({ waitingFor: `package lock held by ${progress.by}` });
+        this.session.show({ waitingFor: lockWait('package', progress.by) });
         break;
       case 'package-started':
         this.session.show({ waitingFor: undefined });

@@ -146,7 +146,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     await until('the wait', () =>
       Promise.resolve(
         activities.heartbeats.some(({ waitingFor }) =>
-          /^\/var\/cache\/debconf\/config\.dat, which flock \(pid \d+\) has locked$/.test(waitingFor ?? ''),
+          /^debconf lock held by flock \(pid \d+\)$/.test(waitingFor ?? ''),
         ),
       ),
     );
