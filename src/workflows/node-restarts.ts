@@ -63,16 +63,31 @@ export class NodeRestarts {
     }
   }
 
-  /** Why services were left as they are. */
+  /** Why services are on replaced code still: left as they are, or restarted in vain. */
   sayWhatIsLeft({ outdated }: NodeFacts): void {
-    const left = (this.record.result.restarts?.skipped ?? []).filter(({ name }) => outdated?.services.includes(name));
-    if (left.length === 0) return;
-    const told = left.slice(0, MAX_REASONS).map(({ name, reason }) => `${name} (${reason})`);
-    const more = left.length > MAX_REASONS ? ` and ${left.length - MAX_REASONS} more` : '';
-    this.record.addWarning({
-      kind: 'restart-pending',
-      message: `not restarted: ${told.join(', ')}${more}.`,
-      remedy: 'settle the reasons and restart them by hand, or reboot the node',
-    });
+    const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
+    const left = skipped.filter(({ name }) => outdated?.services.includes(name));
+    if (left.length > 0) {
+      const named = left.map(({ name, reason }) => `${name} (${reason})`);
+      this.record.addWarning({
+        kind: 'restart-pending',
+        message: `not restarted: ${listed(named)}.`,
+        remedy: 'settle the reasons and restart them by hand, or reboot the node',
+      });
+    }
+    const inVain = restarted.filter((name) => outdated?.services.includes(name));
+    if (inVain.length > 0) {
+      this.record.addWarning({
+        kind: 'restart-pending',
+        message: `restarted, and still on replaced code: ${listed(inVain)}.`,
+        remedy:
+          'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
+      });
+    }
   }
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MAX_REASONS ? ` and ${names.length - MAX_REASONS} more` : '';
+  return `${names.slice(0, MAX_REASONS).join(', ')}${more}`;
 }

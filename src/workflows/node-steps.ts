@@ -182,8 +182,8 @@ export class NodeSteps {
     this.record.show();
   }
 
-  /** Waits long for the node, but not when the run is cancelled: then one short look must do. */
-  async verify(): Promise<NodeFacts> {
+  /** Waits for the node, by default long, but not when the run is cancelled: then one short look must do. */
+  async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
     const look = async (unreachableTimeoutMs: number): Promise<NodeFacts> =>
       this.withoutUncured(
         await waiting.readFacts.executeWithOptions(this.options('verify'), [
@@ -192,7 +192,7 @@ export class NodeSteps {
       );
     return this.record.step('verify', async () => {
       try {
-        if (!this.cancelled) return await look(LOST_TIMEOUT_MS);
+        if (!this.cancelled) return await look(timeoutMs);
       } catch (failure) {
         if (!isCancellation(failure)) throw failure;
       }

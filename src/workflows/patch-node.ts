@@ -291,7 +291,10 @@ class NodePatch {
         if (this.restarts.due(facts) && !this.steps.cancelled) {
           const { drained } = this;
           const restarted = await CancellationScope.nonCancellable(() => this.restarts.run(this.steps, drained));
-          if (!restarted) return;
+          if (!restarted) {
+            await this.lookAfterRestart();
+            return;
+          }
           facts = await this.steps.verify();
           continue;
         }
@@ -333,6 +336,19 @@ class NodePatch {
     if (error?.type === 'Lost' || error?.type === 'Unreachable' || this.stillRuns()) return;
     try {
       this.record.noteSurvey(await this.steps.survey());
+    } catch {
+      // The failure already recorded says more than that the node cannot be read now.
+    }
+  }
+
+  /** The services that did start anew are no longer on replaced code, and the one that failed runs nothing. */
+  private async lookAfterRestart(): Promise<void> {
+    const { error } = this.record.result;
+    if (error?.type === 'Lost' || error?.type === 'Unreachable' || this.stillRuns()) return;
+    try {
+      const facts = await this.steps.verify(this.input.policy.unreachableTimeoutMs);
+      this.record.noteAfter(facts);
+      this.restarts.sayWhatIsLeft(facts);
     } catch {
       // The failure already recorded says more than that the node cannot be read now.
     }

@@ -1,9 +1,7 @@
 /** Clusters of type eks: the real workflows and activities, the real AWS SDK, and a simulated EKS API. */
 import { createEksActivities } from '../../src/activities/eks';
-import { nodeWorkflowId } from '../../src/domain/ids';
 import type { ClusterHistory } from '../../src/domain/messages';
 import type { EksPolicy } from '../../src/domain/eks';
-import type { NodePatchResult } from '../../src/domain/node-patch';
 import type { EksPatching, EksSpec } from '../../src/domain/spec';
 import { EksServer, FAULTS, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
@@ -45,10 +43,6 @@ function spec(cluster: TestCluster, policy: Partial<EksPolicy> = {}, patching: P
 
 function withCluster(body: (cluster: TestCluster) => Promise<void>, on = harness): Promise<void> {
   return on.withWorker(async (cluster) => body(cluster), createEksActivities({ log: quiet }));
-}
-
-async function recordOf(cluster: TestCluster, group: string): Promise<NodePatchResult> {
-  return cluster.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, group)).result();
 }
 
 describe('workflows/eks-update', () => {
@@ -219,7 +213,7 @@ describe('workflows/eks-update', () => {
       const status = await cluster.untilIdle(1);
       expect(status.nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
       expect(eks.updates).toEqual([foreign]);
-      expect(await recordOf(cluster, 'blue')).toMatchObject({ nodeGroup: { updateId: foreign.id, adopted: true } });
+      expect(await cluster.record('blue')).toMatchObject({ nodeGroup: { updateId: foreign.id, adopted: true } });
     }));
 
   it.each([null, '1.31.4-20250203'])(

@@ -16,6 +16,7 @@ import type { NodeActivities } from '../../src/activities/types';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/messages';
+import type { NodePatchResult } from '../../src/domain/node-patch';
 import type { OutOfReach } from '../../src/domain/node-report';
 import type { ErrorInfo } from '../../src/domain/errors';
 import type { ClusterSpec } from '../../src/domain/spec';
@@ -39,9 +40,11 @@ export interface SimulatedNode {
   /** Packages in `pending` that ask for a reboot once applied. */
   asksForReboot: boolean;
   rebootRequired: boolean;
-  /** Services on replaced code; a restart cures all but those in `notRestarted`, a reboot all. */
+  /** Services on replaced code; a restart cures all but those in the next two, a reboot all. */
   outdated: string[];
   notRestarted: string[];
+  /** Restarted, and on replaced code as before. */
+  restartedInVain: string[];
   /** Does not come up after its restart. */
   breaks: string | null;
   reboots: number;
@@ -94,6 +97,7 @@ export class SimulatedNodes {
       rebootRequired: false,
       outdated: [],
       notRestarted: [],
+      restartedInVain: [],
       breaks: null,
       reboots: 0,
       applies: 0,
@@ -192,10 +196,10 @@ export class SimulatedNodes {
       restart: ({ target, drained }) => {
         this.log.push(`restart ${target.name}${drained ? ' drained' : ''}`);
         const node = this.node(target.name);
-        const { breaks } = node;
-        const restarted = node.outdated.filter((name) => !node.notRestarted.includes(name));
-        const skipped = node.notRestarted.map((name) => ({ name, reason: 'simulated' }));
-        node.outdated = node.notRestarted;
+        const { breaks, notRestarted, restartedInVain } = node;
+        const restarted = node.outdated.filter((name) => !notRestarted.includes(name) && name !== breaks);
+        const skipped = notRestarted.map((name) => ({ name, reason: 'simulated' }));
+        node.outdated = [...notRestarted, ...restartedInVain];
         const failed = breaks === null ? [] : [{ name: breaks, reason: 'it is failed', journal: [] }];
         const error = breaks === null ? null : ({ type: 'Unhealthy', message: `${breaks} did not come up.` } as const);
         return Promise.resolve({ state: 'done', result: { restarted, skipped, failed, error } });
@@ -402,6 +406,11 @@ export class TestCluster {
 
   status(): Promise<ClusterStatus> {
     return this.handle.query(statusQuery);
+  }
+
+  /** Of the last patch of a node or node group. */
+  record(node: string): Promise<NodePatchResult> {
+    return this.env.client.workflow.getHandle(nodeWorkflowId(this.name, node)).result();
   }
 
   /** A moment of the server's time; that of a real server costs time of the test. */

@@ -66,6 +66,33 @@ describe('workflows/patch-node, services on replaced code', () => {
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'failed',
         error: { type: 'Unhealthy', message: 'web.service did not come up; 1 package was changed.' },
+        done: ['preflight', 'apply', 'verify', 'restart', 'verify'],
+      });
+      expect((await cluster.record('w-1')).after?.outdated).toBeUndefined();
+    }));
+
+  it('says what a failed restart has left on replaced code, not what ran it before', () =>
+    harness.withWorker(async (cluster) => {
+      const node = {
+        outdated: ['app.service', 'db.service', 'web.service'],
+        notRestarted: ['db.service'],
+        breaks: 'web.service',
+      };
+      expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
+        state: 'failed',
+        warnings: [{ message: 'not restarted: db.service (simulated).' }],
+      });
+      const record = await cluster.record('w-1');
+      expect(record.restarts?.restarted).toEqual(['app.service']);
+      expect(record.after?.outdated?.services).toEqual(['db.service']);
+    }));
+
+  it('says of a service that is on replaced code after its restart that the restart was in vain', () =>
+    harness.withWorker(async (cluster) => {
+      const node = { outdated: ['cron.service'], restartedInVain: ['cron.service'] };
+      expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
+        state: 'restart-pending',
+        warnings: [{ message: 'restarted, and still on replaced code: cron.service.' }],
       });
     }));
 
