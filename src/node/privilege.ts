@@ -1,8 +1,10 @@
 /** Becoming root on a node: a root login already is, anybody else goes through `sudo -n`, or `doas -n` without sudo. */
 import { OspatchError } from '../domain/errors';
 import { plainText } from '../domain/text';
+import { shellUserName } from '../domain/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from './sanitize';
+import { sudoersWord } from './sudoers';
 
 /** Sets `p` to the tool that is there. In POSIX shell, without a process of its own, single quotes or `!`. */
 const CHOOSE = 'if command -v sudo || { p=doas; command -v doas; }; then :; else p=sudo; fi >/dev/null 2>&1';
@@ -59,12 +61,12 @@ const REASONS: readonly [RegExp, (denied: Denied) => { what?: string; remedy: st
   [
     /must have a tty/,
     ({ node, user }) => ({
-      remedy: `add "Defaults:${user} !requiretty" to the sudoers of ${node}; \`ospatch sudoers --user ${user}\` prints it with the rule`,
+      remedy: `add \`Defaults:${sudoersWord(user)} !requiretty\` to the sudoers of ${node}; \`ospatch sudoers --user ${shellUserName(user)}\` prints it with the rule`,
     }),
   ],
   [
     /account.*(?:expired|locked)|account validation failure|password.*expired/i,
-    ({ node, user }) => ({ remedy: `renew the account ${user} on ${node} (chage -l ${user} shows it)` }),
+    ({ node, user }) => ({ remedy: `renew the account ${user} on ${node} (chage -l ${shellUserName(user)} shows it)` }),
   ],
   [
     /doas(?:\.conf)?:.*(?:syntax error|at line \d+)|doas is not enabled/,
@@ -80,17 +82,17 @@ const PLACING_REMEDY =
   'with a narrow rule set ssh.helper to preinstalled and have an administrator place the helper (`ospatch helper install`); otherwise let the user do everything without a password, or log in as root';
 
 /** The rule that lets the user run the helper, in the words of the tool that is in charge there. */
-function ruleRemedy(tool: Tool, { node, user, path, call }: Denied): string {
+function ruleRemedy(tool: Tool, { node, user, call }: Denied): string {
   if (tool === 'doas') {
-    return `give ${user} the rule that \`ospatch sudoers --user ${user} --form doas\` prints, of this version of ospatch (docs/node.md), or log in as root`;
+    return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)} --form doas\` prints, of this version of ospatch (docs/node.md), or log in as root`;
   }
   if (tool === 'sudo-rs') {
-    return `sudo-rs knows no rule with a digest: put "${user} ALL=(root) NOPASSWD: ${path}" into the sudoers of ${node}, or log in as root`;
+    return `sudo-rs knows no rule with a digest: give ${user} the one that \`ospatch sudoers --user ${shellUserName(user)} --form sudo-rs\` prints, of this version of ospatch (docs/node.md), or log in as root`;
   }
   if (call !== null) {
-    return `replace the rule of ${user} on ${node} with the one that \`ospatch sudoers --user ${user}\` prints, of this version of ospatch; for a sudo older than 1.9.10 add \`--form wildcard\``;
+    return `replace the rule of ${user} on ${node} with the one that \`ospatch sudoers --user ${shellUserName(user)}\` prints, of this version of ospatch; for a sudo older than 1.9.10 add \`--form wildcard\``;
   }
-  return `give ${user} the rule that \`ospatch sudoers --user ${user}\` prints, of this version of ospatch (docs/node.md), or log in as root`;
+  return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)}\` prints, of this version of ospatch (docs/node.md), or log in as root`;
 }
 
 /** The tool was asked, and did not run the helper or did not let it be placed. */

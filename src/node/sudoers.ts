@@ -6,10 +6,10 @@ import type { HelperScript } from './helper/script';
 import { PHASES } from './job-id';
 
 /**
- * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks; `doas`
- * is for nodes without sudo, and leaves digest and arguments to them.
+ * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks;
+ * `sudo-rs` and `doas` are for nodes with those in the place of sudo, and leave digest and arguments to them.
  */
-export const SUDOERS_FORMS = ['regex', 'wildcard', 'doas'] as const;
+export const SUDOERS_FORMS = ['regex', 'wildcard', 'sudo-rs', 'doas'] as const;
 export type SudoersForm = (typeof SUDOERS_FORMS)[number];
 
 /**
@@ -54,20 +54,21 @@ export interface SudoersRule {
   /** The rules of two versions live beside each other in files of these names. */
   file: string;
   mode: string;
-  /** The oldest sudo that reads it; null when it is not for sudo. */
+  /** The oldest sudo that it is for; null when it is for sudo-rs or doas. */
   sudo: string | null;
 }
 
 /** The rule for `user`, a checked Linux user name. */
 export function sudoersRule(helper: HelperScript, user: string, form: SudoersForm): SudoersRule {
-  return form === 'doas' ? doasRule(helper, user) : sudoRule(helper, user, form);
+  if (form === 'doas') return doasRule(helper, user);
+  return form === 'sudo-rs' ? sudoRsRule(helper, user) : sudoRule(helper, user, form);
 }
 
 /** A name that means itself wherever it stands. */
 const PLAIN_NAME = /^[a-z_][a-z0-9_.-]*\$?$/;
 
 /** Without quotes a name in capitals is an alias there, and `@` and a backslash have a meaning of their own. */
-function sudoersWord(user: string): string {
+export function sudoersWord(user: string): string {
   return PLAIN_NAME.test(user) ? user : `"${user}"`;
 }
 
@@ -85,6 +86,24 @@ function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
     '',
   ].join('\n');
   return { text, file: `/etc/doas.d/ospatch-${digest.slice(0, 12)}.conf`, mode: '0400', sudo: null };
+}
+
+/** What sudo-rs 0.2.5 matches, in quotes where it needs them; later ones match every name. */
+const SUDO_RS_NAME = /^[A-Za-z0-9_.\\-]+$/;
+
+function sudoRsRule({ digest, path }: HelperScript, user: string): SudoersRule {
+  const short = digest.slice(0, 12);
+  const text = [
+    `# ospatch: ${user} may run the node helper as root, and nothing else. sudo-rs knows no digests and no patterns: the`,
+    '# helper must belong to root, and checks its arguments itself. One file per version of the helper; remove the old one',
+    '# when no worker needs it.',
+    ...(SUDO_RS_NAME.test(user)
+      ? []
+      : ['# sudo-rs 0.2.5 (Debian 13) matches no such name: there, write # and its number (id -u) in its place.']),
+    `${sudoersWord(user)} ALL=(root) NOPASSWD: ${path}`,
+    '',
+  ].join('\n');
+  return { text, file: `/etc/sudoers.d/ospatch-${short}`, mode: '0440', sudo: null };
 }
 
 function sudoRule({ digest, path }: HelperScript, user: string, form: 'regex' | 'wildcard'): SudoersRule {

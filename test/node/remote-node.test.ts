@@ -157,7 +157,7 @@ describe('src/node/remote-node', () => {
     [
       "sudo-rs: I'm sorry admin. I'm afraid I can't do that\n",
       /^sudo-rs refuses to run /,
-      /put "admin ALL=\(root\) NOPASSWD: \/usr\/local\/libexec\/ospatch-node-[0-9a-f]{12}" into/,
+      /`ospatch sudoers --user admin --form sudo-rs` prints/,
     ],
     ['/etc/sudoers.d/x:1:1: syntax error\n', /syntax error/, /visudo -c/],
     [
@@ -171,6 +171,16 @@ describe('src/node/remote-node', () => {
       type: 'SudoDenied',
       message: expect.stringMatching(message),
       remedy: expect.stringMatching(remedy),
+    });
+  });
+
+  it.each([
+    ['sudo: a password is required\n', "`ospatch sudoers --user 'CORP\\svc'`"],
+    ['sudo: sorry, you must have a tty to run sudo\n', '`Defaults:"CORP\\svc" !requiretty`'],
+  ])('writes a user of a directory so that a shell and sudo read the name: %j', async (text, remedy) => {
+    const denied = { code: 1, stderr: Buffer.from(text) };
+    await expect(node([denied], { user: 'CORP\\svc' }).node.facts()).rejects.toMatchObject({
+      remedy: expect.stringContaining(remedy),
     });
   });
 

@@ -66,6 +66,15 @@ describe('src/node/sudoers', () => {
     for (const pattern of patterns) expect(pattern).not.toMatch(/\\|\{[0-9]*,/);
   });
 
+  it('is a line for sudo-rs that both its old and its new parser read', () => {
+    const lines = (user: string) => sudoersRule(helper, user, 'sudo-rs').text.trim().split('\n');
+    expect(lines('op').filter((line) => !line.startsWith('#'))).toEqual([`op ALL=(root) NOPASSWD: ${helper.path}`]);
+    expect(lines('CORP').at(-1)).toBe(`"CORP" ALL=(root) NOPASSWD: ${helper.path}`);
+    // Said only of names that sudo-rs 0.2.5 does not match.
+    const isWarned = (user: string): boolean => lines(user).some((line) => line.includes('id -u'));
+    expect(['op', 'jane.doe', 'CORP\\jane', 'jane@corp', 'host$'].filter(isWarned)).toEqual(['jane@corp', 'host$']);
+  });
+
   it('is a line for doas where there is no sudo', () => {
     const { text, file, mode } = sudoersRule(helper, 'op', 'doas');
     expect(text.split('\n').filter((line) => !line.startsWith('#'))).toEqual([

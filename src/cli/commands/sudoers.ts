@@ -12,11 +12,12 @@ const EXAMPLES = `
 Examples:
   ospatch sudoers > ospatch && visudo -cf ospatch
   ospatch sudoers --user patcher --form wildcard
+  ospatch sudoers --form sudo-rs > ospatch                  # on a node with sudo-rs in the place of sudo
   ospatch sudoers --form doas > /etc/doas.d/ospatch.conf    # on a node without sudo
   ospatch sudoers -o json | jq -r .file      # where it belongs on a node, owned by root with mode 0440
 
 For nodes with ssh.helper: preinstalled. With this rule the user may run the helper of this version as root, this very
-file with these arguments, and nothing else: sudo itself checks the digest. Helper and rule belong together; place both
+file with these arguments, and nothing else: sudo itself checks the digest (sudo-rs and doas cannot). Helper and rule belong together; place both
 before the workers get a new version (ospatch helper install), each version has its own names.`;
 
 export function registerSudoers(program: Command, context: CliContext): void {
@@ -25,8 +26,8 @@ export function registerSudoers(program: Command, context: CliContext): void {
     .description('print the sudo or doas rule that is just enough for the helper of this version')
     .addOption(userOption('the user that logs in (ssh.user)').default('ospatch'))
     .addOption(
-      new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones, doas')
-        .choices(['regex', 'wildcard', 'doas'])
+      new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones, sudo-rs, doas')
+        .choices(['regex', 'wildcard', 'sudo-rs', 'doas'])
         .default('regex'),
     )
     .addOption(outputOption())
