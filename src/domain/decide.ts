@@ -126,7 +126,14 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !around.prefetching) {
     return { do: 'prefetch', window, why: `packages are downloaded for the window of ${window}` };
   }
-  return sleep(state, now, around, window, 'nothing to do before the next window');
+  return sleep(state, now, around, window, whyIdle(window, schedule.error));
+}
+
+function whyIdle(window: string | undefined, scheduleError: string | null): string {
+  if (window !== undefined) return 'nothing to do before the next window';
+  return scheduleError === null
+    ? 'nothing to do until somebody asks for a run'
+    : 'nothing to do, and the next windows are not known';
 }
 
 function decideInRun(

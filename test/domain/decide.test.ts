@@ -53,6 +53,15 @@ describe('domain/decide', () => {
     expect(decide(state, at('2027-01-01T01:00:00Z'), quiet).do).toBe('load-windows');
   });
 
+  it('says what it sleeps for: a window, or that somebody asks for a run', () => {
+    expect(decide(scheduled(), at(T0), quiet).why).toBe('nothing to do before the next window');
+    const onDemand = newClusterState(clusterSpec(), null, T0);
+    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do until somebody asks for a run');
+    onDemand.schedule.error = 'no such zone';
+    onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
+    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do, and the next windows are not known');
+  });
+
   it('sleeps until the next window and starts a run of all nodes, workers first, when it comes', () => {
     const state = scheduled();
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });

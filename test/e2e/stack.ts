@@ -1,5 +1,5 @@
 /** A real Temporal server, real nodes and a worker process, used through the built `ospatch` as a user would. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveStatus } from '../../src/client/live-status';
@@ -118,6 +118,8 @@ export async function startProduct(
 
 /** Package transactions in the node's own apt log. */
 function countTransactions(lab: Lab, node: string): number {
-  const log = lab.node(node).readFile('/var/log/apt/history.log');
+  const { rootDir } = lab.node(node);
+  const file = path.join(rootDir, 'var/log/apt/history.log');
+  const log = existsSync(file) ? readFileSync(file, 'utf8') : '';
   return log.split('\n').filter((line) => line.startsWith('Commandline:') && line.includes('dist-upgrade')).length;
 }

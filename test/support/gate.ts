@@ -9,6 +9,9 @@ const GATE = '/var/lib/lab/gate';
 /** Ends after two minutes at the latest, so that a test that failed leaves no transaction behind. */
 export const WAIT_AT_GATE = `for try in $(seq 600); do [ ! -e ${GATE} ] || break; sleep 0.2; done`;
 
+/** Succeeds on a node while a package waits there; the brackets keep the command from finding itself. */
+export const AT_GATE = "pgrep -f '[s]leep 0.2' >/dev/null";
+
 /** An update of `lab-slow` that is not configured before the gate is open. */
 export function gatedPackage(version: string): LabPackage {
   return { name: 'lab-slow', version, postinst: `[ "$1" != configure ] || [ -z "$2" ] || ${WAIT_AT_GATE}` };

@@ -16,13 +16,13 @@ describeSystems([
     title: 'Debian sid that calls itself 14, with sudo-rs, uutils and bash',
     release: '14',
     node: { ...SID, userland: { sudo: 'sudo-rs', coreutils: 'uutils', shell: 'bash' } },
-    rules: [],
+    rules: ['sudo-rs'],
   },
   {
     name: 'trixie-rs',
     title: 'Debian 13 with sudo-rs and uutils',
     node: { suite: 'trixie', userland: { sudo: 'sudo-rs', coreutils: 'uutils' } },
-    rules: [],
+    rules: ['sudo-rs'],
   },
   {
     name: 'busybox',

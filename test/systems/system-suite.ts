@@ -10,7 +10,7 @@ import type { SudoersForm } from '../../src/node/sudoers';
 import { sudoersRule } from '../../src/node/sudoers';
 import type { Stack } from '../e2e/stack';
 import { startStack } from '../e2e/stack';
-import { closeGate, gatedPackage, openGate } from '../support/gate';
+import { AT_GATE, closeGate, gatedPackage, openGate } from '../support/gate';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { LAB_USER, slowPackage } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
@@ -31,6 +31,37 @@ export interface System {
   rules: readonly SudoersForm[];
 }
 
+/** What the package managers call the same things. */
+interface Manager {
+  /** Prints nothing when nothing is broken or pending. */
+  isClean: string;
+  /** Succeeds while lab-slow waits at the gate, in the middle of its transaction. */
+  isAtGate: string;
+  /** Prints how often lab-slow was upgraded. */
+  transactions: string;
+  /** Prints `1.2` when that version of lab-slow is installed. */
+  slowVersion: string;
+  /** In the log of a job that has upgraded lab-slow to 1.2. */
+  logged: string;
+}
+
+const APT: Manager = {
+  isClean: 'dpkg --audit; apt-get -s dist-upgrade | grep ^Inst || :',
+  // Unpacked, and held before it is configured.
+  isAtGate: "dpkg -l lab-slow | grep -q '^iF'",
+  transactions: "grep -c '^Commandline: .*dist-upgrade' /var/log/apt/history.log || :",
+  slowVersion: "dpkg-query -W -f '${Status} ${Version}' lab-slow | sed -n 's/^install ok installed //p'",
+  logged: 'lab-slow (1.2)',
+};
+
+const APK: Manager = {
+  isClean: 'apk list --upgradable 2>/dev/null; find / -xdev -name ".apk.*" | grep -v ^/proc || :',
+  isAtGate: AT_GATE,
+  transactions: "grep -c 'Upgrading lab-slow' /var/log/apk.log || :",
+  slowVersion: "apk list --installed lab-slow 2>/dev/null | sed 's/^lab-slow-//; s/ .*//'",
+  logged: 'Upgrading lab-slow (1.1 -> 1.2)',
+};
+
 /** Runs every step on each system; what came of it goes into the table of `make test-systems`. */
 export function describeSystems(systems: readonly System[]): void {
   let stack: Stack;
@@ -47,6 +78,7 @@ export function describeSystems(systems: readonly System[]): void {
 
   describe.each(systems)('$title', (system) => {
     const { name, rules, release } = system;
+    const manager = system.node?.system === 'alpine' ? APK : APT;
     let node: LabNode;
     let row: TableRow;
 
@@ -108,23 +140,22 @@ export function describeSystems(systems: readonly System[]): void {
       expect(record?.changes.length).toBeGreaterThanOrEqual(system.node?.updates === 'none' ? 2 : 4);
       expect(record?.changes).toContainEqual(expect.objectContaining({ name: 'lab-reboot', from: '1.0', to: '1.1' }));
       expect(node.bootCount).toBe(before + 1);
-      expect(stack.transactions(name)).toBe(1);
-      expect(await sh(node, 'dpkg --audit; apt-get -s dist-upgrade | grep ^Inst || :')).toBe('');
+      expect(await sh(node, manager.transactions)).toBe('1');
+      expect(await sh(node, manager.isClean)).toBe('');
     });
 
     step('up to date', async () => {
       ok(await stack.cli('patch', name, '--wait'));
       expect(await lastRecord()).toMatchObject({ outcome: 'up-to-date', changes: [], reboots: 0 });
-      expect(stack.transactions(name)).toBe(1);
+      expect(await sh(node, manager.transactions)).toBe('1');
     });
 
     step('power cut and repair', async () => {
       closeGate(node);
       await node.offer(gatedPackage('1.2'));
       const run = stack.cli('patch', name, '--wait');
-      // Unpacked, and held before it is configured.
-      await waitFor(async () => (await node.exec("dpkg -l lab-slow | grep -q '^iF'")).code === 0, {
-        what: 'the package to be half configured',
+      await waitFor(async () => (await node.exec(manager.isAtGate)).code === 0, {
+        what: 'the package to be at its gate',
         timeoutMs: 120_000,
       });
       await node.powerCut();
@@ -132,15 +163,14 @@ export function describeSystems(systems: readonly System[]): void {
       node.start();
       ok(await run);
       expect(await lastRecord()).toMatchObject({ outcome: 'patched', error: null });
-      expect(await sh(node, "dpkg --audit; dpkg-query -W -f '${Status} ${Version}' lab-slow")).toBe(
-        'install ok installed 1.2',
-      );
+      expect(await sh(node, manager.isClean)).toBe('');
+      expect(await sh(node, manager.slowVersion)).toBe('1.2');
     });
 
     step('logs', async () => {
       const log = await stack.cli('logs', name, name);
       expect(log).toMatchObject({ code: 0 });
-      expect(log.stdout).toContain('lab-slow (1.2)');
+      expect(log.stdout).toContain(manager.logged);
     });
 
     for (const form of rules) {
@@ -151,8 +181,11 @@ export function describeSystems(systems: readonly System[]): void {
         writeFileSync(path.join(node.rootDir, 'root/rule'), text);
         await sh(
           node,
-          `sh /root/install-helper && visudo -cf /root/rule && install -m 0440 /root/rule ${file} &&
-            mv /etc/sudoers.d/ospatch /root/general-rule`,
+          form === 'doas'
+            ? // Debian's doas, which the lab has, reads one file.
+              `sh /root/install-helper && install -m 0400 /root/rule /etc/doas.conf && mv /usr/bin/sudo /root/sudo`
+            : `sh /root/install-helper && visudo -cf /root/rule && install -m 0440 /root/rule ${file} &&
+                mv /etc/sudoers.d/ospatch /root/general-rule`,
         );
         try {
           await node.offer({ name: 'lab-reboot', version, postinst: 'echo x >/run/reboot-required' });
@@ -168,7 +201,12 @@ export function describeSystems(systems: readonly System[]): void {
           });
           expect(node.bootCount).toBe(before + 1);
         } finally {
-          await sh(node, `mv /root/general-rule /etc/sudoers.d/ospatch; rm -f ${file}`);
+          await sh(
+            node,
+            form === 'doas'
+              ? 'mv /root/sudo /usr/bin/sudo; rm -f /etc/doas.conf'
+              : `mv /root/general-rule /etc/sudoers.d/ospatch; rm -f ${file}`,
+          );
         }
       });
     }
