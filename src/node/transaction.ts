@@ -91,8 +91,10 @@ function toOutcome(
   const { changes, keptConfigFiles, problems, warnings } = manager.parseReport(end.result);
   const node = session.node.name;
   let error: ErrorInfo | null = null;
-  if (end.rc !== 0) error = manager.classify({ node, phase, rc: end.rc, log: end.log });
-  else if (problems.length > 0) {
+  if (end.rc !== 0) {
+    const damaged = problems.length > 0 || end.rc > MAX_EXIT_CODE;
+    error = manager.classify({ node, phase, rc: end.rc, log: end.log, damaged });
+  } else if (problems.length > 0) {
     error = {
       type: 'PackagesBroken',
       message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}.`,

@@ -13,6 +13,11 @@ const SUMMARY =
 const DPKG = /^dpkg: (?:error|unrecoverable|dependency problems prevent)/;
 const SCRIPT_FAILED = /script (?:subprocess )?(?:returned error|was killed|failed)/;
 
+/** dpkg then tries the script of the new version, and fails only when that one fails too or is not there. */
+const OLD_SCRIPT_FAILED = /^dpkg: warning: old (?=.*script (?:subprocess )?(?:returned error|was killed|failed))/;
+const NEW_SCRIPT_HELPED = /^dpkg: \.\.\. it looks like that went OK/;
+const NEXT_PACKAGE = /^(?:Setting up |Unpacking |Preparing to unpack |Removing |Purging |Selecting previously )/;
+
 /** What apt and dpkg print of their own progress: the words of a script end above. */
 const PROGRESS =
   /^(?:Setting up |Unpacking |Preparing to unpack |Removing |Purging |Processing triggers |Preconfiguring |Selecting previously |\(Reading database|Reading |Building |Calculating |Solving |Correcting |Extracting templates|Get:|Hit:|Ign:|Err:|Fetched |Need to get |After this operation|\d+ upgraded|The following |Errors were encountered|\d+ files? changed|dpkg: |E: |W: |N: |ospatch: )/;
@@ -36,8 +41,19 @@ function dpkgCause(lines: readonly string[], at: number): Cause {
   const line = lines[at] ?? '';
   const reason = line.startsWith('dpkg: unrecoverable') ? following(lines, at, () => true) : indented(lines, at);
   const words = reason.some((text) => SCRIPT_FAILED.test(text)) ? wordsBefore(lines, at) : [];
-  const text = [...words, ...toEnd(lines, at, reason.length)];
-  return { reason: [...words, [line, ...reason].join(' ')].join('; '), text: text.join('\n') };
+  const first = [...oldScript(lines, at), ...words];
+  const text = [...first, ...toEnd(lines, at, reason.length)];
+  return { reason: [...first, [line, ...reason].join(' ')].join('; '), text: text.join('\n') };
+}
+
+/** The failed script of the old version that led to the error at `at`: its words, and what dpkg says of it. */
+function oldScript(lines: readonly string[], at: number): string[] {
+  for (let index = at - 1; index >= 0; index -= 1) {
+    const line = lines[index] ?? '';
+    if (NEW_SCRIPT_HELPED.test(line) || NEXT_PACKAGE.test(line)) return [];
+    if (OLD_SCRIPT_FAILED.test(line)) return [...wordsBefore(lines, index), line.replace(/^dpkg: warning: /, '')];
+  }
+  return [];
 }
 
 /** The lines around a failed unpacking that say why, such as those of dpkg-deb. */
@@ -52,7 +68,7 @@ function errorCause(lines: readonly string[], at: number): Cause {
   let parts = [line];
   if (/^(?:Problem executing scripts|Failure running script|Sub-process )/.test(line)) {
     // A command may be a program of its own; the words of it say more.
-    parts = [...wordsBefore(lines, at), line.length > 160 ? `${line.slice(0, 160)}…` : line];
+    parts = [...hookWords(lines, at), line.length > 160 ? `${line.slice(0, 160)}…` : line];
   } else if (/unmet dependencies|held broken packages|Unable to satisfy dependencies/i.test(line)) {
     const heading = lines.findIndex((other) => other.startsWith('The following packages have unmet dependencies'));
     const reason = heading === -1 ? indented(lines, at) : indented(lines, heading);
@@ -97,10 +113,22 @@ function verifierWords(text: string): string {
     .trim();
 }
 
+/** Lines of a hook that are read to find where its words begin. */
+const MAX_HOOK_LINES = 60;
+
+/** A hook begins with what it has found and ends with what it does about that. */
+function hookWords(lines: readonly string[], at: number): string[] {
+  const words = wordsBefore(lines, at, MAX_HOOK_LINES)
+    .map((line) => line.replace(/^[\s*=#-]+|[\s*=#-]+$/g, ''))
+    .filter((line) => line !== '' && !/\.\.\.(?: ?Done)?$/i.test(line));
+  if (words.length <= MAX_REASON_LINES) return words;
+  return [...words.slice(0, MAX_REASON_LINES - 1), ...words.slice(-1)];
+}
+
 /** The last words before line `at` that are not progress. */
-function wordsBefore(lines: readonly string[], at: number): string[] {
+function wordsBefore(lines: readonly string[], at: number, most = MAX_REASON_LINES): string[] {
   const words: string[] = [];
-  for (let index = at - 1; index >= 0 && words.length < MAX_REASON_LINES; index -= 1) {
+  for (let index = at - 1; index >= 0 && words.length < most; index -= 1) {
     const line = (lines[index] ?? '').trim();
     const isError = line.startsWith('E: ') && !SUMMARY.test(line);
     if (line === '' || NOISE.test(line) || (words.length === 0 && line.startsWith('Reading package lists'))) continue;
@@ -118,7 +146,7 @@ function indented(lines: readonly string[], at: number): string[] {
 function following(lines: readonly string[], at: number, belongs: (line: string) => boolean): string[] {
   const found: string[] = [];
   for (const line of lines.slice(at + 1, at + 1 + MAX_REASON_LINES)) {
-    if (line === '' || /^(?:E: |W: |dpkg|Errors were|ospatch: )/.test(line) || !belongs(line)) break;
+    if (line === '' || /^(?:E: |W: |dpkg|Errors were|ospatch: |\(Reading database)/.test(line) || !belongs(line)) break;
     found.push(line.trim());
   }
   return found;

@@ -18,8 +18,46 @@ const BAD_CONFIGURATION: Failure = {
   remedy: 'correct it (/etc/apt), until `apt-get update` on the node is content',
 };
 
+const BROKEN_PACKAGES: Failure = {
+  type: 'PackagesBroken',
+  retry: 'permanent',
+  what: 'a package could not be installed',
+  remedy: 'read the log, repair the package on the node, then patch it again',
+};
+
+const REFUSED_PACKAGE: Failure = {
+  type: 'PackageManager',
+  retry: 'permanent',
+  what: 'a package could not be installed and has stayed as it was',
+  remedy: 'settle what its script or dpkg complains of, or keep it back (patching.packages.exclude)',
+};
+
+/** Of a script that wants to ask somebody; nobody is there, and an answer is a decision. */
+const QUESTION =
+  /(?:cannot open|can't open) \/dev\/tty|\/dev\/tty: No such device|\[y(?:es)?\/n(?:o)?\]|\(y(?:es)?\/n(?:o)?\)|\b(?:licen[cs]e|EULA|agreement)\b[^;\n]{0,80}(?:\bnot (?:been )?(?:accepted|agreed)|\bdeclined|\bpresented|\brefused)|(?:\bmust|\bnot|\bplease|\bdo you) (?:first )?(?:accept|agree)\b[^;\n]{0,80}\b(?:licen[cs]e|EULA|agreement)\b/i;
+
 /** apt ends every failure with 100, so its text has to tell them apart. The first match counts. */
 const FAILURES: FailureTable = [
+  [
+    /unknown system (?:user|group) .{1,100} in statoverride file/,
+    {
+      type: 'PackageManager',
+      retry: 'permanent',
+      what: 'dpkg does not know a user or group that its statoverride file names',
+      remedy:
+        'create it again, or remove its line with `dpkg-statoverride --remove FILE` (`dpkg-statoverride --list` shows all), then patch the node again',
+    },
+  ],
+  [
+    /Unable to parse package file \S*\/extended_states/,
+    {
+      type: 'PackageManager',
+      retry: 'permanent',
+      what: 'apt cannot read its list of automatically installed packages',
+      remedy:
+        'move /var/lib/apt/extended_states away on the node (a copy may be in /var/backups), then patch it again; without it every package counts as installed by hand',
+    },
+  ],
   [
     /needs to be reinstalled, but I can't find an archive for it/,
     {
@@ -145,6 +183,26 @@ const FAILURES: FailureTable = [
     },
   ],
   [
+    QUESTION,
+    {
+      type: 'DecisionRequired',
+      retry: 'decision',
+      what: 'a package asks a question, and nobody is there to answer it',
+      remedy:
+        'run `apt-get dist-upgrade` in a terminal on the node and answer it, or give the answer with `debconf-set-selections`, then patch the node again',
+    },
+  ],
+  [
+    /diversion of \S+ (?:to|by) .{1,300} clashes with /,
+    {
+      type: 'DecisionRequired',
+      retry: 'decision',
+      what: 'two diversions of the same file clash',
+      remedy:
+        'remove the one that is not needed (`dpkg-divert --list FILE` shows it, `dpkg-divert --remove FILE` removes it), then patch the node again',
+    },
+  ],
+  [
     /trying to overwrite (?:shared )?'/,
     {
       type: 'DecisionRequired',
@@ -154,15 +212,8 @@ const FAILURES: FailureTable = [
         'remove the one that is not needed, or keep the update back (patching.packages.exclude) until its publisher has settled it',
     },
   ],
-  [
-    /Sub-process .*dpkg returned an error code|dpkg: error|error processing (?:archive|package)|dpkg: dependency problems/,
-    {
-      type: 'PackagesBroken',
-      retry: 'permanent',
-      what: 'a package could not be installed',
-      remedy: 'read the log, repair the package on the node, then patch it again',
-    },
-  ],
+  [/error processing (?:archive|package) /, { ...BROKEN_PACKAGES, undamaged: REFUSED_PACKAGE }],
+  [/Sub-process .*dpkg returned an error code|dpkg: error|dpkg: dependency problems/, BROKEN_PACKAGES],
 ];
 
 export const apt: PackageManager = {

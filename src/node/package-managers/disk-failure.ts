@@ -45,7 +45,7 @@ export function diskFailure(log: string, cause: Cause): Failure | null {
   }
   if (FULL.test(said)) return full(findFull(disks, said), said, 'the disk is full');
   if (QUOTA.test(said)) return diskFull('a disk quota is used up', 'raise the quota or free some space');
-  if (READ_ONLY.test(said)) return sick(`a file system is read-only${named(disks, said)}`, 'mount it writable');
+  if (READ_ONLY.test(said)) return readOnly(mountOf(disks, said)?.mount);
   if (BROKEN.test(said))
     return sick(`a disk reports input/output errors${named(disks, said)}`, 'replace what is broken');
   if (TOO_LARGE.test(said)) {
@@ -107,7 +107,8 @@ function findFull(disks: readonly FileSystem[], said: string): Suspect | null {
 
 /** The file system of the last absolute path in the words. */
 function mountOf(disks: readonly FileSystem[], said: string): FileSystem | undefined {
-  const paths = said.match(/(?<![\w.])\/[\w.+~/-]{1,300}/g) ?? [];
+  // dpkg names some paths as they stand in the package: './boot/file'.
+  const paths = said.replaceAll("'./", "'/").match(/(?<![\w.])\/[\w.+~/-]{1,300}/g) ?? [];
   return paths
     .flatMap((path) =>
       disks
@@ -142,6 +143,16 @@ function mebibytes(kib: number): number {
 
 function diskFull(what: string, remedy: string): Failure {
   return { type: 'DiskFull', retry: 'permanent', what, remedy: `${remedy}, then patch the node again` };
+}
+
+/** By its entry in fstab, or because the kernel found errors. */
+function readOnly(mount: string | undefined): Failure {
+  return {
+    type: 'Unhealthy',
+    retry: 'permanent',
+    what: mount === undefined ? 'a file system is read-only' : `a file system is read-only: ${mount}`,
+    remedy: `find out why (/etc/fstab and \`dmesg\` on the node), run \`mount -o remount,rw ${mount ?? 'DIRECTORY'}\`, then patch the node again`,
+  };
 }
 
 function sick(what: string, cure: string): Failure {

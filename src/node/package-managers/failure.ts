@@ -24,6 +24,8 @@ export interface Failure {
   retry: RetryClass;
   what: string;
   remedy: string;
+  /** What it is instead where no package was left half-way, so that there is nothing to repair. */
+  undamaged?: Omit<Failure, 'undamaged'>;
 }
 
 /** The texts that tell failures apart where exit codes do not. The first match counts. */
@@ -158,7 +160,8 @@ export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): Classi
     };
   const holder = found.type === 'Busy' ? lockHolder(log) : null;
   const why = [cause.reason, holder ?? ''].filter((text) => text !== '').join('; ');
-  return describeFailure(failed, found, why, found.type === 'DiskFull' ? null : fullDisk(log));
+  const failure = failed.damaged === false ? (found.undamaged ?? found) : found;
+  return describeFailure(failed, failure, why, found.type === 'DiskFull' ? null : fullDisk(log));
 }
 
 /** One sentence: phase, node, what it means, and the manager's own words on it. */

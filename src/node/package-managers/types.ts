@@ -30,6 +30,8 @@ export interface FailedPhase {
   rc: number;
   /** The end of the job's log, not yet cleaned. */
   log: string;
+  /** Whether packages are half-installed now. Absent: not known. */
+  damaged?: boolean;
 }
 
 /**

@@ -92,6 +92,35 @@ describe('src/node/package-managers: the message is the reason', () => {
     expect(said('cp: /x: Input/output error')).toContain('a disk reports input/output errors');
   });
 
+  it('names a read-only file system also by a path as it stands in a package', () => {
+    const said =
+      "unable to clean up mess surrounding './boot/vmlinuz-1' before installing another version: Read-only file system";
+    expect(disk([ROOT, 'ospatch: disk /boot 90000 204800 100 200'], [said])).toMatchObject({
+      type: 'Unhealthy',
+      message: expect.stringContaining('a file system is read-only: /boot ('),
+      remedy: expect.stringContaining('mount -o remount,rw /boot'),
+    });
+  });
+
+  it('takes a failure that left no package half-way for one that a repair does not cure', () => {
+    const log = [
+      'Preparing to unpack .../lab_1.1_all.deb ...',
+      'this kernel is too old',
+      'dpkg: error processing archive /lab_1.1_all.deb (--unpack):',
+      ' new lab package pre-installation script subprocess returned error exit status 7',
+      'E: Sub-process /usr/bin/dpkg returned an error code (1)',
+    ].join('\n');
+    const failed = { node: 'w-1', phase: 'apply', rc: 100, log } as const;
+    const { classify: classifyApt } = packageManager('apt');
+    expect(classifyApt({ ...failed, damaged: true }).type).toBe('PackagesBroken');
+    expect(classifyApt({ ...failed, damaged: false })).toMatchObject({
+      type: 'PackageManager',
+      retry: 'permanent',
+      message:
+        'apply failed on w-1: a package could not be installed and has stayed as it was (this kernel is too old; dpkg: error processing archive /lab_1.1_all.deb (--unpack): new lab package pre-installation script subprocess returned error exit status 7).',
+    });
+  });
+
   it('looks at the last try only', () => {
     const log = [
       "E: Failed to fetch http://m/  Could not resolve 'm'",
