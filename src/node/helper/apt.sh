@@ -122,7 +122,7 @@ apt_apply() {
   take_baseline || return 73
   apt_settings "$dir"
   apt_preferences "$dir"
-  if [ "$only" = security ]; then apt_simulate "$dir" && apt_pin_strays "$dir"; fi
+  if [ "$only" = security ]; then apt_planned_strays || { apt_simulate "$dir" && apt_pin_strays "$dir"; }; fi
   OSPATCH_JOB=$job
   export OSPATCH_JOB
   self=$(own_path)
@@ -558,6 +558,22 @@ apt_security_pins() {
 apt_pin_strays() {
   awk '$1 == "Inst" && $3 ~ /^\[/ && !/Debian-Security:|Ubuntu[A-Za-z]*:[^ ,]*-security/ { sub(/:.*/, "", $2); print $2 }' \
     "$1/simulation" >"$1/stray"
+  apt_keep_strays "$1"
+}
+
+# Those that the plan of this very set has found, without solving it again: `_verify` compares what comes of them with the
+# plan in any case. Fails where that plan is not here any more.
+apt_planned_strays() {
+  for plan in "$state_dir/runs/$token"-plan-*; do
+    [ -e "$plan/stray" ] && grep -qsx "digest $expect" "$plan/result" || continue
+    cp "$plan/stray" "$dir/stray" || return 1
+    apt_keep_strays "$dir"
+    return 0
+  done
+  return 1
+}
+
+apt_keep_strays() {
   [ -s "$1/stray" ] || return 1
   # shellcheck disable=SC2046
   apt_versions $(cat "$1/stray") | apt_version_pins >"$1/stray-pins"
@@ -570,7 +586,9 @@ apt_status_format='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n'
 apt_status() { dpkg-query -W -f="$apt_status_format" 2>/dev/null; }
 
 # Packages on the disk, configured or not, one `name arch version` a line.
-apt_installed() { apt_status | awk -F '|' 'substr($1, 2, 1) !~ /[nc]/ { print $2 }' | sort; }
+apt_installed() { apt_status | apt_on_disk; }
+
+apt_on_disk() { awk -F '|' 'NF && substr($1, 2, 1) !~ /[nc]/ { print $2 }' | sort; }
 
 apt_problems() {
   awk -F '|' 'substr($1, 2, 1) ~ /[HUFWt]/ || substr($1, 3, 1) == "R" { split($2, p, " "); print p[1] " is not fully installed (" $1 ")" }'
@@ -580,11 +598,13 @@ apt_problems() {
 }
 
 apt_report() {
-  apt_installed >"$after"
+  # Kept in memory: the disk may be full.
+  status=$(apt_status)
+  printf '%s\n' "$status" | apt_on_disk >"$after"
   changed_since_baseline
   find /etc -xdev \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$dir/started" |
     head -n 100 | sed 's/^/conffile /'
-  apt_status | apt_problems | head -n 100 | sed 's/^/problem /'
+  printf '%s\n' "$status" | apt_problems | head -n 100 | sed 's/^/problem /'
 }
 
 apt_facts() {

@@ -35,12 +35,14 @@ room_lines() {
 
 largest_kib() { stat -L -c %s "$@" 2>/dev/null | awk '$1 > most { most = $1 } END { print int((most + 1023) / 1024) }'; }
 
-# What has been downloaded already takes no more room.
+# What has been downloaded already takes no more room. apt-cache is asked for exact versions and not for candidates: for
+# those it would solve all dependencies of all packages first.
 apt_room() {
   # shellcheck disable=SC2046
   {
+    printf '%s\n' "$planned" | sed 's/^/planned /'
     dpkg-query -W -f='old ${Package} ${Installed-Size}\n' $(printf '%s\n' "$planned" | cut -d' ' -f1) 2>/dev/null
-    timeout 20 apt-cache show --no-all-versions $(printf '%s\n' "$planned" | awk '{ print $1 ($2 == "all" || $2 == "" ? "" : ":" $2) "=" $3 }') 2>/dev/null |
+    timeout 20 apt-cache show $(printf '%s\n' "$planned" | awk '{ print $1 ($2 == "all" || $2 == "" ? "" : ":" $2) "=" $3 }') 2>/dev/null |
       awk -F ': ' '
         $1 == "Package" { name = $2 } $1 == "Architecture" { arch = $2 } $1 == "Version" { version = $2 }
         $1 == "Installed-Size" { size = $2 } $1 == "Size" { download = $2 }
@@ -49,12 +51,13 @@ apt_room() {
     if [ "$kind" = new ]; then
       case $version in *:*) file=${name}_${version%%:*}%3a${version#*:}_$arch.deb ;; *) file=${name}_${version}_$arch.deb ;; esac
       [ ! -e "/var/cache/apt/archives/$file" ] || download=0
-      echo "new $name $arch $size $download"
-    else echo "old $name $arch"; fi
+    fi
+    echo "$kind $name $arch $version $size $download"
   done | awk '
+    $1 == "planned" { planned[$2 ":" $3 "=" $4]; next }
     $1 == "old" { old[$2] = $3; next }
-    seen[$2 ":" $3]++ { next }
-    { total += $5 / 1024; if ($4 > most) most = $4; if ($4 > old[$2]) growth += $4 - old[$2] }
+    !(($2 ":" $3 "=" $4) in planned) || seen[$2 ":" $3]++ { next }
+    { total += $6 / 1024; if ($5 > most) most = $5; if ($5 > old[$2]) growth += $5 - old[$2] }
     END { printf "room plan %d %d %d\n", total + 0.99, growth, most }'
 }
 

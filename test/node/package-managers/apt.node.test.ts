@@ -156,6 +156,15 @@ describe('src/node/package-managers/apt on a real node', () => {
   it('does not take a version that a pin of the administrator prefers for a security fix', async () => {
     const pin = 'Package: lab-plain\nPin: release l=ospatch lab\nPin-Priority: 900\n';
     writeFileSync(path.join(node.rootDir, 'etc/apt/preferences'), pin);
+    await offerSecurity(node, [version('lab-both', '1.1.1')]);
+    const { apply, changes } = await preflight({ only: 'security' });
+    expect(changes).toEqual(['lab-both 1.1 1.1.1']);
+    expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
+    expect(await ask(node, "dpkg-query -W -f='${Version}' lab-plain")).toBe('1');
+    // What the plan has found out is not solved again.
+    expect(await ask(node, 'cd $(ls -td /var/lib/ospatch/runs/*-apply-1 | head -n 1) && ls stray simulation 2>&1')).toMatch(
+      /cannot access 'simulation'.*\nstray$/s,
+    );
     expect((await preflight({ only: 'security' })).changes).toEqual([]);
     await sh(node, 'rm /etc/apt/preferences');
   });
@@ -217,6 +226,22 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     expect(await states(node)).toEqual(['ii st-a 1.1', 'ii st-b 1.0']);
     expect(await ask(node, 'cat /etc/st-a.conf')).toBe('mine');
     await sh(node, 'rm /etc/apt/apt.conf.d/99switches /etc/dpkg/dpkg.cfg.d/own');
+  });
+
+  it('counts the room that a plan needs by the versions in it, without what is downloaded', async () => {
+    await makeState(
+      node,
+      `installed st-a 1:1.0 'Installed-Size: 100\\n'; installed st-b 1.0 ''
+       mkpkg st-a 1:1.1 'Installed-Size: 300\\n'; mkpkg st-a 1:1.2 'Installed-Size: 90000\\n'
+       mkpkg st-b 1.1 'Installed-Size: 50\\n'; index; cp $R/st-b_1.1_*.deb /var/cache/apt/archives/`,
+    );
+    write('preferences.d/own', 'Package: st-a\nPin: version 1:1.1\nPin-Priority: 990\n');
+    const { changes, jobToken } = await patch();
+    await sh(node, 'rm /etc/apt/preferences.d/own /var/cache/apt/archives/*.deb');
+    expect(changes).toEqual(['st-a 1:1.0 1:1.1', 'st-b 1.0 1.1']);
+    const room = await ask(node, `sed -n 's/^room plan //p' /var/lib/ospatch/runs/${jobToken}-plan-*/result`);
+    // Of one small package, in KiB.
+    expect(room).toBe('1 250 300');
   });
 
   it('does not call installed what dpkg was told only to act as if', async () => {
