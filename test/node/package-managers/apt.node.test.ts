@@ -162,9 +162,9 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
     expect(await ask(node, "dpkg-query -W -f='${Version}' lab-plain")).toBe('1');
     // What the plan has found out is not solved again.
-    expect(await ask(node, 'cd $(ls -td /var/lib/ospatch/runs/*-apply-1 | head -n 1) && ls stray simulation 2>&1')).toMatch(
-      /cannot access 'simulation'.*\nstray$/s,
-    );
+    expect(
+      await ask(node, 'cd $(ls -td /var/lib/ospatch/runs/*-apply-1 | head -n 1) && ls stray simulation 2>&1'),
+    ).toMatch(/cannot access 'simulation'.*\nstray$/s);
     expect((await preflight({ only: 'security' })).changes).toEqual([]);
     await sh(node, 'rm /etc/apt/preferences');
   });
