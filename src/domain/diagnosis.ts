@@ -16,7 +16,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 /** A clock further off than this is said. */
 const CLOCK_NOTICE_MS = MINUTE_MS;
 /** A clock further off than this is outside of what package sources sign for. */
-const CLOCK_LIMIT_MS = DAY_MS;
+export const CLOCK_LIMIT_MS = DAY_MS;
 
 /** A large update may need more than the little that a run insists on. */
 const DISK_NOTICE_MIB = 1_024;
@@ -150,10 +150,17 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
 /** States of systemd that are no news, or that failed units tell about. */
 const SETTLED: ReadonlySet<string> = new Set(['running', 'degraded', 'unknown']);
 
+/** `2d ahead of that of the worker`. */
+export function clockDifference(aheadMs: number): string {
+  const off = Math.abs(aheadMs);
+  const unit = off > 2 * DAY_MS ? DAY_MS : 1_000;
+  return `${formatDuration(Math.round(off / unit) * unit)} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the worker`;
+}
+
 function clockFindings(node: string, aheadMs: number): Finding[] {
   const off = Math.abs(aheadMs);
   if (off <= CLOCK_NOTICE_MS) return [];
-  const how = `${formatDuration(Math.round(off / 1000) * 1000)} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the worker`;
+  const how = clockDifference(aheadMs);
   const cure = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
   if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}.`, cure)];
   return [stops('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, cure)];

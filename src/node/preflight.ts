@@ -3,6 +3,7 @@ import type { ErrorInfo, ErrorType } from '../domain/errors';
 import { OspatchError, isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
+import { CLOCK_LIMIT_MS, clockDifference } from '../domain/diagnosis';
 import { findLackOfRoom } from '../domain/room';
 import { formatDuration } from '../domain/duration';
 import { JOB_TIMEOUT_MS } from '../domain/time-limits';
@@ -158,6 +159,7 @@ async function makePlan(
   facts: NodeFacts,
 ): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
   const manager = packageManager(managerOf(facts));
+  const clock = wrongClock(session, facts);
   for (let tries = 1; ; tries += 1) {
     const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
     const end = await followJob(session, job, { refresh: true, packages, lockTimeoutMs, waitSeconds: 20 }, (line) =>
@@ -174,11 +176,28 @@ async function makePlan(
             message: `the plan on ${session.node.name} was interrupted.`,
             retry: 'transient',
           } as const);
+    if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
     await pause(session, PLAN_PAUSE_MS);
   }
+}
+
+/** What a wrong clock makes of package sources that are in order: lists, keys and certificates that have expired. */
+const OF_TIME: ReadonlySet<ErrorType> = new Set(['Repository', 'DecisionRequired']);
+
+/** Null: the clock of the node is right, or not known; else what a failure becomes that may come from it. */
+function wrongClock(session: Session, { clock }: NodeFacts): ((error: ErrorInfo) => ErrorInfo) | null {
+  const aheadMs = Date.parse(clock) - session.now();
+  if (Number.isNaN(aheadMs) || Math.abs(aheadMs) <= CLOCK_LIMIT_MS) return null;
+  const { name } = session.node;
+  return (error) => ({
+    ...error,
+    type: 'DecisionRequired',
+    message: `${error.message.replace(/\.$/, '')}; the clock of ${name} is ${clockDifference(aheadMs)}.`,
+    remedy: `set the clock of ${name} (\`timedatectl set-ntp true\`), then patch it again`,
+  });
 }
 
 /** @throws OspatchError `UnsupportedOs`; the node's facts were checked before, so this is for the types */

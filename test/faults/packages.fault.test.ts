@@ -154,7 +154,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^plan failed on w-1: the package lists are from the future, so that the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
+          /^plan failed on w-1: package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
       });
     } finally {
       await repository.close();

@@ -136,6 +136,21 @@ describe('src/node/preflight', () => {
     expect(hook.commands()).toHaveLength(2);
   });
 
+  it.each([
+    [730, 'ahead of'],
+    [-730, 'behind'],
+  ])('tells the clock of the node where it is %i days off and lists or keys are refused', async (days, how) => {
+    const clock = new Date(Date.now() + days * 86_400_000).toISOString();
+    const expired = jobAnswer('done rc=100', { log: 'E: Release file for http://m/InRelease is expired.\n' });
+    const session = fakeSession([factsAnswer(`clock=${clock}`), expired], { now: Date.now });
+    const options = { token: '0123456789abcdef', firstJob: 1010, withoutDrain: false };
+    await expect(preflightNode(session, options)).rejects.toMatchObject({
+      type: 'DecisionRequired',
+      message: expect.stringMatching(`is expired\\); the clock of w-1 is 730d ${how} that of the worker\\.$`),
+    });
+    expect(session.transport.calls).toHaveLength(2);
+  });
+
   it('gives up on a lock after its time, and names who holds it', async () => {
     const session = fakeSession([
       factsAnswer('lock_holder=apt-get (pid 812)'),

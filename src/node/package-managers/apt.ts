@@ -143,15 +143,6 @@ const FAILURES: FailureTable = [
     BAD_CONFIGURATION,
   ],
   [
-    /Release file .* is not valid yet/,
-    {
-      type: 'Repository',
-      retry: 'permanent',
-      what: 'the package lists are from the future, so that the clock of the node or of the mirror is wrong',
-      remedy: 'set the clock of the node (`timedatectl`), then patch it again',
-    },
-  ],
-  [
     /Failed to fetch|Temporary failure resolving|Hash Sum mismatch|Some index files failed|Unable to fetch some archives|does not have a Release file|Could not resolve|Could not connect|File has unexpected size|Release file .* is expired/,
     UNREADABLE_REPOSITORY,
   ],

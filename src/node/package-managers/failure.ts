@@ -71,6 +71,17 @@ export const UNSIGNED: Failure = {
   remedy: 'get the current key from the publisher, compare its fingerprint, and install it on the node',
 };
 
+/** Lists, signatures, keys and certificates of the future, as apt, GnuTLS, OpenSSL, GnuPG and Sequoia put it. */
+const NOT_YET_VALID =
+  /is not valid yet|not yet valid|not live until|\d seconds in the future|time warp or clock problem/i;
+
+const WRONG_CLOCK: Failure = {
+  type: 'DecisionRequired',
+  retry: 'decision',
+  what: 'package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong',
+  remedy: 'set the clock of the node (`timedatectl set-ntp true`), then patch it again',
+};
+
 export const BROKEN_PACKAGE: Failure = {
   type: 'PackageManager',
   retry: 'permanent',
@@ -151,6 +162,7 @@ export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): Classi
   const byText = texts.flatMap((text) => symptoms.table.find(([pattern]) => pattern.test(text))?.[1] ?? [])[0];
   const found = own ??
     diskFailure(log, cause) ??
+    (texts.some((text) => NOT_YET_VALID.test(text)) ? WRONG_CLOCK : null) ??
     byText ??
     symptoms.codes?.get(failed.rc) ?? {
       type: 'PackageManager',
