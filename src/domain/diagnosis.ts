@@ -63,7 +63,8 @@ export function diagnoseNode(node: string, seen: NodeExamination, policy: Diagno
   const { facts, plan, error } = seen;
   const found: Finding[] = [];
   // A damaged package database explains why nothing can be planned, and a run repairs it first.
-  const isExplained = error?.type === 'PackagesBroken' && (facts?.packages.problems.length ?? 0) > 0;
+  const problems = facts?.packages.problems ?? [];
+  const isExplained = error?.type === 'PackagesBroken' && problems.length > 0 && !problems.some(isBeyondRepair);
   if (error !== null && !isExplained) found.push(findingOfError(error));
   if (seen.timedOutMs !== null) found.push(slowFinding(node, seen.timedOutMs, facts !== null));
   if (facts !== null) {
@@ -196,10 +197,23 @@ function updaterCommand(updaters: readonly string[]): string {
   return units.length === 0 ? '' : ` (\`systemctl disable --now ${units.join(' ')}\`)`;
 }
 
+/** The database itself, not single packages; entries of the journal are put aside by a repair. */
+function isBeyondRepair(problem: string): boolean {
+  return (
+    /^dpkg cannot read its database: (?!.*\/dpkg\/updates\/)/.test(problem) ||
+    problem.includes('/dpkg/status does not name')
+  );
+}
+
 function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null): Finding[] {
   const found: Finding[] = [];
   const { packages, lockHolder, lockKind = 'package', job } = facts;
-  if (packages.problems.length > 0) {
+  if (packages.problems.some(isBeyondRepair)) {
+    const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that.`;
+    found.push(
+      stops('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),
+    );
+  } else if (packages.problems.length > 0) {
     found.push(
       warning(
         'packages',

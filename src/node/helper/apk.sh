@@ -213,7 +213,7 @@ apk_drop_packages() {
 }
 
 apk_apply() {
-  take_baseline || return 73
+  take_baseline || return $?
   apk_settings "$dir"
   apk_setup
   # One that waited would go on with what the other one has left, which was not looked at.
@@ -244,7 +244,7 @@ apk_apply() {
 # was cut off has left no note: it is done again by the next apply.
 apk_repair() {
   wait_for_locks || return $?
-  take_baseline || return 73
+  take_baseline || return $?
   apk_settings "$dir"
   apk_installed >"$dir/installed"
   rc=0

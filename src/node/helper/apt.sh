@@ -119,7 +119,8 @@ apt_fetch() {
 
 # apt asks `_verify` between its own decision, under the lock, and the first change.
 apt_apply() {
-  take_baseline || return 73
+  apt_status_is_whole || return 100
+  take_baseline || return $?
   apt_settings "$dir"
   apt_preferences "$dir"
   if [ "$only" = security ]; then apt_planned_strays || { apt_simulate "$dir" && apt_pin_strays "$dir"; }; fi
@@ -173,7 +174,9 @@ apt_is_applied() {
 # and none is removed without leave.
 apt_repair() {
   apt_make_readable
-  take_baseline || return 73
+  # With half of the packages unknown, apt would "complete" the rest by installing it anew.
+  apt_status_is_whole || return 100
+  take_baseline || return $?
   apt_settings "$dir"
   apt_preferences "$dir"
   apt_dpkg --configure -a
@@ -352,6 +355,10 @@ apt_lost_lists() {
 
 # apt_pending DIR: prints what dist-upgrade would do, for the controller to parse.
 apt_pending() {
+  if ! apt_status_is_whole "$1" >"$1/whole"; then
+    sed 's/^/out /' "$1/whole"
+    return 100
+  fi
   apt_settings "$1"
   apt_preferences "$1"
   apt_simulate "$1" &
@@ -583,7 +590,43 @@ apt_keep_strays() {
 # shellcheck disable=SC2016
 apt_status_format='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n'
 
-apt_status() { dpkg-query -W -f="$apt_status_format" 2>/dev/null; }
+apt_status() { dpkg-query ${admindir:+--admindir="$admindir"} -W -f="$apt_status_format" 2>/dev/null; }
+
+# Reads what apt_status has printed: says what is wrong with the status file of dpkg as a whole, if anything is. A file that
+# was emptied or cut off between two packages can be read, and then nothing is pending for what it does not name.
+apt_status_error() {
+  counts=$({ printf '%s\n' /var/lib/dpkg/info/*.list; cat; } | awk -F '[| ]+' '
+    /^\// { sub(/^.*\//, ""); sub(/\.list$/, ""); lists[$0]; next }
+    NF > 2 { named++; names[$2]; names[$2 ":" $3] }
+    END { for (name in lists) if (!(name in names)) unnamed++; print named + 0, unnamed + 0 }')
+  if [ "${counts% *}" -eq 0 ]; then
+    said=$(timeout 15 dpkg-query -W 2>&1 >/dev/null | head -n 2 | sed 's/^dpkg-query: error: //' | tr -s '\n ' ' ')
+    echo "dpkg cannot read its database: ${said:-/var/lib/dpkg/status names no package}"
+  elif [ "${counts#* }" -gt 5 ] && [ $((${counts#* } * 10)) -gt "${counts% *}" ]; then
+    echo "/var/lib/dpkg/status does not name ${counts#* } packages whose files are installed"
+  fi
+}
+
+# apt_status_is_whole [DIR]: fails when the status file of dpkg is damaged, with the error and a copy that is not.
+apt_status_is_whole() {
+  damage=$(apt_status | apt_status_error)
+  [ -n "$damage" ] || return 0
+  admindir=${1:-$dir}/admin
+  copy=''
+  case $damage in
+    */var/lib/dpkg/status*)
+      for file in /var/lib/dpkg/status-old /var/backups/dpkg.status.0; do
+        mkdir -p "$admindir/info" "$admindir/updates" "$admindir/triggers"
+        cp "$file" "$admindir/status" 2>/dev/null || continue
+        [ -n "$(apt_status | apt_status_error)" ] || { copy="; its copy $file is whole"; break; }
+      done
+      ;;
+  esac
+  rm -rf "$admindir"
+  admindir=''
+  echo "E: ${damage% }$copy"
+  return 1
+}
 
 # Packages on the disk, configured or not, one `name arch version` a line.
 apt_installed() { apt_status | apt_on_disk; }
@@ -615,9 +658,7 @@ apt_facts() {
   printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$status" | apt_problems | head -n 50 | sed 's/^/package_problem=/'
-  if [ -z "$status" ]; then
-    timeout 15 dpkg-query -W 2>&1 >/dev/null | head -n 1 | sed 's/^/package_problem=dpkg cannot read its database: /'
-  fi
+  printf '%s\n' "$status" | apt_status_error | sed 's/^/package_problem=/'
   printf '%s\n' "$status" | apt_lost_lists | while read -r name version; do
     if grep -qsxF "$name $version" "$state_dir/lost-lists"; then
       echo "package_warning=dpkg has lost the list of files of ${name%:*} $version"

@@ -52,6 +52,7 @@ rc_script_failed=93
 rc_unplanned=94
 rc_locked=95
 rc_not_applied=96
+rc_unreadable=97
 
 read -r boot </proc/sys/kernel/random/boot_id
 

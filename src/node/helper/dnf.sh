@@ -245,7 +245,7 @@ dnf_fetch() {
 dnf_apply() {
   dnf_setup
   wait_for_locks || return $?
-  take_baseline || return 73
+  take_baseline || return $?
   dnf_simulate "$dir"
   rc=$?
   [ "$rc" -eq 0 ] || { cat "$dir/simulation"; rpm_report >"$dir/result"; return $rc; }
@@ -264,7 +264,7 @@ dnf_apply() {
 dnf_repair() {
   dnf_setup
   wait_for_locks || return $?
-  take_baseline || return 73
+  take_baseline || return $?
   rpm_finish_upgrades
   rpm_report >"$dir/result"
   if grep -q '^problem ' "$dir/result"; then

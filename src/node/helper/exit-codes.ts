@@ -20,3 +20,6 @@ export const RC_LOCKED = 95;
 
 /** The package manager says that it has done its work, and the packages are not there: it was told to act as if. */
 export const RC_NOT_APPLIED = 96;
+
+/** The package database cannot be read, or names no package; nothing was done. */
+export const RC_UNREADABLE = 97;

@@ -156,9 +156,16 @@ plan_changes() {
 # after an interrupted one so reports what both have changed.
 take_baseline() {
   [ -e "$state_dir/before/$token" ] && return 0
-  "${driver}_installed" >"$dir/before" && [ -s "$dir/before" ] || return 1
+  "${driver}_installed" >"$dir/before" || return 73
+  if ! [ -s "$dir/before" ]; then
+    # A file system that is full may hold the name of a file and nothing else.
+    try_to_write "$dir"
+    [ -z "$denied" ] || return 73
+    echo 'ospatch: the package database names no package'
+    return $rc_unreadable
+  fi
   ln "$dir/before" "$state_dir/before/$token.first" 2>/dev/null
-  mv "$dir/before" "$state_dir/before/$token"
+  mv "$dir/before" "$state_dir/before/$token" || return 73
 }
 
 # All that this node patch has changed so far, whether its jobs could say so or not, as `since` lines.

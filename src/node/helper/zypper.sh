@@ -198,7 +198,7 @@ zypper_fetch() {
 # 103 = zypper has updated itself and wants to be run again; what it then does was not in the plan, so it must be harmless.
 zypper_apply() {
   wait_for_locks || return $?
-  take_baseline || return 73
+  take_baseline || return $?
   zypper_setup "$dir"
   zypper_simulate "$dir"
   rc=$?
@@ -235,7 +235,7 @@ zypper_is_harmless() {
 
 zypper_repair() {
   wait_for_locks || return $?
-  take_baseline || return 73
+  take_baseline || return $?
   zypp_conf=''
   rpm_finish_upgrades
   zypper_call --no-refresh verify --dry-run 2>&1

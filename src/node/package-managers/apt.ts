@@ -36,8 +36,28 @@ const REFUSED_PACKAGE: Failure = {
 const QUESTION =
   /(?:cannot open|can't open) \/dev\/tty|\/dev\/tty: No such device|\[y(?:es)?\/n(?:o)?\]|\(y(?:es)?\/n(?:o)?\)|\b(?:licen[cs]e|EULA|agreement)\b[^;\n]{0,80}(?:\bnot (?:been )?(?:accepted|agreed)|\bdeclined|\bpresented|\brefused)|(?:\bmust|\bnot|\bplease|\bdo you) (?:first )?(?:accept|agree)\b[^;\n]{0,80}\b(?:licen[cs]e|EULA|agreement)\b/i;
 
+function damagedStatus(remedy: string): Failure {
+  return { type: 'PackagesBroken', retry: 'permanent', what: 'the database of dpkg is damaged', remedy };
+}
+
 /** apt ends every failure with 100, so its text has to tell them apart. The first match counts. */
 const FAILURES: FailureTable = [
+  [
+    /its copy \/var\/lib\/dpkg\/status-old is whole/,
+    damagedStatus(
+      'run `cp -p /var/lib/dpkg/status-old /var/lib/dpkg/status` on the node, which lacks the last change at most, then patch it again',
+    ),
+  ],
+  [
+    /its copy \/var\/backups\/dpkg\.status\.0 is whole/,
+    damagedStatus(
+      'run `cp -p /var/backups/dpkg.status.0 /var/lib/dpkg/status` on the node, install again what /var/log/dpkg.log names since then, and patch the node again',
+    ),
+  ],
+  [
+    /dpkg cannot read its database: |\/dpkg\/status does not name \d+ packages/,
+    damagedStatus('restore what dpkg names (below /var/lib/dpkg) from a backup, then patch the node again'),
+  ],
   [
     /unknown system (?:user|group) .{1,100} in statoverride file/,
     {

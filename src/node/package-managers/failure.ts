@@ -8,6 +8,7 @@ import {
   RC_SCRIPT_FAILED,
   RC_STILL_BROKEN,
   RC_UNPLANNED,
+  RC_UNREADABLE,
 } from '../helper/exit-codes';
 import { cleanOutput, outputTail } from '../sanitize';
 import { diskFailure, fullDisk } from './disk-failure';
@@ -126,6 +127,13 @@ function helperFailure(rc: number, look: string): Failure | null {
         retry: 'decision',
         what: 'the package manager has updated itself and now wants more than upgrades',
         remedy: 'read the log, then patch the node again',
+      };
+    case RC_UNREADABLE:
+      return {
+        type: 'PackagesBroken',
+        retry: 'permanent',
+        what: 'the package database cannot be read',
+        remedy: `${look} on the node, and restore its database from a backup`,
       };
     case RC_LOCKED:
       return LOCKED;
