@@ -69,7 +69,7 @@ export function diagnoseNode(node: string, seen: NodeExamination, policy: Diagno
   if (seen.timedOutMs !== null) found.push(slowFinding(node, seen.timedOutMs, facts !== null));
   if (facts !== null) {
     found.push(...machineFindings(node, facts, seen.clockAheadMs), ...policyFindings(node, facts, policy));
-    found.push(...packageFindings(node, facts, plan), ...rebootFindings(facts, policy));
+    found.push(...packageFindings(node, facts, plan, error), ...rebootFindings(facts, policy));
     found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
   }
   if (seen.helperPlaced !== null) found.push(ok('helper', `the helper was placed there as ${seen.helperPlaced}.`));
@@ -205,10 +205,12 @@ function isBeyondRepair(problem: string): boolean {
   );
 }
 
-function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null): Finding[] {
+function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null, error: ErrorInfo | null): Finding[] {
   const found: Finding[] = [];
   const { packages, lockHolder, lockKind = 'package', job } = facts;
   if (packages.problems.some(isBeyondRepair)) {
+    // The error of the plan knows which copy is whole.
+    if (error?.type === 'PackagesBroken') return found;
     const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that.`;
     found.push(
       stops('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),

@@ -118,6 +118,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'end-of-life': 'os',
   'update-hook': 'packages',
   'prefetch-failed': 'packages',
+  repaired: 'packages',
   'restart-pending': 'services',
   'left-running': 'job',
   'units-failed': 'units',

@@ -10,6 +10,7 @@ export const WARNING_KINDS = [
   'end-of-life',
   'update-hook',
   'prefetch-failed',
+  'repaired',
   // What runs.
   'restart-pending',
   'left-running',
@@ -33,6 +34,11 @@ export interface NodeWarning {
   message: string;
   /** The next command or setting; null when there is nothing to do. */
   remedy: string | null;
+}
+
+/** A failure that a repair or a later try has mended: it may come back, and nobody would know that it was there. */
+export function repairedWarning(message: string): NodeWarning {
+  return { kind: 'repaired', message, remedy: null };
 }
 
 /** Characters of a warning that are kept, in the record and in the status of a node. */

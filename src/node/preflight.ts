@@ -4,6 +4,7 @@ import { OspatchError, isOspatchError } from '../domain/errors';
 import type { PackagePolicy } from '../domain/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
 import { CLOCK_LIMIT_MS, clockDifference } from '../domain/diagnosis';
+import { repairedWarning } from '../domain/node-warning';
 import { findLackOfRoom } from '../domain/room';
 import { formatDuration } from '../domain/duration';
 import { JOB_TIMEOUT_MS } from '../domain/time-limits';
@@ -39,6 +40,8 @@ export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 /** Mirrors are in the middle of an update now and then; the helper has tried three times by itself already. */
 const PLAN_TRIES = 3;
 const PLAN_PAUSE_MS = 15_000;
+
+const MAX_NAMED_PROBLEMS = 3;
 
 /**
  * Facts, repair if a transaction was interrupted, refreshed package lists, plan.
@@ -140,11 +143,15 @@ async function repairFirst(
   const manager = managerOf(facts);
   const outcome = await repairPackages(session, { token, number: job }, { manager, packages, lockTimeoutMs });
   const report = outcome.state === 'done' ? outcome.result : null;
-  if (report !== null && report.error === null) return { report, error: null };
+  if (report !== null && report.error === null) {
+    const found = facts.packages.problems.slice(0, MAX_NAMED_PROBLEMS).join(', ');
+    const warning = repairedWarning(`packages were repaired before the patch: ${found}.`);
+    return { report: { ...report, warnings: [...report.warnings, warning] }, error: null };
+  }
   const { message, remedy, details }: Partial<ErrorInfo> = report?.error ?? { message: 'the repair was interrupted' };
   const error: ErrorInfo = {
     type: 'PackagesBroken',
-    message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, 3).join(', ')}) and could not be repaired: ${message ?? ''}`,
+    message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, MAX_NAMED_PROBLEMS).join(', ')}) and could not be repaired: ${message ?? ''}`,
     // What was tried has not helped: the remedy is that of the failure itself.
     remedy: remedy ?? `${packageManager(manager).words.repair} on ${session.node.name}`,
     ...(details === undefined ? {} : { details }),
@@ -160,13 +167,17 @@ async function makePlan(
 ): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
   const manager = packageManager(managerOf(facts));
   const clock = wrongClock(session, facts);
+  let failure: string | null = null;
   for (let tries = 1; ; tries += 1) {
     const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
     const end = await followJob(session, job, { refresh: true, packages, lockTimeoutMs, waitSeconds: 20 }, (line) =>
       showLock(session, line),
     );
     if (end.state === 'done' && end.rc === 0) {
-      return readPlan(session.node.name, manager, end.result, facts, packages);
+      const read = readPlan(session.node.name, manager, end.result, facts, packages);
+      if (failure === null) return read;
+      const warning = repairedWarning(`try ${tries} has made the plan, after a failure: ${failure}.`);
+      return { ...read, plan: { ...read.plan, warnings: [...read.plan.warnings, warning] } };
     }
     const error =
       end.state === 'done'
@@ -179,7 +190,8 @@ async function makePlan(
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
-    session.show({ waitingFor: `another try (${error.message.replace(/\.$/, '')})` });
+    failure = error.message.replace(/\.$/, '');
+    session.show({ waitingFor: `another try (${failure})` });
     await pause(session, PLAN_PAUSE_MS);
   }
 }

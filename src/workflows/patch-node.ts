@@ -12,6 +12,7 @@ import { findBootDefect } from '../domain/boot';
 import { mayRecover, unitWarnings } from '../domain/failed-units';
 import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/node-report';
+import { repairedWarning } from '../domain/node-warning';
 import { outcomeWithOutdated } from '../domain/outdated';
 import type { UncuredReboot } from '../domain/reboot';
 import { decideReboot } from '../domain/reboot';
@@ -183,6 +184,20 @@ class NodePatch {
 
   /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */
   private async applyPlan(firstPlan: PatchPlan): Promise<boolean> {
+    const failures: string[] = [];
+    const applied = await this.applyUntilDone(firstPlan, failures);
+    if (applied) {
+      for (const failure of failures) {
+        this.record.addWarning(
+          repairedWarning(`the packages were applied by a later attempt, after a failure: ${failure}`),
+        );
+      }
+    }
+    return applied;
+  }
+
+  /** `failures` gets what a repair or another attempt was due for. */
+  private async applyUntilDone(firstPlan: PatchPlan, failures: string[]): Promise<boolean> {
     let plan = firstPlan;
     for (;;) {
       let outcome: PhaseOutcome<ApplyReport>;
@@ -206,6 +221,7 @@ class NodePatch {
           this.record.result.pendingUpdates = 0;
           return true;
         }
+        failures.push(error.message);
         if (this.mayHaveMoved(outcome.result)) {
           const next = await this.planAgain();
           if (next === null) return false;
@@ -216,7 +232,7 @@ class NodePatch {
         if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.giveUp(error);
       } else if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) {
         return this.giveUp(interrupted(this.input.node.name, this.steps.attempt));
-      }
+      } else failures.push(`attempt ${this.steps.attempt} was interrupted.`);
       if (!(await this.repair()) && !this.mayBeMendedByPlan()) return false;
       const next = await this.planAgain();
       if (next === null) return false;

@@ -177,6 +177,20 @@ describe('src/domain/diagnosis', () => {
     expect(findings({ plan: null, error })[0]).toMatchObject({ severity: 'stops', check: 'packages' });
   });
 
+  it.each([
+    'dpkg cannot read its database: /var/lib/dpkg/status names no package',
+    '/var/lib/dpkg/status does not name 9 packages whose files are installed',
+  ])('stops at a database that no run repairs: %s', (problem) => {
+    const facts = nodeFacts({ packages: { ...PACKAGES, problems: [problem] } });
+    const error = { type: 'PackagesBroken', message: 'x', remedy: 'copy it' } as const;
+    const withError = findings({ facts, plan: null, error }).filter(({ severity }) => severity === 'stops');
+    expect(withError).toMatchObject([{ message: 'x', cure: 'copy it' }]);
+    expect(findings({ facts })[0]).toMatchObject({
+      severity: 'stops',
+      message: expect.stringMatching(/a run cannot repair that\.$/),
+    });
+  });
+
   it('takes silence for an outage, and slow packages for a warning', () => {
     expect(findings({ facts: null, plan: null, timedOutMs: 30_000 })[0]).toMatchObject({
       severity: 'stops',

@@ -87,7 +87,9 @@ describe('src/node/preflight', () => {
       factsAnswer(),
       plan,
     ]);
-    await end;
+    expect((await end).repaired?.warnings).toEqual([
+      { kind: 'repaired', message: 'packages were repaired before the patch: dpkg was interrupted.', remedy: null },
+    ]);
     expect(commands()).toEqual([
       'facts',
       'start 0123456789abcdef-repair-1010 repair',
@@ -121,7 +123,12 @@ describe('src/node/preflight', () => {
 
   it('tries a mirror that fails again under a new job, and gives up after three times', async () => {
     const { end, commands } = preflight([factsAnswer(), unreachableMirror, plan]);
-    await end;
+    expect((await end).plan.warnings).toMatchObject([
+      {
+        kind: 'repaired',
+        message: expect.stringMatching(/^try 2 has made the plan, after a failure: plan failed on /),
+      },
+    ]);
     expect(commands().at(-1)).toBe('start 0123456789abcdef-plan-1011 plan');
     await expect(preflight([factsAnswer(), unreachableMirror]).end).rejects.toMatchObject({ type: 'Repository' });
   });

@@ -104,6 +104,13 @@ describe('workflows/cluster', () => {
         'apply',
         'verify',
       ]);
+      expect(cluster.nodes.audit[0]?.result.warnings).toEqual([
+        {
+          kind: 'repaired',
+          message: 'the packages were applied by a later attempt, after a failure: attempt 1 was interrupted.',
+          remedy: null,
+        },
+      ]);
     }));
 
   it('stops at a failed node and calls the others not tried', () =>
