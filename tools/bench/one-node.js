@@ -1,27 +1,48 @@
 // One node, the product and bare ssh side by side: what a node patch costs beyond the same apt commands over a fresh
-// connection. Usage: node tools/bench/one-node.js [--suite SUITE] [--rounds N] [--updates N] [--user root|ospatch]
-//   [--json FILE]
+// connection. Usage: node tools/bench/one-node.js [--suite SUITE] [--rounds N] [--updates N] [--packages tiny|real]
+//   [--user root|ospatch] [--json FILE]
 //
-// Every round is one patch of each kind, in turn, so that a busy machine or a slow mirror slows both. Each logs in anew;
+// Every round is one patch of each kind, in turn, so that a busy machine or a slow mirror slows all. Each logs in anew;
 // the worker is warm. Of the product counts the workflow, from its start to its end, as the Temporal server has noted it.
 'use strict';
-const { readFileSync, writeFileSync } = require('node:fs');
+const { execFileSync } = require('node:child_process');
+const { randomBytes } = require('node:crypto');
+const { readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { Client, Connection } = require('@temporalio/client');
 const { DEFAULT_PACKAGE_POLICY } = require('../../lib/domain/package-policy');
 const { createLab } = require('../../lib/dev/lab/lab');
+const { REPOSITORY_DIR, buildDeb, indexRepository } = require('../../lib/dev/lab/packages');
 const { startTemporalServer } = require('../../lib/dev/temporal-server');
 const { startWorkerProcess } = require('../../lib/dev/worker-process');
 const { TASK_QUEUE } = require('../../lib/domain/ids');
 
+/** What somebody types who wants no more than the updates. */
 const BARE =
   'export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get -y -o Dpkg::Options::=--force-confold dist-upgrade';
+
+/**
+ * What a careful script does, which promises the same as a node patch: lists without gaps or nothing, the set of changes
+ * on record before anything changes, no removals, configuration files kept; then whether all is installed, which units
+ * have failed, whether a reboot is required, and which processes still run replaced code.
+ */
+const CAREFUL = `export DEBIAN_FRONTEND=noninteractive
+apt-get update -o APT::Update::Error-Mode=any &&
+  apt-get -s --no-remove dist-upgrade &&
+  apt-get -y --no-remove -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold dist-upgrade || exit
+dpkg --audit
+systemctl --failed --plain --no-legend
+cat /run/reboot-required /run/reboot-required.pkgs 2>/dev/null
+if command -v needrestart >/dev/null; then needrestart -b -r l; else grep -ls "(deleted)" /proc/[0-9]*/maps; fi
+true`;
 
 const { values } = parseArgs({
   options: {
     suite: { type: 'string', default: 'bookworm' },
     rounds: { type: 'string', default: '10' },
     updates: { type: 'string', default: '0' },
+    packages: { type: 'string', default: 'tiny' },
     user: { type: 'string', default: 'root' },
     json: { type: 'string' },
   },
@@ -29,14 +50,85 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const updates = Number(values.updates);
 
-/** A small package as most are: files, and a script that does nothing. */
-function labPackage(index, version) {
+/** As small as a package can be: some files, and a script that does nothing. What is there beside dpkg shows most. */
+function tinyPackage(index, version) {
   const files = {};
   for (let n = 0; n < 20; n += 1) files[`/usr/share/lab-bench-${index}/${n}`] = `${version} ${n}\n`.repeat(100);
   return { name: `lab-bench-${index}`, version, files, postinst: 'true' };
 }
 
-const packagesOf = (version) => Array.from({ length: updates }, (_, index) => labPackage(index + 1, version));
+const MIB = 1024 * 1024;
+
+/** Half of what a program holds cannot be compressed. The same in every version: dpkg unpacks it all the same. */
+const NOISE = randomBytes(5 * MIB);
+
+/**
+ * As security updates are: a package of 1 to 5 MiB in xz, twice that to unpack, 60 files, a configuration file, the trigger of ldconfig that every
+ * library has, and for every third package a service, whose script has systemd read its units again.
+ */
+function realPackage(index, version) {
+  const name = `lab-bench-${index}`;
+  const size = 1 + (index % 5);
+  const files = {
+    [`/etc/${name}.conf`]: `# ${name}\n`,
+    [`/usr/lib/${name}/program`]: Buffer.concat([
+      NOISE.subarray(0, size * MIB),
+      Buffer.alloc(size * MIB, `${version} `),
+    ]),
+  };
+  for (let n = 0; n < 58; n += 1) files[`/usr/share/${name}/${n}`] = `${version} ${n}\n`.repeat(500);
+  const postinst =
+    index % 3 === 0 ? 'if [ "$1" = configure ]; then systemctl --system daemon-reload || true; fi' : 'true';
+  const triggers = 'activate-noawait ldconfig';
+  return { name, version, files, preinst: 'true', postinst, triggers, compression: 1 };
+}
+
+const packageOf = { tiny: tinyPackage, real: realPackage }[values.packages];
+if (packageOf === undefined) throw new Error(`--packages is tiny or real, not ${values.packages}`);
+const packagesOf = (version) => Array.from({ length: updates }, (_, index) => packageOf(index + 1, version));
+
+/** The members of a package file, which is an archive of ar, by name and with their headers. */
+function membersOf(file) {
+  const archive = readFileSync(file);
+  const members = {};
+  for (let at = 8; at < archive.length;) {
+    const length = 60 + Number(archive.toString('latin1', at + 48, at + 58));
+    members[archive.toString('latin1', at, at + 16).trim()] = archive.subarray(at, at + length);
+    at += length + (length % 2);
+  }
+  return members;
+}
+
+const padded = (member) => (member.length % 2 === 0 ? member : Buffer.concat([member, Buffer.from('\n')]));
+
+/** The compressed files of each real package, which take long to compress and are the same in every version. */
+const dataOf = new Map();
+
+async function build(repository, pkg) {
+  if (values.packages === 'tiny') return buildDeb(repository, pkg);
+  const isFirst = !dataOf.has(pkg.name);
+  const configuration = Object.entries(pkg.files).filter(([name]) => name.startsWith('/etc/'));
+  const file = path.join(
+    repository,
+    await buildDeb(repository, isFirst ? pkg : { ...pkg, files: Object.fromEntries(configuration) }),
+  );
+  const members = membersOf(file);
+  if (isFirst) dataOf.set(pkg.name, members['data.tar.xz']);
+  const parts = [members['debian-binary'], members['control.tar.xz'], dataOf.get(pkg.name)];
+  writeFileSync(file, Buffer.concat([Buffer.from('!<arch>\n'), ...parts.map(padded)]));
+}
+
+/**
+ * The repository of the node holds these and nothing older, so that no round is slower than the one before it. What was
+ * written is on the disk before somebody else's fsync has to wait for it.
+ */
+async function offer(node, version) {
+  const repository = path.join(node.rootDir, REPOSITORY_DIR);
+  for (const file of readdirSync(repository)) if (file.startsWith('lab-bench-')) rmSync(path.join(repository, file));
+  for (const pkg of packagesOf(version)) await build(repository, pkg);
+  await indexRepository(repository);
+  execFileSync('sync');
+}
 
 /** Seconds of processor time that the node has used since it booted; null where its control group does not tell. */
 function processorTime(node) {
@@ -77,7 +169,11 @@ function median(numbers) {
 }
 
 async function main() {
-  const labUpdates = packagesOf('1.0').map((from) => ({ from, to: from }));
+  // Tiny ones at first, of which an image of the node can be kept.
+  const labUpdates = Array.from({ length: updates }, (_, index) => tinyPackage(index + 1, '1.0')).map((from) => ({
+    from,
+    to: from,
+  }));
   const lab = await createLab({
     nodes: [{ name: 'bench', suite: values.suite, updates: 'none', archive: true, labUpdates }],
     log: (line) => console.error(line),
@@ -89,8 +185,8 @@ async function main() {
   const client = new Client({ connection });
   let logins = 0;
 
-  const bare = async () => {
-    const command = values.user === 'root' ? BARE : `sudo -n sh -c '${BARE}'`;
+  const byHand = (script) => async () => {
+    const command = values.user === 'root' ? script : `sudo -n sh -c '${script}'`;
     const { code, stderr, stdout } = await node.exec(command, values.user);
     if (code !== 0) throw new Error(`bare apt has failed:\n${stdout}${stderr}`);
     const upgraded = Number(/^(\d+) upgraded/m.exec(stdout)?.[1] ?? -1);
@@ -146,16 +242,19 @@ async function main() {
     return { workflow: (closeTime.getTime() - startTime.getTime()) / 1000, steps };
   };
 
-  const rows = { bare: [], product: [] };
+  const ways = { bare: byHand(BARE), careful: byHand(CAREFUL), product };
+  const kinds = Object.keys(ways);
+  const rows = Object.fromEntries(kinds.map((kind) => [kind, []]));
   let version = 0;
   try {
     // The first of each brings the helper, starts what sleeps and fills caches.
     for (let round = 0; round <= rounds; round += 1) {
-      const kinds = round % 2 === 0 ? ['bare', 'product'] : ['product', 'bare'];
-      for (const kind of kinds) {
+      // Each is the first, the second and the last as often.
+      const turn = round % kinds.length;
+      for (const kind of [...kinds.slice(turn), ...kinds.slice(0, turn)]) {
         version += 1;
-        for (const pkg of packagesOf(`1.${version}`)) await node.offer(pkg);
-        const row = await measured(node, kind === 'bare' ? bare : product);
+        if (updates > 0) await offer(node, `1.${version}`);
+        const row = await measured(node, ways[kind]);
         if (round === 0) continue;
         rows[kind].push(row);
         console.error(
@@ -170,33 +269,34 @@ async function main() {
   }
 
   const stepNames = [...new Set(rows.product.flatMap(({ steps }) => Object.keys(steps)))];
-  const medians = {
-    bare: median(rows.bare.map(({ wall }) => wall)),
-    workflow: median(rows.product.map(({ workflow }) => workflow)),
-    steps: Object.fromEntries(
-      stepNames.map((name) => [name, median(rows.product.map(({ steps }) => steps[name] ?? 0))]),
-    ),
-    bareProcessor: median(rows.bare.map(({ cpu }) => cpu)),
-    productProcessor: median(rows.product.map(({ cpu }) => cpu)),
-  };
+  const timeOf = ({ workflow, wall }) => workflow ?? wall;
+  const medians = Object.fromEntries(
+    kinds.map((kind) => [
+      kind,
+      { time: median(rows[kind].map(timeOf)), cpu: median(rows[kind].map(({ cpu }) => cpu)) },
+    ]),
+  );
+  const steps = Object.fromEntries(
+    stepNames.map((name) => [name, median(rows.product.map((row) => row.steps[name] ?? 0))]),
+  );
   // Of the two of one round, which met the same load.
-  const ratio = median(rows.product.map(({ workflow }, index) => workflow / rows.bare[index].wall));
-  const report = { ...values, rounds, updates, medians, ratio, rows };
+  const ratioTo = (kind) => ({
+    time: median(rows.product.map((row, round) => timeOf(row) / timeOf(rows[kind][round]))),
+    cpu: median(rows.product.map((row, round) => (row.cpu === null ? null : row.cpu / rows[kind][round].cpu))),
+  });
+  const ratios = { bare: ratioTo('bare'), careful: ratioTo('careful') };
+  const report = { ...values, rounds, updates, medians, steps, ratios, rows };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  const seconds = (value) => (value === null ? '-' : value.toFixed(2)).padStart(8);
-  console.log(
-    `${values.suite}, ${updates} updates, ${rounds} rounds, medians in seconds       time  processor of the node`,
-  );
-  console.log(
-    `  bare ssh and apt                                    ${seconds(medians.bare)} ${seconds(medians.bareProcessor)}`,
-  );
-  console.log(
-    `  node patch, workflow start to end                   ${seconds(medians.workflow)} ${seconds(medians.productProcessor)}`,
-  );
-  for (const name of stepNames) console.log(`    of that ${name.padEnd(42)}  ${seconds(medians.steps[name])}`);
-  console.log(
-    `  ratio ${(medians.workflow / medians.bare).toFixed(2)}, median of the rounds' ratios ${ratio.toFixed(2)} (to hold: 1.1)`,
-  );
+  const number = (value) => (value === null ? '-' : value.toFixed(2)).padStart(8);
+  const line = (title, { time, cpu }) => console.log(`${title.padEnd(60)}${number(time)} ${number(cpu ?? null)}`);
+  const what = updates === 0 ? 'no updates' : `${updates} ${values.packages} updates`;
+  console.log(`${`${values.suite}, ${what}, ${rounds} rounds`.padEnd(60)}    time  processor of the node`);
+  line('  bare ssh and apt, median in seconds', medians.bare);
+  line('  a careful script over ssh', medians.careful);
+  line('  node patch, workflow start to end', medians.product);
+  for (const name of stepNames) line(`    of that ${name}`, { time: steps[name] });
+  line('  node patch to bare, median of the ratios (to hold: 1.1)', ratios.bare);
+  line('  node patch to the careful script', ratios.careful);
 }
 
 main().catch((error) => {

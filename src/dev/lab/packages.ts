@@ -20,6 +20,10 @@ export interface LabPackage {
   files?: Record<string, string | Buffer>;
   /** Further fields of its control file, e.g. `Depends`. */
   fields?: Record<string, string>;
+  /** Triggers of dpkg, e.g. `activate-noawait ldconfig`. */
+  triggers?: string;
+  /** Of xz, 0 to 9; default: that of dpkg-deb. A low one builds large packages quickly. */
+  compression?: number;
 }
 
 /** A package whose update asks for a reboot, as a kernel or libc update does on Ubuntu. */
@@ -52,8 +56,10 @@ export async function buildDeb(dir: string, pkg: LabPackage): Promise<string> {
       const text = pkg[script];
       if (text !== undefined) write(path.join(control, script), `#!/bin/sh\nset -e\n${text}\n`, 0o755);
     }
+    if (pkg.triggers !== undefined) write(path.join(control, 'triggers'), `${pkg.triggers}\n`, 0o644);
     const file = `${pkg.name}_${pkg.version}_all.deb`;
-    await mustRun('dpkg-deb', ['--root-owner-group', '-b', tree, path.join(dir, file)]);
+    const level = pkg.compression === undefined ? [] : ['-Zxz', `-z${pkg.compression}`];
+    await mustRun('dpkg-deb', ['--root-owner-group', ...level, '-b', tree, path.join(dir, file)]);
     return file;
   } finally {
     rmSync(tree, { recursive: true, force: true });
