@@ -6,7 +6,7 @@ import { LOCK_KINDS } from '../domain/node-report';
 import type { NodeWarning } from '../domain/node-warning';
 import { osEndOfLife } from '../domain/end-of-life';
 import type { OutdatedCode } from '../domain/outdated';
-import { outdatedWarning } from '../domain/outdated';
+import { RESTART_OBSTACLES, outdatedWarnings } from '../domain/outdated';
 import { plainText } from '../domain/text';
 import { parseBoot } from './boot-facts';
 
@@ -63,11 +63,15 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
   const stamp = optional('reboot_stamp');
   const kernelBootId = optional('kernel_boot_id');
   const boot = parseBoot(all);
-  const outdated = {
+  const userServices = all('outdated_user_service');
+  const obstacles = all('outdated_obstacle').flatMap((line) => parseObstacle(line) ?? []);
+  const outdated: OutdatedCode = {
     services: all('outdated_service'),
+    ...(userServices.length === 0 ? {} : { userServices }),
     sessions: all('outdated_session'),
     containers: all('outdated_container'),
     processes: all('outdated_process'),
+    ...(obstacles.length === 0 ? {} : { obstacles }),
   };
   const facts: NodeFacts = {
     protocol,
@@ -107,7 +111,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     kubernetesAgents: all('kubernetes_agent'),
     outdated,
     warnings: [
-      ...outdatedWarnings(outdated, all('outdated_unknown')),
+      ...needrestartWarnings(all('outdated_unknown')),
       ...leftRunning(all('left_running')),
       ...slowParts(all('slow_part')),
       ...packageWarnings(all('package_warning')),
@@ -121,6 +125,8 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     nowMs,
   );
   if (ended !== null) facts.warnings.push(ended);
+  // There may be many, and the status of a node keeps the first warnings.
+  facts.warnings.push(...outdatedWarnings(outdated));
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
 }
 
@@ -138,15 +144,25 @@ function parseFailedUnit(line: string): FailedUnit {
   return { name, triggeredBy, result, changed: changed === 'yes', transient: transient === 'yes' };
 }
 
-function outdatedWarnings(outdated: OutdatedCode, unknown: readonly string[]): NodeWarning[] {
-  const warning = outdatedWarning(outdated);
-  const incomplete: NodeWarning = {
-    kind: 'facts-incomplete',
-    message:
-      'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for.',
-    remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
-  };
-  return [...(warning === null ? [] : [warning]), ...(unknown.length === 0 ? [] : [incomplete])];
+/** `NAME OBSTACLE [PID...]`; null for what a newer helper says. */
+function parseObstacle(line: string): NonNullable<OutdatedCode['obstacles']>[number] | null {
+  const [service = '', word, ...rest] = line.trim().split(' ');
+  const obstacle = RESTART_OBSTACLES.find((known) => known === word);
+  if (obstacle === undefined) return null;
+  const pids = rest.filter((pid) => /^[1-9][0-9]{0,9}$/.test(pid)).map(Number);
+  return { service, obstacle, ...(pids.length === 0 ? {} : { pids }) };
+}
+
+function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {
+  if (unknown.length === 0) return [];
+  return [
+    {
+      kind: 'facts-incomplete',
+      message:
+        'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for.',
+      remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
+    },
+  ];
 }
 
 /** By mount point; what has no fixed number of them is left out. */

@@ -24,9 +24,12 @@ export class NodeRestarts {
     return this.jobs === 0 && this.policy.mode !== 'never' && (outdated?.services.length ?? 0) > 0;
   }
 
-  /** One of them is what pods live from. */
+  /** One of them is what pods live from, and a restart puts it on new code. */
   needDrain({ outdated }: NodeFacts): boolean {
-    return restartsRuntime(outdated?.services ?? [], this.policy);
+    const inTheWay = new Set(
+      outdated?.obstacles?.flatMap(({ service, obstacle }) => (obstacle === 'runtime' ? [] : [service])),
+    );
+    return restartsRuntime(outdated?.services.filter((name) => !inTheWay.has(name)) ?? [], this.policy);
   }
 
   /** What runs replaced code counts as a reason to reboot; what can be restarted is restarted first. */
@@ -66,13 +69,18 @@ export class NodeRestarts {
   /** Why services are on replaced code still: left as they are, or restarted in vain. */
   sayWhatIsLeft({ outdated }: NodeFacts): void {
     const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
+    // The node itself says what to do where a restart is not the cure.
+    const isTold = (names: readonly string[]): boolean =>
+      names.every((name) => outdated?.obstacles?.some(({ service }) => service === name));
     const left = skipped.filter(({ name }) => outdated?.services.includes(name));
     if (left.length > 0) {
       const named = left.map(({ name, reason }) => `${name} (${reason})`);
       this.record.addWarning({
         kind: 'restart-pending',
         message: `not restarted: ${listed(named)}.`,
-        remedy: 'settle the reasons and restart them by hand, or reboot the node',
+        remedy: isTold(left.map(({ name }) => name))
+          ? null
+          : 'settle the reasons and restart them by hand, or reboot the node',
       });
     }
     const inVain = restarted.filter((name) => outdated?.services.includes(name));
@@ -80,8 +88,9 @@ export class NodeRestarts {
       this.record.addWarning({
         kind: 'restart-pending',
         message: `restarted, and still on replaced code: ${listed(inVain)}.`,
-        remedy:
-          'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
+        remedy: isTold(inVain)
+          ? null
+          : 'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
       });
     }
   }

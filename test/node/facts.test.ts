@@ -70,16 +70,25 @@ describe('src/node/facts', () => {
   it('names what runs replaced code, and warns of it', () => {
     const facts = withLines(
       'outdated_service=a.service',
+      'outdated_service=b.service',
+      'outdated_obstacle=b.service left 7 8 x',
+      'outdated_obstacle=a.service what-a-newer-helper-says',
+      'outdated_user_service=web.service of alice',
       'outdated_session=alice (session 3)',
       'outdated_unknown=needrestart',
     );
     expect(facts?.outdated).toEqual({
-      services: ['a.service'],
+      services: ['a.service', 'b.service'],
+      userServices: ['web.service of alice'],
       sessions: ['alice (session 3)'],
       containers: [],
       processes: [],
+      obstacles: [{ service: 'b.service', obstacle: 'left', pids: [7, 8] }],
     });
-    expect(facts?.warnings.map(({ kind }) => kind)).toEqual(['restart-pending', 'facts-incomplete']);
+    expect(facts?.warnings.map(({ kind }) => kind)).toEqual([
+      'facts-incomplete',
+      ...Array.from({ length: 4 }, () => 'restart-pending'),
+    ]);
   });
 
   it('collects what occurs several times, reasons without repetition', () => {

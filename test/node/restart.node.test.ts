@@ -95,19 +95,33 @@ describe('src/node/helper/services on a real node', () => {
     }
   }
 
-  async function outdated() {
-    const facts = await activities.run('readFacts', { target: targetOf(node), unreachableTimeoutMs: LIMIT_MS });
-    if (facts.outdated === undefined) throw new Error('the helper does not say');
-    return facts.outdated;
+  const facts = (on = node) => activities.run('readFacts', { target: targetOf(on), unreachableTimeoutMs: LIMIT_MS });
+
+  async function outdated(on = node) {
+    const { outdated: found } = await facts(on);
+    if (found === undefined) throw new Error('the helper does not say');
+    return found;
   }
 
-  async function restart(policy: Partial<RestartPolicy> = {}): Promise<RestartReport> {
+  /** The first command of each warning about replaced code. */
+  async function cures(on = node): Promise<string[]> {
+    const { warnings } = await facts(on);
+    const remedies = warnings.map(({ kind, remedy }) => (kind === 'restart-pending' ? (remedy ?? '') : ''));
+    return remedies.flatMap((remedy) => /`([^`]+)`/.exec(remedy)?.[1] ?? []);
+  }
+
+  async function obstacles(): Promise<Record<string, string>> {
+    const { obstacles: found = [] } = await outdated();
+    return Object.fromEntries(found.map(({ service, obstacle }) => [service.replace('.service', ''), obstacle]));
+  }
+
+  async function restart(policy: Partial<RestartPolicy> = {}, on = node, drained = false): Promise<RestartReport> {
     const outcome = await activities.run('restart', {
-      target: targetOf(node),
+      target: targetOf(on),
       token: token(),
       attempt: 1,
       policy: { mode: 'auto', services: [], ignore: [], asReboot: false, ...policy },
-      drained: false,
+      drained,
       lostTimeoutMs: LIMIT_MS,
     });
     if (outcome.state !== 'done') throw new Error(`the restart ended ${outcome.state}`);
@@ -237,6 +251,12 @@ END
     expect(report.restarted).toEqual(ALL);
     expect(Object.keys(reasons(report)).toSorted()).toEqual(left);
     expect((await outdated()).services.toSorted()).toEqual(left);
+    expect(await obstacles()).toEqual({
+      NetworkManager: 'connection',
+      containerd: 'runtime',
+      'lab-refuses': 'refuses',
+      'lab-transient': 'transient',
+    });
     expect((await restart({ services: ['mysql'] })).restarted).toEqual(['mysql.service']);
     await sh(node, 'systemctl kill -s KILL lab-refuses; systemctl stop lab-transient mysql NetworkManager containerd');
   });
@@ -264,9 +284,43 @@ END
       'lab-broken.service': expect.stringContaining('systemd'),
     });
     expect(await sh(node, 'systemctl show -p MainPID --value lab-masked lab-gone lab-needs lab-broken')).toBe(before);
+    expect(await obstacles()).toEqual({ 'lab-masked': 'masked', 'lab-gone': 'gone', 'lab-broken': 'unreadable' });
     await sh(
       node,
       'systemctl stop lab-masked lab-gone lab-needs lab-broken; systemctl -q unmask lab-masked; rm -f /usr/lib/systemd/system/lab-{masked,gone,needs,broken}.service; systemctl daemon-reload',
+    );
+  });
+
+  it('names for each the command that puts it on new code', async () => {
+    await sh(
+      node,
+      `for name in lab-masked lab-masked-now lab-gone; do
+         printf '[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >/usr/lib/systemd/system/$name.service
+       done
+       printf '[Service]\\nKillMode=process\\nExecStart=/bin/sh -c "/usr/bin/lab-food 5000 & exec sleep infinity"\\n' >/usr/lib/systemd/system/lab-left.service
+       printf '[Service]\\nExecStart=/usr/bin/lab-food infinity\\n' >'/usr/lib/systemd/system/lab-a\\x2db@.service'
+       systemctl daemon-reload; systemctl start lab-masked lab-masked-now lab-gone lab-left 'lab-a\\x2db@1'
+       systemctl -q mask lab-masked; systemctl -q mask --runtime lab-masked-now
+       rm /usr/lib/systemd/system/lab-gone.service; systemctl daemon-reload`,
+    );
+    await replace();
+    expect(await obstacles()).toEqual({
+      'lab-masked': 'masked',
+      'lab-masked-now': 'masked-runtime',
+      'lab-gone': 'gone',
+      'lab-left': 'left',
+    });
+    expect(reasons(await restart({ ignore: ['lab-exe', 'lab-lib', 'lab-script', 'lab-a*'] }))).toMatchObject({
+      'lab-left.service': 'a restart does not end the processes that are left of it',
+    });
+    // A command has room for the first names only.
+    for (let rounds = 0; rounds < 3; rounds += 1) for (const command of await cures()) await sh(node, command);
+    expect(describeOutdated(await outdated())).toBe('');
+    expect(await sh(node, "systemctl is-active lab-left 'lab-a\\x2db@1' lab-exe")).toBe('active\nactive\nactive');
+    await sh(
+      node,
+      `systemctl -q unmask lab-masked; systemctl -q unmask --runtime lab-masked-now; systemctl stop lab-left 'lab-a\\x2db@1'
+       pkill -x lab-food; rm /usr/lib/systemd/system/lab-*; systemctl daemon-reload; systemctl start lab-exe`,
     );
   });
 
@@ -278,7 +332,7 @@ END
     const other = node.exec('su ospatch -c "exec /usr/bin/lab-food 1000"').catch(() => undefined);
     await until('the other login runs', async () => (await sh(node, 'pgrep -xc lab-food || true')) === '3');
     await replace();
-    expect(await outdated()).toMatchObject({ processes: ['lab-food'] });
+    expect(await outdated()).toMatchObject({ processes: ['lab-food of lab-scope.scope'] });
     await sh(node, 'pkill -x lab-food; systemctl start lab-exe');
     await other;
   });
@@ -289,8 +343,7 @@ END
     const place = path.join(node.rootDir, MULTIARCH, library);
     copyFileSync(place, `${place}.new`);
     await sh(node, `mv ${MULTIARCH}/${library}.new ${MULTIARCH}/${library}`);
-    const facts = await activities.run('readFacts', { target: targetOf(node), unreachableTimeoutMs: LIMIT_MS });
-    expect(facts.reboot.reasons).toEqual([
+    expect((await facts()).reboot.reasons).toEqual([
       'dbus.service runs code that was replaced, and only a reboot starts it anew',
     ]);
     expect(reasons(await restart())).toMatchObject({ 'dbus.service': 'only a reboot starts it anew' });

@@ -27,6 +27,8 @@ openrc_daemons() {
 
 # Reads replaced_mappings and says, once each:
 #   service NAME      a unit (or a service of OpenRC) with a process on replaced code
+#   member PID NAME   such a process
+#   user_service TEXT a service of a user's manager, or that manager itself
 #   session TEXT      somebody's login; the one that this call came by is not counted: it ends with the call
 #   container NAME    a container on the file system of the node, or what keeps one running (shim, conmon)
 #   process TEXT      anything else
@@ -68,6 +70,18 @@ classify_processes() {
       while ((getline line <file) > 0) { split(line, field, " "); if (field[5] == "/") root = field[3] " " field[4] }
       close(file)
       return root
+    }
+    # A root file system of its own has packages of its own, which are not those of the node.
+    function has_own_root(pid) { return root_of(pid) != root_of("self") }
+    # What keeps a container running, with the container that it is given: `-id ID` (shim), `-n NAME` or `-c ID` (conmon).
+    function keeper_of(pid, name,  file, line, count, word, at, id, space) {
+      file = "/proc/" pid "/cmdline"; line = first_line(file)
+      count = split(line, word, "\0"); id = space = ""
+      for (at = 1; at < count; at++) {
+        if (word[at] == "-id" || word[at] == "-n" || (word[at] == "-c" && id == "")) id = substr(word[at + 1], 1, 40)
+        if (word[at] == "-namespace") space = word[at + 1] "/"
+      }
+      return id == "" ? name : name " of " space id
     }
     function user_of(uid,  line, field) {
       while ((getline line <"/etc/passwd") > 0) { split(line, field, ":"); if (field[3] == uid) { close("/etc/passwd"); return clean(field[1]) } }
@@ -118,13 +132,14 @@ classify_processes() {
       # What has come from the initial file system says so itself, and runs from files that went with it.
       if (is_own(pid) || first_line("/proc/" pid "/cmdline") ~ /^@/) return
       if (path ~ /\/(docker|lxc|lxc\.payload[^\/]*|kubepods[^\/]*|machine\.slice|libpod[^\/]*)\// || path ~ /(docker|libpod|cri-containerd|crio|nerdctl)-[0-9a-f]+/) {
-        # A root file system of its own has packages of its own, which are not those of the node.
-        if (root_of(pid) != root_of("self")) return
+        if (has_own_root(pid)) return
         rest = path; sub(/.*\//, "", rest); sub(/\.scope$/, "", rest)
         say("container", clean(substr(rest, 1, 40) " (" name ")"))
         return
       }
-      if (name ~ /^(containerd-shim|docker-containe|conmon|crio-conmon)/) { say("container", clean(name)); return }
+      if (name ~ /^(containerd-shim|docker-containe|conmon|crio-conmon)/) { say("container", clean(keeper_of(pid, name))); return }
+      # A container that its runtime has put elsewhere, e.g. containerd without systemd.
+      if (path !~ /\.(service|scope)(\/|$)/ && has_own_root(pid)) return
       if (match(path, /\/user-[0-9]+\.slice\/session-[^\/]+\.scope/)) {
         rest = substr(path, RSTART, RLENGTH); uid = rest; sub(/^\/user-/, "", uid); sub(/\.slice.*/, "", uid)
         sub(/.*\/session-/, "", rest); sub(/\.scope$/, "", rest)
@@ -134,17 +149,23 @@ classify_processes() {
       }
       if (match(path, /\/user@[0-9]+\.service(\/|$)/)) {
         rest = substr(path, RSTART + RLENGTH); uid = substr(path, RSTART + 6); sub(/\.service.*/, "", uid)
-        sub(/.*\//, "", rest)
         # The manager of the user that we log in as comes and goes with our own logins.
-        if (rest ~ /^init\.scope$/) { if (!index(own_path, "/user-" uid ".slice/")) say("session", user_of(uid) " (user manager)"); return }
+        if (rest ~ /^init\.scope$/) { if (!index(own_path, "/user-" uid ".slice/")) say("user_service", "systemd of " user_of(uid)); return }
+        if (match(rest, /[^\/]+\.service(\/|$)/)) {
+          rest = substr(rest, RSTART, RLENGTH); sub(/\/$/, "", rest)
+          say("user_service", clean(rest) " of " user_of(uid))
+          return
+        }
+        sub(/.*\//, "", rest)
         say("session", user_of(uid) " (" clean(rest) ")")
         return
       }
       rest = service_of(pid, path)
       if (rest == own_unit || rest ~ /^ospatch-(job|reboot)\./) return
       if (rest ~ /^(sshd?|dropbear)(@.*)?(\.service)?$/ && (rest ~ /@/ || login_of(pid))) { say_login(login_of(pid) ? login_of(pid) : pid); return }
-      if (rest != "") { say("service", clean(rest)); return }
+      if (rest != "") { say("service", clean(rest)); if (++members[rest] <= 64) print "member " pid " " clean(rest); return }
       if (login_of(pid)) { say_login(login_of(pid)); return }
+      if (match(path, /[^\/]+\.scope(\/|$)/)) { rest = substr(path, RSTART, RLENGTH); sub(/\/$/, "", rest); name = name " of " rest }
       say("process", clean(name))
     }
     BEGIN {
@@ -243,17 +264,115 @@ needs_reboot() {
   esac
 }
 
+# What `systemctl show` is asked for, of one unit or of many with an empty line between them.
+unit_properties=Id,ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic,LoadState,CanStart,MainPID,FragmentPath
+
+clear_unit() {
+  u_id='' u_active='' u_sub='' u_type='' u_kill='' u_refuse='' u_transient='' u_restarts='' u_entered=0 u_load='' u_start='' u_pid=0 u_file=''
+}
+
+# take_unit KEY VALUE: sets u_PROPERTY.
+take_unit() {
+  case $1 in
+    Id) u_id=$2 ;; ActiveState) u_active=$2 ;; SubState) u_sub=$2 ;; Type) u_type=$2 ;; KillMode) u_kill=$2 ;;
+    RefuseManualStop | RefuseManualStart) [ "$2" = no ] || u_refuse=yes ;;
+    LoadState) u_load=$2 ;; CanStart) u_start=$2 ;; MainPID) u_pid=$2 ;; FragmentPath) u_file=$2 ;;
+    Transient) u_transient=$2 ;; NRestarts) u_restarts=$2 ;; ActiveEnterTimestampMonotonic) u_entered=$2 ;;
+  esac
+}
+
+# unit_values NAME: sets u_PROPERTY of what systemd knows of the unit.
+unit_values() {
+  clear_unit
+  while IFS='=' read -r key value; do
+    take_unit "$key" "$value"
+  done <<UNIT
+$(timeout 20 systemctl show -p "$unit_properties" -- "$1" 2>/dev/null)
+UNIT
+}
+
+# unit_obstacle NAME PID...: sets obstacle to what keeps `systemctl restart NAME` from putting these processes of it on
+# new code, from u_*; empty when nothing does.
+unit_obstacle() {
+  obstacle=''
+  unit_name=$1
+  shift
+  case $u_load in
+    loaded | '') ;;
+    # Where the mask lies is where it is taken away; that of a package in /usr cannot be.
+    masked) case $u_file in /run/*) obstacle=masked-runtime ;; /etc/*) obstacle=masked ;; *) obstacle=gone ;; esac ;;
+    not-found) obstacle=gone ;;
+    *) obstacle=unreadable ;;
+  esac
+  [ -z "$obstacle" ] || return 0
+  if [ "$u_refuse" = yes ] || [ "$u_start" = no ]; then obstacle=refuses
+  elif [ "$u_type" = oneshot ] && [ "$u_active" = activating ]; then obstacle=task
+  elif [ "$u_transient" = yes ]; then obstacle=transient
+  elif matches "$unit_name" ssh sshd dropbear && [ "$u_kill" != process ]; then obstacle=logins
+  elif [ $# -gt 0 ]; then
+    # Left by a service that has ended, or by one that was started again since and leaves its children alone.
+    case $u_active/$u_kill in
+      inactive/* | failed/*) obstacle=left ;;
+      active/process | active/none) case " $* " in *" $u_pid "*) ;; *) [ "$u_pid" = 0 ] || obstacle=left ;; esac ;;
+    esac
+  fi
+}
+
+# Lines of `outdated` on standard input: the processes that are named of this service.
+members_of() {
+  while read -r kind pid name; do
+    [ "$kind" != member ] || [ "$name" != "$1" ] || printf '%s ' "$pid"
+  done
+}
+
+# tell_obstacle NAME: what has to be done about it is another thing than `systemctl restart`; of a unit from u_*.
+tell_obstacle() {
+  members=$(echo "$found" | members_of "$1")
+  obstacle=''
+  # shellcheck disable=SC2086
+  [ -z "$u_id" ] || unit_obstacle "$1" $members
+  if needs_reboot "$1"; then
+    obstacle=reboot
+    echo "reboot_reason=$1 runs code that was replaced, and only a reboot starts it anew"
+  elif [ -n "$obstacle" ]; then :
+  elif in_list "$1" "$never_restarted"; then obstacle=connection
+  elif in_list "$1" "$runtimes"; then obstacle=runtime
+  fi
+  [ "$obstacle" = left ] || members=''
+  [ -z "$obstacle" ] || echo "outdated_obstacle=$1 $obstacle${members:+ ${members% }}"
+}
+
 service_facts() {
-  outdated | while read -r kind name; do
+  found=$(outdated)
+  [ -n "$found" ] || return 0
+  units=''
+  while read -r kind name; do
     case $kind in
       unknown) echo "outdated_unknown=$name" ;;
+      member) ;;
       *)
         echo "outdated_$kind=$name"
-        ! { [ "$kind" = service ] && needs_reboot "$name"; } ||
-          echo "reboot_reason=$name runs code that was replaced, and only a reboot starts it anew"
+        [ "$kind" = service ] || continue
+        if [ "$name" = systemd-manager ] || needs_reboot "$name" || ! has_systemd; then clear_unit && tell_obstacle "$name"; else units="$units $name"; fi
         ;;
     esac
-  done
+  done <<FOUND
+$found
+FOUND
+  [ -n "$units" ] || return 0
+  clear_unit
+  set -f
+  # shellcheck disable=SC2086
+  values=$(ask 'systemctl show' 10 systemctl show -p "$unit_properties" -- $units 2>/dev/null)
+  set +f
+  while IFS='=' read -r key value; do
+    if [ -n "$key" ]; then take_unit "$key" "$value"; continue; fi
+    [ -z "$u_id" ] || tell_obstacle "$u_id"
+    clear_unit
+  done <<VALUES
+$values
+
+VALUES
 }
 
 # ------------------------------------------------------------------------------------------------- restarting services
@@ -380,33 +499,25 @@ $1
   [ -z "$reason" ] && has_systemd && [ "$1" != systemd-manager ] && why_not_unit "$1"
 }
 
-# unit_values NAME: sets u_PROPERTY of what systemd knows of the unit.
-unit_values() {
-  u_active='' u_sub='' u_type='' u_kill='' u_refuse='' u_transient='' u_restarts='' u_entered=0 u_load='' u_start=''
-  while IFS='=' read -r key value; do
-    case $key in
-      ActiveState) u_active=$value ;; SubState) u_sub=$value ;; Type) u_type=$value ;; KillMode) u_kill=$value ;;
-      RefuseManualStop | RefuseManualStart) [ "$value" = no ] || u_refuse=yes ;;
-      LoadState) u_load=$value ;; CanStart) u_start=$value ;;
-      Transient) u_transient=$value ;; NRestarts) u_restarts=$value ;; ActiveEnterTimestampMonotonic) u_entered=$value ;;
-    esac
-  done <<UNIT
-$(timeout 20 systemctl show -p ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic,LoadState,CanStart -- "$1" 2>/dev/null)
-UNIT
-}
-
 why_not_unit() {
   unit_values "$1"
-  if [ "$u_refuse" = yes ]; then reason='its unit refuses to be stopped by hand'
-  elif [ "$u_load" = masked ]; then reason='its unit is masked: systemd would not start it again'
-  elif [ "$u_load" = not-found ]; then reason='its unit file is gone: systemd could not start it again'
-  elif [ -n "$u_load" ] && [ "$u_load" != loaded ]; then reason="systemd cannot read its unit ($u_load)"
-  elif [ "$u_transient" = yes ]; then reason='a transient unit, which cannot be started again'
-  elif [ "$u_type" = oneshot ]; then reason='a task in progress, which ends by itself'
-  elif [ "$u_start" = no ]; then reason='systemd could not start it again (CanStart=no)'
-  elif matches "$1" ssh sshd dropbear && [ "$u_kill" != process ]; then reason='a restart would end the logins through it (KillMode)'
-  elif [ "$u_active" != active ] && [ "$u_active" != reloading ]; then reason="it is ${u_active:-in an unknown state}"
-  fi
+  # shellcheck disable=SC2046
+  unit_obstacle "$1" $(members_of "$1" <"$dir/outdated")
+  case $obstacle in
+    refuses) reason='its unit refuses to be stopped or started by hand' ;;
+    masked*) reason='its unit is masked: systemd would not start it again' ;;
+    gone) reason='its unit file is gone: systemd could not start it again' ;;
+    unreadable) reason="systemd cannot read its unit ($u_load)" ;;
+    transient) reason='a transient unit, which may be a task that somebody waits for' ;;
+    task) reason='a task in progress, which ends by itself' ;;
+    logins) reason='a restart would end the logins through it (KillMode)' ;;
+    left) reason='a restart does not end the processes that are left of it' ;;
+    *)
+      if [ "$u_type" = oneshot ]; then reason='a task of type oneshot, which a restart would do once more'
+      elif [ "$u_active" != active ] && [ "$u_active" != reloading ]; then reason="it is ${u_active:-in an unknown state}"
+      fi
+      ;;
+  esac
 }
 
 # Sets override to the program that restarts this service in place of systemd, if there is one.
