@@ -4,7 +4,7 @@ type ByManager = Readonly<Record<string, string>>;
 export const REPAIR: ByManager = {
   apt: ' (`dpkg --configure -a` and `apt-get -f install`)',
   dnf: ' (`dnf check` and `dnf remove --duplicates`)',
-  zypper: ' (`rpm --rebuilddb` and `zypper verify`)',
+  zypper: ' (`zypper verify`, and `rpm -e --nodeps NAME-VERSION` for the older of two versions)',
   apk: ' (`apk fix`)',
 };
 export const UNHOLD: ByManager = {

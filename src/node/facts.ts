@@ -73,6 +73,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     processes: all('outdated_process'),
     ...(obstacles.length === 0 ? {} : { obstacles }),
   };
+  const job = optional('job');
   const facts: NodeFacts = {
     protocol,
     os,
@@ -90,11 +91,12 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     packages: {
       count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
-      problems: all('package_problem'),
+      // A transaction that is still at work is not interrupted.
+      problems: [...all('package_problem'), ...(job === null ? all('package_interrupted') : [])],
     },
     lockKind: lockKind(optional('lock_kind')),
     lockHolder: optional('lock_holder') ?? optional('updater_running'),
-    job: optional('job'),
+    job,
     diskFreeMiB: {
       root: rootFree,
       var: mebibytes('disk_var_kib', rootFree),

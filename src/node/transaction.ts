@@ -19,8 +19,11 @@ const FIRST_WAIT_SECONDS = 3;
 /** Above stand the numbers of the signals that have killed a process. */
 const MAX_EXIT_CODE = 128;
 
-/** As dpkg abbreviates the state: half-installed, or to be reinstalled; and what apk has noted in its database. */
-const UNPACK_AGAIN = /\((?:.H.|..R|files are missing|its script failed)\)$/;
+/**
+ * As dpkg abbreviates the state: half-installed, or to be reinstalled; what apk has noted in its database, and the helper
+ * of the transactions of rpm.
+ */
+const UNPACK_AGAIN = /\((?:.H.|..R|files are missing|its script failed|its scripts may not have run)\)$/;
 
 /** Whether this is wrong only until a transaction unpacks the package anew. */
 export function isToBeUnpackedAgain(problem: string): boolean {

@@ -107,6 +107,11 @@ describe('src/node/facts', () => {
     });
   });
 
+  it('calls a transaction interrupted only once no job is at work', () => {
+    expect(withLines('package_interrupted=lab-a 2-1.noarch')?.packages.problems).toEqual(['lab-a 2-1.noarch']);
+    expect(withLines('package_interrupted=lab-a 2-1.noarch', 'job=x-apply-1')?.packages.problems).toEqual([]);
+  });
+
   it('takes a running updater for a lock holder when nobody holds the lock this instant', () => {
     expect(withLines('updater_running=apt-daily-upgrade.service')?.lockHolder).toBe('apt-daily-upgrade.service');
     expect(withLines('updater_running=x', 'lock_holder=apt-get (pid 8)')?.lockHolder).toBe('apt-get (pid 8)');

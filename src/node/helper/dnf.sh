@@ -14,6 +14,7 @@ dnf_setup() {
   case $minor in *[!0-9.]*) minor='' ;; esac
   dnf_tsflags
   rpm_held
+  rpm_drop_stale_locks
 }
 
 # Of the node's own tsflags, those which let a transaction end well that changes no file are taken out: sets tsflags.
@@ -252,7 +253,7 @@ dnf_apply() {
   is_planned || return $rc_plan_changed
   rc=0
   if [ -s "$dir/changes" ]; then
-    dnf_upgrade -y 2>&1
+    rpm_transaction dnf_upgrade -y
     rc=$?
   fi
   rpm_report >"$dir/result"
@@ -264,14 +265,36 @@ dnf_apply() {
 dnf_repair() {
   dnf_setup
   wait_for_locks || return $?
-  take_baseline || return $?
-  rpm_finish_upgrades
-  rpm_report >"$dir/result"
-  if grep -q '^problem ' "$dir/result"; then
-    dnf_call -C check 2>&1
-    return $rc_still_broken
-  fi
+  rpm_repair
 }
+
+# dnf_reinstall_call OPTION LIST: whatever keeps packages out of upgrades, for the version stays.
+dnf_reinstall_call() {
+  option=$1 list=$2
+  set -- reinstall "$option"
+  case $generation in
+    5) set -- "$@" '--setopt=disable_excludes=*' --skip-unavailable ;;
+    *) set -- "$@" --disableexcludes=all --disableplugin=versionlock ;;
+  esac
+  while read -r name arch version _; do
+    set -- "$@" "$name-$version.$arch"
+  done <"$list"
+  dnf_call "$@" </dev/null
+}
+
+dnf_reinstall_list() {
+  dnf_reinstall_call --assumeno "$dir/again" >"$dir/simulation" 2>&1
+  rc=$?
+  dnf_changes "$dir/now" <"$dir/simulation" | sort -u >"$dir/changes"
+  [ ! -s "$dir/changes" ] || return 0
+  # Not one of them can be had, or dnf has failed of something else.
+  grep -qE 'No packages marked for reinstall|not available|Nothing to do' "$dir/simulation" && return 0
+  [ "$rc" -ne 0 ] || return 0
+  cat "$dir/simulation"
+  return $rc
+}
+
+dnf_reinstall_now() { dnf_reinstall_call -y "$dir/wanted"; }
 
 dnf_installed() { rpm_installed; }
 

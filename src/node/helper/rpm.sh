@@ -30,18 +30,19 @@ rpm_duplicates() {
 }
 
 rpm_problems() {
-  ask 'the rpm database' 15 rpm -qa >/dev/null 2>&1
-  # One that has not answered in time need not be damaged.
-  case $? in 0) ;; 124 | 137 | 143) return ;; *) echo 'the rpm database cannot be read' && return ;; esac
+  damage=$(rpm_damage)
+  [ -z "$damage" ] || { echo "the rpm database cannot be read: $damage"; return; }
   rpm_duplicates | sed 's/\(.*\) \(.*\)/\1.\2 is installed in several versions/'
 }
 
 rpm_facts() {
   list=$(rpm_installed)
-  [ -n "$list" ] || { rpm_problems | head -n 1 | sed 's/^/package_problem=/'; return; }
+  [ -n "$list" ] || { rpm_problems </dev/null | head -n 1 | sed 's/^/package_problem=/'; return; }
   printf '%s\n' "$list" | sed 's/ /:/; s/ /=/' | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
+  # Also of a transaction that is still at work: whoever reads this knows whether there is one.
+  rpm_interrupted_problems | head -n 50 | sed 's/^/package_interrupted=/'
 }
 
 rpm_lock_files() {
@@ -49,15 +50,34 @@ rpm_lock_files() {
   lock_files="$lock_files $rpm_db/.rpm.lock"
 }
 
+rpm_lock_pids='/run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid /var/log/*log_lock.pid'
+
 # dnf and zypper leave files with their number.
 rpm_lock_pid() {
-  for lock_file in /run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid; do
-    [ -s "$lock_file" ] && read -r lock_pid <"$lock_file" && valid_number "$lock_pid" || continue
-    lock_name=''
-    read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
-    case $lock_name in dnf* | yum* | zypper* | python* | platform-python* | packagekit* | Zypp*) return 0 ;; esac
+  for lock_file in $rpm_lock_pids; do
+    rpm_has_owner "$lock_file" && return 0
   done
   return 1
+}
+
+# rpm_has_owner FILE: sets lock_pid and lock_name; 1 = no package manager has this number, 2 = there is none in it.
+rpm_has_owner() {
+  [ -s "$1" ] && read -r lock_pid <"$1" && valid_number "$lock_pid" || return 2
+  lock_name=''
+  read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+  case $lock_name in
+    dnf* | yum* | zypper* | packagekit* | Zypp*) return 0 ;;
+    python* | platform-python*) tr '\0' ' ' <"/proc/$lock_pid/cmdline" 2>/dev/null | grep -qE '/(dnf|yum|packagekit)' && return 0 ;;
+  esac
+  return 1
+}
+
+# What was killed leaves its number behind, which another process has after a while: dnf and zypper then wait for that one.
+rpm_drop_stale_locks() {
+  for lock_file in $rpm_lock_pids; do
+    rpm_has_owner "$lock_file"
+    [ $? -ne 1 ] || rm -f "$lock_file"
+  done
 }
 
 rpm_report() {
@@ -66,6 +86,7 @@ rpm_report() {
   find /etc -xdev \( -name '*.rpmnew' -o -name '*.rpmsave' -o -name '*.rpmorig' \) -cnewer "$dir/started" |
     head -n 100 | sed 's/^/conffile /'
   rpm_problems <"$after" | head -n 100 | sed 's/^/problem /'
+  rpm_interrupted_problems | head -n 100 | sed 's/^/problem /'
   failed_scripts | sed 's/^/script-failed /'
 }
 
@@ -96,27 +117,6 @@ rpm_disabled_repositories() {
 rpm_lists_age() {
   newest=$(find "$@" -maxdepth 4 ! -name '*.rpm' -type f -printf '%T@\n' 2>/dev/null | sort -n | tail -n 1)
   [ -z "$newest" ] || echo "lists-age $(($(date +%s) - ${newest%.*}))"
-}
-
-# An upgrade installs the new version, then erases the old one. What the interrupted transaction of this node patch has
-# begun is completed in just this way, for nothing else.
-rpm_finish_upgrades() {
-  if ! rpm -qa >/dev/null 2>&1; then
-    echo 'ospatch: the rpm database cannot be read; it is rebuilt'
-    rpm --rebuilddb || return 1
-  fi
-  rpm_installed >"$dir/now"
-  rpm_duplicates <"$dir/now" >"$dir/duplicates"
-  while read -r name arch; do
-    awk -v name="$name" -v arch="$arch" '$1 == name && $2 == arch { print $3 }' "$dir/now" >"$dir/versions"
-    awk -v name="$name" -v arch="$arch" '$1 == name && $2 == arch { print $3 }' "$state_dir/before/$token" >"$dir/old"
-    # Both were there before: not ours, so a person decides.
-    grep -qvxF -f "$dir/old" "$dir/versions" || continue
-    grep -xF -f "$dir/old" "$dir/versions" | while read -r version; do
-      echo "ospatch: completing the upgrade of $name.$arch: erasing ${version#*:}"
-      rpm -e --nodeps "$name-${version#*:}.$arch" 2>&1
-    done
-  done <"$dir/duplicates"
 }
 
 # rpm_pending DIR: what a driver's simulation left in DIR/changes and DIR/simulation, for the controller to parse.

@@ -29,6 +29,7 @@ const PARTS = [
   'locks',
   'apt',
   'rpm',
+  'rpm-repair',
   'dnf',
   'zypper',
   'apk',

@@ -9,6 +9,7 @@ zypper_call() {
 # zypper_setup DIR: locks of the policy beside the node's own, for these calls only; sets what to patchlevel or newest.
 zypper_setup() {
   rpm_held
+  rpm_drop_stale_locks
   zypp_conf=''
   if [ -n "$held" ]; then
     {
@@ -79,6 +80,7 @@ zypper_do() {
 
 zypper_refresh() {
   zypp_conf=''
+  rpm_drop_stale_locks
   failures=0
   while :; do
     wait_for_locks || return $?
@@ -207,7 +209,7 @@ zypper_apply() {
   cp "$dir/changes" "$dir/planned"
   rounds=0
   while [ -s "$dir/changes" ]; do
-    zypper_do -- 2>&1
+    rpm_transaction zypper_do --
     rc=$?
     rounds=$((rounds + 1))
     [ "$rc" -eq 103 ] && [ "$rounds" -lt 5 ] || break
@@ -235,12 +237,39 @@ zypper_is_harmless() {
 
 zypper_repair() {
   wait_for_locks || return $?
-  take_baseline || return $?
   zypp_conf=''
-  rpm_finish_upgrades
-  zypper_call --no-refresh verify --dry-run 2>&1
-  rpm_report >"$dir/result"
-  if grep -q '^problem ' "$dir/result"; then return $rc_still_broken; fi
+  rpm_drop_stale_locks
+  rpm_repair
+}
+
+# zypper_reinstall_call LIST GLOBAL-OPTION... -- OPTION...
+zypper_reinstall_call() {
+  list=$1 options=''
+  shift
+  while [ "$1" != -- ]; do options="$options $1" && shift; done
+  shift
+  set -- --force --name --no-recommends --auto-agree-with-licenses "$@"
+  while read -r name arch version _; do
+    set -- "$@" "$name.$arch=$version"
+  done <"$list"
+  # shellcheck disable=SC2086
+  zypper_call --no-refresh $options install "$@" </dev/null
+}
+
+zypper_reinstall_list() {
+  zypper_reinstall_call "$dir/again" --xmlout -- --dry-run >"$dir/simulation" 2>&1
+  rc=$?
+  zypper_changes <"$dir/simulation" | sort -u >"$dir/changes"
+  case $rc in 0 | 102 | 103 | 104) return 0 ;; esac
+  cat "$dir/simulation"
+  return $rc
+}
+
+zypper_reinstall_now() {
+  zypper_reinstall_call "$dir/wanted" -- --download in-advance
+  rc=$?
+  case $rc in 102 | 103) rc=0 ;; 107) rc=$rc_script_failed ;; esac
+  return $rc
 }
 
 zypper_installed() { rpm_installed; }

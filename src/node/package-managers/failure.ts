@@ -142,6 +142,36 @@ function helperFailure(rc: number, look: string): Failure | null {
   }
 }
 
+/** What a repair could not do, as the helper says it, and what a person can do that the repair has not tried. */
+const UNREPAIRED: readonly (readonly [RegExp, string])[] = [
+  [
+    /^no package source has /,
+    'have a package source offer that version or a newer one, or install it again on the node with `rpm -U --replacepkgs FILE`',
+  ],
+  [
+    /^a rebuild of the rpm database /,
+    'restore the rpm database from a backup (SUSE keeps some in /var/adm/backup/rpmdb), or install the node anew',
+  ],
+  [/^a copy of the rpm database/, 'free some space below /var/lib/ospatch, then patch the node again'],
+  [
+    /^the older version of /,
+    'find out what its script lacks, or erase that version without its scripts: `rpm -e --nodeps --noscripts`',
+  ],
+  [
+    /^what was interrupted cannot be installed again by itself/,
+    'install the package again by hand on the node, if what that does besides is wanted',
+  ],
+];
+
+function unrepaired(failure: Failure, log: string, cause: Cause): { failure: Failure; reason: string } | null {
+  const said = [...log.matchAll(/^ospatch: cannot repair: (.{1,300})$/gm)].map(([, text = '']) => text);
+  const [first] = said;
+  if (first === undefined) return null;
+  const script = first.startsWith('the older version of ') ? [cause.reason] : [];
+  const remedy = UNREPAIRED.find(([pattern]) => pattern.test(first))?.[1] ?? failure.remedy;
+  return { failure: { ...failure, remedy }, reason: [...script, ...said.slice(0, MAX_REASON_LINES)].join('; ') };
+}
+
 export interface Symptoms {
   /** How the package manager is called in front of people. */
   name: string;
@@ -166,6 +196,8 @@ export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): Classi
   const cause = symptoms.cause(log.split('\n').map((line) => line.trimEnd()));
   const own = helperFailure(failed.rc, symptoms.look);
   if (own === LOCKED) return describeFailure(failed, own, lockHolder(log) ?? cause.reason);
+  const left = own === null || failed.rc !== RC_STILL_BROKEN ? null : unrepaired(own, log, cause);
+  if (left !== null) return describeFailure(failed, left.failure, left.reason);
   const texts = cause.text === null ? [cause.reason, log] : [cause.reason, cause.text];
   const byText = texts.flatMap((text) => symptoms.table.find(([pattern]) => pattern.test(text))?.[1] ?? [])[0];
   const found = own ??

@@ -144,7 +144,7 @@ const CAUSE: CauseRules = {
 export const zypper: PackageManager = {
   words: {
     plan: 'look at `zypper patch --dry-run`',
-    repair: 'look at `zypper verify` and at packages that `rpm -qa` names twice',
+    repair: 'look at `zypper verify`, and erase the older of two versions with `rpm -e --nodeps NAME-VERSION`',
   },
 
   parsePlan: (result, os, policy) => parseRpmPlan('same-release', result, os, policy),

@@ -11,7 +11,8 @@ import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, build, holdRpmLock, install, installed, offer, pretendToBe, withdraw } from './rpm-lab';
+import { advise, holdRpmLock, install, installed, offer, pretendToBe, withdraw } from './rpm-lab';
+import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
@@ -356,20 +357,15 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect((await installed(node)).filter((line) => line.startsWith('lab-slow '))).toEqual(['lab-slow 3']);
         expect((await preflight({}, run.jobToken, 3)).changes).toEqual([]);
       });
-
-      it('is not completed where somebody else has left the two versions: that is for a person to decide', async () => {
-        await build(
-          node,
-          '/srv/twice',
-          ['1', '2'].map((version) => ({ name: 'lab-twice', version })),
-        );
-        await sh(node, 'rpm -i --force --nodeps /srv/twice/*.rpm 2>/dev/null');
-        await expect(preflight()).rejects.toMatchObject({
-          type: 'PackagesBroken',
-          message: expect.stringContaining('lab-twice.noarch is installed in several versions'),
-          remedy: expect.stringContaining('dnf remove --duplicates'),
-        });
-      });
     });
+
+    describeRpmStates(() => ({
+      node,
+      pool,
+      preflight,
+      upgrade: `${dnf.command} -y upgrade --refresh`,
+      staleLock:
+        'mkdir -p /var/cache/dnf; echo 1 >/var/cache/dnf/metadata_lock.pid; echo 1 >/var/lib/dnf/rpmdb_lock.pid',
+    }));
   });
 }

@@ -140,6 +140,19 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
+  it('says what a repair could not do, and what it has not tried', () => {
+    const log = [
+      'ospatch: completing the upgrade of lab-a.noarch: erasing 1-1',
+      'error: %preun(lab-a-1-1.noarch) scriptlet failed, exit status 7',
+      'ospatch: cannot repair: the older version of lab-a cannot be erased: lab-a-1-1.noarch',
+    ];
+    expect(classify({ manager: 'dnf', phase: 'repair', rc: 91, log })).toMatchObject({
+      type: 'PackagesBroken',
+      message: expect.stringMatching(/%preun\(lab-a-1-1.noarch\) scriptlet failed.*cannot be erased/),
+      remedy: expect.stringContaining('--noscripts'),
+    });
+  });
+
   it('cuts a reason at the end of a word', () => {
     const log = [`E: ${'word '.repeat(300)}`];
     const { message } = classify({ manager: 'apt', phase: 'apply', rc: 100, log });

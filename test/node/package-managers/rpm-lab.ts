@@ -11,6 +11,8 @@ export interface LabRpm {
   header?: string[];
   /** Shell run after its installation. */
   post?: string;
+  /** Further scripts by section, e.g. `pre`. */
+  scripts?: Record<string, string>;
   /** Configuration files by absolute path. */
   config?: Record<string, string>;
 }
@@ -51,6 +53,7 @@ export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[])
         ([file, text]) => `mkdir -p %{buildroot}${path.dirname(file)}; echo '${text}' >%{buildroot}${file}`,
       ),
       ...(rpm.post === undefined ? [] : ['%post', rpm.post]),
+      ...Object.entries(rpm.scripts ?? {}).flatMap(([section, text]) => [`%${section}`, text]),
       '%files',
       ...config.map(([file]) => `%config(noreplace) ${file}`),
       '',

@@ -42,6 +42,58 @@ describe('src/node/helper/dnf.sh', () => {
   });
 });
 
+describe('src/node/helper/rpm-repair.sh', () => {
+  const SQLITE = "error: SELECT hnum, blob FROM 'Packages': 11: database disk image is malformed";
+
+  it.each([
+    ['a database that is well', ['lab-a-1-1.noarch'], 0, []],
+    ['an error beside its packages, whatever the exit code', ['lab-a-1-1.noarch', SQLITE], 0, [SQLITE]],
+    ['a database without any package', ['warning: x'], 0, ['it holds no packages']],
+    ['a failure without a word', [], 1, ['rpm -qa ended with 1']],
+    ['an answer that has not come in time', [], 124, []],
+    ['an error that is none of the database', ['error: Macro %x has empty body', 'lab-a-1-1.noarch'], 0, []],
+  ])('looks for damage: %s', (_, said, rc, damage) => {
+    expect(shell('rpm-repair', `ask() { cat; return ${rc}; }; rpm_damage`, said)).toEqual(damage);
+  });
+
+  const repair = (again: string[], changes: string[], command: string): string[] => {
+    const write = (name: string, lines: string[]) =>
+      writeFileSync(path.join(scratch, name), lines.map((line) => `${line}\n`).join(''));
+    write('again', again);
+    write('changes', changes);
+    return shell('rpm-repair', `dir=${scratch} state_dir=${scratch}; ${command} || :`, []);
+  };
+  const AGAIN = ['lab-a noarch 2-1 100', 'lab-b noarch 1:3-1 100'];
+  const BOTH = ['reinstall lab-a noarch 2-1 2-1', 'reinstall lab-b noarch 1:3-1 1:3-1'];
+
+  it.each([
+    [BOTH, []],
+    [BOTH.slice(1), []],
+    [['reinstall lab-a noarch 1-1 1-1'], [expect.stringMatching(/would also reinstall lab-a$/)]],
+    [[...BOTH, 'remove lab-c noarch 1-1 -'], [expect.stringMatching(/would also remove lab-c$/)]],
+    [['upgrade lab-a noarch 2-1 3-1'], [expect.stringMatching(/would also upgrade lab-a$/)]],
+  ])('lets nothing pass but the same versions once more: %j', (changes, refused) => {
+    expect(repair(AGAIN, changes, 'rpm_only_reinstalls')).toEqual(refused);
+  });
+
+  it.each([
+    [BOTH, 0],
+    [BOTH.slice(1), 1],
+    [[], 2],
+  ])('names what cannot be had: %j', (changes, missing) => {
+    expect(repair(AGAIN, changes, 'rpm_name_missing')).toHaveLength(missing);
+  });
+
+  it.each([
+    ['lab-a noarch 2-1', 0, ['lab-b noarch 1:3-1 100']],
+    ['lab-a noarch 2-1', 1, AGAIN],
+    ['', 0, AGAIN],
+  ])('keeps in mind what was not installed again: %j, exit code %i', (wanted, rc, kept) => {
+    writeFileSync(path.join(scratch, 'wanted'), wanted === '' ? '' : `${wanted}\n`);
+    expect(repair(AGAIN, [], `rc=${rc}; rpm_forget_reinstalled; cat ${scratch}/interrupted`)).toEqual(kept);
+  });
+});
+
 describe('src/node/helper/zypper.sh', () => {
   it.each(recorded('zypper'))('$claim ($file)', ({ output, changes }) => {
     expect(shell('zypper', 'zypper_changes', output)).toEqual(changes);

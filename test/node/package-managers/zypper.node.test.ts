@@ -11,6 +11,7 @@ import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { advise, holdRpmLock, install, installed, offer, pretendToBe } from './rpm-lab';
+import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
@@ -211,4 +212,12 @@ describe('src/node/package-managers/zypper on a real node', () => {
     expect((await installed(node)).filter((line) => line.startsWith('lab-slow '))).toEqual(['lab-slow 2']);
     expect((await preflight({}, run.jobToken, 2)).changes).toEqual([]);
   });
+
+  describeRpmStates(() => ({
+    node,
+    pool,
+    preflight,
+    upgrade: 'zypper -n refresh; zypper -n update',
+    staleLock: 'echo 1 >/run/zypp.pid',
+  }));
 });
