@@ -24,6 +24,7 @@ export type {
   PatchNowMessage,
   Pause,
   PauseAnswer,
+  ReleaseAnswer,
   Refusal,
   RemoveAnswer,
   RunStatus,

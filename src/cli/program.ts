@@ -20,6 +20,7 @@ import { registerNext } from './commands/next';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
 import { registerRbac } from './commands/rbac';
+import { registerRelease } from './commands/release';
 import { registerRemove } from './commands/remove';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
@@ -54,6 +55,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerHistory,
   registerLogs,
   registerUncordon,
+  registerRelease,
   registerRemove,
   registerHelper,
   registerSudoers,

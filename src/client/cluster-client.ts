@@ -14,6 +14,7 @@ import type {
   PatchNowAnswer,
   PatchNowMessage,
   PauseAnswer,
+  ReleaseAnswer,
   RemoveAnswer,
 } from '../domain/messages';
 import type { NodeSettled } from '../domain/node-status';
@@ -42,6 +43,7 @@ import type { NodeLog, RunReport } from './inspector';
 import { Inspector } from './inspector';
 import { withSharedMachines } from './machines';
 import { uncordonNode } from './kubernetes';
+import { releaseNode } from './release';
 import type { LiveStatus } from './live-status';
 import { readLiveStatus } from './live-status';
 
@@ -184,6 +186,15 @@ export class ClusterClient {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(cancelRunUpdate, { args: [this.signed(message)], updateId }),
     );
+  }
+
+  /**
+   * Ends the wait for a node on which something was begun, or for its API server. Nothing on the node is ended.
+   *
+   * @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no such wait
+   */
+  async release(cluster: string, node: string, message: Message = {}): Promise<ReleaseAnswer> {
+    return releaseNode(this.calls, cluster, node, this.signed(message));
   }
 
   /** Stops managing the cluster. Nodes stay as they are. */

@@ -6,6 +6,7 @@ import type { ClusterSpec } from './spec';
 import type { ErrorInfo } from './errors';
 import type { RunOutcome, RunTrigger } from './run';
 import { isEks } from './eks';
+import type { NodeStep } from './node-report';
 import type { NodeError, NodeStatus } from './node-status';
 import { plainText } from './text';
 
@@ -43,6 +44,11 @@ export interface CancelRunAnswer {
   run: number;
   /** The run that was to follow it and is cancelled with it; null: none was asked for. */
   followUp: number | null;
+}
+
+export interface ReleaseAnswer {
+  /** The step of the node patch whose wait was ended. */
+  step: NodeStep;
 }
 
 export interface ApplySpecMessage extends Message {

@@ -86,14 +86,25 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
   return { ...before, message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`, remedy };
 }
 
-/** The job on a node has not ended, so it is not given back to Kubernetes. */
-export function staysCordoned(cluster: string, node: string, before: ErrorInfo): ErrorInfo {
-  const tail = `; ${node} stays cordoned.`;
+/**
+ * Why a node must not be given back to Kubernetes: our job on it was given up and may still be at work, or nobody knows
+ * how the node is. Null: it may.
+ */
+export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unknown' | null {
+  if (error === null) return null;
+  if (error.details?.['stillRuns'] === true) return 'running';
+  return error.type === 'Lost' || error.type === 'Unreachable' ? 'unknown' : null;
+}
+
+/** Says that the node stays cordoned, why, and what ends that. */
+export function staysCordoned(cluster: string, node: string, why: 'running' | 'unknown', before: ErrorInfo): ErrorInfo {
+  const tail = why === 'running' ? `; ${node} stays cordoned.` : `; its state is unknown, so ${node} stays cordoned.`;
   const first = before.remedy === undefined ? '' : `${before.remedy}; `;
+  const then = why === 'running' ? 'when it has ended' : 'when it is back';
   return {
     ...before,
     message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`,
-    remedy: `${first}when it has ended, \`ospatch uncordon ${cluster} ${node}\` or patch it again`,
+    remedy: `${first}${then}, \`ospatch uncordon ${cluster} ${node}\` or patch it again`,
   };
 }
 

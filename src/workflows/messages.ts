@@ -9,6 +9,7 @@ import type {
   PatchNowAnswer,
   PatchNowMessage,
   PauseAnswer,
+  ReleaseAnswer,
   RemoveAnswer,
 } from '../domain/messages';
 import type { NodePatchResult } from '../domain/node-patch';
@@ -44,6 +45,9 @@ export const progressQuery = defineQuery<RolloutProgress>('progress');
 
 /** From a rollout to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
+
+/** From a person to a node patch. */
+export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its rollout. */
 export const nodeLostSignal = defineSignal<[LostNode]>('nodeLost');

@@ -29,6 +29,7 @@ import { isTimeout, toErrorInfo } from './failures';
 import type { NodeRecord } from './node-record';
 import { timestamp } from './node-record';
 import type { PatchNodeInput } from './patch-node';
+import { ReleasableWaits } from './release';
 
 /** A request to cordon that nobody waits for any more may still be on its way to the API server. */
 const CORDON_ON_ITS_WAY = '5 seconds';
@@ -46,6 +47,7 @@ export class NodeDrain {
     private readonly input: PatchNodeInput,
     private readonly policy: KubernetesPolicy,
     private readonly record: NodeRecord,
+    private readonly waits: ReleasableWaits,
   ) {
     this.target = kubernetesTarget(input.cluster, input.node, policy);
   }
@@ -150,7 +152,7 @@ export class NodeDrain {
     const { cluster, node, policy } = this.input;
     const error = await this.record.step('uncordon', async () => {
       if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(CORDON_ON_ITS_WAY));
-      return takeOffCordon(cluster, node, policy);
+      return takeOffCordon(cluster, node, policy, this.waits);
     });
     if (error === null) return;
     const before = this.record.result.error;
@@ -158,11 +160,11 @@ export class NodeDrain {
     this.record.result.error = leftCordoned(cluster, node.name, error, before);
   }
 
-  /** What works on the node was given up without its end: the cordon stays, and the record says so. */
-  leaveCordoned(): void {
+  /** The cordon stays, and the record says why. */
+  leaveCordoned(why: 'running' | 'unknown'): void {
     const { error } = this.record.result;
     if (!this.mayBeCordoned || error === null) return;
-    this.record.result.error = staysCordoned(this.input.cluster, this.input.node.name, error);
+    this.record.result.error = staysCordoned(this.input.cluster, this.input.node.name, why, error);
   }
 
   /** A node with nothing to do may still have the cordon of a node patch that was terminated. */
@@ -213,13 +215,22 @@ export class NodeDrain {
  * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
  * there.
  */
-export function takeOffCordon(cluster: string, node: NodeSpec, policy: RunPolicy): Promise<ErrorInfo | null> {
+export function takeOffCordon(
+  cluster: string,
+  node: NodeSpec,
+  policy: RunPolicy,
+  waits = new ReleasableWaits(node.name),
+): Promise<ErrorInfo | null> {
   const { kubernetes } = policy;
   if (kubernetes === undefined) return Promise.resolve(null);
   const target = kubernetesTarget(cluster, node, kubernetes);
   return CancellationScope.nonCancellable(async () => {
     try {
-      await inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]);
+      await waits.run(
+        'uncordon',
+        () => inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]),
+        (how) => ({ type: 'KubernetesApi', message: `${how}.` }),
+      );
       return null;
     } catch (failure) {
       return toErrorInfo(failure, `the uncordon of ${node.name}`);

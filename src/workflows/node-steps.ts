@@ -22,6 +22,7 @@ import type { NodeRecord, RebootAsked } from './node-record';
 import { timestamp } from './node-record';
 import type { PatchNodeInput } from './patch-node';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './patience';
+import type { ReleasableWaits } from './release';
 
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;
@@ -46,6 +47,7 @@ export class NodeSteps {
   constructor(
     private readonly input: PatchNodeInput,
     private readonly record: NodeRecord,
+    private readonly waits: ReleasableWaits,
   ) {
     const { name, host, ssh, hostKeys } = input.node;
     this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
@@ -133,7 +135,11 @@ export class NodeSteps {
     );
   }
 
-  async reboot(facts: NodeFacts): Promise<NodeFacts> {
+  reboot(facts: NodeFacts): Promise<NodeFacts> {
+    return this.releasable('reboot', () => this.rebootOnce(facts));
+  }
+
+  private async rebootOnce(facts: NodeFacts): Promise<NodeFacts> {
     const { rebootCommand, powerCycle } = this.input.policy;
     const input = {
       target: this.target,
@@ -165,7 +171,7 @@ export class NodeSteps {
 
   /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
   private async missAfterReboot(outOfReach: OutOfReach): Promise<void> {
-    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target.name, outOfReach);
+    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target, outOfReach);
     const { powerCycle } = this.input.policy;
     const due = powerCycle !== undefined && outOfReach.observedMs >= powerCycle.afterMs;
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
@@ -192,7 +198,7 @@ export class NodeSteps {
       );
     return this.record.step('verify', async () => {
       try {
-        if (!this.cancelled) return await look(timeoutMs);
+        if (!this.cancelled) return await this.releasable('verify', () => look(timeoutMs));
       } catch (failure) {
         if (!isCancellation(failure)) throw failure;
       }
@@ -214,12 +220,27 @@ export class NodeSteps {
   ): Promise<PhaseOutcome<R>> {
     const options = this.options(what);
     return this.record.step(step, () =>
-      outlast(
-        [NOTICE_AFTER_MS],
-        (watch) => attempt(options, watch),
-        (outOfReach) => tellRun(this.target.name, outOfReach),
+      this.releasable(step, () =>
+        outlast(
+          [NOTICE_AFTER_MS],
+          (watch) => attempt(options, watch),
+          (outOfReach) => tellRun(this.target, outOfReach),
+        ),
       ),
     );
+  }
+
+  /** Once something was begun, the node is waited for for as long as it may take, or until a person ends that. */
+  private releasable<R>(
+    step: 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
+    body: () => Promise<R>,
+  ): Promise<R> {
+    const { name } = this.target;
+    return this.waits.run(step, body, (how) => ({
+      type: 'Lost',
+      message: `${name} is no longer waited for: ${how}.`,
+      remedy: `see how ${name} is; the next run repairs what was left half-way`,
+    }));
   }
 
   private transactionInput() {

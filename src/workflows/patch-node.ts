@@ -10,6 +10,7 @@ import type { ErrorInfo, ErrorType } from '../domain/errors';
 import type { NodePatchResult } from '../domain/node-patch';
 import { findBootDefect } from '../domain/boot';
 import { mayRecover, unitWarnings } from '../domain/failed-units';
+import { reasonToStayCordoned } from '../domain/node-drain';
 import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../domain/node-patch';
 import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../domain/node-report';
 import { repairedWarning } from '../domain/node-warning';
@@ -20,12 +21,13 @@ import { NO_RESTARTS } from '../domain/restart-policy';
 import type { RunPolicy, RunTrigger } from '../domain/run';
 import type { NodeSpec } from '../domain/spec';
 import { toErrorInfo } from './failures';
-import { forbidRebootsSignal, nodePatchQuery } from './messages';
+import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from './messages';
 import { NodeDrain } from './node-drain';
 import { NodeRecord } from './node-record';
 import { NodeRestarts } from './node-restarts';
 import type { Preflight } from './node-steps';
 import { NodeSteps } from './node-steps';
+import { ReleasableWaits } from './release';
 
 /** Most services that are started again come back within this. */
 const UNIT_RETRY_MS = 10_000;
@@ -45,6 +47,10 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
     description: 'From the rollout: reboots are no longer allowed.',
   });
+  setHandler(releaseUpdate, (value) => work.waits.release(value), {
+    description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
+    validator: (value) => work.waits.check(value),
+  });
   setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
   return work.run();
 }
@@ -54,6 +60,7 @@ const PLAN_AGAIN: ReadonlySet<ErrorType> = new Set<ErrorType>(['Repository', 'Pl
 
 class NodePatch {
   readonly record: NodeRecord;
+  readonly waits: ReleasableWaits;
   private readonly steps: NodeSteps;
   private readonly restarts: NodeRestarts;
   /** The node was drained for this patch. */
@@ -63,10 +70,11 @@ class NodePatch {
 
   constructor(private readonly input: PatchNodeInput) {
     this.record = new NodeRecord(input);
-    this.steps = new NodeSteps(input, this.record);
+    this.waits = new ReleasableWaits(input.node.name);
+    this.steps = new NodeSteps(input, this.record, this.waits);
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
     const { kubernetes } = input.policy;
-    this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record);
+    this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits);
   }
 
   forbidReboots(): void {
@@ -93,15 +101,11 @@ class NodePatch {
 
   /** However the patch has ended, also by a cancellation. */
   private async returnToService(kubernetes: NodeDrain): Promise<void> {
-    // Pods on a node whose packages are being changed are no service.
-    if (this.stillRuns()) kubernetes.leaveCordoned();
-    else await kubernetes.release();
+    // Pods on a node whose packages are being changed are no service, nor on one that nobody has seen since.
+    const why = reasonToStayCordoned(this.record.result.error);
+    if (why === null) await kubernetes.release();
+    else kubernetes.leaveCordoned(why);
     if (this.goesOn()) await this.recorded(() => kubernetes.awaitWorkloads());
-  }
-
-  /** Our own job on the node was given up and may still be at work. */
-  private stillRuns(): boolean {
-    return this.record.result.error?.details?.['stillRuns'] === true;
   }
 
   /** All went well so far, and nobody has cancelled the run. */
@@ -205,8 +209,11 @@ class NodePatch {
         outcome = await this.steps.apply(plan);
       } catch (failure) {
         const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
+        // A job that others kept waiting until it was given up has not been started.
+        if (error.type === 'PlanChanged' || (error.type === 'Busy' && reasonToStayCordoned(error) === null)) {
+          this.record.transactionOpen = false;
+        }
         if (error.type !== 'PlanChanged') return this.record.fail(error);
-        this.record.transactionOpen = false;
         if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.record.fail(error);
         // Nothing was changed; somebody refreshed the package lists in between. Plan again and apply that.
         const next = await this.planAgain();
@@ -349,7 +356,7 @@ class NodePatch {
     const { changes, error } = this.record.result;
     if (changes.length === 0 && !this.record.transactionOpen) return;
     // It was waited for already, for long.
-    if (error?.type === 'Lost' || error?.type === 'Unreachable' || this.stillRuns()) return;
+    if (reasonToStayCordoned(error) !== null) return;
     try {
       this.record.noteSurvey(await this.steps.survey());
     } catch {
@@ -360,7 +367,7 @@ class NodePatch {
   /** The services that did start anew are no longer on replaced code, and the one that failed runs nothing. */
   private async lookAfterRestart(): Promise<void> {
     const { error } = this.record.result;
-    if (error?.type === 'Lost' || error?.type === 'Unreachable' || this.stillRuns()) return;
+    if (reasonToStayCordoned(error) !== null) return;
     try {
       const facts = await this.steps.verify(this.input.policy.unreachableTimeoutMs);
       this.record.noteAfter(facts);

@@ -3,6 +3,7 @@ import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import type { Watch } from '../activities/types';
 import type { OutOfReach } from '../domain/node-report';
 import { isOutOfReach } from '../domain/node-report';
+import type { NodeTarget } from '../domain/spec';
 import { TRANSACTION_TIMEOUT_MS } from '../domain/time-limits';
 import { nodeLostSignal } from './messages';
 
@@ -40,19 +41,22 @@ export async function outlast<T extends object>(
   }
 }
 
+type NodeName = Pick<NodeTarget, 'cluster' | 'name'>;
+
 /** Tells the rollout; without one there is nobody to tell. */
-export async function tellRun(node: string, outOfReach: OutOfReach): Promise<void> {
+export async function tellRun({ cluster, name }: NodeName, outOfReach: OutOfReach): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
   // A rollout that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeLostSignal, { node, message: describeWait(node, outOfReach) })
+    .signal(nodeLostSignal, { node: name, message: describeWait({ cluster, name }, outOfReach) })
     .catch(() => undefined);
 }
 
-function describeWait(node: string, { observedMs, why, jobMs }: OutOfReach): string {
+function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: OutOfReach): string {
   const said = why.replace(/\.$/, '');
-  if (jobMs !== undefined) return `${said}; it is followed until ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h have passed.`;
+  const end = `or until \`ospatch release ${cluster} ${name}\``;
+  if (jobMs !== undefined) return `${said}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
   const minutes = Math.round(observedMs / 60_000);
-  return `${node} has been out of reach for ${minutes} min after a change was begun there (${said}); it is waited for until ${LOST_TIMEOUT_MS / HOUR_MS} h have passed.`;
+  return `${name} has been out of reach for ${minutes} min after a change was begun there (${said}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
 }

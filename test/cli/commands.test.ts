@@ -218,6 +218,13 @@ describe('src/cli/commands', () => {
     expect(await run(['uncordon', 'demo', 'w-1'], answers)).toEqual({ out: text, err: '', code: 0 });
   });
 
+  test('release says which wait it has ended, and sends the reason', async () => {
+    const release = jest.fn(() => Promise.resolve({ step: 'reboot' as const }));
+    const { out } = await run(['release', 'demo', 'w-1', '--reason', 'disk is dead'], { release });
+    expect(out).toBe('w-1 is no longer waited for (step reboot)\n');
+    expect(release).toHaveBeenCalledWith('demo', 'w-1', { reason: 'disk is dead' });
+  });
+
   test('rbac prints the manifest of the package', async () => {
     const { out, code } = await run(['rbac']);
     expect(out).toMatch(/^kind: ClusterRole$/m);

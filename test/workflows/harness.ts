@@ -63,6 +63,8 @@ export interface SimulatedNode {
   lostIn: 'apply' | 'reboot' | null;
   /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
   endless: 'told' | 'given-up' | null;
+  /** What the step ends with, once nobody asks to be told of the wait any more. */
+  failsIn: { step: 'apply' | 'reboot'; error: ErrorInfo } | null;
   /** What a reboot that is cancelled at its gate tells. */
   rebootAsked: 'no' | 'unknown' | 'yes';
 }
@@ -109,6 +111,7 @@ export class SimulatedNodes {
       gate: null,
       lostIn: null,
       endless: null,
+      failsIn: null,
       rebootAsked: 'yes',
     };
     this.nodes.set(name, fresh);
@@ -167,6 +170,7 @@ export class SimulatedNodes {
           return { ...outOfReach(0), why: `the job of ospatch has not ended on ${target.name} within 6h.`, jobMs: 1 };
         }
         await gate(target.name, 'apply');
+        failIn('apply', node);
         if (node.endless === 'given-up') {
           const message = `the job of ospatch has not ended on ${target.name} within 24h.`;
           const info = { type: 'Busy', message, remedy: 'see what it waits for', details: { stillRuns: true } };
@@ -209,6 +213,7 @@ export class SimulatedNodes {
         const node = this.node(target.name);
         await cancellable(gate(target.name, 'reboot'), { rebootAsked: node.rebootAsked });
         if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
+        failIn('reboot', node);
         node.reboots += 1;
         node.rebootRequired = false;
         node.outdated = [];
@@ -252,6 +257,12 @@ export class SimulatedNodes {
       },
     };
   }
+}
+
+function failIn(step: 'apply' | 'reboot', { failsIn }: SimulatedNode): void {
+  if (failsIn?.step !== step) return;
+  const { type, message } = failsIn.error;
+  throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [failsIn.error] });
 }
 
 function outOfReach(observedMs: number): OutOfReach {

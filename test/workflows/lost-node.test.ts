@@ -2,6 +2,7 @@
 import type { NodeStatus } from '../../src/domain/node-status';
 import type { ClusterStatus } from '../../src/domain/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
+import { nodeWorkflowId } from '../../src/domain/ids';
 import { clusterSpec } from '../support/builders';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
@@ -54,7 +55,7 @@ describe('workflows/rollout', () => {
       expect(node(meanwhile, 'w-1')).toMatchObject({
         state: 'patching',
         lastError: {
-          message: 'the job of ospatch has not ended on w-1 within 6h; it is followed until 24 h have passed.',
+          message: `the job of ospatch has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\`.`,
         },
       });
       ends();
@@ -89,6 +90,28 @@ describe('workflows/rollout', () => {
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'cancelled', notTried: 2 });
       expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
+    }));
+
+  it('waits no longer for a node that somebody releases, and says who and why', () =>
+    harness.withWorker(async (cluster) => {
+      const ends = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('w-1 is applied', () => cluster.nodes.log.includes('apply w-1'));
+      const patch = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
+      const message = { by: 'alice', reason: 'disk is dead' };
+      await expect(patch.executeUpdate('release', { args: [{ force: true }] })).rejects.toThrow();
+      expect(await patch.executeUpdate('release', { args: [message] })).toEqual({ step: 'apply' });
+      const status = await cluster.untilIdle(1);
+      expect(node(status, 'w-1')).toMatchObject({
+        state: 'failed',
+        lastError: {
+          type: 'Lost',
+          message:
+            'w-1 is no longer waited for: alice ended the wait in its step apply (disk is dead); what the package transaction has changed is not known yet.',
+        },
+      });
+      ends();
     }));
 
   it('has the power of a node cut once when it does not come back from its reboot', () =>

@@ -101,6 +101,41 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log.slice(-2)).toEqual(['apply w-1', 'apply w-1']);
     }));
 
+  it.each(['apply', 'reboot'] as const)(
+    'leaves the node cordoned when it was lost in its %s, and gives it back when it is patched again',
+    (step) =>
+      harness.withWorker(async (cluster) => {
+        const message = 'w-1 was out of reach for 1440 min after a change was begun there: no route to host.';
+        Object.assign(cluster.nodes.node('w-1'), {
+          asksForReboot: true,
+          lostIn: step,
+          failsIn: { step, error: { type: 'Lost', message, remedy: 'check that w-1 is up' } },
+        });
+        expect(first(await patched(cluster))).toMatchObject({
+          state: 'failed',
+          lastError: {
+            type: 'Lost',
+            message: expect.stringContaining(': no route to host; its state is unknown, so w-1 stays cordoned; '),
+            remedy: `check that w-1 is up; when it is back, \`ospatch uncordon ${cluster.name} w-1\` or patch it again`,
+          },
+        });
+        expect(cluster.nodes.log).not.toContain('uncordon w-1');
+
+        Object.assign(cluster.nodes.node('w-1'), { lostIn: null, failsIn: null });
+        await cluster.handle.signal('patchNow');
+        expect(first(await cluster.untilIdle(2))?.lastError).toBeNull();
+        expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
+      }),
+  );
+
+  it('gives a node back on which another job kept it from changing anything', () =>
+    harness.withWorker(async (cluster) => {
+      const message = 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped.';
+      cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'Busy', message } };
+      expect(first(await patched(cluster))).toMatchObject({ state: 'failed', lastError: { type: 'Busy' } });
+      expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
+    }));
+
   it('cordons nothing while packages cannot be downloaded, and reads the lists once more before it gives up', () =>
     harness.withWorker(async (cluster) => {
       const error = { type: 'Repository', message: 'the mirror is gone.' } as const;

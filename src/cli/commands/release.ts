@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { clusterArgument, nodeArgument, reasonOption } from '../arguments';
+import type { CliContext } from '../context';
+import { outputOption, print, printJson } from '../output';
+import type { OutputFormat } from '../output';
+import { runWithClient } from '../session';
+
+const EXAMPLES = `
+Examples:
+  ospatch release prod-eu w-1 --reason "its disk is dead"
+
+Nothing on the node is ended. A node whose state is unknown then stays cordoned, and its patch has failed.`;
+
+export function registerRelease(program: Command, context: CliContext): void {
+  program
+    .command('release')
+    .description('stop waiting for a node that was lost or whose job never ends, or for an API server that is gone')
+    .addArgument(clusterArgument())
+    .addArgument(nodeArgument())
+    .addOption(reasonOption())
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action(
+      (
+        cluster: string,
+        node: string,
+        { reason, output }: { reason?: string; output: OutputFormat },
+        command: Command,
+      ) =>
+        runWithClient(context, command, async (client) => {
+          const { step } = await client.release(cluster, node, reason === undefined ? {} : { reason });
+          if (output === 'json') return printJson(context, { cluster, node, step });
+          print(context, `${node} is no longer waited for (step ${step})`);
+        }),
+    );
+}

@@ -1,0 +1,29 @@
+/** Ends a wait of a node patch, which is asked itself: its cluster and its run may be as patient as they are. */
+import { randomUUID } from 'node:crypto';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { OspatchError } from '../domain/errors';
+import { nodeWorkflowId } from '../domain/ids';
+import type { Message, ReleaseAnswer } from '../domain/messages';
+import { releaseUpdate } from '../workflows/messages';
+import type { Calls } from './calls';
+
+/** @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no wait that can be ended */
+export function releaseNode(calls: Calls, cluster: string, node: string, message: Message): Promise<ReleaseAnswer> {
+  const handle = calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
+  const updateId = randomUUID();
+  return calls.send(cluster, async () => {
+    try {
+      return await handle.executeUpdate(releaseUpdate, { args: [message], updateId });
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      throw new OspatchError(
+        {
+          type: 'NotFound',
+          message: `no run of cluster ${cluster} works on ${node}.`,
+          remedy: `see \`ospatch status ${cluster}\``,
+        },
+        { cause: error },
+      );
+    }
+  });
+}
