@@ -193,7 +193,7 @@ class NodePatch {
     if (applied) {
       for (const failure of failures) {
         this.record.addWarning(
-          repairedWarning(`the packages were applied by a later attempt, after a failure: ${failure}`),
+          repairedWarning(`the packages were applied, by a repair or another attempt, after a failure: ${failure}`),
         );
       }
     }

@@ -107,7 +107,8 @@ describe('workflows/cluster', () => {
       expect(cluster.nodes.audit[0]?.result.warnings).toEqual([
         {
           kind: 'repaired',
-          message: 'the packages were applied by a later attempt, after a failure: attempt 1 was interrupted.',
+          message:
+            'the packages were applied, by a repair or another attempt, after a failure: attempt 1 was interrupted.',
           remedy: null,
         },
       ]);
