@@ -1,9 +1,10 @@
 /** Services that run replaced code after a patch: named, restarted, or a reason to reboot, as the policy says. */
-import type { Patching } from '../../src/domain/spec';
+import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
 import { NO_RESTARTS } from '../../src/domain/restart-policy';
 import { clusterSpec } from '../support/builders';
 import type { SimulatedNode, TestCluster } from './harness';
 import { Harness } from './harness';
+import { kubernetesPolicy } from './simulated-kubernetes';
 
 let harness: Harness;
 
@@ -16,9 +17,14 @@ afterAll(() => harness.stop());
 const auto = { ...NO_RESTARTS, mode: 'auto' as const };
 
 /** Patches one node, and returns how it stands and what was done there. */
-async function patch(cluster: TestCluster, node: Partial<SimulatedNode>, patching: Partial<Patching>) {
+async function patch(
+  cluster: TestCluster,
+  node: Partial<SimulatedNode>,
+  patching: Partial<Patching>,
+  more: Pick<SelfManagedSpec, 'kubernetes'> = {},
+) {
   Object.assign(cluster.nodes.node('w-1'), node);
-  await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));
+  await cluster.apply({ ...clusterSpec(['w-1'], patching, cluster.name), ...more });
   await cluster.handle.signal('patchNow');
   const status = await cluster.untilIdle(1);
   const [seen] = status.nodes;
@@ -138,4 +144,18 @@ describe('workflows/patch-node, services on replaced code', () => {
       const patching = { restartServices, rebootIfRequired: false };
       expect(await patch(cluster, { outdated: ['web.service'] }, patching)).toMatchObject({ state: 'restart-pending' });
     }));
+
+  it.each([
+    ['drains a node with nothing to apply for its container runtime', auto, 'containerd.service', 'restart drained'],
+    ['does not drain a node for another service', auto, 'web.service', 'restart'],
+    ['does not drain a node for a runtime that the policy leaves alone', NO_RESTARTS, 'containerd.service', undefined],
+  ])('%s', (_title, restartServices, service, restart) =>
+    harness.withWorker(async (cluster) => {
+      const node = { pending: [], outdated: [service] };
+      const seen = await patch(cluster, node, { restartServices }, { kubernetes: kubernetesPolicy() });
+      expect(seen.done.find((step) => step.startsWith('restart'))).toBe(restart);
+      expect(seen.state).toBe(restart === undefined ? 'restart-pending' : 'up-to-date');
+      expect(seen.done.includes('cordon')).toBe(restart === 'restart drained');
+    }),
+  );
 });
