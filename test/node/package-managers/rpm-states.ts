@@ -135,6 +135,8 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
       await make([{ name: 'st-a', version: '1' }], [fresh]);
       await killedUpgrade();
       await withdraw(node, 'st-a');
+      // zypper installs it from there, whether a repository has it or not.
+      await sh(node, 'rm -rf /var/cache/zypp/packages/*');
       const isRefused = async () => {
         await expect(preflight()).rejects.toMatchObject({
           type: 'PackagesBroken',
