@@ -28,7 +28,12 @@ describe('src/node/helper/services on a real node', () => {
   let release = 0;
 
   beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'food', updates: 'none' }] });
+    lab = await createLab({
+      nodes: [
+        { name: 'food', updates: 'none' },
+        { name: 'runtime', updates: 'none', archive: true },
+      ],
+    });
     node = lab.node('food');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
@@ -347,5 +352,53 @@ END
       'dbus.service runs code that was replaced, and only a reboot starts it anew',
     ]);
     expect(reasons(await restart())).toMatchObject({ 'dbus.service': 'only a reboot starts it anew' });
+  });
+
+  describe('with a container runtime and a lingering user', () => {
+    let runtime: LabNode;
+    const pid = () => sh(runtime, 'systemctl show -p MainPID --value containerd');
+
+    beforeAll(async () => {
+      runtime = lab.node('runtime');
+      await sh(
+        runtime,
+        `apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \\
+           containerd libpam-systemd dbus-user-session >/dev/null 2>&1
+         useradd -m alice && loginctl enable-linger alice
+         mkdir -p ~alice/.config/systemd/user
+         printf '[Service]\\nExecStart=/usr/bin/sleep infinity\\n' >~alice/.config/systemd/user/web.service
+         chown -R alice ~alice/.config`,
+      );
+      await until('the manager of the user runs', async () =>
+        (await sh(runtime, 'systemctl --user -M alice@ start web && echo yes || true')).endsWith('yes'),
+      );
+      await sh(runtime, `cd ${MULTIARCH} && cp libc.so.6 libc.new && mv libc.new libc.so.6`);
+    });
+
+    it('restarts the runtime only while the node is drained', async () => {
+      const before = await pid();
+      const found = await outdated(runtime);
+      expect(found.obstacles).toContainEqual({ service: 'containerd.service', obstacle: 'runtime' });
+      expect(reasons(await restart({}, runtime))).toMatchObject({
+        'containerd.service': 'pods and containers live from it; restarted while the node is drained by ospatch',
+      });
+      expect(reasons(await restart({ mode: 'listed', services: ['containerd'] }, runtime))).toMatchObject({
+        'containerd.service': expect.stringContaining('pods and containers'),
+      });
+      expect(await pid()).toBe(before);
+      expect((await restart({}, runtime, true)).restarted).toEqual(['containerd.service']);
+      expect(await pid()).not.toBe(before);
+      expect((await outdated(runtime)).services).not.toContain('containerd.service');
+    });
+
+    it('names services of users, and the commands that put them on new code', async () => {
+      expect((await outdated(runtime)).userServices).toEqual(
+        expect.arrayContaining(['systemd of alice', 'web.service of alice']),
+      );
+      const commands = (await cures(runtime)).filter((command) => command.includes('alice'));
+      expect(commands).toHaveLength(2);
+      for (const command of commands) await sh(runtime, command);
+      expect((await outdated(runtime)).userServices).toBeUndefined();
+    });
   });
 });
