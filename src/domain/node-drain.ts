@@ -93,6 +93,7 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
 export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unknown' | null {
   if (error === null) return null;
   if (error.details?.['stillRuns'] === true) return 'running';
+  if (error.details?.['goingDown'] === true) return 'unknown';
   return error.type === 'Lost' || error.type === 'Unreachable' ? 'unknown' : null;
 }
 

@@ -8,10 +8,22 @@ export interface NodeProbe {
   bootId: string;
   /** As systemd calls it; `unknown` when it does not answer. */
   systemState: string;
-  /** How the command that was to reboot the node has ended; null while it has not, or when nothing is known of one. */
-  rebootEnded: { rc: number; said: string } | null;
+  /** What has become of a reboot that was sent in this boot; null when none was. */
+  reboot: RebootProgress | null;
   /** Why no job can be started; null when one could, or nobody has tried. */
   startError: StartFailure | null;
+}
+
+const WAYS = ['stopping', 'delayed', 'scheduled', 'stuck', 'none', 'unknown'] as const;
+
+export interface RebootProgress {
+  /** How the command has ended; null while it has not. `never`: it was not run at all. */
+  rc: number | 'never' | null;
+  said: string;
+  /** Whether the system goes down: `stuck` when all was stopped and nothing comes of it, `none` when nothing is seen. */
+  way: (typeof WAYS)[number];
+  /** What the way down waits for, or what is in the way of it. */
+  why: string;
 }
 
 const MAX_SAID = 300;
@@ -23,15 +35,20 @@ export function parseProbe(text: string): NodeProbe | null {
   const all = (key: string): string[] =>
     lines.filter((line) => line.startsWith(`${key}=`)).map((line) => plainText(line.slice(key.length + 1), MAX_SAID));
   const one = (key: string): string => all(key)[0] ?? '';
-  const rc = one('reboot_rc');
-  const said = plainText(all('reboot_said').join('; '), MAX_SAID).replace(/\.$/, '');
+  const joined = (key: string): string => plainText(all(key).join('; '), MAX_SAID).replace(/\.$/, '');
   const [why = '', at = ''] = one('start_error').replace(/^why=/, '').split(' at=');
   return {
     bootId: one('boot_id'),
     systemState: one('system_state') || 'unknown',
-    rebootEnded: /^\d{1,3}$/.test(rc) ? { rc: Number(rc), said } : null,
+    reboot: rebootProgress(one('reboot_rc'), one('reboot_way'), joined('reboot_said'), joined('reboot_why')),
     startError: startFailure(why, at, one('start_reason').replace(/\.$/, '')),
   };
+}
+
+function rebootProgress(rc: string, way: string, said: string, why: string): RebootProgress | null {
+  if (rc === '' && way === '') return null;
+  const ended = /^\d{1,3}$/.test(rc) ? Number(rc) : rc === 'never' ? 'never' : null;
+  return { rc: ended, said, way: WAYS.find((known) => known === way) ?? 'unknown', why };
 }
 
 /** `why` is how the command has ended, in its own words. */

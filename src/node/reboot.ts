@@ -3,7 +3,7 @@ import { OspatchError } from '../domain/errors';
 import type { NodeFacts } from '../domain/node-report';
 import { JOB_TIMEOUT_MS } from '../domain/time-limits';
 import { jobNeverEnds, pause } from './follow-job';
-import type { NodeProbe } from './probe';
+import type { NodeProbe, RebootProgress } from './probe';
 import { rebootRefused } from './probe';
 import type { Session } from './session';
 
@@ -12,8 +12,15 @@ const FIRST_PROBE_MS = 1_000;
 const MAX_PROBE_MS = 10_000;
 const PROBE_GROWTH = 1.25;
 
-/** Shutting down may take its time, but a node that answers this long with the old boot id is not going to reboot. */
+/** A node that answers this long with the old boot id, and is not seen to go down, is not going to reboot. */
 const REFUSED_AFTER_MS = 5 * 60_000;
+
+/** One that goes down may have services that take their time to stop, our own unit up to 15 minutes. */
+const SHUTDOWN_LIMIT_MS = 30 * 60_000;
+
+/** A command that has ended well has begun something by then, if it ever does. */
+const NO_EFFECT_AFTER_MS = 30_000;
+const NO_EFFECT_SEEN = 3;
 
 const SETTLE_LIMIT_MS = 10 * 60_000;
 const SETTLE_PAUSE_MS = 1_000;
@@ -87,38 +94,105 @@ async function askForReboot(
 async function awaitNewBoot(session: Session, bootId: string, command: string | undefined): Promise<NodeProbe> {
   session.show({ waitingFor: 'the node to come back' });
   let pauseMs = FIRST_PROBE_MS;
-  let answeredFirst: number | null = null;
-  let refusals = 0;
+  const verdict = new RebootVerdict(session, command);
   for (;;) {
     await pause(session, pauseMs);
     const result = await session.outage.tryOnce(() => probe(session));
     if (result.reached) {
       if (result.value.bootId !== bootId) return result.value;
-      const { rebootEnded, systemState } = result.value;
-      refusals = rebootEnded !== null && rebootEnded.rc !== 0 && systemState !== 'stopping' ? refusals + 1 : 0;
-      if (rebootEnded !== null && refusals >= REFUSALS_SEEN) {
-        throw rebootRefused(session.node.name, describeEnd(command, rebootEnded));
-      }
-      answeredFirst ??= session.now();
-      if (session.now() - answeredFirst > REFUSED_AFTER_MS) {
-        throw new OspatchError({
-          type: 'RebootFailed',
-          message: `${session.node.name} still runs the old system ${REFUSED_AFTER_MS / 60_000} min after the reboot was asked for.`,
-          remedy: `look at \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${session.node.name}`,
-        });
-      }
+      verdict.check(result.value);
     } else {
-      answeredFirst = null;
+      verdict.forget();
       session.outage.add(pauseMs);
     }
     pauseMs = Math.min(MAX_PROBE_MS, pauseMs * PROBE_GROWTH);
   }
 }
 
+/** When it is clear, from looks at a node that still runs the old system, that it does not reboot. */
+class RebootVerdict {
+  private answeredFirst: number | null = null;
+  private refusals = 0;
+  private noEffect: { since: number; looks: number } | null = null;
+
+  constructor(
+    private readonly session: Session,
+    private readonly command: string | undefined,
+  ) {}
+
+  forget(): void {
+    this.answeredFirst = null;
+    this.noEffect = null;
+    this.refusals = 0;
+  }
+
+  /** @throws OspatchError `RebootFailed` */
+  check({ systemState, reboot }: NodeProbe): void {
+    const now = this.session.now();
+    const node = this.session.node.name;
+    this.answeredFirst ??= now;
+    this.show(reboot);
+
+    const isRefused = reboot !== null && typeof reboot.rc === 'number' && reboot.rc !== 0 && systemState !== 'stopping';
+    this.refusals = isRefused ? this.refusals + 1 : 0;
+    if (isRefused && this.refusals >= REFUSALS_SEEN) throw rebootRefused(node, describeEnd(this.command, reboot));
+
+    if (reboot !== null && this.hasNoEffect(reboot)) {
+      this.noEffect ??= { since: now, looks: 0 };
+      this.noEffect.looks += 1;
+      if (this.noEffect.looks >= NO_EFFECT_SEEN && now - this.noEffect.since >= NO_EFFECT_AFTER_MS) {
+        throw rebootRefused(node, describeNoEffect(reboot));
+      }
+    } else this.noEffect = null;
+
+    const goesDown = reboot !== null && GOES_DOWN.has(reboot.way);
+    const limitMs = goesDown ? SHUTDOWN_LIMIT_MS : REFUSED_AFTER_MS;
+    if (now - this.answeredFirst > limitMs) throw stillUp(node, limitMs, reboot, goesDown);
+  }
+
+  /** What a program of the administrator has asked for may come from outside, long after it has ended. */
+  private hasNoEffect({ rc, way }: RebootProgress): boolean {
+    if (way === 'stuck' || (way === 'none' && rc === 'never')) return true;
+    return way === 'none' && rc === 0 && this.command === undefined;
+  }
+
+  private show(reboot: RebootProgress | null): void {
+    const goesDown = reboot !== null && GOES_DOWN.has(reboot.way) && reboot.why !== '';
+    this.session.show({
+      waitingFor: goesDown ? `the node to go down, which waits for ${reboot.why}` : 'the node to come back',
+    });
+  }
+}
+
+const GOES_DOWN: ReadonlySet<RebootProgress['way']> = new Set(['stopping', 'delayed', 'scheduled']);
+
+function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, goesDown: boolean): OspatchError {
+  const minutes = limitMs / 60_000;
+  const waits = reboot === null || reboot.why === '' ? '' : `: it waits for ${reboot.why}`;
+  const running = reboot?.rc === null ? '; the reboot command has not ended' : '';
+  return new OspatchError({
+    type: 'RebootFailed',
+    message: goesDown
+      ? `${node} has not gone down ${minutes} min after the reboot was asked for${waits}.`
+      : `${node} still runs the old system ${minutes} min after the reboot was asked for${running}.`,
+    remedy: `look at \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${node}`,
+    // It may still go down, at any moment.
+    ...(goesDown ? { details: { goingDown: true } } : {}),
+  });
+}
+
 /** `own-reboot ended with code 1 and said: ...`. */
-function describeEnd(command: string | undefined, { rc, said }: { rc: number; said: string }): string {
+function describeEnd(command: string | undefined, { rc, said }: RebootProgress): string {
   const what = command ?? 'the reboot command';
   return `${what} ended with code ${rc}${said === '' ? ' and said nothing' : `: ${said}`}`;
+}
+
+function describeNoEffect({ rc, said, way, why }: RebootProgress): string {
+  if (way === 'stuck')
+    return 'its services were stopped, and then it did not go down: systemd is stopping and runs no job';
+  if (rc === 'never') return `the reboot command was not run (${said})`;
+  const words = said === '' ? '' : ` and said: ${said}`;
+  return `the reboot command ended with code 0${words}, but the node is not shutting down${why === '' ? '' : ` (${why})`}`;
 }
 
 async function awaitSettled(session: Session, first: NodeProbe): Promise<NodeProbe> {

@@ -5,12 +5,12 @@ describe('src/node/probe', () => {
   it('reads boot, state, how the reboot command has ended, and why no job can be started', () => {
     expect(
       parseProbe(
-        'boot_id=b\nsystem_state=degraded\nreboot_rc=1\nreboot_said=Call to Reboot failed: Access denied\nstart_error=why=no-inodes at=/run\nstart_reason=No space left on device\nend\n',
+        'boot_id=b\nsystem_state=degraded\nreboot_rc=1\nreboot_said=Call to Reboot failed: Access denied\nreboot_way=none\nreboot_why=a\nreboot_why=b\nstart_error=why=no-inodes at=/run\nstart_reason=No space left on device\nend\n',
       ),
     ).toEqual({
       bootId: 'b',
       systemState: 'degraded',
-      rebootEnded: { rc: 1, said: 'Call to Reboot failed: Access denied' },
+      reboot: { rc: 1, said: 'Call to Reboot failed: Access denied', way: 'none', why: 'a; b' },
       startError: { kind: 'no-inodes', place: '/run', said: 'No space left on device' },
     });
   });
@@ -19,7 +19,7 @@ describe('src/node/probe', () => {
     expect(parseProbe('boot_id=b\nend\n')).toEqual({
       bootId: 'b',
       systemState: 'unknown',
-      rebootEnded: null,
+      reboot: null,
       startError: null,
     });
     expect(parseProbe('boot_id=b\n')).toBeNull();

@@ -90,6 +90,56 @@ describe('src/node/reboot', () => {
     expect((await reboot([asked, ended, ended, ended, outOfReach(), back(), back()]).end).bootId).toBe(NEW);
   });
 
+  it.each([
+    [['reboot_rc=0', 'reboot_way=none'], 'the reboot command ended with code 0, but the node is not shutting down.'],
+    [
+      ['reboot_rc=0', 'reboot_said=W: molly-guard', 'reboot_way=none', 'reboot_why=reboot.target is masked'],
+      'the reboot command ended with code 0 and said: W: molly-guard, but the node is not shutting down (reboot.target is masked).',
+    ],
+    [
+      ['reboot_rc=never', 'reboot_said=status=203/EXEC', 'reboot_way=none'],
+      'the reboot command was not run (status=203/EXEC).',
+    ],
+    [
+      ['reboot_rc=0', 'reboot_way=stuck', 'system_state=stopping'],
+      'its services were stopped, and then it did not go down: systemd is stopping and runs no job.',
+    ],
+  ])('tells within a minute of a reboot without effect: %j', async (lines, said) => {
+    const started = clock;
+    await expect(reboot([asked, old, factsAnswer(`boot_id=${OLD}`, ...lines)]).end).rejects.toMatchObject({
+      type: 'RebootFailed',
+      message: `w-1 was not rebooted: ${said}`,
+    });
+    expect(clock - started).toBeLessThan(60_000);
+  });
+
+  it('waits for a program of the administrator that has ended well, for the reboot may come from outside', async () => {
+    const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=0', 'reboot_way=none');
+    const session = fakeSession([asked, ...Array.from({ length: 12 }, () => ended), back(), back()], {
+      now: () => clock,
+      limitMs: 24 * 3600_000,
+    });
+    expect((await rebootNode(session, OLD, 'ipmi')).bootId).toBe(NEW);
+  });
+
+  it('waits for a node that goes down slowly, shows what for, and gives it up after half an hour', async () => {
+    const slow = factsAnswer(
+      `boot_id=${OLD}`,
+      'reboot_rc=0',
+      'reboot_way=stopping',
+      'reboot_why=db.service (stop)',
+      'system_state=stopping',
+    );
+    const { end, session } = reboot([asked, ...Array.from({ length: 100 }, () => slow), outOfReach(), back(), back()]);
+    expect((await end).bootId).toBe(NEW);
+    expect(session.shown).toContainEqual({ waitingFor: 'the node to go down, which waits for db.service (stop)' });
+    await expect(reboot([asked, slow]).end).rejects.toMatchObject({
+      type: 'RebootFailed',
+      message: 'w-1 has not gone down 30 min after the reboot was asked for: it waits for db.service (stop).',
+      details: { goingDown: true },
+    });
+  });
+
   it('does not wait for ever for a job that never ends, and says which', async () => {
     const started = clock;
     await expect(reboot([`ospatch 1 state=busy holder=feed-apply-1 boot=${OLD}\n`]).end).rejects.toMatchObject({

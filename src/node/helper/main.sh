@@ -1,4 +1,4 @@
-# --------------------------------------------------------------------------------------------- logs, reboot, clean-up
+# ----------------------------------------------------------------------------------------------------- logs, clean-up
 
 # jobs_by_age PATTERN [-r]: `time id` of the jobs, the oldest first, with -r last.
 jobs_by_age() {
@@ -29,79 +29,6 @@ verb_log() {
     done | tail -c "$2"
 }
 
-# Sets command to what reboots the node. Only root may have a say in what runs as root here.
-use_reboot_command() {
-  if has_systemd; then command='systemctl reboot'; else command=reboot; fi
-  [ -n "$1" ] || return 0
-  case $1 in .* | -* | *[!A-Za-z0-9_.-]*) refuse bad-command ;; esac
-  [ ${#1} -le 64 ] || refuse bad-command
-  command=$command_dir/$1
-  [ -f "$command" ] && [ -x "$command" ] && [ ! -L "$command" ] || refuse bad-command
-  for place in "$command" "$command_dir" "${command_dir%/*}"; do
-    case $(stat -c '%u %A' "$place") in '0 '?????-??-?) ;; *) refuse bad-command ;; esac
-  done
-}
-
-# Says who forbids a shutdown now (`systemd-inhibit --mode=block`), or fails. Before 257 systemd asks nobody when root
-# reboots without a terminal.
-reboot_inhibitor() {
-  for place in /run/systemd/inhibit/*; do
-    [ -f "$place" ] || continue
-    i_what='' i_who='' i_why='' i_mode='' i_pid=''
-    while IFS='=' read -r key value; do
-      case $key in
-        WHAT) i_what=$value ;; WHO) i_who=$value ;; WHY) i_why=$value ;; MODE) i_mode=$value ;; PID) i_pid=$value ;;
-      esac
-    done 2>/dev/null <"$place"
-    case $i_mode:$i_what in block:*shutdown*) ;; *) continue ;; esac
-    echo "$i_who (pid $i_pid) inhibits a shutdown: $i_why"
-    return 0
-  done
-  return 1
-}
-
-verb_reboot() {
-  case $1 in '' | *[!0-9a-f-]*) refuse bad-boot-id ;; esac
-  [ "$1" = "$boot" ] || { say "state=rebooted boot=$boot" && return; }
-  alive
-  case $? in
-    0) say "state=busy holder=$(holder) boot=$boot" && return ;;
-    2) say "state=busy holder=unknown boot=$boot" && return ;;
-  esac
-  use_reboot_command "${2-}"
-  mkdir -p "$run_dir"
-  # What an earlier one has said is not about this one.
-  rm -f "$run_dir/reboot.rc" "$run_dir/reboot.log"
-  has_systemd || { reboot_detached "$1" "${2-}"; say "state=rebooting boot=$boot"; return; }
-  # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
-  # its way down, and is a no-op.
-  said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 \
-    --timer-property=AccuracySec=100ms --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 "$(own_path)" _reboot "$1" "${2-}" 2>&1 >/dev/null) ||
-    timeout "$systemd_limit" systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
-    [ "$(timeout "$systemd_limit" systemctl is-system-running)" = stopping ] ||
-    refuse_with reboot-failed "${said:-systemd-run does not answer}" 70
-  say "state=rebooting boot=$boot"
-}
-
-# What the timer runs. How it ends stands in files, for somebody may have to be told why the node does not go down.
-verb_reboot_now() {
-  [ "$1" = "$boot" ] || return 0
-  use_reboot_command "${2-}"
-  has_systemd || sleep 1
-  log=$run_dir/reboot.log
-  : 2>/dev/null >"$log" || log=/dev/null
-  if [ -z "${2-}" ] && inhibitor=$(reboot_inhibitor); then
-    echo "$inhibitor" >"$log"
-    rc=1
-  else
-    # shellcheck disable=SC2086
-    $command >"$log" 2>&1 </dev/null
-    rc=$?
-  fi
-  echo "$rc" 2>/dev/null >"$run_dir/reboot.rc"
-  return "$rc"
-}
-
 # Only what a caller needs that waits for a node to come back: no package database, nothing that may take long.
 verb_probe() {
   case $1 in '' | start) ;; *) refuse bad-verb ;; esac
@@ -111,10 +38,7 @@ verb_probe() {
   say facts
   echo "boot_id=$boot"
   system_state_facts
-  if [ -s "$run_dir/reboot.rc" ]; then
-    echo "reboot_rc=$(head -c 8 "$run_dir/reboot.rc")"
-    head -c 2000 "$run_dir/reboot.log" 2>/dev/null | grep . | head -n 5 | sed 's/^/reboot_said=/'
-  fi
+  reboot_progress
   [ -z "$1" ] || start_facts
   echo end
 }

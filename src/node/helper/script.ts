@@ -35,6 +35,7 @@ const PARTS = [
   'apk',
   'services',
   'boot',
+  'reboot',
   'room',
   'units',
   'updaters',
