@@ -22,11 +22,21 @@ rpm_installed() {
 rpm_duplicates() {
   list=$(cut -d' ' -f1,2 | uniq -d)
   [ -n "$list" ] || return 0
+  # shellcheck disable=SC2046
   several=$(ask 'the rpm database' 10 rpm -q --qf '%{NAME}\n' --whatprovides kernel 'installonlypkg(kernel)' 'installonlypkg(kernel-module)' \
-    'installonlypkg(vm)' 'multiversion(kernel)' 2>/dev/null | grep -v ' ' | sort -u)
+    'installonlypkg(vm)' 'multiversion(kernel)' $(rpm_several_allowed) 2>/dev/null | grep -v ' ' | sort -u)
   printf '%s\n' "$list" | while read -r name arch; do
     printf '%s\n' "$several" | grep -qxF "$name" || echo "$name $arch"
   done
+}
+
+# Names and provides that an administrator lets stand in several versions beside each other.
+rpm_several_allowed() {
+  cat /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /usr/share/dnf5/libdnf.conf.d/*.conf \
+    /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf /etc/zypp/zypp.conf.d/*.conf 2>/dev/null | awk '
+    /^(installonlypkgs|multiversion)[ \t]*=/ { on = 1; sub(/^[^=]*=/, ""); print; next }
+    on && /^[ \t]/ { print; next }
+    { on = 0 }' | tr ', \t' '\n\n\n' | sed 's/^provides://' | grep -E '^[A-Za-z0-9][A-Za-z0-9._+()-]*$'
 }
 
 rpm_problems() {

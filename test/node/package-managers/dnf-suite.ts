@@ -364,6 +364,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       pool,
       preflight,
       upgrade: `${dnf.command} -y upgrade --refresh`,
+      severalVersions: { file: '/etc/dnf/dnf.conf', lines: String.raw`installonlypkgs = kernel,\n  st-a` },
       staleLock:
         'mkdir -p /var/cache/dnf; echo 1 >/var/cache/dnf/metadata_lock.pid; echo 1 >/var/lib/dnf/rpmdb_lock.pid',
     }));

@@ -1,4 +1,5 @@
 /** What dnf and zypper leave behind when they are killed, made on a node with the real ones, and what becomes of that. */
+import path from 'node:path';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import { sh } from '../../support/sh';
 import { ask, remoteNode, targetOf, until } from '../support';
@@ -15,6 +16,8 @@ export interface RpmStatesScene {
   upgrade: string;
   /** Makes the package manager find a number of a process that is none of its own. */
   staleLock: string;
+  /** Configuration in which st-a may stand in several versions beside each other, and its file. */
+  severalVersions: { file: string; lines: string };
 }
 
 /** Waits, for as long as it should be killed there; says so in the end. */
@@ -150,6 +153,22 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
       await offer(node, fresh);
       await preflight();
       expect(await ran(node)).toEqual(['post']);
+    });
+
+    it('is not seen in a package that the administrator keeps in several versions', async () => {
+      const { node, preflight, severalVersions } = sceneOf();
+      await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
+      const { file, lines } = severalVersions;
+      await sh(
+        node,
+        `rm -f /root/own.conf; [ ! -e ${file} ] || cp -p ${file} /root/own.conf
+        mkdir -p ${path.dirname(file)}; printf '[main]\\n${lines}\\n' >${file}
+        rpm -i --nodeps /srv/repo/st-a-2*.rpm`,
+      );
+      const { facts } = await preflight();
+      await sh(node, `rm ${file}; [ ! -e /root/own.conf ] || mv /root/own.conf ${file}`);
+      expect(facts.packages.problems).toEqual([]);
+      expect(await states(node)).toEqual(BOTH);
     });
 
     it('is completed by a newer version as well', async () => {

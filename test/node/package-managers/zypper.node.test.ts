@@ -218,6 +218,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     pool,
     preflight,
     upgrade: 'zypper -n refresh; zypper -n update',
+    severalVersions: { file: '/etc/zypp/zypp.conf', lines: 'multiversion = provides:multiversion(kernel),st-a' },
     staleLock: 'echo 1 >/run/zypp.pid',
   }));
 });
