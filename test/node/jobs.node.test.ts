@@ -8,7 +8,7 @@ import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token } from './support';
+import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, until } from './support';
 
 const LIMIT_MS = 60_000;
 
@@ -20,6 +20,11 @@ setsid sleep 7001 </dev/null >/dev/null 2>&1 &
 nohup sleep 7002 </dev/null >/dev/null 2>&1 &
 ( sleep 7003 </dev/null >/dev/null 2>&1 & ) &
 sleep 7004 &`;
+
+/** Leaves a daemon and a loop in the background, then waits at a gate: that is when its job is killed. */
+const WAITS_AT_GATE = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
+setsid sleep 7005 </dev/null >/dev/null 2>&1 &
+while [ -e /run/lab-gate ]; do sleep 0.2; done`;
 
 describe('src/node: jobs on a node where things go wrong', () => {
   let lab: Lab;
@@ -112,6 +117,77 @@ describe('src/node: jobs on a node where things go wrong', () => {
     it('is over also when /run has been cleared', async () => {
       await sh(node, 'rm -r /run/ospatch');
       expect((await facts()).job).toBeNull();
+      expect((await preflight()).plan.changes).toEqual([]);
+    });
+  });
+
+  describe('a job that was killed and has not said how it ended', () => {
+    let version = 1;
+
+    /** An apply that stands in the script of a package. */
+    async function startApply() {
+      version += 1;
+      await sh(node, ': >/run/lab-gate; rm -rf /run/ospatch/reboot.*');
+      await node.offer({ name: 'lab-killed', version: String(version), postinst: WAITS_AT_GATE });
+      const job = { token: token(), phase: 'apply', number: 1 } as const;
+      const { plan } = await preflight(job.token);
+      await remoteNode(pool, targetOf(node)).start(job, { expect: plan.digest, waitSeconds: 0 });
+      await until('the script of lab-killed', async () => (await ask(node, 'pgrep -cxf "sleep 7005"')) !== '0');
+      const again = { target: targetOf(node), token: job.token, attempt: 1, lostTimeoutMs: LIMIT_MS };
+      return {
+        poll: async () => (await remoteNode(pool, targetOf(node)).poll(job, 0, 0)).state,
+        apply: () => activities.run('apply', { ...again, planDigest: plan.digest, planned: plan.changes.length }),
+        repair: () => activities.run('repair', again),
+      };
+    }
+
+    /** Everything in the unit of the job, except for what a script has left. */
+    const killAll = `for id in $(cat /sys/fs/cgroup/system.slice/ospatch-job*.service/cgroup.procs); do
+      grep -qx sleep /proc/$id/comm || kill -KILL $id || true; done`;
+    const openGate = () => sh(node, 'rm -f /run/lab-gate');
+
+    beforeAll(async () => {
+      await sh(node, 'rm -f /run/lab-gate');
+      await node.offer({ name: 'lab-killed', version: '1' });
+      await sh(node, 'apt-get -qq update && apt-get -qqy install lab-killed');
+    });
+
+    afterEach(() => sh(node, "rm -f /run/lab-gate; pkill -xf 'sleep 7005' || true"));
+
+    it('runs while its package manager lives, and is over when only a daemon is left', async () => {
+      const job = await startApply();
+      await sh(node, 'systemctl kill --kill-who=main -s KILL $(cat /run/ospatch/unit)');
+      expect(await job.poll()).toBe('running');
+      await sh(node, killAll);
+      expect(await job.poll()).toBe('lost-killed');
+
+      const seen = await facts();
+      expect(seen.job).toBeNull();
+      expect(seen.warnings).toMatchObject([
+        { kind: 'left-running', message: expect.stringMatching(/sleep \(pid \d+\)/) },
+      ]);
+      await openGate();
+      expect(await job.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
+      expect(await job.repair()).toMatchObject({ state: 'done', result: { error: null } });
+      expect(await ask(node, 'pgrep -cxf "sleep 7005"')).not.toBe('0');
+      expect((await preflight()).plan.changes).toEqual([]);
+    });
+
+    it('waits for the script of a package whose package manager was killed', async () => {
+      const job = await startApply();
+      await sh(node, 'pkill -KILL ospatch-node; pkill -KILL -x apt-get; pkill -KILL -x dpkg');
+      expect(await job.poll()).toBe('running');
+      await openGate();
+      expect(await job.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
+      expect(await job.repair()).toMatchObject({ state: 'done', result: { error: null } });
+    });
+
+    it('says nothing of an end while apt goes on without the phase that has started it', async () => {
+      const job = await startApply();
+      await sh(node, 'kill -KILL $(pgrep -P $(systemctl show -p MainPID --value $(cat /run/ospatch/unit)))');
+      expect(await job.poll()).toBe('running');
+      await openGate();
+      expect(await job.apply()).toMatchObject({ state: 'done', result: { error: { type: 'PackageManager' } } });
       expect((await preflight()).plan.changes).toEqual([]);
     });
   });

@@ -111,12 +111,8 @@ alive() {
   case $states in *=[!if]*) return 0 ;; *=inactive* | *=failed*) ;; *) return 2 ;; esac
   # Its exit code is there: what is left in its control group is no job.
   last_has_ended && return 1
-  # A killed wrapper leaves its package manager running in the unit's cgroup.
-  in_unit=$unit
-  read -r in_unit 2>/dev/null <"$run_dir/unit"
-  for slice in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
-    [ -n "$(cat "$slice/system.slice/$in_unit/cgroup.procs" 2>/dev/null)" ] && return 0
-  done
+  # A killed wrapper leaves its package manager at work; what else is left in the control group is no job.
+  job_at_work && return 0
   return 1
 }
 
@@ -134,13 +130,46 @@ last_has_ended() {
   return 0
 }
 
-# What the scripts of packages have left running in the control groups of jobs that are over: one `name (pid N)` a line.
-left_running() {
-  if ! has_systemd; then left_in_session; return; fi
+# The processes in the control groups of jobs, or in the session of the last one: one number a line.
+job_processes() {
+  if ! has_systemd; then session_processes; return; fi
   for group in /sys/fs/cgroup/system.slice/ospatch-job*.service /sys/fs/cgroup/systemd/system.slice/ospatch-job*.service \
     /sys/fs/cgroup/unified/system.slice/ospatch-job*.service; do
-    [ ! -e "$group/cgroup.procs" ] || while read -r id; do name_process "$id"; done <"$group/cgroup.procs"
-  done | sort -u | head -n 50
+    [ ! -e "$group/cgroup.procs" ] || cat "$group/cgroup.procs"
+  done 2>/dev/null | sort -u
+}
+
+# Of a job that has not said how it ended: whether its phase or its package manager goes on.
+job_at_work() {
+  for id in $(job_processes); do
+    [ "$id" = $$ ] || ! works_on_packages "$id" || return 0
+  done
+  return 1
+}
+
+# A script whose package manager was killed is given time: a repair would run it a second time beside itself. One that runs
+# for longer is most likely a loop that was put into the background, and looks the same.
+script_seconds=600
+
+works_on_packages() {
+  read_process "$1" || return 1
+  case $p_state in Z | X) return 1 ;; esac
+  name=''
+  read -r name 2>/dev/null <"/proc/$1/comm"
+  case $name in
+    ospatch-node-* | apt | apt-get | aptitude | dpkg | dpkg-* | dnf | dnf[345] | dnf-[345] | microdnf | yum | rpm | [Zz]ypp* | apk) return 0 ;;
+  esac
+  case $(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | head -c 300) in
+    *' /var/lib/dpkg/info/'*.p*inst\ * | *' /var/lib/dpkg/info/'*.p*rm\ * | *' /var/lib/dpkg/tmp.ci/p'* | *' /var/tmp/rpm-tmp.'*) ;;
+    *) return 1 ;;
+  esac
+  read -r up _ </proc/uptime
+  [ $((${up%.*} - p_begun / 100)) -lt "$script_seconds" ]
+}
+
+# What the scripts of packages have left running after jobs that are over: one `name (pid N)` a line.
+left_running() {
+  job_processes | while read -r id; do name_process "$id"; done | sort -u | head -n 50
 }
 
 # Says `name (pid PID)` if it is still there.
@@ -399,6 +428,8 @@ verb_run() {
     rc=$?
     kill -0 "$child" 2>/dev/null || break
   done
+  # It was killed, and what it has started may not have been.
+  [ "$rc" -lt 128 ] || while job_at_work; do sleep 1; done
   report_in_memory
   # The copy in memory survives a full disk.
   echo "$rc" >"$run_dir/$job.rc"

@@ -34,17 +34,22 @@ session_alive() {
   [ "$s_boot" = "$boot" ] || return 1
   valid_number "$s_id" && valid_number "$s_begun" || return 2
   # A look at all processes takes a moment, in which one may hand over to another.
-  session_has_processes || session_has_processes
+  job_at_work || job_at_work
 }
 
-session_has_processes() {
-  # The number of a session is given out again only when nothing is left of it.
-  if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then return 1; fi
-  for place in /proc/[0-9]*; do
-    read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
-    case $p_state in Z | X) ;; *) return 0 ;; esac
+# Of the job that has last begun, however it has ended.
+session_processes() {
+  for record in "$state_dir/session" "$state_dir/session.ended"; do
+    s_boot='' s_id='' s_begun=''
+    read -r s_boot s_id s_begun 2>/dev/null <"$record" || continue
+    [ "$s_boot" = "$boot" ] && valid_number "$s_id" && valid_number "$s_begun" || continue
+    # The number of a session is given out again only when nothing is left of it.
+    if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then continue; fi
+    for place in /proc/[0-9]*; do
+      read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
+      case $p_state in Z | X) ;; *) echo "${place#/proc/}" ;; esac
+    done
   done
-  return 1
 }
 
 # Takes the lock on file descriptor 9 for the wrapper, which leads the session.
@@ -65,18 +70,6 @@ take_detached_lock() {
 
 # The package manager has ended and said how; a service that its scripts have started may stay.
 forget_session() { mv "$state_dir/session" "$state_dir/session.ended"; }
-
-# What left_running says where a job is a session.
-left_in_session() {
-  s_boot='' s_id='' s_begun=''
-  read -r s_boot s_id s_begun 2>/dev/null <"$state_dir/session.ended" || return 0
-  [ "$s_boot" = "$boot" ] && valid_number "$s_id" && valid_number "$s_begun" || return 0
-  if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then return 0; fi
-  for place in /proc/[0-9]*; do
-    read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
-    case $p_state in Z | X) ;; *) name_process "${place#/proc/}" ;; esac
-  done
-}
 
 # A second request finds the lock taken.
 reboot_detached() {

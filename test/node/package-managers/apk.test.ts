@@ -1,6 +1,7 @@
+import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { PackagePolicy } from '../../../src/domain/package-policy';
@@ -15,12 +16,11 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** What functions of the helper print, with `boot` as the boot id. */
 function shell(command: string, input = ''): string[] {
-  const parts = ['detached', 'packages', 'apk'].map((part) => `. ${path.join(helper, `${part}.sh`)}`);
-  const script = ['set -u', `state_dir=${scratch}`, 'boot=this-boot', valid, ...parts, command].join('\n');
+  const parts = ['core', 'detached', 'packages', 'apk'].map((part) => `. ${path.join(helper, `${part}.sh`)}`);
+  const here = [`state_dir=${scratch}`, 'boot=this-boot', 'has_systemd() { return 1; }'];
+  const script = ['set -u', ...parts, ...here, command].join('\n');
   return execFileSync('sh', ['-c', script], { input, encoding: 'utf8' }).split('\n').filter(Boolean);
 }
-
-const valid = "valid_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }";
 
 function database(text: string): string {
   const dir = mkdtempSync(path.join(scratch, 'db-'));
@@ -72,10 +72,17 @@ describe('src/node/helper/detached.sh', () => {
     return shell('session_alive; echo $?')[0] ?? '';
   };
 
-  it('takes a job for dead only when it is proven: another boot, or nothing left of its session', async () => {
-    // A session of its own: the leader of the one that runs the tests may be out of sight in a container.
-    const leader = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  /** The leader of a session of its own: that of the tests may be out of sight in a container. */
+  async function startLeader(name: string): Promise<ChildProcess> {
+    const program = path.join(scratch, name);
+    copyFileSync('/bin/sleep', program);
+    const leader = spawn(program, ['60'], { detached: true, stdio: 'ignore' });
     await once(leader, 'spawn');
+    return leader;
+  }
+
+  it('takes a job for dead only when it is proven: another boot, or nothing at work in its session', async () => {
+    const leader = await startLeader('apk');
     const id = String(leader.pid);
     const begun = shell(`read_process ${id}; echo $p_begun`)[0] ?? '';
     expect(state(`this-boot ${id} ${begun}\n`)).toBe('0');
@@ -89,6 +96,17 @@ describe('src/node/helper/detached.sh', () => {
     expect(state('')).toBe('2');
     rmSync(path.join(scratch, 'session'));
     expect(shell('session_alive; echo $?')).toEqual(['1']);
+  });
+
+  it('takes a job for over, and names what is left, when its package manager is gone', async () => {
+    const leader = await startLeader('left-daemon');
+    const begun = shell(`read_process ${leader.pid}; echo $p_begun`)[0] ?? '';
+    expect(state(`this-boot ${leader.pid} ${begun}\n`)).toBe('1');
+    expect(shell('left_running')).toEqual([`left-daemon (pid ${leader.pid})`]);
+    leader.kill('SIGKILL');
+    await once(leader, 'exit');
+    expect(shell('left_running')).toEqual([]);
+    rmSync(path.join(scratch, 'session'));
   });
 });
 
