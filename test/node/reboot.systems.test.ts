@@ -1,0 +1,89 @@
+/** Reboots of a real node that come to nothing or take their time; each takes as long as it must. */
+import type { Lab } from '../../src/dev/lab/lab';
+import { createLab } from '../../src/dev/lab/lab';
+import type { LabNode } from '../../src/dev/lab/lab-node';
+import { createTransportPool } from '../../src/ssh/pool';
+import type { TransportPool } from '../../src/ssh/transport';
+import { sh } from '../support/sh';
+import { LAB_START_MS, activityRunner, remoteNode, targetOf } from './support';
+
+jest.setTimeout(300_000);
+
+describe('src/node/reboot on a real node', () => {
+  let lab: Lab;
+  let pool: TransportPool;
+  let node: LabNode;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes: [{ name: 'odd', updates: 'none' }] });
+    node = lab.node('odd');
+    pool = createTransportPool({ keyDir: lab.keyDir });
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
+
+  async function reboot(): Promise<unknown> {
+    const { facts } = await remoteNode(pool, targetOf(node)).facts();
+    const input = { target: targetOf(node), bootId: facts.bootId, lostTimeoutMs: 60_000 };
+    return activityRunner(pool).run('reboot', input);
+  }
+
+  it.each([
+    [
+      'a reboot.target that does nothing',
+      `printf '[Unit]\\nDescription=mock\\n' >/etc/systemd/system/reboot.target; systemctl daemon-reload`,
+      /^odd was not rebooted: the reboot command ended with code 0, but the node is not shutting down \(reboot\.target is replaced by \/etc\/systemd\/system\/reboot\.target\)\.$/,
+      'rm /etc/systemd/system/reboot.target; systemctl daemon-reload; systemctl stop reboot.target || true',
+    ],
+    [
+      'a program in front of systemctl',
+      `printf '%s\\n' '#!/bin/sh' 'case $1 in reboot) echo "W: not today"; exit 0; esac; exec /usr/bin/systemctl "$@"' >/usr/sbin/systemctl
+      chmod 755 /usr/sbin/systemctl`,
+      /^odd was not rebooted: the reboot command ended with code 0 and said: W: not today, but the node is not shutting down \(systemctl is \/usr\/sbin\/systemctl\)\.$/,
+      'rm /usr/sbin/systemctl',
+    ],
+    [
+      'a timer that cannot run it',
+      `mkdir -p /etc/systemd/system/ospatch-reboot.service.d
+      printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/ospatch-reboot.service.d/lab.conf; systemctl daemon-reload`,
+      /^odd was not rebooted: the reboot command was not run \(.*\)\.$/,
+      'rm -r /etc/systemd/system/ospatch-reboot.service.d; systemctl daemon-reload',
+    ],
+  ])('without effect (%s) is told within a minute with the reason', async (_, prepare, message, undo) => {
+    await sh(node, prepare);
+    const started = Date.now();
+    try {
+      await expect(reboot()).rejects.toMatchObject({
+        type: 'RebootFailed',
+        message: expect.stringMatching(message),
+      });
+      expect(Date.now() - started).toBeLessThan(60_000);
+    } finally {
+      await sh(node, undo);
+    }
+  });
+
+  it('of a node that shuts down slowly, after somebody has delayed it, is waited for', async () => {
+    await sh(
+      node,
+      `set -e; mkdir -p /etc/systemd/logind.conf.d
+      printf '[Login]\\nInhibitDelayMaxSec=40\\n' >/etc/systemd/logind.conf.d/lab.conf; systemctl restart systemd-logind
+      printf '%s\\n' '[Unit]' 'After=ssh.service systemd-user-sessions.service dbus.service' '[Service]' 'Type=oneshot' \
+        RemainAfterExit=yes ExecStart=/bin/true 'ExecStop=/bin/sleep 35' >/etc/systemd/system/lab-slow-stop.service
+      systemctl daemon-reload; systemctl start lab-slow-stop
+      systemd-run --collect systemd-inhibit --mode=delay --what=shutdown --who=lab --why=test sleep 8006`,
+    );
+    const before = node.bootCount;
+    const started = Date.now();
+    await reboot();
+    expect(node.bootCount).toBe(before + 1);
+    expect(Date.now() - started).toBeGreaterThan(60_000);
+    await sh(
+      node,
+      'rm /etc/systemd/system/lab-slow-stop.service /etc/systemd/logind.conf.d/lab.conf; systemctl daemon-reload',
+    );
+  });
+});
