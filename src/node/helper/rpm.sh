@@ -36,7 +36,7 @@ rpm_several_allowed() {
     /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf /etc/zypp/zypp.conf.d/*.conf 2>/dev/null | awk '
     /^(installonlypkgs|multiversion)[ \t]*=/ { on = 1; sub(/^[^=]*=/, ""); print; next }
     on && /^[ \t]/ { print; next }
-    { on = 0 }' | tr ', \t' '\n\n\n' | sed 's/^provides://' | grep -E '^[A-Za-z0-9][A-Za-z0-9._+()-]*$'
+    { on = 0 }' | tr -s ', \t' '[\n*]' | sed 's/^provides://' | grep -E '^[A-Za-z0-9][A-Za-z0-9._+()-]*$'
 }
 
 rpm_problems() {
