@@ -21,9 +21,9 @@ async function main() {
   };
   const { code } = await bundleWorkflowCode({
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
-    payloadConverterPath: path.join(root, 'lib/workflows/payload-converter.js'),
-    failureConverterPath: path.join(root, 'lib/workflows/failure-converter.js'),
-    workflowInterceptorModules: [path.join(root, 'lib/workflows/reserved-names.js')],
+    payloadConverterPath: path.join(root, 'lib/workflows/sandbox/payload-converter.js'),
+    failureConverterPath: path.join(root, 'lib/workflows/sandbox/failure-converter.js'),
+    workflowInterceptorModules: [path.join(root, 'lib/workflows/sandbox/reserved-names.js')],
     logger,
   });
   if (warnings.length > 0) throw new Error(warnings.join('\n'));

@@ -5,14 +5,14 @@ export type { ConnectOptions } from './client/connection';
 export type { ClusterDiagnosis, InstallationDiagnosis } from './client/doctor';
 export { isPassing } from './client/errors';
 export type { LiveNode, LiveStatus } from './client/live-status';
-export { loadSpecs } from './client/load-spec';
-export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load-spec';
-export { renderSpecYaml } from './client/spec-yaml';
-export type { NodeCheck } from './activities/types';
-export type { NodeDiagnosis } from './domain/diagnosis';
-export type { Check, Finding, Severity } from './domain/finding';
-export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/errors';
-export type { ErrorInfo, ErrorType } from './domain/errors';
+export { loadSpecs } from './client/load/spec';
+export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load/spec';
+export { renderSpecYaml } from './client/load/yaml';
+export type { NodeCheck } from './contract/activities/node';
+export type { NodeDiagnosis } from './domain/inspection/node';
+export type { Check, Finding, Severity } from './domain/inspection/finding';
+export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
+export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type {
   ApplySpecAnswer,
   CancelRunAnswer,
@@ -31,9 +31,9 @@ export type {
   RunSummary,
   SpecChange,
   WindowRecord,
-} from './domain/messages';
-export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node-patch';
-export type { NodeFacts, NodeProgress, NodeStep, PackageChange, PatchPlan } from './domain/node-report';
+} from './domain/cluster/messages';
+export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
+export type { NodeFacts, NodeProgress, NodeStep, PackageChange, PatchPlan } from './domain/node/report';
 export type {
   BootPatch,
   NodeError,
@@ -42,9 +42,9 @@ export type {
   NodeSettled,
   NodeState,
   NodeStatus,
-} from './domain/node-status';
-export type { RunOutcome, RunTrigger } from './domain/run';
-export { API_VERSION, MAX_NODES } from './domain/spec';
+} from './domain/node/status';
+export type { RunOutcome, RunTrigger } from './domain/run/run';
+export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
   ClusterSpec,
   ClusterType,
@@ -58,4 +58,4 @@ export type {
   Schedule,
   SelfManagedSpec,
   SshAccess,
-} from './domain/spec';
+} from './domain/spec/types';

@@ -7,8 +7,8 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
-import { TASK_QUEUE } from './domain/ids';
-import { parsePassphraseCommand } from './ssh/passphrase';
+import { TASK_QUEUE } from './contract/workflow-ids';
+import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
@@ -139,8 +139,8 @@ function workflowCode(
   }
   return {
     workflowsPath: require.resolve('./workflows'),
-    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/payload-converter') },
-    interceptors: { workflowModules: [require.resolve('./workflows/reserved-names')] },
+    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') },
+    interceptors: { workflowModules: [require.resolve('./workflows/sandbox/reserved-names')] },
   };
 }
 

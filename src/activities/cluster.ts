@@ -2,8 +2,8 @@ import { getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { DateTime } from 'luxon';
-import { nextStarts } from '../domain/schedule';
-import type { AuditRecord, ClusterActivities, NextWindowsInput } from './cluster-types';
+import { nextStarts } from '../domain/schedule/next-starts';
+import type { AuditRecord, ClusterActivities, NextWindowsInput } from '../contract/activities/cluster';
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
   temporal.api.enums.v1.IndexedValueType;

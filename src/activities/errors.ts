@@ -1,8 +1,8 @@
 /** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can cure it. */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { ErrorInfo, ErrorType } from '../domain/errors';
-import { assertNever, isOspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
+import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
+import { assertNever, isOspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 
 /**
  * Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look.

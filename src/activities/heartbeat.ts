@@ -1,7 +1,7 @@
 /** One heartbeat for the whole body of an activity, so that a silent twenty minutes of dpkg is no sign of death. */
 import { Context, activityInfo, heartbeat } from '@temporalio/activity';
-import type { NodeProgress, NodeStep } from '../domain/node-report';
-import type { DrainedSoFar } from '../kubernetes/drain';
+import type { NodeProgress, NodeStep } from '../domain/node/report';
+import type { DrainedSoFar } from '../kubernetes/drain/drain';
 
 /** What travels with a heartbeat: the progress for people, and what the next attempt must know. */
 export type HeartbeatDetails = NodeProgress & {

@@ -1,19 +1,19 @@
 /** All activities, wired to what one worker owns. */
 import { join } from 'node:path';
 import { homedir } from 'node:os';
-import { createConnections } from '../kubernetes/connect';
+import { createConnections } from '../kubernetes/client/connections';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
 import { createClusterActivities } from './cluster';
-import type { ClusterActivities } from './cluster-types';
+import type { ClusterActivities } from '../contract/activities/cluster';
 import { createKubernetesActivities } from './kubernetes';
-import type { KubernetesActivities } from './kubernetes-types';
+import type { KubernetesActivities } from '../contract/activities/kubernetes';
 import { EksApis } from '../aws/asking';
 import { createEksActivities } from './eks';
-import type { EksActivities } from './eks-types';
+import type { EksActivities } from '../contract/activities/eks';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
-import type { NodeActivities } from './types';
+import type { NodeActivities } from '../contract/activities/node';
 
 export interface ActivityDeps {
   /** Directory of the private keys that `ssh.identity` names. */

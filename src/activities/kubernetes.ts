@@ -1,22 +1,22 @@
 /** The activities in Kubernetes: each opens a session with one API server, calls one function of `kubernetes/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { KubernetesAccess } from '../domain/kubernetes';
-import type { NodeStep } from '../domain/node-report';
-import { cordonNode, takeOff } from '../kubernetes/cordon';
-import type { KubernetesConnections } from '../kubernetes/connect';
-import type { DrainedSoFar } from '../kubernetes/drain';
-import { drainDeadline, drainNode } from '../kubernetes/drain';
-import { awaitHealthy } from '../kubernetes/health';
-import { findLeftovers } from '../kubernetes/leftovers';
-import { drainOutlook } from '../kubernetes/outlook';
+import type { KubernetesAccess } from '../domain/kubernetes/types';
+import type { NodeStep } from '../domain/node/report';
+import { cordonNode, takeOff } from '../kubernetes/drain/cordon';
+import type { KubernetesConnections } from '../kubernetes/client/connections';
+import type { DrainedSoFar } from '../kubernetes/drain/drain';
+import { drainDeadline, drainNode } from '../kubernetes/drain/drain';
+import { awaitHealthy } from '../kubernetes/drain/health';
+import { findLeftovers } from '../kubernetes/drain/stale-cordons';
+import { drainOutlook } from '../kubernetes/drain/preview';
 import type { KubeNode, KubeSession, Patience } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
-import { awaitWorkloads } from '../kubernetes/workloads';
+import { awaitWorkloads } from '../kubernetes/drain/workloads';
 import { toApplicationFailure } from './errors';
 import type { Pulse } from './heartbeat';
 import { noteProgress, withHeartbeat } from './heartbeat';
-import type { DrainInput, KubernetesActivities } from './kubernetes-types';
+import type { DrainInput, KubernetesActivities } from '../contract/activities/kubernetes';
 import type { ActivityLog } from './node';
 
 export interface KubernetesActivityDeps {

@@ -1,9 +1,9 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { diagnoseNode } from '../domain/diagnosis';
-import type { NodeStep, OutOfReach } from '../domain/node-report';
-import type { NodeTarget } from '../domain/spec';
+import { diagnoseNode } from '../domain/inspection/node';
+import type { NodeStep, OutOfReach } from '../domain/node/report';
+import type { NodeTarget } from '../domain/spec/types';
 import { checkReadiness } from '../node/check';
 import { examineNode } from '../node/examine';
 import { lookAt } from '../node/look';
@@ -24,7 +24,7 @@ import { surveyNode } from '../node/survey';
 import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
 import { noteProgress, withHeartbeat } from './heartbeat';
-import type { NodeActivities, Watch } from './types';
+import type { NodeActivities, Watch } from '../contract/activities/node';
 
 /** As much of pino as is used. */
 export interface ActivityLog {

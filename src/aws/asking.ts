@@ -1,7 +1,7 @@
 /** Asking AWS until it answers: how long it may be away depends on what was begun. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EksAccess } from '../domain/eks';
-import { formatDuration } from '../domain/duration';
+import type { EksAccess } from '../domain/eks/node-groups';
+import { formatDuration } from '../domain/shared/duration';
 import type { AwsErrorKind } from './errors';
 import { AwsError, isAwsError } from './errors';
 import { EksApi } from './eks-api';

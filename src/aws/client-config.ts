@@ -1,5 +1,5 @@
 /** How the clients of AWS's SDK are set up: bounded calls, repeated a few times, with the credentials of the worker. */
-import type { EksAccess } from '../domain/eks';
+import type { EksAccess } from '../domain/eks/node-groups';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 

@@ -1,9 +1,9 @@
 /** The calls to the EKS API that ospatch makes, through the AWS SDK. Errors are {@link AwsError}s. */
 import type * as Sdk from '@aws-sdk/client-eks';
-import type { AwsErrorDetail, EksAccess, NodegroupFacts, NodegroupUpdate } from '../domain/eks';
-import { healthIssues } from '../domain/eks';
-import { eksEndOfLife } from '../domain/eks-support';
-import { plainText } from '../domain/text';
+import type { AwsErrorDetail, EksAccess, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
+import { healthIssues } from '../domain/eks/node-groups';
+import { eksEndOfLife } from '../domain/eks/support';
+import { plainText } from '../domain/shared/text';
 import { clientConfig } from './client-config';
 import { toAwsError } from './errors';
 import type { Image, NewestRelease } from './newest-release';

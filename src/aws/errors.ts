@@ -1,8 +1,8 @@
 /** What the API of AWS, the SDK and the network throw, told apart by what can be done about it. */
-import type { EksAccess } from '../domain/eks';
-import { OspatchError, isOspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
-import { describePage, pageTitle } from '../domain/web-page';
+import type { EksAccess } from '../domain/eks/node-groups';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
+import { describePage, pageTitle } from '../domain/shared/web-page';
 
 /**
  * `passing`: throttling, errors of the server and of the network, which a repetition may cure. `credentials`: there are

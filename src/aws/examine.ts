@@ -1,6 +1,6 @@
 /** Looking at an EKS cluster for `check` and `doctor`. */
-import type { EksExamination, EksPolicy, NodegroupCheck } from '../domain/eks';
-import { nodegroupRefusal } from '../domain/eks';
+import type { EksExamination, EksPolicy, NodegroupCheck } from '../domain/eks/node-groups';
+import { nodegroupRefusal } from '../domain/eks/node-groups';
 import type { Asking } from './asking';
 import type { AwsErrorKind } from './errors';
 import { isAwsError } from './errors';

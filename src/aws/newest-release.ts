@@ -3,8 +3,8 @@
  * for although the newest release runs already may replace every node by its like.
  */
 import type * as Sdk from '@aws-sdk/client-ssm';
-import type { EksAccess } from '../domain/eks';
-import { newestReleaseParameter } from '../domain/eks-releases';
+import type { EksAccess } from '../domain/eks/node-groups';
+import { newestReleaseParameter } from '../domain/eks/releases';
 import { clientConfig } from './client-config';
 import { awsErrorKind } from './errors';
 

@@ -1,9 +1,9 @@
 /** Asking AWS to update a node group, and following what it does. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks';
-import { saysUpToDate } from '../domain/eks';
-import { isNewest } from '../domain/eks-releases';
+import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
+import { saysUpToDate } from '../domain/eks/node-groups';
+import { isNewest } from '../domain/eks/releases';
 import type { Asking } from './asking';
 import { isAwsError } from './errors';
 

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
-import { processContext } from './context';
-import type { CliContext } from './context';
-import { reportError } from './errors';
+import { processContext } from './io/context';
+import type { CliContext } from './io/context';
+import { reportError } from './io/errors';
 import { buildProgram } from './program';
 
 /** Runs one command line (without `node` and the script). Never throws; the outcome is the context's exit code. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { CliContext } from './context';
-import { addGlobalOptions } from './global-options';
+import type { CliContext } from './io/context';
+import { addGlobalOptions } from './options/global-options';
 import { registerApply } from './commands/apply';
 import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';

@@ -1,10 +1,10 @@
 /** Waiting for a run, with the same display and the same exit codes for every command that does it. */
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
-import type { RunSummary } from '../domain/messages';
-import type { NodeSettled } from '../domain/node-status';
-import type { CliContext } from './context';
-import { print, printNote } from './output';
+import type { RunSummary } from '../domain/cluster/messages';
+import type { NodeSettled } from '../domain/node/status';
+import type { CliContext } from './io/context';
+import { print, printNote } from './io/output';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
 import { watchCluster } from './watch';
 import type { WatchEnd } from './watch';

@@ -1,10 +1,10 @@
 /** Following a cluster: a live display on a terminal, one line per change elsewhere. */
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
-import { isOspatchError } from '../domain/errors';
-import type { CliContext } from './context';
-import { orInterrupted, pause, untilInterrupted } from './interrupt';
-import { colors, print, printNote } from './output';
+import { isOspatchError } from '../domain/shared/errors';
+import type { CliContext } from './io/context';
+import { orInterrupted, pause, untilInterrupted } from './io/interrupt';
+import { colors, print, printNote } from './io/output';
 import { renderFrame } from './render/live';
 import { describeChanges } from './render/live-lines';
 import { Screen } from './render/screen';

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
-import type { NodeCheck } from '../activities/types';
-import type { EksExamination } from '../domain/eks';
-import { OspatchError } from '../domain/errors';
-import { WORKFLOW_TYPES, clusterWorkflowId } from '../domain/ids';
+import type { NodeCheck } from '../contract/activities/node';
+import type { EksExamination } from '../domain/eks/node-groups';
+import { OspatchError } from '../domain/shared/errors';
+import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type {
   ApplySpecAnswer,
   CancelRunAnswer,
@@ -16,12 +16,12 @@ import type {
   PauseAnswer,
   ReleaseAnswer,
   RemoveAnswer,
-} from '../domain/messages';
-import type { NodeSettled } from '../domain/node-status';
-import type { ClusterSpec } from '../domain/spec';
-import { diffSpecs } from '../domain/spec-diff';
-import { withDefaults } from '../domain/spec-schema';
-import { specTooLarge } from '../domain/spec-size';
+} from '../domain/cluster/messages';
+import type { NodeSettled } from '../domain/node/status';
+import type { ClusterSpec } from '../domain/spec/types';
+import { diffSpecs } from '../domain/spec/diff';
+import { withDefaults } from '../domain/spec/parse';
+import { specTooLarge } from '../domain/spec/size';
 import {
   applySpecUpdate,
   cancelRunUpdate,
@@ -32,8 +32,8 @@ import {
   removeUpdate,
   resumeUpdate,
   specQuery,
-} from '../workflows/messages';
-import { Calls } from './calls';
+} from '../contract/messages';
+import { Calls } from './temporal-calls';
 import type { ConnectOptions, Session } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';

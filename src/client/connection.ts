@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { TASK_QUEUE } from '../domain/ids';
-import { OspatchError } from '../domain/errors';
+import { TASK_QUEUE } from '../contract/workflow-ids';
+import { OspatchError } from '../domain/shared/errors';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { noServer } from './errors';

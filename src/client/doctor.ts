@@ -1,27 +1,27 @@
 /** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
 import { temporal } from '@temporalio/proto';
-import type { NodeDiagnosis } from '../domain/diagnosis';
-import { diagnoseFailure } from '../domain/diagnosis';
-import { isEks } from '../domain/eks';
-import { diagnoseEks, diagnoseEksSite } from '../domain/eks-diagnosis';
-import { OspatchError, isOspatchError } from '../domain/errors';
-import type { Finding, Severity } from '../domain/finding';
-import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/finding';
-import type { ClusterSeen } from '../domain/installation';
+import type { NodeDiagnosis } from '../domain/inspection/node';
+import { diagnoseFailure } from '../domain/inspection/node';
+import { isEks } from '../domain/eks/node-groups';
+import { diagnoseEks, diagnoseEksSite } from '../domain/inspection/eks';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { Finding, Severity } from '../domain/inspection/finding';
+import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/inspection/finding';
+import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,
   diagnoseSearchAttributes,
   diagnoseServer,
   diagnoseSite,
   diagnoseWorkers,
-} from '../domain/installation';
-import type { InspectedNode } from '../domain/sites';
-import { inspectedNodes, noWorkerAtSite } from '../domain/sites';
-import type { ClusterSpec, EksSpec } from '../domain/spec';
-import { diffSpecs } from '../domain/spec-diff';
-import { withDefaults } from '../domain/spec-schema';
-import { specQuery, statusQuery } from '../workflows/messages';
-import type { Calls } from './calls';
+} from '../domain/inspection/installation';
+import type { InspectedNode } from '../domain/cluster/task-queues';
+import { inspectedNodes, noWorkerAtSite } from '../domain/cluster/task-queues';
+import type { ClusterSpec, EksSpec } from '../domain/spec/types';
+import { diffSpecs } from '../domain/spec/diff';
+import { withDefaults } from '../domain/spec/parse';
+import { specQuery, statusQuery } from '../contract/messages';
+import type { Calls } from './temporal-calls';
 import { examineNodes } from './examination';
 import { examineKubernetes } from './kubernetes';
 import { findSharedMachines } from './machines';

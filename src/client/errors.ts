@@ -13,9 +13,9 @@ import {
   isGrpcDeadlineError,
   isGrpcServiceError,
 } from '@temporalio/client';
-import type { ErrorInfo } from '../domain/errors';
-import { describePage } from '../domain/web-page';
-import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/errors';
+import type { ErrorInfo } from '../domain/shared/errors';
+import { describePage } from '../domain/shared/web-page';
+import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/errors';
 
 const GRPC_INVALID_ARGUMENT = 3;
 const GRPC_NOT_FOUND = 5;

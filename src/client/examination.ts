@@ -2,15 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/diagnosis';
-import type { ErrorInfo } from '../domain/errors';
-import { OspatchError, isOspatchError } from '../domain/errors';
-import { WORKFLOW_TYPES, doctorWorkflowId } from '../domain/ids';
-import type { KubernetesPolicy } from '../domain/kubernetes';
-import type { UncuredReboot } from '../domain/reboot';
-import type { InspectedNode } from '../domain/sites';
-import { EXAMINATION_PART_MS } from '../domain/time-limits';
-import type { Calls } from './calls';
+import type { DiagnosisPolicy, NodeDiagnosis } from '../domain/inspection/node';
+import type { ErrorInfo } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { WORKFLOW_TYPES, doctorWorkflowId } from '../contract/workflow-ids';
+import type { KubernetesPolicy } from '../domain/kubernetes/types';
+import type { UncuredReboot } from '../domain/node/reboot';
+import type { InspectedNode } from '../domain/cluster/task-queues';
+import { EXAMINATION_PART_MS } from '../domain/node/time-limits';
+import type { Calls } from './temporal-calls';
 import { uncuredOf } from './uncured';
 
 /** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */

@@ -1,8 +1,8 @@
 /** What a running activity tells, which may be of another version and quotes what others have written. */
-import type { BlockedPod } from '../domain/kubernetes';
-import type { NodeProgress } from '../domain/node-report';
-import { NODE_STEPS } from '../domain/node-report';
-import { plainText } from '../domain/text';
+import type { BlockedPod } from '../domain/kubernetes/types';
+import type { NodeProgress } from '../domain/node/report';
+import { NODE_STEPS } from '../domain/node/report';
+import { plainText } from '../domain/shared/text';
 
 const MAX_WAITING_FOR = 400;
 const MAX_NAME = 253;

@@ -1,21 +1,27 @@
 /** Looking at nodes and at past runs: short workflows on a worker, and the results that Temporal still has. */
 import { randomUUID } from 'node:crypto';
-import type { NodeCheck } from '../activities/types';
-import { OspatchError } from '../domain/errors';
-import { WORKFLOW_TYPES, checkWorkflowId, logWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
-import type { RunSummary } from '../domain/messages';
-import { refusalOf } from '../domain/messages';
-import type { NodePatchResult } from '../domain/node-patch';
-import type { NodeSettled } from '../domain/node-status';
-import type { UncuredReboot } from '../domain/reboot';
-import type { RolloutProgress, RolloutReport } from '../domain/run';
-import type { EksExamination } from '../domain/eks';
-import { accessOf, isEks } from '../domain/eks';
-import type { InspectedNode } from '../domain/sites';
-import { inspectedNodes } from '../domain/sites';
-import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec';
-import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../workflows/messages';
-import type { Calls } from './calls';
+import type { NodeCheck } from '../contract/activities/node';
+import { OspatchError } from '../domain/shared/errors';
+import {
+  WORKFLOW_TYPES,
+  checkWorkflowId,
+  logWorkflowId,
+  nodeWorkflowId,
+  rolloutWorkflowId,
+} from '../contract/workflow-ids';
+import type { RunSummary } from '../domain/cluster/messages';
+import { refusalOf } from '../domain/cluster/messages';
+import type { NodePatchResult } from '../domain/node/patch';
+import type { NodeSettled } from '../domain/node/status';
+import type { UncuredReboot } from '../domain/node/reboot';
+import type { RolloutProgress, RolloutReport } from '../domain/run/run';
+import type { EksExamination } from '../domain/eks/node-groups';
+import { accessOf, isEks } from '../domain/eks/node-groups';
+import type { InspectedNode } from '../domain/cluster/task-queues';
+import { inspectedNodes } from '../domain/cluster/task-queues';
+import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
+import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../contract/messages';
+import type { Calls } from './temporal-calls';
 import { readUncured, uncuredOf } from './uncured';
 
 /** How many node records are read at once. */

@@ -1,17 +1,17 @@
 /** What is asked of a Kubernetes cluster, through the workers that reach it. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { KubernetesSeen } from '../domain/drain-diagnosis';
-import { diagnoseKubernetes } from '../domain/drain-diagnosis';
-import { OspatchError, isOspatchError } from '../domain/errors';
-import type { Finding } from '../domain/finding';
-import { findingOfError } from '../domain/finding';
-import { WORKFLOW_TYPES, doctorWorkflowId, nodeWorkflowId } from '../domain/ids';
-import { notPatchableReason, refusedInfo } from '../domain/messages';
-import type { InspectedNode } from '../domain/sites';
-import { inspectedNodes } from '../domain/sites';
-import type { ClusterSpec, SelfManagedSpec } from '../domain/spec';
-import type { Calls } from './calls';
+import type { KubernetesSeen } from '../domain/inspection/drain';
+import { diagnoseKubernetes } from '../domain/inspection/drain';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { Finding } from '../domain/inspection/finding';
+import { findingOfError } from '../domain/inspection/finding';
+import { WORKFLOW_TYPES, doctorWorkflowId, nodeWorkflowId } from '../contract/workflow-ids';
+import { notPatchableReason, refusedInfo } from '../domain/cluster/messages';
+import type { InspectedNode } from '../domain/cluster/task-queues';
+import { inspectedNodes } from '../domain/cluster/task-queues';
+import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
+import type { Calls } from './temporal-calls';
 import { readLiveStatus } from './live-status';
 
 /** Above what the activities may take in all. */

@@ -4,18 +4,18 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
-import { isEks } from '../domain/eks';
-import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../domain/ids';
-import type { ClusterStatus } from '../domain/messages';
-import type { BlockedPod } from '../domain/kubernetes';
-import type { NodeProgress } from '../domain/node-report';
-import { NODE_STEPS } from '../domain/node-report';
-import type { NodeStatus } from '../domain/node-status';
-import { transition } from '../domain/node-status';
-import type { NodeInWork, RolloutProgress } from '../domain/run';
-import { waitsForWorker } from '../domain/sites';
-import { plainText } from '../domain/text';
-import { progressQuery, specQuery, statusQuery } from '../workflows/messages';
+import { isEks } from '../domain/eks/node-groups';
+import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
+import type { ClusterStatus } from '../domain/cluster/messages';
+import type { BlockedPod } from '../domain/kubernetes/types';
+import type { NodeProgress } from '../domain/node/report';
+import { NODE_STEPS } from '../domain/node/report';
+import type { NodeStatus } from '../domain/node/status';
+import { transition } from '../domain/node/status';
+import type { NodeInWork, RolloutProgress } from '../domain/run/run';
+import { waitsForWorker } from '../domain/cluster/task-queues';
+import { plainText } from '../domain/shared/text';
+import { progressQuery, specQuery, statusQuery } from '../contract/messages';
 import type { Session } from './connection';
 import { readHeartbeat } from './heartbeat';
 

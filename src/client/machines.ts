@@ -1,15 +1,15 @@
 /** Looks through the other clusters for nodes that are machines of this one. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isOspatchError } from '../domain/errors';
-import type { Finding } from '../domain/finding';
-import { ok } from '../domain/finding';
-import { WORKFLOW_TYPES } from '../domain/ids';
-import type { Machine } from '../domain/machines';
-import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/machines';
-import type { NodeStatus } from '../domain/node-status';
-import type { ClusterSpec } from '../domain/spec';
-import { nodesQuery, specQuery } from '../workflows/messages';
-import type { Calls } from './calls';
+import { isOspatchError } from '../domain/shared/errors';
+import type { Finding } from '../domain/inspection/finding';
+import { ok } from '../domain/inspection/finding';
+import { WORKFLOW_TYPES } from '../contract/workflow-ids';
+import type { Machine } from '../domain/node/machines';
+import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
+import type { NodeStatus } from '../domain/node/status';
+import type { ClusterSpec } from '../domain/spec/types';
+import { nodesQuery, specQuery } from '../contract/messages';
+import type { Calls } from './temporal-calls';
 
 /** Each is asked two questions, while somebody waits. */
 const MAX_CLUSTERS = 200;

@@ -1,11 +1,11 @@
 /** Ends a wait of a node patch, which is asked itself: its cluster and its run may be as patient as they are. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { OspatchError } from '../domain/errors';
-import { nodeWorkflowId } from '../domain/ids';
-import type { Message, ReleaseAnswer } from '../domain/messages';
-import { releaseUpdate } from '../workflows/messages';
-import type { Calls } from './calls';
+import { OspatchError } from '../domain/shared/errors';
+import { nodeWorkflowId } from '../contract/workflow-ids';
+import type { Message, ReleaseAnswer } from '../domain/cluster/messages';
+import { releaseUpdate } from '../contract/messages';
+import type { Calls } from './temporal-calls';
 
 /** @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no wait that can be ended */
 export function releaseNode(calls: Calls, cluster: string, node: string, message: Message): Promise<ReleaseAnswer> {

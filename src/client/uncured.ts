@@ -1,9 +1,9 @@
 /** What a cluster remembers of its nodes and a look at them has to know: reboots that did not help. */
-import { isOspatchError } from '../domain/errors';
-import type { UncuredReboot } from '../domain/reboot';
-import { uncuredReboots } from '../domain/run';
-import { nodesQuery } from '../workflows/messages';
-import type { Calls } from './calls';
+import { isOspatchError } from '../domain/shared/errors';
+import type { UncuredReboot } from '../domain/node/reboot';
+import { uncuredReboots } from '../domain/run/run';
+import { nodesQuery } from '../contract/messages';
+import type { Calls } from './temporal-calls';
 
 /** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
 export async function readUncured(calls: Calls, cluster: string): Promise<Record<string, UncuredReboot>> {

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 
 import { Connection } from '@temporalio/client';
-import { TASK_QUEUE } from '../domain/ids';
+import { TASK_QUEUE } from '../contract/workflow-ids';
 import { environmentFor, sleep } from './host';
 import { endWithThisProcess } from './reaper';
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { isOspatchError } from '../domain/errors';
+import { isOspatchError } from '../domain/shared/errors';
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const MAX_PAYLOADS = 10_000;

@@ -6,8 +6,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 import { KEYS_SETTING } from './key-ring';
 import type { EncryptionKey, KeyRing } from './key-ring';
 

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { OspatchError } from '../domain/errors';
-import { show } from '../domain/spec-issues';
+import { OspatchError } from '../domain/shared/errors';
+import { show } from '../domain/spec/issues';
 
 /** The one setting that switches encryption on: the directory with the keys. */
 export const KEYS_SETTING = 'OSPATCH_ENCRYPTION_KEYS';

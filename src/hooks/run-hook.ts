@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { OspatchError } from '../domain/errors';
-import type { NodeTarget } from '../domain/spec';
-import { plainText } from '../domain/text';
+import { OspatchError } from '../domain/shared/errors';
+import type { NodeTarget } from '../domain/spec/types';
+import { plainText } from '../domain/shared/text';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,10 @@
 /** What a step in Kubernetes works with: the API, the patience to wait for it, and the eyes of those who watch. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OspatchError } from '../domain/errors';
-import type { BlockedPod } from '../domain/kubernetes';
-import type { ApiErrorKind, KubernetesApi } from './api';
-import { ApiError } from './api';
+import { OspatchError } from '../domain/shared/errors';
+import type { BlockedPod } from '../domain/kubernetes/types';
+import type { ApiErrorKind, KubernetesApi } from './client/api';
+import { ApiError } from './client/api';
 
 const FIRST_PAUSE_MS = 500;
 

@@ -1,5 +1,5 @@
 /** From what the helper says of the next boot to what is known of it. */
-import type { BootFacts, BootFile } from '../domain/boot';
+import type { BootFacts, BootFile } from '../domain/node/boot';
 
 const ORDERS = ['newest', 'behind', 'other-flavour', 'unknown'] as const;
 const STATES = ['whole', 'damaged', 'missing', 'unknown'] as const;

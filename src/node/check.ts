@@ -1,16 +1,16 @@
 /** A look at a node that changes nothing: is it reachable, may it be patched, and what is pending. */
-import { OspatchError } from '../domain/errors';
-import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node-report';
-import type { NodeWarning } from '../domain/node-warning';
-import { mergeWarnings } from '../domain/node-warning';
-import type { PackagePolicy } from '../domain/package-policy';
-import type { UncuredReboot } from '../domain/reboot';
-import { discountUncured } from '../domain/reboot';
+import { OspatchError } from '../domain/shared/errors';
+import type { NodeFacts, PackageChange, PatchPlan } from '../domain/node/report';
+import type { NodeWarning } from '../domain/node/warning';
+import { mergeWarnings } from '../domain/node/warning';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import type { UncuredReboot } from '../domain/node/reboot';
+import { discountUncured } from '../domain/node/reboot';
 import { lookAt } from './look';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
-import { refuseUnsupported } from './support';
+import { refuseUnsupported } from './supported-systems';
 
 /**
  * `uncured`: what the last reboot of the node did not cure, so that no run reboots it for that.

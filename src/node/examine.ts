@@ -1,13 +1,13 @@
 /** A look at a node for a diagnosis: what can be seen is told, also when something then ends the look early. */
-import type { NodeExamination } from '../domain/diagnosis';
-import { isOspatchError } from '../domain/errors';
-import type { PackagePolicy } from '../domain/package-policy';
-import type { UncuredReboot } from '../domain/reboot';
-import { discountUncured } from '../domain/reboot';
+import type { NodeExamination } from '../domain/inspection/node';
+import { isOspatchError } from '../domain/shared/errors';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import type { UncuredReboot } from '../domain/node/reboot';
+import { discountUncured } from '../domain/node/reboot';
 import { readPending } from './check';
 import { lookAt } from './look';
 import type { Session } from './session';
-import { refuseUnsupported } from './support';
+import { refuseUnsupported } from './supported-systems';
 
 /**
  * Changes nothing on the node, except that the helper may be placed. Neither the facts nor what is pending may take

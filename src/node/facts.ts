@@ -1,13 +1,13 @@
 /** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
-import { bootWarnings } from '../domain/boot';
-import type { FailedUnit } from '../domain/failed-units';
-import type { LockKind, NodeFacts } from '../domain/node-report';
-import { LOCK_KINDS } from '../domain/node-report';
-import type { NodeWarning } from '../domain/node-warning';
-import { osEndOfLife } from '../domain/end-of-life';
-import type { OutdatedCode } from '../domain/outdated';
-import { RESTART_OBSTACLES, outdatedWarnings } from '../domain/outdated';
-import { plainText } from '../domain/text';
+import { bootWarnings } from '../domain/node/boot';
+import type { FailedUnit } from '../domain/node/failed-units';
+import type { LockKind, NodeFacts } from '../domain/node/report';
+import { LOCK_KINDS } from '../domain/node/report';
+import type { NodeWarning } from '../domain/node/warning';
+import { osEndOfLife } from '../domain/node/end-of-life';
+import type { OutdatedCode } from '../domain/node/outdated';
+import { RESTART_OBSTACLES, outdatedWarnings } from '../domain/node/outdated';
+import { plainText } from '../domain/shared/text';
 import { parseBoot } from './boot-facts';
 
 /** What decides whether a node can be patched at all, beside its facts. */

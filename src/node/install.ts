@@ -1,11 +1,11 @@
 /** Putting the helper on a node: written beside its place, checked there, then renamed, so no half file is ever run. */
-import { OspatchError } from '../domain/errors';
-import type { NodeTarget } from '../domain/spec';
+import { OspatchError } from '../domain/shared/errors';
+import type { NodeTarget } from '../domain/spec/types';
 import type { ExecResult, Transport } from '../ssh/transport';
-import { plainText } from '../domain/text';
+import { plainText } from '../domain/shared/text';
 import { HELPER_DIR, type HelperScript } from './helper/script';
 import { privilegeOf, sudoDenied, sudoReason } from './privilege';
-import { imageBasedSystem } from './support';
+import { imageBasedSystem } from './supported-systems';
 
 const FAILED_MARK = 'ospatch-install:';
 

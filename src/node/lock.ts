@@ -1,5 +1,5 @@
 /** How a wait for a lock on the node is told, before a job and within one. */
-import type { LockKind } from '../domain/node-report';
+import type { LockKind } from '../domain/node/report';
 
 /** For example `package lock held by unattended-upgr (pid 812)`. */
 export function lockWait(kind: LockKind, holder: string): string {

@@ -1,7 +1,7 @@
 /** A login that succeeds and runs nothing: what the login shell or sshd says instead of the answer of a command. */
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
-import { shellUserName } from '../domain/user-name';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
+import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from './sanitize';
 

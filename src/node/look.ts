@@ -1,5 +1,5 @@
 /** A look at a node that is up. */
-import { OspatchError } from '../domain/errors';
+import { OspatchError } from '../domain/shared/errors';
 import type { NodeReading } from './facts';
 import type { Session } from './session';
 

@@ -1,7 +1,7 @@
 /** How long a node has been out of reach, as far as somebody looked: time without a worker does not count. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ErrorType } from '../domain/errors';
-import { OspatchError, isOspatchError } from '../domain/errors';
+import type { ErrorType } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
 
 const FIRST_PAUSE_MS = 1_000;
 

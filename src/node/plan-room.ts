@@ -1,6 +1,6 @@
 /** From the `room` lines of a plan to what it needs and what is there. */
-import type { PlanRoom } from '../domain/room';
-import { plainText } from '../domain/text';
+import type { PlanRoom } from '../domain/node/room';
+import { plainText } from '../domain/shared/text';
 
 const MAX_NAMES = 20;
 

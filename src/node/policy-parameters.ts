@@ -1,9 +1,9 @@
 /** The package policy as the helper takes it: key=value lines. The helper checks every one of them again. */
-import { OspatchError } from '../domain/errors';
-import type { PackagePolicy } from '../domain/package-policy';
-import { EXCLUDE_PATTERN, MAX_EXCLUDES } from '../domain/package-policy';
-import type { RestartPolicy } from '../domain/restart-policy';
-import { MAX_UNIT_GLOBS, UNIT_GLOB_PATTERN } from '../domain/restart-policy';
+import { OspatchError } from '../domain/shared/errors';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import { EXCLUDE_PATTERN, MAX_EXCLUDES } from '../domain/spec/package-policy';
+import type { RestartPolicy } from '../domain/spec/restart-policy';
+import { MAX_UNIT_GLOBS, UNIT_GLOB_PATTERN } from '../domain/spec/restart-policy';
 
 /** What differs from the default only, so that the default costs nothing. @throws OspatchError `Internal` */
 export function policyParameters(policy: PackagePolicy | undefined): string[] {

@@ -1,6 +1,6 @@
 /** Downloading what a plan names before anything is drained or changed. */
-import { OspatchError } from '../domain/errors';
-import { followJob } from './follow-job';
+import { OspatchError } from '../domain/shared/errors';
+import { followJob } from './job/follow';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { packageManager } from './package-managers';
 import type { Session } from './session';

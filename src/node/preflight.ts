@@ -1,17 +1,17 @@
 /** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
-import type { ErrorInfo, ErrorType } from '../domain/errors';
-import { OspatchError, isOspatchError } from '../domain/errors';
-import type { PackagePolicy } from '../domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../domain/package-policy';
-import { CLOCK_LIMIT_MS, clockDifference } from '../domain/diagnosis';
-import { repairedWarning } from '../domain/node-warning';
-import { findLackOfRoom } from '../domain/room';
-import { formatDuration } from '../domain/duration';
-import { JOB_TIMEOUT_MS } from '../domain/time-limits';
-import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node-report';
-import { LOCK_KINDS } from '../domain/node-report';
+import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../domain/spec/package-policy';
+import { CLOCK_LIMIT_MS, clockDifference } from '../domain/inspection/node';
+import { repairedWarning } from '../domain/node/warning';
+import { findLackOfRoom } from '../domain/node/room';
+import { formatDuration } from '../domain/shared/duration';
+import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
+import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node/report';
+import { LOCK_KINDS } from '../domain/node/report';
 import type { NodeReading } from './facts';
-import { followJob, jobNeverEnds, pause } from './follow-job';
+import { followJob, jobNeverEnds, pause } from './job/follow';
 import { lockWait } from './lock';
 import { lookAt } from './look';
 import type { PackageManagerName } from './package-managers';
@@ -19,7 +19,7 @@ import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
 import { splitRoom } from './plan-room';
 import type { Session } from './session';
-import { refuseUnsafe, refuseUnsupported } from './support';
+import { refuseUnsafe, refuseUnsupported } from './supported-systems';
 import { isToBeUnpackedAgain, repairPackages, showLock } from './transaction';
 
 export interface PreflightOptions {

@@ -1,7 +1,7 @@
 /** Becoming root on a node: a root login already is, anybody else goes through `sudo -n`, or `doas -n` without sudo. */
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
-import { shellUserName } from '../domain/user-name';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
+import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from './sanitize';
 import { sudoersWord } from './sudoers';

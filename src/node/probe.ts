@@ -1,6 +1,6 @@
 /** What a node says while it is waited for: whether it is another boot, how far that is, and what became of the reboot. */
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 import type { StartFailure } from './start-failure';
 import { startFailure } from './start-failure';
 

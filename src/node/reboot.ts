@@ -1,8 +1,8 @@
 /** Rebooting a node and waiting until it is really back: another boot id, systemd settled, and still there a while later. */
-import { OspatchError } from '../domain/errors';
-import type { NodeFacts } from '../domain/node-report';
-import { JOB_TIMEOUT_MS } from '../domain/time-limits';
-import { jobNeverEnds, pause } from './follow-job';
+import { OspatchError } from '../domain/shared/errors';
+import type { NodeFacts } from '../domain/node/report';
+import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
+import { jobNeverEnds, pause } from './job/follow';
 import type { NodeProbe, RebootProgress } from './probe';
 import { rebootRefused } from './probe';
 import type { Session } from './session';

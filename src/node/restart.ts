@@ -1,9 +1,9 @@
 /** The phase `restart`: services that run replaced code are started anew, as far as the policy allows. */
-import type { ErrorInfo } from '../domain/errors';
-import type { PhaseOutcome, RestartReport } from '../domain/node-report';
-import type { RestartPolicy } from '../domain/restart-policy';
-import { plainText } from '../domain/text';
-import { followJob } from './follow-job';
+import type { ErrorInfo } from '../domain/shared/errors';
+import type { PhaseOutcome, RestartReport } from '../domain/node/report';
+import type { RestartPolicy } from '../domain/spec/restart-policy';
+import { plainText } from '../domain/shared/text';
+import { followJob } from './job/follow';
 import type { Session } from './session';
 import type { JobNumber } from './transaction';
 

@@ -1,5 +1,5 @@
 /** What one activity needs to work on one node. */
-import type { NodeProgress } from '../domain/node-report';
+import type { NodeProgress } from '../domain/node/report';
 import type { Outage } from './outage';
 import type { RemoteNode } from './remote-node';
 

@@ -1,4 +1,4 @@
-import type { NodeTarget } from '../domain/spec';
+import type { NodeTarget } from '../domain/spec/types';
 import type { SshTarget } from '../ssh/transport';
 
 /** Where and how to log in on a node: everything its spec says about SSH. */

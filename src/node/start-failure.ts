@@ -1,7 +1,7 @@
 /** Why a job cannot be started on a node, from the words of the helper. Nothing was changed there then. */
-import type { ErrorInfo } from '../domain/errors';
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
+import type { ErrorInfo } from '../domain/shared/errors';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 
 export interface StartFailure {
   kind: 'disk-full' | 'no-inodes' | 'read-only' | 'not-writable' | 'start-failed' | 'no-answer' | 'no-systemd';

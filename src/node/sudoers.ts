@@ -3,7 +3,7 @@
  * second time on purpose: what an administrator allows must not grow by itself.
  */
 import type { HelperScript } from './helper/script';
-import { PHASES } from './job-id';
+import { PHASES } from './job/id';
 
 /**
  * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks;

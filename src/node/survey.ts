@@ -1,7 +1,7 @@
 /** A look at a node whose patch has failed: what was changed there, and what is pending now. */
-import type { NodeSurvey } from '../domain/node-report';
-import type { PackagePolicy } from '../domain/package-policy';
-import { followJob } from './follow-job';
+import type { NodeSurvey } from '../domain/node/report';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import { followJob } from './job/follow';
 import { lookAt } from './look';
 import { packageManager } from './package-managers';
 import { parseChangesSince } from './package-managers/report';

@@ -1,11 +1,11 @@
 /** The phases that change packages: apply and repair. */
-import type { ErrorInfo } from '../domain/errors';
-import { OspatchError } from '../domain/errors';
-import type { PackagePolicy } from '../domain/package-policy';
-import { plainText } from '../domain/text';
-import type { ApplyReport, PhaseOutcome } from '../domain/node-report';
-import type { JobEnd } from './follow-job';
-import { followJob } from './follow-job';
+import type { ErrorInfo } from '../domain/shared/errors';
+import { OspatchError } from '../domain/shared/errors';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import { plainText } from '../domain/shared/text';
+import type { ApplyReport, PhaseOutcome } from '../domain/node/report';
+import type { JobEnd } from './job/follow';
+import { followJob } from './job/follow';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { lockKindOf, lockWait } from './lock';
 import type { PackageManagerName } from './package-managers';

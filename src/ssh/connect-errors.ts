@@ -1,7 +1,7 @@
 /** What ssh2 says when a connection fails, turned once into an `OspatchError`. */
-import { OspatchError } from '../domain/errors';
-import { plainText } from '../domain/text';
-import { shellUserName } from '../domain/user-name';
+import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
+import { shellUserName } from '../domain/trust/user-name';
 import type { OfferedKey, PinnedKey } from './host-keys';
 import { fingerprint } from './host-keys';
 import type { SshTarget } from './transport';

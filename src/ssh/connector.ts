@@ -1,8 +1,8 @@
 /** From a target to a connection: picks the transport and goes through the jump hosts. */
-import type { Connection, ConnectOptions } from './connection';
-import { Ssh2Driver } from './connection';
+import type { Connection, ConnectOptions } from './builtin/connection';
+import { Ssh2Driver } from './builtin/connection';
 import { JumpHosts } from './jump-hosts';
-import { OpensshDriver } from './openssh-connection';
+import { OpensshDriver } from './openssh/connection';
 import type { SshTarget } from './transport';
 
 export interface Connector {

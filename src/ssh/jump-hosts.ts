@@ -1,6 +1,6 @@
 /** Connections to jump hosts, each shared by everything that is reached through it. */
-import type { Connection } from './connection';
-import { Semaphore } from './semaphore';
+import type { Connection } from './builtin/connection';
+import { Semaphore } from '../retry/semaphore';
 import type { SshEndpoint, SshTarget } from './transport';
 
 /** Below the ten unauthenticated connections and ten sessions that an sshd allows by default. */

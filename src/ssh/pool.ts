@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from './connect-errors';
-import type { Connection } from './connection';
-import { SessionRefused } from './connection';
+import type { Connection } from './builtin/connection';
+import { SessionRefused } from './builtin/connection';
 import { createConnector } from './connector';
-import type { IdentityOptions } from './identity';
+import type { IdentityOptions } from './builtin/identity';
 import type { ExecOptions, ExecResult, SshTarget, Transport, TransportPool } from './transport';
 
 /** Longer than any pause between two steps on a node, and shorter than what firewalls forget. */

@@ -1,8 +1,8 @@
 /** Everything a worker runs. The function names are workflow types and must not change. */
-export { cluster } from './cluster';
-export { examineEks } from './eks-inspect';
-export { updateNodegroup } from './eks-update';
-export { checkCluster, examineKubernetes, examineNodes, readNodeLog, uncordonNode } from './inspect';
-export { patchNode } from './patch-node';
-export { prefetchNodes } from './prefetch-nodes';
-export { rollout } from './rollout';
+export { cluster } from './cluster/cluster';
+export { examineEks } from './inspect/eks';
+export { updateNodegroup } from './eks/update-nodegroup';
+export { checkCluster, examineKubernetes, examineNodes, readNodeLog, uncordonNode } from './inspect/nodes';
+export { patchNode } from './node/patch-node';
+export { prefetchNodes } from './node/prefetch-nodes';
+export { rollout } from './run/rollout';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Patience } from '../../src/aws/asking';
 import { Asking, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/asking';
 import { beginUpdate, followUpdate, requestToken } from '../../src/aws/update';
-import type { EksAccess } from '../../src/domain/eks';
+import type { EksAccess } from '../../src/domain/eks/node-groups';
 import { EksServer, FAULTS, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
 

@@ -1,7 +1,7 @@
 import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
-import { OspatchError } from '../../src/domain/errors';
+import { OspatchError } from '../../src/domain/shared/errors';
 import { nodeFacts } from '../support/builders';
 import { fakeClient, fakeTerminal, node, status, summary } from './support';
 

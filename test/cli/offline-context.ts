@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream';
-import type { CliContext } from '../../src/cli/context';
+import type { CliContext } from '../../src/cli/io/context';
 import { runCli } from '../../src/cli/main';
 import { KEY } from '../domain/spec/spec-text';
 

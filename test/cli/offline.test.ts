@@ -1,13 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CliContext } from '../../src/cli/context';
-import { runCommand } from '../../src/cli/errors';
-import { globalOptions } from '../../src/cli/global-options';
+import type { CliContext } from '../../src/cli/io/context';
+import { runCommand } from '../../src/cli/io/errors';
+import { globalOptions } from '../../src/cli/options/global-options';
 import { buildProgram } from '../../src/cli/program';
-import { OspatchError } from '../../src/domain/errors';
-import { specJsonSchema } from '../../src/domain/spec-json-schema';
-import { loadSpecs } from '../../src/client/load-spec';
+import { OspatchError } from '../../src/domain/shared/errors';
+import { specJsonSchema } from '../../src/domain/spec/json-schema';
+import { loadSpecs } from '../../src/client/load/spec';
 import { runOffline, specText as spec } from './offline-context';
 
 const ROOT = join(__dirname, '../..');

@@ -3,10 +3,10 @@ import { PassThrough, Writable } from 'node:stream';
 import pc from 'picocolors';
 import type { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveNode, LiveStatus } from '../../src/client/live-status';
-import type { CliContext } from '../../src/cli/context';
-import type { RunSummary } from '../../src/domain/messages';
-import type { NodeStatus } from '../../src/domain/node-status';
-import { newNodeStatus } from '../../src/domain/node-status';
+import type { CliContext } from '../../src/cli/io/context';
+import type { RunSummary } from '../../src/domain/cluster/messages';
+import type { NodeStatus } from '../../src/domain/node/status';
+import { newNodeStatus } from '../../src/domain/node/status';
 
 export const NOW = Date.parse('2026-11-23T12:00:00Z');
 export const PLAIN = pc.createColors(false);

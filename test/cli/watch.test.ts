@@ -1,4 +1,4 @@
-import { OspatchError } from '../../src/domain/errors';
+import { OspatchError } from '../../src/domain/shared/errors';
 import type { LiveStatus } from '../../src/client/live-status';
 import { watchCluster } from '../../src/cli/watch';
 import { fakeClient, fakeTerminal, live, node, runStatus, status, summary } from './support';

@@ -1,7 +1,7 @@
 /** One cluster from nothing to removed: every way in which a patch starts, on real nodes. */
 import type { RunReport } from '../../src/client/cluster-client';
-import type { ClusterHistory } from '../../src/domain/messages';
-import type { NodeCheck } from '../../src/activities/types';
+import type { ClusterHistory } from '../../src/domain/cluster/messages';
+import type { NodeCheck } from '../../src/contract/activities/node';
 import '../support/slow-suite';
 import type { Stack } from './stack';
 import { startStack } from './stack';

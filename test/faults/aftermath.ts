@@ -1,9 +1,9 @@
 /** How a fault ended: in the words of ospatch, and by what the node itself has recorded. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { nodeWorkflowId } from '../../src/domain/ids';
-import type { NodePatchResult } from '../../src/domain/node-patch';
-import type { NodeState } from '../../src/domain/node-status';
+import { nodeWorkflowId } from '../../src/contract/workflow-ids';
+import type { NodePatchResult } from '../../src/domain/node/patch';
+import type { NodeState } from '../../src/domain/node/status';
 import type { LabNode } from '../support/local-stack';
 import { BOOT_LOG } from './fault-node';
 import type { ExpectedInKubernetes } from './kubernetes-aftermath';

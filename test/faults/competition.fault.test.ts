@@ -1,6 +1,6 @@
 /** Others work on the same node: somebody else's apt, or another run. */
-import { rolloutWorkflowId, nodeWorkflowId } from '../../src/domain/ids';
-import type { NodePatchResult } from '../../src/domain/node-patch';
+import { rolloutWorkflowId, nodeWorkflowId } from '../../src/contract/workflow-ids';
+import type { NodePatchResult } from '../../src/domain/node/patch';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';

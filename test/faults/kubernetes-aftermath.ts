@@ -1,5 +1,5 @@
 /** How a fault ended for Kubernetes: the node, the workload, and what an observer has seen meanwhile. */
-import type { NodePatchResult } from '../../src/domain/node-patch';
+import type { NodePatchResult } from '../../src/domain/node/patch';
 import { isReady } from '../support/kube-objects';
 import { MIN_AVAILABLE, REPLICAS } from './kubernetes-scene';
 import type { Scene } from './scene';

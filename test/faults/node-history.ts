@@ -1,6 +1,6 @@
 /** How far a node patch is, by its history in Temporal. */
 import type { Client } from '@temporalio/client';
-import { nodeWorkflowId } from '../../src/domain/ids';
+import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import type { LabNode } from '../support/local-stack';
 
 /** Where to look. */

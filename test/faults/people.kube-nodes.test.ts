@@ -1,7 +1,7 @@
 /** People stop a patch, or have their own hands on the node: what they did stays, and the node is given back. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nodeWorkflowId } from '../../src/domain/ids';
-import { CORDON_ANNOTATION } from '../../src/domain/kubernetes';
+import { nodeWorkflowId } from '../../src/contract/workflow-ids';
+import { CORDON_ANNOTATION } from '../../src/domain/kubernetes/types';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import type { Expected } from './aftermath';

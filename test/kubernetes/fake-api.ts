@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { matchesLabels, parseLabelSelector } from '../../src/domain/label-selector';
+import { matchesLabels, parseLabelSelector } from '../../src/domain/shared/label-selector';
 
 export type Json = Record<string, unknown>;
 

@@ -2,11 +2,11 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
-import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
-import type { BlockedPod, CordonOwner, DrainPolicy } from '../../src/domain/kubernetes';
-import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
-import type { KubernetesConnections } from '../../src/kubernetes/connect';
-import { createConnections } from '../../src/kubernetes/connect';
+import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/contract/activities/kubernetes';
+import type { BlockedPod, CordonOwner, DrainPolicy } from '../../src/domain/kubernetes/types';
+import { DEFAULT_DRAIN } from '../../src/domain/kubernetes/types';
+import type { KubernetesConnections } from '../../src/kubernetes/client/connections';
+import { createConnections } from '../../src/kubernetes/client/connections';
 import { FakeApi } from './fake-api';
 
 export const TARGET: KubernetesTarget = {

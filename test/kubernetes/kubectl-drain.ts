@@ -1,8 +1,8 @@
 /** What `kubectl drain` says of a node, taken apart. */
 import type { ControlPlane } from '../../src/dev/kube/control-plane';
 import { KubeApiError } from '../../src/dev/kube/kube-api';
-import type { DrainPolicy } from '../../src/domain/kubernetes';
-import { parseDuration } from '../../src/domain/duration';
+import type { DrainPolicy } from '../../src/domain/kubernetes/types';
+import { parseDuration } from '../../src/domain/shared/duration';
 
 /** What the server says of the evictions of single pods; others it would grant. */
 export interface ServerAnswers {

@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
-import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/activities/kubernetes-types';
+import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/contract/activities/kubernetes';
 import type { ControlPlane, ControlPlaneOptions } from '../../src/dev/kube/control-plane';
 import { startControlPlane } from '../../src/dev/kube/control-plane';
 import type {
@@ -12,10 +12,10 @@ import type {
   DrainPolicy,
   DrainReport,
   KubernetesBaseline,
-} from '../../src/domain/kubernetes';
-import { DEFAULT_DRAIN } from '../../src/domain/kubernetes';
-import type { KubernetesApi } from '../../src/kubernetes/api';
-import { createConnections } from '../../src/kubernetes/connect';
+} from '../../src/domain/kubernetes/types';
+import { DEFAULT_DRAIN } from '../../src/domain/kubernetes/types';
+import type { KubernetesApi } from '../../src/kubernetes/client/api';
+import { createConnections } from '../../src/kubernetes/client/connections';
 import type { PodOptions, WorkloadOptions } from '../support/kube-objects';
 import { addNamespace, addNode, waitForCordon } from '../support/kube-objects';
 

@@ -1,5 +1,5 @@
 /** What the helper says on a real node of its kernels, its boot and its units; a container is made to look like others. */
-import type { NodeFacts } from '../../src/domain/node-report';
+import type { NodeFacts } from '../../src/domain/node/report';
 import type { Lab } from '../../src/dev/lab/lab';
 import { createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';

@@ -1,6 +1,6 @@
 /** A node that answers with what a test says, at the level of the transport. */
-import { OspatchError } from '../../src/domain/errors';
-import type { NodeTarget } from '../../src/domain/spec';
+import { OspatchError } from '../../src/domain/shared/errors';
+import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
 import { Outage } from '../../src/node/outage';
 import { RemoteNode } from '../../src/node/remote-node';

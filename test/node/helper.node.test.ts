@@ -1,9 +1,9 @@
-import type { NodeFacts } from '../../src/domain/node-report';
+import type { NodeFacts } from '../../src/domain/node/report';
 import type { Lab } from '../../src/dev/lab/lab';
 import { LAB_USER, createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';
 import { slowPackage } from '../../src/dev/lab/packages';
-import { followJob } from '../../src/node/follow-job';
+import { followJob } from '../../src/node/job/follow';
 import { helperScript } from '../../src/node/helper/script';
 import { Outage } from '../../src/node/outage';
 import { apt } from '../../src/node/package-managers/apt';

@@ -1,9 +1,9 @@
 import type { Lab } from '../../src/dev/lab/lab';
 import { createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';
-import type { NodeDiagnosis } from '../../src/domain/diagnosis';
-import type { NodeFacts } from '../../src/domain/node-report';
-import { FACTS_TIMEOUT_MS } from '../../src/domain/time-limits';
+import type { NodeDiagnosis } from '../../src/domain/inspection/node';
+import type { NodeFacts } from '../../src/domain/node/report';
+import { FACTS_TIMEOUT_MS } from '../../src/domain/node/time-limits';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';

@@ -1,8 +1,8 @@
 import type { Lab } from '../../src/dev/lab/lab';
 import { LAB_USER, createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';
-import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
-import type { NodeTarget } from '../../src/domain/spec';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
+import type { NodeTarget } from '../../src/domain/spec/types';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';

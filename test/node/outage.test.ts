@@ -1,4 +1,4 @@
-import { OspatchError } from '../../src/domain/errors';
+import { OspatchError } from '../../src/domain/shared/errors';
 import { Outage } from '../../src/node/outage';
 
 jest.mock('node:timers/promises', () => ({

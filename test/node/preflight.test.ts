@@ -1,5 +1,5 @@
-import type { PackagePolicy } from '../../src/domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
+import type { PackagePolicy } from '../../src/domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import { preflightNode } from '../../src/node/preflight';
 import type { Answer } from './fake-node';
 import { acceptable } from './support';

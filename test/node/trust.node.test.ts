@@ -5,7 +5,7 @@ import type { Lab } from '../../src/dev/lab/lab';
 import { LAB_USER, createLab } from '../../src/dev/lab/lab';
 import type { LabNode } from '../../src/dev/lab/lab-node';
 import { slowPackage } from '../../src/dev/lab/packages';
-import type { NodeTarget } from '../../src/domain/spec';
+import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
 import type { HelperScript } from '../../src/node/helper/script';
 import { installerScript } from '../../src/node/installer';

@@ -1,4 +1,4 @@
-import type { Connection } from '../../src/ssh/connection';
+import type { Connection } from '../../src/ssh/builtin/connection';
 import type { Driver } from '../../src/ssh/jump-hosts';
 import { JumpHosts } from '../../src/ssh/jump-hosts';
 import type { SshTarget } from '../../src/ssh/transport';

@@ -1,6 +1,6 @@
-import { OspatchError } from '../../src/domain/errors';
-import type { Connection } from '../../src/ssh/connection';
-import { SessionRefused } from '../../src/ssh/connection';
+import { OspatchError } from '../../src/domain/shared/errors';
+import type { Connection } from '../../src/ssh/builtin/connection';
+import { SessionRefused } from '../../src/ssh/builtin/connection';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { ExecResult } from '../../src/ssh/transport';
 import { targetOn } from './support';

@@ -1,8 +1,8 @@
 /** Tiny builders: a test shows only what it is about. */
-import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/package-policy';
-import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node-report';
-import type { NodeSettled } from '../../src/domain/node-status';
-import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec';
+import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
+import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node/report';
+import type { NodeSettled } from '../../src/domain/node/status';
+import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/types';
 
 export function nodeSpec(name: string, more: Partial<NodeSpec> = {}): NodeSpec {
   return {

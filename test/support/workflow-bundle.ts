@@ -25,9 +25,9 @@ export async function workflowBundle(): Promise<{ code: string }> {
       if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
         workflowsPath: path.join(SRC, 'workflows/index.ts'),
-        payloadConverterPath: path.join(SRC, 'workflows/payload-converter.ts'),
-        failureConverterPath: path.join(SRC, 'workflows/failure-converter.ts'),
-        workflowInterceptorModules: [path.join(SRC, 'workflows/reserved-names.ts')],
+        payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
+        failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
+        workflowInterceptorModules: [path.join(SRC, 'workflows/sandbox/reserved-names.ts')],
         logger: new DefaultLogger('ERROR'),
       });
       removeOldest(dir);
@@ -40,7 +40,7 @@ export async function workflowBundle(): Promise<{ code: string }> {
 
 function sourceDigest(): string {
   const hash = createHash('sha256');
-  for (const folder of ['domain', 'workflows', 'activities']) {
+  for (const folder of ['domain', 'contract', 'workflows']) {
     const names = readdirSync(path.join(SRC, folder), { recursive: true }).map(String);
     for (const name of names.filter((file) => file.endsWith('.ts')).sort()) {
       hash.update(name).update(readFileSync(path.join(SRC, folder, name)));

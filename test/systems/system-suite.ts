@@ -1,9 +1,9 @@
 /** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { NodeCheck } from '../../src/activities/types';
+import type { NodeCheck } from '../../src/contract/activities/node';
 import type { RunReport } from '../../src/client/cluster-client';
-import type { ClusterHistory } from '../../src/domain/messages';
+import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import { installerScript } from '../../src/node/installer';
 import { helperScript } from '../../src/node/helper/script';
 import type { SudoersForm } from '../../src/node/sudoers';

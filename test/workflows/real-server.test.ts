@@ -1,8 +1,8 @@
 /** What the time-skipping server does not do as the real one does. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { clusterWorkflowId, rolloutWorkflowId } from '../../src/domain/ids';
-import type { ClusterHistory } from '../../src/domain/messages';
-import type { Patching, SelfManagedSpec } from '../../src/domain/spec';
+import { clusterWorkflowId, rolloutWorkflowId } from '../../src/contract/workflow-ids';
+import type { ClusterHistory } from '../../src/domain/cluster/messages';
+import type { Patching, SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from './harness';

@@ -1,10 +1,10 @@
 /** A Kubernetes cluster behind the activity interfaces: who cordoned which node, and what its drain meets. */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { KubernetesActivities, KubernetesTarget } from '../../src/activities/kubernetes-types';
-import type { ErrorInfo } from '../../src/domain/errors';
-import type { CordonOwner, DrainOutlook, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes';
-import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes';
+import type { KubernetesActivities, KubernetesTarget } from '../../src/contract/activities/kubernetes';
+import type { ErrorInfo } from '../../src/domain/shared/errors';
+import type { CordonOwner, DrainOutlook, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes/types';
+import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes/types';
 
 /** `drainAgain`: the look before a reboot. */
 export type KubernetesStep = keyof KubernetesActivities | 'drainAgain';

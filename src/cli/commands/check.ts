@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { clusterArgument } from '../arguments';
-import type { EksExamination } from '../../domain/eks';
-import type { CliContext } from '../context';
-import { colors, outputOption, print, printJson } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import { clusterArgument } from '../options/arguments';
+import type { EksExamination } from '../../domain/eks/node-groups';
+import type { CliContext } from '../io/context';
+import { colors, outputOption, print, printJson } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

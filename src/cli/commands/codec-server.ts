@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { OspatchError } from '../../domain/errors';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { print } from '../output';
+import { OspatchError } from '../../domain/shared/errors';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { print } from '../io/output';
 
 const EXAMPLES = `
 Examples:

@@ -2,10 +2,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { OspatchError } from '../../domain/errors';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { print, printNote } from '../output';
+import { OspatchError } from '../../domain/shared/errors';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { print, printNote } from '../io/output';
 
 const EXAMPLES = `
 Examples:
@@ -33,9 +33,10 @@ export function registerDev(program: Command, context: CliContext): void {
 async function runStack(context: CliContext, { port, uiPort }: DevOptions): Promise<void> {
   const { startTemporalServer } = require('../../dev/temporal-server') as typeof import('../../dev/temporal-server');
   const { cacheDir } = require('../../dev/host') as typeof import('../../dev/host');
-  const { checkWorkerSettings, workerFailure } = require('../worker-settings') as typeof import('../worker-settings');
+  const { checkWorkerSettings, workerFailure } =
+    require('../options/worker-settings') as typeof import('../options/worker-settings');
   const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { humanLog } = require('../worker-log') as typeof import('../worker-log');
+  const { humanLog } = require('../io/worker-log') as typeof import('../io/worker-log');
   await requireFreePorts(port, uiPort);
   const settings = workerOptionsFromEnv(process.env);
   checkWorkerSettings(context, settings);

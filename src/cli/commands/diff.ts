@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { outputOption } from '../output';
-import type { OutputFormat } from '../output';
-import { fileOption } from '../spec-source';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { outputOption } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { fileOption } from '../options/spec-source';
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +21,7 @@ export function registerDiff(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action(({ file, output }: { file: string; output: OutputFormat }, command: Command) =>
       runCommand(context, async () => {
-        const { applySpecs } = require('../apply-specs') as typeof import('../apply-specs');
+        const { applySpecs } = require('./apply/apply') as typeof import('./apply/apply');
         await applySpecs(context, command, { file, output, isPlan: true, wait: false });
       }),
     );

@@ -1,9 +1,9 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { clusterArgument } from '../arguments';
-import type { CliContext } from '../context';
-import { print, printJson } from '../output';
-import { runWithClient } from '../session';
+import { clusterArgument } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { print, printJson } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +22,7 @@ export function registerGet(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const spec = await client.spec(cluster);
         if (output === 'json') return printJson(context, spec);
-        const { renderSpecYaml } = require('../../client/spec-yaml') as typeof import('../../client/spec-yaml');
+        const { renderSpecYaml } = require('../../client/load/yaml') as typeof import('../../client/load/yaml');
         print(context, renderSpecYaml(spec));
       }),
     );

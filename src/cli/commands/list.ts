@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context';
-import { colors, outputOption, print, printJson, printNote } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import type { CliContext } from '../io/context';
+import { colors, outputOption, print, printJson, printNote } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

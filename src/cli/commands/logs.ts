@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { clusterArgument, nodeArgument, runOption } from '../arguments';
-import type { CliContext } from '../context';
-import { outputOption, print, printJson, printNote } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import { clusterArgument, nodeArgument, runOption } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { outputOption, print, printJson, printNote } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

@@ -1,12 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { OspatchError } from '../../domain/errors';
-import type { ClusterSpec } from '../../domain/spec';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { outputOption, print, printJson, printNote } from '../output';
-import type { OutputFormat } from '../output';
-import { fileOption, requireSpecs } from '../spec-source';
+import { OspatchError } from '../../domain/shared/errors';
+import type { ClusterSpec } from '../../domain/spec/types';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { outputOption, print, printJson, printNote } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { fileOption, requireSpecs } from '../options/spec-source';
 
 const MAX_COUNT = 1_000;
 
@@ -39,8 +39,9 @@ export function registerNext(program: Command, context: CliContext): void {
 }
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
-  const { describeSchedule, nextStarts } = require('../../domain/schedule') as typeof import('../../domain/schedule');
-  const { formatInstant } = require('../time') as typeof import('../time');
+  const { describeSchedule, nextStarts } =
+    require('../../domain/schedule/next-starts') as typeof import('../../domain/schedule/next-starts');
+  const { formatInstant } = require('../io/time') as typeof import('../io/time');
   // Whether the cluster exists is not known here, and a single start may have been in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
   if (output === 'json') requireOneCluster(file, specs);
@@ -71,7 +72,7 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
 }
 
 function readAfter(context: CliContext, after: string | undefined, timeZone: string): number {
-  const { parseInstant } = require('../time') as typeof import('../time');
+  const { parseInstant } = require('../io/time') as typeof import('../io/time');
   const afterMs = after === undefined ? context.now() : parseInstant(after, timeZone);
   if (afterMs !== null) return afterMs;
   throw new OspatchError({

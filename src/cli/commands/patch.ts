@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
-import type { PatchNowAnswer } from '../../domain/messages';
-import { clusterArgument, nodesOption, reasonOption } from '../arguments';
-import type { CliContext } from '../context';
-import { outputOption, print, printJson } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import type { PatchNowAnswer } from '../../domain/cluster/messages';
+import { clusterArgument, nodesOption, reasonOption } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { outputOption, print, printJson } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { print } from '../output';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { print } from '../io/output';
 
 const EXAMPLES = `
 Examples:

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { clusterArgument, nodeArgument, reasonOption } from '../arguments';
-import type { CliContext } from '../context';
-import { outputOption, print, printJson } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import { clusterArgument, nodeArgument, reasonOption } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { outputOption, print, printJson } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
-import { OspatchError } from '../../domain/errors';
-import { clusterArgument, reasonOption } from '../arguments';
-import type { CliContext } from '../context';
-import { outputOption, print, printJson, printNote } from '../output';
-import type { OutputFormat } from '../output';
-import { runWithClient } from '../session';
+import { OspatchError } from '../../domain/shared/errors';
+import { clusterArgument, reasonOption } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { outputOption, print, printJson, printNote } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { runWithClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:
@@ -40,8 +40,8 @@ async function remove(
   cluster: string,
   options: RemoveOptions,
 ): Promise<void> {
-  const { canAsk, confirm } = require('../confirm') as typeof import('../confirm');
-  const { orInterrupted, untilInterrupted } = require('../interrupt') as typeof import('../interrupt');
+  const { canAsk, confirm } = require('../io/confirm') as typeof import('../io/confirm');
+  const { orInterrupted, untilInterrupted } = require('../io/interrupt') as typeof import('../io/interrupt');
   const { yes = false, reason, output } = options;
   if (!yes) {
     const { nodes } = await client.status(cluster);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { printJson } from '../output';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { printJson } from '../io/output';
 
 const EXAMPLES = `
 Examples:
@@ -17,7 +17,7 @@ export function registerSchema(program: Command, context: CliContext): void {
     .action(() =>
       runCommand(context, async () => {
         const { specJsonSchema } =
-          require('../../domain/spec-json-schema') as typeof import('../../domain/spec-json-schema');
+          require('../../domain/spec/json-schema') as typeof import('../../domain/spec/json-schema');
         printJson(context, specJsonSchema());
       }),
     );

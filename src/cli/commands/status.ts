@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
-import { OspatchError } from '../../domain/errors';
-import { clusterArgument } from '../arguments';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { colors, outputOption, print, printJson, printNote } from '../output';
-import type { OutputFormat } from '../output';
-import { withClient } from '../session';
+import { OspatchError } from '../../domain/shared/errors';
+import { clusterArgument } from '../options/arguments';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { colors, outputOption, print, printJson, printNote } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { withClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:

@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { userOption } from '../arguments';
-import { OspatchError } from '../../domain/errors';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { outputOption, print, printJson } from '../output';
-import type { OutputFormat } from '../output';
+import { userOption } from '../options/arguments';
+import { OspatchError } from '../../domain/shared/errors';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { outputOption, print, printJson } from '../io/output';
+import type { OutputFormat } from '../io/output';
 import type { SudoersForm } from '../../node/sudoers';
 
 const EXAMPLES = `

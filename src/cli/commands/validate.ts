@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { LoadedCluster } from '../../client/load-spec';
-import type { ClusterSpec } from '../../domain/spec';
-import type { CliContext } from '../context';
-import { reportError, runCommand } from '../errors';
-import { outputOption, print, printJson } from '../output';
-import type { OutputFormat } from '../output';
-import { fileOption, invalidSpec, loadSource, printProblems } from '../spec-source';
+import type { LoadedCluster } from '../../client/load/spec';
+import type { ClusterSpec } from '../../domain/spec/types';
+import type { CliContext } from '../io/context';
+import { reportError, runCommand } from '../io/errors';
+import { outputOption, print, printJson } from '../io/output';
+import type { OutputFormat } from '../io/output';
+import { fileOption, invalidSpec, loadSource, printProblems } from '../options/spec-source';
 
 const EXAMPLES = `
 Examples:
@@ -23,7 +23,8 @@ export function registerValidate(program: Command, context: CliContext): void {
 }
 
 async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
-  const { describeSchedule } = require('../../domain/schedule-words') as typeof import('../../domain/schedule-words');
+  const { describeSchedule } =
+    require('../../domain/schedule/describe') as typeof import('../../domain/schedule/describe');
   // A single start in the past is none for a spec that is in force; whether it is, only `apply` can ask.
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: false });
   const clusters = loaded.clusters.map((cluster) => ({
@@ -48,7 +49,7 @@ async function validate(context: CliContext, { file, output }: { file: string; o
 
 function summarise(
   { spec, file }: LoadedCluster,
-  describe: typeof import('../../domain/schedule-words').describeSchedule,
+  describe: typeof import('../../domain/schedule/describe').describeSchedule,
 ) {
   if (!('patching' in spec)) return { name: spec.name, type: spec.type, file, nodes: 0, schedule: null };
   const { schedule, timeZone } = spec.patching;

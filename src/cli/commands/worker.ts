@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { isOspatchError } from '../../domain/errors';
-import type { CliContext } from '../context';
-import { runCommand } from '../errors';
-import { globalOptions } from '../global-options';
-import { withClient } from '../session';
+import { isOspatchError } from '../../domain/shared/errors';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { globalOptions } from '../options/global-options';
+import { withClient } from '../options/session';
 
 const EXAMPLES = `
 Examples:
@@ -44,14 +44,15 @@ async function work(
   command: Command,
   { taskQueue, activitiesOnly = false }: WorkOptions,
 ): Promise<void> {
-  const { checkWorkerSettings, workerFailure } = require('../worker-settings') as typeof import('../worker-settings');
+  const { checkWorkerSettings, workerFailure } =
+    require('../options/worker-settings') as typeof import('../options/worker-settings');
   // Says in a sentence what is wrong with the server or the namespace, before the heavy part is loaded.
   const { address, namespace } = await withClient(command, async (client) => {
     await client.hasWorker();
     return { address: client.address, namespace: client.namespace };
   });
   const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { humanLog } = require('../worker-log') as typeof import('../worker-log');
+  const { humanLog } = require('../io/worker-log') as typeof import('../io/worker-log');
   const settings = workerOptionsFromEnv(process.env, globalOptions(command).profile);
   checkWorkerSettings(context, settings);
   try {

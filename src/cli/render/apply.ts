@@ -1,4 +1,4 @@
-import type { ApplyOutcome } from '../plan-apply';
+import type { ApplyOutcome } from '../commands/apply/plan';
 import { renderChanges } from './changes';
 import type { Colors } from './table';
 import { oneLine, plural } from './text';

@@ -1,5 +1,5 @@
 /** What a spec changes, one line per field. */
-import type { SpecChange } from '../../domain/messages';
+import type { SpecChange } from '../../domain/cluster/messages';
 import { oneLine } from './text';
 
 /** More rows than this hide what matters; the rest is counted. */

@@ -1,8 +1,8 @@
 /** What a check found on every node. */
-import type { NodeCheck } from '../../activities/types';
-import type { DrainCheck } from '../../domain/drain-diagnosis';
-import type { ErrorType } from '../../domain/errors';
-import type { NodeFacts } from '../../domain/node-report';
+import type { NodeCheck } from '../../contract/activities/node';
+import type { DrainCheck } from '../../domain/inspection/drain';
+import type { ErrorType } from '../../domain/shared/errors';
+import type { NodeFacts } from '../../domain/node/report';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { describeWarnings } from './warnings';

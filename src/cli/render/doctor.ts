@@ -1,9 +1,9 @@
 /** What `doctor` found: a line for every finding, worst first, and one for every node that has none. */
 import type { ClusterDiagnosis } from '../../client/doctor';
-import type { NodeDiagnosis } from '../../domain/diagnosis';
-import type { Finding, Severity } from '../../domain/finding';
-import { worstFirst } from '../../domain/finding';
-import type { DoctorReport } from '../diagnose';
+import type { NodeDiagnosis } from '../../domain/inspection/node';
+import type { Finding, Severity } from '../../domain/inspection/finding';
+import { worstFirst } from '../../domain/inspection/finding';
+import type { DoctorReport } from '../commands/doctor/diagnose';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { oneLine, plural } from './text';

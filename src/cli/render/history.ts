@@ -1,5 +1,5 @@
 /** The last runs and windows of a cluster. */
-import type { ClusterHistory, RunSummary } from '../../domain/messages';
+import type { ClusterHistory, RunSummary } from '../../domain/cluster/messages';
 import { countOutcomes } from './status';
 import type { Colors } from './table';
 import { renderTable } from './table';

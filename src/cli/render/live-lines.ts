@@ -1,6 +1,6 @@
 /** What a pipe gets instead of the live display: one line per change. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
-import type { NodeStatus } from '../../domain/node-status';
+import type { NodeStatus } from '../../domain/node/status';
 import { unitOf } from './node-groups';
 import { countOutcomes, errorCell, stepOf } from './status';
 import { oneLine, plural } from './text';

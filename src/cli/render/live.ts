@@ -1,6 +1,6 @@
 /** One frame of the live display: a heading and a table of nodes that fits the terminal. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
-import type { NodeState, NodeStatus } from '../../domain/node-status';
+import type { NodeState, NodeStatus } from '../../domain/node/status';
 import { unitOf } from './node-groups';
 import type { StatusView } from './status';
 import { colorState, countOutcomes, errorCell, stepOf, waitOf } from './status';

@@ -1,8 +1,8 @@
 /** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
-import { isNewest } from '../../domain/eks-releases';
-import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../../domain/eks';
-import type { NodePatchResult } from '../../domain/node-patch';
-import type { NodeStatus } from '../../domain/node-status';
+import { isNewest } from '../../domain/eks/releases';
+import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
+import type { NodePatchResult } from '../../domain/node/patch';
+import type { NodeStatus } from '../../domain/node/status';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatTime, oneLine, plural } from './text';

@@ -1,7 +1,7 @@
 /** How something that was waited for came out, and the exit code that goes with it. */
 import type { LiveStatus } from '../../client/live-status';
-import type { RunSummary } from '../../domain/messages';
-import type { NodeError, NodeSettled } from '../../domain/node-status';
+import type { RunSummary } from '../../domain/cluster/messages';
+import type { NodeError, NodeSettled } from '../../domain/node/status';
 import { countOutcomes } from './status';
 import { describeWarnings } from './warnings';
 import { formatElapsed, oneLine, plural } from './text';

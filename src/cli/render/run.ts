@@ -1,8 +1,8 @@
 /** One run, node by node. */
 import type { RunReport } from '../../client/cluster-client';
-import { formatDuration } from '../../domain/duration';
-import type { NodePatchResult } from '../../domain/node-patch';
-import type { PackageChange } from '../../domain/node-report';
+import { formatDuration } from '../../domain/shared/duration';
+import type { NodePatchResult } from '../../domain/node/patch';
+import type { PackageChange } from '../../domain/node/report';
 import { colorOutcome } from './history';
 import { recordFields as nodeGroupFields } from './node-groups';
 import { colorState, countOutcomes } from './status';

@@ -1,7 +1,7 @@
 /** The status of one cluster: what it does, when it does the next thing, and every node. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
-import type { RunSummary } from '../../domain/messages';
-import type { NodeState, NodeStatus } from '../../domain/node-status';
+import type { RunSummary } from '../../domain/cluster/messages';
+import type { NodeState, NodeStatus } from '../../domain/node/status';
 import { STATUS_HEAD, statusRow, unitOf } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { colors } from '../output';
+import type { colors } from '../io/output';
 
 /** The colours of one stream; they do nothing where colours are not wanted. */
 export type Colors = ReturnType<typeof colors>;

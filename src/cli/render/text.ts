@@ -1,7 +1,7 @@
 /** What every table and line shares: text that is safe to print, times and durations for people. */
-import { formatDuration } from '../../domain/duration';
-import { plainText } from '../../domain/text';
-import { formatInstant } from '../time';
+import { formatDuration } from '../../domain/shared/duration';
+import { plainText } from '../../domain/shared/text';
+import { formatInstant } from '../io/time';
 
 /** Stands for a value that there is not. */
 export const NONE = '-';

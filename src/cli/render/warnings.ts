@@ -1,5 +1,5 @@
 /** Warnings about a node, one line each, with the remedy below. */
-import type { NodeWarning } from '../../domain/node-warning';
+import type { NodeWarning } from '../../domain/node/warning';
 import type { Colors } from './table';
 import { oneLine } from './text';
 

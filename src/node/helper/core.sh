@@ -36,7 +36,7 @@ unit=ospatch-job.service
 keep_jobs=20
 max_result_bytes=2097152
 
-# Limits in seconds. Inner ones are shorter than outer ones; src/domain/time-limits.ts holds those of the callers, and a test
+# Limits in seconds. Inner ones are shorter than outer ones; src/domain/node/time-limits.ts holds those of the callers, and a test
 # compares them.
 systemd_limit=8   # one question to systemd
 start_limit=15    # systemd accepts a unit

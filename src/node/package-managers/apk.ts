@@ -1,7 +1,7 @@
 /** apk 2.14 and 3.0: Alpine Linux. */
-import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
-import type { NodeWarning } from '../../domain/node-warning';
-import { plainText } from '../../domain/text';
+import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
+import type { NodeWarning } from '../../domain/node/warning';
+import { plainText } from '../../domain/shared/text';
 import type { FailureTable, Symptoms } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import type { CauseRules } from './first-cause';

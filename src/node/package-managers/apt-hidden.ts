@@ -1,7 +1,7 @@
 /** What apt does not say: security fixes that it hides, and lists that cannot tell what is pending. */
-import type { NodeFacts } from '../../domain/node-report';
-import type { NodeWarning } from '../../domain/node-warning';
-import { plainText } from '../../domain/text';
+import type { NodeFacts } from '../../domain/node/report';
+import type { NodeWarning } from '../../domain/node/warning';
+import { plainText } from '../../domain/shared/text';
 import type { Archive } from './apt-release';
 
 /** Names in a warning; more are counted. */

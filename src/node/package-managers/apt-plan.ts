@@ -1,9 +1,9 @@
 /** Reading what `apt-get -s dist-upgrade` would do, and refusing what is not a patch of the same release. */
-import type { PackagePolicy } from '../../domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
-import type { NodeFacts, PackageChange } from '../../domain/node-report';
-import type { NodeWarning } from '../../domain/node-warning';
-import { plainText } from '../../domain/text';
+import type { PackagePolicy } from '../../domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
+import type { NodeFacts, PackageChange } from '../../domain/node/report';
+import type { NodeWarning } from '../../domain/node/warning';
+import { plainText } from '../../domain/shared/text';
 import type { HiddenFix } from './apt-hidden';
 import { hiddenRefusal, hiddenWarnings, listWarnings, parseHidden } from './apt-hidden';
 import type { Archive } from './apt-release';

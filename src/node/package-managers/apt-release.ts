@@ -1,6 +1,6 @@
 /** Which release of the distribution an archive belongs to, by what it says of itself. */
-import type { NodeFacts } from '../../domain/node-report';
-import { plainText } from '../../domain/text';
+import type { NodeFacts } from '../../domain/node/report';
+import { plainText } from '../../domain/shared/text';
 
 export interface Archive {
   label: string;

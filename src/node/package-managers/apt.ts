@@ -1,5 +1,5 @@
 /** apt 1.6 to 3.0 with dpkg: Debian and Ubuntu. */
-import { plainText } from '../../domain/text';
+import { plainText } from '../../domain/shared/text';
 import { aptCause } from './apt-cause';
 import { parseAptPlan } from './apt-plan';
 import type { Cause, Failure, FailureTable, Symptoms } from './failure';

@@ -1,5 +1,5 @@
 /** Telling which file system a transaction has failed on, and what ran out there. */
-import { plainText } from '../../domain/text';
+import { plainText } from '../../domain/shared/text';
 import type { Cause, Failure } from './failure';
 
 const FULL =

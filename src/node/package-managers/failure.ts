@@ -1,6 +1,6 @@
 /** From an exit code and a log to a failure with a name, by the tables of the package managers. */
-import type { ErrorInfo, ErrorType } from '../../domain/errors';
-import { plainText } from '../../domain/text';
+import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
+import { plainText } from '../../domain/shared/text';
 import {
   RC_DISK_FULL,
   RC_LOCKED,

@@ -1,6 +1,6 @@
 /** Hooks of the package manager that fail after all was done: a warning, because the packages are there. */
-import type { NodeWarning } from '../../domain/node-warning';
-import { plainText } from '../../domain/text';
+import type { NodeWarning } from '../../domain/node/warning';
+import { plainText } from '../../domain/shared/text';
 
 /** The lines `warning update-hook TEXT` of a phase's result. */
 export function hookWarnings(lines: readonly string[]): NodeWarning[] {

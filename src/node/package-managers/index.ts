@@ -1,6 +1,6 @@
 /** All package managers there are. Nobody else branches on the distribution. */
-import { OspatchError } from '../../domain/errors';
-import { plainText } from '../../domain/text';
+import { OspatchError } from '../../domain/shared/errors';
+import { plainText } from '../../domain/shared/text';
 import { apk } from './apk';
 import { apt } from './apt';
 import { dnf } from './dnf';

@@ -1,6 +1,6 @@
 /** Reading what a phase has changed. The helper takes it from the package database, the same for every manager. */
-import type { PackageChange } from '../../domain/node-report';
-import { plainText } from '../../domain/text';
+import type { PackageChange } from '../../domain/node/report';
+import { plainText } from '../../domain/shared/text';
 import { hookWarnings } from './hook-warning';
 import type { ReportReading } from './types';
 

@@ -1,7 +1,7 @@
 /** What dnf and zypper do not say: updates that the node's own configuration hides, and lists that cannot tell. */
-import type { PackageChange } from '../../domain/node-report';
-import type { NodeWarning } from '../../domain/node-warning';
-import { plainText } from '../../domain/text';
+import type { PackageChange } from '../../domain/node/report';
+import type { NodeWarning } from '../../domain/node/warning';
+import { plainText } from '../../domain/shared/text';
 
 /** Names in a warning; more are counted. */
 const MAX_NAMED = 8;

@@ -1,8 +1,8 @@
 /** Reading the plan of dnf, zypper and apk, which the helper brings into one form: `change KIND NAME ARCH OLD NEW`. */
-import type { NodeFacts, PackageChange } from '../../domain/node-report';
-import type { PackagePolicy } from '../../domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../../domain/package-policy';
-import { plainText } from '../../domain/text';
+import type { NodeFacts, PackageChange } from '../../domain/node/report';
+import type { PackagePolicy } from '../../domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
+import { plainText } from '../../domain/shared/text';
 import { refusal } from './refusal';
 import { hiddenUpdateRefusal, hiddenUpdateWarnings, hiddenUpdates, rpmListWarnings } from './rpm-hidden';
 import type { PlanReading } from './types';

@@ -1,7 +1,7 @@
-import type { NodeWarning } from '../../domain/node-warning';
-import type { PackagePolicy } from '../../domain/package-policy';
-import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node-report';
-import type { Phase } from '../job-id';
+import type { NodeWarning } from '../../domain/node/warning';
+import type { PackagePolicy } from '../../domain/spec/package-policy';
+import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node/report';
+import type { Phase } from '../job/id';
 import type { ClassifiedFailure } from './failure';
 
 export interface PlanReading {

@@ -1,5 +1,5 @@
 /** zypper 1.14: SUSE Linux Enterprise Server and openSUSE Leap. */
-import { plainText } from '../../domain/text';
+import { plainText } from '../../domain/shared/text';
 import type { Cause, Failure, FailureTable, Symptoms } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import type { CauseRules } from './first-cause';

@@ -1,6 +1,6 @@
-import type { NodeCheck } from '../../../src/activities/types';
+import type { NodeCheck } from '../../../src/contract/activities/node';
 import { renderChecks } from '../../../src/cli/render/checks';
-import type { DrainOutlook } from '../../../src/domain/kubernetes';
+import type { DrainOutlook } from '../../../src/domain/kubernetes/types';
 import { nodeFacts } from '../../support/builders';
 import { PLAIN } from '../support';
 

@@ -1,6 +1,6 @@
 import { renderHistory } from '../../../src/cli/render/history';
 import { renderRun } from '../../../src/cli/render/run';
-import type { NodePatchResult } from '../../../src/domain/node-patch';
+import type { NodePatchResult } from '../../../src/domain/node/patch';
 import { settled } from '../../support/builders';
 import { PLAIN, summary } from '../support';
 

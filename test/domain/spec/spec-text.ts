@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
-import type { ClusterSpec } from '../../../src/domain/spec';
-import { renderPath } from '../../../src/domain/spec-issues';
-import { parseSpec } from '../../../src/domain/spec-schema';
+import type { ClusterSpec } from '../../../src/domain/spec/types';
+import { renderPath } from '../../../src/domain/spec/issues';
+import { parseSpec } from '../../../src/domain/spec/parse';
 
 export const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g';
 export const OTHER_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB';

@@ -9,7 +9,7 @@ import type { LabNode } from '../../../src/dev/lab/lab-node';
 import { REPOSITORY_DIR } from '../../../src/dev/lab/packages';
 import { helperScript } from '../../../src/node/helper/script';
 import { installerScript } from '../../../src/node/installer';
-import type { Job } from '../../../src/node/job-id';
+import type { Job } from '../../../src/node/job/id';
 import type { SudoersForm } from '../../../src/node/sudoers';
 import { SUDOERS_FORMS, sudoersRule } from '../../../src/node/sudoers';
 import { createTransportPool } from '../../../src/ssh/pool';

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { PackagePolicy } from '../../../src/domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
 import { apk } from '../../../src/node/package-managers/apk';
 import { recorded } from './recorded';
 

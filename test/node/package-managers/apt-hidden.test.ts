@@ -1,5 +1,5 @@
-import type { NodeFacts } from '../../../src/domain/node-report';
-import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import type { NodeFacts } from '../../../src/domain/node/report';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
 import { parseAptPlan } from '../../../src/node/package-managers/apt-plan';
 
 const os: NodeFacts['os'] = { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: 'Debian 12' };

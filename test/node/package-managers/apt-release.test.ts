@@ -1,4 +1,4 @@
-import type { NodeFacts } from '../../../src/domain/node-report';
+import type { NodeFacts } from '../../../src/domain/node/report';
 import { isSameRelease, parseArchive } from '../../../src/node/package-managers/apt-release';
 
 const system = (id: string, versionId: string, codename: string): NodeFacts['os'] => ({

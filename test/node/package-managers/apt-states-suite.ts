@@ -1,7 +1,7 @@
 import type { Lab } from '../../../src/dev/lab/lab';
 import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import type { PackagePolicy } from '../../../src/domain/package-policy';
+import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { LAB_START_MS, activityRunner, ask } from '../support';

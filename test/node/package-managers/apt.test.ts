@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { NodeFacts } from '../../../src/domain/node-report';
-import type { Phase } from '../../../src/node/job-id';
+import type { NodeFacts } from '../../../src/domain/node/report';
+import type { Phase } from '../../../src/node/job/id';
 import { apt } from '../../../src/node/package-managers/apt';
 
 const dir = path.join(__dirname, 'apt');

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { Phase } from '../../../src/node/job-id';
+import type { Phase } from '../../../src/node/job/id';
 import { packageManager } from '../../../src/node/package-managers';
 import type { PackageManagerName } from '../../../src/node/package-managers';
 

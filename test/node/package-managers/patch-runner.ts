@@ -1,8 +1,8 @@
 /** Preflight, apply and repair of one node under one token, as `patchNode` calls them. */
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../../../src/domain/node-report';
-import type { PackagePolicy } from '../../../src/domain/package-policy';
-import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/package-policy';
+import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../../../src/domain/node/report';
+import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
+import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
 import type { ActivityRunner } from '../support';
 import { targetOf, token } from '../support';
 

@@ -1,0 +1,95 @@
+/** The work of `apply` and `diff`: every spec in turn, planned or put into force. */
+import type { Command } from 'commander';
+import type { ClusterClient } from '../../../client/cluster-client';
+import type { LiveStatus } from '../../../client/live-status';
+import type { ErrorInfo, ErrorType } from '../../../domain/shared/errors';
+import type { ClusterSpec } from '../../../domain/spec/types';
+import { withSpecs } from './source';
+import type { CliContext } from '../../io/context';
+import { colors, print, printJson, printNote } from '../../io/output';
+import type { OutputFormat } from '../../io/output';
+import { applyOne, failed, planApply } from './plan';
+import type { ApplyOutcome } from './plan';
+import { renderApply, renderApplyError } from '../../render/apply';
+import { withClient } from '../../options/session';
+import { waitForBootPatch } from '../../wait';
+import type { Waited } from '../../wait';
+
+export interface ApplySpecsOptions {
+  file: string;
+  output: OutputFormat;
+  /** Only say what would be done. */
+  isPlan: boolean;
+  /** Follow the boot patch of nodes that came in. */
+  wait: boolean;
+}
+
+/** Result of `-o json`; `boot` is null where there was nothing to wait for. */
+type Reported = ApplyOutcome & { boot: { end: Waited<unknown>['end']; failed: string[] } | null };
+
+const AWAY: readonly ErrorType[] = ['NoServer', 'NoWorker'];
+
+export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<void> {
+  const { file, output, isPlan, wait } = options;
+  const isJson = output === 'json';
+  await withSpecs(
+    context,
+    file,
+    (body) => withClient(command, body),
+    async (client, specs) => {
+      const reported: Reported[] = [];
+      let away: ErrorInfo | null = null;
+      for (const spec of specs) {
+        // Without a server or worker the answer is the same for every cluster, and is said once.
+        const outcome: ApplyOutcome =
+          away === null ? await (isPlan ? planApply : applyOne)(client, spec) : failed(spec, away);
+        if (away === null) report(context, outcome, options);
+        if (outcome.error !== null && AWAY.includes(outcome.error.type)) away = outcome.error;
+        reported.push({ ...outcome, boot: null });
+      }
+      if (wait) await waitForAll(context, client, specs, reported, isJson);
+      if (isJson) printJson(context, { dryRun: isPlan, clusters: reported });
+    },
+  );
+}
+
+function report(context: CliContext, outcome: ApplyOutcome, { output, isPlan }: ApplySpecsOptions): void {
+  if (outcome.error !== null) {
+    context.setExitCode(1);
+    for (const line of renderApplyError(outcome, colors(context, 'stderr'))) printNote(context, line);
+  }
+  if (output === 'json') return;
+  for (const line of renderApply(outcome, isPlan, colors(context))) print(context, line);
+}
+
+async function waitForAll(
+  context: CliContext,
+  client: ClusterClient,
+  specs: readonly ClusterSpec[],
+  reported: Reported[],
+  aside: boolean,
+): Promise<void> {
+  for (const [index, outcome] of reported.entries()) {
+    const spec = specs[index];
+    if (spec === undefined || outcome.result === 'failed') continue;
+    const before = await client.status(outcome.cluster);
+    const names = nodesToWaitFor(spec, outcome, before);
+    if (names.length === 0) continue;
+    const { end, result } = await waitForBootPatch(context, client, names, { cluster: outcome.cluster, before, aside });
+    reported[index] = { ...outcome, boot: { end, failed: result ?? [] } };
+    // Ctrl-C is meant for all of them.
+    if (end === 'detached') return;
+  }
+}
+
+/** The nodes that are owed a boot patch, also those that got theirs before anybody could look. */
+function nodesToWaitFor(spec: ClusterSpec, { result, changes }: ApplyOutcome, { nodes }: LiveStatus): string[] {
+  if (spec.type !== 'self-managed') return [];
+  const added = new Set(
+    changes.filter((change) => change.before === undefined || change.before === null).map(({ path }) => path),
+  );
+  const entered = (name: string): boolean => result === 'created' || added.has(`nodes[${name}]`);
+  return nodes
+    .filter(({ name, bootPatch }) => bootPatch === 'owed' || (bootPatch !== 'not-asked' && entered(name)))
+    .map(({ name }) => name);
+}

@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import { OspatchError } from '../../../domain/shared/errors';
+import type { CliContext } from '../../io/context';
+import { runCommand } from '../../io/errors';
+import { outputOption } from '../../io/output';
+import type { OutputFormat } from '../../io/output';
+import { fileOption } from '../../options/spec-source';
+
+const EXAMPLES = `
+Examples:
+  ospatch apply -f prod-eu.yaml
+  ospatch apply -f clusters/ --dry-run
+  ospatch apply -f prod-eu.yaml --wait
+  cat prod-eu.yaml | ospatch apply -f - -o json
+
+All specs are checked first; when one is not valid nothing is applied and the exit code is 2. A cluster that cannot be
+applied does not keep the others from it; the exit code is 1 then. With --wait it is 1 also when the boot patch of a
+node failed.`;
+
+interface ApplyOptions {
+  file: string;
+  dryRun?: boolean;
+  wait?: boolean;
+  output: OutputFormat;
+}
+
+export function registerApply(program: Command, context: CliContext): void {
+  program
+    .command('apply')
+    .description('create clusters or put changed specs into force at once')
+    .addOption(fileOption())
+    .option('--dry-run', 'say what would change and change nothing')
+    .option('--wait', 'follow the boot patch of the nodes that came in')
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action(({ file, dryRun = false, wait = false, output }: ApplyOptions, command: Command) =>
+      runCommand(context, async () => {
+        if (dryRun && wait) {
+          throw new OspatchError({
+            type: 'Usage',
+            message: '--dry-run and --wait exclude each other: a dry run starts nothing to wait for',
+            remedy: 'leave one of them out',
+          });
+        }
+        const { applySpecs } = require('./apply') as typeof import('./apply');
+        await applySpecs(context, command, { file, output, isPlan: dryRun, wait });
+      }),
+    );
+}

@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream';
+import type { ClusterClient } from '../../../client/cluster-client';
+import type { LoadedSpecs } from '../../../client/load/spec';
+import type { ClusterSpec, Schedule } from '../../../domain/spec/types';
+import { readStdin } from '../../io/context';
+import type { CliContext } from '../../io/context';
+import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
+
+/**
+ * Checks all specs of a `-f` argument without a server, then hands them with a connection to `body`. A single start in
+ * the past is a mistake unless it is in force already; which clusters have it is asked only when it matters.
+ * @throws OspatchError `InvalidSpec`; then nothing was begun.
+ */
+export async function withSpecs(
+  context: CliContext,
+  source: string,
+  connect: (body: (client: ClusterClient) => Promise<void>) => Promise<void>,
+  body: (client: ClusterClient, specs: ClusterSpec[]) => Promise<void>,
+): Promise<void> {
+  const text = source === '-' ? await readStdin(context) : '';
+  const load = (isNew: (name: string) => boolean): Promise<LoadedSpecs> =>
+    loadSource({ ...context, stdin: Readable.from([text]) }, source, { requireHostKeys: true, isNew });
+  const loaded = await load(() => false);
+  if (!loaded.valid) fail(context, source, loaded);
+  await connect(async (client) => {
+    const fresh = new Set<string>();
+    for (const spec of loaded.specs.filter(hasSingleStart)) {
+      if (!hasSameStart(await client.findSpec(spec.name), spec)) fresh.add(spec.name);
+    }
+    const checked = fresh.size === 0 ? loaded : await load((name) => fresh.has(name));
+    if (!checked.valid) fail(context, source, checked);
+    printProblems(context, checked.problems);
+    await body(client, checked.specs);
+  });
+}
+
+function hasSingleStart(spec: ClusterSpec): boolean {
+  return singleStartOf(spec) !== null;
+}
+
+/** How late it may start is no part of when. */
+function hasSameStart(current: ClusterSpec | null, spec: ClusterSpec): boolean {
+  const [before, after] = [singleStartOf(current), singleStartOf(spec)];
+  return before !== null && before === after;
+}
+
+function singleStartOf(spec: ClusterSpec | null): string | null {
+  const schedule = scheduleOf(spec);
+  if (spec === null || !('patching' in spec) || schedule === undefined || !('once' in schedule)) return null;
+  return `${schedule.once} ${spec.patching.timeZone}`;
+}
+
+function scheduleOf(spec: ClusterSpec | null): Schedule | undefined {
+  return spec !== null && 'patching' in spec ? spec.patching.schedule : undefined;
+}
+
+function fail(context: CliContext, source: string, { problems }: LoadedSpecs): never {
+  printProblems(context, problems);
+  throw invalidSpec(source, problems);
+}

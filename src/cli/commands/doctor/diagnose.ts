@@ -1,0 +1,124 @@
+/** Puts a diagnosis together, also of what is left when Temporal or the workers are away. */
+import type { Command } from 'commander';
+import type { ClusterClient } from '../../../client/cluster-client';
+import type { ClusterDiagnosis, InstallationDiagnosis } from '../../../client/doctor';
+import type { LoadedSpecs } from '../../../client/load/spec';
+import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
+import type { Finding, Severity } from '../../../domain/inspection/finding';
+import { findingOfError, ok, warning, worstOf } from '../../../domain/inspection/finding';
+import { diagnoseSchedule } from '../../../domain/inspection/installation';
+import type { ClusterSpec } from '../../../domain/spec/types';
+import type { CliContext } from '../../io/context';
+import { withClient } from '../../options/session';
+import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
+
+/** The shape of the JSON of `doctor`. */
+export interface DoctorReport {
+  verdict: Severity;
+  installation: Finding[];
+  clusters: ClusterDiagnosis[];
+}
+
+/** @throws OspatchError `InvalidSpec`, `Usage` */
+export async function diagnoseFile(context: CliContext, command: Command, file: string): Promise<DoctorReport> {
+  // A node without a trusted host key is a finding about that node, and a single start may have been in the past.
+  const loaded = await loadSource(context, file, { requireHostKeys: false, isNew: false });
+  if (!loaded.valid) {
+    printProblems(context, loaded.problems);
+    throw invalidSpec(file, loaded.problems);
+  }
+  return withInstallation(command, async (client, { hasWorker }) => {
+    const clusters: ClusterDiagnosis[] = [];
+    for (const spec of loaded.specs) {
+      const found = [...specFindings(loaded, spec), ...scheduleFindings(context, spec)];
+      clusters.push(await diagnose(client, spec, found, { hasWorker, file }));
+    }
+    return clusters;
+  });
+}
+
+/** @throws OspatchError `NotFound`, `Usage` */
+export async function diagnoseApplied(context: CliContext, command: Command, name: string): Promise<DoctorReport> {
+  return withInstallation(command, async (client, { hasWorker }) => {
+    // The spec in force is held by the workflow, which a worker has to ask.
+    if (client === null || !hasWorker) return [];
+    const spec = await client.spec(name);
+    const found = [...cronFindings(spec), ...scheduleFindings(context, spec)];
+    return [await diagnose(client, spec, found, { hasWorker, file: null })];
+  });
+}
+
+async function withInstallation(
+  command: Command,
+  body: (client: ClusterClient | null, installation: InstallationDiagnosis) => Promise<ClusterDiagnosis[]>,
+): Promise<DoctorReport> {
+  try {
+    return await withClient(command, async (client) => {
+      const installation = await client.diagnoseInstallation();
+      return report(installation.findings, await body(client, installation));
+    });
+  } catch (error) {
+    if (!(error instanceof OspatchError) || error.type !== 'NoServer') throw error;
+    const findings = [findingOfError(error.toInfo())];
+    return report(findings, await body(null, { findings, hasWorker: false }));
+  }
+}
+
+function report(installation: Finding[], clusters: ClusterDiagnosis[]): DoctorReport {
+  const verdict = worstOf([...installation, ...clusters.map((one) => ({ severity: one.verdict }))]);
+  return { verdict, installation, clusters };
+}
+
+/** What is known without a server is told in any case. */
+async function diagnose(
+  client: ClusterClient | null,
+  spec: ClusterSpec,
+  found: Finding[],
+  options: { hasWorker: boolean; file: string | null },
+): Promise<ClusterDiagnosis> {
+  const doctor = require('../../../client/doctor') as typeof import('../../../client/doctor');
+  try {
+    if (client !== null) {
+      const seen = await client.diagnoseCluster(spec, options);
+      return doctor.clusterDiagnosis(spec.name, [...found, ...seen.findings], seen.nodes);
+    }
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    return doctor.clusterDiagnosis(spec.name, [...found, findingOfError(error.toInfo(), 'nodes')], []);
+  }
+  return doctor.clusterDiagnosis(spec.name, [...found, ...doctor.notLookedAt(spec)], []);
+}
+
+function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): Finding[] {
+  const file = clusters.find((one) => one.spec === spec)?.file;
+  // A problem knows its file only, so the first cluster of the file has it.
+  const isFirst = clusters.find((one) => one.file === file)?.spec === spec;
+  const own = isFirst ? problems.filter((problem) => problem.file === file) : [];
+  if (own.length === 0) return [ok('spec', 'the spec is valid.')];
+  return own.map(({ line, path, message }) => {
+    const place = `${file ?? ''}${line === null ? '' : `:${line}`}`;
+    return warning('spec', `${place}: ${path === '' ? '' : `${path}: `}${message}`, null);
+  });
+}
+
+/** Of a spec in force; those of a file are among its problems. */
+function cronFindings(spec: ClusterSpec): Finding[] {
+  const { cronWarnings } =
+    require('../../../domain/spec/time-checks') as typeof import('../../../domain/spec/time-checks');
+  if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
+  return cronWarnings(spec.patching.schedule.cron).map((message) =>
+    warning('schedule', `patching.schedule.cron: ${message}.`, 'correct it in the spec, then see `ospatch next`'),
+  );
+}
+
+function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {
+  const { describeSchedule, nextStarts } =
+    require('../../../domain/schedule/next-starts') as typeof import('../../../domain/schedule/next-starts');
+  const { formatInstant } = require('../../io/time') as typeof import('../../io/time');
+  if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
+  const { schedule, timeZone } = spec.patching;
+  const [start] = nextStarts(schedule, timeZone, context.now(), 1);
+  if (start === undefined) return diagnoseSchedule(spec, null);
+  const { weekday, iso } = formatInstant(start, timeZone);
+  return diagnoseSchedule(spec, `${weekday} ${iso}, ${describeSchedule(schedule, timeZone)}`);
+}

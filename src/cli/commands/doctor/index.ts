@@ -1,0 +1,67 @@
+import { Argument } from 'commander';
+import type { Command } from 'commander';
+import { OspatchError } from '../../../domain/shared/errors';
+import { clusterArgument } from '../../options/arguments';
+import type { CliContext } from '../../io/context';
+import { runCommand } from '../../io/errors';
+import { colors, outputOption, print, printJson } from '../../io/output';
+import type { OutputFormat } from '../../io/output';
+import { fileOption } from '../../options/spec-source';
+
+const EXAMPLES = `
+Examples:
+  ospatch doctor -f prod-eu.yaml
+  ospatch doctor prod-eu
+  ospatch doctor -f clusters/ -o json | jq '.clusters[].nodes[] | select(.verdict == "stops")'
+
+Changes nothing, except that with \`ssh.helper: auto\` the helper is placed on nodes that lack it, which is said. The
+exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
+
+interface DoctorOptions {
+  file?: string;
+  output: OutputFormat;
+}
+
+export function registerDoctor(program: Command, context: CliContext): void {
+  const { description } = clusterArgument();
+  const parseName = clusterArgument().parseArg;
+  const name = new Argument('[name]', `${description} that is applied; or give -f`);
+  program
+    .command('doctor')
+    .description('find what would stop a run, with its cure: Temporal, workers, the spec, and every node')
+    .addArgument(parseName === undefined ? name : name.argParser(parseName))
+    .addOption(fileOption().makeOptionMandatory(false))
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action((cluster: string | undefined, options: DoctorOptions, command: Command) =>
+      runCommand(context, () => doctor(context, command, cluster, options)),
+    );
+}
+
+async function doctor(
+  context: CliContext,
+  command: Command,
+  cluster: string | undefined,
+  { file, output }: DoctorOptions,
+): Promise<void> {
+  const { diagnoseApplied, diagnoseFile } = require('./diagnose') as typeof import('./diagnose');
+  if ((cluster === undefined) === (file === undefined)) throw notOneSource(cluster, file);
+  const report =
+    file === undefined
+      ? await diagnoseApplied(context, command, cluster ?? '')
+      : await diagnoseFile(context, command, file);
+  // Before anything is printed: a reader that closes the pipe ends the process with it.
+  context.setExitCode(report.verdict === 'stops' ? 1 : 0);
+  if (output === 'json') return printJson(context, report);
+  const { renderDoctor } = require('../../render/doctor') as typeof import('../../render/doctor');
+  print(context, renderDoctor(report, colors(context)));
+}
+
+function notOneSource(cluster: string | undefined, file: string | undefined): OspatchError {
+  const found = file === undefined ? 'neither' : `both ${JSON.stringify(cluster)} and -f ${JSON.stringify(file)}`;
+  return new OspatchError({
+    type: 'Usage',
+    message: `found ${found}; allowed: -f with a spec file, or the name of a cluster that is applied`,
+    remedy: 'for example: ospatch doctor -f prod-eu.yaml',
+  });
+}

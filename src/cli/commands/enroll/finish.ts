@@ -1,0 +1,81 @@
+/** The second half of `enroll`: show what was found, ask, write. */
+import { OspatchError } from '../../../domain/shared/errors';
+import { knownHostsName } from '../../../domain/trust/known-hosts';
+import { canAsk, confirm } from '../../io/confirm';
+import type { CliContext } from '../../io/context';
+import { appendKnownHosts } from '../../io/known-hosts-file';
+import { colors, print, printJson, printNote } from '../../io/output';
+import { renderNewKeys, renderTrouble } from '../../render/enroll';
+import type { ScannedNode } from '../../render/enroll';
+import { plural } from '../../render/text';
+
+export interface EnrolmentOptions {
+  yes: boolean;
+  isJson: boolean;
+  /** The source of the specs as the user named it. */
+  file: string;
+}
+
+interface WrittenFile {
+  file: string;
+  keys: number;
+}
+
+/** Offers the new keys, file by file. Sets exit code 1 when a node could not be enrolled or the answer was no. */
+export async function finishEnrolment(
+  context: CliContext,
+  scanned: readonly ScannedNode[],
+  options: EnrolmentOptions,
+): Promise<void> {
+  const { isJson, file } = options;
+  const fresh = scanned.filter(({ found }) => found.state === 'new');
+  const trouble = scanned.filter(({ found }) => found.state === 'refused' || found.state === 'unreachable');
+  const say = (line: string): void => (isJson ? printNote : print)(context, line);
+  for (const line of renderTrouble(trouble, colors(context, 'stderr'))) printNote(context, line);
+  if (trouble.length > 0) context.setExitCode(1);
+  if (fresh.length > 0) say(renderNewKeys(fresh, colors(context)));
+  const written: WrittenFile[] = [];
+  for (const [path, lines] of groupByFile(fresh)) {
+    if (!(await mayWrite(context, `write ${plural(lines.length, 'key')} to ${path}?`, options))) continue;
+    await appendKnownHosts(path, lines);
+    written.push({ file: path, keys: lines.length });
+    say(`${plural(lines.length, 'key')} written to ${path}`);
+  }
+  const known = scanned.filter(({ found }) => found.state === 'known' || found.state === 'vouched').length;
+  if (fresh.length === 0 && trouble.length === 0) say(`nothing to enrol: ${plural(known, 'node')} known, 0 new`);
+  else if (trouble.length === 0 && written.length > 0) say(`next: ospatch apply -f ${file}`);
+  if (isJson) printJson(context, { nodes: scanned.map(toJson), written });
+}
+
+async function mayWrite(context: CliContext, question: string, { yes, file }: EnrolmentOptions): Promise<boolean> {
+  if (yes) return true;
+  if (!canAsk(context)) {
+    throw new OspatchError({
+      type: 'Usage',
+      message: 'new host keys have to be confirmed, and there is no terminal to ask on',
+      remedy: `compare the fingerprints, then: ospatch enroll -f ${file} --yes`,
+    });
+  }
+  if (await confirm(context, question)) return true;
+  printNote(context, 'nothing was written');
+  context.setExitCode(1);
+  return false;
+}
+
+/** The lines to add to each known_hosts file; two clusters may have a node in common. */
+function groupByFile(nodes: readonly ScannedNode[]): Map<string, string[]> {
+  const files = new Map<string, Set<string>>();
+  for (const { host, port, knownHostsPath, found } of nodes) {
+    if (found.state !== 'new') continue;
+    const lines = files.get(knownHostsPath) ?? new Set<string>();
+    lines.add(`${knownHostsName(host, port)} ${found.type} ${found.base64}`);
+    files.set(knownHostsPath, lines);
+  }
+  return new Map([...files].map(([path, lines]) => [path, [...lines]]));
+}
+
+function toJson({ cluster, node, host, port, found }: ScannedNode): Record<string, unknown> {
+  const type = 'type' in found ? found.type : null;
+  const fingerprint = 'fingerprint' in found ? found.fingerprint : null;
+  return { cluster, node, host, port, state: found.state, type, fingerprint, why: 'why' in found ? found.why : null };
+}

@@ -1,0 +1,142 @@
+import type { Command } from 'commander';
+import type { LoadedCluster } from '../../../client/load/spec';
+import { isOspatchError } from '../../../domain/shared/errors';
+import type { NodeSpec } from '../../../domain/spec/types';
+import type { ScannedHostKey } from '../../../ssh/builtin/scan';
+import type { CliContext } from '../../io/context';
+import { runCommand } from '../../io/errors';
+import { outputOption } from '../../io/output';
+import type { OutputFormat } from '../../io/output';
+import type { ScannedNode } from '../../render/enroll';
+import { fileOption, requireSpecs } from '../../options/spec-source';
+
+const EXAMPLES = `
+Examples:
+  ospatch enroll -f prod-eu.yaml
+  ospatch enroll -f prod-eu.yaml --yes
+
+Compare the fingerprints with what the consoles of the nodes show: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is never replaced.
+Jump hosts are read too; a node behind one is not: put its key into the file yourself.
+The exit code is 1 when a node was out of reach or shows another key than the known one.`;
+
+const SCAN_TIMEOUT_MS = 10_000;
+const SCANS_AT_ONCE = 16;
+
+interface EnrollOptions {
+  file: string;
+  yes?: boolean;
+  output: OutputFormat;
+}
+
+export function registerEnroll(program: Command, context: CliContext): void {
+  program
+    .command('enroll')
+    .description('read the host keys of new nodes, show their fingerprints and write known_hosts after a yes')
+    .addOption(fileOption())
+    .option('--yes', 'write without asking: whatever key is on the wire now is trusted')
+    .addOption(outputOption())
+    .addHelpText('after', EXAMPLES)
+    .action(({ file, yes = false, output }: EnrollOptions) =>
+      runCommand(context, async () => {
+        const { finishEnrolment } = require('./finish') as typeof import('./finish');
+        // A single start in the past has nothing to do with host keys.
+        const { clusters } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
+        const scanned = await scanAll(clusters);
+        await finishEnrolment(context, scanned, { yes, isJson: output === 'json', file });
+      }),
+    );
+}
+
+async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[]> {
+  const { readKnownHostsFile } = require('../../io/known-hosts-file') as typeof import('../../io/known-hosts-file');
+  const work: { cluster: LoadedCluster; machine: Machine; knownHosts: string }[] = [];
+  for (const cluster of clusters) {
+    if (cluster.spec.type !== 'self-managed') continue;
+    const knownHosts = await readKnownHostsFile(cluster.knownHostsPath);
+    work.push(...machinesOf(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
+  }
+  const scanned: ScannedNode[] = [];
+  let next = 0;
+  const scanner = async (): Promise<void> => {
+    for (let at = next++; at < work.length; at = next++) {
+      const item = work[at];
+      if (item === undefined) return;
+      const { cluster, machine, knownHosts } = item;
+      const found = await scan(machine, knownHosts);
+      const { spec, knownHostsPath } = cluster;
+      scanned[at] = {
+        cluster: spec.name,
+        node: machine.name,
+        host: machine.host,
+        port: machine.port,
+        knownHostsPath,
+        found,
+      };
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(SCANS_AT_ONCE, work.length) }, scanner));
+  return scanned;
+}
+
+/** Something with a host key: a node, or a jump host. */
+interface Machine {
+  name: string;
+  host: string;
+  port: number;
+  hostKeys: string[];
+  /** The jump host in front of it, which enrolment does not go through. */
+  behind: string | null;
+}
+
+/** The jump hosts first, each once. */
+function machinesOf(nodes: readonly NodeSpec[]): Machine[] {
+  const hops = new Map<string, Machine>();
+  for (const { jump = [] } of nodes.map(({ ssh }) => ssh)) {
+    for (const [index, { host, port, hostKeys }] of jump.entries()) {
+      const key = JSON.stringify([host, port]);
+      const behind = jump[index - 1]?.host ?? null;
+      if (!hops.has(key)) hops.set(key, { name: `jump host ${host}`, host, port, hostKeys, behind });
+    }
+  }
+  const own = nodes.map(({ name, host, ssh, hostKeys }) => {
+    return { name, host, port: ssh.port, hostKeys, behind: ssh.jump?.at(-1)?.host ?? null };
+  });
+  return [...hops.values(), ...own];
+}
+
+async function scan(
+  { name, host, port, hostKeys, behind }: Machine,
+  knownHosts: string,
+): Promise<ScannedNode['found']> {
+  const { scanHostKey } = require('../../../ssh/builtin/scan') as typeof import('../../../ssh/builtin/scan');
+  const { parsePins } = require('../../../ssh/host-keys') as typeof import('../../../ssh/host-keys');
+  const { hostKeysFor } =
+    require('../../../domain/trust/known-hosts') as typeof import('../../../domain/trust/known-hosts');
+  const { trustsAnything } =
+    require('../../../domain/trust/host-keys') as typeof import('../../../domain/trust/host-keys');
+  const { hmacSha1 } = require('../../../client/load/host-keys') as typeof import('../../../client/load/host-keys');
+  if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'vouched' };
+  if (behind !== null) {
+    if (trustsAnything(hostKeys, false)) return { state: 'vouched' };
+    const why = `${name} is behind the jump host ${behind}, and \`ospatch enroll\` connects directly only; read its key on its console, or there with ssh-keyscan -p ${port} ${host}, and put it into known_hosts or hostKeys`;
+    return { state: 'unreachable', why };
+  }
+  try {
+    const pins = parsePins(hostKeys);
+    const anyKey = (): Promise<ScannedHostKey> => scanHostKey(host, port, SCAN_TIMEOUT_MS);
+    // A machine without any key of the known types ends the connection, and then it matters which one it has.
+    const scanning = pins.length === 0 ? anyKey() : scanHostKey(host, port, SCAN_TIMEOUT_MS, pins).catch(anyKey);
+    const { type, base64, fingerprint } = await scanning;
+    const key = `${type} ${base64}`;
+    const { revoked } = hostKeysFor(knownHosts, host, port, hmacSha1);
+    if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: 'has a host key that is @revoked' };
+    if (hostKeys.includes(key)) return { state: 'known', fingerprint };
+    if (pins.length > 0) return { state: 'refused', type, fingerprint, why: 'has another host key than the known one' };
+    return { state: 'new', type, base64, fingerprint };
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    // The scan knows the address only.
+    return { state: 'unreachable', why: error.message.replace(host, name) };
+  }
+}

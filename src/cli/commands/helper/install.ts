@@ -1,0 +1,43 @@
+/** The work of `helper install`: the helper on many nodes, with the rights of the person at the terminal. */
+import { isOspatchError } from '../../../domain/shared/errors';
+import type { ErrorInfo } from '../../../domain/shared/errors';
+import type { NodeTarget } from '../../../domain/spec/types';
+import { helperScript } from '../../../node/helper/script';
+import { installHelper } from '../../../node/install';
+import { sshTarget } from '../../../node/ssh-target';
+import type { PoolOptions } from '../../../ssh/pool';
+import { createTransportPool } from '../../../ssh/pool';
+
+const AT_ONCE = 16;
+
+export interface Installed {
+  node: string;
+  /** Null when the helper is in its place. */
+  error: ErrorInfo | null;
+}
+
+/** Answers in the order of `targets`. Placing it again where it is already changes nothing. */
+export async function installHelpers(targets: readonly NodeTarget[], options: PoolOptions): Promise<Installed[]> {
+  const pool = createTransportPool(options);
+  const results: Installed[] = [];
+  let next = 0;
+  const installer = async (): Promise<void> => {
+    for (let at = next++; at < targets.length; at = next++) {
+      const target = targets[at];
+      if (target === undefined) return;
+      try {
+        await installHelper(target, pool.transport(sshTarget(target)), helperScript());
+        results[at] = { node: target.name, error: null };
+      } catch (error) {
+        if (!isOspatchError(error)) throw error;
+        results[at] = { node: target.name, error: error.toInfo() };
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, targets.length) }, installer));
+  } finally {
+    pool.close();
+  }
+  return results;
+}

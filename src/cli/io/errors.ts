@@ -1,0 +1,57 @@
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isOspatchError } from '../../domain/shared/errors';
+import type { ErrorType, OspatchError } from '../../domain/shared/errors';
+import type { CliContext } from './context';
+import { colors, printNote } from './output';
+
+/** Exit code 2: the mistake is in what the user wrote. Everything else that fails is 1. */
+const USER_MISTAKES: readonly ErrorType[] = ['Usage', 'InvalidSpec'];
+
+/** Runs the body of a command; a failure becomes lines on standard error and the exit code, never a stack trace. */
+export async function runCommand(context: CliContext, body: () => Promise<void> | void): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    reportError(context, error);
+  }
+}
+
+/** Prints `error: ...` and, where there is one, `  fix: ...`; sets the exit code. */
+export function reportError(context: CliContext, error: unknown): void {
+  if (isOspatchError(error)) {
+    printError(context, error);
+    context.setExitCode(USER_MISTAKES.includes(error.type) ? 2 : 1);
+    return;
+  }
+  reportBug(context, error);
+  context.setExitCode(1);
+}
+
+function printError(context: CliContext, error: OspatchError): void {
+  const color = colors(context, 'stderr');
+  printNote(context, `${color.red('error:')} ${error.message}`);
+  if (error.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${error.remedy}`);
+}
+
+function reportBug(context: CliContext, error: unknown): void {
+  const color = colors(context, 'stderr');
+  const what = error instanceof Error ? error.message : String(error);
+  printNote(context, `${color.red('error:')} this is a bug in ospatch: ${what.split('\n', 1)[0]}`);
+  const trace = writeTrace(context, error);
+  if (trace !== null) printNote(context, `  ${color.bold('fix:')} please report it together with the file ${trace}`);
+}
+
+function writeTrace(context: CliContext, error: unknown): string | null {
+  const stamp = new Date(context.now()).toISOString().replace(/[:.]/g, '-');
+  const file = join(tmpdir(), `ospatch-error-${stamp}-${process.pid}.log`);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  try {
+    // Never through a link that somebody else put there, and for the user's eyes only.
+    writeFileSync(file, `${text}\n`, { flag: 'wx', mode: 0o600 });
+    return file;
+  } catch {
+    return null;
+  }
+}

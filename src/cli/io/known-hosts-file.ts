@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { OspatchError } from '../../domain/shared/errors';
+
+const NEW_FILE_MODE = 0o644;
+
+/** The text of a known_hosts file; empty when there is none. */
+export async function readKnownHostsFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw cannot('read', path, error);
+  }
+}
+
+/**
+ * Adds lines at the end of a known_hosts file: in a new file that takes the place of the old one, so that a reader sees
+ * all of them or none. A link stays a link.
+ */
+export async function appendKnownHosts(path: string, lines: readonly string[]): Promise<void> {
+  const target = await realpath(path).catch(() => path);
+  const before = await readKnownHostsFile(target);
+  const text = `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n`;
+  const temporary = `${target}.${randomUUID()}.tmp`;
+  try {
+    const mode = (await stat(target).catch(() => null))?.mode ?? NEW_FILE_MODE;
+    const file = await open(temporary, 'wx', NEW_FILE_MODE);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // The umask may have taken away what readers need.
+    await chmod(temporary, mode & 0o777);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw cannot('write', path, error);
+  }
+}
+
+function cannot(what: 'read' | 'write', path: string, cause: unknown): OspatchError {
+  const done = what === 'read' ? 'read' : 'written';
+  return new OspatchError(
+    {
+      type: 'Usage',
+      message: `${path} cannot be ${done} (${codeOf(cause)}).`,
+      remedy: `see that its directory exists and that you may ${what} the file`,
+    },
+    { cause },
+  );
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown reason';
+}

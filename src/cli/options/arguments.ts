@@ -1,0 +1,83 @@
+/** Arguments and options that several commands have, checked before anything is done. */
+import { Argument, InvalidArgumentError, Option } from 'commander';
+import { OspatchError } from '../../domain/shared/errors';
+import { show } from '../../domain/spec/issues';
+import { USER_NAME_FORMAT, isUserName } from '../../domain/trust/user-name';
+
+const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+/** Of node groups: AWS allows other letters than Kubernetes. */
+const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+
+const MAX_RUN = 1_000_000_000;
+
+export function clusterArgument(): Argument {
+  return new Argument('<name>', 'name of the cluster').argParser(parseClusterName);
+}
+
+export function nodeArgument(): Argument {
+  return new Argument('<node>', 'name of the node').argParser(parseNodeName);
+}
+
+export function nodesOption(): Option {
+  return new Option('--nodes <a,b>', 'only these nodes or node groups, by name, separated by commas').argParser(
+    parseNodeNames,
+  );
+}
+
+export function reasonOption(): Option {
+  return new Option('--reason <text>', 'why, for the history').argParser(parseReason);
+}
+
+export function userOption(description: string): Option {
+  return new Option('--user <name>', description).argParser(parseUser);
+}
+
+export function runOption(description: string): Option {
+  return new Option('--run <number>', description).argParser(parseRun);
+}
+
+function parseClusterName(text: string): string {
+  if (CLUSTER_NAME.test(text)) return text;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `cluster name ${show(text)} is not valid: allowed are at most 63 lower-case letters, digits and hyphens, with a letter or digit first and last, e.g. prod-eu`,
+    remedy: 'see the names with: ospatch list',
+  });
+}
+
+function parseNodeName(text: string): string {
+  if (isName(text)) return text;
+  throw new InvalidArgumentError('Allowed: the name of a node as in the spec, e.g. worker-1.');
+}
+
+function parseNodeNames(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length > 0 && names.every(isName)) return [...new Set(names)];
+  throw new InvalidArgumentError(
+    'Allowed: names of nodes as in the spec, separated by commas, e.g. worker-1,worker-2.',
+  );
+}
+
+function isName(text: string): boolean {
+  return NODE_NAME.test(text) || GROUP_NAME.test(text);
+}
+
+function parseReason(text: string): string {
+  if (text.trim() !== '' && text.length <= 500) return text;
+  throw new InvalidArgumentError('Allowed: 1 to 500 characters.');
+}
+
+function parseUser(text: string): string {
+  if (isUserName(text)) return text;
+  throw new InvalidArgumentError(`Allowed: ${USER_NAME_FORMAT}.`);
+}
+
+function parseRun(text: string): number {
+  const run = Number(text);
+  if (/^\d+$/.test(text) && run >= 1 && run <= MAX_RUN) return run;
+  throw new InvalidArgumentError('Allowed: the number of a run, 1 or more.');
+}

@@ -1,0 +1,46 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { DURATION_FORM, isDuration, parseDuration } from '../../domain/shared/duration';
+
+/** What every command that talks to Temporal needs; undefined means that the environment or the profile decides. */
+export interface GlobalOptions {
+  address?: string;
+  namespace?: string;
+  profile?: string;
+  /** Deadline of each call, in milliseconds. */
+  timeoutMs: number;
+}
+
+/** Adds the global options to the program. They may stand before or after the command. */
+export function addGlobalOptions(program: Command): void {
+  program
+    .option('--address <host:port>', 'Temporal server (default: as the temporal CLI, else localhost:7233)')
+    .option('--namespace <name>', 'Temporal namespace (default: as the temporal CLI, else default)')
+    .option('--profile <name>', 'profile in the Temporal configuration file')
+    .addOption(
+      new Option('--timeout <duration>', 'deadline of each call to the server')
+        .default(parseDuration('15s'), '15s')
+        .argParser(parseTimeout),
+    );
+}
+
+/** The global options as given on the command line of `command`. */
+export function globalOptions(command: Command): GlobalOptions {
+  const { address, namespace, profile, timeout } = command.optsWithGlobals<{
+    address?: string;
+    namespace?: string;
+    profile?: string;
+    timeout: number;
+  }>();
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(profile === undefined ? {} : { profile }),
+    timeoutMs: timeout,
+  };
+}
+
+function parseTimeout(text: string): number {
+  if (isDuration(text) && parseDuration(text) > 0) return parseDuration(text);
+  throw new InvalidArgumentError(`Allowed: ${DURATION_FORM}.`);
+}

@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import type { ClusterClient } from '../../client/cluster-client';
+import type { CliContext } from '../io/context';
+import { runCommand } from '../io/errors';
+import { globalOptions } from './global-options';
+
+/**
+ * Runs the body of a command with a connection as the global options say, and closes it. Whatever fails becomes lines
+ * on standard error and the exit code.
+ */
+export function runWithClient(
+  context: CliContext,
+  command: Command,
+  body: (client: ClusterClient) => Promise<void>,
+): Promise<void> {
+  return runCommand(context, () => withClient(command, body));
+}
+
+/** Opens a connection for `body` and closes it afterwards. @throws OspatchError `NoServer`, `Usage` */
+export async function withClient<T>(command: Command, body: (client: ClusterClient) => Promise<T>): Promise<T> {
+  const { ClusterClient: Client } =
+    require('../../client/cluster-client') as typeof import('../../client/cluster-client');
+  const { timeoutMs, ...where } = globalOptions(command);
+  const client = await Client.connect({ ...where, deadlineMs: timeoutMs });
+  try {
+    return await body(client);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,66 @@
+import { Option } from 'commander';
+import type { LoadedSpecs, LoadSpecsOptions, SpecProblem } from '../../client/load/spec';
+import { OspatchError } from '../../domain/shared/errors';
+import { show } from '../../domain/spec/issues';
+import { readStdin } from '../io/context';
+import type { CliContext } from '../io/context';
+import { colors, printNote } from '../io/output';
+
+/** `-f FILE|DIR|-`, for every command that reads specs. */
+export function fileOption(): Option {
+  return optionalFileOption().makeOptionMandatory();
+}
+
+export function optionalFileOption(): Option {
+  return new Option('-f, --file <FILE|DIR|->', 'spec file, directory of *.yaml, or - for standard input').argParser(
+    onlyOnce,
+  );
+}
+
+/** Commander keeps the last of several values, so the specs of the others would be passed over in silence. */
+function onlyOnce(file: string, earlier: string | undefined): string {
+  if (earlier === undefined) return file;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `-f is given twice: found ${show(earlier)} and ${show(file)}; allowed: one file, directory or -`,
+    remedy: 'put the specs into one directory and give that, or run the command once for each file',
+  });
+}
+
+type SourceOptions = Pick<LoadSpecsOptions, 'requireHostKeys' | 'isNew'>;
+
+/** Reads and checks the specs of a `-f` argument. Problems are in the result and not printed. */
+export async function loadSource(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
+  const { loadSpecs } = require('../../client/load/spec') as typeof import('../../client/load/spec');
+  return loadSpecs(source, { ...options, now: context.now(), cwd: context.cwd, stdin: () => readStdin(context) });
+}
+
+/**
+ * The same, with all problems printed to standard error.
+ * @throws OspatchError `InvalidSpec` when one of them is an error.
+ */
+export async function requireSpecs(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
+  const loaded = await loadSource(context, source, options);
+  printProblems(context, loaded.problems);
+  if (!loaded.valid) throw invalidSpec(source, loaded.problems);
+  return loaded;
+}
+
+/** One line per problem: `FILE:LINE:COL: path: message`, warnings marked. */
+export function printProblems(context: CliContext, problems: readonly SpecProblem[]): void {
+  const color = colors(context, 'stderr');
+  for (const { severity, file, line, column, path, message } of problems) {
+    const place = line === null ? file : `${file}:${line}:${column ?? 1}`;
+    const mark = severity === 'warning' ? `${color.yellow('warning:')} ` : '';
+    printNote(context, `${place}: ${mark}${path === '' ? '' : `${color.bold(path)}: `}${message}`);
+  }
+}
+
+export function invalidSpec(source: string, problems: readonly SpecProblem[]): OspatchError {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const name = source === '-' ? 'standard input' : source;
+  return new OspatchError({
+    type: 'InvalidSpec',
+    message: `${name} is not valid: ${errors} error${errors === 1 ? '' : 's'}`,
+  });
+}

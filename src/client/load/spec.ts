@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import { parseKnownHosts } from '../../domain/trust/known-hosts';
+import { addressOf } from '../../domain/node/machines';
+import type { ClusterSpec } from '../../domain/spec/types';
+import { renderPath, show, valueAt } from '../../domain/spec/issues';
+import type { SpecIssue } from '../../domain/spec/issues';
+import { parseSpec } from '../../domain/spec/parse';
+import { timeIssues } from '../../domain/spec/time-checks';
+import { parseDocuments } from './documents';
+import type { SpecDocument } from './documents';
+import { embedHostKeys, hostKeyIssues } from './host-keys';
+import type { KnownHostsFile } from './host-keys';
+import { readSources, readText } from './sources';
+import type { SourceFile } from './sources';
+
+export interface LoadSpecsOptions {
+  /** Epoch milliseconds. */
+  now: number;
+  /** Whether the cluster of this name does not exist yet or gets another schedule; then a `once` in the past is a mistake. Default: true. */
+  isNew?: boolean | ((name: string) => boolean | Promise<boolean>);
+  /** Whether a node without a host key is a mistake. */
+  requireHostKeys: boolean;
+  /** Reads all of standard input; needed for the source `-`. */
+  stdin?: () => Promise<string>;
+  /** What relative names are relative to. Default: the working directory of the process. */
+  cwd?: string;
+}
+
+export interface SpecProblem {
+  severity: 'error' | 'warning';
+  /** As the user named it; `<stdin>` for standard input. */
+  file: string;
+  /** Counted from 1; null when the problem is the file as a whole. */
+  line: number | null;
+  column: number | null;
+  /** `nodes[2].ssh.port`; empty when the problem is the document as a whole. */
+  path: string;
+  message: string;
+}
+
+export interface LoadedCluster {
+  spec: ClusterSpec;
+  file: string;
+  /** Absolute name of the known_hosts file the spec names, whether or not it exists. */
+  knownHostsPath: string;
+}
+
+export interface LoadedSpecs {
+  /** The specs without an error, host keys embedded. Use them only when `valid`. */
+  specs: ClusterSpec[];
+  /** The same, with where each came from. */
+  clusters: LoadedCluster[];
+  /** In the order of the files. */
+  problems: SpecProblem[];
+  /** True when no problem is an error. */
+  valid: boolean;
+  /** The files read, as the user would name them. */
+  files: string[];
+}
+
+// A known_hosts file of a large site has some thousand lines.
+const MAX_KNOWN_HOSTS_BYTES = 16 * 1_048_576;
+const DEFAULT_KNOWN_HOSTS = 'known_hosts';
+
+/**
+ * Reads and checks all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`.
+ * Never throws for what a user can get wrong: that is in `problems`.
+ */
+export async function loadSpecs(source: string, options: LoadSpecsOptions): Promise<LoadedSpecs> {
+  const problems: SpecProblem[] = [];
+  const clusters: LoadedCluster[] = [];
+  const seen: Seen = { names: new Map(), addresses: new Map() };
+  const { files, failures } = await readSources(source, options);
+  problems.push(...failures.map(({ name, why }) => fileProblem(name, why)));
+  for (const file of files) {
+    const { documents, problems: yamlProblems } = parseDocuments(file.text);
+    const found: SpecProblem[] = yamlProblems.map((problem) => ({ ...problem, file: file.name, path: '' }));
+    if (documents.length === 0 && found.length === 0)
+      found.push(fileProblem(file.name, 'holds no spec: every document in it is empty'));
+    for (const document of documents) {
+      const loaded = await loadDocument(document, file, source, options, seen);
+      found.push(...loaded.problems);
+      if (loaded.cluster !== null) clusters.push(loaded.cluster);
+    }
+    problems.push(...found.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)));
+  }
+  const valid = !problems.some(({ severity }) => severity === 'error');
+  return { specs: clusters.map(({ spec }) => spec), clusters, problems, valid, files: files.map(({ name }) => name) };
+}
+
+/** What the documents before this one have taken. */
+interface Seen {
+  /** By the name of a cluster, where it stands. */
+  names: Map<string, string>;
+  /** By the address of a node, which it is. */
+  addresses: Map<string, { cluster: string; node: string }>;
+}
+
+async function loadDocument(
+  document: SpecDocument,
+  file: SourceFile,
+  source: string,
+  options: LoadSpecsOptions,
+  seen: Seen,
+): Promise<{ problems: SpecProblem[]; cluster: LoadedCluster | null }> {
+  const { value } = document;
+  const { spec, issues } = parseSpec(value);
+  const name = valueAt(value, ['name']);
+  if (typeof name === 'string') {
+    const place = document.locate(['name'], 'value');
+    const first = seen.names.get(name);
+    const message = `found ${show(name)}, the name of the cluster at ${first} already; allowed: each cluster once`;
+    if (first !== undefined) issues.push({ severity: 'error', path: ['name'], at: 'value', message });
+    else seen.names.set(name, `${file.name}:${place.line}`);
+  }
+  if (spec !== null) issues.push(...sharedAddresses(spec, seen.addresses));
+  const hasSchedule = spec === null || 'patching' in spec;
+  if (hasSchedule) issues.push(...timeIssues(value, { now: options.now, isNew: await isNew(name, options) }));
+  const fileName = knownHostsName(value);
+  const knownHosts = await readKnownHosts(fileName, file.directory, issues);
+  const required = options.requireHostKeys && (spec === null || spec.type === 'self-managed');
+  issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
+  const problems = issues.map(({ severity, path, at, message }) => {
+    return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };
+  });
+  const isUsable = !document.isBroken && !issues.some(({ severity }) => severity === 'error');
+  if (spec === null || !isUsable) return { problems, cluster: null };
+  return {
+    problems,
+    cluster: { spec: withHostKeys(spec, knownHosts), file: file.name, knownHostsPath: join(file.directory, fileName) },
+  };
+}
+
+/** Two clusters that patch one machine. */
+function sharedAddresses(spec: ClusterSpec, addresses: Seen['addresses']): SpecIssue[] {
+  if (spec.type !== 'self-managed') return [];
+  return spec.nodes.flatMap((node, index): SpecIssue[] => {
+    const address = addressOf(node, spec.taskQueue);
+    const first = addresses.get(address);
+    if (first === undefined) addresses.set(address, { cluster: spec.name, node: node.name });
+    if (first === undefined || first.cluster === spec.name) return [];
+    const message = `found ${show(node.host)}, which is the address of node ${first.node} of cluster ${first.cluster} too: both would patch and reboot one machine`;
+    return [{ severity: 'warning', path: ['nodes', index, 'host'], at: 'value', message }];
+  });
+}
+
+function withHostKeys(spec: ClusterSpec, { text }: KnownHostsFile): ClusterSpec {
+  if (spec.type !== 'self-managed') return spec;
+  const knownHosts = parseKnownHosts(text ?? '');
+  return { ...spec, nodes: spec.nodes.map((node) => embedHostKeys(node, knownHosts)) };
+}
+
+async function isNew(name: unknown, { isNew: answer = true }: LoadSpecsOptions): Promise<boolean> {
+  if (typeof answer === 'boolean') return answer;
+  return typeof name === 'string' ? answer(name) : true;
+}
+
+function knownHostsName(value: unknown): string {
+  const name = valueAt(value, ['ssh', 'knownHosts']);
+  // A name that could lead elsewhere is refused by the schema and must not be opened before that.
+  return typeof name === 'string' && /^(?!\.\.?$)[\w.][\w.@+-]{0,127}$/.test(name) ? name : DEFAULT_KNOWN_HOSTS;
+}
+
+async function readKnownHosts(name: string, directory: string, issues: SpecIssue[]): Promise<KnownHostsFile> {
+  const read = await readText(join(directory, name), MAX_KNOWN_HOSTS_BYTES);
+  if ('text' in read) return { name, text: read.text };
+  if (read.code !== 'ENOENT') {
+    const message = `found ${show(name)}, which ${read.why}; allowed: a readable known_hosts file beside the spec`;
+    issues.push({ severity: 'error', path: ['ssh', 'knownHosts'], at: 'value', message });
+  }
+  return { name, text: null };
+}
+
+function fileProblem(file: string, message: string): SpecProblem {
+  return { severity: 'error', file, line: null, column: null, path: '', message };
+}

@@ -1,0 +1,92 @@
+import { stringify } from 'yaml';
+import { canonicalJson } from '../../domain/shared/canonical-json';
+import { isEks } from '../../domain/eks/node-groups';
+import type {
+  ClusterSpec,
+  EksSpec,
+  NodeSpec,
+  Patching,
+  Schedule,
+  SelfManagedSpec,
+  SshAccess,
+} from '../../domain/spec/types';
+import { DEFAULT_SSH, defaultStartWithin } from '../../domain/spec/normalise';
+
+const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] as const;
+
+/**
+ * A spec as YAML that a person might have written: what all of several nodes share stands in the cluster's `ssh`, what is the
+ * default is left out. Reading it again gives the equal spec.
+ */
+export function renderSpecYaml(spec: ClusterSpec): string {
+  const { apiVersion, name, type, description } = spec;
+  const header = { apiVersion, name, type, ...(description === undefined ? {} : { description }) };
+  const sections = isEks(spec) ? eksSectionsOf(spec) : spec.type === 'self-managed' ? sectionsOf(spec) : {};
+  const document = { ...header, ...sections };
+  return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+function sectionsOf({ patching, kubernetes, taskQueue, nodes }: SelfManagedSpec) {
+  const shared = sharedSsh(nodes);
+  const ssh = withoutEqual(shared, DEFAULT_SSH);
+  return {
+    patching: patchingOf(patching),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
+    nodes: nodes.map((node) => nodeOf(node, shared)),
+  };
+}
+
+function eksSectionsOf({ eks, taskQueue, patching: { timeZone, schedule, rollout } }: EksSpec) {
+  const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
+  const site = taskQueue === undefined ? {} : { taskQueue };
+  return { eks, ...site, patching: { timeZone, ...when, rollout } };
+}
+
+function patchingOf({ schedule, ...patching }: Patching) {
+  const { patchOnBoot, rebootIfRequired, timeZone, ...rest } = patching;
+  const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
+  return { patchOnBoot, rebootIfRequired, timeZone, ...when, ...rest };
+}
+
+function scheduleOf({ startWithin, ...schedule }: Schedule): unknown {
+  if (startWithin !== defaultStartWithin(schedule)) return { ...schedule, startWithin };
+  return 'preset' in schedule && schedule.anchor === undefined ? schedule.preset : schedule;
+}
+
+function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partial<SshAccess>) {
+  const own = withoutEqual(ssh, { ...DEFAULT_SSH, ...shared });
+  return {
+    name,
+    ...(host === name ? {} : { host }),
+    ...rest,
+    ...(Object.keys(own).length === 0 ? {} : { ssh: own }),
+    ...(hostKeys.length === 0 ? {} : { hostKeys }),
+  };
+}
+
+/** The fields that several nodes have, all with the same value; one that only some have stays with those. */
+function sharedSsh(nodes: readonly NodeSpec[]): Partial<SshAccess> {
+  const [first, ...others] = nodes;
+  if (first === undefined || others.length === 0) return {};
+  const isShared = (field: keyof SshAccess): boolean => others.every(({ ssh }) => isSame(ssh[field], first.ssh[field]));
+  return pick(
+    first.ssh,
+    SSH_FIELDS.filter((field) => first.ssh[field] !== undefined && isShared(field)),
+  );
+}
+
+/** The fields that differ from what holds when they are not written. */
+function withoutEqual(ssh: Partial<SshAccess>, other: Partial<SshAccess>): Partial<SshAccess> {
+  const isNeeded = (field: keyof SshAccess): boolean => field in ssh && !isSame(ssh[field], other[field]);
+  return pick(ssh, SSH_FIELDS.filter(isNeeded));
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return canonicalJson([one ?? null]) === canonicalJson([other ?? null]);
+}
+
+function pick(ssh: Partial<SshAccess>, fields: readonly (keyof SshAccess)[]): Partial<SshAccess> {
+  return Object.fromEntries(fields.map((field) => [field, ssh[field]]));
+}

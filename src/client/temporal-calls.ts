@@ -1,0 +1,154 @@
+/** How anything is asked of Temporal: with a deadline, and with failures turned into sentences. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import { QueryRejectedError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { clusterWorkflowId } from '../contract/workflow-ids';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { Session } from './connection';
+import { noWorker, toClientError } from './errors';
+
+/** A worker that polled within this time counts as there; a long poll lasts a minute. */
+const WORKER_SEEN_MS = 90_000;
+
+/** A worker says that it started just before it polls for the first time. */
+const FIRST_POLL_MS = 3_000;
+const FIRST_POLL_PAUSE_MS = 200;
+
+/** How long it may take to find out why nothing answered. */
+const DIAGNOSIS_MS = 3_000;
+
+/** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
+const FRESH_HISTORY_TRIES = 20;
+const FRESH_HISTORY_PAUSE_MS = 50;
+
+/** Kinds of work that Temporal tells pollers of a task queue apart by. */
+const WORKFLOWS = 1;
+const ACTIVITIES = 2;
+
+export class Calls {
+  constructor(readonly session: Session) {}
+
+  /** Every call has a deadline, and every failure becomes a sentence. */
+  async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {
+    const { client, address, namespace } = this.session;
+    const context = { address, namespace, cluster, deadlineMs };
+    try {
+      return await client.withDeadline(Date.now() + deadlineMs, () => acrossHistories(body));
+    } catch (error) {
+      const described = toClientError(error, context);
+      if (described instanceof OspatchError && described.type === 'NoWorker') throw await this.whyNoAnswer(described);
+      throw described;
+    }
+  }
+
+  /** Asks a running cluster; one that was removed counts as not there. */
+  query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
+    const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
+    return this.call(cluster, () => ask(handle));
+  }
+
+  /** Asks a cluster to do something. Nothing is sent when no worker is there to do it. */
+  async request<T>(cluster: string, send: (handle: WorkflowHandle, updateId: string) => Promise<T>): Promise<T> {
+    const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
+    return this.send(cluster, () => send(handle, randomUUID()));
+  }
+
+  /** Like `request`, for requests that are not updates of a cluster that is there. */
+  async send<T>(cluster: string, body: () => Promise<T>): Promise<T> {
+    // The server keeps a request that nobody answers and hands it to the next worker, however much later.
+    await this.ensureWorker();
+    await this.refuseUnreadable(cluster);
+    try {
+      return await this.call(cluster, body);
+    } catch (error) {
+      throw isOspatchError(error) && error.type === 'NoWorker' ? mayStillHappen(error, cluster) : error;
+    }
+  }
+
+  /**
+   * Without the keys of a cluster its answers cannot be read, and what is asked would be done all the same.
+   *
+   * @throws OspatchError `Usage`
+   */
+  private async refuseUnreadable(cluster: string): Promise<void> {
+    if (this.session.encrypts) return;
+    try {
+      await this.call(cluster, () => this.session.client.workflow.getHandle(clusterWorkflowId(cluster)).describe());
+    } catch (error) {
+      if (!isOspatchError(error) || error.type !== 'NotFound') throw error;
+    }
+  }
+
+  /** Gives a worker that has only just started the time to poll. @throws OspatchError `NoWorker` when none polls the task queue. */
+  async ensureWorker(): Promise<void> {
+    const until = Date.now() + Math.min(FIRST_POLL_MS, this.session.deadlineMs);
+    while (!(await this.hasWorker())) {
+      if (Date.now() >= until) throw noWorker(this.session.taskQueue);
+      await sleep(FIRST_POLL_PAUSE_MS);
+    }
+  }
+
+  /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
+  async hasWorker(): Promise<boolean> {
+    return (await this.countWorkers()) > 0;
+  }
+
+  /** How many workers poll the task queue, or that of a site for its activities. @throws OspatchError `NotFound` when there is no such namespace. */
+  async countWorkers(site?: string): Promise<number> {
+    const pollers = await this.call(null, () => this.readPollers(site));
+    const since = Date.now() - WORKER_SEEN_MS;
+    return pollers.filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since).length;
+  }
+
+  /** Workers that the server has seen lately, each with the time of its last poll. */
+  private async readPollers(site?: string): Promise<temporal.api.taskqueue.v1.IPollerInfo[]> {
+    const { client, namespace, taskQueue } = this.session;
+    const request = {
+      namespace,
+      taskQueue: { name: site ?? taskQueue },
+      taskQueueType: site === undefined ? WORKFLOWS : ACTIVITIES,
+    };
+    return (await client.workflowService.describeTaskQueue(request)).pollers ?? [];
+  }
+
+  /** A missing worker is by far the most common reason; say so when it is one. */
+  private async whyNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
+    const { client, taskQueue } = this.session;
+    try {
+      const pollers = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () => this.readPollers());
+      return pollers.length === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
+    } catch {
+      return noAnswer;
+    }
+  }
+}
+
+/** A question that arrives just when a cluster ends its history for the next one is turned away, as if it had ended. */
+async function acrossHistories<T>(body: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await body();
+    } catch (error) {
+      if (!isBetweenHistories(error) || tries === FRESH_HISTORY_TRIES) throw error;
+      await sleep(FRESH_HISTORY_PAUSE_MS);
+    }
+  }
+}
+
+function isBetweenHistories(error: unknown): boolean {
+  const { WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } = temporal.api.enums.v1.WorkflowExecutionStatus;
+  return error instanceof QueryRejectedError && error.status === WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW;
+}
+
+function mayStillHappen(error: OspatchError, cluster: string): OspatchError {
+  return new OspatchError(
+    {
+      type: 'NoWorker',
+      message: `${error.message.replace(/\.$/, '')}. The request has been sent and may still be carried out.`,
+      remedy: `see \`ospatch status ${cluster}\` once a worker runs, before asking again`,
+    },
+    { cause: error },
+  );
+}

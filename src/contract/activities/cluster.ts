@@ -1,0 +1,30 @@
+import type { Schedule } from '../../domain/spec/types';
+import type { NodePatchResult } from '../../domain/node/patch';
+import type { RunTrigger } from '../../domain/run/run';
+
+export interface NextWindowsInput {
+  schedule: Schedule;
+  timeZone: string;
+  /** ISO 8601; only starts strictly after it are returned. */
+  after: string;
+  count: number;
+}
+
+/** One line of the audit log: who changed which node when, and what changed. */
+export interface AuditRecord {
+  cluster: string;
+  trigger: RunTrigger;
+  result: NodePatchResult;
+}
+
+/** Activities that touch no node. The first three run as local activities: short, and recorded in the history. */
+export interface ClusterActivities {
+  /** Window starts as ISO 8601 with the zone's offset. A local activity so that replay never asks for zone data again. */
+  nextWindows(input: NextWindowsInput): Promise<string[]>;
+  /** Whether the search attributes of ospatch are registered on the namespace. Never fails. */
+  searchAttributesRegistered(): Promise<boolean>;
+  /** Writes one JSON line to the worker's log. */
+  recordAudit(record: AuditRecord): Promise<void>;
+  /** Waits until no workflow of this id is running. */
+  awaitWorkflowClosed(workflowId: string): Promise<void>;
+}

@@ -1,0 +1,188 @@
+import type { DiagnosisPolicy, NodeDiagnosis } from '../../domain/inspection/node';
+import type { DrainCheck } from '../../domain/inspection/drain';
+import type { PackagePolicy } from '../../domain/spec/package-policy';
+import type { UncuredReboot } from '../../domain/node/reboot';
+import type { RestartPolicy } from '../../domain/spec/restart-policy';
+import type { NodeWarning } from '../../domain/node/warning';
+import type { NodeTarget } from '../../domain/spec/types';
+import type {
+  ApplyReport,
+  NodeFacts,
+  NodeSurvey,
+  OutOfReach,
+  PatchPlan,
+  PhaseOutcome,
+  PreflightReport,
+  RestartReport,
+} from '../../domain/node/report';
+
+/** Job ids are `<token>-<phase>-<attempt>`; `token` is 16 hex characters chosen by the workflow. */
+export interface JobRef {
+  token: string;
+  attempt: number;
+}
+
+/** How long a call waits for a node before it answers `out-of-reach`; it never does so without `noticeAfterMs`. */
+export interface Watch {
+  /** Observed time out of reach, in milliseconds. */
+  noticeAfterMs?: number;
+  /** What earlier calls of the same step have observed already, in milliseconds. */
+  observedMs?: number;
+  /** For how long earlier calls have followed the job on the node, in milliseconds, after which they have said so. */
+  jobMs?: number;
+}
+
+export interface PreflightInput extends JobRef {
+  target: NodeTarget;
+  /** Which packages are patched; default: {@link DEFAULT_PACKAGE_POLICY}. */
+  packages?: PackagePolicy;
+  /** How long locks of other programs are waited for, in milliseconds; default: 2 hours. */
+  lockTimeoutMs?: number;
+  /** Patch although a Kubernetes agent is active and nothing drains the node. */
+  withoutDrain: boolean;
+  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  unreachableTimeoutMs: number;
+}
+
+export interface PrefetchInput extends JobRef {
+  target: NodeTarget;
+  /** The policy the plan was made by. */
+  packages?: PackagePolicy;
+  /** As for preflight. */
+  lockTimeoutMs?: number;
+  packageManager: string;
+  planDigest: string;
+  /** Number of packages in the plan, for progress. */
+  planned: number;
+  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  unreachableTimeoutMs: number;
+}
+
+export interface ApplyInput extends JobRef, Watch {
+  target: NodeTarget;
+  /** The policy the plan was made by. */
+  packages?: PackagePolicy;
+  /** As for preflight. */
+  lockTimeoutMs?: number;
+  /** The package manager of the node, from its facts; default `apt`, the only one of versions before this field. */
+  packageManager?: string;
+  /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
+  planDigest: string;
+  /** Number of packages in the plan, for progress. */
+  planned: number;
+  /** Observed time out of reach after which the activity fails with `Lost`, in milliseconds. */
+  lostTimeoutMs: number;
+}
+
+export interface RepairInput extends JobRef, Watch {
+  target: NodeTarget;
+  /** As for apply. */
+  packages?: PackagePolicy;
+  lockTimeoutMs?: number;
+  packageManager?: string;
+  lostTimeoutMs: number;
+}
+
+export interface RestartInput extends JobRef, Watch {
+  target: NodeTarget;
+  policy: RestartPolicy;
+  /** The node is drained by us: container runtimes may be restarted too. */
+  drained: boolean;
+  lostTimeoutMs: number;
+}
+
+export interface SurveyInput extends JobRef {
+  target: NodeTarget;
+  packages?: PackagePolicy;
+  unreachableTimeoutMs: number;
+}
+
+export interface RebootInput extends Watch {
+  target: NodeTarget;
+  /** The node reboots only if this is still its boot id, so a retry after the reboot is a no-op. */
+  bootId: string;
+  /** Name of the program on the node that reboots it (`patching.rebootCommand`); default: systemd. */
+  command?: string;
+  lostTimeoutMs: number;
+}
+
+export interface PowerCycleInput {
+  target: NodeTarget;
+  /** Name of the program in the worker's hook directory. */
+  hook: string;
+}
+
+export interface TargetInput {
+  target: NodeTarget;
+  unreachableTimeoutMs: number;
+}
+
+export interface ExamineInput {
+  target: NodeTarget;
+  policy: DiagnosisPolicy;
+  /** Longest time the facts, and after them the pending packages, may take, in milliseconds. */
+  limitMs: number;
+  /** Observed time out of reach after which the node counts as not reachable, in milliseconds. */
+  unreachableTimeoutMs: number;
+  /** What the last reboot of the node did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
+}
+
+export interface CheckInput extends TargetInput {
+  /** The policy by which pending packages are counted. */
+  packages?: PackagePolicy;
+  /** As for an examination. */
+  uncuredReboot?: UncuredReboot;
+}
+
+/** Answer of `checkNode`: read-only, from the package lists the node has. */
+export type NodeCheck =
+  | {
+      node: string;
+      ok: true;
+      facts: NodeFacts;
+      pending: number;
+      changes: PatchPlan['changes'];
+      /** Of the facts and of the plan. */
+      warnings: NodeWarning[];
+      /** Absent: nodes of this cluster are not drained. */
+      drain?: DrainCheck;
+    }
+  | { node: string; ok: false; error: import('../../domain/shared/errors').ErrorInfo };
+
+export interface ReadLogInput extends TargetInput {
+  /** Job token of one node patch; all of its phases are read in order. Null reads the newest node patch on the node. */
+  token: string | null;
+  maxBytes: number;
+}
+
+/**
+ * Activities that talk to one node. Each heartbeats for as long as it runs, may be retried at any moment on any worker
+ * and then goes on from what it finds on the node. Failures are ApplicationFailures whose `type` is an ErrorType,
+ * whose message is one sentence, and whose `details[0]` is the ErrorInfo.
+ */
+export interface NodeActivities {
+  /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */
+  preflight(input: PreflightInput): Promise<PreflightReport>;
+  /** Downloads what the plan names. Fails with `PlanChanged` when the node would change another set by now. */
+  prefetch(input: PrefetchInput): Promise<void>;
+  /** Runs the package transaction of this attempt exactly once, whatever is killed. */
+  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  /** Brings an interrupted package database back to a consistent state. */
+  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  /** Starts services on replaced code anew, as far as the policy allows, and looks whether they are up. */
+  restart(input: RestartInput): Promise<PhaseOutcome<RestartReport> | OutOfReach>;
+  /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
+  reboot(input: RebootInput): Promise<NodeFacts | OutOfReach>;
+  /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
+  powerCycle(input: PowerCycleInput): Promise<void>;
+  /** How a patch that failed has left the node: what it has changed, and what is pending now. */
+  surveyNode(input: SurveyInput): Promise<NodeSurvey>;
+  /** Facts only. */
+  readFacts(input: TargetInput): Promise<NodeFacts>;
+  /** Never fails: what stands in the way is in the answer. */
+  checkNode(input: CheckInput): Promise<NodeCheck>;
+  /** What stands in the way of patching the node, or is good to know. Changes nothing but that the helper may be placed. */
+  examineNode(input: ExamineInput): Promise<NodeDiagnosis>;
+  readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
+}

@@ -1,0 +1,56 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type {
+  ApplySpecAnswer,
+  ApplySpecMessage,
+  CancelRunAnswer,
+  ClusterHistory,
+  ClusterStatus,
+  Message,
+  PatchNowAnswer,
+  PatchNowMessage,
+  PauseAnswer,
+  ReleaseAnswer,
+  RemoveAnswer,
+} from '../domain/cluster/messages';
+import type { NodePatchResult } from '../domain/node/patch';
+import type { NodeStatus } from '../domain/node/status';
+import type { LostNode, RolloutProgress, RunNews, Tightening } from '../domain/run/run';
+import type { ClusterSpec } from '../domain/spec/types';
+
+/** Signals and updates of the cluster workflow share their names. Signals never fail; updates answer. */
+export const patchNowSignal = defineSignal<[PatchNowMessage?]>('patchNow');
+export const pauseSignal = defineSignal<[Message?]>('pause');
+export const resumeSignal = defineSignal<[Message?]>('resume');
+export const cancelRunSignal = defineSignal<[Message?]>('cancelRun');
+
+export const patchNowUpdate = defineUpdate<PatchNowAnswer, [PatchNowMessage]>('patchNow');
+export const pauseUpdate = defineUpdate<PauseAnswer, [Message]>('pause');
+export const resumeUpdate = defineUpdate<PauseAnswer, [Message]>('resume');
+export const cancelRunUpdate = defineUpdate<CancelRunAnswer, [Message]>('cancelRun');
+export const applySpecUpdate = defineUpdate<ApplySpecAnswer, [ApplySpecMessage]>('applySpec');
+export const removeUpdate = defineUpdate<RemoveAnswer, [Message]>('remove');
+
+export const statusQuery = defineQuery<ClusterStatus>('status');
+export const nodesQuery = defineQuery<NodeStatus[]>('nodes');
+export const historyQuery = defineQuery<ClusterHistory>('history');
+export const explainQuery = defineQuery<string>('explain');
+export const specQuery = defineQuery<ClusterSpec>('spec');
+
+/** From a rollout to its cluster. */
+export const runNewsSignal = defineSignal<[RunNews]>('runNews');
+
+/** From a cluster to its rollout. */
+export const tightenSignal = defineSignal<[Tightening]>('tighten');
+export const progressQuery = defineQuery<RolloutProgress>('progress');
+
+/** From a rollout to its node patch. */
+export const forbidRebootsSignal = defineSignal('forbidReboots');
+
+/** From a person to a node patch. */
+export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
+
+/** From a node patch to its rollout. */
+export const nodeLostSignal = defineSignal<[LostNode]>('nodeLost');
+
+/** The record of a node patch as far as it is known. */
+export const nodePatchQuery = defineQuery<NodePatchResult>('nodePatch');

@@ -1,0 +1,318 @@
+import type { ActiveRun, ClusterState } from './state';
+import { isPatchable } from './state';
+import { parseDuration } from '../shared/duration';
+import type { NodeStatus } from '../node/status';
+import type { RunPolicy, RunTrigger, Tightening } from '../run/run';
+import { orderNodes } from '../run/run';
+import { waitsForWorker } from './task-queues';
+import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
+import { accessOf, isEks } from '../eks/node-groups';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** New machines may still be coming up when their boot patch starts. */
+const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
+
+/** How often a reboot-pending node is looked at, so that a reboot by hand is noticed the same day. */
+const RECHECK_EVERY_MS = 6 * HOUR_MS;
+
+/** How soon the next windows are asked for again after that failed. */
+export const SCHEDULE_RETRY_MS = HOUR_MS;
+
+/** A quiet cluster still starts a fresh history this often, which is how it reaches new workflow code. */
+export const MAX_GENERATION_MS = 7 * 24 * HOUR_MS;
+
+/** What the workflow engine knows and the state does not. */
+export interface Surroundings {
+  /** A rollout works on the run in progress at this moment. */
+  rolloutRunning: boolean;
+  /** A fresh history is due and nothing of this one is in flight. */
+  freshHistoryDue: boolean;
+  /** Something is in flight besides the rollout, e.g. a look at reboot-pending nodes. */
+  rechecking: boolean;
+  /** Packages are being downloaded for the next window. */
+  prefetching: boolean;
+}
+
+export interface RunStart {
+  trigger: RunTrigger;
+  /** In patching order; of node groups the names. */
+  nodes: Pick<NodeSpec, 'name'>[];
+  policy: RunPolicy;
+  by: string | null;
+  reason: string | null;
+  /** Somebody asked for just these nodes. */
+  named?: true;
+  /** Which node groups there are has to be asked first. */
+  unlisted?: true;
+  /** The window that this run fills, and what is recorded for it. */
+  window: { at: string; result: string } | null;
+}
+
+/** What a cluster does next. `why` is for people. */
+export type Decision = { why: string } & (
+  | { do: 'finish' }
+  | { do: 'load-windows' }
+  | { do: 'pass-window'; at: string; result: string }
+  | { do: 'start-run'; start: RunStart }
+  | { do: 'resume-run' }
+  | { do: 'drop-suspended-run' }
+  | { do: 'recheck'; nodes: string[] }
+  | { do: 'prefetch'; window: string }
+  | { do: 'continue-as-new' }
+  | { do: 'sleep'; untilMs: number | null }
+);
+
+/**
+ * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, moment and surroundings always give
+ * the same answer. Every decision but `sleep` changes the state when carried out, so it is asked again until it sleeps.
+ */
+export function decide(state: ClusterState, now: number, around: Surroundings): Decision {
+  const { spec, run } = state;
+  if (state.removing !== null) {
+    if (run === null) return { do: 'finish', why: `removed by ${state.removing}` };
+    if (!around.rolloutRunning) return { do: 'drop-suspended-run', why: `the cluster is being removed` };
+    return { do: 'sleep', untilMs: null, why: `run ${run.number} is being cancelled before the cluster is removed` };
+  }
+  if (!isPatchable(spec)) {
+    return around.freshHistoryDue
+      ? { do: 'continue-as-new', why: 'a fresh history is due' }
+      : { do: 'sleep', untilMs: null, why: 'this cluster is not patched by ospatch' };
+  }
+  return decidePatchable(state, spec, now, around);
+}
+
+function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, around: Surroundings): Decision {
+  const { run, schedule } = state;
+  const retryDue = schedule.retryAt === null || Date.parse(schedule.retryAt) <= now;
+  if (spec.patching.schedule !== undefined && schedule.next === null && retryDue) {
+    return { do: 'load-windows', why: 'the next windows are not known yet' };
+  }
+
+  const window = schedule.next?.[0];
+  const due = window !== undefined && Date.parse(window) <= now ? window : null;
+  if (due !== null) {
+    const passed = passWindow(state, spec, due, now);
+    // After a long time away there may be thousands of them, more than one history holds.
+    if (passed !== null && around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
+    if (passed !== null) return { do: 'pass-window', at: due, result: passed, why: `the window of ${due} has passed` };
+  }
+
+  if (run !== null) return decideInRun(state, run, now, around, window);
+  if (state.paused !== null) return sleep(state, now, around, window, `paused by ${state.paused.by}`);
+
+  if (state.request !== null) {
+    const { by, reason } = state.request;
+    return startRun(spec, 'on-demand', state.request.nodes, { by, reason, why: `asked for by ${by}` });
+  }
+  if (due !== null) {
+    const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
+    return startRun(spec, 'schedule', null, {
+      window: { at: due, result: `run ${state.nextRun}${late}` },
+      why: `the window of ${due} has come`,
+    });
+  }
+  const owed = state.nodes.filter((node) => node.bootPatch === 'owed').map((node) => node.name);
+  if (owed.length > 0) {
+    return startRun(spec, 'boot', owed, { why: `${owed.length} nodes have entered the cluster` });
+  }
+
+  const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
+  if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
+    return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
+  }
+  const prefetchDue = prefetchAt(state, spec, window);
+  if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !around.prefetching) {
+    return { do: 'prefetch', window, why: `packages are downloaded for the window of ${window}` };
+  }
+  return sleep(state, now, around, window, whyIdle(window, schedule.error));
+}
+
+function whyIdle(window: string | undefined, scheduleError: string | null): string {
+  if (window !== undefined) return 'nothing to do before the next window';
+  return scheduleError === null
+    ? 'nothing to do until somebody asks for a run'
+    : 'nothing to do, and the next windows are not known';
+}
+
+function decideInRun(
+  state: ClusterState,
+  run: ActiveRun,
+  now: number,
+  around: Surroundings,
+  window: string | undefined,
+): Decision {
+  if (around.rolloutRunning) {
+    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} ${doing(run)}` };
+  }
+  if (run.state === 'cancelling') return { do: 'drop-suspended-run', why: `run ${run.number} was cancelled` };
+  if (state.paused === null) return { do: 'resume-run', why: `run ${run.number} goes on` };
+  return sleep(state, now, around, window, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+function doing({ unlisted, state, policy }: ActiveRun): string {
+  if (state === 'cancelling' && policy.eks !== undefined) {
+    return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
+  }
+  const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
+  return unlisted === true ? `asks AWS which node groups there are${through}` : 'is in progress';
+}
+
+/** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
+function passWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
+  const { run, paused } = state;
+  if (paused !== null) return 'missed (paused)';
+  // A run of some nodes does not stand in for the others: their window waits until that run has ended.
+  if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
+  const latest = Date.parse(window) + startWithinMs(spec);
+  if (now > latest)
+    return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
+  return null;
+}
+
+function coversAllNodes(run: ActiveRun, spec: PatchableSpec): boolean {
+  const names = new Set(run.nodes);
+  if (!isEks(spec)) return spec.nodes.every((node) => names.has(node.name));
+  const { nodeGroups } = spec.eks;
+  return nodeGroups === 'all' ? run.named !== true : nodeGroups.every((name) => names.has(name));
+}
+
+function startWithinMs(spec: PatchableSpec): number {
+  return parseDuration(spec.patching.schedule?.startWithin ?? '1h');
+}
+
+function startRun(
+  spec: PatchableSpec,
+  trigger: RunTrigger,
+  names: string[] | null,
+  more: { by?: string; reason?: string | null; window?: RunStart['window']; why: string },
+): Decision {
+  return {
+    do: 'start-run',
+    why: more.why,
+    start: {
+      trigger,
+      ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(spec, names, trigger)),
+      by: more.by ?? null,
+      reason: more.reason ?? null,
+      ...(trigger === 'on-demand' && names !== null ? { named: true } : {}),
+      window: more.window ?? null,
+    },
+  };
+}
+
+function nodeWork(
+  spec: SelfManagedSpec,
+  names: string[] | null,
+  trigger: RunTrigger,
+): Pick<RunStart, 'nodes' | 'policy'> {
+  const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
+  return { nodes: orderNodes(wanted, spec.patching.rollout.order), policy: policyFor(spec, trigger) };
+}
+
+function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'nodes' | 'policy' | 'unlisted'> {
+  const { taskQueue } = spec;
+  const { nodeGroups, force, launchTemplates = false } = spec.eks;
+  const isNamed = nodeGroups !== 'all' || names !== null;
+  const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
+  return {
+    nodes: wanted.map((name) => ({ name })),
+    ...(nodeGroups === 'all' ? { unlisted: true } : {}),
+    policy: {
+      // Nodes are replaced, so there is nothing here that a tightening could forbid.
+      rebootIfRequired: true,
+      withoutDrain: false,
+      prefetch: false,
+      onFailure: spec.patching.rollout.onFailure,
+      unreachableTimeoutMs: 0,
+      ...(taskQueue === undefined ? {} : { taskQueue }),
+      eks: {
+        access: accessOf(spec.eks),
+        force,
+        ...(launchTemplates ? { launchTemplates } : {}),
+        passOverRefused: !isNamed,
+      },
+    },
+  };
+}
+
+/** What a run of this trigger is started with. */
+export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
+  const { patching, kubernetes, taskQueue } = spec;
+  const configured = parseDuration(patching.unreachableTimeout);
+  return {
+    rebootIfRequired: patching.rebootIfRequired,
+    ...(patching.rebootCommand === undefined ? {} : { rebootCommand: patching.rebootCommand }),
+    ...(patching.powerCycleHook === undefined
+      ? {}
+      : { powerCycle: { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) } }),
+    ...(patching.restartServices === undefined ? {} : { restartServices: patching.restartServices }),
+    withoutDrain: patching.withoutDrain,
+    prefetch: patching.prefetch !== 'off',
+    onFailure: patching.rollout.onFailure,
+    unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
+    ...(patching.lockTimeout === undefined ? {} : { lockTimeoutMs: parseDuration(patching.lockTimeout) }),
+    ...(patching.packages === undefined ? {} : { packages: patching.packages }),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+  };
+}
+
+/** When packages are to be downloaded for `window`, in epoch milliseconds; null when they are not, or were already. */
+function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | undefined): number | null {
+  if (isEks(spec) || window === undefined || state.prefetchedFor === window) return null;
+  const { prefetch } = spec.patching;
+  return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
+}
+
+function recheckAt(state: ClusterState): number {
+  const lastRunEnd = state.runs.at(-1)?.endedAt;
+  const last = Math.max(
+    state.recheckedAt === null ? 0 : Date.parse(state.recheckedAt),
+    lastRunEnd === undefined ? 0 : Date.parse(lastRunEnd),
+  );
+  return last + RECHECK_EVERY_MS;
+}
+
+/** Nodes whose reboot or restarts by hand are looked for; one in quarantine is not connected to. */
+function waitsForReboot(node: NodeStatus): boolean {
+  return (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined;
+}
+
+function windowAfter(window: string | undefined, now: number): number | null {
+  if (window === undefined) return null;
+  const at = Date.parse(window);
+  // A due window that waits for the end of a run is looked at again when that run ends.
+  return at > now ? at : null;
+}
+
+function sleep(
+  state: ClusterState,
+  now: number,
+  around: Surroundings,
+  window: string | undefined,
+  why: string,
+): Decision {
+  if (around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
+  const wakeUps: number[] = [];
+  const nextWindow = windowAfter(window, now);
+  if (nextWindow !== null) wakeUps.push(nextWindow);
+  if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
+  const waiting = state.run === null && state.paused === null;
+  if (waiting && !around.rechecking && state.nodes.some(waitsForReboot)) {
+    wakeUps.push(recheckAt(state));
+  }
+  const prefetchDue = waiting && isPatchable(state.spec) ? prefetchAt(state, state.spec, window) : null;
+  if (prefetchDue !== null && !around.prefetching) wakeUps.push(prefetchDue);
+  return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };
+}
+
+/** What a rollout in progress has to be told: only ever less than it was started with. */
+export function tighteningFor(state: ClusterState, run: ActiveRun): Tightening {
+  return {
+    rebootsForbidden: !run.policy.rebootIfRequired,
+    removedNodes: run.removed,
+    paused: state.paused !== null,
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * What a cluster does with each request. Every request has a check, which only looks (update validators must not write),
+ * and an act, which is called when the check found nothing against it.
+ */
+import type { ClusterState } from './state';
+import { applySpecToState, answerFor, cancelRequest, isSelfManaged, recordRefusal, remember } from './state';
+import type {
+  ApplySpecAnswer,
+  ApplySpecMessage,
+  CancelRunAnswer,
+  Message,
+  PatchNowAnswer,
+  PatchNowMessage,
+  PauseAnswer,
+  RemoveAnswer,
+  SignalName,
+} from './messages';
+import { refusalOf, typeChangeReason } from './messages';
+import { isEks } from '../eks/node-groups';
+import { specTooLarge } from '../spec/size';
+import { plainText } from '../shared/text';
+
+const MAX_CHANGES_TOLD = 200;
+const MAX_VALUE_CHARS = 1_000;
+
+const UNKNOWN_SENDER = 'someone who did not say';
+
+/** Answers to the requests that exist both as signal and as update. */
+export interface Answers {
+  patchNow: PatchNowAnswer;
+  pause: PauseAnswer;
+  resume: PauseAnswer;
+  cancelRun: CancelRunAnswer;
+}
+
+/** Why the request cannot be carried out, in one sentence; null when it can. */
+export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
+  if (answerFor(state, requestKey(what, message)) !== undefined) return null;
+  const refused = refusalOf(state.spec) ?? beingRemoved(state);
+  if (refused !== null) return refused;
+  if (what !== 'patchNow' && message.nodes !== undefined)
+    return `${what} takes no nodes; it counts for the whole cluster`;
+  switch (what) {
+    case 'patchNow':
+      return checkPatchNow(state, message);
+    case 'cancelRun':
+      return state.run === null ? 'no run is in progress, so there is nothing to cancel' : null;
+    case 'pause':
+    case 'resume':
+      return null;
+  }
+}
+
+/** Carries out a checked request at `now` (ISO 8601) and returns its answer. */
+export function actOnRequest<W extends SignalName>(
+  state: ClusterState,
+  what: W,
+  message: PatchNowMessage,
+  now: string,
+): Answers[W];
+export function actOnRequest(
+  state: ClusterState,
+  what: SignalName,
+  message: PatchNowMessage,
+  now: string,
+): Answers[SignalName] {
+  const key = requestKey(what, message);
+  const before = answerFor(state, key);
+  if (before !== undefined) return before as Answers[SignalName];
+  const answer = act(state, what, message, now);
+  remember(state, key, answer);
+  return answer;
+}
+
+/** An id counts per kind of request: pausing and resuming under one id are two requests. */
+function requestKey(what: SignalName, { requestId }: Message): string | undefined {
+  return requestId === undefined || requestId === '' ? undefined : `${what}/${requestId}`;
+}
+
+/** Keeps a refusal where whoever sent a signal can find it. */
+export function refuseRequest(
+  state: ClusterState,
+  what: string,
+  by: string | undefined,
+  why: string,
+  now: string,
+): void {
+  recordRefusal(state, { at: now, by: by ?? UNKNOWN_SENDER, what: plainText(what, 100), why: plainText(why, 500) });
+}
+
+/** Why a spec cannot be put into force here; null when it can. Its shape is valid already. */
+export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): string | null {
+  const { spec } = message;
+  const removed = beingRemoved(state);
+  if (removed !== null) return removed;
+  if (spec.name !== state.spec.name) return `this is cluster ${state.spec.name}, the spec is for ${spec.name}`;
+  if (spec.type !== state.spec.type) {
+    return typeChangeReason(state.spec.type, spec.type);
+  }
+  return specTooLarge(spec);
+}
+
+export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
+  const changes = applySpecToState(state, message.spec, now);
+  const { run, spec } = state;
+  if (run !== null && isSelfManaged(spec) && !spec.patching.rebootIfRequired) run.policy.rebootIfRequired = false;
+  // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
+  const created = message.applyId === state.createdBy;
+  if (created) state.createdBy = null;
+  return {
+    result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
+    changes: created ? [] : shorten(changes),
+    notice: refusalOf(spec),
+  };
+}
+
+export function actOnRemove(state: ClusterState, message: Message): RemoveAnswer {
+  state.removing ??= message.by ?? UNKNOWN_SENDER;
+  state.request = null;
+  if (state.run !== null) state.run.state = 'cancelling';
+  return { run: state.run?.number ?? null };
+}
+
+function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {
+  switch (what) {
+    case 'patchNow':
+      return actOnPatchNow(state, message);
+    case 'pause': {
+      const changed = state.paused === null;
+      state.paused ??= { at: now, by: message.by ?? UNKNOWN_SENDER, reason: message.reason ?? null };
+      return { paused: true, changed };
+    }
+    case 'resume': {
+      const changed = state.paused !== null;
+      state.paused = null;
+      return { paused: false, changed };
+    }
+    case 'cancelRun': {
+      const { run } = state;
+      if (run === null) throw new RangeError('cancelRun was not checked');
+      run.state = 'cancelling';
+      const by = message.by ?? UNKNOWN_SENDER;
+      // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
+      const why = `it was cancelled by ${by} together with run ${run.number}, before it began.`;
+      return { run: run.number, followUp: cancelRequest(state, why, now) };
+    }
+  }
+}
+
+function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {
+  if (state.paused !== null) {
+    const { at, by, reason } = state.paused;
+    return `the cluster is paused by ${by} since ${at}${reason === null ? '' : ` (${reason})`}; resume it first`;
+  }
+  // Which groups there are is asked when the run starts.
+  if (isEks(state.spec) && state.spec.eks.nodeGroups === 'all') return null;
+  const known = new Set(state.nodes.map((node) => node.name));
+  const unknown = (message.nodes ?? []).filter((name) => !known.has(name));
+  if (unknown.length === 0) return null;
+  const names = [...known].slice(0, 10).join(', ');
+  const more = known.size > 10 ? `, ... (${known.size} in all)` : '';
+  const word = isEks(state.spec) ? 'node group' : 'node';
+  return `no such ${word}: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the ${word}s are ${names}${more}`;
+}
+
+/** A request during a run is merged into one follow-up run: all nodes if anybody asked for all, else the named ones. */
+function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowAnswer {
+  const nodes = message.nodes ?? null;
+  const by = message.by ?? UNKNOWN_SENDER;
+  const reason = message.reason ?? null;
+  const waiting = state.request;
+  state.request =
+    waiting === null
+      ? { nodes, by, reason }
+      : {
+          nodes: waiting.nodes === null || nodes === null ? null : [...new Set([...waiting.nodes, ...nodes])],
+          by: waiting.by === by ? by : plainText(`${waiting.by}, ${by}`, 200),
+          reason:
+            waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
+        };
+  const after = state.run?.number ?? null;
+  return { run: state.nextRun, started: after === null, after };
+}
+
+function beingRemoved(state: ClusterState): string | null {
+  return state.removing === null ? null : `the cluster is being removed by ${state.removing}`;
+}
+
+/** The answer must stay far below the size of a message: the diff in full is the client's to make. */
+function shorten(changes: ApplySpecAnswer['changes']): ApplySpecAnswer['changes'] {
+  return changes.slice(0, MAX_CHANGES_TOLD).map(({ path, before, after }) => ({
+    path,
+    before: briefly(before),
+    after: briefly(after),
+  }));
+}
+
+function briefly(value: unknown): unknown {
+  const text = JSON.stringify(value) ?? '';
+  return text.length <= MAX_VALUE_CHARS ? value : `${text.slice(0, MAX_VALUE_CHARS)}…`;
+}

@@ -1,0 +1,43 @@
+import type { ClusterState } from './state';
+import { isPatchable } from './state';
+import type { ClusterPhase, ClusterStatus, RunStatus } from './messages';
+
+/** The answer of the `status` query. */
+export function toStatus(state: ClusterState): ClusterStatus {
+  const { spec } = state;
+  return {
+    cluster: spec.name,
+    createdAt: state.createdAt,
+    type: spec.type,
+    state: clusterPhase(state),
+    ready: state.nodes.every((node) => node.bootPatch !== 'owed' && node.bootPatch !== 'failed'),
+    paused: state.paused,
+    timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
+    nextWindow: state.schedule.next?.[0] ?? null,
+    scheduleError: state.schedule.error,
+    run: runStatus(state),
+    lastRun: state.runs.at(-1) ?? null,
+    lastRefusal: state.lastRefusal,
+    nodes: state.nodes,
+  };
+}
+
+export function clusterPhase(state: ClusterState): ClusterPhase {
+  if (state.removing !== null) return 'removing';
+  if (!isPatchable(state.spec)) return 'not-patchable';
+  if (state.run !== null && state.run.suspended === null) return 'running';
+  return state.paused === null ? 'idle' : 'paused';
+}
+
+function runStatus(state: ClusterState): RunStatus | null {
+  const { run } = state;
+  if (run === null) return null;
+  return {
+    number: run.number,
+    trigger: run.trigger,
+    state: run.state === 'cancelling' ? 'cancelling' : run.suspended === null ? 'running' : 'paused',
+    startedAt: run.startedAt,
+    done: Object.keys(run.done).length,
+    total: run.nodes.length,
+  };
+}

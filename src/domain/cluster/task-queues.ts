@@ -1,0 +1,57 @@
+/** Nodes in networks of their own are reached by workers that poll a task queue of their own. */
+import { isSelfManaged } from './state';
+import { isEks } from '../eks/node-groups';
+import type { ErrorInfo } from '../shared/errors';
+import type { ClusterSpec, NodeTarget, SelfManagedSpec } from '../spec/types';
+
+interface Sited {
+  taskQueue?: string;
+}
+
+/** The task queue of the workers that reach a node; undefined: that of the workflows. */
+export function taskQueueOf(node: Sited, cluster: Sited): string | undefined {
+  return node.taskQueue ?? cluster.taskQueue;
+}
+
+/** Task queues of their own that the workers of the cluster or of any of its nodes have, each once. */
+export function sitesOf(spec: ClusterSpec): string[] {
+  if (isEks(spec)) return spec.taskQueue === undefined ? [] : [spec.taskQueue];
+  if (!isSelfManaged(spec)) return [];
+  return [...new Set(spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []))].sort();
+}
+
+/** What a node waits for whose site has no worker, in words. */
+export function waitsForWorker(taskQueue: string): string {
+  return `a worker of task queue ${taskQueue}`;
+}
+
+/** What whoever looks at such a node is told. */
+export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
+  return {
+    type: 'NoWorker',
+    message: `${node} is waiting for ${waitsForWorker(taskQueue)}: none took up the look at it in time.`,
+    remedy: `run \`ospatch worker --task-queue ${taskQueue}\` where ${node} can be reached`,
+  };
+}
+
+/** A node that somebody looks at, with what says where its workers and its Kubernetes node are. */
+export interface InspectedNode extends NodeTarget {
+  kubernetesName?: string;
+  taskQueue?: string;
+}
+
+export function inspectedNodes(spec: SelfManagedSpec): InspectedNode[] {
+  return spec.nodes.map((node) => {
+    const { name, host, ssh, hostKeys, kubernetesName } = node;
+    const taskQueue = taskQueueOf(node, spec);
+    return {
+      cluster: spec.name,
+      name,
+      host,
+      ssh,
+      hostKeys,
+      ...(kubernetesName === undefined ? {} : { kubernetesName }),
+      ...(taskQueue === undefined ? {} : { taskQueue }),
+    };
+  });
+}

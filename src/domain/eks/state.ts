@@ -1,0 +1,50 @@
+/** Node groups in the state of a cluster: each has the row that a node has elsewhere. */
+import type { ActiveRun, ClusterState } from '../cluster/state';
+import type { ErrorInfo } from '../shared/errors';
+import type { NodeStatus } from '../node/status';
+import { newNodeStatus, transition } from '../node/status';
+import type { EksSpec } from '../spec/types';
+import { isEks } from './node-groups';
+import { plainText } from '../shared/text';
+
+/** The rows of a cluster under `spec`: known groups keep theirs. What `all` means is known from the first run on. */
+export function nodeGroupRows(spec: EksSpec, known: readonly NodeStatus[]): NodeStatus[] {
+  const { nodeGroups } = spec.eks;
+  return nodeGroups === 'all' ? [...known] : rowsFor(nodeGroups, known);
+}
+
+/**
+ * Freezes the node groups of a run that has been waiting for the list of them, and adjusts the rows to it. Returns why
+ * the run cannot begin; null when it can.
+ */
+export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: readonly string[]): ErrorInfo | null {
+  const names = [...listed].sort();
+  delete run.unlisted;
+  const { spec } = state;
+  if (!isEks(spec)) return null;
+  // A spec that came in meanwhile and names its groups has rows of its own.
+  if (spec.eks.nodeGroups === 'all') state.nodes = rowsFor(names, state.nodes);
+  const wanted = run.named === true ? run.nodes : names;
+  const missing = wanted.filter((name) => !names.includes(name));
+  if (missing.length > 0) return noSuchGroups(missing, names);
+  run.nodes = wanted;
+  const rows = new Set(state.nodes.map(({ name }) => name));
+  run.removed = wanted.filter((name) => !rows.has(name));
+  const queued = new Set(wanted);
+  state.nodes = state.nodes.map((row) => (queued.has(row.name) ? transition(row, { kind: 'queued' }) : row));
+  return null;
+}
+
+function rowsFor(names: readonly string[], known: readonly NodeStatus[]): NodeStatus[] {
+  const rows = new Map(known.map((row) => [row.name, row]));
+  return names.map((name) => rows.get(name) ?? newNodeStatus(name, 'worker', 'not-asked'));
+}
+
+function noSuchGroups(missing: readonly string[], names: readonly string[]): ErrorInfo {
+  const there = names.length === 0 ? 'it has none' : `it has ${plainText(names.join(', '), 200)}`;
+  return {
+    type: 'NotFound',
+    message: `the EKS cluster has no node group ${plainText(missing.slice(0, 5).join(', '), 150)}; ${there}.`,
+    remedy: 'name node groups as `ospatch check` shows them',
+  };
+}

@@ -1,0 +1,79 @@
+/** From what a look at Kubernetes found to what that means for the patch of a node or a cluster. */
+import type { NodeDiagnosis } from './node';
+import type { ErrorInfo } from '../shared/errors';
+import type { Finding } from './finding';
+import { findingOfError, ok, stops, warning, worstFirst, worstOf } from './finding';
+import type { CordonOwner, DrainOutlook } from '../kubernetes/types';
+import { plainText } from '../shared/text';
+
+/** What a drain of a node would meet, or why that could not be found out. */
+export type DrainCheck = { ok: true; outlook: DrainOutlook } | { ok: false; error: ErrorInfo };
+
+/** What was seen of a Kubernetes cluster as a whole. */
+export interface KubernetesSeen {
+  /** Cordons that ospatch has put on and nobody has taken off; null when the API did not tell. */
+  leftovers: { nodeName: string; owner: CordonOwner }[] | null;
+  /** What would end every node patch. */
+  error: ErrorInfo | null;
+}
+
+const MAX_TOLD = 5;
+const MAX_TEXT = 600;
+
+/** A finding of the cluster is told once, there, and not of every node. */
+export function withDrain(diagnosis: NodeDiagnosis, check: DrainCheck): NodeDiagnosis {
+  const found = drainFindings(diagnosis.node, check);
+  if (found.length === 0) return diagnosis;
+  const worse = worstOf(found) !== 'ok';
+  const kept = diagnosis.findings.filter((one) => !(worse && one.check === 'ready'));
+  const findings = worstFirst([...kept, ...found]);
+  return { ...diagnosis, findings, verdict: worstOf(findings) };
+}
+
+function drainFindings(node: string, check: DrainCheck): Finding[] {
+  if (!check.ok) return check.error.type === 'Policy' ? [] : [findingOfError(check.error, 'drain')];
+  const { obstacles, waits, cordonedBy, evict, nodeName, ended } = check.outlook;
+  const found = told(obstacles).map((one) =>
+    stops('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
+  );
+  for (const one of told(waits))
+    found.push(warning('drain', one, 'see to it before the window, or let the drain wait'));
+  if (cordonedBy === 'others') {
+    const message = 'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned.';
+    found.push(warning('drain', message, `\`kubectl uncordon ${nodeName}\` when it may take pods again`));
+  }
+  if (found.length === 0)
+    found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}.`));
+  if (ended !== undefined) found.push(warning('kubernetes', ended.message, ended.remedy));
+  return found;
+}
+
+/** `inWork`: nodes that a run is at work on, whose cordon is none that was left. */
+export function diagnoseKubernetes(
+  cluster: string,
+  { leftovers, error }: KubernetesSeen,
+  inWork: ReadonlySet<string>,
+): Finding[] {
+  const found: Finding[] = [];
+  if (error !== null) found.push(findingOfError(error, error.type === 'Policy' ? 'reboot-owners' : 'kubernetes'));
+  for (const { nodeName, owner } of leftovers ?? []) {
+    if (owner.cluster !== cluster || inWork.has(owner.node)) continue;
+    const title = nodeName === owner.node ? nodeName : `${owner.node} (${nodeName} in Kubernetes)`;
+    found.push(
+      warning(
+        'drain',
+        `${plainText(title, 200)} is still cordoned by run ${owner.run}, which did not take it off; no pod is placed there.`,
+        `ospatch uncordon ${cluster} ${owner.node}`,
+      ),
+    );
+  }
+  if (found.length === 0)
+    found.push(ok('kubernetes', 'the worker reaches the Kubernetes API, and no node was left cordoned.'));
+  return found;
+}
+
+function told(sentences: readonly string[]): string[] {
+  const shown = sentences.slice(0, MAX_TOLD).map((one) => plainText(one, MAX_TEXT));
+  const more = sentences.length - shown.length;
+  return more > 0 ? [...shown, `and ${more} more of the kind.`] : shown;
+}

@@ -1,0 +1,109 @@
+/** From a look at an EKS cluster to what that means for updating its node groups. */
+import type { NodeDiagnosis } from './node';
+import { isNewest } from '../eks/releases';
+import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
+import type { Finding } from './finding';
+import { findingOfError, findingOfWarning, ok, stops, warning, worstOf } from './finding';
+import type { EksSpec } from '../spec/types';
+
+/** One finding on the way to AWS and the cluster there, and the node groups each with its own. */
+export function diagnoseEks(
+  { eks }: EksSpec,
+  { error, groups, fargateProfiles }: EksExamination,
+): { findings: Finding[]; nodes: NodeDiagnosis[] } {
+  const where = `EKS cluster ${eks.cluster} in ${eks.region}`;
+  const nodes = groups.map(diagnoseGroup);
+  if (error !== null) return { findings: [findingOfError(error, 'aws')], nodes };
+  const count = groups.length === 1 ? '1 node group' : `${groups.length} node groups`;
+  const findings: Finding[] = [];
+  if (groups.length === 0) {
+    findings.push(
+      warning(
+        'aws',
+        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none.`,
+        null,
+      ),
+    );
+  } else if (groups.some((group) => group.ok || group.facts !== null)) {
+    findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}.`));
+  }
+  findings.push(...whyNewestIsNotKnown(groups, eks.region));
+  if (fargateProfiles !== null && fargateProfiles.length > 0) {
+    const names = fargateProfiles.slice(0, 5).join(', ');
+    findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run.`));
+  }
+  return { findings, nodes };
+}
+
+const ASKS_EACH_TIME = 'so each run asks for an update, and AWS may replace nodes that run the newest one already';
+
+/** One finding for each reason. */
+function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string): Finding[] {
+  const unknown = (why: NodegroupFacts['newestUnknown']): NodegroupFacts[] =>
+    groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
+  const found: Finding[] = [];
+  if (unknown('denied').length > 0) {
+    const message = `which release is the newest must not be read, ${ASKS_EACH_TIME}.`;
+    found.push(
+      warning('aws', message, 'allow ssm:GetParameter to the role of the worker; the policy is in docs/eks.md'),
+    );
+  }
+  if (unknown('silent').length > 0) {
+    const message = `AWS Systems Manager does not tell which release is the newest, ${ASKS_EACH_TIME}.`;
+    found.push(warning('aws', message, `see that the worker reaches the SSM API of ${region}`));
+  }
+  const images = new Set(unknown('not-published').map(({ amiType, version }) => `${amiType} of Kubernetes ${version}`));
+  for (const image of [...images].slice(0, 5)) {
+    const message = `AWS publishes no newest release of ${image} in ${region}, ${ASKS_EACH_TIME}.`;
+    found.push(warning('aws', message, 'see in the EKS documentation whether this image is still released'));
+  }
+  return found;
+}
+
+/** Where no worker polls the task queue of those that ask AWS. */
+export function diagnoseEksSite(taskQueue: string): Finding {
+  return stops(
+    'worker',
+    `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
+    `run \`ospatch worker --task-queue ${taskQueue}\` where AWS can be reached with credentials`,
+  );
+}
+
+function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
+  const findings = check.ok
+    ? [updatable(check.facts, check.passedOver), ...endOfLife(check.facts), ...health(check.facts)]
+    : [
+        stops('node-group', check.error.message, check.error.remedy ?? null),
+        ...endOfLife(check.facts),
+        ...health(check.facts),
+      ];
+  const os = check.facts === null ? null : check.facts.releaseVersion;
+  return { node: check.node, verdict: worstOf(findings), os, pending: null, findings };
+}
+
+function updatable(
+  { version, releaseVersion, status, newest, endOfLife: ended }: NodegroupFacts,
+  passedOver: string | null,
+): Finding {
+  if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
+  return ok(
+    'node-group',
+    `release ${releaseVersion}${outlook(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}.`,
+  );
+}
+
+function outlook(running: string, newest: string | undefined, hasEnded: boolean): string {
+  if (newest === undefined) return '';
+  const last = hasEnded ? ', the last one of its line so far' : ', the newest there is';
+  return isNewest(running, newest) ? last : `, which a run updates to ${newest}`;
+}
+
+function endOfLife(facts: NodegroupFacts | null): Finding[] {
+  return facts?.endOfLife === undefined ? [] : [findingOfWarning(facts.endOfLife)];
+}
+
+function health(facts: NodegroupFacts | null): Finding[] {
+  return (facts?.health ?? []).map((issue) =>
+    warning('node-group', `AWS reports: ${issue}.`, 'mend it in the AWS console; an update may fail because of it'),
+  );
+}

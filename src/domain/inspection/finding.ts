@@ -1,0 +1,137 @@
+/** What `doctor` says: findings, each with a severity, one sentence, and its cure. */
+import type { ErrorInfo, ErrorType } from '../shared/errors';
+import type { NodeWarning, WarningKind } from '../node/warning';
+
+/** `stops`: a run would fail or refuse there. From worst to best. */
+export const SEVERITIES = ['stops', 'warning', 'ok'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What was looked at. Other programs tell findings apart by these. */
+export const CHECKS = [
+  // The installation.
+  'temporal',
+  'namespace',
+  'search-attributes',
+  'worker',
+  // A cluster.
+  'spec',
+  'schedule',
+  'cluster',
+  'nodes',
+  'aws',
+  'node-group',
+  // A node, in the order in which one needs the other.
+  'reachable',
+  'host-key',
+  'login',
+  'sudo',
+  'helper',
+  'os',
+  'disk',
+  'clock',
+  'packages',
+  'held-packages',
+  'package-lock',
+  'job',
+  'other-updaters',
+  'reboot-owners',
+  'kubernetes',
+  'drain',
+  'units',
+  'reboot',
+  'updates',
+  'services',
+  'boot',
+  'facts',
+  'ready',
+  'other',
+] as const;
+export type Check = (typeof CHECKS)[number];
+
+export interface Finding {
+  severity: Severity;
+  check: Check;
+  /** One sentence. */
+  message: string;
+  /** The next command or setting; null when there is nothing to do. */
+  cure: string | null;
+}
+
+export function stops(check: Check, message: string, cure: string | null): Finding {
+  return { severity: 'stops', check, message, cure };
+}
+
+export function warning(check: Check, message: string, cure: string | null): Finding {
+  return { severity: 'warning', check, message, cure };
+}
+
+export function ok(check: Check, message: string): Finding {
+  return { severity: 'ok', check, message, cure: null };
+}
+
+/** The worst severity among the findings; `ok` for none. */
+export function worstOf(findings: readonly { severity: Severity }[]): Severity {
+  return SEVERITIES.find((severity) => findings.some((one) => one.severity === severity)) ?? 'ok';
+}
+
+/** Worst first; among equals the order stays. */
+export function worstFirst<T extends { severity: Severity }>(findings: readonly T[]): T[] {
+  return findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+}
+
+/** Which part of a node an error is about; `other` for the rest. */
+const CHECK_OF: Partial<Record<ErrorType, Check>> = {
+  Unreachable: 'reachable',
+  Lost: 'reachable',
+  HostKeyMismatch: 'host-key',
+  AuthFailed: 'login',
+  IdentityUnavailable: 'login',
+  SudoDenied: 'sudo',
+  HelperMissing: 'helper',
+  HelperProtocol: 'helper',
+  UnsupportedOs: 'os',
+  DiskFull: 'disk',
+  Policy: 'packages',
+  PackageManager: 'packages',
+  PackagesBroken: 'packages',
+  Repository: 'packages',
+  Busy: 'package-lock',
+  // Of a node that is only looked at: no job can be started there.
+  Unhealthy: 'job',
+  KubernetesApi: 'kubernetes',
+  WrongNode: 'drain',
+  DrainBlocked: 'drain',
+  Aws: 'aws',
+  NoServer: 'temporal',
+  NoWorker: 'worker',
+};
+
+/** An error that would end a run, as a finding. */
+export function findingOfError(error: ErrorInfo, check: Check = CHECK_OF[error.type] ?? 'other'): Finding {
+  return stops(check, error.message, error.remedy ?? null);
+}
+
+const CHECK_OF_WARNING: Record<WarningKind, Check> = {
+  'hidden-updates': 'updates',
+  'stale-lists': 'updates',
+  'excluded-security': 'updates',
+  'end-of-life': 'os',
+  'update-hook': 'packages',
+  'prefetch-failed': 'packages',
+  repaired: 'packages',
+  'restart-pending': 'services',
+  'left-running': 'job',
+  'units-failed': 'units',
+  'other-updaters': 'other-updaters',
+  'boot-kernel': 'boot',
+  'reboot-not-cured': 'reboot',
+  'boot-id-shared': 'boot',
+  'shared-machine': 'nodes',
+  'facts-incomplete': 'facts',
+  other: 'other',
+};
+
+/** What stops no run, as a finding. */
+export function findingOfWarning({ kind, message, remedy }: NodeWarning): Finding {
+  return warning(CHECK_OF_WARNING[kind], message, remedy);
+}

@@ -1,0 +1,135 @@
+/** From what was seen of Temporal and of a cluster to what that means for patching. */
+import { isPatchable } from '../cluster/state';
+import type { Finding } from './finding';
+import { ok, stops, warning } from './finding';
+import { refusalOf } from '../cluster/messages';
+import type { ClusterSpec } from '../spec/types';
+import { plainText } from '../shared/text';
+
+/** Search attributes of ospatch and their types, in the words of the `temporal` CLI. */
+export const SEARCH_ATTRIBUTE_TYPES = {
+  PatchCluster: 'Keyword',
+  PatchState: 'Keyword',
+  PatchNextWindow: 'Datetime',
+} as const;
+
+/** What Temporal said about itself. */
+export interface ServerSeen {
+  address: string;
+  namespace: string;
+  /** Empty when it does not say. */
+  version: string;
+}
+
+/** Where the commands of a cure have to go. */
+export type Where = Pick<ServerSeen, 'address' | 'namespace'>;
+
+export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {
+  const text = version === '' ? '' : ` (server version ${plainText(version, 60)})`;
+  return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}.`);
+}
+
+/**
+ * `registered` are the search attributes of the namespace with their types; null when the server does not let us ask.
+ * Without them clusters cannot be found by state in the Temporal UI; all else works.
+ */
+export function diagnoseSearchAttributes(registered: Readonly<Record<string, string>> | null, where: Where): Finding {
+  if (registered === null) {
+    const message = 'the server does not tell its search attributes; nothing but the search in its UI needs them.';
+    return ok('search-attributes', message);
+  }
+  const wanted = Object.entries(SEARCH_ATTRIBUTE_TYPES);
+  const missing = wanted.filter(([name]) => registered[name] === undefined);
+  const other = wanted.filter(([name, type]) => registered[name] !== undefined && registered[name] !== type);
+  if (missing.length + other.length === 0) {
+    return ok('search-attributes', `the search attributes ${wanted.map(([name]) => name).join(', ')} are registered.`);
+  }
+  const what = [
+    ...missing.map(([name]) => `${name} is not registered`),
+    ...other.map(([name, type]) => `${name} is of type ${registered[name] ?? ''} instead of ${type}`),
+  ];
+  const remove =
+    other.length === 0
+      ? ''
+      : `temporal operator search-attribute remove${other.map(([name]) => ` --name ${name}`).join('')}${flags(where)} --yes && `;
+  const create = [...missing, ...other].map(([name, type]) => ` --name ${name} --type ${type}`).join('');
+  return warning(
+    'search-attributes',
+    `clusters cannot be found by state in the Temporal UI: ${what.join(', ')}.`,
+    `${remove}temporal operator search-attribute create${create}${flags(where)}`,
+  );
+}
+
+export function diagnoseWorkers(count: number, taskQueue: string): Finding {
+  if (count > 0) {
+    return ok('worker', `${count} worker${count === 1 ? ' polls' : 's poll'} the task queue ${taskQueue}.`);
+  }
+  return stops(
+    'worker',
+    `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be looked at.`,
+    'start one with `ospatch worker`',
+  );
+}
+
+/** The workers in a network of its own; nodes there wait for one. */
+export function diagnoseSite(count: number, taskQueue: string): Finding {
+  if (count > 0) return diagnoseWorkers(count, taskQueue);
+  return stops(
+    'worker',
+    `no worker polls the task queue ${taskQueue}, so the nodes that name it wait for one.`,
+    `run \`ospatch worker --task-queue ${taskQueue}\` where they can be reached`,
+  );
+}
+
+/** `next` is the next start in words; null when the schedule has none any more. */
+export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
+  if (!isPatchable(spec)) return [ok('spec', refusalOf(spec) ?? '')];
+  if (spec.patching.schedule === undefined)
+    return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
+  if (next !== null) return [ok('schedule', `the next window is ${next}.`)];
+  return [
+    warning('schedule', 'the schedule has no start any more.', 'correct patching.schedule, then see `ospatch next`'),
+  ];
+}
+
+/** How the cluster stands in Temporal. */
+export type ClusterSeen =
+  | { applied: false }
+  /** `changes`: how many fields of the file differ from the spec in force. `paused`: since when, by whom. */
+  | { applied: true; changes: number; paused: { at: string; by: string | null; reason: string | null } | null };
+
+export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | null): Finding[] {
+  if (!seen.applied) {
+    return [ok('cluster', `it is not applied yet; \`ospatch apply -f ${file ?? 'FILE'}\` does it.`)];
+  }
+  const found: Finding[] = [];
+  if (seen.paused !== null) {
+    const { at, by, reason } = seen.paused;
+    const who = by === null ? '' : ` by ${plainText(by, 100)}`;
+    const why = reason === null ? '' : ` (${plainText(reason, 200)})`;
+    found.push(
+      warning(
+        'cluster',
+        `it was paused${who} at ${at}${why}; no run starts until it is resumed.`,
+        `ospatch resume ${name}`,
+      ),
+    );
+  }
+  if (seen.changes > 0) {
+    const fields = `${seen.changes} field${seen.changes === 1 ? '' : 's'}`;
+    found.push(
+      warning(
+        'cluster',
+        `the spec in force differs from this one in ${fields}.`,
+        `see \`ospatch diff -f ${file ?? 'FILE'}\`, then apply it`,
+      ),
+    );
+  }
+  return found.length > 0
+    ? found
+    : [ok('cluster', file === null ? 'it is applied.' : 'it is applied as it stands here.')];
+}
+
+function flags({ address, namespace }: Where): string {
+  return ` --namespace ${namespace} --address ${address}`;
+}

@@ -1,0 +1,282 @@
+/** From what was seen on a node to what that means for patching it. */
+import { formatDuration } from '../shared/duration';
+import type { ErrorInfo } from '../shared/errors';
+import type { Finding, Severity } from './finding';
+import { findingOfError, findingOfWarning, ok, stops, warning, worstFirst, worstOf } from './finding';
+import { AUTOREMOVE, CLEAN, REPAIR, UNHOLD } from '../node/repair-commands';
+import type { NodeFacts, PatchPlan } from '../node/report';
+import { findHindrances } from '../node/blockers';
+import { mergeWarnings } from '../node/warning';
+import type { Patching } from '../spec/types';
+import { plainText } from '../shared/text';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** A clock further off than this is said. */
+const CLOCK_NOTICE_MS = MINUTE_MS;
+/** A clock further off than this is outside of what package sources sign for. */
+export const CLOCK_LIMIT_MS = DAY_MS;
+
+/** A large update may need more than the little that a run insists on. */
+const DISK_NOTICE_MIB = 1_024;
+/** Room for one more kernel with its initramfs. */
+const BOOT_NOTICE_MIB = 150;
+
+/** Names told of a list; the rest is counted. */
+const MAX_NAMES = 5;
+const MAX_TEXT = 600;
+
+/** What the policy of the cluster has to do with the state of a node. */
+export type DiagnosisPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
+
+/** What was seen of a node; null for what could not be seen. */
+export interface NodeExamination {
+  facts: NodeFacts | null;
+  /** The node's clock minus the worker's, in milliseconds. */
+  clockAheadMs: number | null;
+  /** What a patch would do by the package lists the node has. */
+  plan: PatchPlan | null;
+  /** Where the helper was placed just now; null when it was there already. */
+  helperPlaced: string | null;
+  /** What ended the examination early, or would end a run. */
+  error: ErrorInfo | null;
+  /** The time after which the examination was given up, in milliseconds; null when it came to its end. */
+  timedOutMs: number | null;
+}
+
+export interface NodeDiagnosis {
+  node: string;
+  /** The worst of the findings. */
+  verdict: Severity;
+  /** OS version; null when it could not be read. */
+  os: string | null;
+  /** Packages that a patch would change by the lists the node has; null when that could not be read. */
+  pending: number | null;
+  /** Worst first, never empty. */
+  findings: Finding[];
+  /** By which Kubernetes knows the machine; told to workflows only. */
+  machine?: { machineId: string; bootId: string };
+}
+
+export function diagnoseNode(node: string, seen: NodeExamination, policy: DiagnosisPolicy): NodeDiagnosis {
+  const { facts, plan, error } = seen;
+  const found: Finding[] = [];
+  // A damaged package database explains why nothing can be planned, and a run repairs it first.
+  const problems = facts?.packages.problems ?? [];
+  const isExplained = error?.type === 'PackagesBroken' && problems.length > 0 && !problems.some(isBeyondRepair);
+  if (error !== null && !isExplained) found.push(findingOfError(error));
+  if (seen.timedOutMs !== null) found.push(slowFinding(node, seen.timedOutMs, facts !== null));
+  if (facts !== null) {
+    found.push(...machineFindings(node, facts, seen.clockAheadMs), ...policyFindings(node, facts, policy));
+    found.push(...packageFindings(node, facts, plan, error), ...rebootFindings(facts, policy));
+    found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
+  }
+  if (seen.helperPlaced !== null) found.push(ok('helper', `the helper was placed there as ${seen.helperPlaced}.`));
+  if (facts !== null && worstOf(found) === 'ok') found.unshift(ok('ready', describeReady(facts, plan)));
+  return diagnosis(node, found, facts, plan);
+}
+
+/** The diagnosis of a node that nothing is known about but why. */
+export function diagnoseFailure(node: string, error: ErrorInfo): NodeDiagnosis {
+  return diagnosis(node, [findingOfError(error)], null, null);
+}
+
+function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan: PatchPlan | null): NodeDiagnosis {
+  const findings = worstFirst(found).map(({ message, cure, ...rest }) => ({
+    ...rest,
+    message: plainText(message, MAX_TEXT),
+    cure: cure === null ? null : plainText(cure, MAX_TEXT),
+  }));
+  return {
+    node,
+    verdict: worstOf(findings),
+    os: facts === null ? null : facts.osVersion,
+    pending: plan === null ? null : plan.changes.length,
+    findings,
+    ...machineOf(facts),
+  };
+}
+
+function machineOf(facts: NodeFacts | null): Pick<NodeDiagnosis, 'machine'> {
+  if (facts === null || facts.machineId === undefined || facts.machineId === null) return {};
+  return { machine: { machineId: facts.machineId, bootId: facts.kernelBootId ?? facts.bootId } };
+}
+
+/** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
+function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
+  const time = formatDuration(limitMs);
+  const cure = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
+  if (!isReached) return stops('reachable', `${node} did not answer within ${time}.`, cure);
+  return warning('packages', `${node} did not tell its pending packages within ${time}.`, cure);
+}
+
+function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | null): Finding[] {
+  const found: Finding[] = [];
+  const { failedUnits, systemState, diskFreeMiB } = facts;
+  if (clockAheadMs !== null) found.push(...clockFindings(node, clockAheadMs));
+  const { root, var: varFree, boot } = diskFreeMiB;
+  // What is too small for a run is said by its own sentence.
+  if (findHindrances(node, facts, true).disk === null && Math.min(root, varFree) < DISK_NOTICE_MIB) {
+    const [free, where] = root <= varFree ? [root, '/'] : [varFree, '/var'];
+    found.push(
+      warning('disk', `only ${free} MiB are free on ${where}; a large update may need more.`, freeSome(node, facts)),
+    );
+  }
+  if (boot < BOOT_NOTICE_MIB && boot !== root) {
+    const cure = `remove old kernels on ${node}${AUTOREMOVE[facts.packageManager] ?? ''}`;
+    found.push(warning('disk', `only ${boot} MiB are free on /boot; a new kernel may not fit.`, cure));
+  }
+  if (failedUnits.length > 0) {
+    const units = failedUnits.length === 1 ? 'unit has' : 'units have';
+    found.push(
+      warning(
+        'units',
+        `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts those that fail through it.`,
+        `look at \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
+      ),
+    );
+  }
+  if (facts.kernelBootId !== undefined) {
+    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; that it was restarted is told by when its init was started.`;
+    found.push(ok('boot', message));
+  }
+  if (!SETTLED.has(systemState)) {
+    const message = `systemd is in the state "${systemState}" and not up in full.`;
+    found.push(warning('units', message, `look at \`systemctl list-jobs\` on ${node}`));
+  }
+  return found;
+}
+
+/** States of systemd that are no news, or that failed units tell about. */
+const SETTLED: ReadonlySet<string> = new Set(['running', 'degraded', 'unknown']);
+
+/** `2d ahead of that of the worker`. */
+export function clockDifference(aheadMs: number): string {
+  const off = Math.abs(aheadMs);
+  const unit = off > 2 * DAY_MS ? DAY_MS : 1_000;
+  return `${formatDuration(Math.round(off / unit) * unit)} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the worker`;
+}
+
+function clockFindings(node: string, aheadMs: number): Finding[] {
+  const off = Math.abs(aheadMs);
+  if (off <= CLOCK_NOTICE_MS) return [];
+  const how = clockDifference(aheadMs);
+  const cure = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
+  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}.`, cure)];
+  return [stops('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, cure)];
+}
+
+function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: DiagnosisPolicy): Finding[] {
+  const { rebootOwners, kubernetes, disk } = findHindrances(node, facts, withoutDrain);
+  const found: Finding[] = [];
+  if (rebootOwners !== null) found.push(findingOfError(rebootOwners, 'reboot-owners'));
+  if (kubernetes !== null) found.push(findingOfError(kubernetes, 'kubernetes'));
+  if (disk !== null) found.push(findingOfError(disk, 'disk'));
+  if (facts.otherUpdaters.length > 0) {
+    const names = facts.otherUpdaters.join(' and ');
+    found.push(
+      warning(
+        'other-updaters',
+        `${names} also ${facts.otherUpdaters.length === 1 ? 'patches' : 'patch'} this node, outside of windows and rollout order.`,
+        `switch ${names} off on ${node}${updaterCommand(facts.otherUpdaters)}; a run waits while it holds the package lock`,
+      ),
+    );
+  }
+  return found;
+}
+
+/** How the updaters whose way of being switched off is known are switched off. */
+const UPDATER_UNITS: readonly (readonly [pattern: RegExp, unit: string])[] = [
+  [/^unattended-upgrades/, 'apt-daily-upgrade.timer'],
+  [/^dnf-automatic/, 'dnf-automatic.timer'],
+];
+
+function updaterCommand(updaters: readonly string[]): string {
+  const units = UPDATER_UNITS.filter(([pattern]) => updaters.some((one) => pattern.test(one))).map(([, unit]) => unit);
+  return units.length === 0 ? '' : ` (\`systemctl disable --now ${units.join(' ')}\`)`;
+}
+
+/** The database itself, not single packages; entries of the journal are put aside by a repair. */
+function isBeyondRepair(problem: string): boolean {
+  return (
+    /^dpkg cannot read its database: (?!.*\/dpkg\/updates\/)/.test(problem) ||
+    problem.includes('/dpkg/status does not name')
+  );
+}
+
+function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null, error: ErrorInfo | null): Finding[] {
+  const found: Finding[] = [];
+  const { packages, lockHolder, lockKind = 'package', job } = facts;
+  if (packages.problems.some(isBeyondRepair)) {
+    // The error of the plan knows which copy is whole.
+    if (error?.type === 'PackagesBroken') return found;
+    const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that.`;
+    found.push(
+      stops('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),
+    );
+  } else if (packages.problems.length > 0) {
+    found.push(
+      warning(
+        'packages',
+        `the package database is damaged (${list(packages.problems)}); the next run repairs it first.`,
+        `patch it, or repair it by hand on ${node}${REPAIR[facts.packageManager] ?? ''}`,
+      ),
+    );
+  }
+  if (job !== null) {
+    const name = job === 'unknown' || job === '' ? 'a job of ospatch' : `the job ${job} of ospatch`;
+    found.push(
+      warning(
+        'job',
+        `${name} is still at work there, of a run in progress or left by one that was killed; the next run waits for its end and starts nothing beside it.`,
+        `let it finish; \`journalctl -u ospatch-job\` on ${node} tells how far it is`,
+      ),
+    );
+  } else if (lockHolder !== null) {
+    const message = `the ${lockKind} lock is held by ${lockHolder}; a run waits for it.`;
+    found.push(warning('package-lock', message, `let it finish, or see what it waits for on ${node}`));
+  }
+  const held = (plan?.keptBack ?? []).filter(({ reason }) => reason === 'held').map(({ name }) => name);
+  if (held.length > 0) {
+    const has = held.length === 1 ? 'package has an update and is' : 'packages have an update and are';
+    found.push(
+      warning(
+        'held-packages',
+        `${held.length} ${has} held, so not patched (${list(held)}).`,
+        `release what shall be patched on ${node}${UNHOLD[facts.packageManager] ?? ''}`,
+      ),
+    );
+  }
+  return found;
+}
+
+function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: DiagnosisPolicy): Finding[] {
+  if (!reboot.required) return [];
+  const why = reboot.reasons.length === 0 ? '' : ` (${list(reboot.reasons)})`;
+  if (rebootIfRequired) {
+    return [warning('reboot', `a reboot is pending${why}; the next run reboots it.`, 'patch it, or reboot it by hand')];
+  }
+  return [
+    warning(
+      'reboot',
+      `a reboot is pending${why}, and patching.rebootIfRequired is false, so no run does it.`,
+      'reboot it by hand, or set patching.rebootIfRequired: true',
+    ),
+  ];
+}
+
+function describeReady(facts: NodeFacts, plan: PatchPlan | null): string {
+  const count = plan?.changes.length ?? 0;
+  const pending = count === 0 ? 'nothing pending' : `${count} package${count === 1 ? '' : 's'} pending`;
+  return `can be patched: ${facts.osVersion}, ${pending}.`;
+}
+
+function freeSome(node: string, { packageManager }: NodeFacts): string {
+  return `free some space on ${node}${CLEAN[packageManager] ?? ''}`;
+}
+
+function list(names: readonly string[]): string {
+  const told = names.slice(0, MAX_NAMES).join(', ');
+  return names.length <= MAX_NAMES ? told : `${told} and ${names.length - MAX_NAMES} more`;
+}

@@ -1,0 +1,61 @@
+/** Whose cordon is on a node, and what may be done about it. */
+import type { CordonOwner, KubernetesBaseline } from './types';
+import { CORDON_ANNOTATION, FIELD_MANAGER, parseCordonOwner } from './types';
+
+/** Annotation with what the node was like before it was cordoned: a retry must not take a drained node for the measure. */
+export const BASELINE_ANNOTATION = 'ospatch/baseline';
+
+/** More than this many would be a node that is no measure for anything. */
+const MAX_BASELINE_DAEMONSETS = 50;
+
+/** As much of a node as tells whose cordon it carries. */
+export interface CordonedNode {
+  annotations: Readonly<Record<string, string>>;
+  unschedulable: boolean;
+  /** Field manager of `spec.unschedulable`; null when the server does not say. */
+  unschedulableBy: string | null;
+}
+
+export interface CordonState {
+  by: 'nobody' | 'ospatch' | 'others';
+  /** What the annotation says, also where the cordon is no longer ours. */
+  owner: CordonOwner | null;
+}
+
+/** Somebody who took our cordon off and put one on again has made it theirs. */
+export function cordonState({ annotations, unschedulable, unschedulableBy }: CordonedNode): CordonState {
+  const owner = parseCordonOwner(annotations[CORDON_ANNOTATION] ?? '');
+  if (!unschedulable) return { by: 'nobody', owner };
+  const isOurs = owner !== null && (unschedulableBy === null || unschedulableBy === FIELD_MANAGER);
+  return { by: isOurs ? 'ospatch' : 'others', owner };
+}
+
+/** Whether an annotation of this node was written for the same node of the same cluster, in whatever run. */
+export function isSameNode(owner: CordonOwner, target: Pick<CordonOwner, 'cluster' | 'node'>): boolean {
+  return owner.cluster === target.cluster && owner.node === target.node;
+}
+
+export function isSameOwner(a: CordonOwner, b: CordonOwner): boolean {
+  return isSameNode(a, b) && a.run === b.run && a.token === b.token;
+}
+
+export function writeBaseline({ ready, pressure, daemonsetsNotReady }: KubernetesBaseline): string {
+  return JSON.stringify([ready ? 1 : 0, pressure, daemonsetsNotReady.slice(0, MAX_BASELINE_DAEMONSETS)]);
+}
+
+/** Null when it was not written by {@link writeBaseline}. */
+export function readBaseline(text: string | undefined): KubernetesBaseline | null {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    if (!Array.isArray(value)) return null;
+    const [ready, pressure, daemonsetsNotReady] = value as unknown[];
+    if (!isTexts(pressure) || !isTexts(daemonsetsNotReady)) return null;
+    return { ready: ready === 1, pressure, daemonsetsNotReady };
+  } catch {
+    return null;
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+}

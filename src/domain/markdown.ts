@@ -1,9 +1,0 @@
-import { plainText } from './text';
-
-/** Stands for a value that there is not. */
-export const NONE = '–';
-
-/** Text from nodes and people must not become markup. */
-export function text(value: string): string {
-  return plainText(value, 300).replace(/[\\`*_[\]<>|]/g, '\\$&');
-}

@@ -1,0 +1,71 @@
+/** Which states of a node forbid to patch it now. The same answer for a run, which stops, and for who looks before. */
+import type { ErrorInfo } from '../shared/errors';
+import { CLEAN } from './repair-commands';
+import type { NodeFacts } from './report';
+
+/** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
+export const MIN_FREE_MIB = 300;
+
+/** Unpacking a package needs one for each of its files, for a moment twice; a kernel's headers have some thousands. */
+const MIN_FREE_INODES: Readonly<Record<string, number>> = {
+  '/': 1_000,
+  '/usr': 1_000,
+  '/var': 1_000,
+  '/run': 100,
+  '/tmp': 100,
+};
+
+/** What may stand in the way; the order is that of the answers. */
+export interface Hindrances {
+  rebootOwners: ErrorInfo | null;
+  kubernetes: ErrorInfo | null;
+  disk: ErrorInfo | null;
+}
+
+/** `drained`: the policy allows to patch a Kubernetes node, because it is drained or its workloads may be interrupted. */
+export function findHindrances(node: string, facts: NodeFacts, drained: boolean): Hindrances {
+  const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
+  const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
+    ([, free]) => free < MIN_FREE_MIB,
+  );
+  return {
+    rebootOwners:
+      rebootOwners.length === 0
+        ? null
+        : {
+            type: 'Policy',
+            message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once.`,
+            remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
+          },
+    kubernetes:
+      kubernetesAgents.length === 0 || drained
+        ? null
+        : {
+            type: 'Policy',
+            message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
+            remedy:
+              'say in `kubernetes` how the cluster is reached, so that its nodes are drained, or set `patching.withoutDrain: true` if its workloads may be interrupted',
+          },
+    disk:
+      small === undefined
+        ? noInodes(node, facts)
+        : {
+            type: 'DiskFull',
+            message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
+            remedy: `free some space on ${node}${CLEAN[facts.packageManager] ?? ''}`,
+          },
+  };
+}
+
+function noInodes(node: string, { freeInodes }: NodeFacts): ErrorInfo | null {
+  for (const [place, least] of Object.entries(MIN_FREE_INODES)) {
+    const free = freeInodes[place];
+    if (free === undefined || free >= least) continue;
+    return {
+      type: 'DiskFull',
+      message: `${node} has ${free} inodes free on ${place}; at least ${least} are needed to patch it safely, whatever space is free.`,
+      remedy: `remove files on ${place} of ${node}; \`du --inodes -xd2 ${place} | sort -n | tail\` shows who has them`,
+    };
+  }
+  return null;
+}

@@ -1,0 +1,118 @@
+/** What the next boot of a node will start, and whether it can. */
+import type { ErrorInfo } from '../shared/errors';
+import type { NodeFacts } from './report';
+import type { NodeWarning } from './warning';
+
+/** As the node tells it; all of it is null or empty where it cannot be read. */
+export interface BootFacts {
+  /** `grub`, `systemd-boot`, `extlinux`, ...; null = none that is known. */
+  loader: string | null;
+  /** The kernel that the boot loader will start. */
+  kernel: string | null;
+  /** Who has chosen it, e.g. `GRUB_DEFAULT=1>2`; null when it is simply the first entry. */
+  pin: string | null;
+  /** How that kernel stands to the newest one of the flavour that runs. */
+  order: 'newest' | 'behind' | 'other-flavour' | 'unknown';
+  files: BootFile[];
+}
+
+/** One file that the boot loader will read. */
+export interface BootFile {
+  kind: 'kernel' | 'initrd';
+  state: 'whole' | 'damaged' | 'missing' | 'unknown';
+  bytes: number;
+  /** Size of the largest other file of the kind; 0 = there is none. */
+  largestOther: number;
+  path: string;
+}
+
+/** Where another kernel is chosen, by what chose it. */
+const UNPIN: readonly (readonly [pin: RegExp, remedy: string])[] = [
+  [/^GRUB_DEFAULT/, 'correct GRUB_DEFAULT in /etc/default/grub and write grub.cfg anew (`update-grub`)'],
+  [/^saved_entry/, 'choose the entry with `grub-set-default` (or `grubby --set-default`)'],
+  [/^next_entry/, 'clear it with `grub-editenv - unset next_entry`'],
+  [/proxmox-boot-tool|next-boot-pin/, 'take the pin off with `proxmox-boot-tool kernel unpin`'],
+  [/loader\.conf|systemd-boot/, 'change the default entry with `bootctl set-default`'],
+];
+
+/** What will not start as one would think, and what may not start at all. */
+export function bootWarnings(facts: Pick<NodeFacts, 'boot' | 'kernelNewest' | 'kernelRunning'>): NodeWarning[] {
+  const { boot } = facts;
+  if (boot === undefined) return [];
+  const warnings: NodeWarning[] = [];
+  const kernel = kernelWarning(facts, boot);
+  if (kernel !== null) warnings.push({ kind: 'boot-kernel', ...kernel });
+  const file = findUnbootable(boot);
+  if (file !== null) {
+    warnings.push({
+      kind: 'boot-kernel',
+      message: `the next boot may fail: ${describeDefect(file)}.`,
+      remedy: remedyOf(file, boot),
+    });
+  }
+  return warnings;
+}
+
+function kernelWarning(
+  { kernelNewest: newest, kernelRunning: running }: Pick<NodeFacts, 'kernelNewest' | 'kernelRunning'>,
+  { kernel, loader, pin, order }: BootFacts,
+): Omit<NodeWarning, 'kind'> | null {
+  if (kernel === null) {
+    if (newest === null || newest === running) return null;
+    return {
+      message: `kernel ${newest} is installed, and which kernel the boot loader starts could not be read; a reboot is expected to start the newest.`,
+      remedy: null,
+    };
+  }
+  if (order === 'newest' || order === 'unknown' || newest === null) return null;
+  const by = pin === null ? (loader ?? '') : `${loader ?? ''}: ${pin}`;
+  const remedy =
+    (pin === null ? undefined : UNPIN.find(([pattern]) => pattern.test(pin))?.[1]) ??
+    'write the configuration of the boot loader anew (`update-grub`, `grub2-mkconfig`, `kernel-install`), or choose the newer kernel there';
+  if (order === 'other-flavour') {
+    return { message: `kernel ${running} is running, but the boot loader starts ${kernel} (${by}).`, remedy };
+  }
+  return newest === running
+    ? { message: `kernel ${running} is running, but the boot loader starts the older ${kernel} (${by}).`, remedy }
+    : { message: `kernel ${newest} is installed, but the boot loader starts ${kernel} (${by}).`, remedy };
+}
+
+/** A node that would not come back must not be rebooted; null = nothing speaks against it. */
+export function findBootDefect(node: string, { boot }: Pick<NodeFacts, 'boot'>): ErrorInfo | null {
+  const file = boot === undefined ? null : findUnbootable(boot);
+  if (boot === undefined || file === null) return null;
+  return {
+    type: 'Unhealthy',
+    message: `${node} was not rebooted: ${describeDefect(file)}.`,
+    remedy: `${remedyOf(file, boot)} on ${node}, then patch it again`,
+  };
+}
+
+function findUnbootable({ files }: BootFacts): BootFile | null {
+  return (
+    files.find(({ state, bytes, largestOther }) => {
+      if (state === 'damaged' || state === 'missing') return true;
+      // What cannot be read to its end is judged by its siblings.
+      return state === 'unknown' && bytes < largestOther / 2;
+    }) ?? null
+  );
+}
+
+function describeDefect({ kind, state, bytes, largestOther, path }: BootFile): string {
+  if (path === '-') return 'the boot loader names no initrd for the kernel that it starts';
+  if (state === 'missing') return `the ${kind} ${path} that the boot loader starts does not exist`;
+  if (bytes === 0) return `${kind} ${path} is empty`;
+  if (state === 'damaged') return `${kind} ${path} is cut or damaged`;
+  return `${kind} ${path} has ${mebibytes(bytes)}, less than half of another one there (${mebibytes(largestOther)})`;
+}
+
+function remedyOf({ kind }: BootFile, { kernel }: BootFacts): string {
+  const name = kernel ?? 'VERSION';
+  return kind === 'kernel'
+    ? 'make room on /boot and install that kernel again'
+    : `make room on /boot and write it anew (\`update-initramfs -u -k ${name}\` or \`dracut --force --kver ${name}\`)`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}

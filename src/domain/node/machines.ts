@@ -1,0 +1,105 @@
+/** Which nodes of which clusters are one and the same machine. */
+import { canonicalJson } from '../shared/canonical-json';
+import type { Finding } from '../inspection/finding';
+import { warning } from '../inspection/finding';
+import type { NodeStatus } from './status';
+import type { NodeWarning } from './warning';
+import type { ClusterSpec, NodeSpec } from '../spec/types';
+import { plainText } from '../shared/text';
+
+/** What is known of the machine behind a node. */
+export interface Machine {
+  cluster: string;
+  node: string;
+  address: string;
+  hostKeys: readonly string[];
+  /** As it was read last; null: not yet. */
+  machineId: string | null;
+}
+
+const MAX_TOLD = 10;
+
+/** Where a node is found: the same private address behind another jump host or at another site is another machine. */
+export function addressOf(
+  { host, ssh, taskQueue }: Pick<NodeSpec, 'host' | 'ssh' | 'taskQueue'>,
+  clusterTaskQueue?: string,
+): string {
+  const site = taskQueue ?? clusterTaskQueue ?? null;
+  return canonicalJson({ host: host.toLowerCase(), port: ssh.port, jump: ssh.jump ?? [], site });
+}
+
+export function machinesOf(spec: ClusterSpec, statuses: readonly NodeStatus[]): Machine[] {
+  if (spec.type !== 'self-managed') return [];
+  const ids = new Map(statuses.map(({ name, machineId }) => [name, machineId ?? null]));
+  return spec.nodes.map((node) => ({
+    cluster: spec.name,
+    node: node.name,
+    address: addressOf(node, spec.taskQueue),
+    hostKeys: node.hostKeys,
+    machineId: ids.get(node.name) ?? null,
+  }));
+}
+
+/** One finding for each node of `own` that is the machine of another node, there or in `others`. */
+export function sharedMachines(own: readonly Machine[], others: readonly Machine[]): Finding[] {
+  const found = [...sharedMachineWarnings(own, others).values()].map(({ message, remedy }) =>
+    warning('nodes', message, remedy),
+  );
+  const more = found.length - MAX_TOLD;
+  return more > 0
+    ? [
+        ...found.slice(0, MAX_TOLD),
+        warning('nodes', `${more} more nodes are machines of other nodes too.`, 'see the ones that are named'),
+      ]
+    : found;
+}
+
+/** By the name of the node: what `sharedMachines` finds, all of it. */
+export function sharedMachineWarnings(own: readonly Machine[], others: readonly Machine[]): Map<string, NodeWarning> {
+  const index = new Map<string, Machine[]>();
+  for (const machine of [...own, ...others]) {
+    for (const key of keysOf(machine)) index.set(key, [...(index.get(key) ?? []), machine]);
+  }
+  const warnings = own.flatMap((machine): [string, NodeWarning][] => {
+    const twin = keysOf(machine)
+      .flatMap((key) => index.get(key) ?? [])
+      .find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
+    return twin === undefined ? [] : [[machine.node, warningOf(machine, twin)]];
+  });
+  return new Map(warnings);
+}
+
+/** The surest first. */
+function keysOf({ address, hostKeys, machineId }: Machine): string[] {
+  return [
+    `address ${address}`,
+    ...hostKeys.map((key) => `key ${keyOf(key)}`),
+    ...(machineId === null ? [] : [`id ${machineId}`]),
+  ];
+}
+
+/** Type and key, without a comment. */
+function keyOf(line: string): string {
+  return line.split(/\s+/).slice(0, 2).join(' ');
+}
+
+function warningOf(machine: Machine, twin: Machine): NodeWarning {
+  const where = twin.cluster === machine.cluster ? '' : ` of cluster ${plainText(twin.cluster, 63)}`;
+  const other = `node ${plainText(twin.node, 253)}${where}`;
+  if (twin.address === machine.address) {
+    return {
+      kind: 'shared-machine',
+      message: `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows.`,
+      remedy: 'take it out of one of the two',
+    };
+  }
+  const sameKey = twin.hostKeys.some((key) => machine.hostKeys.some((own) => keyOf(own) === keyOf(key)));
+  const [what, cure] = sameKey
+    ? ['host key', 'rm /etc/ssh/ssh_host_*; ssh-keygen -A, then ospatch enroll']
+    : ['machine id', 'rm /etc/machine-id; systemd-machine-id-setup'];
+  return {
+    kind: 'shared-machine',
+    message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
+    remedy: `take one machine out of one of the two; give a copy its own (${cure})`,
+  };
+}

@@ -1,0 +1,277 @@
+/** Processes that run code which was replaced on disk since they were started: a node is patched when there are none. */
+import type { NodeFacts } from './report';
+import type { NodeWarning } from './warning';
+
+/** Each by name, at most {@link MAX_OUTDATED} of a kind. */
+export interface OutdatedCode {
+  /** Units of systemd, services of OpenRC, `systemd-manager` and `init` for the first process. */
+  services: string[];
+  /** Services of users' managers, e.g. `web.service of alice`, and these managers: `systemd of alice`. Absent: none. */
+  userServices?: string[];
+  /** Logins and what their users have started, e.g. `alice (session 3)`. */
+  sessions: string[];
+  /** Containers on the file system of the node, and what keeps containers running (shims). */
+  containers: string[];
+  /** What belongs to none of these. */
+  processes: string[];
+  /** Of services, what keeps `systemctl restart` from being the cure. Absent: nothing. */
+  obstacles?: { service: string; obstacle: RestartObstacle; pids?: number[] }[];
+}
+
+/** In the order in which they are told. `left`: processes that a service left behind when it ended or was started anew. */
+export const RESTART_OBSTACLES = [
+  'reboot',
+  'runtime',
+  'masked',
+  'masked-runtime',
+  'gone',
+  'unreadable',
+  'left',
+  'refuses',
+  'connection',
+  'logins',
+  'transient',
+  'task',
+] as const;
+export type RestartObstacle = (typeof RESTART_OBSTACLES)[number];
+
+/** What a node tells of one kind; it may have more. */
+export const MAX_OUTDATED = 100;
+
+/** Named in a sentence; the rest is counted. */
+const MAX_NAMES = 8;
+
+/** Names in a command that is to be pasted, and their characters: remedies are cut where they are kept. */
+const MAX_IN_COMMAND = 4;
+const MAX_COMMAND_CHARS = 50;
+const MAX_ONE_COMMAND_CHARS = 100;
+const MAX_CHAINED = 2;
+const MAX_UNMASK_CHARS = 110;
+
+/** A user's manager among the services of users. */
+const USER_MANAGER = 'systemd of ';
+
+const NOTHING: OutdatedCode = { services: [], sessions: [], containers: [], processes: [] };
+
+type Kind = Exclude<keyof OutdatedCode, 'obstacles'>;
+
+const KINDS: readonly (readonly [kind: Kind, one: string, many: string])[] = [
+  ['services', 'service', 'services'],
+  ['userServices', "service of a user's manager", "services of users' managers"],
+  ['sessions', 'login', 'logins'],
+  ['containers', 'container', 'containers'],
+  ['processes', 'process', 'processes'],
+];
+
+/** Facts of an older helper do not say. */
+export function runsOutdated({ outdated }: Pick<NodeFacts, 'outdated'>): boolean {
+  return outdated !== undefined && KINDS.some(([kind]) => (outdated[kind]?.length ?? 0) > 0);
+}
+
+/** E.g. `2 services (a.service, b.service) and 1 login (alice (session 3))`; empty when there is nothing. */
+export function describeOutdated(outdated: OutdatedCode): string {
+  const parts = KINDS.filter(([kind]) => (outdated[kind]?.length ?? 0) > 0).map(([kind, one, many]) => {
+    const names = outdated[kind] ?? [];
+    const count = names.length >= MAX_OUTDATED ? `${MAX_OUTDATED} or more` : String(names.length);
+    const rest = names.length - MAX_NAMES;
+    const told = names.slice(0, MAX_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+    return `${count} ${names.length === 1 ? one : many} (${told})`;
+  });
+  return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
+}
+
+/** One for each thing that has to be done; none when nothing runs replaced code. */
+export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
+  return curesOf(outdated).map(({ part, why, remedy }) => {
+    const count = KINDS.reduce((sum, [kind]) => sum + (part[kind]?.length ?? 0), 0);
+    const verb = count === 1 ? 'runs' : 'run';
+    return {
+      kind: 'restart-pending',
+      message: `${describeOutdated(part)} still ${verb} code that was replaced on disk${why === '' ? '' : `: ${why}`}.`,
+      remedy,
+    };
+  });
+}
+
+interface Cure {
+  part: OutdatedCode;
+  /** What is special about these; empty when nothing is. */
+  why: string;
+  remedy: string;
+}
+
+function curesOf(outdated: OutdatedCode): Cure[] {
+  const { services, sessions, containers, processes, userServices = [], obstacles = [] } = outdated;
+  const cures: Cure[] = [];
+  const plain = services.filter((name) => !obstacles.some(({ service }) => service === name));
+  if (plain.length > 0) cures.push({ part: { ...NOTHING, services: plain }, why: '', remedy: restartByHand(plain) });
+  for (const obstacle of RESTART_OBSTACLES) {
+    const found = obstacles.filter((one) => one.obstacle === obstacle && services.includes(one.service));
+    if (found.length === 0) continue;
+    const part = { ...NOTHING, services: found.map(({ service }) => service) };
+    cures.push({
+      part,
+      ...obstacleCure(
+        obstacle,
+        part.services,
+        found.flatMap(({ pids = [] }) => pids),
+      ),
+    });
+  }
+  const managers = userServices.filter((name) => name.startsWith(USER_MANAGER));
+  const units = userServices.filter((name) => !name.startsWith(USER_MANAGER));
+  if (units.length > 0) {
+    const remedy = `\`${shortened(units, restartOfUser)}\` on the node, a new start of that user's manager, or a reboot`;
+    cures.push({ part: { ...NOTHING, userServices: units }, why: '', remedy });
+  }
+  if (managers.length > 0) {
+    const remedy = `\`${shortened(managers, reexecOfUser)}\` on the node, or a reboot`;
+    cures.push({ part: { ...NOTHING, userServices: managers }, why: '', remedy });
+  }
+  if (sessions.length > 0) {
+    cures.push({
+      part: { ...NOTHING, sessions },
+      why: '',
+      remedy: `ends when they log out, ${terminated(sessions)}or by a reboot`,
+    });
+  }
+  if (containers.length > 0) {
+    const remedy = 'stop these containers or pods and start them again, or reboot the node';
+    cures.push({ part: { ...NOTHING, containers }, why: '', remedy });
+  }
+  if (processes.length > 0) {
+    const remedy = 'end them and start them again the way they were started, or reboot the node';
+    cures.push({ part: { ...NOTHING, processes }, why: '', remedy });
+  }
+  return cures;
+}
+
+/** Services without a unit are those of OpenRC. */
+function restartByHand(services: readonly string[]): string {
+  const names = services.filter((name) => name !== 'init' && name !== 'systemd-manager');
+  if (names.length === 0) return '`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot';
+  if (names.every((name) => !name.includes('.'))) {
+    const command = shortened(names, (name) => `rc-service ${quoted(name)} restart`);
+    return `\`${command}\`${names.length > MAX_CHAINED ? ' and so on' : ''} on the node, patching.restartServices, or a reboot`;
+  }
+  const more = fitting(names, MAX_ONE_COMMAND_CHARS).length < services.length ? ' and so on' : '';
+  const command = `systemctl restart ${named(names, MAX_ONE_COMMAND_CHARS)}`;
+  return `\`${command}\`${more} on the node, patching.restartServices, or a reboot`;
+}
+
+function obstacleCure(
+  obstacle: RestartObstacle,
+  services: readonly string[],
+  pids: readonly number[],
+): Pick<Cure, 'why' | 'remedy'> {
+  const names = named(services);
+  switch (obstacle) {
+    case 'reboot':
+      return { why: 'only a reboot starts that anew', remedy: 'reboot the node' };
+    case 'masked':
+    case 'masked-runtime': {
+      const unmask = `systemctl unmask ${obstacle === 'masked' ? '' : '--runtime '}${names} && systemctl restart ${names}`;
+      return {
+        why: 'masked, so that systemd would not start it again',
+        remedy: `\`systemctl stop ${names}\` if nobody needs it, else ${unmask.length > MAX_UNMASK_CHARS ? 'unmask and restart it' : `\`${unmask}\``}`,
+      };
+    }
+    case 'gone':
+      return {
+        why: 'without a unit file, so that systemd could not start it again',
+        remedy: `\`systemctl stop ${names}\` if nobody needs it, else put its package or unit file back, then restart it`,
+      };
+    case 'unreadable':
+      return {
+        why: 'systemd cannot read the unit',
+        remedy: `set right what \`systemd-analyze verify ${named(services.slice(0, 1))}\` names, then \`systemctl daemon-reload\` and restart it`,
+      };
+    case 'refuses':
+      return {
+        why: 'the unit refuses to be stopped or started by hand',
+        remedy: `restart it the way its documentation says (auditd: \`service auditd restart\`), or reboot the node`,
+      };
+    case 'transient':
+      return {
+        why: 'started by systemd-run',
+        remedy: `wait until it ends, or, unless it is a task, \`systemctl restart ${names}\``,
+      };
+    case 'task':
+      return { why: 'a task in progress', remedy: 'wait until it ends' };
+    case 'logins':
+      return {
+        why: 'a restart would end the logins through it',
+        remedy: `\`systemctl restart ${names}\` from the console, or a reboot`,
+      };
+    case 'left':
+      return {
+        why: 'what is left of it from before its last start or stop, which a restart does not end',
+        remedy: `${pids.length === 0 ? 'end these processes' : `\`kill ${pids.slice(0, MAX_NAMES).join(' ')}\` on the node`}, or wait until they end`,
+      };
+    case 'connection':
+      return {
+        why: 'a restart may cut connections, logins, machines or what changes packages',
+        remedy: `reboot the node, or \`systemctl restart ${names}\` where that does no harm`,
+      };
+    case 'runtime':
+      return {
+        why: 'pods and containers live from it',
+        remedy: `drain the node, then \`systemctl restart ${names}\`; patching.restartServices does both in a cluster with kubernetes`,
+      };
+  }
+}
+
+/** `web.service of alice`. */
+function ofUser(name: string): [unit: string, user: string] {
+  const at = name.lastIndexOf(' of ');
+  return [name.slice(0, at), name.slice(at + 4)];
+}
+
+/** The bus of a user is what her other services and sessions hang on: they go with it. */
+function restartOfUser(name: string): string {
+  const [unit, user] = ofUser(name);
+  if (unit.startsWith('dbus')) return `systemctl restart user@$(id -u ${quoted(user)})`;
+  return `systemctl --user -M ${quoted(user)}@ restart ${quoted(unit)}`;
+}
+
+function reexecOfUser(name: string): string {
+  return `systemctl --user -M ${quoted(ofUser(name)[1])}@ daemon-reexec`;
+}
+
+/** logind ends a session by its name. */
+function terminated(sessions: readonly string[]): string {
+  const ids = sessions.flatMap((text) => /\(session ([A-Za-z0-9]+)\)$/.exec(text)?.[1] ?? []);
+  return ids.length === 0 ? '' : `by \`loginctl terminate-session ${ids.slice(0, MAX_IN_COMMAND).join(' ')}\`, `;
+}
+
+function named(names: readonly string[], maxChars = MAX_COMMAND_CHARS): string {
+  return fitting(names, maxChars).map(quoted).join(' ');
+}
+
+/** The first commands, as one. */
+function shortened(names: readonly string[], command: (name: string) => string): string {
+  return names.slice(0, MAX_CHAINED).map(command).join('; ');
+}
+
+/** What a remedy has room for, once or twice; at least one. */
+function fitting(names: readonly string[], maxChars: number): string[] {
+  const found: string[] = [];
+  for (const name of names.slice(0, MAX_IN_COMMAND)) {
+    if (found.length > 0 && [...found, name].join(' ').length > maxChars) break;
+    found.push(name);
+  }
+  return found;
+}
+
+/** Escapes in names of units (`a\\x2db.service`) would be taken away by the shell that the command is pasted into. */
+function quoted(name: string): string {
+  return /^[A-Za-z0-9@._:-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}
+
+/** A patch whose packages are in place is not complete while something runs what they have replaced. */
+export function outcomeWithOutdated<O extends string>(
+  outcome: O,
+  facts: Pick<NodeFacts, 'outdated'>,
+): O | 'restart-pending' {
+  return (outcome === 'patched' || outcome === 'up-to-date') && runsOutdated(facts) ? 'restart-pending' : outcome;
+}

@@ -1,0 +1,178 @@
+import type { NodegroupReading, NodegroupRecord } from '../eks/node-groups';
+import type { ErrorInfo } from '../shared/errors';
+import { findBrokenUnits } from './failed-units';
+import type { DrainRecord } from '../kubernetes/drain-record';
+import type { NodeFacts, NodeStep, PackageChange, PatchPlan, RestartReport } from './report';
+import type { NodeOutcome, NodeReading, NodeSettled } from './status';
+import { MAX_ERROR_MESSAGE, toNodeError } from './status';
+import type { NodeWarning } from './warning';
+import { MAX_STATUS_WARNINGS } from './warning';
+import type { OutdatedCode } from './outdated';
+import { runsOutdated } from './outdated';
+import type { UncuredReboot } from './reboot';
+import { plainText } from '../shared/text';
+
+/** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
+export const MAX_APPLY_ATTEMPTS = 3;
+
+export interface StepRecord {
+  step: NodeStep;
+  startedAt: string;
+  durationMs: number;
+}
+
+/** The full record of one node patch: the result of the `patchNode` workflow. Times are ISO 8601. */
+export interface NodePatchResult {
+  node: string;
+  run: number;
+  outcome: NodeOutcome;
+  /** Names the jobs on the node: `<token>-<phase>-<attempt>`. */
+  token: string;
+  startedAt: string;
+  endedAt: string;
+  changes: PackageChange[];
+  keptBack: PatchPlan['keptBack'];
+  keptConfigFiles: string[];
+  appliedAt: string | null;
+  before: NodeSnapshot | null;
+  after: NodeSnapshot | null;
+  reboots: number;
+  pendingUpdates: number | null;
+  /** Why the node asked for a reboot at any moment of this patch. */
+  rebootReasons: string[];
+  /** What a person should know of the node, although it did not stop the patch. */
+  warnings: NodeWarning[];
+  /** Reasons for a reboot that the last one did not take away. Absent: none. */
+  uncuredReboot?: UncuredReboot;
+  steps: StepRecord[];
+  /** Absent: the node was not to be drained. */
+  drain?: DrainRecord;
+  /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
+  restarts?: Pick<RestartReport, 'restarted' | 'skipped'>;
+  /** The power-cycle hook was run; `error` says why in vain. */
+  powerCycle?: { at: string; error: string | null };
+  /** The record is of a node group: `osVersion` is its release, and there are no packages, kernels and reboots. */
+  nodeGroup?: NodegroupRecord;
+  error: ErrorInfo | null;
+}
+
+/** What is compared before and after. */
+export interface NodeSnapshot {
+  at: string;
+  osVersion: string;
+  kernel: string;
+  bootId: string;
+  /** As the kernel shows it, where that is the one of a host. Absent: it is `bootId`. */
+  kernelBootId?: string;
+  machineId?: string;
+  packageSetDigest: string;
+  rebootRequired: boolean;
+  /** What ran code that was replaced on disk. Absent: nothing. */
+  outdated?: OutdatedCode;
+}
+
+export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
+  return {
+    at,
+    osVersion: facts.osVersion,
+    kernel: facts.kernelRunning,
+    bootId: facts.bootId,
+    ...(facts.kernelBootId === undefined ? {} : { kernelBootId: facts.kernelBootId }),
+    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
+    packageSetDigest: facts.packages.digest,
+    rebootRequired: facts.reboot.required,
+    ...(facts.outdated !== undefined && runsOutdated(facts) ? { outdated: facts.outdated } : {}),
+  };
+}
+
+export type PatchDecision =
+  { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' } | { do: 'apply' } | { do: 'reboot' };
+
+/** What a node needs after preflight. A reboot owed from before is work of its own, when reboots are allowed. */
+export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllowed: boolean): PatchDecision {
+  if (plan.changes.length > 0) return { do: 'apply' };
+  if (!rebootRequired) return { do: 'nothing', outcome: 'up-to-date' };
+  return rebootAllowed ? { do: 'reboot' } : { do: 'nothing', outcome: 'reboot-pending' };
+}
+
+/** What is wrong with a node after the work, compared with before; null = healthy. */
+export function findDamage(node: string, before: NodeFacts, after: NodeFacts): ErrorInfo | null {
+  if (after.packages.problems.length > 0) {
+    return {
+      type: 'PackagesBroken',
+      message: `the package database of ${node} is not consistent: ${after.packages.problems.join('; ')}.`,
+      remedy: `log in to ${node} and repair it, then patch the node again`,
+    };
+  }
+  return findBrokenUnits(node, before, after);
+}
+
+/** How far a node patch that failed had come. */
+export interface WorkDone {
+  packagesChanged: number;
+  reboots: number;
+  /** Default 0. */
+  podsEvicted?: number;
+  /** Without proof that it happened. */
+  rebootAsked: boolean;
+  /** A package transaction was begun and its end was never reported. */
+  transactionOpen: boolean;
+}
+
+/** A failure as a person reads it first: what happened, and what was done to the node before. One sentence that fits. */
+export function tellWhatWasDone(message: string, done: WorkDone): string {
+  const clause = whatWasDone(done);
+  return `${plainText(message.replace(/\.$/, ''), MAX_ERROR_MESSAGE - clause.length - 3)}; ${clause}.`;
+}
+
+function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen, podsEvicted = 0 }: WorkDone): string {
+  if (transactionOpen) return 'what the package transaction has changed is not known yet';
+  const parts: string[] = [];
+  if (podsEvicted > 0) parts.push(podsEvicted === 1 ? '1 pod was evicted' : `${podsEvicted} pods were evicted`);
+  if (packagesChanged > 0)
+    parts.push(packagesChanged === 1 ? '1 package was changed' : `${packagesChanged} packages were changed`);
+  if (reboots > 0) parts.push(`it was rebooted ${reboots === 1 ? 'once' : `${reboots} times`}`);
+  if (rebootAsked) parts.push('a reboot was asked for');
+  return listed(parts) || 'nothing was changed';
+}
+
+function listed(parts: readonly string[]): string {
+  return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
+}
+
+/** The part of a node patch that the cluster keeps. */
+export function toSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
+  return {
+    node: result.node,
+    outcome: result.outcome,
+    appliedAt: result.appliedAt,
+    packagesChanged: result.changes.length,
+    reboots: result.reboots,
+    reading: toReading(result),
+    ...(result.pendingUpdates === null ? {} : { pendingUpdates: result.pendingUpdates }),
+    error: result.error === null ? null : toNodeError(result.error),
+    ...(result.uncuredReboot === undefined ? {} : { uncuredReboot: result.uncuredReboot }),
+    workflowRunId,
+  };
+}
+
+function toReading(result: NodePatchResult): NodeReading | null {
+  const last = result.after ?? result.before;
+  if (last === null) return null;
+  return {
+    at: last.at,
+    osVersion: last.osVersion,
+    kernel: last.kernel,
+    pendingUpdates: result.pendingUpdates,
+    rebootRequired: last.rebootRequired,
+    ...(last.outdated === undefined ? {} : { restartRequired: true }),
+    packageSetDigest: last.packageSetDigest,
+    ...(last.machineId === undefined ? {} : { machineId: last.machineId }),
+    warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
+    ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),
+  };
+}
+
+function toNodegroupReading({ version, releaseBefore, health }: NodegroupRecord): NodegroupReading {
+  return { version, releaseBefore, health };
+}

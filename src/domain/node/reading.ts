@@ -1,0 +1,28 @@
+/** From what a node says of itself to the little that its cluster keeps of it. */
+import type { NodeFacts, PatchPlan } from './report';
+import type { NodeReading } from './status';
+import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
+import { runsOutdated } from './outdated';
+import type { UncuredReboot } from './reboot';
+import { discountUncured } from './reboot';
+
+/** `uncured` is the reboot that did not help, if the cluster remembers one; without a plan nothing is known as pending. */
+export function readingFromFacts(
+  read: NodeFacts,
+  uncured: UncuredReboot | null,
+  at: string,
+  plan: Pick<PatchPlan, 'changes' | 'warnings'> | null,
+): NodeReading {
+  const facts = discountUncured(read, uncured);
+  return {
+    at,
+    osVersion: facts.osVersion,
+    kernel: facts.kernelRunning,
+    pendingUpdates: plan === null ? null : plan.changes.length,
+    rebootRequired: facts.reboot.required,
+    ...(runsOutdated(facts) ? { restartRequired: true } : {}),
+    packageSetDigest: facts.packages.digest,
+    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
+    warnings: mergeWarnings(plan?.warnings ?? [], facts.warnings).slice(0, MAX_STATUS_WARNINGS),
+  };
+}

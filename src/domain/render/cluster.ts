@@ -1,0 +1,148 @@
+/** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
+import { NONE, text } from './markdown';
+import type { ClusterStatus } from '../cluster/messages';
+import type { NodePatchResult } from '../node/patch';
+import type { NodeState, NodeStatus } from '../node/status';
+import { nodeGroupTable } from './node-group';
+import type { RolloutProgress, RunTrigger } from '../run/run';
+
+/** More rows than this make the page slow; the worst come first and the rest is counted. */
+const MAX_ROWS = 100;
+
+/** Worst first: what needs a human, then what moves, then what is fine. */
+const SEVERITY: readonly NodeState[] = [
+  'failed',
+  'not-tried',
+  'reboot-pending',
+  'restart-pending',
+  'skipped',
+  'patching',
+  'waiting',
+  'unknown',
+  'patched',
+  'up-to-date',
+];
+
+/** The Node table with what surrounds it. */
+export function renderCluster(status: ClusterStatus, explanation: string): string {
+  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
+  return [
+    ...(status.type === 'eks' ? nodeGroupTable(worstFirst(status.nodes)) : nodeTable(status.nodes)),
+    '',
+    `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
+    '',
+    `**Next window:** ${status.nextWindow ?? 'none, on demand only'}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
+    ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
+    ...(status.run === null
+      ? []
+      : [
+          '',
+          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${status.type === 'eks' ? 'node groups' : 'nodes'}`,
+        ]),
+    ...(status.lastRun === null
+      ? []
+      : [
+          '',
+          `**Last run:** ${status.lastRun.number} (${status.lastRun.trigger}), ${status.lastRun.outcome} at ${status.lastRun.endedAt}`,
+        ]),
+    ...(status.lastRefusal === null
+      ? []
+      : [
+          '',
+          `**Last refusal:** ${text(status.lastRefusal.what)} by ${text(status.lastRefusal.by)} at ${status.lastRefusal.at}: ${text(status.lastRefusal.why)}`,
+        ]),
+  ].join('\n');
+}
+
+/** What a rollout shows of itself. */
+export function renderRollout(progress: RolloutProgress, unit = 'node'): string {
+  const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
+    const cells = [
+      node.node,
+      node.outcome,
+      String(node.packagesChanged),
+      String(node.reboots),
+      node.error?.message ?? '',
+    ];
+    return `| ${cells.map(text).join(' | ')} |`;
+  });
+  return [
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${unit}s${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
+    '',
+    `| ${unit === 'node' ? 'Node' : 'Node group'} | Outcome | Packages | Reboots | Error |`,
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** What a node patch shows of itself. */
+export function renderNodePatch(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
+  const ended = result.endedAt !== '';
+  return [
+    `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended ? `: ${result.outcome}` : ''}`,
+    '',
+    '| Step | Started | Seconds |',
+    '|---|---|---|',
+    ...result.steps.map((step, at) => {
+      const isOpen = !ended && at === result.steps.length - 1 && step.durationMs === 0;
+      return `| ${step.step} | ${step.startedAt} | ${isOpen ? 'goes on' : (step.durationMs / 1000).toFixed(1)} |`;
+    }),
+    ...(result.before === null
+      ? []
+      : ['', `**Before:** ${text(result.before.osVersion)}, kernel ${text(result.before.kernel)}`]),
+    ...(result.after === null
+      ? []
+      : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
+    ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
+    ...renderDrain(result),
+    ...result.warnings.flatMap(({ message }) => ['', `**Warning:** ${text(message)}`]),
+    ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
+  ].join('\n');
+}
+
+function renderDrain({ drain }: NodePatchResult): string[] {
+  if (drain === undefined) return [];
+  const pods = `${drain.evicted} pod${drain.evicted === 1 ? '' : 's'} evicted`;
+  const cordoned = drain.cordonedBefore === 'others' ? ', cordoned by others before and left so' : '';
+  const left = drain.blocked.map(({ namespace, name, why }) => `- ${text(`${namespace}/${name}: ${why}`)}`);
+  return [
+    '',
+    `**Drain:** ${drain.state ?? 'not ended'}, ${pods}${cordoned}`,
+    ...(left.length === 0 ? [] : ['', ...left]),
+  ];
+}
+
+function nodeTable(nodes: readonly NodeStatus[]): string[] {
+  const rows = worstFirst(nodes).map((node) => {
+    const cells = [
+      node.name,
+      node.role,
+      node.state,
+      node.lastAppliedPatchTime ?? NONE,
+      node.patchedVersion ?? NONE,
+      node.kernel ?? NONE,
+      node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
+      node.lastError?.message ?? '',
+    ];
+    return `| ${cells.map(text).join(' | ')} |`;
+  });
+  const hidden = nodes.length - rows.length;
+  return [
+    '| Node | Role | State | Last Applied Patch Time | Patched Version | Kernel | Pending | Last error |',
+    '|---|---|---|---|---|---|---|---|',
+    ...rows,
+    ...(hidden > 0 ? ['', `and ${hidden} more nodes (${countStates(nodes)})`] : []),
+  ];
+}
+
+/** As many as a page bears. */
+function worstFirst(nodes: readonly NodeStatus[]): NodeStatus[] {
+  return [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state)).slice(0, MAX_ROWS);
+}
+
+function countStates(nodes: readonly NodeStatus[]): string {
+  return SEVERITY.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ state, count }) => `${count} ${state}`)
+    .join(', ');
+}

@@ -1,0 +1,107 @@
+import { Cron } from 'croner';
+import type { WallMs } from '../shared/dates';
+import { show } from '../spec/issues';
+
+const FIELDS = [
+  { name: 'minute', allowed: '0 to 59' },
+  { name: 'hour', allowed: '0 to 23' },
+  { name: 'day-of-month', allowed: '1 to 31, L for the last day' },
+  { name: 'month', allowed: '1 to 12 or JAN to DEC' },
+  { name: 'day-of-week', allowed: '0 to 7 or SUN to SAT, SUN#1 to SUN#5 for one Sunday of the month' },
+] as const;
+
+export const CRON_FORM = 'five fields: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
+
+/**
+ * Why a cron expression cannot be a schedule, or null when it can. Says so too when it parses but never fires.
+ */
+export function checkCron(expression: string): string | null {
+  const fields = expression.trim().split(/\s+/);
+  if (expression.trim().startsWith('@')) return `nicknames are not supported; allowed: ${CRON_FORM}`;
+  if (expression.trim() === '' || fields.length !== 5) {
+    const found = expression.trim() === '' ? 0 : fields.length;
+    const seconds = found > 5 ? ' (no seconds and no year)' : '';
+    return `${found} ${found === 1 ? 'field' : 'fields'}; allowed: ${CRON_FORM}${seconds}`;
+  }
+  try {
+    const first = calendarOf(expression).nextRun(new Date(Date.UTC(2000, 0, 1)));
+    return first === null ? 'no such date ever comes; allowed: a day that the month can have' : null;
+  } catch {
+    return explain(fields);
+  }
+}
+
+/** Whether a valid cron expression comes on February 29 and on no other day. */
+export function isLeapDayCron(expression: string): boolean {
+  // Three years without a leap day, so that whatever comes in other years comes before 2004.
+  const first = calendarOf(expression).nextRun(new Date(Date.UTC(2001, 0, 1) - 1_000));
+  return first !== null && first.toISOString().startsWith('2004-02-29');
+}
+
+const STAR = /^[*?]$/;
+const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
+/** Days of the month that hold each weekday once. */
+const NTH: Readonly<Record<string, number>> = { '1-7': 1, '8-14': 2, '15-21': 3, '22-28': 4 };
+
+export interface EitherDay {
+  dayOfMonth: string;
+  dayOfWeek: string;
+  /** Days with a start, in a month that has any. */
+  daysPerMonth: number;
+  /** The expression for days that are both. */
+  both: string;
+}
+
+/** A valid cron expression with both day fields, of which either is enough for a start; null for others. */
+export function eitherDayOf(expression: string): EitherDay | null {
+  const [minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = expression.trim().split(/\s+/);
+  if (STAR.test(dayOfMonth) || STAR.test(dayOfWeek) || dayOfWeek.startsWith('+')) return null;
+  const days = cronWalls(`0 0 ${dayOfMonth} ${month} ${dayOfWeek}`, FOUR_YEARS.from, MAX_DAYS).filter(
+    (wall) => wall < FOUR_YEARS.to,
+  );
+  const months = new Set(days.map((wall) => new Date(wall).toISOString().slice(0, 7)));
+  const nth = NTH[dayOfMonth];
+  const name = /^[0-7]$/.test(dayOfWeek) ? WEEKDAYS[Number(dayOfWeek)] : dayOfWeek.toUpperCase();
+  const both =
+    nth !== undefined && name !== undefined && WEEKDAYS.includes(name)
+      ? [minute, hour, '*', month, `${name}#${nth}`]
+      : [minute, hour, dayOfMonth, month, `+${dayOfWeek}`];
+  return {
+    ...{ dayOfMonth, dayOfWeek, both: both.join(' ') },
+    daysPerMonth: Math.max(1, Math.round(days.length / Math.max(1, months.size))),
+  };
+}
+
+// With one leap day in it.
+const FOUR_YEARS = { from: Date.UTC(2025, 0, 1) - 1_000, to: Date.UTC(2029, 0, 1) };
+const MAX_DAYS = 1_500;
+
+/** The wall times of a cron expression after `wall`, ascending; at most `count`. The clock is a plain calendar. */
+export function cronWalls(expression: string, wall: WallMs, count: number): WallMs[] {
+  return calendarOf(expression)
+    .nextRuns(count, new Date(wall))
+    .map((date) => date.getTime());
+}
+
+// In UTC, so that no clock change of any zone disturbs the enumeration; the zone is applied to the result.
+function calendarOf(expression: string): Cron {
+  return new Cron(expression.trim(), { timezone: 'UTC', mode: '5-part', paused: true });
+}
+
+/** The field that cannot be read, found by reading each one alone. */
+function explain(fields: readonly string[]): string {
+  const at = fields.findIndex((field, index) => !isReadable(FIELDS.map((_, other) => (other === index ? field : '*'))));
+  const { name, allowed } = FIELDS[at] ?? {};
+  if (name === undefined) return `the fields do not go together; allowed: ${CRON_FORM}`;
+  const found = show(fields[at]);
+  return `the ${name} field ${found} is not valid; allowed: ${allowed}, ranges (1-5), steps (*/2) and lists (1,3)`;
+}
+
+function isReadable(fields: readonly string[]): boolean {
+  try {
+    calendarOf(fields.join(' '));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+import { cronWalls } from './cron';
+import type { CustomDate, Preset, Schedule } from '../spec/types';
+import { DAY_MS, daysInMonth, parseDate, parseDateTime } from '../shared/dates';
+import type { WallMs } from '../shared/dates';
+
+/** The Sunday from which every second Sunday is counted when the spec gives no anchor. */
+export const DEFAULT_ANCHOR = '2024-01-07';
+
+// Enough for a few answers at once; a longer list is taken piece by piece.
+const CRON_BATCH = 50;
+// What croner and ISO dates can still say; far beyond any start that matters.
+const LAST_YEAR = 2999;
+
+/** The wall times of a schedule at or after `from`, ascending, without end unless the schedule has one. */
+export function* wallTimes(schedule: Schedule, from: WallMs): Generator<WallMs> {
+  if ('preset' in schedule) yield* presetWalls(schedule.preset, schedule.anchor, from);
+  else if ('custom' in schedule) yield* customWalls(schedule.custom, from);
+  else if ('cron' in schedule) yield* allCronWalls(schedule.cron, from);
+  else yield* onceWalls(schedule.once, from);
+}
+
+function presetWalls(preset: Preset, anchor: string | undefined, from: WallMs): Generator<WallMs> {
+  switch (preset) {
+    case 'weekly':
+      return everyDays(7, dateOf(DEFAULT_ANCHOR), from);
+    case 'every-2-weeks': {
+      const start = dateOf(anchor ?? DEFAULT_ANCHOR);
+      return everyDays(14, start, anchor === undefined ? from : Math.max(from, start));
+    }
+    case 'monthly':
+      return everyMonths(1, from);
+    case 'every-2-months':
+      return everyMonths(2, from);
+  }
+}
+
+function* everyDays(days: number, origin: WallMs, from: WallMs): Generator<WallMs> {
+  const step = days * DAY_MS;
+  for (let wall = origin + Math.ceil((from - origin) / step) * step; isInCalendar(wall); wall += step) yield wall;
+}
+
+/** The first day of every `step`-th month, counted from January. */
+function* everyMonths(step: number, from: WallMs): Generator<WallMs> {
+  const start = new Date(from);
+  for (let month = start.getUTCMonth() - (start.getUTCMonth() % step); ; month += step) {
+    const wall = Date.UTC(start.getUTCFullYear(), month, 1);
+    if (!isInCalendar(wall)) return;
+    if (wall >= from) yield wall;
+  }
+}
+
+function* customWalls(custom: CustomDate, from: WallMs): Generator<WallMs> {
+  for (let year = new Date(from).getUTCFullYear(); year <= LAST_YEAR; year++) {
+    if (custom.day > daysInMonth(year, custom.month)) continue;
+    const wall = Date.UTC(year, custom.month - 1, custom.day, custom.hour, custom.minute);
+    if (wall >= from) yield wall;
+  }
+}
+
+function* allCronWalls(expression: string, from: WallMs): Generator<WallMs> {
+  let after = from - 1_000;
+  for (;;) {
+    const batch = cronWalls(expression, after, CRON_BATCH);
+    yield* batch;
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < CRON_BATCH) return;
+    after = last;
+  }
+}
+
+function* onceWalls(once: string, from: WallMs): Generator<WallMs> {
+  const wall = parseDateTime(once);
+  if (wall === null) throw new RangeError(`not a local date and time: ${JSON.stringify(once)}`);
+  if (wall >= from) yield wall;
+}
+
+function dateOf(text: string): WallMs {
+  const wall = parseDate(text);
+  if (wall === null) throw new RangeError(`not a date: ${JSON.stringify(text)}`);
+  return wall;
+}
+
+function isInCalendar(wall: WallMs): boolean {
+  return new Date(wall).getUTCFullYear() <= LAST_YEAR;
+}

@@ -1,0 +1,63 @@
+import { canonicalJson } from '../shared/canonical-json';
+import type { ClusterSpec, NodeSpec } from './types';
+import { renderPath } from './issues';
+import type { SpecPath } from './issues';
+
+/** One changed field; `before` or `after` is undefined when the field is added or removed. */
+export interface SpecChange {
+  path: string;
+  before: unknown;
+  after: unknown;
+}
+
+// Changed as a whole: their parts mean little alone.
+const WHOLE = new Set(['schedule', 'hostKeys', 'jump']);
+
+/**
+ * The fields in which two specs of a cluster differ. Nodes are told apart by name: `nodes[w-1].host`; a node that was
+ * added or removed is one row, and so is another order of the nodes (`nodes`, with the names).
+ */
+export function diffSpecs(before: ClusterSpec, after: ClusterSpec): SpecChange[] {
+  const { nodes: nodesBefore, ...restBefore } = withNodes(before);
+  const { nodes: nodesAfter, ...restAfter } = withNodes(after);
+  return [...diffValues([], restBefore, restAfter), ...diffNodes(nodesBefore, nodesAfter)];
+}
+
+function withNodes(spec: ClusterSpec): ClusterSpec & { nodes: NodeSpec[] } {
+  return spec.type === 'self-managed' ? spec : { ...spec, nodes: [] as NodeSpec[] };
+}
+
+function diffNodes(before: NodeSpec[], after: NodeSpec[]): SpecChange[] {
+  const old = new Map(before.map((node) => [node.name, node]));
+  const kept = new Set(after.map(({ name }) => name));
+  const changes: SpecChange[] = [];
+  for (const node of before) {
+    if (!kept.has(node.name)) changes.push({ path: `nodes[${node.name}]`, before: node, after: undefined });
+  }
+  for (const node of after) {
+    const path = `nodes[${node.name}]`;
+    const previous = old.get(node.name);
+    if (previous === undefined) changes.push({ path, before: undefined, after: node });
+    else
+      changes.push(...diffValues([], previous, node).map((change) => ({ ...change, path: `${path}.${change.path}` })));
+  }
+  const orderBefore = before.map(({ name }) => name).filter((name) => kept.has(name));
+  const orderAfter = after.map(({ name }) => name).filter((name) => old.has(name));
+  if (canonicalJson(orderBefore) !== canonicalJson(orderAfter)) {
+    changes.push({ path: 'nodes', before: before.map(({ name }) => name), after: after.map(({ name }) => name) });
+  }
+  return changes;
+}
+
+function diffValues(path: SpecPath, before: unknown, after: unknown): SpecChange[] {
+  if (isMapping(before) && isMapping(after) && !WHOLE.has(String(path.at(-1)))) {
+    const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...keys].flatMap((key) => diffValues([...path, key], before[key], after[key]));
+  }
+  if (canonicalJson({ value: before }) === canonicalJson({ value: after })) return [];
+  return [{ path: renderPath(path), before, after }];
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

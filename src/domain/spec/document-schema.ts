@@ -1,0 +1,305 @@
+/** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
+import { z } from 'zod';
+import { MAX_EXCLUDES, ONLY, ON_HIDDEN, PHASED_UPDATES } from './package-policy';
+import {
+  API_VERSION,
+  CLUSTER_TYPES,
+  HELPER_MODES,
+  MAX_JUMPS,
+  MAX_NODES,
+  NODE_ROLES,
+  ON_FAILURE,
+  ROLLOUT_ORDERS,
+  SSH_TRANSPORTS,
+} from './types';
+import { kubernetesSchema } from './kubernetes-section';
+import { eksDocument } from './eks-section';
+import { restartSchema } from './restart-section';
+import { scheduleSchema } from './schedule-section';
+import * as field from './fields';
+
+const typeError = CLUSTER_TYPES.join(', ');
+const documentError = 'a mapping with apiVersion, name, type, patching, ssh and nodes';
+
+const header = {
+  apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe('Version of this format.'),
+  name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/<name>.'),
+  description: field.description.optional().describe('Free text for people.'),
+};
+
+const hostKeys = z
+  .array(field.hostKey, { error: 'a list of host keys' })
+  .optional()
+  .describe(
+    'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host, or with @cert-authority or @revoked in front. When given, the known_hosts file is only asked for revoked keys.',
+  );
+
+const jumpError = `a list of at most ${MAX_JUMPS} jump hosts`;
+
+const jumpHost = z.strictObject(
+  {
+    host: field.host.describe('Address of the jump host as the machine before it sees it: IPv4, IPv6 or DNS name.'),
+    port: field.wholeNumber(1, 65_535).optional().describe('Port of sshd. Default: 22.'),
+    user: field.userName.optional().describe('Login user there. Default: the user of the node.'),
+    identity: field.identity.optional().describe('Key for this machine. Default: the identity of the node.'),
+    hostKeys,
+  },
+  { error: 'a mapping with host, port, user, identity and hostKeys' },
+);
+
+const sshFields = {
+  user: field.userName.optional().describe('Login user: root, or a user that may run sudo -n. Needed for every node.'),
+  port: field.wholeNumber(1, 65_535).optional().describe('Port of sshd. Default: 22.'),
+  identity: field.identity
+    .optional()
+    .describe(
+      "Name of a private key file in the worker's key directory (OSPATCH_KEY_DIR, default ~/.ssh), or agent for the worker's SSH agent. Never a path. Default: agent.",
+    ),
+  helper: field
+    .choice(HELPER_MODES)
+    .optional()
+    .describe(
+      'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator places it and ospatch never writes it. Default: auto.',
+    ),
+  transport: field
+    .choice(SSH_TRANSPORTS)
+    .optional()
+    .describe(
+      'builtin: ospatch speaks SSH itself. openssh: the OpenSSH client of the worker does, for certificates, FIDO keys and post-quantum key exchange. Default: builtin.',
+    ),
+  jump: z
+    .array(jumpHost, { error: jumpError })
+    .max(MAX_JUMPS, { error: jumpError })
+    .optional()
+    .describe(
+      'Jump hosts to go through, the one reached first in front. Each is verified by its own host keys. []: none.',
+    ),
+};
+
+const ssh = z.strictObject(
+  {
+    ...sshFields,
+    knownHosts: field.knownHostsFile
+      .optional()
+      .describe('Name of a known_hosts file beside the spec, from which host keys are taken. Default: known_hosts.'),
+  },
+  { error: 'a mapping with user, port, identity, knownHosts, helper, transport and jump' },
+);
+
+const node = z.strictObject(
+  {
+    name: field.nodeName.describe('Name of the node, unique in the cluster; for a Kubernetes node its node name.'),
+    host: field.host.optional().describe('Address to connect to: IPv4, IPv6 or DNS name. Default: the name.'),
+    role: field.choice(NODE_ROLES).default('worker').describe('Role of the node; decides its place in the order.'),
+    zone: field.zone.optional().describe('Failure zone of the node.'),
+    labels: z
+      .record(field.labelKey, field.labelValue, { error: 'a mapping of label keys to text' })
+      .optional()
+      .describe('Labels of the node, as in Kubernetes.'),
+    kubernetesName: field.nodeName.optional().describe('Name of the node in Kubernetes. Default: the name.'),
+    taskQueue: field.taskQueue
+      .optional()
+      .describe('Task queue of the workers that reach this node. Default: that of the cluster.'),
+    ssh: z
+      .strictObject(sshFields, { error: 'a mapping with user, port, identity, helper, transport and jump' })
+      .optional()
+      .describe("What differs for this node from the cluster's ssh."),
+    hostKeys,
+  },
+  { error: 'a mapping with at least name' },
+);
+
+const rollout = z.strictObject(
+  {
+    order: field.choice(ROLLOUT_ORDERS).default('workers-first').describe('Which role is patched first.'),
+    onFailure: field
+      .choice(ON_FAILURE)
+      .default('stop')
+      .describe('stop: a failed node ends the run, the rest is not tried. continue: go on with the next node.'),
+  },
+  { error: 'a mapping with order and onFailure' },
+);
+
+const powerCycleHook = z.strictObject(
+  {
+    name: field.programName.describe(
+      "Name of a program in the worker's hook directory (OSPATCH_HOOK_DIR), run with the arguments CLUSTER NODE HOST.",
+    ),
+    after: field
+      .duration('1m', '12h')
+      .default('15m')
+      .describe('How long a node must have been out of reach after its reboot before the hook is run, once per run.'),
+  },
+  { error: 'a mapping with name and after' },
+);
+
+const excludesError = `a list of at most ${MAX_EXCLUDES} package names`;
+
+const packages = z.strictObject(
+  {
+    only: field
+      .choice(ONLY)
+      .optional()
+      .describe(
+        'security: only packages with a security fix; a node whose package sources do not say which those are is refused. Default: all pending packages.',
+      ),
+    exclude: z
+      .array(field.packageGlob, { error: excludesError })
+      .max(MAX_EXCLUDES, {
+        error: ({ input }) => `found ${(input as unknown[]).length} entries; allowed: ${excludesError}`,
+      })
+      .default([])
+      .describe('Names of packages that stay as they are; * and ? stand for any characters.'),
+    includeKubernetes: field
+      .flag()
+      .default(false)
+      .describe('Patch kubelet, kubeadm, kubectl and the container runtime of a Kubernetes node too.'),
+    allowRemovals: field
+      .flag()
+      .default(false)
+      .describe('true: a patch may remove packages, also such as others replace. false: it is refused with the list.'),
+    keepMinor: field
+      .flag()
+      .default(false)
+      .describe(
+        'RHEL family: stay on the installed minor release, e.g. 9.4. No effect on Debian, Ubuntu, SLES, Fedora and Amazon Linux, whose patches never leave it.',
+      ),
+    phasedUpdates: field
+      .choice(PHASED_UPDATES)
+      .default('default')
+      .describe(
+        'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until it is out for all.',
+      ),
+    onHidden: field
+      .choice(ON_HIDDEN)
+      .default('warn')
+      .describe(
+        'What becomes of a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf) keeps security fixes out; zypper only warns, of locks and priorities. warn patches it and tells which; fail refuses it before anything is changed.',
+      ),
+  },
+  { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },
+);
+
+const prefetchError = 'before-drain, off, or a mapping with beforeWindow';
+
+const prefetch = z
+  .union(
+    [
+      z.enum(['before-drain', 'off']),
+      z.strictObject({
+        beforeWindow: field
+          .duration('10m', '7d')
+          .describe('How long before each window the packages of all nodes are downloaded.'),
+      }),
+    ],
+    { error: prefetchError },
+  )
+  .default('before-drain');
+
+const patching = z.strictObject(
+  {
+    patchOnBoot: field
+      .flag()
+      .default(false)
+      .describe('Bring each node to the latest patch version once when it enters the cluster.'),
+    rebootIfRequired: field
+      .flag()
+      .default(false)
+      .describe(
+        'true: reboot a node when its patches require it. false: the system reboot is restricted; such a node stays reboot-pending.',
+      ),
+    rebootCommand: field.programName
+      .optional()
+      .describe(
+        'Name of a program in /etc/ospatch/commands on the nodes that reboots them, owned by root and writable for nobody else. Default: systemctl reboot.',
+      ),
+    restartServices: restartSchema
+      .optional()
+      .describe(
+        'What is done about services that still run replaced code: never, auto, or a mapping with mode, services, ignore and asReboot. Default: never.',
+      ),
+    powerCycleHook: powerCycleHook
+      .optional()
+      .describe('What to do with a node that does not come back from its reboot. Default: wait for it.'),
+    timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
+    schedule: scheduleSchema
+      .optional()
+      .describe(
+        'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
+      ),
+    rollout: rollout.prefault({}).describe('How a run goes through the nodes.'),
+    prefetch: prefetch.describe(
+      'When packages are downloaded. before-drain: before a node is drained, so that it is not out of service meanwhile. beforeWindow: so long before each window, and what is missing then before the drain. off: in the transaction.',
+    ),
+    unreachableTimeout: field
+      .duration('10s', '1d')
+      .default('10m')
+      .describe('How long a node may be out of reach before anything changed there; a boot run waits at least 30m.'),
+    lockTimeout: field
+      .duration('10s', '1d')
+      .default('2h')
+      .describe(
+        'How long a run waits for a lock that another program holds on a node: of a package manager, of debconf, of the user database.',
+      ),
+    withoutDrain: field
+      .flag()
+      .default(false)
+      .describe(
+        'Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. Not together with kubernetes, which drains them.',
+      ),
+    packages: packages.prefault({}).describe('Which pending packages are patched.'),
+  },
+  { error: 'a mapping with patchOnBoot, rebootIfRequired, restartServices, timeZone, schedule, rollout and packages' },
+);
+
+const nodesError = `a list of 1 to ${MAX_NODES} nodes`;
+
+export const selfManagedSchema = z.strictObject(
+  {
+    ...header,
+    type: z
+      .literal('self-managed', { error: typeError })
+      .default('self-managed')
+      .describe('Nodes that ospatch patches over SSH.'),
+    patching: patching.prefault({}).describe('What is patched when, and how.'),
+    kubernetes: kubernetesSchema
+      .optional()
+      .describe(
+        'The nodes are those of this Kubernetes cluster, and each is drained before it is patched. Default: no draining.',
+      ),
+    taskQueue: field.taskQueue
+      .optional()
+      .describe(
+        'Task queue of the workers that reach the nodes, for a network of their own: ospatch worker --task-queue NAME. Default: the one of all workers.',
+      ),
+    ssh: ssh.optional().describe('How every node is reached; each node may differ in its own ssh.'),
+    nodes: z
+      .array(node, { error: nodesError })
+      .min(1, { error: `found an empty list; allowed: ${nodesError}` })
+      .max(MAX_NODES, {
+        error: ({ input }) =>
+          `found ${(input as unknown[]).length} nodes; allowed: at most ${MAX_NODES} in one cluster; split it`,
+      })
+      .describe(`The nodes, 1 to ${MAX_NODES}.`),
+  },
+  { error: documentError },
+);
+
+export const eksSchema = eksDocument(header);
+
+export const notPatchableSchema = z.strictObject(
+  {
+    ...header,
+    type: z
+      .enum(['imported', 'aks', 'gke', 'managed'], { error: typeError })
+      .describe('A cluster that is listed but not patched by ospatch: somebody else owns its nodes.'),
+  },
+  { error: documentError },
+);
+
+/** For the JSON Schema; `parseSpec` in spec-schema.ts picks the branch by type, which gives better messages. */
+export const specSchema = z.union([selfManagedSchema, eksSchema, notPatchableSchema]);
+
+export type SelfManagedDocument = z.output<typeof selfManagedSchema>;
+export type EksDocument = z.output<typeof eksSchema>;
+export type NotPatchableDocument = z.output<typeof notPatchableSchema>;

@@ -1,0 +1,154 @@
+/** The schema of a spec of type eks, all text about its fields, and why it has no others. */
+import { z } from 'zod';
+import type { EksPolicy } from '../eks/node-groups';
+import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from '../eks/node-groups';
+import { ON_FAILURE } from './types';
+import * as field from './fields';
+import type { SpecIssue } from './issues';
+import { renderPath, show } from './issues';
+import { scheduleSchema } from './schedule-section';
+
+const groupForm = 'the name of a node group: at most 63 letters, digits, hyphens and underscores';
+const groupsForm = `all, or a list of 1 to ${MAX_NODE_GROUPS} names of node groups`;
+const clusterForm = 'the name of an EKS cluster: at most 100 letters, digits, hyphens and underscores';
+const regionForm = 'an AWS region, e.g. eu-central-1';
+const profileForm = 'the bare name of a profile in the AWS configuration of the worker, e.g. patching';
+const endpointForm = 'an https address without a path, or an http address of this machine, e.g. http://127.0.0.1:4566';
+
+const LOOPBACK = String.raw`http://(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])`;
+const ENDPOINT = new RegExp(String.raw`^(https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}|${LOOPBACK})(:\d{1,5})?/?$`);
+
+function text(pattern: RegExp, allowed: string) {
+  return z.string({ error: allowed }).regex(pattern, { error: allowed });
+}
+
+const nodeGroups = z.union(
+  [
+    z.literal('all'),
+    z
+      .array(text(NODE_GROUP_NAME, groupForm))
+      .min(1, { error: groupsForm })
+      .max(MAX_NODE_GROUPS, { error: ({ input }) => tellTooMany(input) })
+      .refine((names) => twice(names) === undefined, {
+        error: ({ input }) => `found ${show(twice(input))} twice; allowed: each name once`,
+      }),
+  ],
+  { error: groupsForm },
+);
+
+const eks = z.strictObject(
+  {
+    region: text(/^[a-z]{2,3}(-[a-z]+){1,3}-\d{1,2}$/, regionForm).describe(
+      'AWS region of the cluster, e.g. eu-central-1.',
+    ),
+    cluster: text(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, clusterForm).describe('Name of the cluster at AWS.'),
+    nodeGroups: nodeGroups
+      .default('all')
+      .describe(
+        'Which managed node groups are updated: all that there are when a run starts, or these, in this order.',
+      ),
+    force: field
+      .flag()
+      .default(false)
+      .describe('true: AWS replaces nodes although their pods cannot be evicted. false: the update fails then.'),
+    launchTemplates: field
+      .flag()
+      .default(false)
+      .describe(
+        'true: node groups with a launch template are updated too, which they keep. false: they are refused by name. One whose template brings its own image is always refused.',
+      ),
+    profile: text(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}$/, profileForm)
+      .optional()
+      .describe(
+        'Profile of the AWS configuration on the worker. Default: the default chain of AWS (environment, web identity, instance role, ...).',
+      ),
+    endpoint: text(ENDPOINT, endpointForm)
+      .optional()
+      .describe('Base address of the EKS API, for a VPC endpoint. Default: that of the region.'),
+  },
+  { error: 'a mapping with at least region and cluster' },
+);
+
+const rollout = z.strictObject(
+  {
+    onFailure: field
+      .choice(ON_FAILURE)
+      .default('stop')
+      .describe('stop: a failed node group ends the run, the rest is not tried. continue: go on with the next one.'),
+  },
+  { error: 'a mapping with onFailure' },
+);
+
+const patching = z.strictObject(
+  {
+    timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
+    schedule: scheduleSchema
+      .optional()
+      .describe(
+        'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
+      ),
+    rollout: rollout.prefault({}).describe('How a run goes through the node groups.'),
+  },
+  { error: 'a mapping with timeZone, schedule and rollout' },
+);
+
+/** `header`: the fields that every spec has. */
+export function eksDocument<H extends z.core.$ZodShape>(header: H) {
+  return z.strictObject(
+    {
+      ...header,
+      type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates when ospatch asks it to.'),
+      eks: eks.describe('The EKS cluster and what of it is updated.'),
+      taskQueue: field.taskQueue
+        .optional()
+        .describe(
+          'Task queue of the workers that ask AWS, where only those have the credentials or the way there: ospatch worker --task-queue NAME. Default: the one of all workers.',
+        ),
+      patching: patching.prefault({}).describe('When the node groups are updated, and how a run goes on.'),
+    },
+    { error: 'a mapping with apiVersion, name, type, eks, taskQueue and patching' },
+  );
+}
+
+/** From a valid `eks` section to the form with every default; what is not given stays absent. */
+export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eks>): EksPolicy {
+  return {
+    ...rest,
+    ...(profile === undefined ? {} : { profile }),
+    ...(endpoint === undefined ? {} : { endpoint: endpoint.replace(/\/$/, '') }),
+  };
+}
+
+/** Why fields of a self-managed cluster are not in a spec of type eks. */
+const REPLACED = 'AWS replaces the nodes of a node group with new ones';
+const NOT_FOR_EKS: Record<string, string> = {
+  nodes: 'AWS makes the nodes of a node group; name the groups in eks.nodeGroups',
+  ssh: `${REPLACED}, so nothing is done over SSH`,
+  kubernetes: 'AWS drains the nodes it replaces, by its own rules; see eks.force',
+  'patching.patchOnBoot': 'AWS starts new nodes at the release of their node group',
+  'patching.rebootIfRequired': `${REPLACED}, so nothing is rebooted`,
+  'patching.rebootCommand': `${REPLACED}, so nothing is rebooted`,
+  'patching.restartServices': `${REPLACED}, so nothing is restarted`,
+  'patching.powerCycleHook': `${REPLACED}, so nothing is rebooted`,
+  'patching.packages': `${REPLACED} of a release as a whole, so no packages can be chosen`,
+  'patching.unreachableTimeout': `${REPLACED}, so no node is connected to`,
+  'patching.lockTimeout': `${REPLACED}, so no node is connected to`,
+  'patching.withoutDrain': 'AWS drains the nodes it replaces; see eks.force',
+  'patching.rollout.order': 'node groups have no roles; they are taken in the order of eks.nodeGroups',
+};
+
+/** Says for each field that only other clusters have why this one has not. */
+export function explainEksIssues(issues: readonly SpecIssue[]): SpecIssue[] {
+  return issues.map((issue) => {
+    const why = issue.at === 'key' ? NOT_FOR_EKS[renderPath(issue.path)] : undefined;
+    return why === undefined ? issue : { ...issue, message: `not for a cluster of type eks: ${why}; remove it` };
+  });
+}
+
+function tellTooMany(input: unknown): string {
+  return `found a list of ${Array.isArray(input) ? input.length : 'too many'} names; allowed: ${groupsForm}`;
+}
+
+function twice(names: unknown): unknown {
+  return Array.isArray(names) ? names.find((name, at) => names.indexOf(name) !== at) : undefined;
+}

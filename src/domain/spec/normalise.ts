@@ -1,0 +1,140 @@
+/** From a document as the user wrote it to the spec the rest of the product sees: every short form written out. */
+import type { PackagePolicy } from './package-policy';
+import type {
+  ClusterSpec,
+  EksSpec,
+  NodeSpec,
+  NotPatchableSpec,
+  Patching,
+  Schedule,
+  SelfManagedSpec,
+  SshAccess,
+  SshHop,
+} from './types';
+import { normaliseKubernetes } from './kubernetes-section';
+import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
+import { normaliseRestart } from './restart-section';
+import { normaliseEks } from './eks-section';
+import { parseTrustEntry } from '../trust/host-keys';
+
+type PatchingDocument = SelfManagedDocument['patching'];
+type ScheduleDocument = NonNullable<PatchingDocument['schedule']>;
+type NodeDocument = SelfManagedDocument['nodes'][number];
+type SshDocument = NonNullable<SelfManagedDocument['ssh']>;
+
+export const DEFAULT_SSH = { port: 22, identity: 'agent', helper: 'auto' } as const;
+
+export function normaliseSelfManaged(document: SelfManagedDocument): SelfManagedSpec {
+  const { kubernetes, taskQueue } = document;
+  return {
+    ...headerOf(document),
+    type: document.type,
+    ...(kubernetes === undefined ? {} : { kubernetes: normaliseKubernetes(kubernetes) }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    patching: normalisePatching(document.patching),
+    nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
+  } satisfies ClusterSpec;
+}
+
+export function normaliseEksCluster(document: EksDocument): EksSpec {
+  const { taskQueue } = document;
+  const { schedule, ...patching } = document.patching;
+  return {
+    ...headerOf(document),
+    type: document.type,
+    eks: normaliseEks(document.eks),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    patching: { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) },
+  } satisfies ClusterSpec;
+}
+
+export function normaliseNotPatchable(document: NotPatchableDocument): NotPatchableSpec {
+  return { ...headerOf(document), type: document.type } satisfies ClusterSpec;
+}
+
+/** How late a start may happen when the spec does not say so. */
+export function defaultStartWithin(schedule: Record<string, unknown>): string {
+  return schedule['preset'] === 'weekly' || schedule['preset'] === 'every-2-weeks' ? '1h' : '24h';
+}
+
+function headerOf({ apiVersion, name, description }: NotPatchableDocument | EksDocument | SelfManagedDocument) {
+  return { apiVersion, name, ...(description === undefined ? {} : { description }) };
+}
+
+function normalisePatching({
+  schedule,
+  rebootCommand,
+  powerCycleHook,
+  packages,
+  restartServices,
+  ...patching
+}: PatchingDocument): Patching {
+  return {
+    ...patching,
+    ...(rebootCommand === undefined ? {} : { rebootCommand }),
+    ...(powerCycleHook === undefined ? {} : { powerCycleHook }),
+    ...normaliseRestart(restartServices),
+    ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }),
+    packages: normalisePackages(packages),
+  };
+}
+
+function normalisePackages({ only, exclude, ...packages }: PatchingDocument['packages']): PackagePolicy {
+  return { ...(only === undefined ? {} : { only }), exclude: [...new Set(exclude)], ...packages };
+}
+
+function normaliseSchedule(document: ScheduleDocument): Schedule {
+  const startWithin = ('startWithin' in document ? document.startWithin : undefined) ?? defaultStartWithin(document);
+  if ('custom' in document) return { custom: document.custom, startWithin };
+  if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), startWithin };
+  if ('once' in document) return { once: document.once.replace(' ', 'T'), startWithin };
+  const anchor = 'anchor' in document ? document.anchor : undefined;
+  return { preset: document.preset, ...(anchor === undefined ? {} : { anchor }), startWithin };
+}
+
+function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {
+  const { labels, zone, kubernetesName, taskQueue } = node;
+  return {
+    name: node.name,
+    host: node.host ?? node.name,
+    role: node.role,
+    ...(zone === undefined ? {} : { zone }),
+    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(kubernetesName === undefined || kubernetesName === node.name ? {} : { kubernetesName }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ssh: normaliseSsh(node.ssh ?? {}, cluster ?? {}),
+    hostKeys: uniqueHostKeys(node.hostKeys ?? []),
+  };
+}
+
+function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocument): SshAccess {
+  const transport = node.transport ?? cluster.transport;
+  const jump = node.jump ?? cluster.jump ?? [];
+  const access = {
+    // That a user is given somewhere has been checked before.
+    user: node.user ?? cluster.user ?? '',
+    port: node.port ?? cluster.port ?? DEFAULT_SSH.port,
+    identity: node.identity ?? cluster.identity ?? DEFAULT_SSH.identity,
+    helper: node.helper ?? cluster.helper ?? DEFAULT_SSH.helper,
+  };
+  return {
+    ...access,
+    // What is the default is not written: specs from before these fields existed stay equal to themselves.
+    ...(transport === 'openssh' ? { transport } : {}),
+    ...(jump.length === 0 ? {} : { jump: jump.map((hop) => normaliseHop(hop, access)) }),
+  };
+}
+
+function normaliseHop(hop: NonNullable<SshDocument['jump']>[number], { user, identity }: SshAccess): SshHop {
+  return {
+    host: hop.host,
+    port: hop.port ?? DEFAULT_SSH.port,
+    user: hop.user ?? user,
+    identity: hop.identity ?? identity,
+    hostKeys: uniqueHostKeys(hop.hostKeys ?? []),
+  };
+}
+
+function uniqueHostKeys(keys: readonly string[]): string[] {
+  return [...new Set(keys.map((key) => parseTrustEntry(key) ?? key))];
+}

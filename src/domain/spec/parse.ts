@@ -1,0 +1,76 @@
+/**
+ * Checks and normalises spec documents. Imported by workflows, so nothing here may read time-zone data or parse cron;
+ * those checks are in `spec-time-checks.ts`.
+ */
+import { CLUSTER_TYPES } from './types';
+import type { ClusterSpec, NotPatchableSpec } from './types';
+import { isListedEks } from '../eks/node-groups';
+import { eksSchema, notPatchableSchema, selfManagedSchema } from './document-schema';
+import { explainEksIssues } from './eks-section';
+import { renderPath } from './issues';
+import type { SpecIssue } from './issues';
+import { describeIssues } from './zod-messages';
+import { normaliseEksCluster, normaliseNotPatchable, normaliseSelfManaged } from './normalise';
+import { leapDayIssues, ruleIssues } from './cross-field-rules';
+
+export { specSchema } from './document-schema';
+
+export type ParsedSpec = { spec: ClusterSpec | null; issues: SpecIssue[] };
+
+/** Checks everything that needs no time zone, no clock and no file. `spec` is null when an issue is an error. */
+export function parseSpec(value: unknown): ParsedSpec {
+  if (isEksDocument(value)) return parseEks(value);
+  const patchable = isSelfManaged(value);
+  const schema = patchable ? selfManagedSchema : notPatchableSchema;
+  const parsed = schema.safeParse(value);
+  const issues = parsed.success ? [] : describeIssues(parsed.error.issues, value, schema);
+  if (patchable) issues.push(...ruleIssues(value));
+  if (!parsed.success || issues.some(({ severity }) => severity === 'error')) return { spec: null, issues };
+  const { data } = parsed;
+  return { spec: data.type === 'self-managed' ? normaliseSelfManaged(data) : normaliseNotPatchable(data), issues };
+}
+
+function parseEks(value: unknown): ParsedSpec {
+  const parsed = eksSchema.safeParse(value);
+  const issues = parsed.success ? [] : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
+  issues.push(...leapDayIssues(value));
+  return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
+}
+
+/** Checks and normalises a spec that arrives as plain data; a normalised spec comes back equal. */
+export function validateSpecObject(
+  value: unknown,
+): { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] } {
+  if (isListedEks(value)) return validateListedEks(value);
+  const { spec, issues } = parseSpec(value);
+  if (spec !== null) return { ok: true, spec };
+  const errors = issues.filter(({ severity }) => severity === 'error');
+  return {
+    ok: false,
+    problems: errors.map(({ path, message }) => [renderPath(path), message].filter(Boolean).join(': ')),
+  };
+}
+
+/** A spec of a version before some of today's fields with the values that those have where nothing is written. */
+export function withDefaults(spec: ClusterSpec): ClusterSpec {
+  const checked = validateSpecObject(spec);
+  return checked.ok ? checked.spec : spec;
+}
+
+/** Clusters go on with the spec that they were applied with, also when it says less than one has to say today. */
+function validateListedEks(value: unknown): ReturnType<typeof validateSpecObject> {
+  const checked = validateSpecObject({ ...(value as object), type: 'imported' });
+  return checked.ok ? { ok: true, spec: { ...checked.spec, type: 'eks' } as NotPatchableSpec } : checked;
+}
+
+function isEksDocument(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks';
+}
+
+// With a type that does not exist, the sections that are there tell which of the two was meant.
+function isSelfManaged(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || !('type' in value)) return true;
+  if (value.type === 'self-managed') return true;
+  const known = CLUSTER_TYPES.some((type) => type === value.type);
+  return !known && ('patching' in value || 'nodes' in value || 'ssh' in value);
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { PRESETS } from './types';
+import type { Preset } from './types';
+import { MONTHS, DAY_MS, formatDate, longestMonth, parseDate, parseDateTime, weekdayOf } from '../shared/dates';
+import { choice, cronExpression, duration, wholeNumber } from './fields';
+
+/** The keys of which a schedule has exactly one. */
+export const SCHEDULE_KINDS = ['preset', 'custom', 'cron', 'once'] as const;
+
+const DATE_FORM = 'a date that exists, written YYYY-MM-DD';
+const ONCE_FORM = 'a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30';
+
+const startWithin = duration('1m', '30d')
+  .optional()
+  .describe(
+    'How late a start may still happen when no worker was there to start it. A start missed by more is recorded as missed. Default: 1h for weekly and every-2-weeks, 24h for everything else.',
+  );
+
+const anchor = z
+  .string({ error: DATE_FORM })
+  .superRefine((value, context) => {
+    const date = parseDate(value);
+    if (date === null) {
+      context.addIssue({ code: 'custom', message: noSuchDate(value, DATE_FORM) });
+      return;
+    }
+    if (weekdayOf(date) === 'Sunday') return;
+    const sunday = formatDate(date + (7 - new Date(date).getUTCDay()) * DAY_MS);
+    context.addIssue({
+      code: 'custom',
+      message: `found "${value}", a ${weekdayOf(date)}; allowed: a Sunday, e.g. ${sunday}`,
+    });
+  })
+  .optional()
+  .describe('For every-2-weeks: the Sunday (YYYY-MM-DD) of the first start. Default: counted from 2024-01-07.');
+
+const preset = z
+  .strictObject(
+    {
+      preset: choice(PRESETS).describe(
+        'weekly: every Sunday. every-2-weeks: every second Sunday from the anchor. monthly: the 1st of each month. every-2-months: the 1st of January, March, May, July, September and November. Always at local midnight.',
+      ),
+      anchor,
+      startWithin,
+    },
+    { error: 'a mapping with preset' },
+  )
+  .superRefine((value, context) => {
+    if (value.anchor === undefined || value.preset === 'every-2-weeks') return;
+    const message = `found an anchor for preset ${value.preset}; allowed: an anchor only with preset every-2-weeks; remove it`;
+    context.addIssue({ code: 'custom', path: ['anchor'], message });
+  });
+
+const customDate = z
+  .strictObject(
+    {
+      month: wholeNumber(1, 12).describe('Month, 1 to 12.'),
+      day: wholeNumber(1, 31).describe('Day of the month. February 29 means leap years only.'),
+      hour: wholeNumber(0, 23).describe('Hour on the wall clock, 0 to 23.'),
+      minute: wholeNumber(0, 59).describe('Minute, 0 to 59.'),
+    },
+    { error: 'a mapping with month, day, hour and minute' },
+  )
+  .superRefine((value, context) => {
+    const longest = longestMonth(value.month);
+    if (value.day <= longest) return;
+    const month = MONTHS[value.month - 1] ?? '';
+    const message = `found ${month} ${value.day}, which does not exist; allowed: a day from 1 to ${longest} in ${month}`;
+    context.addIssue({ code: 'custom', path: ['day'], message });
+  });
+
+const once = z
+  .string({ error: ONCE_FORM })
+  .superRefine((value, context) => {
+    if (parseDateTime(value) === null) context.addIssue({ code: 'custom', message: noSuchDate(value, ONCE_FORM) });
+  })
+  .describe('One start, at this local date and time (YYYY-MM-DDTHH:MM, no offset).');
+
+/** One schema per kind, so that a mistake is explained by the kind that was meant. */
+export const scheduleKinds = {
+  preset,
+  custom: z.strictObject({
+    custom: customDate.describe('A start at this month, day, hour and minute of every year.'),
+    startWithin,
+  }),
+  cron: z.strictObject({
+    cron: cronExpression.describe(
+      'Five cron fields (minute hour day-of-month month day-of-week) on the wall clock of timeZone; names, ranges, steps, SUN#2 (second Sunday) and L (last) are understood.',
+    ),
+    startWithin,
+  }),
+  once: z.strictObject({ once, startWithin }),
+};
+
+const presetName = choice(PRESETS).transform((name: Preset) => ({ preset: name }));
+
+export const scheduleSchema = z.union([
+  presetName,
+  scheduleKinds.preset,
+  scheduleKinds.custom,
+  scheduleKinds.cron,
+  scheduleKinds.once,
+]);
+
+/** Tells a date that the calendar does not have from one that is written wrongly. */
+function noSuchDate(value: string, form: string): string {
+  const date = value.slice(0, 10);
+  const wellFormed = /^\d{4}-\d{2}-\d{2}$/.test(date);
+  return wellFormed && parseDate(date) === null
+    ? `found ${JSON.stringify(value)}, a date that does not exist; allowed: ${form}`
+    : form;
+}

@@ -1,0 +1,86 @@
+/** Checks of a spec that need time-zone data, the cron parser or the clock; never run inside a workflow. */
+import { checkCron, eitherDayOf, isLeapDayCron } from '../schedule/cron';
+import { instantOfWall } from '../schedule/zone';
+import { parseDateTime } from '../shared/dates';
+import type { SpecIssue, SpecPath } from './issues';
+import { show, valueAt } from './issues';
+import { suggest } from './suggest';
+
+const ZONE: SpecPath = ['patching', 'timeZone'];
+const SCHEDULE: SpecPath = ['patching', 'schedule'];
+
+/**
+ * Reads the document as it was written and passes over values of the wrong type, which the schema reports.
+ * `isNew`: the schedule is known not to be in force yet, so a single start in the past is a mistake.
+ */
+export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
+  const zone = valueAt(document, ZONE) ?? 'UTC';
+  const issues: SpecIssue[] = [];
+  const zoneKnown = typeof zone === 'string' && isTimeZone(zone);
+  if (typeof zone === 'string' && /^[A-Za-z][\w+/-]*$/.test(zone) && !zoneKnown) issues.push(zoneIssue(zone));
+  const cron = valueAt(document, [...SCHEDULE, 'cron']);
+  if (typeof cron === 'string' && cron.trim() !== '') issues.push(...cronIssues(cron));
+  const once = valueAt(document, [...SCHEDULE, 'once']);
+  if (zoneKnown && typeof once === 'string') issues.push(...onceIssues(once, zone, options));
+  return issues;
+}
+
+/** True for a zone of the IANA database; an offset such as `+02:00` is not one. */
+export function isTimeZone(zone: string): boolean {
+  if (!/^[A-Za-z]/.test(zone)) return false;
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: zone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+function zoneIssue(zone: string): SpecIssue {
+  const zones = Intl.supportedValuesOf('timeZone');
+  // People often write the city alone or another region in front of it.
+  const city = zone.slice(zone.lastIndexOf('/') + 1).toLowerCase();
+  const meant = zones.find((known) => known.toLowerCase().endsWith(`/${city}`)) ?? suggest(zone, zones);
+  const hint = meant === null ? '' : `did you mean "${meant}"? `;
+  return error(
+    ZONE,
+    `found ${show(zone)}, which is not a known time zone; ${hint}allowed: an IANA time zone, e.g. Europe/Berlin or UTC`,
+  );
+}
+
+function cronIssues(cron: string): SpecIssue[] {
+  const why = checkCron(cron);
+  const path: SpecPath = [...SCHEDULE, 'cron'];
+  if (why !== null) return [error(path, `found ${show(cron)}: ${why}`)];
+  const warnings = cronWarnings(cron);
+  return warnings.map((message) => ({ severity: 'warning', path, at: 'value', message }));
+}
+
+/** What a valid cron expression means and its author may not. */
+export function cronWarnings(cron: string): string[] {
+  const found: string[] = [];
+  if (isLeapDayCron(cron)) {
+    found.push('found February 29, which comes in leap years only; write day 28 for a start in every year');
+  }
+  const either = eitherDayOf(cron);
+  if (either !== null) {
+    const { dayOfMonth, dayOfWeek, daysPerMonth, both } = either;
+    const days = daysPerMonth === 1 ? '1 day' : `${daysPerMonth} days`;
+    found.push(
+      `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on about ${days} of a month; for days that are both write "${both}"`,
+    );
+  }
+  return found;
+}
+
+function onceIssues(once: string, zone: string, { now, isNew }: { now: number; isNew: boolean }): SpecIssue[] {
+  const wall = parseDateTime(once);
+  if (wall === null || instantOfWall(wall, zone) > now) return [];
+  const path: SpecPath = [...SCHEDULE, 'once'];
+  const found = `found ${show(once)} (${zone}), which is in the past`;
+  if (isNew) return [error(path, `${found}; allowed: a date and time in the future`)];
+  return [{ severity: 'warning', path, at: 'value', message: `${found}: no run starts by it any more` }];
+}
+
+function error(path: SpecPath, message: string): SpecIssue {
+  return { severity: 'error', path, at: 'value', message };
+}

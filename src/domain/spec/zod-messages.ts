@@ -1,0 +1,168 @@
+/** Turns zod's issues into sentences for the author of the spec. */
+import { z } from 'zod';
+import { notPatchableReason } from '../cluster/messages';
+import { CLUSTER_TYPES, PRESETS } from './types';
+import type { SpecIssue, SpecPath } from './issues';
+import { printable, show, valueAt } from './issues';
+import { RESTART_MODES } from './restart-policy';
+import { RESTART_FORM, restartMapping } from './restart-section';
+import { SCHEDULE_KINDS, scheduleKinds } from './schedule-section';
+import { suggest } from './suggest';
+
+type ZodIssue = z.core.$ZodIssue;
+
+const SCHEDULE_FORM = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
+
+// What a cluster that ospatch does not patch cannot have.
+const PATCHING_KEYS = ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue'];
+
+/**
+ * The issues zod found in `value`, one per mistake, in the order of the document. `schema` is the one that found them;
+ * `prefix` is where `value` stands in the document.
+ */
+export function describeIssues(
+  issues: readonly ZodIssue[],
+  value: unknown,
+  schema: z.core.$ZodType,
+  prefix: SpecPath = [],
+): SpecIssue[] {
+  const misspelt = misspeltKeys(issues, schema);
+  const wanted = issues.filter(
+    ({ path }) => valueAt(value, path as SpecPath) !== undefined || !misspelt.has(JSON.stringify(path)),
+  );
+  const described = wanted.flatMap((issue) => describeIssue(issue, value, schema, prefix));
+  const seen = new Set<string>();
+  return described.filter(({ path, message }) => {
+    const key = JSON.stringify([path, message]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** Paths of keys that are missing only because they are misspelt; "unknown key; did you mean" says it all. */
+function misspeltKeys(issues: readonly ZodIssue[], schema: z.core.$ZodType): Set<string> {
+  const paths = new Set<string>();
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const allowed = keysOf(schema, issue.path);
+    for (const key of issue.keys) {
+      const meant = suggest(key, allowed);
+      if (meant !== null) paths.add(JSON.stringify([...issue.path, meant]));
+    }
+  }
+  return paths;
+}
+
+function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType, prefix: SpecPath): SpecIssue[] {
+  const inner: SpecPath = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  const path = [...prefix, ...inner];
+  const found = valueAt(value, inner);
+  if (issue.code === 'invalid_union' && path.at(-1) === 'schedule') return describeSchedule(found, path);
+  if (issue.code === 'invalid_union' && path.at(-1) === 'restartServices') return describeRestart(found, path);
+  if (issue.code === 'unrecognized_keys') {
+    const allowed = keysOf(schema, inner);
+    // zod reports unknown keys without the union around them when only one form fits otherwise.
+    if (allowed.length === 0 && inner.includes('restartServices')) return describeRestart(found, path);
+    if (allowed.length === 0) {
+      const depth = inner.lastIndexOf('schedule') + 1;
+      return describeSchedule(valueAt(value, inner.slice(0, depth)), [...prefix, ...inner.slice(0, depth)]);
+    }
+    return issue.keys.map((key) => ({
+      severity: 'error',
+      path: [...path, key],
+      at: 'key',
+      message: unknownKey(key, allowed, inner.length === 0 ? value : undefined),
+    }));
+  }
+  if (issue.code === 'invalid_key') {
+    const allowed = issue.issues[0]?.message ?? '';
+    return [{ severity: 'error', path, at: 'key', message: `found ${show(inner.at(-1))}; allowed: ${allowed}` }];
+  }
+  if (found === undefined) {
+    return [{ severity: 'error', path, at: 'parent', message: `missing; allowed: ${issue.message}` }];
+  }
+  return [{ severity: 'error', path, at: 'value', message: sentence(issue, found) }];
+}
+
+function sentence(issue: ZodIssue, found: unknown): string {
+  // A schema that knows more about the value says the whole sentence itself.
+  if (issue.message.startsWith('found ')) return issue.message;
+  const quoting = issue.code === 'invalid_type' && issue.expected === 'string' ? ` (${kindOf(found)})` : '';
+  const meant =
+    issue.code === 'invalid_value' && typeof found === 'string' ? suggest(found, issue.values.map(String)) : null;
+  return `found ${show(found)}${quoting}; ${didYouMean(meant)}allowed: ${issue.message}`;
+}
+
+function kindOf(found: unknown): string {
+  if (found === null) return 'an empty value';
+  if (typeof found === 'object') return 'not text';
+  return `a ${typeof found}; write it in quotes if it is text`;
+}
+
+function didYouMean(word: string | null): string {
+  return word === null ? '' : `did you mean "${word}"? `;
+}
+
+function unknownKey(key: string, allowed: readonly string[], document: unknown): string {
+  const found = document === undefined ? undefined : valueAt(document, ['type']);
+  const type = CLUSTER_TYPES.find((one) => one === found);
+  const reason = type === undefined || allowed.includes('nodes') ? null : notPatchableReason(type);
+  if (reason !== null && PATCHING_KEYS.includes(key)) {
+    // Nodes of a provider stay the provider's, whatever they are called.
+    const orElse = type === 'imported' ? ' or set type: self-managed' : '';
+    return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
+  }
+  return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
+}
+
+/** A mode alone, or a mapping; explain the mistake in the form that was meant. */
+function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) {
+    const meant = typeof found === 'string' ? suggest(found, RESTART_MODES) : null;
+    const message = `found ${show(found)}; ${didYouMean(meant)}allowed: ${RESTART_FORM}`;
+    return [{ severity: 'error', path, at: 'value', message }];
+  }
+  const parsed = restartMapping.safeParse(found);
+  return parsed.success ? [] : describeIssues(parsed.error.issues, found, restartMapping, path);
+}
+
+/** A schedule is one of several forms; explain the mistake in the form that was meant. */
+function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
+  const problem = (message: string): SpecIssue[] => [{ severity: 'error', path, at: 'value', message }];
+  if (typeof found === 'string') {
+    return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${SCHEDULE_FORM}`);
+  }
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) {
+    const remedy = found === null ? '; remove the key for on demand only' : '';
+    return problem(`found ${show(found)}; allowed: ${SCHEDULE_FORM}${remedy}`);
+  }
+  const kinds = SCHEDULE_KINDS.filter((kind) => Object.hasOwn(found, kind));
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1) {
+    const keys = kind === undefined ? Object.keys(found) : kinds;
+    const having =
+      keys.length === 0 ? 'an empty mapping' : `a mapping with ${keys.slice(0, 10).map(printable).join(', ')}`;
+    const meant = kind === undefined ? (keys.map((key) => suggest(key, SCHEDULE_KINDS)).find(Boolean) ?? null) : null;
+    return problem(`found ${having}; ${didYouMean(meant)}allowed: ${SCHEDULE_FORM}`);
+  }
+  const schema = scheduleKinds[kind];
+  const parsed = schema.safeParse(found);
+  return parsed.success ? [] : describeIssues(parsed.error.issues, found, schema, path);
+}
+
+/** The keys that the mapping at `path` may have. */
+function keysOf(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const part of path) {
+    at = unwrap(at);
+    if (at instanceof z.ZodArray) at = at.element;
+    else if (at instanceof z.ZodObject) at = at.shape[String(part)];
+  }
+  at = unwrap(at);
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function unwrap(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
+  return at;
+}

@@ -1,0 +1,136 @@
+/**
+ * OpenSSH's known_hosts format (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): which of its lines speak of a host.
+ * Lines that cannot be understood are passed over, as OpenSSH does.
+ */
+import { parseHostKey } from './host-keys';
+
+/** HMAC-SHA1 of `message` with a key in base64; the result in base64. Injected, since this module has no crypto. */
+export type HmacSha1 = (keyBase64: string, message: string) => string;
+
+export interface KnownHostKeys {
+  /** Keys of supported types, each `TYPE BASE64`, in the order of the file, without those that are revoked. */
+  keys: string[];
+  /** Keys that must never be accepted for this host. */
+  revoked: string[];
+  /** Keys of authorities whose host certificates are trusted, without those that are revoked. */
+  authorities: string[];
+}
+
+const SSH_PORT = 22;
+
+/** The name under which known_hosts files a host: bracketed with its port unless that is 22. */
+export function knownHostsName(host: string, port: number): string {
+  const name = host.toLowerCase();
+  return port === SSH_PORT ? name : `[${name}]:${port}`;
+}
+
+/** What a known_hosts file says about one host and port. For many hosts, parse the file once. */
+export function hostKeysFor(text: string, host: string, port: number, hmacSha1: HmacSha1): KnownHostKeys {
+  return lookUpHostKeys(parseKnownHosts(text), host, port, hmacSha1);
+}
+
+interface KnownHostsEntry {
+  marker: string | null;
+  /** The patterns of the line, in lower case; none when it has a hashed name. */
+  patterns: string[];
+  /** Salt and HMAC-SHA1 of a hashed name, both in base64. */
+  hash: { salt: string; digest: string } | null;
+  key: string;
+}
+
+/** A parsed known_hosts file. */
+export interface KnownHosts {
+  entries: KnownHostsEntry[];
+  /** Indexes of the entries that name hosts and ports exactly, by name. */
+  exact: Map<string, number[]>;
+  /** Indexes of those with a pattern or a hash, which have to be tried one by one. */
+  other: number[];
+}
+
+export function parseKnownHosts(text: string): KnownHosts {
+  const known: KnownHosts = { entries: [], exact: new Map(), other: [] };
+  for (const line of text.split(/\r?\n/)) {
+    const entry = parseLine(line);
+    if (entry === null) continue;
+    const index = known.entries.push(entry) - 1;
+    if (entry.hash !== null || entry.patterns.some((pattern) => /[*?!]/.test(pattern))) known.other.push(index);
+    else for (const name of entry.patterns) known.exact.set(name, [...(known.exact.get(name) ?? []), index]);
+  }
+  return known;
+}
+
+export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hmacSha1: HmacSha1): KnownHostKeys {
+  const name = knownHostsName(host, port);
+  const keys = new Set<string>();
+  const revoked = new Set<string>();
+  const authorities = new Set<string>();
+  const others = known.other.filter((index) => {
+    const entry = known.entries[index];
+    return entry !== undefined && matches(entry, name, hmacSha1);
+  });
+  for (const index of [...(known.exact.get(name) ?? []), ...others].sort((a, b) => a - b)) {
+    const entry = known.entries[index];
+    if (entry === undefined) continue;
+    if (entry.marker === '@cert-authority') authorities.add(entry.key);
+    else if (entry.marker === '@revoked') revoked.add(entry.key);
+    else keys.add(entry.key);
+  }
+  const notRevoked = (found: Set<string>): string[] => [...found].filter((key) => !revoked.has(key));
+  return { keys: notRevoked(keys), revoked: [...revoked], authorities: notRevoked(authorities) };
+}
+
+function parseLine(line: string): KnownHostsEntry | null {
+  const fields = line.trim().split(/\s+/);
+  const marker = fields[0]?.startsWith('@') === true ? (fields.shift() ?? null) : null;
+  if (marker !== null && marker !== '@revoked' && marker !== '@cert-authority') return null;
+  const [hosts, type, blob] = fields;
+  if (hosts === undefined || hosts.startsWith('#') || type === undefined || blob === undefined) return null;
+  const key = parseHostKey(`${type} ${blob}`);
+  if (key === null) return null;
+  if (hosts.startsWith('|')) return { marker, patterns: [], hash: parseHash(hosts), key };
+  return { marker, patterns: hosts.toLowerCase().split(','), hash: null, key };
+}
+
+function matches({ patterns, hash }: KnownHostsEntry, name: string, hmacSha1: HmacSha1): boolean {
+  if (hash !== null) return matchesHash(hash, name, hmacSha1);
+  let matched = false;
+  for (const pattern of patterns) {
+    const negated = pattern.startsWith('!');
+    if (!matchesPattern(negated ? pattern.slice(1) : pattern, name)) continue;
+    // A negated match rules the whole line out, wherever it stands.
+    if (negated) return false;
+    matched = true;
+  }
+  return matched;
+}
+
+function matchesHash(hash: NonNullable<KnownHostsEntry['hash']>, name: string, hmacSha1: HmacSha1): boolean {
+  return hmacSha1(hash.salt, name) === hash.digest;
+}
+
+function parseHash(hosts: string): KnownHostsEntry['hash'] {
+  const [, version, salt, digest] = hosts.split('|');
+  return version === '1' && salt !== undefined && digest !== undefined ? { salt, digest } : null;
+}
+
+/** Shell-like match: `*` any text, `?` any one character. Linear in both, whatever the pattern. */
+function matchesPattern(pattern: string, name: string): boolean {
+  let p = 0;
+  let n = 0;
+  let star = -1;
+  let starName = 0;
+  while (n < name.length) {
+    if (pattern[p] === '*') {
+      star = p++;
+      starName = n;
+    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === name[n])) {
+      p++;
+      n++;
+    } else if (star >= 0) {
+      p = star + 1;
+      n = ++starName;
+    } else return false;
+  }
+  while (pattern[p] === '*') p++;
+  return p === pattern.length && pattern.length > 0;
+}

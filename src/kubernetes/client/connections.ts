@@ -1,0 +1,203 @@
+/** Connections to API servers: one per kubeconfig and context, read anew when the file changes (tokens rotate). */
+import type { Agent as HttpAgent } from 'node:http';
+import { Agent } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConfigurationOptions, KubeConfig } from '@kubernetes/client-node';
+import type { KubernetesAccess } from '../../domain/kubernetes/types';
+import { IN_CLUSTER } from '../../domain/kubernetes/types';
+import type { KubernetesApi } from './api';
+import { apiStatus, toApiError } from './errors';
+import type { ApiClients, Call } from './call';
+import { createApi } from './requests';
+import type { Credentials } from './credentials';
+import { accessTitle, kubeconfigFile, loadInCluster, loadKubeconfig } from './kubeconfig';
+
+/** Long enough for a page of 500 pods from a busy server, short enough to notice one that hangs. */
+const CALL_TIMEOUT_MS = 30_000;
+
+/** Of a call's time: what a plugin leaves is enough for the question itself, and its own error is told. */
+const PLUGIN_SHARE = 2 / 3;
+
+/** What a worker that ends still waits for the answers to requests that are better not broken off. */
+const LAST_ANSWERS_MS = 3_000;
+
+/** Certificates that plugins renew make new ones; what has not been used for long ends by itself. */
+const MAX_AGENTS = 64;
+
+type ClientModule = typeof import('@kubernetes/client-node', { with: { 'resolution-mode': 'import' } });
+
+export interface KubernetesConnections {
+  /** Nothing is opened or read before the first call. Calls end when `signal` does. */
+  api(access: KubernetesAccess, signal: AbortSignal): KubernetesApi;
+  /** Waits up to 3 s for the answers to evictions. */
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  /** Directory of the kubeconfigs that specs name. */
+  kubeconfigDir: string;
+  /** Default: 30 s. */
+  callTimeoutMs?: number;
+}
+
+interface Edition extends ApiClients {
+  fingerprint: string;
+  /** Null: they stand in the kubeconfig. */
+  credentials: Credentials | null;
+}
+
+export function createConnections({
+  kubeconfigDir,
+  callTimeoutMs = CALL_TIMEOUT_MS,
+}: ConnectionOptions): KubernetesConnections {
+  const editions = new Map<string, Edition>();
+  const agents = new Map<string, Agent>();
+  const unbroken = new Set<Promise<unknown>>();
+
+  async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<Edition> {
+    const isInside = access.kubeconfig === IN_CLUSTER;
+    const file = isInside ? null : kubeconfigFile(kubeconfigDir, access);
+    const fingerprint = file?.fingerprint ?? IN_CLUSTER;
+    const key = JSON.stringify([access.kubeconfig, access.context ?? null]);
+    const known = editions.get(key);
+    if (known?.fingerprint === fingerprint) return known;
+    const config: KubeConfig = new module.KubeConfig();
+    const pluginTimeoutMs = callTimeoutMs * PLUGIN_SHARE;
+    const credentials =
+      file === null
+        ? loadInCluster(config, access)
+        : loadKubeconfig(config, { path: file.path, access, pluginTimeoutMs });
+    const edition = {
+      fingerprint,
+      credentials,
+      core: config.makeApiClient(module.CoreV1Api),
+      policy: config.makeApiClient(module.PolicyV1Api),
+      apps: config.makeApiClient(module.AppsV1Api),
+      get: (path: string, options: ConfigurationOptions) => getPath(module, config, path, options),
+    };
+    editions.set(key, edition);
+    return edition;
+  }
+
+  function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
+    return async (what, ask, { headers = {}, toItsEnd = false } = {}) => {
+      cancelled.throwIfAborted();
+      // Takes a second and 50 MB, which workers without such clusters do without.
+      const module = await import('@kubernetes/client-node');
+      const timeout = AbortSignal.timeout(callTimeoutMs);
+      const signal = AbortSignal.any([cancelled, timeout]);
+      let wasSent = false;
+      try {
+        const clients = await clientsFor(access, module);
+        const options: ConfigurationOptions = {
+          middleware: [
+            {
+              pre: (request) => {
+                wasSent = true;
+                request.setSignal(toItsEnd ? timeout : signal);
+                for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
+                const agent = request.getAgent();
+                if (agent !== undefined) request.setAgent(kept(agent));
+                return new module.Observable(Promise.resolve(request));
+              },
+              post: (response) => new module.Observable(Promise.resolve(response)),
+            },
+          ],
+          middlewareMergeStrategy: 'append',
+        };
+        const begun = Date.now();
+        const attempt = () => {
+          const answer = ask(clients, options);
+          if (toItsEnd) keepUntilAnswered(answer);
+          return orAborted(answer, signal);
+        };
+        return await attempt().catch((error: unknown) => {
+          // They may have been taken back before their end; what was refused has had no effect.
+          if (apiStatus(error)?.code !== 401 || clients.credentials?.forget(begun) !== true) throw error;
+          return attempt();
+        });
+      } catch (error) {
+        cancelled.throwIfAborted();
+        throw toApiError(error, { what, where: accessTitle(access), wasSent });
+      }
+    };
+  }
+
+  function keepUntilAnswered(answer: Promise<unknown>): void {
+    const settled = answer
+      .catch(() => undefined)
+      .finally(() => {
+        unbroken.delete(settled);
+      });
+    unbroken.add(settled);
+  }
+
+  /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
+  function kept(agent: HttpAgent): HttpAgent {
+    if (!isPlainHttps(agent)) return agent;
+    const { ca, cert, key, servername, rejectUnauthorized } = agent.options;
+    const fingerprint = JSON.stringify([ca, cert, key, servername, rejectUnauthorized].map(String));
+    const known = agents.get(fingerprint);
+    if (known !== undefined) return known;
+    const options = Object.entries({ ca, cert, key, servername, rejectUnauthorized });
+    const fresh = new Agent({
+      ...Object.fromEntries(options.filter(([, value]) => value !== undefined)),
+      keepAlive: true,
+    });
+    agents.set(fingerprint, fresh);
+    const [oldest] = agents;
+    if (agents.size > MAX_AGENTS && oldest !== undefined) {
+      agents.delete(oldest[0]);
+      oldest[1].destroy();
+    }
+    return fresh;
+  }
+
+  return {
+    api: (access, signal) => createApi(callWith(access, signal)),
+    close: async () => {
+      await Promise.race([Promise.all(unbroken), sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
+      for (const agent of agents.values()) agent.destroy();
+      agents.clear();
+      editions.clear();
+    },
+  };
+}
+
+/** The library knows resources only; this is what it does for each of them. */
+async function getPath(
+  module: ClientModule,
+  config: KubeConfig,
+  path: string,
+  { middleware = [] }: ConfigurationOptions,
+): Promise<{ code: number; text: string }> {
+  const server = new module.ServerConfiguration(config.getCurrentCluster()?.server ?? '', {});
+  let request = server.makeRequestContext(path, module.HttpMethod.GET);
+  await config.applySecurityAuthentication(request);
+  for (const one of middleware) request = await one.pre(request).toPromise();
+  const answer = await new module.IsomorphicFetchHttpLibrary().send(request).toPromise();
+  const [code, text] = [answer.httpStatusCode, await answer.body.text()];
+  if (code === 401) throw new module.ApiException(code, 'Unauthorized', text, answer.headers);
+  return { code, text };
+}
+
+/** Agents of proxies are of other classes. */
+function isPlainHttps(agent: HttpAgent): agent is Agent {
+  return agent.constructor.name === 'Agent' && 'protocol' in agent && agent.protocol === 'https:' && 'options' in agent;
+}
+
+/** Not every part of a call listens to its signal; a plugin for credentials may hang. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a reason of an AbortSignal is an error
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

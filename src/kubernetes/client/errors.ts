@@ -1,0 +1,151 @@
+/** What a failed call of the Kubernetes client means. */
+import { plainText } from '../../domain/shared/text';
+import { describePage, pageTitle } from '../../domain/shared/web-page';
+import { redactSecrets } from '../../node/sanitize';
+import { ApiError } from './api';
+
+/** The answer of a server that said no. */
+export interface ApiStatus {
+  code: number;
+  reason: string;
+  message: string;
+  /** What the answer is when it is none of an API server, but of something in between: `a web page (HTTP 403)`. */
+  foreign: string | null;
+  /** Reasons of `details.causes`. */
+  causes: string[];
+  /** Of the answer's details or its header; null when it names none. */
+  retryAfterMs: number | null;
+}
+
+const MAX_MESSAGE = 300;
+
+/** Codes of Node.js about certificates: the server is there, and one of the two does not trust the other. */
+const DISTRUST = /CERT|SIGNATURE|SELF_SIGNED|ERR_TLS|ERR_SSL|ERR_OSSL/;
+
+/** The status of an answer of the server; null when what was thrown is none. */
+export function apiStatus(error: unknown): ApiStatus | null {
+  // Errors of the platform have numbers for codes too; only answers have a body.
+  if (!isRecord(error) || typeof error['code'] !== 'number' || !('body' in error)) return null;
+  const body = bodyOf(error['body']);
+  const title = typeof error['body'] === 'string' ? pageTitle(error['body']) : null;
+  const details = isRecord(body['details']) ? body['details'] : {};
+  const causes: unknown[] = Array.isArray(details['causes']) ? details['causes'] : [];
+  return {
+    code: error['code'],
+    reason: text(body['reason']),
+    message: title === null ? clean(text(body['message'])) : '',
+    foreign: title === null ? null : describePage(title, error['code']),
+    causes: causes.map((cause) => (isRecord(cause) ? text(cause['reason']) : '')),
+    retryAfterMs: seconds(details['retryAfterSeconds']) ?? seconds(headerOf(error['headers'], 'retry-after')),
+  };
+}
+
+export interface FailedCall {
+  /** Completes "could not": `list the pods of node w-1`. */
+  what: string;
+  /** Names file and context. */
+  where: string;
+  /** The request was on its way: what went wrong is not about credentials of ours. */
+  wasSent: boolean;
+}
+
+export function toApiError(error: unknown, call: FailedCall): ApiError {
+  if (error instanceof ApiError) return error;
+  const status = apiStatus(error);
+  return status === null ? fromThrown(error, call) : fromStatus(status, call);
+}
+
+function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
+  const { code, message, foreign, retryAfterMs } = status;
+  if (foreign !== null) return fromForeign({ what, where }, foreign);
+  if (code === 401) {
+    return new ApiError('credentials', {
+      message: `could not ${what}: the API server does not accept the credentials of ${where} (401).`,
+      remedy: `renew the token or certificate in ${where}; the worker reads it again by itself`,
+    });
+  }
+  if (code === 403) {
+    return new ApiError('forbidden', {
+      message: `could not ${what}: ${message || 'the API server forbids it (403)'}.`.replace(/\.\.$/, '.'),
+      remedy: `give the user of ${where} this right; \`ospatch rbac\` prints all that are needed`,
+    });
+  }
+  const isPassing = code >= 500 || code === 429 || code === 408;
+  return new ApiError(
+    isPassing ? 'away' : 'refused',
+    {
+      message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${message}`}.`.replace(
+        /\.\.$/,
+        '.',
+      ),
+      ...(isPassing ? {} : { remedy: `see what the API server of ${where} says` }),
+    },
+    retryAfterMs,
+  );
+}
+
+/** Whatever its status is says nothing about rights. */
+function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
+  return new ApiError('away', {
+    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer on the way.`,
+    remedy: `see that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
+  });
+}
+
+/** Nothing was answered: no way there, no trust, or no credentials to show. */
+function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiError {
+  const { code, name, message } = describe(error);
+  if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is no answer of an API');
+  const isLate = name === 'AbortError' || name === 'TimeoutError';
+  if (isLate || (wasSent && !DISTRUST.test(code))) {
+    const why = isLate ? 'did not answer in time' : `is out of reach${code === '' ? '' : ` (${code})`}`;
+    return new ApiError('away', {
+      message: `could not ${what}: the API server of ${where} ${why}.`,
+      remedy: 'check that it is up and that the worker reaches it',
+    });
+  }
+  const why = wasSent ? `certificates are not trusted (${code})` : `there are no credentials: ${clean(message)}`;
+  return new ApiError('credentials', {
+    message: `could not ${what} with ${where}: ${why}.`.replace(/\.\.$/, '.'),
+    remedy: `put ${where} right on the worker; it is read again by itself`,
+  });
+}
+
+function describe(error: unknown): { code: string; name: string; message: string } {
+  if (!isRecord(error)) return { code: '', name: '', message: String(error) };
+  return { code: text(error['code']), name: text(error['name']), message: text(error['message']) };
+}
+
+/** Client-node hands the body over as it came. */
+function bodyOf(body: unknown): Record<string, unknown> {
+  if (isRecord(body)) return body;
+  if (typeof body !== 'string') return {};
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return isRecord(parsed) ? parsed : {};
+  } catch {
+    return { message: body };
+  }
+}
+
+function headerOf(headers: unknown, name: string): string {
+  return isRecord(headers) ? text(headers[name]) : '';
+}
+
+function seconds(value: unknown): number | null {
+  const number = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && number >= 0 ? number * 1000 : null;
+}
+
+/** What others write may be anything, and errors of plugins may hold what they were to keep. */
+function clean(message: string): string {
+  return plainText(redactSecrets(message.slice(0, MAX_MESSAGE * 4)), MAX_MESSAGE);
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

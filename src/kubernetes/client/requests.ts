@@ -1,0 +1,267 @@
+/** The API server through @kubernetes/client-node. */
+import type { ConfigurationOptions, V1DeleteOptions } from '@kubernetes/client-node';
+import { FIELD_MANAGER } from '../../domain/kubernetes/types';
+import type { PodView } from '../../domain/kubernetes/pod-filter';
+import { plainText } from '../../domain/shared/text';
+import type { EvictionAnswer, EvictionOptions, KubernetesApi, NodePatch } from './api';
+import { ApiError } from './api';
+import type { ApiStatus } from './errors';
+import { apiStatus } from './errors';
+import type { ApiClients, Call } from './call';
+import { controllerOf, daemonSetView, deploymentView, toBudgetView, toNodeView, toPodView } from './views';
+
+/** As kubectl does: answers stay small however many there are. */
+const PAGE = 500;
+
+/** A list that is changed faster than it can be read to its end is begun again this often. */
+const MAX_LIST_ATTEMPTS = 3;
+
+/** When the server is too busy to say for how long. */
+const BUSY_RETRY_MS = 5_000;
+
+/** What a webhook has said, or that it could not be asked. */
+const WEBHOOK = /\bwebhook "/;
+
+const PATCH = { headers: { 'Content-Type': 'application/strategic-merge-patch+json' } };
+
+/**
+ * The server counts a pod against its budgets before it deletes it. Broken off in between, it holds that count for two
+ * minutes, in which the budget lets no other pod go.
+ */
+const WHOLE = { toItsEnd: true } as const;
+
+interface Page<T> {
+  items: T[];
+  metadata?: { _continue?: string };
+}
+
+export function createApi(call: Call): KubernetesApi {
+  /** Null when the server says that there is none. */
+  async function find<T>(what: string, ask: Parameters<typeof call<T>>[1]): Promise<T | null> {
+    return call<T | null>(what, (clients, options) => ask(clients, options).catch(orNull));
+  }
+
+  async function list<T>(
+    what: string,
+    ask: (
+      clients: ApiClients,
+      page: { limit: number; _continue?: string },
+      options: ConfigurationOptions,
+    ) => Promise<Page<T>>,
+  ): Promise<T[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      const items: T[] = [];
+      let next = '';
+      do {
+        const page = { limit: PAGE, ...(next === '' ? {} : { _continue: next }) };
+        const answer = await call<Page<T> | null>(what, (clients, options) =>
+          ask(clients, page, options).catch((error: unknown) => (isExpired(error) ? null : rethrow(error))),
+        );
+        if (answer === null) break;
+        items.push(...answer.items);
+        next = answer.metadata?._continue ?? '';
+        if (next === '') return items;
+      } while (next !== '');
+      if (attempt === MAX_LIST_ATTEMPTS) {
+        throw new ApiError('away', { message: `could not ${what}: the list changes faster than it can be read.` });
+      }
+    }
+  }
+
+  return {
+    readNode: async (name) => {
+      const node = await find(`read node ${name}`, ({ core }, options) => core.readNode({ name }, options));
+      return node === null ? null : toNodeView(node);
+    },
+
+    listNodes: async () =>
+      (await list('list the nodes', ({ core }, page, options) => core.listNode(page, options))).map(toNodeView),
+
+    patchNode: async (name, patch) =>
+      call(
+        `change node ${name}`,
+        async ({ core }, options) => {
+          try {
+            const node = await core.patchNode({ name, fieldManager: FIELD_MANAGER, body: patchBody(patch) }, options);
+            return { state: 'patched', node: toNodeView(node) };
+          } catch (error) {
+            if (apiStatus(error)?.code === 409) return { state: 'conflict' };
+            if (isNotThere(error)) return { state: 'gone' };
+            throw error;
+          }
+        },
+        PATCH,
+      ),
+
+    podsOfNode: async (nodeName) =>
+      (
+        await list(`list the pods of node ${nodeName}`, ({ core }, page, options) =>
+          core.listPodForAllNamespaces({ fieldSelector: `spec.nodeName=${nodeName}`, ...page }, options),
+        )
+      ).map(toPodView),
+
+    podsByLabel: async (namespace, labelSelector) =>
+      (
+        await list(`list pods of namespace ${namespace}`, ({ core }, page, options) =>
+          core.listNamespacedPod({ namespace, labelSelector, ...page }, options),
+        )
+      ).map(toPodView),
+
+    evict: async (pod, options) =>
+      call(
+        `evict pod ${titleOf(pod)}`,
+        async ({ core }, config) => {
+          const { name, namespace } = pod;
+          const body = { metadata: { name, namespace }, deleteOptions: deleteOptions(pod, options) };
+          return answerOf(core.createNamespacedPodEviction({ name, namespace, body }, config));
+        },
+        WHOLE,
+      ),
+
+    delete: async (pod, options) =>
+      call(`delete pod ${titleOf(pod)}`, async ({ core }, config) => {
+        const { name, namespace } = pod;
+        return answerOf(core.deleteNamespacedPod({ name, namespace, body: deleteOptions(pod, options) }, config));
+      }),
+
+    failingChecks: async () => {
+      const { code, text } = await call('ask the API server whether it is ready', ({ get }, options) =>
+        get('/readyz?verbose', options),
+      );
+      if (code < 500) return [];
+      const failing = [...text.matchAll(/^\[-\](\S{1,60}) failed/gm)].map(([, name = '']) => plainText(name, 60));
+      return failing.length > 0 ? failing : [String(code)];
+    },
+
+    listBudgets: async () =>
+      (
+        await list('list the disruption budgets', ({ policy }, page, options) =>
+          policy.listPodDisruptionBudgetForAllNamespaces(page, options),
+        )
+      ).map(toBudgetView),
+
+    listDaemonSets: async () =>
+      (
+        await list('list the DaemonSets', ({ apps }, page, options) =>
+          apps.listDaemonSetForAllNamespaces(page, options),
+        )
+      ).map(daemonSetView),
+
+    listDeployments: async () =>
+      (
+        await list('list the Deployments', ({ apps }, page, options) =>
+          apps.listDeploymentForAllNamespaces(page, options),
+        )
+      ).map(deploymentView),
+
+    ownerOfReplicaSet: async (namespace, name) => {
+      const found = await find(`read ReplicaSet ${namespace}/${name}`, ({ apps }, options) =>
+        apps.readNamespacedReplicaSet({ namespace, name }, options),
+      );
+      return found === null ? null : controllerOf(found.metadata);
+    },
+
+    readWorkload: async ({ namespace, kind, name }) => {
+      const found = await find(`read ${kind} ${namespace}/${name}`, async ({ apps, core }, options) => {
+        switch (kind) {
+          case 'Deployment':
+            return apps.readNamespacedDeployment({ namespace, name }, options);
+          case 'StatefulSet':
+            return apps.readNamespacedStatefulSet({ namespace, name }, options);
+          case 'ReplicaSet':
+            return apps.readNamespacedReplicaSet({ namespace, name }, options);
+          case 'ReplicationController':
+            return core.readNamespacedReplicationController({ namespace, name }, options);
+          default:
+            // Jobs run to an end; they never become available.
+            return null;
+        }
+      });
+      if (found === null) return null;
+      const { metadata, spec, status } = found;
+      const isObserved = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
+      return {
+        wanted: spec?.replicas ?? 1,
+        isObserved,
+        available: status?.availableReplicas ?? 0,
+        podLabels: spec?.template?.metadata?.labels ?? {},
+      };
+    },
+  };
+}
+
+function patchBody({ resourceVersion, annotations, unschedulable }: NodePatch): object {
+  return {
+    metadata: { resourceVersion, annotations },
+    // As kubectl uncordon leaves it: a field that is not there.
+    ...(unschedulable === undefined ? {} : { spec: { unschedulable: unschedulable ? true : null } }),
+  };
+}
+
+/** A pod of the same name that has taken its place meanwhile is left alone. */
+function deleteOptions({ uid }: PodView, { gracePeriodSeconds }: EvictionOptions): V1DeleteOptions {
+  return { preconditions: { uid }, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+}
+
+async function answerOf(request: Promise<unknown>): Promise<EvictionAnswer> {
+  try {
+    await request;
+    return { state: 'accepted' };
+  } catch (error) {
+    const status = apiStatus(error);
+    const answer = status === null ? null : toEvictionAnswer(status);
+    if (answer === null) throw error;
+    return answer;
+  }
+}
+
+/** Null: no answer about this pod, but a failure of the call. */
+export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
+  if (status.foreign !== null) return null;
+  const { code, message, causes, retryAfterMs } = status;
+  switch (code) {
+    case 404:
+    case 409:
+      return { state: 'gone' };
+    case 429:
+      // A webhook that wants to be asked again speaks of this pod only, e.g. that of a virtual machine that has to move.
+      if (WEBHOOK.test(message)) return { state: 'denied', message };
+      if (!causes.includes('DisruptionBudget')) return { state: 'busy', retryAfterMs: retryAfterMs ?? BUSY_RETRY_MS };
+      return retryAfterMs === null || retryAfterMs === 0
+        ? { state: 'budget', message }
+        : { state: 'not-observed', retryAfterMs };
+    case 500:
+      if (WEBHOOK.test(message)) return { state: 'denied', message };
+      return message.includes('more than one PodDisruptionBudget') ? { state: 'two-budgets' } : null;
+    case 403:
+      if (causes.includes('NamespaceTerminating')) return { state: 'namespace-terminating' };
+      // What is not about the rights of a user is about the pod.
+      return /\bUser "[^"]*" cannot /.test(message) ? null : { state: 'denied', message };
+    case 400:
+    case 422:
+      return { state: 'denied', message };
+    default:
+      return null;
+  }
+}
+
+function orNull(error: unknown): null {
+  return isNotThere(error) ? null : rethrow(error);
+}
+
+function isNotThere(error: unknown): boolean {
+  const status = apiStatus(error);
+  return status?.code === 404 && status.foreign === null;
+}
+
+function isExpired(error: unknown): boolean {
+  return apiStatus(error)?.code === 410;
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+function titleOf({ namespace, name }: PodView): string {
+  return `${namespace}/${name}`;
+}

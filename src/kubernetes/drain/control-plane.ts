@@ -1,0 +1,86 @@
+/**
+ * Who runs the control plane, and how it is: from its static pods, from what k3s and rke2 say of etcd on their nodes, and
+ * from what the API server says of itself. Roles of nodes count where none of these can be seen.
+ */
+import { cordonState } from '../../domain/kubernetes/cordon';
+import type { ControlPlane, ControlPlaneMember } from '../../domain/kubernetes/quorum';
+import type { PodView } from '../../domain/kubernetes/pod-filter';
+import { hasEnded } from '../../domain/kubernetes/pod-filter';
+import type { NodeView } from '../client/api';
+import type { KubeSession } from '../session';
+
+const NAMESPACE = 'kube-system';
+
+/** Labels of kubeadm's and rke2's static pods. */
+const ETCD = 'etcd';
+const API_SERVER = 'kube-apiserver';
+
+const CONTROL_PLANE_ROLES = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+
+/** K3s and rke2 say so of nodes on which they run etcd in their own process. */
+const ETCD_ROLE = 'node-role.kubernetes.io/etcd';
+
+/** K3s and rke2 say by this whether the etcd of a node is a healthy voter; learners and lost members are none. */
+const ETCD_CONDITION = 'EtcdIsVoter';
+
+/** Null when the node has no part in it. */
+export async function readControlPlane({ reach, target }: KubeSession): Promise<ControlPlane | null> {
+  const pods = await reach((api) => api.podsByLabel(NAMESPACE, `component in (${ETCD},${API_SERVER})`));
+  const nodes = await reach((api) => api.listNodes());
+  const own = nodes.find(({ name }) => name === target.nodeName);
+  const hasPart = pods.some(({ nodeName }) => nodeName === target.nodeName) || (own !== undefined && hasRole(own));
+  if (!hasPart) return null;
+
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const members = (component: string): ControlPlaneMember[] =>
+    pods
+      .filter((pod) => pod.labels['component'] === component && !hasEnded(pod) && isStatic(pod))
+      .map(({ nodeName, ready }) => ({ nodeName, ready, inWork: isInWork(byName.get(nodeName)) }));
+  return {
+    etcd: etcdMembers(members(ETCD), nodes),
+    apiServers: members(API_SERVER),
+    nodes: nodes.filter(hasRole).map(asMember),
+    failing: await reach((api) => api.failingChecks()),
+  };
+}
+
+/**
+ * A node that should have a member and shows no pod of it has one that is down, not one less: where nodes have the role
+ * of etcd these should, else with kubeadm every node of the control plane. Outside etcd has no pods and no members here.
+ */
+function etcdMembers(seen: readonly ControlPlaneMember[], nodes: readonly NodeView[]): ControlPlaneMember[] {
+  const byRole = nodes.filter(({ labels }) => labels[ETCD_ROLE] === 'true');
+  const expected = byRole.length > 0 ? byRole : seen.length > 0 ? nodes.filter(hasRole) : [];
+  const conditions = new Map(nodes.map(({ name, conditions }) => [name, conditions[ETCD_CONDITION]]));
+  const missing = expected
+    .filter(({ name }) => !seen.some(({ nodeName }) => nodeName === name))
+    .map((node): ControlPlaneMember => {
+      // K3s runs it in its own process, and says so.
+      if (seen.length === 0) return asMember(node);
+      return { ...asMember(node), ready: false, problem: 'without a pod of etcd' };
+    });
+  return [...seen, ...missing].map((member) => {
+    const condition = conditions.get(member.nodeName);
+    if (condition?.status !== 'False') return member;
+    const why =
+      condition.message === '' ? 'no voting member of etcd' : `no voting member of etcd: ${condition.message}`;
+    return { ...member, ready: false, problem: why };
+  });
+}
+
+/** A workload in kube-system may carry such a label too; a member is a static pod, or belongs to no controller. */
+function isStatic(pod: PodView): boolean {
+  return pod.isMirror || pod.controller === null || pod.controller.kind === 'Node';
+}
+
+function asMember(node: NodeView): ControlPlaneMember {
+  return { nodeName: node.name, ready: node.conditions['Ready']?.status === 'True', inWork: isInWork(node) };
+}
+
+function isInWork(node: NodeView | undefined): boolean {
+  return node !== undefined && cordonState(node).by === 'ospatch';
+}
+
+function hasRole({ labels }: NodeView): boolean {
+  return CONTROL_PLANE_ROLES.some((role) => Object.hasOwn(labels, role)) || labels[ETCD_ROLE] === 'true';
+}

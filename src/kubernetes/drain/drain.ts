@@ -1,0 +1,285 @@
+/** Emptying a node: the loop around evictions, until nothing is left or the time is over. */
+import { parseDuration } from '../../domain/shared/duration';
+import { OspatchError } from '../../domain/shared/errors';
+import type { BlockedPod, DrainPolicy, DrainReport, EvictedWorkload } from '../../domain/kubernetes/types';
+import type { PodView } from '../../domain/kubernetes/pod-filter';
+import { hasEnded, isLongDeleted } from '../../domain/kubernetes/pod-filter';
+import { plainText } from '../../domain/shared/text';
+import { cordonGuard } from './cordon-guard';
+import type { LeavingPod } from './evictions';
+import { askBudgets, evictDue, worthAsking } from './evictions';
+import { readOwnNode } from './node-identity';
+import type { Newcomers } from './newcomers';
+import { createNewcomers } from './newcomers';
+import type { KubeProgress, KubeSession, Machine } from '../session';
+import type { JudgedPod } from './pod-classes';
+import { findDeadlocks, findRefusals, judge, judgePods } from './pod-classes';
+import { addWorkloads } from './workloads';
+
+/** As often as kubectl looks whether a pod is gone; one list for all of them. */
+const LOOK_EVERY_MS = 1_000;
+/** Pods that end at once are seen at once. */
+const FIRST_LOOKS_MS = [100, 200, 400];
+
+/** How often the budgets are asked when they hold pods back. */
+const ASK_BUDGETS_EVERY_MS = 2_000;
+
+/** A retry after the time is over gets so much for what is nearly done. */
+const LAST_CHANCE_MS = 60_000;
+
+const MAX_BLOCKED = 20;
+/** Shown while it goes on. */
+const MAX_SHOWN = 5;
+const IN_THE_WAY: readonly LeavingPod['state'][] = ['held', 'due', 'leaving'];
+const MAX_OBSTACLES = 10;
+const MAX_MESSAGE = 1_500;
+
+/** What a later attempt must know of an earlier one. */
+export interface DrainedSoFar {
+  /** Pods to evict, those that are gone included. */
+  total: number;
+  evicted: number;
+  workloads: EvictedWorkload[];
+}
+
+export interface DrainOptions {
+  machine: Machine;
+  policy: DrainPolicy;
+  /** When the drain began, in milliseconds: a retry does not get the whole time again. */
+  startedAtMs: number;
+  /** The node was drained before: only what does not tolerate the cordon is evicted. */
+  again: boolean;
+  earlier: DrainedSoFar | null;
+  remember: (soFar: DrainedSoFar) => void;
+}
+
+/** Moment at which the drain is over, in milliseconds; a timeout of 0 is for ever, as kubectl's. */
+export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: number): number {
+  const timeoutMs = parseDuration(policy.timeout);
+  if (timeoutMs === 0) return Infinity;
+  return Math.max(startedAtMs + timeoutMs, nowMs + Math.min(LAST_CHANCE_MS, timeoutMs / 10));
+}
+
+/**
+ * Evicts until nothing is left, or the time is over. What the policy does not let go is told before the first eviction.
+ * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile; once pods were
+ * evicted, with their number as `details.evicted`
+ */
+export async function drainNode(session: KubeSession, options: DrainOptions): Promise<DrainReport> {
+  const { policy, earlier, again } = options;
+  await readOwnNode(session, options.machine);
+  const untilMs = drainDeadline(policy, options.startedAtMs, session.now());
+  const soFar: DrainedSoFar = { total: 0, evicted: 0, workloads: [...(earlier?.workloads ?? [])] };
+  const guard = cordonGuard(session, again ? 'before it was rebooted' : 'while it was drained');
+  await guard(true);
+  const there = await judgePods(session, policy);
+  // Before a reboot nothing but a tolerance keeps a pod on the node.
+  const judged = there.filter(({ pod }) => !again || !pod.toleratesCordon);
+  await refuseBlocked(session, policy, judged);
+  const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
+  const toEvict = countEvicted(pods);
+  soFar.total = Math.max(earlier?.total ?? 0, toEvict);
+  soFar.evicted = soFar.total - toEvict;
+  const before = soFar.evicted;
+  const newcomers = createNewcomers(there.map(({ pod }) => pod));
+
+  const note = async (leaving: readonly LeavingPod[]): Promise<void> => {
+    soFar.workloads = await addWorkloads(
+      session,
+      soFar.workloads,
+      leaving.filter((one) => one.do === 'evict' && !hasEnded(one.pod)).map(({ pod }) => pod),
+    );
+    options.remember(soFar);
+    session.show({ done: soFar.evicted, total: soFar.total });
+  };
+  await note(pods);
+
+  const left = await emptyOf(session, policy, pods, {
+    untilMs,
+    guard,
+    onGone: (one) => {
+      newcomers.left(one.pod);
+      if (one.do === 'evict') onGone(session, options, soFar);
+    },
+    admit: async (onNode) => {
+      const came = newcomers.among(onNode);
+      if (came.length === 0) return [];
+      // Nothing but a tolerance brings a pod to a cordoned node.
+      await guard(true);
+      const more = await judge(session, policy, came);
+      await refuseBlocked(session, policy, more);
+      const leaving = more.flatMap((one) => admitted(toLeaving(one, policy, session.now()), newcomers));
+      pods.push(...leaving);
+      soFar.total += countEvicted(leaving);
+      await note(leaving);
+      return leaving;
+    },
+  }).catch((error: unknown) => {
+    throw withEvicted(error, before + pods.filter(({ state }) => state === 'leaving').length);
+  });
+  if (left.length > 0) return report('timed-out', soFar, left);
+  await stillCordoned(guard, soFar);
+  return report('drained', soFar, []);
+}
+
+function countEvicted(pods: readonly LeavingPod[]): number {
+  return pods.filter((one) => one.do === 'evict').length;
+}
+
+/** What came back is sent away later each time, and in the end left. */
+function admitted(leaving: readonly LeavingPod[], newcomers: Newcomers): LeavingPod[] {
+  return leaving.flatMap((one) => {
+    const pauseMs = newcomers.pauseMs(one.pod);
+    if (pauseMs === null) return [];
+    const why = one.state === 'due' && one.do === 'evict' ? 'it came to the node after the cordon' : one.why;
+    return [{ ...one, nextAtMs: one.nextAtMs + pauseMs, why }];
+  });
+}
+
+/** Looks at the node now. @throws OspatchError `Policy` with what was evicted so far */
+async function stillCordoned(guard: (now?: boolean) => Promise<void>, { evicted }: DrainedSoFar): Promise<void> {
+  await guard(true).catch((error: unknown) => {
+    throw withEvicted(error, evicted);
+  });
+}
+
+/** What was done to the pods is known however the drain ends. */
+function withEvicted(error: unknown, evicted: number): unknown {
+  if (!(error instanceof OspatchError) || evicted === 0) return error;
+  const info = error.toInfo();
+  return new OspatchError({ ...info, details: { ...info.details, evicted } }, { cause: error });
+}
+
+function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: DrainedSoFar): void {
+  soFar.evicted += 1;
+  show({ done: soFar.evicted, total: soFar.total });
+  remember(soFar);
+}
+
+async function refuseBlocked(session: KubeSession, policy: DrainPolicy, judged: readonly JudgedPod[]): Promise<void> {
+  const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
+  const budgets = policy.disableEviction || evicted.length === 0 ? [] : await session.reach((api) => api.listBudgets());
+  const obstacles = [...findRefusals(judged), ...findDeadlocks(evicted, budgets)];
+  if (obstacles.length === 0) return;
+  const more = obstacles.length > MAX_OBSTACLES ? [`and ${obstacles.length - MAX_OBSTACLES} more reasons`] : [];
+  throw new OspatchError({
+    type: 'DrainBlocked',
+    message: plainText(
+      `${session.target.node} cannot be drained: ${[...obstacles.slice(0, MAX_OBSTACLES), ...more].join('; ')}.`,
+      MAX_MESSAGE,
+    ),
+    remedy: 'change these workloads or budgets, or allow it under kubernetes.drain of the spec',
+  });
+}
+
+function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number): LeavingPod[] {
+  if (verdict.do !== 'evict' && verdict.do !== 'wait-completed') return [];
+  // Asked again, a pod that is already going would at most get less time.
+  const isLeaving = verdict.do === 'evict' && pod.deletionAtMs !== null && policy.gracePeriod === undefined;
+  const why = isLeaving ? 'it is terminating' : 'it has not been its turn yet';
+  return [
+    {
+      pod,
+      do: verdict.do,
+      order: verdict.order,
+      state: isLeaving ? 'leaving' : 'due',
+      nextAtMs: now,
+      askedAtMs: 0,
+      heldBy: null,
+      why: verdict.do === 'evict' ? why : 'by a rule it is left to run to its end',
+      since: new Date(now).toISOString(),
+    },
+  ];
+}
+
+interface Emptying {
+  untilMs: number;
+  guard: (now?: boolean) => Promise<void>;
+  onGone: (one: LeavingPod) => void;
+  /** Those of the pods on the node that came meanwhile and have to leave too. */
+  admit: (onNode: Iterable<PodView>) => Promise<LeavingPod[]>;
+}
+
+/** Returns what is left when the time is over. */
+async function emptyOf(
+  session: KubeSession,
+  policy: DrainPolicy,
+  pods: readonly LeavingPod[],
+  { untilMs, guard, onGone: tellGone, admit }: Emptying,
+): Promise<LeavingPod[]> {
+  const { now, show, pause, reach, target } = session;
+  const looks = [...FIRST_LOOKS_MS];
+  let left = [...pods];
+  let notBeforeMs = 0;
+  let budgetsAtMs = 0;
+  while (left.length > 0) {
+    await guard();
+    const order = Math.min(...left.map((one) => one.order));
+    const turn = left.filter((one) => one.order === order && one.do === 'evict');
+    const held = turn.filter((one) => one.state === 'held');
+    if (held.length > 0 && now() >= budgetsAtMs) {
+      askBudgets(held, await reach((api) => api.listBudgets()));
+      budgetsAtMs = now() + ASK_BUDGETS_EVERY_MS;
+    }
+    const due = worthAsking(
+      turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now()),
+      now(),
+    );
+    if (now() >= notBeforeMs && now() < untilMs) {
+      notBeforeMs = await evictDue(session, policy, due, untilMs);
+      // Whoever has just been refused wants to know by which budget.
+      const refused = due.filter((one) => one.state === 'held' && !held.includes(one));
+      if (refused.length > 0) askBudgets(refused, await reach((api) => api.listBudgets()));
+    }
+    show(whatFor(left, order));
+    await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));
+
+    const there = new Map((await reach((api) => api.podsOfNode(target.nodeName))).map((pod) => [pod.uid, pod]));
+    left = left.filter((one) => {
+      const pod = there.get(one.pod.uid);
+      if (pod !== undefined) one.pod = pod;
+      else tellGone(one);
+      return pod !== undefined && !(one.do === 'wait-completed' && hasEnded(pod)) && !isLongDeleted(pod, policy, now());
+    });
+    left.push(...(await admit(there.values())));
+    if (now() >= untilMs) break;
+  }
+  return left;
+}
+
+/** For people: what has been in the way for longest, in one sentence with how many more there are, and the first pods. */
+function whatFor(left: readonly LeavingPod[], order: number): KubeProgress {
+  const turn = left
+    .filter((one) => one.order === order)
+    .sort(
+      (a, b) => IN_THE_WAY.indexOf(a.state) - IN_THE_WAY.indexOf(b.state) || Date.parse(a.since) - Date.parse(b.since),
+    )
+    .slice(0, MAX_SHOWN)
+    .map(toBlocked);
+  const [first] = turn;
+  if (first === undefined) return { waitingFor: 'pods to end' };
+  const more = left.length > 1 ? `, and ${left.length - 1} more` : '';
+  return {
+    waitingFor: plainText(`${first.namespace}/${first.name}: ${first.why}${more}`, 400),
+    waitingSince: first.since,
+    blocked: turn,
+  };
+}
+
+function toBlocked({ pod, state, why, since }: LeavingPod): BlockedPod {
+  const keep = state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
+  return { namespace: pod.namespace, name: pod.name, why: plainText(`${why}${keep}`, 300), since };
+}
+
+function report(
+  state: DrainReport['state'],
+  { evicted, workloads }: DrainedSoFar,
+  left: readonly LeavingPod[],
+): DrainReport {
+  return {
+    state,
+    evicted,
+    workloads,
+    blocked: left.slice(0, MAX_BLOCKED).map(toBlocked),
+  };
+}

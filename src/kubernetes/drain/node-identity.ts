@@ -1,0 +1,57 @@
+/** The Node object and the machine at the other end of SSH must be one and the same. */
+import { OspatchError } from '../../domain/shared/errors';
+import { plainText } from '../../domain/shared/text';
+import type { NodeView } from '../client/api';
+import type { KubeNode, KubeSession, Machine } from '../session';
+
+const MAX_ID = 64;
+
+/**
+ * The Node object of the target.
+ * @throws OspatchError `WrongNode` when there is none, or when it is another machine's
+ */
+export async function readOwnNode({ reach, target }: KubeSession, machine: Machine | null): Promise<NodeView> {
+  const node = await reach((api) => api.readNode(target.nodeName));
+  if (node === null) {
+    throw wrongNode(
+      target,
+      `Kubernetes knows no node ${target.nodeName}`,
+      `set the kubernetesName of node ${target.node} in the spec to a name that \`kubectl get nodes\` shows, or correct kubeconfig and context`,
+    );
+  }
+  if (machine !== null) checkMachine(target, node, machine);
+  return node;
+}
+
+function checkMachine(target: KubeNode, node: NodeView, machine: Machine): void {
+  for (const [what, here, there] of [
+    ['machine id', machine.machineId, node.machineId],
+    ['boot id', machine.bootId, node.bootId],
+  ] as const) {
+    if (there === '') throw wrongNode(target, `the Node object ${node.name} tells no ${what}`);
+    if (here === '') throw wrongNode(target, `${target.node} tells no ${what}`);
+    if (!isSameId(here, there)) {
+      throw wrongNode(
+        target,
+        `the Node object ${node.name} is of another machine: its ${what} is ${plainText(there, MAX_ID)}, that of ${target.node} is ${plainText(here, MAX_ID)}`,
+      );
+    }
+  }
+}
+
+/** Kubelets write the ids as the kernel does or in capitals, with hyphens or without. */
+export function isSameId(a: string, b: string): boolean {
+  return normal(a) === normal(b);
+}
+
+function normal(id: string): string {
+  return id.trim().toLowerCase().replaceAll('-', '');
+}
+
+function wrongNode(target: KubeNode, why: string, remedy?: string): OspatchError {
+  return new OspatchError({
+    type: 'WrongNode',
+    message: `${target.node} was not touched in Kubernetes: ${why}.`,
+    remedy: remedy ?? `check the kubernetesName of node ${target.node} in the spec, and kubeconfig and context`,
+  });
+}

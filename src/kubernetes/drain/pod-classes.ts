@@ -1,0 +1,96 @@
+/** What is on a node and what stands in the way of emptying it, as the API tells it at one moment. */
+import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
+import { allowsNow, budgetTitle, budgetsOf, whyClosed, whyNotNow } from '../../domain/kubernetes/disruption-budgets';
+import type { DrainPolicy } from '../../domain/kubernetes/types';
+import type { PodVerdict, PodView } from '../../domain/kubernetes/pod-filter';
+import { hasEnded, isDaemonSetPod, podFilter } from '../../domain/kubernetes/pod-filter';
+import { withCapacity } from './budget-capacity';
+import type { KubeSession } from '../session';
+
+/** A message names at most this many pods. */
+const MAX_NAMED = 5;
+
+export interface JudgedPod {
+  pod: PodView;
+  verdict: PodVerdict;
+}
+
+export async function judgePods(session: KubeSession, policy: DrainPolicy): Promise<JudgedPod[]> {
+  return judge(session, policy, await session.reach((api) => api.podsOfNode(session.target.nodeName)));
+}
+
+/** What the policy says of pods that were listed already. */
+export async function judge(session: KubeSession, policy: DrainPolicy, pods: readonly PodView[]): Promise<JudgedPod[]> {
+  const daemonSets = new Set<string>();
+  if (pods.some((pod) => isDaemonSetPod(pod) && !hasEnded(pod))) {
+    for (const { namespace, name } of await session.reach((api) => api.listDaemonSets())) {
+      daemonSets.add(`${namespace}/${name}`);
+    }
+  }
+  const verdictOf = podFilter({
+    policy,
+    nowMs: session.now(),
+    hasDaemonSet: (namespace, name) => daemonSets.has(`${namespace}/${name}`),
+  });
+  return pods.map((pod) => ({ pod, verdict: verdictOf(pod) }));
+}
+
+/** All budgets, with what those in the way of these evictions can count on. */
+export async function budgetsFor(session: KubeSession, evicted: readonly PodView[]): Promise<BudgetView[]> {
+  if (evicted.length === 0) return [];
+  return withCapacity(session, evicted, await session.reach((api) => api.listBudgets()));
+}
+
+/** Pods that the policy does not let go: one sentence for each reason. */
+export function findRefusals(judged: readonly JudgedPod[]): string[] {
+  const reasons = new Map<string, PodView[]>();
+  for (const { pod, verdict } of judged) {
+    if (verdict.do !== 'refuse') continue;
+    const reason = `${verdict.why} (kubernetes.drain.${verdict.option} allows it)`;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), pod]);
+  }
+  return [...reasons].map(
+    ([reason, pods]) => `${pods.length === 1 ? 'a pod' : `${pods.length} pods`} ${reason}: ${namesOf(pods)}`,
+  );
+}
+
+/** Evictions that the server answers with an error, as kubectl's too: one sentence for each pair of budgets. */
+export function findDeadlocks(pods: readonly PodView[], budgets: readonly BudgetView[]): string[] {
+  const found = new Map<string, PodView[]>();
+  for (const pod of pods) {
+    const own = budgetsOf(pod, budgets);
+    if (own.length < 2) continue;
+    const names = own.map(({ name }) => name).join(' and ');
+    const why = `the server evicts no pod that two budgets select, here ${names} of namespace ${pod.namespace}; leave only one of them`;
+    found.set(why, [...(found.get(why) ?? []), pod]);
+  }
+  return [...found].map(([why, stuck]) => `${why}: ${namesOf(stuck)}`);
+}
+
+/** What would be waited for as things are now; first the budgets that do not open by themselves. */
+export function findWaits(judged: readonly JudgedPod[], budgets: readonly BudgetView[]): string[] {
+  const closed = new Map<string, PodView[]>();
+  const passing = new Map<string, PodView[]>();
+  const add = (waits: Map<string, PodView[]>, why: string, pod: PodView): void => {
+    waits.set(why, [...(waits.get(why) ?? []), pod]);
+  };
+  for (const { pod, verdict } of judged) {
+    if (verdict.do === 'wait-completed') add(passing, 'the end of pods by a rule', pod);
+    if (verdict.do !== 'evict') continue;
+    if (pod.deletionAtMs !== null) add(passing, 'pods that are terminating', pod);
+    const own = budgetsOf(pod, budgets);
+    const [budget] = own;
+    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod)) continue;
+    const why = whyClosed(budget, pod);
+    const title = `${budgetTitle(budget)}, which allows no eviction now`;
+    if (why === null) add(passing, `${title} (${whyNotNow(budget)})`, pod);
+    else add(closed, `${title} and opens only when an operator or a person changes something (${why})`, pod);
+  }
+  return [...closed, ...passing].map(([why, pods]) => `${why}: ${namesOf(pods)}`);
+}
+
+export function namesOf(pods: readonly Pick<PodView, 'namespace' | 'name'>[]): string {
+  const named = pods.slice(0, MAX_NAMED).map(({ namespace, name }) => `${namespace}/${name}`);
+  if (pods.length > MAX_NAMED) named.push(`and ${pods.length - MAX_NAMED} more`);
+  return named.join(', ');
+}

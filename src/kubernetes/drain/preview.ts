@@ -1,0 +1,77 @@
+/** What a drain of a node would meet now. Changes nothing. */
+import { cordonState, isSameNode } from '../../domain/kubernetes/cordon';
+import type { CordonOwner, DrainOutlook, DrainPolicy } from '../../domain/kubernetes/types';
+import { cordonOwner } from '../../domain/kubernetes/types';
+import { kubeletEndOfLife } from '../../domain/kubernetes/end-of-life';
+import { hasEnded } from '../../domain/kubernetes/pod-filter';
+import type { NodeView } from '../client/api';
+import { readOwnNode } from './node-identity';
+import { refuseRebootOwners } from './reboot-owners';
+import { addWorkloads } from './workloads';
+import type { KubeNode, KubeSession, Machine } from '../session';
+import { budgetsFor, findDeadlocks, findRefusals, findWaits, judgePods } from './pod-classes';
+
+const MAX_PODS = 100;
+
+/** @throws OspatchError `WrongNode`, `Policy` */
+export async function drainOutlook(
+  session: KubeSession,
+  machine: Machine | null,
+  policy: DrainPolicy,
+): Promise<DrainOutlook> {
+  const node = await readOwnNode(session, machine);
+  await refuseRebootOwners(session);
+  const judged = await judgePods(session, policy);
+  const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
+  const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
+  const foreign = foreignOwner(session.target, node);
+  const state = cordonState(node);
+  const by = foreign === null ? state.by : 'others';
+  const ended = kubeletEndOfLife(node.kubeletVersion, Date.now());
+  return {
+    nodeName: node.name,
+    cordonedBy: by,
+    owner: by === 'ospatch' ? state.owner : null,
+    evict: evicted.length,
+    ...(machine === null
+      ? {}
+      : {
+          workloads: await addWorkloads(
+            session,
+            [],
+            evicted.filter((pod) => !hasEnded(pod)),
+          ),
+        }),
+    pods: evicted.slice(0, MAX_PODS).map(({ namespace, name }) => ({ namespace, name })),
+    stay: countStaying(judged),
+    obstacles: [
+      ...(foreign === null ? [] : [`${foreignCordon(node.name, foreign)}.`]),
+      ...[...findRefusals(judged), ...findDeadlocks(evicted, budgets)].map(sentence),
+    ],
+    waits: findWaits(judged, budgets).map((wait) => `It would wait for ${wait}.`),
+    ...(ended === null ? {} : { ended }),
+  };
+}
+
+/** The owner of a cordon that ospatch has put on for another node or cluster; null when there is none. */
+export function foreignOwner(target: KubeNode, node: NodeView): CordonOwner | null {
+  const { by, owner } = cordonState(node);
+  return by === 'ospatch' && owner !== null && !isSameNode(owner, target) ? owner : null;
+}
+
+/** One clause. */
+export function foreignCordon(nodeName: string, owner: CordonOwner): string {
+  return `node ${nodeName} is cordoned by ospatch for node ${owner.node} of cluster ${owner.cluster} (run ${owner.run}, ${cordonOwner(owner)})`;
+}
+
+function countStaying(judged: Awaited<ReturnType<typeof judgePods>>): Record<string, number> {
+  const stay: Record<string, number> = {};
+  for (const { verdict } of judged) {
+    if (verdict.do === 'stay') stay[verdict.why] = (stay[verdict.why] ?? 0) + 1;
+  }
+  return stay;
+}
+
+function sentence(clause: string): string {
+  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
+}

@@ -1,0 +1,83 @@
+/**
+ * Reading what the helper says. Only its first line is protocol; lengths in it say what follows, so that nothing a
+ * package prints can be taken for an answer.
+ */
+import { PROTOCOL } from '../helper/script';
+
+/** Protocols a worker understands: its own and the one before. */
+export const UNDERSTOOD: readonly number[] = [PROTOCOL, PROTOCOL - 1];
+
+export interface HelperAnswer {
+  /** Which protocol the helper spoke. */
+  protocol: number;
+  fields: ReadonlyMap<string, string>;
+  body: Buffer;
+}
+
+export type JobAnswer = { log: Buffer; /** Size of the whole log. */ size: number } & (
+  | { state: 'done'; rc: number; result: string; /** Seconds since it ended. */ endedAgo: number }
+  | { state: 'running' | 'absent' | 'claimed' | 'unknown' | 'lost-reboot' | 'lost-killed' }
+  | { state: 'busy'; /** Job id, or empty. */ holder: string }
+);
+
+const HEADER = /^ospatch (\d{1,6}) ([^\n]*)\n/;
+/** No count in an answer is longer; a larger one is no answer. */
+const COUNT = /^\d{1,12}$/;
+/** The helper refuses to give more. */
+const MAX_RESULT_BYTES = 2 * 1024 * 1024;
+const MAX_HEADER_BYTES = 4096;
+
+/** The answer in `stdout`; null when its first line is no header of a protocol that is understood. */
+export function parseAnswer(stdout: Buffer): HelperAnswer | null {
+  const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
+  if (match === null) return null;
+  const protocol = Number(match[1]);
+  if (!UNDERSTOOD.includes(protocol)) return null;
+  const fields = new Map<string, string>();
+  for (const word of (match[2] ?? '').split(' ')) {
+    const at = word.indexOf('=');
+    fields.set(at === -1 ? word : word.slice(0, at), at === -1 ? '' : word.slice(at + 1));
+  }
+  return { protocol, fields, body: stdout.subarray(match[0].length) };
+}
+
+/** The protocol of an answer that is one, but of a version that is not understood; null for anything else. */
+export function foreignProtocol(stdout: Buffer): number | null {
+  const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
+  const protocol = match === null ? null : Number(match[1]);
+  return protocol === null || UNDERSTOOD.includes(protocol) ? null : protocol;
+}
+
+/** The state of a job; null when the answer is incomplete or unknown. */
+export function parseJobAnswer({ fields, body }: HelperAnswer): JobAnswer | null {
+  const number = (name: string): number => {
+    const text = fields.get(name) ?? '0';
+    return COUNT.test(text) ? Number(text) : Number.NaN;
+  };
+  const logBytes = number('log');
+  const resultBytes = number('result');
+  const size = number('size');
+  const isComplete = body.length >= logBytes + resultBytes && !Number.isNaN(size) && resultBytes <= MAX_RESULT_BYTES;
+  if (!isComplete) return null;
+  const common = { log: body.subarray(0, logBytes), size };
+  const state = fields.get('state');
+  switch (state) {
+    case 'done': {
+      const rc = number('rc');
+      if (!fields.has('rc') || Number.isNaN(rc)) return null;
+      const result = body.subarray(logBytes, logBytes + resultBytes).toString();
+      return { ...common, state, rc, result, endedAgo: number('ended') || 0 };
+    }
+    case 'running':
+    case 'absent':
+    case 'claimed':
+    case 'unknown':
+    case 'lost-reboot':
+    case 'lost-killed':
+      return { ...common, state };
+    case 'busy':
+      return { ...common, state, holder: fields.get('holder') ?? '' };
+    default:
+      return null;
+  }
+}

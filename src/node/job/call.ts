@@ -1,0 +1,68 @@
+/**
+ * How the helper is called: looked at and run in the same round trip, so that a file which is not ours is never run as
+ * if it were. Somebody who can change it between the look and the call is root already.
+ */
+import { OspatchError } from '../../domain/shared/errors';
+import type { HelperScript } from '../helper/script';
+import type { Privilege } from '../privilege';
+
+/** What stands at the helper's place instead of the helper. */
+export interface HelperDefect {
+  /** `mode`: the login user may not read or run it. */
+  kind: 'missing' | 'changed' | 'mode';
+  /** SHA-256 of what is there; null when it could not be read. */
+  found: string | null;
+}
+
+/** Verbs and arguments are ours alone; nothing else may ever reach a shell. */
+const CALL = /^(?:[a-z]+(?: [a-z0-9][a-z0-9-]*){0,4}|reboot [0-9a-f-]{8,64} [A-Za-z0-9_][A-Za-z0-9_.-]{0,63})$/;
+
+const DEFECT = /^ospatch-helper:(missing|changed|mode) ([0-9a-f]{64})?$/m;
+
+/**
+ * The command that runs `call` (verb and arguments). It goes through `sh`, because a login shell may be any.
+ *
+ * @throws OspatchError `Internal` for anything that is no verb with plain arguments
+ */
+export function helperCommand({ digest, path }: HelperScript, privilege: Privilege, call: string): string {
+  if (!CALL.test(call)) {
+    throw new OspatchError({ type: 'Internal', message: `not a call of the helper: ${call.slice(0, 100)}.` });
+  }
+  const script = [
+    'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
+    'export PATH',
+    `f=${path}`,
+    `${privilege.setup}[ -x $f ] && h=$(sha256sum <$f) && [ "\${h%% *}" = ${digest} ] && exec ${privilege.prefix}$f "$@"`,
+    'if [ ! -e $f ]; then w=missing; elif [ -r $f ] && [ -x $f ]; then w=changed; else w=mode; fi',
+    'echo "ospatch-helper:$w ${h%% *}"',
+    'exit 127',
+  ].join('; ');
+  return `sh -c '${script}' ospatch ${call}`;
+}
+
+/** What kept the helper from being run; null when it was run, or nothing is known. */
+export function helperDefect(stdout: Buffer): HelperDefect | null {
+  const match = DEFECT.exec(stdout.toString('latin1'));
+  if (match === null) return null;
+  return { kind: match[1] as HelperDefect['kind'], found: match[2] ?? null };
+}
+
+/** Said when the helper may not be brought, because an administrator places it. */
+export function helperMissing(
+  node: string,
+  user: string,
+  { digest, path }: HelperScript,
+  { kind, found }: HelperDefect,
+): OspatchError {
+  const message = {
+    missing: `${node} has no helper of this version (${path}, sha256 ${digest}).`,
+    changed: `the helper on ${node} is not ours and was not run: ${path} has sha256 ${found ?? 'unknown'} instead of ${digest}.`,
+    mode: `the helper on ${node} cannot be run: ${user} may not read and execute ${path} (sha256 ${digest}).`,
+  }[kind];
+  return new OspatchError({
+    type: 'HelperMissing',
+    message,
+    remedy: `an administrator brings it with \`ospatch helper install -f SPEC --node ${node}\`, or with the output of \`ospatch helper print --installer\` run as root on ${node}; or ssh.helper is set to auto`,
+    details: { path, digest, ...(found === null ? {} : { found }) },
+  });
+}

@@ -1,0 +1,123 @@
+/** Which systems and which states of a node are patched, and what is said about the others. Reads, never changes. */
+import { OspatchError } from '../domain/shared/errors';
+import { findHindrances } from '../domain/node/blockers';
+import type { NodeReading } from './facts';
+import { isSupportedManager } from './package-managers';
+
+/**
+ * Ids of os-release and how each system is called. A derivative that is not listed names releases in its own way, so the
+ * check for the same release would not hold.
+ */
+const PATCHED_SYSTEMS: ReadonlyMap<string, string> = new Map([
+  ['debian', 'Debian'],
+  ['ubuntu', 'Ubuntu'],
+  ['rhel', 'RHEL'],
+  ['rocky', 'Rocky Linux'],
+  ['almalinux', 'AlmaLinux'],
+  ['centos', 'CentOS Stream'],
+  ['ol', 'Oracle Linux'],
+  ['fedora', 'Fedora'],
+  ['amzn', 'Amazon Linux'],
+  ['sles', 'SLES'],
+  ['sles_sap', 'SLES for SAP'],
+  ['opensuse-leap', 'openSUSE Leap'],
+  ['alpine', 'Alpine'],
+]);
+
+const SUPPORTED = `supported are ${[...PATCHED_SYSTEMS.values()].join(', ')}; take the node out of the spec`;
+
+/** They move on without ever having a patch version. */
+const ROLLING = /^(?:arch|opensuse-tumbleweed|opensuse-slowroll|gentoo|void|kali)$/;
+
+interface ImageBasedSystem {
+  matches: (id: string, variant: string) => boolean;
+  name: string;
+  hint: string;
+}
+
+const IMAGE_BASED: readonly ImageBasedSystem[] = [
+  {
+    matches: (id) => id === 'flatcar',
+    name: 'Flatcar',
+    hint: 'it updates itself by update_engine; manage reboots with FLUO',
+  },
+  {
+    matches: (id) => id === 'bottlerocket',
+    name: 'Bottlerocket',
+    hint: 'use `apiclient update` or the Bottlerocket update operator',
+  },
+  {
+    matches: (id) => id === 'cos',
+    name: 'Container-Optimized OS',
+    hint: 'it updates itself; replace the node by one with a newer image',
+  },
+  { matches: (id) => id === 'talos', name: 'Talos', hint: 'use `talosctl upgrade`' },
+  { matches: (id) => id === 'rhcos', name: 'RHCOS', hint: 'OpenShift updates it with the cluster' },
+  {
+    matches: (id, variant) => id === 'fedora' && variant === 'coreos',
+    name: 'Fedora CoreOS',
+    hint: 'it updates itself by Zincati',
+  },
+  {
+    matches: (id) => /microos|sle-micro|sl-micro|leap-micro/.test(id),
+    name: 'MicroOS',
+    hint: 'use `transactional-update`',
+  },
+];
+
+/** @throws OspatchError `UnsupportedOs` */
+export function refuseUnsupported(node: string, reading: NodeReading): void {
+  const { facts, variant, imageBased } = reading;
+  const { os, packageManager } = facts;
+  const name = os.prettyName || os.id || 'an unknown operating system';
+  const image = imageBasedSystem(os.id, variant);
+  if (image !== undefined)
+    throw unsupported(`${node} runs ${image.name}, an image-based system without packages to patch`, image.hint);
+  if (imageBased !== null) {
+    throw unsupported(`${node} runs ${name}, an image-based system (${imageBased})`, 'update it with its own tool');
+  }
+  if (packageManager === 'yum') {
+    throw unsupported(
+      `${node} runs ${name}: yum is not supported, because package jobs need systemd 236 or newer`,
+      'replace the node by one with a newer release, or take it out of the spec',
+    );
+  }
+  // Alpine's edge gives a date after the number.
+  if (ROLLING.test(os.id) || (os.id === 'alpine' && !/^\d+\.\d+\.\d+$/.test(os.versionId))) {
+    throw unsupported(`${node} runs ${name}, a rolling release without patch versions`, 'use a stable release');
+  }
+  if (!PATCHED_SYSTEMS.has(os.id)) throw unsupported(`${node} runs ${name}, which is not supported`, SUPPORTED);
+  if (!isSupportedManager(packageManager)) {
+    const why = packageManager === '' ? 'no known package manager' : `its package manager ${packageManager} is unknown`;
+    throw unsupported(`${node} runs ${name}: ${why}`, SUPPORTED);
+  }
+  if (os.versionId === '') {
+    throw unsupported(
+      `${node} runs ${name}, which has no release number and so no patch versions`,
+      'use a stable release',
+    );
+  }
+  // Where there is none by design, a job is a session of its own.
+  if (!reading.systemd && packageManager !== 'apk')
+    throw unsupported(`${node} runs ${name} without systemd`, 'ospatch runs package jobs under systemd');
+}
+
+/** What is refused when only os-release could be read, e.g. because nothing can be written there. */
+export function imageBasedSystem(id: string, variant: string): { name: string; hint: string } | undefined {
+  return IMAGE_BASED.find((system) => system.matches(id, variant));
+}
+
+/**
+ * Refuses a node whose state forbids a patch now.
+ *
+ * @throws OspatchError `Policy` or `DiskFull`
+ */
+export function refuseUnsafe(node: string, reading: NodeReading, withoutDrain: boolean): void {
+  const { rebootOwners, kubernetes, disk } = findHindrances(node, reading.facts, withoutDrain);
+  const first = rebootOwners ?? kubernetes ?? disk;
+  if (first !== null) throw new OspatchError(first);
+}
+
+function unsupported(message: string, remedy: string): OspatchError {
+  return new OspatchError({ type: 'UnsupportedOs', message: `${message}.`, remedy });
+}

@@ -1,0 +1,258 @@
+/** One ssh2 connection: login, and commands on it until it breaks. */
+import type { ClientChannel } from 'ssh2';
+import { Client } from 'ssh2';
+import { CappedBuffer } from '../capped-buffer';
+import type { AuthOutcome } from '../connect-errors';
+import { classifyConnectError, describe, hostKeyMismatch, noAnswer, noHostKeys, unreachable } from '../connect-errors';
+import { plainText } from '../../domain/shared/text';
+import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from '../host-keys';
+import { resolveIdentity } from './identity';
+import type { IdentityOptions } from './identity';
+import type { Driver } from '../jump-hosts';
+import { scanHostKey } from './scan';
+import type { ExecOptions, ExecResult, SshTarget } from '../transport';
+
+/** A silent peer is noticed after interval x (count + 1) at the latest. */
+const KEEPALIVE_INTERVAL_MS = 10_000;
+const KEEPALIVE_COUNT = 3;
+
+export const DEFAULT_EXEC_TIMEOUT_MS = 60_000;
+export const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
+
+const CLOSED = 'it closed the connection during the login';
+
+/** As much of what a host says before the login as is looked at. */
+const MAX_BANNER_CHARS = 4_000;
+
+export interface ConnectOptions extends IdentityOptions {
+  /** TCP, key exchange and login together, in milliseconds. */
+  connectTimeoutMs: number;
+}
+
+export interface Connection {
+  readonly closed: boolean;
+  /** @throws SessionRefused when the machine runs as many commands on this connection as it allows */
+  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+  /** Runs once, when the connection is gone for whatever reason. */
+  onClose(listener: () => void): void;
+  end(): void;
+}
+
+/** The connection stands, but the machine opens no further session on it (MaxSessions). The command was not run. */
+export class SessionRefused extends Error {
+  override readonly name = 'SessionRefused';
+}
+
+/** Connections that ospatch makes itself, with ssh2. */
+export class Ssh2Driver implements Driver<Ssh2Connection> {
+  constructor(private readonly options: ConnectOptions) {}
+
+  connect(target: SshTarget, via: Ssh2Connection | null): Promise<Ssh2Connection> {
+    return connect(target, this.options, via);
+  }
+
+  close(): void {
+    // Nothing is left of an ended connection.
+  }
+}
+
+/**
+ * Logs in, directly or over a channel of the connection `via`.
+ *
+ * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
+ */
+export async function connect(
+  target: SshTarget,
+  options: ConnectOptions,
+  via: Ssh2Connection | null = null,
+): Promise<Ssh2Connection> {
+  const pins = parsePins(target.hostKeys);
+  if (pins.length === 0) throw noHostKeys(target);
+  const auth = await resolveIdentity(target.identity, target.user, options);
+  const route = async () => (via === null ? {} : { sock: await via.tunnel(target, options.connectTimeoutMs) });
+  const client = new Client();
+  const sock = await route();
+  let rejected: Buffer | undefined;
+  let banner = '';
+  let offered = false;
+  const outcome: AuthOutcome = { left: null, partial: false };
+  const failure = await new Promise<Error | undefined>((resolve) => {
+    client.once('ready', () => resolve(undefined));
+    // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
+    client.on('error', resolve);
+    client.once('close', () => resolve(new Error(CLOSED)));
+    // Behind a jump host no `close` comes before we have closed our side, and with `end` ssh2 stops its own clock.
+    client.once('end', () => resolve(new Error(CLOSED)));
+    client.on('banner', (text) => {
+      banner = (banner + text).slice(0, MAX_BANNER_CHARS);
+    });
+    client.connect({
+      ...sock,
+      host: target.host,
+      port: target.port,
+      username: target.user,
+      authHandler: (left, partial, next) => {
+        // Asked a second time only when the one method that there is was not enough.
+        if (offered) {
+          outcome.left = left;
+          outcome.partial = partial === true;
+        }
+        next(offered ? (false as never) : auth);
+        offered = true;
+      },
+      readyTimeout: options.connectTimeoutMs,
+      keepaliveInterval: KEEPALIVE_INTERVAL_MS,
+      keepaliveCountMax: KEEPALIVE_COUNT,
+      algorithms: { serverHostKey: pinnedAlgorithms(pins) },
+      hostVerifier: (key: Buffer): boolean => {
+        const trusted = isTrusted(pins, key);
+        if (!trusted) rejected = key;
+        return trusted;
+      },
+    });
+    // Small packets that wait for each other cost a delayed acknowledgement of 40 ms each.
+    client.setNoDelay(true);
+  });
+  if (failure === undefined) return new Ssh2Connection(target, client);
+  client.destroy();
+  if (rejected !== undefined) throw hostKeyMismatch(target, pins, offeredKey(rejected));
+  if (failure.message.includes('no matching host key format')) {
+    const scan = async () => scanHostKey(target.host, target.port, options.connectTimeoutMs, [], await route());
+    throw hostKeyMismatch(target, pins, await scan().catch(() => null));
+  }
+  throw classifyConnectError(target, failure, banner, outcome);
+}
+
+export class Ssh2Connection implements Connection {
+  closed = false;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly target: SshTarget,
+    private readonly client: Client,
+  ) {
+    client.once('close', () => this.gone());
+    client.once('end', () => {
+      this.gone();
+      // Our side of a channel through a jump host stays open otherwise, and the jump host keeps its own.
+      client.destroy();
+    });
+  }
+
+  private gone(): void {
+    this.closed = true;
+    for (const listener of this.listeners) listener();
+    this.listeners.clear();
+  }
+
+  onClose(listener: () => void): void {
+    if (this.closed) listener();
+    else this.listeners.add(listener);
+  }
+
+  end(): void {
+    this.closed = true;
+    this.client.destroy();
+  }
+
+  /** A channel to another machine, over which the next login goes. */
+  tunnel(target: SshTarget, timeoutMs: number): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        reject(unreachable(target, `${describe(this.target)} ${why}`, cause));
+      };
+      const lost = (): void => fail('lost the connection');
+      const timer = setTimeout(() => fail(`has not reached it within ${timeoutMs / 1000} s`), timeoutMs);
+      if (this.closed) return lost();
+      this.listeners.add(lost);
+      orLost(lost, () =>
+        this.client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+          this.listeners.delete(lost);
+          if (error)
+            return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);
+          clearTimeout(timer);
+          resolve(channel);
+        }),
+      );
+    });
+  }
+
+  exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    const { signal, timeoutMs = DEFAULT_EXEC_TIMEOUT_MS } = options;
+    return new Promise<ExecResult>((resolve, reject) => {
+      const lost = (cause?: unknown): void =>
+        settle(() => reject(unreachable(this.target, 'the connection was lost', cause)));
+      const timer = setTimeout(() => {
+        settle(() => reject(noAnswer(this.target, timeoutMs)));
+        this.end();
+      }, timeoutMs);
+      let channel: ClientChannel | undefined;
+      const aborted = (): void => {
+        settle(() => reject(abortReason(signal)));
+        channel?.close();
+      };
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+        this.listeners.delete(lost);
+        finish();
+      };
+      if (signal?.aborted === true) return aborted();
+      signal?.addEventListener('abort', aborted, { once: true });
+      this.onClose(lost);
+      orLost(lost, () =>
+        this.client.exec(command, (error, opened) => {
+          if (error) return settle(() => reject(sessionError(this.target, error)));
+          channel = opened;
+          collect(opened, options.maxBytes ?? DEFAULT_MAX_BYTES, (result) => settle(() => resolve(result)), lost);
+          if (signal?.aborted === true) return channel.close();
+          channel.end(options.stdin);
+        }),
+      );
+    });
+  }
+}
+
+/** A connection that is about to close, and has not said so yet, throws. */
+function orLost(lost: (cause: unknown) => void, ask: () => void): void {
+  try {
+    ask();
+  } catch (error) {
+    lost(error);
+  }
+}
+
+/** A channel that was refused on a connection that stands is no lost connection. */
+function sessionError(target: SshTarget, error: Error): Error {
+  if (error.message.includes('Channel open failure: ')) return new SessionRefused(error.message, { cause: error });
+  return unreachable(target, 'the connection was lost', error);
+}
+
+/** Reads both streams to the end, whatever their size: an unread stream would keep the channel from ever closing. */
+function collect(
+  channel: ClientChannel,
+  maxBytes: number,
+  done: (result: ExecResult) => void,
+  lost: (cause?: unknown) => void,
+): void {
+  const stdout = new CappedBuffer(maxBytes);
+  const stderr = new CappedBuffer(maxBytes);
+  let exit: { code: number | null; signal: string | null } | undefined;
+  channel.on('data', (chunk: Buffer) => stdout.push(chunk));
+  channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  channel.on('exit', (code: number | null, signal?: string) => {
+    exit = { code, signal: signal ?? null };
+  });
+  channel.on('error', lost);
+  // Without an exit status the connection was lost, and nothing is known about the command.
+  channel.on('close', () => {
+    if (exit === undefined) return lost();
+    done({ ...exit, stdout: stdout.value(), stderr: stderr.value(), truncated: stdout.truncated || stderr.truncated });
+  });
+}
+
+export function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error('aborted');
+}

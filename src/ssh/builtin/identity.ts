@@ -1,0 +1,157 @@
+/** From the name of an identity to something that can sign. Key material stays in memory and out of every message. */
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2';
+import { createAgent, utils } from 'ssh2';
+import { OspatchError } from '../../domain/shared/errors';
+import { findPassphrase } from './passphrase';
+
+export const AGENT = 'agent';
+
+/** A file in the key directory, never a path: a spec must not be able to name any other file of the worker. */
+const IDENTITY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
+
+export interface IdentityOptions {
+  /** Directory of the private keys. */
+  keyDir: string;
+  /** Program and arguments that print the passphrase of the key whose name comes as the last argument. */
+  passphraseCommand?: readonly string[];
+}
+
+/** What a login with one identity needs. `key` is null where ssh2 does not know the type, a FIDO key for example. */
+export type IdentitySource =
+  { kind: 'agent'; socket: string } | { kind: 'file'; file: string; key: ParsedKey | null; encrypted: boolean };
+
+/**
+ * The one authentication method to offer for `identity`.
+ *
+ * @throws OspatchError `IdentityUnavailable`: no such file, not readable, open to others, no passphrase, no agent.
+ */
+export async function resolveIdentity(
+  identity: string,
+  user: string,
+  options: IdentityOptions,
+): Promise<AnyAuthMethod> {
+  const source = await findIdentity(identity, options);
+  if (source.kind === 'agent') return { type: 'agent', username: user, agent: await openAgent(source.socket) };
+  if (source.key === null) {
+    throw unavailable(
+      `the file "${identity}" in the key directory is not a private key that can be read`,
+      'use an OpenSSH or PEM private key; a FIDO key needs ssh.transport: openssh',
+    );
+  }
+  return { type: 'publickey', username: user, key: source.key };
+}
+
+/** Where the identity is and what can be known of it. Throws as `resolveIdentity`. */
+export async function findIdentity(identity: string, options: IdentityOptions): Promise<IdentitySource> {
+  if (identity === AGENT) {
+    const socket = process.env['SSH_AUTH_SOCK'];
+    if (socket !== undefined && socket !== '') return { kind: 'agent', socket };
+    throw unavailable(
+      'ssh.identity is "agent", but SSH_AUTH_SOCK is not set for the worker',
+      'start the worker with an ssh-agent',
+    );
+  }
+  if (!IDENTITY_NAME.test(identity)) {
+    throw unavailable(
+      `ssh.identity "${identity.slice(0, 80)}" is not a bare file name`,
+      'name a file in the key directory of the worker, or `agent`',
+    );
+  }
+  const file = path.join(options.keyDir, identity);
+  return { kind: 'file', file, ...(await readKey(file, identity, options)) };
+}
+
+async function openAgent(socket: string): Promise<BaseAgent> {
+  const agent = createAgent(socket);
+  const keys = await new Promise<number>((resolve, reject) => {
+    agent.getIdentities((error, found) => (error ? reject(error) : resolve(found?.length ?? 0)));
+  }).catch((cause: unknown) => {
+    throw unavailable(
+      'the ssh-agent of the worker does not answer',
+      'start the worker with a running ssh-agent',
+      cause,
+    );
+  });
+  if (keys === 0) throw unavailable('the ssh-agent of the worker holds no keys', 'add the key with ssh-add');
+  return agent;
+}
+
+async function readKey(
+  file: string,
+  identity: string,
+  options: IdentityOptions,
+): Promise<{ key: ParsedKey | null; encrypted: boolean }> {
+  const text = await readPrivateFile(file, `key "${identity}"`, options.keyDir);
+  let parsed = utils.parseKey(text);
+  const encrypted = parsed instanceof Error && /passphrase|encrypted/i.test(parsed.message);
+  if (encrypted) {
+    const passphrase = await findPassphrase(identity, options, () =>
+      readIfThere(`${file}.passphrase`, identity, options),
+    );
+    parsed = utils.parseKey(text, passphrase);
+    if (parsed instanceof Error) {
+      throw unavailable(
+        `the passphrase that the worker has for the key "${identity}" does not open it`,
+        `check it with: ssh-keygen -y -f ${file}`,
+      );
+    }
+  }
+  if (parsed instanceof Error) return { key: null, encrypted };
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (key === undefined || !key.isPrivateKey()) {
+    throw unavailable(
+      `the file "${identity}" in the key directory holds no private key`,
+      'name the private key, not the .pub file',
+    );
+  }
+  return { key: withoutSha1(key), encrypted };
+}
+
+/** ssh2 signs with SHA-1 for a server that does not say what it knows. Such a signature is never given. */
+function withoutSha1(key: ParsedKey): ParsedKey {
+  if (key.type !== 'ssh-rsa') return key;
+  const sign = key.sign.bind(key);
+  key.sign = (data, algorithm) => {
+    if (algorithm === 'sha256' || algorithm === 'sha512') return sign(data, algorithm);
+    // As ssh2 reports it: returned, not thrown; its type does not say so.
+    return new Error('the server knows no RSA signature but SHA-1') as unknown as Buffer;
+  };
+  return key;
+}
+
+/** Undefined when there is no such file. */
+async function readIfThere(file: string, identity: string, { keyDir }: IdentityOptions): Promise<Buffer | undefined> {
+  return existsSync(file) ? readPrivateFile(file, `passphrase file of the key "${identity}"`, keyDir) : undefined;
+}
+
+async function readPrivateFile(file: string, what: string, keyDir: string): Promise<Buffer> {
+  try {
+    const { mode } = await stat(file);
+    if ((mode & 0o077) !== 0) {
+      throw unavailable(
+        `the ${what} can be read by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`,
+        `chmod 600 ${file}`,
+      );
+    }
+    return await readFile(file);
+  } catch (cause) {
+    if (cause instanceof OspatchError) throw cause;
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw unavailable(
+      missing
+        ? `there is no ${what} in ${keyDir} on the worker`
+        : `the ${what} in ${keyDir} cannot be read by the worker`,
+      missing
+        ? 'put the private key there, or set OSPATCH_KEY_DIR for the worker'
+        : 'give the file to the user the worker runs as',
+      cause,
+    );
+  }
+}
+
+export function unavailable(message: string, remedy: string, cause?: unknown): OspatchError {
+  return new OspatchError({ type: 'IdentityUnavailable', message: `${message}.`, remedy }, { cause });
+}

@@ -1,0 +1,102 @@
+/** The passphrase of an encrypted key, from a file beside it or from a command of the worker. Never logged. */
+import { spawn } from 'node:child_process';
+import { OspatchError } from '../../domain/shared/errors';
+
+const COMMAND_TIMEOUT_MS = 10_000;
+const MAX_PASSPHRASE_BYTES = 4_096;
+
+/**
+ * Reads `OSPATCH_PASSPHRASE_COMMAND`: a JSON array of strings, program first; undefined when it is not set.
+ *
+ * @throws OspatchError `Usage`
+ */
+export function parsePassphraseCommand(text: string | undefined): readonly string[] | undefined {
+  if (text === undefined || text === '') return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one !== '')) {
+    return value as string[];
+  }
+  // What was found is not repeated: it may hold a secret by mistake.
+  throw new OspatchError({
+    type: 'Usage',
+    message: 'OSPATCH_PASSPHRASE_COMMAND is not a JSON array of strings, program first, e.g. ["pass", "show"]',
+  });
+}
+
+/**
+ * The passphrase of `identity`: what `readFile` finds, else what the command prints. The command gets the name of the
+ * identity as its last argument, runs without a shell and has 10 s; one line end after the passphrase is cut off.
+ *
+ * @throws OspatchError `IdentityUnavailable`
+ */
+export async function findPassphrase(
+  identity: string,
+  options: { passphraseCommand?: readonly string[]; timeoutMs?: number },
+  readFile: () => Promise<Buffer | undefined>,
+): Promise<Buffer> {
+  const stored = await readFile();
+  if (stored !== undefined) return withoutLineEnd(stored);
+  const { passphraseCommand, timeoutMs = COMMAND_TIMEOUT_MS } = options;
+  if (passphraseCommand === undefined) {
+    throw unavailable(
+      `the key "${identity}" is encrypted, and the worker has no passphrase for it`,
+      `put it into the file ${identity}.passphrase beside the key (mode 0600), set OSPATCH_PASSPHRASE_COMMAND, or use an ssh-agent`,
+    );
+  }
+  const outcome = await run(passphraseCommand, identity, timeoutMs);
+  if (typeof outcome === 'string') {
+    throw unavailable(
+      `the key "${identity}" is encrypted, and the passphrase command of the worker ${outcome}`,
+      'try it by hand as the user the worker runs as: OSPATCH_PASSPHRASE_COMMAND',
+    );
+  }
+  return withoutLineEnd(outcome);
+}
+
+/** What the command printed, or why that cannot be used. What it printed is in no message. */
+function run(
+  [program = '', ...args]: readonly string[],
+  identity: string,
+  timeoutMs: number,
+): Promise<Buffer | string> {
+  return new Promise((resolve) => {
+    const child = spawn(program, [...args, identity], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MAX_PASSPHRASE_BYTES) child.kill('SIGKILL');
+      else chunks.push(chunk);
+    });
+    child.once('error', () => resolve('cannot be run'));
+    child.once('exit', (_code, signal) => {
+      // A grandchild may hold the pipe open for ever.
+      if (signal !== null) child.stdout.destroy();
+    });
+    child.once('close', (code) => {
+      if (size > MAX_PASSPHRASE_BYTES) resolve(`prints more than ${MAX_PASSPHRASE_BYTES} bytes`);
+      else if (code === null) resolve(`has not ended within ${timeoutMs / 1000} s`);
+      else if (code !== 0) resolve(`ended with code ${code}`);
+      else if (size === 0) resolve('prints nothing');
+      else resolve(Buffer.concat(chunks));
+    });
+  });
+}
+
+function withoutLineEnd(text: Buffer): Buffer {
+  const end = /\r?\n$/.exec(text.toString('latin1'))?.[0].length ?? 0;
+  return text.subarray(0, text.length - end);
+}
+
+function unavailable(message: string, remedy: string): OspatchError {
+  return new OspatchError({ type: 'IdentityUnavailable', message: `${message}.`, remedy });
+}

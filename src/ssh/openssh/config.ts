@@ -1,0 +1,123 @@
+/**
+ * What the OpenSSH client is told: a configuration and a known_hosts file for one connection. Nothing a spec says can
+ * become an option, another line or a program here.
+ */
+import { OspatchError } from '../../domain/shared/errors';
+import { knownHostsName } from '../../domain/trust/known-hosts';
+import { parseTrustEntry } from '../../domain/trust/host-keys';
+import { isHost } from '../../domain/trust/hosts';
+import { isUserName } from '../../domain/trust/user-name';
+import type { SshEndpoint } from '../transport';
+
+/** Name of the machine in its own configuration; what is on the command line is always this word. */
+export const ALIAS = 'target';
+const JUMP_ALIAS = 'jump';
+
+/** How the client proves who it is. */
+export type ClientIdentity =
+  | { kind: 'agent'; socket: string }
+  | { kind: 'file'; file: string }
+  /** The public key in `file`, signed for by the agent at `socket`; with a certificate if there is one. */
+  | { kind: 'held'; file: string; socket: string; certificate: string | null };
+
+export interface ClientConfig {
+  endpoint: SshEndpoint;
+  identity: ClientIdentity;
+  knownHostsFile: string;
+  controlPath: string;
+  /** Control path of the connection to the jump host, or null. */
+  jumpControlPath: string | null;
+  connectTimeoutSeconds: number;
+}
+
+/** The configuration file. @throws OspatchError `InvalidSpec` for a value that cannot be written safely */
+export function renderConfig(config: ClientConfig): string {
+  const { host, port, user } = checkEndpoint(config.endpoint);
+  const lines = [
+    `Host ${ALIAS}`,
+    `HostName ${host}`,
+    `Port ${port}`,
+    // A backslash stands for the next character there.
+    `User ${user.replaceAll('\\', '\\\\')}`,
+    ...identityLines(config.identity),
+    'BatchMode yes',
+    'PreferredAuthentications publickey',
+    'StrictHostKeyChecking yes',
+    `UserKnownHostsFile ${quoted(config.knownHostsFile)}`,
+    'GlobalKnownHostsFile /dev/null',
+    'UpdateHostKeys no',
+    'CheckHostIP no',
+    'CanonicalizeHostname no',
+    'ForwardAgent no',
+    'RequestTTY no',
+    'EscapeChar none',
+    `ControlPath ${quoted(config.controlPath)}`,
+    // The connection of a worker that died ends by itself after this many idle seconds.
+    'ControlPersist 60',
+    'ServerAliveInterval 10',
+    'ServerAliveCountMax 3',
+    `ConnectTimeout ${config.connectTimeoutSeconds}`,
+  ];
+  if (config.jumpControlPath !== null) {
+    lines.push(
+      `ProxyJump ${JUMP_ALIAS}`,
+      `Host ${JUMP_ALIAS}`,
+      `ControlPath ${quoted(config.jumpControlPath)}`,
+      'ControlMaster no',
+      // Never a connection of its own: only the one whose host key was verified.
+      'ProxyCommand false',
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The known_hosts file of one machine, from the trusted entries of its target. */
+export function renderKnownHosts(endpoint: SshEndpoint): string {
+  const { host, port, hostKeys } = checkEndpoint(endpoint);
+  const name = knownHostsName(host, port);
+  const lines = hostKeys.flatMap((text) => {
+    const entry = parseTrustEntry(text);
+    if (entry === null) return [];
+    const [marker, ...key] = entry.split(' ');
+    return [entry.startsWith('@') ? `${marker} ${name} ${key.join(' ')}` : `${name} ${entry}`];
+  });
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function identityLines(identity: ClientIdentity): string[] {
+  switch (identity.kind) {
+    case 'agent':
+      return [`IdentityAgent ${quoted(identity.socket)}`, 'IdentityFile none'];
+    case 'file':
+      return ['IdentityAgent none', 'IdentitiesOnly yes', `IdentityFile ${quoted(identity.file)}`];
+    case 'held':
+      return [
+        `IdentityAgent ${quoted(identity.socket)}`,
+        'IdentitiesOnly yes',
+        `IdentityFile ${quoted(identity.file)}`,
+        ...(identity.certificate === null ? [] : [`CertificateFile ${quoted(identity.certificate)}`]),
+      ];
+  }
+}
+
+function checkEndpoint(endpoint: SshEndpoint): SshEndpoint {
+  const { host, port, user } = endpoint;
+  if (isHost(host) && isUserName(user) && Number.isInteger(port) && port > 0 && port < 65_536) return endpoint;
+  throw new OspatchError({
+    type: 'InvalidSpec',
+    message: 'the host, port or user of an SSH target is not one that can be handed to the OpenSSH client.',
+  });
+}
+
+/** A file name as a configuration value: percent signs would be expanded, and a quote would end it. */
+function quoted(file: string): string {
+  if (/["\p{Cc}]|\$\{/u.test(file)) {
+    throw new OspatchError({
+      type: 'IdentityUnavailable',
+      message:
+        'a file name of the worker holds a quote, a control character or ${, which the OpenSSH client cannot be told.',
+      remedy: 'choose another OSPATCH_KEY_DIR',
+    });
+  }
+  return `"${file.replaceAll('%', '%%').replaceAll('\\', '\\\\')}"`;
+}

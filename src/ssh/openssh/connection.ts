@@ -1,0 +1,202 @@
+/**
+ * Connections that the OpenSSH client makes: one master process per machine that has logged in, and one short client per
+ * command, which reaches it through a socket in a private directory and can make no connection of its own.
+ *
+ * A command that is ended by a signal looks like a lost connection here, because the client does not tell them apart.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { CappedBuffer } from '../capped-buffer';
+import { noAnswer, noHostKeys, unreachable } from '../connect-errors';
+import type { Connection, ConnectOptions } from '../builtin/connection';
+import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from '../builtin/connection';
+import { findIdentity } from '../builtin/identity';
+import type { Driver } from '../jump-hosts';
+import type { ClientIdentity } from './config';
+import { ClientFiles, clientEnvironment, logIn, noClient, readLog } from './client';
+import { ALIAS, renderConfig, renderKnownHosts } from './config';
+import { PrivateDirectory } from './directory';
+import { startPrivateAgent } from './agent';
+import type { ExecOptions, ExecResult, SshTarget } from '../transport';
+
+/** Exit code of the client for its own failures, and of any command that likes it. */
+const EX_SSH = 255;
+/** The client refuses a key file that others can read, a public one too. */
+const PRIVATE = { mode: 0o600 };
+/** A master that does not end when it is told ends by itself, when it has been idle for a minute. */
+const GRACE_MS = 5_000;
+
+export class OpensshDriver implements Driver<OpensshConnection> {
+  private readonly directory = new PrivateDirectory();
+  private readonly open = new Set<OpensshConnection>();
+
+  constructor(private readonly options: ConnectOptions) {}
+
+  /** @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable` */
+  async connect(target: SshTarget, via: OpensshConnection | null): Promise<OpensshConnection> {
+    const knownHosts = renderKnownHosts(target);
+    if (knownHosts === '') throw noHostKeys(target);
+    const dir = this.directory.make();
+    const files = new ClientFiles(dir);
+    let agent: { stop(): void } | undefined;
+    try {
+      const login = await this.prepareIdentity(target, files);
+      agent = login.agent;
+      writeFileSync(files.knownHosts, knownHosts, PRIVATE);
+      const config = renderConfig({
+        endpoint: target,
+        identity: login.identity,
+        knownHostsFile: files.knownHosts,
+        controlPath: files.socket,
+        jumpControlPath: via?.files.socket ?? null,
+        connectTimeoutSeconds: Math.max(1, Math.ceil(this.options.connectTimeoutMs / 1000)),
+      });
+      writeFileSync(files.config, config, PRIVATE);
+      await logIn(target, files, this.options.connectTimeoutMs, via?.target ?? null);
+      const connection = new OpensshConnection(target, files);
+      this.open.add(connection);
+      connection.onClose(() => this.open.delete(connection));
+      return connection;
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    } finally {
+      agent?.stop();
+    }
+  }
+
+  close(): void {
+    for (const connection of this.open) connection.endNow();
+    this.directory.remove();
+  }
+
+  private async prepareIdentity(
+    target: SshTarget,
+    files: ClientFiles,
+  ): Promise<{ identity: ClientIdentity; agent?: { stop(): void } }> {
+    const source = await findIdentity(target.identity, this.options);
+    if (source.kind === 'agent') return { identity: source };
+    const { file, key, encrypted } = source;
+    if (!encrypted || key === null) return { identity: { kind: 'file', file: path.resolve(file) } };
+    writeFileSync(files.publicKey, `${key.type} ${key.getPublicSSH().toString('base64')}\n`, PRIVATE);
+    const certificate = path.resolve(`${file}-cert.pub`);
+    const agent = await startPrivateAgent(files.agent, key);
+    const held = { kind: 'held', file: files.publicKey, socket: files.agent } as const;
+    return { identity: { ...held, certificate: existsSync(certificate) ? certificate : null }, agent };
+  }
+}
+
+export class OpensshConnection implements Connection {
+  private ended = false;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    readonly target: SshTarget,
+    readonly files: ClientFiles,
+  ) {}
+
+  /** The master removes its socket when it ends. */
+  get closed(): boolean {
+    return this.ended || !existsSync(this.files.socket);
+  }
+
+  onClose(listener: () => void): void {
+    if (this.ended) listener();
+    else this.listeners.add(listener);
+  }
+
+  end(): void {
+    if (this.ended) return;
+    this.told();
+    const client = spawn('ssh', this.exitArguments(), { env: clientEnvironment(), stdio: 'ignore', timeout: GRACE_MS });
+    const clean = (): void => rmSync(this.files.dir, { recursive: true, force: true });
+    client.once('error', clean);
+    client.once('exit', clean);
+    client.unref();
+  }
+
+  /** The same for a process that is about to exit and can wait for nothing. */
+  endNow(): void {
+    if (this.ended) return;
+    this.told();
+    spawnSync('ssh', this.exitArguments(), { env: clientEnvironment(), stdio: 'ignore', timeout: GRACE_MS });
+    rmSync(this.files.dir, { recursive: true, force: true });
+  }
+
+  private exitArguments(): string[] {
+    return ['-F', this.files.config, '-O', 'exit', '--', ALIAS];
+  }
+
+  private told(): void {
+    this.ended = true;
+    for (const listener of this.listeners) listener();
+    this.listeners.clear();
+  }
+
+  async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    if (options.signal?.aborted === true) throw abortReason(options.signal);
+    if (this.closed) {
+      this.end();
+      throw unreachable(this.target, 'the connection was lost');
+    }
+    const log = this.files.nextLog();
+    // Without a master, the client would log in by itself: `false` keeps it from that.
+    const settings = ['LogLevel=DEBUG2', 'ControlMaster=no', 'ProxyCommand=false'].flatMap((one) => ['-o', one]);
+    const args = ['-F', this.files.config, '-E', log, ...settings, ALIAS, '--', command];
+    try {
+      const child = spawn('ssh', args, { env: clientEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
+      const end = await this.follow(child, options);
+      if (end.code === EX_SSH || end.code === null) this.checkEnd(readLog(log));
+      return end;
+    } finally {
+      rmSync(log, { force: true });
+    }
+  }
+
+  /** Returns when the command itself has ended with code 255, and throws when the client failed. */
+  private checkEnd(log: string): void {
+    if (/Received exit status from master 255/.test(log)) return;
+    if (/Session open refused by peer|session request failed/.test(log)) {
+      throw new SessionRefused('the session was refused');
+    }
+    this.end();
+    throw unreachable(this.target, 'the connection was lost');
+  }
+
+  private follow(child: ChildProcess, options: ExecOptions): Promise<ExecResult> {
+    const { signal, stdin, timeoutMs = DEFAULT_EXEC_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
+    const stdout = new CappedBuffer(maxBytes);
+    const stderr = new CappedBuffer(maxBytes);
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+        finish();
+      };
+      const giveUp = (error: Error): void => {
+        settle(() => reject(error));
+        child.kill('SIGKILL');
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      };
+      const aborted = (): void => giveUp(abortReason(signal));
+      const timer = setTimeout(() => {
+        giveUp(noAnswer(this.target, timeoutMs));
+        this.end();
+      }, timeoutMs);
+      signal?.addEventListener('abort', aborted, { once: true });
+      child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+      child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+      // A command that does not read its input is no failure.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(stdin);
+      child.once('error', (error) => settle(() => reject(noClient(error))));
+      child.once('close', (code) => {
+        const truncated = stdout.truncated || stderr.truncated;
+        settle(() => resolve({ code, signal: null, stdout: stdout.value(), stderr: stderr.value(), truncated }));
+      });
+    });
+  }
+}

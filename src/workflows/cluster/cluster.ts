@@ -1,0 +1,233 @@
+/**
+ * The long-lived workflow of one cluster.
+ *
+ * Owns the spec, the windows, the status of every node and the history. Handlers only check and file requests; one loop
+ * asks `decide` what comes next and does it. Lives for years by continuing as new, carrying its whole state; ends only
+ * when the cluster is removed, never because a run failed.
+ */
+import { CancellationScope, condition, continueAsNew, allHandlersFinished, workflowInfo } from '@temporalio/workflow';
+import type { ClusterState } from '../../domain/cluster/state';
+import {
+  isInWork,
+  isPatchable,
+  markLost,
+  markStarted,
+  recordWindow,
+  settleNodes,
+  startRun,
+} from '../../domain/cluster/state';
+import type { Decision, RunStart, Surroundings } from '../../domain/cluster/decide';
+import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
+import type { ClusterStatus } from '../../domain/cluster/messages';
+import type { RunNews } from '../../domain/run/run';
+import { parseNews } from '../../domain/run/run';
+import { sitesOf } from '../../domain/cluster/task-queues';
+import { toStatus } from '../../domain/cluster/status';
+import { local } from '../shared/activity-options';
+import { registerHandlers } from './handlers';
+import { ClusterPrefetch } from './prefetch';
+import { ClusterRollout } from './run-supervisor';
+import { toErrorInfo } from '../shared/failures';
+import { recheck } from './refresh-facts';
+import { ShopWindow } from './visibility';
+import type { ClusterInput } from './start-argument';
+import { initialState } from './start-argument';
+
+/** How many windows ahead are computed at a time. */
+const WINDOWS_AHEAD = 5;
+
+export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
+  const work = new ClusterWork(initialState(input));
+  registerHandlers(work.state, {
+    changed: () => work.changed(),
+    news: (value) => work.news(value),
+    explain: () => work.explain(),
+  });
+  return work.run();
+}
+
+class ClusterWork {
+  private readonly generationStarted = Date.now();
+  private dirty = false;
+  private rechecking = false;
+  private readonly rollout: ClusterRollout;
+  private readonly prefetch: ClusterPrefetch;
+  private readonly shopWindow = new ShopWindow();
+
+  constructor(readonly state: ClusterState) {
+    this.rollout = new ClusterRollout(state, () => this.changed());
+    this.prefetch = new ClusterPrefetch(state, () => this.changed());
+  }
+
+  changed(): void {
+    this.dirty = true;
+  }
+
+  explain(): string {
+    const decision = decide(this.state, Date.now(), this.surroundings());
+    return decision.why;
+  }
+
+  news(value: unknown): void {
+    const { run } = this.state;
+    const news: RunNews | null = run === null ? null : parseNews(value, run.number);
+    if (run === null || news === null) return;
+    settleNodes(this.state, run, news.settled);
+    const { current } = news;
+    if (current !== null && isInWork(run, current)) markStarted(this.state, current);
+    markLost(this.state, run, news.lost ?? []);
+    this.dirty = true;
+  }
+
+  /** Everything runs shielded, because a cancel from the Temporal UI means `remove`: orderly, with clean-up. */
+  async run(): Promise<ClusterStatus> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.state.removing ??= 'a cancel request in Temporal';
+      this.state.request = null;
+      if (this.state.run !== null) this.state.run.state = 'cancelling';
+      this.dirty = true;
+    });
+    return CancellationScope.nonCancellable(() => this.loop());
+  }
+
+  private async loop(): Promise<ClusterStatus> {
+    await this.shopWindow.open();
+    for (;;) {
+      this.dirty = false;
+      this.prefetch.stopUnlessIdle();
+      await this.rollout.steer();
+      const decision = decide(this.state, Date.now(), this.surroundings());
+      if (decision.do === 'finish') break;
+      await this.carryOut(decision);
+    }
+    this.publish();
+    await condition(allHandlersFinished);
+    return toStatus(this.state);
+  }
+
+  private async carryOut(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {
+    const { state } = this;
+    switch (decision.do) {
+      case 'load-windows':
+        return this.loadWindows();
+      case 'pass-window':
+        this.takeWindow(decision.at, decision.result);
+        return;
+      case 'start-run':
+        this.startRun(decision.start);
+        return;
+      case 'resume-run':
+        if (state.run !== null) this.rollout.start(state.run);
+        return;
+      case 'drop-suspended-run':
+        if (state.run !== null) this.rollout.drop(state.run);
+        return;
+      case 'recheck':
+        this.recheck(decision.nodes);
+        return;
+      case 'prefetch':
+        this.prefetch.start(decision.window);
+        return;
+      case 'continue-as-new':
+        // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
+        // by the server for the next generation.
+        if (allHandlersFinished() && !this.dirty) await continueAsNew<typeof cluster>({ state });
+        else await condition(() => this.dirty || allHandlersFinished());
+        return;
+      case 'sleep':
+        return this.sleep(decision);
+    }
+  }
+
+  private async sleep(decision: { untilMs: number | null; why: string }): Promise<void> {
+    this.publish();
+    const now = Date.now();
+    // While something is in flight no fresh history can start, so there is nothing to wake up for.
+    const generationEnds = this.isInFlight ? null : this.generationStarted + MAX_GENERATION_MS;
+    const wakeUps = [decision.untilMs, generationEnds].filter((at) => at !== null);
+    if (wakeUps.length === 0) {
+      await condition(() => this.dirty);
+      return;
+    }
+    const wakeAt = Math.min(...wakeUps);
+    await condition(() => this.dirty, Math.max(1, wakeAt - now), {
+      summary: `sleep until ${new Date(wakeAt).toISOString()}: ${decision.why}`,
+    });
+  }
+
+  private surroundings(): Surroundings {
+    const old = Date.now() - this.generationStarted >= MAX_GENERATION_MS;
+    const due = old || this.rollout.ended > 0 || workflowInfo().continueAsNewSuggested;
+    return {
+      rolloutRunning: this.rollout.isRunning,
+      freshHistoryDue: due && !this.isInFlight,
+      rechecking: this.rechecking,
+      prefetching: this.prefetch.isRunning,
+    };
+  }
+
+  private get isInFlight(): boolean {
+    return this.rollout.isRunning || this.rechecking || this.prefetch.isRunning;
+  }
+
+  private async loadWindows(): Promise<void> {
+    const { spec } = this.state;
+    const asked = this.state.schedule;
+    if (!isPatchable(spec) || spec.patching.schedule === undefined) return;
+    const { schedule, timeZone } = spec.patching;
+    let next: string[] | null = null;
+    let error: string | null = null;
+    try {
+      next = await local.nextWindows({ schedule, timeZone, after: asked.after, count: WINDOWS_AHEAD });
+    } catch (failure) {
+      error = toErrorInfo(failure, 'computing the next windows').message;
+    }
+    // A new spec may have come in meanwhile: its windows are asked for by the next decision.
+    if (this.state.schedule !== asked) return;
+    const retryAt = error === null ? null : new Date(Date.now() + SCHEDULE_RETRY_MS).toISOString();
+    this.state.schedule = { ...asked, next, error, retryAt };
+  }
+
+  private takeWindow(at: string, result: string): void {
+    const { schedule } = this.state;
+    const rest = (schedule.next ?? []).filter((start) => Date.parse(start) > Date.parse(at));
+    this.state.schedule = {
+      ...schedule,
+      after: new Date(Date.parse(at)).toISOString(),
+      next: rest.length > 0 ? rest : null,
+    };
+    recordWindow(this.state, at, result);
+  }
+
+  private startRun(start: RunStart): void {
+    const { state } = this;
+    if (start.trigger === 'on-demand') state.request = null;
+    if (start.window !== null) this.takeWindow(start.window.at, start.window.result);
+    const run = startRun(state, {
+      number: state.nextRun,
+      trigger: start.trigger,
+      startedAt: new Date(Date.now()).toISOString(),
+      by: start.by,
+      reason: start.reason,
+      nodes: start.nodes.map((node) => node.name),
+      ...(start.named ? { named: true } : {}),
+      ...(start.unlisted ? { unlisted: true } : {}),
+      policy: start.policy,
+    });
+    this.rollout.start(run);
+  }
+
+  /** Looks at reboot-pending nodes without holding up the loop. */
+  private recheck(names: string[]): void {
+    this.rechecking = true;
+    void recheck(this.state, names).finally(() => {
+      this.state.recheckedAt = new Date(Date.now()).toISOString();
+      this.rechecking = false;
+      this.dirty = true;
+    });
+  }
+
+  private publish(): void {
+    this.shopWindow.show(toStatus(this.state), this.explain(), sitesOf(this.state.spec));
+  }
+}

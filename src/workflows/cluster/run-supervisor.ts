@@ -1,0 +1,202 @@
+/** The rollout of a cluster's run: started as a child workflow, told what has become stricter, and settled when it ends. */
+import { CancellationScope, startChild } from '@temporalio/workflow';
+import type { ChildWorkflowHandle } from '@temporalio/workflow';
+import { canonicalJson } from '../../domain/shared/canonical-json';
+import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
+import { finishRun, isSelfManaged, settleNodes } from '../../domain/cluster/state';
+import { tighteningFor } from '../../domain/cluster/decide';
+import { takeNodeGroups } from '../../domain/eks/state';
+import type { ErrorInfo } from '../../domain/shared/errors';
+import { rolloutWorkflowId } from '../../contract/workflow-ids';
+import type { NodeError, NodeSettled } from '../../domain/node/status';
+import { toNodeError } from '../../domain/node/status';
+import type { RolloutReport, RunCursor } from '../../domain/run/run';
+import type { UncuredReboot } from '../../domain/node/reboot';
+import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
+import { awsWaiting, optionsFor } from '../shared/activity-options';
+import { CHILD_OPTIONS, startExclusiveChild } from '../shared/locked-child';
+import { toErrorInfo } from '../shared/failures';
+import { tightenSignal } from '../../contract/messages';
+import { rollout } from '../run/rollout';
+
+const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
+
+export class ClusterRollout {
+  private scope: CancellationScope | null = null;
+  private child: ChildWorkflowHandle<typeof rollout> | null = null;
+  private told = '';
+  private endedRuns = 0;
+
+  /** `changed` is called whenever the state has changed. */
+  constructor(
+    private readonly state: ClusterState,
+    private readonly changed: () => void,
+  ) {}
+
+  get isRunning(): boolean {
+    return this.scope !== null;
+  }
+
+  /** Runs that have ended in this generation of the workflow. */
+  get ended(): number {
+    return this.endedRuns;
+  }
+
+  /** Starts the rollout of `run`, or goes on with it where it was suspended. */
+  start(run: ActiveRun): void {
+    const { spec } = this.state;
+    const scope = new CancellationScope();
+    const cursor = this.withoutRemoved(run);
+    run.suspended = null;
+    this.scope = scope;
+    this.told = '';
+    const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
+    const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
+    const workflowId = rolloutWorkflowId(spec.name, run.number);
+    const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
+      startChild(rollout, {
+        ...CHILD_OPTIONS,
+        workflowId,
+        staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
+        args: [
+          {
+            cluster: spec.name,
+            run: run.number,
+            trigger: run.trigger,
+            startedAt: run.startedAt,
+            nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
+            policy: { ...run.policy },
+            resumeFrom: cursor,
+            tightening: tighteningFor(this.state, run),
+            ...this.quarantined(run),
+            ...this.uncured(run),
+          },
+        ],
+      });
+    const work = async (): Promise<RolloutReport> => {
+      if (run.unlisted === true) await this.listNodeGroups(run);
+      const child = await startExclusiveChild(workflowId, start);
+      if (child === null) throw new TypeError('a rollout is always wanted');
+      this.child = child;
+      this.changed();
+      return child.result();
+    };
+    void scope.run(work).then(
+      (report) => this.rolloutEnded(run, report),
+      (failure: unknown) => this.rolloutFailed(run, failure),
+    );
+  }
+
+  /** Asks AWS for the node groups of a run that is about all of them. */
+  private async listNodeGroups(run: ActiveRun): Promise<void> {
+    if (run.policy.eks === undefined) return;
+    const { access } = run.policy.eks;
+    const listed = await awsWaiting.listNodegroups.executeWithOptions(
+      optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
+      [{ access }],
+    );
+    const error = takeNodeGroups(this.state, run, listed);
+    if (error !== null) throw new CannotBegin(error);
+    this.changed();
+  }
+
+  private quarantined(run: ActiveRun): { quarantined?: Record<string, NodeError> } {
+    if (run.named === true) return {};
+    const names = new Set(run.nodes);
+    const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
+    return Object.keys(quarantined).length === 0 ? {} : { quarantined };
+  }
+
+  private uncured(run: ActiveRun): { uncuredReboots?: Record<string, UncuredReboot> } {
+    const names = new Set(run.nodes);
+    const uncured = uncuredReboots(this.state.nodes.filter(({ name }) => names.has(name)));
+    return Object.keys(uncured).length === 0 ? {} : { uncuredReboots: uncured };
+  }
+
+  /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */
+  private withoutRemoved(run: ActiveRun): RunCursor | null {
+    if (run.removed.length === 0) return run.suspended;
+    const { settled, failures } = run.suspended ?? NOTHING_SETTLED;
+    const gone = run.removed.filter((name) => !settled.some((one) => one.node === name));
+    const unit = unitOf(run.policy);
+    return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures };
+  }
+
+  private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
+    this.rolloutIsOver();
+    if (report.end === 'suspended') {
+      settleNodes(this.state, run, report.cursor.settled);
+      run.suspended = report.cursor;
+    } else {
+      this.end(run, report.cursor, report.outcome);
+    }
+  }
+
+  /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
+  private rolloutFailed(run: ActiveRun, failure: unknown): void {
+    this.rolloutIsOver();
+    const error = failure instanceof CannotBegin ? failure.info : toErrorInfo(failure, `run ${run.number}`);
+    const settled = this.state.nodes
+      .filter((node) => node.state === 'patching')
+      .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
+    const isCancelled = error.type === 'Cancelled';
+    const didNotBegin = run.unlisted === true || failure instanceof CannotBegin;
+    this.end(
+      run,
+      { settled, failures: 0 },
+      isCancelled ? 'cancelled' : 'failed',
+      didNotBegin && !isCancelled ? error : null,
+    );
+  }
+
+  private rolloutIsOver(): void {
+    this.child = null;
+    this.scope = null;
+    this.changed();
+  }
+
+  /** Nodes that are neither in `cursor` nor done were not tried. */
+  private end(
+    run: ActiveRun,
+    cursor: RunCursor,
+    outcome: RolloutReport['outcome'],
+    error: ErrorInfo | null = null,
+  ): void {
+    settleNodes(this.state, run, cursor.settled);
+    const rest = run.nodes.filter((name) => run.done[name] === undefined);
+    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}.`));
+    finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString(), error);
+    this.endedRuns += 1;
+    this.changed();
+  }
+
+  /** Brings the rollout in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
+  async steer(): Promise<void> {
+    const { run } = this.state;
+    if (run === null || this.scope === null) return;
+    if (run.state === 'cancelling') {
+      if (!this.scope.consideredCancelled) this.scope.cancel();
+      return;
+    }
+    if (this.child === null) return;
+    const tightening = tighteningFor(this.state, run);
+    const key = canonicalJson(tightening);
+    const nothingToSay = !tightening.rebootsForbidden && tightening.removedNodes?.length === 0 && !tightening.paused;
+    if (key === this.told || (this.told === '' && nothingToSay)) return;
+    this.told = key;
+    // A rollout that has ended meanwhile needs no telling.
+    await this.child.signal(tightenSignal, tightening).catch(() => undefined);
+  }
+
+  /** Ends a run whose rollout is suspended and will not go on. */
+  drop(run: ActiveRun): void {
+    this.end(run, run.suspended ?? NOTHING_SETTLED, 'cancelled');
+  }
+}
+
+/** Why a run ends before its rollout has begun. */
+class CannotBegin extends Error {
+  constructor(readonly info: ErrorInfo) {
+    super(info.message);
+  }
+}

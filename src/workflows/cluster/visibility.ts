@@ -1,0 +1,39 @@
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { canonicalJson } from '../../domain/shared/canonical-json';
+import type { ClusterStatus } from '../../domain/cluster/messages';
+import { renderCluster } from '../../domain/render/cluster';
+import { local } from '../shared/activity-options';
+import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
+
+/** A memo is small. */
+const MAX_SITES = 20;
+
+/** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
+export class ShopWindow {
+  private attributesRegistered = false;
+  private shown = '';
+
+  /** Asked once in every generation, so that attributes registered later are taken up. */
+  async open(): Promise<void> {
+    this.attributesRegistered = await local.searchAttributesRegistered();
+  }
+
+  /** `sites`: task queues of the cluster's nodes, see `sitesOf`. */
+  show(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
+    setCurrentDetails(renderCluster(status, explanation));
+    const next = status.nextWindow;
+    const key = canonicalJson([status.state, status.ready, next, ...sites]);
+    // Each change is an event in the history, so unchanged values are not written.
+    if (key === this.shown) return;
+    this.shown = key;
+    const told = { type: status.type, state: status.state, ready: status.ready, nextWindow: next };
+    const hadSites = workflowInfo().memo?.['sites'] !== undefined;
+    upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });
+    if (!this.attributesRegistered) return;
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
+      { key: SEARCH_ATTRIBUTES.state, value: status.state },
+      { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
+    ]);
+  }
+}

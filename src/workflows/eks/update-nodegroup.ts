@@ -1,0 +1,227 @@
+/**
+ * One node group of EKS in one run: described, updated by AWS to the latest release of the Kubernetes version it runs, and
+ * described again.
+ *
+ * The fixed id is the lock on the group. An update that AWS has begun cannot be stopped: cancelled, this waits for its
+ * end and tells what came of it. An update that somebody else has begun is followed as ours, and then AWS is asked whether
+ * anything is left to update.
+ */
+import { CancellationScope, isCancellation, setCurrentDetails, setHandler, uuid4 } from '@temporalio/workflow';
+import type { BegunUpdate, EksAccess, EksRunPolicy, NodegroupFacts } from '../../domain/eks/node-groups';
+import { nodegroupRefusal, updateFailure } from '../../domain/eks/node-groups';
+import type { ErrorInfo } from '../../domain/shared/errors';
+import type { NodePatchResult, NodeSnapshot } from '../../domain/node/patch';
+import type { NodeStep } from '../../domain/node/report';
+import { renderNodegroupUpdate } from '../../domain/render/node-group';
+import type { RunPolicy, RunTrigger } from '../../domain/run/run';
+import type { Options } from '../shared/activity-options';
+import { awsUpdate, awsWaiting, local, optionsFor } from '../shared/activity-options';
+import { toErrorInfo } from '../shared/failures';
+import { nodePatchQuery } from '../../contract/messages';
+import { timestamp } from '../node/record';
+import { timedStep } from '../shared/timed-step';
+
+/** Updates of others that are waited for, one after the other, before a person has to look who makes so many. */
+const MAX_FOREIGN_UPDATES = 10;
+
+export interface UpdateNodegroupInput {
+  cluster: string;
+  run: number;
+  trigger: RunTrigger;
+  /** When the run started, ISO 8601. */
+  startedAt: string;
+  nodeGroup: string;
+  policy: RunPolicy;
+}
+
+/** Fails never: how it ended is in the result. */
+export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodePatchResult> {
+  return new NodegroupWork(input).run();
+}
+
+class NodegroupWork {
+  private readonly result: NodePatchResult;
+  private readonly policy: EksRunPolicy;
+  private readonly access: EksAccess;
+  private cancelled = false;
+  /** An update has ended well. */
+  private updated = false;
+
+  constructor(private readonly input: UpdateNodegroupInput) {
+    if (input.policy.eks === undefined) throw new TypeError('a node group needs the policy of its EKS cluster');
+    this.policy = input.policy.eks;
+    this.access = this.policy.access;
+    this.result = newResult(input);
+    setHandler(nodePatchQuery, () => this.result, { description: 'How far the update of the node group is.' });
+  }
+
+  async run(): Promise<NodePatchResult> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+    });
+    try {
+      await this.work();
+    } catch (failure) {
+      if (isCancellation(failure)) this.endCancelled();
+      else this.fail(toErrorInfo(failure, `the update of node group ${this.input.nodeGroup}`));
+    }
+    await CancellationScope.nonCancellable(() => this.close());
+    return this.result;
+  }
+
+  private async work(): Promise<void> {
+    const before = await this.step('preflight', () => this.describe(false));
+    this.note(before, 'before');
+    const refusal = nodegroupRefusal(before, this.policy);
+    if (refusal !== null) return this.refuse(refusal);
+    // What AWS has begun goes on without us, so it is not to be left half-way by a cancel.
+    const failure = await this.step('apply', () => this.update(before));
+    if (failure === 'cancelled') return this.endCancelled();
+    if (this.updated) this.result.appliedAt = timestamp();
+    const after = await this.step('verify', () => CancellationScope.nonCancellable(() => this.describe(true)));
+    this.note(after, 'after');
+    const changed = after.releaseVersion !== before.releaseVersion || after.version !== before.version;
+    this.result.appliedAt = changed ? (this.result.appliedAt ?? timestamp()) : null;
+    if (failure !== null) return this.fail(failure);
+    this.result.outcome = changed ? 'patched' : 'up-to-date';
+  }
+
+  /** Null: the group is at the latest release, as far as AWS says. */
+  private async update(before: NodegroupFacts): Promise<ErrorInfo | 'cancelled' | null> {
+    for (let foreign = 0; foreign < MAX_FOREIGN_UPDATES; foreign += 1) {
+      if (this.cancelled) return this.updated ? null : 'cancelled';
+      const begun = await CancellationScope.nonCancellable(() => this.begin(before));
+      if (begun.state === 'up-to-date') return null;
+      const adopted = begun.state === 'in-progress' && begun.adopted;
+      const failure = await this.follow(begun, adopted);
+      this.updated ||= failure === null && (adopted || begun.state === 'started');
+      if (begun.state === 'started') return failure;
+      if (adopted && failure !== null) return failure;
+    }
+    return {
+      type: 'Aws',
+      message: `node group ${this.input.nodeGroup} was updated by others ${MAX_FOREIGN_UPDATES} times while this run waited for its turn.`,
+      remedy: 'find out who updates it, then patch again',
+    };
+  }
+
+  private begin({ version, releaseVersion: found }: NodegroupFacts): Promise<BegunUpdate> {
+    const { cluster, run, startedAt, nodeGroup } = this.input;
+    const { force } = this.policy;
+    return awsUpdate.beginNodegroupUpdate.executeWithOptions(this.options('ask for the latest release'), [
+      {
+        ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
+        ...(this.updated ? { adopted: true } : {}),
+      },
+    ]);
+  }
+
+  private async follow(begun: Exclude<BegunUpdate, { state: 'up-to-date' }>, adopted: boolean) {
+    const { nodeGroup } = this.input;
+    const { updateId } = begun;
+    const foreign = begun.state === 'in-progress';
+    const what = `${foreign ? `a ${begun.type} begun by somebody else` : 'the update'} (${updateId}) of node group ${nodeGroup} at AWS`;
+    const { nodeGroup: record } = this.result;
+    if (record !== undefined && (adopted || !foreign)) {
+      record.updateId = updateId;
+      record.adopted = adopted;
+      this.show();
+    }
+    const input = { access: this.access, nodeGroup, updateId, what };
+    const options = this.options(`wait for ${what}`);
+    // A change of another kind is not ours to wait for once nothing is wanted any more.
+    if (foreign && !adopted) {
+      await awsWaiting.followNodegroupUpdate.executeWithOptions(options, [input]);
+      return null;
+    }
+    const ended = await CancellationScope.nonCancellable(() =>
+      awsUpdate.followNodegroupUpdate.executeWithOptions(options, [input]),
+    );
+    return updateFailure(nodeGroup, ended, adopted);
+  }
+
+  private describe(afterUpdate: boolean): Promise<NodegroupFacts> {
+    const { nodeGroup } = this.input;
+    const activities = afterUpdate ? awsUpdate : awsWaiting;
+    return activities.describeNodegroup.executeWithOptions(this.options('release, status, health'), [
+      { access: this.access, nodeGroup, afterUpdate },
+    ]);
+  }
+
+  private options(what: string): Options {
+    return optionsFor({ name: this.input.nodeGroup }, this.input.policy, what);
+  }
+
+  private note(facts: NodegroupFacts, when: 'before' | 'after'): void {
+    const { version, releaseVersion, amiType, health, endOfLife } = facts;
+    this.result.warnings = endOfLife === undefined ? [] : [endOfLife];
+    const known = this.result.nodeGroup;
+    this.result[when] = snapshotOf(releaseVersion);
+    const releaseBefore = this.result.before?.osVersion ?? null;
+    this.result.nodeGroup = {
+      version,
+      releaseBefore: releaseBefore === releaseVersion ? null : releaseBefore,
+      health,
+      amiType,
+      updateId: known?.updateId ?? null,
+      adopted: known?.adopted ?? false,
+    };
+    this.show();
+  }
+
+  private step<T>(step: NodeStep, body: () => Promise<T>): Promise<T> {
+    return timedStep(this.result.steps, () => this.show(), step, body);
+  }
+
+  private refuse(why: string): void {
+    this.result.outcome = this.policy.passOverRefused ? 'skipped' : 'failed';
+    this.result.error = { type: 'Policy', message: why };
+  }
+
+  private fail(error: ErrorInfo): void {
+    this.result.outcome = 'failed';
+    this.result.error = error;
+  }
+
+  private endCancelled(): void {
+    this.result.outcome = 'cancelled';
+    const message = `the run was cancelled before node group ${this.input.nodeGroup} was updated.`;
+    this.result.error = { type: 'Cancelled', message };
+  }
+
+  private async close(): Promise<void> {
+    this.result.endedAt = timestamp();
+    this.show();
+    try {
+      const { cluster, trigger } = this.input;
+      await local.recordAudit({ cluster, trigger, result: this.result });
+    } catch {
+      // The record itself is the workflow's result; a log line that cannot be written must not fail the group.
+    }
+  }
+
+  private show(): void {
+    setCurrentDetails(renderNodegroupUpdate(this.input.cluster, this.input.trigger, this.result));
+  }
+}
+
+function newResult({ nodeGroup, run }: UpdateNodegroupInput): NodePatchResult {
+  return {
+    ...{ node: nodeGroup, run, outcome: 'failed', startedAt: timestamp(), endedAt: '' },
+    token: uuid4().replaceAll('-', '').slice(0, 16),
+    ...{ changes: [], keptBack: [], keptConfigFiles: [], appliedAt: null, before: null, after: null, warnings: [] },
+    ...{ reboots: 0, pendingUpdates: null, rebootReasons: [], steps: [], error: null },
+  };
+}
+
+/** A node group has a release; what else a node has is empty. */
+function snapshotOf(releaseVersion: string): NodeSnapshot {
+  return {
+    at: timestamp(),
+    osVersion: releaseVersion,
+    kernel: '',
+    bootId: '',
+    packageSetDigest: '',
+    rebootRequired: false,
+  };
+}

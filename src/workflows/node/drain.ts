@@ -1,0 +1,273 @@
+/**
+ * The part of a node patch that Kubernetes sees: drained before the work, healthy and uncordoned after it.
+ *
+ * From the moment a cordon has been asked for it is taken off again, however the patch ends; what others have cordoned
+ * stays as it is, which the activities see to.
+ */
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import type { DrainInput, KubernetesTarget, MachineIdentity } from '../../contract/activities/kubernetes';
+import { parseDuration } from '../../domain/shared/duration';
+import type { ErrorInfo } from '../../domain/shared/errors';
+import type {
+  EvictedWorkload,
+  KubernetesBaseline,
+  KubernetesPolicy,
+  WorkloadName,
+} from '../../domain/kubernetes/types';
+import {
+  apiSilent,
+  drainBlocked,
+  drainTimeout,
+  leftCordoned,
+  staysCordoned,
+  newDrainRecord,
+  noMachineId,
+  noteDrain,
+} from '../../domain/kubernetes/drain-record';
+import type { DrainRecord } from '../../domain/kubernetes/drain-record';
+import type { NodeFacts } from '../../domain/node/report';
+import type { RunPolicy } from '../../domain/run/run';
+import type { NodeSpec } from '../../domain/spec/types';
+import type { Options } from '../shared/activity-options';
+import { inCluster, optionsFor } from '../shared/activity-options';
+import { isTimeout, toErrorInfo } from '../shared/failures';
+import type { NodeRecord } from './record';
+import { timestamp } from './record';
+import type { PatchNodeInput } from './patch-node';
+import { ReleasableWaits } from './release';
+
+/** A request to cordon that nobody waits for any more may still be on its way to the API server. */
+const CORDON_ON_ITS_WAY = '5 seconds';
+
+export class NodeDrain {
+  private mayBeCordoned = false;
+  /** The cordon was asked for and its answer has not come. */
+  private cordonOpen = false;
+  private machineId: string | null = null;
+  private baseline: KubernetesBaseline | null = null;
+  private workloads: EvictedWorkload[] = [];
+  private readonly target: KubernetesTarget;
+
+  constructor(
+    private readonly input: PatchNodeInput,
+    private readonly policy: KubernetesPolicy,
+    private readonly record: NodeRecord,
+    private readonly waits: ReleasableWaits,
+  ) {
+    this.target = kubernetesTarget(input.cluster, input.node, policy);
+  }
+
+  /** Returns false when the node must not be patched now; the record says why. */
+  async prepare(facts: NodeFacts): Promise<boolean> {
+    const machine = machineOf(facts);
+    if (machine === null) return this.record.fail(noMachineId(this.input.node.name));
+    this.machineId = machine.machineId;
+    return this.record.step('drain', () => this.drain(machine));
+  }
+
+  private async drain(machine: MachineIdentity): Promise<boolean> {
+    const { cluster, run, node, policy } = this.input;
+    const { target } = this;
+    const { unreachableTimeoutMs } = policy;
+    const outlook = await inCluster.drainOutlook.executeWithOptions(this.options('what a drain would meet'), [
+      { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
+    ]);
+    const noted = newDrainRecord(target.nodeName, outlook.cordonedBy);
+    this.record.result.drain = noted;
+    // Left by a node patch that was terminated: nobody else takes it off.
+    this.mayBeCordoned = outlook.cordonedBy === 'ospatch';
+    const blocked = drainBlocked(cluster, node.name, outlook);
+    if (blocked !== null) return this.record.fail(blocked);
+
+    const owner = { cluster, node: node.name, run, token: this.record.result.token };
+    const input = { target, machine, owner, unreachableTimeoutMs };
+    this.mayBeCordoned = true;
+    this.cordonOpen = true;
+    this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
+    this.cordonOpen = false;
+    return this.evict(`drain ${outlook.evict} pods`, noted, {
+      ...input,
+      planned: { evict: outlook.evict, workloads: outlook.workloads ?? [] },
+    });
+  }
+
+  /**
+   * Before a reboot: what somebody has let in since the drain leaves first. Returns false when the node must not be
+   * rebooted; the record says why. A cancellation is left to whoever decides on the reboot.
+   */
+  async emptyAgain(): Promise<boolean> {
+    const { cluster, run, node, policy } = this.input;
+    const { token, drain: noted, before, after } = this.record.result;
+    const { machineId, target } = this;
+    const bootId = kernelBootIdOf(after ?? before);
+    // Where pods were left on purpose, they are left now too.
+    if (machineId === null || bootId === undefined || noted?.state !== 'drained') return true;
+    const owner = { cluster, node: node.name, run, token };
+    const { unreachableTimeoutMs } = policy;
+    try {
+      return await this.record.step('drain', () =>
+        this.evict('is it still drained?', noted, {
+          ...{ target, machine: { machineId, bootId }, owner, unreachableTimeoutMs },
+          again: true,
+        }),
+      );
+    } catch (failure) {
+      if (!isCancellation(failure)) throw failure;
+      return true;
+    }
+  }
+
+  private async evict(
+    what: string,
+    noted: DrainRecord,
+    input: Omit<DrainInput, 'policy' | 'startedAt'>,
+  ): Promise<boolean> {
+    const { node } = this.input;
+    const drain = inCluster.drain.executeWithOptions(this.options(what), [
+      { ...input, policy: this.policy.drain, startedAt: timestamp() },
+    ]);
+    const report = await drain.catch((failure: unknown) => {
+      noted.evicted += evictedBefore(failure);
+      throw failure;
+    });
+    noteDrain(noted, report);
+    this.workloads = [...this.workloads, ...report.workloads.filter((one) => !this.workloads.some(isSame(one)))];
+    if (report.state === 'drained' || this.policy.drain.onDrainTimeout === 'proceed') return true;
+    const error = drainTimeout(node.name, this.policy.drain.timeout, report);
+    const mayBeSkipped = this.policy.drain.onDrainTimeout === 'skip-node' && input.again === undefined;
+    return mayBeSkipped ? this.record.skip(error) : this.record.fail(error);
+  }
+
+  /** The node as Kubernetes sees it, compared with what it was before the drain. Throws when it is not well. */
+  async awaitHealthy(): Promise<void> {
+    const { before, after } = this.record.result;
+    const { baseline, target, machineId } = this;
+    const bootId = kernelBootIdOf(after ?? before);
+    if (baseline === null || machineId === null || bootId === undefined) return;
+    await this.unlessCancelled('is it healthy in Kubernetes?', (options) =>
+      inCluster.awaitHealthy.executeWithOptions(options, [
+        { target, machine: { machineId, bootId }, baseline, timeoutMs: parseDuration(this.policy.health.readyTimeout) },
+      ]),
+    );
+  }
+
+  /** Never throws: what cannot be taken off is said in the record. */
+  async release(): Promise<void> {
+    if (!this.mayBeCordoned) return;
+    const { cluster, node, policy } = this.input;
+    const error = await this.record.step('uncordon', async () => {
+      if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(CORDON_ON_ITS_WAY));
+      return takeOffCordon(cluster, node, policy, this.waits);
+    });
+    if (error === null) return;
+    const before = this.record.result.error;
+    this.record.result.outcome = 'failed';
+    this.record.result.error = leftCordoned(cluster, node.name, error, before);
+  }
+
+  /** The cordon stays, and the record says why. */
+  leaveCordoned(why: 'running' | 'unknown'): void {
+    const { error } = this.record.result;
+    if (!this.mayBeCordoned || error === null) return;
+    this.record.result.error = staysCordoned(this.input.cluster, this.input.node.name, why, error);
+  }
+
+  /** A node with nothing to do may still have the cordon of a node patch that was terminated. */
+  async takeOffLeftover(): Promise<void> {
+    const { node, policy } = this.input;
+    const { target } = this;
+    const options = { ...this.options('uncordon, if left'), scheduleToCloseTimeout: policy.unreachableTimeoutMs };
+    try {
+      await inCluster.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+    } catch (failure) {
+      // The node is as it was found, and up to date.
+      if (isCancellation(failure)) return;
+      this.record.fail(
+        isTimeout(failure)
+          ? apiSilent(node.name, policy.unreachableTimeoutMs)
+          : toErrorInfo(failure, `the uncordon of ${node.name}`),
+      );
+    }
+  }
+
+  /** Throws when the workloads that had to leave are not available again in time. */
+  async awaitWorkloads(): Promise<void> {
+    const { workloadsTimeout } = this.policy.health;
+    const { target, workloads } = this;
+    if (workloadsTimeout === undefined || workloads.length === 0) return;
+    await this.unlessCancelled(`are its ${workloads.length} workloads available again?`, (options) =>
+      inCluster.awaitWorkloads.executeWithOptions(options, [
+        { target, workloads, timeoutMs: parseDuration(workloadsTimeout) },
+      ]),
+    );
+  }
+
+  /** The patch itself is done by then: a run that is cancelled gives up the look, not the node. */
+  private async unlessCancelled(what: string, look: (options: Options) => Promise<void>): Promise<void> {
+    try {
+      await this.record.step('verify', () => look(this.options(what)));
+    } catch (failure) {
+      if (!isCancellation(failure)) throw failure;
+    }
+  }
+
+  private options(what: string): Options {
+    return optionsFor(this.input.node, this.input.policy, what);
+  }
+}
+
+/**
+ * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
+ * there.
+ */
+export function takeOffCordon(
+  cluster: string,
+  node: NodeSpec,
+  policy: RunPolicy,
+  waits = new ReleasableWaits(node.name),
+): Promise<ErrorInfo | null> {
+  const { kubernetes } = policy;
+  if (kubernetes === undefined) return Promise.resolve(null);
+  const target = kubernetesTarget(cluster, node, kubernetes);
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      await waits.run(
+        'uncordon',
+        () => inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]),
+        (how) => ({ type: 'KubernetesApi', message: `${how}.` }),
+      );
+      return null;
+    } catch (failure) {
+      return toErrorInfo(failure, `the uncordon of ${node.name}`);
+    }
+  });
+}
+
+/** Pods that a failed drain has evicted. */
+function evictedBefore(failure: unknown): number {
+  const evicted = isCancellation(failure) ? undefined : toErrorInfo(failure, 'the drain').details?.['evicted'];
+  return typeof evicted === 'number' ? evicted : 0;
+}
+
+function isSame(one: WorkloadName): (other: WorkloadName) => boolean {
+  return ({ namespace, kind, name }) => one.namespace === namespace && one.kind === kind && one.name === name;
+}
+
+export function kubernetesTarget(
+  cluster: string,
+  { name, kubernetesName }: Pick<NodeSpec, 'name' | 'kubernetesName'>,
+  { kubeconfig, context }: KubernetesPolicy,
+): KubernetesTarget {
+  const access = { kubeconfig, ...(context === undefined ? {} : { context }) };
+  return { cluster, node: name, nodeName: kubernetesName ?? name, access };
+}
+
+/** Null when the machine does not say its id. */
+export function machineOf({ machineId, ...boot }: NodeFacts): MachineIdentity | null {
+  return machineId === undefined || machineId === null ? null : { machineId, bootId: kernelBootIdOf(boot) ?? '' };
+}
+
+/** The boot id as a kubelet reports it. */
+function kernelBootIdOf(seen: Pick<NodeFacts, 'bootId' | 'kernelBootId'> | null): string | undefined {
+  return seen?.kernelBootId ?? seen?.bootId;
+}

@@ -1,0 +1,395 @@
+/**
+ * One node in one run: preflight, drain, apply, reboot if required and allowed, verify, uncordon.
+ *
+ * Owns the node for as long as it runs; its id is the lock. Ends with a full record and fails only when it is
+ * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
+ * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
+ */
+import { CancellationScope, CancelledFailure, isCancellation, setHandler, sleep } from '@temporalio/workflow';
+import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
+import type { NodePatchResult } from '../../domain/node/patch';
+import { findBootDefect } from '../../domain/node/boot';
+import { mayRecover, unitWarnings } from '../../domain/node/failed-units';
+import { reasonToStayCordoned } from '../../domain/kubernetes/drain-record';
+import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../../domain/node/patch';
+import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../../domain/node/report';
+import { repairedWarning } from '../../domain/node/warning';
+import { outcomeWithOutdated } from '../../domain/node/outdated';
+import type { UncuredReboot } from '../../domain/node/reboot';
+import { decideReboot } from '../../domain/node/reboot';
+import { NO_RESTARTS } from '../../domain/spec/restart-policy';
+import type { RunPolicy, RunTrigger } from '../../domain/run/run';
+import type { NodeSpec } from '../../domain/spec/types';
+import { toErrorInfo } from '../shared/failures';
+import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
+import { NodeDrain } from './drain';
+import { NodeRecord } from './record';
+import { NodeRestarts } from './restarts';
+import type { Preflight } from './steps';
+import { NodeSteps } from './steps';
+import { ReleasableWaits } from './release';
+
+/** Most services that are started again come back within this. */
+const UNIT_RETRY_MS = 10_000;
+
+export interface PatchNodeInput {
+  cluster: string;
+  run: number;
+  trigger: RunTrigger;
+  node: NodeSpec;
+  policy: RunPolicy;
+  /** What the last reboot of the node did not cure. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
+}
+
+export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult> {
+  const work = new NodePatch(input);
+  setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
+    description: 'From the rollout: reboots are no longer allowed.',
+  });
+  setHandler(releaseUpdate, (value) => work.waits.release(value), {
+    description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
+    validator: (value) => work.waits.check(value),
+  });
+  setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
+  return work.run();
+}
+
+/** Failures of a download that newer package lists may cure. */
+const PLAN_AGAIN: ReadonlySet<ErrorType> = new Set<ErrorType>(['Repository', 'PlanChanged']);
+
+class NodePatch {
+  readonly record: NodeRecord;
+  readonly waits: ReleasableWaits;
+  private readonly steps: NodeSteps;
+  private readonly restarts: NodeRestarts;
+  /** The node was drained for this patch. */
+  private drained = false;
+  /** Null: nodes of this cluster are not drained. */
+  private readonly kubernetes: NodeDrain | null;
+
+  constructor(private readonly input: PatchNodeInput) {
+    this.record = new NodeRecord(input);
+    this.waits = new ReleasableWaits(input.node.name);
+    this.steps = new NodeSteps(input, this.record, this.waits);
+    this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
+    const { kubernetes } = input.policy;
+    this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits);
+  }
+
+  forbidReboots(): void {
+    this.steps.rebootAllowed = false;
+  }
+
+  async run(): Promise<NodePatchResult> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.steps.cancelled = true;
+    });
+    await this.recorded(() => this.patch());
+    if (this.kubernetes !== null) await this.returnToService(this.kubernetes);
+    return CancellationScope.nonCancellable(() => this.record.close());
+  }
+
+  private async recorded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (failure) {
+      if (isCancellation(failure)) this.record.endCancelled();
+      else this.record.fail(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
+    }
+  }
+
+  /** However the patch has ended, also by a cancellation. */
+  private async returnToService(kubernetes: NodeDrain): Promise<void> {
+    // Pods on a node whose packages are being changed are no service, nor on one that nobody has seen since.
+    const why = reasonToStayCordoned(this.record.result.error);
+    if (why === null) await kubernetes.release();
+    else kubernetes.leaveCordoned(why);
+    if (this.goesOn()) await this.recorded(() => kubernetes.awaitWorkloads());
+  }
+
+  /** All went well so far, and nobody has cancelled the run. */
+  private goesOn(): boolean {
+    return this.record.result.error === null && this.record.result.outcome !== 'failed' && !this.steps.cancelled;
+  }
+
+  private async patch(): Promise<void> {
+    const { facts, plan } = await this.prepared();
+    const rebootDue = facts.reboot.required || this.restarts.asReboot(facts, this.mayReboot());
+    const decision = decidePatch(plan, rebootDue, this.steps.rebootAllowed);
+    switch (decision.do) {
+      case 'nothing':
+        if (this.restarts.due(facts) && !this.steps.cancelled) {
+          if (!(await this.restartOnly(facts))) return;
+          break;
+        }
+        this.record.result.outcome = outcomeWithOutdated(decision.outcome, facts);
+        if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
+        return;
+      case 'apply': {
+        this.throwIfCancelled();
+        if (!(await this.drain(facts))) return;
+        this.throwIfCancelled();
+        const applied = await CancellationScope.nonCancellable(() => this.applyPlan(plan));
+        if (applied) await this.finish(facts);
+        else await this.lookAfterFailure();
+        break;
+      }
+      case 'reboot': {
+        const defect = findBootDefect(this.input.node.name, facts);
+        if (defect !== null) {
+          this.record.fail(defect);
+          return;
+        }
+        if (!(await this.drain(facts))) return;
+        await this.finish(facts, facts);
+      }
+    }
+    if (this.kubernetes !== null && this.goesOn()) await this.kubernetes.awaitHealthy();
+  }
+
+  /** Services of a node with nothing to apply; it is drained only for what pods live from. Returns false if that failed. */
+  private async restartOnly(facts: NodeFacts): Promise<boolean> {
+    if (this.restarts.needDrain(facts)) {
+      if (!(await this.drain(facts))) return false;
+    } else if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
+    await this.finish(facts, facts);
+    return true;
+  }
+
+  private async drain(facts: NodeFacts): Promise<boolean> {
+    if (this.kubernetes === null) return true;
+    const drained = await this.kubernetes.prepare(facts);
+    this.drained ||= drained;
+    return drained;
+  }
+
+  /**
+   * What a node needs, with its packages downloaded before the node is drained. Lists that were too old for the mirror
+   * are read once more; a node whose packages cannot be downloaded fails while still in service.
+   */
+  private async prepared(): Promise<Preflight> {
+    const first = await this.steps.preflight();
+    // A node that is not drained is in service until its transaction, which downloads first.
+    const isDue = this.kubernetes !== null && this.input.policy.prefetch && first.plan.changes.length > 0;
+    if (!isDue) return first;
+    this.throwIfCancelled();
+    try {
+      await this.steps.prefetch(first.plan);
+      return first;
+    } catch (failure) {
+      if (isCancellation(failure) || !PLAN_AGAIN.has(toErrorInfo(failure, 'the download').type)) throw failure;
+    }
+    this.steps.attempt += 1;
+    const next = await this.steps.preflight();
+    if (next.plan.changes.length > 0) await this.steps.prefetch(next.plan);
+    return next;
+  }
+
+  /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */
+  private async applyPlan(firstPlan: PatchPlan): Promise<boolean> {
+    const failures: string[] = [];
+    const applied = await this.applyUntilDone(firstPlan, failures);
+    if (applied) {
+      for (const failure of failures) {
+        this.record.addWarning(
+          repairedWarning(`the packages were applied, by a repair or another attempt, after a failure: ${failure}`),
+        );
+      }
+    }
+    return applied;
+  }
+
+  /** `failures` gets what a repair or another attempt was due for. */
+  private async applyUntilDone(firstPlan: PatchPlan, failures: string[]): Promise<boolean> {
+    let plan = firstPlan;
+    for (;;) {
+      let outcome: PhaseOutcome<ApplyReport>;
+      try {
+        outcome = await this.steps.apply(plan);
+      } catch (failure) {
+        const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
+        // A job that others kept waiting until it was given up has not been started.
+        if (error.type === 'PlanChanged' || (error.type === 'Busy' && reasonToStayCordoned(error) === null)) {
+          this.record.transactionOpen = false;
+        }
+        if (error.type !== 'PlanChanged') return this.record.fail(error);
+        if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.record.fail(error);
+        // Nothing was changed; somebody refreshed the package lists in between. Plan again and apply that.
+        const next = await this.planAgain();
+        if (next === null) return false;
+        plan = next;
+        continue;
+      }
+      if (outcome.state === 'done') {
+        this.record.noteTransaction(outcome.result);
+        const { error, unfinished } = outcome.result;
+        if (error === null) {
+          this.record.result.pendingUpdates = 0;
+          return true;
+        }
+        failures.push(error.message);
+        if (this.mayHaveMoved(outcome.result)) {
+          const next = await this.planAgain();
+          if (next === null) return false;
+          plan = next;
+          continue;
+        }
+        if (error.type !== 'PackagesBroken' && unfinished !== true) return this.record.fail(error);
+        if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.giveUp(error);
+      } else if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) {
+        return this.giveUp(interrupted(this.input.node.name, this.steps.attempt));
+      } else failures.push(`attempt ${this.steps.attempt} was interrupted.`);
+      if (!(await this.repair()) && !this.mayBeMendedByPlan()) return false;
+      const next = await this.planAgain();
+      if (next === null) return false;
+      plan = next;
+      if (plan.changes.length === 0) {
+        // The repair has completed what the interrupted transaction had begun.
+        this.record.result.pendingUpdates = 0;
+        return true;
+      }
+    }
+  }
+
+  /** Repositories drop a package when they get the next one: newer lists name that. apk goes on with other packages. */
+  private mayHaveMoved({ error, unfinished }: ApplyReport): boolean {
+    return error?.type === 'Repository' && unfinished !== true && this.steps.attempt < MAX_APPLY_ATTEMPTS;
+  }
+
+  /** The plan of the next attempt; null when there must be none: the run was cancelled, or the node gives no plan. */
+  private async planAgain(): Promise<PatchPlan | null> {
+    if (this.steps.cancelled) {
+      this.record.endCancelled();
+      return null;
+    }
+    this.steps.attempt += 1;
+    try {
+      return (await this.steps.preflight()).plan;
+    } catch (failure) {
+      this.record.fail(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
+      return null;
+    }
+  }
+
+  private async repair(): Promise<boolean> {
+    for (let tries = 1; tries <= MAX_APPLY_ATTEMPTS; tries += 1) {
+      const outcome = await this.steps.repair();
+      if (outcome.state === 'done') {
+        this.record.noteTransaction(outcome.result);
+        return outcome.result.error === null || this.record.fail(outcome.result.error);
+      }
+      this.steps.attempt += 1;
+    }
+    return this.record.fail(interrupted(this.input.node.name, MAX_APPLY_ATTEMPTS));
+  }
+
+  /** The repair has failed, and packages are left that a transaction unpacks anew: the next plan may hold them. */
+  private mayBeMendedByPlan(): boolean {
+    if (this.record.result.error?.details?.['unpackAgain'] !== true) return false;
+    this.record.result.error = null;
+    return true;
+  }
+
+  /** The last attempt was stopped half-way too: no other is made, but what it has begun is completed if it can be. */
+  private async giveUp(error: ErrorInfo): Promise<false> {
+    await this.repair();
+    return this.record.fail(error);
+  }
+
+  /** Reboots as often as needed and allowed, then decides how the node stands. */
+  private async finish(before: NodeFacts, known?: NodeFacts): Promise<void> {
+    let facts = known ?? (await this.steps.verify());
+    for (;;) {
+      facts = await this.lookAgain(before, facts);
+      this.record.noteAfter(facts);
+      const damage = findDamage(this.input.node.name, before, facts);
+      if (damage !== null) {
+        this.record.fail(damage);
+        return;
+      }
+      const asked = this.restarts.withReboot(facts, this.mayReboot(), this.record.result.reboots);
+      const decision = decideReboot(this.input.node.name, asked, this.mayReboot(), this.record.result.reboots);
+      if (decision.do === 'finish') {
+        if (this.restarts.due(facts) && !this.steps.cancelled) {
+          const { drained } = this;
+          const restarted = await CancellationScope.nonCancellable(() => this.restarts.run(this.steps, drained));
+          if (!restarted) {
+            await this.lookAfterRestart();
+            return;
+          }
+          facts = await this.steps.verify();
+          continue;
+        }
+        for (const warning of unitWarnings(before, facts)) this.record.addWarning(warning);
+        const changed = this.record.result.changes.length > 0 || this.record.result.reboots > 0;
+        const outcome = decision.outcome === 'patched' && !changed ? 'up-to-date' : decision.outcome;
+        this.record.result.outcome = outcomeWithOutdated(outcome, facts);
+        this.restarts.sayWhatIsLeft(facts);
+        return;
+      }
+      if (decision.do === 'fail') {
+        this.record.fail(decision.error);
+        return;
+      }
+      // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
+      if (this.kubernetes !== null && !this.drained && !(await this.drain(facts))) return;
+      if (this.kubernetes !== null && !(await this.kubernetes.emptyAgain())) return;
+      // That may have taken long enough for the answer to be another one.
+      if (!this.mayReboot()) continue;
+      facts = await this.steps.reboot(facts);
+    }
+  }
+
+  /** A unit may be between two tries, or just have been started by what it needs. */
+  private async lookAgain(before: NodeFacts, facts: NodeFacts): Promise<NodeFacts> {
+    if (this.steps.cancelled || !mayRecover(before, facts)) return facts;
+    await CancellationScope.nonCancellable(() => sleep(UNIT_RETRY_MS));
+    return this.steps.verify();
+  }
+
+  /**
+   * A failed apply may have changed packages, also when it could not say so any more: what the node looks like now, if
+   * it can still be asked.
+   */
+  private async lookAfterFailure(): Promise<void> {
+    const { changes, error } = this.record.result;
+    if (changes.length === 0 && !this.record.transactionOpen) return;
+    // It was waited for already, for long.
+    if (reasonToStayCordoned(error) !== null) return;
+    try {
+      this.record.noteSurvey(await this.steps.survey());
+    } catch {
+      // The failure already recorded says more than that the node cannot be read now.
+    }
+  }
+
+  /** The services that did start anew are no longer on replaced code, and the one that failed runs nothing. */
+  private async lookAfterRestart(): Promise<void> {
+    const { error } = this.record.result;
+    if (reasonToStayCordoned(error) !== null) return;
+    try {
+      const facts = await this.steps.verify(this.input.policy.unreachableTimeoutMs);
+      this.record.noteAfter(facts);
+      this.restarts.sayWhatIsLeft(facts);
+    } catch {
+      // The failure already recorded says more than that the node cannot be read now.
+    }
+  }
+
+  private mayReboot(): boolean {
+    return this.steps.rebootAllowed && !this.steps.cancelled;
+  }
+
+  private throwIfCancelled(): void {
+    if (this.steps.cancelled) throw new CancelledFailure('the run was cancelled');
+  }
+}
+
+function interrupted(node: string, attempts: number): ErrorInfo {
+  return {
+    type: 'PackagesBroken',
+    message: `the package transaction on ${node} was interrupted ${attempts} times.`,
+    remedy: `find out what stops it (power, memory), then patch ${node} again`,
+  };
+}

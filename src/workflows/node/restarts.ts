@@ -1,0 +1,102 @@
+/** Services of one node that run replaced code: restarted once per patch, as far as the policy wants it. */
+import type { NodeFacts } from '../../domain/node/report';
+import { describeOutdated, runsOutdated } from '../../domain/node/outdated';
+import type { RestartPolicy } from '../../domain/spec/restart-policy';
+import { restartsRuntime } from '../../domain/spec/restart-policy';
+import { toErrorInfo } from '../shared/failures';
+import type { NodeRecord } from './record';
+import type { NodeSteps } from './steps';
+
+/** Named with their reasons; the rest is counted. */
+const MAX_REASONS = 4;
+
+export class NodeRestarts {
+  /** Jobs so far. Every boot starts everything anew, so one is enough. */
+  private jobs = 0;
+
+  constructor(
+    private readonly policy: RestartPolicy,
+    private readonly record: NodeRecord,
+  ) {}
+
+  /** Services are to be restarted, and it was not tried yet. */
+  due({ outdated }: NodeFacts): boolean {
+    return this.jobs === 0 && this.policy.mode !== 'never' && (outdated?.services.length ?? 0) > 0;
+  }
+
+  /** One of them is what pods live from, and a restart puts it on new code. */
+  needDrain({ outdated }: NodeFacts): boolean {
+    const inTheWay = new Set(
+      outdated?.obstacles?.flatMap(({ service, obstacle }) => (obstacle === 'runtime' ? [] : [service])),
+    );
+    return restartsRuntime(outdated?.services.filter((name) => !inTheWay.has(name)) ?? [], this.policy);
+  }
+
+  /** What runs replaced code counts as a reason to reboot; what can be restarted is restarted first. */
+  asReboot(facts: NodeFacts, mayReboot: boolean): boolean {
+    return this.policy.asReboot && mayReboot && runsOutdated(facts) && !this.due(facts);
+  }
+
+  /** The facts that the decision about a reboot is made by. What a reboot has not started anew, the next would not. */
+  withReboot(facts: NodeFacts, mayReboot: boolean, reboots: number): NodeFacts {
+    if (facts.outdated === undefined || reboots > 0 || !this.asReboot(facts, mayReboot)) return facts;
+    const reason = `${describeOutdated(facts.outdated)} on replaced code (patching.restartServices.asReboot)`;
+    this.record.noteRebootReason(reason);
+    return { ...facts, reboot: { required: true, reasons: [...facts.reboot.reasons, reason] } };
+  }
+
+  /** Returns false when a service has not come up; the record says which. */
+  async run(steps: NodeSteps, drained: boolean): Promise<boolean> {
+    this.jobs += 1;
+    try {
+      const outcome = await steps.restart(this.policy, drained, this.jobs);
+      if (outcome.state === 'interrupted') {
+        this.record.addWarning({
+          kind: 'restart-pending',
+          message: 'the restart of services was interrupted half-way.',
+          remedy: null,
+        });
+        return true;
+      }
+      const { restarted, skipped, error } = outcome.result;
+      this.record.result.restarts = { restarted, skipped };
+      return error === null || this.record.fail(error);
+    } catch (failure) {
+      return this.record.fail(toErrorInfo(failure, 'the restart of services'));
+    }
+  }
+
+  /** Why services are on replaced code still: left as they are, or restarted in vain. */
+  sayWhatIsLeft({ outdated }: NodeFacts): void {
+    const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
+    // The node itself says what to do where a restart is not the cure.
+    const isTold = (names: readonly string[]): boolean =>
+      names.every((name) => outdated?.obstacles?.some(({ service }) => service === name));
+    const left = skipped.filter(({ name }) => outdated?.services.includes(name));
+    if (left.length > 0) {
+      const named = left.map(({ name, reason }) => `${name} (${reason})`);
+      this.record.addWarning({
+        kind: 'restart-pending',
+        message: `not restarted: ${listed(named)}.`,
+        remedy: isTold(left.map(({ name }) => name))
+          ? null
+          : 'settle the reasons and restart them by hand, or reboot the node',
+      });
+    }
+    const inVain = restarted.filter((name) => outdated?.services.includes(name));
+    if (inVain.length > 0) {
+      this.record.addWarning({
+        kind: 'restart-pending',
+        message: `restarted, and still on replaced code: ${listed(inVain)}.`,
+        remedy: isTold(inVain)
+          ? null
+          : 'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
+      });
+    }
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MAX_REASONS ? ` and ${names.length - MAX_REASONS} more` : '';
+  return `${names.slice(0, MAX_REASONS).join(', ')}${more}`;
+}

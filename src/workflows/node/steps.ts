@@ -1,0 +1,281 @@
+/** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
+import { ActivityFailure, CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import type { Watch } from '../../contract/activities/node';
+import type {
+  ApplyReport,
+  NodeFacts,
+  NodeSurvey,
+  OutOfReach,
+  PatchPlan,
+  PhaseOutcome,
+  RestartReport,
+} from '../../domain/node/report';
+import type { PackagePolicy } from '../../domain/spec/package-policy';
+import type { UncuredReboot } from '../../domain/node/reboot';
+import { discountUncured, uncuredAfter } from '../../domain/node/reboot';
+import type { RestartPolicy } from '../../domain/spec/restart-policy';
+import type { NodeTarget } from '../../domain/spec/types';
+import type { Options } from '../shared/activity-options';
+import { once, optionsFor, told, transaction, waiting } from '../shared/activity-options';
+import { toApplicationFailure, toErrorInfo } from '../shared/failures';
+import type { NodeRecord, RebootAsked } from './record';
+import { timestamp } from './record';
+import type { PatchNodeInput } from './patch-node';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './unreachable';
+import type { ReleasableWaits } from './release';
+
+/** What a cancelled run still spends on finding out how it left a node. */
+const SHORT_LOOK_MS = 60_000;
+
+/** What a node is and what it needs. */
+export interface Preflight {
+  facts: NodeFacts;
+  plan: PatchPlan;
+}
+
+export class NodeSteps {
+  /** Number of the attempt at the package transaction; names the jobs on the node. */
+  attempt = 1;
+  rebootAllowed: boolean;
+  cancelled = false;
+  private readonly target: NodeTarget;
+  private packageManager = '';
+  /** What the last reboot did not cure, and how many packages this patch had changed by then. */
+  private uncured: UncuredReboot | null;
+  private changedBeforeReboot = 0;
+
+  constructor(
+    private readonly input: PatchNodeInput,
+    private readonly record: NodeRecord,
+    private readonly waits: ReleasableWaits,
+  ) {
+    const { name, host, ssh, hostKeys } = input.node;
+    this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
+    this.rebootAllowed = input.policy.rebootIfRequired;
+    this.uncured = input.uncuredReboot ?? null;
+  }
+
+  async preflight(): Promise<Preflight> {
+    const { policy } = this.input;
+    const report = await this.record.step('preflight', () =>
+      waiting.preflight.executeWithOptions(this.options('preflight'), [
+        {
+          target: this.target,
+          ...this.job(),
+          ...this.packagePolicy(),
+          // A node that is drained may be patched whatever runs on it.
+          withoutDrain: policy.withoutDrain || policy.kubernetes !== undefined,
+          // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
+          unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
+        },
+      ]),
+    );
+    const { plan, repaired, refused } = report;
+    if (repaired !== null) this.record.noteTransaction(repaired);
+    const facts = this.withoutUncured(report.facts);
+    this.packageManager = facts.packageManager;
+    this.record.noteBefore(facts);
+    if (plan.digest !== '') this.record.notePlan(plan);
+    if (refused !== undefined) throw toApplicationFailure(refused);
+    return { facts, plan };
+  }
+
+  /** How a failed patch has left the node. A node that is out of reach is not waited for long. */
+  survey(): Promise<NodeSurvey> {
+    const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
+    const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
+    return CancellationScope.nonCancellable(() =>
+      this.record.step('verify', () =>
+        waiting.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
+      ),
+    );
+  }
+
+  /** Downloads what `plan` names while the node is still in service. */
+  prefetch(plan: PatchPlan): Promise<void> {
+    const input = {
+      ...this.transactionInput(),
+      planDigest: plan.digest,
+      planned: plan.changes.length,
+      unreachableTimeoutMs: this.input.policy.unreachableTimeoutMs,
+    };
+    return this.record.step('prefetch', () =>
+      waiting.prefetch.executeWithOptions(this.options(`download ${plan.changes.length} packages`), [input]),
+    );
+  }
+
+  apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
+    this.record.transactionOpen = true;
+    const planned = plan.changes.length;
+    const input = {
+      ...this.transactionInput(),
+      planDigest: plan.digest,
+      planned,
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
+    return this.follow('apply', `apply ${planned} packages`, (options, watch) =>
+      transaction.apply.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
+  repair(): Promise<PhaseOutcome<ApplyReport>> {
+    this.record.transactionOpen = true;
+    const input = { ...this.transactionInput(), lostTimeoutMs: LOST_TIMEOUT_MS };
+    return this.follow('repair', 'repair', (options, watch) =>
+      transaction.repair.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
+  /** `attempt` names the job on the node; each begins with what runs replaced code then. */
+  restart(policy: RestartPolicy, drained: boolean, attempt: number): Promise<PhaseOutcome<RestartReport>> {
+    const { token } = this.record.result;
+    const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS };
+    return this.follow('restart', 'restart services', (options, watch) =>
+      transaction.restart.executeWithOptions(options, [{ ...input, ...watch }]),
+    );
+  }
+
+  reboot(facts: NodeFacts): Promise<NodeFacts> {
+    return this.releasable('reboot', () => this.rebootOnce(facts));
+  }
+
+  private async rebootOnce(facts: NodeFacts): Promise<NodeFacts> {
+    const { rebootCommand, powerCycle } = this.input.policy;
+    const input = {
+      target: this.target,
+      bootId: facts.bootId,
+      ...(rebootCommand === undefined ? {} : { command: rebootCommand }),
+      lostTimeoutMs: LOST_TIMEOUT_MS,
+    };
+    const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
+    try {
+      const after = await this.record.step('reboot', () =>
+        outlast(
+          [...notices].toSorted((a, b) => a - b),
+          (watch) => told.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
+          (outOfReach) => this.missAfterReboot(outOfReach),
+        ),
+      );
+      this.record.result.reboots += 1;
+      this.record.rebootAsked = null;
+      this.uncured = uncuredAfter(facts, after);
+      this.changedBeforeReboot = this.record.result.changes.length;
+      return this.withoutUncured(after);
+    } catch (failure) {
+      const rebooted = hasRebooted(failure);
+      if (rebooted) this.record.result.reboots += 1;
+      this.record.rebootAsked = rebooted ? null : whetherRebootAsked(failure, this.target.name);
+      throw failure;
+    }
+  }
+
+  /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
+  private async missAfterReboot(outOfReach: OutOfReach): Promise<void> {
+    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target, outOfReach);
+    const { powerCycle } = this.input.policy;
+    const due = powerCycle !== undefined && outOfReach.observedMs >= powerCycle.afterMs;
+    if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
+    this.record.result.powerCycle = { at: timestamp(), error: null };
+    try {
+      await once.powerCycle.executeWithOptions(this.options(`power-cycle by ${powerCycle.hook}`), [
+        { target: this.target, hook: powerCycle.hook },
+      ]);
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      // The node is waited for all the same: somebody may bring it back by hand.
+      this.record.result.powerCycle.error = toErrorInfo(failure, `power-cycling ${this.target.name}`).message;
+    }
+    this.record.show();
+  }
+
+  /** Waits for the node, by default long, but not when the run is cancelled: then one short look must do. */
+  async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
+    const look = async (unreachableTimeoutMs: number): Promise<NodeFacts> =>
+      this.withoutUncured(
+        await waiting.readFacts.executeWithOptions(this.options('verify'), [
+          { target: this.target, unreachableTimeoutMs },
+        ]),
+      );
+    return this.record.step('verify', async () => {
+      try {
+        if (!this.cancelled) return await this.releasable('verify', () => look(timeoutMs));
+      } catch (failure) {
+        if (!isCancellation(failure)) throw failure;
+      }
+      return CancellationScope.nonCancellable(() => look(SHORT_LOOK_MS));
+    });
+  }
+
+  /** The facts without the reasons that no reboot takes away; packages that were changed since give new ones. */
+  private withoutUncured(facts: NodeFacts): NodeFacts {
+    const changed = this.record.result.changes.slice(this.changedBeforeReboot).map(({ name }) => name);
+    return discountUncured(facts, this.uncured, changed);
+  }
+
+  /** A transaction is followed to its end however long the node is out of reach, and the run is told of that. */
+  private follow<R>(
+    step: 'apply' | 'repair' | 'restart',
+    what: string,
+    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<R> | OutOfReach>,
+  ): Promise<PhaseOutcome<R>> {
+    const options = this.options(what);
+    return this.record.step(step, () =>
+      this.releasable(step, () =>
+        outlast(
+          [NOTICE_AFTER_MS],
+          (watch) => attempt(options, watch),
+          (outOfReach) => tellRun(this.target, outOfReach),
+        ),
+      ),
+    );
+  }
+
+  /** Once something was begun, the node is waited for for as long as it may take, or until a person ends that. */
+  private releasable<R>(
+    step: 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
+    body: () => Promise<R>,
+  ): Promise<R> {
+    const { name } = this.target;
+    return this.waits.run(step, body, (how) => ({
+      type: 'Lost',
+      message: `${name} is no longer waited for: ${how}.`,
+      remedy: `see how ${name} is; the next run repairs what was left half-way`,
+    }));
+  }
+
+  private transactionInput() {
+    return { target: this.target, ...this.job(), ...this.packagePolicy(), packageManager: this.packageManager };
+  }
+
+  private job(): { token: string; attempt: number } {
+    return { token: this.record.result.token, attempt: this.attempt };
+  }
+
+  private packagePolicy(): { packages?: PackagePolicy; lockTimeoutMs?: number } {
+    const { packages, lockTimeoutMs } = this.input.policy;
+    return {
+      ...(packages === undefined ? {} : { packages }),
+      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    };
+  }
+
+  private options(what: string): Options {
+    return optionsFor(this.input.node, this.input.policy, what);
+  }
+}
+
+/** How far a reboot came that has not ended well. */
+function whetherRebootAsked(failure: unknown, node: string): RebootAsked {
+  // The wait for a job to end was given up.
+  if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
+  // One that was never taken up has told nothing.
+  if (typeof details !== 'object' || details === null || !('rebootAsked' in details)) return 'no';
+  return details.rebootAsked === 'yes' || details.rebootAsked === 'no' ? details.rebootAsked : 'unknown';
+}
+
+/** The reboot was proven, and something else went wrong after it. */
+function hasRebooted(failure: unknown): boolean {
+  return !isCancellation(failure) && toErrorInfo(failure, 'the reboot').details?.['rebooted'] === true;
+}

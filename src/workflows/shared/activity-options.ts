@@ -1,0 +1,156 @@
+/** All activity proxies, grouped by how a failure is met. The one place for their timeouts. */
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { ClusterActivities } from '../../contract/activities/cluster';
+import type { KubernetesActivities } from '../../contract/activities/kubernetes';
+import type { EksActivities } from '../../contract/activities/eks';
+import type { NodeActivities } from '../../contract/activities/node';
+import { taskQueueOf } from '../../domain/cluster/task-queues';
+import { CHECK_MS, EXAMINATION_MS } from '../../domain/node/time-limits';
+
+/** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
+const HEARTBEAT_TIMEOUT = '30 seconds';
+
+/**
+ * Far beyond any package transaction. It only bounds a single attempt: the retry finds the job on the node and goes on
+ * following it, so nothing is ever killed by this.
+ */
+const ATTEMPT_TIMEOUT = '7 days';
+
+/**
+ * Retried without end: every failure that a retry cannot cure is non-retryable already, and the time a node may be out
+ * of reach is counted by the activity itself, so that hours without a worker do not count against the node.
+ */
+const retry = { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 } as const;
+
+/** Steps that may be abandoned at once on cancellation: they wait or look, and end no transaction. */
+export const waiting = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Steps that follow a package transaction to its end. Called in non-cancellable scopes only. */
+export const transaction = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/**
+ * What a Kubernetes API server is asked. A cancelled one has ended before anything comes after it: a cordon that is put
+ * on later than it is taken off would stay.
+ */
+export const inCluster = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+/**
+ * Steps of which it has to be known how far they came, also when they are cancelled: the cancellation is told by the
+ * activity itself.
+ */
+export const told = proxyActivities<NodeActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+/** What must not happen twice, however it ends. */
+export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 1 },
+});
+
+/** What a person waits for at a terminal: it answers soon or says why not. */
+export const inspection = proxyActivities<NodeActivities>({
+  startToCloseTimeout: CHECK_MS,
+  scheduleToCloseTimeout: '3 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
+/** How long somebody at a terminal waits for a Kubernetes API server, in milliseconds. */
+export const API_ANSWERS_WITHIN_MS = 90_000;
+
+/** The same for a Kubernetes API server. */
+export const inspectionInCluster = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: API_ANSWERS_WITHIN_MS,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
+/** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
+export const examination = proxyActivities<NodeActivities>({
+  startToCloseTimeout: EXAMINATION_MS,
+  scheduleToCloseTimeout: '150 seconds',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
+/** A look at a node that is nice to have: tried once. */
+export const glance = proxyActivities<NodeActivities>({
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '10 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 1 },
+});
+
+/** Questions to AWS that may be abandoned at once on cancellation. */
+export const awsWaiting = proxyActivities<EksActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** An update that AWS has begun cannot be stopped, and is followed to its end. Called in non-cancellable scopes only. */
+export const awsUpdate = proxyActivities<EksActivities>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/** What a person waits for at a terminal. */
+export const awsInspection = proxyActivities<EksActivities>({
+  startToCloseTimeout: '75 seconds',
+  scheduleToCloseTimeout: '150 seconds',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 2 },
+});
+
+export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed'>>({
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry,
+});
+
+/** Pure computations whose answer belongs into the history. A failure is an answer too, so it is not retried for long. */
+export const local = proxyLocalActivities<ClusterActivities>({
+  startToCloseTimeout: '10 seconds',
+  retry: { maximumAttempts: 3 },
+});
+
+/** For looks at a node: a site whose workers have not taken one up by then has none, as far as anybody can wait. */
+export const SITE_ANSWERS_WITHIN = '20 seconds';
+
+/** What every activity that reaches a node, or AWS, is started with. */
+export interface Options {
+  summary: string;
+  taskQueue?: string;
+}
+
+/** `cluster` is whatever names the task queue of nodes that name none: the policy of a run, or a spec. */
+export function optionsFor(
+  node: { name: string; taskQueue?: string },
+  cluster: { taskQueue?: string },
+  what: string,
+): Options {
+  const taskQueue = taskQueueOf(node, cluster);
+  return { summary: `${node.name}: ${what}`, ...(taskQueue === undefined ? {} : { taskQueue }) };
+}

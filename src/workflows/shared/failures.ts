@@ -1,0 +1,63 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import type { ErrorInfo } from '../../domain/shared/errors';
+import { ERROR_TYPES } from '../../domain/shared/errors';
+
+/** What a failed activity or child workflow says to a user. `what` names it, e.g. `preflight of w-1`. */
+export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
+  const cause = failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure ? failure.cause : failure;
+  if (cause instanceof ApplicationFailure) return fromApplicationFailure(cause);
+  if (cause instanceof CancelledFailure) return { type: 'Cancelled', message: `${what} was cancelled.` };
+  if (cause instanceof TerminatedFailure) {
+    return {
+      type: 'Lost',
+      message: `${what} was terminated in Temporal, so how far it came is not known.`,
+      remedy: 'check the node; the next run repairs what was left behind',
+    };
+  }
+  if (cause instanceof TimeoutFailure) return { type: 'Lost', message: `${what} gave no sign of life in time.` };
+  return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
+}
+
+/** Whether an activity was given up because its time was over. */
+export function isTimeout(failure: unknown): boolean {
+  return failure instanceof ActivityFailure && failure.cause instanceof TimeoutFailure;
+}
+
+/** Whether no worker has taken the activity up in time. */
+export function isNotTakenUp(failure: unknown): boolean {
+  return (
+    failure instanceof ActivityFailure &&
+    failure.cause instanceof TimeoutFailure &&
+    failure.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
+
+/** What a workflow fails with whose caller reads the ErrorInfo. */
+export function toApplicationFailure(info: ErrorInfo): ApplicationFailure {
+  return ApplicationFailure.create({ message: info.message, type: info.type, nonRetryable: true, details: [info] });
+}
+
+function fromApplicationFailure(failure: ApplicationFailure): ErrorInfo {
+  const info: unknown = failure.details?.[0];
+  if (isErrorInfo(info)) return info;
+  const type = ERROR_TYPES.find((known) => known === failure.type) ?? 'Internal';
+  return { type, message: failure.message };
+}
+
+function isErrorInfo(value: unknown): value is ErrorInfo {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'type' in value &&
+    'message' in value &&
+    typeof value.message === 'string' &&
+    (ERROR_TYPES as readonly unknown[]).includes(value.type)
+  );
+}

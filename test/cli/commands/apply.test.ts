@@ -1,0 +1,201 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ClusterClient } from '../../../src/client/cluster-client';
+import { runCli } from '../../../src/cli/main';
+import { OspatchError } from '../../../src/domain/shared/errors';
+import { settled } from '../../support/builders';
+import { fakeClient, fakeTerminal, node, runStatus, status, summary } from '../support';
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkpR8DGFn4jmFPqkSDKZXQ6kWwEHzJqhPTTaDRy0Tb';
+
+function yaml(name: string, schedule = 'weekly'): string {
+  return [
+    'apiVersion: ospatch/v1',
+    `name: ${name}`,
+    `patching: {patchOnBoot: true, schedule: ${schedule}}`,
+    'ssh: {user: root}',
+    `nodes: [{name: w-1, host: ${name}.example.com, hostKeys: ["${KEY}"]}]`,
+    '',
+  ].join('\n');
+}
+
+const unchanged = { result: 'unchanged', changes: [], notice: null };
+const created = { result: 'created', changes: [], notice: null };
+
+function storedOnce(once: string) {
+  return { type: 'self-managed', patching: { timeZone: 'UTC', schedule: { once, startWithin: '24h' } } };
+}
+
+describe('src/cli/commands/apply/apply', () => {
+  let cwd: string;
+  beforeEach(() => {
+    cwd = mkdtempSync(path.join(tmpdir(), 'ospatch-apply-'));
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(cwd, { recursive: true });
+  });
+
+  async function run(args: string[], text: string, answers: Parameters<typeof fakeClient>[0] = {}) {
+    const connect = jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
+    writeFileSync(path.join(cwd, 'spec.yaml'), text);
+    const terminal = fakeTerminal({ cwd });
+    await runCli(args, terminal.context);
+    return {
+      out: terminal.out(),
+      err: terminal.err(),
+      code: terminal.exitCode(),
+      connected: connect.mock.calls.length > 0,
+    };
+  }
+
+  test('applies nothing and asks no server when one of several specs is not valid', async () => {
+    const apply = jest.fn();
+    const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two', 'wekly')}`, { apply });
+    expect(answer).toMatchObject({ code: 2, connected: false });
+    expect(answer.err).toContain('did you mean "weekly"?');
+    expect(apply).not.toHaveBeenCalled();
+  });
+
+  test('a cluster that fails does not hide the others', async () => {
+    const refused = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
+    const apply = jest.fn().mockRejectedValueOnce(refused).mockResolvedValueOnce(created);
+    const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, { apply });
+    expect(answer.err).toBe('error: one: it is being removed by ann\n  fix: wait\n');
+    expect(answer.out).toBe('two created\n');
+    expect(answer.code).toBe(1);
+  });
+
+  test('a missing worker is said once for all clusters', async () => {
+    const apply = jest.fn().mockRejectedValue(new OspatchError({ type: 'NoWorker', message: 'no worker polls.' }));
+    const answer = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], `${yaml('one')}---\n${yaml('two')}`, {
+      apply,
+    });
+    expect(apply).toHaveBeenCalledTimes(1);
+    expect(answer.err.match(/no worker polls/g)).toHaveLength(1);
+    expect(JSON.parse(answer.out)).toMatchObject({ clusters: [{ result: 'failed' }, { result: 'failed' }] });
+    expect(answer.code).toBe(1);
+  });
+
+  test('prints what changed, and the notice of a cluster that is not ours to patch', async () => {
+    const changes = [{ path: 'patching.rebootIfRequired', before: false, after: true }];
+    const updated = await run(['apply', '-f', 'spec.yaml'], yaml('one'), {
+      apply: () => Promise.resolve({ result: 'updated', changes, notice: null }),
+    });
+    expect(updated.out).toBe('one updated (1 field)\n  patching.rebootIfRequired: false -> true\n');
+    const aks = await run(['apply', '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: two\ntype: aks\n', {
+      apply: () => Promise.resolve({ ...created, notice: 'Azure patches it.' }),
+    });
+    expect(aks.out).toBe('two created\n  note: Azure patches it.\n');
+  });
+
+  test.each([['apply', '--dry-run'], ['diff']])(
+    '%s %s changes nothing and succeeds with differences',
+    async (...args) => {
+      const apply = jest.fn();
+      const diff = () => Promise.resolve([{ path: 'patching.timeZone', before: 'UTC', after: 'Europe/Berlin' }]);
+      const answer = await run([...args, '-f', 'spec.yaml'], yaml('one'), { apply, diff });
+      expect(answer).toMatchObject({
+        code: 0,
+        out: 'one would be updated (1 field)\n  patching.timeZone: UTC -> Europe/Berlin\n',
+      });
+      expect(apply).not.toHaveBeenCalled();
+    },
+  );
+
+  test('a single start in the past is a mistake for a new cluster only', async () => {
+    const text = yaml('one', '{once: "2020-01-01T02:30"}');
+    const apply = jest.fn().mockResolvedValue(unchanged);
+    const fresh = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve(null) });
+    expect(fresh.code).toBe(2);
+    expect(fresh.err).toContain('in the past');
+    expect(apply).not.toHaveBeenCalled();
+    const old = await run(['apply', '-f', 'spec.yaml'], text, {
+      apply,
+      findSpec: () => Promise.resolve(storedOnce('2020-01-01T02:30')),
+    });
+    expect(old).toMatchObject({ code: 0, out: 'one unchanged\n' });
+    expect(old.err).toContain('warning: patching.schedule.once: found "2020-01-01T02:30" (UTC), which is in the past');
+  });
+
+  test.each([['apply'], ['apply', '--dry-run'], ['diff']])(
+    'a single start in the past is a mistake for %s %s when the cluster has another schedule in force',
+    async (...args) => {
+      const apply = jest.fn();
+      const answer = await run([...args, '-f', 'spec.yaml'], yaml('one', '{once: "2020-01-01T02:30"}'), {
+        apply,
+        diff: apply,
+        findSpec: () => Promise.resolve(storedOnce('2020-01-02T02:30')),
+      });
+      expect(answer.code).toBe(2);
+      expect(answer.err).toContain('in the past');
+      expect(apply).not.toHaveBeenCalled();
+    },
+  );
+
+  test.each([['apply', '--dry-run'], ['diff']])(
+    '%s %s refuses another type as the cluster itself would',
+    async (...args) => {
+      const answer = await run([...args, '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: one\ntype: aks\n', {
+        diff: () => Promise.resolve([{ path: 'type', before: 'self-managed', after: 'aks' }]),
+      });
+      expect(answer).toMatchObject({ code: 1, out: '' });
+      expect(answer.err).toBe(
+        'error: one: the type of a cluster cannot be changed (from self-managed to aks); remove the cluster and apply it again\n',
+      );
+    },
+  );
+
+  test('reads standard input once, also when it has to check twice', async () => {
+    jest
+      .spyOn(ClusterClient, 'connect')
+      .mockResolvedValue(fakeClient({ apply: () => Promise.resolve(created), findSpec: () => Promise.resolve(null) }));
+    const terminal = fakeTerminal({ cwd });
+    terminal.stdin.end(yaml('one', '{once: "2031-01-01T02:30"}'));
+    await runCli(['apply', '-f', '-'], terminal.context);
+    expect(terminal.out()).toBe('one created\n');
+  });
+
+  test('--wait follows the boot patch and fails when a node did not get it', async () => {
+    const bootStatus = jest
+      .fn()
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })]))
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed', state: 'patching' })]))
+      .mockResolvedValue(status([node('w-1', { bootPatch: 'failed', state: 'failed' })]));
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(created),
+      status: bootStatus,
+    });
+    expect(answer.out).toContain('boot patch of one: 0 of 1 node done');
+    expect(answer.code).toBe(1);
+  });
+
+  test('--wait tells how the boot run ended also when the next run is at the nodes already', async () => {
+    const boot = { trigger: 'boot' } as const;
+    const followUp = status([node('w-1', { bootPatch: 'done', state: 'patching' })], {
+      run: runStatus(2),
+      lastRun: summary(1, boot),
+    });
+    const settledNodes = jest.fn().mockResolvedValue([settled('w-1', { outcome: 'reboot-pending' })]);
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(created),
+      status: jest
+        .fn()
+        .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })], { run: runStatus(1, boot) }))
+        .mockResolvedValue(followUp),
+      settledNodes,
+    });
+    expect(settledNodes.mock.calls).toEqual([['one', 1]]);
+    expect(answer.out).toContain('boot patch of one: 1 of 1 node done\nreboot pending on w-1: ');
+    expect(answer.code).toBe(0);
+  });
+
+  test('--wait has nothing to wait for when no node came in', async () => {
+    const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
+      apply: () => Promise.resolve(unchanged),
+      status: () => Promise.resolve(status([node('w-1', { bootPatch: 'failed' })])),
+    });
+    expect(answer).toMatchObject({ code: 0, out: 'one unchanged\n' });
+  });
+});

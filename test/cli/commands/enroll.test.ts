@@ -1,0 +1,115 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { finishEnrolment } from '../../../src/cli/commands/enroll/finish';
+import { appendKnownHosts } from '../../../src/cli/io/known-hosts-file';
+import type { ScannedNode } from '../../../src/cli/render/enroll';
+import { fakeTerminal } from '../support';
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-enrol-'));
+  file = path.join(dir, 'known_hosts');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const fresh = { state: 'new', type: 'ssh-ed25519', base64: 'AAAA', fingerprint: 'SHA256:abc' } as const;
+
+function scanned(node: string, found: ScannedNode['found'] = fresh, port = 22): ScannedNode {
+  return { cluster: 'demo', node, host: `${node}.example`, port, knownHostsPath: file, found };
+}
+
+/** A person at a terminal who types `answer`. */
+function person(answer: string) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  stdin.end(answer);
+  return fakeTerminal({ stdin, isErrorTTY: true });
+}
+
+describe('src/cli/commands/enroll/finish', () => {
+  const options = { yes: false, isJson: false, file: 'spec.yaml' };
+
+  test('shows the fingerprints, asks, and writes names with and without a port', async () => {
+    const terminal = person('y\n');
+    await finishEnrolment(terminal.context, [scanned('w-1'), scanned('w-2', fresh, 2222)], options);
+    expect(terminal.out()).toMatch(/^w-1 +w-1\.example:22 +ssh-ed25519 +SHA256:abc$/m);
+    expect(terminal.err()).toContain(`write 2 keys to ${file}? [y/N]`);
+    expect(readFileSync(file, 'utf8')).toBe('w-1.example ssh-ed25519 AAAA\n[w-2.example]:2222 ssh-ed25519 AAAA\n');
+    expect(terminal.exitCode()).toBe(0);
+  });
+
+  test.each(['\n', 'n\n', 'yep\n', ''])('writes nothing and fails when the answer is %j', async (answer) => {
+    const terminal = person(answer);
+    await finishEnrolment(terminal.context, [scanned('w-1')], options);
+    expect(readdirSync(dir)).toEqual([]);
+    expect(terminal.exitCode()).toBe(1);
+  });
+
+  test('refuses without a terminal unless --yes is given', async () => {
+    const refused = finishEnrolment(fakeTerminal().context, [scanned('w-1')], options);
+    await expect(refused).rejects.toMatchObject({ type: 'Usage', remedy: expect.stringContaining('--yes') as string });
+    expect(readdirSync(dir)).toEqual([]);
+    await finishEnrolment(fakeTerminal().context, [scanned('w-1')], { ...options, yes: true });
+    expect(readdirSync(dir)).toEqual(['known_hosts']);
+  });
+
+  test('never writes a key that differs from the known one, reports it loudly, and still enrols the others', async () => {
+    const changed = {
+      state: 'refused',
+      type: 'ssh-ed25519',
+      fingerprint: 'SHA256:evil',
+      why: 'has another host key',
+    } as const;
+    const terminal = fakeTerminal();
+    const away = { state: 'unreachable', why: 'w-3 cannot be reached' } as const;
+    await finishEnrolment(terminal.context, [scanned('w-1', changed), scanned('w-2'), scanned('w-3', away)], {
+      ...options,
+      yes: true,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('w-2.example ssh-ed25519 AAAA\n');
+    expect(terminal.err()).toMatch(/WARNING: w-1 .* has another host key: it shows ssh-ed25519 SHA256:evil/);
+    expect(terminal.err()).toContain('not reached: w-3 cannot be reached');
+    expect(terminal.exitCode()).toBe(1);
+  });
+
+  test('-o json keeps standard output for one document', async () => {
+    const terminal = fakeTerminal();
+    await finishEnrolment(terminal.context, [scanned('w-1')], { ...options, yes: true, isJson: true });
+    expect(JSON.parse(terminal.out())).toEqual({
+      nodes: [
+        {
+          ...{ cluster: 'demo', node: 'w-1', host: 'w-1.example', port: 22 },
+          ...{ state: 'new', type: 'ssh-ed25519', fingerprint: 'SHA256:abc', why: null },
+        },
+      ],
+      written: [{ file, keys: 1 }],
+    });
+  });
+});
+
+describe('src/cli/io/known-hosts-file', () => {
+  test('adds after what is there, ends the last line first, keeps the mode and leaves nothing else behind', async () => {
+    writeFileSync(file, 'old ssh-ed25519 BBBB', { mode: 0o600 });
+    await appendKnownHosts(file, ['new ssh-ed25519 AAAA']);
+    expect(readFileSync(file, 'utf8')).toBe('old ssh-ed25519 BBBB\nnew ssh-ed25519 AAAA\n');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(dir)).toEqual(['known_hosts']);
+  });
+
+  test('makes a new file readable for everybody, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    await appendKnownHosts(file, ['new ssh-ed25519 AAAA']);
+    process.umask(before);
+    expect(statSync(file).mode & 0o777).toBe(0o644);
+  });
+
+  test('says in one sentence that it cannot write', async () => {
+    const writing = appendKnownHosts(path.join(dir, 'no', 'such', 'known_hosts'), ['x']);
+    await expect(writing).rejects.toMatchObject({
+      type: 'Usage',
+      message: expect.stringContaining('cannot be written') as string,
+    });
+  });
+});

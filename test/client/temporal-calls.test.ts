@@ -1,0 +1,46 @@
+import { QueryRejectedError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { Calls } from '../../src/client/temporal-calls';
+import type { Session } from '../../src/client/connection';
+
+const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
+  temporal.api.enums.v1.WorkflowExecutionStatus;
+
+function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): Calls {
+  const client = {
+    withDeadline: (_deadline: number, body: () => Promise<unknown>) => body(),
+    workflowService: { describeTaskQueue },
+  };
+  const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
+  return new Calls(session as unknown as Session);
+}
+
+describe('src/client/temporal-calls', () => {
+  test('a question that meets a cluster between two of its histories is asked again, and finds the cluster', async () => {
+    const answers = [1, 2].map(() => new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW));
+    const ask = (): Promise<string> => {
+      const rejected = answers.pop();
+      return rejected === undefined ? Promise.resolve('here') : Promise.reject(rejected);
+    };
+    expect(await calls().call('demo', ask)).toBe('here');
+  });
+
+  test('a cluster that has ended is not there, which is said at once', async () => {
+    const ask = jest.fn(() => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_COMPLETED)));
+    await expect(calls().call('demo', ask)).rejects.toMatchObject({ type: 'NotFound' });
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  test('a worker that has started and not polled yet is waited for', async () => {
+    const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
+    const describeTaskQueue = jest.fn().mockResolvedValueOnce({}).mockResolvedValue({ pollers });
+    await calls({ describeTaskQueue }).ensureWorker();
+    expect(describeTaskQueue).toHaveBeenCalledTimes(2);
+  });
+
+  test('without any worker that is said soon', async () => {
+    const describeTaskQueue = jest.fn().mockResolvedValue({ pollers: [] });
+    const asking = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
+    await expect(asking).rejects.toMatchObject({ type: 'NoWorker' });
+  });
+});

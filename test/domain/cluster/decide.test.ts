@@ -1,0 +1,253 @@
+import type { ClusterState } from '../../../src/domain/cluster/state';
+import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
+import type { Decision, Surroundings } from '../../../src/domain/cluster/decide';
+import { decide, tighteningFor } from '../../../src/domain/cluster/decide';
+import { actOnRequest } from '../../../src/domain/cluster/requests';
+import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
+import { clusterSpec, settled } from '../../support/builders';
+
+const T0 = '2027-01-01T00:00:00.000Z';
+const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
+const SUNDAY = '2027-01-03T00:00:00Z';
+const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
+const quiet: Surroundings = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
+const inRollout: Surroundings = { ...quiet, rolloutRunning: true };
+
+function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
+  const state = newClusterState(spec, null, T0);
+  state.schedule.next = [SUNDAY, NEXT_SUNDAY];
+  return state;
+}
+
+function at(time: string): number {
+  return Date.parse(time);
+}
+
+function begin(state: ClusterState, decision: Decision): void {
+  if (decision.do !== 'start-run') throw new Error(`expected start-run, got ${decision.do}`);
+  const { trigger, nodes, policy, by, reason } = decision.start;
+  startRun(state, {
+    number: state.nextRun,
+    trigger,
+    startedAt: T0,
+    by,
+    reason,
+    nodes: nodes.map((node) => node.name),
+    policy,
+  });
+  if (trigger === 'on-demand') state.request = null;
+}
+
+describe('domain/decide', () => {
+  it('asks for the next windows before anything else when there is a schedule', () => {
+    const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY, patchOnBoot: true }), null, T0);
+    expect(decide(state, at(T0), quiet).do).toBe('load-windows');
+  });
+
+  it('does not let an unreadable schedule keep anything else from happening', () => {
+    const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY }), null, T0);
+    state.schedule = { ...state.schedule, error: 'no such zone', retryAt: '2027-01-01T01:00:00.000Z' };
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T01:00:00Z') });
+    actOnRequest(state, 'patchNow', {}, T0);
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'start-run', start: { trigger: 'on-demand' } });
+    expect(decide(state, at('2027-01-01T01:00:00Z'), quiet).do).toBe('load-windows');
+  });
+
+  it('says what it sleeps for: a window, or that somebody asks for a run', () => {
+    expect(decide(scheduled(), at(T0), quiet).why).toBe('nothing to do before the next window');
+    const onDemand = newClusterState(clusterSpec(), null, T0);
+    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do until somebody asks for a run');
+    onDemand.schedule.error = 'no such zone';
+    onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
+    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do, and the next windows are not known');
+  });
+
+  it('sleeps until the next window and starts a run of all nodes, workers first, when it comes', () => {
+    const state = scheduled();
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
+    const decision = decide(state, at(SUNDAY), quiet);
+    expect(decision).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'schedule', window: { at: SUNDAY, result: 'run 1' } },
+    });
+    if (decision.do === 'start-run')
+      expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'w-2', 'cp-1']);
+  });
+
+  it('starts late within startWithin and calls the window missed after it', () => {
+    expect(decide(scheduled(), at('2027-01-03T01:00:00Z'), quiet)).toMatchObject({
+      do: 'start-run',
+      start: { window: { result: 'run 1, late' } },
+    });
+    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), quiet)).toMatchObject({ do: 'pass-window', at: SUNDAY });
+  });
+
+  it('records a window that passes while paused as missed and starts nothing', () => {
+    const state = scheduled();
+    actOnRequest(state, 'pause', { by: 'ann' }, T0);
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), why: 'paused by ann' });
+    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'pass-window', result: 'missed (paused)' });
+  });
+
+  it('lets a run of all nodes cover a window that passes during it', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'pass-window', result: 'covered by run 1' });
+  });
+
+  it('keeps a window for the nodes that a partial run leaves out, and starts it when that run has ended', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', { nodes: ['w-1'] }, T0);
+    begin(state, decide(state, at(T0), quiet));
+    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'sleep', untilMs: null });
+    if (state.run !== null) finishRun(state, state.run, [settled('w-1')], 'succeeded', '2027-01-03T00:20:00.000Z');
+    expect(decide(state, at('2027-01-03T00:20:00Z'), quiet)).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'schedule' },
+    });
+  });
+
+  it('starts one boot run of just the nodes that are owed it', () => {
+    const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
+    state.nodes = state.nodes.map((node) => (node.name === 'w-2' ? { ...node, bootPatch: 'done' } : node));
+    const decision = decide(state, at(T0), quiet);
+    expect(decision).toMatchObject({ do: 'start-run', start: { trigger: 'boot' } });
+    if (decision.do === 'start-run') expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'cp-1']);
+  });
+
+  it('gives new machines half an hour to come up, whatever the configured timeout', () => {
+    const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true, unreachableTimeout: '1m' }), null, T0);
+    expect(decide(state, at(T0), quiet)).toMatchObject({ start: { policy: { unreachableTimeoutMs: 30 * 60_000 } } });
+  });
+
+  it('does not start another boot run after one that stopped or was cancelled', () => {
+    const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
+    begin(state, decide(state, at(T0), quiet));
+    const ends = [
+      settled('w-1', { outcome: 'failed' }),
+      settled('w-2', { outcome: 'not-tried' }),
+      settled('cp-1', { outcome: 'cancelled', appliedAt: null }),
+    ];
+    if (state.run !== null) finishRun(state, state.run, ends, 'stopped', T0);
+    expect(state.nodes.map((node) => node.bootPatch)).toEqual(['failed', 'failed', 'failed']);
+    expect(decide(state, at(T0), quiet).do).toBe('sleep');
+  });
+
+  it('carries out a request before the window that falls on the same moment, so that the answered number holds', () => {
+    const state = scheduled();
+    const answer = actOnRequest(state, 'patchNow', { by: 'ann' }, SUNDAY);
+    expect(answer).toEqual({ run: 1, started: true, after: null });
+    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({
+      do: 'start-run',
+      start: { trigger: 'on-demand', by: 'ann' },
+    });
+  });
+
+  it('merges requests during a run into one follow-up run', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({
+      run: 2,
+      started: false,
+      after: 1,
+    });
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-2'], by: 'bob' }, T0)).toEqual({
+      run: 2,
+      started: false,
+      after: 1,
+    });
+    expect(state.request).toMatchObject({ nodes: ['w-1', 'w-2'], by: 'ann, bob' });
+    actOnRequest(state, 'patchNow', {}, T0);
+    expect(state.request).toMatchObject({ nodes: null });
+  });
+
+  it('puts a paused run down and goes on with it when resumed', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    state.request = null;
+    actOnRequest(state, 'pause', {}, T0);
+    if (state.run !== null) {
+      expect(tighteningFor(state, state.run).paused).toBe(true);
+      state.run.suspended = { settled: [settled('w-1')], failures: 0 };
+    }
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep' });
+    actOnRequest(state, 'resume', {}, T0);
+    expect(decide(state, at(T0), quiet).do).toBe('resume-run');
+  });
+
+  it('drops a paused run that is cancelled', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    if (state.run !== null) state.run.suspended = { settled: [], failures: 0 };
+    actOnRequest(state, 'pause', {}, T0);
+    actOnRequest(state, 'cancelRun', {}, T0);
+    expect(decide(state, at(T0), quiet).do).toBe('drop-suspended-run');
+  });
+
+  it('looks at reboot-pending nodes every six hours', () => {
+    const { reading } = settled('w-1');
+    const owed = reading === null ? null : { ...reading, rebootRequired: true };
+    const state = newClusterState(clusterSpec(), null, T0);
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    state.request = null;
+    const ends = ['w-1', 'w-2', 'cp-1'].map((name) =>
+      settled(name, name === 'w-1' ? { outcome: 'reboot-pending', reading: owed } : {}),
+    );
+    if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, rechecking: true }).do).toBe('sleep');
+  });
+
+  it('downloads packages so long before a window as the spec says, once, and not while paused', () => {
+    const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const window = SUNDAY;
+    const due = at('2027-01-02T18:00:00Z');
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: due });
+    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', window });
+    expect(decide(state, due, { ...quiet, prefetching: true })).toMatchObject({ do: 'sleep', untilMs: at(window) });
+    expect(decide({ ...state, paused: { at: T0, by: 'me', reason: null } }, due, quiet).do).toBe('sleep');
+    expect(decide({ ...state, prefetchedFor: window }, due, quiet)).toMatchObject({ do: 'sleep', untilMs: at(window) });
+  });
+
+  it('still looks at a node that waits for a reboot when a later run did not reach it', () => {
+    const state = newClusterState(clusterSpec(['w-1']), null, T0);
+    state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
+  });
+
+  it('does not let a run that is being cancelled cover a window', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    actOnRequest(state, 'cancelRun', {}, T0);
+    expect(decide(state, at(SUNDAY), inRollout).do).toBe('sleep');
+  });
+
+  it('continues as new only when there is nothing to do', () => {
+    const due = { ...quiet, freshHistoryDue: true };
+    expect(decide(scheduled(), at(T0), due).do).toBe('continue-as-new');
+    expect(decide(scheduled(), at(SUNDAY), due).do).toBe('start-run');
+  });
+
+  it('finishes a removed cluster once its run has ended', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    state.removing = 'ann';
+    expect(decide(state, at(T0), inRollout).do).toBe('sleep');
+    expect(decide(state, at(T0), quiet).do).toBe('drop-suspended-run');
+    if (state.run !== null) finishRun(state, state.run, [], 'cancelled', T0);
+    expect(decide(state, at(T0), quiet).do).toBe('finish');
+  });
+
+  it('never starts anything on a cluster that is not ours to patch', () => {
+    const state = newClusterState({ apiVersion: 'ospatch/v1', name: 'theirs', type: 'aks' }, null, T0);
+    expect(decide(state, at('2099-01-01T00:00:00Z'), quiet)).toMatchObject({ do: 'sleep', untilMs: null });
+  });
+});

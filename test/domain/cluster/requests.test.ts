@@ -1,0 +1,240 @@
+import { applySpecToState, finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
+import { parseMessage } from '../../../src/domain/cluster/messages';
+import {
+  actOnApplySpec,
+  actOnRemove,
+  actOnRequest,
+  checkApplySpec,
+  checkRequest,
+} from '../../../src/domain/cluster/requests';
+import type { NotPatchableSpec } from '../../../src/domain/spec/types';
+import { toStatus } from '../../../src/domain/cluster/status';
+import { clusterSpec, nodeSpec } from '../../support/builders';
+
+const T0 = '2027-01-01T00:00:00.000Z';
+const T1 = '2027-01-02T00:00:00.000Z';
+
+function running(): ReturnType<typeof newClusterState> {
+  const spec = clusterSpec();
+  const state = newClusterState(spec, null, T0);
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 1,
+  } as const;
+  startRun(state, {
+    number: 1,
+    trigger: 'on-demand',
+    startedAt: T0,
+    by: null,
+    reason: null,
+    nodes: spec.nodes.map((node) => node.name),
+    policy,
+  });
+  return state;
+}
+
+describe('domain/requests', () => {
+  it.each([
+    ['a number', 42],
+    ['text', 'now!'],
+    ['a list', [1]],
+    ['an unknown field', { node: 'w-1' }],
+    ['nodes that are no list', { nodes: 'w-1' }],
+    ['no nodes', { nodes: [] }],
+    ['nodes that are no names', { nodes: [1] }],
+    ['a requestId that is no text', { requestId: {} }],
+  ])('refuses %s as a message, in one sentence', (_what, value) => {
+    expect(parseMessage(value)).toEqual({ ok: false, why: expect.any(String) });
+  });
+
+  it.each([[undefined], [null], [{}], [{ by: null }]])('takes %p as an empty message', (value) => {
+    expect(parseMessage(value)).toEqual({ ok: true, message: {} });
+  });
+
+  it('cuts what strangers type and takes the control characters out', () => {
+    const parsed = parseMessage({ by: `\u001b[31m${'x'.repeat(1000)}` });
+    expect(parsed.ok && parsed.message.by).toMatch(/^\[31mx+…$/);
+    expect(parsed.ok && parsed.message.by).toHaveLength(100);
+  });
+
+  it('cancels the follow-up together with the run, and files how it ended under a number that no other run gets', () => {
+    const state = running();
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann', reason: 'CVE' }, T0).run).toBe(2);
+    expect(actOnRequest(state, 'cancelRun', { by: 'bob' }, T0)).toEqual({ run: 1, followUp: 2 });
+    expect(state.request).toBeNull();
+    expect(actOnRequest(state, 'patchNow', { by: 'cid' }, T0)).toEqual({ run: 3, started: false, after: 1 });
+    const { run } = state;
+    if (run !== null) finishRun(state, run, [], 'cancelled', T1);
+    expect(state.runs.map(({ number, outcome }) => [number, outcome])).toEqual([
+      [1, 'cancelled'],
+      [2, 'cancelled'],
+    ]);
+    expect(state.runs[1]).toMatchObject({
+      by: 'ann',
+      reason: 'CVE',
+      total: 1,
+      notTried: 1,
+      error: { message: 'it was cancelled by bob together with run 1, before it began.' },
+    });
+    expect(state.request).toMatchObject({ by: 'cid' });
+    expect(state.nextRun).toBe(3);
+  });
+
+  it('files a run that waits and loses all its nodes as cancelled, with the reason', () => {
+    const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
+    actOnRequest(state, 'pause', {}, T0);
+    state.request = { nodes: ['w-2'], by: 'ann', reason: null };
+    applySpecToState(state, clusterSpec(['w-1']), T1);
+    expect(state.request).toBeNull();
+    expect(state.nextRun).toBe(2);
+    expect(state.runs).toEqual([
+      expect.objectContaining({
+        number: 1,
+        outcome: 'cancelled',
+        error: expect.objectContaining({
+          message: 'all nodes that it was asked for left the cluster before it began.',
+        }) as object,
+      }),
+    ]);
+  });
+
+  it('says that no run was to follow the one that is cancelled', () => {
+    expect(actOnRequest(running(), 'cancelRun', {}, T0)).toEqual({ run: 1, followUp: null });
+  });
+
+  it('refuses patchNow while paused, naming who paused it and why', () => {
+    const state = newClusterState(clusterSpec(), null, T0);
+    actOnRequest(state, 'pause', { by: 'ann', reason: 'audit' }, T0);
+    expect(checkRequest(state, 'patchNow', {})).toBe(
+      `the cluster is paused by ann since ${T0} (audit); resume it first`,
+    );
+  });
+
+  it('refuses nodes that the cluster does not have and names those it has', () => {
+    const state = newClusterState(clusterSpec(), null, T0);
+    expect(checkRequest(state, 'patchNow', { nodes: ['w-9'] })).toBe('no such node: w-9; the nodes are cp-1, w-1, w-2');
+  });
+
+  it('refuses to cancel when no run is in progress', () => {
+    expect(checkRequest(newClusterState(clusterSpec(), null, T0), 'cancelRun', {})).toMatch(/no run is in progress/);
+  });
+
+  it('answers a repeated request id as the first time and does nothing', () => {
+    const state = newClusterState(clusterSpec(), null, T0);
+    const first = actOnRequest(state, 'patchNow', { requestId: 'r1' }, T0);
+    state.request = null;
+    state.paused = { at: T0, by: 'ann', reason: null };
+    expect(checkRequest(state, 'patchNow', { requestId: 'r1' })).toBeNull();
+    expect(actOnRequest(state, 'patchNow', { requestId: 'r1' }, T1)).toEqual(first);
+    expect(state.request).toBeNull();
+  });
+
+  it('counts one request id once per kind of request', () => {
+    const state = newClusterState(clusterSpec(), null, T0);
+    actOnRequest(state, 'pause', { requestId: 'r1' }, T0);
+    expect(actOnRequest(state, 'resume', { requestId: 'r1' }, T1)).toEqual({ paused: false, changed: true });
+    expect(state.paused).toBeNull();
+  });
+
+  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
+    'refuses every request to a cluster of type %s with its reason',
+    (type) => {
+      const spec: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'theirs', type };
+      const state = newClusterState(spec, 'a', T0);
+      for (const what of ['patchNow', 'pause', 'resume', 'cancelRun'] as const) {
+        expect(checkRequest(state, what, {})).toMatch(/^OS patching is not available/);
+      }
+      expect(actOnApplySpec(state, { spec, applyId: 'a' }, T0)).toMatchObject({
+        result: 'created',
+        notice: expect.any(String),
+      });
+      expect(toStatus(state)).toMatchObject({ state: 'not-patchable', nodes: [], nextWindow: null });
+    },
+  );
+
+  describe('applySpec', () => {
+    it('says created once, to the call that started the cluster, and unchanged after that', () => {
+      const state = newClusterState(clusterSpec(), 'call-1', T0);
+      expect(actOnApplySpec(state, { spec: clusterSpec(), applyId: 'call-1' }, T0).result).toBe('created');
+      expect(actOnApplySpec(state, { spec: clusterSpec(), applyId: 'call-2' }, T0).result).toBe('unchanged');
+    });
+
+    it('counts windows anew only when the schedule changed', () => {
+      const state = newClusterState(clusterSpec(), null, T0);
+      state.schedule.next = ['x'];
+      actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
+      expect(state.schedule).toMatchObject({ after: T0, next: ['x'] });
+      const weekly = clusterSpec(undefined, { schedule: { preset: 'weekly', startWithin: '1h' } });
+      actOnApplySpec(state, { spec: weekly, applyId: '' }, T1);
+      expect(state.schedule).toMatchObject({ after: T1, next: null });
+    });
+
+    it('owes the boot patch to nodes added after patchOnBoot was switched on, and to no others', () => {
+      const state = newClusterState(clusterSpec(['w-1']), null, T0);
+      actOnApplySpec(state, { spec: clusterSpec(['w-1'], { patchOnBoot: true }), applyId: '' }, T1);
+      actOnApplySpec(state, { spec: clusterSpec(['w-1', 'w-2'], { patchOnBoot: true }), applyId: '' }, T1);
+      expect(state.nodes.map(({ name, bootPatch }) => [name, bootPatch])).toEqual([
+        ['w-1', 'not-asked'],
+        ['w-2', 'owed'],
+      ]);
+    });
+
+    it('calls off a boot patch that has not begun together with patchOnBoot', () => {
+      const state = newClusterState(clusterSpec(['w-1'], { patchOnBoot: true }), null, T0);
+      actOnApplySpec(state, { spec: clusterSpec(['w-1']), applyId: '' }, T1);
+      expect(state.nodes[0]?.bootPatch).toBe('not-asked');
+    });
+
+    it('refuses a spec that would not fit into a message, and answers with short changes', () => {
+      const state = newClusterState(clusterSpec(['w-1']), null, T0);
+      const labels = { note: 'x'.repeat(1_100_000) };
+      const large = { ...clusterSpec(['w-1']), nodes: [nodeSpec('w-1', { labels })] };
+      expect(checkApplySpec(state, { spec: large, applyId: '' })).toMatch(/characters, at most/);
+      const { changes } = actOnApplySpec(state, { spec: large, applyId: '' }, T1);
+      expect(JSON.stringify(changes).length).toBeLessThan(5_000);
+    });
+
+    it('forgets removed nodes and keeps what is known of the others', () => {
+      const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
+      state.nodes = state.nodes.map((node) => ({ ...node, patchedVersion: 'Debian GNU/Linux 12.15' }));
+      actOnApplySpec(state, { spec: clusterSpec(['w-2', 'w-3']), applyId: '' }, T1);
+      expect(state.nodes.map(({ name, patchedVersion }) => [name, patchedVersion])).toEqual([
+        ['w-2', 'Debian GNU/Linux 12.15'],
+        ['w-3', null],
+      ]);
+    });
+
+    it('takes the permission to reboot from a run in progress and never gives it back', () => {
+      const state = running();
+      actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
+      actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: true }), applyId: '' }, T1);
+      expect(state.run?.policy.rebootIfRequired).toBe(false);
+    });
+
+    it('refuses another type or name', () => {
+      const state = newClusterState(clusterSpec(), null, T0);
+      const eks: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'demo', type: 'eks' };
+      expect(checkApplySpec(state, { spec: eks, applyId: '' })).toMatch(/type of a cluster cannot be changed/);
+      expect(checkApplySpec(state, { spec: clusterSpec(undefined, {}, 'other'), applyId: '' })).toMatch(/cluster demo/);
+    });
+
+    it('shows a changed host as a change of that node', () => {
+      const state = newClusterState(clusterSpec(['w-1']), null, T0);
+      const spec = { ...clusterSpec(['w-1']), nodes: [nodeSpec('w-1', { host: '10.0.0.9' })] };
+      expect(actOnApplySpec(state, { spec, applyId: '' }, T1).changes).toEqual([
+        { path: 'nodes[w-1].host', before: 'w-1.example', after: '10.0.0.9' },
+      ]);
+    });
+  });
+
+  it('refuses everything once the cluster is being removed', () => {
+    const state = running();
+    expect(actOnRemove(state, { by: 'ann' })).toEqual({ run: 1 });
+    expect(checkRequest(state, 'patchNow', {})).toBe('the cluster is being removed by ann');
+    expect(checkApplySpec(state, { spec: clusterSpec(), applyId: '' })).toMatch(/being removed/);
+    expect(toStatus(state)).toMatchObject({ state: 'removing', run: { state: 'cancelling' } });
+  });
+});

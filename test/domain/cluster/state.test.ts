@@ -1,0 +1,133 @@
+import { applySpecToState, finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
+import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
+import { notTried, skippedBecauseRemoved } from '../../../src/domain/run/run';
+import { diffSpecs } from '../../../src/domain/spec/diff';
+import { withDefaults } from '../../../src/domain/spec/parse';
+import { clusterSpec, nodeSpec, settled } from '../../support/builders';
+
+const T0 = '2027-01-01T00:00:00.000Z';
+
+function begin(state: ClusterState, names: string[]): ActiveRun {
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 1,
+  } as const;
+  const more = { trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy } as const;
+  return startRun(state, { ...more, nodes: [...names], number: state.nextRun });
+}
+
+function patchedState(names: string[], machineId = 'abc'): ClusterState {
+  const state = newClusterState(clusterSpec(names), null, T0);
+  const run = begin(state, names);
+  const ends = names.map((name) => {
+    const one = settled(name, { workflowRunId: 'r' });
+    return { ...one, reading: one.reading === null ? null : { ...one.reading, machineId: `${machineId}-${name}` } };
+  });
+  finishRun(state, run, ends, 'succeeded', T0);
+  return state;
+}
+
+describe('domain/cluster-state', () => {
+  it('counts in the summary of a run what its records say', () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const state = newClusterState(clusterSpec(names), null, T0);
+    const run = begin(state, names);
+    finishRun(
+      state,
+      run,
+      [
+        settled('a'),
+        settled('b', { outcome: 'skipped', error: { type: 'DrainTimeout', message: 'b was not drained.' } }),
+        skippedBecauseRemoved('c'),
+        settled('d', { outcome: 'cancelled', appliedAt: null }),
+        notTried('e', 'the run was cancelled before this node.'),
+      ],
+      'cancelled',
+      T0,
+    );
+    expect(state.runs).toEqual([
+      expect.objectContaining({ total: 5, patched: 1, skipped: 2, cancelled: 1, notTried: 1, failed: 0 }),
+    ]);
+    expect(state.nodes[4]).toMatchObject({
+      state: 'not-tried',
+      lastError: { type: 'NotTried', message: 'the run was cancelled before this node.' },
+    });
+  });
+
+  it('shows no pending updates of an earlier run beside a node that failed', () => {
+    const state = patchedState(['w-1']);
+    expect(state.nodes[0]?.pendingUpdates).toBe(0);
+    const failed = { outcome: 'failed', reading: null, error: { type: 'Policy', message: 'no' } } as const;
+    settleNodes(state, begin(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })]);
+    expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: 3 });
+    settleNodes(state, begin(state, ['w-1']), [settled('w-1', failed)]);
+    expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: null });
+  });
+
+  it('keeps what the run before has counted where a run did not come to the node', () => {
+    const state = patchedState(['w-1']);
+    settleNodes(state, begin(state, ['w-1']), [notTried('w-1', 'stopped.')]);
+    expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
+  });
+
+  it('takes the default of a field that the spec in force is too old to have for no change', () => {
+    const spec = clusterSpec(['w-1']);
+    const state = patchedState(['w-1']);
+    const older = { ...spec.patching };
+    delete older.lockTimeout;
+    delete older.packages;
+    state.spec = { ...spec, patching: older };
+    const today = withDefaults(spec);
+    expect(diffSpecs(state.spec, today)).not.toEqual([]);
+    expect(applySpecToState(state, today, T0)).toEqual([]);
+    expect(state.spec).toEqual(today);
+    const other = { ...spec, patching: { ...spec.patching, lockTimeout: '3h' } };
+    expect(applySpecToState(state, withDefaults(other), T0).map(({ path }) => path)).toEqual(['patching.lockTimeout']);
+  });
+
+  describe('a node under another name', () => {
+    const [old] = clusterSpec(['w-1']).nodes;
+    const renamed = (more = {}) => {
+      const spec = clusterSpec(['w-1']);
+      return { ...spec, nodes: [{ ...(old ?? nodeSpec('w-1')), name: 'worker-1', ...more }] };
+    };
+
+    it('keeps its history when it is reached and trusted as before', () => {
+      const state = patchedState(['w-1']);
+      const before = state.nodes[0];
+      applySpecToState(state, renamed(), T0);
+      expect(state.nodes).toEqual([{ ...before, name: 'worker-1' }]);
+    });
+
+    it('is left alone by the run that knows it under the old one', () => {
+      const state = patchedState(['w-1']);
+      begin(state, ['w-1']);
+      applySpecToState(state, renamed(), T0);
+      expect(state.nodes[0]).toMatchObject({ name: 'worker-1', state: 'unknown', lastOutcome: 'patched' });
+      expect(state.run?.removed).toEqual(['w-1']);
+    });
+
+    it('gets its history back by its machine id when its address is another one too', () => {
+      const state = patchedState(['w-1']);
+      const applied = state.nodes[0]?.lastAppliedPatchTime;
+      applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
+      expect(state.nodes[0]).toMatchObject({ name: 'worker-1', state: 'unknown', lastAppliedPatchTime: null });
+      const one = settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
+      const reading = one.reading === null ? null : { ...one.reading, machineId: 'abc-w-1' };
+      settleNodes(state, begin(state, ['worker-1']), [{ ...one, reading }]);
+      expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: applied });
+    });
+
+    it('is a new node when it is another machine', () => {
+      const state = patchedState(['w-1']);
+      applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
+      settleNodes(state, begin(state, ['worker-1']), [
+        settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' }),
+      ]);
+      expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });
+    });
+  });
+});

@@ -1,0 +1,184 @@
+import type { ClusterState } from '../../../src/domain/cluster/state';
+import { applySpecToState, newClusterState, startRun } from '../../../src/domain/cluster/state';
+import { decide } from '../../../src/domain/cluster/decide';
+import type { EksPolicy, NodegroupFacts } from '../../../src/domain/eks/node-groups';
+import { nodegroupRefusal, saysUpToDate, updateFailure } from '../../../src/domain/eks/node-groups';
+import { takeNodeGroups } from '../../../src/domain/eks/state';
+import { transition } from '../../../src/domain/node/status';
+import { parseNews } from '../../../src/domain/run/run';
+import type { EksSpec } from '../../../src/domain/spec/types';
+import { settled } from '../../support/builders';
+
+const T0 = '2027-01-01T00:00:00.000Z';
+const IDLE = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
+const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
+
+function spec(policy: Partial<EksPolicy> = {}): EksSpec {
+  return {
+    ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
+    eks: { ...ACCESS, nodeGroups: 'all', force: false, ...policy },
+    patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+  };
+}
+
+function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
+  return {
+    ...{ name: 'blue', status: 'ACTIVE', version: '1.31', releaseVersion: '1.31.3-20250103' },
+    ...{ amiType: 'AL2023_x86_64_STANDARD', launchTemplate: null, health: [] },
+    ...more,
+  };
+}
+
+/** A state whose run waits for the list of node groups. */
+function unlisted(state: ClusterState, names: string[] = []) {
+  const more = names.length === 0 ? {} : { named: true };
+  const policy = {
+    rebootIfRequired: true,
+    withoutDrain: false,
+    prefetch: false,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 0,
+  } as const;
+  return startRun(state, {
+    ...{ number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy },
+    ...{ unlisted: true, ...more },
+  });
+}
+
+describe('src/domain/eks/node-groups', () => {
+  it.each([
+    [{}, null],
+    [{ status: 'UPDATING' }, null],
+    [{ status: 'DEGRADED' }, null],
+    [{ launchTemplate: 'lt' }, /launch template lt, .* set eks.launchTemplates: true/],
+    [{ amiType: 'CUSTOM' }, /runs a custom AMI, for which AWS has no releases/],
+    [{ amiType: 'CUSTOM', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
+    [{ releaseVersion: 'ami-0123456789abcdef0', launchTemplate: 'lt-own' }, /custom AMI of its launch template lt-own/],
+    [{ version: '' }, /no Kubernetes version at AWS/],
+    [{ status: 'CREATING' }, /is being created/],
+    [{ status: 'DELETING' }, /is being deleted/],
+    [{ status: 'CREATE_FAILED' }, /is CREATE_FAILED at AWS/],
+  ])('decides about a group that is %j', (more, expected) => {
+    const refusal = nodegroupRefusal(facts(more), {});
+    if (expected === null) expect(refusal).toBeNull();
+    else expect(refusal).toMatch(expected);
+  });
+
+  it('takes a group with a launch template where the spec says so, unless the template brings its own image', () => {
+    const policy = { launchTemplates: true };
+    expect(nodegroupRefusal(facts({ launchTemplate: 'lt' }), policy)).toBeNull();
+    expect(nodegroupRefusal(facts({ launchTemplate: 'lt', amiType: 'CUSTOM' }), policy)).toMatch(/custom AMI/);
+  });
+
+  it.each([
+    ['No update required', true],
+    ['No updates are available for nodegroup blue', true],
+    ['Nodegroup blue is already at the latest release version', true],
+    ['The nodegroup is up to date', true],
+    ['Nodegroup blue currently runs the latest release', true],
+    ['Nodegroup must be updated to the latest version of its launch template', false],
+    ['There is no newer release for nodegroup blue', true],
+    ['Nodegroup blue has the same release version', true],
+    ["Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).", false],
+    ['Requested Nodegroup release version 1.17.9 is invalid. Allowed release version is 1.16.13', false],
+    ['Nodegroup Kubernetes version should be equal to Cluster kubernetes version 1.33', false],
+    ['Nodegroup cannot be updated as it is currently not in Active State', false],
+    ['You cannot specify the field kubernetesVersion when using custom AMIs', false],
+  ])('reads %j', (message, expected) => {
+    expect(saysUpToDate(message)).toBe(expected);
+  });
+
+  it('tells what AWS says about an update, with at most five resources of each error', () => {
+    const resourceIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const error = { code: 'NodeCreationFailure', message: 'Instances failed to join.', resourceIds };
+    const update = { id: 'u-1', type: 'VersionUpdate', status: 'Failed', errors: [error] };
+    expect(updateFailure('blue', update, false)).toMatchObject({
+      type: 'Aws',
+      message:
+        'AWS ended the update of node group blue as Failed: NodeCreationFailure: Instances failed to join (a, b, c, d, e and 2 more).',
+      remedy: expect.stringContaining('--update-id u-1'),
+    });
+    expect(updateFailure('blue', { ...update, status: 'Successful', errors: [] }, false)).toBeNull();
+    expect(updateFailure('blue', { ...update, status: 'Cancelled', errors: [] }, true)?.message).toBe(
+      'AWS ended the update begun by somebody else of node group blue as Cancelled.',
+    );
+  });
+});
+
+describe('src/domain/eks/state', () => {
+  it('starts a run of all groups without knowing them, and one of named groups with their names', () => {
+    const state = newClusterState(spec(), null, T0);
+    state.request = { nodes: null, by: 'ann', reason: null };
+    expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({
+      do: 'start-run',
+      start: { nodes: [], unlisted: true, policy: { eks: { access: ACCESS, force: false, passOverRefused: true } } },
+    });
+    const named = newClusterState(spec({ nodeGroups: ['b', 'a'], force: true }), null, T0);
+    named.request = { nodes: null, by: 'ann', reason: null };
+    const decision = decide(named, Date.parse(T0), IDLE);
+    expect(decision).toMatchObject({
+      do: 'start-run',
+      start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { eks: { force: true, passOverRefused: false } } },
+    });
+    expect(decision).not.toHaveProperty('start.unlisted');
+  });
+
+  it('owes no node group a boot patch', () => {
+    const state = newClusterState(spec({ nodeGroups: ['a'] }), null, T0);
+    expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({ do: 'sleep' });
+  });
+
+  it('keeps the rows of groups that are still there', () => {
+    const state = newClusterState(spec(), null, T0);
+    expect(takeNodeGroups(state, unlisted(state), ['b', 'a'])).toBeNull();
+    expect(state.run).toMatchObject({ nodes: ['a', 'b'], removed: [] });
+    state.nodes = state.nodes.map((row) => ({ ...row, patchedVersion: 'x' }));
+    takeNodeGroups(state, unlisted(state), ['c', 'b']);
+    expect(state.nodes.map(({ name, state: is, patchedVersion }) => [name, is, patchedVersion])).toEqual([
+      ['b', 'waiting', 'x'],
+      ['c', 'waiting', null],
+    ]);
+  });
+
+  it('leaves out what a spec that came in meanwhile no longer names', () => {
+    const state = newClusterState(spec(), null, T0);
+    const run = unlisted(state);
+    applySpecToState(state, spec({ nodeGroups: ['b'] }), T0);
+    takeNodeGroups(state, run, ['a', 'b']);
+    expect(state.nodes.map(({ name }) => name)).toEqual(['b']);
+    expect(run).toMatchObject({ nodes: ['a', 'b'], removed: ['a'] });
+  });
+
+  it('lets a run of all groups cover the window that comes meanwhile, and one of named groups not', () => {
+    for (const [names, verdict] of [
+      [[], 'pass-window'],
+      [['a'], 'sleep'],
+    ] as const) {
+      const state = newClusterState(spec(), null, T0);
+      state.spec = { ...spec(), patching: { ...spec().patching, schedule: { preset: 'weekly', startWithin: '1h' } } };
+      state.schedule.next = [T0];
+      takeNodeGroups(state, unlisted(state, [...names]), ['a', 'b']);
+      expect(decide(state, Date.parse(T0), { ...IDLE, rolloutRunning: true }).do).toBe(verdict);
+    }
+  });
+});
+
+describe('src/domain/node/status of a node group', () => {
+  it('keeps the release before the last update, and news of it survive the way to the cluster', () => {
+    const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
+    const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
+    const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
+    const news = parseNews({ run: 1, settled: [one], current: null }, 1);
+    expect(news?.settled).toEqual([one]);
+    const [row] = newClusterState(spec({ nodeGroups: ['a'] }), null, T0).nodes;
+    if (row === undefined) throw new Error('no row');
+    const after = transition(row, { kind: 'settled', settled: one });
+    expect(after).toMatchObject({ patchedVersion: 'new', kernel: null, packageSetDigest: null, nodeGroup });
+    const unchanged = settled('a', {
+      reading: { ...reading, packageSetDigest: '', nodeGroup: { ...nodeGroup, releaseBefore: null, health: [] } },
+    });
+    expect(transition(after, { kind: 'settled', settled: unchanged }).nodeGroup).toEqual({
+      ...{ version: '1.31', releaseBefore: 'old', health: [] },
+    });
+  });
+});

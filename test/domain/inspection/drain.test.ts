@@ -1,0 +1,97 @@
+import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
+import { diagnoseKubernetes, withDrain } from '../../../src/domain/inspection/drain';
+import { ok } from '../../../src/domain/inspection/finding';
+import type { DrainOutlook } from '../../../src/domain/kubernetes/types';
+
+const WELL: NodeDiagnosis = {
+  node: 'w-1',
+  verdict: 'ok',
+  os: null,
+  pending: 0,
+  findings: [ok('ready', 'can be patched.')],
+};
+const OWNER = { cluster: 'prod', node: 'w-1', run: 7, token: '0123456789abcdef' };
+
+function seen(more: Partial<DrainOutlook>): Parameters<typeof withDrain>[1] {
+  const none = {
+    nodeName: 'w-1',
+    cordonedBy: 'nobody',
+    owner: null,
+    evict: 3,
+    pods: [],
+    stay: {},
+    obstacles: [],
+    waits: [],
+  } as const;
+  return { ok: true, outlook: { ...none, stay: {}, pods: [], obstacles: [], waits: [], ...more } };
+}
+
+describe('domain/drain-diagnosis', () => {
+  it('adds how many pods a drain would move to a node that is well', () => {
+    expect(withDrain(WELL, seen({}))).toMatchObject({
+      verdict: 'ok',
+      findings: [{ check: 'ready' }, { check: 'drain', message: 'a drain of w-1 would move 3 pods.' }],
+    });
+  });
+
+  it.each([
+    [
+      'an obstacle',
+      { obstacles: ['The budget never allows it.'] },
+      'stops',
+      'it cannot be drained: The budget never allows it.',
+    ],
+    ['something to wait for', { waits: ['It would wait for shop/web-1.'] }, 'warning', 'It would wait for shop/web-1.'],
+    [
+      'a cordon of others',
+      { cordonedBy: 'others' } as const,
+      'warning',
+      'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned.',
+    ],
+  ])('no longer calls a node ready because of %s', (_what, more, verdict, message) => {
+    const told = withDrain(WELL, seen(more));
+    expect(told.verdict).toBe(verdict);
+    expect(told.findings.map((one) => one.message)).toEqual([message]);
+  });
+
+  it('warns of a Kubernetes version that has ended, beside what a drain would do', () => {
+    const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over.', remedy: 'upgrade' } as const;
+    const told = withDrain(WELL, seen({ ended }));
+    expect(told.verdict).toBe('warning');
+    expect(told.findings.map(({ message, cure }) => [message, cure])).toEqual([
+      ['its kubelet is v1.30.1: over.', 'upgrade'],
+      ['a drain of w-1 would move 3 pods.', null],
+    ]);
+  });
+
+  it('calls a node that is another machine unfit, and leaves what is wrong with all nodes to the cluster', () => {
+    const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine.' } });
+    expect(wrong).toMatchObject({ verdict: 'stops', findings: [{ check: 'drain' }] });
+    expect(withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } })).toEqual(WELL);
+  });
+
+  it('finds cordons that were left, with their cure, but not those of nodes in work or of other clusters', () => {
+    const leftovers = [
+      { nodeName: 'ip-10-0-0-1', owner: OWNER },
+      { nodeName: 'w-2', owner: { ...OWNER, node: 'w-2' } },
+      { nodeName: 'w-3', owner: { ...OWNER, node: 'w-3', cluster: 'test' } },
+    ];
+    const findings = diagnoseKubernetes('prod', { leftovers, error: null }, new Set(['w-2']));
+    expect(findings).toEqual([
+      {
+        severity: 'warning',
+        check: 'drain',
+        message:
+          'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not take it off; no pod is placed there.',
+        cure: 'ospatch uncordon prod w-1',
+      },
+    ]);
+  });
+
+  it('says what would end every node patch once', () => {
+    const error = { type: 'Policy', message: 'kured is there.', remedy: 'remove it' } as const;
+    expect(diagnoseKubernetes('prod', { leftovers: [], error }, new Set())).toEqual([
+      { severity: 'stops', check: 'reboot-owners', message: 'kured is there.', cure: 'remove it' },
+    ]);
+  });
+});

@@ -1,0 +1,56 @@
+import type { EksExamination, NodegroupFacts } from '../../../src/domain/eks/node-groups';
+import { diagnoseEks } from '../../../src/domain/inspection/eks';
+import type { EksSpec } from '../../../src/domain/spec/types';
+
+const SPEC: EksSpec = {
+  ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
+  eks: { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false },
+  patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+};
+
+function seen(more: Partial<NodegroupFacts>): EksExamination {
+  const facts: NodegroupFacts = {
+    ...{ name: 'blue', status: 'ACTIVE', version: '1.31', releaseVersion: '1.31.3-20250103' },
+    ...{ amiType: 'AL2023_x86_64_STANDARD', launchTemplate: null, health: [] },
+    ...more,
+  };
+  return { error: null, groups: [{ node: 'blue', ok: true, facts, passedOver: null }], fargateProfiles: null };
+}
+
+function told(more: Partial<NodegroupFacts>): string {
+  const { findings, nodes } = diagnoseEks(SPEC, seen(more));
+  return [...findings, ...nodes.flatMap((node) => node.findings)]
+    .map(({ severity, message }) => `${severity}: ${message}`)
+    .join('\n');
+}
+
+describe('src/domain/inspection/eks', () => {
+  it('says to which release a run updates a group, and which group has nothing to gain', () => {
+    expect(told({ newest: '1.31.4-20250203' })).toContain(
+      'release 1.31.3-20250103, which a run updates to 1.31.4-20250203',
+    );
+    expect(told({ newest: '1.31.3-20250103' })).toContain(
+      'release 1.31.3-20250103, the newest there is, Kubernetes 1.31',
+    );
+    expect(told({ newest: '1.31.3-20250103' })).not.toContain('warning');
+  });
+
+  it('warns where the newest release could be known and is not, with the reason', () => {
+    expect(told({ newestUnknown: 'denied' })).toContain('warning: which release is the newest must not be read');
+    expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not tell');
+    expect(told({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
+    expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
+  });
+
+  it('does not call the last release of a line that has ended the newest there is', () => {
+    const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it.', remedy: 'move' } as const;
+    const last = told({ newest: '1.31.3-20250103', endOfLife });
+    expect(last).toContain('the last one of its line so far');
+    expect(last).toContain('warning: AWS has released no more of it.');
+  });
+
+  it('says which nodes are in no managed node group when there is none', () => {
+    const { findings } = diagnoseEks(SPEC, { error: null, groups: [], fargateProfiles: [] });
+    expect(findings[0]?.message).toContain('nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none');
+  });
+});

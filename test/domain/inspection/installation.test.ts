@@ -1,0 +1,92 @@
+import {
+  SEARCH_ATTRIBUTE_TYPES,
+  diagnoseCluster,
+  diagnoseSchedule,
+  diagnoseSearchAttributes,
+  diagnoseServer,
+  diagnoseWorkers,
+} from '../../../src/domain/inspection/installation';
+import { SEARCH_ATTRIBUTES } from '../../../src/contract/search-attributes';
+import { clusterSpec } from '../../support/builders';
+
+const WHERE = { address: 't.example:7233', namespace: 'prod' };
+
+describe('src/domain/inspection/installation', () => {
+  it('knows the search attributes that the workflows write', () => {
+    const written = Object.values(SEARCH_ATTRIBUTES).map(({ name, type }) => [name, type.toUpperCase()]);
+    const known = Object.entries(SEARCH_ATTRIBUTE_TYPES).map(([name, type]) => [name, type.toUpperCase()]);
+    expect(known).toEqual(written);
+  });
+
+  it('gives the command that creates exactly the missing search attributes', () => {
+    expect(diagnoseSearchAttributes({ ...SEARCH_ATTRIBUTE_TYPES, Other: 'Int' }, WHERE).severity).toBe('ok');
+    const finding = diagnoseSearchAttributes({ PatchState: 'Keyword' }, WHERE);
+    expect(finding).toMatchObject({ severity: 'warning', check: 'search-attributes' });
+    expect(finding.message).toContain('PatchCluster is not registered, PatchNextWindow is not registered');
+    expect(finding.cure).toBe(
+      'temporal operator search-attribute create --name PatchCluster --type Keyword --name PatchNextWindow --type Datetime --namespace prod --address t.example:7233',
+    );
+  });
+
+  it('takes a search attribute of another type away before it creates it', () => {
+    const finding = diagnoseSearchAttributes({ ...SEARCH_ATTRIBUTE_TYPES, PatchState: 'Text' }, WHERE);
+    expect(finding.message).toContain('PatchState is of type Text instead of Keyword');
+    expect(finding.cure).toMatch(/^temporal operator search-attribute remove --name PatchState .*--yes && temporal/);
+    expect(finding.cure).toContain('create --name PatchState --type Keyword ');
+  });
+
+  it('does not warn when the server does not let it ask', () => {
+    expect(diagnoseSearchAttributes(null, WHERE).severity).toBe('ok');
+  });
+
+  it('tells address, namespace and version of the server', () => {
+    expect(diagnoseServer({ ...WHERE, version: '1.29.1' }).message).toBe(
+      'Temporal answers at t.example:7233 (server version 1.29.1), namespace prod.',
+    );
+    expect(diagnoseServer({ ...WHERE, version: '' }).message).toBe(
+      'Temporal answers at t.example:7233, namespace prod.',
+    );
+  });
+
+  it('counts workers, and knows that nothing goes without one', () => {
+    expect(diagnoseWorkers(2, 'ospatch')).toMatchObject({
+      severity: 'ok',
+      message: '2 workers poll the task queue ospatch.',
+    });
+    expect(diagnoseWorkers(0, 'q')).toMatchObject({
+      severity: 'stops',
+      cure: expect.stringContaining('ospatch worker'),
+    });
+  });
+
+  it('tells the next window, that there is no schedule, or that it has no start any more', () => {
+    const weekly = clusterSpec(['w-1'], { schedule: { preset: 'weekly', startWithin: '1h' } });
+    expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun.' }]);
+    expect(diagnoseSchedule(weekly, null)).toMatchObject([{ severity: 'warning', check: 'schedule' }]);
+    expect(diagnoseSchedule(clusterSpec(), null)).toMatchObject([
+      { severity: 'ok', message: expect.stringContaining('on demand only') },
+    ]);
+    const imported = { apiVersion: 'ospatch/v1', name: 'x', type: 'imported' } as const;
+    expect(diagnoseSchedule(imported, null)).toMatchObject([
+      { severity: 'ok', message: expect.stringContaining('not available') },
+    ]);
+  });
+
+  it('tells how the cluster stands: not applied, as it stands here, different, paused', () => {
+    expect(diagnoseCluster('a', { applied: false }, 'a.yaml')).toMatchObject([
+      { severity: 'ok', message: expect.stringContaining('ospatch apply -f a.yaml') },
+    ]);
+    expect(diagnoseCluster('a', { applied: true, changes: 0, paused: null }, 'a.yaml')).toMatchObject([
+      { severity: 'ok' },
+    ]);
+    const paused = { at: '2027-01-01T00:00:00Z', by: 'me', reason: 'freeze' };
+    expect(diagnoseCluster('a', { applied: true, changes: 2, paused }, 'a.yaml')).toMatchObject([
+      { severity: 'warning', message: expect.stringMatching(/paused by me at .*\(freeze\)/), cure: 'ospatch resume a' },
+      {
+        severity: 'warning',
+        message: expect.stringContaining('2 fields'),
+        cure: expect.stringContaining('diff -f a.yaml'),
+      },
+    ]);
+  });
+});

@@ -1,0 +1,218 @@
+import type { NodeExamination } from '../../../src/domain/inspection/node';
+import { diagnoseFailure, diagnoseNode } from '../../../src/domain/inspection/node';
+import type { ErrorInfo } from '../../../src/domain/shared/errors';
+import type { Finding } from '../../../src/domain/inspection/finding';
+import type { NodeFacts } from '../../../src/domain/node/report';
+import { nodeFacts, patchPlan } from '../../support/builders';
+
+const POLICY = { withoutDrain: false, rebootIfRequired: true };
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+function seen(more: Partial<NodeExamination> = {}): NodeExamination {
+  return {
+    facts: nodeFacts(),
+    clockAheadMs: 0,
+    plan: patchPlan(),
+    helperPlaced: null,
+    error: null,
+    timedOutMs: null,
+    ...more,
+  };
+}
+
+function findings(more: Partial<NodeExamination>, policy: Partial<typeof POLICY> = {}): Finding[] {
+  return diagnoseNode('w-1', seen(more), { ...POLICY, ...policy }).findings;
+}
+
+const PACKAGES = { count: 1, digest: 'x', problems: ['libc6 is not fully installed (iF )'] };
+const FREE = { root: 10_000, var: 10_000, boot: 500 };
+
+describe('src/domain/inspection/node', () => {
+  it('says that a healthy node can be patched, with its OS and what is pending', () => {
+    expect(diagnoseNode('w-1', seen({ plan: patchPlan('a', 'b') }), POLICY)).toEqual({
+      node: 'w-1',
+      verdict: 'ok',
+      os: 'Debian GNU/Linux 12.15',
+      pending: 2,
+      findings: [
+        {
+          severity: 'ok',
+          check: 'ready',
+          message: 'can be patched: Debian GNU/Linux 12.15, 2 packages pending.',
+          cure: null,
+        },
+      ],
+    });
+  });
+
+  it.each<[string, Partial<NodeFacts>, string, RegExp, RegExp]>([
+    ['damaged packages', { packages: PACKAGES }, 'warning packages', /libc6.*repairs it first/, /dpkg --configure -a/],
+    ['a held lock', { lockHolder: 'apt-get (pid 8)' }, 'warning package-lock', /apt-get \(pid 8\)/, /let it finish/],
+    [
+      'a job of a killed run',
+      { job: 'abc-apply-1', lockHolder: 'apt-get (pid 8)' },
+      'warning job',
+      /abc-apply-1.*waits for its end/,
+      /journalctl/,
+    ],
+    ['a job nobody can name', { job: 'unknown' }, 'warning job', /^a job of ospatch is still/, /journalctl/],
+    [
+      'another updater',
+      { otherUpdaters: ['unattended-upgrades'] },
+      'warning other-updaters',
+      /unattended-upgrades also patches/,
+      /disable --now apt-daily-upgrade\.timer/,
+    ],
+    [
+      'dnf-automatic',
+      { otherUpdaters: ['dnf-automatic'] },
+      'warning other-updaters',
+      /dnf-auto/,
+      /dnf-automatic\.timer/,
+    ],
+    ['another reboot owner', { rebootOwners: ['kured'] }, 'stops reboot-owners', /kured/, /switch kured off/],
+    ['an agent without drain', { kubernetesAgents: ['kubelet'] }, 'stops kubernetes', /kubelet/, /withoutDrain/],
+    ['a full disk', { diskFreeMiB: { ...FREE, var: 299 } }, 'stops disk', /299 MiB free on \/var/, /free some space/],
+    ['a full root', { diskFreeMiB: { ...FREE, root: 10 } }, 'stops disk', /10 MiB free on \/;/, /free some space/],
+    ['little space', { diskFreeMiB: { ...FREE, var: 300 } }, 'warning disk', /only 300 MiB.*\/var/, /apt-get clean/],
+    ['a small /boot', { diskFreeMiB: { ...FREE, boot: 40 } }, 'warning disk', /only 40 MiB.*\/boot/, /old kernels/],
+    [
+      'a failed unit',
+      { failedUnits: ['a.service'] },
+      'warning units',
+      /1 unit has failed \(a\.service\)/,
+      /a\.service/,
+    ],
+    ['a system that is starting', { systemState: 'starting' }, 'warning units', /"starting"/, /list-jobs/],
+    [
+      'a pending reboot',
+      { reboot: { required: true, reasons: ['package libc6'] } },
+      'warning reboot',
+      /package libc6.*next run reboots it/,
+      /patch it/,
+    ],
+  ])('finds %s', (_, facts, expected, message, cure) => {
+    const [finding, ...rest] = findings({ facts: nodeFacts(facts) });
+    expect(rest).toEqual([]);
+    expect(`${finding?.severity} ${finding?.check}`).toBe(expected);
+    expect(finding?.message).toMatch(message);
+    expect(finding?.cure).toMatch(cure);
+  });
+
+  it.each<[string, number, string | null, RegExp]>([
+    ['a minute', MINUTE_MS, null, /./],
+    ['more than a minute ahead', 2 * MINUTE_MS, 'warning clock', /2m ahead of/],
+    ['a day behind', -DAY_MS, 'warning clock', /1d behind/],
+    ['more than a day behind', -365 * DAY_MS, 'stops clock', /365d behind.*signatures/],
+    ['more than a day ahead', DAY_MS + 1_000, 'stops clock', /1d1s ahead.*signatures/],
+  ])('judges a clock that is off by %s', (_, clockAheadMs, expected, message) => {
+    const [finding] = findings({ clockAheadMs });
+    if (expected === null) expect(finding?.check).toBe('ready');
+    else {
+      expect(`${finding?.severity} ${finding?.check}`).toBe(expected);
+      expect(finding?.message).toMatch(message);
+      expect(finding?.cure).toContain('timedatectl');
+    }
+  });
+
+  it('counts held packages and not those that are kept back by design', () => {
+    const keptBack = [
+      { name: 'nginx', reason: 'held' },
+      { name: 'kubelet', reason: 'kubernetes' },
+      { name: 'systemd', reason: 'phased' },
+    ];
+    const [finding, ...rest] = findings({ plan: { ...patchPlan('a'), keptBack } });
+    expect(rest).toEqual([]);
+    expect(finding).toMatchObject({ severity: 'warning', check: 'held-packages' });
+    expect(finding?.message).toBe('1 package has an update and is held, so not patched (nginx).');
+    expect(finding?.cure).toContain('apt-mark unhold');
+  });
+
+  it('says of a pending reboot that no run does it when the policy forbids it', () => {
+    const facts = nodeFacts({ reboot: { required: true, reasons: [] } });
+    expect(findings({ facts }, { rebootIfRequired: false })[0]?.message).toMatch(/rebootIfRequired is false/);
+  });
+
+  it('has nothing against an agent that may be interrupted, nor against a failed unit as the state of the system', () => {
+    const facts = nodeFacts({ kubernetesAgents: ['k3s'], systemState: 'degraded' });
+    expect(findings({ facts }, { withoutDrain: true }).map(({ check }) => check)).toEqual(['ready']);
+  });
+
+  it.each<[ErrorInfo['type'], string]>([
+    ['Unreachable', 'reachable'],
+    ['HostKeyMismatch', 'host-key'],
+    ['AuthFailed', 'login'],
+    ['IdentityUnavailable', 'login'],
+    ['SudoDenied', 'sudo'],
+    ['HelperMissing', 'helper'],
+    ['HelperProtocol', 'helper'],
+    ['UnsupportedOs', 'os'],
+    ['Policy', 'packages'],
+    ['Repository', 'packages'],
+    ['DiskFull', 'disk'],
+    ['Internal', 'other'],
+  ])('files %s under %s, with its sentence and its remedy', (type, check) => {
+    const error = { type, message: 'what happened.', remedy: 'what to do' };
+    expect(findings({ facts: null, plan: null, error })).toEqual([
+      { severity: 'stops', check, message: 'what happened.', cure: 'what to do' },
+    ]);
+    expect(diagnoseFailure('w-1', error)).toMatchObject({ verdict: 'stops', os: null, pending: null });
+  });
+
+  it('tells what the facts say also when something then ended the look', () => {
+    const error = { type: 'UnsupportedOs', message: 'w-1 runs X.' } as const;
+    const facts = nodeFacts({ failedUnits: ['a.service'] });
+    expect(findings({ facts, plan: null, error }).map(({ check }) => check)).toEqual(['os', 'units']);
+  });
+
+  it('does not say twice that the package database is damaged, since a run repairs it', () => {
+    const error = { type: 'PackagesBroken', message: 'x' } as const;
+    const diagnosis = diagnoseNode(
+      'w-1',
+      seen({ facts: nodeFacts({ packages: PACKAGES }), plan: null, error }),
+      POLICY,
+    );
+    expect(diagnosis).toMatchObject({ verdict: 'warning', pending: null });
+    expect(findings({ plan: null, error })[0]).toMatchObject({ severity: 'stops', check: 'packages' });
+  });
+
+  it.each([
+    'dpkg cannot read its database: /var/lib/dpkg/status names no package',
+    '/var/lib/dpkg/status does not name 9 packages whose files are installed',
+  ])('stops at a database that no run repairs: %s', (problem) => {
+    const facts = nodeFacts({ packages: { ...PACKAGES, problems: [problem] } });
+    const error = { type: 'PackagesBroken', message: 'x', remedy: 'copy it' } as const;
+    const withError = findings({ facts, plan: null, error }).filter(({ severity }) => severity === 'stops');
+    expect(withError).toMatchObject([{ message: 'x', cure: 'copy it' }]);
+    expect(findings({ facts })[0]).toMatchObject({
+      severity: 'stops',
+      message: expect.stringMatching(/a run cannot repair that\.$/),
+    });
+  });
+
+  it('takes silence for an outage, and slow packages for a warning', () => {
+    expect(findings({ facts: null, plan: null, timedOutMs: 30_000 })[0]).toMatchObject({
+      severity: 'stops',
+      check: 'reachable',
+      message: 'w-1 did not answer within 30s.',
+    });
+    expect(findings({ plan: null, timedOutMs: 30_000 })[0]).toMatchObject({ severity: 'warning', check: 'packages' });
+  });
+
+  it('says where the helper was placed, also beside worse news', () => {
+    const helperPlaced = '/usr/local/libexec/ospatch-node-x';
+    expect(findings({ helperPlaced }).map(({ check }) => check)).toEqual(['ready', 'helper']);
+    const facts = nodeFacts({ rebootOwners: ['kured'], failedUnits: ['a.service'] });
+    expect(findings({ helperPlaced, facts }).map(({ severity }) => severity)).toEqual(['stops', 'warning', 'ok']);
+  });
+
+  it('counts what would make a sentence endless, and lets no control character through', () => {
+    const failedUnits = Array.from({ length: 100 }, (_, at) => `u${at}\u001b[2J`);
+    const [finding] = findings({ facts: nodeFacts({ failedUnits }) });
+    expect(finding?.message).toContain('and 95 more');
+    expect(finding?.message).not.toContain('\u001b');
+    const [long] = findings({ error: { type: 'Policy', message: 'x'.repeat(10_000) } });
+    expect(long?.message.length).toBeLessThanOrEqual(600);
+  });
+});

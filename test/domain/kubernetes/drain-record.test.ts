@@ -1,0 +1,57 @@
+import type { BlockedPod, DrainOutlook } from '../../../src/domain/kubernetes/types';
+import { drainBlocked, drainTimeout, leftCordoned } from '../../../src/domain/kubernetes/drain-record';
+import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
+import { tellWhatWasDone } from '../../../src/domain/node/patch';
+
+function outlook(...obstacles: string[]): DrainOutlook {
+  return { nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], stay: {}, obstacles, waits: [] };
+}
+
+function pod(name: string): BlockedPod {
+  return { namespace: 'shop', name, why: 'the budget web allows no disruption.', since: '2027-01-01T00:00:00Z' };
+}
+
+describe('domain/node-drain', () => {
+  it('finds nothing against a drain without obstacles', () => {
+    expect(drainBlocked('prod', 'w-1', outlook())).toBeNull();
+  });
+
+  it('names the first obstacles and counts the others', () => {
+    expect(drainBlocked('prod', 'w-1', outlook('A.', 'B.', 'C.', 'D.', 'E.'))?.message).toBe(
+      'w-1 cannot be drained: a; b; c; and 2 more.',
+    );
+  });
+
+  it('names pods and budgets that were left at the end of the time, and counts what is too much', () => {
+    const report = {
+      state: 'timed-out',
+      evicted: 3,
+      workloads: [],
+      blocked: [pod('a'), pod('b'), pod('c'), pod('d')],
+    } as const;
+    expect(drainTimeout('w-1', '90s', { ...report, workloads: [], blocked: [...report.blocked] }).message).toBe(
+      'w-1 was not drained within 1m30s; still there: shop/a: the budget web allows no disruption; shop/b: the budget web allows no disruption; shop/c: the budget web allows no disruption; and 1 more.',
+    );
+  });
+
+  it('says that a node is left cordoned beside what else went wrong, however long that is', () => {
+    const why = { type: 'KubernetesApi', message: 'patching nodes is forbidden.' } as const;
+    const told = leftCordoned('prod', 'w-1', why, { type: 'Lost', message: `${'x'.repeat(1_000)}.` });
+    expect(told).toMatchObject({ type: 'Lost', remedy: 'ospatch uncordon prod w-1' });
+    expect(told.message).toMatch(/x…; w-1 is left cordoned \(patching nodes is forbidden\)\.$/);
+    expect(told.message.length).toBeLessThanOrEqual(MAX_ERROR_MESSAGE);
+  });
+
+  it.each([
+    [{ podsEvicted: 1 }, 'x; 1 pod was evicted.'],
+    [
+      { podsEvicted: 2, packagesChanged: 1, reboots: 1 },
+      'x; 2 pods were evicted, 1 package was changed and it was rebooted once.',
+    ],
+    [{ packagesChanged: 1, reboots: 1 }, 'x; 1 package was changed and it was rebooted once.'],
+    [{}, 'x; nothing was changed.'],
+  ])('tells of %j in one sentence', (done, sentence) => {
+    const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
+    expect(tellWhatWasDone('x.', { ...nothing, ...done })).toBe(sentence);
+  });
+});

@@ -1,0 +1,79 @@
+import type { FailedUnit } from '../../../src/domain/node/failed-units';
+import { findBrokenUnits, mayRecover, unitWarnings } from '../../../src/domain/node/failed-units';
+import { nodeFacts } from '../../support/builders';
+
+const before = nodeFacts();
+
+function failed(name: string, more: Partial<FailedUnit> = {}) {
+  const unit = { name, triggeredBy: [], result: 'exit-code', changed: false, transient: false, ...more };
+  return nodeFacts({ failedUnits: [name], failedUnitDetails: [unit] });
+}
+
+describe('domain/failed-units', () => {
+  it.each([
+    ['a service', failed('app.service')],
+    ['a service that nothing more is known of', nodeFacts({ failedUnits: ['app.service'] })],
+    [
+      'a service of a timer that the transaction has changed',
+      failed('a.service', { triggeredBy: ['a.timer'], changed: true }),
+    ],
+    ['the service of a socket', failed('ssh.service', { triggeredBy: ['ssh.socket'] })],
+    ['a mount', failed('srv.mount')],
+    ['a timer', failed('a.timer')],
+  ])('fails the node: %s', (_, after) => {
+    expect(findBrokenUnits('w-1', before, after)).toMatchObject({
+      type: 'Unhealthy',
+      message: `w-1 is degraded: ${after.failedUnits[0]} failed and had not before.`,
+    });
+    expect(unitWarnings(before, after)).toEqual([]);
+  });
+
+  it.each([
+    ['what a timer starts', failed('fwupd-refresh.service', { triggeredBy: ['fwupd-refresh.timer'] })],
+    ['the manager of a user', failed('user@1000.service')],
+    ['a connection', failed('sshd@3-10.0.0.1:22.service', { triggeredBy: ['sshd.socket'] })],
+    ['a command of an administrator', failed('run-u12.service', { transient: true })],
+  ])('is a warning: %s', (_, after) => {
+    expect(findBrokenUnits('w-1', before, after)).toBeNull();
+    expect(unitWarnings(before, after)).toMatchObject([
+      { kind: 'units-failed', message: expect.stringContaining(after.failedUnits[0] ?? '') },
+    ]);
+    expect(mayRecover(before, after)).toBe(false);
+  });
+
+  it('looks again at what is started again and again, and tells it as a warning unless it was changed', () => {
+    const after = nodeFacts({ restartingUnits: ['app.service'] });
+    expect(mayRecover(before, after)).toBe(true);
+    expect(findBrokenUnits('w-1', before, after)).toBeNull();
+    expect(unitWarnings(before, after)).toHaveLength(1);
+    const changed = { ...after, failedUnitDetails: failed('app.service', { changed: true }).failedUnitDetails };
+    expect(
+      findBrokenUnits('w-1', before, nodeFacts({ ...after, failedUnitDetails: changed.failedUnitDetails ?? [] })),
+    ).not.toBeNull();
+  });
+
+  it('calls nothing newly failed when the node did not tell before, but what was changed', () => {
+    const silent = nodeFacts({ unitsUnknown: true });
+    const after = failed('app.service');
+    expect(findBrokenUnits('w-1', silent, after)).toBeNull();
+    expect(unitWarnings(silent, after)).toMatchObject([
+      { kind: 'units-failed', message: expect.stringContaining('whether that was so before the patch is not known') },
+    ]);
+    expect(findBrokenUnits('w-1', silent, failed('app.service', { changed: true }))).toMatchObject({
+      type: 'Unhealthy',
+      message: 'w-1 is degraded: app.service has failed, and what it runs was changed by the last package transaction.',
+    });
+  });
+
+  it('looks again when the node did not tell afterwards, and says so when it still does not', () => {
+    const silent = nodeFacts({ unitsUnknown: true });
+    expect(mayRecover(before, silent)).toBe(true);
+    expect(findBrokenUnits('w-1', before, silent)).toBeNull();
+    expect(unitWarnings(before, silent)).toMatchObject([{ message: expect.stringContaining('is not known') }]);
+  });
+
+  it('counts nothing that was so before', () => {
+    expect(findBrokenUnits('w-1', failed('a.service'), failed('a.service'))).toBeNull();
+    expect(unitWarnings(nodeFacts({ restartingUnits: ['a.service'] }), failed('a.service'))).toEqual([]);
+  });
+});

@@ -1,0 +1,92 @@
+import type { OutdatedCode } from '../../../src/domain/node/outdated';
+import {
+  RESTART_OBSTACLES,
+  describeOutdated,
+  outcomeWithOutdated,
+  outdatedWarnings,
+  runsOutdated,
+} from '../../../src/domain/node/outdated';
+
+const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
+  services: [],
+  sessions: [],
+  containers: [],
+  processes: [],
+  ...more,
+});
+
+describe('src/domain/node/outdated', () => {
+  it('names what runs replaced code, by kind', () => {
+    const all = outdated({ services: ['a.service', 'b.service'], sessions: ['alice (session 3)'], processes: ['top'] });
+    expect(describeOutdated(all)).toBe(
+      '2 services (a.service, b.service), 1 login (alice (session 3)) and 1 process (top)',
+    );
+  });
+
+  it('tells for each what puts it on new code', () => {
+    const all = outdated({
+      services: ['a.service', 'b.service', 'm.service', 'n.service'],
+      sessions: ['alice (session 3)', 'bob (by ssh)'],
+      userServices: ['systemd of alice', 'web.service of alice', 'dbus.service of bob'],
+      processes: ['top'],
+      obstacles: [
+        { service: 'm.service', obstacle: 'masked-runtime' },
+        { service: 'n.service', obstacle: 'left', pids: [11, 12] },
+      ],
+    });
+    expect(outdatedWarnings(all).map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([
+      '2 services (a.service, b.service) still run code that was replaced on disk. `systemctl restart a.service b.service` on the node, patching.restartServices, or a reboot',
+      '1 service (m.service) still runs code that was replaced on disk: masked, so that systemd would not start it again. `systemctl stop m.service` if nobody needs it, else `systemctl unmask --runtime m.service && systemctl restart m.service`',
+      '1 service (n.service) still runs code that was replaced on disk: what is left of it from before its last start or stop, which a restart does not end. `kill 11 12` on the node, or wait until they end',
+      "2 services of users' managers (web.service of alice, dbus.service of bob) still run code that was replaced on disk. `systemctl --user -M alice@ restart web.service; systemctl restart user@$(id -u bob)` on the node, a new start of that user's manager, or a reboot",
+      "1 service of a user's manager (systemd of alice) still runs code that was replaced on disk. `systemctl --user -M alice@ daemon-reexec` on the node, or a reboot",
+      '2 logins (alice (session 3), bob (by ssh)) still run code that was replaced on disk. ends when they log out, by `loginctl terminate-session 3`, or by a reboot',
+      '1 process (top) still runs code that was replaced on disk. end them and start them again the way they were started, or reboot the node',
+    ]);
+  });
+
+  it.each(RESTART_OBSTACLES)(
+    'has a remedy for %s that is not cut where it is kept, nor goes round in a circle',
+    (obstacle) => {
+      const services = Array.from({ length: 100 }, (_, at) => `a-service-with-a-long-name-${at}.service`);
+      const obstacles = services.map((service, at) => ({ service, obstacle, pids: [at + 4_000_000] }));
+      for (const { remedy } of outdatedWarnings(outdated({ services, obstacles }))) {
+        expect(remedy?.length).toBeLessThanOrEqual(200);
+        expect(remedy).not.toMatch(/^`systemctl restart [^`]*` on the node/);
+      }
+    },
+  );
+
+  it('restarts a service of OpenRC by its own command', () => {
+    expect(outdatedWarnings(outdated({ services: ['nginx'] }))[0]?.remedy).toMatch(/^`rc-service nginx restart` /);
+  });
+
+  it('counts what it does not name, and does not pretend to have counted what the node has left out', () => {
+    const many = (length: number) => outdated({ services: Array.from({ length }, (_, at) => `s${at}.service`) });
+    expect(describeOutdated(many(10))).toMatch(/^10 services \(s0\.service, .* and 2 more\)$/);
+    expect(describeOutdated(many(100))).toMatch(/^100 or more services /);
+  });
+
+  it('does not offer to restart the first process as a service', () => {
+    const remedy = outdatedWarnings(outdated({ services: ['systemd-manager'] }))[0]?.remedy;
+    expect(remedy).toBe('`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot');
+  });
+
+  it('quotes names that a shell would change', () => {
+    const remedy = outdatedWarnings(outdated({ services: ['a\\x2db.service'] }))[0]?.remedy;
+    expect(remedy).toContain("systemctl restart 'a\\x2db.service'");
+  });
+
+  it.each([
+    ['patched', 'restart-pending'],
+    ['up-to-date', 'restart-pending'],
+    ['reboot-pending', 'reboot-pending'],
+  ])('makes of %s %s', (outcome, expected) => {
+    expect(outcomeWithOutdated(outcome, { outdated: outdated({ sessions: ['bob (session 1)'] }) })).toBe(expected);
+    expect(outcomeWithOutdated(outcome, { outdated: outdated({}) })).toBe(outcome);
+  });
+
+  it('takes the silence of an older helper for no', () => {
+    expect(runsOutdated({})).toBe(false);
+  });
+});

@@ -1,0 +1,47 @@
+import { decidePatch, findDamage, tellWhatWasDone } from '../../../src/domain/node/patch';
+import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
+import { nodeFacts, patchPlan } from '../../support/builders';
+
+describe('domain/node-patch', () => {
+  it.each([
+    [patchPlan('a'), false, false, { do: 'apply' }],
+    [patchPlan(), false, true, { do: 'nothing', outcome: 'up-to-date' }],
+    [patchPlan(), true, true, { do: 'reboot' }],
+    [patchPlan(), true, false, { do: 'nothing', outcome: 'reboot-pending' }],
+  ] as const)('decides after preflight %#', (plan, required, allowed, decision) => {
+    expect(decidePatch(plan, required, allowed)).toEqual(decision);
+  });
+
+  it('finds units that failed through the work and not those that had failed before', () => {
+    const before = nodeFacts({ failedUnits: ['old.service'] });
+    expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service'] }))).toBeNull();
+    expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service', 'new.service'] }))).toMatchObject({
+      type: 'Unhealthy',
+      message: expect.stringContaining('new.service'),
+    });
+  });
+
+  it('finds a package database that is not consistent', () => {
+    const broken = nodeFacts({ packages: { count: 1, digest: 'x', problems: ['half-configured: libc6'] } });
+    expect(findDamage('w-1', nodeFacts(), broken)?.type).toBe('PackagesBroken');
+  });
+
+  it.each([
+    [{}, 'it is full; nothing was changed.'],
+    [{ packagesChanged: 1 }, 'it is full; 1 package was changed.'],
+    [{ packagesChanged: 4, reboots: 1 }, 'it is full; 4 packages were changed and it was rebooted once.'],
+    [{ reboots: 2 }, 'it is full; it was rebooted 2 times.'],
+    [{ packagesChanged: 4, rebootAsked: true }, 'it is full; 4 packages were changed and a reboot was asked for.'],
+    [{ transactionOpen: true }, 'it is full; what the package transaction has changed is not known yet.'],
+  ])('says in the same sentence what was done to a node that failed: %j', (done, sentence) => {
+    const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
+    expect(tellWhatWasDone('it is full.', { ...nothing, ...done })).toBe(sentence);
+  });
+
+  it('cuts a long failure, and not what was done', () => {
+    const done = { packagesChanged: 3, reboots: 0, rebootAsked: false, transactionOpen: false };
+    const sentence = tellWhatWasDone(`${'x'.repeat(1_000)}.`, done);
+    expect(sentence).toHaveLength(MAX_ERROR_MESSAGE);
+    expect(sentence).toMatch(/…; 3 packages were changed\.$/);
+  });
+});

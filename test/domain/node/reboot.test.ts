@@ -1,0 +1,81 @@
+import type { NodeFacts } from '../../../src/domain/node/report';
+import { decideReboot, discountUncured, parseUncured, uncuredAfter, uncuredOf } from '../../../src/domain/node/reboot';
+import { nodeFacts } from '../../support/builders';
+
+const asks = nodeFacts({ reboot: { required: true, reasons: ['package libc6'], stamp: '100' } });
+
+function asking(reasons: string[], bootId: string, stamp?: string): NodeFacts {
+  const reboot = { required: reasons.length > 0, reasons, ...(stamp === undefined ? {} : { stamp }) };
+  return nodeFacts({ bootId, reboot });
+}
+
+describe('domain/reboot', () => {
+  it('reboots only when asked for and allowed', () => {
+    expect(decideReboot('w-1', nodeFacts(), true, 0)).toEqual({ do: 'finish', outcome: 'patched' });
+    expect(decideReboot('w-1', asks, true, 0)).toEqual({ do: 'reboot' });
+    expect(decideReboot('w-1', asks, false, 0)).toEqual({ do: 'finish', outcome: 'reboot-pending' });
+  });
+
+  it('never reboots a node beside another reboot owner, and says that the patch itself is done', () => {
+    expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0)).toMatchObject({
+      do: 'fail',
+      error: { type: 'Policy', message: expect.stringContaining('rebooted by kured') },
+    });
+  });
+
+  it('gives up after two reboots when there is a new reason each time, naming it', () => {
+    expect(decideReboot('w-1', asks, true, 2)).toMatchObject({
+      do: 'fail',
+      error: { type: 'RebootFailed', message: expect.stringContaining('libc6') },
+    });
+  });
+
+  it('does not reboot into an initial RAM disk that is empty', () => {
+    const file = { kind: 'initrd', state: 'damaged', bytes: 0, largestOther: 4e7, path: '/boot/initrd.img-9' } as const;
+    const boot = { loader: 'grub', kernel: '9', pin: null, order: 'newest', files: [file] } as const;
+    expect(decideReboot('w-1', { ...asks, boot: { ...boot, files: [file] } }, true, 0)).toMatchObject({
+      do: 'fail',
+      error: {
+        type: 'Unhealthy',
+        message: 'w-1 was not rebooted: initrd /boot/initrd.img-9 is empty.',
+        remedy: expect.stringContaining('update-initramfs -u -k 9'),
+      },
+    });
+  });
+
+  it('counts a reason that a reboot did not take away no more, and says so', () => {
+    const before = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'one', '1');
+    const after = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'two', '2');
+    const facts = discountUncured(after, uncuredAfter(before, after));
+    expect(facts.reboot).toMatchObject({ required: false, reasons: [] });
+    expect(facts.warnings).toEqual([
+      expect.objectContaining({
+        kind: 'reboot-not-cured',
+        message: expect.stringContaining('kernel 2 is installed, 1 is running'),
+      }),
+    ]);
+    expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'finish', outcome: 'patched' });
+    // What is remembered holds in later runs too.
+    const kept = parseUncured(JSON.parse(JSON.stringify(uncuredOf(facts))));
+    expect(discountUncured(after, kept).reboot.required).toBe(false);
+    expect(discountUncured(after, kept).warnings).toHaveLength(1);
+  });
+
+  it('reboots for a reason that came up with the first reboot', () => {
+    const after = asking(['kernel 3 is installed, 2 is running'], 'two');
+    const facts = discountUncured(after, uncuredAfter(asking(['package linux-image'], 'one', '1'), after));
+    expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'reboot' });
+  });
+
+  it.each([
+    ['nothing has changed', asking(['package a'], 'two', '5'), [], []],
+    ['somebody has rebooted the node', asking(['package a'], 'three', '5'), [], ['package a']],
+    ['there is another reason', asking(['package a', 'kernel 3'], 'two', '5'), [], ['kernel 3']],
+    ['the file was written anew', asking(['package a'], 'two', '6'), [], ['package a']],
+    ['the package was changed again', asking(['package a'], 'two', '5'), ['a'], ['package a']],
+    ['another package was changed', asking(['package a'], 'two', '5'), ['b'], []],
+  ])('remembers what was not cured until that changes: %s', (_, facts, changed, owed) => {
+    const uncured = { bootId: 'two', reasons: ['package a'], stamp: '5' };
+    expect(discountUncured(facts, uncured, changed).reboot.reasons).toEqual(owed);
+  });
+});

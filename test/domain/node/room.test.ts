@@ -1,0 +1,70 @@
+import { findLackOfRoom } from '../../../src/domain/node/room';
+import { splitRoom } from '../../../src/node/plan-room';
+
+const GIB = 1024 * 1024;
+const node = { node: 'w-1', packageManager: 'apt', loader: null };
+
+/** A machine with a small /boot and all else on one file system. */
+function lack(lines: string[], loader: string | null = null) {
+  const places = [`/ r ${GIB} 90000`, `/usr r ${GIB} 90000`, `/var r ${GIB} 90000`, `/var/cache r ${GIB} 90000`];
+  const boot = [`/var/tmp r ${GIB} 90000`, `/boot b ${100 * 1024} 9000`, `/boot/efi e ${100 * 1024} -1`];
+  const named = new Set(lines.map((line) => line.split(' ').slice(0, 3).join(' ')));
+  const rest = [...places, ...boot].map((line) => `room on ${line}`);
+  const all = [...rest.filter((line) => !named.has(line.split(' ').slice(0, 3).join(' '))), ...lines];
+  const { room, rest: other } = splitRoom(`digest x\n${all.join('\n')}\n`);
+  expect(other).toBe('digest x\n');
+  return room === null ? null : findLackOfRoom({ ...node, loader }, room);
+}
+
+const KERNEL = ['room kernel linux-image-6.1.0-30-amd64', 'room boot 8192 40960', 'room old 6.1.0-20-amd64'];
+
+describe('domain/room', () => {
+  it('finds room where there is enough of it', () => {
+    expect(lack(['room plan 1024 1024 1024', ...KERNEL])).toBeNull();
+    expect(splitRoom('digest x\n').room).toBeNull();
+  });
+
+  it('refuses a kernel that does not fit into /boot, naming what may go', () => {
+    expect(lack(['room on /boot b 30720 900', ...KERNEL])).toEqual({
+      type: 'DiskFull',
+      message:
+        'w-1 has 30 MiB free on /boot, and 57 MiB are needed there for a new kernel and its initrd (linux-image-6.1.0-30-amd64).',
+      remedy: 'remove old kernels on w-1 (`apt-get autoremove --purge`): 6.1.0-20-amd64',
+    });
+    // Where no kernel comes, a full /boot is in nobody's way.
+    expect(lack(['room on /boot b 30720 900'])).toBeNull();
+    expect(lack(['room on /boot b 30720 900', 'room kernel linux-image-lab', 'room boot 0 0'])).toMatchObject({
+      message: expect.stringContaining('100 MiB are needed'),
+    });
+  });
+
+  it('counts kernels on the EFI partition where systemd-boot starts them', () => {
+    const small = ['room on /boot/efi e 20480 -1', ...KERNEL];
+    expect(lack(small)).toBeNull();
+    expect(lack(small, 'systemd-boot')?.message).toContain('free on /boot/efi');
+  });
+
+  it('adds up what is needed on one file system', () => {
+    const half = Math.floor(GIB * 0.6);
+    expect(lack([`room plan ${half} 0 0`])).toBeNull();
+    expect(lack([`room plan ${half} ${half} 0`])?.message).toBe(
+      'w-1 has 1024 MiB free on /var/cache, and 1228 MiB are needed there for the downloads.',
+    );
+    expect(lack([`room plan ${half} ${half} 0`, `room on /var/cache v ${GIB} -1`])).toBeNull();
+  });
+
+  it('asks for room where the initrd is made', () => {
+    expect(lack(['room on /var/tmp t 65536 -1', ...KERNEL])?.message).toContain('free on /var/tmp');
+  });
+
+  it.each(['/', '/usr', '/var'])('refuses a file system without inodes: %s', (place) => {
+    expect(lack([`room on ${place} i ${GIB} 40`])).toMatchObject({
+      type: 'DiskFull',
+      message: expect.stringContaining(`has 40 free inodes on ${place};`),
+    });
+  });
+
+  it('takes a file system that makes inodes as it needs them', () => {
+    expect(lack([`room on /var i ${GIB} -1`])).toBeNull();
+  });
+});

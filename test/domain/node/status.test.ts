@@ -1,0 +1,126 @@
+import { newNodeStatus, transition } from '../../../src/domain/node/status';
+import { leftInQuarantine } from '../../../src/domain/run/run';
+import { settled } from '../../support/builders';
+
+const node = { ...newNodeStatus('w-1', 'worker', 'owed'), state: 'patching' as const };
+
+describe('domain/node-status', () => {
+  it('keeps the Last Applied Patch Time of an apply whose reboot failed', () => {
+    const failed = settled('w-1', { outcome: 'failed', error: { type: 'RebootFailed', message: 'no' } });
+    expect(transition(node, { kind: 'settled', settled: failed })).toMatchObject({
+      state: 'failed',
+      lastAppliedPatchTime: '2027-01-01T00:05:00.000Z',
+      bootPatch: 'failed',
+    });
+  });
+
+  it('keeps the former Last Applied Patch Time when nothing was to be applied', () => {
+    const before = { ...node, lastAppliedPatchTime: '2026-12-01T00:00:00.000Z' };
+    const after = transition(before, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'up-to-date', appliedAt: null }),
+    });
+    expect(after).toMatchObject({
+      state: 'up-to-date',
+      lastAppliedPatchTime: '2026-12-01T00:00:00.000Z',
+      bootPatch: 'done',
+    });
+  });
+
+  it('keeps the Patched Version of the last successful reading when a node could not be read', () => {
+    const before = { ...node, patchedVersion: 'Debian GNU/Linux 12.14' };
+    const after = transition(before, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'failed', reading: null }),
+    });
+    expect(after.patchedVersion).toBe('Debian GNU/Linux 12.14');
+  });
+
+  it('sets a failed boot patch to done after any later successful run', () => {
+    const failed = { ...node, bootPatch: 'failed' as const };
+    expect(transition(failed, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('done');
+  });
+
+  it('never asks for a boot patch that was not asked for', () => {
+    const plain = { ...node, bootPatch: 'not-asked' as const };
+    expect(transition(plain, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('not-asked');
+  });
+
+  it('clears reboot-pending when a reading shows that somebody rebooted the node', () => {
+    const { reading } = settled('w-1');
+    if (reading === null) throw new Error('the builder gives a reading');
+    const pending = { ...node, state: 'reboot-pending' as const, rebootRequired: true };
+    expect(transition(pending, { kind: 'read', reading: { ...reading, rebootRequired: true } }).state).toBe(
+      'reboot-pending',
+    );
+    expect(transition(pending, { kind: 'read', reading })).toMatchObject({ state: 'patched', rebootRequired: false });
+  });
+
+  it('keeps an owed reboot visible when a later run does not reach the node', () => {
+    const owed = { ...node, rebootRequired: true };
+    const missed = settled('w-1', { outcome: 'not-tried', appliedAt: null, reading: null });
+    expect(transition(owed, { kind: 'settled', settled: missed })).toMatchObject({
+      state: 'reboot-pending',
+      lastOutcome: 'not-tried',
+    });
+  });
+
+  it.each([
+    ['patched', true, false, 'restart-pending'],
+    ['restart-pending', false, false, 'patched'],
+    ['restart-pending', true, false, 'restart-pending'],
+    ['reboot-pending', true, false, 'restart-pending'],
+    ['reboot-pending', true, true, 'reboot-pending'],
+    ['failed', true, false, 'failed'],
+  ] as const)(
+    'a %s node whose reading says restart %s, reboot %s, is %s',
+    (state, restart, rebootRequired, expected) => {
+      const { reading } = settled('w-1');
+      if (reading === null) throw new Error('no reading');
+      const next = { ...reading, rebootRequired, ...(restart ? { restartRequired: true as const } : {}) };
+      const after = transition({ ...node, state, restartRequired: true }, { kind: 'read', reading: next });
+      expect(after.state).toBe(expected);
+      expect(after.restartRequired).toBe(restart ? true : undefined);
+    },
+  );
+
+  it('does not call a node that was cancelled half-way not tried', () => {
+    const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
+    expect(after.state).toBe('failed');
+  });
+
+  describe('quarantine', () => {
+    const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+    const shutOut = transition(node, {
+      kind: 'settled',
+      settled: settled('w-1', { outcome: 'failed', reading: null, error: mismatch, workflowRunId: 'r' }),
+    });
+
+    it('begins with another host key and is kept over runs that do not connect to the node', () => {
+      expect(shutOut).toMatchObject({ state: 'failed', quarantine: mismatch, lastError: mismatch });
+      for (const settledAgain of [
+        leftInQuarantine('w-1', mismatch),
+        settled('w-1', { outcome: 'not-tried', reading: null, error: { type: 'Cancelled', message: 'no' } }),
+        settled('w-1', {
+          outcome: 'failed',
+          reading: null,
+          error: { type: 'Unreachable', message: 'gone' },
+          workflowRunId: 'r2',
+        }),
+      ]) {
+        expect(transition(shutOut, { kind: 'settled', settled: settledAgain })).toMatchObject({
+          state: 'failed',
+          quarantine: mismatch,
+          lastError: mismatch,
+        });
+      }
+    });
+
+    it('ends when the trusted keys change, and when the node was logged in to', () => {
+      expect(transition(shutOut, { kind: 'trust-changed' })).not.toHaveProperty('quarantine');
+      const patched = transition(shutOut, { kind: 'settled', settled: settled('w-1', { workflowRunId: 'r2' }) });
+      expect(patched).not.toHaveProperty('quarantine');
+      expect(patched.state).toBe('patched');
+    });
+  });
+});

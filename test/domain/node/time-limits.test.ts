@@ -1,0 +1,58 @@
+import {
+  CALL_TIMEOUT_MS,
+  CHECK_MS,
+  EXAMINATION_MS,
+  EXAMINATION_PART_MS,
+  FACTS_TIMEOUT_MS,
+  JOB_TIMEOUT_MS,
+  PROBE_TIMEOUT_MS,
+  SYSTEMD_TIMEOUT_MS,
+} from '../../../src/domain/node/time-limits';
+import { helperScript } from '../../../src/node/helper/script';
+
+/** A limit at the top of the helper, in milliseconds. */
+function onNode(name: string): number {
+  const seconds = new RegExp(`^${name}=(\\d+)`, 'm').exec(helperScript().content.toString())?.[1];
+  if (seconds === undefined) throw new Error(`the helper has no limit ${name}`);
+  return Number(seconds) * 1000;
+}
+
+/** A command that does not end by SIGTERM has a second more, and its answer has to travel. */
+const ON_THE_WAY_MS = 2_000;
+
+describe('src/domain/node/time-limits', () => {
+  it.each([
+    ['systemd_limit', 'probe_limit'],
+    ['probe_limit', 'facts_limit'],
+    ['start_limit', 'facts_limit'],
+    ['facts_limit', 'pending_limit'],
+  ])('%s on the node is shorter than %s', (inner, outer) => {
+    expect(onNode(inner)).toBeLessThan(onNode(outer));
+  });
+
+  it('no part of the facts may take as long as all of them', () => {
+    const limits = [
+      ...helperScript()
+        .content.toString()
+        .matchAll(/ask (?:'[^']*'|"[^"]*"|[\w-]+) (\d+) /g),
+    ];
+    expect(limits.length).toBeGreaterThan(5);
+    for (const [, seconds] of limits) expect(Number(seconds) * 1000).toBeLessThan(onNode('facts_limit'));
+  });
+
+  it('each call waits longer than what it asks for may take on the node', () => {
+    expect(PROBE_TIMEOUT_MS).toBeGreaterThan(onNode('probe_limit') + ON_THE_WAY_MS);
+    expect(FACTS_TIMEOUT_MS).toBeGreaterThan(onNode('facts_limit') + ON_THE_WAY_MS);
+    expect(CALL_TIMEOUT_MS).toBeGreaterThan(onNode('pending_limit') + ON_THE_WAY_MS);
+    // A start under two names, the questions between them, and the words of the journal.
+    expect(CALL_TIMEOUT_MS).toBeGreaterThan(2 * onNode('start_limit') + 3 * onNode('systemd_limit') - ON_THE_WAY_MS);
+  });
+
+  it('each activity waits longer than its calls, and what is a wait longer than all of them', () => {
+    expect(EXAMINATION_PART_MS).toBeGreaterThan(FACTS_TIMEOUT_MS);
+    expect(EXAMINATION_MS).toBeGreaterThan(2 * EXAMINATION_PART_MS);
+    expect(CHECK_MS).toBeGreaterThan(FACTS_TIMEOUT_MS + CALL_TIMEOUT_MS);
+    expect(SYSTEMD_TIMEOUT_MS).toBeGreaterThan(10 * CALL_TIMEOUT_MS);
+    expect(JOB_TIMEOUT_MS).toBeGreaterThan(SYSTEMD_TIMEOUT_MS);
+  });
+});

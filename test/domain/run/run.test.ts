@@ -1,0 +1,72 @@
+import {
+  newsIntervalMs,
+  orderNodes,
+  parseNews,
+  parseTightening,
+  runOutcome,
+  withinBudget,
+} from '../../../src/domain/run/run';
+import { nodeSpec, settled } from '../../support/builders';
+
+describe('domain/run', () => {
+  it('orders by role and keeps the order of the spec within a role', () => {
+    const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
+    const names = (order: Parameters<typeof orderNodes>[1]): string[] =>
+      orderNodes(nodes, order).map((node) => node.name);
+    expect(names('workers-first')).toEqual(['w-2', 'w-1', 'cp-2', 'cp-1']);
+    expect(names('control-planes-first')).toEqual(['cp-2', 'cp-1', 'w-2', 'w-1']);
+  });
+
+  it('stops at the first failure unless told to continue', () => {
+    expect(withinBudget(0, 'stop')).toBe(true);
+    expect(withinBudget(1, 'stop')).toBe(false);
+    expect(withinBudget(99, 'continue')).toBe(true);
+  });
+
+  it('tells a run that stopped from one that failed on every node it could', () => {
+    const failed = settled('w-1', { outcome: 'failed' });
+    expect(runOutcome([settled('w-2', { outcome: 'reboot-pending' })], false)).toBe('succeeded');
+    expect(runOutcome([failed, settled('w-2')], false)).toBe('failed');
+    expect(runOutcome([failed, settled('w-2', { outcome: 'not-tried' })], false)).toBe('stopped');
+    expect(runOutcome([failed], true)).toBe('cancelled');
+  });
+
+  it('sends news at least two seconds apart, and rarer the longer a run lasts', () => {
+    expect(newsIntervalMs(0)).toBe(2_000);
+    expect(newsIntervalMs(10 * 3_600_000)).toBe(144_000);
+  });
+
+  it.each([[null], [42], ['x'], [{}], [{ run: 2, settled: [] }], [{ run: 1, settled: 'x' }]])(
+    'takes %p for no news of run 1',
+    (value) => {
+      expect(parseNews(value, 1)).toBeNull();
+    },
+  );
+
+  it('keeps of news only what has the type it claims', () => {
+    const forged = {
+      node: 'w-2',
+      outcome: 'failed',
+      error: { type: 'x', message: 5 },
+      appliedAt: 7,
+      reading: { kernel: {} },
+    };
+    const news = parseNews(
+      { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged], current: 5 },
+      1,
+    );
+    expect(news).toEqual({
+      run: 1,
+      settled: [
+        settled('w-1'),
+        settled('w-2', { outcome: 'failed', appliedAt: null, packagesChanged: 0, reading: null }),
+      ],
+      current: null,
+      lost: [],
+    });
+  });
+
+  it.each([[null], [undefined], ['x'], [1]])('takes %p for no tightening', (value) => {
+    expect(parseTightening(value)).toBeNull();
+  });
+});

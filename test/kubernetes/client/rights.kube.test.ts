@@ -1,0 +1,106 @@
+/** The rights of `deploy/kubernetes-rbac.yaml`, compared with what the API server was asked for. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { addBudget, addDaemonSet, addDeployment, addNode, addStatefulSet } from '../../support/kube-objects';
+import '../../support/kube-suite';
+import type { Stage } from '../scene';
+import { startStage } from '../scene';
+
+const MANIFEST = path.join(__dirname, '../../../deploy/kubernetes-rbac.yaml');
+const ACCOUNT = 'system:serviceaccount:ospatch:ospatch';
+const POLICY = `apiVersion: audit.k8s.io/v1
+kind: Policy
+rules:
+  - level: Metadata
+    users: ["${ACCOUNT}"]
+    omitStages: [RequestReceived]
+  - level: None
+`;
+
+interface Rule {
+  apiGroups?: string[];
+  resources?: string[];
+  nonResourceURLs?: string[];
+  verbs: string[];
+}
+interface AuditEvent {
+  verb: string;
+  requestURI: string;
+  /** Absent for what is no resource, such as `/readyz`. */
+  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
+  responseStatus: { code: number };
+}
+
+let dir: string;
+let stage: Stage;
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-audit-'));
+  writeFileSync(path.join(dir, 'policy.yaml'), POLICY);
+  const flags = ['--audit-policy-file', path.join(dir, 'policy.yaml'), '--audit-log-path', path.join(dir, 'audit.log')];
+  stage = await startStage({ apiServerFlags: [...flags, '--audit-log-mode', 'blocking'] });
+});
+
+afterAll(async () => {
+  await stage?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** `list apps/daemonsets` or `get /readyz`, each once. */
+function granted(): string[] {
+  const role = parseAllDocuments(readFileSync(MANIFEST, 'utf8'))
+    .map((document) => document.toJS() as { kind: string; rules?: Rule[] })
+    .find(({ kind }) => kind === 'ClusterRole');
+  const rights = (role?.rules ?? []).flatMap(({ apiGroups = [], resources = [], nonResourceURLs = [], verbs }) => {
+    const things = apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}`));
+    return [...things, ...nonResourceURLs].flatMap((thing) => verbs.map((verb) => `${verb} ${thing}`));
+  });
+  return [...new Set(rights)].sort();
+}
+
+function asked(): { rights: string[]; forbidden: string[] } {
+  const events = readFileSync(path.join(dir, 'audit.log'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditEvent);
+  const title = ({ verb, requestURI, objectRef }: AuditEvent): string => {
+    if (objectRef === undefined) return `${verb} ${requestURI.replace(/\?.*/, '')}`;
+    const { apiGroup = '', resource, subresource } = objectRef;
+    return `${verb} ${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+  };
+  return {
+    rights: [...new Set(events.map(title))].sort(),
+    forbidden: events.filter(({ responseStatus }) => responseStatus.code === 403).map(title),
+  };
+}
+
+describe('deploy/kubernetes-rbac.yaml', () => {
+  it('grants what a node patch asks for and nothing else', async () => {
+    const scene = await stage.scene('all');
+    const { target, machine, activities } = scene;
+    await addDaemonSet(stage.plane, 'agent', scene.here({}));
+    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    await addStatefulSet(stage.plane, 'db', scene.here({}));
+    await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'all');
+    await scene.addSpareNode();
+    // A node of the control plane is looked at more closely.
+    const roles = { 'node-role.kubernetes.io/control-plane': '' };
+    await addNode(stage.plane, 'other-control-plane', { labels: roles });
+    await stage.plane.api.patch({ kind: 'Node', name: target.nodeName }, { metadata: { labels: roles } });
+    await scene.outlook();
+    const baseline = await scene.cordon();
+    const { workloads } = await scene.drain();
+    await scene.run(activities.awaitHealthy, { target, machine, baseline, timeoutMs: 30_000 });
+    await scene.uncordon();
+    // A controller that is gone meanwhile is asked for all the same.
+    const gone = ['ReplicaSet', 'ReplicationController'].map((kind) => ({ namespace: 'all', kind, name: 'gone' }));
+    await scene.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
+    await scene.run(activities.findLeftovers, { cluster: target.cluster, access: target.access });
+
+    const { rights, forbidden } = asked();
+    expect(forbidden).toEqual([]);
+    expect(rights).toEqual(granted());
+  });
+});

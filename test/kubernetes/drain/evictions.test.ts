@@ -1,0 +1,68 @@
+import type { BudgetView } from '../../../src/domain/kubernetes/disruption-budgets';
+import type { LeavingPod } from '../../../src/kubernetes/drain/evictions';
+import { askBudgets, worthAsking } from '../../../src/kubernetes/drain/evictions';
+
+function held(name: string, labels: Record<string, string> = { app: 'web' }): LeavingPod {
+  return {
+    pod: {
+      ...{ namespace: 'shop', name, uid: name, labels, phase: 'Running', ready: true, nodeName: 'w-1' },
+      ...{ deletionAtMs: null, controller: null, isMirror: false, hasEmptyDir: false, toleratesCordon: false },
+      finalizers: [],
+    },
+    ...{
+      do: 'evict',
+      order: 0,
+      state: 'held',
+      nextAtMs: 5_000,
+      askedAtMs: 0,
+      heldBy: null,
+      why: 'a budget',
+      since: '2026',
+    },
+  };
+}
+
+function budget(name: string, disruptionsAllowed: number): BudgetView {
+  return {
+    ...{ namespace: 'shop', name, selector: { matchLabels: { app: name } }, minAvailable: 2, maxUnavailable: null },
+    unhealthyAlwaysAllowed: false,
+    status: {
+      disruptionsAllowed,
+      currentHealthy: 2 + disruptionsAllowed,
+      desiredHealthy: 2,
+      expectedPods: 9,
+      failure: null,
+    },
+  };
+}
+
+describe('src/kubernetes/drain/evictions', () => {
+  it('asks for as many pods as their budget allows by now, before their time', () => {
+    const pods = ['a', 'b', 'c'].map((name) => held(name));
+    askBudgets(pods, [budget('web', 2)]);
+    expect(
+      worthAsking(
+        pods.filter(({ nextAtMs }) => nextAtMs <= 1_000),
+        1_000,
+      ).map(({ pod }) => pod.name),
+    ).toEqual(['a', 'b']);
+  });
+
+  it('asks for one pod only of those that the same budget holds back', () => {
+    const pods = [held('a'), held('b'), held('c', { app: 'db' })];
+    askBudgets(pods, [budget('web', 0), budget('db', 0)]);
+    expect(pods.map(({ nextAtMs }) => nextAtMs)).toEqual([5_000, 5_000, 5_000]);
+    expect(worthAsking(pods, 6_000).map(({ pod }) => pod.name)).toEqual(['a', 'c']);
+    expect(pods[1]?.nextAtMs).toBe(11_000);
+  });
+
+  it('asks at once for a pod whose budget is gone, and names both of two', () => {
+    const free = held('a', {});
+    const both = held('b');
+    askBudgets([free, both], [budget('web', 5), { ...budget('second', 5), selector: {} }]);
+    expect(both.why).toBe('two budgets select it (web and second), and a person has to leave only one');
+    askBudgets([free], [budget('web', 0)]);
+    expect(worthAsking([free], 6_000)).toEqual([free]);
+    expect(free.nextAtMs).toBe(0);
+  });
+});

@@ -1,0 +1,98 @@
+import type { EvictedWorkload, KubernetesBaseline } from '../../../src/domain/kubernetes/types';
+import { waitFor as waitForCondition } from '../../support/wait-for';
+import type { FakeNode } from '../fake-api';
+import type { Harness } from '../harness';
+import { MACHINE, TARGET, setUp } from '../harness';
+
+const BASELINE: KubernetesBaseline = { ready: true, pressure: [], daemonsetsNotReady: [] };
+
+let kube: Harness;
+let node: FakeNode;
+
+beforeEach(async () => {
+  kube = await setUp();
+  node = kube.api.node('w-1');
+});
+afterEach(() => kube.stop());
+
+const waitFor = (condition: () => boolean, what: string) => waitForCondition(condition, { what, pollMs: 20 });
+const awaitHealthy = (baseline: Partial<KubernetesBaseline> = {}, timeoutMs = 1_000, bootId = MACHINE.bootId) =>
+  kube.run(kube.activities.awaitHealthy, {
+    target: TARGET,
+    machine: { ...MACHINE, bootId },
+    baseline: { ...BASELINE, ...baseline },
+    timeoutMs,
+  });
+const missing = (text: string) => ({ type: 'Unhealthy', message: expect.stringContaining(text) as string });
+
+describe('src/kubernetes/drain/health (simulated)', () => {
+  it('waits for the kubelet to report the new boot, for Ready and for DaemonSet pods, each told', async () => {
+    const proxy = kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
+    node.conditions['Ready'] = 'False';
+    const healthy = awaitHealthy({}, 60_000, 'boot-2');
+    const told = (text: string) => waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(text) === true, text);
+    await told('has not reported since the boot');
+    node.bootID = 'BOOT-2';
+    await told('not Ready (Ready is False)');
+    node.conditions['Ready'] = 'True';
+    await told('DaemonSet kube-system/proxy are not ready');
+    proxy.ready = true;
+    await healthy;
+  });
+
+  it('fails with pressure that was not there before, and passes over what was', async () => {
+    node.conditions['DiskPressure'] = 'True';
+    kube.api.daemonSetPod('kube-system', 'broken', { ready: false });
+    await expect(awaitHealthy({ daemonsetsNotReady: ['kube-system/broken'] })).rejects.toMatchObject(
+      missing('the node has DiskPressure and had not before'),
+    );
+    await expect(awaitHealthy({ pressure: ['DiskPressure'] })).rejects.toMatchObject(missing('kube-system/broken'));
+    await awaitHealthy({ pressure: ['DiskPressure'], daemonsetsNotReady: ['kube-system/broken'] });
+  });
+
+  it('fails when the Node object has become another machine’s', async () => {
+    node.machineID = 'another';
+    await expect(awaitHealthy()).rejects.toMatchObject({ type: 'WrongNode' });
+  });
+
+  it('waits an outage of the API server through, within the time it has', async () => {
+    await kube.api.goAway();
+    const healthy = awaitHealthy({}, 60_000);
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('out of reach') === true, 'the outage');
+    await kube.api.start();
+    await healthy;
+    await kube.api.goAway();
+    await expect(awaitHealthy({}, 500)).rejects.toMatchObject({ type: 'KubernetesApi' });
+  });
+});
+
+describe('src/kubernetes/drain/workloads (simulated)', () => {
+  const workloads = [
+    { namespace: 'shop', kind: 'Deployment', name: 'web' },
+    { namespace: 'shop', kind: 'Deployment', name: 'gone' },
+  ];
+  const awaitWorkloads = (timeoutMs: number, evicted: EvictedWorkload[] = workloads) =>
+    kube.run(kube.activities.awaitWorkloads, { target: TARGET, workloads: evicted, timeoutMs });
+
+  it('waits until each has as many pods as it wants; those that are gone do not count', async () => {
+    kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 2 });
+    await expect(awaitWorkloads(0)).rejects.toMatchObject(missing('Deployment shop/web (2 of 3)'));
+    const available = awaitWorkloads(10_000);
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('shop/web (2 of 3)') === true, 'it is told');
+    const [web] = kube.api.deployments;
+    if (web !== undefined) web.available = 3;
+    await available;
+  });
+
+  it('waits for no more than were available before the drain, nor for more than are wanted by now', async () => {
+    kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 1 });
+    const web = { namespace: 'shop', kind: 'Deployment', name: 'web' };
+    await expect(awaitWorkloads(0, [{ ...web, availableBefore: 2 }])).rejects.toMatchObject(
+      missing('Deployment shop/web (1 of 2)'),
+    );
+    await awaitWorkloads(0, [{ ...web, availableBefore: 1 }]);
+    const [deployment] = kube.api.deployments;
+    if (deployment !== undefined) deployment.replicas = 1;
+    await awaitWorkloads(0, [{ ...web, availableBefore: 2 }]);
+  });
+});

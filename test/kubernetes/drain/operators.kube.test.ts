@@ -1,0 +1,164 @@
+/** Operators that open their budgets only once a node is cordoned or an eviction is asked for, beside `kubectl drain`. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import type { V1Node, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/client-node';
+
+import type { KubeObject } from '../../../src/dev/kube/kube-api';
+import { addBudget, addDeployment, addStatefulSet, podsOn } from '../../support/kube-objects';
+import { waitFor } from '../../support/wait-for';
+import type { Scene, Stage } from '../scene';
+import { startStage } from '../scene';
+
+/** How long an operator takes to move what it protects. */
+const OPERATOR_MS = 4_000;
+/** Both look at different moments, on a machine that is busy with more. */
+const SLACK_MS = 8_000;
+
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', resources: [{ group: '', resources: ['pods/eviction'] }] }, { level: 'None' }],
+};
+
+/** One on each node. */
+const APART: Partial<V1PodSpec> = {
+  affinity: {
+    podAntiAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [
+        { labelSelector: { matchLabels: { app: 'pg' } }, topologyKey: 'kubernetes.io/hostname' },
+      ],
+    },
+  },
+};
+
+const later = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
+describe('src/kubernetes/drain/drain: operators on a real control plane', () => {
+  let stage: Stage;
+  const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-audit-'));
+  const audit = path.join(dir, 'audit.log');
+
+  beforeAll(async () => {
+    writeFileSync(path.join(dir, 'policy.json'), JSON.stringify(AUDIT_POLICY));
+    writeFileSync(audit, '');
+    stage = await startStage({
+      apiServerFlags: ['--audit-policy-file', path.join(dir, 'policy.json'), '--audit-log-path', audit],
+    });
+  });
+
+  afterAll(async () => {
+    await stage.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function cordoned(node: string): Promise<void> {
+    await waitFor(
+      async () => (await stage.plane.api.get<V1Node>({ kind: 'Node', name: node })).spec?.unschedulable === true,
+      { what: `the cordon of ${node}` },
+    );
+  }
+
+  const relabel = (namespace: string, name: string, role: string): Promise<unknown> =>
+    stage.plane.api.patch({ kind: 'Pod', namespace, name }, { metadata: { labels: { role } } });
+
+  const removeBudget = (namespace: string, name: string): Promise<unknown> =>
+    stage.plane.api.delete({ kind: 'PodDisruptionBudget', namespace, name });
+
+  /** A database of two pods whose budget protects the primary, which is on the node of the scene. */
+  async function database(scene: Scene): Promise<() => Promise<void>> {
+    await scene.addSpareNode();
+    await addStatefulSet(stage.plane, 'pg', scene.here({ replicas: 2, spec: APART }));
+    const [primary = ''] = await podsOn(stage.plane, scene.name);
+    const replica = primary === 'pg-0' ? 'pg-1' : 'pg-0';
+    await relabel(scene.name, primary, 'primary');
+    await relabel(scene.name, replica, 'replica');
+    const selector = { matchLabels: { app: 'pg', role: 'primary' } };
+    const budget = { kind: 'PodDisruptionBudget', namespace: scene.name, name: 'pg-primary' };
+    await stage.plane.api.create({
+      ...{ kind: budget.kind, metadata: { name: budget.name, namespace: scene.name } },
+      spec: { selector, minAvailable: 1 },
+    } as KubeObject);
+    await waitFor(async () => (await stage.plane.api.get<V1PodDisruptionBudget>(budget)).status?.currentHealthy === 1, {
+      what: 'the budget to know the primary',
+    });
+    return async () => {
+      await cordoned(scene.name);
+      await later(OPERATOR_MS);
+      await relabel(scene.name, primary, 'replica');
+      await relabel(scene.name, replica, 'primary');
+    };
+  }
+
+  /** Storage whose budget is taken away once the node is cordoned. */
+  async function storage(scene: Scene): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'instance-manager', scene.here({ replicas: 1 }));
+    await addBudget(stage.plane, 'instance-manager', 'instance-manager', { minAvailable: 1 }, scene.name);
+    return async () => {
+      await cordoned(scene.name);
+      await later(OPERATOR_MS);
+      await removeBudget(scene.name, 'instance-manager');
+    };
+  }
+
+  /** Storage that lets nothing go until its data is whole again, whoever asks for what. */
+  async function healing(scene: Scene): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'osd', scene.here({ replicas: 2 }));
+    await addBudget(stage.plane, 'osd', 'osd', { maxUnavailable: 0 }, scene.name);
+    return async () => {
+      await later(OPERATOR_MS);
+      await removeBudget(scene.name, 'osd');
+    };
+  }
+
+  /** Brokers that their operator moves by itself when somebody asks for their eviction. */
+  async function brokers(scene: Scene): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'kafka', scene.here({ replicas: 2 }));
+    await addBudget(stage.plane, 'kafka', 'kafka', { maxUnavailable: 0 }, scene.name);
+    const pods = await podsOn(stage.plane, scene.name);
+    return async () => {
+      for (const name of pods) {
+        const asked = `/api/v1/namespaces/${scene.name}/pods/${name}/eviction`;
+        await waitFor(() => readFileSync(audit, 'utf8').includes(asked), { what: `a request to evict ${name}` });
+        await stage.plane.api.delete({ kind: 'Pod', namespace: scene.name, name });
+        await later(OPERATOR_MS / 2);
+      }
+    };
+  }
+
+  it.each([
+    ['a database that switches over', 'pg', database],
+    ['storage that detaches its volumes', 'detach', storage],
+    ['storage that heals', 'heal', healing],
+    ['brokers that wait to be asked', 'kafka', brokers],
+  ])('drains %s as kubectl does, in the same time', async (_, name, build) => {
+    const [ours, theirs] = await Promise.all([stage.scene(`ours-${name}`), stage.scene(`theirs-${name}`)]);
+    const operators = [await build(ours), await build(theirs)];
+    const { obstacles, waits } = await ours.outlook();
+    expect([obstacles, waits]).toEqual([[], [expect.stringContaining('opens only when an operator or a person')]]);
+
+    const begun = Date.now();
+    const took = async (work: Promise<unknown>): Promise<number> => {
+      await work;
+      return Date.now() - begun;
+    };
+    const running = operators.map((operate) => operate());
+    await ours.cordon();
+    const drained = ours.drain({ timeout: '60s' });
+    const kubectl = stage.plane.kubectl('drain', theirs.name, '--ignore-daemonsets', '--timeout=60s');
+    const [oursMs, theirsMs] = await Promise.all([took(drained), took(kubectl)]);
+    await Promise.all(running);
+
+    expect(await drained).toMatchObject({ state: 'drained', blocked: [] });
+    expect((await kubectl).code).toBe(0);
+    expect(await podsOn(stage.plane, ours.name)).toEqual([]);
+    expect(await podsOn(stage.plane, theirs.name)).toEqual([]);
+    expect(ours.heartbeats.some(({ waitingFor }) => waitingFor?.includes('allows no disruption'))).toBe(true);
+    expect(oursMs).toBeLessThan(theirsMs + SLACK_MS);
+  });
+});

@@ -1,0 +1,228 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { ApplicationFailure } from '@temporalio/common';
+
+import type { KubeObject } from '../../../src/dev/kube/kube-api';
+import { applyManifest } from '../../../src/dev/kube/users';
+import type { DrainOutlook, DrainPolicy } from '../../../src/domain/kubernetes/types';
+import { FUZZ_SEED, Random } from '../../support/fuzz';
+import { addNamespace, waitForCordon } from '../../support/kube-objects';
+import { waitFor } from '../../support/wait-for';
+import type { KubectlVerdict, ServerAnswers } from '../kubectl-drain';
+import { kubectlDryRun, kubectlFlags, serverAnswers } from '../kubectl-drain';
+import type { Plan } from '../random-state';
+import { carryOut, randomPlan, unitOf } from '../random-state';
+import type { Scene, Stage } from '../scene';
+import { startStage } from '../scene';
+
+/** `OSPATCH_DRAIN_STATES` asks for more than is quick. */
+const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
+const TWINS = Math.ceil(STATES / 3);
+const AT_ONCE = 6;
+/** Some pods never end, so most of these drains last so long. */
+const TWIN_TIMEOUT = '20s';
+const POLICIES_PER_STATE = 3;
+const MS_PER_STATE = 30_000;
+
+describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await startStage({
+      controllerManagerFlags: [
+        // It would take away pods whose owner only stands in them.
+        '--controllers=*,-garbage-collector-controller',
+        ...['--kube-api-qps=500', '--kube-api-burst=1000'],
+      ],
+    });
+    await applyManifest(stage.plane.api, 'kubernetes-rbac-disable-eviction.yaml');
+  });
+
+  afterAll(() => stage.stop());
+
+  /** Some at a time; returns what is wrong with each, of those with which something is. */
+  async function each(count: number, check: (index: number, random: Random) => Promise<string[]>): Promise<string[]> {
+    const indexes = Array.from({ length: count }, (_, index) => index);
+    const wrong: string[] = [];
+    const work = async () => {
+      for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
+        wrong.push(...(await check(index, new Random(FUZZ_SEED + index * 7_919))));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return wrong;
+  }
+
+  async function sceneOf(name: string, plan: Plan): Promise<Scene> {
+    const scene = await stage.scene(name);
+    await addNamespace(stage.plane, `${name}-b`);
+    await carryOut(plan, { plane: stage.plane, node: name, pool: name, spaces: [name, `${name}-b`] });
+    return scene;
+  }
+
+  it(
+    'evicts and refuses the same pods for the same reasons, and knows which ones the server holds back',
+    async () => {
+      const wrong = await each(STATES, async (index, random) => {
+        const plan = randomPlan(random);
+        const scene = await sceneOf(`state-${index}`, plan);
+        const found: string[] = [];
+        for (let number = 0; number < POLICIES_PER_STATE; number += 1) {
+          // Who allows everything hears of budgets, who allows nothing of refusals.
+          const policy = [{ force: true, deleteEmptydirData: true }, {}][number] ?? randomPolicy(random);
+          const verdict = await kubectlDryRun(stage.plane, scene.name, policy, 'client');
+          const outlook = await scene.outlook(policy);
+          const differences = compare(outlook, verdict);
+          if (number === 0) differences.push(...(await compareAnswers(scene, policy, outlook, verdict)));
+          if (differences.length > 0) found.push(report(scene.name, plan, policy, differences, verdict.output));
+        }
+        return found;
+      });
+      expect(wrong).toEqual([]);
+    },
+    STATES * MS_PER_STATE,
+  );
+
+  async function compareAnswers({ name }: Scene, policy: object, outlook: DrainOutlook, verdict: KubectlVerdict) {
+    const { areObserved, ...answers } = await serverAnswers(stage.plane, verdict.evicts);
+    const wrong = compareHeld(outlook, answers, 'server');
+    if (!areObserved) return wrong;
+    return [
+      ...wrong,
+      ...compareHeld(outlook, (await kubectlDryRun(stage.plane, name, policy, 'server')).answers, 'kubectl'),
+    ];
+  }
+
+  it(
+    'leaves a node as kubectl leaves its twin',
+    async () => {
+      const wrong = await each(TWINS, async (index, random) => {
+        const whole = randomPlan(random);
+        // Which of two units of one budget may go is the luck of the moment; and what never ends is told in another test.
+        const plan = { ...whole, isDoomed: false, budgets: whole.budgets.filter(({ spec }) => isOfOneUnit(spec)) };
+        const policy = { ...randomPolicy(random), force: true, deleteEmptydirData: true };
+        const [ours, theirs] = await Promise.all([sceneOf(`ours-${index}`, plan), sceneOf(`theirs-${index}`, plan)]);
+        // Two budgets on one pod let kubectl evict the rest, and ospatch nothing.
+        if ((await ours.outlook(policy)).obstacles.some((text) => text.includes('budget'))) {
+          for (const { name } of [ours, theirs]) await removeBudgets([name, `${name}-b`]);
+        }
+        const flags = kubectlFlags(policy);
+        await stage.plane.kubectl('cordon', theirs.name);
+        await Promise.all([ours.cordonForAll(), waitForCordon(stage.plane, theirs.name, theirs.name)]);
+        const [{ output }, drained] = await Promise.all([
+          stage.plane.kubectl('drain', theirs.name, `--timeout=${TWIN_TIMEOUT}`, ...flags),
+          ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(refusal),
+        ]);
+        // What was evicted in the last moment is still on its way.
+        const looks = async () => Promise.all([whatIsLeft(ours), whatIsLeft(theirs)]);
+        const isSame = async () => (([left, expected]) => left === expected)(await looks());
+        if (await waitFor(isSame, { what: 'the same pods', timeoutMs: 30_000 }).catch(() => false)) return [];
+        const [left, expected] = await looks();
+        const differences = [`ours left ${left}`, `kubectl left ${expected}`, JSON.stringify(drained)];
+        return [report(ours.name, plan, policy, differences, output)];
+      });
+      expect(wrong).toEqual([]);
+    },
+    STATES * MS_PER_STATE,
+  );
+
+  async function removeBudgets(namespaces: string[]): Promise<void> {
+    for (const namespace of namespaces) {
+      for (const { metadata } of await stage.plane.api.list<KubeObject>({ kind: 'PodDisruptionBudget', namespace })) {
+        await stage.plane.api.delete({ kind: 'PodDisruptionBudget', namespace, name: metadata?.name ?? '' });
+      }
+    }
+  }
+
+  /** For each unit the pods that are on the node, and how each is being deleted. */
+  async function whatIsLeft({ name }: Scene): Promise<string> {
+    const left: Record<string, string[]> = {};
+    for (const { metadata } of await stage.plane.api.list<V1Pod>(
+      { kind: 'Pod' },
+      `fieldSelector=spec.nodeName%3D${name}`,
+    )) {
+      const state =
+        metadata?.deletionTimestamp === undefined ? 'stays' : `leaves in ${metadata.deletionGracePeriodSeconds} s`;
+      const unit = unitOf(metadata?.name ?? '');
+      left[unit] = [...(left[unit] ?? []), state].sort();
+    }
+    return JSON.stringify(Object.entries(left).sort(([a], [b]) => a.localeCompare(b)));
+  }
+});
+
+/** Kubectl refuses too when pods of DaemonSets are not ignored. */
+function refusal(error: unknown): string {
+  if (error instanceof ApplicationFailure && error.type === 'DrainBlocked') return error.message;
+  throw error;
+}
+
+function isOfOneUnit(spec: object): boolean {
+  return 'selector' in spec && JSON.stringify(spec.selector).includes('"app":');
+}
+
+function randomPolicy(random: Random): Partial<DrainPolicy> {
+  const chance = (percent: number) => random.below(100) < percent;
+  const podSelector = random.pick([
+    'tier=front',
+    'tier!=front',
+    'tier in (front,back),!weight',
+    'tier notin (cache)',
+    'weight>4',
+    'app',
+    '!app',
+    'app==u1,weight<9',
+  ]);
+  return {
+    ignoreDaemonsets: chance(75),
+    deleteEmptydirData: chance(60),
+    force: chance(60),
+    disableEviction: chance(20),
+    ...(chance(40) ? { podSelector } : {}),
+    ...(chance(40) ? { gracePeriod: random.pick(['0s', '5s', '1h']) } : {}),
+    ...(chance(40) ? { skipWaitForDeleteTimeout: random.pick(['1s', '1h']) } : {}),
+  };
+}
+
+/** Each a sentence. */
+function compare(ours: DrainOutlook, kubectl: KubectlVerdict): string[] {
+  const refusals = ours.obstacles.flatMap((text) => {
+    const [, option, pods = ''] = /\(kubernetes\.drain\.(\w+) allows it\): (.*)\.$/.exec(text) ?? [];
+    return option === undefined ? [] : [[option, pods] as const];
+  });
+  const differences = ['ignoreDaemonsets', 'deleteEmptydirData', 'force'].flatMap((option) => {
+    const pods = refusals.filter(([found]) => found === option).flatMap(([, named]) => podsNamed(named));
+    return differ(`refused without ${option}`, pods, kubectl.refuses[option] ?? [], 'kubectl');
+  });
+  // Kubectl names the others only when it refuses nothing.
+  if (refusals.length > 0) return differences;
+  const daemons = ours.stay['managed by a DaemonSet'] ?? 0;
+  differences.push(...differ('pods of DaemonSets', [String(daemons)], [String(kubectl.leaves.length)], 'kubectl'));
+  const evicted = ours.pods.map(({ namespace, name }) => `${namespace}/${name}`);
+  return [...differences, ...differ('evicted', evicted, kubectl.evicts, 'kubectl')];
+}
+
+function compareHeld({ obstacles, waits }: DrainOutlook, { held, twoBudgets }: ServerAnswers, who: string): string[] {
+  const named = (texts: string[], words: string) =>
+    texts
+      .filter((text) => text.includes(words))
+      .flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2).replace(/\.$/, '')));
+  return [
+    ...differ('held by a budget', named(waits, 'allows no eviction now'), held, who),
+    ...differ('selected by two budgets', named(obstacles, 'that two budgets select'), twoBudgets, who),
+  ];
+}
+
+/** A message names only the first of many. */
+function differ(what: string, found: string[], expected: string[], who: string): string[] {
+  const names = found.filter((one) => !/^and \d+ more$/.test(one)).sort();
+  const more = found.reduce((sum, one) => sum + Number(/^and (\d+) more$/.exec(one)?.[1] ?? 0), 0);
+  const isSame = names.length + more === expected.length && names.every((one) => expected.includes(one));
+  return isSame ? [] : [`${what}: ours ${found.join(' ')}; ${who} ${expected.join(' ')}`];
+}
+
+function podsNamed(list: string): string[] {
+  return list.split(', ').filter((one) => one !== '');
+}
+
+function report(name: string, plan: Plan, policy: object, differences: string[], output: string): string {
+  return [name, ...differences, JSON.stringify(policy), JSON.stringify(plan), output].join('\n');
+}

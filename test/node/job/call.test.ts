@@ -1,0 +1,83 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { helperCommand, helperDefect } from '../../../src/node/job/call';
+import { privilegeOf } from '../../../src/node/privilege';
+
+describe('src/node/job/call', () => {
+  let dir: string;
+  const content = '#!/bin/sh\necho "ran $*"\ncat\n';
+  const digest = createHash('sha256').update(content).digest('hex');
+  const script = () => ({ content: Buffer.from(content), digest, path: path.join(dir, 'helper') });
+  const run = (shell: string) =>
+    spawnSync(shell, ['-c', helperCommand(script(), privilegeOf('root'), 'poll 0123456789abcdef-plan-1 0 1 2')], {
+      input: 'stdin',
+    });
+
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-call-'));
+    writeFileSync(script().path, content, { mode: 0o755 });
+  });
+
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  const shells = ['sh', 'bash', 'dash', 'zsh', 'fish', 'tcsh'].filter((one) => spawnSync('which', [one]).status === 0);
+
+  it.each(shells)('runs the helper with its arguments and standard input, whatever the login shell is: %s', (shell) => {
+    expect(run(shell).stdout.toString()).toBe('ran poll 0123456789abcdef-plan-1 0 1 2\nstdin');
+  });
+
+  it.each([
+    [['sudo', 'doas'], 'sudo'],
+    [['doas'], 'doas'],
+  ])('becomes root by sudo, and by doas where there is no sudo: %j', (tools, expected) => {
+    for (const tool of tools) {
+      writeFileSync(path.join(dir, tool), `#!/bin/sh\nshift\necho ${tool}\nexec "$@"\n`, { mode: 0o755 });
+    }
+    const call = helperCommand(script(), privilegeOf('op'), 'facts');
+    const search = `PATH=${dir}:/tmp/without-sudo`;
+    for (const tool of ['sh', 'env', 'sha256sum', 'echo', 'cat']) {
+      const found = execFileSync('which', [tool], { encoding: 'utf8' }).trim();
+      execFileSync('ln', ['-sf', found, path.join(dir, tool)]);
+    }
+    const output = execFileSync('sh', ['-c', call.replace(/PATH=[^;]*/, search)], { input: '' });
+    expect(output.toString()).toBe(`${expected}\nran facts\n`);
+  });
+
+  it('does not run what differs in a single byte, and says what is there', () => {
+    writeFileSync(script().path, `${content}\n`);
+    const { stdout, status } = run('sh');
+    const found = execFileSync('sha256sum', [script().path]).toString().slice(0, 64);
+    expect(status).toBe(127);
+    expect(helperDefect(stdout)).toEqual({ kind: 'changed', found });
+  });
+
+  it('tells a missing helper from one that may not be run', () => {
+    chmodSync(script().path, 0o644);
+    expect(helperDefect(run('sh').stdout)).toMatchObject({ kind: 'mode' });
+    rmSync(script().path);
+    expect(helperDefect(run('sh').stdout)).toEqual({ kind: 'missing', found: null });
+  });
+
+  it('builds no command of anything but a verb with plain arguments', () => {
+    for (const call of [
+      '',
+      'facts;id',
+      'poll $(id)',
+      'log ../x 1',
+      "log 'x' 1",
+      'facts\nid',
+      'poll x NaN 1 1',
+      '-x',
+      'a  b',
+    ]) {
+      expect(() => helperCommand(script(), privilegeOf('root'), call)).toThrow('not a call of the helper');
+    }
+  });
+
+  it('does not take the output of the helper for a defect', () => {
+    expect(helperDefect(Buffer.from('ospatch 1 facts\nos_id=debian\nend\n'))).toBeNull();
+  });
+});

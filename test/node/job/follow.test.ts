@@ -1,0 +1,130 @@
+import { followJob } from '../../../src/node/job/follow';
+import type { Answer } from '../fake-node';
+import { fakeSession, jobAnswer, outOfReach } from '../fake-node';
+
+let clock = 0;
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => {
+    clock += ms;
+    return Promise.resolve();
+  },
+}));
+
+const JOB = { token: '0123456789abcdef', phase: 'apply', number: 1 } as const;
+
+function follow(answers: Answer[], onLine?: (line: string) => void) {
+  const session = fakeSession(answers, { now: () => clock });
+  const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
+  return { session, commands, end: followJob(session, JOB, { waitSeconds: 0 }, onLine) };
+}
+
+describe('src/node/job/follow', () => {
+  it('polls from where the log ended until the job is done', async () => {
+    const lines: string[] = [];
+    const { end, commands } = follow(
+      [
+        jobAnswer('running', { log: 'one\ntw' }),
+        jobAnswer('running', { log: 'o\n', size: 8 }),
+        jobAnswer('done rc=0', { log: 'three\n', size: 14, answer: 'R' }),
+      ],
+      (line) => lines.push(line),
+    );
+    expect(await end).toEqual({
+      state: 'done',
+      rc: 0,
+      result: 'R',
+      log: 'one\ntwo\nthree\n',
+      logBytes: 14,
+      endedAgo: 0,
+    });
+    expect(lines).toEqual(['one', 'two', 'three']);
+    expect(commands()).toEqual([
+      'start 0123456789abcdef-apply-1 apply',
+      'poll 0123456789abcdef-apply-1 6 65536 2',
+      'poll 0123456789abcdef-apply-1 8 65536 2',
+    ]);
+  });
+
+  it('goes on polling after the connection was lost, and starts nothing again', async () => {
+    const { end, commands } = follow([
+      jobAnswer('running'),
+      outOfReach(),
+      outOfReach(),
+      jobAnswer('running'),
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done', rc: 0 });
+    expect(commands().filter((command) => command.startsWith('start')).length).toBe(1);
+  });
+
+  it('never takes `unknown` for dead', async () => {
+    const { end } = follow([
+      jobAnswer('running'),
+      ...Array.from({ length: 30 }, () => jobAnswer('unknown')),
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done' });
+  });
+
+  it.each([
+    ['ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n', 'Busy', 'feedfeedfeedfeed-apply-1'],
+    [jobAnswer('running'), 'Busy', '0123456789abcdef-apply-1'],
+    [jobAnswer('unknown'), 'Unhealthy', 'has not said for 1h'],
+  ])('ends its wait some time, and asks at most four times a second (%#)', async (answer, type, said) => {
+    const started = clock;
+    const { end, session } = follow([answer]);
+    await expect(end).rejects.toMatchObject({ type, message: expect.stringContaining(said) });
+    expect(session.transport.calls.length).toBeLessThanOrEqual((clock - started) / 250 + 2);
+  });
+
+  it('tells once of a transaction that does not end, across calls, and gives it up as one that still runs', async () => {
+    const followed: number[] = [];
+    const run = (followedMs: number, told: boolean) => {
+      const transaction = { followedMs, told, note: (ms: number) => followed.push(ms) };
+      return followJob({ ...fakeSession([jobAnswer('running')], { now: () => (clock += 20_000) }), transaction }, JOB, {
+        waitSeconds: 0,
+      });
+    };
+    const HOUR_MS = 3_600_000;
+    const notice = await run(0, false).catch((error: unknown) => error);
+    expect(notice).toMatchObject({ name: 'OutOfReachNotice', why: expect.stringContaining('has not ended on w-1') });
+    expect((notice as { jobMs: number }).jobMs).toBeGreaterThan(6 * HOUR_MS);
+    expect(followed.at(-1)).toBe((notice as { jobMs: number }).jobMs);
+    const started = clock;
+    await expect(run(6 * HOUR_MS, true)).rejects.toMatchObject({ type: 'Busy', details: { stillRuns: true } });
+    expect(clock - started).toBeGreaterThan(17.9 * HOUR_MS);
+    // The next call of an activity that was lost goes on counting.
+    const before = clock;
+    await expect(run(5 * HOUR_MS, false)).rejects.toMatchObject({ name: 'OutOfReachNotice' });
+    expect(clock - before).toBeLessThan(1.1 * HOUR_MS);
+  });
+
+  it.each(['lost-reboot', 'lost-killed'] as const)('reports %s as interrupted', async (how) => {
+    expect(await follow([jobAnswer('running'), jobAnswer(how)]).end).toEqual({ state: 'interrupted', how });
+  });
+
+  it('waits while another job has the node and says which', async () => {
+    const { end, session } = follow([
+      'ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n',
+      jobAnswer('done rc=0'),
+    ]);
+    expect(await end).toMatchObject({ state: 'done' });
+    expect(session.shown).toContainEqual({ waitingFor: 'another job on the node to end (feedfeedfeedfeed-apply-1)' });
+  });
+
+  it('starts a job again that was accepted but not executed, and gives up when it never is', async () => {
+    const { end, commands } = follow([jobAnswer('claimed'), jobAnswer('absent'), jobAnswer('done rc=0')]);
+    expect(await end).toMatchObject({ state: 'done' });
+    expect(commands().every((command) => command.startsWith('start'))).toBe(true);
+    await expect(follow([jobAnswer('claimed')]).end).rejects.toMatchObject({ type: 'HelperProtocol' });
+  });
+
+  it('fetches the end of a long log of a failed job', async () => {
+    const { end, commands } = follow([
+      jobAnswer('done rc=100', { log: 'start\n', size: 1_000_000 }),
+      jobAnswer('done rc=100', { log: 'cut-off line\nE: the end\n', size: 1_000_000 }),
+    ]);
+    expect(await end).toMatchObject({ rc: 100, log: 'E: the end\n' });
+    expect(commands()[1]).toBe(`poll 0123456789abcdef-apply-1 ${1_000_000 - 65_536} 65536 0`);
+  });
+});

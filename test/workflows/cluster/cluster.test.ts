@@ -1,0 +1,421 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { ClusterHistory, ClusterStatus } from '../../../src/domain/cluster/messages';
+import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
+import { clusterSpec } from '../../support/builders';
+import type { TestCluster } from '../harness';
+import { Harness } from '../harness';
+
+jest.setTimeout(300_000);
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+function spec(cluster: TestCluster, patching: Partial<Patching> = {}, names?: string[]): SelfManagedSpec {
+  return clusterSpec(names, patching, cluster.name);
+}
+
+function history(handle: WorkflowHandle): Promise<ClusterHistory> {
+  return handle.query('history');
+}
+
+describe('workflows/cluster', () => {
+  it('patches every node once on boot, workers first, and is ready then', () =>
+    harness.withWorker(async (cluster) => {
+      expect((await cluster.apply(spec(cluster, { patchOnBoot: true }))).result).toBe('created');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      expect(status).toMatchObject({
+        state: 'idle',
+        ready: true,
+        lastRun: { trigger: 'boot', outcome: 'succeeded', patched: 3 },
+      });
+      expect(status.nodes[0]).toMatchObject({
+        state: 'patched',
+        bootPatch: 'done',
+        patchedVersion: 'Debian GNU/Linux 12.15',
+        lastAppliedPatchTime: expect.stringMatching(/^\d{4}-.*Z$/),
+        pendingUpdates: 0,
+      });
+    }));
+
+  it('carries out a bare signal and calls nodes with nothing to do up to date', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-2').pending = [];
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ trigger: 'on-demand', patched: 2, upToDate: 1 });
+      expect(cluster.nodes.node('w-2').applies).toBe(0);
+    }));
+
+  it('reboots a node that asks for it only when allowed', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(spec(cluster, { rebootIfRequired: false }));
+      await cluster.handle.signal('patchNow');
+      const restricted = await cluster.untilIdle(1);
+      expect(restricted.nodes.find((node) => node.name === 'w-1')).toMatchObject({
+        state: 'reboot-pending',
+        rebootRequired: true,
+      });
+      expect(cluster.nodes.node('w-1').reboots).toBe(0);
+
+      await cluster.apply(spec(cluster, { rebootIfRequired: true }));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const allowed = await cluster.untilIdle(2);
+      expect(allowed.nodes.find((node) => node.name === 'w-1')).toMatchObject({
+        state: 'patched',
+        rebootRequired: false,
+      });
+      expect(cluster.nodes.node('w-1').reboots).toBe(1);
+    }));
+
+  it('repairs a node after the last interrupted transaction too, and says what was done', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').interrupted = 3;
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const status = await cluster.untilIdle(1);
+      expect(status.nodes.find((node) => node.name === 'w-1')?.lastError?.message).toBe(
+        'the package transaction on w-1 was interrupted 3 times; nothing was changed.',
+      );
+      const steps = cluster.nodes.audit[0]?.result.steps.map((step) => step.step);
+      expect(steps?.filter((step) => step === 'apply')).toHaveLength(3);
+      expect(steps?.at(-1)).toBe('repair');
+    }));
+
+  it('repairs a node whose package transaction was interrupted, and applies again', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').interrupted = 1;
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      expect(cluster.nodes.audit[0]?.result.steps.map((step) => step.step)).toEqual([
+        'preflight',
+        'apply',
+        'repair',
+        'preflight',
+        'apply',
+        'verify',
+      ]);
+      expect(cluster.nodes.audit[0]?.result.warnings).toEqual([
+        {
+          kind: 'repaired',
+          message:
+            'the packages were applied, by a repair or another attempt, after a failure: attempt 1 was interrupted.',
+          remedy: null,
+        },
+      ]);
+    }));
+
+  it('stops at a failed node and calls the others not tried', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').preflightError = {
+        type: 'AuthFailed',
+        message: 'w-1 refused the key.',
+        remedy: 'add it',
+      };
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
+      expect(status.nodes.map((node) => node.state)).toEqual(['not-tried', 'failed', 'not-tried']);
+      expect(status.nodes[1]?.lastError).toEqual({
+        type: 'AuthFailed',
+        message: 'w-1 refused the key; nothing was changed.',
+        remedy: 'add it',
+      });
+    }));
+
+  it('leaves a node with another host key alone until its trusted keys change or somebody names it', () =>
+    harness.withWorker(async (cluster) => {
+      const asked = (): number => cluster.nodes.order.filter((name) => name === 'w-1').length;
+      const w1 = (status: ClusterStatus) => status.nodes.find((node) => node.name === 'w-1');
+      const trusting = (key: string) => {
+        const wanted = spec(cluster, { rollout: { order: 'workers-first', onFailure: 'stop' } });
+        return { ...wanted, nodes: wanted.nodes.map((node) => ({ ...node, hostKeys: [key] })) };
+      };
+      const [key, newKey] = [
+        'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g',
+        'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB',
+      ];
+      const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+      cluster.nodes.node('w-1').preflightError = mismatch;
+      await cluster.apply(trusting(key));
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
+
+      // Known before, it is on the record of the run, but the others are patched.
+      await cluster.handle.signal('patchNow');
+      const again = await cluster.untilIdle(2);
+      expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
+      const told = { ...mismatch, message: 'w-1 has another host key; nothing was changed.' };
+      expect(w1(again)).toMatchObject({ state: 'failed', lastError: told, quarantine: told });
+      expect(asked()).toBe(1);
+
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect(w1(await cluster.untilIdle(3))).toMatchObject({ state: 'failed', quarantine: told });
+      expect(asked()).toBe(2);
+
+      cluster.nodes.node('w-1').preflightError = null;
+      await cluster.apply(trusting(newKey));
+      expect(w1(await cluster.status())).not.toHaveProperty('quarantine');
+      await cluster.handle.signal('patchNow');
+      const healed = await cluster.untilIdle(4);
+      expect(healed.lastRun).toMatchObject({ outcome: 'succeeded' });
+      expect(w1(healed)).toMatchObject({ state: 'patched', lastError: null });
+      expect(asked()).toBe(3);
+    }));
+
+  it('goes on after a failed node when told to', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'no' };
+      await cluster.apply(spec(cluster, { rollout: { order: 'control-planes-first', onFailure: 'continue' } }));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['cp-1', 'w-1', 'w-2']);
+      expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2 });
+    }));
+
+  it('lets the node in flight finish when paused, and goes on with the same run when resumed', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
+      await cluster.untilRunTold(1, 'tighten');
+      release();
+      const paused = await cluster.until('the run is put down', (status) => status.state === 'paused');
+      expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1']);
+      await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+        cause: { type: 'Refused', message: expect.stringContaining('paused by ann') },
+      });
+      await cluster.handle.signal('resume');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+    }));
+
+  it('finishes the package transaction in flight when the run is cancelled, and starts nothing else', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({
+        run: 1,
+        followUp: null,
+      });
+      await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
+      await cluster.untilCancelled('w-1');
+      release();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'cancelled', rebootPending: 1, notTried: 2 });
+      expect(cluster.nodes.node('w-1')).toMatchObject({ applies: 1, reboots: 0 });
+      expect(status.nodes[1]).toMatchObject({ state: 'reboot-pending', lastAppliedPatchTime: expect.any(String) });
+    }));
+
+  it('takes reboots, removed nodes and new nodes into account in the middle of a run', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const answer = await cluster.apply(
+        spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']),
+      );
+      expect(answer.result).toBe('updated');
+      await cluster.untilTold('w-1', 'forbidReboots');
+      release();
+      const status = await cluster.untilIdle(2);
+      expect(status.nodes.map((node) => [node.name, node.state])).toEqual([
+        ['cp-1', 'patched'],
+        ['w-1', 'reboot-pending'],
+        ['w-3', 'patched'],
+      ]);
+      expect(cluster.nodes.order).toEqual(['w-1', 'cp-1', 'w-3']);
+      const { runs } = await history(cluster.handle);
+      expect(runs.map((run) => [run.trigger, run.total, run.skipped])).toEqual([
+        ['on-demand', 3, 1],
+        ['boot', 1, 0],
+      ]);
+    }));
+
+  it('merges what is asked for during a run into one follow-up run', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const ask = (nodes: string[], requestId: string): Promise<unknown> =>
+        cluster.handle.executeUpdate('patchNow', { args: [{ nodes, requestId }] });
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect(await ask(['cp-1'], 'b')).toEqual({ run: 2, started: false, after: 1 });
+      release();
+      await cluster.untilIdle(2);
+      const { runs } = await history(cluster.handle);
+      expect(runs.map((run) => run.total)).toEqual([3, 2]);
+      // The id is known in later generations of the workflow, too.
+      expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
+      expect((await cluster.status()).run).toBeNull();
+    }));
+
+  it('survives any garbage that is sent to it, and says what it refused', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runNews', 'noSuchSignal']) {
+        for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }])
+          await cluster.handle.signal(signal, garbage);
+      }
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+      expect(refused.lastRefusal).toMatchObject({
+        what: 'signal noSuchSignal',
+        why: expect.stringContaining('no such signal'),
+      });
+      expect(refused).toMatchObject({ state: 'idle', run: null, paused: null });
+      await cluster.handle.signal('patchNow', { nodes: ['nobody'] });
+      const named = await cluster.until('the next refusal', (status) => status.lastRefusal?.what === 'patchNow');
+      expect(named.lastRefusal?.why).toMatch(/no such node: nobody/);
+      await cluster.handle.signal('patchNow');
+      expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
+    }));
+
+  it('survives forged news of a run and names that are reserved for Temporal itself', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const forged = {
+        node: 'cp-1',
+        outcome: 'failed',
+        error: { type: 'x', message: 5 },
+        appliedAt: 7,
+        reading: { kernel: {} },
+      };
+      await cluster.handle.signal('runNews', {
+        run: 1,
+        settled: [forged, { node: 'nobody', outcome: 'failed' }],
+        current: null,
+      });
+      await cluster.handle.signal('__temporal_x', 1);
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+      expect(refused.lastRefusal?.what).toContain('reserved name x');
+      release();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3 });
+    }));
+
+  it('does not touch a node that was removed while its run was paused', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.handle.signal('pause');
+      await cluster.until('the pause is known', (status) => status.paused !== null);
+      await cluster.untilRunTold(1, 'tighten');
+      release();
+      await cluster.until('the run is put down', (status) => status.state === 'paused');
+      await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));
+      await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1', 'w-2']));
+      await cluster.handle.signal('resume');
+      const status = await cluster.untilIdle(1);
+      expect(cluster.nodes.order).toEqual(['w-1', 'cp-1']);
+      expect(status.nodes.map((node) => [node.name, node.state])).toEqual([
+        ['cp-1', 'patched'],
+        ['w-1', 'patched'],
+        ['w-2', 'unknown'],
+      ]);
+    }));
+
+  it('survives payloads that no converter can read', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      for (const payload of [
+        { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('{"broken') },
+        { metadata: { encoding: Buffer.from('no/such') }, data: Buffer.from([0, 255]) },
+        { metadata: {}, data: Buffer.from('x') },
+      ]) {
+        await cluster.env.client.workflowService.signalWorkflowExecution({
+          namespace: cluster.env.client.options.namespace,
+          workflowExecution: { workflowId: cluster.handle.workflowId },
+          signalName: 'patchNow',
+          input: { payloads: [payload] },
+        });
+      }
+      const status = await cluster.until('a refusal is filed', (one) => one.lastRefusal !== null);
+      expect(status.lastRefusal?.why).toContain('unreadable payload');
+      expect(status.run).toBeNull();
+    }));
+
+  it('refuses an update of unknown name and a spec that is none, and stays as it was', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      await expect(cluster.handle.executeUpdate('frobnicate', { args: [] })).rejects.toThrow();
+      for (const garbage of [
+        null,
+        42,
+        { spec: {} },
+        { spec: { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } },
+      ]) {
+        await expect(cluster.handle.executeUpdate('applySpec', { args: [garbage] })).rejects.toThrow();
+      }
+      expect(await cluster.handle.query('spec')).toEqual(spec(cluster));
+    }));
+
+  it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
+    'lists a cluster of type %s and never patches it',
+    (type) =>
+      harness.withWorker(async (cluster) => {
+        const answer = await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type });
+        expect(answer).toMatchObject({ result: 'created', notice: expect.stringContaining('not available') });
+        await cluster.handle.signal('patchNow');
+        await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+          cause: { type: 'Refused' },
+        });
+        const status = await cluster.status();
+        expect(status).toMatchObject({
+          state: 'not-patchable',
+          run: null,
+          lastRun: null,
+          lastRefusal: { what: 'patchNow' },
+        });
+      }),
+  );
+
+  it('removes a cluster after its run was cancelled with clean-up, and starts empty when applied again', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster, { patchOnBoot: true }));
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const { handle } = cluster;
+      expect(await handle.executeUpdate('remove', { args: [{ by: 'ann' }] })).toEqual({ run: 1 });
+      await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
+        cause: { type: 'Refused' },
+      });
+      release();
+      expect(await handle.result()).toMatchObject({ lastRun: { outcome: 'cancelled' } });
+      expect(cluster.nodes.node('w-1').applies).toBe(1);
+
+      expect((await cluster.apply(spec(cluster))).result).toBe('created');
+      expect(await cluster.status()).toMatchObject({ state: 'idle', lastRun: null });
+    }));
+
+  it('takes a cancel from the Temporal UI for a removal', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      await cluster.handle.cancel();
+      expect(await cluster.handle.result()).toMatchObject({ state: 'removing', run: null });
+    }));
+});

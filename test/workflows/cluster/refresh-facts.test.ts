@@ -1,0 +1,82 @@
+/** The look at nodes that wait for a reboot, on the task queue of their site. */
+import { clusterSpec, nodeSpec } from '../../support/builders';
+import type { TestCluster } from '../harness';
+import { Harness } from '../harness';
+
+const LOOK_EVERY = '7 hours';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start();
+});
+afterAll(() => harness.stop());
+
+/** w-1 and w-2 are at the site, w-3 is not; all of them are patched and wait for a reboot. */
+async function withPending(body: (cluster: TestCluster, site: TestCluster) => Promise<void>): Promise<void> {
+  const site = harness.newCluster();
+  await harness.withWorker(async (cluster) => {
+    const taskQueue = siteOf(cluster);
+    const nodes = [nodeSpec('w-1', { taskQueue }), nodeSpec('w-2', { taskQueue }), nodeSpec('w-3')];
+    for (const name of ['w-1', 'w-2']) site.nodes.node(name).asksForReboot = true;
+    cluster.nodes.node('w-3').asksForReboot = true;
+    await harness.withSiteWorker(taskQueue, site, async () => {
+      await cluster.apply({ ...clusterSpec([], { rebootIfRequired: false }, cluster.name), nodes });
+      await cluster.handle.signal('patchNow');
+      const { lastRun } = await cluster.untilIdle(1);
+      expect(lastRun).toMatchObject({ rebootPending: 3 });
+    });
+    for (const one of [site, cluster]) one.nodes.log.length = 0;
+    await body(cluster, site);
+  });
+}
+
+function siteOf(cluster: TestCluster): string {
+  return `${cluster.name}.site-b`;
+}
+
+async function states(cluster: TestCluster): Promise<string[]> {
+  return (await cluster.status()).nodes.map(({ state }) => state);
+}
+
+describe('src/workflows/cluster/cluster', () => {
+  it('notices within hours that somebody rebooted a reboot-pending node', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(clusterSpec(['w-1'], { rebootIfRequired: false }, cluster.name));
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      cluster.nodes.node('w-1').rebootRequired = false;
+      await cluster.env.sleep(LOOK_EVERY);
+      expect((await cluster.status()).nodes[0]?.state).toBe('patched');
+    }));
+
+  it('notices a reboot by hand at a site through the workers of the site', () =>
+    withPending((cluster, site) =>
+      harness.withSiteWorker(siteOf(cluster), site, async () => {
+        site.nodes.node('w-1').rebootRequired = false;
+        await harness.env.sleep(LOOK_EVERY);
+        expect(await states(cluster)).toEqual(['patched', 'reboot-pending', 'reboot-pending']);
+        expect(site.nodes.log).toEqual(['verify w-1', 'verify w-2']);
+        expect(cluster.nodes.log).toEqual(['verify w-3']);
+      }),
+    ));
+
+  it('notices a reboot by hand elsewhere although a site has no worker, for which it waits once and not per node', () =>
+    withPending(async (cluster, site) => {
+      for (const one of [site, cluster]) for (const name of ['w-1', 'w-3']) one.nodes.node(name).rebootRequired = false;
+      await harness.env.sleep(LOOK_EVERY);
+      expect(await states(cluster)).toEqual(['reboot-pending', 'reboot-pending', 'patched']);
+      const { events } = await cluster.handle.fetchHistory();
+      const asked = (events ?? [])
+        .map((event) => event.activityTaskScheduledEventAttributes)
+        .filter((activity) => activity?.activityType?.name === 'readFacts')
+        .map((activity) => activity?.taskQueue?.name);
+      expect(asked).toEqual([siteOf(cluster), cluster.name]);
+
+      await harness.withSiteWorker(siteOf(cluster), site, async () => {
+        await harness.env.sleep(LOOK_EVERY);
+        expect(await states(cluster)).toEqual(['patched', 'reboot-pending', 'patched']);
+      });
+    }));
+});

@@ -1,0 +1,40 @@
+/** The workflow behind `doctor`, on the server that people run. */
+import type { ExamineNodesInput } from '../../../src/workflows/inspect/nodes';
+import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
+import { nodeSpec } from '../../support/builders';
+import { Harness } from '../harness';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+describe('src/workflows/inspect/nodes', () => {
+  it('tells of every node in order, also when the examination of one fails', async () => {
+    await harness.withWorker(async ({ name, nodes, env }) => {
+      nodes.node('w-2').preflightError = { type: 'Internal', message: 'unexpected error: x', remedy: 'tell us' };
+      const input: ExamineNodesInput = {
+        targets: ['w-1', 'w-2', 'w-3'].map((one) => ({ ...nodeSpec(one), cluster: name })),
+        policy: { withoutDrain: false, rebootIfRequired: true },
+        limitMs: 1_000,
+        unreachableTimeoutMs: 1_000,
+      };
+      const told = (await env.client.workflow.execute('examineNodes', {
+        workflowId: `cluster/${name}/doctor/1`,
+        taskQueue: name,
+        args: [input],
+      })) as NodeDiagnosis[];
+      expect(told.map(({ node, verdict }) => [node, verdict])).toEqual([
+        ['w-1', 'ok'],
+        ['w-2', 'stops'],
+        ['w-3', 'ok'],
+      ]);
+      expect(told[1]?.findings).toEqual([
+        { severity: 'stops', check: 'other', message: 'unexpected error: x', cure: 'tell us' },
+      ]);
+    });
+  });
+});

@@ -1,0 +1,134 @@
+/** A node that a run has begun to change and cannot reach any more. */
+import type { NodeStatus } from '../../../src/domain/node/status';
+import type { ClusterStatus } from '../../../src/domain/cluster/messages';
+import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
+import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
+import { clusterSpec } from '../../support/builders';
+import type { TestCluster } from '../harness';
+import { Harness } from '../harness';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+function spec(cluster: TestCluster, patching: Partial<Patching> = {}): SelfManagedSpec {
+  return clusterSpec(undefined, patching, cluster.name);
+}
+
+function node(status: ClusterStatus, name: string): NodeStatus | undefined {
+  return status.nodes.find((one) => one.name === name);
+}
+
+describe('workflows/rollout', () => {
+  it('goes on with the other nodes while a lost one is waited for, where the failure budget allows it', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
+      await cluster.handle.signal('patchNow');
+      const meanwhile = await cluster.until('the others are patched', (status) =>
+        ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+      );
+      expect(node(meanwhile, 'w-1')).toMatchObject({
+        state: 'patching',
+        lastError: { type: 'Lost', message: expect.stringContaining('w-1 has been out of reach for 30 min') },
+      });
+      back();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+      expect(node(status, 'w-1')).toMatchObject({ state: 'patched', lastError: null });
+    }));
+
+  it('tells of a transaction that does not end, and goes on with the other nodes', () =>
+    harness.withWorker(async (cluster) => {
+      const ends = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').endless = 'told';
+      await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
+      await cluster.handle.signal('patchNow');
+      const meanwhile = await cluster.until('the others are patched', (status) =>
+        ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+      );
+      expect(node(meanwhile, 'w-1')).toMatchObject({
+        state: 'patching',
+        lastError: {
+          message: `the job of ospatch has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\`.`,
+        },
+      });
+      ends();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    }));
+
+  it('touches no other node while a lost one spends the failure budget, and goes on by itself when it is back', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'Lost');
+      // A decision that comes after the notice: had it started another node, that would have been first.
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      expect(cluster.nodes.order).toEqual(['w-1']);
+      back();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+    }));
+
+  it('ends when it is cancelled while a node is lost, after the transaction there has been followed to its end', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'Lost');
+      await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
+      back();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'cancelled', notTried: 2 });
+      expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
+    }));
+
+  it('waits no longer for a node that somebody releases, and says who and why', () =>
+    harness.withWorker(async (cluster) => {
+      const ends = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('w-1 is applied', () => cluster.nodes.log.includes('apply w-1'));
+      const patch = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
+      const message = { by: 'alice', reason: 'disk is dead' };
+      await expect(patch.executeUpdate('release', { args: [{ force: true }] })).rejects.toThrow();
+      expect(await patch.executeUpdate('release', { args: [message] })).toEqual({ step: 'apply' });
+      const status = await cluster.untilIdle(1);
+      expect(node(status, 'w-1')).toMatchObject({
+        state: 'failed',
+        lastError: {
+          type: 'Lost',
+          message:
+            'w-1 is no longer waited for: alice ended the wait in its step apply (disk is dead); what the package transaction has changed is not known yet.',
+        },
+      });
+      ends();
+    }));
+
+  it('has the power of a node cut once when it does not come back from its reboot', () =>
+    harness.withWorker(async (cluster) => {
+      Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, lostIn: 'reboot' });
+      await cluster.apply(spec(cluster, { powerCycleHook: { name: 'ipmi', after: '15m' } }));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      expect(cluster.nodes.powerCycles).toEqual(['w-1']);
+    }));
+
+  it('never has the power cut of a node that is lost in the middle of a package transaction', () =>
+    harness.withWorker(async (cluster) => {
+      Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, lostIn: 'apply' });
+      await cluster.apply(spec(cluster, { powerCycleHook: { name: 'ipmi', after: '15m' } }));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      expect(cluster.nodes.powerCycles).toEqual([]);
+    }));
+});
