@@ -78,7 +78,7 @@ function table(rows) {
 }
 
 function main() {
-  const { specJsonSchema } = require('../lib/domain/spec-json-schema');
+  const { specJsonSchema } = require('../lib/domain/spec/json-schema');
   const isCheck = process.argv.includes('--check');
   for (const { file, text } of generatedFiles(specJsonSchema())) {
     if (readFileOr(file, '') === text) continue;

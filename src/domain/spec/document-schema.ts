@@ -174,7 +174,7 @@ const packages = z.strictObject(
       .choice(ON_HIDDEN)
       .default('warn')
       .describe(
-        'What becomes of a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf) keeps security fixes out; zypper only warns, of locks and priorities. warn patches it and tells which; fail refuses it before anything is changed.',
+        'What becomes of a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world of apk) keeps security fixes out. zypper and apk do not tell which updates are fixes, so that every update that is kept out counts. warn patches the node and names them; fail refuses the node before anything is changed.',
       ),
   },
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },

@@ -94,7 +94,9 @@ export const apk: PackageManager = {
           ...listWarnings(result),
         ],
       },
-      refusals: sources === '' ? reading.refusals : [sources, ...reading.refusals],
+      refusals: [sources, policy.onHidden === 'fail' ? pinnedRefusal(pinned) : '', ...reading.refusals].filter(
+        (text) => text !== '',
+      ),
     };
   },
 
@@ -118,15 +120,32 @@ function linesOf(result: string, first: string): string[][] {
   return lines.filter(([word]) => word === first).map(([, ...rest]) => rest.map((word) => plainText(word, 100)));
 }
 
-function pinnedWarning(pinned: readonly { name: string; version: string; pin: string }[]): NodeWarning[] {
-  const [first] = pinned;
-  if (first === undefined) return [];
+interface PinnedUpdate {
+  name: string;
+  version: string;
+  pin: string;
+}
+
+function describePinned(pinned: readonly PinnedUpdate[]): string {
   const updates = namesOf(pinned.map(({ name, version, pin }) => `${name} ${version} (${pin})`));
   const are = pinned.length === 1 ? '1 update is' : `${pinned.length} updates are`;
+  return `${are} hidden by version pins in /etc/apk/world: ${updates}`;
+}
+
+/** apk does not tell which updates are security fixes, so each of them counts. */
+function pinnedRefusal(pinned: readonly PinnedUpdate[]): string {
+  return pinned.length === 0
+    ? ''
+    : `would leave out what it should not: ${describePinned(pinned)} (patching.packages.onHidden is fail)`;
+}
+
+function pinnedWarning(pinned: readonly PinnedUpdate[]): NodeWarning[] {
+  const [first] = pinned;
+  if (first === undefined) return [];
   return [
     {
       kind: 'hidden-updates',
-      message: `${are} hidden by version pins in /etc/apk/world: ${updates}.`,
+      message: `${describePinned(pinned)}.`,
       remedy: `\`apk add ${first.name}\` takes the pin off`,
     },
   ];

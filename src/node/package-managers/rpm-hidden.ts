@@ -86,9 +86,12 @@ export function hiddenUpdateWarnings(hidden: readonly HiddenUpdate[], manager: s
   });
 }
 
-/** Why the node must not be patched, where hidden security fixes are to fail it. */
+/**
+ * Why the node must not be patched, where hidden security fixes are to fail it. zypper does not tell which of the updates
+ * behind a lock are fixes, so there each of them counts.
+ */
 export function hiddenUpdateRefusal(hidden: readonly HiddenUpdate[], manager: string): string {
-  const fixes = hidden.filter(({ isSecurity }) => isSecurity);
+  const fixes = manager === 'zypper' ? hidden : hidden.filter(({ isSecurity }) => isSecurity);
   if (fixes.length === 0) return '';
   const causes = new Set(fixes.map(({ cause }) => CAUSES[cause]?.because));
   return `would leave out what it should not: ${describe(fixes, manager)} (${[...causes].join('; ')}; patching.packages.onHidden is fail)`;

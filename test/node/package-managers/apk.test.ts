@@ -161,6 +161,13 @@ describe('src/node/package-managers/apk', () => {
     expect(plan(lines).refusals).toEqual([sentence]);
   });
 
+  it('refuses the node for what pins hide, where the policy says so', () => {
+    const { refusals } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0'], { onHidden: 'fail' });
+    expect(refusals).toEqual([
+      'would leave out what it should not: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0) (patching.packages.onHidden is fail)',
+    ]);
+  });
+
   it('says what pins and repositories hide, and how old the lists are', () => {
     const { plan: read } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0', 'orphan lab-b', 'stale']);
     expect(read.keptBack).toEqual([{ name: 'lab-a', reason: 'pinned' }]);

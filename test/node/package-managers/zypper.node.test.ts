@@ -150,6 +150,10 @@ describe('src/node/package-managers/zypper on a real node', () => {
         message: '1 update is not offered by zypper (lab-old 2-1): the packages are locked.',
       }),
     ]);
+    await expect(preflight({ onHidden: 'fail' })).rejects.toMatchObject({
+      type: 'Policy',
+      message: expect.stringContaining('1 update is not offered by zypper (lab-old 2-1)'),
+    });
     await sh(node, 'zypper -n removelock lab-old');
   });
 
