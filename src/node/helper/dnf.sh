@@ -222,14 +222,20 @@ dnf_has_advisories() {
   esac 2>/dev/null | grep -qE '^[^ ]+-[^ ]*[0-9]|^[ i] +[^ ]+-[^ ]*[0-9]'
 }
 
-# What would be newer, but is held.
+# What would be newer, but is held, and what of it the policy keeps back although it is a security fix.
 dnf_newer() {
   [ -n "$held" ] || return 0
   set -f
   # shellcheck disable=SC2086
-  dnf_call -C -q check-update $held 2>/dev/null | awk '/^Obsoleting/ { exit }
-    /^[^ ]/ && $1 ~ /\.[a-z0-9_]+$/ && (NF == 1 || NF == 3) { sub(/\.[^.]*$/, "", $1); print "newer", $1 }' | sort -u
+  dnf_call -C -q check-update $held 2>/dev/null | dnf_names newer
+  # shellcheck disable=SC2086
+  [ -z "$exclude" ] || dnf_call -C -q check-update --security $exclude 2>/dev/null | dnf_names excluded-security
   set +f
+}
+
+dnf_names() {
+  awk -v kind="$1" '/^Obsoleting/ { exit }
+    /^[^ ]/ && $1 ~ /\.[a-z0-9_]+$/ && (NF == 1 || NF == 3) { sub(/\.[^.]*$/, "", $1); print kind, $1 }' | sort -u
 }
 
 # Packages stay in the cache until the next transaction that succeeds, whatever keepcache says.

@@ -2,12 +2,12 @@
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node/report';
-import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';
 import type { HiddenFix } from './apt-hidden';
 import { hiddenRefusal, hiddenWarnings, listWarnings, parseHidden } from './apt-hidden';
 import type { Archive } from './apt-release';
 import { isSameRelease, parseArchive } from './apt-release';
+import { excludedFixes } from './excluded-fixes';
 import { hookWarnings } from './hook-warning';
 import { refusal } from './refusal';
 import type { PlanReading } from './types';
@@ -121,7 +121,7 @@ export function parseAptPlan(
       warnings: [
         ...hiddenWarnings(stillHidden),
         ...listWarnings(listLines, os, archives),
-        ...leftBehind([...insecure]),
+        ...excludedFixes([...insecure]),
         ...hookWarnings(result.split('\n')),
       ],
       digest,
@@ -138,19 +138,6 @@ export function parseAptPlan(
     ].filter((text) => text !== ''),
     unparsed,
   };
-}
-
-/** Security fixes that the policy of the cluster does not let in. */
-function leftBehind(names: readonly string[]): NodeWarning[] {
-  if (names.length === 0) return [];
-  const fixes = names.length === 1 ? '1 package has a security fix' : `${names.length} packages have security fixes`;
-  return [
-    {
-      kind: 'excluded-security',
-      message: `${refusal(`${fixes} that patching.packages.exclude keeps back`, names)}.`,
-      remedy: 'take them off patching.packages.exclude, or update them by hand',
-    },
-  ];
 }
 
 function toChange([, name = '', from, to = '', , arch = '']: RegExpExecArray): PackageChange {

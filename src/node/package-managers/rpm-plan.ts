@@ -4,6 +4,7 @@ import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
 import { plainText } from '../../domain/shared/text';
 import { refusal } from './refusal';
+import { excludedFixes } from './excluded-fixes';
 import { hiddenUpdateRefusal, hiddenUpdateWarnings, hiddenUpdates, rpmListWarnings } from './rpm-hidden';
 import type { PlanReading } from './types';
 
@@ -85,7 +86,11 @@ export function parseRpmPlan(
     plan: {
       changes,
       keptBack: keptBack(all('newer'), guards, skipped),
-      warnings: [...hiddenUpdateWarnings(hidden, manager), ...rpmListWarnings(lines, manager)],
+      warnings: [
+        ...excludedFixes(all('excluded-security').map(([name = '']) => plainText(name, 200))),
+        ...hiddenUpdateWarnings(hidden, manager),
+        ...rpmListWarnings(lines, manager),
+      ],
       digest,
     },
     refusals: [

@@ -158,6 +158,12 @@ export function describeDnf(title: string, dnf: Dnf): void {
       it('applies exactly the security fixes', async () => {
         await offer(node, { name: 'lab-fix', version: '2' });
         await advise(node, { 'lab-fix-2': 'security', 'lab-a-4': 'bugfix' });
+        expect((await preflight({ exclude: ['lab-fix', 'lab-a'] })).plan.warnings).toEqual([
+          expect.objectContaining({
+            kind: 'excluded-security',
+            message: '1 package has a security fix that patching.packages.exclude keeps back: lab-fix.',
+          }),
+        ]);
         const { apply, changes } = await preflight({ only: 'security' });
         expect(changes).toEqual(['lab-fix 1-1 2-1']);
         expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });

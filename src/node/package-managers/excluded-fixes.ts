@@ -1,0 +1,16 @@
+/** What the policy of the cluster keeps back although it is a security fix. */
+import type { NodeWarning } from '../../domain/node/warning';
+import { refusal } from './refusal';
+
+/** Security fixes that the policy of the cluster does not let in. */
+export function excludedFixes(names: readonly string[]): NodeWarning[] {
+  if (names.length === 0) return [];
+  const fixes = names.length === 1 ? '1 package has a security fix' : `${names.length} packages have security fixes`;
+  return [
+    {
+      kind: 'excluded-security',
+      message: `${refusal(`${fixes} that patching.packages.exclude keeps back`, names)}.`,
+      remedy: 'take them off patching.packages.exclude, or update them by hand',
+    },
+  ];
+}
