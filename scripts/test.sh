@@ -14,7 +14,7 @@ say() {
 }
 
 # Far above what any suite takes: a suite that hangs is a failure to be told, not a reason to wait for ever.
-suite_limit_s=1200
+suite_limit_s=1800
 
 suite() {
   local name=$1
