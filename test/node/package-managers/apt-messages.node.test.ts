@@ -1,13 +1,9 @@
-import type { Lab } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import { createTransportPool } from '../../../src/ssh/pool';
-import type { TransportPool } from '../../../src/ssh/transport';
 import { sh } from '../../support/sh';
-import { LAB_START_MS, activityRunner, ask } from '../support';
-import { makeState, prepareStates, states } from './dpkg-states';
+import { ask } from '../support';
+import { useAptNode } from './apt-node';
+import { makeState, states } from './dpkg-states';
 import type { PatchRunner } from './patch-runner';
-import { patchRunner } from './patch-runner';
 
 jest.setTimeout(240_000);
 
@@ -112,23 +108,10 @@ const DAMAGES: [string, string, RegExp, RegExp][] = [
 ];
 
 describe('src/node/package-managers/apt: what a person reads of a refusal', () => {
-  let lab: Lab;
-  let pool: TransportPool;
   let node: LabNode;
   let patch: PatchRunner;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'words', updates: 'none' }] });
-    node = lab.node('words');
-    prepareStates(node);
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    patch = patchRunner(activityRunner(pool), node);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
-  });
+  useAptNode('words', (made) => ({ node, patch } = made));
 
   it.each(REFUSALS)('fails at once when $title', async ({ make, undo = ':', type, message, remedy }) => {
     await makeState(node, `${make}; index`);

@@ -1,13 +1,9 @@
-import type { Lab } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
 import type { LabNode } from '../../../src/dev/lab/lab-node';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
-import { createTransportPool } from '../../../src/ssh/pool';
-import type { TransportPool } from '../../../src/ssh/transport';
-import { LAB_START_MS, activityRunner, ask } from '../support';
-import { makeState, prepareStates, states } from './dpkg-states';
+import { ask } from '../support';
+import { useAptNode } from './apt-node';
+import { makeState, states } from './dpkg-states';
 import type { PatchRunner } from './patch-runner';
-import { patchRunner } from './patch-runner';
 
 jest.setTimeout(240_000);
 
@@ -123,23 +119,10 @@ const STATES: State[] = [
 /** `all`: every state there is; otherwise one of each kind. */
 export function describeStates({ all }: { all: boolean }): void {
   describe('src/node/package-managers/apt after an interruption', () => {
-    let lab: Lab;
-    let pool: TransportPool;
     let node: LabNode;
     let patch: PatchRunner;
 
-    beforeAll(async () => {
-      lab = await createLab({ nodes: [{ name: 'states', updates: 'none' }] });
-      node = lab.node('states');
-      prepareStates(node);
-      pool = createTransportPool({ keyDir: lab.keyDir });
-      patch = patchRunner(activityRunner(pool), node);
-    }, LAB_START_MS);
-
-    afterAll(async () => {
-      pool?.close();
-      await lab?.stop();
-    });
+    useAptNode('states', (made) => ({ node, patch } = made));
 
     for (const [script, make] of Object.entries(UPGRADES)) {
       if (!all && !QUICK_UPGRADES.includes(script)) continue;

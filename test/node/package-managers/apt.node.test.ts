@@ -12,9 +12,9 @@ import type { TransportPool } from '../../../src/ssh/transport';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, aptTransactions, ask, targetOf, token } from '../support';
 import { sh } from '../../support/sh';
-import { makeState, prepareStates, states } from './dpkg-states';
+import { useAptNode } from './apt-node';
+import { makeState, states } from './dpkg-states';
 import type { PatchRunner } from './patch-runner';
-import { patchRunner } from './patch-runner';
 
 const LIMIT_MS = 60_000;
 const SECURITY_DIR = '/var/lib/lab/security';
@@ -192,23 +192,10 @@ Dpkg::Progress "true"; Dpkg::Progress-Fancy "true"; Dpkg::Options { "--force-con
 `;
 
 describe('src/node/package-managers/apt on a node whose administrator has settings of his own', () => {
-  let lab: Lab;
-  let pool: TransportPool;
   let node: LabNode;
   let patch: PatchRunner;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'own', updates: 'none' }] });
-    node = lab.node('own');
-    prepareStates(node);
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    patch = patchRunner(activityRunner(pool), node);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
-  });
+  useAptNode('own', (made) => ({ node, patch } = made));
 
   const write = (file: string, text: string): void => writeFileSync(path.join(node.rootDir, 'etc/apt', file), text);
 
