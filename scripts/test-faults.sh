@@ -22,6 +22,6 @@ fi
 export OSPATCH_FAULTS=all OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 echo "seed $OSPATCH_FAULT_SEED"
 # Faults wait most of the time, so two files and the faults in them run side by side.
-npx --no-install jest --forceExit --ci --selectProjects "${projects[@]}" --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
-  --json --outputFile "$results/faults.json" "$@" </dev/null
+RESULTS_FILE="$results/faults.json" npx --no-install jest --forceExit --ci --selectProjects "${projects[@]}" --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
+  --reporters default --reporters ./scripts/results-reporter.js "$@" </dev/null
 exec node scripts/fault-summary.js "$results" --sum "${skipped[@]}"

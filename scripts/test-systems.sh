@@ -11,5 +11,5 @@ rm -f "$results"/systems.json*
 scripts/setup.sh deps build temporal lab || exit 1
 
 # Nodes, and still more the emulated machine, are waited for most of the time.
-npx --no-install jest --forceExit --ci --selectProjects systems --maxWorkers 3 --json --outputFile "$results/systems.json" "$@" </dev/null
+RESULTS_FILE="$results/systems.json" npx --no-install jest --forceExit --ci --selectProjects systems --maxWorkers 3 --reporters default --reporters ./scripts/results-reporter.js "$@" </dev/null
 exec node scripts/systems-summary.js "$results"

@@ -21,7 +21,7 @@ suite() {
   say "suite $name"
   TIMEFORMAT="suite $name took %R s, %U + %S s of processor time"
   # In the foreground, so that Ctrl-C reaches jest too. GOGC: a control plane takes a fifth less processor time with it.
-  time GOGC=400 timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --json --outputFile "$results/$name.json" "${@:2}" </dev/null
+  time GOGC=400 RESULTS_FILE="$results/$name.json" timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --reporters default --reporters ./scripts/results-reporter.js "${@:2}" </dev/null
   # Written last: without it nobody would count what did not run.
   [ -e "$results/$name.json" ] || echo "failed suite $name: it did not come to an end" >>"$results/checks.txt"
 }

@@ -4,6 +4,10 @@ import path from 'node:path';
 
 import { run } from '../../src/dev/host';
 
+/** Jest loads the reporter by name; there are no types of it. */
+const ResultsReporter = jest.requireActual<new () => { onRunComplete(contexts: unknown, results: unknown): void }>(
+  '../../scripts/results-reporter.js',
+);
 const SCRIPT = path.join(__dirname, '../../scripts/summary.js');
 
 describe('scripts/summary.js', () => {
@@ -55,6 +59,27 @@ describe('scripts/summary.js', () => {
   it('counts a test file that could not even load as a failure', async () => {
     suite('unit', { passed: 0, broken: true });
     expect((await run('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
+  });
+
+  it('counts a failure whose error refers to itself, as those of child_process do', async () => {
+    const error: Record<string, unknown> = { message: 'spawnSync sh EPIPE' };
+    error['error'] = error;
+    process.env['RESULTS_FILE'] = path.join(dir, 'unit.json');
+    new ResultsReporter().onRunComplete(undefined, {
+      ...{ numPassedTests: 4, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 },
+      testResults: [
+        {
+          testFilePath: 'a.test.ts',
+          numFailingTests: 1,
+          testResults: [{ status: 'failed', fullName: 'a thing works', failureDetails: [error] }],
+        },
+        { testFilePath: path.resolve('b.test.ts'), numFailingTests: 0, testExecError: error, testResults: [] },
+      ],
+    });
+    const { stdout } = await run('node', [SCRIPT, dir]);
+    expect(stdout).toBe(
+      'failed: unit: a thing works\nfailed: unit: b.test.ts could not run\n4 passed, 2 failed, 0 skipped\n',
+    );
   });
 
   it('counts a suite that was left out as skipped', async () => {

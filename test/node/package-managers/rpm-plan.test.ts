@@ -17,7 +17,10 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 /** What a function of the helper makes of its standard input, in the order of the helper. */
 function shell(part: string, command: string, output: readonly string[]): string[] {
   const script = `. ${path.join(helper, `${part}.sh`)}; ${command}`;
-  const text = execFileSync('sh', ['-c', script], { input: `${output.join('\n')}\n`, encoding: 'utf8' });
+  // A file, not a pipe: many a function never reads its input, and a pipe nobody reads is an error to the writer.
+  const input = path.join(scratch, 'input');
+  writeFileSync(input, `${output.join('\n')}\n`);
+  const text = execFileSync('sh', ['-c', `exec <${input}; ${script}`], { encoding: 'utf8' });
   return text.split('\n').filter(Boolean).toSorted();
 }
 
