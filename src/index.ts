@@ -3,7 +3,7 @@ export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ConnectOptions } from './client/connection';
 export type { ClusterDiagnosis, InstallationDiagnosis } from './client/doctor';
-export { isPassing } from './client/errors';
+export { isTransient } from './client/errors';
 export type { LiveNode, LiveStatus } from './client/live-status';
 export { loadSpecs } from './client/load/spec';
 export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load/spec';
@@ -25,7 +25,7 @@ export type {
   Pause,
   PauseAnswer,
   ReleaseAnswer,
-  Refusal,
+  Rejection,
   RemoveAnswer,
   RunStatus,
   RunSummary,

@@ -1,15 +1,15 @@
 /** The activities about node groups of EKS: each asks AWS through `aws/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Patience } from '../aws/asking';
-import { AT_TERMINAL, Asking, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/asking';
+import type { RetryPolicy } from '../aws/eks-caller';
+import { INTERACTIVE, EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/eks-caller';
 import { examineEks } from '../aws/examine';
 import { beginUpdate, followUpdate } from '../aws/update';
 import type { EksAccess } from '../domain/eks/node-groups';
 import type { NodeStep } from '../domain/node/report';
 import type { EksActivities } from '../contract/activities/eks';
 import { toApplicationFailure } from './errors';
-import { noteProgress, withHeartbeat } from './heartbeat';
+import { updateProgress, withHeartbeat } from './heartbeat';
 import type { ActivityLog } from './node';
 
 export interface EksActivityDeps {
@@ -21,15 +21,15 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
   async function atAws<R>(
     step: NodeStep,
     access: EksAccess,
-    patience: Patience,
-    body: (asking: Asking) => Promise<R>,
+    patience: RetryPolicy,
+    body: (asking: EksCaller) => Promise<R>,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };
     return withHeartbeat(step, ({ signal, details, beat }) => {
       const show = (waitingFor: string | undefined): void => {
-        if (noteProgress(details, { waitingFor }, Date.now())) beat();
+        if (updateProgress(details, { waitingFor }, Date.now())) beat();
       };
-      return body(new Asking({ apis, access, patience, signal, show }));
+      return body(new EksCaller({ apis, access, patience, signal, show }));
     }).catch((error: unknown) => {
       const { attempt } = activityInfo();
       const failure = toApplicationFailure(error, attempt);
@@ -59,6 +59,6 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
       atAws('apply', access, DURING_UPDATE, (asking) => followUpdate(asking, { nodeGroup, updateId, what })),
 
     examineEksCluster: ({ access, nodeGroups, ...policy }) =>
-      atAws('preflight', access, AT_TERMINAL, (asking) => examineEks(asking, nodeGroups, policy)),
+      atAws('preflight', access, INTERACTIVE, (asking) => examineEks(asking, nodeGroups, policy)),
   };
 }

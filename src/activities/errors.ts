@@ -1,4 +1,4 @@
-/** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can cure it. */
+/** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can remedy it. */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
 import { assertNever, isOspatchError } from '../domain/shared/errors';
@@ -39,7 +39,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'Internal':
       return attempt < UNFORESEEN_ATTEMPTS;
     case 'Unreachable':
-    case 'Lost':
+    case 'UnreachableAfterChange':
     case 'HostKeyMismatch':
     case 'AuthFailed':
     case 'SudoDenied':

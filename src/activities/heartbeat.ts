@@ -5,7 +5,7 @@ import type { DrainedSoFar } from '../kubernetes/drain/drain';
 
 /** What travels with a heartbeat: the progress for people, and what the next attempt must know. */
 export type HeartbeatDetails = NodeProgress & {
-  /** How long the node has been seen out of reach so far. */
+  /** How long the node has been seen unreachable so far. */
   unreachableMs: number;
   /** How long the job on the node was followed so far. */
   jobMs?: number;
@@ -57,7 +57,7 @@ export async function withHeartbeat<R>(step: NodeStep, body: (pulse: Pulse) => P
 }
 
 /** Notes what an activity does now. Returns whether anything is new to the people who watch. */
-export function noteProgress(details: HeartbeatDetails, progress: Progress, now: number): boolean {
+export function updateProgress(details: HeartbeatDetails, progress: Progress, now: number): boolean {
   const before = JSON.stringify(details);
   if (progress.done !== undefined) details.done = progress.done;
   if (progress.total !== undefined) details.total = progress.total;

@@ -8,7 +8,7 @@ import { createClusterActivities } from './cluster';
 import type { ClusterActivities } from '../contract/activities/cluster';
 import { createKubernetesActivities } from './kubernetes';
 import type { KubernetesActivities } from '../contract/activities/kubernetes';
-import { EksApis } from '../aws/asking';
+import { EksApis } from '../aws/eks-caller';
 import { createEksActivities } from './eks';
 import type { EksActivities } from '../contract/activities/eks';
 import type { ActivityLog } from './node';

@@ -3,19 +3,19 @@ import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { KubernetesAccess } from '../domain/kubernetes/types';
 import type { NodeStep } from '../domain/node/report';
-import { cordonNode, takeOff } from '../kubernetes/drain/cordon';
+import { cordonNode, uncordon } from '../kubernetes/drain/cordon';
 import type { KubernetesConnections } from '../kubernetes/client/connections';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
 import { drainDeadline, drainNode } from '../kubernetes/drain/drain';
 import { awaitHealthy } from '../kubernetes/drain/health';
 import { findLeftovers } from '../kubernetes/drain/stale-cordons';
-import { drainOutlook } from '../kubernetes/drain/preview';
-import type { KubeNode, KubeSession, Patience } from '../kubernetes/session';
+import { drainPreview } from '../kubernetes/drain/preview';
+import type { KubeNode, KubeSession, RetryPolicy } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
 import { awaitWorkloads } from '../kubernetes/drain/workloads';
 import { toApplicationFailure } from './errors';
 import type { Pulse } from './heartbeat';
-import { noteProgress, withHeartbeat } from './heartbeat';
+import { updateProgress, withHeartbeat } from './heartbeat';
 import type { DrainInput, KubernetesActivities } from '../contract/activities/kubernetes';
 import type { ActivityLog } from './node';
 
@@ -43,7 +43,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
 
   async function inKubernetes<R>(
     { step, target }: Subject,
-    patience: Patience,
+    patience: RetryPolicy,
     body: (session: KubeSession, pulse: Pulse) => Promise<R>,
   ): Promise<R> {
     const { attempt } = activityInfo();
@@ -62,7 +62,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
           details.unreachableMs = ms;
         },
         show: (progress) => {
-          if (noteProgress(details, progress, now())) beat();
+          if (updateProgress(details, progress, now())) beat();
         },
       });
       return body(session, pulse);
@@ -76,13 +76,13 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
   }
 
   return {
-    drainOutlook: ({ target, machine, policy, unreachableTimeoutMs }) =>
-      inKubernetes({ step: 'preflight', target }, unchanged(unreachableTimeoutMs), (session) =>
-        drainOutlook(session, machine, policy),
+    drainPreview: ({ target, machine, policy, unreachableTimeoutMs }) =>
+      inKubernetes({ step: 'preflight', target }, beforeChange(unreachableTimeoutMs), (session) =>
+        drainPreview(session, machine, policy),
       ),
 
     cordon: ({ target, machine, owner, unreachableTimeoutMs }) =>
-      inKubernetes({ step: 'drain', target }, unchanged(unreachableTimeoutMs), (session) =>
+      inKubernetes({ step: 'drain', target }, beforeChange(unreachableTimeoutMs), (session) =>
         cordonNode(session, { machine, owner }),
       ),
 
@@ -90,14 +90,14 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
       const startedAtMs = Date.parse(startedAt);
       return inKubernetes(
         { step: 'drain', target },
-        until(drainDeadline(policy, startedAtMs, now())),
+        untilDeadline(drainDeadline(policy, startedAtMs, now())),
         (session, { details, beat }) =>
           drainNode(session, {
             machine,
             policy,
             startedAtMs,
             again,
-            earlier: details.drained ?? sinceOutlook(planned),
+            earlier: details.drained ?? sincePreview(planned),
             remember: (soFar) => {
               details.drained = { ...soFar };
               beat();
@@ -107,7 +107,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
     },
 
     awaitHealthy: ({ target, machine, baseline, timeoutMs }) =>
-      inKubernetes({ step: 'verify', target }, until(now() + timeoutMs), (session) =>
+      inKubernetes({ step: 'verify', target }, untilDeadline(now() + timeoutMs), (session) =>
         awaitHealthy(session, {
           machine,
           baseline,
@@ -117,34 +117,34 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
       ),
 
     uncordon: ({ target, owner }) =>
-      inKubernetes({ step: 'uncordon', target }, until(Infinity), (session) => takeOff(session, owner)),
+      inKubernetes({ step: 'uncordon', target }, untilDeadline(Infinity), (session) => uncordon(session, owner)),
 
     awaitWorkloads: ({ target, workloads, timeoutMs }) =>
-      inKubernetes({ step: 'verify', target }, until(now() + timeoutMs), (session) =>
+      inKubernetes({ step: 'verify', target }, untilDeadline(now() + timeoutMs), (session) =>
         awaitWorkloads(session, { workloads, timeoutMs }),
       ),
 
     findLeftovers: ({ cluster, access }) =>
       inKubernetes(
         { step: 'preflight', target: { cluster, node: cluster, nodeName: '', access } },
-        unchanged(LEFTOVERS_LIMIT_MS),
+        beforeChange(LEFTOVERS_LIMIT_MS),
         (session) => findLeftovers(session, cluster),
       ),
   };
 }
 
 /** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
-function unchanged(limitMs: number): Patience {
+function beforeChange(limitMs: number): RetryPolicy {
   return { limitMs, passing: ['away'] };
 }
 
 /** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
-function until(untilMs: number): Patience {
+function untilDeadline(untilMs: number): RetryPolicy {
   return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
 }
 
 /** An attempt that was killed at once had no time to tell what it had evicted; a first one has evicted nothing yet. */
-function sinceOutlook(planned: DrainInput['planned']): DrainedSoFar | null {
+function sincePreview(planned: DrainInput['planned']): DrainedSoFar | null {
   if (planned === undefined || activityInfo().attempt === 1) return null;
   return { total: planned.evict, evicted: 0, workloads: planned.workloads };
 }

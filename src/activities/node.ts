@@ -2,12 +2,12 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { diagnoseNode } from '../domain/inspection/node';
-import type { NodeStep, OutOfReach } from '../domain/node/report';
+import type { NodeStep, UnreachableNode } from '../domain/node/report';
 import type { NodeTarget } from '../domain/spec/types';
 import { checkReadiness } from '../node/check';
 import { examineNode } from '../node/examine';
 import { lookAt } from '../node/look';
-import { OutOfReachNotice, Outage } from '../node/outage';
+import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
 import { preflightNode } from '../node/preflight';
@@ -23,7 +23,7 @@ import { applyPlan, repairPackages } from '../node/transaction';
 import { surveyNode } from '../node/survey';
 import type { TransportPool } from '../ssh/transport';
 import { errorInfo, toApplicationFailure } from './errors';
-import { noteProgress, withHeartbeat } from './heartbeat';
+import { updateProgress, withHeartbeat } from './heartbeat';
 import type { NodeActivities, Watch } from '../contract/activities/node';
 
 /** As much of pino as is used. */
@@ -60,7 +60,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   async function onNode<R>(
     step: NodeStep,
     target: NodeTarget,
-    patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'Lost' },
+    patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange' },
     body: (session: Session) => Promise<R>,
     { over, ownLogin = false }: { over?: AbortSignal; ownLogin?: boolean } = {},
   ): Promise<R> {
@@ -73,9 +73,9 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
       });
       const show: Session['show'] = (progress) => {
-        if (noteProgress(details, progress, now())) beat();
+        if (updateProgress(details, progress, now())) beat();
       };
-      const outage = new Outage({
+      const reachability = new ReachabilityTracker({
         node: target.name,
         limitMs: patience.limitMs,
         giveUpAs: patience.giveUpAs,
@@ -89,7 +89,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         },
         onWaiting: (why) => {
           const waitingFor = `the node to answer: ${why}`;
-          if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is out of reach');
+          if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is unreachable');
           show({ waitingFor });
         },
         onBack: () => show({ waitingFor: undefined }),
@@ -103,13 +103,13 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         },
       };
       try {
-        const session = { node, outage, signal, now, show };
-        return await body(patience.giveUpAs === 'Lost' ? { ...session, transaction } : session);
+        const session = { node, reachability, signal, now, show };
+        return await body(patience.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }
     }).catch((error: unknown) => {
-      if (error instanceof OutOfReachNotice) throw error;
+      if (error instanceof UnreachableNotice) throw error;
       const failure = toApplicationFailure(error, attempt);
       // The stack is for the log of the worker only; a failure in a workflow history carries none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
@@ -163,7 +163,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
           { digest: planDigest, count: planned },
           { manager: knownManager(packageManager), packages, lockTimeoutMs },
         ),
-      ).catch(tellOutOfReach),
+      ).catch(reportUnreachable),
 
     repair: ({ target, token, attempt, packages, lockTimeoutMs, packageManager = 'apt', ...watch }) =>
       onNode('repair', target, lost(watch), (session) =>
@@ -172,12 +172,12 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
           { token, number: attempt },
           { manager: knownManager(packageManager), packages, lockTimeoutMs },
         ),
-      ).catch(tellOutOfReach),
+      ).catch(reportUnreachable),
 
     restart: ({ target, token, attempt, policy, drained, ...watch }) =>
       onNode('restart', target, lost(watch), (session) =>
         restartServices(session, { token, number: attempt }, policy, drained),
-      ).catch(tellOutOfReach),
+      ).catch(reportUnreachable),
 
     reboot: ({ target, bootId, command, ...watch }) => {
       // What an earlier call has come to is not known here.
@@ -188,7 +188,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
       return onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command, note)).catch(
         (error: unknown) => {
           if (error instanceof CancelledFailure) throw new CancelledFailure(error.message, [{ rebootAsked: asked }]);
-          return tellOutOfReach(error);
+          return reportUnreachable(error);
         },
       );
     },
@@ -249,7 +249,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
     readLog: ({ target, token, maxBytes, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
         // One byte more than asked for tells whether there is more.
-        const log = await session.outage.reach(() => session.node.log(token, maxBytes + 1));
+        const log = await session.reachability.whenReachable(() => session.node.log(token, maxBytes + 1));
         const truncated = log.length > maxBytes;
         const kept = log.subarray(Math.max(0, log.length - maxBytes)).toString();
         return { log: cleanOutput(truncated ? wholeLines(kept) : kept), truncated };
@@ -270,15 +270,15 @@ function unreachable(limitMs: number): { limitMs: number; giveUpAs: 'Unreachable
 /** Once something was begun on a node. */
 function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): Watch & {
   limitMs: number;
-  giveUpAs: 'Lost';
+  giveUpAs: 'UnreachableAfterChange';
 } {
-  return { ...watch, limitMs: lostTimeoutMs, giveUpAs: 'Lost' };
+  return { ...watch, limitMs: lostTimeoutMs, giveUpAs: 'UnreachableAfterChange' };
 }
 
-function tellOutOfReach(error: unknown): OutOfReach {
-  if (!(error instanceof OutOfReachNotice)) throw error;
+function reportUnreachable(error: unknown): UnreachableNode {
+  if (!(error instanceof UnreachableNotice)) throw error;
   const { observedMs, why, jobMs } = error;
-  return { state: 'out-of-reach', observedMs, why, ...(jobMs === undefined ? {} : { jobMs }) };
+  return { state: 'unreachable', observedMs, why, ...(jobMs === undefined ? {} : { jobMs }) };
 }
 
 function jobRetry(): number {

@@ -5,7 +5,7 @@ import { plainText } from '../domain/shared/text';
 import { describePage, pageTitle } from '../domain/shared/web-page';
 
 /**
- * `passing`: throttling, errors of the server and of the network, which a repetition may cure. `credentials`: there are
+ * `passing`: throttling, errors of the server and of the network, which a repetition may remedy. `credentials`: there are
  * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group. `foreign`:
  * something between us and AWS has answered in its place; whatever its status is says nothing about rights.
  */

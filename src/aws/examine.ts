@@ -1,7 +1,7 @@
 /** Looking at an EKS cluster for `check` and `doctor`. */
 import type { EksExamination, EksPolicy, NodegroupCheck } from '../domain/eks/node-groups';
 import { nodegroupRefusal } from '../domain/eks/node-groups';
-import type { Asking } from './asking';
+import type { EksCaller } from './eks-caller';
 import type { AwsErrorKind } from './errors';
 import { isAwsError } from './errors';
 
@@ -12,7 +12,7 @@ const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing', 'fore
 
 /** Everything that can be told; what AWS does not answer is told too. */
 export async function examineEks(
-  asking: Asking,
+  asking: EksCaller,
   wanted: 'all' | readonly string[],
   policy: Pick<EksPolicy, 'launchTemplates'>,
 ): Promise<EksExamination> {
@@ -36,7 +36,7 @@ export async function examineEks(
 }
 
 async function checkGroup(
-  asking: Asking,
+  asking: EksCaller,
   name: string,
   { passOver, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { passOver: boolean },
 ): Promise<NodegroupCheck> {
@@ -57,7 +57,7 @@ async function checkGroup(
 }
 
 /** Nothing depends on them, so a worker need not be allowed to list them. */
-async function fargateProfiles(asking: Asking): Promise<string[] | null> {
+async function fargateProfiles(asking: EksCaller): Promise<string[] | null> {
   try {
     return await asking.ask((api, signal) => api.listFargateProfiles(signal));
   } catch (error) {

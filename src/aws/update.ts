@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
 import { saysUpToDate } from '../domain/eks/node-groups';
 import { isNewest } from '../domain/eks/releases';
-import type { Asking } from './asking';
+import type { EksCaller } from './eks-caller';
 import { isAwsError } from './errors';
 
 /** AWS takes minutes at least; the first polls come soon for groups without nodes. */
@@ -34,7 +34,7 @@ export interface BeginRequest {
 }
 
 /** Asks for the latest release of the version, once, or finds the update that is in progress. */
-export async function beginUpdate(asking: Asking, request: BeginRequest): Promise<BegunUpdate> {
+export async function beginUpdate(asking: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
   const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
   const pauses = backoff(BUSY_PAUSE_MS);
@@ -70,7 +70,7 @@ export async function beginUpdate(asking: Asking, request: BeginRequest): Promis
  * of a group that has nothing to gain and may replace its nodes then, so it is not asked for nothing.
  */
 async function versionToAskFor(
-  asking: Asking,
+  asking: EksCaller,
   { nodeGroup, version, found, adopted = false }: BeginRequest,
 ): Promise<string | null> {
   if (found === undefined) return version;
@@ -84,7 +84,7 @@ async function versionToAskFor(
 }
 
 /** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
-async function settledGroup(asking: Asking, nodeGroup: string): Promise<NodegroupFacts> {
+async function settledGroup(asking: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
   const pauses = backoff(FIRST_POLL_MS);
   for (let look = 1; ; look += 1) {
     const facts = await describe(asking, nodeGroup);
@@ -94,13 +94,13 @@ async function settledGroup(asking: Asking, nodeGroup: string): Promise<Nodegrou
   }
 }
 
-function describe(asking: Asking, nodeGroup: string): Promise<NodegroupFacts> {
+function describe(asking: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
   return asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal));
 }
 
 /** Waits until AWS has ended the update. */
 export async function followUpdate(
-  asking: Asking,
+  asking: EksCaller,
   { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
 ): Promise<NodegroupUpdate> {
   const pauses = backoff(FIRST_POLL_MS);
@@ -112,7 +112,7 @@ export async function followUpdate(
   }
 }
 
-async function updateInProgress(asking: Asking, nodeGroup: string): Promise<NodegroupUpdate | null> {
+async function updateInProgress(asking: EksCaller, nodeGroup: string): Promise<NodegroupUpdate | null> {
   const ids = await asking.ask((api, signal) => api.listUpdates(nodeGroup, signal));
   for (const id of ids) {
     const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, id, signal));

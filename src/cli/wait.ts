@@ -13,11 +13,11 @@ interface WaitOptions {
   cluster: string;
   before?: LiveStatus;
   /** Standard output belongs to the result. */
-  aside: boolean;
+  toStderr: boolean;
 }
 
 /** How a wait ended; `detached` and `removed` leave the rest open. */
-export type Waited<T> = { end: WatchEnd['end']; result: T | null };
+export type WaitResult<T> = { end: WatchEnd['end']; result: T | null };
 
 /** Follows run `run` to its end and sets the exit code by how it ended. */
 export async function waitForRun(
@@ -25,7 +25,7 @@ export async function waitForRun(
   client: ClusterClient,
   run: number,
   options: WaitOptions,
-): Promise<Waited<RunSummary>> {
+): Promise<WaitResult<RunSummary>> {
   const { cluster } = options;
   const until = (status: LiveStatus): boolean => (status.lastRun?.number ?? 0) >= run;
   const { end, status } = await watchCluster(context, client, { ...options, until });
@@ -49,7 +49,7 @@ export async function waitForBootPatch(
   client: ClusterClient,
   names: readonly string[],
   options: WaitOptions,
-): Promise<Waited<string[]>> {
+): Promise<WaitResult<string[]>> {
   const { cluster } = options;
   const bootRuns = new Set<number>();
   const noteBootRuns = ({ run, lastRun }: LiveStatus): void => {
@@ -58,9 +58,9 @@ export async function waitForBootPatch(
   if (options.before !== undefined) noteBootRuns(options.before);
   const until = (status: LiveStatus): boolean => {
     noteBootRuns(status);
-    const isOwed = status.nodes.some(({ name, bootPatch }) => bootPatch === 'owed' && names.includes(name));
+    const isPending = status.nodes.some(({ name, bootPatch }) => bootPatch === 'pending' && names.includes(name));
     // A node is settled a moment before its run has ended.
-    return !isOwed && status.run?.trigger !== 'boot';
+    return !isPending && status.run?.trigger !== 'boot';
   };
   const { end, status } = await watchCluster(context, client, { ...options, until });
   if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
@@ -80,7 +80,7 @@ async function findRun(client: ClusterClient, cluster: string, run: number): Pro
   return runs.find((one) => one.number === run) ?? null;
 }
 
-function leave(context: CliContext, { cluster }: WaitOptions, what: string, end: WatchEnd['end']): Waited<never> {
+function leave(context: CliContext, { cluster }: WaitOptions, what: string, end: WatchEnd['end']): WaitResult<never> {
   if (end === 'removed') {
     printNote(context, `the cluster ${cluster} was removed meanwhile, so ${what} will not be reported`);
     context.setExitCode(1);
@@ -93,6 +93,6 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
   return { end, result: null };
 }
 
-function say(context: CliContext, { aside }: WaitOptions, lines: readonly string[]): void {
-  for (const line of lines) (aside ? printNote : print)(context, line);
+function say(context: CliContext, { toStderr }: WaitOptions, lines: readonly string[]): void {
+  for (const line of lines) (toStderr ? printNote : print)(context, line);
 }

@@ -20,7 +20,7 @@ export interface WatchOptions {
   /** What was known before; lines tell what has changed since. */
   before?: LiveStatus;
   /** Standard output belongs to the result: lines go to standard error, and nothing is drawn. */
-  aside?: boolean;
+  toStderr?: boolean;
   /** True when there is nothing more to follow. */
   until(status: LiveStatus): boolean;
 }
@@ -39,7 +39,7 @@ export async function watchCluster(
   client: Pick<ClusterClient, 'status'>,
   options: WatchOptions,
 ): Promise<WatchEnd> {
-  const view = context.isTTY && options.aside !== true ? drawingView(context) : linesView(context, options);
+  const view = context.isTTY && options.toStderr !== true ? drawingView(context) : linesView(context, options);
   try {
     return await untilInterrupted((signal) => follow(client, options, view, signal));
   } finally {
@@ -53,7 +53,7 @@ async function follow(
   view: View,
   signal: AbortSignal,
 ): Promise<WatchEnd> {
-  const { isPassing } = require('../client/errors') as typeof import('../client/errors');
+  const { isTransient } = require('../client/errors') as typeof import('../client/errors');
   let status = before ?? null;
   let lost = false;
   while (!signal.aborted) {
@@ -69,7 +69,7 @@ async function follow(
       if (until(status)) return { end: 'done', status };
     } catch (error) {
       if (isOspatchError(error) && error.type === 'NotFound' && status !== null) return { end: 'removed', status };
-      if (!isPassing(error) || status === null) throw error;
+      if (!isTransient(error) || status === null) throw error;
       const notice = `${(error as Error).message} Still trying; the run itself is safe in Temporal.`;
       if (!lost) view.say(notice);
       lost = true;
@@ -105,11 +105,11 @@ function drawingView(context: CliContext): View {
   };
 }
 
-function linesView(context: CliContext, { before, aside }: WatchOptions): View {
+function linesView(context: CliContext, { before, toStderr }: WatchOptions): View {
   const zone = ownZone();
   const line = (text: string): void => {
     const stamped = `${formatClock(context.now(), zone)} ${text}`;
-    if (aside === true) printNote(context, stamped);
+    if (toStderr === true) printNote(context, stamped);
     else print(context, stamped);
   };
   let last = before ?? null;

@@ -33,7 +33,7 @@ import {
   resumeUpdate,
   specQuery,
 } from '../contract/messages';
-import { Calls } from './temporal-calls';
+import { TemporalCalls } from './temporal-calls';
 import type { ConnectOptions, Session } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
@@ -63,7 +63,7 @@ export interface ClusterListItem {
 }
 
 export class ClusterClient {
-  private readonly calls: Calls;
+  private readonly calls: TemporalCalls;
   private readonly inspector: Inspector;
   private readonly doctor: Doctor;
 
@@ -71,7 +71,7 @@ export class ClusterClient {
     private readonly session: Session,
     private readonly by: string,
   ) {
-    this.calls = new Calls(session);
+    this.calls = new TemporalCalls(session);
     this.inspector = new Inspector(this.calls, by);
     this.doctor = new Doctor(this.calls, this.inspector, by);
   }

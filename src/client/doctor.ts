@@ -6,7 +6,7 @@ import { isEks } from '../domain/eks/node-groups';
 import { diagnoseEks, diagnoseEksSite } from '../domain/inspection/eks';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Finding, Severity } from '../domain/inspection/finding';
-import { findingOfError, stops, warning, worstFirst, worstOf } from '../domain/inspection/finding';
+import { findingOfError, problem, warning, worstFirst, worstOf } from '../domain/inspection/finding';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,
@@ -21,7 +21,7 @@ import type { ClusterSpec, EksSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specQuery, statusQuery } from '../contract/messages';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 import { examineNodes } from './examination';
 import { examineKubernetes } from './kubernetes';
 import { findSharedMachines } from './machines';
@@ -46,7 +46,7 @@ export interface ClusterDiagnosis {
 
 export interface ClusterDiagnosisOptions {
   hasWorker: boolean;
-  /** As the user named it, for the commands of a cure; null when the spec is the one in force. */
+  /** As the user named it, for the commands of a remedy; null when the spec is the one in force. */
   file: string | null;
 }
 
@@ -58,7 +58,7 @@ const MAX_NAMES = 3;
 
 export class Doctor {
   constructor(
-    private readonly calls: Calls,
+    private readonly calls: TemporalCalls,
     private readonly inspector: Inspector,
     private readonly by: string,
   ) {}
@@ -86,7 +86,7 @@ export class Doctor {
   /** How the cluster stands in Temporal, and what a look at its nodes found. */
   async cluster(spec: ClusterSpec, { hasWorker, file }: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
     const { name } = spec;
-    if (!hasWorker) return clusterDiagnosis(name, notLookedAt(spec), []);
+    if (!hasWorker) return clusterDiagnosis(name, notInspected(spec), []);
     const [findings, examined, machines] = await Promise.all([
       this.standing(spec, file),
       this.nodes(spec),
@@ -116,7 +116,7 @@ export class Doctor {
     const failed = failures.map(({ nodes: names, error }) => {
       const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
       const which = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
-      return stops('nodes', `${which} could not be looked at: ${error.message}`, error.remedy ?? null);
+      return problem('nodes', `${which} could not be looked at: ${error.message}`, error.remedy ?? null);
     });
     const examined = new Map(nodes.map((one) => [one.node, one]));
     return {
@@ -159,7 +159,7 @@ export class Doctor {
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       const { message, remedy } = error;
-      return { findings: [stops('aws', `AWS could not be asked: ${message}`, remedy ?? null)], nodes: [] };
+      return { findings: [problem('aws', `AWS could not be asked: ${message}`, remedy ?? null)], nodes: [] };
     }
   }
 
@@ -219,16 +219,20 @@ const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The diagnosis of a cluster whose nodes nobody can look at. */
-export function notLookedAt(spec: ClusterSpec): Finding[] {
+export function notInspected(spec: ClusterSpec): Finding[] {
   if (isEks(spec)) {
-    const message = 'AWS was not asked for its node groups, for want of a worker.';
-    return [warning('aws', message, 'mend what is said of the installation first')];
+    const message = 'AWS was not asked for its node groups, because no worker runs.';
+    return [warning('aws', message, 'correct the findings on the installation first')];
   }
   if (spec.type !== 'self-managed') return [];
   const { length } = spec.nodes;
   const nodes = length === 1 ? 'its node was' : `its ${length} nodes were`;
   return [
-    warning('nodes', `${nodes} not looked at, for want of a worker.`, 'mend what is said of the installation first'),
+    warning(
+      'nodes',
+      `${nodes} not looked at, because no worker runs.`,
+      'correct the findings on the installation first',
+    ),
   ];
 }
 

@@ -34,7 +34,7 @@ export interface CallContext {
 }
 
 /** True when the failure may pass by itself: the server or the workers are away for a moment. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   return isOspatchError(error) && (error.type === 'NoServer' || error.type === 'NoWorker');
 }
 

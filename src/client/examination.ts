@@ -10,7 +10,7 @@ import type { KubernetesPolicy } from '../domain/kubernetes/types';
 import type { UncuredReboot } from '../domain/node/reboot';
 import type { InspectedNode } from '../domain/cluster/task-queues';
 import { EXAMINATION_PART_MS } from '../domain/node/time-limits';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 import { uncuredOf } from './uncured';
 
 /** Room for a login and the facts on a slow machine, after which a node counts as not reachable; the same for what is pending. */
@@ -38,13 +38,16 @@ export interface ExaminationInput {
   policy: DiagnosisPolicy;
   /** Absent: what a drain would meet is not asked. */
   kubernetes?: KubernetesPolicy;
-  /** By the name of the node: what its last reboot did not cure. */
+  /** By the name of the node: what its last reboot did not remedy. */
   uncuredReboots: Record<string, UncuredReboot>;
   by: string;
 }
 
 /** Examines all nodes, some at once; in the order of `targets`. What fails keeps nothing else from being told. */
-export async function examineNodes(calls: Calls, { targets, ...input }: ExaminationInput): Promise<Examination> {
+export async function examineNodes(
+  calls: TemporalCalls,
+  { targets, ...input }: ExaminationInput,
+): Promise<Examination> {
   const parts: { targets: InspectedNode[]; result: NodeDiagnosis[] | OspatchError | null }[] = [];
   for (let at = 0; at < targets.length; at += NODES_PER_WORKFLOW) {
     parts.push({ targets: targets.slice(at, at + NODES_PER_WORKFLOW), result: null });
@@ -70,7 +73,7 @@ export async function examineNodes(calls: Calls, { targets, ...input }: Examinat
 }
 
 async function examinePart(
-  calls: Calls,
+  calls: TemporalCalls,
   { cluster, targets, policy, kubernetes, uncuredReboots, by }: ExaminationInput,
 ): Promise<NodeDiagnosis[]> {
   const { client, taskQueue } = calls.session;
@@ -95,7 +98,7 @@ async function examinePart(
   const done = new AbortController();
   const result = calls.call(cluster, () => handle.result() as Promise<NodeDiagnosis[]>, WORKFLOW_LIMIT_MS + 5_000);
   try {
-    return await Promise.race([result, rejectWhenStuck(calls, handle, done.signal)]);
+    return await Promise.race([result, failIfNotStarted(calls, handle, done.signal)]);
   } catch (error) {
     // Nobody waits for it any more; where it cannot be ended, it ends by its own limit.
     await calls.call(cluster, () => handle.terminate('not taken up in time')).catch(() => undefined);
@@ -110,7 +113,7 @@ async function examinePart(
  * Rejects when no worker has begun after the deadline of a call: the server remembers workers for a while that are gone,
  * and a worker of another version may not know this workflow.
  */
-async function rejectWhenStuck(calls: Calls, handle: WorkflowHandle, signal: AbortSignal): Promise<never> {
+async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, signal: AbortSignal): Promise<never> {
   const { deadlineMs, taskQueue } = calls.session;
   const never = new Promise<never>(() => undefined);
   try {

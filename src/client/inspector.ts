@@ -10,7 +10,7 @@ import {
   rolloutWorkflowId,
 } from '../contract/workflow-ids';
 import type { RunSummary } from '../domain/cluster/messages';
-import { refusalOf } from '../domain/cluster/messages';
+import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
 import type { UncuredReboot } from '../domain/node/reboot';
@@ -21,7 +21,7 @@ import type { InspectedNode } from '../domain/cluster/task-queues';
 import { inspectedNodes } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../contract/messages';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 import { readUncured, uncuredOf } from './uncured';
 
 /** How many node records are read at once. */
@@ -53,7 +53,7 @@ export interface NodeLog {
 
 export class Inspector {
   constructor(
-    private readonly calls: Calls,
+    private readonly calls: TemporalCalls,
     private readonly by: string,
   ) {}
 
@@ -223,5 +223,5 @@ export class Inspector {
 /** @throws OspatchError `Refused` when it has none that ospatch connects to */
 function withNodes(spec: ClusterSpec): SelfManagedSpec {
   if (spec.type === 'self-managed') return spec;
-  throw new OspatchError({ type: 'Refused', message: refusalOf(spec) ?? NO_NODES });
+  throw new OspatchError({ type: 'Refused', message: rejectionOf(spec) ?? NO_NODES });
 }

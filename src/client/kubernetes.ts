@@ -7,11 +7,11 @@ import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Finding } from '../domain/inspection/finding';
 import { findingOfError } from '../domain/inspection/finding';
 import { WORKFLOW_TYPES, doctorWorkflowId, nodeWorkflowId } from '../contract/workflow-ids';
-import { notPatchableReason, refusedInfo } from '../domain/cluster/messages';
+import { notPatchableReason, rejectionInfo } from '../domain/cluster/messages';
 import type { InspectedNode } from '../domain/cluster/task-queues';
 import { inspectedNodes } from '../domain/cluster/task-queues';
 import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 import { readLiveStatus } from './live-status';
 
 /** Above what the activities may take in all. */
@@ -23,8 +23,13 @@ const UNREACHABLE_MS = 10_000;
  *
  * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
  */
-export async function uncordonNode(calls: Calls, spec: ClusterSpec, name: string, by: string): Promise<boolean> {
-  if (spec.type !== 'self-managed') throw new OspatchError(refusedInfo(notPatchableReason(spec.type) ?? ''));
+export async function uncordonNode(
+  calls: TemporalCalls,
+  spec: ClusterSpec,
+  name: string,
+  by: string,
+): Promise<boolean> {
+  if (spec.type !== 'self-managed') throw new OspatchError(rejectionInfo(notPatchableReason(spec.type) ?? ''));
   const cluster = spec.name;
   const { kubernetes } = spec;
   const node = inspectedNodes(spec).find((one) => one.name === name);
@@ -73,7 +78,7 @@ export async function uncordonNode(calls: Calls, spec: ClusterSpec, name: string
 
 /** Through the workers that reach `probe`, any node of the cluster. `usable`: the drains of its nodes can be looked at. */
 export async function examineKubernetes(
-  calls: Calls,
+  calls: TemporalCalls,
   { spec, probe, by }: { spec: SelfManagedSpec; probe: InspectedNode | undefined; by: string },
 ): Promise<{ findings: Finding[]; usable: boolean }> {
   const { kubernetes, name: cluster } = spec;
@@ -103,7 +108,7 @@ export async function examineKubernetes(
   }
 }
 
-async function nodesInWork(calls: Calls, cluster: string): Promise<ReadonlySet<string>> {
+async function nodesInWork(calls: TemporalCalls, cluster: string): Promise<ReadonlySet<string>> {
   try {
     const { current } = await calls.call(cluster, () => readLiveStatus(calls.session, cluster));
     return new Set(current.map(({ node }) => node));

@@ -173,7 +173,7 @@ function stepOf(activity: string | null | undefined): NodeProgress['step'] | nul
 const STEP_OF: Readonly<Record<string, NodeProgress['step']>> = {
   readFacts: 'verify',
   surveyNode: 'verify',
-  drainOutlook: 'drain',
+  drainPreview: 'drain',
   cordon: 'drain',
   awaitHealthy: 'verify',
   awaitWorkloads: 'verify',

@@ -9,7 +9,7 @@ import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/nod
 import type { NodeStatus } from '../domain/node/status';
 import type { ClusterSpec } from '../domain/spec/types';
 import { nodesQuery, specQuery } from '../contract/messages';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 
 /** Each is asked two questions, while somebody waits. */
 const MAX_CLUSTERS = 200;
@@ -19,7 +19,7 @@ const LIMIT_MS = 20_000;
 const STATUS_LIMIT_MS = 3_000;
 
 /** Clusters that do not answer are left out: that is found elsewhere. */
-export async function findSharedMachines(calls: Calls, spec: ClusterSpec): Promise<Finding[]> {
+export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec): Promise<Finding[]> {
   if (spec.type !== 'self-managed') return [];
   const names = await otherClusters(calls, spec.name);
   const [own, { machines, left }] = await Promise.all([
@@ -33,7 +33,11 @@ export async function findSharedMachines(calls: Calls, spec: ClusterSpec): Promi
 }
 
 /** The same for the nodes of a cluster that is applied, as warnings of each; of clusters that answer soon. */
-export async function withSharedMachines(calls: Calls, cluster: string, nodes: NodeStatus[]): Promise<NodeStatus[]> {
+export async function withSharedMachines(
+  calls: TemporalCalls,
+  cluster: string,
+  nodes: NodeStatus[],
+): Promise<NodeStatus[]> {
   const names = await otherClusters(calls, cluster);
   const [own, { machines }] = await Promise.all([
     readMachines(calls, cluster),
@@ -46,7 +50,7 @@ export async function withSharedMachines(calls: Calls, cluster: string, nodes: N
   });
 }
 
-async function otherClusters(calls: Calls, own: string): Promise<string[]> {
+async function otherClusters(calls: TemporalCalls, own: string): Promise<string[]> {
   const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ExecutionStatus = "Running"`;
   try {
     return await calls.call(null, async () => {
@@ -65,7 +69,7 @@ async function otherClusters(calls: Calls, own: string): Promise<string[]> {
 
 /** `left`: clusters for which there was no time. */
 async function readAll(
-  calls: Calls,
+  calls: TemporalCalls,
   names: readonly string[],
   limitMs: number,
 ): Promise<{ machines: Machine[]; left: number }> {
@@ -93,7 +97,7 @@ async function readAll(
 }
 
 /** `known`: its spec, of which only what was read from its nodes is asked for. */
-async function readMachines(calls: Calls, cluster: string, known?: ClusterSpec): Promise<Machine[]> {
+async function readMachines(calls: TemporalCalls, cluster: string, known?: ClusterSpec): Promise<Machine[]> {
   try {
     const spec = known ?? (await calls.query(cluster, (handle) => handle.query(specQuery)));
     if (spec.type !== 'self-managed') return [];

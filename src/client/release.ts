@@ -5,10 +5,15 @@ import { OspatchError } from '../domain/shared/errors';
 import { nodeWorkflowId } from '../contract/workflow-ids';
 import type { Message, ReleaseAnswer } from '../domain/cluster/messages';
 import { releaseUpdate } from '../contract/messages';
-import type { Calls } from './temporal-calls';
+import type { TemporalCalls } from './temporal-calls';
 
 /** @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no wait that can be ended */
-export function releaseNode(calls: Calls, cluster: string, node: string, message: Message): Promise<ReleaseAnswer> {
+export function releaseNode(
+  calls: TemporalCalls,
+  cluster: string,
+  node: string,
+  message: Message,
+): Promise<ReleaseAnswer> {
   const handle = calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
   const updateId = randomUUID();
   return calls.send(cluster, async () => {

@@ -27,7 +27,7 @@ const FRESH_HISTORY_PAUSE_MS = 50;
 const WORKFLOWS = 1;
 const ACTIVITIES = 2;
 
-export class Calls {
+export class TemporalCalls {
   constructor(readonly session: Session) {}
 
   /** Every call has a deadline, and every failure becomes a sentence. */
@@ -35,10 +35,11 @@ export class Calls {
     const { client, address, namespace } = this.session;
     const context = { address, namespace, cluster, deadlineMs };
     try {
-      return await client.withDeadline(Date.now() + deadlineMs, () => acrossHistories(body));
+      return await client.withDeadline(Date.now() + deadlineMs, () => retryAcrossContinueAsNew(body));
     } catch (error) {
       const described = toClientError(error, context);
-      if (described instanceof OspatchError && described.type === 'NoWorker') throw await this.whyNoAnswer(described);
+      if (described instanceof OspatchError && described.type === 'NoWorker')
+        throw await this.explainNoAnswer(described);
       throw described;
     }
   }
@@ -114,7 +115,7 @@ export class Calls {
   }
 
   /** A missing worker is by far the most common reason; say so when it is one. */
-  private async whyNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
+  private async explainNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
     const { client, taskQueue } = this.session;
     try {
       const pollers = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () => this.readPollers());
@@ -126,18 +127,18 @@ export class Calls {
 }
 
 /** A question that arrives just when a cluster ends its history for the next one is turned away, as if it had ended. */
-async function acrossHistories<T>(body: () => Promise<T>): Promise<T> {
+async function retryAcrossContinueAsNew<T>(body: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await body();
     } catch (error) {
-      if (!isBetweenHistories(error) || tries === FRESH_HISTORY_TRIES) throw error;
+      if (!isContinuedAsNew(error) || tries === FRESH_HISTORY_TRIES) throw error;
       await sleep(FRESH_HISTORY_PAUSE_MS);
     }
   }
 }
 
-function isBetweenHistories(error: unknown): boolean {
+function isContinuedAsNew(error: unknown): boolean {
   const { WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } = temporal.api.enums.v1.WorkflowExecutionStatus;
   return error instanceof QueryRejectedError && error.status === WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW;
 }

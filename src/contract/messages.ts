@@ -14,7 +14,7 @@ import type {
 } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeStatus } from '../domain/node/status';
-import type { LostNode, RolloutProgress, RunNews, Tightening } from '../domain/run/run';
+import type { LostNode, RolloutProgress, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
 /** Signals and updates of the cluster workflow share their names. Signals never fail; updates answer. */
@@ -37,10 +37,10 @@ export const explainQuery = defineQuery<string>('explain');
 export const specQuery = defineQuery<ClusterSpec>('spec');
 
 /** From a rollout to its cluster. */
-export const runNewsSignal = defineSignal<[RunNews]>('runNews');
+export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
 
 /** From a cluster to its rollout. */
-export const tightenSignal = defineSignal<[Tightening]>('tighten');
+export const tightenSignal = defineSignal<[RunRestrictions]>('tighten');
 export const progressQuery = defineQuery<RolloutProgress>('progress');
 
 /** From a rollout to its node patch. */
@@ -50,7 +50,7 @@ export const forbidRebootsSignal = defineSignal('forbidReboots');
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its rollout. */
-export const nodeLostSignal = defineSignal<[LostNode]>('nodeLost');
+export const nodeLostSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
 /** The record of a node patch as far as it is known. */
 export const nodePatchQuery = defineQuery<NodePatchResult>('nodePatch');

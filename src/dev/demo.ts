@@ -15,7 +15,7 @@ import type { Lab, LabNodeOptions } from './lab/lab';
 import { createLab, prepareLabImages } from './lab/lab';
 import type { LabNode } from './lab/lab-node';
 import { rebootPackage } from './lab/packages';
-import { labObstacle } from './lab/prerequisites';
+import { labBlocker } from './lab/prerequisites';
 import { findTemporal } from './temporal-binary';
 import type { TemporalServer } from './temporal-server';
 import { startTemporalServer } from './temporal-server';
@@ -49,8 +49,8 @@ interface Stack {
 class Interrupted extends Error {}
 
 async function main(): Promise<void> {
-  const obstacle = labObstacle();
-  if (obstacle !== undefined) throw new Error(obstacle);
+  const blocker = labBlocker();
+  if (blocker !== undefined) throw new Error(blocker);
   const stack: Stack = {};
   const interrupted = untilInterrupted();
   try {

@@ -57,7 +57,7 @@ export interface KubeSession {
   now(): number;
 }
 
-export interface Patience {
+export interface RetryPolicy {
   /** Observed time without an answer after which it is given up; Infinity: never. */
   limitMs: number;
   /** Moment at which it is given up, in milliseconds; default never. */
@@ -69,7 +69,7 @@ export interface Patience {
 export interface SessionOptions {
   api: KubernetesApi;
   target: KubeNode;
-  patience: Patience;
+  patience: RetryPolicy;
   signal: AbortSignal;
   now: () => number;
   show: (progress: KubeProgress) => void;
@@ -94,7 +94,7 @@ export function createSession(options: SessionOptions): KubeSession {
   };
 
   /** Whether a later answer to the same question may be another one. */
-  function mayPass({ kind }: ApiError, forbiddenMs: number): boolean {
+  function isTransient({ kind }: ApiError, forbiddenMs: number): boolean {
     if (kind !== 'forbidden') return patience.passing.includes(kind);
     const isExpected = wasAway || patience.passing.includes(kind);
     return forbiddenMs < (isExpected ? forbiddenGraceMs : Math.min(FORBIDDEN_AT_FIRST_MS, forbiddenGraceMs));
@@ -116,11 +116,11 @@ export function createSession(options: SessionOptions): KubeSession {
         if (!(error instanceof ApiError)) throw error;
         if (error.kind === 'forbidden') forbiddenSince ??= now();
         else forbiddenSince = null;
-        if (!mayPass(error, forbiddenSince === null ? 0 : now() - forbiddenSince)) throw error;
+        if (!isTransient(error, forbiddenSince === null ? 0 : now() - forbiddenSince)) throw error;
         wasAway ||= error.kind === 'away';
         observe(observed + Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
         const left = Math.min(patience.limitMs - observed, (patience.untilMs ?? Infinity) - now());
-        if (left <= 0) throw givenUp(target, error, observed);
+        if (left <= 0) throw timedOut(target, error, observed);
         isWaiting = true;
         show({ waitingFor: `the API server: ${error.message.replace(/\.$/, '')}` });
         const wait = Math.min(left, Math.max(pauseMs, error.retryAfterMs ?? 0));
@@ -133,7 +133,7 @@ export function createSession(options: SessionOptions): KubeSession {
   return { api, target, reach, show, pause, now };
 }
 
-function givenUp(target: KubeNode, cause: ApiError, observedMs: number): OspatchError {
+function timedOut(target: KubeNode, cause: ApiError, observedMs: number): OspatchError {
   const minutes = Math.round(observedMs / 60_000);
   const duration = minutes >= 1 ? `${minutes} min` : `${Math.round(observedMs / 1000)} s`;
   return new OspatchError(

@@ -10,10 +10,10 @@ import { lookAt } from './look';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
-import { refuseUnsupported } from './supported-systems';
+import { assertSupported } from './supported-systems';
 
 /**
- * `uncured`: what the last reboot of the node did not cure, so that no run reboots it for that.
+ * `uncured`: what the last reboot of the node did not remedy, so that no run reboots it for that.
  *
  * @throws OspatchError whatever stands in the way of a patch
  */
@@ -23,7 +23,7 @@ export async function checkReadiness(
   uncured: UncuredReboot | null = null,
 ): Promise<{ facts: NodeFacts; changes: PackageChange[]; warnings: NodeWarning[] }> {
   const reading = await lookAt(session);
-  refuseUnsupported(session.node.name, reading);
+  assertSupported(session.node.name, reading);
   const facts = discountUncured(reading.facts, uncured);
   const { changes, warnings } = await readPending(session, facts, packages);
   return { facts, changes, warnings: mergeWarnings(warnings, facts.warnings) };
@@ -36,7 +36,7 @@ export async function checkReadiness(
  */
 export async function readPending(session: Session, facts: NodeFacts, packages?: PackagePolicy): Promise<PatchPlan> {
   const manager = packageManager(managerOf(facts));
-  const answer = await session.outage.reach(() => session.node.pending(packages));
+  const answer = await session.reachability.whenReachable(() => session.node.pending(packages));
   if (answer.state !== 'done') {
     throw new OspatchError({ type: 'HelperProtocol', message: `${session.node.name} does not say what is pending.` });
   }

@@ -7,7 +7,7 @@ import { discountUncured } from '../domain/node/reboot';
 import { readPending } from './check';
 import { lookAt } from './look';
 import type { Session } from './session';
-import { refuseUnsupported } from './supported-systems';
+import { assertSupported } from './supported-systems';
 
 /**
  * Changes nothing on the node, except that the helper may be placed. Neither the facts nor what is pending may take
@@ -18,7 +18,7 @@ export async function examineNode(
   limitMs: number,
   known: { packages?: PackagePolicy | undefined; uncuredReboot?: UncuredReboot | undefined } = {},
 ): Promise<NodeExamination> {
-  const { node, outage } = session;
+  const { node, reachability } = session;
   const seen: NodeExamination = {
     facts: null,
     clockAheadMs: null,
@@ -40,13 +40,13 @@ export async function examineNode(
     const clock = Date.parse(facts.clock);
     seen.facts = facts;
     seen.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
-    refuseUnsupported(node.name, read.reading);
+    assertSupported(node.name, read.reading);
     // What would keep a run from its first job, found before a run meets it.
     const [plan, start] = await Promise.allSettled([
       within(limitMs, () => readPending(session, facts, known.packages)),
       within(limitMs, async () => {
-        await outage.reach(() => node.checkRights());
-        if (facts.job === null) await outage.reach(() => node.tryStart());
+        await reachability.whenReachable(() => node.checkRights());
+        if (facts.job === null) await reachability.whenReachable(() => node.tryStart());
       }),
     ]);
     if (start.status === 'rejected') throw start.reason;

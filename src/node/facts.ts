@@ -6,7 +6,7 @@ import { LOCK_KINDS } from '../domain/node/report';
 import type { NodeWarning } from '../domain/node/warning';
 import { osEndOfLife } from '../domain/node/end-of-life';
 import type { OutdatedCode } from '../domain/node/outdated';
-import { RESTART_OBSTACLES, outdatedWarnings } from '../domain/node/outdated';
+import { RESTART_BLOCKERS, outdatedWarnings } from '../domain/node/outdated';
 import { plainText } from '../domain/shared/text';
 import { parseBoot } from './boot-facts';
 
@@ -64,14 +64,14 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
   const kernelBootId = optional('kernel_boot_id');
   const boot = parseBoot(all);
   const userServices = all('outdated_user_service');
-  const obstacles = all('outdated_obstacle').flatMap((line) => parseObstacle(line) ?? []);
+  const blockers = all('outdated_blocker').flatMap((line) => parseBlocker(line) ?? []);
   const outdated: OutdatedCode = {
     services: all('outdated_service'),
     ...(userServices.length === 0 ? {} : { userServices }),
     sessions: all('outdated_session'),
     containers: all('outdated_container'),
     processes: all('outdated_process'),
-    ...(obstacles.length === 0 ? {} : { obstacles }),
+    ...(blockers.length === 0 ? {} : { blockers }),
   };
   const job = optional('job');
   const facts: NodeFacts = {
@@ -146,13 +146,13 @@ function parseFailedUnit(line: string): FailedUnit {
   return { name, triggeredBy, result, changed: changed === 'yes', transient: transient === 'yes' };
 }
 
-/** `NAME OBSTACLE [PID...]`; null for what a newer helper says. */
-function parseObstacle(line: string): NonNullable<OutdatedCode['obstacles']>[number] | null {
+/** `NAME BLOCKER [PID...]`; null for what a newer helper says. */
+function parseBlocker(line: string): NonNullable<OutdatedCode['blockers']>[number] | null {
   const [service = '', word, ...rest] = line.trim().split(' ');
-  const obstacle = RESTART_OBSTACLES.find((known) => known === word);
-  if (obstacle === undefined) return null;
+  const blocker = RESTART_BLOCKERS.find((known) => known === word);
+  if (blocker === undefined) return null;
   const pids = rest.filter((pid) => /^[1-9][0-9]{0,9}$/.test(pid)).map(Number);
-  return { service, obstacle, ...(pids.length === 0 ? {} : { pids }) };
+  return { service, blocker, ...(pids.length === 0 ? {} : { pids }) };
 }
 
 function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {

@@ -6,7 +6,7 @@ import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from './sanitize';
 
 /** The error for such an answer; null when the account runs commands. */
-export function noCommands(node: string, user: string, { code, stdout, stderr }: ExecResult): OspatchError | null {
+export function loginShellError(node: string, user: string, { code, stdout, stderr }: ExecResult): OspatchError | null {
   if (code === 0) return null;
   if (/account is currently not available/i.test(stdout.toString())) {
     return new OspatchError({

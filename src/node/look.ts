@@ -5,12 +5,12 @@ import type { Session } from './session';
 
 /**
  * Reads the facts of the node. A node that is shutting down still answers, and none of what the node says then holds a
- * moment later: such a node counts as out of reach until the node is back.
+ * moment later: such a node counts as unreachable until the node is back.
  *
  * @throws OspatchError what reaching the node may say
  */
-export async function lookAt({ node, outage }: Pick<Session, 'node' | 'outage'>): Promise<NodeReading> {
-  return outage.reach(async () => {
+export async function lookAt({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<NodeReading> {
+  return reachability.whenReachable(async () => {
     const reading = await node.facts();
     if (reading.facts.systemState !== 'stopping') return reading;
     throw new OspatchError({

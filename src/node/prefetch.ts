@@ -11,7 +11,7 @@ const WAIT_SECONDS = 20;
 
 /**
  * Downloads the packages of the plan with this digest into the cache of the node's package manager. Tried once: what
- * the package manager's own retries do not cure is tried again with newer lists, which is up to the caller.
+ * the package manager's own retries do not remedy is tried again with newer lists, which is up to the caller.
  *
  * @throws OspatchError `PlanChanged` when the node would now change another set, or what keeps the packages from being
  *   downloaded. Nothing was changed then.

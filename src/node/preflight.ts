@@ -19,7 +19,7 @@ import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
 import { splitRoom } from './plan-room';
 import type { Session } from './session';
-import { refuseUnsafe, refuseUnsupported } from './supported-systems';
+import { assertSafe, assertSupported } from './supported-systems';
 import { isToBeUnpackedAgain, repairPackages, showLock } from './transaction';
 
 export interface PreflightOptions {
@@ -106,8 +106,8 @@ async function usableNode(
   const started = session.now();
   for (;;) {
     const reading = await lookAt(session);
-    refuseUnsupported(session.node.name, reading);
-    refuseUnsafe(session.node.name, reading, withoutDrain);
+    assertSupported(session.node.name, reading);
+    assertSafe(session.node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;
     const holder = kinds.includes(lockKind) ? lockHolder : null;
     if (job === null && holder === null) {

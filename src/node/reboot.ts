@@ -56,11 +56,11 @@ export async function rebootNode(
   for (;;) {
     const settled = await awaitSettled(session, seen);
     await pause(session, STABLE_MS);
-    seen = await session.outage.reach(() => probe(session));
+    seen = await session.reachability.whenReachable(() => probe(session));
     // A system that is on its way down once more still answers for a moment.
     if (seen.bootId === settled.bootId && seen.systemState !== 'stopping') {
       // Only now, for they may take long so soon after a boot.
-      const { facts } = await session.outage.reach(() => session.node.facts());
+      const { facts } = await session.reachability.whenReachable(() => session.node.facts());
       if (facts.bootId === seen.bootId && facts.systemState !== 'stopping') {
         session.show({ waitingFor: undefined });
         return facts;
@@ -81,7 +81,7 @@ async function askForReboot(
   const started = session.now();
   for (;;) {
     onAsked('unknown');
-    const { state, holder } = await session.outage.reach(() => session.node.reboot(bootId, command));
+    const { state, holder } = await session.reachability.whenReachable(() => session.node.reboot(bootId, command));
     onAsked(state === 'busy' ? 'no' : 'yes');
     if (state !== 'busy') return;
     if (session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
@@ -97,13 +97,13 @@ async function awaitNewBoot(session: Session, bootId: string, command: string | 
   const verdict = new RebootVerdict(session, command);
   for (;;) {
     await pause(session, pauseMs);
-    const result = await session.outage.tryOnce(() => probe(session));
+    const result = await session.reachability.attempt(() => probe(session));
     if (result.reached) {
       if (result.value.bootId !== bootId) return result.value;
       verdict.check(result.value);
     } else {
       verdict.forget();
-      session.outage.add(pauseMs);
+      session.reachability.add(pauseMs);
     }
     pauseMs = Math.min(MAX_PROBE_MS, pauseMs * PROBE_GROWTH);
   }
@@ -207,7 +207,7 @@ async function awaitSettled(session: Session, first: NodeProbe): Promise<NodePro
     }
     session.show({ waitingFor: `systemd on the node, which is ${seen.systemState}` });
     await pause(session, SETTLE_PAUSE_MS);
-    seen = await session.outage.reach(() => probe(session));
+    seen = await session.reachability.whenReachable(() => probe(session));
   }
   return seen;
 }

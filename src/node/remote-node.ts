@@ -21,7 +21,7 @@ import { helperCommand, helperDefect, helperMissing } from './job/call';
 import { installHelper } from './install';
 import type { Job } from './job/id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job/id';
-import { noCommands, runsNothing } from './login-shell';
+import { loginShellError, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import type { Privilege } from './privilege';
 import { askRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
@@ -192,9 +192,9 @@ export class RemoteNode {
     const first = await this.exec(command, options);
     const answer = parseAnswer(first.stdout);
     if (answer !== null) return this.complete(answer, first);
-    const refused = noCommands(this.name, this.target.ssh.user, first);
+    const refused = loginShellError(this.name, this.target.ssh.user, first);
     if (refused !== null) throw refused;
-    await this.bringHelper(first, command, await this.brokenLogin(first));
+    await this.ensureHelper(first, command, await this.brokenLogin(first));
     const second = await this.exec(command, options);
     const retried = parseAnswer(second.stdout);
     if (retried === null) throw this.cannotRun(second) ?? this.noAnswer(second, command);
@@ -218,7 +218,7 @@ export class RemoteNode {
   }
 
   /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
-  private async bringHelper(result: ExecResult, command: string, brokenLogin: OspatchError | null): Promise<void> {
+  private async ensureHelper(result: ExecResult, command: string, brokenLogin: OspatchError | null): Promise<void> {
     const defect = helperDefect(result.stdout);
     if (defect === null) throw brokenLogin ?? this.noAnswer(result, command);
     if (this.target.ssh.helper !== 'auto') {

@@ -1,11 +1,11 @@
 /** What one activity needs to work on one node. */
 import type { NodeProgress } from '../domain/node/report';
-import type { Outage } from './outage';
+import type { ReachabilityTracker } from './reachability';
 import type { RemoteNode } from './remote-node';
 
 export interface Session {
   node: RemoteNode;
-  outage: Outage;
+  reachability: ReachabilityTracker;
   /** Aborted when the activity is cancelled or the worker shuts down: stop following, leave the node as it is. */
   signal: AbortSignal;
   now: () => number;

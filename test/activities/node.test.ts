@@ -6,7 +6,7 @@ import type { NodeDiagnosis } from '../../src/domain/inspection/node';
 import { ERROR_TYPES, OspatchError } from '../../src/domain/shared/errors';
 import type { Transport } from '../../src/ssh/transport';
 import type { Answer } from '../node/fake-node';
-import { FakeTransport, TARGET, factsAnswer, jobAnswer, outOfReach } from '../node/fake-node';
+import { FakeTransport, TARGET, factsAnswer, jobAnswer, unreachableNode } from '../node/fake-node';
 
 const TOKEN = '0123456789abcdef';
 const APPLY = {
@@ -80,12 +80,12 @@ describe('src/activities/node', () => {
   });
 
   it('fails as Lost in apply and as Unreachable in readFacts when the observed outage passes the limit', async () => {
-    const apply = setUp([outOfReach()]);
+    const apply = setUp([unreachableNode()]);
     await expect(apply.environment.run(apply.activities.apply, APPLY)).rejects.toMatchObject({
-      type: 'Lost',
+      type: 'UnreachableAfterChange',
       nonRetryable: true,
     });
-    const facts = setUp([outOfReach()]);
+    const facts = setUp([unreachableNode()]);
     await expect(facts.environment.run(facts.activities.readFacts, FACTS)).rejects.toMatchObject({
       type: 'Unreachable',
       nonRetryable: true,
@@ -94,7 +94,9 @@ describe('src/activities/node', () => {
   });
 
   it('goes on counting the outage from the heartbeat of the attempt before', async () => {
-    const { activities, environment, heartbeats } = setUp([outOfReach()], { heartbeatDetails: { unreachableMs: 900 } });
+    const { activities, environment, heartbeats } = setUp([unreachableNode()], {
+      heartbeatDetails: { unreachableMs: 900 },
+    });
     await expect(environment.run(activities.readFacts, FACTS)).rejects.toMatchObject({ type: 'Unreachable' });
     expect(heartbeats[0]).toEqual({ step: 'verify', unreachableMs: 900 });
     expect(heartbeats).toContainEqual(
@@ -150,7 +152,7 @@ describe('src/activities/node', () => {
       'ospatch 1 facts\nboot_id=x\nend\n',
     ]);
     const diagnosis = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
-    expect(diagnosis).toMatchObject({ node: 'w-1', verdict: 'stops', pending: 1 });
+    expect(diagnosis).toMatchObject({ node: 'w-1', verdict: 'error', pending: 1 });
     expect(diagnosis.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
   });
 
@@ -199,7 +201,7 @@ describe('src/activities/node', () => {
     const deaf: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const silent = setUp(deaf);
     expect(await silent.environment.run(silent.activities.examineNode, EXAMINE)).toMatchObject({
-      verdict: 'stops',
+      verdict: 'error',
       findings: [{ check: 'reachable', message: 'w-1 did not answer within 0s.' }],
     });
     let calls = 0;

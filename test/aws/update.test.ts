@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Patience } from '../../src/aws/asking';
-import { Asking, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/asking';
+import type { RetryPolicy } from '../../src/aws/eks-caller';
+import { EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/eks-caller';
 import { beginUpdate, followUpdate, requestToken } from '../../src/aws/update';
 import type { EksAccess } from '../../src/domain/eks/node-groups';
 import { EksServer, FAULTS, simulateCredentials } from '../support/eks-server';
@@ -27,8 +27,8 @@ afterEach(async () => {
   restore();
 });
 
-function asking(patience: Patience, more: Partial<EksAccess> = {}): Asking {
-  return new Asking({
+function asking(patience: RetryPolicy, more: Partial<EksAccess> = {}): EksCaller {
+  return new EksCaller({
     apis,
     access: { region: 'eu-central-1', cluster: eks.cluster, endpoint: eks.endpoint, ...more },
     patience,

@@ -129,7 +129,7 @@ describe('src/cli/commands', () => {
       'cluster',
       'createdAt',
       'current',
-      'lastRefusal',
+      'lastRejection',
       'lastRun',
       'nextWindow',
       'nodes',
@@ -199,11 +199,11 @@ describe('src/cli/commands', () => {
   });
 
   test('check fails when a drain could never end', async () => {
-    const outlook = {
-      ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], stay: {}, waits: [] },
-      obstacles: ['The budget shop/web never allows it.'],
+    const preview = {
+      ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, pending: [] },
+      blockers: ['The budget shop/web never allows it.'],
     };
-    const drain = { ok: true, outlook };
+    const drain = { ok: true, preview };
     const one = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], warnings: [], drain };
     const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
     expect(out).toContain('w-1  cannot be drained: The budget shop/web never allows it.');

@@ -48,7 +48,7 @@ export function fakeTerminal(more: Partial<CliContext> = {}): FakeTerminal {
 }
 
 export function node(name: string, more: Partial<NodeStatus> = {}): NodeStatus {
-  return { ...newNodeStatus(name, 'worker', 'not-asked'), ...more };
+  return { ...newNodeStatus(name, 'worker', 'not-required'), ...more };
 }
 
 export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
@@ -81,7 +81,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     scheduleError: null,
     run: null,
     lastRun: null,
-    lastRefusal: null,
+    lastRejection: null,
     nodes,
     current: [],
     ...more,

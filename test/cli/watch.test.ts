@@ -93,7 +93,11 @@ describe('src/cli/watch', () => {
 
   test('keeps standard output free when that belongs to the result', async () => {
     const terminal = fakeTerminal({ isTTY: true });
-    await watchCluster(terminal.context, answering(running, ended), { cluster: 'demo', aside: true, until: hasEnded });
+    await watchCluster(terminal.context, answering(running, ended), {
+      cluster: 'demo',
+      toStderr: true,
+      until: hasEnded,
+    });
     expect(terminal.out()).toBe('');
     expect(terminal.err()).toContain('w-1 patched');
   });

@@ -1,5 +1,5 @@
 import { NamespaceNotFoundError, ServiceError } from '@temporalio/client';
-import { isPassing, toClientError } from '../../src/client/errors';
+import { isTransient, toClientError } from '../../src/client/errors';
 
 const CONTEXT = { address: 'host:7233', namespace: 'nope', cluster: 'demo', deadlineMs: 10_000 };
 const FAILED_PRECONDITION = 9;
@@ -21,7 +21,7 @@ describe('src/client/errors', () => {
     'no poller seen for task queue recently, worker may be down',
     'Unable to query workflow due to Workflow Task in failed state.',
   ])('a server that has no worker to ask is worth waiting for: %s', (details) => {
-    expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
-    expect(isPassing(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
+    expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
+    expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
   });
 });

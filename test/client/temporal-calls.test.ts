@@ -1,18 +1,18 @@
 import { QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import { Calls } from '../../src/client/temporal-calls';
+import { TemporalCalls } from '../../src/client/temporal-calls';
 import type { Session } from '../../src/client/connection';
 
 const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
   temporal.api.enums.v1.WorkflowExecutionStatus;
 
-function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): Calls {
+function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): TemporalCalls {
   const client = {
     withDeadline: (_deadline: number, body: () => Promise<unknown>) => body(),
     workflowService: { describeTaskQueue },
   };
   const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
-  return new Calls(session as unknown as Session);
+  return new TemporalCalls(session as unknown as Session);
 }
 
 describe('src/client/temporal-calls', () => {

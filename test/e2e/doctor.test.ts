@@ -114,7 +114,7 @@ function writeSpec(name: string, nodes: readonly string[]): string {
 /** Bad news without advice. */
 function withoutCure({ clusters }: DoctorReport): Finding[] {
   const all = clusters.flatMap((one) => [...one.findings, ...one.nodes.flatMap(({ findings }) => findings)]);
-  return all.filter(({ severity, cure }) => severity !== 'ok' && cure === null);
+  return all.filter(({ severity, remedy }) => severity !== 'ok' && remedy === null);
 }
 
 interface Told {
@@ -141,15 +141,15 @@ describe('e2e/doctor', () => {
     // The node that hangs takes all the time it is given, and no other waits for it.
     expect(Date.now() - started).toBeLessThan(60_000);
     expect(code).toBe(1);
-    expect(report.verdict).toBe('stops');
+    expect(report.verdict).toBe('error');
     expect(report.clusters[0]?.nodes.map(({ node }) => node)).toEqual(nodes);
-    expect(of('impostor')).toEqual(['stops host-key']);
-    expect(of('stranger')).toEqual(['stops login']);
-    expect(of('refused')).toEqual(['stops reachable']);
-    expect(of('silent')).toEqual(['stops reachable']);
-    expect(of('keyless')).toEqual(['stops host-key']);
-    expect(of('asks')).toEqual(['stops sudo']);
-    expect(of('hangs')).toEqual(['stops reachable']);
+    expect(of('impostor')).toEqual(['error host-key']);
+    expect(of('stranger')).toEqual(['error login']);
+    expect(of('refused')).toEqual(['error reachable']);
+    expect(of('silent')).toEqual(['error reachable']);
+    expect(of('keyless')).toEqual(['error host-key']);
+    expect(of('asks')).toEqual(['error sudo']);
+    expect(of('hangs')).toEqual(['error reachable']);
     expect(of('fine')).toEqual(['ok ready', 'ok helper']);
     expect(withoutCure(report)).toEqual([]);
   });
@@ -159,13 +159,13 @@ describe('e2e/doctor', () => {
     expect(code).toBe(1);
     // Whether the package that is held has a security fix is up to the archive of the day.
     expect(of('shared').filter((finding) => finding !== 'warning updates')).toEqual([
-      'stops reboot-owners',
+      'error reboot-owners',
       'warning other-updaters',
       'warning held-packages',
       'ok helper',
     ]);
     expect(of('broken')).toEqual(['warning packages', 'warning job', 'warning reboot', 'ok helper']);
-    expect(of('full')).toEqual(['stops disk', 'ok helper']);
+    expect(of('full')).toEqual(['error disk', 'ok helper']);
     expect(withoutCure(report)).toEqual([]);
     const [, broken] = report.clusters[0]?.nodes ?? [];
     expect(broken?.findings.find(({ check }) => check === 'job')?.message).toContain(JOB);
@@ -207,7 +207,7 @@ describe('e2e/doctor', () => {
       severity: 'warning',
       check: 'cluster',
       message: expect.stringContaining('release freeze') as string,
-      cure: 'ospatch resume kept',
+      remedy: 'ospatch resume kept',
     });
     const missing = await stack.cli('doctor', 'nobody');
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no cluster nobody') as string });
@@ -237,11 +237,11 @@ describe('e2e/doctor', () => {
     const { report } = await diagnose('-f', writeSpec('well', ['fine']));
     const finding = report.installation.find(({ check }) => check === 'search-attributes');
     expect(finding).toMatchObject({ severity: 'warning' });
-    const cure = finding?.cure ?? '';
-    expect(cure).toMatch(
+    const remedy = finding?.remedy ?? '';
+    expect(remedy).toMatch(
       /^temporal operator search-attribute create --name PatchState --type Keyword --namespace default/,
     );
-    const words = cure.split(' ').slice(1);
+    const words = remedy.split(' ').slice(1);
     const { code } = await stack.temporal(...words.slice(0, words.indexOf('--address')));
     expect(code).toBe(0);
     const again = await diagnose('-f', writeSpec('well', ['fine']));
@@ -255,7 +255,7 @@ describe('e2e/doctor', () => {
     expect(Date.now() - started).toBeLessThan(45_000);
     expect(code).toBe(1);
     expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
-      'stops nodes',
+      'error nodes',
       'ok spec',
       'ok schedule',
       'ok cluster',
@@ -280,7 +280,7 @@ describe('e2e/doctor', () => {
       '2s',
     );
     expect(code).toBe(1);
-    expect(report.installation).toMatchObject([{ severity: 'stops', check: 'temporal' }]);
+    expect(report.installation).toMatchObject([{ severity: 'error', check: 'temporal' }]);
     expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
       'warning nodes',
       'ok spec',
@@ -291,6 +291,6 @@ describe('e2e/doctor', () => {
   it('says that a namespace is missing', async () => {
     const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--namespace', 'elsewhere');
     expect(code).toBe(1);
-    expect(report.installation).toMatchObject([{ severity: 'stops', check: 'namespace' }]);
+    expect(report.installation).toMatchObject([{ severity: 'error', check: 'namespace' }]);
   });
 });

@@ -134,7 +134,7 @@ describe('e2e/refusals', () => {
           run: null,
           lastRun: null,
           nodes: [],
-          lastRefusal: { what: 'patchNow', why: reason },
+          lastRejection: { request: 'patchNow', message: reason },
         },
       });
     },

@@ -74,7 +74,7 @@ describe('e2e/trust', () => {
       /w-1 .* has another host key .* expected ssh-ed25519 SHA256:\S+, got ssh-ed25519 SHA256:/,
     );
 
-    // Were it connected to, it would be out of reach now.
+    // Were it connected to, it would be unreachable now.
     await node.stop();
     const second = await stack.cli('patch', 'changed', '--wait');
     expect(second).toMatchObject({ code: 1 });

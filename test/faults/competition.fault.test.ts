@@ -7,7 +7,7 @@ import { fault } from './fault';
 import { jobHas } from './node-view';
 import { sh } from '../support/sh';
 import { SMALL_NODE, pendingUpdate, waitingFor, write } from './node-tools';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
 const small = { node: SMALL_NODE } as const;
 
@@ -20,18 +20,18 @@ fcntl($lock, 6, $write_lock) or die "lock: $!";
 open(my $held, ">", "/run/lab-held"); sleep 600;
 `;
 
-async function holdLock(stage: Scene): Promise<() => Promise<void>> {
-  write(stage.node, 'root/lab-holder.pl', HOLD_LOCK);
-  await sh(stage.node, 'systemd-run -q --collect --unit=lab-holder perl /root/lab-holder.pl');
-  await waitFor(async () => (await stage.node.exec('test -e /run/lab-held')).code === 0, { what: 'the lock' });
+async function holdLock(scenario: Scenario): Promise<() => Promise<void>> {
+  write(scenario.node, 'root/lab-holder.pl', HOLD_LOCK);
+  await sh(scenario.node, 'systemd-run -q --collect --unit=lab-holder perl /root/lab-holder.pl');
+  await waitFor(async () => (await scenario.node.exec('test -e /run/lab-held')).code === 0, { what: 'the lock' });
   return async () => {
-    await sh(stage.node, 'systemctl stop lab-holder');
+    await sh(scenario.node, 'systemctl stop lab-holder');
   };
 }
 
-async function untilWaitingForLock(stage: Scene): Promise<void> {
+async function untilWaitingForLock(scenario: Scenario): Promise<void> {
   await waitFor(
-    async () => /^package lock held by unattended-upgr \(pid \d+\)$/.test((await waitingFor(stage)) ?? ''),
+    async () => /^package lock held by unattended-upgr \(pid \d+\)$/.test((await waitingFor(scenario)) ?? ''),
     {
       what: 'the holder of the lock in status',
       timeoutMs: 120_000,
@@ -44,12 +44,12 @@ describe('faults/competition', () => {
     'competition',
     'unattended-upgrades holds the package lock',
     { ...small, quick: true },
-    async (stage, check) => {
-      const letGo = await holdLock(stage);
-      await stage.patch();
-      await untilWaitingForLock(stage);
+    async (scenario, check) => {
+      const letGo = await holdLock(scenario);
+      await scenario.patch();
+      await untilWaitingForLock(scenario);
       await letGo();
-      stage.moment = 'before refresh';
+      scenario.moment = 'before refresh';
       await check({ state: 'patched', transactions: 1, reboots: 0 });
     },
   );
@@ -58,12 +58,12 @@ describe('faults/competition', () => {
     'competition',
     'unattended-upgrades takes the package lock after the plan',
     { ...small, slowRefreshSeconds: 6 },
-    async (stage, check) => {
-      await stage.patch();
-      await stage.reach('during refresh');
-      const letGo = await holdLock(stage);
-      await waitFor(() => jobHas(stage.node, 'apply', 'started'), { what: 'apply', timeoutMs: 120_000 });
-      await untilWaitingForLock(stage);
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('during refresh');
+      const letGo = await holdLock(scenario);
+      await waitFor(() => jobHas(scenario.node, 'apply', 'started'), { what: 'apply', timeoutMs: 120_000 });
+      await untilWaitingForLock(scenario);
       await letGo();
       await check({ state: 'patched', transactions: 1, reboots: 0 });
     },
@@ -73,50 +73,52 @@ describe('faults/competition', () => {
     'competition',
     'somebody installs one of the planned packages by hand',
     { ...small, slowRefreshSeconds: 6 },
-    async (stage, check) => {
-      await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 8' });
-      await sh(stage.node, 'apt-get -qq update');
-      await stage.patch();
-      await stage.reach('during refresh');
-      await sh(stage.node, 'apt-get -qq -y install lab-slow >/dev/null');
+    async (scenario, check) => {
+      await pendingUpdate(scenario.node, 'lab-slow', { postinst: 'sleep 8' });
+      await sh(scenario.node, 'apt-get -qq update');
+      await scenario.patch();
+      await scenario.reach('during refresh');
+      await sh(scenario.node, 'apt-get -qq -y install lab-slow >/dev/null');
       await check({ state: 'patched', transactions: 2, reboots: 0 });
     },
   );
 
-  fault('competition', 'somebody starts apt by hand during apply', small, async (stage, check) => {
-    await pendingUpdate(stage.node, 'lab-slow', { postinst: 'sleep 8' });
-    await stage.patch();
-    await stage.reach('during apply');
-    const byHand = await stage.node.exec('apt-get -q -y -o DPkg::Lock::Timeout=0 dist-upgrade');
+  fault('competition', 'somebody starts apt by hand during apply', small, async (scenario, check) => {
+    await pendingUpdate(scenario.node, 'lab-slow', { postinst: 'sleep 8' });
+    await scenario.patch();
+    await scenario.reach('during apply');
+    const byHand = await scenario.node.exec('apt-get -q -y -o DPkg::Lock::Timeout=0 dist-upgrade');
     expect(byHand.stderr).toContain('Could not get lock');
     await check({ state: 'patched', transactions: 1, reboots: 0 });
   });
 
-  fault('competition', 'somebody has changed the helper', small, async (stage, check) => {
-    await stage.cli('apply', '-f', stage.writeSpec());
-    await stage.cli('check', stage.cluster);
+  fault('competition', 'somebody has changed the helper', small, async (scenario, check) => {
+    await scenario.cli('apply', '-f', scenario.writeSpec());
+    await scenario.cli('check', scenario.cluster);
     const place = '/usr/local/libexec/ospatch-node-*';
-    await sh(stage.node, `set -- ${place}; [ -x "$1" ] && sed -i '2i touch /root/owned' "$1"`);
-    await stage.patch();
+    await sh(scenario.node, `set -- ${place}; [ -x "$1" ] && sed -i '2i touch /root/owned' "$1"`);
+    await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 0 });
-    await sh(stage.node, `! test -e /root/owned && ! grep -l owned ${place}`);
+    await sh(scenario.node, `! test -e /root/owned && ! grep -l owned ${place}`);
   });
 
-  fault('competition', 'two clusters patch the same node at once', { quick: true }, async (stage, check) => {
-    const other = `${stage.cluster}-other`;
-    for (const name of [stage.cluster, other]) {
-      expect((await stage.cli('apply', '-f', stage.writeSpec({ name }))).code).toBe(0);
+  fault('competition', 'two clusters patch the same node at once', { quick: true }, async (scenario, check) => {
+    const other = `${scenario.cluster}-other`;
+    for (const name of [scenario.cluster, other]) {
+      expect((await scenario.cli('apply', '-f', scenario.writeSpec({ name }))).code).toBe(0);
     }
-    const asked = await Promise.all([stage.cli('patch', stage.cluster), stage.cli('patch', other)]);
+    const asked = await Promise.all([scenario.cli('patch', scenario.cluster), scenario.cli('patch', other)]);
     expect(asked.map(({ code }) => code)).toEqual([0, 0]);
-    const rollout = stage.client.workflow.getHandle(rolloutWorkflowId(other, 1));
+    const rollout = scenario.client.workflow.getHandle(rolloutWorkflowId(other, 1));
     await waitFor(() => rollout.describe().catch(() => null), { what: 'the other rollout' });
     await rollout.result();
-    await stage.ended();
+    await scenario.ended();
     const results = await Promise.all(
-      [stage.cluster, other].map(
+      [scenario.cluster, other].map(
         (name) =>
-          stage.client.workflow.getHandle(nodeWorkflowId(name, stage.node.name)).result() as Promise<NodePatchResult>,
+          scenario.client.workflow
+            .getHandle(nodeWorkflowId(name, scenario.node.name))
+            .result() as Promise<NodePatchResult>,
       ),
     );
     const changed = results.filter(({ changes }) => changes.length > 0);

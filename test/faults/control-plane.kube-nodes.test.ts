@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
-import { KUBERNETES_MOMENTS } from './kubernetes-moments';
-import type { Moment } from './moments';
-import type { Scene } from './scene';
+import { KUBERNETES_MOMENTS } from './kubernetes-injection-points';
+import type { Moment } from './injection-points';
+import type { Scenario } from './scenario';
 
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
@@ -13,20 +13,20 @@ const FROM_THE_CORDON_ON = { ...PATCHED, kubernetes: { evicted: 'and-late' } } a
 
 const MOMENTS: readonly Moment[] = [...KUBERNETES_MOMENTS, 'during apply', 'during node down', 'after node back'];
 
-async function apiServerIsAway(stage: Scene): Promise<void> {
-  const { plane } = stage.kubernetes;
+async function apiServerIsAway(scenario: Scenario): Promise<void> {
+  const { plane } = scenario.kubernetes;
   await plane.killApiServer();
-  await sleep(stage.random.between(1_000, 15_000));
+  await sleep(scenario.random.between(1_000, 15_000));
   await plane.restartApiServer();
 }
 
 describe('faults/kubernetes/control-plane', () => {
   for (const moment of MOMENTS) {
     const quick = moment === 'during drain';
-    fault('kubernetes', `the API server is killed ${moment}`, { kubernetes: 'own', quick }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await apiServerIsAway(stage);
+    fault('kubernetes', `the API server is killed ${moment}`, { kubernetes: 'own', quick }, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await apiServerIsAway(scenario);
       await check(moment.endsWith(' cordon') ? FROM_THE_CORDON_ON : PATCHED);
     });
   }
@@ -36,14 +36,14 @@ describe('faults/kubernetes/control-plane', () => {
       'kubernetes',
       `worker and API server are killed together ${moment}`,
       { kubernetes: 'own', ownWorker: true },
-      async (stage, check) => {
-        await stage.patch();
-        await stage.reach(moment);
+      async (scenario, check) => {
+        await scenario.patch();
+        await scenario.reach(moment);
         await Promise.all([
-          apiServerIsAway(stage),
-          stage.worker.kill9().then(async () => {
-            await sleep(stage.random.between(0, 15_000));
-            await stage.startWorker();
+          apiServerIsAway(scenario),
+          scenario.worker.kill9().then(async () => {
+            await sleep(scenario.random.between(0, 15_000));
+            await scenario.startWorker();
           }),
         ]);
         await check(moment === 'during cordon' ? FROM_THE_CORDON_ON : PATCHED);
@@ -55,20 +55,20 @@ describe('faults/kubernetes/control-plane', () => {
     'kubernetes',
     'worker and API server are killed again and again',
     { kubernetes: 'own', ownWorker: true },
-    async (stage, check) => {
-      await stage.patch();
-      stage.moment = 'at random moments';
+    async (scenario, check) => {
+      await scenario.patch();
+      scenario.moment = 'at random moments';
       let over = false;
-      const ended = stage.ended().finally(() => {
+      const ended = scenario.ended().finally(() => {
         over = true;
       });
       for (let turn = 0; turn < 5 && !over; turn += 1) {
-        await Promise.race([ended, sleep(stage.random.between(1_000, 15_000))]);
+        await Promise.race([ended, sleep(scenario.random.between(1_000, 15_000))]);
         if (over) break;
-        if (stage.random.pick(['worker', 'API server'] as const) === 'API server') await apiServerIsAway(stage);
+        if (scenario.random.pick(['worker', 'API server'] as const) === 'API server') await apiServerIsAway(scenario);
         else {
-          await stage.worker.kill9();
-          await stage.startWorker();
+          await scenario.worker.kill9();
+          await scenario.startWorker();
         }
       }
       await ended;
@@ -81,12 +81,12 @@ describe('faults/kubernetes/control-plane', () => {
       'kubernetes',
       `the Temporal server is killed ${moment}`,
       { kubernetes: 'shared', ownServer: true },
-      async (stage, check) => {
-        await stage.patch();
-        await stage.reach(moment);
-        await stage.temporal.kill9();
-        await sleep(stage.random.between(1_000, 15_000));
-        await stage.temporal.start();
+      async (scenario, check) => {
+        await scenario.patch();
+        await scenario.reach(moment);
+        await scenario.temporal.kill9();
+        await sleep(scenario.random.between(1_000, 15_000));
+        await scenario.temporal.start();
         await check(PATCHED);
       },
     );

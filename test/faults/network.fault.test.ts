@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
-import type { Moment } from './moments';
-import { STEPS } from './moments';
+import type { Moment } from './injection-points';
+import { STEPS } from './injection-points';
 import { randomFor } from './random';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
-const scene = { relay: true, slowRefreshSeconds: 3 } as const;
+const scenario = { relay: true, slowRefreshSeconds: 3 } as const;
 
 /** Longer than a keepalive needs to notice, and than most of what waits on a connection. */
 const HOLE_MS = 180_000;
@@ -22,7 +22,7 @@ const SLOW_BYTES_PER_SECOND = 6_000;
 interface Disturbance {
   what: string;
   /** From the moment on, until the network is as it should be, unless it stays as it is. */
-  disturb(stage: Scene, quick: boolean): Promise<void>;
+  disturb(scenario: Scenario, quick: boolean): Promise<void>;
 }
 
 const DISTURBANCES: readonly Disturbance[] = [
@@ -73,14 +73,14 @@ describe('faults/network', () => {
     const chosen = randomFor(what).pick(moments);
     for (const moment of moments) {
       const quick = moment === chosen;
-      fault('network', `${what} ${moment}`, { ...scene, quick }, async (stage, check) => {
-        await stage.patch();
-        await stage.reach(moment);
+      fault('network', `${what} ${moment}`, { ...scenario, quick }, async (scenario, check) => {
+        await scenario.patch();
+        await scenario.reach(moment);
         const talking = TALKING.has(moment);
-        if (talking) await waitFor(() => stage.relay.open > 0, { what: 'a connection to the node', pollMs: 5 });
-        await disturb(stage, process.env['OSPATCH_FAULTS'] !== 'all');
+        if (talking) await waitFor(() => scenario.relay.open > 0, { what: 'a connection to the node', pollMs: 5 });
+        await disturb(scenario, process.env['OSPATCH_FAULTS'] !== 'all');
         await check(PATCHED);
-        if (talking) expect(stage.relay.disturbed).toBeGreaterThan(0);
+        if (talking) expect(scenario.relay.disturbed).toBeGreaterThan(0);
       });
     }
   }

@@ -8,7 +8,7 @@ import { fault } from './fault';
 import { BOOT_LOG } from './fault-node';
 import { sh } from '../support/sh';
 import { SMALL_NODE, waitingFor, write } from './node-tools';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
 /** With an update that asks for a reboot. */
 const rebooting = { node: { ...SMALL_NODE, labReboot: true } } as const;
@@ -16,23 +16,23 @@ const rebooting = { node: { ...SMALL_NODE, labReboot: true } } as const;
 const FAILING_UNIT = '[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n';
 
 /** The node reboots itself soon after each boot from its second on, as long as `condition` holds. */
-async function loopBoots(stage: Scene, condition: string): Promise<void> {
+async function loopBoots(scenario: Scenario, condition: string): Promise<void> {
   const script = `sleep 2; ! ${condition} || systemctl reboot`;
   const unit = `[Service]\nExecStart=/bin/sh -c '${script}'\n[Install]\nWantedBy=multi-user.target\n`;
-  write(stage.node, 'etc/systemd/system/lab-loop.service', unit);
-  await sh(stage.node, 'systemctl enable lab-loop');
+  write(scenario.node, 'etc/systemd/system/lab-loop.service', unit);
+  await sh(scenario.node, 'systemctl enable lab-loop');
 }
 
 /** New host keys, as after a reinstallation. The test itself trusts them. */
-async function replaceHostKeys(stage: Scene): Promise<{ before: string; after: string }> {
-  const file = path.join(stage.node.rootDir, 'etc/ssh/ssh_host_ed25519_key');
+async function replaceHostKeys(scenario: Scenario): Promise<{ before: string; after: string }> {
+  const file = path.join(scenario.node.rootDir, 'etc/ssh/ssh_host_ed25519_key');
   const print = async (): Promise<string> =>
     (await mustRun('ssh-keygen', ['-l', '-f', `${file}.pub`])).split(' ')[1] ?? '';
   const before = await print();
   const text = readFileSync(`${file}.pub`, 'utf8');
   for (const name of [file, `${file}.pub`]) await mustRun('rm', [name]);
   await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'other', '-f', file]);
-  const known = path.join(stage.lab.dir, 'known_hosts');
+  const known = path.join(scenario.lab.dir, 'known_hosts');
   const key = (line: string): string => line.split(' ').slice(0, 2).join(' ');
   writeFileSync(known, readFileSync(known, 'utf8').replace(key(text), key(readFileSync(`${file}.pub`, 'utf8'))));
   return { before, after: await print() };
@@ -43,22 +43,22 @@ describe('faults/node-boot', () => {
     'node',
     'it does not come back for a while after the reboot',
     { ...rebooting, quick: true },
-    async (stage, check) => {
-      stage.node.bootDelayMs = 40_000;
-      await stage.patch();
-      await stage.reach('during node down');
-      await waitFor(async () => /come back|cannot be reached/.test((await waitingFor(stage)) ?? ''), {
+    async (scenario, check) => {
+      scenario.node.bootDelayMs = 40_000;
+      await scenario.patch();
+      await scenario.reach('during node down');
+      await waitFor(async () => /come back|cannot be reached/.test((await waitingFor(scenario)) ?? ''), {
         what: 'the wait in status',
       });
-      expect((await stage.status()).current[0]).toMatchObject({ node: 'w-1', step: 'reboot' });
+      expect((await scenario.status()).current[0]).toMatchObject({ node: 'w-1', step: 'reboot' });
       await check({ state: 'patched', transactions: 1, reboots: 1 });
     },
   );
 
-  fault('node', 'a unit fails after the reboot', rebooting, async (stage, check) => {
-    write(stage.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
-    await sh(stage.node, 'systemctl enable lab-fails');
-    await stage.patch();
+  fault('node', 'a unit fails after the reboot', rebooting, async (scenario, check) => {
+    write(scenario.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
+    await sh(scenario.node, 'systemctl enable lab-fails');
+    await scenario.patch();
     await check({
       state: 'failed',
       transactions: 1,
@@ -69,31 +69,31 @@ describe('faults/node-boot', () => {
     });
   });
 
-  fault('node', 'a unit that had failed before fails again after the reboot', rebooting, async (stage, check) => {
-    write(stage.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
-    await sh(stage.node, 'systemctl enable lab-fails && { systemctl start lab-fails; true; }');
-    await waitFor(async () => (await stage.node.exec('systemctl is-failed lab-fails')).code === 0, {
+  fault('node', 'a unit that had failed before fails again after the reboot', rebooting, async (scenario, check) => {
+    write(scenario.node, 'etc/systemd/system/lab-fails.service', FAILING_UNIT);
+    await sh(scenario.node, 'systemctl enable lab-fails && { systemctl start lab-fails; true; }');
+    await waitFor(async () => (await scenario.node.exec('systemctl is-failed lab-fails')).code === 0, {
       what: 'the failure',
     });
-    await stage.patch();
+    await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 1, left: ['failed-unit lab-fails.service'] });
   });
 
-  fault('node', 'it reboots once more by itself', rebooting, async (stage, check) => {
-    await loopBoots(stage, `[ "$(wc -l <${BOOT_LOG})" -lt 3 ]`);
-    await stage.patch();
+  fault('node', 'it reboots once more by itself', rebooting, async (scenario, check) => {
+    await loopBoots(scenario, `[ "$(wc -l <${BOOT_LOG})" -lt 3 ]`);
+    await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 2, ownReboots: 1 });
   });
 
-  fault('node', 'it reboots again and again', rebooting, async (stage, check) => {
-    await loopBoots(stage, '[ ! -e /root/enough ]');
-    await stage.patch();
-    await stage.ended();
-    write(stage.node, 'root/enough', '');
+  fault('node', 'it reboots again and again', rebooting, async (scenario, check) => {
+    await loopBoots(scenario, '[ ! -e /root/enough ]');
+    await scenario.patch();
+    await scenario.ended();
+    write(scenario.node, 'root/enough', '');
     // The boot that is under way may be the last to end in a reboot.
     await waitFor(
       async () => {
-        const { code, stdout } = await stage.node.exec('systemctl is-active lab-loop; true');
+        const { code, stdout } = await scenario.node.exec('systemctl is-active lab-loop; true');
         return code === 0 && stdout.startsWith('inactive');
       },
       { what: 'the end of the loop', timeoutMs: 120_000, pollMs: 1_000 },
@@ -101,21 +101,21 @@ describe('faults/node-boot', () => {
     await check({
       state: 'failed',
       transactions: 1,
-      reboots: stage.node.bootCount - 1,
+      reboots: scenario.node.bootCount - 1,
       ownReboots: 1,
       sentence: 'w-1 keeps rebooting by itself; 2 packages were changed and it was rebooted once.',
     });
   });
 
-  fault('node', 'it comes back with another host key', { ...rebooting, quick: true }, async (stage, check) => {
+  fault('node', 'it comes back with another host key', { ...rebooting, quick: true }, async (scenario, check) => {
     // Off until it is switched on.
-    stage.node.bootDelayMs = 60_000;
-    await stage.patch();
-    await stage.reach('during node down');
-    const { before, after } = await replaceHostKeys(stage);
-    stage.node.start();
-    await stage.ended();
-    await stage.node.waitForSsh();
+    scenario.node.bootDelayMs = 60_000;
+    await scenario.patch();
+    await scenario.reach('during node down');
+    const { before, after } = await replaceHostKeys(scenario);
+    scenario.node.start();
+    await scenario.ended();
+    await scenario.node.waitForSsh();
     await check({
       state: 'failed',
       transactions: 1,

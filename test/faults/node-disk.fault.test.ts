@@ -12,15 +12,15 @@ const READ_ONLY = 'for d in /usr /etc /var /root /opt; do mount --bind $d $d && 
 const WRITABLE = 'for d in /usr /etc /var /root /opt; do umount -l $d; done';
 
 describe('faults/node-disk', () => {
-  fault('node', 'the disk is full before the run', { ...small, quick: true }, async (stage, check) => {
+  fault('node', 'the disk is full before the run', { ...small, quick: true }, async (scenario, check) => {
     // /var in memory with 100 MiB free; its logs stay where the test reads them.
     await sh(
-      stage.node,
+      scenario.node,
       `mkdir /old /new && mount --bind /var /old && mount -t tmpfs -o size=1g tmpfs /new &&
        cp -a /old/. /new && mount --bind /new /var && umount /new && mount --bind /old/log /var/log && rmdir /new &&
        used=$(df -Pk /var | awk 'END { print $3 }') && mount -o remount,size=$((used + 102400))k /var`,
     );
-    await stage.patch();
+    await scenario.patch();
     await check({
       state: 'failed',
       transactions: 0,
@@ -30,9 +30,9 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the disk is too small for the downloads', { node: { updates: 'few' } }, async (stage, check) => {
-    await sh(stage.node, 'mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives');
-    await stage.patch();
+  fault('node', 'the disk is too small for the downloads', { node: { updates: 'few' } }, async (scenario, check) => {
+    await sh(scenario.node, 'mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives');
+    await scenario.patch();
     await check({
       state: 'failed',
       transactions: 0,
@@ -42,12 +42,12 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the disk becomes full during the run', { ...small, quick: true }, async (stage, check) => {
+  fault('node', 'the disk becomes full during the run', { ...small, quick: true }, async (scenario, check) => {
     const files = { '/opt/lab/big': 'x'.repeat(3_000_000) };
-    await sh(stage.node, 'mkdir -p /opt/lab && mount -t tmpfs -o size=1m tmpfs /opt/lab');
-    await pendingUpdate(stage.node, 'lab-big', { files });
-    await stage.patch();
-    stage.moment = 'during apply';
+    await sh(scenario.node, 'mkdir -p /opt/lab && mount -t tmpfs -o size=1m tmpfs /opt/lab');
+    await pendingUpdate(scenario.node, 'lab-big', { files });
+    await scenario.patch();
+    scenario.moment = 'during apply';
     await check({
       state: 'failed',
       transactions: 2,
@@ -57,12 +57,12 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the root file system is read-only', small, async (stage, check) => {
+  fault('node', 'the root file system is read-only', small, async (scenario, check) => {
     // Brings the helper, as an earlier run would have.
-    await stage.cli('apply', '-f', stage.writeSpec());
-    await stage.cli('check', stage.cluster);
-    await sh(stage.node, READ_ONLY);
-    await stage.patch();
+    await scenario.cli('apply', '-f', scenario.writeSpec());
+    await scenario.cli('check', scenario.cluster);
+    await sh(scenario.node, READ_ONLY);
+    await scenario.patch();
     await check({
       state: 'failed',
       transactions: 0,
@@ -71,9 +71,9 @@ describe('faults/node-disk', () => {
     });
   });
 
-  fault('node', 'the root file system is read-only and there is no helper yet', small, async (stage, check) => {
-    await sh(stage.node, READ_ONLY);
-    await stage.patch();
+  fault('node', 'the root file system is read-only and there is no helper yet', small, async (scenario, check) => {
+    await sh(scenario.node, READ_ONLY);
+    await scenario.patch();
     await check({
       state: 'failed',
       transactions: 0,
@@ -87,11 +87,11 @@ describe('faults/node-disk', () => {
     'node',
     'the root file system becomes read-only during apply',
     { ...small, quick: true },
-    async (stage, check) => {
-      await patchInto(stage, 'configure');
-      await sh(stage.node, READ_ONLY);
-      await stage.ended();
-      const failed = (await stage.status()).nodes[0]?.lastError;
+    async (scenario, check) => {
+      await patchInto(scenario, 'configure');
+      await sh(scenario.node, READ_ONLY);
+      await scenario.ended();
+      const failed = (await scenario.status()).nodes[0]?.lastError;
       expect(failed).toMatchObject({
         message:
           'no job can be started on w-1: the file system /var is read-only; ' +
@@ -99,12 +99,12 @@ describe('faults/node-disk', () => {
         remedy: expect.stringContaining('patch the node again'),
       });
       // The report of what was unpacked by then survives in memory.
-      const { stdout } = await stage.cli('history', stage.cluster, '--run', '1', '-o', 'json');
+      const { stdout } = await scenario.cli('history', scenario.cluster, '--run', '1', '-o', 'json');
       const report = JSON.parse(stdout) as RunReport;
       expect(report.nodes[0]?.record?.changes.map(({ name }) => name)).toEqual(['lab-configure', 'lab-small']);
       // What is left for a human is done, and the next run mends the rest.
-      await sh(stage.node, WRITABLE);
-      expect((await stage.cli('patch', stage.cluster)).code).toBe(0);
+      await sh(scenario.node, WRITABLE);
+      expect((await scenario.cli('patch', scenario.cluster)).code).toBe(0);
       await check({ run: 2, state: 'up-to-date', transactions: 1, reboots: 0, configuredTwice: ['lab-configure'] });
     },
   );

@@ -12,7 +12,7 @@ export interface Followed {
 
 type ActivityName =
   | ('preflight' | 'apply' | 'readFacts' | 'reboot' | 'repair')
-  | ('drainOutlook' | 'cordon' | 'drain' | 'awaitHealthy' | 'uncordon');
+  | ('drainPreview' | 'cordon' | 'drain' | 'awaitHealthy' | 'uncordon');
 
 interface Activities {
   scheduled: Set<string>;

@@ -6,7 +6,7 @@ import { buildDeb } from '../support/local-stack';
 import { sh } from '../support/sh';
 import { waitFor } from '../support/wait-for';
 import { dpkgLog } from './node-view';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
 /** Boots fast and has one small update, for faults in which the packages themselves play no part. */
 export const SMALL_NODE: Omit<LabNodeOptions, 'name'> = {
@@ -39,30 +39,34 @@ export const SLOW_DONE = '/var/lib/lab-slow-done';
 const SLOW = `[ "$1" != upgrade ] && [ -z "$2" ] || [ -e ${SLOW_DONE} ] || { touch ${SLOW_DONE}; sleep 20; }`;
 
 /** The archive has the old version too, as that of every stable package with a security fix, unless `old` is gone. */
-export async function slowToUnpack(stage: Scene, old: 'offered' | 'gone' = 'offered'): Promise<void> {
-  if (old === 'offered') await stage.node.offer({ name: 'lab-unpack', version: '1.0' });
-  await pendingUpdate(stage.node, 'lab-unpack', { preinst: SLOW });
+export async function slowToUnpack(scenario: Scenario, old: 'offered' | 'gone' = 'offered'): Promise<void> {
+  if (old === 'offered') await scenario.node.offer({ name: 'lab-unpack', version: '1.0' });
+  await pendingUpdate(scenario.node, 'lab-unpack', { preinst: SLOW });
 }
 
-export async function slowToConfigure(stage: Scene): Promise<void> {
-  await pendingUpdate(stage.node, 'lab-configure', { postinst: SLOW });
+export async function slowToConfigure(scenario: Scenario): Promise<void> {
+  await pendingUpdate(scenario.node, 'lab-configure', { postinst: SLOW });
 }
 
 /** Waits until dpkg has begun with the slow package, and some seconds more. */
-export async function inTheMiddle(stage: Scene, of: 'unpack' | 'configure'): Promise<void> {
+export async function inTheMiddle(scenario: Scenario, of: 'unpack' | 'configure'): Promise<void> {
   const begun = of === 'unpack' ? / upgrade lab-unpack/ : / configure lab-configure/;
-  await waitFor(() => begun.test(dpkgLog(stage.node)), { what: `the ${of}`, timeoutMs: 240_000, pollMs: 50 });
+  await waitFor(() => begun.test(dpkgLog(scenario.node)), { what: `the ${of}`, timeoutMs: 240_000, pollMs: 50 });
   await new Promise((resolve) => {
-    setTimeout(resolve, stage.random.between(0, 3_000));
+    setTimeout(resolve, scenario.random.between(0, 3_000));
   });
-  stage.moment = `during ${of}`;
+  scenario.moment = `during ${of}`;
 }
 
 /** Begins a patch with a package that is slow in one step, and answers when it is in the middle of that. */
-export async function patchInto(stage: Scene, step: 'unpack' | 'configure', old?: 'offered' | 'gone'): Promise<void> {
-  await (step === 'unpack' ? slowToUnpack(stage, old) : slowToConfigure(stage));
-  await stage.patch();
-  await inTheMiddle(stage, step);
+export async function patchInto(
+  scenario: Scenario,
+  step: 'unpack' | 'configure',
+  old?: 'offered' | 'gone',
+): Promise<void> {
+  await (step === 'unpack' ? slowToUnpack(scenario, old) : slowToConfigure(scenario));
+  await scenario.patch();
+  await inTheMiddle(scenario, step);
 }
 
 /** Empties the package logs, so that only what comes after counts. */
@@ -102,7 +106,7 @@ export async function killJob(node: LabNode, which: 'all' | 'dpkg' | 'apt-get' |
 }
 
 /** What the status says that the node waits for. */
-export async function waitingFor(stage: Scene): Promise<string | null> {
-  const { current } = await stage.status();
+export async function waitingFor(scenario: Scenario): Promise<string | null> {
+  const { current } = await scenario.status();
   return current[0]?.waitingFor ?? null;
 }

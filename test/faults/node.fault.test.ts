@@ -14,19 +14,19 @@ import {
   slowToConfigure,
   slowToUnpack,
 } from './node-tools';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
-async function cutPower(stage: Scene): Promise<void> {
-  await stage.node.powerCut();
-  stage.node.start();
+async function cutPower(scenario: Scenario): Promise<void> {
+  await scenario.node.powerCut();
+  scenario.node.start();
 }
 
 const small = { node: SMALL_NODE } as const;
 
 describe('faults/node', () => {
-  fault('node', 'the power is cut while a package is unpacked', { ...small, quick: true }, async (stage, check) => {
-    await patchInto(stage, 'unpack');
-    await cutPower(stage);
+  fault('node', 'the power is cut while a package is unpacked', { ...small, quick: true }, async (scenario, check) => {
+    await patchInto(scenario, 'unpack');
+    await cutPower(scenario);
     // The second transaction is what was left to do.
     await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
   });
@@ -35,16 +35,16 @@ describe('faults/node', () => {
     'node',
     'the power is cut while a package is unpacked whose old version has gone',
     small,
-    async (stage, check) => {
-      await patchInto(stage, 'unpack', 'gone');
-      await cutPower(stage);
+    async (scenario, check) => {
+      await patchInto(scenario, 'unpack', 'gone');
+      await cutPower(scenario);
       await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
     },
   );
 
-  fault('node', 'the power is cut while a package is configured', small, async (stage, check) => {
-    await patchInto(stage, 'configure');
-    await cutPower(stage);
+  fault('node', 'the power is cut while a package is configured', small, async (scenario, check) => {
+    await patchInto(scenario, 'configure');
+    await cutPower(scenario);
     await check({
       state: 'patched',
       transactions: 1,
@@ -54,30 +54,30 @@ describe('faults/node', () => {
     });
   });
 
-  fault('node', 'the power is cut three times in a row', small, async (stage, check) => {
-    await slowToUnpack(stage);
-    await stage.patch();
+  fault('node', 'the power is cut three times in a row', small, async (scenario, check) => {
+    await slowToUnpack(scenario);
+    await scenario.patch();
     for (let cut = 1; cut <= 3; cut += 1) {
-      const begun = (): number => dpkgLog(stage.node).match(/ (?:upgrade|install) lab-unpack/g)?.length ?? 0;
+      const begun = (): number => dpkgLog(scenario.node).match(/ (?:upgrade|install) lab-unpack/g)?.length ?? 0;
       await waitFor(() => begun() >= cut, { what: `unpack ${cut}`, timeoutMs: 240_000, pollMs: 50 });
-      await stage.node.powerCut();
-      remove(stage.node, SLOW_DONE);
-      stage.node.start();
+      await scenario.node.powerCut();
+      remove(scenario.node, SLOW_DONE);
+      scenario.node.start();
     }
-    stage.moment = 'during the unpack of apply, and of two repairs';
+    scenario.moment = 'during the unpack of apply, and of two repairs';
     await check({ state: 'patched', transactions: 4, reboots: 3, ownReboots: 0 });
   });
 
-  fault('node', 'somebody reboots the node in order during apply', small, async (stage, check) => {
-    await patchInto(stage, 'configure');
-    await stage.node.exec('systemctl reboot');
+  fault('node', 'somebody reboots the node in order during apply', small, async (scenario, check) => {
+    await patchInto(scenario, 'configure');
+    await scenario.node.exec('systemctl reboot');
     // The shutdown waits for the package manager.
     await check({ state: 'patched', transactions: 1, reboots: 1, ownReboots: 0 });
   });
 
-  fault('node', 'somebody reboots the node by force during apply', small, async (stage, check) => {
-    await patchInto(stage, 'configure');
-    await stage.node.exec('systemctl reboot --force');
+  fault('node', 'somebody reboots the node by force during apply', small, async (scenario, check) => {
+    await patchInto(scenario, 'configure');
+    await scenario.node.exec('systemctl reboot --force');
     await check({
       state: 'patched',
       transactions: 1,
@@ -95,9 +95,9 @@ describe('faults/node', () => {
     ['helper', false],
   ] as const) {
     const whom = which === 'all' ? 'helper and package manager together' : which;
-    fault('node', `the kernel kills ${whom} for want of memory`, { ...small, quick }, async (stage, check) => {
-      await patchInto(stage, 'configure');
-      await killJob(stage.node, which);
+    fault('node', `the kernel kills ${whom} for want of memory`, { ...small, quick }, async (scenario, check) => {
+      await patchInto(scenario, 'configure');
+      await killJob(scenario.node, which);
       // Without the helper's wrapper the package manager goes on to its end; without apt-get, dpkg ends too.
       const twice = which !== 'helper';
       await check({
@@ -109,14 +109,14 @@ describe('faults/node', () => {
     });
   }
 
-  fault('node', 'dpkg was interrupted before the run', { ...small, quick: true }, async (stage, check) => {
-    await slowToConfigure(stage);
-    const byHand = stage.node.exec('apt-get -q update; exec apt-get -q -y install lab-configure');
-    await inTheMiddle(stage, 'configure');
-    await sh(stage.node, "kill -9 $(pidof apt-get dpkg); pkill -9 -f 'lab-[c]onfigure.postinst'; true");
+  fault('node', 'dpkg was interrupted before the run', { ...small, quick: true }, async (scenario, check) => {
+    await slowToConfigure(scenario);
+    const byHand = scenario.node.exec('apt-get -q update; exec apt-get -q -y install lab-configure');
+    await inTheMiddle(scenario, 'configure');
+    await sh(scenario.node, "kill -9 $(pidof apt-get dpkg); pkill -9 -f 'lab-[c]onfigure.postinst'; true");
     await byHand;
-    await stage.patch();
-    stage.moment = 'before preflight';
+    await scenario.patch();
+    scenario.moment = 'before preflight';
     await check({ state: 'patched', transactions: 2, reboots: 0, configuredTwice: ['lab-configure'] });
   });
 });

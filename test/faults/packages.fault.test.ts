@@ -17,9 +17,9 @@ function releaseTime(at: number): string {
 }
 
 describe('faults/packages', () => {
-  fault('packages', 'the postinst of a package fails', { ...small, quick: true }, async (stage, check) => {
-    await pendingUpdate(stage.node, 'lab-bad', { postinst: 'echo "no database server"; exit 1' });
-    await stage.patch();
+  fault('packages', 'the postinst of a package fails', { ...small, quick: true }, async (scenario, check) => {
+    await pendingUpdate(scenario.node, 'lab-bad', { postinst: 'echo "no database server"; exit 1' });
+    await scenario.patch();
     await check({
       state: 'failed',
       // The second is the attempt to repair.
@@ -32,30 +32,35 @@ describe('faults/packages', () => {
     });
   });
 
-  fault('packages', 'a configuration file was changed by hand', small, async (stage, check) => {
+  fault('packages', 'a configuration file was changed by hand', small, async (scenario, check) => {
     const file = '/etc/lab.conf';
-    await pendingUpdate(stage.node, 'lab-conf', { files: { [file]: 'theirs 2\n' } }, { files: { [file]: 'theirs\n' } });
-    write(stage.node, file, 'ours\n');
-    await stage.patch();
+    await pendingUpdate(
+      scenario.node,
+      'lab-conf',
+      { files: { [file]: 'theirs 2\n' } },
+      { files: { [file]: 'theirs\n' } },
+    );
+    write(scenario.node, file, 'ours\n');
+    await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 0 });
-    expect(stage.node.readFile(file)).toBe('ours\n');
-    const { stdout } = await stage.cli('history', stage.cluster, '--run', '1');
+    expect(scenario.node.readFile(file)).toBe('ours\n');
+    const { stdout } = await scenario.cli('history', scenario.cluster, '--run', '1');
     expect(stdout).toContain(`${file}.dpkg-dist`);
   });
 
-  fault('packages', 'an update depends on a package that does not exist', small, async (stage, check) => {
-    await pendingUpdate(stage.node, 'lab-dep', { fields: { Depends: 'lab-missing' } });
-    await stage.patch();
+  fault('packages', 'an update depends on a package that does not exist', small, async (scenario, check) => {
+    await pendingUpdate(scenario.node, 'lab-dep', { fields: { Depends: 'lab-missing' } });
+    await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 0 });
-    const { stdout } = await stage.cli('history', stage.cluster, '--run', '1');
+    const { stdout } = await scenario.cli('history', scenario.cluster, '--run', '1');
     expect(stdout).toContain('lab-dep');
   });
 
-  fault('packages', 'an installed package lacks what it depends on', small, async (stage, check) => {
-    await install(stage.node, { name: 'lab-base', version: '1.0' });
-    await install(stage.node, { name: 'lab-dep', version: '1.0', fields: { Depends: 'lab-base' } });
-    await sh(stage.node, 'dpkg --force-depends -r lab-base');
-    await stage.patch();
+  fault('packages', 'an installed package lacks what it depends on', small, async (scenario, check) => {
+    await install(scenario.node, { name: 'lab-base', version: '1.0' });
+    await install(scenario.node, { name: 'lab-dep', version: '1.0', fields: { Depends: 'lab-base' } });
+    await sh(scenario.node, 'dpkg --force-depends -r lab-base');
+    await scenario.patch();
     await check({
       ...UNTOUCHED,
       sentence: /^plan failed on w-1: the package database is not consistent \(.*\); nothing was changed\.$/,
@@ -63,9 +68,9 @@ describe('faults/packages', () => {
     });
   });
 
-  fault('packages', 'the mirror is down', small, async (stage, check) => {
-    useRepository(stage.node, 1);
-    await stage.patch();
+  fault('packages', 'the mirror is down', small, async (scenario, check) => {
+    useRepository(scenario.node, 1);
+    await scenario.patch();
     await check({
       ...UNTOUCHED,
       sentence:
@@ -73,15 +78,15 @@ describe('faults/packages', () => {
     });
   });
 
-  fault('packages', 'a package differs from what the repository promised', small, async (stage, check) => {
-    const repository = await webRepository(stage.node);
+  fault('packages', 'a package differs from what the repository promised', small, async (scenario, check) => {
+    const repository = await webRepository(scenario.node);
     repository.answers.set('lab-small_1.1_all.deb', (content) => {
       const other = Buffer.from(content);
       other[other.length - 20] = (other[other.length - 20] ?? 0) ^ 1;
       return other;
     });
     try {
-      await stage.patch();
+      await scenario.patch();
       await check({
         ...UNTOUCHED,
         sentence:
@@ -92,11 +97,11 @@ describe('faults/packages', () => {
     }
   });
 
-  fault('packages', 'a package has gone from the repository', small, async (stage, check) => {
-    const repository = await webRepository(stage.node);
+  fault('packages', 'a package has gone from the repository', small, async (scenario, check) => {
+    const repository = await webRepository(scenario.node);
     repository.answers.set('lab-small_1.1_all.deb', () => null);
     try {
-      await stage.patch();
+      await scenario.patch();
       await check({
         ...UNTOUCHED,
         sentence: /^apply failed on w-1: the package repositories cannot be read \(.*404.*\); nothing was changed\.$/,
@@ -110,15 +115,15 @@ describe('faults/packages', () => {
     'packages',
     'a package was replaced by a newer one after the plan',
     { ...small, quick: true },
-    async (stage, check) => {
-      const repository = await webRepository(stage.node);
+    async (scenario, check) => {
+      const repository = await webRepository(scenario.node);
       let offered: Promise<void> | undefined;
       repository.answers.set('lab-small_1.1_all.deb', () => {
-        offered ??= stage.node.offer({ name: 'lab-small', version: '1.2' });
+        offered ??= scenario.node.offer({ name: 'lab-small', version: '1.2' });
         return null;
       });
       try {
-        await stage.patch();
+        await scenario.patch();
         await check({ state: 'patched', transactions: 1, reboots: 0 });
       } finally {
         await repository.close();
@@ -126,13 +131,13 @@ describe('faults/packages', () => {
     },
   );
 
-  fault('packages', 'the signature of the repository has expired', small, async (stage, check) => {
-    const repository = await webRepository(stage.node);
+  fault('packages', 'the signature of the repository has expired', small, async (scenario, check) => {
+    const repository = await webRepository(scenario.node);
     repository.answers.set('Release', (content) =>
       Buffer.from(content.toString().replace(/^Date:/m, `Valid-Until: ${releaseTime(Date.now() - YEAR_MS)}\nDate:`)),
     );
     try {
-      await stage.patch();
+      await scenario.patch();
       await check({
         ...UNTOUCHED,
         sentence:
@@ -144,27 +149,32 @@ describe('faults/packages', () => {
   });
 
   // Containers cannot have a clock of their own: this is what apt says on a node whose clock is a year behind.
-  fault('node', 'the repository was made a year after what the clock of the node says', small, async (stage, check) => {
-    const repository = await webRepository(stage.node);
-    repository.answers.set('Release', (content) =>
-      Buffer.from(content.toString().replace(/^Date:.*$/m, `Date: ${releaseTime(Date.now() + YEAR_MS)}`)),
-    );
-    try {
-      await stage.patch();
-      await check({
-        ...UNTOUCHED,
-        sentence:
-          /^plan failed on w-1: package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
-      });
-    } finally {
-      await repository.close();
-    }
-  });
+  fault(
+    'node',
+    'the repository was made a year after what the clock of the node says',
+    small,
+    async (scenario, check) => {
+      const repository = await webRepository(scenario.node);
+      repository.answers.set('Release', (content) =>
+        Buffer.from(content.toString().replace(/^Date:.*$/m, `Date: ${releaseTime(Date.now() + YEAR_MS)}`)),
+      );
+      try {
+        await scenario.patch();
+        await check({
+          ...UNTOUCHED,
+          sentence:
+            /^plan failed on w-1: package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
+        });
+      } finally {
+        await repository.close();
+      }
+    },
+  );
 
-  fault('packages', 'the repository is not signed', small, async (stage, check) => {
-    const repository = await webRepository(stage.node, '');
+  fault('packages', 'the repository is not signed', small, async (scenario, check) => {
+    const repository = await webRepository(scenario.node, '');
     try {
-      await stage.patch();
+      await scenario.patch();
       await check({
         ...UNTOUCHED,
         sentence:

@@ -4,13 +4,13 @@ import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { CORDON_ANNOTATION } from '../../src/domain/kubernetes/types';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
-import type { Expected } from './aftermath';
-import { countTransactions } from './aftermath';
+import type { Expected } from './verify-outcome';
+import { countTransactions } from './verify-outcome';
 import { fault } from './fault';
-import { REPLICAS } from './kubernetes-scene';
-import type { Moment } from './moments';
+import { REPLICAS } from './kubernetes-scenario';
+import type { Moment } from './injection-points';
 import { jobHas } from './node-view';
-import type { Scene } from './scene';
+import type { Scenario } from './scenario';
 
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
@@ -19,20 +19,20 @@ const shared = { kubernetes: 'shared' } as const;
 const DRAIN_MOMENTS: readonly Moment[] = ['before cordon', 'during cordon', 'after cordon', 'during drain'];
 
 /** Nothing of the run is left on the node in Kubernetes. */
-async function expectGivenBack(stage: Scene): Promise<void> {
-  const node = await stage.kubernetes.node();
+async function expectGivenBack(scenario: Scenario): Promise<void> {
+  const node = await scenario.kubernetes.node();
   expect(node.spec?.unschedulable).toBeUndefined();
   expect(node.metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
 }
 
-async function kubectl(stage: Scene, what: 'cordon' | 'uncordon'): Promise<void> {
-  const { plane, nodeName } = stage.kubernetes;
+async function kubectl(scenario: Scenario, what: 'cordon' | 'uncordon'): Promise<void> {
+  const { plane, nodeName } = scenario.kubernetes;
   const { code, output } = await plane.kubectl(what, nodeName);
   if (code !== 0) throw new Error(output);
 }
 
-function removeAnnotation(stage: Scene): Promise<unknown> {
-  const { plane, nodeName } = stage.kubernetes;
+function removeAnnotation(scenario: Scenario): Promise<unknown> {
+  const { plane, nodeName } = scenario.kubernetes;
   return plane.api.patch(
     { kind: 'Node', name: nodeName },
     { metadata: { annotations: { [CORDON_ANNOTATION]: null } } },
@@ -40,8 +40,8 @@ function removeAnnotation(stage: Scene): Promise<unknown> {
 }
 
 /** At once, which a program that has to start is not. */
-function uncordon(stage: Scene): Promise<unknown> {
-  const { plane, nodeName } = stage.kubernetes;
+function uncordon(scenario: Scenario): Promise<unknown> {
+  const { plane, nodeName } = scenario.kubernetes;
   return plane.api.patch({ kind: 'Node', name: nodeName }, { spec: { unschedulable: null } });
 }
 
@@ -56,22 +56,22 @@ const HAS_REBOOT_OWED: Expected = {
 };
 
 /** The drain may be over by the time it was asked for. */
-async function uncordonedInTime(stage: Scene): Promise<Expected> {
-  await stage.ended();
-  if (countTransactions(stage.node) > 0) return HAS_REBOOT_OWED;
+async function uncordonedInTime(scenario: Scenario): Promise<Expected> {
+  await scenario.ended();
+  if (countTransactions(scenario.node) > 0) return HAS_REBOOT_OWED;
   const sentence = /^w-1 was uncordoned by somebody else while it was drained.*; ([1-3] pods? w|nothing w)/;
   const kubernetes = { drain: null, evicted: 'any', left: 'any' } as const;
   return { state: 'failed', transactions: 0, reboots: 0, sentence, kubernetes };
 }
 
 /** Cancels the run. One whose packages are not begun by then changes none, and a second run does all of it. */
-async function cancelAndPatchAgain(stage: Scene, check: (expected: Expected) => Promise<void>): Promise<void> {
-  await stage.cancel();
-  const hasBegun = jobHas(stage.node, 'apply', 'parameters') || countTransactions(stage.node) > 0;
-  const { lastRun } = await stage.ended();
-  await expectGivenBack(stage);
-  expect(countTransactions(stage.node)).toBe(hasBegun ? 1 : 0);
-  await stage.patch();
+async function cancelAndPatchAgain(scenario: Scenario, check: (expected: Expected) => Promise<void>): Promise<void> {
+  await scenario.cancel();
+  const hasBegun = jobHas(scenario.node, 'apply', 'parameters') || countTransactions(scenario.node) > 0;
+  const { lastRun } = await scenario.ended();
+  await expectGivenBack(scenario);
+  expect(countTransactions(scenario.node)).toBe(hasBegun ? 1 : 0);
+  await scenario.patch();
   if (!hasBegun) {
     expect(lastRun).toMatchObject({ outcome: 'cancelled' });
     await check({ ...PATCHED, run: 2, kubernetes: { evicted: 'any', left: 'any' } });
@@ -87,30 +87,30 @@ async function cancelAndPatchAgain(stage: Scene, check: (expected: Expected) => 
 describe('faults/kubernetes/people', () => {
   for (const moment of DRAIN_MOMENTS) {
     const quick = moment === 'during drain';
-    fault('kubernetes', `the run is cancelled ${moment}`, { ...shared, quick }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await cancelAndPatchAgain(stage, check);
+    fault('kubernetes', `the run is cancelled ${moment}`, { ...shared, quick }, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await cancelAndPatchAgain(scenario, check);
     });
   }
 
-  fault('kubernetes', 'the run is cancelled during apply of a drained node', shared, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('during apply');
-    await cancelAndPatchAgain(stage, check);
+  fault('kubernetes', 'the run is cancelled during apply of a drained node', shared, async (scenario, check) => {
+    await scenario.patch();
+    await scenario.reach('during apply');
+    await cancelAndPatchAgain(scenario, check);
   });
 
   for (const moment of [...DRAIN_MOMENTS, 'during apply', 'during healthy'] as const) {
-    fault('kubernetes', `the node patch is terminated ${moment}`, shared, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await stage.client.workflow.getHandle(nodeWorkflowId(stage.cluster, stage.node.name)).terminate();
-      expect((await stage.ended()).lastRun).toMatchObject({ outcome: 'failed' });
-      await expectGivenBack(stage);
+    fault('kubernetes', `the node patch is terminated ${moment}`, shared, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await scenario.client.workflow.getHandle(nodeWorkflowId(scenario.cluster, scenario.node.name)).terminate();
+      expect((await scenario.ended()).lastRun).toMatchObject({ outcome: 'failed' });
+      await expectGivenBack(scenario);
       if (moment === 'during apply') {
-        await waitFor(() => jobHas(stage.node, 'apply', 'rc'), { what: 'the end of apply', timeoutMs: 60_000 });
+        await waitFor(() => jobHas(scenario.node, 'apply', 'rc'), { what: 'the end of apply', timeoutMs: 60_000 });
       }
-      await stage.patch();
+      await scenario.patch();
       const isDone = moment === 'during healthy';
       await check({
         state: isDone ? 'up-to-date' : 'patched',
@@ -123,31 +123,31 @@ describe('faults/kubernetes/people', () => {
     });
   }
 
-  fault('kubernetes', 'run and node patch are terminated during drain', shared, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('during drain');
-    const { client, cluster, node } = stage;
+  fault('kubernetes', 'run and node patch are terminated during drain', shared, async (scenario, check) => {
+    await scenario.patch();
+    await scenario.reach('during drain');
+    const { client, cluster, node } = scenario;
     await client.workflow.getHandle(`cluster/${cluster}/run/1`).terminate();
     await client.workflow.getHandle(nodeWorkflowId(cluster, node.name)).terminate();
-    await stage.ended();
-    await stage.patch();
+    await scenario.ended();
+    await scenario.patch();
     await check({ ...PATCHED, run: 2, kubernetes: { cordonedBefore: 'ospatch', evicted: 'any', left: 'any' } });
   });
 
-  fault('kubernetes', 'somebody has cordoned the node before', shared, async (stage, check) => {
-    await kubectl(stage, 'cordon');
-    await stage.patch();
-    stage.moment = 'before preflight';
+  fault('kubernetes', 'somebody has cordoned the node before', shared, async (scenario, check) => {
+    await kubectl(scenario, 'cordon');
+    await scenario.patch();
+    scenario.moment = 'before preflight';
     await check({ ...PATCHED, kubernetes: { cordoned: true, cordonedBefore: 'others' } });
   });
 
-  fault('kubernetes', 'somebody cordons the node in the moment of our cordon', shared, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('before cordon');
-    await kubectl(stage, 'cordon');
-    await stage.ended();
+  fault('kubernetes', 'somebody cordons the node in the moment of our cordon', shared, async (scenario, check) => {
+    await scenario.patch();
+    await scenario.reach('before cordon');
+    await kubectl(scenario, 'cordon');
+    await scenario.ended();
     // Whoever came second has changed nothing: kubectl says that the node is cordoned already.
-    const { spec, metadata } = await stage.kubernetes.node();
+    const { spec, metadata } = await scenario.kubernetes.node();
     const isTheirs = spec?.unschedulable === true;
     expect(metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
     await check({ ...PATCHED, kubernetes: { cordoned: isTheirs } });
@@ -155,11 +155,11 @@ describe('faults/kubernetes/people', () => {
 
   for (const moment of ['after cordon', 'before drain', 'during drain'] as const) {
     const quick = moment === 'during drain';
-    fault('kubernetes', `somebody uncordons the node ${moment}`, { ...shared, quick }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await uncordon(stage);
-      await check(await uncordonedInTime(stage));
+    fault('kubernetes', `somebody uncordons the node ${moment}`, { ...shared, quick }, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await uncordon(scenario);
+      await check(await uncordonedInTime(scenario));
     });
   }
 
@@ -167,54 +167,54 @@ describe('faults/kubernetes/people', () => {
     'kubernetes',
     'somebody uncordons the node while nobody works on its drain',
     { ...shared, ownWorker: true },
-    async (stage, check) => {
-      await stage.patch();
-      await stage.reach('during drain');
-      await stage.worker.kill9();
-      await uncordon(stage);
-      await sleep(stage.random.between(0, 10_000));
-      await stage.startWorker();
-      await check(await uncordonedInTime(stage));
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('during drain');
+      await scenario.worker.kill9();
+      await uncordon(scenario);
+      await sleep(scenario.random.between(0, 10_000));
+      await scenario.startWorker();
+      await check(await uncordonedInTime(scenario));
     },
   );
 
   for (const moment of ['after drain', 'during apply'] as const) {
-    fault('kubernetes', `somebody uncordons the node ${moment}`, shared, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await kubectl(stage, 'uncordon');
+    fault('kubernetes', `somebody uncordons the node ${moment}`, shared, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await kubectl(scenario, 'uncordon');
       await check(HAS_REBOOT_OWED);
     });
   }
 
-  fault('kubernetes', 'pods come back while the cordon is off for a while', shared, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('before apply');
-    await kubectl(stage, 'uncordon');
-    await stage.kubernetes.sendHome();
-    await kubectl(stage, 'cordon');
+  fault('kubernetes', 'pods come back while the cordon is off for a while', shared, async (scenario, check) => {
+    await scenario.patch();
+    await scenario.reach('before apply');
+    await kubectl(scenario, 'uncordon');
+    await scenario.kubernetes.sendHome();
+    await kubectl(scenario, 'cordon');
     // They leave once more, one after the other, before the reboot.
     await check({ ...PATCHED, kubernetes: { cordoned: true, evicted: 'any', left: 'any' } });
-    expect(stage.kubernetes.sightings().left).toBeGreaterThan(REPLICAS + 1);
+    expect(scenario.kubernetes.sightings().left).toBeGreaterThan(REPLICAS + 1);
   });
 
   for (const moment of ['during apply', 'during node down', 'during healthy'] as const) {
-    fault('kubernetes', `somebody uncordons and cordons the node ${moment}`, shared, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await kubectl(stage, 'uncordon');
-      await kubectl(stage, 'cordon');
+    fault('kubernetes', `somebody uncordons and cordons the node ${moment}`, shared, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await kubectl(scenario, 'uncordon');
+      await kubectl(scenario, 'cordon');
       await check({ ...PATCHED, kubernetes: { cordoned: true } });
     });
   }
 
   for (const moment of ['after cordon', 'during drain', 'during apply', 'during healthy'] as const) {
-    fault('kubernetes', `somebody takes our annotation off ${moment}`, shared, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await removeAnnotation(stage);
+    fault('kubernetes', `somebody takes our annotation off ${moment}`, shared, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await removeAnnotation(scenario);
       // Without an owner it is the cordon of somebody else.
-      const node = await waitFor(() => stage.kubernetes.node(), { what: 'the node' });
+      const node = await waitFor(() => scenario.kubernetes.node(), { what: 'the node' });
       expect(node.spec?.unschedulable).toBe(true);
       await check({ ...PATCHED, kubernetes: { cordoned: true } });
     });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
-import type { Moment } from './moments';
+import type { Moment } from './injection-points';
 
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
@@ -21,24 +21,29 @@ describe('faults/server', () => {
       'server',
       `the server is killed ${moment}`,
       { ownServer: true, slowRefreshSeconds: 3, quick },
-      async (stage, check) => {
-        await stage.patch();
-        await stage.reach(moment);
-        await stage.temporal.kill9();
-        await sleep(stage.random.between(1_000, 15_000));
-        await stage.temporal.start();
+      async (scenario, check) => {
+        await scenario.patch();
+        await scenario.reach(moment);
+        await scenario.temporal.kill9();
+        await sleep(scenario.random.between(1_000, 15_000));
+        await scenario.temporal.start();
         await check(PATCHED);
       },
     );
   }
 
-  fault('server', 'server and worker are killed together during apply', { ownServer: true }, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('during apply');
-    await Promise.all([stage.temporal.kill9(), stage.worker.kill9()]);
-    await sleep(stage.random.between(1_000, 15_000));
-    await stage.temporal.start();
-    await stage.startWorker();
-    await check(PATCHED);
-  });
+  fault(
+    'server',
+    'server and worker are killed together during apply',
+    { ownServer: true },
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('during apply');
+      await Promise.all([scenario.temporal.kill9(), scenario.worker.kill9()]);
+      await sleep(scenario.random.between(1_000, 15_000));
+      await scenario.temporal.start();
+      await scenario.startWorker();
+      await check(PATCHED);
+    },
+  );
 });

@@ -3,15 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
-import type { Moment } from './moments';
-import { MOMENTS } from './moments';
+import type { Moment } from './injection-points';
+import { MOMENTS } from './injection-points';
 import { jobHas } from './node-view';
 import { randomFor } from './random';
 
 /** Exactly one package transaction and one reboot, and nothing left, whoever died when. */
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
-const scene = { ownWorker: true, slowRefreshSeconds: 3 } as const;
+const scenario = { ownWorker: true, slowRefreshSeconds: 3 } as const;
 
 /** More than the grace that the worker gives its activities, and less than what service managers allow. */
 const GRACE_MS = 25_000;
@@ -31,60 +31,68 @@ function lastTransactionEnd(log: string): number {
 
 describe('faults/worker', () => {
   for (const moment of MOMENTS) {
-    fault('worker', `kill -9 ${moment}`, { ...scene, quick: moment === QUICK_KILL }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await stage.worker.kill9();
-      await stage.startWorker();
+    fault('worker', `kill -9 ${moment}`, { ...scenario, quick: moment === QUICK_KILL }, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await scenario.worker.kill9();
+      await scenario.startWorker();
       await check(PATCHED);
     });
   }
 
   for (const moment of MOMENTS) {
-    fault('worker', `SIGTERM ${moment}`, { ...scene, quick: moment === QUICK_STOP }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
+    fault('worker', `SIGTERM ${moment}`, { ...scenario, quick: moment === QUICK_STOP }, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
       const asked = Date.now();
-      await stage.worker.stop();
+      await scenario.worker.stop();
       expect(Date.now() - asked).toBeLessThan(GRACE_MS);
-      expect(stage.worker.logs()).toContain('worker stopped');
-      await stage.startWorker();
+      expect(scenario.worker.logs()).toContain('worker stopped');
+      await scenario.startWorker();
       await check(PATCHED);
     });
   }
 
-  fault('worker', 'nobody watches the end of a transaction', { ownWorker: true, quick: true }, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('during apply');
-    await stage.worker.kill9();
-    const alone = await stage.cli('status', stage.cluster, '--timeout', '8s');
-    expect(alone.code).toBe(1);
-    expect(alone.stderr).toMatch(/^error: no (worker|answer)/);
-    await waitFor(() => jobHas(stage.node, 'apply', 'rc'), { what: 'the end of the transaction', timeoutMs: 120_000 });
-    await stage.startWorker();
-    await check(PATCHED);
-    const [node] = (await stage.status()).nodes;
-    const applied = Date.parse(node?.lastAppliedPatchTime ?? '');
-    // Whoever takes over comes 18 s after the end at the earliest.
-    expect(Math.abs(applied - lastTransactionEnd(stage.node.readFile('/var/log/apt/history.log')))).toBeLessThan(
-      15_000,
-    );
-  });
+  fault(
+    'worker',
+    'nobody watches the end of a transaction',
+    { ownWorker: true, quick: true },
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('during apply');
+      await scenario.worker.kill9();
+      const alone = await scenario.cli('status', scenario.cluster, '--timeout', '8s');
+      expect(alone.code).toBe(1);
+      expect(alone.stderr).toMatch(/^error: no (worker|answer)/);
+      await waitFor(() => jobHas(scenario.node, 'apply', 'rc'), {
+        what: 'the end of the transaction',
+        timeoutMs: 120_000,
+      });
+      await scenario.startWorker();
+      await check(PATCHED);
+      const [node] = (await scenario.status()).nodes;
+      const applied = Date.parse(node?.lastAppliedPatchTime ?? '');
+      // Whoever takes over comes 18 s after the end at the earliest.
+      expect(Math.abs(applied - lastTransactionEnd(scenario.node.readFile('/var/log/apt/history.log')))).toBeLessThan(
+        15_000,
+      );
+    },
+  );
 
-  fault('worker', 'two workers take over from each other', { ...scene, quick: true }, async (stage, check) => {
-    const workers = [stage.worker, await stage.startWorker()];
-    await stage.patch();
+  fault('worker', 'two workers take over from each other', { ...scenario, quick: true }, async (scenario, check) => {
+    const workers = [scenario.worker, await scenario.startWorker()];
+    await scenario.patch();
     let over = false;
-    const ended = stage.ended().finally(() => {
+    const ended = scenario.ended().finally(() => {
       over = true;
     });
-    stage.moment = 'at random moments';
+    scenario.moment = 'at random moments';
     for (let turn = 0; turn < TAKEOVERS; turn += 1) {
-      await Promise.race([ended, sleep(stage.random.between(1_000, 12_000))]);
+      await Promise.race([ended, sleep(scenario.random.between(1_000, 12_000))]);
       if (over) break;
       const one = workers[turn % 2];
-      await (stage.random.pick(['kill9', 'stop'] as const) === 'kill9' ? one?.kill9() : one?.stop());
-      workers[turn % 2] = await stage.startWorker();
+      await (scenario.random.pick(['kill9', 'stop'] as const) === 'kill9' ? one?.kill9() : one?.stop());
+      workers[turn % 2] = await scenario.startWorker();
     }
     await ended;
     await check(PATCHED);

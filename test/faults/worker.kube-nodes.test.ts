@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
-import { KUBERNETES_MOMENTS } from './kubernetes-moments';
-import type { Moment } from './moments';
+import { KUBERNETES_MOMENTS } from './kubernetes-injection-points';
+import type { Moment } from './injection-points';
 
 /** One transaction, one reboot, each pod of the workload evicted once, and the node given back, whoever died when. */
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
-const scene = { kubernetes: 'shared', ownWorker: true } as const;
+const scenario = { kubernetes: 'shared', ownWorker: true } as const;
 
 /** The node is cordoned in all of these but the first and the last. */
 const MOMENTS: readonly Moment[] = [
@@ -21,32 +21,42 @@ const MOMENTS: readonly Moment[] = [
 
 describe('faults/kubernetes/worker', () => {
   for (const moment of MOMENTS) {
-    fault('kubernetes', `Kubernetes: kill -9 of the worker ${moment}`, scene, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await stage.worker.kill9();
-      await stage.startWorker();
+    fault('kubernetes', `Kubernetes: kill -9 of the worker ${moment}`, scenario, async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach(moment);
+      await scenario.worker.kill9();
+      await scenario.startWorker();
       await check(PATCHED);
     });
   }
 
   for (const moment of MOMENTS) {
     const quick = moment === 'during drain';
-    fault('kubernetes', `Kubernetes: SIGTERM of the worker ${moment}`, { ...scene, quick }, async (stage, check) => {
-      await stage.patch();
-      await stage.reach(moment);
-      await stage.worker.stop();
-      await stage.startWorker();
-      await check(PATCHED);
-    });
+    fault(
+      'kubernetes',
+      `Kubernetes: SIGTERM of the worker ${moment}`,
+      { ...scenario, quick },
+      async (scenario, check) => {
+        await scenario.patch();
+        await scenario.reach(moment);
+        await scenario.worker.stop();
+        await scenario.startWorker();
+        await check(PATCHED);
+      },
+    );
   }
 
-  fault('kubernetes', 'Kubernetes: nobody works on a drain for longer than a minute', scene, async (stage, check) => {
-    await stage.patch();
-    await stage.reach('during drain');
-    await stage.worker.kill9();
-    await sleep(60_000 + stage.random.between(0, 15_000));
-    await stage.startWorker();
-    await check(PATCHED);
-  });
+  fault(
+    'kubernetes',
+    'Kubernetes: nobody works on a drain for longer than a minute',
+    scenario,
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('during drain');
+      await scenario.worker.kill9();
+      await sleep(60_000 + scenario.random.between(0, 15_000));
+      await scenario.startWorker();
+      await check(PATCHED);
+    },
+  );
 });

@@ -320,7 +320,7 @@ export class FakeApi {
           { causes: [{ reason: 'NamespaceTerminating', message: `namespace ${pod.namespace} is being terminated` }] },
         );
       }
-      const refusal = this.refusalOf(pod);
+      const refusal = this.rejectionOf(pod);
       if (refusal !== null) return refusal;
     }
     if (uid !== undefined && uid !== pod.uid) {
@@ -342,7 +342,7 @@ export class FakeApi {
     this.timers.add(timer);
   }
 
-  private refusalOf(pod: FakePod): Answer | null {
+  private rejectionOf(pod: FakePod): Answer | null {
     if (pod.phase !== 'Running' || pod.deletionTimestamp !== null) return null;
     const own = this.budgets.filter((budget) => this.selects(budget, pod));
     if (own.length > 1) {

@@ -23,7 +23,7 @@ export function drainInput(policy: Partial<DrainPolicy> = {}) {
   return { ...CORDON, policy: { ...DEFAULT_DRAIN, ...policy }, startedAt: new Date().toISOString() };
 }
 
-export function outlookInput(policy: Partial<DrainPolicy> = {}) {
+export function previewInput(policy: Partial<DrainPolicy> = {}) {
   return { target: TARGET, machine: MACHINE, policy: { ...DEFAULT_DRAIN, ...policy }, unreachableTimeoutMs: 60_000 };
 }
 

@@ -71,8 +71,8 @@ describe('src/node/facts', () => {
     const facts = withLines(
       'outdated_service=a.service',
       'outdated_service=b.service',
-      'outdated_obstacle=b.service left 7 8 x',
-      'outdated_obstacle=a.service what-a-newer-helper-says',
+      'outdated_blocker=b.service left 7 8 x',
+      'outdated_blocker=a.service what-a-newer-helper-says',
       'outdated_user_service=web.service of alice',
       'outdated_session=alice (session 3)',
       'outdated_unknown=needrestart',
@@ -83,7 +83,7 @@ describe('src/node/facts', () => {
       sessions: ['alice (session 3)'],
       containers: [],
       processes: [],
-      obstacles: [{ service: 'b.service', obstacle: 'left', pids: [7, 8] }],
+      blockers: [{ service: 'b.service', blocker: 'left', pids: [7, 8] }],
     });
     expect(facts?.warnings.map(({ kind }) => kind)).toEqual([
       'facts-incomplete',

@@ -2,7 +2,7 @@
 import { OspatchError } from '../../src/domain/shared/errors';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
-import { Outage } from '../../src/node/outage';
+import { ReachabilityTracker } from '../../src/node/reachability';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
 import type { ExecOptions, ExecResult, Transport } from '../../src/ssh/transport';
@@ -22,7 +22,7 @@ export function result(answer: string | Partial<ExecResult>): ExecResult {
   return typeof answer === 'string' ? { ...empty, stdout: Buffer.from(answer) } : { ...empty, ...answer };
 }
 
-export function outOfReach(): OspatchError {
+export function unreachableNode(): OspatchError {
   return new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused.' });
 }
 
@@ -97,6 +97,13 @@ export function fakeSession(
     signal,
     now,
     show: (progress) => shown.push(progress),
-    outage: new Outage({ node: target.name, limitMs, giveUpAs: 'Lost', signal, now, onWaiting: () => undefined }),
+    reachability: new ReachabilityTracker({
+      node: target.name,
+      limitMs,
+      giveUpAs: 'UnreachableAfterChange',
+      signal,
+      now,
+      onWaiting: () => undefined,
+    }),
   };
 }

@@ -5,7 +5,7 @@ import type { LabNode } from '../../src/dev/lab/lab-node';
 import { slowPackage } from '../../src/dev/lab/packages';
 import { followJob } from '../../src/node/job/follow';
 import { helperScript } from '../../src/node/helper/script';
-import { Outage } from '../../src/node/outage';
+import { ReachabilityTracker } from '../../src/node/reachability';
 import { apt } from '../../src/node/package-managers/apt';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
@@ -80,10 +80,10 @@ describe('src/node on real nodes', () => {
       signal,
       now: Date.now,
       show: () => undefined,
-      outage: new Outage({
+      reachability: new ReachabilityTracker({
         node: node.name,
         limitMs: LIMIT_MS,
-        giveUpAs: 'Lost',
+        giveUpAs: 'UnreachableAfterChange',
         signal,
         now: Date.now,
         onWaiting: () => undefined,

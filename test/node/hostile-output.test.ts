@@ -120,7 +120,7 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
   ];
   const shown = status(nodes, {
     current: [live('w-1', { waitingFor: words, lastFailure: words })],
-    lastRefusal: { at: 'now', what: words, by: words, why: words },
+    lastRejection: { at: 'now', request: words, by: words, message: words },
   });
   const view = { now: 0, zone: 'UTC', color: PLAIN };
   const error = { type: 'PackageManager', message: words, remedy: words, details: { tail: words } } as const;

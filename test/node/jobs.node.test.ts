@@ -80,7 +80,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
   }
 
   const stops = async (): Promise<string[]> =>
-    (await doctor()).findings.filter(({ severity }) => severity === 'stops').map(({ message }) => message);
+    (await doctor()).findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
 
   /** A program of this name comes before the system's own. */
   async function shim<R>(name: string, script: string, during: () => Promise<R>): Promise<R> {

@@ -1,4 +1,4 @@
-import { noCommands } from '../../src/node/login-shell';
+import { loginShellError } from '../../src/node/login-shell';
 
 const answer = (stdout: string, stderr = '', code = 1) => ({
   code,
@@ -13,14 +13,14 @@ describe('src/node/login-shell', () => {
     [answer('This account is currently not available.\n'), 'its login shell is nologin'],
     [answer('', 'Password change required but no TTY available.\n'), 'its password has expired'],
   ])('tells a login that runs no commands', (result, why) => {
-    expect(noCommands('w-1', 'ospatch', result)).toMatchObject({
+    expect(loginShellError('w-1', 'ospatch', result)).toMatchObject({
       type: 'AuthFailed',
       message: `w-1 lets ospatch log in, but runs no commands for it: ${why}.`,
     });
   });
 
   it('leaves alone what a command says', () => {
-    expect(noCommands('w-1', 'ospatch', answer('sudo: a password is required'))).toBeNull();
-    expect(noCommands('w-1', 'ospatch', answer('This account is currently not available.', '', 0))).toBeNull();
+    expect(loginShellError('w-1', 'ospatch', answer('sudo: a password is required'))).toBeNull();
+    expect(loginShellError('w-1', 'ospatch', answer('This account is currently not available.', '', 0))).toBeNull();
   });
 });

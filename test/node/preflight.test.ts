@@ -27,7 +27,7 @@ describe('src/node/preflight', () => {
     expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
   });
 
-  it('takes a node that is shutting down for one out of reach: what it says then is over at once', async () => {
+  it('takes a node that is shutting down for one unreachable: what it says then is over at once', async () => {
     const { end, commands } = preflight([factsAnswer('system_state=stopping'), factsAnswer(), plan]);
     await end;
     expect(commands()).toEqual(['facts', 'facts', 'start 0123456789abcdef-plan-1010 plan']);

@@ -1,6 +1,6 @@
 import { rebootNode } from '../../src/node/reboot';
 import type { Answer } from './fake-node';
-import { fakeSession, factsAnswer, outOfReach } from './fake-node';
+import { fakeSession, factsAnswer, unreachableNode } from './fake-node';
 
 let clock = 0;
 jest.mock('node:timers/promises', () => ({
@@ -24,7 +24,7 @@ function reboot(answers: Answer[]) {
 
 describe('src/node/reboot', () => {
   it('believes in the reboot only when the boot id has changed, and logs in anew for every look', async () => {
-    const { end, session } = reboot([asked, old, old, outOfReach(), outOfReach(), back(), back()]);
+    const { end, session } = reboot([asked, old, old, unreachableNode(), unreachableNode(), back(), back()]);
     expect((await end).bootId).toBe(NEW);
     expect(session.transport.closed).toBe(6);
   });
@@ -71,7 +71,7 @@ describe('src/node/reboot', () => {
 
   it('does not take a system that is on its way down again for the end', async () => {
     const again = factsAnswer(`boot_id=${NEWER}`);
-    const { end } = reboot([asked, back(), back('system_state=stopping'), outOfReach(), again, again, again]);
+    const { end } = reboot([asked, back(), back('system_state=stopping'), unreachableNode(), again, again, again]);
     expect((await end).bootId).toBe(NEWER);
   });
 
@@ -87,7 +87,7 @@ describe('src/node/reboot', () => {
 
   it('takes a command that was ended by the shutdown itself for no failure', async () => {
     const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=143', 'system_state=stopping');
-    expect((await reboot([asked, ended, ended, ended, outOfReach(), back(), back()]).end).bootId).toBe(NEW);
+    expect((await reboot([asked, ended, ended, ended, unreachableNode(), back(), back()]).end).bootId).toBe(NEW);
   });
 
   it.each([
@@ -130,7 +130,13 @@ describe('src/node/reboot', () => {
       'reboot_why=db.service (stop)',
       'system_state=stopping',
     );
-    const { end, session } = reboot([asked, ...Array.from({ length: 100 }, () => slow), outOfReach(), back(), back()]);
+    const { end, session } = reboot([
+      asked,
+      ...Array.from({ length: 100 }, () => slow),
+      unreachableNode(),
+      back(),
+      back(),
+    ]);
     expect((await end).bootId).toBe(NEW);
     expect(session.shown).toContainEqual({ waitingFor: 'the node to go down, which waits for db.service (stop)' });
     await expect(reboot([asked, slow]).end).rejects.toMatchObject({

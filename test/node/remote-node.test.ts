@@ -106,7 +106,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('names the call that the rule does not allow while it allows others, and does not repeat the cure', async () => {
+  it('names the call that the rule does not allow while it allows others, and does not repeat the remedy', async () => {
     const denied = { code: 1, stderr: Buffer.from('sudo: a password is required\n') };
     const { node: remote } = node([factsAnswer(), denied], { user: 'admin' });
     await remote.facts();

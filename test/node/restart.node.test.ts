@@ -109,15 +109,15 @@ describe('src/node/helper/services on a real node', () => {
   }
 
   /** The first command of each warning about replaced code. */
-  async function cures(on = node): Promise<string[]> {
+  async function remedies(on = node): Promise<string[]> {
     const { warnings } = await facts(on);
     const remedies = warnings.map(({ kind, remedy }) => (kind === 'restart-pending' ? (remedy ?? '') : ''));
     return remedies.flatMap((remedy) => /`([^`]+)`/.exec(remedy)?.[1] ?? []);
   }
 
-  async function obstacles(): Promise<Record<string, string>> {
-    const { obstacles: found = [] } = await outdated();
-    return Object.fromEntries(found.map(({ service, obstacle }) => [service.replace('.service', ''), obstacle]));
+  async function blockers(): Promise<Record<string, string>> {
+    const { blockers: found = [] } = await outdated();
+    return Object.fromEntries(found.map(({ service, blocker }) => [service.replace('.service', ''), blocker]));
   }
 
   async function restart(policy: Partial<RestartPolicy> = {}, on = node, drained = false): Promise<RestartReport> {
@@ -256,7 +256,7 @@ END
     expect(report.restarted).toEqual(ALL);
     expect(Object.keys(reasons(report)).toSorted()).toEqual(left);
     expect((await outdated()).services.toSorted()).toEqual(left);
-    expect(await obstacles()).toEqual({
+    expect(await blockers()).toEqual({
       NetworkManager: 'connection',
       containerd: 'runtime',
       'lab-refuses': 'refuses',
@@ -289,7 +289,7 @@ END
       'lab-broken.service': expect.stringContaining('systemd'),
     });
     expect(await sh(node, 'systemctl show -p MainPID --value lab-masked lab-gone lab-needs lab-broken')).toBe(before);
-    expect(await obstacles()).toEqual({ 'lab-masked': 'masked', 'lab-gone': 'gone', 'lab-broken': 'unreadable' });
+    expect(await blockers()).toEqual({ 'lab-masked': 'masked', 'lab-gone': 'gone', 'lab-broken': 'unreadable' });
     await sh(
       node,
       'systemctl stop lab-masked lab-gone lab-needs lab-broken; systemctl -q unmask lab-masked; rm -f /usr/lib/systemd/system/lab-{masked,gone,needs,broken}.service; systemctl daemon-reload',
@@ -309,7 +309,7 @@ END
        rm /usr/lib/systemd/system/lab-gone.service; systemctl daemon-reload`,
     );
     await replace();
-    expect(await obstacles()).toEqual({
+    expect(await blockers()).toEqual({
       'lab-masked': 'masked',
       'lab-masked-now': 'masked-runtime',
       'lab-gone': 'gone',
@@ -319,7 +319,7 @@ END
       'lab-left.service': 'a restart does not end the processes that are left of it',
     });
     // A command has room for the first names only.
-    for (let rounds = 0; rounds < 3; rounds += 1) for (const command of await cures()) await sh(node, command);
+    for (let rounds = 0; rounds < 3; rounds += 1) for (const command of await remedies()) await sh(node, command);
     expect(describeOutdated(await outdated())).toBe('');
     expect(await sh(node, "systemctl is-active lab-left 'lab-a\\x2db@1' lab-exe")).toBe('active\nactive\nactive');
     await sh(
@@ -378,7 +378,7 @@ END
     it('restarts the runtime only while the node is drained', async () => {
       const before = await pid();
       const found = await outdated(runtime);
-      expect(found.obstacles).toContainEqual({ service: 'containerd.service', obstacle: 'runtime' });
+      expect(found.blockers).toContainEqual({ service: 'containerd.service', blocker: 'runtime' });
       expect(reasons(await restart({}, runtime))).toMatchObject({
         'containerd.service': 'pods and containers live from it; restarted while the node is drained by ospatch',
       });
@@ -395,7 +395,7 @@ END
       expect((await outdated(runtime)).userServices).toEqual(
         expect.arrayContaining(['systemd of alice', 'web.service of alice']),
       );
-      const commands = (await cures(runtime)).filter((command) => command.includes('alice'));
+      const commands = (await remedies(runtime)).filter((command) => command.includes('alice'));
       expect(commands).toHaveLength(2);
       for (const command of commands) await sh(runtime, command);
       expect((await outdated(runtime)).userServices).toBeUndefined();

@@ -1,6 +1,6 @@
 import type { NodeReading } from '../../src/node/facts';
 import { parseFacts } from '../../src/node/facts';
-import { refuseUnsafe, refuseUnsupported } from '../../src/node/supported-systems';
+import { assertSafe, assertSupported } from '../../src/node/supported-systems';
 
 const HEALTHY = [
   'os_id=debian',
@@ -19,8 +19,8 @@ function reading(...lines: string[]): NodeReading {
 
 describe('src/node/supported-systems', () => {
   it('accepts Debian and Ubuntu with apt and systemd', () => {
-    expect(() => refuseUnsupported('w-1', reading())).not.toThrow();
-    expect(() => refuseUnsupported('w-1', reading('os_id=ubuntu', 'os_version_id=24.04'))).not.toThrow();
+    expect(() => assertSupported('w-1', reading())).not.toThrow();
+    expect(() => assertSupported('w-1', reading('os_id=ubuntu', 'os_version_id=24.04'))).not.toThrow();
   });
 
   it.each([
@@ -35,12 +35,12 @@ describe('src/node/supported-systems', () => {
     ['opensuse-leap', '15.6', 'zypper'],
   ])('accepts %s %s with %s', (id, version, manager) => {
     const lines = [`os_id=${id}`, `os_version_id=${version}`, `package_manager=${manager}`];
-    expect(() => refuseUnsupported('w-1', reading(...lines))).not.toThrow();
+    expect(() => assertSupported('w-1', reading(...lines))).not.toThrow();
   });
 
   it('accepts Alpine, which has no systemd', () => {
     const lines = ['os_id=alpine', 'os_version_id=3.20.3', 'package_manager=apk', 'systemd=no'];
-    expect(() => refuseUnsupported('w-1', reading(...lines))).not.toThrow();
+    expect(() => assertSupported('w-1', reading(...lines))).not.toThrow();
   });
 
   it.each([
@@ -68,7 +68,7 @@ describe('src/node/supported-systems', () => {
     [['os_version_id=', 'os_pretty_name=Debian GNU/Linux trixie/sid'], /no release number/],
     [['systemd=no'], /without systemd/],
   ])('refuses %j by name', (lines, message) => {
-    expect(() => refuseUnsupported('w-1', reading(...lines))).toThrow(
+    expect(() => assertSupported('w-1', reading(...lines))).toThrow(
       expect.objectContaining({
         type: 'UnsupportedOs',
         message: expect.stringMatching(message),
@@ -81,7 +81,7 @@ describe('src/node/supported-systems', () => {
     const refusal =
       (lines: string[], withoutDrain = false) =>
       () =>
-        refuseUnsafe('w-1', reading(...lines), withoutDrain);
+        assertSafe('w-1', reading(...lines), withoutDrain);
     expect(refusal([])).not.toThrow();
     expect(refusal(['reboot_owner=kured'])).toThrow(
       expect.objectContaining({ type: 'Policy', message: expect.stringContaining('kured') }),

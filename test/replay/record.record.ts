@@ -157,7 +157,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
     for (const garbage of [42, { nodes: 7 }, null]) await cluster.handle.signal('patchNow', garbage);
     await cluster.handle.signal('noSuchSignal');
-    await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
+    await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
     await cluster.handle.executeUpdate('remove', { args: [{}] });
     await cluster.handle.result();
   },

@@ -90,7 +90,7 @@ describe('src/ssh with a real sshd', () => {
       expect(narrow.log().match(/Accepted publickey/g)).toHaveLength(1);
     });
 
-    it('counts a host that opens no session at all as out of reach', async () => {
+    it('counts a host that opens no session at all as unreachable', async () => {
       const none = await lab.start(['MaxSessions 0']);
       await expect(run(target(none))).rejects.toMatchObject({
         type: 'Unreachable',
@@ -98,7 +98,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('counts a handshake that MaxStartups drops as out of reach, and comes through later', async () => {
+    it('counts a handshake that MaxStartups drops as unreachable, and comes through later', async () => {
       const busy = await lab.start(['MaxStartups 1']);
       const squatter = await waitFor(() => squat(busy.port), { what: 'the only place', pollMs: 20 });
       await expect(run(target(busy))).rejects.toMatchObject({ type: 'Unreachable' });

@@ -1,5 +1,5 @@
 import type { ClusterClient } from '../../src/client/cluster-client';
-import { isPassing } from '../../src/client/errors';
+import { isTransient } from '../../src/client/errors';
 import type { LiveStatus } from '../../src/client/live-status';
 import { waitFor } from './wait-for';
 
@@ -26,6 +26,6 @@ export function runEnded(
 
 /** For `catch`: whoever asks again later has no answer yet while the server or the worker is away for a moment. */
 export function nullWhenPassing(error: unknown): null {
-  if (isPassing(error)) return null;
+  if (isTransient(error)) return null;
   throw error;
 }

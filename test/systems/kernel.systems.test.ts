@@ -68,7 +68,7 @@ describe('a machine with a kernel of its own', () => {
     });
   });
 
-  it('is up to date afterwards: no reboot is owed for a kernel that runs', async () => {
+  it('is up to date afterwards: no reboot is required for a kernel that runs', async () => {
     await row.step('up to date', async () => {
       expect(await product.cli('patch', NAME, '--wait')).toMatchObject({ code: 0 });
       expect((await product.status(NAME)).nodes[0]).toMatchObject({ state: 'up-to-date', rebootRequired: false });

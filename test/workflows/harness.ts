@@ -17,7 +17,7 @@ import { findTemporal } from '../../src/dev/temporal-binary';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
-import type { OutOfReach } from '../../src/domain/node/report';
+import type { UnreachableNode } from '../../src/domain/node/report';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { ClusterSpec } from '../../src/domain/spec/types';
 import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
@@ -40,7 +40,7 @@ export interface SimulatedNode {
   /** Packages in `pending` that ask for a reboot once applied. */
   asksForReboot: boolean;
   rebootRequired: boolean;
-  /** Services on replaced code; a restart cures all but those in the next two, a reboot all. */
+  /** Services on replaced code; a restart remedies all but those in the next two, a reboot all. */
   outdated: string[];
   notRestarted: string[];
   /** Restarted, and on replaced code as before. */
@@ -59,7 +59,7 @@ export interface SimulatedNode {
   interrupted: number;
   /** Held by tests that need a node in flight. */
   gate: { step: GateStep; open: Promise<void> } | null;
-  /** The step in which the node is out of reach for as long as anybody asks to be told; then it is back. */
+  /** The step in which the node is unreachable for as long as anybody asks to be told; then it is back. */
   lostIn: 'apply' | 'reboot' | null;
   /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
   endless: 'told' | 'given-up' | null;
@@ -165,9 +165,13 @@ export class SimulatedNodes {
       apply: async ({ target, noticeAfterMs, jobMs }) => {
         this.log.push(`apply ${target.name}`);
         const node = this.node(target.name);
-        if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
+        if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
         if (node.endless !== null && jobMs === undefined) {
-          return { ...outOfReach(0), why: `the job of ospatch has not ended on ${target.name} within 6h.`, jobMs: 1 };
+          return {
+            ...unreachableNode(0),
+            why: `the job of ospatch has not ended on ${target.name} within 6h.`,
+            jobMs: 1,
+          };
         }
         await gate(target.name, 'apply');
         failIn('apply', node);
@@ -212,7 +216,7 @@ export class SimulatedNodes {
         this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
         await cancellable(gate(target.name, 'reboot'), { rebootAsked: node.rebootAsked });
-        if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return outOfReach(noticeAfterMs);
+        if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
         failIn('reboot', node);
         node.reboots += 1;
         node.rebootRequired = false;
@@ -265,8 +269,8 @@ function failIn(step: 'apply' | 'reboot', { failsIn }: SimulatedNode): void {
   throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [failsIn.error] });
 }
 
-function outOfReach(observedMs: number): OutOfReach {
-  return { state: 'out-of-reach', observedMs, why: 'the simulated node is out of reach.' };
+function unreachableNode(observedMs: number): UnreachableNode {
+  return { state: 'unreachable', observedMs, why: 'the simulated node is unreachable.' };
 }
 
 export class Harness {

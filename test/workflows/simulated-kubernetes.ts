@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { KubernetesActivities, KubernetesTarget } from '../../src/contract/activities/kubernetes';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
-import type { CordonOwner, DrainOutlook, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes/types';
+import type { CordonOwner, DrainPreview, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes/types';
 import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes/types';
 
 /** `drainAgain`: the look before a reboot. */
@@ -24,7 +24,7 @@ export class SimulatedKubernetes {
   /** By the node's name in Kubernetes. */
   readonly cordons = new Map<string, CordonOwner>();
   readonly machines: string[] = [];
-  outlook: Partial<DrainOutlook> = {};
+  preview: Partial<DrainPreview> = {};
   report: Partial<DrainReport> = {};
   /** Of the look before a reboot. */
   reportAgain: Partial<DrainReport> = {};
@@ -50,21 +50,21 @@ export class SimulatedKubernetes {
 
   activities(): KubernetesActivities {
     return {
-      drainOutlook: async ({ target, machine }) => {
+      drainPreview: async ({ target, machine }) => {
         this.machines.push(`${machine?.machineId ?? 'nobody'}/${machine?.bootId ?? ''}`);
-        await this.begin('drainOutlook', target);
+        await this.begin('drainPreview', target);
         const owner = this.cordons.get(target.nodeName) ?? null;
-        const base: DrainOutlook = {
+        const base: DrainPreview = {
           nodeName: target.nodeName,
           cordonedBy: owner === null ? 'nobody' : 'ospatch',
           owner,
           evict: 2,
           pods: [],
-          stay: {},
-          obstacles: [],
-          waits: [],
+          ignored: {},
+          blockers: [],
+          pending: [],
         };
-        return { ...base, ...this.outlook };
+        return { ...base, ...this.preview };
       },
       cordon: async ({ target, owner }) => {
         await this.begin('cordon', target);

@@ -18,7 +18,7 @@ export function registerCheck(program: Command, context: CliContext): void {
   program
     .command('check')
     .description(
-      'look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot owed, drain',
+      'look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot required, drain',
     )
     .addArgument(clusterArgument())
     .addOption(outputOption())

@@ -36,7 +36,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
   const { checkWorkerSettings, workerFailure } =
     require('../options/worker-settings') as typeof import('../options/worker-settings');
   const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { humanLog } = require('../io/worker-log') as typeof import('../io/worker-log');
+  const { prettyLog } = require('../io/worker-log') as typeof import('../io/worker-log');
   await requireFreePorts(port, uiPort);
   const settings = workerOptionsFromEnv(process.env);
   checkWorkerSettings(context, settings);
@@ -53,7 +53,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
         ...settings,
         namespace: 'default',
         connection: { address },
-        ...(context.isTTY ? { logTo: humanLog(context) } : {}),
+        ...(context.isTTY ? { logTo: prettyLog(context) } : {}),
       },
       (worker) => {
         print(context, describeStack(context, { address, uiPort, dbFile }));

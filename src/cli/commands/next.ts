@@ -49,7 +49,7 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
   const wanted = specs.map((spec) => ({ spec, afterMs: readAfter(context, after, zoneOf(spec)) }));
   for (const { spec, afterMs } of wanted) {
     if (!('patching' in spec) || spec.patching.schedule === undefined) {
-      printNote(context, `cluster ${spec.name} ${whyNever(spec)}`);
+      printNote(context, `cluster ${spec.name} ${explainNoWindow(spec)}`);
       if (output === 'json') printJson(context, []);
       continue;
     }
@@ -85,7 +85,7 @@ function zoneOf(spec: ClusterSpec): string {
   return 'patching' in spec ? spec.patching.timeZone : 'UTC';
 }
 
-function whyNever(spec: ClusterSpec): string {
+function explainNoWindow(spec: ClusterSpec): string {
   return 'patching' in spec
     ? 'has no schedule, it is patched on demand only'
     : `is of type ${spec.type}, which ospatch does not patch`;

@@ -57,7 +57,7 @@ async function patch(
     return;
   }
   const { waitForRun } = require('../wait') as typeof import('../wait');
-  const { end, result } = await waitForRun(context, client, answer.run, { cluster, before, aside: isJson });
+  const { end, result } = await waitForRun(context, client, answer.run, { cluster, before, toStderr: isJson });
   if (isJson) printJson(context, { cluster, ...answer, end, summary: result });
 }
 

@@ -52,7 +52,7 @@ async function work(
     return { address: client.address, namespace: client.namespace };
   });
   const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { humanLog } = require('../io/worker-log') as typeof import('../io/worker-log');
+  const { prettyLog } = require('../io/worker-log') as typeof import('../io/worker-log');
   const settings = workerOptionsFromEnv(process.env, globalOptions(command).profile);
   checkWorkerSettings(context, settings);
   try {
@@ -62,7 +62,7 @@ async function work(
       ...(taskQueue === undefined ? {} : { taskQueue }),
       activitiesOnly,
       connection: { ...settings.connection, address },
-      ...(context.isTTY ? { logTo: humanLog(context) } : {}),
+      ...(context.isTTY ? { logTo: prettyLog(context) } : {}),
     });
   } catch (error) {
     throw isOspatchError(error) ? error : workerFailure(error, address);

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** Everything a command takes from its surroundings, so that it runs in a test as it does in a terminal. */
+/** Everything a command takes from its context, so that it runs in a test as it does in a terminal. */
 export interface CliContext {
   stdout: Writable;
   stderr: Writable;

@@ -5,13 +5,13 @@ import { formatClock, oneLine, ownZone } from '../render/text';
 const PINO_WARN = 40;
 const PINO_ERROR = 50;
 // Nobody who watches needs them: every line has them, or an audit line has them for machines.
-const BORING: readonly string[] = [
+const HIDDEN_FIELDS: readonly string[] = [
   ...['level', 'time', 'pid', 'hostname', 'msg', 'audit', 'token'],
   ...['startedAt', 'endedAt', 'appliedAt'],
 ];
 
 /** Takes the JSON log lines of a worker and prints them for people: time, what, and the fields that matter. */
-export function humanLog(context: CliContext): { write(line: string): void } {
+export function prettyLog(context: CliContext): { write(line: string): void } {
   const color = colors(context);
   const zone = ownZone();
   return {
@@ -38,7 +38,7 @@ function parse(line: string): Record<string, unknown> | null {
 /** `  cluster=prod-eu node=w-1`; what is not a plain value is for the JSON log only. */
 function details(fields: Record<string, unknown>): string {
   return Object.entries(fields)
-    .filter(([key, value]) => !BORING.includes(key) && ['string', 'number', 'boolean'].includes(typeof value))
+    .filter(([key, value]) => !HIDDEN_FIELDS.includes(key) && ['string', 'number', 'boolean'].includes(typeof value))
     .map(([key, value]) => `  ${oneLine(key, 40)}=${oneLine(String(value), 80)}`)
     .join('');
 }

@@ -5,7 +5,7 @@ import { colors, printNote } from '../io/output';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Checks what a worker takes from its surroundings. @throws OspatchError `Usage` */
+/** Checks what a worker takes from its context. @throws OspatchError `Usage` */
 export function checkWorkerSettings(context: CliContext, settings: { keyDir: string; logLevel: string }): void {
   const { keyDir, logLevel } = settings;
   if (!LOG_LEVELS.includes(logLevel)) {

@@ -4,10 +4,10 @@ import type { Colors } from './table';
 import { oneLine, plural } from './text';
 
 /** `prod-eu updated` and the changed fields; `would be` when nothing was done. */
-export function renderApply(outcome: ApplyOutcome, isPlan: boolean, color: Colors): string[] {
+export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Colors): string[] {
   const { cluster, result, changes, notice } = outcome;
   if (result === 'failed') return [];
-  const word = isPlan && result !== 'unchanged' ? `would be ${result}` : result;
+  const word = dryRun && result !== 'unchanged' ? `would be ${result}` : result;
   const count = changes.length === 0 ? '' : ` (${plural(changes.length, 'field')})`;
   const paint = result === 'unchanged' ? (text: string) => text : color.green;
   return [

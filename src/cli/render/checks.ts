@@ -91,15 +91,15 @@ function describeFindings(node: string, facts: NodeFacts, color: Colors): string
 
 /** True also where nodes are not drained. */
 export function canBeDrained(check: Extract<NodeCheck, { ok: true }>): boolean {
-  return check.drain === undefined || (check.drain.ok && check.drain.outlook.obstacles.length === 0);
+  return check.drain === undefined || (check.drain.ok && check.drain.preview.blockers.length === 0);
 }
 
 function drainCell(check: NodeCheck, color: Colors): string {
   if (!check.ok || check.drain === undefined) return NONE;
   if (!check.drain.ok) return color.red('?');
-  const { obstacles, waits, evict } = check.drain.outlook;
-  if (obstacles.length > 0) return color.red('blocked');
-  return waits.length > 0 ? color.yellow(`${plural(evict, 'pod')}, would wait`) : plural(evict, 'pod');
+  const { blockers, pending, evict } = check.drain.preview;
+  if (blockers.length > 0) return color.red('blocked');
+  return pending.length > 0 ? color.yellow(`${plural(evict, 'pod')}, would wait`) : plural(evict, 'pod');
 }
 
 /** What a drain of the node would meet, beyond the number of its pods. */
@@ -107,11 +107,11 @@ function describeDrain(node: string, drain: DrainCheck | undefined, color: Color
   if (drain === undefined) return [];
   const name = oneLine(node);
   if (!drain.ok) return describeError({ node, ok: false, error: drain.error }, color);
-  const { obstacles, waits, cordonedBy, owner, nodeName, stay, ended } = drain.outlook;
-  const staying = Object.entries(stay).map(([why, count]) => `${count} ${why}`);
+  const { blockers, pending, cordonedBy, owner, nodeName, ignored, ended } = drain.preview;
+  const staying = Object.entries(ignored).map(([why, count]) => `${count} ${why}`);
   return [
-    ...obstacles.map((one) => `${color.red(name)}  cannot be drained: ${oneLine(one, 500)}`),
-    ...waits.map((one) => `${color.yellow(name)}  drain: ${oneLine(one, 500)}`),
+    ...blockers.map((one) => `${color.red(name)}  cannot be drained: ${oneLine(one, 500)}`),
+    ...pending.map((one) => `${color.yellow(name)}  drain: ${oneLine(one, 500)}`),
     ...(cordonedBy === 'others'
       ? [`${color.yellow(name)}  cordoned by somebody else (kubectl uncordon ${oneLine(nodeName)})`]
       : []),

@@ -10,7 +10,7 @@ import { oneLine, plural } from './text';
 
 const MAX_LINE = 1_000;
 
-interface Row extends Pick<Finding, 'severity' | 'check' | 'message' | 'cure'> {
+interface Row extends Pick<Finding, 'severity' | 'check' | 'message' | 'remedy'> {
   where: string;
 }
 
@@ -41,15 +41,15 @@ function nodeRows({ node, findings }: NodeDiagnosis, prefix: string): Row[] {
   return [...rows, { ...first, where, message }];
 }
 
-function cells({ severity, where, check, message, cure }: Row, color: Colors): string[] {
+function cells({ severity, where, check, message, remedy }: Row, color: Colors): string[] {
   const sentence = oneLine(message, MAX_LINE);
-  const finding = cure === null ? sentence : `${sentence}\n${color.bold('fix:')} ${oneLine(cure, MAX_LINE)}`;
+  const finding = remedy === null ? sentence : `${sentence}\n${color.bold('fix:')} ${oneLine(remedy, MAX_LINE)}`;
   return [paint(severity, color), oneLine(where), check, finding];
 }
 
 function paint(severity: Severity, color: Colors): string {
   switch (severity) {
-    case 'stops':
+    case 'error':
       return color.red(severity);
     case 'warning':
       return color.yellow(severity);
@@ -61,7 +61,7 @@ function paint(severity: Severity, color: Colors): string {
 function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {
   const name = `cluster ${oneLine(cluster)}`;
   const counts = [
-    [nodes.filter((node) => node.verdict === 'stops').length, 'cannot be patched'],
+    [nodes.filter((node) => node.verdict === 'error').length, 'cannot be patched'],
     [nodes.filter((node) => node.verdict === 'warning').length, 'with warnings'],
     [nodes.filter((node) => node.verdict === 'ok').length, 'ok'],
   ] as const;

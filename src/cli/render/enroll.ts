@@ -16,7 +16,7 @@ export interface ScannedNode {
     | { state: 'new'; type: string; base64: string; fingerprint: string }
     | { state: 'known'; fingerprint: string }
     /** Trusted by an authority, or behind a jump host with keys that somebody has entered: not looked at. */
-    | { state: 'vouched' }
+    | { state: 'trusted' }
     /** Another key than the one known, or one that is revoked: never enrolled. */
     | { state: 'refused'; type: string; fingerprint: string; why: string }
     | { state: 'unreachable'; why: string };

@@ -70,12 +70,12 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksExaminat
     parts.push(`${which} skipped: they are no node groups, AWS patches what they run`);
   }
   const updatable = groups.flatMap((group) => (group.ok && group.passedOver === null ? [group.facts] : []));
-  parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${outlook(updatable)}`);
+  parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${preview(updatable)}`);
   return parts.join('\n\n');
 }
 
 /** What is known of newer releases. */
-function outlook(groups: readonly NodegroupFacts[]): string {
+function preview(groups: readonly NodegroupFacts[]): string {
   if (groups.length === 0) return '';
   const newest = groups.flatMap((facts) => (facts.newest === undefined ? [] : [{ ...facts, newest: facts.newest }]));
   const behind = newest.filter((facts) => !isNewest(facts.releaseVersion, facts.newest));

@@ -6,7 +6,7 @@ import { countOutcomes } from './status';
 import { describeWarnings } from './warnings';
 import { formatElapsed, oneLine, plural } from './text';
 
-/** Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A reboot that is owed is no failure. */
+/** Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A reboot that is required is no failure. */
 export function runExitCode({ outcome, failed }: RunSummary): 0 | 1 {
   return outcome === 'succeeded' && failed === 0 ? 0 : 1;
 }

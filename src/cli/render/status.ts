@@ -132,7 +132,7 @@ export function errorCell({ lastError }: NodeStatus): string {
 
 function headerFields(status: LiveStatus, why: string | null, view: StatusView): [string, string][] {
   const { zone } = view;
-  const { run, lastRun, paused, lastRefusal } = status;
+  const { run, lastRun, paused, lastRejection } = status;
   const patchable = status.state !== 'not-patchable';
   const state = patchable ? `${status.state}, ${status.ready ? 'ready' : 'not ready'}` : status.state;
   const fields: [string, string][] = [
@@ -160,11 +160,11 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
       `${lastRun.number} (${lastRun.trigger}) ${lastRun.outcome} at ${ended}: ${countOutcomes(lastRun)}`,
     ]);
   }
-  if (lastRefusal !== null) {
-    const { what, by, at, why: reason } = lastRefusal;
+  if (lastRejection !== null) {
+    const { request, by, at, message: reason } = lastRejection;
     fields.push([
       'Last refusal',
-      `${oneLine(what)} by ${oneLine(by)} at ${formatTime(at, zone)}: ${oneLine(reason, 500)}`,
+      `${oneLine(request)} by ${oneLine(by)} at ${formatTime(at, zone)}: ${oneLine(reason, 500)}`,
     ]);
   }
   return fields;
@@ -179,7 +179,7 @@ function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveS
 
 function stateCell(node: NodeStatus, current: readonly LiveNode[], color: Colors): string {
   const live = current.find((one) => one.node === node.name);
-  const boot = node.bootPatch === 'owed' && node.state !== 'patching' ? ' (boot patch owed)' : '';
+  const boot = node.bootPatch === 'pending' && node.state !== 'patching' ? ' (boot patch pending)' : '';
   return colorState(live === undefined ? `${node.state}${boot}` : `${node.state} (${stepOf(live)})`, node.state, color);
 }
 

@@ -1,6 +1,6 @@
 import type {
   CordonOwner,
-  DrainOutlook,
+  DrainPreview,
   DrainPolicy,
   DrainReport,
   EvictedWorkload,
@@ -24,7 +24,7 @@ export interface MachineIdentity {
   bootId: string;
 }
 
-export interface DrainOutlookInput {
+export interface DrainPreviewInput {
   target: KubernetesTarget;
   /** Null: the machine was not asked, and the mapping is not checked. */
   machine: MachineIdentity | null;
@@ -92,7 +92,7 @@ export interface KubernetesActivities {
    * What a drain would meet. Fails with `WrongNode`, and with `Policy` when the cluster has another reboot owner (kured,
    * system-upgrade-controller). Changes nothing.
    */
-  drainOutlook(input: DrainOutlookInput): Promise<DrainOutlook>;
+  drainPreview(input: DrainPreviewInput): Promise<DrainPreview>;
   /**
    * Waits until the control plane can spare the node, then cordons it. A node that others have cordoned stays theirs.
    * Returns what the node was like before. Repeated, it finds its own annotation and the same baseline.

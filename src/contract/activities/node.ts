@@ -9,7 +9,7 @@ import type {
   ApplyReport,
   NodeFacts,
   NodeSurvey,
-  OutOfReach,
+  UnreachableNode,
   PatchPlan,
   PhaseOutcome,
   PreflightReport,
@@ -22,9 +22,9 @@ export interface JobRef {
   attempt: number;
 }
 
-/** How long a call waits for a node before it answers `out-of-reach`; it never does so without `noticeAfterMs`. */
+/** How long a call waits for a node before it answers `unreachable`; it never does so without `noticeAfterMs`. */
 export interface Watch {
-  /** Observed time out of reach, in milliseconds. */
+  /** Observed unreachable time, in milliseconds. */
   noticeAfterMs?: number;
   /** What earlier calls of the same step have observed already, in milliseconds. */
   observedMs?: number;
@@ -40,7 +40,7 @@ export interface PreflightInput extends JobRef {
   lockTimeoutMs?: number;
   /** Patch although a Kubernetes agent is active and nothing drains the node. */
   withoutDrain: boolean;
-  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  /** Observed unreachable time after which the activity fails with `Unreachable`, in milliseconds. */
   unreachableTimeoutMs: number;
 }
 
@@ -54,7 +54,7 @@ export interface PrefetchInput extends JobRef {
   planDigest: string;
   /** Number of packages in the plan, for progress. */
   planned: number;
-  /** Observed time out of reach after which the activity fails with `Unreachable`, in milliseconds. */
+  /** Observed unreachable time after which the activity fails with `Unreachable`, in milliseconds. */
   unreachableTimeoutMs: number;
 }
 
@@ -70,7 +70,7 @@ export interface ApplyInput extends JobRef, Watch {
   planDigest: string;
   /** Number of packages in the plan, for progress. */
   planned: number;
-  /** Observed time out of reach after which the activity fails with `Lost`, in milliseconds. */
+  /** Observed unreachable time after which the activity fails with `UnreachableAfterChange`, in milliseconds. */
   lostTimeoutMs: number;
 }
 
@@ -122,9 +122,9 @@ export interface ExamineInput {
   policy: DiagnosisPolicy;
   /** Longest time the facts, and after them the pending packages, may take, in milliseconds. */
   limitMs: number;
-  /** Observed time out of reach after which the node counts as not reachable, in milliseconds. */
+  /** Observed unreachable time after which the node counts as not reachable, in milliseconds. */
   unreachableTimeoutMs: number;
-  /** What the last reboot of the node did not cure. Absent: nothing. */
+  /** What the last reboot of the node did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
 }
 
@@ -167,13 +167,13 @@ export interface NodeActivities {
   /** Downloads what the plan names. Fails with `PlanChanged` when the node would change another set by now. */
   prefetch(input: PrefetchInput): Promise<void>;
   /** Runs the package transaction of this attempt exactly once, whatever is killed. */
-  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
   /** Brings an interrupted package database back to a consistent state. */
-  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
   /** Starts services on replaced code anew, as far as the policy allows, and looks whether they are up. */
-  restart(input: RestartInput): Promise<PhaseOutcome<RestartReport> | OutOfReach>;
+  restart(input: RestartInput): Promise<PhaseOutcome<RestartReport> | UnreachableNode>;
   /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
-  reboot(input: RebootInput): Promise<NodeFacts | OutOfReach>;
+  reboot(input: RebootInput): Promise<NodeFacts | UnreachableNode>;
   /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
   powerCycle(input: PowerCycleInput): Promise<void>;
   /** How a patch that failed has left the node: what it has changed, and what is pending now. */

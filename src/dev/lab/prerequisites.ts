@@ -17,7 +17,7 @@ const TOOLS = [
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Why no lab can run here, in one sentence; undefined when one can, perhaps after `ensureLabTools`. */
-export function labObstacle(): string | undefined {
+export function labBlocker(): string | undefined {
   if (process.platform !== 'linux') return 'The node lab needs Linux: its nodes are systemd-nspawn containers.';
   if (process.getuid?.() !== 0)
     return 'The node lab needs root: run the same command as root (for instance with sudo).';
@@ -30,8 +30,8 @@ export function labObstacle(): string | undefined {
 
 /** Installs what is missing with apt-get, and says so; throws one sentence when it cannot. */
 export async function ensureLabTools(log: Log): Promise<void> {
-  const obstacle = labObstacle();
-  if (obstacle !== undefined) throw new Error(obstacle);
+  const blocker = labBlocker();
+  if (blocker !== undefined) throw new Error(blocker);
   const missing = missingPackages();
   if (missing.length === 0) return;
   await aptInstall(log, missing, 'the node lab', '20 s');
@@ -50,8 +50,8 @@ export function raiseInotifyLimit(log: Log, file = INOTIFY_LIMIT): void {
     writeFileSync(file, `${INOTIFY_INSTANCES}\n`);
     log(`fs.inotify.max_user_instances was ${limit}; it is now ${INOTIFY_INSTANCES}, until this machine reboots`);
   } catch {
-    const cure = `sysctl fs.inotify.max_user_instances=${INOTIFY_INSTANCES}`;
-    log(`fs.inotify.max_user_instances is ${limit}, too few for many nodes: run \`${cure}\``);
+    const remedy = `sysctl fs.inotify.max_user_instances=${INOTIFY_INSTANCES}`;
+    log(`fs.inotify.max_user_instances is ${limit}, too few for many nodes: run \`${remedy}\``);
   }
 }
 

@@ -2,7 +2,7 @@ import type { ActiveRun, ClusterState } from './state';
 import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
 import type { NodeStatus } from '../node/status';
-import type { RunPolicy, RunTrigger, Tightening } from '../run/run';
+import type { RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
 import { orderNodes } from '../run/run';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -24,13 +24,13 @@ export const SCHEDULE_RETRY_MS = HOUR_MS;
 export const MAX_GENERATION_MS = 7 * 24 * HOUR_MS;
 
 /** What the workflow engine knows and the state does not. */
-export interface Surroundings {
+export interface LoopContext {
   /** A rollout works on the run in progress at this moment. */
   rolloutRunning: boolean;
   /** A fresh history is due and nothing of this one is in flight. */
-  freshHistoryDue: boolean;
+  continueAsNewDue: boolean;
   /** Something is in flight besides the rollout, e.g. a look at reboot-pending nodes. */
-  rechecking: boolean;
+  refreshingFacts: boolean;
   /** Packages are being downloaded for the next window. */
   prefetching: boolean;
 }
@@ -43,51 +43,55 @@ export interface RunStart {
   by: string | null;
   reason: string | null;
   /** Somebody asked for just these nodes. */
-  named?: true;
+  explicitNodes?: true;
   /** Which node groups there are has to be asked first. */
-  unlisted?: true;
+  nodeGroupsUnresolved?: true;
   /** The window that this run fills, and what is recorded for it. */
   window: { at: string; result: string } | null;
 }
 
-/** What a cluster does next. `why` is for people. */
-export type Decision = { why: string } & (
+/** What a cluster does next. `message` is for people. */
+export type Decision = { message: string } & (
   | { do: 'finish' }
   | { do: 'load-windows' }
-  | { do: 'pass-window'; at: string; result: string }
+  | { do: 'skip-window'; at: string; result: string }
   | { do: 'start-run'; start: RunStart }
   | { do: 'resume-run' }
-  | { do: 'drop-suspended-run' }
-  | { do: 'recheck'; nodes: string[] }
+  | { do: 'abort-suspended-run' }
+  | { do: 'refresh-facts'; nodes: string[] }
   | { do: 'prefetch'; window: string }
   | { do: 'continue-as-new' }
   | { do: 'sleep'; untilMs: number | null }
 );
 
 /**
- * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, moment and surroundings always give
+ * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, moment and context always give
  * the same answer. Every decision but `sleep` changes the state when carried out, so it is asked again until it sleeps.
  */
-export function decide(state: ClusterState, now: number, around: Surroundings): Decision {
+export function decide(state: ClusterState, now: number, context: LoopContext): Decision {
   const { spec, run } = state;
   if (state.removing !== null) {
-    if (run === null) return { do: 'finish', why: `removed by ${state.removing}` };
-    if (!around.rolloutRunning) return { do: 'drop-suspended-run', why: `the cluster is being removed` };
-    return { do: 'sleep', untilMs: null, why: `run ${run.number} is being cancelled before the cluster is removed` };
+    if (run === null) return { do: 'finish', message: `removed by ${state.removing}` };
+    if (!context.rolloutRunning) return { do: 'abort-suspended-run', message: `the cluster is being removed` };
+    return {
+      do: 'sleep',
+      untilMs: null,
+      message: `run ${run.number} is being cancelled before the cluster is removed`,
+    };
   }
   if (!isPatchable(spec)) {
-    return around.freshHistoryDue
-      ? { do: 'continue-as-new', why: 'a fresh history is due' }
-      : { do: 'sleep', untilMs: null, why: 'this cluster is not patched by ospatch' };
+    return context.continueAsNewDue
+      ? { do: 'continue-as-new', message: 'a fresh history is due' }
+      : { do: 'sleep', untilMs: null, message: 'this cluster is not patched by ospatch' };
   }
-  return decidePatchable(state, spec, now, around);
+  return decidePatchable(state, spec, now, context);
 }
 
-function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, around: Surroundings): Decision {
+function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, context: LoopContext): Decision {
   const { run, schedule } = state;
   const retryDue = schedule.retryAt === null || Date.parse(schedule.retryAt) <= now;
   if (spec.patching.schedule !== undefined && schedule.next === null && retryDue) {
-    return { do: 'load-windows', why: 'the next windows are not known yet' };
+    return { do: 'load-windows', message: 'the next windows are not known yet' };
   }
 
   const window = schedule.next?.[0];
@@ -95,12 +99,14 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   if (due !== null) {
     const passed = passWindow(state, spec, due, now);
     // After a long time away there may be thousands of them, more than one history holds.
-    if (passed !== null && around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
-    if (passed !== null) return { do: 'pass-window', at: due, result: passed, why: `the window of ${due} has passed` };
+    if (passed !== null && context.continueAsNewDue)
+      return { do: 'continue-as-new', message: 'a fresh history is due' };
+    if (passed !== null)
+      return { do: 'skip-window', at: due, result: passed, message: `the window of ${due} has passed` };
   }
 
-  if (run !== null) return decideInRun(state, run, now, around, window);
-  if (state.paused !== null) return sleep(state, now, around, window, `paused by ${state.paused.by}`);
+  if (run !== null) return decideInRun(state, run, now, context, window);
+  if (state.paused !== null) return sleep(state, now, context, window, `paused by ${state.paused.by}`);
 
   if (state.request !== null) {
     const { by, reason } = state.request;
@@ -113,20 +119,20 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
       why: `the window of ${due} has come`,
     });
   }
-  const owed = state.nodes.filter((node) => node.bootPatch === 'owed').map((node) => node.name);
-  if (owed.length > 0) {
-    return startRun(spec, 'boot', owed, { why: `${owed.length} nodes have entered the cluster` });
+  const entered = state.nodes.filter((node) => node.bootPatch === 'pending').map((node) => node.name);
+  if (entered.length > 0) {
+    return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have entered the cluster` });
   }
 
   const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
-  if (pending.length > 0 && !around.rechecking && recheckAt(state) <= now) {
-    return { do: 'recheck', nodes: pending, why: `${pending.length} nodes wait for a reboot` };
+  if (pending.length > 0 && !context.refreshingFacts && refreshFactsAt(state) <= now) {
+    return { do: 'refresh-facts', nodes: pending, message: `${pending.length} nodes wait for a reboot` };
   }
   const prefetchDue = prefetchAt(state, spec, window);
-  if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !around.prefetching) {
-    return { do: 'prefetch', window, why: `packages are downloaded for the window of ${window}` };
+  if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !context.prefetching) {
+    return { do: 'prefetch', window, message: `packages are downloaded for the window of ${window}` };
   }
-  return sleep(state, now, around, window, whyIdle(window, schedule.error));
+  return sleep(state, now, context, window, whyIdle(window, schedule.error));
 }
 
 function whyIdle(window: string | undefined, scheduleError: string | null): string {
@@ -140,23 +146,23 @@ function decideInRun(
   state: ClusterState,
   run: ActiveRun,
   now: number,
-  around: Surroundings,
+  context: LoopContext,
   window: string | undefined,
 ): Decision {
-  if (around.rolloutRunning) {
-    return { do: 'sleep', untilMs: windowAfter(window, now), why: `run ${run.number} ${doing(run)}` };
+  if (context.rolloutRunning) {
+    return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
   }
-  if (run.state === 'cancelling') return { do: 'drop-suspended-run', why: `run ${run.number} was cancelled` };
-  if (state.paused === null) return { do: 'resume-run', why: `run ${run.number} goes on` };
-  return sleep(state, now, around, window, `run ${run.number} is paused by ${state.paused.by}`);
+  if (run.state === 'cancelling') return { do: 'abort-suspended-run', message: `run ${run.number} was cancelled` };
+  if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} goes on` };
+  return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
 }
 
-function doing({ unlisted, state, policy }: ActiveRun): string {
+function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
   if (state === 'cancelling' && policy.eks !== undefined) {
     return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
   }
   const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
-  return unlisted === true ? `asks AWS which node groups there are${through}` : 'is in progress';
+  return nodeGroupsUnresolved === true ? `asks AWS which node groups there are${through}` : 'is in progress';
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
@@ -190,13 +196,13 @@ function startRun(
 ): Decision {
   return {
     do: 'start-run',
-    why: more.why,
+    message: more.why,
     start: {
       trigger,
       ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(spec, names, trigger)),
       by: more.by ?? null,
       reason: more.reason ?? null,
-      ...(trigger === 'on-demand' && names !== null ? { named: true } : {}),
+      ...(trigger === 'on-demand' && names !== null ? { explicitNodes: true } : {}),
       window: more.window ?? null,
     },
   };
@@ -211,14 +217,17 @@ function nodeWork(
   return { nodes: orderNodes(wanted, spec.patching.rollout.order), policy: policyFor(spec, trigger) };
 }
 
-function nodeGroupWork(spec: EksSpec, names: string[] | null): Pick<RunStart, 'nodes' | 'policy' | 'unlisted'> {
+function nodeGroupWork(
+  spec: EksSpec,
+  names: string[] | null,
+): Pick<RunStart, 'nodes' | 'policy' | 'nodeGroupsUnresolved'> {
   const { taskQueue } = spec;
   const { nodeGroups, force, launchTemplates = false } = spec.eks;
   const isNamed = nodeGroups !== 'all' || names !== null;
   const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
   return {
     nodes: wanted.map((name) => ({ name })),
-    ...(nodeGroups === 'all' ? { unlisted: true } : {}),
+    ...(nodeGroups === 'all' ? { nodeGroupsUnresolved: true } : {}),
     policy: {
       // Nodes are replaced, so there is nothing here that a tightening could forbid.
       rebootIfRequired: true,
@@ -266,7 +275,7 @@ function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | u
   return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
 }
 
-function recheckAt(state: ClusterState): number {
+function refreshFactsAt(state: ClusterState): number {
   const lastRunEnd = state.runs.at(-1)?.endedAt;
   const last = Math.max(
     state.recheckedAt === null ? 0 : Date.parse(state.recheckedAt),
@@ -290,26 +299,26 @@ function windowAfter(window: string | undefined, now: number): number | null {
 function sleep(
   state: ClusterState,
   now: number,
-  around: Surroundings,
+  context: LoopContext,
   window: string | undefined,
-  why: string,
+  message: string,
 ): Decision {
-  if (around.freshHistoryDue) return { do: 'continue-as-new', why: 'a fresh history is due' };
+  if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'a fresh history is due' };
   const wakeUps: number[] = [];
   const nextWindow = windowAfter(window, now);
   if (nextWindow !== null) wakeUps.push(nextWindow);
   if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
   const waiting = state.run === null && state.paused === null;
-  if (waiting && !around.rechecking && state.nodes.some(waitsForReboot)) {
-    wakeUps.push(recheckAt(state));
+  if (waiting && !context.refreshingFacts && state.nodes.some(waitsForReboot)) {
+    wakeUps.push(refreshFactsAt(state));
   }
   const prefetchDue = waiting && isPatchable(state.spec) ? prefetchAt(state, state.spec, window) : null;
-  if (prefetchDue !== null && !around.prefetching) wakeUps.push(prefetchDue);
-  return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), why };
+  if (prefetchDue !== null && !context.prefetching) wakeUps.push(prefetchDue);
+  return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }
 
 /** What a rollout in progress has to be told: only ever less than it was started with. */
-export function tighteningFor(state: ClusterState, run: ActiveRun): Tightening {
+export function tighteningFor(state: ClusterState, run: ActiveRun): RunRestrictions {
   return {
     rebootsForbidden: !run.policy.rebootIfRequired,
     removedNodes: run.removed,

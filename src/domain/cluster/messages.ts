@@ -76,11 +76,11 @@ export interface RemoveAnswer {
 }
 
 /** Something that was asked for and not done, kept so that whoever sent a signal can see why. */
-export interface Refusal {
+export interface Rejection {
   at: string;
   by: string;
-  what: string;
-  why: string;
+  request: string;
+  message: string;
 }
 
 /** Who paused the cluster, when and why. */
@@ -128,7 +128,7 @@ export interface ClusterStatus {
   createdAt: string;
   type: ClusterSpec['type'];
   state: ClusterPhase;
-  /** No node is owed its boot patch or failed it. */
+  /** The boot patch of no node is pending or failed. */
   ready: boolean;
   paused: Pause | null;
   timeZone: string | null;
@@ -138,7 +138,7 @@ export interface ClusterStatus {
   scheduleError: string | null;
   run: RunStatus | null;
   lastRun: RunSummary | null;
-  lastRefusal: Refusal | null;
+  lastRejection: Rejection | null;
   nodes: NodeStatus[];
 }
 
@@ -197,7 +197,7 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
 }
 
 /** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
-export function refusalOf(spec: ClusterSpec): string | null {
+export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
   return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and AWS is asked to update its node groups.';
 }
@@ -225,7 +225,7 @@ export function typeChangeReason(from: ClusterSpec['type'], to: ClusterSpec['typ
 }
 
 /** The error form of a refusal. */
-export function refusedInfo(message: string): ErrorInfo {
+export function rejectionInfo(message: string): ErrorInfo {
   return { type: 'Refused', message };
 }
 

@@ -15,7 +15,7 @@ import type {
   RemoveAnswer,
   SignalName,
 } from './messages';
-import { refusalOf, typeChangeReason } from './messages';
+import { rejectionOf, typeChangeReason } from './messages';
 import { isEks } from '../eks/node-groups';
 import { specTooLarge } from '../spec/size';
 import { plainText } from '../shared/text';
@@ -36,7 +36,7 @@ export interface Answers {
 /** Why the request cannot be carried out, in one sentence; null when it can. */
 export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
   if (answerFor(state, requestKey(what, message)) !== undefined) return null;
-  const refused = refusalOf(state.spec) ?? beingRemoved(state);
+  const refused = rejectionOf(state.spec) ?? beingRemoved(state);
   if (refused !== null) return refused;
   if (what !== 'patchNow' && message.nodes !== undefined)
     return `${what} takes no nodes; it counts for the whole cluster`;
@@ -85,7 +85,12 @@ export function refuseRequest(
   why: string,
   now: string,
 ): void {
-  recordRefusal(state, { at: now, by: by ?? UNKNOWN_SENDER, what: plainText(what, 100), why: plainText(why, 500) });
+  recordRefusal(state, {
+    at: now,
+    by: by ?? UNKNOWN_SENDER,
+    request: plainText(what, 100),
+    message: plainText(why, 500),
+  });
 }
 
 /** Why a spec cannot be put into force here; null when it can. Its shape is valid already. */
@@ -110,7 +115,7 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
-    notice: refusalOf(spec),
+    notice: rejectionOf(spec),
   };
 }
 

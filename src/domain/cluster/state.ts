@@ -1,5 +1,5 @@
 import { canonicalJson } from '../shared/canonical-json';
-import type { ApplySpecAnswer, Pause, Refusal, RunSummary, WindowRecord } from './messages';
+import type { ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/state';
 import type { NodeFacts } from '../node/report';
@@ -51,7 +51,7 @@ export interface ActiveRun {
   /** Somebody named these nodes in the request. */
   named?: boolean;
   /** The node groups are still to be asked for; `nodes` holds what was named, or nothing. */
-  unlisted?: boolean;
+  nodeGroupsUnresolved?: boolean;
   /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
   removed: string[];
   policy: RunPolicy;
@@ -86,7 +86,7 @@ export interface ClusterState {
   schedule: ScheduleState;
   runs: RunSummary[];
   windows: WindowRecord[];
-  lastRefusal: Refusal | null;
+  lastRejection: Rejection | null;
   /** Answers already given, by request id. */
   answered: { id: string; answer: unknown }[];
   /** When the facts of reboot-pending nodes were last read again. */
@@ -124,7 +124,7 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     schedule: { after: now, next: null, error: null, retryAt: null },
     runs: [],
     windows: [],
-    lastRefusal: null,
+    lastRejection: null,
     answered: [],
     recheckedAt: null,
     prefetchedFor: null,
@@ -214,11 +214,11 @@ export function markStarted(state: ClusterState, node: string): void {
   updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
 }
 
-/** Keeps what is told of nodes that have been out of reach for long; they are still in work. */
+/** Keeps what is told of nodes that have been unreachable for long; they are still in work. */
 export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[]): void {
   const known = new Map(lost.filter(({ node }) => isInWork(run, node)).map((one) => [one.node, one.message]));
   updateNodes(state, new Set(known.keys()), (status) => {
-    const error: NodeError = { type: 'Lost', message: known.get(status.name) ?? '' };
+    const error: NodeError = { type: 'UnreachableAfterChange', message: known.get(status.name) ?? '' };
     return transition(status, { kind: 'lost', error });
   });
 }
@@ -299,8 +299,8 @@ export function recordWindow(state: ClusterState, at: string, result: string): v
   state.windows = [...state.windows, { at, result }].slice(-KEPT_WINDOWS);
 }
 
-export function recordRefusal(state: ClusterState, refusal: Refusal): void {
-  state.lastRefusal = refusal;
+export function recordRefusal(state: ClusterState, refusal: Rejection): void {
+  state.lastRejection = refusal;
 }
 
 /** The answer that was given to this request id before; undefined when it is new. */
@@ -338,11 +338,11 @@ export function notePrefetched(
 
 /** A boot patch that has not begun is called off together with `patchOnBoot`. */
 function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPatch'] {
-  return status.bootPatch === 'owed' && !spec.patching.patchOnBoot ? 'not-asked' : status.bootPatch;
+  return status.bootPatch === 'pending' && !spec.patching.patchOnBoot ? 'not-required' : status.bootPatch;
 }
 
 function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
-  return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'owed' : 'not-asked');
+  return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'pending' : 'not-required');
 }
 
 /** By its new name the old one of each node that left the spec while the same machine came in, told by how it is reached and trusted. */

@@ -10,14 +10,14 @@ export function toStatus(state: ClusterState): ClusterStatus {
     createdAt: state.createdAt,
     type: spec.type,
     state: clusterPhase(state),
-    ready: state.nodes.every((node) => node.bootPatch !== 'owed' && node.bootPatch !== 'failed'),
+    ready: state.nodes.every((node) => node.bootPatch !== 'pending' && node.bootPatch !== 'failed'),
     paused: state.paused,
     timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
     nextWindow: state.schedule.next?.[0] ?? null,
     scheduleError: state.schedule.error,
     run: runStatus(state),
     lastRun: state.runs.at(-1) ?? null,
-    lastRefusal: state.lastRefusal,
+    lastRejection: state.lastRejection,
     nodes: state.nodes,
   };
 }

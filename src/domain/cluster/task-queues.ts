@@ -4,17 +4,17 @@ import { isEks } from '../eks/node-groups';
 import type { ErrorInfo } from '../shared/errors';
 import type { ClusterSpec, NodeTarget, SelfManagedSpec } from '../spec/types';
 
-interface Sited {
+interface HasTaskQueue {
   taskQueue?: string;
 }
 
 /** The task queue of the workers that reach a node; undefined: that of the workflows. */
-export function taskQueueOf(node: Sited, cluster: Sited): string | undefined {
+export function taskQueueOf(node: HasTaskQueue, cluster: HasTaskQueue): string | undefined {
   return node.taskQueue ?? cluster.taskQueue;
 }
 
 /** Task queues of their own that the workers of the cluster or of any of its nodes have, each once. */
-export function sitesOf(spec: ClusterSpec): string[] {
+export function taskQueuesOf(spec: ClusterSpec): string[] {
   if (isEks(spec)) return spec.taskQueue === undefined ? [] : [spec.taskQueue];
   if (!isSelfManaged(spec)) return [];
   return [...new Set(spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []))].sort();

@@ -19,7 +19,7 @@ export function nodeGroupRows(spec: EksSpec, known: readonly NodeStatus[]): Node
  */
 export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: readonly string[]): ErrorInfo | null {
   const names = [...listed].sort();
-  delete run.unlisted;
+  delete run.nodeGroupsUnresolved;
   const { spec } = state;
   if (!isEks(spec)) return null;
   // A spec that came in meanwhile and names its groups has rows of its own.
@@ -37,7 +37,7 @@ export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: read
 
 function rowsFor(names: readonly string[], known: readonly NodeStatus[]): NodeStatus[] {
   const rows = new Map(known.map((row) => [row.name, row]));
-  return names.map((name) => rows.get(name) ?? newNodeStatus(name, 'worker', 'not-asked'));
+  return names.map((name) => rows.get(name) ?? newNodeStatus(name, 'worker', 'not-required'));
 }
 
 function noSuchGroups(missing: readonly string[], names: readonly string[]): ErrorInfo {

@@ -2,12 +2,12 @@
 import type { NodeDiagnosis } from './node';
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
-import { findingOfError, ok, stops, warning, worstFirst, worstOf } from './finding';
-import type { CordonOwner, DrainOutlook } from '../kubernetes/types';
+import { findingOfError, ok, problem, warning, worstFirst, worstOf } from './finding';
+import type { CordonOwner, DrainPreview } from '../kubernetes/types';
 import { plainText } from '../shared/text';
 
 /** What a drain of a node would meet, or why that could not be found out. */
-export type DrainCheck = { ok: true; outlook: DrainOutlook } | { ok: false; error: ErrorInfo };
+export type DrainCheck = { ok: true; preview: DrainPreview } | { ok: false; error: ErrorInfo };
 
 /** What was seen of a Kubernetes cluster as a whole. */
 export interface KubernetesSeen {
@@ -32,11 +32,11 @@ export function withDrain(diagnosis: NodeDiagnosis, check: DrainCheck): NodeDiag
 
 function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return check.error.type === 'Policy' ? [] : [findingOfError(check.error, 'drain')];
-  const { obstacles, waits, cordonedBy, evict, nodeName, ended } = check.outlook;
-  const found = told(obstacles).map((one) =>
-    stops('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
+  const { blockers, pending, cordonedBy, evict, nodeName, ended } = check.preview;
+  const found = told(blockers).map((one) =>
+    problem('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
   );
-  for (const one of told(waits))
+  for (const one of told(pending))
     found.push(warning('drain', one, 'see to it before the window, or let the drain wait'));
   if (cordonedBy === 'others') {
     const message = 'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned.';

@@ -3,7 +3,7 @@ import type { NodeDiagnosis } from './node';
 import { isNewest } from '../eks/releases';
 import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
 import type { Finding } from './finding';
-import { findingOfError, findingOfWarning, ok, stops, warning, worstOf } from './finding';
+import { findingOfError, findingOfWarning, ok, problem, warning, worstOf } from './finding';
 import type { EksSpec } from '../spec/types';
 
 /** One finding on the way to AWS and the cluster there, and the node groups each with its own. */
@@ -62,7 +62,7 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
 
 /** Where no worker polls the task queue of those that ask AWS. */
 export function diagnoseEksSite(taskQueue: string): Finding {
-  return stops(
+  return problem(
     'worker',
     `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
     `run \`ospatch worker --task-queue ${taskQueue}\` where AWS can be reached with credentials`,
@@ -73,7 +73,7 @@ function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
   const findings = check.ok
     ? [updatable(check.facts, check.passedOver), ...endOfLife(check.facts), ...health(check.facts)]
     : [
-        stops('node-group', check.error.message, check.error.remedy ?? null),
+        problem('node-group', check.error.message, check.error.remedy ?? null),
         ...endOfLife(check.facts),
         ...health(check.facts),
       ];
@@ -88,11 +88,11 @@ function updatable(
   if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
   return ok(
     'node-group',
-    `release ${releaseVersion}${outlook(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}.`,
+    `release ${releaseVersion}${preview(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}.`,
   );
 }
 
-function outlook(running: string, newest: string | undefined, hasEnded: boolean): string {
+function preview(running: string, newest: string | undefined, hasEnded: boolean): string {
   if (newest === undefined) return '';
   const last = hasEnded ? ', the last one of its line so far' : ', the newest there is';
   return isNewest(running, newest) ? last : `, which a run updates to ${newest}`;

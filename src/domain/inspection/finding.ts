@@ -1,9 +1,9 @@
-/** What `doctor` says: findings, each with a severity, one sentence, and its cure. */
+/** What `doctor` says: findings, each with a severity, one sentence, and its remedy. */
 import type { ErrorInfo, ErrorType } from '../shared/errors';
 import type { NodeWarning, WarningKind } from '../node/warning';
 
-/** `stops`: a run would fail or refuse there. From worst to best. */
-export const SEVERITIES = ['stops', 'warning', 'ok'] as const;
+/** `error`: a run would fail or refuse there. From worst to best. */
+export const SEVERITIES = ['error', 'warning', 'ok'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 /** What was looked at. Other programs tell findings apart by these. */
@@ -54,19 +54,19 @@ export interface Finding {
   /** One sentence. */
   message: string;
   /** The next command or setting; null when there is nothing to do. */
-  cure: string | null;
+  remedy: string | null;
 }
 
-export function stops(check: Check, message: string, cure: string | null): Finding {
-  return { severity: 'stops', check, message, cure };
+export function problem(check: Check, message: string, remedy: string | null): Finding {
+  return { severity: 'error', check, message, remedy };
 }
 
-export function warning(check: Check, message: string, cure: string | null): Finding {
-  return { severity: 'warning', check, message, cure };
+export function warning(check: Check, message: string, remedy: string | null): Finding {
+  return { severity: 'warning', check, message, remedy };
 }
 
 export function ok(check: Check, message: string): Finding {
-  return { severity: 'ok', check, message, cure: null };
+  return { severity: 'ok', check, message, remedy: null };
 }
 
 /** The worst severity among the findings; `ok` for none. */
@@ -82,7 +82,7 @@ export function worstFirst<T extends { severity: Severity }>(findings: readonly 
 /** Which part of a node an error is about; `other` for the rest. */
 const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   Unreachable: 'reachable',
-  Lost: 'reachable',
+  UnreachableAfterChange: 'reachable',
   HostKeyMismatch: 'host-key',
   AuthFailed: 'login',
   IdentityUnavailable: 'login',
@@ -108,7 +108,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
 
 /** An error that would end a run, as a finding. */
 export function findingOfError(error: ErrorInfo, check: Check = CHECK_OF[error.type] ?? 'other'): Finding {
-  return stops(check, error.message, error.remedy ?? null);
+  return problem(check, error.message, error.remedy ?? null);
 }
 
 const CHECK_OF_WARNING: Record<WarningKind, Check> = {

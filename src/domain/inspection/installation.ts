@@ -1,8 +1,8 @@
 /** From what was seen of Temporal and of a cluster to what that means for patching. */
 import { isPatchable } from '../cluster/state';
 import type { Finding } from './finding';
-import { ok, stops, warning } from './finding';
-import { refusalOf } from '../cluster/messages';
+import { ok, problem, warning } from './finding';
+import { rejectionOf } from '../cluster/messages';
 import type { ClusterSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
@@ -21,7 +21,7 @@ export interface ServerSeen {
   version: string;
 }
 
-/** Where the commands of a cure have to go. */
+/** Where the commands of a remedy have to go. */
 export type Where = Pick<ServerSeen, 'address' | 'namespace'>;
 
 export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {
@@ -64,7 +64,7 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
   if (count > 0) {
     return ok('worker', `${count} worker${count === 1 ? ' polls' : 's poll'} the task queue ${taskQueue}.`);
   }
-  return stops(
+  return problem(
     'worker',
     `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be looked at.`,
     'start one with `ospatch worker`',
@@ -74,7 +74,7 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
 /** The workers in a network of its own; nodes there wait for one. */
 export function diagnoseSite(count: number, taskQueue: string): Finding {
   if (count > 0) return diagnoseWorkers(count, taskQueue);
-  return stops(
+  return problem(
     'worker',
     `no worker polls the task queue ${taskQueue}, so the nodes that name it wait for one.`,
     `run \`ospatch worker --task-queue ${taskQueue}\` where they can be reached`,
@@ -83,7 +83,7 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
 
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
-  if (!isPatchable(spec)) return [ok('spec', refusalOf(spec) ?? '')];
+  if (!isPatchable(spec)) return [ok('spec', rejectionOf(spec) ?? '')];
   if (spec.patching.schedule === undefined)
     return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
   if (next !== null) return [ok('schedule', `the next window is ${next}.`)];

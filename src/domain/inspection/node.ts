@@ -2,10 +2,10 @@
 import { formatDuration } from '../shared/duration';
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding, Severity } from './finding';
-import { findingOfError, findingOfWarning, ok, stops, warning, worstFirst, worstOf } from './finding';
+import { findingOfError, findingOfWarning, ok, problem, warning, worstFirst, worstOf } from './finding';
 import { AUTOREMOVE, CLEAN, REPAIR, UNHOLD } from '../node/repair-commands';
 import type { NodeFacts, PatchPlan } from '../node/report';
-import { findHindrances } from '../node/blockers';
+import { findBlockers } from '../node/blockers';
 import { mergeWarnings } from '../node/warning';
 import type { Patching } from '../spec/types';
 import { plainText } from '../shared/text';
@@ -83,10 +83,10 @@ export function diagnoseFailure(node: string, error: ErrorInfo): NodeDiagnosis {
 }
 
 function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan: PatchPlan | null): NodeDiagnosis {
-  const findings = worstFirst(found).map(({ message, cure, ...rest }) => ({
+  const findings = worstFirst(found).map(({ message, remedy, ...rest }) => ({
     ...rest,
     message: plainText(message, MAX_TEXT),
-    cure: cure === null ? null : plainText(cure, MAX_TEXT),
+    remedy: remedy === null ? null : plainText(remedy, MAX_TEXT),
   }));
   return {
     node,
@@ -106,9 +106,9 @@ function machineOf(facts: NodeFacts | null): Pick<NodeDiagnosis, 'machine'> {
 /** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
 function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
   const time = formatDuration(limitMs);
-  const cure = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
-  if (!isReached) return stops('reachable', `${node} did not answer within ${time}.`, cure);
-  return warning('packages', `${node} did not tell its pending packages within ${time}.`, cure);
+  const remedy = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
+  if (!isReached) return problem('reachable', `${node} did not answer within ${time}.`, remedy);
+  return warning('packages', `${node} did not tell its pending packages within ${time}.`, remedy);
 }
 
 function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | null): Finding[] {
@@ -117,15 +117,15 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
   if (clockAheadMs !== null) found.push(...clockFindings(node, clockAheadMs));
   const { root, var: varFree, boot } = diskFreeMiB;
   // What is too small for a run is said by its own sentence.
-  if (findHindrances(node, facts, true).disk === null && Math.min(root, varFree) < DISK_NOTICE_MIB) {
+  if (findBlockers(node, facts, true).disk === null && Math.min(root, varFree) < DISK_NOTICE_MIB) {
     const [free, where] = root <= varFree ? [root, '/'] : [varFree, '/var'];
     found.push(
       warning('disk', `only ${free} MiB are free on ${where}; a large update may need more.`, freeSome(node, facts)),
     );
   }
   if (boot < BOOT_NOTICE_MIB && boot !== root) {
-    const cure = `remove old kernels on ${node}${AUTOREMOVE[facts.packageManager] ?? ''}`;
-    found.push(warning('disk', `only ${boot} MiB are free on /boot; a new kernel may not fit.`, cure));
+    const remedy = `remove old kernels on ${node}${AUTOREMOVE[facts.packageManager] ?? ''}`;
+    found.push(warning('disk', `only ${boot} MiB are free on /boot; a new kernel may not fit.`, remedy));
   }
   if (failedUnits.length > 0) {
     const units = failedUnits.length === 1 ? 'unit has' : 'units have';
@@ -162,13 +162,13 @@ function clockFindings(node: string, aheadMs: number): Finding[] {
   const off = Math.abs(aheadMs);
   if (off <= CLOCK_NOTICE_MS) return [];
   const how = clockDifference(aheadMs);
-  const cure = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
-  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}.`, cure)];
-  return [stops('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, cure)];
+  const remedy = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
+  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}.`, remedy)];
+  return [problem('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, remedy)];
 }
 
 function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: DiagnosisPolicy): Finding[] {
-  const { rebootOwners, kubernetes, disk } = findHindrances(node, facts, withoutDrain);
+  const { rebootOwners, kubernetes, disk } = findBlockers(node, facts, withoutDrain);
   const found: Finding[] = [];
   if (rebootOwners !== null) found.push(findingOfError(rebootOwners, 'reboot-owners'));
   if (kubernetes !== null) found.push(findingOfError(kubernetes, 'kubernetes'));
@@ -213,7 +213,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
     if (error?.type === 'PackagesBroken') return found;
     const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that.`;
     found.push(
-      stops('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),
+      problem('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),
     );
   } else if (packages.problems.length > 0) {
     found.push(

@@ -71,7 +71,7 @@ function toRequirement(key: string, operator: string, values: string[]): LabelRe
 }
 
 /** Whether an eviction of the pod would be granted now, as far as the budget's numbers tell. */
-export function allowsNow(budget: BudgetView, pod: PodView): boolean {
+export function allowsEviction(budget: BudgetView, pod: PodView): boolean {
   const { status } = budget;
   if (!pod.ready && budget.unhealthyAlwaysAllowed) return true;
   if (status === null) return false;
@@ -89,7 +89,7 @@ export function whyClosed(budget: BudgetView, pod: PodView): string | null {
   if (fixed !== null || status === null) return fixed;
   if (status.expectedPods === 0 && pod.controller === null) return 'it cannot count pods without a controller';
   // A number of pods is compared with those that are there, be they finished or some missing.
-  const most = isCounted(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
+  const most = usesAbsoluteCount(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
   if (most > 0 && status.desiredHealthy >= most && status.disruptionsAllowed <= 0) {
     return `it needs ${status.desiredHealthy} healthy pod${status.desiredHealthy === 1 ? '' : 's'} and selects no more than ${most}`;
   }
@@ -104,12 +104,12 @@ export function whyClosedFor({ status, minAvailable, maxUnavailable }: BudgetVie
 }
 
 /** Its server counts the pods that are there, not those that their controllers want. */
-export function isCounted({ minAvailable }: BudgetView): boolean {
+export function usesAbsoluteCount({ minAvailable }: BudgetView): boolean {
   return typeof minAvailable === 'number';
 }
 
 /** Why the budget allows nothing now. One clause. */
-export function whyNotNow({ status }: BudgetView): string {
+export function currentBlocker({ status }: BudgetView): string {
   if (status === null) return 'it has not been looked at by its controller yet';
   if (status.currentHealthy === 0) return 'none of its pods is healthy';
   return `${status.currentHealthy} pods are healthy and ${status.desiredHealthy} must be`;

@@ -1,7 +1,7 @@
 /** What the drain of a node means for its patch: in sentences, and in what is kept of it. */
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { ErrorInfo } from '../shared/errors';
-import type { BlockedPod, DrainOutlook, DrainReport } from './types';
+import type { BlockedPod, DrainPreview, DrainReport } from './types';
 import { MAX_ERROR_MESSAGE } from '../node/status';
 import { plainText } from '../shared/text';
 
@@ -15,7 +15,7 @@ export interface DrainRecord {
   /** The node's name in Kubernetes. */
   nodeName: string;
   /** Who had the node cordoned before; a cordon of others is never taken off. */
-  cordonedBefore: DrainOutlook['cordonedBy'];
+  cordonedBefore: DrainPreview['cordonedBy'];
   /** Null: the drain did not come to an end. */
   state: DrainReport['state'] | null;
   evicted: number;
@@ -23,7 +23,7 @@ export interface DrainRecord {
   blocked: BlockedPod[];
 }
 
-export function newDrainRecord(nodeName: string, cordonedBefore: DrainOutlook['cordonedBy']): DrainRecord {
+export function newDrainRecord(nodeName: string, cordonedBefore: DrainPreview['cordonedBy']): DrainRecord {
   return { nodeName, cordonedBefore, state: null, evicted: 0, blocked: [] };
 }
 
@@ -35,13 +35,13 @@ export function noteDrain(record: DrainRecord, { state, evicted, blocked }: Drai
 }
 
 /** Why a node must not be drained at all; null when it may. */
-export function drainBlocked(cluster: string, node: string, { obstacles }: DrainOutlook): ErrorInfo | null {
-  if (obstacles.length === 0) return null;
+export function drainBlocked(cluster: string, node: string, { blockers }: DrainPreview): ErrorInfo | null {
+  if (blockers.length === 0) return null;
   return {
     type: 'DrainBlocked',
-    message: `${node} cannot be drained: ${tell(obstacles.map(clause).map(lowerFirst))}.`,
+    message: `${node} cannot be drained: ${tell(blockers.map(clause).map(lowerFirst))}.`,
     remedy: `\`ospatch check ${cluster}\` lists all that is in the way; correct it, then patch ${node} again`,
-    details: { obstacles: obstacles.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
+    details: { blockers: blockers.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
   };
 }
 
@@ -94,7 +94,7 @@ export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unkn
   if (error === null) return null;
   if (error.details?.['stillRuns'] === true) return 'running';
   if (error.details?.['goingDown'] === true) return 'unknown';
-  return error.type === 'Lost' || error.type === 'Unreachable' ? 'unknown' : null;
+  return error.type === 'UnreachableAfterChange' || error.type === 'Unreachable' ? 'unknown' : null;
 }
 
 /** Says that the node stays cordoned, why, and what ends that. */

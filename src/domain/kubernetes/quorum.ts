@@ -20,7 +20,7 @@ export interface ControlPlane {
 }
 
 /** What stands against taking the node down now, one clause; null: nothing does. */
-export function whyNotSpared(nodeName: string, { etcd, apiServers, nodes, failing }: ControlPlane): string | null {
+export function quorumViolation(nodeName: string, { etcd, apiServers, nodes, failing }: ControlPlane): string | null {
   if (failing.length > 0) return `the API server says that it is not ready (${failing.slice(0, 5).join(', ')})`;
   return (
     etcdQuorum(nodeName, etcd) ??

@@ -142,7 +142,7 @@ export interface KubernetesBaseline {
 }
 
 /** What a drain of a node would meet now; nothing was changed to find it out. */
-export interface DrainOutlook {
+export interface DrainPreview {
   nodeName: string;
   /** Who has the node cordoned: nobody, ospatch for this node (left over, or in work), or somebody else. */
   cordonedBy: 'nobody' | 'ospatch' | 'others';
@@ -154,11 +154,11 @@ export interface DrainOutlook {
   /** Controllers of these pods, at most 50; only when the machine was asked too, that is, before a drain. */
   workloads?: EvictedWorkload[];
   /** Pods that stay, counted by reason, e.g. `managed by a DaemonSet`. */
-  stay: Record<string, number>;
+  ignored: Record<string, number>;
   /** Each a sentence: why the drain would be refused or could never end, whatever is waited for. */
-  obstacles: string[];
+  blockers: string[];
   /** Each a sentence: what it would wait for as things are now. */
-  waits: string[];
+  pending: string[];
   /** The Kubernetes version of the node has ended. */
   ended?: NodeWarning;
 }

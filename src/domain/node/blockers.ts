@@ -16,14 +16,14 @@ const MIN_FREE_INODES: Readonly<Record<string, number>> = {
 };
 
 /** What may stand in the way; the order is that of the answers. */
-export interface Hindrances {
+export interface Blockers {
   rebootOwners: ErrorInfo | null;
   kubernetes: ErrorInfo | null;
   disk: ErrorInfo | null;
 }
 
 /** `drained`: the policy allows to patch a Kubernetes node, because it is drained or its workloads may be interrupted. */
-export function findHindrances(node: string, facts: NodeFacts, drained: boolean): Hindrances {
+export function findBlockers(node: string, facts: NodeFacts, drained: boolean): Blockers {
   const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
   const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
     ([, free]) => free < MIN_FREE_MIB,

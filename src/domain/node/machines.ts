@@ -94,12 +94,12 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
     };
   }
   const sameKey = twin.hostKeys.some((key) => machine.hostKeys.some((own) => keyOf(own) === keyOf(key)));
-  const [what, cure] = sameKey
+  const [what, remedy] = sameKey
     ? ['host key', 'rm /etc/ssh/ssh_host_*; ssh-keygen -A, then ospatch enroll']
     : ['machine id', 'rm /etc/machine-id; systemd-machine-id-setup'];
   return {
     kind: 'shared-machine',
     message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
-    remedy: `take one machine out of one of the two; give a copy its own (${cure})`,
+    remedy: `take one machine out of one of the two; give a copy its own (${remedy})`,
   };
 }

@@ -14,12 +14,12 @@ export interface OutdatedCode {
   containers: string[];
   /** What belongs to none of these. */
   processes: string[];
-  /** Of services, what keeps `systemctl restart` from being the cure. Absent: nothing. */
-  obstacles?: { service: string; obstacle: RestartObstacle; pids?: number[] }[];
+  /** Of services, what keeps `systemctl restart` from being the remedy. Absent: nothing. */
+  blockers?: { service: string; blocker: RestartBlocker; pids?: number[] }[];
 }
 
 /** In the order in which they are told. `left`: processes that a service left behind when it ended or was started anew. */
-export const RESTART_OBSTACLES = [
+export const RESTART_BLOCKERS = [
   'reboot',
   'runtime',
   'masked',
@@ -33,7 +33,7 @@ export const RESTART_OBSTACLES = [
   'transient',
   'task',
 ] as const;
-export type RestartObstacle = (typeof RESTART_OBSTACLES)[number];
+export type RestartBlocker = (typeof RESTART_BLOCKERS)[number];
 
 /** What a node tells of one kind; it may have more. */
 export const MAX_OUTDATED = 100;
@@ -53,7 +53,7 @@ const USER_MANAGER = 'systemd of ';
 
 const NOTHING: OutdatedCode = { services: [], sessions: [], containers: [], processes: [] };
 
-type Kind = Exclude<keyof OutdatedCode, 'obstacles'>;
+type Kind = Exclude<keyof OutdatedCode, 'blockers'>;
 
 const KINDS: readonly (readonly [kind: Kind, one: string, many: string])[] = [
   ['services', 'service', 'services'],
@@ -82,7 +82,7 @@ export function describeOutdated(outdated: OutdatedCode): string {
 
 /** One for each thing that has to be done; none when nothing runs replaced code. */
 export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
-  return curesOf(outdated).map(({ part, why, remedy }) => {
+  return pendingRestarts(outdated).map(({ part, why, remedy }) => {
     const count = KINDS.reduce((sum, [kind]) => sum + (part[kind]?.length ?? 0), 0);
     const verb = count === 1 ? 'runs' : 'run';
     return {
@@ -93,26 +93,26 @@ export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
   });
 }
 
-interface Cure {
+interface PendingRestart {
   part: OutdatedCode;
   /** What is special about these; empty when nothing is. */
   why: string;
   remedy: string;
 }
 
-function curesOf(outdated: OutdatedCode): Cure[] {
-  const { services, sessions, containers, processes, userServices = [], obstacles = [] } = outdated;
-  const cures: Cure[] = [];
-  const plain = services.filter((name) => !obstacles.some(({ service }) => service === name));
-  if (plain.length > 0) cures.push({ part: { ...NOTHING, services: plain }, why: '', remedy: restartByHand(plain) });
-  for (const obstacle of RESTART_OBSTACLES) {
-    const found = obstacles.filter((one) => one.obstacle === obstacle && services.includes(one.service));
+function pendingRestarts(outdated: OutdatedCode): PendingRestart[] {
+  const { services, sessions, containers, processes, userServices = [], blockers = [] } = outdated;
+  const remedies: PendingRestart[] = [];
+  const plain = services.filter((name) => !blockers.some(({ service }) => service === name));
+  if (plain.length > 0) remedies.push({ part: { ...NOTHING, services: plain }, why: '', remedy: restartByHand(plain) });
+  for (const blocker of RESTART_BLOCKERS) {
+    const found = blockers.filter((one) => one.blocker === blocker && services.includes(one.service));
     if (found.length === 0) continue;
     const part = { ...NOTHING, services: found.map(({ service }) => service) };
-    cures.push({
+    remedies.push({
       part,
-      ...obstacleCure(
-        obstacle,
+      ...blockerRemedy(
+        blocker,
         part.services,
         found.flatMap(({ pids = [] }) => pids),
       ),
@@ -122,14 +122,14 @@ function curesOf(outdated: OutdatedCode): Cure[] {
   const units = userServices.filter((name) => !name.startsWith(USER_MANAGER));
   if (units.length > 0) {
     const remedy = `\`${shortened(units, restartOfUser)}\` on the node, a new start of that user's manager, or a reboot`;
-    cures.push({ part: { ...NOTHING, userServices: units }, why: '', remedy });
+    remedies.push({ part: { ...NOTHING, userServices: units }, why: '', remedy });
   }
   if (managers.length > 0) {
     const remedy = `\`${shortened(managers, reexecOfUser)}\` on the node, or a reboot`;
-    cures.push({ part: { ...NOTHING, userServices: managers }, why: '', remedy });
+    remedies.push({ part: { ...NOTHING, userServices: managers }, why: '', remedy });
   }
   if (sessions.length > 0) {
-    cures.push({
+    remedies.push({
       part: { ...NOTHING, sessions },
       why: '',
       remedy: `ends when they log out, ${terminated(sessions)}or by a reboot`,
@@ -137,13 +137,13 @@ function curesOf(outdated: OutdatedCode): Cure[] {
   }
   if (containers.length > 0) {
     const remedy = 'stop these containers or pods and start them again, or reboot the node';
-    cures.push({ part: { ...NOTHING, containers }, why: '', remedy });
+    remedies.push({ part: { ...NOTHING, containers }, why: '', remedy });
   }
   if (processes.length > 0) {
     const remedy = 'end them and start them again the way they were started, or reboot the node';
-    cures.push({ part: { ...NOTHING, processes }, why: '', remedy });
+    remedies.push({ part: { ...NOTHING, processes }, why: '', remedy });
   }
-  return cures;
+  return remedies;
 }
 
 /** Services without a unit are those of OpenRC. */
@@ -159,18 +159,18 @@ function restartByHand(services: readonly string[]): string {
   return `\`${command}\`${more} on the node, patching.restartServices, or a reboot`;
 }
 
-function obstacleCure(
-  obstacle: RestartObstacle,
+function blockerRemedy(
+  blocker: RestartBlocker,
   services: readonly string[],
   pids: readonly number[],
-): Pick<Cure, 'why' | 'remedy'> {
+): Pick<PendingRestart, 'why' | 'remedy'> {
   const names = named(services);
-  switch (obstacle) {
+  switch (blocker) {
     case 'reboot':
       return { why: 'only a reboot starts that anew', remedy: 'reboot the node' };
     case 'masked':
     case 'masked-runtime': {
-      const unmask = `systemctl unmask ${obstacle === 'masked' ? '' : '--runtime '}${names} && systemctl restart ${names}`;
+      const unmask = `systemctl unmask ${blocker === 'masked' ? '' : '--runtime '}${names} && systemctl restart ${names}`;
       return {
         why: 'masked, so that systemd would not start it again',
         remedy: `\`systemctl stop ${names}\` if nobody needs it, else ${unmask.length > MAX_UNMASK_CHARS ? 'unmask and restart it' : `\`${unmask}\``}`,

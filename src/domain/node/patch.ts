@@ -49,7 +49,7 @@ export interface NodePatchResult {
   drain?: DrainRecord;
   /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
   restarts?: Pick<RestartReport, 'restarted' | 'skipped'>;
-  /** The power-cycle hook was run; `error` says why in vain. */
+  /** The power-cycle hook was run; `error` says why the hook failed. */
   powerCycle?: { at: string; error: string | null };
   /** The record is of a node group: `osVersion` is its release, and there are no packages, kernels and reboots. */
   nodeGroup?: NodegroupRecord;
@@ -88,7 +88,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
 export type PatchDecision =
   { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' } | { do: 'apply' } | { do: 'reboot' };
 
-/** What a node needs after preflight. A reboot owed from before is work of its own, when reboots are allowed. */
+/** What a node needs after preflight. A reboot required from before is work of its own, when reboots are allowed. */
 export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllowed: boolean): PatchDecision {
   if (plan.changes.length > 0) return { do: 'apply' };
   if (!rebootRequired) return { do: 'nothing', outcome: 'up-to-date' };

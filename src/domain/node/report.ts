@@ -156,12 +156,12 @@ export type PhaseOutcome<R> =
   { state: 'done'; result: R } | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
- * A node that has been out of reach, or at work, for as long as its caller wanted to wait without word. Nothing is given up: the same
+ * A node that has been unreachable, or at work, for as long as its caller wanted to wait without word. Nothing is given up: the same
  * call goes on waiting.
  */
-export interface OutOfReach {
-  state: 'out-of-reach';
-  /** Observed time out of reach so far, in milliseconds. */
+export interface UnreachableNode {
+  state: 'unreachable';
+  /** Observed unreachable time so far, in milliseconds. */
   observedMs: number;
   /** One sentence: what the last try met. */
   why: string;
@@ -169,8 +169,8 @@ export interface OutOfReach {
   jobMs?: number;
 }
 
-export function isOutOfReach(value: object): value is OutOfReach {
-  return 'state' in value && value.state === 'out-of-reach';
+export function isUnreachable(value: object): value is UnreachableNode {
+  return 'state' in value && value.state === 'unreachable';
 }
 
 /** What a running node activity tells by heartbeat, for people who watch. */

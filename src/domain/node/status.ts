@@ -33,7 +33,7 @@ export const NODE_OUTCOMES = [
 export type NodeOutcome = (typeof NODE_OUTCOMES)[number];
 
 /** Whether the node still has to be brought to the latest patch version because it entered the cluster. */
-export type BootPatch = 'not-asked' | 'owed' | 'done' | 'failed';
+export type BootPatch = 'not-required' | 'pending' | 'done' | 'failed';
 
 /** What the cluster knows about one node. Kept for years for every node, so it stays small. Times are ISO 8601. */
 export interface NodeStatus {
@@ -63,7 +63,7 @@ export interface NodeStatus {
    * somebody asks for this very node. Absent: not in quarantine.
    */
   quarantine?: NodeError;
-  /** What the last reboot did not cure. Absent: nothing. */
+  /** What the last reboot did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
   /** Of a node group of EKS, whose release is the Patched Version. Absent: a node, or not read yet. */
   nodeGroup?: NodegroupReading;
@@ -99,7 +99,7 @@ export interface NodeSettled {
   /** The last successful reading; null when the node could not be read. */
   reading: NodeReading | null;
   error: NodeError | null;
-  /** What the last reboot did not cure. Absent: nothing. */
+  /** What the last reboot did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
   /** Updates that wait on a node that was not read to its end. Absent: not known, or part of the reading. */
   pendingUpdates?: number;
@@ -224,7 +224,7 @@ function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   };
 }
 
-/** A patch that has read the node says what its last reboot did not cure. */
+/** A patch that has read the node says what its last reboot did not remedy. */
 function withUncured(status: NodeStatus, { reading, uncuredReboot }: NodeSettled): NodeStatus {
   if (reading === null) return status;
   return uncuredReboot === undefined ? withoutUncured(status) : { ...status, uncuredReboot };
@@ -243,7 +243,7 @@ function pendingAfter(status: NodeStatus, { outcome, reading, pendingUpdates }: 
 /** How a node patch may end without having found out whose host key it is. */
 const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'Unreachable',
-  'Lost',
+  'UnreachableAfterChange',
   'IdentityUnavailable',
   'Cancelled',
   'NotTried',
@@ -260,7 +260,7 @@ function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: 
 
 function stateAfter(settled: NodeSettled, { rebootRequired, restartRequired }: NodeStatus): NodeState {
   const untouched = settled.outcome === 'not-tried' || (settled.outcome === 'cancelled' && settled.appliedAt === null);
-  // A reboot that is owed stays visible until it is done, also when later runs do not reach the node; so do restarts.
+  // A required reboot stays visible until it is done, also when later runs do not reach the node; so do restarts.
   if (untouched) return rebootRequired === true ? 'reboot-pending' : restartRequired ? 'restart-pending' : 'not-tried';
   // A cancelled node patch that did change the node must not look fine.
   if (settled.outcome === 'cancelled') return 'failed';
@@ -276,10 +276,10 @@ const BOOT_PATCHED: ReadonlySet<NodeOutcome> = new Set<NodeOutcome>([
 ]);
 
 /**
- * A node that was owed its boot patch and did not get it counts as failed, also when its run stopped before it: were it
- * still owed, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
+ * A node whose boot patch was pending and did not get it counts as failed, also when its run stopped before it: were it
+ * still pending, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
  */
 function bootPatchAfter(before: BootPatch, outcome: NodeOutcome): BootPatch {
-  if (before === 'not-asked') return before;
+  if (before === 'not-required') return before;
   return BOOT_PATCHED.has(outcome) ? 'done' : before === 'done' ? before : 'failed';
 }

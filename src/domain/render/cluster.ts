@@ -45,11 +45,11 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
           '',
           `**Last run:** ${status.lastRun.number} (${status.lastRun.trigger}), ${status.lastRun.outcome} at ${status.lastRun.endedAt}`,
         ]),
-    ...(status.lastRefusal === null
+    ...(status.lastRejection === null
       ? []
       : [
           '',
-          `**Last refusal:** ${text(status.lastRefusal.what)} by ${text(status.lastRefusal.by)} at ${status.lastRefusal.at}: ${text(status.lastRefusal.why)}`,
+          `**Last refusal:** ${text(status.lastRejection.request)} by ${text(status.lastRejection.by)} at ${status.lastRejection.at}: ${text(status.lastRejection.message)}`,
         ]),
   ].join('\n');
 }

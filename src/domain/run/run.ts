@@ -21,7 +21,7 @@ export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
 /** A rollout hands over to the next one of the same run number after this many nodes, to keep its history bounded. */
 export const NODES_PER_ROLLOUT = 400;
 
-/** What a run was started with. It keeps these, whatever the spec says later, except for the {@link Tightening}s. */
+/** What a run was started with. It keeps these, whatever the spec says later, except for the {@link RunRestrictions}s. */
 export interface RunPolicy {
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
@@ -76,15 +76,15 @@ export interface RolloutInput {
   policy: RunPolicy;
   resumeFrom: RunCursor | null;
   /** What has been forbidden before the rollout could be told by signal. */
-  tightening: Tightening;
+  tightening: RunRestrictions;
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
-  /** By node: what its last reboot did not cure, for which it is not rebooted again. Absent: nothing. */
+  /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */
   uncuredReboots?: Record<string, UncuredReboot>;
 }
 
 /** The only changes that reach a run in progress; each counts for steps that have not started. */
-export interface Tightening {
+export interface RunRestrictions {
   rebootsForbidden?: boolean;
   removedNodes?: string[];
   paused?: boolean;
@@ -118,13 +118,13 @@ export interface RolloutProgress {
   total: number;
   done: number;
   current: NodeInWork | null;
-  /** Nodes that are waited for beside the current one, because they have been out of reach for long. */
+  /** Nodes that are waited for beside the current one, because they have been unreachable for long. */
   lost?: NodeInWork[];
   settled: NodeSettled[];
 }
 
 /** What a rollout tells its cluster while it runs. */
-export interface RunNews {
+export interface RunProgress {
   run: number;
   settled: NodeSettled[];
   current: string | null;
@@ -196,7 +196,7 @@ export function newsIntervalMs(elapsedMs: number): number {
 }
 
 /** Reads a tightening from whatever was sent; null when it is none. Anybody may signal a workflow. */
-export function parseTightening(value: unknown): Tightening | null {
+export function parseTightening(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
   const { rebootsForbidden, removedNodes, paused } = value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
@@ -208,7 +208,7 @@ export function parseTightening(value: unknown): Tightening | null {
 }
 
 /** Reads news of run `run` from whatever was sent; null when it is none. What is kept of it has the types it claims. */
-export function parseNews(value: unknown, run: number): RunNews | null {
+export function parseProgress(value: unknown, run: number): RunProgress | null {
   const news = toRecord(value);
   if (news === null || news['run'] !== run || !Array.isArray(news['settled'])) return null;
   const settled = news['settled'].slice(0, MAX_NODES).map(parseSettled);

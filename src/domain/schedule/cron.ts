@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import type { WallMs } from '../shared/dates';
+import type { LocalMs } from '../shared/dates';
 import { show } from '../spec/issues';
 
 const FIELDS = [
@@ -77,7 +77,7 @@ const FOUR_YEARS = { from: Date.UTC(2025, 0, 1) - 1_000, to: Date.UTC(2029, 0, 1
 const MAX_DAYS = 1_500;
 
 /** The wall times of a cron expression after `wall`, ascending; at most `count`. The clock is a plain calendar. */
-export function cronWalls(expression: string, wall: WallMs, count: number): WallMs[] {
+export function cronWalls(expression: string, wall: LocalMs, count: number): LocalMs[] {
   return calendarOf(expression)
     .nextRuns(count, new Date(wall))
     .map((date) => date.getTime());

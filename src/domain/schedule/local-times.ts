@@ -1,7 +1,7 @@
 import { cronWalls } from './cron';
 import type { CustomDate, Preset, Schedule } from '../spec/types';
 import { DAY_MS, daysInMonth, parseDate, parseDateTime } from '../shared/dates';
-import type { WallMs } from '../shared/dates';
+import type { LocalMs } from '../shared/dates';
 
 /** The Sunday from which every second Sunday is counted when the spec gives no anchor. */
 export const DEFAULT_ANCHOR = '2024-01-07';
@@ -12,14 +12,14 @@ const CRON_BATCH = 50;
 const LAST_YEAR = 2999;
 
 /** The wall times of a schedule at or after `from`, ascending, without end unless the schedule has one. */
-export function* wallTimes(schedule: Schedule, from: WallMs): Generator<WallMs> {
-  if ('preset' in schedule) yield* presetWalls(schedule.preset, schedule.anchor, from);
+export function* wallTimes(schedule: Schedule, from: LocalMs): Generator<LocalMs> {
+  if ('preset' in schedule) yield* presetTimes(schedule.preset, schedule.anchor, from);
   else if ('custom' in schedule) yield* customWalls(schedule.custom, from);
   else if ('cron' in schedule) yield* allCronWalls(schedule.cron, from);
   else yield* onceWalls(schedule.once, from);
 }
 
-function presetWalls(preset: Preset, anchor: string | undefined, from: WallMs): Generator<WallMs> {
+function presetTimes(preset: Preset, anchor: string | undefined, from: LocalMs): Generator<LocalMs> {
   switch (preset) {
     case 'weekly':
       return everyDays(7, dateOf(DEFAULT_ANCHOR), from);
@@ -34,13 +34,13 @@ function presetWalls(preset: Preset, anchor: string | undefined, from: WallMs): 
   }
 }
 
-function* everyDays(days: number, origin: WallMs, from: WallMs): Generator<WallMs> {
+function* everyDays(days: number, origin: LocalMs, from: LocalMs): Generator<LocalMs> {
   const step = days * DAY_MS;
   for (let wall = origin + Math.ceil((from - origin) / step) * step; isInCalendar(wall); wall += step) yield wall;
 }
 
 /** The first day of every `step`-th month, counted from January. */
-function* everyMonths(step: number, from: WallMs): Generator<WallMs> {
+function* everyMonths(step: number, from: LocalMs): Generator<LocalMs> {
   const start = new Date(from);
   for (let month = start.getUTCMonth() - (start.getUTCMonth() % step); ; month += step) {
     const wall = Date.UTC(start.getUTCFullYear(), month, 1);
@@ -49,7 +49,7 @@ function* everyMonths(step: number, from: WallMs): Generator<WallMs> {
   }
 }
 
-function* customWalls(custom: CustomDate, from: WallMs): Generator<WallMs> {
+function* customWalls(custom: CustomDate, from: LocalMs): Generator<LocalMs> {
   for (let year = new Date(from).getUTCFullYear(); year <= LAST_YEAR; year++) {
     if (custom.day > daysInMonth(year, custom.month)) continue;
     const wall = Date.UTC(year, custom.month - 1, custom.day, custom.hour, custom.minute);
@@ -57,7 +57,7 @@ function* customWalls(custom: CustomDate, from: WallMs): Generator<WallMs> {
   }
 }
 
-function* allCronWalls(expression: string, from: WallMs): Generator<WallMs> {
+function* allCronWalls(expression: string, from: LocalMs): Generator<LocalMs> {
   let after = from - 1_000;
   for (;;) {
     const batch = cronWalls(expression, after, CRON_BATCH);
@@ -68,18 +68,18 @@ function* allCronWalls(expression: string, from: WallMs): Generator<WallMs> {
   }
 }
 
-function* onceWalls(once: string, from: WallMs): Generator<WallMs> {
+function* onceWalls(once: string, from: LocalMs): Generator<LocalMs> {
   const wall = parseDateTime(once);
   if (wall === null) throw new RangeError(`not a local date and time: ${JSON.stringify(once)}`);
   if (wall >= from) yield wall;
 }
 
-function dateOf(text: string): WallMs {
+function dateOf(text: string): LocalMs {
   const wall = parseDate(text);
   if (wall === null) throw new RangeError(`not a date: ${JSON.stringify(text)}`);
   return wall;
 }
 
-function isInCalendar(wall: WallMs): boolean {
+function isInCalendar(wall: LocalMs): boolean {
   return new Date(wall).getUTCFullYear() <= LAST_YEAR;
 }

@@ -1,5 +1,5 @@
 import { IANAZone } from 'luxon';
-import type { WallMs } from '../shared/dates';
+import type { LocalMs } from '../shared/dates';
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
@@ -9,7 +9,7 @@ const FURTHEST_EAST_MS = 16 * HOUR_MS;
 const FURTHEST_WEST_MS = 16 * HOUR_MS;
 
 /** What the wall clocks of the zone show at an instant. */
-export function wallAt(instantMs: number, timeZone: string): WallMs {
+export function wallAt(instantMs: number, timeZone: string): LocalMs {
   return instantMs + offsetMs(zoneOf(timeZone), instantMs);
 }
 
@@ -17,7 +17,7 @@ export function wallAt(instantMs: number, timeZone: string): WallMs {
  * The first instant at which the wall clocks of the zone show `wall` or later. So a time in a spring gap is the first
  * instant after the gap, and a time that an autumn overlap shows twice is the first of the two.
  */
-export function instantOfWall(wall: WallMs, timeZone: string): number {
+export function instantOfWall(wall: LocalMs, timeZone: string): number {
   const zone = zoneOf(timeZone);
   const from = wall - FURTHEST_EAST_MS;
   const to = wall + FURTHEST_WEST_MS;

@@ -19,7 +19,7 @@ export const MONTHS = [
 export const DAY_MS = 86_400_000;
 
 /** A wall-clock time as milliseconds, counted as if the wall clock showed UTC. */
-export type WallMs = number;
+export type LocalMs = number;
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const DATE_TIME = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2}))?$/;
@@ -34,7 +34,7 @@ export function daysInMonth(year: number, month: number): number {
 }
 
 /** Midnight of a `YYYY-MM-DD`; null when it is malformed or no such day exists. */
-export function parseDate(text: string): WallMs | null {
+export function parseDate(text: string): LocalMs | null {
   const match = DATE.exec(text);
   if (match === null) return null;
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
@@ -43,7 +43,7 @@ export function parseDate(text: string): WallMs | null {
 }
 
 /** A `YYYY-MM-DDTHH:MM[:SS]` without offset; null when it is malformed or does not exist in the calendar. */
-export function parseDateTime(text: string): WallMs | null {
+export function parseDateTime(text: string): LocalMs | null {
   const match = DATE_TIME.exec(text);
   if (match === null) return null;
   const date = parseDate(match[1] ?? '');
@@ -52,11 +52,11 @@ export function parseDateTime(text: string): WallMs | null {
   return date + ((hour * 60 + minute) * 60 + second) * 1_000;
 }
 
-export function weekdayOf(wall: WallMs): (typeof WEEKDAYS)[number] {
+export function weekdayOf(wall: LocalMs): (typeof WEEKDAYS)[number] {
   return WEEKDAYS[new Date(wall).getUTCDay()] ?? 'Sunday';
 }
 
 /** `YYYY-MM-DD` of a wall time. */
-export function formatDate(wall: WallMs): string {
+export function formatDate(wall: LocalMs): string {
   return new Date(wall).toISOString().slice(0, 10);
 }

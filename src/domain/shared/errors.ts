@@ -19,7 +19,7 @@ export const ERROR_TYPES = [
   'HelperMissing',
   'HelperProtocol',
   'Busy',
-  'Lost',
+  'UnreachableAfterChange',
   'PackageManager',
   'PackagesBroken',
   'Repository',

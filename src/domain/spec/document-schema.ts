@@ -128,7 +128,7 @@ const powerCycleHook = z.strictObject(
     after: field
       .duration('1m', '12h')
       .default('15m')
-      .describe('How long a node must have been out of reach after its reboot before the hook is run, once per run.'),
+      .describe('How long a node must have been unreachable after its reboot before the hook is run, once per run.'),
   },
   { error: 'a mapping with name and after' },
 );
@@ -234,7 +234,7 @@ const patching = z.strictObject(
     unreachableTimeout: field
       .duration('10s', '1d')
       .default('10m')
-      .describe('How long a node may be out of reach before anything changed there; a boot run waits at least 30m.'),
+      .describe('How long a node may be unreachable before anything changed there; a boot run waits at least 30m.'),
     lockTimeout: field
       .duration('10s', '1d')
       .default('2h')

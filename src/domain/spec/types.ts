@@ -67,7 +67,7 @@ export interface Rollout {
 export interface PowerCycleHook {
   /** Bare name of a program in the worker's hook directory. */
   name: string;
-  /** How long the node must have been out of reach after the reboot, e.g. `15m`. */
+  /** How long the node must have been unreachable after the reboot, e.g. `15m`. */
   after: string;
 }
 
@@ -86,7 +86,7 @@ export interface Patching {
   schedule?: Schedule;
   rollout: Rollout;
   prefetch: Prefetch;
-  /** How long a node may be out of reach before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
+  /** How long a node may be unreachable before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
   unreachableTimeout: string;
   /** How long locks of other programs on a node are waited for, e.g. `2h`. Specs of versions before this field lack it. */
   lockTimeout?: string;

@@ -12,7 +12,7 @@ export interface ApiClients {
 export interface CallOptions {
   headers?: Readonly<Record<string, string>>;
   /** The request is not broken off when its caller gives up; the caller does not wait for it either. */
-  toItsEnd?: true;
+  uninterruptible?: true;
 }
 
 /** One call with its timeout; `what` completes "could not". */

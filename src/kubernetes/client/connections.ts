@@ -40,7 +40,7 @@ export interface ConnectionOptions {
   callTimeoutMs?: number;
 }
 
-interface Edition extends ApiClients {
+interface CachedClient extends ApiClients {
   fingerprint: string;
   /** Null: they stand in the kubeconfig. */
   credentials: Credentials | null;
@@ -50,11 +50,11 @@ export function createConnections({
   kubeconfigDir,
   callTimeoutMs = CALL_TIMEOUT_MS,
 }: ConnectionOptions): KubernetesConnections {
-  const editions = new Map<string, Edition>();
+  const editions = new Map<string, CachedClient>();
   const agents = new Map<string, Agent>();
-  const unbroken = new Set<Promise<unknown>>();
+  const inFlight = new Set<Promise<unknown>>();
 
-  async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<Edition> {
+  async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<CachedClient> {
     const isInside = access.kubeconfig === IN_CLUSTER;
     const file = isInside ? null : kubeconfigFile(kubeconfigDir, access);
     const fingerprint = file?.fingerprint ?? IN_CLUSTER;
@@ -80,7 +80,7 @@ export function createConnections({
   }
 
   function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
-    return async (what, ask, { headers = {}, toItsEnd = false } = {}) => {
+    return async (what, ask, { headers = {}, uninterruptible = false } = {}) => {
       cancelled.throwIfAborted();
       // Takes a second and 50 MB, which workers without such clusters do without.
       const module = await import('@kubernetes/client-node');
@@ -94,7 +94,7 @@ export function createConnections({
             {
               pre: (request) => {
                 wasSent = true;
-                request.setSignal(toItsEnd ? timeout : signal);
+                request.setSignal(uninterruptible ? timeout : signal);
                 for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
                 const agent = request.getAgent();
                 if (agent !== undefined) request.setAgent(kept(agent));
@@ -108,7 +108,7 @@ export function createConnections({
         const begun = Date.now();
         const attempt = () => {
           const answer = ask(clients, options);
-          if (toItsEnd) keepUntilAnswered(answer);
+          if (uninterruptible) keepUntilAnswered(answer);
           return orAborted(answer, signal);
         };
         return await attempt().catch((error: unknown) => {
@@ -127,9 +127,9 @@ export function createConnections({
     const settled = answer
       .catch(() => undefined)
       .finally(() => {
-        unbroken.delete(settled);
+        inFlight.delete(settled);
       });
-    unbroken.add(settled);
+    inFlight.add(settled);
   }
 
   /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
@@ -156,7 +156,7 @@ export function createConnections({
   return {
     api: (access, signal) => createApi(callWith(access, signal)),
     close: async () => {
-      await Promise.race([Promise.all(unbroken), sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
+      await Promise.race([Promise.all(inFlight), sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
       for (const agent of agents.values()) agent.destroy();
       agents.clear();
       editions.clear();

@@ -114,7 +114,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
-    let complaints = '';
+    let stderr = '';
     const end = (settle: () => void): void => {
       clearTimeout(timer);
       child.stdout.destroy();
@@ -135,7 +135,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
       if (output.length > MAX_OUTPUT) kill('printed too much');
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaints = `${complaints}${text}`.slice(-MAX_STDERR);
+      stderr = `${stderr}${text}`.slice(-MAX_STDERR);
     });
     child.on('error', () => {
       const hint = installHint === undefined ? '' : ` (${installHint})`;
@@ -145,7 +145,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
       end(() => {
         if (code !== 0) {
           const how = code === null ? `was ended by ${signal}` : `failed with exit code ${code}`;
-          return fail(new Error(`the credential plugin ${command} ${how}: ${complaints.trim() || 'it said nothing'}`));
+          return fail(new Error(`the credential plugin ${command} ${how}: ${stderr.trim() || 'it said nothing'}`));
         }
         try {
           done(JSON.parse(output));

@@ -70,15 +70,15 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
       remedy: `give the user of ${where} this right; \`ospatch rbac\` prints all that are needed`,
     });
   }
-  const isPassing = code >= 500 || code === 429 || code === 408;
+  const isTransient = code >= 500 || code === 429 || code === 408;
   return new ApiError(
-    isPassing ? 'away' : 'refused',
+    isTransient ? 'away' : 'refused',
     {
       message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${message}`}.`.replace(
         /\.\.$/,
         '.',
       ),
-      ...(isPassing ? {} : { remedy: `see what the API server of ${where} says` }),
+      ...(isTransient ? {} : { remedy: `see what the API server of ${where} says` }),
     },
     retryAfterMs,
   );
@@ -98,7 +98,7 @@ function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiEr
   if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is no answer of an API');
   const isLate = name === 'AbortError' || name === 'TimeoutError';
   if (isLate || (wasSent && !DISTRUST.test(code))) {
-    const why = isLate ? 'did not answer in time' : `is out of reach${code === '' ? '' : ` (${code})`}`;
+    const why = isLate ? 'did not answer in time' : `is unreachable${code === '' ? '' : ` (${code})`}`;
     return new ApiError('away', {
       message: `could not ${what}: the API server of ${where} ${why}.`,
       remedy: 'check that it is up and that the worker reaches it',

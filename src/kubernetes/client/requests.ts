@@ -28,7 +28,7 @@ const PATCH = { headers: { 'Content-Type': 'application/strategic-merge-patch+js
  * The server counts a pod against its budgets before it deletes it. Broken off in between, it holds that count for two
  * minutes, in which the budget lets no other pod go.
  */
-const WHOLE = { toItsEnd: true } as const;
+const UNINTERRUPTIBLE = { uninterruptible: true } as const;
 
 interface Page<T> {
   items: T[];
@@ -115,7 +115,7 @@ export function createApi(call: Call): KubernetesApi {
           const body = { metadata: { name, namespace }, deleteOptions: deleteOptions(pod, options) };
           return answerOf(core.createNamespacedPodEviction({ name, namespace, body }, config));
         },
-        WHOLE,
+        UNINTERRUPTIBLE,
       ),
 
     delete: async (pod, options) =>

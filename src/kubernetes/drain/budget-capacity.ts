@@ -1,6 +1,11 @@
 /** How many pods the budgets in the way of a drain can ever count on. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
-import { allowsNow, budgetsOf, isCounted, selectsLabels } from '../../domain/kubernetes/disruption-budgets';
+import {
+  allowsEviction,
+  budgetsOf,
+  usesAbsoluteCount,
+  selectsLabels,
+} from '../../domain/kubernetes/disruption-budgets';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
 import { hasEnded } from '../../domain/kubernetes/pod-filter';
 import type { KubeSession } from '../session';
@@ -13,7 +18,9 @@ export async function withCapacity(
   budgets: readonly BudgetView[],
 ): Promise<BudgetView[]> {
   const inTheWay = new Set(
-    pods.flatMap((pod) => budgetsOf(pod, budgets).filter((budget) => isCounted(budget) && !allowsNow(budget, pod))),
+    pods.flatMap((pod) =>
+      budgetsOf(pod, budgets).filter((budget) => usesAbsoluteCount(budget) && !allowsEviction(budget, pod)),
+    ),
   );
   const podsIn = new Map<string, PodView[]>();
   const found: BudgetView[] = [];

@@ -11,7 +11,7 @@ import { formatDuration } from '../../domain/shared/duration';
 import { OspatchError } from '../../domain/shared/errors';
 import type { CordonOwner, KubernetesBaseline } from '../../domain/kubernetes/types';
 import { CORDON_ANNOTATION, cordonOwner } from '../../domain/kubernetes/types';
-import { whyNotSpared } from '../../domain/kubernetes/quorum';
+import { quorumViolation } from '../../domain/kubernetes/quorum';
 import type { NodeView } from '../client/api';
 import { readControlPlane } from './control-plane';
 import { readBaselineOf } from './health';
@@ -47,23 +47,23 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
     const kept = ownBaseline(first, owner);
     if (kept !== null) {
       if ((await whyNot(session)) === null) return kept;
-      await standBack(session, owner);
+      await backOff(session, owner);
     }
-    await awaitSpared(session, until, quorumTimeoutMs);
+    await awaitQuorum(session, until, quorumTimeoutMs);
     const node = await readOwnNode(session, machine);
     refuseForeign(session, node);
     const baseline = await readBaselineOf(session, node);
     if (cordonState(node).by === 'others') return baseline;
-    if (!(await putOn(session, node, owner, baseline))) continue;
+    if (!(await applyCordon(session, node, owner, baseline))) continue;
     // Another node of the control plane may have been cordoned in the same moment.
     if ((await whyNot(session)) === null) return baseline;
-    await standBack(session, owner);
+    await backOff(session, owner);
   }
 }
 
 /** Neither of two that have cordoned at once goes on before one is alone. */
-async function standBack(session: KubeSession, owner: CordonOwner): Promise<void> {
-  await takeOff(session, owner);
+async function backOff(session: KubeSession, owner: CordonOwner): Promise<void> {
+  await uncordon(session, owner);
   await session.pause(Math.random() * MAX_BACK_OFF_MS);
 }
 
@@ -85,7 +85,7 @@ function refuseForeign({ target }: KubeSession, node: NodeView): void {
 }
 
 /** False: the node was changed meanwhile. */
-async function putOn(
+async function applyCordon(
   session: KubeSession,
   node: NodeView,
   owner: CordonOwner,
@@ -103,10 +103,10 @@ async function putOn(
 
 async function whyNot(session: KubeSession): Promise<string | null> {
   const controlPlane = await readControlPlane(session);
-  return controlPlane === null ? null : whyNotSpared(session.target.nodeName, controlPlane);
+  return controlPlane === null ? null : quorumViolation(session.target.nodeName, controlPlane);
 }
 
-async function awaitSpared(session: KubeSession, until: number, timeoutMs: number): Promise<void> {
+async function awaitQuorum(session: KubeSession, until: number, timeoutMs: number): Promise<void> {
   const { target, now, show, pause } = session;
   for (;;) {
     const why = await whyNot(session);
@@ -128,7 +128,7 @@ async function awaitSpared(session: KubeSession, until: number, timeoutMs: numbe
  * A cordon that others have made theirs, also by removing its owner, stays, without our annotations.
  * @returns false when there was nothing of it
  */
-export async function takeOff(session: KubeSession, owner: CordonOwner | 'any'): Promise<boolean> {
+export async function uncordon(session: KubeSession, owner: CordonOwner | 'any'): Promise<boolean> {
   const { target, reach } = session;
   let wasSent = false;
   for (;;) {

@@ -6,14 +6,14 @@ import type { PodView } from '../../domain/kubernetes/pod-filter';
 import { hasEnded, isLongDeleted } from '../../domain/kubernetes/pod-filter';
 import { plainText } from '../../domain/shared/text';
 import { cordonGuard } from './cordon-guard';
-import type { LeavingPod } from './evictions';
-import { askBudgets, evictDue, worthAsking } from './evictions';
+import type { PodEviction } from './evictions';
+import { refreshBudgets, evictDue, oncePerBudget } from './evictions';
 import { readOwnNode } from './node-identity';
 import type { Newcomers } from './newcomers';
 import { createNewcomers } from './newcomers';
 import type { KubeProgress, KubeSession, Machine } from '../session';
-import type { JudgedPod } from './pod-classes';
-import { findDeadlocks, findRefusals, judge, judgePods } from './pod-classes';
+import type { ClassifiedPod } from './pod-classes';
+import { findUnevictable, findRefusals, judge, classifyPods } from './pod-classes';
 import { addWorkloads } from './workloads';
 
 /** As often as kubectl looks whether a pod is gone; one list for all of them. */
@@ -30,8 +30,8 @@ const LAST_CHANCE_MS = 60_000;
 const MAX_BLOCKED = 20;
 /** Shown while it goes on. */
 const MAX_SHOWN = 5;
-const IN_THE_WAY: readonly LeavingPod['state'][] = ['held', 'due', 'leaving'];
-const MAX_OBSTACLES = 10;
+const IN_THE_WAY: readonly PodEviction['state'][] = ['held', 'due', 'leaving'];
+const MAX_BLOCKERS = 10;
 const MAX_MESSAGE = 1_500;
 
 /** What a later attempt must know of an earlier one. */
@@ -72,7 +72,7 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   const soFar: DrainedSoFar = { total: 0, evicted: 0, workloads: [...(earlier?.workloads ?? [])] };
   const guard = cordonGuard(session, again ? 'before it was rebooted' : 'while it was drained');
   await guard(true);
-  const there = await judgePods(session, policy);
+  const there = await classifyPods(session, policy);
   // Before a reboot nothing but a tolerance keeps a pod on the node.
   const judged = there.filter(({ pod }) => !again || !pod.toleratesCordon);
   await refuseBlocked(session, policy, judged);
@@ -83,7 +83,7 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   const before = soFar.evicted;
   const newcomers = createNewcomers(there.map(({ pod }) => pod));
 
-  const note = async (leaving: readonly LeavingPod[]): Promise<void> => {
+  const note = async (leaving: readonly PodEviction[]): Promise<void> => {
     soFar.workloads = await addWorkloads(
       session,
       soFar.workloads,
@@ -94,7 +94,7 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   };
   await note(pods);
 
-  const left = await emptyOf(session, policy, pods, {
+  const left = await evictAll(session, policy, pods, {
     untilMs,
     guard,
     onGone: (one) => {
@@ -122,12 +122,12 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   return report('drained', soFar, []);
 }
 
-function countEvicted(pods: readonly LeavingPod[]): number {
+function countEvicted(pods: readonly PodEviction[]): number {
   return pods.filter((one) => one.do === 'evict').length;
 }
 
 /** What came back is sent away later each time, and in the end left. */
-function admitted(leaving: readonly LeavingPod[], newcomers: Newcomers): LeavingPod[] {
+function admitted(leaving: readonly PodEviction[], newcomers: Newcomers): PodEviction[] {
   return leaving.flatMap((one) => {
     const pauseMs = newcomers.pauseMs(one.pod);
     if (pauseMs === null) return [];
@@ -156,23 +156,27 @@ function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: Draine
   remember(soFar);
 }
 
-async function refuseBlocked(session: KubeSession, policy: DrainPolicy, judged: readonly JudgedPod[]): Promise<void> {
+async function refuseBlocked(
+  session: KubeSession,
+  policy: DrainPolicy,
+  judged: readonly ClassifiedPod[],
+): Promise<void> {
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
   const budgets = policy.disableEviction || evicted.length === 0 ? [] : await session.reach((api) => api.listBudgets());
-  const obstacles = [...findRefusals(judged), ...findDeadlocks(evicted, budgets)];
-  if (obstacles.length === 0) return;
-  const more = obstacles.length > MAX_OBSTACLES ? [`and ${obstacles.length - MAX_OBSTACLES} more reasons`] : [];
+  const blockers = [...findRefusals(judged), ...findUnevictable(evicted, budgets)];
+  if (blockers.length === 0) return;
+  const more = blockers.length > MAX_BLOCKERS ? [`and ${blockers.length - MAX_BLOCKERS} more reasons`] : [];
   throw new OspatchError({
     type: 'DrainBlocked',
     message: plainText(
-      `${session.target.node} cannot be drained: ${[...obstacles.slice(0, MAX_OBSTACLES), ...more].join('; ')}.`,
+      `${session.target.node} cannot be drained: ${[...blockers.slice(0, MAX_BLOCKERS), ...more].join('; ')}.`,
       MAX_MESSAGE,
     ),
     remedy: 'change these workloads or budgets, or allow it under kubernetes.drain of the spec',
   });
 }
 
-function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number): LeavingPod[] {
+function toLeaving({ pod, verdict }: ClassifiedPod, policy: DrainPolicy, now: number): PodEviction[] {
   if (verdict.do !== 'evict' && verdict.do !== 'wait-completed') return [];
   // Asked again, a pod that is already going would at most get less time.
   const isLeaving = verdict.do === 'evict' && pod.deletionAtMs !== null && policy.gracePeriod === undefined;
@@ -192,21 +196,21 @@ function toLeaving({ pod, verdict }: JudgedPod, policy: DrainPolicy, now: number
   ];
 }
 
-interface Emptying {
+interface EvictionLoop {
   untilMs: number;
   guard: (now?: boolean) => Promise<void>;
-  onGone: (one: LeavingPod) => void;
+  onGone: (one: PodEviction) => void;
   /** Those of the pods on the node that came meanwhile and have to leave too. */
-  admit: (onNode: Iterable<PodView>) => Promise<LeavingPod[]>;
+  admit: (onNode: Iterable<PodView>) => Promise<PodEviction[]>;
 }
 
 /** Returns what is left when the time is over. */
-async function emptyOf(
+async function evictAll(
   session: KubeSession,
   policy: DrainPolicy,
-  pods: readonly LeavingPod[],
-  { untilMs, guard, onGone: tellGone, admit }: Emptying,
-): Promise<LeavingPod[]> {
+  pods: readonly PodEviction[],
+  { untilMs, guard, onGone: tellGone, admit }: EvictionLoop,
+): Promise<PodEviction[]> {
   const { now, show, pause, reach, target } = session;
   const looks = [...FIRST_LOOKS_MS];
   let left = [...pods];
@@ -218,10 +222,10 @@ async function emptyOf(
     const turn = left.filter((one) => one.order === order && one.do === 'evict');
     const held = turn.filter((one) => one.state === 'held');
     if (held.length > 0 && now() >= budgetsAtMs) {
-      askBudgets(held, await reach((api) => api.listBudgets()));
+      refreshBudgets(held, await reach((api) => api.listBudgets()));
       budgetsAtMs = now() + ASK_BUDGETS_EVERY_MS;
     }
-    const due = worthAsking(
+    const due = oncePerBudget(
       turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now()),
       now(),
     );
@@ -229,7 +233,7 @@ async function emptyOf(
       notBeforeMs = await evictDue(session, policy, due, untilMs);
       // Whoever has just been refused wants to know by which budget.
       const refused = due.filter((one) => one.state === 'held' && !held.includes(one));
-      if (refused.length > 0) askBudgets(refused, await reach((api) => api.listBudgets()));
+      if (refused.length > 0) refreshBudgets(refused, await reach((api) => api.listBudgets()));
     }
     show(whatFor(left, order));
     await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));
@@ -248,7 +252,7 @@ async function emptyOf(
 }
 
 /** For people: what has been in the way for longest, in one sentence with how many more there are, and the first pods. */
-function whatFor(left: readonly LeavingPod[], order: number): KubeProgress {
+function whatFor(left: readonly PodEviction[], order: number): KubeProgress {
   const turn = left
     .filter((one) => one.order === order)
     .sort(
@@ -266,7 +270,7 @@ function whatFor(left: readonly LeavingPod[], order: number): KubeProgress {
   };
 }
 
-function toBlocked({ pod, state, why, since }: LeavingPod): BlockedPod {
+function toBlocked({ pod, state, why, since }: PodEviction): BlockedPod {
   const keep = state === 'leaving' && pod.finalizers.length > 0 ? ` (finalizers ${pod.finalizers.join(', ')})` : '';
   return { namespace: pod.namespace, name: pod.name, why: plainText(`${why}${keep}`, 300), since };
 }
@@ -274,7 +278,7 @@ function toBlocked({ pod, state, why, since }: LeavingPod): BlockedPod {
 function report(
   state: DrainReport['state'],
   { evicted, workloads }: DrainedSoFar,
-  left: readonly LeavingPod[],
+  left: readonly PodEviction[],
 ): DrainReport {
   return {
     state,

@@ -1,6 +1,6 @@
 /** Asking the server to evict pods, and what its answers mean for when to ask again. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
-import { allowsNow, budgetTitle, budgetsOf, whyClosedFor } from '../../domain/kubernetes/disruption-budgets';
+import { allowsEviction, budgetTitle, budgetsOf, whyClosedFor } from '../../domain/kubernetes/disruption-budgets';
 import { parseDuration } from '../../domain/shared/duration';
 import type { DrainPolicy } from '../../domain/kubernetes/types';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
@@ -23,7 +23,7 @@ const IN_FLIGHT = 25;
 const MAX_WHY = 250;
 
 /** A pod that has to leave the node. */
-export interface LeavingPod {
+export interface PodEviction {
   pod: PodView;
   do: 'evict' | 'wait-completed';
   order: number;
@@ -44,7 +44,7 @@ export interface LeavingPod {
  * Of the pods that are due, one for each budget that holds several back, in turn: its answer is that to all of them, but
  * an operator that waits to be asked for a pod hears of each. Those that the budget allows by now are all in it.
  */
-export function worthAsking(due: readonly LeavingPod[], now: number): LeavingPod[] {
+export function oncePerBudget(due: readonly PodEviction[], now: number): PodEviction[] {
   const asked = new Set<string>();
   const inTurn = due.toSorted((a, b) => a.askedAtMs - b.askedAtMs);
   return inTurn.filter((one) => {
@@ -60,7 +60,7 @@ export function worthAsking(due: readonly LeavingPod[], now: number): LeavingPod
 export async function evictDue(
   session: KubeSession,
   policy: DrainPolicy,
-  due: readonly LeavingPod[],
+  due: readonly PodEviction[],
   untilMs: number,
 ): Promise<number> {
   const options =
@@ -88,7 +88,7 @@ export async function evictDue(
 }
 
 /** Writes down what the server said about a pod. */
-function note(one: LeavingPod, answer: EvictionAnswer, now: number): void {
+function note(one: PodEviction, answer: EvictionAnswer, now: number): void {
   const { namespace } = one.pod;
   switch (answer.state) {
     case 'accepted':
@@ -123,13 +123,13 @@ function note(one: LeavingPod, answer: EvictionAnswer, now: number): void {
   }
 }
 
-function again(one: LeavingPod, atMs: number, why: string): void {
+function again(one: PodEviction, atMs: number, why: string): void {
   one.nextAtMs = atMs;
   one.why = plainText(why, MAX_WHY);
 }
 
 /** Names the budgets that hold pods back, and makes those due whose budget allows some by now. */
-export function askBudgets(held: readonly LeavingPod[], budgets: readonly BudgetView[]): void {
+export function refreshBudgets(held: readonly PodEviction[], budgets: readonly BudgetView[]): void {
   const allowed = new Map<BudgetView, number>();
   for (const one of held) {
     const own = budgetsOf(one.pod, budgets);
@@ -139,7 +139,7 @@ export function askBudgets(held: readonly LeavingPod[], budgets: readonly Budget
     if (own.length > 1) continue;
     // No budget any more: nothing holds it back.
     if (budget === undefined) one.nextAtMs = ALLOWED_NOW;
-    else if (allowsNow(budget, one.pod)) {
+    else if (allowsEviction(budget, one.pod)) {
       const left = allowed.get(budget) ?? Math.max(1, budget.status?.disruptionsAllowed ?? 1);
       if (left > 0) one.nextAtMs = ALLOWED_NOW;
       allowed.set(budget, left - 1);

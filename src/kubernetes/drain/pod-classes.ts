@@ -1,6 +1,12 @@
 /** What is on a node and what stands in the way of emptying it, as the API tells it at one moment. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
-import { allowsNow, budgetTitle, budgetsOf, whyClosed, whyNotNow } from '../../domain/kubernetes/disruption-budgets';
+import {
+  allowsEviction,
+  budgetTitle,
+  budgetsOf,
+  whyClosed,
+  currentBlocker,
+} from '../../domain/kubernetes/disruption-budgets';
 import type { DrainPolicy } from '../../domain/kubernetes/types';
 import type { PodVerdict, PodView } from '../../domain/kubernetes/pod-filter';
 import { hasEnded, isDaemonSetPod, podFilter } from '../../domain/kubernetes/pod-filter';
@@ -10,17 +16,21 @@ import type { KubeSession } from '../session';
 /** A message names at most this many pods. */
 const MAX_NAMED = 5;
 
-export interface JudgedPod {
+export interface ClassifiedPod {
   pod: PodView;
   verdict: PodVerdict;
 }
 
-export async function judgePods(session: KubeSession, policy: DrainPolicy): Promise<JudgedPod[]> {
+export async function classifyPods(session: KubeSession, policy: DrainPolicy): Promise<ClassifiedPod[]> {
   return judge(session, policy, await session.reach((api) => api.podsOfNode(session.target.nodeName)));
 }
 
 /** What the policy says of pods that were listed already. */
-export async function judge(session: KubeSession, policy: DrainPolicy, pods: readonly PodView[]): Promise<JudgedPod[]> {
+export async function judge(
+  session: KubeSession,
+  policy: DrainPolicy,
+  pods: readonly PodView[],
+): Promise<ClassifiedPod[]> {
   const daemonSets = new Set<string>();
   if (pods.some((pod) => isDaemonSetPod(pod) && !hasEnded(pod))) {
     for (const { namespace, name } of await session.reach((api) => api.listDaemonSets())) {
@@ -42,7 +52,7 @@ export async function budgetsFor(session: KubeSession, evicted: readonly PodView
 }
 
 /** Pods that the policy does not let go: one sentence for each reason. */
-export function findRefusals(judged: readonly JudgedPod[]): string[] {
+export function findRefusals(judged: readonly ClassifiedPod[]): string[] {
   const reasons = new Map<string, PodView[]>();
   for (const { pod, verdict } of judged) {
     if (verdict.do !== 'refuse') continue;
@@ -55,7 +65,7 @@ export function findRefusals(judged: readonly JudgedPod[]): string[] {
 }
 
 /** Evictions that the server answers with an error, as kubectl's too: one sentence for each pair of budgets. */
-export function findDeadlocks(pods: readonly PodView[], budgets: readonly BudgetView[]): string[] {
+export function findUnevictable(pods: readonly PodView[], budgets: readonly BudgetView[]): string[] {
   const found = new Map<string, PodView[]>();
   for (const pod of pods) {
     const own = budgetsOf(pod, budgets);
@@ -68,7 +78,7 @@ export function findDeadlocks(pods: readonly PodView[], budgets: readonly Budget
 }
 
 /** What would be waited for as things are now; first the budgets that do not open by themselves. */
-export function findWaits(judged: readonly JudgedPod[], budgets: readonly BudgetView[]): string[] {
+export function findWaits(judged: readonly ClassifiedPod[], budgets: readonly BudgetView[]): string[] {
   const closed = new Map<string, PodView[]>();
   const passing = new Map<string, PodView[]>();
   const add = (waits: Map<string, PodView[]>, why: string, pod: PodView): void => {
@@ -80,10 +90,10 @@ export function findWaits(judged: readonly JudgedPod[], budgets: readonly Budget
     if (pod.deletionAtMs !== null) add(passing, 'pods that are terminating', pod);
     const own = budgetsOf(pod, budgets);
     const [budget] = own;
-    if (own.length !== 1 || budget === undefined || allowsNow(budget, pod)) continue;
+    if (own.length !== 1 || budget === undefined || allowsEviction(budget, pod)) continue;
     const why = whyClosed(budget, pod);
     const title = `${budgetTitle(budget)}, which allows no eviction now`;
-    if (why === null) add(passing, `${title} (${whyNotNow(budget)})`, pod);
+    if (why === null) add(passing, `${title} (${currentBlocker(budget)})`, pod);
     else add(closed, `${title} and opens only when an operator or a person changes something (${why})`, pod);
   }
   return [...closed, ...passing].map(([why, pods]) => `${why}: ${namesOf(pods)}`);

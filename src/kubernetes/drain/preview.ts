@@ -1,6 +1,6 @@
 /** What a drain of a node would meet now. Changes nothing. */
 import { cordonState, isSameNode } from '../../domain/kubernetes/cordon';
-import type { CordonOwner, DrainOutlook, DrainPolicy } from '../../domain/kubernetes/types';
+import type { CordonOwner, DrainPreview, DrainPolicy } from '../../domain/kubernetes/types';
 import { cordonOwner } from '../../domain/kubernetes/types';
 import { kubeletEndOfLife } from '../../domain/kubernetes/end-of-life';
 import { hasEnded } from '../../domain/kubernetes/pod-filter';
@@ -9,19 +9,19 @@ import { readOwnNode } from './node-identity';
 import { refuseRebootOwners } from './reboot-owners';
 import { addWorkloads } from './workloads';
 import type { KubeNode, KubeSession, Machine } from '../session';
-import { budgetsFor, findDeadlocks, findRefusals, findWaits, judgePods } from './pod-classes';
+import { budgetsFor, findUnevictable, findRefusals, findWaits, classifyPods } from './pod-classes';
 
 const MAX_PODS = 100;
 
 /** @throws OspatchError `WrongNode`, `Policy` */
-export async function drainOutlook(
+export async function drainPreview(
   session: KubeSession,
   machine: Machine | null,
   policy: DrainPolicy,
-): Promise<DrainOutlook> {
+): Promise<DrainPreview> {
   const node = await readOwnNode(session, machine);
   await refuseRebootOwners(session);
-  const judged = await judgePods(session, policy);
+  const judged = await classifyPods(session, policy);
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
   const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
   const foreign = foreignOwner(session.target, node);
@@ -43,12 +43,12 @@ export async function drainOutlook(
           ),
         }),
     pods: evicted.slice(0, MAX_PODS).map(({ namespace, name }) => ({ namespace, name })),
-    stay: countStaying(judged),
-    obstacles: [
+    ignored: countStaying(judged),
+    blockers: [
       ...(foreign === null ? [] : [`${foreignCordon(node.name, foreign)}.`]),
-      ...[...findRefusals(judged), ...findDeadlocks(evicted, budgets)].map(sentence),
+      ...[...findRefusals(judged), ...findUnevictable(evicted, budgets)].map(sentence),
     ],
-    waits: findWaits(judged, budgets).map((wait) => `It would wait for ${wait}.`),
+    pending: findWaits(judged, budgets).map((wait) => `It would wait for ${wait}.`),
     ...(ended === null ? {} : { ended }),
   };
 }
@@ -64,7 +64,7 @@ export function foreignCordon(nodeName: string, owner: CordonOwner): string {
   return `node ${nodeName} is cordoned by ospatch for node ${owner.node} of cluster ${owner.cluster} (run ${owner.run}, ${cordonOwner(owner)})`;
 }
 
-function countStaying(judged: Awaited<ReturnType<typeof judgePods>>): Record<string, number> {
+function countStaying(judged: Awaited<ReturnType<typeof classifyPods>>): Record<string, number> {
   const stay: Record<string, number> = {};
   for (const { verdict } of judged) {
     if (verdict.do === 'stay') stay[verdict.why] = (stay[verdict.why] ?? 0) + 1;

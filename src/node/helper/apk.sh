@@ -30,7 +30,7 @@ apk_settings() {
   done
 }
 
-# Of an index that is out of reach or not trusted apk only warns, and goes on as if there were none.
+# Of an index that is unreachable or not trusted apk only warns, and goes on as if there were none.
 apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
 
 # apk_upgrade OPTION...: the upgrade by the policy, from the indexes that are there, in one transaction. world stays as it

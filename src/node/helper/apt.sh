@@ -67,7 +67,7 @@ apt_refresh() {
   apt_settings "$dir"
   failures=0
   while :; do
-    # Without Error-Mode=any a mirror that is out of reach counts as success.
+    # Without Error-Mode=any a mirror that is unreachable counts as success.
     retrying apt_get -o APT::Update::Error-Mode=any update
     rc=$?
     # Releases of apt that do not know Error-Mode.

@@ -33,7 +33,7 @@ justdb
   esac
 }
 
-# Waits for locks for ever; dnf says whom it waits for. A repository out of reach is a failure unless its own
+# Waits for locks for ever; dnf says whom it waits for. A repository unreachable is a failure unless its own
 # configuration says otherwise. Output to a file comes line by line. What an administrator may have switched in dnf.conf,
 # and what changes the output we read or what a call does, is as it is by default.
 dnf_call() {

@@ -94,7 +94,7 @@ reboot_progress() {
     [ "$system_state" != stopping ] || way=stopping
   fi
   echo "reboot_way=$way"
-  [ "$way" != none ] || ! has_systemd || reboot_obstacles
+  [ "$way" != none ] || ! has_systemd || reboot_blockers
 }
 
 # The timer has fired, or could not, and nothing has begun.
@@ -133,7 +133,7 @@ find_reboot_way() {
 }
 
 # Why a command that has ended well may have had no effect.
-reboot_obstacles() {
+reboot_blockers() {
   place=$(command -v systemctl)
   case $place in /usr/bin/systemctl | /bin/systemctl) ;; *) echo "reboot_why=systemctl is $place" ;; esac
   ask 'systemctl show' 3 systemctl show -p Id,LoadState,FragmentPath,DropInPaths reboot.target systemd-reboot.service 2>/dev/null |

@@ -291,29 +291,29 @@ $(timeout 20 systemctl show -p "$unit_properties" -- "$1" 2>/dev/null)
 UNIT
 }
 
-# unit_obstacle NAME PID...: sets obstacle to what keeps `systemctl restart NAME` from putting these processes of it on
+# unit_blocker NAME PID...: sets blocker to what keeps `systemctl restart NAME` from putting these processes of it on
 # new code, from u_*; empty when nothing does.
-unit_obstacle() {
-  obstacle=''
+unit_blocker() {
+  blocker=''
   unit_name=$1
   shift
   case $u_load in
     loaded | '') ;;
     # Where the mask lies is where it is taken away; that of a package in /usr cannot be.
-    masked) case $u_file in /run/*) obstacle=masked-runtime ;; /etc/*) obstacle=masked ;; *) obstacle=gone ;; esac ;;
-    not-found) obstacle=gone ;;
-    *) obstacle=unreadable ;;
+    masked) case $u_file in /run/*) blocker=masked-runtime ;; /etc/*) blocker=masked ;; *) blocker=gone ;; esac ;;
+    not-found) blocker=gone ;;
+    *) blocker=unreadable ;;
   esac
-  [ -z "$obstacle" ] || return 0
-  if [ "$u_refuse" = yes ] || [ "$u_start" = no ]; then obstacle=refuses
-  elif [ "$u_type" = oneshot ] && [ "$u_active" = activating ]; then obstacle=task
-  elif [ "$u_transient" = yes ]; then obstacle=transient
-  elif matches "$unit_name" ssh sshd dropbear && [ "$u_kill" != process ]; then obstacle=logins
+  [ -z "$blocker" ] || return 0
+  if [ "$u_refuse" = yes ] || [ "$u_start" = no ]; then blocker=refuses
+  elif [ "$u_type" = oneshot ] && [ "$u_active" = activating ]; then blocker=task
+  elif [ "$u_transient" = yes ]; then blocker=transient
+  elif matches "$unit_name" ssh sshd dropbear && [ "$u_kill" != process ]; then blocker=logins
   elif [ $# -gt 0 ]; then
     # Left by a service that has ended, or by one that was started again since and leaves its children alone.
     case $u_active/$u_kill in
-      inactive/* | failed/*) obstacle=left ;;
-      active/process | active/none) case " $* " in *" $u_pid "*) ;; *) [ "$u_pid" = 0 ] || obstacle=left ;; esac ;;
+      inactive/* | failed/*) blocker=left ;;
+      active/process | active/none) case " $* " in *" $u_pid "*) ;; *) [ "$u_pid" = 0 ] || blocker=left ;; esac ;;
     esac
   fi
 }
@@ -325,21 +325,21 @@ members_of() {
   done
 }
 
-# tell_obstacle NAME: what has to be done about it is another thing than `systemctl restart`; of a unit from u_*.
-tell_obstacle() {
+# tell_blocker NAME: what has to be done about it is another thing than `systemctl restart`; of a unit from u_*.
+tell_blocker() {
   members=$(echo "$found" | members_of "$1")
-  obstacle=''
+  blocker=''
   # shellcheck disable=SC2086
-  [ -z "$u_id" ] || unit_obstacle "$1" $members
+  [ -z "$u_id" ] || unit_blocker "$1" $members
   if needs_reboot "$1"; then
-    obstacle=reboot
+    blocker=reboot
     echo "reboot_reason=$1 runs code that was replaced, and only a reboot starts it anew"
-  elif [ -n "$obstacle" ]; then :
-  elif in_list "$1" "$never_restarted"; then obstacle=connection
-  elif in_list "$1" "$runtimes"; then obstacle=runtime
+  elif [ -n "$blocker" ]; then :
+  elif in_list "$1" "$never_restarted"; then blocker=connection
+  elif in_list "$1" "$runtimes"; then blocker=runtime
   fi
-  [ "$obstacle" = left ] || members=''
-  [ -z "$obstacle" ] || echo "outdated_obstacle=$1 $obstacle${members:+ ${members% }}"
+  [ "$blocker" = left ] || members=''
+  [ -z "$blocker" ] || echo "outdated_blocker=$1 $blocker${members:+ ${members% }}"
 }
 
 service_facts() {
@@ -353,7 +353,7 @@ service_facts() {
       *)
         echo "outdated_$kind=$name"
         [ "$kind" = service ] || continue
-        if [ "$name" = systemd-manager ] || needs_reboot "$name" || ! has_systemd; then clear_unit && tell_obstacle "$name"; else units="$units $name"; fi
+        if [ "$name" = systemd-manager ] || needs_reboot "$name" || ! has_systemd; then clear_unit && tell_blocker "$name"; else units="$units $name"; fi
         ;;
     esac
   done <<FOUND
@@ -367,7 +367,7 @@ FOUND
   set +f
   while IFS='=' read -r key value; do
     if [ -n "$key" ]; then take_unit "$key" "$value"; continue; fi
-    [ -z "$u_id" ] || tell_obstacle "$u_id"
+    [ -z "$u_id" ] || tell_blocker "$u_id"
     clear_unit
   done <<VALUES
 $values
@@ -502,8 +502,8 @@ $1
 why_not_unit() {
   unit_values "$1"
   # shellcheck disable=SC2046
-  unit_obstacle "$1" $(members_of "$1" <"$dir/outdated")
-  case $obstacle in
+  unit_blocker "$1" $(members_of "$1" <"$dir/outdated")
+  case $blocker in
     refuses) reason='its unit refuses to be stopped or started by hand' ;;
     masked*) reason='its unit is masked: systemd would not start it again' ;;
     gone) reason='its unit file is gone: systemd could not start it again' ;;

@@ -7,7 +7,7 @@ import { JOB_TIMEOUT_MS, MIN_POLL_MS, SYSTEMD_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS
 import type { JobAnswer } from './answer';
 import type { Job } from './id';
 import { formatJobId } from './id';
-import { OutOfReachNotice } from '../outage';
+import { UnreachableNotice } from '../reachability';
 import type { StartParameters } from '../remote-node';
 import { redactSecrets, wholeLines } from '../sanitize';
 import type { Session } from '../session';
@@ -28,7 +28,7 @@ const MAX_RESTARTS = 20;
 /** What is shorter is not worth remembering. */
 const NOTED_FROM_MS = 60_000;
 
-/** Enough for any error with its surroundings; the full log stays on the node. */
+/** Enough for any error with its context; the full log stays on the node. */
 const MAX_TAIL_BYTES = 64 * 1024;
 
 export type JobEnd =
@@ -47,7 +47,7 @@ export type JobEnd =
  * killed: one that never ends is left to a person. Rejects with the signal's reason when aborted; the job goes on then.
  *
  * @throws OspatchError `Busy` or `Unhealthy` for what has not ended after a long time, or what reaching the node may say;
- * {@link OutOfReachNotice} once, for a transaction that is still followed after that
+ * {@link UnreachableNotice} once, for a transaction that is still followed after that
  */
 export async function followJob(
   session: Session,
@@ -57,9 +57,9 @@ export async function followJob(
 ): Promise<JobEnd> {
   const log = new LogFollower(onLine);
   const patience = new Patience(session);
-  const start = (): Promise<JobAnswer> => session.outage.reach(() => session.node.start(job, parameters));
+  const start = (): Promise<JobAnswer> => session.reachability.whenReachable(() => session.node.start(job, parameters));
   const poll = (offset: number, wait: number): Promise<JobAnswer> =>
-    session.outage.reach(() => session.node.poll(job, offset, wait));
+    session.reachability.whenReachable(() => session.node.poll(job, offset, wait));
   let answer = await start();
   let restarts = 0;
   for (let polls = 0; ;) {
@@ -124,7 +124,7 @@ class Patience {
     this.asked = session.now();
   }
 
-  /** @throws OspatchError `Busy` or `Unhealthy`, or an {@link OutOfReachNotice} */
+  /** @throws OspatchError `Busy` or `Unhealthy`, or an {@link UnreachableNotice} */
   check(answer: JobAnswer, job: Job): void {
     const now = this.session.now();
     if (answer.state !== this.state) {
@@ -163,7 +163,7 @@ class Patience {
         details: { stillRuns: true },
       });
     } else if (followed > JOB_TIMEOUT_MS && !transaction.told) {
-      throw new OutOfReachNotice(0, jobNeverEnds(node.name, holder).message, followed);
+      throw new UnreachableNotice(0, jobNeverEnds(node.name, holder).message, followed);
     }
   }
 

@@ -2,7 +2,7 @@
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';
-import type { FailureTable, Symptoms } from './failure';
+import type { FailureTable, FailureRules } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import type { CauseRules } from './first-cause';
 import { firstCause } from './first-cause';
@@ -111,7 +111,7 @@ export const apk: PackageManager = {
 
   isFetched: (line) => /^\(\d+\/\d+\) Downloading /.test(line),
 
-  classify: (failed) => classifyFailure(failed, SYMPTOMS),
+  classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
 /** The words after `first` of the lines that begin with it. */
@@ -191,7 +191,7 @@ function namesOf(names: readonly string[]): string {
 
 const MAX_NAMED = 5;
 
-const SYMPTOMS: Symptoms = {
+const FAILURE_RULES: FailureRules = {
   name: 'apk',
   look: apk.words.repair,
   table: FAILURES,

@@ -2,7 +2,7 @@
 import { plainText } from '../../domain/shared/text';
 import { aptCause } from './apt-cause';
 import { parseAptPlan } from './apt-plan';
-import type { Cause, Failure, FailureTable, Symptoms } from './failure';
+import type { Cause, Failure, FailureTable, FailureRules } from './failure';
 import { LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import { parseReport } from './report';
 import type { PackageManager, PhaseEvent } from './types';
@@ -246,10 +246,10 @@ export const apt: PackageManager = {
 
   isFetched: (line) => line.startsWith('Get:'),
 
-  classify: (failed) => classifyFailure(failed, SYMPTOMS),
+  classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
-const SYMPTOMS: Symptoms = { name: 'apt', look: 'look at `dpkg --audit`', table: FAILURES, cause: causeOf };
+const FAILURE_RULES: FailureRules = { name: 'apt', look: 'look at `dpkg --audit`', table: FAILURES, cause: causeOf };
 
 function causeOf(lines: readonly string[]): Cause {
   const cause = aptCause(lines);

@@ -155,11 +155,11 @@ function readOnly(mount: string | undefined): Failure {
   };
 }
 
-function sick(what: string, cure: string): Failure {
+function sick(what: string, remedy: string): Failure {
   return {
     type: 'Unhealthy',
     retry: 'permanent',
     what,
-    remedy: `find out why with \`dmesg\` on the node, ${cure}, then patch it again`,
+    remedy: `find out why with \`dmesg\` on the node, ${remedy}, then patch it again`,
   };
 }

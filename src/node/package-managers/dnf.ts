@@ -1,5 +1,5 @@
 /** dnf 4 and 5, and yum 3: Red Hat Enterprise Linux and its rebuilds, CentOS Stream, Fedora, Amazon Linux. */
-import type { Cause, FailureTable, Symptoms } from './failure';
+import type { Cause, FailureTable, FailureRules } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import type { CauseRules } from './first-cause';
 import { firstCause } from './first-cause';
@@ -128,10 +128,10 @@ export const dnf: PackageManager = {
 
   isFetched: (line) => /^\(\d+\/\d+\): |^\[ *\d+\/\d+\] /.test(line),
 
-  classify: (failed) => classifyFailure(failed, SYMPTOMS),
+  classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
-const SYMPTOMS: Symptoms = { name: 'dnf', look: dnf.words.repair, table: FAILURES, cause: causeOf };
+const FAILURE_RULES: FailureRules = { name: 'dnf', look: dnf.words.repair, table: FAILURES, cause: causeOf };
 
 /** The key in question stands above the question. */
 function causeOf(lines: readonly string[]): Cause {

@@ -172,7 +172,7 @@ function unrepaired(failure: Failure, log: string, cause: Cause): { failure: Fai
   return { failure: { ...failure, remedy }, reason: [...script, ...said.slice(0, MAX_REASON_LINES)].join('; ') };
 }
 
-export interface Symptoms {
+export interface FailureRules {
   /** How the package manager is called in front of people. */
   name: string;
   /** Where to look on the node, when the helper itself says what is wrong. */
@@ -191,7 +191,7 @@ const MAX_EXIT_CODE = 128;
  * What a phase failed of: by the helper's own codes, then by what the first cause says, then by the manager's codes, and
  * in the manager's own words.
  */
-export function classifyFailure(failed: FailedPhase, symptoms: Symptoms): ClassifiedFailure {
+export function classifyFailure(failed: FailedPhase, symptoms: FailureRules): ClassifiedFailure {
   const log = lastTry(cleanOutput(failed.log));
   const cause = symptoms.cause(log.split('\n').map((line) => line.trimEnd()));
   const own = helperFailure(failed.rc, symptoms.look);

@@ -1,6 +1,6 @@
 /** zypper 1.14: SUSE Linux Enterprise Server and openSUSE Leap. */
 import { plainText } from '../../domain/shared/text';
-import type { Cause, Failure, FailureTable, Symptoms } from './failure';
+import type { Cause, Failure, FailureTable, FailureRules } from './failure';
 import { BROKEN_PACKAGE, LOCKED, UNREADABLE_REPOSITORY, UNSIGNED, classifyFailure } from './failure';
 import type { CauseRules } from './first-cause';
 import { firstCause } from './first-cause';
@@ -163,10 +163,16 @@ export const zypper: PackageManager = {
 
   isFetched: (line) => line.startsWith('Retrieving: ') || line.startsWith('Retrieving package '),
 
-  classify: (failed) => classifyFailure(failed, SYMPTOMS),
+  classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
-const SYMPTOMS: Symptoms = { name: 'zypper', look: zypper.words.repair, table: FAILURES, codes: CODES, cause: causeOf };
+const FAILURE_RULES: FailureRules = {
+  name: 'zypper',
+  look: zypper.words.repair,
+  table: FAILURES,
+  codes: CODES,
+  cause: causeOf,
+};
 
 const KEY_FIELDS = /^(?:Repository|Key Name|Key Fingerprint|Key Expires|Key ID): +/;
 

@@ -1,4 +1,4 @@
-/** Running the OpenSSH client: its files, its surroundings, and the login that leaves a master behind. */
+/** Running the OpenSSH client: its files, its context, and the login that leaves a master behind. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';

@@ -16,20 +16,20 @@ import {
   settleNodes,
   startRun,
 } from '../../domain/cluster/state';
-import type { Decision, RunStart, Surroundings } from '../../domain/cluster/decide';
+import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
 import type { ClusterStatus } from '../../domain/cluster/messages';
-import type { RunNews } from '../../domain/run/run';
-import { parseNews } from '../../domain/run/run';
-import { sitesOf } from '../../domain/cluster/task-queues';
+import type { RunProgress } from '../../domain/run/run';
+import { parseProgress } from '../../domain/run/run';
+import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { toStatus } from '../../domain/cluster/status';
 import { local } from '../shared/activity-options';
 import { registerHandlers } from './handlers';
 import { ClusterPrefetch } from './prefetch';
 import { ClusterRollout } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
-import { recheck } from './refresh-facts';
-import { ShopWindow } from './visibility';
+import { refreshFacts } from './refresh-facts';
+import { VisibilityPublisher } from './visibility';
 import type { ClusterInput } from './start-argument';
 import { initialState } from './start-argument';
 
@@ -37,7 +37,7 @@ import { initialState } from './start-argument';
 const WINDOWS_AHEAD = 5;
 
 export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
-  const work = new ClusterWork(initialState(input));
+  const work = new ClusterLoop(initialState(input));
   registerHandlers(work.state, {
     changed: () => work.changed(),
     news: (value) => work.news(value),
@@ -46,13 +46,13 @@ export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
   return work.run();
 }
 
-class ClusterWork {
-  private readonly generationStarted = Date.now();
-  private dirty = false;
-  private rechecking = false;
+class ClusterLoop {
+  private readonly historyStarted = Date.now();
+  private isStale = false;
+  private refreshingFacts = false;
   private readonly rollout: ClusterRollout;
   private readonly prefetch: ClusterPrefetch;
-  private readonly shopWindow = new ShopWindow();
+  private readonly visibility = new VisibilityPublisher();
 
   constructor(readonly state: ClusterState) {
     this.rollout = new ClusterRollout(state, () => this.changed());
@@ -60,23 +60,23 @@ class ClusterWork {
   }
 
   changed(): void {
-    this.dirty = true;
+    this.isStale = true;
   }
 
   explain(): string {
-    const decision = decide(this.state, Date.now(), this.surroundings());
-    return decision.why;
+    const decision = decide(this.state, Date.now(), this.context());
+    return decision.message;
   }
 
   news(value: unknown): void {
     const { run } = this.state;
-    const news: RunNews | null = run === null ? null : parseNews(value, run.number);
+    const news: RunProgress | null = run === null ? null : parseProgress(value, run.number);
     if (run === null || news === null) return;
     settleNodes(this.state, run, news.settled);
     const { current } = news;
     if (current !== null && isInWork(run, current)) markStarted(this.state, current);
     markLost(this.state, run, news.lost ?? []);
-    this.dirty = true;
+    this.isStale = true;
   }
 
   /** Everything runs shielded, because a cancel from the Temporal UI means `remove`: orderly, with clean-up. */
@@ -85,33 +85,33 @@ class ClusterWork {
       this.state.removing ??= 'a cancel request in Temporal';
       this.state.request = null;
       if (this.state.run !== null) this.state.run.state = 'cancelling';
-      this.dirty = true;
+      this.isStale = true;
     });
     return CancellationScope.nonCancellable(() => this.loop());
   }
 
   private async loop(): Promise<ClusterStatus> {
-    await this.shopWindow.open();
+    await this.visibility.load();
     for (;;) {
-      this.dirty = false;
+      this.isStale = false;
       this.prefetch.stopUnlessIdle();
-      await this.rollout.steer();
-      const decision = decide(this.state, Date.now(), this.surroundings());
+      await this.rollout.syncRestrictions();
+      const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
-      await this.carryOut(decision);
+      await this.execute(decision);
     }
     this.publish();
     await condition(allHandlersFinished);
     return toStatus(this.state);
   }
 
-  private async carryOut(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {
+  private async execute(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {
     const { state } = this;
     switch (decision.do) {
       case 'load-windows':
         return this.loadWindows();
-      case 'pass-window':
-        this.takeWindow(decision.at, decision.result);
+      case 'skip-window':
+        this.consumeWindow(decision.at, decision.result);
         return;
       case 'start-run':
         this.startRun(decision.start);
@@ -119,55 +119,55 @@ class ClusterWork {
       case 'resume-run':
         if (state.run !== null) this.rollout.start(state.run);
         return;
-      case 'drop-suspended-run':
+      case 'abort-suspended-run':
         if (state.run !== null) this.rollout.drop(state.run);
         return;
-      case 'recheck':
-        this.recheck(decision.nodes);
+      case 'refresh-facts':
+        this.refreshFacts(decision.nodes);
         return;
       case 'prefetch':
         this.prefetch.start(decision.window);
         return;
       case 'continue-as-new':
         // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
-        // by the server for the next generation.
-        if (allHandlersFinished() && !this.dirty) await continueAsNew<typeof cluster>({ state });
-        else await condition(() => this.dirty || allHandlersFinished());
+        // by the server for the next execution.
+        if (allHandlersFinished() && !this.isStale) await continueAsNew<typeof cluster>({ state });
+        else await condition(() => this.isStale || allHandlersFinished());
         return;
       case 'sleep':
         return this.sleep(decision);
     }
   }
 
-  private async sleep(decision: { untilMs: number | null; why: string }): Promise<void> {
+  private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
     this.publish();
     const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
-    const generationEnds = this.isInFlight ? null : this.generationStarted + MAX_GENERATION_MS;
-    const wakeUps = [decision.untilMs, generationEnds].filter((at) => at !== null);
+    const historyEnds = this.isInFlight ? null : this.historyStarted + MAX_GENERATION_MS;
+    const wakeUps = [decision.untilMs, historyEnds].filter((at) => at !== null);
     if (wakeUps.length === 0) {
-      await condition(() => this.dirty);
+      await condition(() => this.isStale);
       return;
     }
     const wakeAt = Math.min(...wakeUps);
-    await condition(() => this.dirty, Math.max(1, wakeAt - now), {
-      summary: `sleep until ${new Date(wakeAt).toISOString()}: ${decision.why}`,
+    await condition(() => this.isStale, Math.max(1, wakeAt - now), {
+      summary: `sleep until ${new Date(wakeAt).toISOString()}: ${decision.message}`,
     });
   }
 
-  private surroundings(): Surroundings {
-    const old = Date.now() - this.generationStarted >= MAX_GENERATION_MS;
+  private context(): LoopContext {
+    const old = Date.now() - this.historyStarted >= MAX_GENERATION_MS;
     const due = old || this.rollout.ended > 0 || workflowInfo().continueAsNewSuggested;
     return {
       rolloutRunning: this.rollout.isRunning,
-      freshHistoryDue: due && !this.isInFlight,
-      rechecking: this.rechecking,
+      continueAsNewDue: due && !this.isInFlight,
+      refreshingFacts: this.refreshingFacts,
       prefetching: this.prefetch.isRunning,
     };
   }
 
   private get isInFlight(): boolean {
-    return this.rollout.isRunning || this.rechecking || this.prefetch.isRunning;
+    return this.rollout.isRunning || this.refreshingFacts || this.prefetch.isRunning;
   }
 
   private async loadWindows(): Promise<void> {
@@ -188,7 +188,7 @@ class ClusterWork {
     this.state.schedule = { ...asked, next, error, retryAt };
   }
 
-  private takeWindow(at: string, result: string): void {
+  private consumeWindow(at: string, result: string): void {
     const { schedule } = this.state;
     const rest = (schedule.next ?? []).filter((start) => Date.parse(start) > Date.parse(at));
     this.state.schedule = {
@@ -202,7 +202,7 @@ class ClusterWork {
   private startRun(start: RunStart): void {
     const { state } = this;
     if (start.trigger === 'on-demand') state.request = null;
-    if (start.window !== null) this.takeWindow(start.window.at, start.window.result);
+    if (start.window !== null) this.consumeWindow(start.window.at, start.window.result);
     const run = startRun(state, {
       number: state.nextRun,
       trigger: start.trigger,
@@ -210,24 +210,24 @@ class ClusterWork {
       by: start.by,
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
-      ...(start.named ? { named: true } : {}),
-      ...(start.unlisted ? { unlisted: true } : {}),
+      ...(start.explicitNodes ? { named: true } : {}),
+      ...(start.nodeGroupsUnresolved ? { nodeGroupsUnresolved: true } : {}),
       policy: start.policy,
     });
     this.rollout.start(run);
   }
 
   /** Looks at reboot-pending nodes without holding up the loop. */
-  private recheck(names: string[]): void {
-    this.rechecking = true;
-    void recheck(this.state, names).finally(() => {
+  private refreshFacts(names: string[]): void {
+    this.refreshingFacts = true;
+    void refreshFacts(this.state, names).finally(() => {
       this.state.recheckedAt = new Date(Date.now()).toISOString();
-      this.rechecking = false;
-      this.dirty = true;
+      this.refreshingFacts = false;
+      this.isStale = true;
     });
   }
 
   private publish(): void {
-    this.shopWindow.show(toStatus(this.state), this.explain(), sitesOf(this.state.spec));
+    this.visibility.publish(toStatus(this.state), this.explain(), taskQueuesOf(this.state.spec));
   }
 }

@@ -34,7 +34,7 @@ export function registerHandlers(state: ClusterState, events: ClusterEvents): vo
   registerApplySpec(state, events);
   registerRemove(state, events);
 
-  setHandler(messages.runNewsSignal, (value) => events.news(value), {
+  setHandler(messages.runProgressSignal, (value) => events.news(value), {
     description: 'From the rollout: nodes have settled.',
   });
   setHandler(messages.statusQuery, () => toStatus(state), { description: 'The cluster and every node of it.' });

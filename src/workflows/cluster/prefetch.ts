@@ -5,7 +5,7 @@ import { isSelfManaged, notePrefetched } from '../../domain/cluster/state';
 import { policyFor } from '../../domain/cluster/decide';
 import { prefetchWorkflowId } from '../../contract/workflow-ids';
 import { uncuredReboots } from '../../domain/run/run';
-import { CHILD_OPTIONS, startExclusiveChild } from '../shared/locked-child';
+import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { prefetchNodes } from '../node/prefetch-nodes';
 
 export class ClusterPrefetch {
@@ -46,7 +46,7 @@ export class ClusterPrefetch {
         args: [input],
       });
     void scope
-      .run(async () => (await startExclusiveChild(workflowId, start))?.result() ?? [])
+      .run(async () => (await startLockedChild(workflowId, start))?.result() ?? [])
       // Given up for a run, or terminated by somebody: the run downloads what is missing.
       .catch(() => [])
       .then((nodes) => {

@@ -3,14 +3,14 @@ import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, readNode } from '../../domain/cluster/state';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeTarget } from '../../domain/spec/types';
-import { SITE_ANSWERS_WITHIN, glance } from '../shared/activity-options';
+import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
 import { isNotTakenUp } from '../shared/failures';
 
-/** How long a reboot-pending node may be out of reach before the look at it is put off to the next time. */
+/** How long a reboot-pending node may be unreachable before the look at it is put off to the next time. */
 const UNREACHABLE_MS = 30_000;
 
 /** Looks at the nodes `names`, one after the other, and writes what they say into `state`. Never throws. */
-export async function recheck(state: ClusterState, names: readonly string[]): Promise<void> {
+export async function refreshFacts(state: ClusterState, names: readonly string[]): Promise<void> {
   const runsBefore = state.nextRun;
   const withoutWorker = new Set<string | undefined>();
   for (const name of names) {
@@ -22,15 +22,15 @@ export async function recheck(state: ClusterState, names: readonly string[]): Pr
     if (withoutWorker.has(taskQueue)) continue;
     const { host, ssh, hostKeys } = spec;
     const target = { cluster: state.spec.name, name, host, ssh, hostKeys };
-    if ((await glanceAt(state, target, taskQueue)) === 'no-worker') withoutWorker.add(taskQueue);
+    if ((await refreshOne(state, target, taskQueue)) === 'no-worker') withoutWorker.add(taskQueue);
   }
 }
 
-async function glanceAt(state: ClusterState, target: NodeTarget, taskQueue?: string): Promise<'ended' | 'no-worker'> {
+async function refreshOne(state: ClusterState, target: NodeTarget, taskQueue?: string): Promise<'ended' | 'no-worker'> {
   const runsBefore = state.nextRun;
   const atSite = taskQueue === undefined ? {} : { taskQueue, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
   try {
-    const facts = await glance.readFacts.executeWithOptions(
+    const facts = await refreshFactsOnce.readFacts.executeWithOptions(
       { summary: `${target.name}: does it still wait for a reboot?`, ...atSite },
       [{ target, unreachableTimeoutMs: UNREACHABLE_MS }],
     );

@@ -14,7 +14,7 @@ import type { RolloutReport, RunCursor } from '../../domain/run/run';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
 import { awsWaiting, optionsFor } from '../shared/activity-options';
-import { CHILD_OPTIONS, startExclusiveChild } from '../shared/locked-child';
+import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { toErrorInfo } from '../shared/failures';
 import { tightenSignal } from '../../contract/messages';
 import { rollout } from '../run/rollout';
@@ -74,8 +74,8 @@ export class ClusterRollout {
         ],
       });
     const work = async (): Promise<RolloutReport> => {
-      if (run.unlisted === true) await this.listNodeGroups(run);
-      const child = await startExclusiveChild(workflowId, start);
+      if (run.nodeGroupsUnresolved === true) await this.listNodeGroups(run);
+      const child = await startLockedChild(workflowId, start);
       if (child === null) throw new TypeError('a rollout is always wanted');
       this.child = child;
       this.changed();
@@ -140,7 +140,7 @@ export class ClusterRollout {
       .filter((node) => node.state === 'patching')
       .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
     const isCancelled = error.type === 'Cancelled';
-    const didNotBegin = run.unlisted === true || failure instanceof CannotBegin;
+    const didNotBegin = run.nodeGroupsUnresolved === true || failure instanceof CannotBegin;
     this.end(
       run,
       { settled, failures: 0 },
@@ -171,7 +171,7 @@ export class ClusterRollout {
   }
 
   /** Brings the rollout in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
-  async steer(): Promise<void> {
+  async syncRestrictions(): Promise<void> {
     const { run } = this.state;
     if (run === null || this.scope === null) return;
     if (run.state === 'cancelling') {

@@ -9,17 +9,17 @@ import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 const MAX_SITES = 20;
 
 /** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
-export class ShopWindow {
+export class VisibilityPublisher {
   private attributesRegistered = false;
   private shown = '';
 
   /** Asked once in every generation, so that attributes registered later are taken up. */
-  async open(): Promise<void> {
+  async load(): Promise<void> {
     this.attributesRegistered = await local.searchAttributesRegistered();
   }
 
-  /** `sites`: task queues of the cluster's nodes, see `sitesOf`. */
-  show(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
+  /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */
+  publish(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
     setCurrentDetails(renderCluster(status, explanation));
     const next = status.nextWindow;
     const key = canonicalJson([status.state, status.ready, next, ...sites]);

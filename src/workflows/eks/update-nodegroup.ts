@@ -36,10 +36,10 @@ export interface UpdateNodegroupInput {
 
 /** Fails never: how it ended is in the result. */
 export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodePatchResult> {
-  return new NodegroupWork(input).run();
+  return new NodeGroupUpdate(input).run();
 }
 
-class NodegroupWork {
+class NodeGroupUpdate {
   private readonly result: NodePatchResult;
   private readonly policy: EksRunPolicy;
   private readonly access: EksAccess;

@@ -27,13 +27,13 @@ import { kubernetesTarget, machineOf } from '../node/drain';
 
 export interface CheckClusterInput {
   targets: InspectedNode[];
-  /** How long one node may be out of reach, in milliseconds. */
+  /** How long one node may be unreachable, in milliseconds. */
   unreachableTimeoutMs: number;
   /** The policy by which pending packages are counted; default: all. */
   packages?: PackagePolicy;
   /** Absent: what a drain would meet is not asked. */
   kubernetes?: KubernetesPolicy;
-  /** By the name of the node: what its last reboot did not cure. */
+  /** By the name of the node: what its last reboot did not remedy. */
   uncuredReboots?: Record<string, UncuredReboot>;
 }
 
@@ -64,7 +64,7 @@ export interface ExamineNodesInput {
   policy: DiagnosisPolicy;
   /** Longest time the facts of a node, and after them its pending packages, may take, in milliseconds. */
   limitMs: number;
-  /** How long one node may be out of reach, in milliseconds. */
+  /** How long one node may be unreachable, in milliseconds. */
   unreachableTimeoutMs: number;
   /** As for a check. */
   kubernetes?: KubernetesPolicy;
@@ -109,8 +109,8 @@ export async function examineKubernetes(input: ExamineKubernetesInput): Promise<
   try {
     const options = lookOptions(sited, 'nodes that were left cordoned');
     const leftovers = await inspectionInCluster.findLeftovers.executeWithOptions(options, [{ cluster, access }]);
-    const outlook = await lookAtDrain(probe, null, kubernetes, input.unreachableTimeoutMs);
-    const forbids = !outlook.ok && outlook.error.type === 'Policy' ? outlook.error : null;
+    const preview = await lookAtDrain(probe, null, kubernetes, input.unreachableTimeoutMs);
+    const forbids = !preview.ok && preview.error.type === 'Policy' ? preview.error : null;
     return { leftovers, error: forbids };
   } catch (failure) {
     return {
@@ -165,24 +165,27 @@ async function lookAtDrain(
   const target = kubernetesTarget(node.cluster, node, kubernetes);
   try {
     const options = lookOptions(node, 'what a drain would meet');
-    const outlook = await inspectionInCluster.drainOutlook.executeWithOptions(options, [
+    const preview = await inspectionInCluster.drainPreview.executeWithOptions(options, [
       { target, machine, policy: kubernetes.drain, unreachableTimeoutMs },
     ]);
-    return { ok: true, outlook };
+    return { ok: true, preview };
   } catch (failure) {
     return { ok: false, error: whyNotLooked(failure, node, 'the look at the drain') };
   }
 }
 
-type Sited = { name: string; taskQueue?: string };
+type HasTaskQueue = { name: string; taskQueue?: string };
 
 /** Somebody waits for the answer, so a site without a worker is one too. */
-function lookOptions(node: Sited, what: string): Options & { scheduleToStartTimeout?: typeof SITE_ANSWERS_WITHIN } {
+function lookOptions(
+  node: HasTaskQueue,
+  what: string,
+): Options & { scheduleToStartTimeout?: typeof SITE_ANSWERS_WITHIN } {
   const options = optionsFor(node, {}, what);
   return node.taskQueue === undefined ? options : { ...options, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
 }
 
-function whyNotLooked(failure: unknown, { name, taskQueue }: Sited, what: string): ErrorInfo {
+function whyNotLooked(failure: unknown, { name, taskQueue }: HasTaskQueue, what: string): ErrorInfo {
   if (taskQueue !== undefined && isNotTakenUp(failure)) return noWorkerAtSite(name, taskQueue);
   return toErrorInfo(failure, `${what} of ${name}`);
 }

@@ -37,7 +37,7 @@ import type { PatchNodeInput } from './patch-node';
 import { ReleasableWaits } from './release';
 
 /** A request to cordon that nobody waits for any more may still be on its way to the API server. */
-const CORDON_ON_ITS_WAY = '5 seconds';
+const IN_FLIGHT_CORDON_GRACE = '5 seconds';
 
 export class NodeDrain {
   private mayBeCordoned = false;
@@ -69,14 +69,14 @@ export class NodeDrain {
     const { cluster, run, node, policy } = this.input;
     const { target } = this;
     const { unreachableTimeoutMs } = policy;
-    const outlook = await inCluster.drainOutlook.executeWithOptions(this.options('what a drain would meet'), [
+    const preview = await inCluster.drainPreview.executeWithOptions(this.options('what a drain would meet'), [
       { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
     ]);
-    const noted = newDrainRecord(target.nodeName, outlook.cordonedBy);
+    const noted = newDrainRecord(target.nodeName, preview.cordonedBy);
     this.record.result.drain = noted;
     // Left by a node patch that was terminated: nobody else takes it off.
-    this.mayBeCordoned = outlook.cordonedBy === 'ospatch';
-    const blocked = drainBlocked(cluster, node.name, outlook);
+    this.mayBeCordoned = preview.cordonedBy === 'ospatch';
+    const blocked = drainBlocked(cluster, node.name, preview);
     if (blocked !== null) return this.record.fail(blocked);
 
     const owner = { cluster, node: node.name, run, token: this.record.result.token };
@@ -85,9 +85,9 @@ export class NodeDrain {
     this.cordonOpen = true;
     this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
     this.cordonOpen = false;
-    return this.evict(`drain ${outlook.evict} pods`, noted, {
+    return this.evict(`drain ${preview.evict} pods`, noted, {
       ...input,
-      planned: { evict: outlook.evict, workloads: outlook.workloads ?? [] },
+      planned: { evict: preview.evict, workloads: preview.workloads ?? [] },
     });
   }
 
@@ -95,7 +95,7 @@ export class NodeDrain {
    * Before a reboot: what somebody has let in since the drain leaves first. Returns false when the node must not be
    * rebooted; the record says why. A cancellation is left to whoever decides on the reboot.
    */
-  async emptyAgain(): Promise<boolean> {
+  async redrain(): Promise<boolean> {
     const { cluster, run, node, policy } = this.input;
     const { token, drain: noted, before, after } = this.record.result;
     const { machineId, target } = this;
@@ -156,8 +156,8 @@ export class NodeDrain {
     if (!this.mayBeCordoned) return;
     const { cluster, node, policy } = this.input;
     const error = await this.record.step('uncordon', async () => {
-      if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(CORDON_ON_ITS_WAY));
-      return takeOffCordon(cluster, node, policy, this.waits);
+      if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(IN_FLIGHT_CORDON_GRACE));
+      return uncordonNode(cluster, node, policy, this.waits);
     });
     if (error === null) return;
     const before = this.record.result.error;
@@ -173,7 +173,7 @@ export class NodeDrain {
   }
 
   /** A node with nothing to do may still have the cordon of a node patch that was terminated. */
-  async takeOffLeftover(): Promise<void> {
+  async removeStaleCordon(): Promise<void> {
     const { node, policy } = this.input;
     const { target } = this;
     const options = { ...this.options('uncordon, if left'), scheduleToCloseTimeout: policy.unreachableTimeoutMs };
@@ -220,7 +220,7 @@ export class NodeDrain {
  * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
  * there.
  */
-export function takeOffCordon(
+export function uncordonNode(
   cluster: string,
   node: NodeSpec,
   policy: RunPolicy,

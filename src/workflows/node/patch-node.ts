@@ -38,7 +38,7 @@ export interface PatchNodeInput {
   trigger: RunTrigger;
   node: NodeSpec;
   policy: RunPolicy;
-  /** What the last reboot of the node did not cure. Absent: nothing. */
+  /** What the last reboot of the node did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
 }
 
@@ -55,7 +55,7 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
   return work.run();
 }
 
-/** Failures of a download that newer package lists may cure. */
+/** Failures of a download that newer package lists may remedy. */
 const PLAN_AGAIN: ReadonlySet<ErrorType> = new Set<ErrorType>(['Repository', 'PlanChanged']);
 
 class NodePatch {
@@ -105,11 +105,11 @@ class NodePatch {
     const why = reasonToStayCordoned(this.record.result.error);
     if (why === null) await kubernetes.release();
     else kubernetes.leaveCordoned(why);
-    if (this.goesOn()) await this.recorded(() => kubernetes.awaitWorkloads());
+    if (this.succeededSoFar()) await this.recorded(() => kubernetes.awaitWorkloads());
   }
 
   /** All went well so far, and nobody has cancelled the run. */
-  private goesOn(): boolean {
+  private succeededSoFar(): boolean {
     return this.record.result.error === null && this.record.result.outcome !== 'failed' && !this.steps.cancelled;
   }
 
@@ -124,7 +124,7 @@ class NodePatch {
           break;
         }
         this.record.result.outcome = outcomeWithOutdated(decision.outcome, facts);
-        if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
+        if (this.kubernetes !== null) await this.kubernetes.removeStaleCordon();
         return;
       case 'apply': {
         this.throwIfCancelled();
@@ -145,14 +145,14 @@ class NodePatch {
         await this.finish(facts, facts);
       }
     }
-    if (this.kubernetes !== null && this.goesOn()) await this.kubernetes.awaitHealthy();
+    if (this.kubernetes !== null && this.succeededSoFar()) await this.kubernetes.awaitHealthy();
   }
 
   /** Services of a node with nothing to apply; it is drained only for what pods live from. Returns false if that failed. */
   private async restartOnly(facts: NodeFacts): Promise<boolean> {
     if (this.restarts.needDrain(facts)) {
       if (!(await this.drain(facts))) return false;
-    } else if (this.kubernetes !== null) await this.kubernetes.takeOffLeftover();
+    } else if (this.kubernetes !== null) await this.kubernetes.removeStaleCordon();
     await this.finish(facts, facts);
     return true;
   }
@@ -229,16 +229,16 @@ class NodePatch {
           return true;
         }
         failures.push(error.message);
-        if (this.mayHaveMoved(outcome.result)) {
+        if (this.packageListsStale(outcome.result)) {
           const next = await this.planAgain();
           if (next === null) return false;
           plan = next;
           continue;
         }
         if (error.type !== 'PackagesBroken' && unfinished !== true) return this.record.fail(error);
-        if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.giveUp(error);
+        if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.failAfterRepair(error);
       } else if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) {
-        return this.giveUp(interrupted(this.input.node.name, this.steps.attempt));
+        return this.failAfterRepair(interrupted(this.input.node.name, this.steps.attempt));
       } else failures.push(`attempt ${this.steps.attempt} was interrupted.`);
       if (!(await this.repair()) && !this.mayBeMendedByPlan()) return false;
       const next = await this.planAgain();
@@ -253,7 +253,7 @@ class NodePatch {
   }
 
   /** Repositories drop a package when they get the next one: newer lists name that. apk goes on with other packages. */
-  private mayHaveMoved({ error, unfinished }: ApplyReport): boolean {
+  private packageListsStale({ error, unfinished }: ApplyReport): boolean {
     return error?.type === 'Repository' && unfinished !== true && this.steps.attempt < MAX_APPLY_ATTEMPTS;
   }
 
@@ -292,7 +292,7 @@ class NodePatch {
   }
 
   /** The last attempt was stopped half-way too: no other is made, but what it has begun is completed if it can be. */
-  private async giveUp(error: ErrorInfo): Promise<false> {
+  private async failAfterRepair(error: ErrorInfo): Promise<false> {
     await this.repair();
     return this.record.fail(error);
   }
@@ -334,7 +334,7 @@ class NodePatch {
       }
       // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
       if (this.kubernetes !== null && !this.drained && !(await this.drain(facts))) return;
-      if (this.kubernetes !== null && !(await this.kubernetes.emptyAgain())) return;
+      if (this.kubernetes !== null && !(await this.kubernetes.redrain())) return;
       // That may have taken long enough for the answer to be another one.
       if (!this.mayReboot()) continue;
       facts = await this.steps.reboot(facts);

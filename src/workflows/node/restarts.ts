@@ -27,7 +27,7 @@ export class NodeRestarts {
   /** One of them is what pods live from, and a restart puts it on new code. */
   needDrain({ outdated }: NodeFacts): boolean {
     const inTheWay = new Set(
-      outdated?.obstacles?.flatMap(({ service, obstacle }) => (obstacle === 'runtime' ? [] : [service])),
+      outdated?.blockers?.flatMap(({ service, blocker }) => (blocker === 'runtime' ? [] : [service])),
     );
     return restartsRuntime(outdated?.services.filter((name) => !inTheWay.has(name)) ?? [], this.policy);
   }
@@ -66,12 +66,12 @@ export class NodeRestarts {
     }
   }
 
-  /** Why services are on replaced code still: left as they are, or restarted in vain. */
+  /** Why services are on replaced code still: left as they are, or restarted without effect. */
   sayWhatIsLeft({ outdated }: NodeFacts): void {
     const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
-    // The node itself says what to do where a restart is not the cure.
+    // The node itself says what to do where a restart is not the remedy.
     const isTold = (names: readonly string[]): boolean =>
-      names.every((name) => outdated?.obstacles?.some(({ service }) => service === name));
+      names.every((name) => outdated?.blockers?.some(({ service }) => service === name));
     const left = skipped.filter(({ name }) => outdated?.services.includes(name));
     if (left.length > 0) {
       const named = left.map(({ name, reason }) => `${name} (${reason})`);

@@ -5,7 +5,7 @@ import type {
   ApplyReport,
   NodeFacts,
   NodeSurvey,
-  OutOfReach,
+  UnreachableNode,
   PatchPlan,
   PhaseOutcome,
   RestartReport,
@@ -21,7 +21,7 @@ import { toApplicationFailure, toErrorInfo } from '../shared/failures';
 import type { NodeRecord, RebootAsked } from './record';
 import { timestamp } from './record';
 import type { PatchNodeInput } from './patch-node';
-import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, outlast, tellRun } from './unreachable';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
 
 /** What a cancelled run still spends on finding out how it left a node. */
@@ -40,7 +40,7 @@ export class NodeSteps {
   cancelled = false;
   private readonly target: NodeTarget;
   private packageManager = '';
-  /** What the last reboot did not cure, and how many packages this patch had changed by then. */
+  /** What the last reboot did not remedy, and how many packages this patch had changed by then. */
   private uncured: UncuredReboot | null;
   private changedBeforeReboot = 0;
 
@@ -80,7 +80,7 @@ export class NodeSteps {
     return { facts, plan };
   }
 
-  /** How a failed patch has left the node. A node that is out of reach is not waited for long. */
+  /** How a failed patch has left the node. A node that is unreachable is not waited for long. */
   survey(): Promise<NodeSurvey> {
     const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
     const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
@@ -150,10 +150,10 @@ export class NodeSteps {
     const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
     try {
       const after = await this.record.step('reboot', () =>
-        outlast(
+        retryWhileUnreachable(
           [...notices].toSorted((a, b) => a - b),
           (watch) => told.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
-          (outOfReach) => this.missAfterReboot(outOfReach),
+          (unreachableNode) => this.onUnreachableAfterReboot(unreachableNode),
         ),
       );
       this.record.result.reboots += 1;
@@ -170,10 +170,10 @@ export class NodeSteps {
   }
 
   /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
-  private async missAfterReboot(outOfReach: OutOfReach): Promise<void> {
-    if (outOfReach.observedMs >= NOTICE_AFTER_MS) await tellRun(this.target, outOfReach);
+  private async onUnreachableAfterReboot(unreachableNode: UnreachableNode): Promise<void> {
+    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await notifyRun(this.target, unreachableNode);
     const { powerCycle } = this.input.policy;
-    const due = powerCycle !== undefined && outOfReach.observedMs >= powerCycle.afterMs;
+    const due = powerCycle !== undefined && unreachableNode.observedMs >= powerCycle.afterMs;
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
     this.record.result.powerCycle = { at: timestamp(), error: null };
     try {
@@ -212,19 +212,19 @@ export class NodeSteps {
     return discountUncured(facts, this.uncured, changed);
   }
 
-  /** A transaction is followed to its end however long the node is out of reach, and the run is told of that. */
+  /** A transaction is followed to its end however long the node is unreachable, and the run is told of that. */
   private follow<R>(
     step: 'apply' | 'repair' | 'restart',
     what: string,
-    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<R> | OutOfReach>,
+    attempt: (options: Options, watch: Watch) => Promise<PhaseOutcome<R> | UnreachableNode>,
   ): Promise<PhaseOutcome<R>> {
     const options = this.options(what);
     return this.record.step(step, () =>
       this.releasable(step, () =>
-        outlast(
+        retryWhileUnreachable(
           [NOTICE_AFTER_MS],
           (watch) => attempt(options, watch),
-          (outOfReach) => tellRun(this.target, outOfReach),
+          (unreachableNode) => notifyRun(this.target, unreachableNode),
         ),
       ),
     );
@@ -237,7 +237,7 @@ export class NodeSteps {
   ): Promise<R> {
     const { name } = this.target;
     return this.waits.run(step, body, (how) => ({
-      type: 'Lost',
+      type: 'UnreachableAfterChange',
       message: `${name} is no longer waited for: ${how}.`,
       remedy: `see how ${name} is; the next run repairs what was left half-way`,
     }));

@@ -1,13 +1,13 @@
 /** Waiting for a node that has been changed: for a day if need be, but not in silence. */
 import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import type { Watch } from '../../contract/activities/node';
-import type { OutOfReach } from '../../domain/node/report';
-import { isOutOfReach } from '../../domain/node/report';
+import type { UnreachableNode } from '../../domain/node/report';
+import { isUnreachable } from '../../domain/node/report';
 import type { NodeTarget } from '../../domain/spec/types';
 import { TRANSACTION_TIMEOUT_MS } from '../../domain/node/time-limits';
 import { nodeLostSignal } from '../../contract/messages';
 
-/** After this long out of reach the run is told, whose failure budget then decides about the other nodes. */
+/** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
 export const NOTICE_AFTER_MS = 30 * 60_000;
 
 /** After a change was begun on a node, it is waited for this long before a human is asked to look. */
@@ -16,13 +16,13 @@ export const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
 const HOUR_MS = 60 * 60_000;
 
 /**
- * Repeats `attempt` until it ends with something else than `out-of-reach`. It is asked to say so at each of `noticesMs`
+ * Repeats `attempt` until it ends with something else than `unreachable`. It is asked to say so at each of `noticesMs`
  * (ascending), and of its own when a job there does not end; then `onNotice` is called.
  */
-export async function outlast<T extends object>(
+export async function retryWhileUnreachable<T extends object>(
   noticesMs: readonly number[],
-  attempt: (watch: Watch) => Promise<T | OutOfReach>,
-  onNotice: (outOfReach: OutOfReach) => Promise<void>,
+  attempt: (watch: Watch) => Promise<T | UnreachableNode>,
+  onNotice: (unreachableNode: UnreachableNode) => Promise<void>,
 ): Promise<T> {
   let observedMs = 0;
   let jobMs: number | undefined;
@@ -33,7 +33,7 @@ export async function outlast<T extends object>(
       ...(noticeAfterMs === undefined ? {} : { noticeAfterMs }),
       ...(jobMs === undefined ? {} : { jobMs }),
     });
-    if (!isOutOfReach(outcome)) return outcome;
+    if (!isUnreachable(outcome)) return outcome;
     ({ observedMs } = outcome);
     if (outcome.jobMs === undefined) passed += 1;
     else ({ jobMs } = outcome);
@@ -44,19 +44,19 @@ export async function outlast<T extends object>(
 type NodeName = Pick<NodeTarget, 'cluster' | 'name'>;
 
 /** Tells the rollout; without one there is nobody to tell. */
-export async function tellRun({ cluster, name }: NodeName, outOfReach: OutOfReach): Promise<void> {
+export async function notifyRun({ cluster, name }: NodeName, unreachableNode: UnreachableNode): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
   // A rollout that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeLostSignal, { node: name, message: describeWait({ cluster, name }, outOfReach) })
+    .signal(nodeLostSignal, { node: name, message: describeWait({ cluster, name }, unreachableNode) })
     .catch(() => undefined);
 }
 
-function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: OutOfReach): string {
+function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: UnreachableNode): string {
   const said = why.replace(/\.$/, '');
   const end = `or until \`ospatch release ${cluster} ${name}\``;
   if (jobMs !== undefined) return `${said}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
   const minutes = Math.round(observedMs / 60_000);
-  return `${name} has been out of reach for ${minutes} min after a change was begun there (${said}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
+  return `${name} has been unreachable for ${minutes} min after a change was begun there (${said}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
 }

@@ -33,7 +33,7 @@ import type {
   RolloutProgress,
   RolloutReport,
   RunCursor,
-  Tightening,
+  RunRestrictions,
 } from '../../domain/run/run';
 import {
   NODES_PER_ROLLOUT,
@@ -50,26 +50,26 @@ import {
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { updateNodegroup } from '../eks/update-nodegroup';
-import { CHILD_OPTIONS, startExclusiveChild } from '../shared/locked-child';
+import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { toErrorInfo } from '../shared/failures';
 import {
   forbidRebootsSignal,
   nodeLostSignal,
   progressQuery,
-  runNewsSignal,
+  runProgressSignal,
   tightenSignal,
 } from '../../contract/messages';
-import { takeOffCordon } from '../node/drain';
+import { uncordonNode } from '../node/drain';
 import { patchNode } from '../node/patch-node';
 
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
-  const work = new RolloutWork(input);
+  const work = new RunLoop(input);
   setHandler(progressQuery, () => work.progress(), { description: 'How far the run is, node by node.' });
-  setHandler(tightenSignal, (value) => work.tighten(parseTightening(value) ?? {}), {
+  setHandler(tightenSignal, (value) => work.restrict(parseTightening(value) ?? {}), {
     description: 'From the cluster: what this run may no longer do.',
   });
-  setHandler(nodeLostSignal, (value) => work.nodeLost(parseLost(value)), {
-    description: 'From a node patch: the node has been out of reach for long, and is still waited for.',
+  setHandler(nodeLostSignal, (value) => work.nodeUnreachable(parseLost(value)), {
+    description: 'From a node patch: the node has been unreachable for long, and is still waited for.',
   });
   return work.run();
 }
@@ -78,7 +78,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
  * Activities of a workflow that was terminated hear of it by their next heartbeat, one every 10 s. Until then they may
  * still cordon a node or evict pods.
  */
-const ORPHANS_END = '15 seconds';
+const ORPHAN_ACTIVITY_GRACE = '15 seconds';
 
 /** One node patch that has not ended. */
 interface Work extends NodeInWork {
@@ -86,7 +86,7 @@ interface Work extends NodeInWork {
   childTold: boolean;
   lost: boolean;
   /** Tells whoever waits for the node that it is lost. */
-  sayLost: () => void;
+  markUnreachable: () => void;
 }
 
 type RunNode = NodeSpec | NodeGroupName;
@@ -94,7 +94,7 @@ type RunNode = NodeSpec | NodeGroupName;
 /** What works on one node or node group. */
 type NodeChild = ChildWorkflowHandle<typeof patchNode> | ChildWorkflowHandle<typeof updateNodegroup>;
 
-class RolloutWork {
+class RunLoop {
   private readonly cursor: RunCursor;
   private readonly alreadySettled: number;
   private readonly unit: ReturnType<typeof unitOf>;
@@ -112,7 +112,7 @@ class RolloutWork {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
     this.unit = unitOf(input.policy);
-    this.takeTightening(input.tightening);
+    this.takeRestrictions(input.tightening);
   }
 
   progress(): RolloutProgress {
@@ -129,21 +129,21 @@ class RolloutWork {
     };
   }
 
-  nodeLost(told: LostNode | null): void {
+  nodeUnreachable(told: LostNode | null): void {
     const work = told === null ? undefined : this.work.get(told.node);
     if (told === null || work === undefined) return;
     work.lost = true;
-    work.sayLost();
+    work.markUnreachable();
     this.lostNews.push(told);
     this.changed();
   }
 
-  async tighten(tightening: Tightening): Promise<void> {
-    this.takeTightening(tightening);
+  async restrict(tightening: RunRestrictions): Promise<void> {
+    this.takeRestrictions(tightening);
     for (const work of this.work.values()) await this.tellChild(work);
   }
 
-  private takeTightening(tightening: Tightening): void {
+  private takeRestrictions(tightening: RunRestrictions): void {
     this.paused = tightening.paused ?? this.paused;
     this.removed = new Set(tightening.removedNodes ?? this.removed);
     this.rebootsForbidden ||= tightening.rebootsForbidden === true;
@@ -160,12 +160,12 @@ class RolloutWork {
     CancellationScope.current().cancelRequested.catch(() => {
       this.cancelled = true;
     });
-    const newspaper = CancellationScope.nonCancellable(() => this.publishNews());
+    const progressReporter = CancellationScope.nonCancellable(() => this.reportProgress());
     try {
       return await this.takeNodes();
     } finally {
       this.ended = true;
-      await newspaper;
+      await progressReporter;
     }
   }
 
@@ -201,11 +201,11 @@ class RolloutWork {
 
   /** Ends when the node has settled, or when it is lost and goes on in the background. */
   private async patchUnlessLost(node: RunNode): Promise<'settled' | 'lost' | 'not-started'> {
-    let sayLost = (): void => undefined;
+    let markUnreachable = (): void => undefined;
     const lost = new Promise<'lost'>((resolve) => {
-      sayLost = () => resolve('lost');
+      markUnreachable = () => resolve('lost');
     });
-    const patching = this.patch(node, sayLost).then((end): 'settled' | 'not-started' => {
+    const patching = this.patch(node, markUnreachable).then((end): 'settled' | 'not-started' => {
       if (end === 'not-started') return end;
       this.settle(end);
       return 'settled';
@@ -253,7 +253,7 @@ class RolloutWork {
   }
 
   /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: RunNode, sayLost: () => void): Promise<NodeSettled | 'not-started'> {
+  private async patch(node: RunNode, markUnreachable: () => void): Promise<NodeSettled | 'not-started'> {
     const { cluster, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
     const taskQueue = taskQueueOf(node, policy);
@@ -266,7 +266,7 @@ class RolloutWork {
       child: null,
       childTold: false,
       lost: false,
-      sayLost,
+      markUnreachable,
     };
     this.work.set(node.name, work);
     this.changed();
@@ -275,13 +275,13 @@ class RolloutWork {
         work.childTold = this.rebootsForbidden;
         return this.startWork(workflowId, node);
       };
-      const child = await startExclusiveChild(workflowId, start, {
-        onHeld: () => {
+      const child = await startLockedChild(workflowId, start, {
+        onWaiting: () => {
           work.state = 'waiting';
           this.changed();
         },
         // The wait may have been long, and what is allowed may be less than before it.
-        stillWanted: () => !this.paused && this.reasonNotToTry(node) === null,
+        shouldStart: () => !this.paused && this.reasonNotToTry(node) === null,
       });
       if (child === null) return this.reasonNotToTry(node) ?? 'not-started';
       work.child = child;
@@ -298,7 +298,9 @@ class RolloutWork {
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',
-        error: toNodeError(await this.afterLostPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`))),
+        error: toNodeError(
+          await this.cleanUpTerminatedPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`)),
+        ),
         workflowRunId: work.workflowRunId,
       };
     } finally {
@@ -307,11 +309,11 @@ class RolloutWork {
   }
 
   /** A node patch that was terminated cannot take its cordon off any more. */
-  private async afterLostPatch({ child }: Work, node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
+  private async cleanUpTerminatedPatch({ child }: Work, node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
     const { cluster, policy } = this.input;
     if (policy.kubernetes === undefined || child === null || !isNode(node)) return error;
-    await CancellationScope.nonCancellable(() => sleep(ORPHANS_END));
-    const inTheWay = await takeOffCordon(cluster, node, policy);
+    await CancellationScope.nonCancellable(() => sleep(ORPHAN_ACTIVITY_GRACE));
+    const inTheWay = await uncordonNode(cluster, node, policy);
     return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
   }
 
@@ -349,7 +351,7 @@ class RolloutWork {
   }
 
   /** Tells the cluster what has happened, in bundles, until the run has ended; the report carries the rest. */
-  private async publishNews(): Promise<void> {
+  private async reportProgress(): Promise<void> {
     const { parent } = workflowInfo();
     if (parent === undefined) return;
     const cluster = getExternalWorkflowHandle(parent.workflowId);
@@ -364,7 +366,7 @@ class RolloutWork {
       this.newsDue = false;
       // A cluster that was terminated is no error: the nodes are settled all the same.
       await cluster
-        .signal(runNewsSignal, {
+        .signal(runProgressSignal, {
           run: this.input.run,
           settled,
           current: this.progress().current?.node ?? null,

@@ -17,7 +17,7 @@ const HEARTBEAT_TIMEOUT = '30 seconds';
 const ATTEMPT_TIMEOUT = '7 days';
 
 /**
- * Retried without end: every failure that a retry cannot cure is non-retryable already, and the time a node may be out
+ * Retried without end: every failure that a retry cannot remedy is non-retryable already, and the time a node may be out
  * of reach is counted by the activity itself, so that hours without a worker do not count against the node.
  */
 const retry = { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 } as const;
@@ -94,7 +94,7 @@ export const examination = proxyActivities<NodeActivities>({
 });
 
 /** A look at a node that is nice to have: tried once. */
-export const glance = proxyActivities<NodeActivities>({
+export const refreshFactsOnce = proxyActivities<NodeActivities>({
   startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,

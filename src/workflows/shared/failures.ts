@@ -16,12 +16,13 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   if (cause instanceof CancelledFailure) return { type: 'Cancelled', message: `${what} was cancelled.` };
   if (cause instanceof TerminatedFailure) {
     return {
-      type: 'Lost',
+      type: 'UnreachableAfterChange',
       message: `${what} was terminated in Temporal, so how far it came is not known.`,
       remedy: 'check the node; the next run repairs what was left behind',
     };
   }
-  if (cause instanceof TimeoutFailure) return { type: 'Lost', message: `${what} gave no sign of life in time.` };
+  if (cause instanceof TimeoutFailure)
+    return { type: 'UnreachableAfterChange', message: `${what} gave no sign of life in time.` };
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
 }
 

@@ -13,31 +13,31 @@ export const CHILD_OPTIONS = {
 
 export interface HeldChildOptions {
   /** Told when somebody else holds the id. */
-  onHeld?: () => void;
+  onWaiting?: () => void;
   /** Asked again after each wait; default yes. */
-  stillWanted?: () => boolean;
+  shouldStart?: () => boolean;
 }
 
 /**
  * Starts a child whose fixed id is a lock. Where the id is still held, by the child of a workflow that was terminated for
  * example, the holder is waited for, never ended. Returns null when the child is no longer wanted after such a wait.
  */
-export async function startExclusiveChild<H>(
+export async function startLockedChild<H>(
   workflowId: string,
   start: () => Promise<H>,
-  { onHeld = () => undefined, stillWanted = () => true }: HeldChildOptions = {},
+  { onWaiting = () => undefined, shouldStart = () => true }: HeldChildOptions = {},
 ): Promise<H | null> {
   for (;;) {
     try {
       return await start();
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      onHeld();
+      onWaiting();
       await temporalWaits.awaitWorkflowClosed.executeWithOptions(
         { summary: `wait for ${workflowId}, which is still at work` },
         [workflowId],
       );
-      if (!stillWanted()) return null;
+      if (!shouldStart()) return null;
     }
   }
 }

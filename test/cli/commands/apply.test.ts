@@ -160,8 +160,8 @@ describe('src/cli/commands/apply/apply', () => {
   test('--wait follows the boot patch and fails when a node did not get it', async () => {
     const bootStatus = jest
       .fn()
-      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })]))
-      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed', state: 'patching' })]))
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'pending' })]))
+      .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'pending', state: 'patching' })]))
       .mockResolvedValue(status([node('w-1', { bootPatch: 'failed', state: 'failed' })]));
     const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
       apply: () => Promise.resolve(created),
@@ -182,7 +182,7 @@ describe('src/cli/commands/apply/apply', () => {
       apply: () => Promise.resolve(created),
       status: jest
         .fn()
-        .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'owed' })], { run: runStatus(1, boot) }))
+        .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'pending' })], { run: runStatus(1, boot) }))
         .mockResolvedValue(followUp),
       settledNodes,
     });

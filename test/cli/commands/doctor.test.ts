@@ -9,7 +9,7 @@ import { renderDoctor } from '../../../src/cli/render/doctor';
 import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
 import { OspatchError } from '../../../src/domain/shared/errors';
 import type { Finding } from '../../../src/domain/inspection/finding';
-import { ok, stops, warning, worstOf } from '../../../src/domain/inspection/finding';
+import { ok, problem, warning, worstOf } from '../../../src/domain/inspection/finding';
 import { clusterSpec } from '../../support/builders';
 import { specText } from '../offline-context';
 import { PLAIN, fakeClient, fakeTerminal } from '../support';
@@ -48,7 +48,7 @@ function seeing(...nodes: NodeDiagnosis[]): Answers {
 
 describe('src/cli/commands/doctor/index', () => {
   it.each([
-    ['stops', [stops('sudo', 'sudo refuses.', 'allow it')], 1],
+    ['error', [problem('sudo', 'sudo refuses.', 'allow it')], 1],
     ['warning', [warning('units', '1 unit has failed.', 'look')], 0],
     ['ok', [ok('ready', 'can be patched.')], 0],
   ] as const)('ends with the exit code of the worst finding: %s', async (verdict, findings, code) => {
@@ -69,7 +69,7 @@ describe('src/cli/commands/doctor/index', () => {
     await runCli(['doctor', '-f', 'a.yaml', '-o', 'json'], terminal.context);
     expect(terminal.exitCode()).toBe(1);
     const report = JSON.parse(terminal.out()) as DoctorReport;
-    expect(report.installation).toEqual([stops('temporal', 'no server.', 'start one')]);
+    expect(report.installation).toEqual([problem('temporal', 'no server.', 'start one')]);
     expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
       'warning nodes',
       'ok spec',
@@ -81,7 +81,7 @@ describe('src/cli/commands/doctor/index', () => {
     const diagnoseCluster = () => Promise.reject(new OspatchError({ type: 'Internal', message: 'broken.' }));
     const { out, code } = await run(['-f', 'a.yaml', '-o', 'json'], { ...seeing(), diagnoseCluster });
     expect(code).toBe(1);
-    expect((JSON.parse(out) as DoctorReport).clusters[0]?.findings[0]).toEqual(stops('nodes', 'broken.', null));
+    expect((JSON.parse(out) as DoctorReport).clusters[0]?.findings[0]).toEqual(problem('nodes', 'broken.', null));
   });
 
   it('takes the spec in force for the name of an applied cluster', async () => {
@@ -109,20 +109,20 @@ describe('src/cli/commands/doctor/index', () => {
 });
 
 describe('src/cli/render/doctor', () => {
-  it('shows the worst first, a line for every finding with its cure below, and one for a node that is well', () => {
+  it('shows the worst first, a line for every finding with its remedy below, and one for a node that is well', () => {
     const nodes = [
       node('w-1', ok('ready', 'can be patched.'), ok('helper', 'the helper was placed.')),
       node('w-2', warning('units', '1 unit has failed.', 'look')),
       node(
         'w-3',
-        stops('sudo', 'sudo \u001b[31mrefuses.', 'allow it'),
+        problem('sudo', 'sudo \u001b[31mrefuses.', 'allow it'),
         warning('clock', 'its clock is off.', 'set it'),
       ),
     ];
     const clusters = [clusterDiagnosis('demo', [ok('spec', 'the spec is valid.')], nodes)];
-    expect(renderDoctor({ verdict: 'stops', installation: WELL.findings, clusters }, PLAIN).split('\n')).toEqual([
+    expect(renderDoctor({ verdict: 'error', installation: WELL.findings, clusters }, PLAIN).split('\n')).toEqual([
       'Severity  Where         Check   Finding',
-      'stops     w-3           sudo    sudo  [31mrefuses.',
+      'error     w-3           sudo    sudo  [31mrefuses.',
       '                                fix: allow it',
       'warning   w-2           units   1 unit has failed.',
       '                                fix: look',

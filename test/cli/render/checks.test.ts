@@ -1,19 +1,19 @@
 import type { NodeCheck } from '../../../src/contract/activities/node';
 import { renderChecks } from '../../../src/cli/render/checks';
-import type { DrainOutlook } from '../../../src/domain/kubernetes/types';
+import type { DrainPreview } from '../../../src/domain/kubernetes/types';
 import { nodeFacts } from '../../support/builders';
 import { PLAIN } from '../support';
 
-function check(node: string, more: Partial<DrainOutlook>): NodeCheck {
-  const none: DrainOutlook = {
+function check(node: string, more: Partial<DrainPreview>): NodeCheck {
+  const none: DrainPreview = {
     nodeName: node,
     cordonedBy: 'nobody',
     owner: null,
     evict: 4,
     pods: [],
-    stay: {},
-    obstacles: [],
-    waits: [],
+    ignored: {},
+    blockers: [],
+    pending: [],
   };
   return {
     node,
@@ -22,7 +22,7 @@ function check(node: string, more: Partial<DrainOutlook>): NodeCheck {
     pending: 0,
     changes: [],
     warnings: [],
-    drain: { ok: true, outlook: { ...none, ...more } },
+    drain: { ok: true, preview: { ...none, ...more } },
   };
 }
 
@@ -31,8 +31,8 @@ describe('src/cli/render/checks', () => {
     const text = renderChecks(
       [
         check('w-1', {}),
-        check('w-2', { waits: ['It would wait for shop/web-1.'] }),
-        check('w-3', { obstacles: ['The budget shop/web never allows it.'], stay: { 'managed by a DaemonSet': 2 } }),
+        check('w-2', { pending: ['It would wait for shop/web-1.'] }),
+        check('w-3', { blockers: ['The budget shop/web never allows it.'], ignored: { 'managed by a DaemonSet': 2 } }),
         check('w-4', { cordonedBy: 'others' }),
       ],
       PLAIN,

@@ -37,7 +37,7 @@ describe('src/cli/render/status', () => {
         paused: { at: '2026-11-23T10:00:00Z', by: 'ann', reason: 'freeze' },
         run: runStatus(7, { done: 1 }),
         lastRun: summary(6, { outcome: 'stopped', patched: 1, failed: 1, notTried: 2 }),
-        lastRefusal: { at: '2026-11-23T09:00:00Z', by: 'bob', what: 'patchNow', why: 'it is paused' },
+        lastRejection: { at: '2026-11-23T09:00:00Z', by: 'bob', request: 'patchNow', message: 'it is paused' },
       }),
       'run 7 is in progress',
       VIEW,

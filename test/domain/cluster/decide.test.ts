@@ -1,6 +1,6 @@
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
-import type { Decision, Surroundings } from '../../../src/domain/cluster/decide';
+import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
 import { decide, tighteningFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
@@ -10,8 +10,13 @@ const T0 = '2027-01-01T00:00:00.000Z';
 const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
-const quiet: Surroundings = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
-const inRollout: Surroundings = { ...quiet, rolloutRunning: true };
+const quiet: LoopContext = {
+  rolloutRunning: false,
+  continueAsNewDue: false,
+  refreshingFacts: false,
+  prefetching: false,
+};
+const inRollout: LoopContext = { ...quiet, rolloutRunning: true };
 
 function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
   const state = newClusterState(spec, null, T0);
@@ -54,12 +59,12 @@ describe('domain/decide', () => {
   });
 
   it('says what it sleeps for: a window, or that somebody asks for a run', () => {
-    expect(decide(scheduled(), at(T0), quiet).why).toBe('nothing to do before the next window');
+    expect(decide(scheduled(), at(T0), quiet).message).toBe('nothing to do before the next window');
     const onDemand = newClusterState(clusterSpec(), null, T0);
-    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do until somebody asks for a run');
+    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do until somebody asks for a run');
     onDemand.schedule.error = 'no such zone';
     onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
-    expect(decide(onDemand, at(T0), quiet).why).toBe('nothing to do, and the next windows are not known');
+    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do, and the next windows are not known');
   });
 
   it('sleeps until the next window and starts a run of all nodes, workers first, when it comes', () => {
@@ -79,21 +84,21 @@ describe('domain/decide', () => {
       do: 'start-run',
       start: { window: { result: 'run 1, late' } },
     });
-    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), quiet)).toMatchObject({ do: 'pass-window', at: SUNDAY });
+    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), quiet)).toMatchObject({ do: 'skip-window', at: SUNDAY });
   });
 
   it('records a window that passes while paused as missed and starts nothing', () => {
     const state = scheduled();
     actOnRequest(state, 'pause', { by: 'ann' }, T0);
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), why: 'paused by ann' });
-    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'pass-window', result: 'missed (paused)' });
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), message: 'paused by ann' });
+    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'skip-window', result: 'missed (paused)' });
   });
 
   it('lets a run of all nodes cover a window that passes during it', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
-    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'pass-window', result: 'covered by run 1' });
+    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
   });
 
   it('keeps a window for the nodes that a partial run leaves out, and starts it when that run has ended', () => {
@@ -185,7 +190,7 @@ describe('domain/decide', () => {
     if (state.run !== null) state.run.suspended = { settled: [], failures: 0 };
     actOnRequest(state, 'pause', {}, T0);
     actOnRequest(state, 'cancelRun', {}, T0);
-    expect(decide(state, at(T0), quiet).do).toBe('drop-suspended-run');
+    expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
   });
 
   it('looks at reboot-pending nodes every six hours', () => {
@@ -200,8 +205,8 @@ describe('domain/decide', () => {
     );
     if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
-    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
-    expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, rechecking: true }).do).toBe('sleep');
+    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, refreshingFacts: true }).do).toBe('sleep');
   });
 
   it('downloads packages so long before a window as the spec says, once, and not while paused', () => {
@@ -218,7 +223,7 @@ describe('domain/decide', () => {
   it('still looks at a node that waits for a reboot when a later run did not reach it', () => {
     const state = newClusterState(clusterSpec(['w-1']), null, T0);
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'recheck', nodes: ['w-1'] });
+    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
   });
 
   it('does not let a run that is being cancelled cover a window', () => {
@@ -230,7 +235,7 @@ describe('domain/decide', () => {
   });
 
   it('continues as new only when there is nothing to do', () => {
-    const due = { ...quiet, freshHistoryDue: true };
+    const due = { ...quiet, continueAsNewDue: true };
     expect(decide(scheduled(), at(T0), due).do).toBe('continue-as-new');
     expect(decide(scheduled(), at(SUNDAY), due).do).toBe('start-run');
   });
@@ -241,7 +246,7 @@ describe('domain/decide', () => {
     begin(state, decide(state, at(T0), quiet));
     state.removing = 'ann';
     expect(decide(state, at(T0), inRollout).do).toBe('sleep');
-    expect(decide(state, at(T0), quiet).do).toBe('drop-suspended-run');
+    expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
     if (state.run !== null) finishRun(state, state.run, [], 'cancelled', T0);
     expect(decide(state, at(T0), quiet).do).toBe('finish');
   });

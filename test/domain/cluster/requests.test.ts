@@ -177,15 +177,15 @@ describe('domain/requests', () => {
       actOnApplySpec(state, { spec: clusterSpec(['w-1'], { patchOnBoot: true }), applyId: '' }, T1);
       actOnApplySpec(state, { spec: clusterSpec(['w-1', 'w-2'], { patchOnBoot: true }), applyId: '' }, T1);
       expect(state.nodes.map(({ name, bootPatch }) => [name, bootPatch])).toEqual([
-        ['w-1', 'not-asked'],
-        ['w-2', 'owed'],
+        ['w-1', 'not-required'],
+        ['w-2', 'pending'],
       ]);
     });
 
     it('calls off a boot patch that has not begun together with patchOnBoot', () => {
       const state = newClusterState(clusterSpec(['w-1'], { patchOnBoot: true }), null, T0);
       actOnApplySpec(state, { spec: clusterSpec(['w-1']), applyId: '' }, T1);
-      expect(state.nodes[0]?.bootPatch).toBe('not-asked');
+      expect(state.nodes[0]?.bootPatch).toBe('not-required');
     });
 
     it('refuses a spec that would not fit into a message, and answers with short changes', () => {

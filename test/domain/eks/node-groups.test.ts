@@ -5,12 +5,12 @@ import type { EksPolicy, NodegroupFacts } from '../../../src/domain/eks/node-gro
 import { nodegroupRefusal, saysUpToDate, updateFailure } from '../../../src/domain/eks/node-groups';
 import { takeNodeGroups } from '../../../src/domain/eks/state';
 import { transition } from '../../../src/domain/node/status';
-import { parseNews } from '../../../src/domain/run/run';
+import { parseProgress } from '../../../src/domain/run/run';
 import type { EksSpec } from '../../../src/domain/spec/types';
 import { settled } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
-const IDLE = { rolloutRunning: false, freshHistoryDue: false, rechecking: false, prefetching: false };
+const IDLE = { rolloutRunning: false, continueAsNewDue: false, refreshingFacts: false, prefetching: false };
 const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
 
 function spec(policy: Partial<EksPolicy> = {}): EksSpec {
@@ -30,7 +30,7 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
 }
 
 /** A state whose run waits for the list of node groups. */
-function unlisted(state: ClusterState, names: string[] = []) {
+function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
   const more = names.length === 0 ? {} : { named: true };
   const policy = {
     rebootIfRequired: true,
@@ -41,7 +41,7 @@ function unlisted(state: ClusterState, names: string[] = []) {
   } as const;
   return startRun(state, {
     ...{ number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy },
-    ...{ unlisted: true, ...more },
+    ...{ nodeGroupsUnresolved: true, ...more },
   });
 }
 
@@ -111,7 +111,11 @@ describe('src/domain/eks/state', () => {
     state.request = { nodes: null, by: 'ann', reason: null };
     expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({
       do: 'start-run',
-      start: { nodes: [], unlisted: true, policy: { eks: { access: ACCESS, force: false, passOverRefused: true } } },
+      start: {
+        nodes: [],
+        nodeGroupsUnresolved: true,
+        policy: { eks: { access: ACCESS, force: false, passOverRefused: true } },
+      },
     });
     const named = newClusterState(spec({ nodeGroups: ['b', 'a'], force: true }), null, T0);
     named.request = { nodes: null, by: 'ann', reason: null };
@@ -120,7 +124,7 @@ describe('src/domain/eks/state', () => {
       do: 'start-run',
       start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { eks: { force: true, passOverRefused: false } } },
     });
-    expect(decision).not.toHaveProperty('start.unlisted');
+    expect(decision).not.toHaveProperty('start.nodeGroupsUnresolved');
   });
 
   it('owes no node group a boot patch', () => {
@@ -130,10 +134,10 @@ describe('src/domain/eks/state', () => {
 
   it('keeps the rows of groups that are still there', () => {
     const state = newClusterState(spec(), null, T0);
-    expect(takeNodeGroups(state, unlisted(state), ['b', 'a'])).toBeNull();
+    expect(takeNodeGroups(state, nodeGroupsUnresolved(state), ['b', 'a'])).toBeNull();
     expect(state.run).toMatchObject({ nodes: ['a', 'b'], removed: [] });
     state.nodes = state.nodes.map((row) => ({ ...row, patchedVersion: 'x' }));
-    takeNodeGroups(state, unlisted(state), ['c', 'b']);
+    takeNodeGroups(state, nodeGroupsUnresolved(state), ['c', 'b']);
     expect(state.nodes.map(({ name, state: is, patchedVersion }) => [name, is, patchedVersion])).toEqual([
       ['b', 'waiting', 'x'],
       ['c', 'waiting', null],
@@ -142,7 +146,7 @@ describe('src/domain/eks/state', () => {
 
   it('leaves out what a spec that came in meanwhile no longer names', () => {
     const state = newClusterState(spec(), null, T0);
-    const run = unlisted(state);
+    const run = nodeGroupsUnresolved(state);
     applySpecToState(state, spec({ nodeGroups: ['b'] }), T0);
     takeNodeGroups(state, run, ['a', 'b']);
     expect(state.nodes.map(({ name }) => name)).toEqual(['b']);
@@ -151,13 +155,13 @@ describe('src/domain/eks/state', () => {
 
   it('lets a run of all groups cover the window that comes meanwhile, and one of named groups not', () => {
     for (const [names, verdict] of [
-      [[], 'pass-window'],
+      [[], 'skip-window'],
       [['a'], 'sleep'],
     ] as const) {
       const state = newClusterState(spec(), null, T0);
       state.spec = { ...spec(), patching: { ...spec().patching, schedule: { preset: 'weekly', startWithin: '1h' } } };
       state.schedule.next = [T0];
-      takeNodeGroups(state, unlisted(state, [...names]), ['a', 'b']);
+      takeNodeGroups(state, nodeGroupsUnresolved(state, [...names]), ['a', 'b']);
       expect(decide(state, Date.parse(T0), { ...IDLE, rolloutRunning: true }).do).toBe(verdict);
     }
   });
@@ -168,7 +172,7 @@ describe('src/domain/node/status of a node group', () => {
     const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
     const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
     const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
-    const news = parseNews({ run: 1, settled: [one], current: null }, 1);
+    const news = parseProgress({ run: 1, settled: [one], current: null }, 1);
     expect(news?.settled).toEqual([one]);
     const [row] = newClusterState(spec({ nodeGroups: ['a'] }), null, T0).nodes;
     if (row === undefined) throw new Error('no row');

@@ -1,7 +1,7 @@
 import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
 import { diagnoseKubernetes, withDrain } from '../../../src/domain/inspection/drain';
 import { ok } from '../../../src/domain/inspection/finding';
-import type { DrainOutlook } from '../../../src/domain/kubernetes/types';
+import type { DrainPreview } from '../../../src/domain/kubernetes/types';
 
 const WELL: NodeDiagnosis = {
   node: 'w-1',
@@ -12,18 +12,18 @@ const WELL: NodeDiagnosis = {
 };
 const OWNER = { cluster: 'prod', node: 'w-1', run: 7, token: '0123456789abcdef' };
 
-function seen(more: Partial<DrainOutlook>): Parameters<typeof withDrain>[1] {
+function seen(more: Partial<DrainPreview>): Parameters<typeof withDrain>[1] {
   const none = {
     nodeName: 'w-1',
     cordonedBy: 'nobody',
     owner: null,
     evict: 3,
     pods: [],
-    stay: {},
-    obstacles: [],
-    waits: [],
+    ignored: {},
+    blockers: [],
+    pending: [],
   } as const;
-  return { ok: true, outlook: { ...none, stay: {}, pods: [], obstacles: [], waits: [], ...more } };
+  return { ok: true, preview: { ...none, ignored: {}, pods: [], blockers: [], pending: [], ...more } };
 }
 
 describe('domain/drain-diagnosis', () => {
@@ -36,12 +36,17 @@ describe('domain/drain-diagnosis', () => {
 
   it.each([
     [
-      'an obstacle',
-      { obstacles: ['The budget never allows it.'] },
-      'stops',
+      'an blocker',
+      { blockers: ['The budget never allows it.'] },
+      'error',
       'it cannot be drained: The budget never allows it.',
     ],
-    ['something to wait for', { waits: ['It would wait for shop/web-1.'] }, 'warning', 'It would wait for shop/web-1.'],
+    [
+      'something to wait for',
+      { pending: ['It would wait for shop/web-1.'] },
+      'warning',
+      'It would wait for shop/web-1.',
+    ],
     [
       'a cordon of others',
       { cordonedBy: 'others' } as const,
@@ -58,7 +63,7 @@ describe('domain/drain-diagnosis', () => {
     const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over.', remedy: 'upgrade' } as const;
     const told = withDrain(WELL, seen({ ended }));
     expect(told.verdict).toBe('warning');
-    expect(told.findings.map(({ message, cure }) => [message, cure])).toEqual([
+    expect(told.findings.map(({ message, remedy }) => [message, remedy])).toEqual([
       ['its kubelet is v1.30.1: over.', 'upgrade'],
       ['a drain of w-1 would move 3 pods.', null],
     ]);
@@ -66,11 +71,11 @@ describe('domain/drain-diagnosis', () => {
 
   it('calls a node that is another machine unfit, and leaves what is wrong with all nodes to the cluster', () => {
     const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine.' } });
-    expect(wrong).toMatchObject({ verdict: 'stops', findings: [{ check: 'drain' }] });
+    expect(wrong).toMatchObject({ verdict: 'error', findings: [{ check: 'drain' }] });
     expect(withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } })).toEqual(WELL);
   });
 
-  it('finds cordons that were left, with their cure, but not those of nodes in work or of other clusters', () => {
+  it('finds cordons that were left, with their remedy, but not those of nodes in work or of other clusters', () => {
     const leftovers = [
       { nodeName: 'ip-10-0-0-1', owner: OWNER },
       { nodeName: 'w-2', owner: { ...OWNER, node: 'w-2' } },
@@ -83,7 +88,7 @@ describe('domain/drain-diagnosis', () => {
         check: 'drain',
         message:
           'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not take it off; no pod is placed there.',
-        cure: 'ospatch uncordon prod w-1',
+        remedy: 'ospatch uncordon prod w-1',
       },
     ]);
   });
@@ -91,7 +96,7 @@ describe('domain/drain-diagnosis', () => {
   it('says what would end every node patch once', () => {
     const error = { type: 'Policy', message: 'kured is there.', remedy: 'remove it' } as const;
     expect(diagnoseKubernetes('prod', { leftovers: [], error }, new Set())).toEqual([
-      { severity: 'stops', check: 'reboot-owners', message: 'kured is there.', cure: 'remove it' },
+      { severity: 'error', check: 'reboot-owners', message: 'kured is there.', remedy: 'remove it' },
     ]);
   });
 });

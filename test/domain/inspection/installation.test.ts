@@ -23,7 +23,7 @@ describe('src/domain/inspection/installation', () => {
     const finding = diagnoseSearchAttributes({ PatchState: 'Keyword' }, WHERE);
     expect(finding).toMatchObject({ severity: 'warning', check: 'search-attributes' });
     expect(finding.message).toContain('PatchCluster is not registered, PatchNextWindow is not registered');
-    expect(finding.cure).toBe(
+    expect(finding.remedy).toBe(
       'temporal operator search-attribute create --name PatchCluster --type Keyword --name PatchNextWindow --type Datetime --namespace prod --address t.example:7233',
     );
   });
@@ -31,8 +31,8 @@ describe('src/domain/inspection/installation', () => {
   it('takes a search attribute of another type away before it creates it', () => {
     const finding = diagnoseSearchAttributes({ ...SEARCH_ATTRIBUTE_TYPES, PatchState: 'Text' }, WHERE);
     expect(finding.message).toContain('PatchState is of type Text instead of Keyword');
-    expect(finding.cure).toMatch(/^temporal operator search-attribute remove --name PatchState .*--yes && temporal/);
-    expect(finding.cure).toContain('create --name PatchState --type Keyword ');
+    expect(finding.remedy).toMatch(/^temporal operator search-attribute remove --name PatchState .*--yes && temporal/);
+    expect(finding.remedy).toContain('create --name PatchState --type Keyword ');
   });
 
   it('does not warn when the server does not let it ask', () => {
@@ -54,8 +54,8 @@ describe('src/domain/inspection/installation', () => {
       message: '2 workers poll the task queue ospatch.',
     });
     expect(diagnoseWorkers(0, 'q')).toMatchObject({
-      severity: 'stops',
-      cure: expect.stringContaining('ospatch worker'),
+      severity: 'error',
+      remedy: expect.stringContaining('ospatch worker'),
     });
   });
 
@@ -81,11 +81,15 @@ describe('src/domain/inspection/installation', () => {
     ]);
     const paused = { at: '2027-01-01T00:00:00Z', by: 'me', reason: 'freeze' };
     expect(diagnoseCluster('a', { applied: true, changes: 2, paused }, 'a.yaml')).toMatchObject([
-      { severity: 'warning', message: expect.stringMatching(/paused by me at .*\(freeze\)/), cure: 'ospatch resume a' },
+      {
+        severity: 'warning',
+        message: expect.stringMatching(/paused by me at .*\(freeze\)/),
+        remedy: 'ospatch resume a',
+      },
       {
         severity: 'warning',
         message: expect.stringContaining('2 fields'),
-        cure: expect.stringContaining('diff -f a.yaml'),
+        remedy: expect.stringContaining('diff -f a.yaml'),
       },
     ]);
   });

@@ -40,7 +40,7 @@ describe('src/domain/inspection/node', () => {
           severity: 'ok',
           check: 'ready',
           message: 'can be patched: Debian GNU/Linux 12.15, 2 packages pending.',
-          cure: null,
+          remedy: null,
         },
       ],
     });
@@ -71,10 +71,10 @@ describe('src/domain/inspection/node', () => {
       /dnf-auto/,
       /dnf-automatic\.timer/,
     ],
-    ['another reboot owner', { rebootOwners: ['kured'] }, 'stops reboot-owners', /kured/, /switch kured off/],
-    ['an agent without drain', { kubernetesAgents: ['kubelet'] }, 'stops kubernetes', /kubelet/, /withoutDrain/],
-    ['a full disk', { diskFreeMiB: { ...FREE, var: 299 } }, 'stops disk', /299 MiB free on \/var/, /free some space/],
-    ['a full root', { diskFreeMiB: { ...FREE, root: 10 } }, 'stops disk', /10 MiB free on \/;/, /free some space/],
+    ['another reboot owner', { rebootOwners: ['kured'] }, 'error reboot-owners', /kured/, /switch kured off/],
+    ['an agent without drain', { kubernetesAgents: ['kubelet'] }, 'error kubernetes', /kubelet/, /withoutDrain/],
+    ['a full disk', { diskFreeMiB: { ...FREE, var: 299 } }, 'error disk', /299 MiB free on \/var/, /free some space/],
+    ['a full root', { diskFreeMiB: { ...FREE, root: 10 } }, 'error disk', /10 MiB free on \/;/, /free some space/],
     ['little space', { diskFreeMiB: { ...FREE, var: 300 } }, 'warning disk', /only 300 MiB.*\/var/, /apt-get clean/],
     ['a small /boot', { diskFreeMiB: { ...FREE, boot: 40 } }, 'warning disk', /only 40 MiB.*\/boot/, /old kernels/],
     [
@@ -92,27 +92,27 @@ describe('src/domain/inspection/node', () => {
       /package libc6.*next run reboots it/,
       /patch it/,
     ],
-  ])('finds %s', (_, facts, expected, message, cure) => {
+  ])('finds %s', (_, facts, expected, message, remedy) => {
     const [finding, ...rest] = findings({ facts: nodeFacts(facts) });
     expect(rest).toEqual([]);
     expect(`${finding?.severity} ${finding?.check}`).toBe(expected);
     expect(finding?.message).toMatch(message);
-    expect(finding?.cure).toMatch(cure);
+    expect(finding?.remedy).toMatch(remedy);
   });
 
   it.each<[string, number, string | null, RegExp]>([
     ['a minute', MINUTE_MS, null, /./],
     ['more than a minute ahead', 2 * MINUTE_MS, 'warning clock', /2m ahead of/],
     ['a day behind', -DAY_MS, 'warning clock', /1d behind/],
-    ['more than a day behind', -365 * DAY_MS, 'stops clock', /365d behind.*signatures/],
-    ['more than a day ahead', DAY_MS + 1_000, 'stops clock', /1d1s ahead.*signatures/],
+    ['more than a day behind', -365 * DAY_MS, 'error clock', /365d behind.*signatures/],
+    ['more than a day ahead', DAY_MS + 1_000, 'error clock', /1d1s ahead.*signatures/],
   ])('judges a clock that is off by %s', (_, clockAheadMs, expected, message) => {
     const [finding] = findings({ clockAheadMs });
     if (expected === null) expect(finding?.check).toBe('ready');
     else {
       expect(`${finding?.severity} ${finding?.check}`).toBe(expected);
       expect(finding?.message).toMatch(message);
-      expect(finding?.cure).toContain('timedatectl');
+      expect(finding?.remedy).toContain('timedatectl');
     }
   });
 
@@ -126,7 +126,7 @@ describe('src/domain/inspection/node', () => {
     expect(rest).toEqual([]);
     expect(finding).toMatchObject({ severity: 'warning', check: 'held-packages' });
     expect(finding?.message).toBe('1 package has an update and is held, so not patched (nginx).');
-    expect(finding?.cure).toContain('apt-mark unhold');
+    expect(finding?.remedy).toContain('apt-mark unhold');
   });
 
   it('says of a pending reboot that no run does it when the policy forbids it', () => {
@@ -155,9 +155,9 @@ describe('src/domain/inspection/node', () => {
   ])('files %s under %s, with its sentence and its remedy', (type, check) => {
     const error = { type, message: 'what happened.', remedy: 'what to do' };
     expect(findings({ facts: null, plan: null, error })).toEqual([
-      { severity: 'stops', check, message: 'what happened.', cure: 'what to do' },
+      { severity: 'error', check, message: 'what happened.', remedy: 'what to do' },
     ]);
-    expect(diagnoseFailure('w-1', error)).toMatchObject({ verdict: 'stops', os: null, pending: null });
+    expect(diagnoseFailure('w-1', error)).toMatchObject({ verdict: 'error', os: null, pending: null });
   });
 
   it('tells what the facts say also when something then ended the look', () => {
@@ -174,7 +174,7 @@ describe('src/domain/inspection/node', () => {
       POLICY,
     );
     expect(diagnosis).toMatchObject({ verdict: 'warning', pending: null });
-    expect(findings({ plan: null, error })[0]).toMatchObject({ severity: 'stops', check: 'packages' });
+    expect(findings({ plan: null, error })[0]).toMatchObject({ severity: 'error', check: 'packages' });
   });
 
   it.each([
@@ -183,17 +183,17 @@ describe('src/domain/inspection/node', () => {
   ])('stops at a database that no run repairs: %s', (problem) => {
     const facts = nodeFacts({ packages: { ...PACKAGES, problems: [problem] } });
     const error = { type: 'PackagesBroken', message: 'x', remedy: 'copy it' } as const;
-    const withError = findings({ facts, plan: null, error }).filter(({ severity }) => severity === 'stops');
-    expect(withError).toMatchObject([{ message: 'x', cure: 'copy it' }]);
+    const withError = findings({ facts, plan: null, error }).filter(({ severity }) => severity === 'error');
+    expect(withError).toMatchObject([{ message: 'x', remedy: 'copy it' }]);
     expect(findings({ facts })[0]).toMatchObject({
-      severity: 'stops',
+      severity: 'error',
       message: expect.stringMatching(/a run cannot repair that\.$/),
     });
   });
 
   it('takes silence for an outage, and slow packages for a warning', () => {
     expect(findings({ facts: null, plan: null, timedOutMs: 30_000 })[0]).toMatchObject({
-      severity: 'stops',
+      severity: 'error',
       check: 'reachable',
       message: 'w-1 did not answer within 30s.',
     });
@@ -204,7 +204,7 @@ describe('src/domain/inspection/node', () => {
     const helperPlaced = '/usr/local/libexec/ospatch-node-x';
     expect(findings({ helperPlaced }).map(({ check }) => check)).toEqual(['ready', 'helper']);
     const facts = nodeFacts({ rebootOwners: ['kured'], failedUnits: ['a.service'] });
-    expect(findings({ helperPlaced, facts }).map(({ severity }) => severity)).toEqual(['stops', 'warning', 'ok']);
+    expect(findings({ helperPlaced, facts }).map(({ severity }) => severity)).toEqual(['error', 'warning', 'ok']);
   });
 
   it('counts what would make a sentence endless, and lets no control character through', () => {

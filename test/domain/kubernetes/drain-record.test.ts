@@ -1,10 +1,10 @@
-import type { BlockedPod, DrainOutlook } from '../../../src/domain/kubernetes/types';
+import type { BlockedPod, DrainPreview } from '../../../src/domain/kubernetes/types';
 import { drainBlocked, drainTimeout, leftCordoned } from '../../../src/domain/kubernetes/drain-record';
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
 import { tellWhatWasDone } from '../../../src/domain/node/patch';
 
-function outlook(...obstacles: string[]): DrainOutlook {
-  return { nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], stay: {}, obstacles, waits: [] };
+function preview(...blockers: string[]): DrainPreview {
+  return { nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, blockers, pending: [] };
 }
 
 function pod(name: string): BlockedPod {
@@ -12,12 +12,12 @@ function pod(name: string): BlockedPod {
 }
 
 describe('domain/node-drain', () => {
-  it('finds nothing against a drain without obstacles', () => {
-    expect(drainBlocked('prod', 'w-1', outlook())).toBeNull();
+  it('finds nothing against a drain without blockers', () => {
+    expect(drainBlocked('prod', 'w-1', preview())).toBeNull();
   });
 
-  it('names the first obstacles and counts the others', () => {
-    expect(drainBlocked('prod', 'w-1', outlook('A.', 'B.', 'C.', 'D.', 'E.'))?.message).toBe(
+  it('names the first blockers and counts the others', () => {
+    expect(drainBlocked('prod', 'w-1', preview('A.', 'B.', 'C.', 'D.', 'E.'))?.message).toBe(
       'w-1 cannot be drained: a; b; c; and 2 more.',
     );
   });
@@ -36,8 +36,8 @@ describe('domain/node-drain', () => {
 
   it('says that a node is left cordoned beside what else went wrong, however long that is', () => {
     const why = { type: 'KubernetesApi', message: 'patching nodes is forbidden.' } as const;
-    const told = leftCordoned('prod', 'w-1', why, { type: 'Lost', message: `${'x'.repeat(1_000)}.` });
-    expect(told).toMatchObject({ type: 'Lost', remedy: 'ospatch uncordon prod w-1' });
+    const told = leftCordoned('prod', 'w-1', why, { type: 'UnreachableAfterChange', message: `${'x'.repeat(1_000)}.` });
+    expect(told).toMatchObject({ type: 'UnreachableAfterChange', remedy: 'ospatch uncordon prod w-1' });
     expect(told.message).toMatch(/x…; w-1 is left cordoned \(patching nodes is forbidden\)\.$/);
     expect(told.message.length).toBeLessThanOrEqual(MAX_ERROR_MESSAGE);
   });

@@ -1,5 +1,5 @@
 import type { ControlPlane, ControlPlaneMember } from '../../../src/domain/kubernetes/quorum';
-import { whyNotSpared } from '../../../src/domain/kubernetes/quorum';
+import { quorumViolation } from '../../../src/domain/kubernetes/quorum';
 
 /** `+` ready, `-` not ready, `*` in work; the first is the node that is asked about. */
 function members(states: string): ControlPlaneMember[] {
@@ -27,26 +27,26 @@ describe('src/domain/kubernetes/quorum', () => {
     ['+-', false],
     ['+', true],
   ])('spares the first of etcd %s: %s', (states, spared) => {
-    expect(whyNotSpared('n0', { ...NOBODY, etcd: members(states) }) === null).toBe(spared);
+    expect(quorumViolation('n0', { ...NOBODY, etcd: members(states) }) === null).toBe(spared);
   });
 
   it('spares no node of a control plane whose API server says that it is not ready', () => {
-    expect(whyNotSpared('n0', { ...NOBODY, etcd: members('+++'), failing: ['etcd'] })).toBe(
+    expect(quorumViolation('n0', { ...NOBODY, etcd: members('+++'), failing: ['etcd'] })).toBe(
       'the API server says that it is not ready (etcd)',
     );
   });
 
   it('does not ask about etcd for a node without a member', () => {
-    expect(whyNotSpared('other', { ...NOBODY, etcd: members('+--') })).toBeNull();
+    expect(quorumViolation('other', { ...NOBODY, etcd: members('+--') })).toBeNull();
   });
 
   it('keeps one API server, and one control-plane node where neither can be seen', () => {
-    expect(whyNotSpared('n0', { ...NOBODY, apiServers: members('+-*') })).toBe(
+    expect(quorumViolation('n0', { ...NOBODY, apiServers: members('+-*') })).toBe(
       'no other API server can be counted on (n1 is not ready, n2 is in work)',
     );
-    expect(whyNotSpared('n0', { ...NOBODY, apiServers: members('+-+') })).toBeNull();
-    expect(whyNotSpared('n0', { ...NOBODY, nodes: members('+-') })).toContain('control-plane node');
-    expect(whyNotSpared('n0', { ...NOBODY, etcd: members('+'), nodes: members('+-') })).toBeNull();
-    expect(whyNotSpared('n0', { ...NOBODY, nodes: members('+') })).toBeNull();
+    expect(quorumViolation('n0', { ...NOBODY, apiServers: members('+-+') })).toBeNull();
+    expect(quorumViolation('n0', { ...NOBODY, nodes: members('+-') })).toContain('control-plane node');
+    expect(quorumViolation('n0', { ...NOBODY, etcd: members('+'), nodes: members('+-') })).toBeNull();
+    expect(quorumViolation('n0', { ...NOBODY, nodes: members('+') })).toBeNull();
   });
 });

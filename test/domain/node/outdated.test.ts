@@ -1,6 +1,6 @@
 import type { OutdatedCode } from '../../../src/domain/node/outdated';
 import {
-  RESTART_OBSTACLES,
+  RESTART_BLOCKERS,
   describeOutdated,
   outcomeWithOutdated,
   outdatedWarnings,
@@ -29,9 +29,9 @@ describe('src/domain/node/outdated', () => {
       sessions: ['alice (session 3)', 'bob (by ssh)'],
       userServices: ['systemd of alice', 'web.service of alice', 'dbus.service of bob'],
       processes: ['top'],
-      obstacles: [
-        { service: 'm.service', obstacle: 'masked-runtime' },
-        { service: 'n.service', obstacle: 'left', pids: [11, 12] },
+      blockers: [
+        { service: 'm.service', blocker: 'masked-runtime' },
+        { service: 'n.service', blocker: 'left', pids: [11, 12] },
       ],
     });
     expect(outdatedWarnings(all).map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([
@@ -45,12 +45,12 @@ describe('src/domain/node/outdated', () => {
     ]);
   });
 
-  it.each(RESTART_OBSTACLES)(
+  it.each(RESTART_BLOCKERS)(
     'has a remedy for %s that is not cut where it is kept, nor goes round in a circle',
-    (obstacle) => {
+    (blocker) => {
       const services = Array.from({ length: 100 }, (_, at) => `a-service-with-a-long-name-${at}.service`);
-      const obstacles = services.map((service, at) => ({ service, obstacle, pids: [at + 4_000_000] }));
-      for (const { remedy } of outdatedWarnings(outdated({ services, obstacles }))) {
+      const blockers = services.map((service, at) => ({ service, blocker, pids: [at + 4_000_000] }));
+      for (const { remedy } of outdatedWarnings(outdated({ services, blockers }))) {
         expect(remedy?.length).toBeLessThanOrEqual(200);
         expect(remedy).not.toMatch(/^`systemctl restart [^`]*` on the node/);
       }

@@ -2,7 +2,7 @@ import { newNodeStatus, transition } from '../../../src/domain/node/status';
 import { leftInQuarantine } from '../../../src/domain/run/run';
 import { settled } from '../../support/builders';
 
-const node = { ...newNodeStatus('w-1', 'worker', 'owed'), state: 'patching' as const };
+const node = { ...newNodeStatus('w-1', 'worker', 'pending'), state: 'patching' as const };
 
 describe('domain/node-status', () => {
   it('keeps the Last Applied Patch Time of an apply whose reboot failed', () => {
@@ -42,8 +42,8 @@ describe('domain/node-status', () => {
   });
 
   it('never asks for a boot patch that was not asked for', () => {
-    const plain = { ...node, bootPatch: 'not-asked' as const };
-    expect(transition(plain, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('not-asked');
+    const plain = { ...node, bootPatch: 'not-required' as const };
+    expect(transition(plain, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('not-required');
   });
 
   it('clears reboot-pending when a reading shows that somebody rebooted the node', () => {

@@ -1,7 +1,7 @@
 import {
   newsIntervalMs,
   orderNodes,
-  parseNews,
+  parseProgress,
   parseTightening,
   runOutcome,
   withinBudget,
@@ -39,7 +39,7 @@ describe('domain/run', () => {
   it.each([[null], [42], ['x'], [{}], [{ run: 2, settled: [] }], [{ run: 1, settled: 'x' }]])(
     'takes %p for no news of run 1',
     (value) => {
-      expect(parseNews(value, 1)).toBeNull();
+      expect(parseProgress(value, 1)).toBeNull();
     },
   );
 
@@ -51,7 +51,7 @@ describe('domain/run', () => {
       appliedAt: 7,
       reading: { kernel: {} },
     };
-    const news = parseNews(
+    const news = parseProgress(
       { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged], current: 5 },
       1,
     );

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { processStartTime } from '../../../src/dev/host';
 import { waitFor } from '../../support/wait-for';
 import type { Harness } from '../harness';
-import { outlookInput, setUp } from '../harness';
+import { previewInput, setUp } from '../harness';
 
 let kube: Harness;
 
 const file = (name: string) => join(kube.api.directory, name);
 const put = (name: string, text: string) => writeFileSync(file(name), text);
 const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '');
-const outlook = () => kube.run(kube.activities.drainOutlook, outlookInput());
+const preview = () => kube.run(kube.activities.drainPreview, previewInput());
 
 /** A kubeconfig whose user has what this script prints, which runs in the directory of the kubeconfig. */
 function plugin(script: string, more: object = {}): void {
@@ -42,8 +42,8 @@ afterEach(() => kube.stop());
 describe('src/kubernetes/client/credentials (simulated)', () => {
   it('asks a plugin once for the many requests of one drain, and tells it the cluster when it wants to know', async () => {
     plugin(CREDENTIAL, { provideClusterInfo: true });
-    expect(await outlook()).toMatchObject({ evict: 40 });
-    await Promise.all([outlook(), outlook(), outlook()]);
+    expect(await preview()).toMatchObject({ evict: 40 });
+    await Promise.all([preview(), preview(), preview()]);
     expect(calls()).toBe(1);
     expect(JSON.parse(read('info'))).toMatchObject({
       apiVersion: 'client.authentication.k8s.io/v1',
@@ -57,7 +57,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     process.env['AWS_PROFILE'] = 'for the plugin';
     try {
       plugin(`${CREDENTIAL}\nenv >environment`, { env: [{ name: 'OSPATCH_NAMED', value: 'in the kubeconfig' }] });
-      await outlook();
+      await preview();
     } finally {
       delete process.env['TEMPORAL_API_KEY'];
       delete process.env['AWS_PROFILE'];
@@ -70,26 +70,26 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
   it('asks a plugin again when its credential has ended, before the server has to refuse it', async () => {
     put('end', new Date(Date.now() + 60_000).toISOString());
     plugin(CREDENTIAL);
-    await outlook();
-    await outlook();
+    await preview();
+    await preview();
     expect(calls()).toBe(1);
     put('end', new Date(Date.now() - 1_000).toISOString());
     plugin(`${CREDENTIAL} # another edition of the kubeconfig`, { args: ['x'] });
-    await outlook();
+    await preview();
     const before = calls();
-    await outlook();
+    await preview();
     expect(calls()).toBeGreaterThan(before);
   });
 
   it('asks a plugin again when the server does not accept what it gave, and only then', async () => {
     plugin(CREDENTIAL);
-    await outlook();
+    await preview();
     kube.api.token = 'second';
     put('token', 'second');
-    expect(await outlook()).toMatchObject({ evict: 40 });
+    expect(await preview()).toMatchObject({ evict: 40 });
     expect(calls()).toBe(2);
     kube.api.token = 'third';
-    await expect(outlook()).rejects.toMatchObject({
+    await expect(preview()).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('does not accept the credentials') as string,
     });
@@ -106,7 +106,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     ['prints too much', 'yes | head -c 3000000', 'printed too much'],
   ])('says so at once when a plugin %s', async (_, script, told) => {
     plugin(script);
-    const error: unknown = await outlook().catch((thrown: unknown) => thrown);
+    const error: unknown = await preview().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ type: 'KubernetesApi', nonRetryable: true });
     expect((error as Error).message).toContain(told);
     expect(JSON.stringify(error)).not.toMatch(/abcdefgh|secret-token/);
@@ -114,7 +114,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
 
   it('says so when there is no such plugin, with the hint of the kubeconfig', async () => {
     plugin('', { command: 'ospatch-no-such-plugin', installHint: 'install it from the shop' });
-    await expect(outlook()).rejects.toMatchObject({
+    await expect(preview()).rejects.toMatchObject({
       message: expect.stringContaining('cannot be run on the worker (install it from the shop)') as string,
     });
   });
@@ -124,7 +124,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     kube = await setUp({ callTimeoutMs: 1_500 });
     plugin('echo again >>starts; sleep 1000 & echo $! >child; echo $$ >self; wait');
     const begun = Date.now();
-    await expect(outlook()).rejects.toMatchObject({
+    await expect(preview()).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('the credential plugin ./plugin did not answer within 1 s') as string,
     });
@@ -136,9 +136,9 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
 
   it('reads a token file for every request', async () => {
     kube.api.writeKubeconfig({ tokenFile: 'token' });
-    await outlook();
+    await preview();
     kube.api.token = 'second';
     put('token', 'second\n');
-    expect(await outlook()).toMatchObject({ evict: 40 });
+    expect(await preview()).toMatchObject({ evict: 40 });
   });
 });

@@ -55,8 +55,8 @@ describe('src/kubernetes/client/requests', () => {
   });
 
   it.each([
-    [{ name: 'FetchError', code: 'ECONNREFUSED', message: 'connect' }, true, 'away', 'is out of reach (ECONNREFUSED)'],
-    [{ name: 'FetchError', code: 'ERR_STREAM_PREMATURE_CLOSE', message: '' }, true, 'away', 'is out of reach'],
+    [{ name: 'FetchError', code: 'ECONNREFUSED', message: 'connect' }, true, 'away', 'is unreachable (ECONNREFUSED)'],
+    [{ name: 'FetchError', code: 'ERR_STREAM_PREMATURE_CLOSE', message: '' }, true, 'away', 'is unreachable'],
     [{ name: 'TimeoutError', code: 23, message: 'aborted' }, false, 'away', 'did not answer in time'],
     [{ name: 'FetchError', code: 'DEPTH_ZERO_SELF_SIGNED_CERT', message: '' }, true, 'credentials', 'are not trusted'],
     [{ name: 'Error', message: 'aws: token=abcdefgh failed' }, false, 'credentials', 'token=[redacted] failed'],

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { addBudget, addDaemonSet, addDeployment, addNode, addStatefulSet } from '../../support/kube-objects';
 import '../../support/kube-suite';
-import type { Stage } from '../scene';
-import { startStage } from '../scene';
+import type { Stage } from '../scenario';
+import { startStage } from '../scenario';
 
 const MANIFEST = path.join(__dirname, '../../../deploy/kubernetes-rbac.yaml');
 const ACCOUNT = 'system:serviceaccount:ospatch:ospatch';
@@ -78,26 +78,26 @@ function asked(): { rights: string[]; forbidden: string[] } {
 
 describe('deploy/kubernetes-rbac.yaml', () => {
   it('grants what a node patch asks for and nothing else', async () => {
-    const scene = await stage.scene('all');
-    const { target, machine, activities } = scene;
-    await addDaemonSet(stage.plane, 'agent', scene.here({}));
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
-    await addStatefulSet(stage.plane, 'db', scene.here({}));
+    const scenario = await stage.scenario('all');
+    const { target, machine, activities } = scenario;
+    await addDaemonSet(stage.plane, 'agent', scenario.here({}));
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
+    await addStatefulSet(stage.plane, 'db', scenario.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'all');
-    await scene.addSpareNode();
+    await scenario.addSpareNode();
     // A node of the control plane is looked at more closely.
     const roles = { 'node-role.kubernetes.io/control-plane': '' };
     await addNode(stage.plane, 'other-control-plane', { labels: roles });
     await stage.plane.api.patch({ kind: 'Node', name: target.nodeName }, { metadata: { labels: roles } });
-    await scene.outlook();
-    const baseline = await scene.cordon();
-    const { workloads } = await scene.drain();
-    await scene.run(activities.awaitHealthy, { target, machine, baseline, timeoutMs: 30_000 });
-    await scene.uncordon();
+    await scenario.preview();
+    const baseline = await scenario.cordon();
+    const { workloads } = await scenario.drain();
+    await scenario.run(activities.awaitHealthy, { target, machine, baseline, timeoutMs: 30_000 });
+    await scenario.uncordon();
     // A controller that is gone meanwhile is asked for all the same.
     const gone = ['ReplicaSet', 'ReplicationController'].map((kind) => ({ namespace: 'all', kind, name: 'gone' }));
-    await scene.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
-    await scene.run(activities.findLeftovers, { cluster: target.cluster, access: target.access });
+    await scenario.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
+    await scenario.run(activities.findLeftovers, { cluster: target.cluster, access: target.access });
 
     const { rights, forbidden } = asked();
     expect(forbidden).toEqual([]);

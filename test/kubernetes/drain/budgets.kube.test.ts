@@ -14,8 +14,8 @@ import {
 import type { KubeObject } from '../../../src/dev/kube/kube-api';
 import { applyManifest } from '../../../src/dev/kube/users';
 import { waitFor } from '../../support/wait-for';
-import type { Scene, Stage } from '../scene';
-import { startStage } from '../scene';
+import type { Scenario, Stage } from '../scenario';
+import { startStage } from '../scenario';
 
 describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
   let stage: Stage;
@@ -26,15 +26,15 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
 
   afterAll(() => stage.stop());
 
-  function waitsFor({ heartbeats }: Scene, words: string): Promise<unknown> {
+  function waitsFor({ heartbeats }: Scenario, words: string): Promise<unknown> {
     return waitFor(() => heartbeats.some(({ waitingFor }) => waitingFor?.includes(words)), {
       what: `"${words}" in the heartbeats`,
     });
   }
 
-  const healthy = async (scene: Scene, app: string) => {
+  const healthy = async (scenario: Scenario, app: string) => {
     const pods = await stage.plane.api.list<V1Pod>(
-      { kind: 'Pod', namespace: scene.name },
+      { kind: 'Pod', namespace: scenario.name },
       `labelSelector=app%3D${app}`,
     );
     return pods.filter((pod) => isReady(pod.status?.conditions) && pod.metadata?.deletionTimestamp === undefined)
@@ -42,17 +42,17 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
   };
 
   it('never goes below the budget while it moves a workload', async () => {
-    const scene = await stage.scene('kept');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 6 }));
+    const scenario = await stage.scenario('kept');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 6 }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 5 }, 'kept');
-    await scene.addSpareNode();
+    await scenario.addSpareNode();
     let lowest = 6;
     let isOver = false;
     const watched = (async () => {
-      while (!isOver) lowest = Math.min(lowest, await healthy(scene, 'web'));
+      while (!isOver) lowest = Math.min(lowest, await healthy(scenario, 'web'));
     })();
-    await scene.cordon();
-    const report = await scene.drain();
+    await scenario.cordon();
+    const report = await scenario.drain();
     isOver = true;
     await watched;
     expect(report).toMatchObject({ state: 'drained', evicted: 6 });
@@ -60,40 +60,40 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
   });
 
   it('waits for a budget that allows nothing, says which, and goes on at once when it does', async () => {
-    const scene = await stage.scene('blocks');
-    const [sick, sound] = await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('blocks');
+    const [sick, sound] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'blocks');
     await setPodReady(stage.plane, 'blocks', sick?.metadata?.name ?? '', false);
-    await waitFor(async () => (await scene.outlook()).waits.length > 0, { what: 'the budget to be exhausted' });
-    expect((await scene.outlook()).waits).toEqual([
+    await waitFor(async () => (await scenario.preview()).pending.length > 0, { what: 'the budget to be exhausted' });
+    expect((await scenario.preview()).pending).toEqual([
       expect.stringMatching(`the budget web of namespace blocks, .*: blocks/${sound?.metadata?.name}`),
     ]);
-    await scene.cordonForAll();
-    const drained = scene.drain();
-    await waitsFor(scene, 'the budget web of namespace blocks allows no disruption (1 of 1 needed are healthy)');
+    await scenario.cordonForAll();
+    const drained = scenario.drain();
+    await waitsFor(scenario, 'the budget web of namespace blocks allows no disruption (1 of 1 needed are healthy)');
     // What is not healthy may leave; what replaces it finds no node yet.
-    await waitFor(async () => (await podsOn(stage.plane, scene.name)).length === 1, {
+    await waitFor(async () => (await podsOn(stage.plane, scenario.name)).length === 1, {
       what: 'the end of the sick pod',
     });
-    expect(await podsOn(stage.plane, scene.name)).toEqual([sound?.metadata?.name]);
-    await scene.addSpareNode();
+    expect(await podsOn(stage.plane, scenario.name)).toEqual([sound?.metadata?.name]);
+    await scenario.addSpareNode();
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
   it('ends when the time is over, with the pods that are left and the budget that holds them', async () => {
-    const scene = await stage.scene('late');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
-    await addDeployment(stage.plane, 'free', scene.here({}));
+    const scenario = await stage.scenario('late');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
+    await addDeployment(stage.plane, 'free', scenario.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'late');
-    await scene.cordonForAll();
+    await scenario.cordonForAll();
     // Replacements find no node, so the second pod may never leave.
-    const report = await scene.drain({ timeout: '20s' });
+    const report = await scenario.drain({ timeout: '20s' });
     expect(report).toMatchObject({
       state: 'timed-out',
       evicted: 2,
       blocked: [{ namespace: 'late', why: expect.stringContaining('the budget web of namespace late') as string }],
     });
-    expect((await podsOn(stage.plane, scene.name)).length).toBe(1);
+    expect((await podsOn(stage.plane, scenario.name)).length).toBe(1);
   });
 
   it.each([
@@ -103,29 +103,29 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
   ])(
     'warns of a budget that opens only when it is changed, and waits for it all the same: $title',
     async ({ title, limit }) => {
-      const scene = await stage.scene(
+      const scenario = await stage.scenario(
         title
           .toLowerCase()
           .replaceAll(/[^a-z0-9]+/g, '-')
           .replace(/-$/, ''),
       );
-      await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
-      await addDeployment(stage.plane, 'free', scene.here({}));
-      await addBudget(stage.plane, 'web', 'web', limit, scene.name);
-      const { obstacles, waits } = await scene.outlook();
+      await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
+      await addDeployment(stage.plane, 'free', scenario.here({}));
+      await addBudget(stage.plane, 'web', 'web', limit, scenario.name);
+      const { blockers, pending } = await scenario.preview();
       const told = expect.stringMatching(
         /budget web of namespace .* opens only when an operator or a person/,
       ) as string;
-      expect([obstacles, waits]).toEqual([[], [told]]);
-      await scene.cordon();
-      expect(await scene.drain({ timeout: '10s' })).toMatchObject({
+      expect([blockers, pending]).toEqual([[], [told]]);
+      await scenario.cordon();
+      expect(await scenario.drain({ timeout: '10s' })).toMatchObject({
         state: 'timed-out',
         evicted: 1,
         blocked: [1, 2].map(() => ({
-          why: expect.stringContaining(`the budget web of namespace ${scene.name}`) as string,
+          why: expect.stringContaining(`the budget web of namespace ${scenario.name}`) as string,
         })),
       });
-      expect((await podsOn(stage.plane, scene.name)).length).toBe(2);
+      expect((await podsOn(stage.plane, scenario.name)).length).toBe(2);
     },
   );
 
@@ -134,24 +134,24 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     { title: 'a share of pods without a controller', limit: { minAvailable: '50%' }, why: 'cannot count pods without' },
   ])('warns of a budget that the server cannot compute: $title', async ({ limit, why }) => {
     const name = 'maxUnavailable' in limit ? 'of-job' : 'of-bare';
-    const scene = await stage.scene(name);
-    if (name === 'of-job') await addJob(stage.plane, 'web', scene.here({ replicas: 2 }));
-    else await addPod(stage.plane, 'web', scene.here({ labels: { app: 'web' } }));
+    const scenario = await stage.scenario(name);
+    if (name === 'of-job') await addJob(stage.plane, 'web', scenario.here({ replicas: 2 }));
+    else await addPod(stage.plane, 'web', scenario.here({ labels: { app: 'web' } }));
     const spec = { selector: { matchLabels: { app: 'web' } }, ...limit };
     await stage.plane.api.create<KubeObject>({
       ...{ kind: 'PodDisruptionBudget', metadata: { name: 'web', namespace: name } },
       ...{ spec },
     });
-    await waitFor(async () => (await scene.outlook({ force: true })).waits.some((wait) => wait.includes(why)), {
+    await waitFor(async () => (await scenario.preview({ force: true })).pending.some((wait) => wait.includes(why)), {
       what: `"${why}"`,
     });
     const told = expect.stringMatching(`budget web of namespace ${name}, which allows no eviction now and opens only`);
-    expect(await scene.outlook({ force: true })).toMatchObject({ obstacles: [], waits: [told] });
+    expect(await scenario.preview({ force: true })).toMatchObject({ blockers: [], pending: [told] });
   });
 
   it('is not misled by a pod that has failed and still counts for the server', async () => {
-    const scene = await stage.scene('leftover');
-    const [pod] = await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('leftover');
+    const [pod] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     const name = pod?.metadata?.name ?? '';
     await setPodReady(stage.plane, 'leftover', name, false);
     await stage.plane.api.patch(
@@ -166,60 +166,62 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
       (pods) => pods.filter(({ status }) => status?.phase === 'Running').length === 2,
     );
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 2 }, 'leftover');
-    expect((await scene.outlook()).waits).toEqual([expect.stringContaining('selects no more than 2')]);
+    expect((await scenario.preview()).pending).toEqual([expect.stringContaining('selects no more than 2')]);
   });
 
   it('tells a person of two budgets on one pod, and evicts nothing', async () => {
-    const scene = await stage.scene('two');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('two');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'one', 'web', { minAvailable: 1 }, 'two');
     await addBudget(stage.plane, 'other', 'web', { maxUnavailable: 1 }, 'two');
-    expect((await scene.outlook()).obstacles).toEqual([expect.stringMatching(/two budgets select.*one and other/)]);
-    await scene.cordon();
-    await expect(scene.drain()).rejects.toMatchObject({ type: 'DrainBlocked' });
-    expect((await podsOn(stage.plane, scene.name)).length).toBe(2);
+    expect((await scenario.preview()).blockers).toEqual([expect.stringMatching(/two budgets select.*one and other/)]);
+    await scenario.cordon();
+    await expect(scenario.drain()).rejects.toMatchObject({ type: 'DrainBlocked' });
+    expect((await podsOn(stage.plane, scenario.name)).length).toBe(2);
   });
 
   it('goes on when the second budget of a pod, made during the drain, is taken away', async () => {
-    const scene = await stage.scene('second');
-    const [first] = await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('second');
+    const [first] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'one', 'web', { minAvailable: 1 }, 'second');
     await setPodReady(stage.plane, 'second', first?.metadata?.name ?? '', false);
-    await waitFor(async () => (await scene.outlook()).waits.length > 0, { what: 'the budget to be exhausted' });
-    await scene.cordonForAll();
-    const drained = scene.drain();
-    await waitsFor(scene, 'the budget one of namespace second');
+    await waitFor(async () => (await scenario.preview()).pending.length > 0, { what: 'the budget to be exhausted' });
+    await scenario.cordonForAll();
+    const drained = scenario.drain();
+    await waitsFor(scenario, 'the budget one of namespace second');
     await addBudget(stage.plane, 'other', 'web', { maxUnavailable: 2 }, 'second');
-    await waitsFor(scene, 'two budgets select it (one and other)');
-    await scene.addSpareNode();
+    await waitsFor(scenario, 'two budgets select it (one and other)');
+    await scenario.addSpareNode();
     await stage.plane.api.delete({ kind: 'PodDisruptionBudget', namespace: 'second', name: 'one' });
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
   it('evicts pods that are not ready when their budget lets those go', async () => {
-    const scene = await stage.scene('sick');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
+    const scenario = await stage.scenario('sick');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'sick');
     await stage.plane.api.patch(
       { kind: 'PodDisruptionBudget', namespace: 'sick', name: 'web' },
       { spec: { unhealthyPodEvictionPolicy: 'AlwaysAllow' } },
     );
-    await scene.cordonForAll();
-    expect(await scene.drain()).toMatchObject({ state: 'drained', evicted: 2 });
+    await scenario.cordonForAll();
+    expect(await scenario.drain()).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
   it('deletes pods whatever their budgets say only with disableEviction, which needs a right of its own', async () => {
-    const scene = await stage.scene('forced');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('forced');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'web', 'web', { maxUnavailable: 0 }, 'forced');
-    await scene.cordonForAll();
-    await expect(scene.drain({ disableEviction: true, timeout: '20s' })).rejects.toMatchObject({
+    await scenario.cordonForAll();
+    await expect(scenario.drain({ disableEviction: true, timeout: '20s' })).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('cannot delete resource') as string,
     });
     await applyManifest(stage.plane.api, 'kubernetes-rbac-disable-eviction.yaml');
-    await waitFor(async () => (await scene.connect().podsOfNode(scene.name)).length === 2, { what: 'both pods' });
-    expect(await scene.drain({ disableEviction: true })).toMatchObject({ state: 'drained', evicted: 2 });
-    await waitForPods(stage.plane, 'forced', 'web', (pods) => pods.every((pod) => pod.spec?.nodeName !== scene.name));
+    await waitFor(async () => (await scenario.connect().podsOfNode(scenario.name)).length === 2, { what: 'both pods' });
+    expect(await scenario.drain({ disableEviction: true })).toMatchObject({ state: 'drained', evicted: 2 });
+    await waitForPods(stage.plane, 'forced', 'web', (pods) =>
+      pods.every((pod) => pod.spec?.nodeName !== scenario.name),
+    );
   });
 });

@@ -258,7 +258,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await cordon();
     await kube.api.goAway();
     const uncordoned = uncordon();
-    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('out of reach') === true, 'the outage is told');
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('unreachable') === true, 'the outage is told');
     kube.api.token = 'new-token';
     kube.api.writeKubeconfig('old-token');
     await kube.api.start().then(() => kube.api.writeKubeconfig('old-token'));

@@ -266,7 +266,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     const drained = drain();
     await waitFor(() => kube.api.countCalls(/^POST/) === 2, 'both are asked for');
     await kube.api.goAway();
-    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('out of reach') === true, 'the outage is told');
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('unreachable') === true, 'the outage is told');
     kube.api.pods.clear();
     await kube.api.start();
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
@@ -397,7 +397,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     });
   });
 
-  it('takes pods that ended by themselves between outlook and drain for evicted by nobody', async () => {
+  it('takes pods that ended by themselves between preview and drain for evicted by nobody', async () => {
     kube.api.pod('shop', 'web-1');
     const input = { ...drainInput(), planned: { evict: 3, workloads: [] } };
     expect(await kube.run(kube.activities.drain, input)).toMatchObject({ state: 'drained', evicted: 1 });

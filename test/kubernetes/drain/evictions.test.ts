@@ -1,8 +1,8 @@
 import type { BudgetView } from '../../../src/domain/kubernetes/disruption-budgets';
-import type { LeavingPod } from '../../../src/kubernetes/drain/evictions';
-import { askBudgets, worthAsking } from '../../../src/kubernetes/drain/evictions';
+import type { PodEviction } from '../../../src/kubernetes/drain/evictions';
+import { refreshBudgets, oncePerBudget } from '../../../src/kubernetes/drain/evictions';
 
-function held(name: string, labels: Record<string, string> = { app: 'web' }): LeavingPod {
+function held(name: string, labels: Record<string, string> = { app: 'web' }): PodEviction {
   return {
     pod: {
       ...{ namespace: 'shop', name, uid: name, labels, phase: 'Running', ready: true, nodeName: 'w-1' },
@@ -39,9 +39,9 @@ function budget(name: string, disruptionsAllowed: number): BudgetView {
 describe('src/kubernetes/drain/evictions', () => {
   it('asks for as many pods as their budget allows by now, before their time', () => {
     const pods = ['a', 'b', 'c'].map((name) => held(name));
-    askBudgets(pods, [budget('web', 2)]);
+    refreshBudgets(pods, [budget('web', 2)]);
     expect(
-      worthAsking(
+      oncePerBudget(
         pods.filter(({ nextAtMs }) => nextAtMs <= 1_000),
         1_000,
       ).map(({ pod }) => pod.name),
@@ -50,19 +50,19 @@ describe('src/kubernetes/drain/evictions', () => {
 
   it('asks for one pod only of those that the same budget holds back', () => {
     const pods = [held('a'), held('b'), held('c', { app: 'db' })];
-    askBudgets(pods, [budget('web', 0), budget('db', 0)]);
+    refreshBudgets(pods, [budget('web', 0), budget('db', 0)]);
     expect(pods.map(({ nextAtMs }) => nextAtMs)).toEqual([5_000, 5_000, 5_000]);
-    expect(worthAsking(pods, 6_000).map(({ pod }) => pod.name)).toEqual(['a', 'c']);
+    expect(oncePerBudget(pods, 6_000).map(({ pod }) => pod.name)).toEqual(['a', 'c']);
     expect(pods[1]?.nextAtMs).toBe(11_000);
   });
 
   it('asks at once for a pod whose budget is gone, and names both of two', () => {
     const free = held('a', {});
     const both = held('b');
-    askBudgets([free, both], [budget('web', 5), { ...budget('second', 5), selector: {} }]);
+    refreshBudgets([free, both], [budget('web', 5), { ...budget('second', 5), selector: {} }]);
     expect(both.why).toBe('two budgets select it (web and second), and a person has to leave only one');
-    askBudgets([free], [budget('web', 0)]);
-    expect(worthAsking([free], 6_000)).toEqual([free]);
+    refreshBudgets([free], [budget('web', 0)]);
+    expect(oncePerBudget([free], 6_000)).toEqual([free]);
     expect(free.nextAtMs).toBe(0);
   });
 });

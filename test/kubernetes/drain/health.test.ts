@@ -58,7 +58,7 @@ describe('src/kubernetes/drain/health (simulated)', () => {
   it('waits an outage of the API server through, within the time it has', async () => {
     await kube.api.goAway();
     const healthy = awaitHealthy({}, 60_000);
-    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('out of reach') === true, 'the outage');
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('unreachable') === true, 'the outage');
     await kube.api.start();
     await healthy;
     await kube.api.goAway();

@@ -8,8 +8,8 @@ import type { V1Node, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/clien
 import type { KubeObject } from '../../../src/dev/kube/kube-api';
 import { addBudget, addDeployment, addStatefulSet, podsOn } from '../../support/kube-objects';
 import { waitFor } from '../../support/wait-for';
-import type { Scene, Stage } from '../scene';
-import { startStage } from '../scene';
+import type { Scenario, Stage } from '../scenario';
+import { startStage } from '../scenario';
 
 /** How long an operator takes to move what it protects. */
 const OPERATOR_MS = 4_000;
@@ -70,62 +70,62 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
   const removeBudget = (namespace: string, name: string): Promise<unknown> =>
     stage.plane.api.delete({ kind: 'PodDisruptionBudget', namespace, name });
 
-  /** A database of two pods whose budget protects the primary, which is on the node of the scene. */
-  async function database(scene: Scene): Promise<() => Promise<void>> {
-    await scene.addSpareNode();
-    await addStatefulSet(stage.plane, 'pg', scene.here({ replicas: 2, spec: APART }));
-    const [primary = ''] = await podsOn(stage.plane, scene.name);
+  /** A database of two pods whose budget protects the primary, which is on the node of the scenario. */
+  async function database(scenario: Scenario): Promise<() => Promise<void>> {
+    await scenario.addSpareNode();
+    await addStatefulSet(stage.plane, 'pg', scenario.here({ replicas: 2, spec: APART }));
+    const [primary = ''] = await podsOn(stage.plane, scenario.name);
     const replica = primary === 'pg-0' ? 'pg-1' : 'pg-0';
-    await relabel(scene.name, primary, 'primary');
-    await relabel(scene.name, replica, 'replica');
+    await relabel(scenario.name, primary, 'primary');
+    await relabel(scenario.name, replica, 'replica');
     const selector = { matchLabels: { app: 'pg', role: 'primary' } };
-    const budget = { kind: 'PodDisruptionBudget', namespace: scene.name, name: 'pg-primary' };
+    const budget = { kind: 'PodDisruptionBudget', namespace: scenario.name, name: 'pg-primary' };
     await stage.plane.api.create({
-      ...{ kind: budget.kind, metadata: { name: budget.name, namespace: scene.name } },
+      ...{ kind: budget.kind, metadata: { name: budget.name, namespace: scenario.name } },
       spec: { selector, minAvailable: 1 },
     } as KubeObject);
     await waitFor(async () => (await stage.plane.api.get<V1PodDisruptionBudget>(budget)).status?.currentHealthy === 1, {
       what: 'the budget to know the primary',
     });
     return async () => {
-      await cordoned(scene.name);
+      await cordoned(scenario.name);
       await later(OPERATOR_MS);
-      await relabel(scene.name, primary, 'replica');
-      await relabel(scene.name, replica, 'primary');
+      await relabel(scenario.name, primary, 'replica');
+      await relabel(scenario.name, replica, 'primary');
     };
   }
 
   /** Storage whose budget is taken away once the node is cordoned. */
-  async function storage(scene: Scene): Promise<() => Promise<void>> {
-    await addDeployment(stage.plane, 'instance-manager', scene.here({ replicas: 1 }));
-    await addBudget(stage.plane, 'instance-manager', 'instance-manager', { minAvailable: 1 }, scene.name);
+  async function storage(scenario: Scenario): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'instance-manager', scenario.here({ replicas: 1 }));
+    await addBudget(stage.plane, 'instance-manager', 'instance-manager', { minAvailable: 1 }, scenario.name);
     return async () => {
-      await cordoned(scene.name);
+      await cordoned(scenario.name);
       await later(OPERATOR_MS);
-      await removeBudget(scene.name, 'instance-manager');
+      await removeBudget(scenario.name, 'instance-manager');
     };
   }
 
   /** Storage that lets nothing go until its data is whole again, whoever asks for what. */
-  async function healing(scene: Scene): Promise<() => Promise<void>> {
-    await addDeployment(stage.plane, 'osd', scene.here({ replicas: 2 }));
-    await addBudget(stage.plane, 'osd', 'osd', { maxUnavailable: 0 }, scene.name);
+  async function healing(scenario: Scenario): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'osd', scenario.here({ replicas: 2 }));
+    await addBudget(stage.plane, 'osd', 'osd', { maxUnavailable: 0 }, scenario.name);
     return async () => {
       await later(OPERATOR_MS);
-      await removeBudget(scene.name, 'osd');
+      await removeBudget(scenario.name, 'osd');
     };
   }
 
   /** Brokers that their operator moves by itself when somebody asks for their eviction. */
-  async function brokers(scene: Scene): Promise<() => Promise<void>> {
-    await addDeployment(stage.plane, 'kafka', scene.here({ replicas: 2 }));
-    await addBudget(stage.plane, 'kafka', 'kafka', { maxUnavailable: 0 }, scene.name);
-    const pods = await podsOn(stage.plane, scene.name);
+  async function brokers(scenario: Scenario): Promise<() => Promise<void>> {
+    await addDeployment(stage.plane, 'kafka', scenario.here({ replicas: 2 }));
+    await addBudget(stage.plane, 'kafka', 'kafka', { maxUnavailable: 0 }, scenario.name);
+    const pods = await podsOn(stage.plane, scenario.name);
     return async () => {
       for (const name of pods) {
-        const asked = `/api/v1/namespaces/${scene.name}/pods/${name}/eviction`;
+        const asked = `/api/v1/namespaces/${scenario.name}/pods/${name}/eviction`;
         await waitFor(() => readFileSync(audit, 'utf8').includes(asked), { what: `a request to evict ${name}` });
-        await stage.plane.api.delete({ kind: 'Pod', namespace: scene.name, name });
+        await stage.plane.api.delete({ kind: 'Pod', namespace: scenario.name, name });
         await later(OPERATOR_MS / 2);
       }
     };
@@ -137,10 +137,10 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     ['storage that heals', 'heal', healing],
     ['brokers that wait to be asked', 'kafka', brokers],
   ])('drains %s as kubectl does, in the same time', async (_, name, build) => {
-    const [ours, theirs] = await Promise.all([stage.scene(`ours-${name}`), stage.scene(`theirs-${name}`)]);
+    const [ours, theirs] = await Promise.all([stage.scenario(`ours-${name}`), stage.scenario(`theirs-${name}`)]);
     const operators = [await build(ours), await build(theirs)];
-    const { obstacles, waits } = await ours.outlook();
-    expect([obstacles, waits]).toEqual([[], [expect.stringContaining('opens only when an operator or a person')]]);
+    const { blockers, pending } = await ours.preview();
+    expect([blockers, pending]).toEqual([[], [expect.stringContaining('opens only when an operator or a person')]]);
 
     const begun = Date.now();
     const took = async (work: Promise<unknown>): Promise<number> => {

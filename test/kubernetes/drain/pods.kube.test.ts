@@ -15,8 +15,8 @@ import {
   waitForPods,
 } from '../../support/kube-objects';
 import { waitFor } from '../../support/wait-for';
-import type { Scene, Stage } from '../scene';
-import { startStage } from '../scene';
+import type { Scenario, Stage } from '../scenario';
+import { startStage } from '../scenario';
 
 describe('src/kubernetes/drain/drain: which pods leave a node of a real control plane', () => {
   let stage: Stage;
@@ -31,7 +31,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
   const namesOf = (pods: V1Pod[]) => pods.map(({ metadata }) => metadata?.name ?? '').sort();
 
   /** Lines of `kubectl drain --dry-run=server` that name a pod. */
-  async function kubectlWouldEvict({ name }: Scene, ...flags: string[]): Promise<string[]> {
+  async function kubectlWouldEvict({ name }: Scenario, ...flags: string[]): Promise<string[]> {
     const { output } = await stage.plane.kubectl('drain', name, '--dry-run=server', '--timeout=2s', ...flags);
     return [
       ...new Set([...output.matchAll(/evicting pod ([^ ]+) \(server dry run\)/g)].map(([, pod]) => pod ?? '')),
@@ -39,12 +39,12 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
   }
 
   it('moves a workload to another node and names it', async () => {
-    const scene = await stage.scene('moves');
-    const before = await addDeployment(stage.plane, 'web', scene.here({ replicas: 3 }));
-    await addStatefulSet(stage.plane, 'db', scene.here({ replicas: 2 }));
-    const spare = await scene.addSpareNode();
-    await scene.cordon();
-    const report = await scene.drain();
+    const scenario = await stage.scenario('moves');
+    const before = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 3 }));
+    await addStatefulSet(stage.plane, 'db', scenario.here({ replicas: 2 }));
+    const spare = await scenario.addSpareNode();
+    await scenario.cordon();
+    const report = await scenario.drain();
     expect(report).toMatchObject({ state: 'drained', evicted: 5, blocked: [] });
     expect(report.workloads).toEqual(
       expect.arrayContaining([
@@ -52,9 +52,9 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
         { namespace: 'moves', kind: 'StatefulSet', name: 'db', availableBefore: 2 },
       ]),
     );
-    expect(await podsOn(stage.plane, scene.name)).toEqual([]);
-    await scene.run(scene.activities.awaitWorkloads, {
-      ...{ target: scene.target, workloads: report.workloads, timeoutMs: 20_000 },
+    expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
+    await scenario.run(scenario.activities.awaitWorkloads, {
+      ...{ target: scenario.target, workloads: report.workloads, timeoutMs: 20_000 },
     });
     // What the StatefulSet counts as available may be a moment old.
     const after = await waitFor(
@@ -68,117 +68,121 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
   });
 
   it('does not wait afterwards for pods that were not available before', async () => {
-    const scene = await stage.scene('short');
-    await addDeployment(stage.plane, 'sick', scene.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
-    await scene.addSpareNode();
-    await scene.cordon();
-    const { workloads } = await scene.drain();
+    const scenario = await stage.scenario('short');
+    await addDeployment(stage.plane, 'sick', scenario.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
+    await scenario.addSpareNode();
+    await scenario.cordon();
+    const { workloads } = await scenario.drain();
     expect(workloads).toEqual([{ namespace: 'short', kind: 'Deployment', name: 'sick', availableBefore: 0 }]);
-    await scene.run(scene.activities.awaitWorkloads, { target: scene.target, workloads, timeoutMs: 2_000 });
+    await scenario.run(scenario.activities.awaitWorkloads, { target: scenario.target, workloads, timeoutMs: 2_000 });
     const wanted = workloads.map(({ availableBefore: _, ...name }) => name);
     await expect(
-      scene.run(scene.activities.awaitWorkloads, { target: scene.target, workloads: wanted, timeoutMs: 0 }),
+      scenario.run(scenario.activities.awaitWorkloads, { target: scenario.target, workloads: wanted, timeoutMs: 0 }),
     ).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
   it('empties a node of 200 pods', async () => {
-    const scene = await stage.scene('many');
-    await addDeployment(stage.plane, 'crowd', scene.here({ replicas: 200 }));
-    await scene.addSpareNode();
-    await scene.cordon();
-    expect(await scene.drain()).toMatchObject({ state: 'drained', evicted: 200 });
-    expect(await podsOn(stage.plane, scene.name)).toEqual([]);
+    const scenario = await stage.scenario('many');
+    await addDeployment(stage.plane, 'crowd', scenario.here({ replicas: 200 }));
+    await scenario.addSpareNode();
+    await scenario.cordon();
+    expect(await scenario.drain()).toMatchObject({ state: 'drained', evicted: 200 });
+    expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
   it('leaves pods of a DaemonSet and static pods where they are', async () => {
-    const scene = await stage.scene('stay');
-    const daemons = await addDaemonSet(stage.plane, 'logs', scene.here({}));
-    await addMirrorPod(stage.plane, 'proxy', scene.name);
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 1 }));
-    await scene.addSpareNode();
-    await scene.cordon();
-    expect(await scene.drain()).toMatchObject({ state: 'drained', evicted: 1 });
-    expect(await podsOn(stage.plane, scene.name)).toEqual(namesOf(daemons));
+    const scenario = await stage.scenario('stay');
+    const daemons = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
+    await addMirrorPod(stage.plane, 'proxy', scenario.name);
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 1 }));
+    await scenario.addSpareNode();
+    await scenario.cordon();
+    expect(await scenario.drain()).toMatchObject({ state: 'drained', evicted: 1 });
+    expect(await podsOn(stage.plane, scenario.name)).toEqual(namesOf(daemons));
     expect(await stage.plane.api.find({ kind: 'Pod', namespace: 'kube-system', name: 'proxy-stay' })).toBeDefined();
   });
 
   it('refuses pods of a DaemonSet when the policy does not ignore them', async () => {
-    const scene = await stage.scene('daemons-refused');
-    const [daemon] = await addDaemonSet(stage.plane, 'logs', scene.here({}));
-    const { obstacles } = await scene.outlook({ ignoreDaemonsets: false });
-    expect(obstacles).toEqual([expect.stringContaining(`daemons-refused/${daemon?.metadata?.name}`)]);
-    await scene.cordon();
-    await expect(scene.drain({ ignoreDaemonsets: false })).rejects.toMatchObject({ type: 'DrainBlocked' });
+    const scenario = await stage.scenario('daemons-refused');
+    const [daemon] = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
+    const { blockers } = await scenario.preview({ ignoreDaemonsets: false });
+    expect(blockers).toEqual([expect.stringContaining(`daemons-refused/${daemon?.metadata?.name}`)]);
+    await scenario.cordon();
+    await expect(scenario.drain({ ignoreDaemonsets: false })).rejects.toMatchObject({ type: 'DrainBlocked' });
   });
 
   it('takes the pod of a DaemonSet that is gone for one that nothing brings back', async () => {
-    const scene = await stage.scene('orphan');
-    const [daemon] = await addDaemonSet(stage.plane, 'logs', scene.here({}));
+    const scenario = await stage.scenario('orphan');
+    const [daemon] = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
     const name = daemon?.metadata?.name ?? '';
     await stage.plane.api.delete({ kind: 'DaemonSet', namespace: 'orphan', name: 'logs' });
-    await scene.cordon();
-    await expect(scene.drain()).rejects.toMatchObject({
+    await scenario.cordon();
+    await expect(scenario.drain()).rejects.toMatchObject({
       type: 'DrainBlocked',
       message: expect.stringMatching(`of a DaemonSet that no longer exists .*orphan/${name}`) as string,
     });
-    expect(await kubectlWouldEvict(scene, '--ignore-daemonsets', '--force')).toEqual([`orphan/${name}`]);
-    expect(await scene.drain({ force: true })).toMatchObject({ state: 'drained', evicted: 1 });
+    expect(await kubectlWouldEvict(scenario, '--ignore-daemonsets', '--force')).toEqual([`orphan/${name}`]);
+    expect(await scenario.drain({ force: true })).toMatchObject({ state: 'drained', evicted: 1 });
   });
 
   it('refuses a bare pod and one with an emptyDir before the first eviction, and takes them when that is allowed', async () => {
-    const scene = await stage.scene('refused');
-    await addPod(stage.plane, 'bare', scene.here({}));
-    await addDeployment(stage.plane, 'cache', scene.here({ emptyDir: true }));
-    await addDeployment(stage.plane, 'web', scene.here({}));
-    const before = await podsOn(stage.plane, scene.name);
-    expect((await scene.outlook()).obstacles).toEqual([
+    const scenario = await stage.scenario('refused');
+    await addPod(stage.plane, 'bare', scenario.here({}));
+    await addDeployment(stage.plane, 'cache', scenario.here({ emptyDir: true }));
+    await addDeployment(stage.plane, 'web', scenario.here({}));
+    const before = await podsOn(stage.plane, scenario.name);
+    expect((await scenario.preview()).blockers).toEqual([
       expect.stringMatching(/refused\/bare/),
       expect.stringMatching(/refused\/cache-/),
     ]);
-    await scene.addSpareNode();
-    await scene.cordon();
-    await expect(scene.drain()).rejects.toMatchObject({ type: 'DrainBlocked' });
-    await expect(scene.drain({ force: true })).rejects.toMatchObject({ type: 'DrainBlocked' });
-    expect(await podsOn(stage.plane, scene.name)).toEqual(before);
-    const report = await scene.drain({ force: true, deleteEmptydirData: true });
+    await scenario.addSpareNode();
+    await scenario.cordon();
+    await expect(scenario.drain()).rejects.toMatchObject({ type: 'DrainBlocked' });
+    await expect(scenario.drain({ force: true })).rejects.toMatchObject({ type: 'DrainBlocked' });
+    expect(await podsOn(stage.plane, scenario.name)).toEqual(before);
+    const report = await scenario.drain({ force: true, deleteEmptydirData: true });
     expect(report).toMatchObject({ state: 'drained', evicted: 3 });
   });
 
   it('evicts the pod of a Job, and waits for its end where a rule says so', async () => {
-    const scene = await stage.scene('jobs');
-    const [pod] = await addJob(stage.plane, 'import', scene.here({}));
-    await addJob(stage.plane, 'backup', scene.here({ annotations: { [COMPLETES_AFTER]: '3s' } }));
-    await scene.cordon();
+    const scenario = await stage.scenario('jobs');
+    const [pod] = await addJob(stage.plane, 'import', scenario.here({}));
+    await addJob(stage.plane, 'backup', scenario.here({ annotations: { [COMPLETES_AFTER]: '3s' } }));
+    await scenario.cordon();
     const rule = { podSelector: 'app=backup', action: 'wait-completed', order: 0 } as const;
-    const report = await scene.drain({ rules: [rule] });
+    const report = await scenario.drain({ rules: [rule] });
     expect(report).toMatchObject({ state: 'drained', evicted: 1 });
     const [backup] = await waitForPods(stage.plane, 'jobs', 'backup', (pods) => pods.length > 0);
     expect(backup?.status?.phase).toBe('Succeeded');
-    expect(await podsOn(stage.plane, scene.name)).not.toContain(pod?.metadata?.name);
+    expect(await podsOn(stage.plane, scenario.name)).not.toContain(pod?.metadata?.name);
   });
 
   it('takes finished pods away, whatever they are', async () => {
-    const scene = await stage.scene('finished');
-    await addPod(stage.plane, 'bare', scene.here({ emptyDir: true, annotations: { [COMPLETES_AFTER]: '100ms' } }));
+    const scenario = await stage.scenario('finished');
+    await addPod(stage.plane, 'bare', scenario.here({ emptyDir: true, annotations: { [COMPLETES_AFTER]: '100ms' } }));
     await waitFor(
       async () =>
         (await stage.plane.api.get<V1Pod>({ kind: 'Pod', namespace: 'finished', name: 'bare' })).status?.phase ===
         'Succeeded',
       { what: 'the end of the pod' },
     );
-    await scene.cordon();
-    expect(await scene.drain()).toMatchObject({ state: 'drained', evicted: 1 });
-    expect(await podsOn(stage.plane, scene.name)).toEqual([]);
+    await scenario.cordon();
+    expect(await scenario.drain()).toMatchObject({ state: 'drained', evicted: 1 });
+    expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
   it('leaves pods where a rule skips them, and lets the others leave in the order of the rules', async () => {
-    const scene = await stage.scene('rules');
-    const [first] = await addDeployment(stage.plane, 'first', scene.here({ annotations: { [TERMINATES_IN]: '1h' } }));
-    const [last] = await addDeployment(stage.plane, 'last', scene.here({}));
-    const skipped = await addDeployment(stage.plane, 'stays', scene.here({}));
-    await scene.addSpareNode();
-    await scene.cordon();
-    const drained = scene.drain({
+    const scenario = await stage.scenario('rules');
+    const [first] = await addDeployment(
+      stage.plane,
+      'first',
+      scenario.here({ annotations: { [TERMINATES_IN]: '1h' } }),
+    );
+    const [last] = await addDeployment(stage.plane, 'last', scenario.here({}));
+    const skipped = await addDeployment(stage.plane, 'stays', scenario.here({}));
+    await scenario.addSpareNode();
+    await scenario.cordon();
+    const drained = scenario.drain({
       rules: [
         { podSelector: 'app=stays', action: 'skip', order: 0 },
         { podSelector: 'app in (last)', action: 'evict', order: 10 },
@@ -191,57 +195,57 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect((await stage.plane.api.get<V1Pod>(object(last))).metadata?.deletionTimestamp).toBeUndefined();
     await stage.plane.api.delete(object(first), 0);
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
-    expect(await podsOn(stage.plane, scene.name)).toEqual(namesOf(skipped));
+    expect(await podsOn(stage.plane, scenario.name)).toEqual(namesOf(skipped));
   });
 
   it('lets pods go with their namespace when that is being deleted', async () => {
-    const scene = await stage.scene('doomed');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 3, annotations: { [TERMINATES_IN]: '3s' } }));
-    await scene.cordon();
+    const scenario = await stage.scenario('doomed');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 3, annotations: { [TERMINATES_IN]: '3s' } }));
+    await scenario.cordon();
     await stage.plane.api.delete({ kind: 'Namespace', name: 'doomed' });
-    expect(await scene.drain()).toMatchObject({ state: 'drained' });
-    expect(await podsOn(stage.plane, scene.name)).toEqual([]);
+    expect(await scenario.drain()).toMatchObject({ state: 'drained' });
+    expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
   it('does not evict a pod that has taken the name of the one that was meant', async () => {
-    const scene = await stage.scene('replaced');
+    const scenario = await stage.scenario('replaced');
     const uidOf = ([pod]: V1Pod[]) => pod?.metadata?.uid;
-    const old = uidOf(await addStatefulSet(stage.plane, 'db', scene.here({})));
-    const api = scene.connect();
-    const [meant] = await api.podsOfNode(scene.name);
+    const old = uidOf(await addStatefulSet(stage.plane, 'db', scenario.here({})));
+    const api = scenario.connect();
+    const [meant] = await api.podsOfNode(scenario.name);
     await stage.plane.api.delete({ kind: 'Pod', namespace: 'replaced', name: 'db-0' });
     await waitForPods(stage.plane, 'replaced', 'db', (pods) => pods.length === 1 && uidOf(pods) !== old);
     if (meant === undefined) throw new Error('there was no pod');
     expect(await api.evict(meant, {})).toEqual({ state: 'gone' });
-    const [fresh] = await api.podsOfNode(scene.name);
+    const [fresh] = await api.podsOfNode(scenario.name);
     expect(fresh).toMatchObject({ name: 'db-0', deletionAtMs: null });
     expect(fresh?.uid).not.toBe(meant.uid);
   });
 
   it('names the same pods as kubectl drain does on the same state', async () => {
-    const scene = await stage.scene('compared');
-    await addDeployment(stage.plane, 'web', scene.here({ replicas: 3 }));
-    await addStatefulSet(stage.plane, 'db', scene.here({ replicas: 2 }));
-    await addDaemonSet(stage.plane, 'logs', scene.here({ emptyDir: true }));
-    await addMirrorPod(stage.plane, 'proxy', scene.name);
-    await addJob(stage.plane, 'import', scene.here({}));
-    await addPod(stage.plane, 'bare', scene.here({ emptyDir: true }));
-    await addPod(stage.plane, 'done', scene.here({ annotations: { [COMPLETES_AFTER]: '100ms' } }));
-    await addDeployment(stage.plane, 'held', scene.here({ replicas: 2 }));
+    const scenario = await stage.scenario('compared');
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 3 }));
+    await addStatefulSet(stage.plane, 'db', scenario.here({ replicas: 2 }));
+    await addDaemonSet(stage.plane, 'logs', scenario.here({ emptyDir: true }));
+    await addMirrorPod(stage.plane, 'proxy', scenario.name);
+    await addJob(stage.plane, 'import', scenario.here({}));
+    await addPod(stage.plane, 'bare', scenario.here({ emptyDir: true }));
+    await addPod(stage.plane, 'done', scenario.here({ annotations: { [COMPLETES_AFTER]: '100ms' } }));
+    await addDeployment(stage.plane, 'held', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'held', 'held', { minAvailable: 1 }, 'compared');
     const everything = { force: true, deleteEmptydirData: true };
     const flags = ['--ignore-daemonsets', '--force', '--delete-emptydir-data'];
     const ours = async (policy: object) =>
-      (await scene.outlook(policy)).pods.map(({ namespace, name }) => `${namespace}/${name}`).sort();
+      (await scenario.preview(policy)).pods.map(({ namespace, name }) => `${namespace}/${name}`).sort();
 
-    const all = await kubectlWouldEvict(scene, ...flags);
+    const all = await kubectlWouldEvict(scenario, ...flags);
     expect(all.length).toBe(10);
     expect(await ours(everything)).toEqual(all);
-    const some = await kubectlWouldEvict(scene, ...flags, '--pod-selector=app in (web,db)');
+    const some = await kubectlWouldEvict(scenario, ...flags, '--pod-selector=app in (web,db)');
     expect(some.length).toBe(5);
     expect(await ours({ ...everything, podSelector: 'app in (web,db)' })).toEqual(some);
     // Without permission kubectl names nothing and tells what it would need.
-    expect(await kubectlWouldEvict(scene)).toEqual([]);
-    expect((await scene.outlook({ ignoreDaemonsets: false })).obstacles.length).toBeGreaterThan(0);
+    expect(await kubectlWouldEvict(scenario)).toEqual([]);
+    expect((await scenario.preview({ ignoreDaemonsets: false })).blockers.length).toBeGreaterThan(0);
   });
 });

@@ -3,7 +3,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CORDON_ANNOTATION } from '../../../src/domain/kubernetes/types';
 import type { Harness } from '../harness';
-import { TARGET, outlookInput, setUp } from '../harness';
+import { TARGET, previewInput, setUp } from '../harness';
 
 let kube: Harness;
 
@@ -16,8 +16,8 @@ afterEach(() => kube.stop());
 const CLOSED =
   'It would wait for the budget web of namespace shop, which allows no eviction now and opens only when an operator or a person changes something';
 
-const outlook = (...args: Parameters<typeof outlookInput>) =>
-  kube.run(kube.activities.drainOutlook, outlookInput(...args));
+const preview = (...args: Parameters<typeof previewInput>) =>
+  kube.run(kube.activities.drainPreview, previewInput(...args));
 
 describe('src/kubernetes/drain/preview (simulated)', () => {
   it('tells what would be evicted, what stays and what would be waited for, and changes nothing', async () => {
@@ -28,7 +28,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2', ready: false });
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 1 });
     kube.api.pod('jobs', 'going', { endsAfterMs: null, deletionTimestamp: '2026-01-01T00:00:00Z' });
-    expect(await outlook()).toEqual({
+    expect(await preview()).toEqual({
       nodeName: 'w-1',
       cordonedBy: 'nobody',
       owner: null,
@@ -41,9 +41,9 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
         { namespace: 'shop', name: 'web-1' },
         { namespace: 'jobs', name: 'going' },
       ],
-      stay: { 'managed by a DaemonSet': 1 },
-      obstacles: [],
-      waits: [
+      ignored: { 'managed by a DaemonSet': 1 },
+      blockers: [],
+      pending: [
         'It would wait for the budget web of namespace shop, which allows no eviction now (1 pods are healthy and 1 must be): shop/web-1.',
         'It would wait for pods that are terminating: jobs/going.',
       ],
@@ -53,7 +53,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
 
   it('says that the Kubernetes version of the node has ended', async () => {
     kube.api.node('w-1', { kubeletVersion: 'v1.19.16' });
-    expect((await outlook()).ended?.message).toContain(
+    expect((await preview()).ended?.message).toContain(
       'its kubelet is v1.19.16: Kubernetes 1.19 reached its end of life',
     );
   });
@@ -74,9 +74,9 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       kube.api.pod('shop', 'web-1');
       kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
       kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, ...budget });
-      const { obstacles, waits } = await outlook();
-      expect([obstacles, waits]).toEqual([[], [expect.stringContaining(`${CLOSED} (${why}`)]]);
-      expect((await outlook({ disableEviction: true })).waits).toEqual([]);
+      const { blockers, pending } = await preview();
+      expect([blockers, pending]).toEqual([[], [expect.stringContaining(`${CLOSED} (${why}`)]]);
+      expect((await preview({ disableEviction: true })).pending).toEqual([]);
     },
   );
 
@@ -87,10 +87,10 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 });
-    const { obstacles, waits } = await outlook();
-    expect([obstacles, waits]).toEqual([[], [expect.stringContaining('the budget web of namespace shop')]]);
+    const { blockers, pending } = await preview();
+    expect([blockers, pending]).toEqual([[], [expect.stringContaining('the budget web of namespace shop')]]);
     shop.replicas = 2;
-    expect((await outlook()).waits).toEqual([
+    expect((await preview()).pending).toEqual([
       expect.stringContaining('(it needs 2 healthy pods and selects no more than 2)'),
     ]);
   });
@@ -103,9 +103,9 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube.api.pod('shop', 'sick', { nodeName: 'w-2', owner: null, ready: false });
     const budget = { namespace: 'shop', name: 'web', labels: { app: 'shop' }, minAvailable: 2 };
     kube.api.budgets.push(budget);
-    expect((await outlook()).waits).toEqual([expect.stringContaining('selects no more than 2')]);
+    expect((await preview()).pending).toEqual([expect.stringContaining('selects no more than 2')]);
     budget.minAvailable = 1;
-    expect((await outlook()).waits).toEqual([expect.not.stringContaining('selects')]);
+    expect((await preview()).pending).toEqual([expect.not.stringContaining('selects')]);
   });
 
   it('knows that a budget for one pod of a workload can count on no other', async () => {
@@ -114,7 +114,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube.api.pod('shop', 'web-1', { labels: { app: 'shop', pod: 'web-1' } });
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
     kube.api.budgets.push({ namespace: 'shop', name: 'one', labels: { pod: 'web-1' }, minAvailable: 1 });
-    expect((await outlook()).waits).toEqual([
+    expect((await preview()).pending).toEqual([
       expect.stringContaining('(it needs 1 healthy pod and selects no more than 1)'),
     ]);
   });
@@ -123,7 +123,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube.api.pod('jobs', 'going', { endsAfterMs: null, deletionTimestamp: '2026-01-01T00:00:00Z' });
     kube.api.pod('shop', 'web-1');
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
-    expect((await outlook()).waits).toEqual([
+    expect((await preview()).pending).toEqual([
       expect.stringContaining('its maxUnavailable is 0'),
       expect.stringContaining('pods that are terminating'),
     ]);
@@ -134,7 +134,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     for (const name of ['a', 'b']) {
       kube.api.budgets.push({ namespace: 'shop', name, labels: { app: 'shop' }, maxUnavailable: 1 });
     }
-    expect((await outlook()).obstacles).toEqual([expect.stringContaining('two budgets select, here a and b of')]);
+    expect((await preview()).blockers).toEqual([expect.stringContaining('two budgets select, here a and b of')]);
   });
 
   it('warns of the budget that cannot count the pods it selects, because they have no controller', async () => {
@@ -146,7 +146,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       maxUnavailable: 1,
       expectedPods: 0,
     });
-    expect((await outlook({ force: true })).waits).toEqual([
+    expect((await preview({ force: true })).pending).toEqual([
       `${CLOSED} (it cannot count pods without a controller): shop/bare.`,
     ]);
   });
@@ -163,19 +163,19 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       maxUnavailable: 0,
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
     });
-    expect(await outlook()).toMatchObject({ evict: 3, obstacles: [], waits: [] });
+    expect(await preview()).toMatchObject({ evict: 3, blockers: [], pending: [] });
   });
 
   it('says who has the node cordoned', async () => {
     const node = kube.api.node('w-1', { unschedulable: true, manager: 'kubectl' });
-    expect(await outlook()).toMatchObject({ cordonedBy: 'others', owner: null, obstacles: [] });
+    expect(await preview()).toMatchObject({ cordonedBy: 'others', owner: null, blockers: [] });
     node.manager = 'ospatch';
     node.annotations = { [CORDON_ANNOTATION]: 'demo/w-1/3/ffffffffffffffff' };
-    expect(await outlook()).toMatchObject({ cordonedBy: 'ospatch', owner: { run: 3 } });
+    expect(await preview()).toMatchObject({ cordonedBy: 'ospatch', owner: { run: 3 } });
     node.annotations = { [CORDON_ANNOTATION]: 'prod/db-1/3/ffffffffffffffff' };
-    const { cordonedBy, obstacles } = await outlook();
+    const { cordonedBy, blockers } = await preview();
     expect(cordonedBy).toBe('others');
-    expect(obstacles[0]).toContain('cluster prod');
+    expect(blockers[0]).toContain('cluster prod');
   });
 
   it.each([
@@ -192,17 +192,17 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     ],
   ] as const)('refuses a cluster with %s, but not when it is scaled to nothing', async (_, kind, controller) => {
     kube.api[kind].push({ ...controller });
-    await expect(outlook()).rejects.toMatchObject({
+    await expect(preview()).rejects.toMatchObject({
       type: 'Policy',
       message: expect.stringContaining(`${controller.namespace}/${controller.name}`) as string,
     });
     kube.api[kind][0] = { ...controller, replicas: 0 };
-    expect(await outlook()).toMatchObject({ obstacles: [] });
+    expect(await preview()).toMatchObject({ blockers: [] });
   });
 
   it('reads more pods than one page holds', async () => {
     for (let number = 0; number < 1_100; number += 1) kube.api.pod('shop', `web-${number}`);
-    const { evict, pods } = await outlook();
+    const { evict, pods } = await preview();
     expect([evict, pods.length, kube.api.countCalls(/GET \/api\/v1\/pods\?/)]).toEqual([1_100, 100, 3]);
   });
 
@@ -211,8 +211,8 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     kube = await setUp({ callTimeoutMs: 700 });
     kube.api.intercept = () => 'hang';
     const begun = Date.now();
-    const input = { ...outlookInput(), unreachableTimeoutMs: 2_000 };
-    await expect(kube.run(kube.activities.drainOutlook, input)).rejects.toMatchObject({
+    const input = { ...previewInput(), unreachableTimeoutMs: 2_000 };
+    await expect(kube.run(kube.activities.drainPreview, input)).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringMatching(
         /^w-1: could not read node w-1: the API server of kubeconfig config did not answer in time; tried for \d+ s\.$/,
@@ -224,8 +224,8 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
 
   it('says at once, and without any of it, that the credentials or the file are not good', async () => {
     const fails = async (access: typeof TARGET.access) => {
-      const input = { ...outlookInput(), target: { ...TARGET, access } };
-      const error: unknown = await kube.run(kube.activities.drainOutlook, input).catch((thrown: unknown) => thrown);
+      const input = { ...previewInput(), target: { ...TARGET, access } };
+      const error: unknown = await kube.run(kube.activities.drainPreview, input).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ type: 'KubernetesApi', nonRetryable: true });
       expect(JSON.stringify(error)).not.toContain('stale-token');
       return (error as Error).message;

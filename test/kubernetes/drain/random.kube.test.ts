@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { KubeObject } from '../../../src/dev/kube/kube-api';
 import { applyManifest } from '../../../src/dev/kube/users';
-import type { DrainOutlook, DrainPolicy } from '../../../src/domain/kubernetes/types';
+import type { DrainPreview, DrainPolicy } from '../../../src/domain/kubernetes/types';
 import { FUZZ_SEED, Random } from '../../support/fuzz';
 import { addNamespace, waitForCordon } from '../../support/kube-objects';
 import { waitFor } from '../../support/wait-for';
@@ -11,8 +11,8 @@ import type { KubectlVerdict, ServerAnswers } from '../kubectl-drain';
 import { kubectlDryRun, kubectlFlags, serverAnswers } from '../kubectl-drain';
 import type { Plan } from '../random-state';
 import { carryOut, randomPlan, unitOf } from '../random-state';
-import type { Scene, Stage } from '../scene';
-import { startStage } from '../scene';
+import type { Scenario, Stage } from '../scenario';
+import { startStage } from '../scenario';
 
 /** `OSPATCH_DRAIN_STATES` asks for more than is quick. */
 const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
@@ -52,11 +52,11 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
     return wrong;
   }
 
-  async function sceneOf(name: string, plan: Plan): Promise<Scene> {
-    const scene = await stage.scene(name);
+  async function scenarioOf(name: string, plan: Plan): Promise<Scenario> {
+    const scenario = await stage.scenario(name);
     await addNamespace(stage.plane, `${name}-b`);
     await carryOut(plan, { plane: stage.plane, node: name, pool: name, spaces: [name, `${name}-b`] });
-    return scene;
+    return scenario;
   }
 
   it(
@@ -64,16 +64,16 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
     async () => {
       const wrong = await each(STATES, async (index, random) => {
         const plan = randomPlan(random);
-        const scene = await sceneOf(`state-${index}`, plan);
+        const scenario = await scenarioOf(`state-${index}`, plan);
         const found: string[] = [];
         for (let number = 0; number < POLICIES_PER_STATE; number += 1) {
           // Who allows everything hears of budgets, who allows nothing of refusals.
           const policy = [{ force: true, deleteEmptydirData: true }, {}][number] ?? randomPolicy(random);
-          const verdict = await kubectlDryRun(stage.plane, scene.name, policy, 'client');
-          const outlook = await scene.outlook(policy);
-          const differences = compare(outlook, verdict);
-          if (number === 0) differences.push(...(await compareAnswers(scene, policy, outlook, verdict)));
-          if (differences.length > 0) found.push(report(scene.name, plan, policy, differences, verdict.output));
+          const verdict = await kubectlDryRun(stage.plane, scenario.name, policy, 'client');
+          const preview = await scenario.preview(policy);
+          const differences = compare(preview, verdict);
+          if (number === 0) differences.push(...(await compareAnswers(scenario, policy, preview, verdict)));
+          if (differences.length > 0) found.push(report(scenario.name, plan, policy, differences, verdict.output));
         }
         return found;
       });
@@ -82,13 +82,13 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
     STATES * MS_PER_STATE,
   );
 
-  async function compareAnswers({ name }: Scene, policy: object, outlook: DrainOutlook, verdict: KubectlVerdict) {
+  async function compareAnswers({ name }: Scenario, policy: object, preview: DrainPreview, verdict: KubectlVerdict) {
     const { areObserved, ...answers } = await serverAnswers(stage.plane, verdict.evicts);
-    const wrong = compareHeld(outlook, answers, 'server');
+    const wrong = compareHeld(preview, answers, 'server');
     if (!areObserved) return wrong;
     return [
       ...wrong,
-      ...compareHeld(outlook, (await kubectlDryRun(stage.plane, name, policy, 'server')).answers, 'kubectl'),
+      ...compareHeld(preview, (await kubectlDryRun(stage.plane, name, policy, 'server')).answers, 'kubectl'),
     ];
   }
 
@@ -100,9 +100,12 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
         // Which of two units of one budget may go is the luck of the moment; and what never ends is told in another test.
         const plan = { ...whole, isDoomed: false, budgets: whole.budgets.filter(({ spec }) => isOfOneUnit(spec)) };
         const policy = { ...randomPolicy(random), force: true, deleteEmptydirData: true };
-        const [ours, theirs] = await Promise.all([sceneOf(`ours-${index}`, plan), sceneOf(`theirs-${index}`, plan)]);
+        const [ours, theirs] = await Promise.all([
+          scenarioOf(`ours-${index}`, plan),
+          scenarioOf(`theirs-${index}`, plan),
+        ]);
         // Two budgets on one pod let kubectl evict the rest, and ospatch nothing.
-        if ((await ours.outlook(policy)).obstacles.some((text) => text.includes('budget'))) {
+        if ((await ours.preview(policy)).blockers.some((text) => text.includes('budget'))) {
           for (const { name } of [ours, theirs]) await removeBudgets([name, `${name}-b`]);
         }
         const flags = kubectlFlags(policy);
@@ -134,7 +137,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
   }
 
   /** For each unit the pods that are on the node, and how each is being deleted. */
-  async function whatIsLeft({ name }: Scene): Promise<string> {
+  async function whatIsLeft({ name }: Scenario): Promise<string> {
     const left: Record<string, string[]> = {};
     for (const { metadata } of await stage.plane.api.list<V1Pod>(
       { kind: 'Pod' },
@@ -183,8 +186,8 @@ function randomPolicy(random: Random): Partial<DrainPolicy> {
 }
 
 /** Each a sentence. */
-function compare(ours: DrainOutlook, kubectl: KubectlVerdict): string[] {
-  const refusals = ours.obstacles.flatMap((text) => {
+function compare(ours: DrainPreview, kubectl: KubectlVerdict): string[] {
+  const refusals = ours.blockers.flatMap((text) => {
     const [, option, pods = ''] = /\(kubernetes\.drain\.(\w+) allows it\): (.*)\.$/.exec(text) ?? [];
     return option === undefined ? [] : [[option, pods] as const];
   });
@@ -194,20 +197,20 @@ function compare(ours: DrainOutlook, kubectl: KubectlVerdict): string[] {
   });
   // Kubectl names the others only when it refuses nothing.
   if (refusals.length > 0) return differences;
-  const daemons = ours.stay['managed by a DaemonSet'] ?? 0;
+  const daemons = ours.ignored['managed by a DaemonSet'] ?? 0;
   differences.push(...differ('pods of DaemonSets', [String(daemons)], [String(kubectl.leaves.length)], 'kubectl'));
   const evicted = ours.pods.map(({ namespace, name }) => `${namespace}/${name}`);
   return [...differences, ...differ('evicted', evicted, kubectl.evicts, 'kubectl')];
 }
 
-function compareHeld({ obstacles, waits }: DrainOutlook, { held, twoBudgets }: ServerAnswers, who: string): string[] {
+function compareHeld({ blockers, pending }: DrainPreview, { held, twoBudgets }: ServerAnswers, who: string): string[] {
   const named = (texts: string[], words: string) =>
     texts
       .filter((text) => text.includes(words))
       .flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2).replace(/\.$/, '')));
   return [
-    ...differ('held by a budget', named(waits, 'allows no eviction now'), held, who),
-    ...differ('selected by two budgets', named(obstacles, 'that two budgets select'), twoBudgets, who),
+    ...differ('held by a budget', named(pending, 'allows no eviction now'), held, who),
+    ...differ('selected by two budgets', named(blockers, 'that two budgets select'), twoBudgets, who),
   ];
 }
 

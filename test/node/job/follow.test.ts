@@ -1,6 +1,6 @@
 import { followJob } from '../../../src/node/job/follow';
 import type { Answer } from '../fake-node';
-import { fakeSession, jobAnswer, outOfReach } from '../fake-node';
+import { fakeSession, jobAnswer, unreachableNode } from '../fake-node';
 
 let clock = 0;
 jest.mock('node:timers/promises', () => ({
@@ -48,8 +48,8 @@ describe('src/node/job/follow', () => {
   it('goes on polling after the connection was lost, and starts nothing again', async () => {
     const { end, commands } = follow([
       jobAnswer('running'),
-      outOfReach(),
-      outOfReach(),
+      unreachableNode(),
+      unreachableNode(),
       jobAnswer('running'),
       jobAnswer('done rc=0'),
     ]);
@@ -87,7 +87,7 @@ describe('src/node/job/follow', () => {
     };
     const HOUR_MS = 3_600_000;
     const notice = await run(0, false).catch((error: unknown) => error);
-    expect(notice).toMatchObject({ name: 'OutOfReachNotice', why: expect.stringContaining('has not ended on w-1') });
+    expect(notice).toMatchObject({ name: 'UnreachableNotice', why: expect.stringContaining('has not ended on w-1') });
     expect((notice as { jobMs: number }).jobMs).toBeGreaterThan(6 * HOUR_MS);
     expect(followed.at(-1)).toBe((notice as { jobMs: number }).jobMs);
     const started = clock;
@@ -95,7 +95,7 @@ describe('src/node/job/follow', () => {
     expect(clock - started).toBeGreaterThan(17.9 * HOUR_MS);
     // The next call of an activity that was lost goes on counting.
     const before = clock;
-    await expect(run(5 * HOUR_MS, false)).rejects.toMatchObject({ name: 'OutOfReachNotice' });
+    await expect(run(5 * HOUR_MS, false)).rejects.toMatchObject({ name: 'UnreachableNotice' });
     expect(clock - before).toBeLessThan(1.1 * HOUR_MS);
   });
 

@@ -53,6 +53,6 @@ describe('src/node/package-managers/apt-hidden', () => {
     const main = 'archive|Debian|Debian|12.15|oldstable|bookworm';
     expect(warnings([main])).toEqual([expect.stringContaining('no security archive')]);
     expect(warnings([main, 'archive|Debian-Security|Debian|12|oldstable-security|bookworm-security'])).toEqual([]);
-    expect(warnings(['archive|House|House||main|'])).toEqual([]);
+    expect(warnings(['archive|Environment|Environment||main|'])).toEqual([]);
   });
 });

@@ -11,7 +11,7 @@ import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, offer, pretendToBe, withdraw } from './rpm-lab';
+import { advise, holdRpmLock, install, installed, offer, fakeOsRelease, withdraw } from './rpm-lab';
 import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
@@ -44,7 +44,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       pool = createTransportPool({ keyDir: lab.keyDir });
       activities = activityRunner(pool);
       preflight = patchRunner(activities, node);
-      pretendToBe(node, {
+      fakeOsRelease(node, {
         ID: 'rocky',
         ID_LIKE: 'rhel centos fedora',
         VERSION_ID: '9.4',

@@ -102,7 +102,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
-  it('takes a failure that left no package half-way for one that a repair does not cure', () => {
+  it('takes a failure that left no package half-way for one that a repair does not remedy', () => {
     const log = [
       'Preparing to unpack .../lab_1.1_all.deb ...',
       'this kernel is too old',

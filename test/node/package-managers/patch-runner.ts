@@ -1,6 +1,6 @@
 /** Preflight, apply and repair of one node under one token, as `patchNode` calls them. */
 import type { LabNode } from '../../../src/dev/lab/lab-node';
-import type { ApplyReport, NodeFacts, OutOfReach, PatchPlan, PhaseOutcome } from '../../../src/domain/node/report';
+import type { ApplyReport, NodeFacts, UnreachableNode, PatchPlan, PhaseOutcome } from '../../../src/domain/node/report';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
 import type { ActivityRunner } from '../support';
@@ -15,8 +15,8 @@ export interface PatchRun {
   changes: string[];
   jobToken: string;
   packages: PackagePolicy;
-  apply(): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
-  repair(): Promise<PhaseOutcome<ApplyReport> | OutOfReach>;
+  apply(): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
+  repair(): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
 }
 
 export type PatchRunner = (policy?: Partial<PackagePolicy>, jobToken?: string, attempt?: number) => Promise<PatchRun>;

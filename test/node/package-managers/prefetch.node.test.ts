@@ -11,7 +11,7 @@ import type { WebDirectory } from '../../support/web-directory';
 import { serveDirectory } from '../../support/web-directory';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, targetOf, token } from '../support';
-import { install, offer, pretendToBe } from './rpm-lab';
+import { install, offer, fakeOsRelease } from './rpm-lab';
 
 const LIMIT_MS = 60_000;
 const MANAGERS = ['apt', 'dnf', 'zypper'] as const;
@@ -38,7 +38,7 @@ const useMirror: Record<Manager, (node: LabNode) => Promise<WebDirectory>> = {
     return mirror;
   },
   dnf: async (node) => {
-    pretendToBe(node, { ID: 'rocky', ID_LIKE: 'rhel', VERSION_ID: '9.4', PRETTY_NAME: 'Rocky Linux 9.4' });
+    fakeOsRelease(node, { ID: 'rocky', ID_LIKE: 'rhel', VERSION_ID: '9.4', PRETTY_NAME: 'Rocky Linux 9.4' });
     const header = ['Provides: system-release = 9.4', 'Provides: system-release(releasever) = 9'];
     await install(node, [
       { name: 'rocky-release', version: '9.4', header },
@@ -50,7 +50,7 @@ const useMirror: Record<Manager, (node: LabNode) => Promise<WebDirectory>> = {
     return mirror;
   },
   zypper: async (node) => {
-    pretendToBe(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME: 'SLES 15 SP6' });
+    fakeOsRelease(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME: 'SLES 15 SP6' });
     await install(node, [{ name: 'lab-a', version: '1' }]);
     await offer(node, { name: 'lab-a', version: '2' });
     const mirror = await serveDirectory(path.join(node.rootDir, 'srv/repo'));

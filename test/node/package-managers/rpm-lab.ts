@@ -26,7 +26,7 @@ const REPOSITORY = '/srv/repo';
  * Makes the node, which is a Debian, look like another system: its os-release decides which package manager is in
  * charge. Only the package manager and the rpm database are those of the other system.
  */
-export function pretendToBe(node: LabNode, osRelease: Record<string, string>): void {
+export function fakeOsRelease(node: LabNode, osRelease: Record<string, string>): void {
   const file = path.join(node.rootDir, 'etc/os-release');
   rmSync(file);
   writeFileSync(

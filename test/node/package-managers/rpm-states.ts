@@ -8,7 +8,7 @@ import type { PatchRun, PatchRunner } from './patch-runner';
 import type { LabRpm } from './rpm-lab';
 import { build, installed, offer, withdraw } from './rpm-lab';
 
-export interface RpmStatesScene {
+export interface RpmStatesScenario {
   node: LabNode;
   pool: TransportPool;
   preflight: PatchRunner;
@@ -52,13 +52,13 @@ const STATES: State[] = [
   { where: '%posttrans', fresh: { posttrans: hang('posttrans') }, left: ['st-a 2'], ran: ['posttrans'] },
 ];
 
-export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
+export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
   describe('a transaction that was killed', () => {
     const states = async (node: LabNode) => (await installed(node)).filter((line) => line.startsWith('st-'));
     const ran = async (node: LabNode) => (await ask(node, 'cat /run/ran 2>/dev/null')).split('\n').filter(Boolean);
 
     async function make(before: LabRpm[], after: LabRpm[]): Promise<void> {
-      const { node } = sceneOf();
+      const { node } = scenarioOf();
       await sh(
         node,
         `rm -f /run/hang /run/hung; rpm -qa 'st-*' | xargs -r rpm -e --noscripts --nodeps 2>/dev/null; rm -rf /srv/states /srv/repo/st-* /run/ran /var/lib/ospatch/interrupted`,
@@ -70,7 +70,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
 
     /** Runs `start` until a script hangs, and kills all of it there. */
     async function killed(start: () => Promise<unknown>): Promise<void> {
-      const { node } = sceneOf();
+      const { node } = scenarioOf();
       await sh(node, 'touch /run/hang');
       await start();
       await until('the script', async () => (await ask(node, 'cat /run/hung 2>/dev/null')) !== '');
@@ -79,7 +79,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
 
     /** Kills the apply of a run of ours. */
     async function killedApply(): Promise<PatchRun> {
-      const { node, pool, preflight } = sceneOf();
+      const { node, pool, preflight } = scenarioOf();
       const run = await preflight();
       await killed(() =>
         remoteNode(pool, targetOf(node)).start(
@@ -92,12 +92,12 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
 
     const killedUpgrade = () =>
       killed(async () => {
-        const { node, upgrade } = sceneOf();
+        const { node, upgrade } = scenarioOf();
         await sh(node, `setsid sh -c '${upgrade}' </dev/null >/run/cut.log 2>&1 &`);
       });
 
     it.each(STATES)('in $where is completed, with all its scripts', async ({ old, fresh, left, ran: expected }) => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       await make(
         [{ name: 'st-a', version: '1', ...(old === undefined ? {} : { scripts: old }) }],
         [{ name: 'st-a', version: '2', ...(fresh === undefined ? {} : { scripts: fresh }) }],
@@ -117,7 +117,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     });
 
     it('in the script of a package that is new is completed by the next run', async () => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       await make(
         [{ name: 'st-a', version: '1' }],
         [
@@ -133,7 +133,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     });
 
     it('of somebody else is completed, once the version can be had again', async () => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       const fresh = { name: 'st-a', version: '2', post: hang('post') };
       await make([{ name: 'st-a', version: '1' }], [fresh]);
       await killedUpgrade();
@@ -156,7 +156,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     });
 
     it('is not seen in a package that the administrator keeps in several versions', async () => {
-      const { node, preflight, severalVersions } = sceneOf();
+      const { node, preflight, severalVersions } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
       const { file, lines } = severalVersions;
       await sh(
@@ -172,7 +172,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     });
 
     it('is completed by a newer version as well', async () => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       await make([{ name: 'st-a', version: '9' }], [{ name: 'st-a', version: '10', post: hang('post') }]);
       await killedUpgrade();
       await withdraw(node, 'st-a');
@@ -184,7 +184,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     });
 
     it('leaves a number that another process has now, for which nobody waits', async () => {
-      const { node, preflight, staleLock } = sceneOf();
+      const { node, preflight, staleLock } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
       await sh(node, staleLock);
       expect((await preflight()).changes).toContain('st-a 1-1 2-1');
@@ -192,7 +192,7 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
 
     /** Damages a page of the database, of which rpm then complains, and reads as many packages as before or none. */
     async function losePage(packages: 'all' | 'none'): Promise<string[]> {
-      const { node } = sceneOf();
+      const { node } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
       const before = await installed(node);
       await sh(
@@ -209,14 +209,14 @@ export function describeRpmStates(sceneOf: () => RpmStatesScene): void {
     }
 
     it('has a damaged index of the rpm database rebuilt', async () => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       const before = await losePage('all');
       expect((await preflight()).changes).toContain('st-a 1-1 2-1');
       expect(await installed(node)).toEqual(before);
     });
 
     it('leaves an rpm database alone that a rebuild would rob of its packages', async () => {
-      const { node, preflight } = sceneOf();
+      const { node, preflight } = scenarioOf();
       const before = await losePage('none');
       const sum = await ask(node, 'cksum </var/lib/rpm/rpmdb.sqlite');
       await expect(preflight()).rejects.toMatchObject({

@@ -10,7 +10,7 @@ import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, offer, pretendToBe } from './rpm-lab';
+import { advise, holdRpmLock, install, installed, offer, fakeOsRelease } from './rpm-lab';
 import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
@@ -33,7 +33,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     activities = activityRunner(pool);
     preflight = patchRunner(activities, node);
     const PRETTY_NAME = 'SUSE Linux Enterprise Server 15 SP6';
-    pretendToBe(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME });
+    fakeOsRelease(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME });
     await install(node, [
       ...['lab-a', 'lab-b', 'lab-fix', 'lab-slow', 'lab-old', 'lab-post'].map((name) => ({ name, version: '1' })),
       { name: 'lab-conf', version: '1', config: { [CONFIG]: 'shipped 1' } },

@@ -274,19 +274,19 @@ describe('workflows/cluster', () => {
   it('survives any garbage that is sent to it, and says what it refused', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
-      for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runNews', 'noSuchSignal']) {
+      for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runProgress', 'noSuchSignal']) {
         for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }])
           await cluster.handle.signal(signal, garbage);
       }
-      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
-      expect(refused.lastRefusal).toMatchObject({
-        what: 'signal noSuchSignal',
-        why: expect.stringContaining('no such signal'),
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
+      expect(refused.lastRejection).toMatchObject({
+        request: 'signal noSuchSignal',
+        message: expect.stringContaining('no such signal'),
       });
       expect(refused).toMatchObject({ state: 'idle', run: null, paused: null });
       await cluster.handle.signal('patchNow', { nodes: ['nobody'] });
-      const named = await cluster.until('the next refusal', (status) => status.lastRefusal?.what === 'patchNow');
-      expect(named.lastRefusal?.why).toMatch(/no such node: nobody/);
+      const named = await cluster.until('the next refusal', (status) => status.lastRejection?.request === 'patchNow');
+      expect(named.lastRejection?.message).toMatch(/no such node: nobody/);
       await cluster.handle.signal('patchNow');
       expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
     }));
@@ -304,14 +304,14 @@ describe('workflows/cluster', () => {
         appliedAt: 7,
         reading: { kernel: {} },
       };
-      await cluster.handle.signal('runNews', {
+      await cluster.handle.signal('runProgress', {
         run: 1,
         settled: [forged, { node: 'nobody', outcome: 'failed' }],
         current: null,
       });
       await cluster.handle.signal('__temporal_x', 1);
-      const refused = await cluster.until('a refusal is filed', (status) => status.lastRefusal !== null);
-      expect(refused.lastRefusal?.what).toContain('reserved name x');
+      const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
+      expect(refused.lastRejection?.request).toContain('reserved name x');
       release();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3 });
     }));
@@ -354,8 +354,8 @@ describe('workflows/cluster', () => {
           input: { payloads: [payload] },
         });
       }
-      const status = await cluster.until('a refusal is filed', (one) => one.lastRefusal !== null);
-      expect(status.lastRefusal?.why).toContain('unreadable payload');
+      const status = await cluster.until('a refusal is filed', (one) => one.lastRejection !== null);
+      expect(status.lastRejection?.message).toContain('unreadable payload');
       expect(status.run).toBeNull();
     }));
 
@@ -389,7 +389,7 @@ describe('workflows/cluster', () => {
           state: 'not-patchable',
           run: null,
           lastRun: null,
-          lastRefusal: { what: 'patchNow' },
+          lastRejection: { request: 'patchNow' },
         });
       }),
   );

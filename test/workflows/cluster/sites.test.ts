@@ -58,7 +58,7 @@ describe('sites', () => {
       const steps = [
         'preflight',
         'prefetch',
-        'drainOutlook',
+        'drainPreview',
         'cordon',
         'drain',
         'apply',
@@ -134,7 +134,7 @@ describe('sites', () => {
       ]);
       expect(checks).toMatchObject([
         { node: 'w-1', ok: false, error },
-        { node: 'w-2', ok: true, drain: { ok: true, outlook: { evict: 2 } } },
+        { node: 'w-2', ok: true, drain: { ok: true, preview: { evict: 2 } } },
       ]);
       for (const refusal of refusals) expect(refusal).toMatchObject(error);
     }));
@@ -144,13 +144,13 @@ describe('sites', () => {
       const own = await connect(cluster);
       const { findings, nodes } = await own.diagnoseCluster(spec(cluster), { hasWorker: true, file: null });
       expect(findings).toContainEqual({
-        severity: 'stops',
+        severity: 'error',
         check: 'worker',
         message: `no worker polls the task queue ${siteOf(cluster)}, so the nodes that name it wait for one.`,
-        cure: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where they can be reached`,
+        remedy: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where they can be reached`,
       });
       expect(nodes.map(({ node, verdict }) => [node, verdict])).toEqual([
-        ['w-1', 'stops'],
+        ['w-1', 'error'],
         ['w-2', 'ok'],
       ]);
     }));
@@ -183,7 +183,7 @@ describe('sites', () => {
       });
       const { findings } = await own.diagnoseCluster(eksSpec, { hasWorker: true, file: null });
       expect(findings[0]).toMatchObject({
-        severity: 'stops',
+        severity: 'error',
         message: `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
       });
     }));
@@ -195,7 +195,11 @@ describe('sites', () => {
       cluster.kubernetes.cordons.set('w-2', { cluster: cluster.name, node: 'w-2', run: 3, token: 'a'.repeat(16) });
       const found = await own.diagnoseCluster(await own.spec(cluster.name), { hasWorker: true, file: null });
       expect(found.findings).toContainEqual(
-        expect.objectContaining({ severity: 'warning', check: 'drain', cure: `ospatch uncordon ${cluster.name} w-2` }),
+        expect.objectContaining({
+          severity: 'warning',
+          check: 'drain',
+          remedy: `ospatch uncordon ${cluster.name} w-2`,
+        }),
       );
       expect(await own.uncordon(cluster.name, 'w-2')).toBe(true);
       expect(await own.uncordon(cluster.name, 'w-2')).toBe(false);

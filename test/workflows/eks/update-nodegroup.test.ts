@@ -327,7 +327,7 @@ describe('workflows/eks-update', () => {
       const listed = { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } as const;
       expect(await cluster.apply(listed)).toMatchObject({ notice: expect.stringContaining('eks.region') });
       await cluster.handle.signal('patchNow');
-      const status = await cluster.until('the refusal is filed', ({ lastRefusal }) => lastRefusal !== null);
+      const status = await cluster.until('the refusal is filed', ({ lastRejection }) => lastRejection !== null);
       expect(status.state).toBe('not-patchable');
       eks.addGroup('blue');
       await cluster.apply(spec(cluster));

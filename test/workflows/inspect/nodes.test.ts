@@ -29,11 +29,11 @@ describe('src/workflows/inspect/nodes', () => {
       })) as NodeDiagnosis[];
       expect(told.map(({ node, verdict }) => [node, verdict])).toEqual([
         ['w-1', 'ok'],
-        ['w-2', 'stops'],
+        ['w-2', 'error'],
         ['w-3', 'ok'],
       ]);
       expect(told[1]?.findings).toEqual([
-        { severity: 'stops', check: 'other', message: 'unexpected error: x', cure: 'tell us' },
+        { severity: 'error', check: 'other', message: 'unexpected error: x', remedy: 'tell us' },
       ]);
     });
   });

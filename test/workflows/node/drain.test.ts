@@ -59,7 +59,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log).toEqual([
         'preflight w-1',
         'prefetch w-1',
-        'drainOutlook w-1',
+        'drainPreview w-1',
         'cordon w-1',
         'drain w-1',
         'apply w-1',
@@ -105,16 +105,16 @@ describe('workflows/node-drain', () => {
     'leaves the node cordoned when it was lost in its %s, and gives it back when it is patched again',
     (step) =>
       harness.withWorker(async (cluster) => {
-        const message = 'w-1 was out of reach for 1440 min after a change was begun there: no route to host.';
+        const message = 'w-1 was unreachable for 1440 min after a change was begun there: no route to host.';
         Object.assign(cluster.nodes.node('w-1'), {
           asksForReboot: true,
           lostIn: step,
-          failsIn: { step, error: { type: 'Lost', message, remedy: 'check that w-1 is up' } },
+          failsIn: { step, error: { type: 'UnreachableAfterChange', message, remedy: 'check that w-1 is up' } },
         });
         expect(first(await patched(cluster))).toMatchObject({
           state: 'failed',
           lastError: {
-            type: 'Lost',
+            type: 'UnreachableAfterChange',
             message: expect.stringContaining(': no route to host; its state is unknown, so w-1 stays cordoned; '),
             remedy: `check that w-1 is up; when it is back, \`ospatch uncordon ${cluster.name} w-1\` or patch it again`,
           },
@@ -147,7 +147,7 @@ describe('workflows/node-drain', () => {
   it('downloads in the transaction where patching.prefetch is off', () =>
     harness.withWorker(async (cluster) => {
       expect(first(await patched(cluster, undefined, { prefetch: 'off' }))).toMatchObject({ state: 'patched' });
-      expect(cluster.nodes.log.slice(0, 2)).toEqual(['preflight w-1', 'drainOutlook w-1']);
+      expect(cluster.nodes.log.slice(0, 2)).toEqual(['preflight w-1', 'drainPreview w-1']);
     }));
 
   it('looks once more right before the reboot, also where a reboot is all that is owed', () =>
@@ -222,9 +222,9 @@ describe('workflows/node-drain', () => {
 
   it('changes nothing on a node whose drain could never end, and says what is in the way', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.outlook = { obstacles: ['The server evicts no pod that two budgets select.'] };
+      cluster.kubernetes.preview = { blockers: ['The server evicts no pod that two budgets select.'] };
       const status = await patched(cluster);
-      expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'drainOutlook w-1']);
+      expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'drainPreview w-1']);
       expect(first(status)?.lastError).toEqual({
         type: 'DrainBlocked',
         message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed.',
@@ -395,7 +395,7 @@ describe('workflows/node-drain', () => {
         await cluster.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1')).terminate('by hand');
         const status = await cluster.untilIdle(1);
         release();
-        expect(first(status)).toMatchObject({ state: 'failed', lastError: { type: 'Lost' } });
+        expect(first(status)).toMatchObject({ state: 'failed', lastError: { type: 'UnreachableAfterChange' } });
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
         expect(cluster.kubernetes.cordons.size).toBe(0);
       }));

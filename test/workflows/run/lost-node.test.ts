@@ -35,7 +35,10 @@ describe('workflows/rollout', () => {
       );
       expect(node(meanwhile, 'w-1')).toMatchObject({
         state: 'patching',
-        lastError: { type: 'Lost', message: expect.stringContaining('w-1 has been out of reach for 30 min') },
+        lastError: {
+          type: 'UnreachableAfterChange',
+          message: expect.stringContaining('w-1 has been unreachable for 30 min'),
+        },
       });
       back();
       const status = await cluster.untilIdle(1);
@@ -68,7 +71,7 @@ describe('workflows/rollout', () => {
       cluster.nodes.node('w-1').lostIn = 'apply';
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'Lost');
+      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange');
       // A decision that comes after the notice: had it started another node, that would have been first.
       await cluster.handle.executeUpdate('pause', { args: [{}] });
       await cluster.handle.executeUpdate('resume', { args: [{}] });
@@ -84,7 +87,7 @@ describe('workflows/rollout', () => {
       cluster.nodes.node('w-1').lostIn = 'apply';
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'Lost');
+      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange');
       await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
       back();
       const status = await cluster.untilIdle(1);
@@ -106,7 +109,7 @@ describe('workflows/rollout', () => {
       expect(node(status, 'w-1')).toMatchObject({
         state: 'failed',
         lastError: {
-          type: 'Lost',
+          type: 'UnreachableAfterChange',
           message:
             'w-1 is no longer waited for: alice ended the wait in its step apply (disk is dead); what the package transaction has changed is not known yet.',
         },

@@ -13,24 +13,24 @@ import type { ApplyOutcome } from './plan';
 import { renderApply, renderApplyError } from '../../render/apply';
 import { withClient } from '../../options/session';
 import { waitForBootPatch } from '../../wait';
-import type { Waited } from '../../wait';
+import type { WaitResult } from '../../wait';
 
 export interface ApplySpecsOptions {
   file: string;
   output: OutputFormat;
   /** Only say what would be done. */
-  isPlan: boolean;
+  dryRun: boolean;
   /** Follow the boot patch of nodes that came in. */
   wait: boolean;
 }
 
 /** Result of `-o json`; `boot` is null where there was nothing to wait for. */
-type Reported = ApplyOutcome & { boot: { end: Waited<unknown>['end']; failed: string[] } | null };
+type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed: string[] } | null };
 
 const AWAY: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
 export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<void> {
-  const { file, output, isPlan, wait } = options;
+  const { file, output, dryRun, wait } = options;
   const isJson = output === 'json';
   await withSpecs(
     context,
@@ -42,24 +42,24 @@ export async function applySpecs(context: CliContext, command: Command, options:
       for (const spec of specs) {
         // Without a server or worker the answer is the same for every cluster, and is said once.
         const outcome: ApplyOutcome =
-          away === null ? await (isPlan ? planApply : applyOne)(client, spec) : failed(spec, away);
+          away === null ? await (dryRun ? planApply : applyOne)(client, spec) : failed(spec, away);
         if (away === null) report(context, outcome, options);
         if (outcome.error !== null && AWAY.includes(outcome.error.type)) away = outcome.error;
         reported.push({ ...outcome, boot: null });
       }
       if (wait) await waitForAll(context, client, specs, reported, isJson);
-      if (isJson) printJson(context, { dryRun: isPlan, clusters: reported });
+      if (isJson) printJson(context, { dryRun: dryRun, clusters: reported });
     },
   );
 }
 
-function report(context: CliContext, outcome: ApplyOutcome, { output, isPlan }: ApplySpecsOptions): void {
+function report(context: CliContext, outcome: ApplyOutcome, { output, dryRun }: ApplySpecsOptions): void {
   if (outcome.error !== null) {
     context.setExitCode(1);
     for (const line of renderApplyError(outcome, colors(context, 'stderr'))) printNote(context, line);
   }
   if (output === 'json') return;
-  for (const line of renderApply(outcome, isPlan, colors(context))) print(context, line);
+  for (const line of renderApply(outcome, dryRun, colors(context))) print(context, line);
 }
 
 async function waitForAll(
@@ -67,7 +67,7 @@ async function waitForAll(
   client: ClusterClient,
   specs: readonly ClusterSpec[],
   reported: Reported[],
-  aside: boolean,
+  toStderr: boolean,
 ): Promise<void> {
   for (const [index, outcome] of reported.entries()) {
     const spec = specs[index];
@@ -75,14 +75,18 @@ async function waitForAll(
     const before = await client.status(outcome.cluster);
     const names = nodesToWaitFor(spec, outcome, before);
     if (names.length === 0) continue;
-    const { end, result } = await waitForBootPatch(context, client, names, { cluster: outcome.cluster, before, aside });
+    const { end, result } = await waitForBootPatch(context, client, names, {
+      cluster: outcome.cluster,
+      before,
+      toStderr,
+    });
     reported[index] = { ...outcome, boot: { end, failed: result ?? [] } };
     // Ctrl-C is meant for all of them.
     if (end === 'detached') return;
   }
 }
 
-/** The nodes that are owed a boot patch, also those that got theirs before anybody could look. */
+/** The nodes with a pending boot patch, also those that got theirs before anybody could look. */
 function nodesToWaitFor(spec: ClusterSpec, { result, changes }: ApplyOutcome, { nodes }: LiveStatus): string[] {
   if (spec.type !== 'self-managed') return [];
   const added = new Set(
@@ -90,6 +94,6 @@ function nodesToWaitFor(spec: ClusterSpec, { result, changes }: ApplyOutcome, { 
   );
   const entered = (name: string): boolean => result === 'created' || added.has(`nodes[${name}]`);
   return nodes
-    .filter(({ name, bootPatch }) => bootPatch === 'owed' || (bootPatch !== 'not-asked' && entered(name)))
+    .filter(({ name, bootPatch }) => bootPatch === 'pending' || (bootPatch !== 'not-required' && entered(name)))
     .map(({ name }) => name);
 }

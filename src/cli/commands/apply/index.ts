@@ -43,7 +43,7 @@ export function registerApply(program: Command, context: CliContext): void {
           });
         }
         const { applySpecs } = require('./apply') as typeof import('./apply');
-        await applySpecs(context, command, { file, output, isPlan: dryRun, wait });
+        await applySpecs(context, command, { file, output, dryRun: dryRun, wait });
       }),
     );
 }

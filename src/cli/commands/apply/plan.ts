@@ -2,7 +2,7 @@ import type { ClusterClient } from '../../../client/cluster-client';
 import type { ErrorInfo } from '../../../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
 import type { ApplySpecAnswer } from '../../../domain/cluster/messages';
-import { refusalOf, refusedInfo, typeChangeReason } from '../../../domain/cluster/messages';
+import { rejectionOf, rejectionInfo, typeChangeReason } from '../../../domain/cluster/messages';
 import type { ClusterSpec } from '../../../domain/spec/types';
 import { CLUSTER_TYPES } from '../../../domain/spec/types';
 
@@ -21,8 +21,8 @@ export async function planApply(client: ClusterClient, spec: ClusterSpec): Promi
   return outcomeOf(spec, async () => {
     const changes = await client.diff(spec);
     const before = CLUSTER_TYPES.find((one) => one === changes?.find(({ path }) => path === 'type')?.before);
-    if (before !== undefined) throw new OspatchError(refusedInfo(typeChangeReason(before, spec.type)));
-    const notice = refusalOf(spec);
+    if (before !== undefined) throw new OspatchError(rejectionInfo(typeChangeReason(before, spec.type)));
+    const notice = rejectionOf(spec);
     const result = changes === null ? 'created' : changes.length > 0 ? 'updated' : 'unchanged';
     return { result, changes: changes ?? [], notice };
   });

@@ -86,7 +86,7 @@ async function diagnose(
     if (!isOspatchError(error)) throw error;
     return doctor.clusterDiagnosis(spec.name, [...found, findingOfError(error.toInfo(), 'nodes')], []);
   }
-  return doctor.clusterDiagnosis(spec.name, [...found, ...doctor.notLookedAt(spec)], []);
+  return doctor.clusterDiagnosis(spec.name, [...found, ...doctor.notInspected(spec)], []);
 }
 
 function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): Finding[] {

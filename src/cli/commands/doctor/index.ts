@@ -12,7 +12,7 @@ const EXAMPLES = `
 Examples:
   ospatch doctor -f prod-eu.yaml
   ospatch doctor prod-eu
-  ospatch doctor -f clusters/ -o json | jq '.clusters[].nodes[] | select(.verdict == "stops")'
+  ospatch doctor -f clusters/ -o json | jq '.clusters[].nodes[] | select(.verdict == "error")'
 
 Changes nothing, except that with \`ssh.helper: auto\` the helper is placed on nodes that lack it, which is said. The
 exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
@@ -28,7 +28,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
   const name = new Argument('[name]', `${description} that is applied; or give -f`);
   program
     .command('doctor')
-    .description('find what would stop a run, with its cure: Temporal, workers, the spec, and every node')
+    .description('find what would stop a run, with its remedy: Temporal, workers, the spec, and every node')
     .addArgument(parseName === undefined ? name : name.argParser(parseName))
     .addOption(fileOption().makeOptionMandatory(false))
     .addOption(outputOption())
@@ -51,7 +51,7 @@ async function doctor(
       ? await diagnoseApplied(context, command, cluster ?? '')
       : await diagnoseFile(context, command, file);
   // Before anything is printed: a reader that closes the pipe ends the process with it.
-  context.setExitCode(report.verdict === 'stops' ? 1 : 0);
+  context.setExitCode(report.verdict === 'error' ? 1 : 0);
   if (output === 'json') return printJson(context, report);
   const { renderDoctor } = require('../../render/doctor') as typeof import('../../render/doctor');
   print(context, renderDoctor(report, colors(context)));

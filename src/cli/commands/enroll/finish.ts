@@ -41,7 +41,7 @@ export async function finishEnrolment(
     written.push({ file: path, keys: lines.length });
     say(`${plural(lines.length, 'key')} written to ${path}`);
   }
-  const known = scanned.filter(({ found }) => found.state === 'known' || found.state === 'vouched').length;
+  const known = scanned.filter(({ found }) => found.state === 'known' || found.state === 'trusted').length;
   if (fresh.length === 0 && trouble.length === 0) say(`nothing to enrol: ${plural(known, 'node')} known, 0 new`);
   else if (trouble.length === 0 && written.length > 0) say(`next: ospatch apply -f ${file}`);
   if (isJson) printJson(context, { nodes: scanned.map(toJson), written });

@@ -18,7 +18,7 @@ Examples:
 Compare the fingerprints with what the consoles of the nodes show: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is never replaced.
 Jump hosts are read too; a node behind one is not: put its key into the file yourself.
-The exit code is 1 when a node was out of reach or shows another key than the known one.`;
+The exit code is 1 when a node was unreachable or shows another key than the known one.`;
 
 const SCAN_TIMEOUT_MS = 10_000;
 const SCANS_AT_ONCE = 16;
@@ -116,9 +116,9 @@ async function scan(
   const { trustsAnything } =
     require('../../../domain/trust/host-keys') as typeof import('../../../domain/trust/host-keys');
   const { hmacSha1 } = require('../../../client/load/host-keys') as typeof import('../../../client/load/host-keys');
-  if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'vouched' };
+  if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'trusted' };
   if (behind !== null) {
-    if (trustsAnything(hostKeys, false)) return { state: 'vouched' };
+    if (trustsAnything(hostKeys, false)) return { state: 'trusted' };
     const why = `${name} is behind the jump host ${behind}, and \`ospatch enroll\` connects directly only; read its key on its console, or there with ssh-keyscan -p ${port} ${host}, and put it into known_hosts or hostKeys`;
     return { state: 'unreachable', why };
   }

@@ -1,8 +1,8 @@
 /** How a fault ended for Kubernetes: the node, the workload, and what an observer has seen meanwhile. */
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import { isReady } from '../support/kube-objects';
-import { MIN_AVAILABLE, REPLICAS } from './kubernetes-scene';
-import type { Scene } from './scene';
+import { MIN_AVAILABLE, REPLICAS } from './kubernetes-scenario';
+import type { Scenario } from './scenario';
 
 export interface ExpectedInKubernetes {
   /** Somebody else has cordoned the node; default false. */
@@ -13,13 +13,13 @@ export interface ExpectedInKubernetes {
   drain?: 'drained' | null;
   /** Evictions of the run, as it says; default every pod of the workload. `and-late`: these, and what was bound to the node later. */
   evicted?: number | 'any' | 'and-late';
-  /** Pods of the workload that have left their place in the whole scene; default as many as were evicted. */
+  /** Pods of the workload that have left their place in the whole scenario; default as many as were evicted. */
   left?: number | 'any';
 }
 
 /** Compares everything that is known of Kubernetes with `expected`. */
-export async function kubernetesAftermath(
-  { kubernetes }: Scene,
+export async function verifyKubernetesOutcome(
+  { kubernetes }: Scenario,
   result: NodePatchResult,
   expected: ExpectedInKubernetes = {},
 ): Promise<void> {

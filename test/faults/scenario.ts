@@ -1,4 +1,4 @@
-/** The stage of one fault: a node of its own, a cluster of that node, and the parts that can be made to fail. */
+/** The scenario of one fault: a node of its own, a cluster of that node, and the parts that can be made to fail. */
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
@@ -14,11 +14,11 @@ import { runEnded } from '../support/run-ended';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 import { DEFAULT_NODE, prepareNode } from './fault-node';
-import type { House, TemporalHouse } from './house';
-import { KUBE_NODE, makeKubernetesScene } from './kubernetes-scene';
-import type { KubernetesScene } from './kubernetes-scene';
-import type { Moment } from './moments';
-import { reach } from './moments';
+import type { Environment, TemporalEnvironment } from './environment';
+import { KUBE_NODE, makeKubernetesScenario } from './kubernetes-scenario';
+import type { KubernetesScenario } from './kubernetes-scenario';
+import type { Moment } from './injection-points';
+import { reach } from './injection-points';
 import type { Random } from './random';
 import { dpkgLog, jobLogs } from './node-view';
 import { randomFor } from './random';
@@ -29,7 +29,7 @@ const RUN_TIMEOUT_MS = 540_000;
 
 export const NODE = 'w-1';
 
-export interface SceneOptions {
+export interface ScenarioOptions {
   /**
    * Default: updates of two lab packages, one that asks for a reboot and one whose installation takes
    * 10 s, and no source of packages but the lab's own.
@@ -51,19 +51,19 @@ export interface SceneOptions {
   slowRefreshSeconds?: number;
 }
 
-export interface Scene {
+export interface Scenario {
   readonly cluster: string;
   readonly node: LabNode;
   readonly lab: Lab;
   readonly random: Random;
-  readonly temporal: TemporalHouse;
+  readonly temporal: TemporalEnvironment;
   readonly client: Client;
   /** The running worker; after `kill9` or `stop`, call `startWorker`. */
   worker: WorkerProcess;
   /** Only with the option `relay`. */
   readonly relay: Relay;
   /** Only with the option `kubernetes`. */
-  readonly kubernetes: KubernetesScene;
+  readonly kubernetes: KubernetesScenario;
   readonly isOfKubernetes: boolean;
   /** Moment of the fault, for the summary. */
   moment: string;
@@ -89,17 +89,21 @@ export interface Scene {
 
 let made = 0;
 
-export async function makeScene(house: House, title: string, options: SceneOptions): Promise<Scene> {
+export async function makeScenario(
+  environment: Environment,
+  title: string,
+  options: ScenarioOptions,
+): Promise<Scenario> {
   made += 1;
   const cluster = `fault-${made}`;
   const nodeOptions = options.node ?? (options.kubernetes === undefined ? DEFAULT_NODE : KUBE_NODE);
   const [temporal, lab] = await Promise.all([
-    options.ownServer === true ? house.ownServer() : house.server(),
+    options.ownServer === true ? environment.ownServer() : environment.server(),
     createLab({ nodes: [{ name: NODE, ...nodeOptions }] }),
   ]);
   const node = lab.node(NODE);
   const identity = `${path.basename(lab.dir)}-key`;
-  const key = path.join(house.keyDir, identity);
+  const key = path.join(environment.keyDir, identity);
   copyFileSync(path.join(lab.keyDir, lab.keyName), key);
   chmodSync(key, 0o600);
   await prepareNode(node, { slowRefreshSeconds: options.slowRefreshSeconds ?? 0 });
@@ -108,44 +112,44 @@ export async function makeScene(house: House, title: string, options: SceneOptio
   const kubernetes =
     options.kubernetes === undefined
       ? undefined
-      : await makeKubernetesScene(house, cluster, node, { ownPlane: options.kubernetes === 'own' });
+      : await makeKubernetesScenario(environment, cluster, node, { ownPlane: options.kubernetes === 'own' });
 
   const own = options.ownWorker === true || options.ownServer === true;
-  const taskQueue = own ? cluster : house.taskQueue;
+  const taskQueue = own ? cluster : environment.taskQueue;
   const dir = path.join(lab.dir, 'specs');
   mkdirSync(dir);
   const random = randomFor(title);
   const ownWorkers: WorkerProcess[] = [];
   const start = async (): Promise<WorkerProcess> => {
-    const worker = await house.startWorker({ address: temporal.address, taskQueue });
+    const worker = await environment.startWorker({ address: temporal.address, taskQueue });
     ownWorkers.push(worker);
     return worker;
   };
 
   const api = await ClusterClient.connect({ address: temporal.address, taskQueue, deadlineMs: 60_000 });
-  const scene: Scene = {
+  const scenario: Scenario = {
     cluster,
     node,
     lab,
     random,
     temporal,
     client: temporal.client,
-    worker: own ? await start() : await house.worker(),
+    worker: own ? await start() : await environment.worker(),
     moment: '',
     isOfKubernetes: kubernetes !== undefined,
     get kubernetes() {
-      if (kubernetes === undefined) throw new Error('the node of this scene is not one of Kubernetes');
+      if (kubernetes === undefined) throw new Error('the node of this scenario is not one of Kubernetes');
       return kubernetes;
     },
     get relay() {
-      if (relay === undefined) throw new Error('this scene has no relay');
+      if (relay === undefined) throw new Error('this scenario has no relay');
       return relay;
     },
     specFile: `${cluster}.yaml`,
     startWorker: async () => {
       if (!own) throw new Error('the shared worker is not for killing: set ownWorker');
-      scene.worker = await start();
-      return scene.worker;
+      scenario.worker = await start();
+      return scenario.worker;
     },
     cli: (...args) =>
       runCli(args, {
@@ -170,7 +174,7 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       return `${name}.yaml`;
     },
     patch: async () => {
-      const file = path.join(dir, scene.writeSpec());
+      const file = path.join(dir, scenario.writeSpec());
       const { specs, problems } = await loadSpecs(file, { now: Date.now(), requireHostKeys: true });
       const [spec] = specs;
       if (spec === undefined) throw new Error(problems.map(({ message }) => message).join('\n'));
@@ -181,7 +185,14 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       await api.cancelRun(cluster);
     },
     reach: async (moment) => {
-      scene.moment = await reach(moment, { cluster, node, client: temporal.client, random, kubernetes, bootsBefore });
+      scenario.moment = await reach(moment, {
+        cluster,
+        node,
+        client: temporal.client,
+        random,
+        kubernetes,
+        bootsBefore,
+      });
     },
     status: () => api.status(cluster),
     ended: async (number = 1) => {
@@ -197,10 +208,10 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       return runEnded(api, cluster, number);
     },
     report: async () => {
-      const status = await scene.cli('status', cluster, '-o', 'json', '--timeout', '10s');
-      const history = await scene.cli('history', cluster, '--run', '1', '-o', 'json', '--timeout', '10s');
+      const status = await scenario.cli('status', cluster, '-o', 'json', '--timeout', '10s');
+      const history = await scenario.cli('history', cluster, '--run', '1', '-o', 'json', '--timeout', '10s');
       const inside = await node.exec('ps axf; ss -tn; journalctl -n 100 --no-pager');
-      const workers = own ? ownWorkers : [scene.worker];
+      const workers = own ? ownWorkers : [scenario.worker];
       return [
         `node: ${node.running ? 'on' : 'off'}, ${node.bootCount} boots, ssh ended with ${inside.code} ${inside.stderr}`,
         status.stdout + status.stderr,
@@ -225,5 +236,5 @@ export async function makeScene(house: House, title: string, options: SceneOptio
       if (options.ownServer === true) await temporal.close();
     },
   };
-  return scene;
+  return scenario;
 }

@@ -1,4 +1,4 @@
-/** How long a node has been out of reach, as far as somebody looked: time without a worker does not count. */
+/** How long a node has been unreachable, as far as somebody looked: time without a worker does not count. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
@@ -15,9 +15,9 @@ const MAX_ATTEMPT_MS = 120_000;
 const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
 const REFUSAL_LIMIT_MS = 10 * 60_000;
 
-/** Thrown when a node has been out of reach for `noticeMs`, or our own job on it has not ended for long: a message to whoever waits, no verdict. */
-export class OutOfReachNotice extends Error {
-  override readonly name = 'OutOfReachNotice';
+/** Thrown when a node has been unreachable for `noticeMs`, or our own job on it has not ended for long: a message to whoever waits, no verdict. */
+export class UnreachableNotice extends Error {
+  override readonly name = 'UnreachableNotice';
 
   constructor(
     readonly observedMs: number,
@@ -29,13 +29,13 @@ export class OutOfReachNotice extends Error {
   }
 }
 
-export interface OutageOptions {
+export interface ReachabilityOptions {
   node: string;
-  /** Observed time out of reach after which it is given up. */
+  /** Observed unreachable time after which it is given up. */
   limitMs: number;
-  /** `Lost` once something was changed on the node, `Unreachable` before. */
-  giveUpAs: 'Unreachable' | 'Lost';
-  /** Observed time out of reach after which an {@link OutOfReachNotice} is thrown; default never. */
+  /** `UnreachableAfterChange` once something was changed on the node, `Unreachable` before. */
+  giveUpAs: 'Unreachable' | 'UnreachableAfterChange';
+  /** Observed unreachable time after which an {@link UnreachableNotice} is thrown; default never. */
   noticeMs?: number;
   signal: AbortSignal;
   now: () => number;
@@ -49,25 +49,25 @@ export interface OutageOptions {
   onBack?: () => void;
 }
 
-export class Outage {
+export class ReachabilityTracker {
   private observed: number;
   private pauseMs = FIRST_PAUSE_MS;
 
-  constructor(private readonly options: OutageOptions) {
+  constructor(private readonly options: ReachabilityOptions) {
     this.observed = options.observedMs ?? 0;
   }
 
-  /** Repeats `attempt` while the node is out of reach. Other errors pass through. */
-  async reach<T>(attempt: () => Promise<T>): Promise<T> {
+  /** Repeats `attempt` while the node is unreachable. Other errors pass through. */
+  async whenReachable<T>(attempt: () => Promise<T>): Promise<T> {
     for (;;) {
-      const result = await this.tryOnce(attempt);
+      const result = await this.attempt(attempt);
       if (result.reached) return result.value;
       await this.pause();
     }
   }
 
-  /** One attempt; being out of reach is counted, and an error only when the limit is passed. */
-  async tryOnce<T>(attempt: () => Promise<T>): Promise<{ reached: true; value: T } | { reached: false }> {
+  /** One attempt; being unreachable is counted, and an error only when the limit is passed. */
+  async attempt<T>(attempt: () => Promise<T>): Promise<{ reached: true; value: T } | { reached: false }> {
     const { signal, now } = this.options;
     signal.throwIfAborted();
     const started = now();
@@ -79,11 +79,11 @@ export class Outage {
       return { reached: true, value };
     } catch (error) {
       signal.throwIfAborted();
-      if (!isOspatchError(error) || !this.mayPass(error)) throw error;
+      if (!isOspatchError(error) || !this.isTransient(error)) throw error;
       this.add(Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
-      if (this.observed >= this.options.limitMs) throw this.givenUp(error);
+      if (this.observed >= this.options.limitMs) throw this.timeout(error);
       if (this.observed >= (this.options.noticeMs ?? Infinity)) {
-        throw new OutOfReachNotice(Math.round(this.observed), error.message);
+        throw new UnreachableNotice(Math.round(this.observed), error.message);
       }
       this.options.onWaiting(error.message.replace(/\.$/, ''));
       return { reached: false };
@@ -94,12 +94,16 @@ export class Outage {
    * Once a change was begun, a refused login is no verdict: PAM, sudo or a directory service may be in the middle of
    * their own update, or not up yet after a boot.
    */
-  private mayPass({ type }: OspatchError): boolean {
+  private isTransient({ type }: OspatchError): boolean {
     if (type === 'Unreachable') return true;
-    return this.options.giveUpAs === 'Lost' && PASSING_REFUSALS.has(type) && this.observed < REFUSAL_LIMIT_MS;
+    return (
+      this.options.giveUpAs === 'UnreachableAfterChange' &&
+      PASSING_REFUSALS.has(type) &&
+      this.observed < REFUSAL_LIMIT_MS
+    );
   }
 
-  /** Counts a pause between two attempts that were both in vain. */
+  /** Counts a pause between two attempts that both failed. */
   add(pauseMs: number): void {
     this.set(this.observed + pauseMs);
   }
@@ -118,14 +122,14 @@ export class Outage {
     this.add(pauseMs);
   }
 
-  private givenUp(cause: OspatchError): OspatchError {
+  private timeout(cause: OspatchError): OspatchError {
     const { node, giveUpAs } = this.options;
     const minutes = Math.round(this.observed / 60_000);
     const duration = minutes >= 1 ? `${minutes} min` : `${Math.round(this.observed / 1000)} s`;
     return new OspatchError(
       {
         type: giveUpAs,
-        message: `${node} ${cause.details?.['loggedIn'] === true ? 'did not answer' : 'was out of reach'} for ${duration}${giveUpAs === 'Lost' ? ' after a change was begun there' : ''}: ${cause.message}`,
+        message: `${node} ${cause.details?.['loggedIn'] === true ? 'did not answer' : 'was unreachable'} for ${duration}${giveUpAs === 'UnreachableAfterChange' ? ' after a change was begun there' : ''}: ${cause.message}`,
         remedy: cause.remedy ?? `check that ${node} is up and that its address and port are right`,
       },
       { cause },

@@ -1,23 +1,21 @@
 /** The moments at which Kubernetes sees something of a node patch, by what Temporal and the API server say. */
 import type { Followed } from './node-history';
 import { begun, completed, scheduled } from './node-history';
-import type { KubernetesScene } from './kubernetes-scene';
+import type { KubernetesScenario } from './kubernetes-scenario';
 
 /** In the order in which a patch passes them; packages and reboot come between `drain` and `healthy`. */
 export const KUBERNETES_STEPS = ['cordon', 'drain', 'healthy', 'uncordon'] as const;
-export type KubernetesMoment = `${'before' | 'during' | 'after'} ${(typeof KUBERNETES_STEPS)[number]}`;
+export type KubernetesInjectionPoint = `${'before' | 'during' | 'after'} ${(typeof KUBERNETES_STEPS)[number]}`;
 
-export const KUBERNETES_MOMENTS: readonly KubernetesMoment[] = KUBERNETES_STEPS.flatMap((step): KubernetesMoment[] => [
-  `before ${step}`,
-  `during ${step}`,
-  `after ${step}`,
-]);
+export const KUBERNETES_MOMENTS: readonly KubernetesInjectionPoint[] = KUBERNETES_STEPS.flatMap(
+  (step): KubernetesInjectionPoint[] => [`before ${step}`, `during ${step}`, `after ${step}`],
+);
 
-type Watched = Followed & { kubernetes: KubernetesScene | undefined };
+type Watched = Followed & { kubernetes: KubernetesScenario | undefined };
 
 /** Cordon and uncordon take some hundredths of a second, so they may be just over when their moment is seen. */
-export const KUBERNETES_CONDITIONS: Record<KubernetesMoment, (watched: Watched) => Promise<boolean>> = {
-  'before cordon': (watched) => begun(watched, 'drainOutlook'),
+export const KUBERNETES_CONDITIONS: Record<KubernetesInjectionPoint, (watched: Watched) => Promise<boolean>> = {
+  'before cordon': (watched) => begun(watched, 'drainPreview'),
   'during cordon': (watched) => scheduled(watched, 'cordon'),
   'after cordon': (watched) => isCordoned(watched),
   'before drain': (watched) => scheduled(watched, 'drain'),
@@ -32,7 +30,7 @@ export const KUBERNETES_CONDITIONS: Record<KubernetesMoment, (watched: Watched) 
 };
 
 /** Two pods leave at once, as the first is replaced at once, and the third seconds later. */
-export const KUBERNETES_LINGER_MS: Partial<Record<KubernetesMoment, [number, number]>> = {
+export const KUBERNETES_LINGER_MS: Partial<Record<KubernetesInjectionPoint, [number, number]>> = {
   'during drain': [0, 2_500],
   'during healthy': [0, 4_000],
 };

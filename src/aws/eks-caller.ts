@@ -10,16 +10,16 @@ const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
 
 /** How long each kind of error is waited through, one after the other, in milliseconds; 0: not at all. */
-export type Patience = Partial<Record<AwsErrorKind, number>>;
+export type RetryPolicy = Partial<Record<AwsErrorKind, number>>;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
-export const BEFORE_UPDATE: Patience = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
+export const BEFORE_UPDATE: RetryPolicy = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
 
 /** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
-export const DURING_UPDATE: Patience = {
+export const DURING_UPDATE: RetryPolicy = {
   passing: 24 * HOUR_MS,
   foreign: 24 * HOUR_MS,
   credentials: HOUR_MS,
@@ -28,7 +28,7 @@ export const DURING_UPDATE: Patience = {
 };
 
 /** Somebody waits at a terminal. */
-export const AT_TERMINAL: Patience = { passing: 10_000 };
+export const INTERACTIVE: RetryPolicy = { passing: 10_000 };
 
 /** One client for each EKS cluster, kept as long as its credentials are good. */
 export class EksApis {
@@ -59,13 +59,13 @@ export class EksApis {
 export interface AskingOptions {
   apis: EksApis;
   access: EksAccess;
-  patience: Patience;
+  patience: RetryPolicy;
   signal: AbortSignal;
   /** Shown to people while AWS does not answer; undefined when it does again. */
   show: (waitingFor: string | undefined) => void;
 }
 
-export class Asking {
+export class EksCaller {
   constructor(private readonly options: AskingOptions) {}
 
   get signal(): AbortSignal {

@@ -6,9 +6,9 @@ import type { NodePatchResult } from '../../src/domain/node/patch';
 import type { NodeState } from '../../src/domain/node/status';
 import type { LabNode } from '../support/local-stack';
 import { BOOT_LOG } from './fault-node';
-import type { ExpectedInKubernetes } from './kubernetes-aftermath';
-import { kubernetesAftermath } from './kubernetes-aftermath';
-import type { Scene } from './scene';
+import type { ExpectedInKubernetes } from './verify-kubernetes-outcome';
+import { verifyKubernetesOutcome } from './verify-kubernetes-outcome';
+import type { Scenario } from './scenario';
 
 /** Longer than any package script of these tests takes. */
 const LEFTOVERS_LIMIT_MS = 60_000;
@@ -33,7 +33,7 @@ export interface Expected {
   kubernetes?: ExpectedInKubernetes;
 }
 
-export interface Aftermath {
+export interface Outcome {
   state: NodeState;
   transactions: number;
   reboots: number;
@@ -45,26 +45,26 @@ export interface Aftermath {
  * `ospatch history --run N`, the workflow's result in Temporal, the node's package logs, boot ids and leftovers, and for
  * nodes of Kubernetes the node and the workload there.
  */
-export async function aftermath(scene: Scene, expected: Expected): Promise<Aftermath> {
+export async function verifyOutcome(scenario: Scenario, expected: Expected): Promise<Outcome> {
   const run = expected.run ?? 1;
-  const status = await scene.ended(run);
-  const inStatus = status.nodes.find(({ name }) => name === scene.node.name);
-  const handle = scene.client.workflow.getHandle(nodeWorkflowId(scene.cluster, scene.node.name));
+  const status = await scenario.ended(run);
+  const inStatus = status.nodes.find(({ name }) => name === scenario.node.name);
+  const handle = scenario.client.workflow.getHandle(nodeWorkflowId(scenario.cluster, scenario.node.name));
   const inTemporal = (await handle.result()) as NodePatchResult;
-  const history = await scene.cli('history', scene.cluster, '--run', String(run));
+  const history = await scenario.cli('history', scenario.cluster, '--run', String(run));
   const sentence = inStatus?.lastError?.message ?? null;
-  const boots = new Set(scene.node.readFile(BOOT_LOG).split('\n').filter(Boolean));
-  const seen: Aftermath = {
+  const boots = new Set(scenario.node.readFile(BOOT_LOG).split('\n').filter(Boolean));
+  const seen: Outcome = {
     state: inStatus?.state ?? 'unknown',
-    transactions: countTransactions(scene.node),
+    transactions: countTransactions(scenario.node),
     reboots: boots.size - 1,
     sentence,
   };
   expect({
     ...seen,
     ownReboots: inTemporal.reboots,
-    configuredTwice: configuredTwice(scene.node),
-    left: scene.node.running ? await settledLeftovers(scene.node, expected.left ?? []) : [],
+    configuredTwice: configuredTwice(scenario.node),
+    left: scenario.node.running ? await settledLeftovers(scenario.node, expected.left ?? []) : [],
     inTemporal: inTemporal.error?.message ?? null,
     saysWhatIsLeft: sentence === null || (inStatus?.lastError?.remedy ?? '') !== '',
     inHistory:
@@ -81,7 +81,7 @@ export async function aftermath(scene: Scene, expected: Expected): Promise<After
     saysWhatIsLeft: true,
     inHistory: true,
   });
-  if (scene.isOfKubernetes) await kubernetesAftermath(scene, inTemporal, expected.kubernetes);
+  if (scenario.isOfKubernetes) await verifyKubernetesOutcome(scenario, inTemporal, expected.kubernetes);
   return seen;
 }
 

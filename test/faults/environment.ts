@@ -9,7 +9,7 @@ import { startControlPlane } from '../../src/dev/kube/control-plane';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 
-export interface TemporalHouse {
+export interface TemporalEnvironment {
   readonly address: string;
   readonly client: Client;
   /** Ends the server as a crash would. Only for a server with a database file. */
@@ -19,40 +19,41 @@ export interface TemporalHouse {
   close(): Promise<void>;
 }
 
-export interface House {
+export interface Environment {
   readonly keyDir: string;
   /** Of all workers. */
   readonly kubeconfigDir: string;
   readonly taskQueue: string;
-  server(): Promise<TemporalHouse>;
+  server(): Promise<TemporalEnvironment>;
   worker(): Promise<WorkerProcess>;
   /** One more, which ends with this process at the latest. */
   startWorker(options: { address: string; taskQueue: string }): Promise<WorkerProcess>;
-  ownServer(): Promise<TemporalHouse>;
+  ownServer(): Promise<TemporalEnvironment>;
   plane(): Promise<ControlPlane>;
   close(): Promise<void>;
 }
 
 /** Nothing is started before it is asked for. */
-export function openHouse(): House {
+export function openEnvironment(): Environment {
   const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-faults-'));
   const taskQueue = 'ospatch';
-  let server: Promise<TemporalHouse> | undefined;
+  let server: Promise<TemporalEnvironment> | undefined;
   let worker: Promise<WorkerProcess> | undefined;
   let plane: Promise<ControlPlane> | undefined;
   const kubeconfigDir = path.join(dir, 'kubeconfigs');
   mkdirSync(kubeconfigDir);
-  const house: House = {
+  const environment: Environment = {
     keyDir: dir,
     kubeconfigDir,
     taskQueue,
-    server: () => (server ??= startHouse()),
-    worker: () => (worker ??= house.server().then(({ address }) => house.startWorker({ address, taskQueue }))),
+    server: () => (server ??= startEnvironment()),
+    worker: () =>
+      (worker ??= environment.server().then(({ address }) => environment.startWorker({ address, taskQueue }))),
     startWorker: (options) =>
       startWorkerProcess({ ...options, keyDir: dir, env: { OSPATCH_KUBECONFIG_DIR: kubeconfigDir } }),
     ownServer: async () => {
       const own = mkdtempSync(path.join(dir, 'server-'));
-      return startHouse(path.join(own, 'temporal.db'));
+      return startEnvironment(path.join(own, 'temporal.db'));
     },
     plane: () => (plane ??= startControlPlane()),
     close: async () => {
@@ -64,10 +65,10 @@ export function openHouse(): House {
       rmSync(dir, { recursive: true, force: true });
     },
   };
-  return house;
+  return environment;
 }
 
-async function startHouse(dbFile?: string): Promise<TemporalHouse> {
+async function startEnvironment(dbFile?: string): Promise<TemporalEnvironment> {
   const [port = 0] = await freePorts(1);
   const options = { headless: true, port, ...(dbFile === undefined ? {} : { dbFile }) };
   let server: TemporalServer = await startTemporalServer(options);

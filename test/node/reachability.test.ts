@@ -1,5 +1,5 @@
 import { OspatchError } from '../../src/domain/shared/errors';
-import { Outage } from '../../src/node/outage';
+import { ReachabilityTracker } from '../../src/node/reachability';
 
 jest.mock('node:timers/promises', () => ({
   setTimeout: (ms: number) => {
@@ -10,10 +10,10 @@ jest.mock('node:timers/promises', () => ({
 
 let clock = 0;
 
-function outage(limitMs: number, other: Partial<ConstructorParameters<typeof Outage>[0]> = {}) {
+function reachability(limitMs: number, other: Partial<ConstructorParameters<typeof ReachabilityTracker>[0]> = {}) {
   const waits: string[] = [];
   const observed: number[] = [];
-  const value = new Outage({
+  const value = new ReachabilityTracker({
     node: 'w-1',
     limitMs,
     giveUpAs: 'Unreachable',
@@ -33,70 +33,76 @@ function refused(tookMs = 0): () => Promise<never> {
   };
 }
 
-describe('src/node/outage', () => {
-  it('tries again while the node is out of reach, and forgets the outage when it answers', async () => {
-    const { value, waits, observed } = outage(60_000);
+describe('src/node/reachability', () => {
+  it('tries again while the node is unreachable, and forgets the reachability when it answers', async () => {
+    const { value, waits, observed } = reachability(60_000);
     const attempt = jest
       .fn()
       .mockImplementationOnce(refused(10))
       .mockImplementationOnce(refused(10))
       .mockResolvedValue('here');
-    expect(await value.reach(attempt)).toBe('here');
+    expect(await value.whenReachable(attempt)).toBe('here');
     expect(attempt).toHaveBeenCalledTimes(3);
     expect(waits).toEqual(['w-1 cannot be reached: refused', 'w-1 cannot be reached: refused']);
     expect(observed.at(-1)).toBe(0);
   });
 
-  it('gives notice of a long outage to who asked for it, counting what was observed before', async () => {
-    const { value } = outage(600_000, { noticeMs: 60_000, observedMs: 50_000 });
-    await expect(value.reach(refused(10_000))).rejects.toMatchObject({
-      name: 'OutOfReachNotice',
+  it('gives notice of a long reachability to who asked for it, counting what was observed before', async () => {
+    const { value } = reachability(600_000, { noticeMs: 60_000, observedMs: 50_000 });
+    await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
+      name: 'UnreachableNotice',
       observedMs: 60_000,
       why: 'w-1 cannot be reached: refused.',
     });
   });
 
   it('gives up once the observed time has passed the limit, with the last reason', async () => {
-    const { value } = outage(600_000);
+    const { value } = reachability(600_000);
     const started = clock;
-    await expect(value.reach(refused(10_000))).rejects.toMatchObject({
+    await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
       type: 'Unreachable',
-      message: 'w-1 was out of reach for 10 min: w-1 cannot be reached: refused.',
+      message: 'w-1 was unreachable for 10 min: w-1 cannot be reached: refused.',
     });
     expect(clock - started).toBeGreaterThanOrEqual(600_000);
     expect(clock - started).toBeLessThan(625_000);
   });
 
   it('gives up as Lost after a change was begun', async () => {
-    await expect(outage(1_000, { giveUpAs: 'Lost' }).value.reach(refused())).rejects.toMatchObject({ type: 'Lost' });
+    await expect(
+      reachability(1_000, { giveUpAs: 'UnreachableAfterChange' }).value.whenReachable(refused()),
+    ).rejects.toMatchObject({
+      type: 'UnreachableAfterChange',
+    });
   });
 
   it('goes on from what an earlier attempt has observed, so restarts of the worker do not start the count anew', async () => {
     const started = clock;
-    await expect(outage(600_000, { observedMs: 590_000 }).value.reach(refused(1_000))).rejects.toMatchObject({
+    await expect(
+      reachability(600_000, { observedMs: 590_000 }).value.whenReachable(refused(1_000)),
+    ).rejects.toMatchObject({
       type: 'Unreachable',
     });
     expect(clock - started).toBeLessThan(20_000);
   });
 
   it('does not count the time a suspended machine has slept', async () => {
-    const { value, observed } = outage(600_000);
-    await value.tryOnce(refused(8 * 3600_000));
+    const { value, observed } = reachability(600_000);
+    await value.attempt(refused(8 * 3600_000));
     expect(observed.at(-1)).toBe(120_000);
   });
 
   it('passes every other error on at once', async () => {
     const denied = new OspatchError({ type: 'SudoDenied', message: 'no' });
-    await expect(outage(60_000).value.reach(() => Promise.reject(denied))).rejects.toBe(denied);
+    await expect(reachability(60_000).value.whenReachable(() => Promise.reject(denied))).rejects.toBe(denied);
   });
 
   it('rejects with the reason of the signal when aborted during an attempt', async () => {
     const abort = new AbortController();
-    const { value } = outage(60_000, { signal: abort.signal });
+    const { value } = reachability(60_000, { signal: abort.signal });
     const attempt = () => {
       abort.abort(new Error('cancelled'));
       return refused()();
     };
-    await expect(value.reach(attempt)).rejects.toThrow('cancelled');
+    await expect(value.whenReachable(attempt)).rejects.toThrow('cancelled');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The node of a scene as a node of a real control plane, with a workload whose budget must never be broken. The workload
- * can run on that node and on a spare one of this scene, so scenes can share a control plane.
+ * The node of a scenario as a node of a real control plane, with a workload whose budget must never be broken. The workload
+ * can run on that node and on a spare one of this scenario, so scenarios can share a control plane.
  */
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,14 +22,14 @@ import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { slowPackage } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
 import { SLOW_SECONDS } from './fault-node';
-import type { House } from './house';
+import type { Environment } from './environment';
 
 /** All run on the node when a fault begins, and leave it one after the other. */
 export const REPLICAS = 3;
 export const MIN_AVAILABLE = 2;
 const ENDS_IN = '2500ms';
 const WEB = 'web';
-const LABEL = 'scene';
+const LABEL = 'scenario';
 const LOOK_EVERY_MS = 100;
 
 /** Controllers that have lost their API server several times look for it less and less often. */
@@ -52,7 +52,7 @@ export interface Sightings {
   looks: number;
 }
 
-export interface KubernetesScene {
+export interface KubernetesScenario {
   readonly plane: ControlPlane;
   /** Of the node, in Kubernetes. */
   readonly nodeName: string;
@@ -70,22 +70,22 @@ export interface KubernetesScene {
   close(): Promise<void>;
 }
 
-export interface KubernetesSceneOptions {
+export interface KubernetesScenarioOptions {
   /** A control plane of its own, whose API server may be killed. */
   ownPlane: boolean;
 }
 
 const withAgent = new WeakMap<ControlPlane, Promise<unknown>>();
 
-export async function makeKubernetesScene(
-  house: House,
+export async function makeKubernetesScenario(
+  environment: Environment,
   cluster: string,
   lab: LabNode,
-  { ownPlane }: KubernetesSceneOptions,
-): Promise<KubernetesScene> {
-  const plane = await (ownPlane ? startControlPlane() : house.plane());
+  { ownPlane }: KubernetesScenarioOptions,
+): Promise<KubernetesScenario> {
+  const plane = await (ownPlane ? startControlPlane() : environment.plane());
   const nodeName = `${cluster}-node`;
-  copyFileSync(plane.kubeconfigs.ospatch, path.join(house.kubeconfigDir, cluster));
+  copyFileSync(plane.kubeconfigs.ospatch, path.join(environment.kubeconfigDir, cluster));
   const labels = { [LABEL]: cluster };
   const kubelet = await startKubelet(plane, lab, { name: nodeName, labels });
   await Promise.all([addWorkload(plane, cluster), agentOn(plane)]);
@@ -151,7 +151,7 @@ function managed({ manager, operation, time }: { manager?: string; operation?: s
   return `${manager} ${operation} ${String(time)}`;
 }
 
-/** With nowhere else to go yet, every pod starts on the node of the scene. */
+/** With nowhere else to go yet, every pod starts on the node of the scenario. */
 async function addWorkload(plane: ControlPlane, cluster: string): Promise<void> {
   await addNamespace(plane, cluster);
   await addDeployment(plane, WEB, {
@@ -163,7 +163,7 @@ async function addWorkload(plane: ControlPlane, cluster: string): Promise<void> 
   await addBudget(plane, WEB, WEB, { minAvailable: MIN_AVAILABLE }, cluster);
 }
 
-/** A DaemonSet with a pod on every node, once for all scenes of a control plane. */
+/** A DaemonSet with a pod on every node, once for all scenarios of a control plane. */
 async function agentOn(plane: ControlPlane): Promise<void> {
   const added =
     withAgent.get(plane) ??

@@ -2,9 +2,9 @@
 import type { Client } from '@temporalio/client';
 import type { LabNode } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
-import { KUBERNETES_CONDITIONS, KUBERNETES_LINGER_MS } from './kubernetes-moments';
-import type { KubernetesMoment } from './kubernetes-moments';
-import type { KubernetesScene } from './kubernetes-scene';
+import { KUBERNETES_CONDITIONS, KUBERNETES_LINGER_MS } from './kubernetes-injection-points';
+import type { KubernetesInjectionPoint } from './kubernetes-injection-points';
+import type { KubernetesScenario } from './kubernetes-scenario';
 import { activities, begun, completed, scheduled } from './node-history';
 import { listens } from '../support/listens';
 import { dpkgLog, jobHas, rebootAsked } from './node-view';
@@ -13,10 +13,10 @@ import type { Random } from './random';
 /** In the order in which a patch that needs a reboot passes them. */
 export const STEPS = ['preflight', 'refresh', 'apply', 'verify', 'reboot sent', 'node down', 'node back'] as const;
 export type Step = (typeof STEPS)[number];
-export type NodeMoment = `${'before' | 'during' | 'after'} ${Step}`;
-export type Moment = NodeMoment | KubernetesMoment;
+export type InjectionPoint = `${'before' | 'during' | 'after'} ${Step}`;
+export type Moment = InjectionPoint | KubernetesInjectionPoint;
 
-export const MOMENTS: readonly NodeMoment[] = STEPS.flatMap((step): NodeMoment[] => [
+export const MOMENTS: readonly InjectionPoint[] = STEPS.flatMap((step): InjectionPoint[] => [
   `before ${step}`,
   `during ${step}`,
   `after ${step}`,
@@ -34,7 +34,7 @@ export interface Watched {
   client: Client;
   random: Random;
   /** Only where the node is one of Kubernetes. */
-  kubernetes: KubernetesScene | undefined;
+  kubernetes: KubernetesScenario | undefined;
   /** Boots of the node when the patch was asked for. */
   bootsBefore: number;
 }
@@ -102,7 +102,7 @@ const CONDITIONS: Record<Moment, Condition> = {
 };
 
 const ASK_TEMPORAL = new Set<Moment>([
-  ...(Object.keys(KUBERNETES_CONDITIONS) as KubernetesMoment[]),
+  ...(Object.keys(KUBERNETES_CONDITIONS) as KubernetesInjectionPoint[]),
   'before preflight',
   'during preflight',
   'after preflight',

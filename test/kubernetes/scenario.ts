@@ -8,7 +8,7 @@ import type { ControlPlane, ControlPlaneOptions } from '../../src/dev/kube/contr
 import { startControlPlane } from '../../src/dev/kube/control-plane';
 import type {
   CordonOwner,
-  DrainOutlook,
+  DrainPreview,
   DrainPolicy,
   DrainReport,
   KubernetesBaseline,
@@ -28,7 +28,7 @@ export interface Watched {
   total?: number;
 }
 
-export interface Scene {
+export interface Scenario {
   /** Name of the node, of its namespace and of its pool. */
   name: string;
   target: KubernetesTarget;
@@ -36,7 +36,7 @@ export interface Scene {
   owner: CordonOwner;
   activities: KubernetesActivities;
   heartbeats: Watched[];
-  /** What all workloads of the scene have in common: its namespace, and nodes of its pool only. */
+  /** What all workloads of the scenario have in common: its namespace, and nodes of its pool only. */
   here<T extends PodOptions | WorkloadOptions>(options: T): T;
   /** The API server as the code below the activities sees it. */
   connect(): KubernetesApi;
@@ -44,7 +44,7 @@ export interface Scene {
   addSpareNode(): Promise<string>;
   /** Runs one activity as a worker would. */
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
-  outlook(policy?: Partial<DrainPolicy>): Promise<DrainOutlook>;
+  preview(policy?: Partial<DrainPolicy>): Promise<DrainPreview>;
   cordon(): Promise<KubernetesBaseline>;
   /** The same, and waits until the scheduler knows it too. For pools without another node. */
   cordonForAll(): Promise<void>;
@@ -54,8 +54,8 @@ export interface Scene {
 
 export interface Stage {
   plane: ControlPlane;
-  /** A scene whose worker has the kubeconfig of this name. */
-  scene(name: string, kubeconfig?: keyof ControlPlane['kubeconfigs']): Promise<Scene>;
+  /** A scenario whose worker has the kubeconfig of this name. */
+  scenario(name: string, kubeconfig?: keyof ControlPlane['kubeconfigs']): Promise<Scenario>;
   stop(): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
   const environments: MockActivityEnvironment[] = [];
   return {
     plane,
-    async scene(name, kubeconfig = 'ospatch') {
+    async scenario(name, kubeconfig = 'ospatch') {
       const heartbeats: Watched[] = [];
       const environment = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') });
       environments.push(environment);
@@ -80,7 +80,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
       const machine = { machineId: `machine-of-${name}`, bootId: `first-boot-of-${name}` };
       const owner = { cluster: 'prod', node: name, run: 7, token: '0123456789abcdef' };
       const common = { target, machine, unreachableTimeoutMs: UNREACHABLE_MS };
-      const run: Scene['run'] = (activity, ...args) => environment.run(activity, ...args);
+      const run: Scenario['run'] = (activity, ...args) => environment.run(activity, ...args);
       const cordon = () => run(activities.cordon, { ...common, owner });
       const whole = (policy: Partial<DrainPolicy> = {}) => ({ ...DEFAULT_DRAIN, timeout: '60s', ...policy });
       return {
@@ -92,7 +92,7 @@ export async function startStage(options: ControlPlaneOptions = {}): Promise<Sta
           await addNode(plane, spare, { labels: { pool: name } });
           return spare;
         },
-        outlook: (policy) => run(activities.drainOutlook, { ...common, policy: whole(policy) }),
+        preview: (policy) => run(activities.drainPreview, { ...common, policy: whole(policy) }),
         cordon,
         async cordonForAll() {
           await cordon();
