@@ -7,7 +7,7 @@ help: ## Show this list
 
 demo: ## Patch three real Debian nodes with a real Temporal server, live (needs root)
 	@scripts/setup.sh deps build
-	@node lib/dev/demo.js
+	@node tools/run.js demo/demo
 
 test: ## Run all checks and all tests (as root; otherwise without real nodes)
 	@scripts/test.sh
@@ -35,7 +35,7 @@ build: ## Build lib/
 
 lab: ## Boot three real nodes to play with, until Ctrl-C (needs root)
 	@scripts/setup.sh deps build
-	@node lib/dev/lab/cli.js up 3
+	@node tools/run.js lab/cli up 3
 
 bench: ## Measure a node patch against bare ssh and apt on one node (needs root)
 	@scripts/setup.sh deps build temporal

@@ -3,7 +3,7 @@
 #   deps         node_modules
 #   build        lib/ (needs deps)
 #   linters      shellcheck
-#   temporal     the Temporal development server        (these four need build;
+#   temporal     the Temporal development server        (these four need deps;
 #   test-server  the test server that skips time         all of them are kept in
 #   lab          the images of the node lab (root)       the cache directory)
 #   kubernetes   a Kubernetes control plane
@@ -56,4 +56,4 @@ for part in "$@"; do
     *) fail "unknown part \"$part\"" ;;
   esac
 done
-if [ ${#prepare[@]} -gt 0 ]; then node lib/dev/prepare.js "${prepare[@]}"; fi
+if [ ${#prepare[@]} -gt 0 ]; then node tools/run.js prepare "${prepare[@]}"; fi

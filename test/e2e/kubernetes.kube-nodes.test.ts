@@ -1,10 +1,10 @@
 /** Real nodes that are nodes of a real Kubernetes control plane: drained, patched, rebooted and given back. */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import type { RunReport } from '../../src/client/cluster-client';
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../src/dev/kube/control-plane';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import { startControlPlane } from '../../tools/kube/control-plane';
 import { sleep } from '../../src/dev/host';
-import { rebootPackage } from '../../src/dev/lab/packages';
+import { rebootPackage } from '../../tools/lab/packages';
 import '../support/slow-suite';
 import { nullWhenPassing } from '../support/run-ended';
 import { addBudget, addDaemonSet, addDeployment, countHealthy, setPodReady } from '../support/kube-objects';

@@ -2,7 +2,7 @@
 import '../support/slow-suite';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { LabPackage } from '../../src/dev/lab/packages';
+import type { LabPackage } from '../../tools/lab/packages';
 import { sh } from '../support/sh';
 import type { Stack } from './stack';
 import { startStack } from './stack';

@@ -8,7 +8,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { run } from '../../src/dev/host';
-import type { LabPackage } from '../../src/dev/lab/packages';
+import type { LabPackage } from '../../tools/lab/packages';
 import { createCodec } from '../../src/encryption/codec';
 import { readKeyRing } from '../../src/encryption/key-ring';
 import { readHistories } from '../support/histories';

@@ -2,8 +2,8 @@
 import '../support/slow-suite';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { LabNode } from '../../src/dev/lab/lab-node';
-import type { LabPackage } from '../../src/dev/lab/packages';
+import type { LabNode } from '../../tools/lab/lab-node';
+import type { LabPackage } from '../../tools/lab/packages';
 import { sh } from '../support/sh';
 import type { Stack } from './stack';
 import { startStack } from './stack';

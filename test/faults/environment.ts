@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { freePorts } from '../../src/dev/ports';
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../src/dev/kube/control-plane';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import { startControlPlane } from '../../tools/kube/control-plane';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
 

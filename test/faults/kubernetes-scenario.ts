@@ -6,8 +6,8 @@ import { copyFileSync } from 'node:fs';
 import path from 'node:path';
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import { sleep } from '../../src/dev/host';
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../src/dev/kube/control-plane';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import { startControlPlane } from '../../tools/kube/control-plane';
 import {
   TERMINATES_IN,
   addBudget,

@@ -1,6 +1,6 @@
 /** What `kubectl drain` says of a node, taken apart. */
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import { KubeApiError } from '../../src/dev/kube/kube-api';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import { KubeApiError } from '../../tools/kube/kube-api';
 import type { DrainPolicy } from '../../src/domain/kubernetes/types';
 import { parseDuration } from '../../src/domain/shared/duration';
 

@@ -1,8 +1,8 @@
 /** Random pods and budgets of one node, as a plan that can be carried out on any node of the test control plane. */
 import type { V1LabelSelector, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
 
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import type { KubeObject } from '../../src/dev/kube/kube-api';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import type { KubeObject } from '../../tools/kube/kube-api';
 import type { Random } from '../support/fuzz';
 import { countHealthy, isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';

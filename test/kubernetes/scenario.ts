@@ -4,8 +4,8 @@ import { DefaultLogger } from '@temporalio/worker';
 
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
 import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/contract/activities/kubernetes';
-import type { ControlPlane, ControlPlaneOptions } from '../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../src/dev/kube/control-plane';
+import type { ControlPlane, ControlPlaneOptions } from '../../tools/kube/control-plane';
+import { startControlPlane } from '../../tools/kube/control-plane';
 import type {
   CordonOwner,
   DrainPreview,

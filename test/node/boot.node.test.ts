@@ -1,8 +1,8 @@
 /** What the helper says on a real node of its kernels, its boot and its units; a container is made to look like others. */
 import type { NodeFacts } from '../../src/domain/node/report';
-import type { Lab } from '../../src/dev/lab/lab';
-import { createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { Lab } from '../../tools/lab/lab';
+import { createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import type { ActivityRunner } from './support';

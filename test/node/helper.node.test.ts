@@ -1,8 +1,8 @@
 import type { NodeFacts } from '../../src/domain/node/report';
-import type { Lab } from '../../src/dev/lab/lab';
-import { LAB_USER, createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
-import { slowPackage } from '../../src/dev/lab/packages';
+import type { Lab } from '../../tools/lab/lab';
+import { LAB_USER, createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
+import { slowPackage } from '../../tools/lab/packages';
 import { followJob } from '../../src/node/job/follow';
 import { helperScript } from '../../src/node/helper/script';
 import { ReachabilityTracker } from '../../src/node/reachability';

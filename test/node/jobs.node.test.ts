@@ -1,6 +1,6 @@
-import type { Lab } from '../../src/dev/lab/lab';
-import { createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { Lab } from '../../tools/lab/lab';
+import { createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
 import type { NodeDiagnosis } from '../../src/domain/inspection/node';
 import type { NodeFacts } from '../../src/domain/node/report';
 import { FACTS_TIMEOUT_MS } from '../../src/domain/node/time-limits';

@@ -1,6 +1,6 @@
-import type { Lab } from '../../src/dev/lab/lab';
-import { LAB_USER, createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { Lab } from '../../tools/lab/lab';
+import { LAB_USER, createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { createTransportPool } from '../../src/ssh/pool';

@@ -1,9 +1,9 @@
 import { copyFileSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../src/dev/lab/lab';
-import { createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
-import type { LabPackage } from '../../src/dev/lab/packages';
+import type { Lab } from '../../tools/lab/lab';
+import { createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
+import type { LabPackage } from '../../tools/lab/packages';
 import type { RestartReport } from '../../src/domain/node/report';
 import { describeOutdated } from '../../src/domain/node/outdated';
 import type { RestartPolicy } from '../../src/domain/spec/restart-policy';

@@ -6,7 +6,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { createNodeActivities } from '../../src/activities/node';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
-import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { LabNode } from '../../tools/lab/lab-node';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { ExecOptions, ExecResult, Transport, TransportPool } from '../../src/ssh/transport';

@@ -1,10 +1,10 @@
 /** What a login with the narrow sudo rule can do, and what nobody can make the product run. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import type { Lab } from '../../src/dev/lab/lab';
-import { LAB_USER, createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
-import { slowPackage } from '../../src/dev/lab/packages';
+import type { Lab } from '../../tools/lab/lab';
+import { LAB_USER, createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
+import { slowPackage } from '../../tools/lab/packages';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
 import type { HelperScript } from '../../src/node/helper/script';

@@ -1,6 +1,6 @@
-import type { Lab } from '../../src/dev/lab/lab';
-import { createLab } from '../../src/dev/lab/lab';
-import type { LabNode } from '../../src/dev/lab/lab-node';
+import type { Lab } from '../../tools/lab/lab';
+import { createLab } from '../../tools/lab/lab';
+import type { LabNode } from '../../tools/lab/lab-node';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';

@@ -6,10 +6,10 @@ import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFil
 import { connect } from 'node:net';
 import path from 'node:path';
 import { freePorts } from '../../src/dev/ports';
-import { ensureImage } from '../../src/dev/lab/images';
-import { mountImage, unmount } from '../../src/dev/lab/layers';
-import { ensureLabTools } from '../../src/dev/lab/prerequisites';
-import { openRunDir } from '../../src/dev/lab/run-dir';
+import { ensureImage } from '../../tools/lab/images';
+import { mountImage, unmount } from '../../tools/lab/layers';
+import { ensureLabTools } from '../../tools/lab/prerequisites';
+import { openRunDir } from '../../tools/lab/run-dir';
 import type { SshTarget } from '../../src/ssh/transport';
 import { waitFor } from '../support/wait-for';
 

@@ -1,9 +1,9 @@
 /** Nodes and workloads of the test control plane. Each shows what the test is about and leaves the rest to defaults. */
 import type { V1Node, V1Pod, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/client-node';
 
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
-import type { KubeObject } from '../../src/dev/kube/kube-api';
-import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, STAYS_PENDING, TERMINATES_IN } from '../../src/dev/kube/stages';
+import type { ControlPlane } from '../../tools/kube/control-plane';
+import type { KubeObject } from '../../tools/kube/kube-api';
+import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, STAYS_PENDING, TERMINATES_IN } from '../../tools/kube/stages';
 import { waitFor } from './wait-for';
 
 export { COMPLETES_AFTER, NEVER_READY, STAYS_PENDING, TERMINATES_IN };
@@ -13,7 +13,7 @@ type Labels = Record<string, string>;
 export interface PodOptions {
   namespace?: string;
   labels?: Labels;
-  /** The words of `src/dev/kube/stages.ts`: how the pod behaves. */
+  /** The words of `tools/kube/stages.ts`: how the pod behaves. */
   annotations?: Record<string, string>;
   /** The pod is put there without the scheduler. */
   node?: string;

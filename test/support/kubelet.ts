@@ -3,7 +3,7 @@
  * Its pods are played by kwok.
  */
 import type { V1Pod } from '@kubernetes/client-node';
-import type { ControlPlane } from '../../src/dev/kube/control-plane';
+import type { ControlPlane } from '../../tools/kube/control-plane';
 import { sleep } from '../../src/dev/host';
 import { addNode, bootNode, setPodReady, stopNode } from './kube-objects';
 import type { LabNode } from './local-stack';

@@ -1,17 +1,17 @@
 /** What suites with real parts need: a Temporal server, workers that can be killed, nodes, and a time machine. */
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 
-import { findTestServer } from '../../src/dev/test-server';
+import { findTestServer } from '../../tools/test-server';
 
-export { createLab, LAB_USER } from '../../src/dev/lab/lab';
-export type { Lab, LabNodeOptions } from '../../src/dev/lab/lab';
-export type { LabNode } from '../../src/dev/lab/lab-node';
-export { buildDeb, indexRepository, REPOSITORY_DIR, slowPackage } from '../../src/dev/lab/packages';
-export type { LabPackage } from '../../src/dev/lab/packages';
+export { createLab, LAB_USER } from '../../tools/lab/lab';
+export type { Lab, LabNodeOptions } from '../../tools/lab/lab';
+export type { LabNode } from '../../tools/lab/lab-node';
+export { buildDeb, indexRepository, REPOSITORY_DIR, slowPackage } from '../../tools/lab/packages';
+export type { LabPackage } from '../../tools/lab/packages';
 export { startTemporalServer } from '../../src/dev/temporal-server';
 export type { TemporalServer } from '../../src/dev/temporal-server';
-export { startWorkerProcess } from '../../src/dev/worker-process';
-export type { WorkerProcess } from '../../src/dev/worker-process';
+export { startWorkerProcess } from '../../tools/worker-process';
+export type { WorkerProcess } from '../../tools/worker-process';
 
 /** A Temporal server on which time passes as fast as the workflows allow. End it with `teardown()`. */
 export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {

@@ -1,8 +1,8 @@
 /** A real kernel from Debian's archive, a real initial RAM disk, a real boot loader and a real reboot into it. */
 import '../support/slow-suite';
 import type { RunReport } from '../../src/client/cluster-client';
-import type { VmLab } from '../../src/dev/vm/machine';
-import { createVm } from '../../src/dev/vm/machine';
+import type { VmLab } from '../../tools/vm/machine';
+import { createVm } from '../../tools/vm/machine';
 import type { Product } from '../e2e/stack';
 import { startProduct } from '../e2e/stack';
 import { startTemporalServer } from '../support/local-stack';

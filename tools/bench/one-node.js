@@ -11,12 +11,13 @@ const { readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { Client, Connection } = require('@temporalio/client');
-const { DEFAULT_PACKAGE_POLICY } = require('../../lib/domain/spec/package-policy');
-const { createLab } = require('../../lib/dev/lab/lab');
-const { REPOSITORY_DIR, buildDeb, indexRepository } = require('../../lib/dev/lab/packages');
-const { startTemporalServer } = require('../../lib/dev/temporal-server');
-const { startWorkerProcess } = require('../../lib/dev/worker-process');
-const { TASK_QUEUE } = require('../../lib/contract/workflow-ids');
+require('../register');
+const { DEFAULT_PACKAGE_POLICY } = require('../../src/domain/spec/package-policy');
+const { createLab } = require('../lab/lab');
+const { REPOSITORY_DIR, buildDeb, indexRepository } = require('../lab/packages');
+const { startTemporalServer } = require('../../src/dev/temporal-server');
+const { startWorkerProcess } = require('../worker-process');
+const { TASK_QUEUE } = require('../../src/contract/workflow-ids');
 
 /** What somebody types who wants no more than the updates. */
 const BARE =

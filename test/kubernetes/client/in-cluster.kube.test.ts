@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-import type { ControlPlane } from '../../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../../src/dev/kube/control-plane';
+import type { ControlPlane } from '../../../tools/kube/control-plane';
+import { startControlPlane } from '../../../tools/kube/control-plane';
 import { addNode } from '../../support/kube-objects';
 
 const BUILT = path.join(__dirname, '../../../lib/kubernetes/client/connections.js');

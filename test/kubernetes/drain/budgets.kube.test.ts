@@ -11,8 +11,8 @@ import {
   setPodReady,
   waitForPods,
 } from '../../support/kube-objects';
-import type { KubeObject } from '../../../src/dev/kube/kube-api';
-import { applyManifest } from '../../../src/dev/kube/users';
+import type { KubeObject } from '../../../tools/kube/kube-api';
+import { applyManifest } from '../../../tools/kube/users';
 import { waitFor } from '../../support/wait-for';
 import type { Scenario, Stage } from '../scenario';
 import { startStage } from '../scenario';

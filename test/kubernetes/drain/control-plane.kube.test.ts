@@ -6,9 +6,9 @@ import path from 'node:path';
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 
 import { processStartTime } from '../../../src/dev/host';
-import type { ControlPlane } from '../../../src/dev/kube/control-plane';
-import { startControlPlane } from '../../../src/dev/kube/control-plane';
-import { KubeApi, KubeApiError } from '../../../src/dev/kube/kube-api';
+import type { ControlPlane } from '../../../tools/kube/control-plane';
+import { startControlPlane } from '../../../tools/kube/control-plane';
+import { KubeApi, KubeApiError } from '../../../tools/kube/kube-api';
 import {
   addBudget,
   addDaemonSet,
@@ -28,9 +28,10 @@ import {
 } from '../../support/kube-objects';
 import { waitFor } from '../../support/wait-for';
 
-const BUILT = path.join(__dirname, '../../../lib/dev/kube/control-plane.js');
+const REGISTER = path.join(__dirname, '../../../tools/register.js');
+const CONTROL_PLANE = path.join(__dirname, '../../../tools/kube/control-plane.ts');
 
-describe('src/dev/kube/control-plane', () => {
+describe('tools/kube/control-plane', () => {
   const clients: KubeApi[] = [];
   let plane: ControlPlane;
 
@@ -155,7 +156,8 @@ describe('src/dev/kube/control-plane', () => {
 
   it('ends with the process that started it, and the next start removes what that left', async () => {
     const script = `
-      require(${JSON.stringify(BUILT)}).startControlPlane().then((plane) => {
+      require(${JSON.stringify(REGISTER)});
+      require(${JSON.stringify(CONTROL_PLANE)}).startControlPlane().then((plane) => {
         console.log(plane.kubeconfigDir);
         setInterval(() => undefined, 1000);
       });`;

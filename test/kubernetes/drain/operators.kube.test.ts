@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import type { V1Node, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/client-node';
 
-import type { KubeObject } from '../../../src/dev/kube/kube-api';
+import type { KubeObject } from '../../../tools/kube/kube-api';
 import { addBudget, addDeployment, addStatefulSet, podsOn } from '../../support/kube-objects';
 import { waitFor } from '../../support/wait-for';
 import type { Scenario, Stage } from '../scenario';

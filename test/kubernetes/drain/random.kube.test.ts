@@ -1,8 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { ApplicationFailure } from '@temporalio/common';
 
-import type { KubeObject } from '../../../src/dev/kube/kube-api';
-import { applyManifest } from '../../../src/dev/kube/users';
+import type { KubeObject } from '../../../tools/kube/kube-api';
+import { applyManifest } from '../../../tools/kube/users';
 import type { DrainPreview, DrainPolicy } from '../../../src/domain/kubernetes/types';
 import { FUZZ_SEED, Random } from '../../support/fuzz';
 import { addNamespace, waitForCordon } from '../../support/kube-objects';

@@ -1,4 +1,4 @@
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { ask } from '../support';
 import { useAptNode } from './apt-node';

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
-import type { LabPackage } from '../../../src/dev/lab/packages';
-import { buildDeb, indexRepository } from '../../../src/dev/lab/packages';
+import type { Lab } from '../../../tools/lab/lab';
+import { createLab } from '../../../tools/lab/lab';
+import type { LabNode } from '../../../tools/lab/lab-node';
+import type { LabPackage } from '../../../tools/lab/packages';
+import { buildDeb, indexRepository } from '../../../tools/lab/packages';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
 import { createTransportPool } from '../../../src/ssh/pool';

@@ -1,9 +1,9 @@
 /** What every generation of dnf has to do on a real node. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab, LabNodeOptions } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { Lab, LabNodeOptions } from '../../../tools/lab/lab';
+import { createLab } from '../../../tools/lab/lab';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { WAIT_AT_GATE, closeGate, openGate } from '../../support/gate';

@@ -1,7 +1,7 @@
 /** Package databases as a power cut or a kill leaves them, made on a node with the real dpkg. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import { sh } from '../../support/sh';
 
 const LIB = '/var/lib/lab/states.sh';

@@ -1,5 +1,5 @@
 /** Preflight, apply and repair of one node under one token, as `patchNode` calls them. */
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import type { ApplyReport, NodeFacts, UnreachableNode, PatchPlan, PhaseOutcome } from '../../../src/domain/node/report';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../../src/dev/lab/lab';
-import { createLab } from '../../../src/dev/lab/lab';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
-import { REPOSITORY_DIR } from '../../../src/dev/lab/packages';
+import type { Lab } from '../../../tools/lab/lab';
+import { createLab } from '../../../tools/lab/lab';
+import type { LabNode } from '../../../tools/lab/lab-node';
+import { REPOSITORY_DIR } from '../../../tools/lab/packages';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { sh } from '../../support/sh';

@@ -1,7 +1,7 @@
 /** Small rpms and repositories, made on a lab node itself: the node carries rpmbuild and createrepo_c. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import { sh } from '../../support/sh';
 
 export interface LabRpm {

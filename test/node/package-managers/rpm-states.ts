@@ -1,6 +1,6 @@
 /** What dnf and zypper leave behind when they are killed, made on a node with the real ones, and what becomes of that. */
 import path from 'node:path';
-import type { LabNode } from '../../../src/dev/lab/lab-node';
+import type { LabNode } from '../../../tools/lab/lab-node';
 import { sh } from '../../support/sh';
 import { ask, remoteNode, targetOf, until } from '../support';
 import type { TransportPool } from '../../../src/ssh/transport';

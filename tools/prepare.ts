@@ -1,0 +1,34 @@
+/** Gets the parts of the local stack ready, side by side. Usage: node tools/run.js prepare [temporal] [test-server] [lab] [kubernetes] */
+import type { Log } from '../src/dev/host';
+import { findControlPlaneProgram } from './kube/program';
+import { prepareLabImages } from './lab/lab';
+import { findTemporal } from '../src/dev/temporal-binary';
+import { findTestServer } from './test-server';
+
+/** The kinds of nodes that the tests use. */
+const TEST_NODES = [
+  { updates: 'few', labReboot: true, oldBaseFiles: true },
+  { updates: 'few', labReboot: true },
+  { updates: 'none', labReboot: true },
+  { system: 'alpine' },
+  { suite: 'trixie', updates: 'few', labReboot: true },
+] as const;
+
+const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
+  temporal: findTemporal,
+  'test-server': findTestServer,
+  kubernetes: findControlPlaneProgram,
+  lab: (log) => prepareLabImages([...TEST_NODES], log),
+};
+
+async function main(names: string[]): Promise<void> {
+  const log: Log = (line) => console.log(line);
+  const results = await Promise.allSettled(names.map(async (name) => PARTS[name]?.(log)));
+  for (const result of results) {
+    if (result.status === 'fulfilled') continue;
+    console.error(`error: ${result.reason instanceof Error ? result.reason.message : String(result.reason)}`);
+    process.exitCode = 1;
+  }
+}
+
+void main(process.argv.slice(2));

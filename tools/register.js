@@ -1,0 +1,18 @@
+// Makes `require` compile the TypeScript files of tools/ and src/ as they are loaded, so that nothing here is built.
+// Usage: `node tools/run.js FILE`, or require this file first.
+'use strict';
+const { readFileSync } = require('node:fs');
+const Module = require('node:module');
+const { transformSync } = require('@swc/core');
+
+const OPTIONS = {
+  swcrc: false,
+  jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+  module: { type: 'commonjs' },
+  sourceMaps: 'inline',
+};
+
+Module._extensions['.ts'] = (module, filename) => {
+  module._compile(transformSync(readFileSync(filename, 'utf8'), { ...OPTIONS, filename }).code, filename);
+};
+process.setSourceMapsEnabled(true);
