@@ -1,4 +1,4 @@
-/** What the Temporal UI and the temporal CLI ask to read encrypted payloads: POST /decode and /encode. */
+/** What the Temporal UI and the temporal CLI ask to read compressed and encrypted payloads: POST /decode and /encode. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -85,7 +85,8 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
 /** Protobuf's JSON: bytes are base64. Null for anything else. */
 function parsePayloads(text: string): Payload[] | null {
   try {
-    const { payloads } = JSON.parse(text) as { payloads?: unknown };
+    // The temporal CLI leaves an empty list out, e.g. for a query without arguments.
+    const { payloads = [] } = JSON.parse(text) as { payloads?: unknown };
     if (!Array.isArray(payloads) || payloads.length > MAX_PAYLOADS) return null;
     return payloads.map((payload: Record<string, unknown>) => PayloadMessage.fromObject(payload));
   } catch {

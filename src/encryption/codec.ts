@@ -1,13 +1,16 @@
 /**
+ * What payloads look like in Temporal: large ones are compressed, and with keys all are encrypted after that.
+ *
  * AES-256-GCM over whole payloads, their metadata included: what Temporal stores is the name of a key and random bytes.
- * Payloads that are not encrypted are read as they are, so that histories from before and requests typed into the
- * Temporal UI go on working.
+ * Payloads that are neither are read as they are, so that histories from before and requests typed into the Temporal UI go
+ * on working.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { MAX_UNPACKED_BYTES, compress, decompress, isCompressed } from './compression';
 import { KEYS_SETTING } from './key-ring';
 import type { EncryptionKey, KeyRing } from './key-ring';
 
@@ -28,9 +31,24 @@ export type OnTampered = 'throw' | 'leave';
 /** Without keys nothing is encrypted, and encrypted payloads are refused with a sentence. */
 export function createCodec(ring: KeyRing | null, onTampered: OnTampered = 'throw'): PayloadCodec {
   return {
-    encode: async (payloads) => (ring === null ? payloads : payloads.map((payload) => encrypt(payload, ring.keys[0]))),
-    decode: async (payloads) =>
-      payloads.map((payload) => (isEncrypted(payload) ? decrypt(payload, ring, onTampered) : payload)),
+    encode: (payloads) =>
+      Promise.all(
+        payloads.map(async (payload) => {
+          const small = await compress(payload);
+          return ring === null ? small : encrypt(small, ring.keys[0]);
+        }),
+      ),
+    decode: async (payloads) => {
+      const decoded: Payload[] = [];
+      let unpackedBytes = 0;
+      for (const payload of payloads) {
+        const plain = isEncrypted(payload) ? decrypt(payload, ring, onTampered) : payload;
+        const one = isCompressed(plain) ? await unpack(plain, MAX_UNPACKED_BYTES - unpackedBytes, onTampered) : plain;
+        if (one !== plain) unpackedBytes += one.data?.length ?? 0;
+        decoded.push(one);
+      }
+      return decoded;
+    },
   };
 }
 
@@ -66,6 +84,22 @@ function decrypt(payload: Payload, ring: KeyRing | null, onTampered: OnTampered)
       {
         type: 'Internal',
         message: `a payload that was encrypted with the key ${plainText(id, 80)} is not as it was encrypted.`,
+        remedy: 'somebody or something changed it in Temporal; do not trust what it belongs to',
+      },
+      { cause },
+    );
+  }
+}
+
+async function unpack(payload: Payload, maxBytes: number, onTampered: OnTampered): Promise<Payload> {
+  try {
+    return await decompress(payload, maxBytes);
+  } catch (cause) {
+    if (onTampered === 'leave') return payload;
+    throw new OspatchError(
+      {
+        type: 'Internal',
+        message: 'a compressed payload cannot be unpacked: it is damaged, or too large to be one of ospatch.',
         remedy: 'somebody or something changed it in Temporal; do not trust what it belongs to',
       },
       { cause },

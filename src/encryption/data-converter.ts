@@ -3,7 +3,7 @@ import type { OnTampered } from './codec';
 import { createCodec } from './codec';
 import type { KeyRing } from './key-ring';
 
-/** What clients and workers hand to Temporal's SDK; the same with and without keys, so that the latter fail in a sentence. */
+/** What clients and workers hand to Temporal's SDK; the same with and without keys, so that what is encrypted is refused in a sentence where there are none. */
 export function dataConverter(ring: KeyRing | null, onTampered: OnTampered): DataConverter {
   return {
     payloadCodecs: [createCodec(ring, onTampered)],

@@ -56,6 +56,10 @@ describe('src/encryption/codec-server', () => {
     expect((await post('/decode', { payloads: [PLAIN] }, { origin: 'http://evil.example' })).status).toBe(403);
   });
 
+  it('takes a missing list for an empty one, as the temporal CLI writes it', async () => {
+    expect(await (await post('/encode', {})).json()).toEqual({ payloads: [] });
+  });
+
   it('answers nobody without the token', async () => {
     expect((await post('/decode', { payloads: [] }, { authorization: 'Bearer wrong' })).status).toBe(401);
     expect((await fetch(`${url}/decode`, { method: 'POST', body: '{}' })).status).toBe(401);

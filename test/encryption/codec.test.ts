@@ -2,9 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
 import { createCodec, isEncrypted } from '../../src/encryption/codec';
+import { COMPRESSED_ENCODING, MAX_UNPACKED_BYTES, isCompressed, storedBytes } from '../../src/encryption/compression';
 import { keyRingFromEnv, readKeyRing } from '../../src/encryption/key-ring';
 
 const SECRET = { host: 'w-1.internal' };
@@ -107,6 +110,66 @@ describe('src/encryption/codec', () => {
     expect(isEncrypted(plain ?? {})).toBe(false);
     expect(keyRingFromEnv({})).toBeNull();
     expect(keyRingFromEnv({ OSPATCH_ENCRYPTION_KEYS: '' })).toBeNull();
+  });
+
+  describe('large payloads', () => {
+    const large = (): Payload => defaultPayloadConverter.toPayload({ nodes: 'worker-17.example '.repeat(20_000) });
+
+    it.each([
+      ['without keys', false],
+      ['with keys, before they are encrypted', true],
+    ])('are compressed %s, and come back as they were', async (_, encrypts) => {
+      put('a.key');
+      const codec = createCodec(encrypts ? readKeyRing(dir) : null);
+      const [small, packed] = await codec.encode([payload(), large()]);
+      expect(packed?.data?.length).toBeLessThan(5_000);
+      expect(isEncrypted(packed ?? {})).toBe(encrypts);
+      expect(isCompressed(packed ?? {})).toBe(!encrypts);
+      expect(isCompressed(small ?? {})).toBe(false);
+      const back = await codec.decode([small ?? {}, packed ?? {}]);
+      expect(back.map((one) => defaultPayloadConverter.fromPayload(one))).toEqual([
+        SECRET,
+        defaultPayloadConverter.fromPayload(large()),
+      ]);
+    });
+
+    it('stay as they are when they do not get smaller', async () => {
+      const random = { metadata: { encoding: Buffer.from('binary/plain') }, data: randomBytes(200_000) };
+      expect(await createCodec(null).encode([random])).toEqual([random]);
+    });
+
+    it('are not unpacked when they are bombs, alone or together', async () => {
+      const bomb = (bytes: number): Payload => ({
+        metadata: { encoding: Buffer.from(COMPRESSED_ENCODING) },
+        data: deflateSync(temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(bytes) }).finish()),
+      });
+      const codec = createCodec(null);
+      await expect(codec.decode([bomb(MAX_UNPACKED_BYTES)])).rejects.toMatchObject({
+        type: 'Internal',
+        message: expect.stringContaining('too large to be one of ospatch'),
+      });
+      const third = bomb(MAX_UNPACKED_BYTES / 3);
+      await expect(codec.decode([third, third])).resolves.toHaveLength(2);
+      await expect(codec.decode([third, third, third, third])).rejects.toThrow('cannot be unpacked');
+    });
+
+    it.each([
+      ['cut', (data: Buffer) => data.subarray(0, 100)],
+      ['changed', (data: Buffer) => Buffer.concat([data.subarray(0, 50), Buffer.from('xyz'), data.subarray(53)])],
+      ['empty', () => Buffer.alloc(0)],
+    ])('that were %s on their way are refused for people, left unreadable for workflows', async (_, damage) => {
+      const [packed] = await createCodec(null).encode([large()]);
+      const damaged = { ...packed, data: damage(Buffer.from(packed?.data ?? [])) };
+      await expect(createCodec(null).decode([damaged])).rejects.toThrow('cannot be unpacked');
+      expect(await createCodec(null, 'leave').decode([damaged])).toEqual([damaged]);
+    });
+
+    it('take the room that is told of them', async () => {
+      const value = { keys: randomBytes(300_000).toString('base64') };
+      const [packed] = await createCodec(null).encode([defaultPayloadConverter.toPayload(value)]);
+      expect(Math.abs(storedBytes(value) - (packed?.data?.length ?? 0))).toBeLessThan(100);
+      expect(storedBytes(SECRET)).toBe(JSON.stringify(SECRET).length);
+    });
   });
 
   it('names what is wrong with the directory', () => {

@@ -1,8 +1,16 @@
 /** Tiny builders: a test shows only what it is about. */
+import { randomBytes } from 'node:crypto';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node/report';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/types';
+
+/** The public part of a host key; every call gives another one. `bytes`: of the key itself. */
+export function randomHostKey(type = 'ssh-ed25519', bytes = 32): string {
+  const fields = [Buffer.from(type), randomBytes(bytes)];
+  const blob = fields.map((field) => Buffer.concat([Buffer.from([0, 0, field.length >> 8, field.length & 255]), field]));
+  return `${type} ${Buffer.concat(blob).toString('base64')}`;
+}
 
 export function nodeSpec(name: string, more: Partial<NodeSpec> = {}): NodeSpec {
   return {

@@ -1,4 +1,5 @@
 /** What suites with real parts need: a Temporal server, workers that can be killed, nodes, and a time machine. */
+import type { DataConverter } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 
 import { findTestServer } from '../../tools/test-server';
@@ -14,7 +15,9 @@ export { startWorkerProcess } from '../../tools/worker-process';
 export type { WorkerProcess } from '../../tools/worker-process';
 
 /** A Temporal server on which time passes as fast as the workflows allow. End it with `teardown()`. */
-export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
+export async function timeSkippingServer(
+  client: { dataConverter?: DataConverter } = {},
+): Promise<TestWorkflowEnvironment> {
   const executable = await findTestServer(() => undefined);
-  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable }, client });
 }

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { DataConverter } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -22,6 +23,8 @@ import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { ClusterSpec } from '../../src/domain/spec/types';
 import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
+import { dataConverter } from '../../src/encryption/data-converter';
+import type { KeyRing } from '../../src/encryption/key-ring';
 import { nodeFacts, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
@@ -280,13 +283,22 @@ export class Harness {
   private constructor(
     readonly env: TestWorkflowEnvironment,
     private readonly bundle: { code: string },
+    private readonly keys: KeyRing | null,
   ) {}
 
-  /** `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. */
-  static async start(server: 'time-skipping' | 'real' = 'time-skipping'): Promise<Harness> {
+  /**
+   * `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. `keys`:
+   * what payloads are encrypted with.
+   */
+  static async start(
+    server: 'time-skipping' | 'real' = 'time-skipping',
+    keys: KeyRing | null = null,
+  ): Promise<Harness> {
     installRuntime();
     const bundle = await workflowBundle();
-    return new Harness(await patiently(server === 'real' ? startRealServer : timeSkippingServer), bundle);
+    const client = { dataConverter: dataConverter(keys, 'throw') };
+    const start = server === 'real' ? startRealServer : timeSkippingServer;
+    return new Harness(await patiently(() => start(client)), bundle, keys);
   }
 
   /** Ends what a test has left behind, too: a worker without its server would poll for ever and keep the process. */
@@ -308,6 +320,7 @@ export class Harness {
       connection,
       taskQueue,
       activities: site instanceof TestCluster ? site.activities() : site,
+      dataConverter: dataConverter(this.keys, 'leave'),
       shutdownForceTime: SHUTDOWN_LIMIT,
     });
     await worker.runUntil(body());
@@ -335,6 +348,7 @@ export class Harness {
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
+      dataConverter: dataConverter(this.keys, 'leave'),
       activities: { ...cluster.activities(), ...activities },
       // How soon a cancelled activity hears of it.
       maxHeartbeatThrottleInterval: '200 ms',
@@ -377,11 +391,12 @@ async function patiently(start: () => Promise<TestWorkflowEnvironment>): Promise
   }
 }
 
-async function startRealServer(): Promise<TestWorkflowEnvironment> {
+async function startRealServer(client: { dataConverter: DataConverter }): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
   return TestWorkflowEnvironment.createLocal({
     server: { executable: { type: 'existing-path', path }, searchAttributes },
+    client,
   });
 }
 

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
-import { print } from '../io/output';
+import { print, printNote } from '../io/output';
 
 const EXAMPLES = `
 Examples:
@@ -28,7 +28,7 @@ interface CodecServerCommand {
 export function registerCodecServer(program: Command, context: CliContext): void {
   program
     .command('codec-server')
-    .description('decrypt payloads for the Temporal UI and the temporal CLI, until Ctrl-C')
+    .description('decompress and decrypt payloads for the Temporal UI and the temporal CLI, until Ctrl-C')
     .addOption(new Option('--port <port>', 'port').default(8081).argParser(parsePort))
     .option('--listen <address>', 'address to listen on', '127.0.0.1')
     .addOption(
@@ -48,12 +48,6 @@ async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }:
   const { createCodecServer } =
     require('../../encryption/codec-server') as typeof import('../../encryption/codec-server');
   const ring = keyRingFromEnv(context.env);
-  if (ring === null) {
-    throw usage(
-      `${KEYS_SETTING} is not set, so there is nothing to decrypt with`,
-      'set it to the directory with the keys',
-    );
-  }
   const token = tokenFile === undefined ? null : readToken(resolve(context.cwd, tokenFile));
   if (!['127.0.0.1', '::1', 'localhost'].includes(listen) && token === null) {
     throw usage(`--listen ${listen} would let everybody there read everything`, 'give a token with --token-file');
@@ -65,6 +59,7 @@ async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }:
     throw new OspatchError({ type: 'Usage', message: `cannot listen on ${listen} port ${port}: ${why}.` }, { cause });
   });
   print(context, `codec endpoint: http://${listen.includes(':') ? `[${listen}]` : listen}:${port}`);
+  if (ring === null) printNote(context, `${KEYS_SETTING} is not set: payloads are decompressed, and none is decrypted`);
   const stop = (): void => {
     server.close();
     server.closeAllConnections();

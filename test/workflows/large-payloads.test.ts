@@ -1,0 +1,75 @@
+/** Specs and states above 64 KiB on a real server, read by our clients and, through the codec server, by others. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mustRun } from '../../src/dev/host';
+import { findTemporal } from '../../src/dev/temporal-binary';
+import { createCodec } from '../../src/encryption/codec';
+import { createCodecServer } from '../../src/encryption/codec-server';
+import type { KeyRing } from '../../src/encryption/key-ring';
+import { specQuery } from '../../src/contract/messages';
+import type { SelfManagedSpec } from '../../src/domain/spec/types';
+import { clusterSpec, randomHostKey } from '../support/builders';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+
+const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
+
+/** Above 64 KiB, and no two host keys are alike. */
+function largeSpec({ name }: TestCluster): SelfManagedSpec {
+  const spec = clusterSpec(
+    Array.from({ length: 500 }, (_, at) => `w-${at}`),
+    {},
+    name,
+  );
+  return { ...spec, nodes: spec.nodes.map((node) => ({ ...node, hostKeys: [randomHostKey()] })) };
+}
+
+describe.each([
+  ['without keys', null],
+  ['with keys', RING],
+])('workflows/large payloads %s', (_, ring) => {
+  let harness: Harness;
+  let codecServer: Server;
+
+  beforeAll(async () => {
+    harness = await Harness.start('real', ring);
+    codecServer = createCodecServer({ codec: createCodec(ring), uiOrigin: null, token: null });
+    codecServer.listen(0, '127.0.0.1');
+    await once(codecServer, 'listening');
+  });
+
+  afterAll(async () => {
+    codecServer?.close();
+    await harness?.stop();
+  });
+
+  async function temporalCli(...args: string[]): Promise<string> {
+    const endpoint = `http://127.0.0.1:${(codecServer.address() as AddressInfo).port}`;
+    const cli = await findTemporal(() => undefined);
+    return mustRun(cli, [...args, '--address', harness.address, '--codec-endpoint', endpoint]);
+  }
+
+  it('are small in Temporal, and whole for workflows, clients and the temporal CLI', () =>
+    harness.withWorker(async (cluster) => {
+      const spec = largeSpec(cluster);
+      expect(await cluster.apply(spec)).toMatchObject({ result: 'created' });
+      expect(await cluster.handle.query(specQuery)).toEqual(spec);
+
+      const { events } = await cluster.handle.fetchHistory();
+      const started = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+      const encoding = Buffer.from(started?.metadata?.['encoding'] ?? []).toString();
+      expect(encoding).toBe(ring === null ? 'binary/ospatch-zlib' : 'binary/ospatch-aes-256-gcm');
+      expect(started?.data?.length).toBeLessThan(JSON.stringify(spec).length / 3);
+
+      const lastKey = spec.nodes.at(-1)?.hostKeys[0] ?? '';
+      const { workflowId } = cluster.handle;
+      expect(await temporalCli('workflow', 'query', '-w', workflowId, '--name', 'spec', '-o', 'json')).toContain(
+        lastKey,
+      );
+      const shown = await temporalCli('workflow', 'show', '-w', workflowId, '-o', 'json');
+      const decoded = [...shown.matchAll(/"data": "([^"]+)"/g)].map(([, data = '']) => Buffer.from(data, 'base64'));
+      expect(decoded.some((data) => data.includes(lastKey))).toBe(true);
+    }));
+});
