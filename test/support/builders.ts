@@ -8,7 +8,9 @@ import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/
 /** The public part of a host key; every call gives another one. `bytes`: of the key itself. */
 export function randomHostKey(type = 'ssh-ed25519', bytes = 32): string {
   const fields = [Buffer.from(type), randomBytes(bytes)];
-  const blob = fields.map((field) => Buffer.concat([Buffer.from([0, 0, field.length >> 8, field.length & 255]), field]));
+  const blob = fields.map((field) =>
+    Buffer.concat([Buffer.from([0, 0, field.length >> 8, field.length & 255]), field]),
+  );
   return `${type} ${Buffer.concat(blob).toString('base64')}`;
 }
 
