@@ -23,7 +23,9 @@ async function main() {
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
     payloadConverterPath: path.join(root, 'lib/workflows/sandbox/payload-converter.js'),
     failureConverterPath: path.join(root, 'lib/workflows/sandbox/failure-converter.js'),
-    workflowInterceptorModules: [path.join(root, 'lib/workflows/sandbox/reserved-names.js')],
+    workflowInterceptorModules: ['reserved-names', 'protocol'].map((name) =>
+      path.join(root, `lib/workflows/sandbox/${name}.js`),
+    ),
     logger,
   });
   if (warnings.length > 0) throw new Error(warnings.join('\n'));

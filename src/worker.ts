@@ -7,11 +7,13 @@ import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } 
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
+import { protocolInterceptor, spokenProtocols, unknownActivity } from './activities/protocol';
 import { TASK_QUEUE } from './contract/workflow-ids';
 import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
+import { packageVersion } from './version';
 
 /**
  * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
@@ -97,15 +99,19 @@ export async function runWorker(
     ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
     log,
   });
+  const spoken = spokenProtocols(packageVersion());
+  const code: WorkflowCode =
+    options.activitiesOnly === true
+      ? { dataConverter: dataConverter(options.encryption ?? null, 'leave') }
+      : workflowCode(options.encryption ?? null);
   try {
     const worker = await Worker.create({
       connection,
       namespace: options.namespace,
       taskQueue: options.taskQueue,
-      activities,
-      ...(options.activitiesOnly === true
-        ? { dataConverter: dataConverter(options.encryption ?? null, 'leave') }
-        : workflowCode(options.encryption ?? null)),
+      activities: { ...activities, default: unknownActivity(spoken) },
+      ...code,
+      interceptors: { ...code.interceptors, activity: [protocolInterceptor(spoken)] },
       stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
@@ -126,10 +132,10 @@ export async function runWorker(
 /** Said to the workflows in front of their code, see `workflows/failure-converter.ts`. One line: positions stay. */
 const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
 
+type WorkflowCode = Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
+
 /** The bundle made at build time; while developing, the sources. */
-function workflowCode(
-  encryption: KeyRing | null,
-): Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'> {
+function workflowCode(encryption: KeyRing | null): WorkflowCode {
   const codePath = join(__dirname, 'workflow-bundle.js');
   const converter = dataConverter(encryption, 'leave');
   if (existsSync(codePath)) {
@@ -140,7 +146,13 @@ function workflowCode(
   return {
     workflowsPath: require.resolve('./workflows'),
     dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') },
-    interceptors: { workflowModules: [require.resolve('./workflows/sandbox/reserved-names')] },
+    // A bundle has them in it.
+    interceptors: {
+      workflowModules: [
+        require.resolve('./workflows/sandbox/reserved-names'),
+        require.resolve('./workflows/sandbox/protocol'),
+      ],
+    },
   };
 }
 

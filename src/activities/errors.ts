@@ -38,6 +38,8 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
   switch (type) {
     case 'Internal':
       return attempt < UNFORESEEN_ATTEMPTS;
+    case 'WorkerProtocol':
+      return true;
     case 'Unreachable':
     case 'UnreachableAfterChange':
     case 'HostKeyMismatch':

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
+import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
 import { addGlobalOptions } from './options/global-options';
 import { registerApply } from './commands/apply';
@@ -69,7 +68,7 @@ const COMMANDS: readonly RegisterCommand[] = [
 export function buildProgram(context: CliContext): Command {
   const program = new Command('ospatch')
     .description('Keeps the operating system of cluster nodes at the latest patch version, node by node, over SSH.')
-    .version(readVersion())
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -84,10 +83,4 @@ export function buildProgram(context: CliContext): Command {
     command.showHelpAfterError(`  fix: ospatch ${command.name()} --help shows what is allowed`);
   }
   return program.showHelpAfterError('  fix: ospatch --help shows what is allowed');
-}
-
-function readVersion(): string {
-  const text = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
 }

@@ -18,6 +18,7 @@ import { plainText } from '../domain/shared/text';
 import { progressQuery, specQuery, statusQuery } from '../contract/messages';
 import type { Session } from './connection';
 import { readHeartbeat } from './heartbeat';
+import { waitsForOtherWorker } from './protocol';
 
 /** What happens on the node in work at this moment. */
 export interface LiveNode {
@@ -137,16 +138,17 @@ async function readActivity(
   const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
   const heartbeat = readHeartbeat(details);
   const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
+  const otherWorker = waitsForOtherWorker(activity, failure, site.taskQueue ?? taskQueue);
   return {
     ...base,
     step: heartbeat?.step ?? step,
     done: heartbeat?.done ?? null,
     total: heartbeat?.total ?? null,
-    waitingFor: heartbeat?.waitingFor ?? null,
+    waitingFor: otherWorker ?? heartbeat?.waitingFor ?? null,
     waitingSince: heartbeat?.waitingSince ?? null,
     blocked: heartbeat?.blocked ?? [],
     attempt,
-    lastFailure: failure?.message ? plainText(failure.message, 200) : null,
+    lastFailure: failure?.message ? plainText(failure.message, 300) : null,
   };
 }
 

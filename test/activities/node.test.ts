@@ -235,7 +235,7 @@ describe('src/activities/node', () => {
 });
 
 describe('src/activities/errors', () => {
-  it.each(ERROR_TYPES.filter((type) => type !== 'Internal'))(
+  it.each(ERROR_TYPES.filter((type) => type !== 'Internal' && type !== 'WorkerProtocol'))(
     'makes %s final, with the whole error in its details',
     (type) => {
       const info = { type, message: 'what happened.', remedy: 'what to do', details: { rc: 1 } };

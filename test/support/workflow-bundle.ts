@@ -27,7 +27,9 @@ export async function workflowBundle(): Promise<{ code: string }> {
         workflowsPath: path.join(SRC, 'workflows/index.ts'),
         payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
         failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
-        workflowInterceptorModules: [path.join(SRC, 'workflows/sandbox/reserved-names.ts')],
+        workflowInterceptorModules: ['reserved-names', 'protocol'].map((name) =>
+          path.join(SRC, `workflows/sandbox/${name}.ts`),
+        ),
         logger: new DefaultLogger('ERROR'),
       });
       removeOldest(dir);

@@ -8,6 +8,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { DataConverter } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
 import { createClusterActivities } from '../../src/activities/cluster';
@@ -314,13 +315,19 @@ export class Harness {
   }
 
   /** Runs `body` while a worker without workflows, which reaches the nodes of `site`, polls `taskQueue`. */
-  async withSiteWorker(taskQueue: string, site: TestCluster | object, body: () => Promise<void>): Promise<void> {
+  async withSiteWorker(
+    taskQueue: string,
+    site: TestCluster | object,
+    body: () => Promise<void>,
+    activity: ActivityInterceptorsFactory[] = [],
+  ): Promise<void> {
     const connection = this.env.nativeConnection;
     const worker = await Worker.create({
       connection,
       taskQueue,
       activities: site instanceof TestCluster ? site.activities() : site,
       dataConverter: dataConverter(this.keys, 'leave'),
+      interceptors: { activity },
       shutdownForceTime: SHUTDOWN_LIMIT,
     });
     await worker.runUntil(body());

@@ -104,6 +104,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   Aws: 'aws',
   NoServer: 'temporal',
   NoWorker: 'worker',
+  WorkerProtocol: 'worker',
 };
 
 /** An error that would end a run, as a finding. */

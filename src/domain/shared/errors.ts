@@ -42,6 +42,7 @@ export const ERROR_TYPES = [
   'Refused',
   'NotFound',
   'NoWorker',
+  'WorkerProtocol',
   'NoServer',
   'Internal',
 ] as const;

@@ -1,6 +1,8 @@
 /** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
 import { isDeepStrictEqual } from 'node:util';
 import { ClusterClient } from '../../../src/client/cluster-client';
+import { protocolInterceptor, spokenProtocols } from '../../../src/activities/protocol';
+import { PROTOCOL, PROTOCOL_SINCE } from '../../../src/contract/protocol';
 import type { EksSpec, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
@@ -95,6 +97,47 @@ describe('sites', () => {
       await harness.withSiteWorker(siteOf(cluster), harness.newCluster(), async () => {
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
       });
+    }));
+
+  it('has nothing done by a worker too old for it, says so, and goes on when the site is upgraded', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster));
+      const own = await connect(cluster);
+      const taskQueue = siteOf(cluster);
+      const site = harness.newCluster();
+      const old = { version: '0.0.9', oldest: 0, newest: PROTOCOL - 1 };
+      await harness.withSiteWorker(
+        taskQueue,
+        site,
+        async () => {
+          await own.patch(cluster.name);
+          const [waiting] = await waitFor(
+            async () => {
+              const { current } = await own.status(cluster.name);
+              return current.some(({ waitingFor }) => waitingFor !== null) && current;
+            },
+            { what: 'the node to wait' },
+          );
+          const needed = `protocol ${PROTOCOL} (ospatch ${PROTOCOL_SINCE} or newer)`;
+          expect(waiting).toMatchObject({
+            ...{ node: 'w-1', step: 'preflight' },
+            waitingFor: `a worker of task queue ${taskQueue} that speaks ${needed}`,
+            lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which speaks protocol ${old.newest}; the activity preflight needs ${needed}.`,
+          });
+          expect(await own.check(cluster.name)).toMatchObject([
+            { node: 'w-1', ok: false, error: { type: 'WorkerProtocol' } },
+            { node: 'w-2', ok: true },
+          ]);
+        },
+        [protocolInterceptor(old)],
+      );
+      expect(site.nodes.log).toEqual([]);
+      const current = [protocolInterceptor(spokenProtocols('0.1.0'))];
+      const ended = async () => {
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
+      };
+      await harness.withSiteWorker(taskQueue, site, ended, current);
+      expect(site.nodes.log[0]).toBe('preflight w-1');
     }));
 
   it('lists the clusters whose nodes wait for a worker of their site, by task queue', () =>

@@ -1,0 +1,108 @@
+/**
+ * Keeps this worker from carrying out an input that it may not fully understand: an older worker would ignore what a
+ * newer release has added, such as a restriction. Another worker, or this one after its upgrade, may take it up, so the
+ * failure is retried.
+ */
+import { activityInfo } from '@temporalio/activity';
+import type { Payload } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { ProtocolHeader } from '../contract/protocol';
+import { OLDEST_PROTOCOL, PROTOCOL, PROTOCOL_HEADER, describeProtocol, readProtocolHeader } from '../contract/protocol';
+import type { ErrorInfo } from '../domain/shared/errors';
+
+/** A task queue may have newer workers too, so the next attempt is soon at first. */
+const FIRST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** What a worker can carry out. */
+export interface SpokenProtocols {
+  /** Version of ospatch. */
+  version: string;
+  oldest: number;
+  newest: number;
+}
+
+/** What this release can carry out. */
+export function spokenProtocols(version: string): SpokenProtocols {
+  return { version, oldest: OLDEST_PROTOCOL, newest: PROTOCOL };
+}
+
+/** Refuses activities whose input is of a protocol that the worker does not speak, or of none. */
+export function protocolInterceptor(spoken: SpokenProtocols): ActivityInterceptorsFactory {
+  return () => ({
+    inbound: {
+      execute: async (input, next) => {
+        const { isLocal, activityType, taskQueue, attempt } = activityInfo();
+        if (isLocal) return next(input);
+        const mismatch = findMismatch(readHeader(input.headers[PROTOCOL_HEADER]), spoken, activityType, taskQueue);
+        if (mismatch !== null) throw refusal(mismatch, attempt);
+        return next(input);
+      },
+    },
+  });
+}
+
+/** Stands in for every activity that the worker does not have. */
+export function unknownActivity({ version, newest }: SpokenProtocols): () => Promise<never> {
+  return () => {
+    const { activityType, taskQueue, attempt } = activityInfo();
+    const info: ErrorInfo = {
+      type: 'WorkerProtocol',
+      message: `the worker at the task queue ${taskQueue} runs ospatch ${version} (protocol ${newest}), which does not know the activity ${activityType}.`,
+      remedy: `bring the workers of the task queue ${taskQueue} to the version of the workers that run the workflows`,
+    };
+    return Promise.reject(refusal(info, attempt));
+  };
+}
+
+function findMismatch(
+  needed: ProtocolHeader | null,
+  { version, oldest, newest }: SpokenProtocols,
+  activity: string,
+  taskQueue: string,
+): ErrorInfo | null {
+  const worker = `the worker at the task queue ${taskQueue} runs ospatch ${version}`;
+  if (needed === null) {
+    return {
+      type: 'WorkerProtocol',
+      message: `${worker}, and the input of the activity ${activity} names no protocol number.`,
+      remedy: 'start activities of ospatch through its own workflows only, and run all workers from released packages',
+    };
+  }
+  if (needed.protocol > newest) {
+    return {
+      type: 'WorkerProtocol',
+      message: `${worker}, which speaks protocol ${newest}; the activity ${activity} needs ${describeProtocol(needed)}.`,
+      remedy: `upgrade the workers of the task queue ${taskQueue}; the step goes on by itself then`,
+      details: { needed: { ...needed }, taskQueue },
+    };
+  }
+  if (needed.protocol < oldest) {
+    return {
+      type: 'WorkerProtocol',
+      message: `${worker}, which speaks protocol ${oldest} and newer; the activity ${activity} was started with protocol ${needed.protocol}.`,
+      remedy: `upgrade the workers that run the workflows, or put the workers of the task queue ${taskQueue} back to the version of these`,
+    };
+  }
+  return null;
+}
+
+function readHeader(payload: Payload | undefined): ProtocolHeader | null {
+  if (payload === undefined) return null;
+  try {
+    return readProtocolHeader(defaultPayloadConverter.fromPayload(payload));
+  } catch {
+    return null;
+  }
+}
+
+function refusal(info: ErrorInfo, attempt: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: info.message,
+    type: info.type,
+    nonRetryable: false,
+    nextRetryDelay: Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * attempt),
+    details: [info],
+  });
+}

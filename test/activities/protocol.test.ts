@@ -1,0 +1,96 @@
+import { defaultPayloadConverter } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
+import { protocolInterceptor, spokenProtocols, unknownActivity } from '../../src/activities/protocol';
+import { PROTOCOL_HEADER } from '../../src/contract/protocol';
+
+const SPOKEN = { version: '0.3.0', oldest: 2, newest: 3 };
+const done = 'done';
+
+/** Runs an activity `apply` whose input has `header` behind the interceptor. */
+function execute(
+  header: unknown,
+  info: object = {},
+  factory: ActivityInterceptorsFactory = protocolInterceptor(SPOKEN),
+) {
+  const environment = new MockActivityEnvironment(
+    { activityType: 'apply', taskQueue: 'site-b', ...info },
+    { logger: new DefaultLogger('ERROR') },
+  );
+  const headers = header === undefined ? {} : { [PROTOCOL_HEADER]: defaultPayloadConverter.toPayload(header) };
+  const { inbound } = factory(environment.context);
+  return environment.run(async () => inbound?.execute?.({ args: [], headers }, () => Promise.resolve(done)));
+}
+
+describe('src/activities/protocol', () => {
+  it.each([[{ protocol: 2 }], [{ protocol: 3, since: '0.3.0' }], [{ protocol: 3, since: 7, added: 'later' }]])(
+    'carries out %j',
+    async (header) => {
+      expect(await execute(header)).toBe(done);
+    },
+  );
+
+  it('asks no number of a local activity, which the same worker has scheduled', async () => {
+    expect(await execute(undefined, { isLocal: true })).toBe(done);
+  });
+
+  it('names its version and the needed one when the input is newer, for another attempt soon', async () => {
+    await expect(execute({ protocol: 4, since: '0.4.0', unknown: {} })).rejects.toMatchObject({
+      type: 'WorkerProtocol',
+      nonRetryable: false,
+      nextRetryDelay: 5_000,
+      message:
+        'the worker at the task queue site-b runs ospatch 0.3.0, which speaks protocol 3; the activity apply needs protocol 4 (ospatch 0.4.0 or newer).',
+      details: [{ details: { needed: { protocol: 4, since: '0.4.0' } } }],
+    });
+    await expect(execute({ protocol: 4 }, { attempt: 50 })).rejects.toMatchObject({ nextRetryDelay: 60_000 });
+  });
+
+  it('refuses an input older than any that it still carries out', async () => {
+    await expect(execute({ protocol: 1, since: '0.1.0' })).rejects.toMatchObject({
+      nonRetryable: false,
+      message: expect.stringContaining('the activity apply was started with protocol 1') as string,
+    });
+  });
+
+  it.each([
+    [undefined],
+    [null],
+    ['3'],
+    [{}],
+    [{ protocol: '3' }],
+    [{ protocol: 2.5 }],
+    [{ protocol: 0 }],
+    [{ protocol: -1 }],
+  ])('refuses an input without a number: %j', async (header) => {
+    await expect(execute(header)).rejects.toMatchObject({
+      type: 'WorkerProtocol',
+      nonRetryable: false,
+      message: expect.stringContaining('names no protocol number') as string,
+    });
+  });
+
+  it('takes no unreadable header for a number', async () => {
+    const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+    const { inbound } = protocolInterceptor(spokenProtocols('0.1.0'))(environment.context);
+    const headers = {
+      [PROTOCOL_HEADER]: { metadata: { encoding: Buffer.from('binary/odd') }, data: Buffer.from('1') },
+    };
+    await expect(
+      environment.run(async () => inbound?.execute?.({ args: [], headers }, () => Promise.resolve(done))),
+    ).rejects.toMatchObject({ type: 'WorkerProtocol' });
+  });
+
+  it('says of an activity that it does not have which version it is', async () => {
+    const environment = new MockActivityEnvironment(
+      { activityType: 'freeze', taskQueue: 'site-b' },
+      { logger: new DefaultLogger('ERROR') },
+    );
+    await expect(environment.run(unknownActivity(SPOKEN))).rejects.toMatchObject({
+      type: 'WorkerProtocol',
+      nonRetryable: false,
+      message: expect.stringContaining('ospatch 0.3.0 (protocol 3), which does not know the activity freeze') as string,
+    });
+  });
+});
