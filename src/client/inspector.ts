@@ -9,7 +9,7 @@ import {
   nodeWorkflowId,
   rolloutWorkflowId,
 } from '../contract/workflow-ids';
-import type { RunSummary } from '../domain/cluster/messages';
+import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
@@ -113,8 +113,8 @@ export class Inspector {
 
   /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */
   async run(cluster: string, run: number): Promise<RunReport> {
-    const { runs } = await this.calls.query(cluster, (handle) => handle.query(historyQuery));
-    const settled = await this.settledNodes(cluster, run);
+    const { createdAt, runs } = await this.history(cluster);
+    const settled = await this.settledNodesOf(cluster, createdAt, run);
     const nodes: RunReport['nodes'] = [];
     for (let at = 0; at < settled.length; at += READS_AT_ONCE) {
       const batch = settled.slice(at, at + READS_AT_ONCE);
@@ -127,7 +127,16 @@ export class Inspector {
 
   /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
-    const handle = this.calls.session.client.workflow.getHandle(rolloutWorkflowId(cluster, run));
+    return this.settledNodesOf(cluster, (await this.history(cluster)).createdAt, run);
+  }
+
+  private history(cluster: string): Promise<ClusterHistory> {
+    return this.calls.query(cluster, (handle) => handle.query(historyQuery));
+  }
+
+  private async settledNodesOf(cluster: string, createdAt: string, run: number): Promise<NodeSettled[]> {
+    const workflowId = rolloutWorkflowId(cluster, createdAt, run);
+    const handle = this.calls.session.client.workflow.getHandle(workflowId);
     try {
       const description = await this.calls.call(cluster, () => handle.describe());
       if (description.status.name === 'RUNNING') {
@@ -188,21 +197,24 @@ export class Inspector {
   }
 
   private async tokenOf(cluster: string, node: string, run: number): Promise<string> {
-    const settled = (await this.settledNodes(cluster, run)).find((one) => one.node === node);
+    const { createdAt } = await this.history(cluster);
+    const settled = (await this.settledNodesOf(cluster, createdAt, run)).find((one) => one.node === node);
     if (settled !== undefined) {
       const record = await this.recordOf(cluster, settled);
       if (record !== null) return record.token;
     } else {
-      const record = await this.runningRecord(cluster, node);
-      if (record?.run === run) return record.token;
+      const record = await this.runningRecord(cluster, node, rolloutWorkflowId(cluster, createdAt, run));
+      if (record !== null) return record.token;
     }
     throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there.` });
   }
 
-  /** The record of the node patch in progress; null when there is none. */
-  private async runningRecord(cluster: string, node: string): Promise<NodePatchResult | null> {
+  /** The record of the node patch in progress that run `runId` has begun; null when there is none. */
+  private async runningRecord(cluster: string, node: string, runId: string): Promise<NodePatchResult | null> {
     const handle = this.calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
     try {
+      const { raw } = await this.calls.call(cluster, () => handle.describe());
+      if (raw.workflowExecutionInfo?.parentExecution?.workflowId !== runId) return null;
       return await this.calls.call(cluster, () => handle.query(nodePatchQuery));
     } catch (error) {
       if (error instanceof OspatchError && error.type === 'NotFound') return null;

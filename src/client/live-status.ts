@@ -53,7 +53,7 @@ export async function readLiveStatus(session: Session, cluster: string): Promise
   const { client } = session;
   const status = await client.workflow.getHandle(clusterWorkflowId(cluster)).query(statusQuery);
   if (status.run === null || status.state !== 'running') return { ...status, current: [] };
-  const progress = await readProgress(client, cluster, status.run.number);
+  const progress = await readProgress(client, rolloutWorkflowId(cluster, status.createdAt, status.run.number));
   if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
@@ -73,9 +73,9 @@ export function mergeProgress(nodes: readonly NodeStatus[], progress: RolloutPro
   });
 }
 
-async function readProgress(client: Client, cluster: string, run: number): Promise<RolloutProgress | null> {
+async function readProgress(client: Client, workflowId: string): Promise<RolloutProgress | null> {
   try {
-    return await client.workflow.getHandle(rolloutWorkflowId(cluster, run)).query(progressQuery);
+    return await client.workflow.getHandle(workflowId).query(progressQuery);
   } catch {
     // Not started yet or ended this moment: the cluster's own status is right then.
     return null;

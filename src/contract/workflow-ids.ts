@@ -21,8 +21,12 @@ export function clusterWorkflowId(cluster: string): string {
   return `cluster/${cluster}`;
 }
 
-export function rolloutWorkflowId(cluster: string, run: number): string {
-  return `${clusterWorkflowId(cluster)}/run/${run}`;
+/**
+ * Run numbers start again when a cluster is removed and applied again. The moment at which the cluster was created
+ * (`ClusterStatus.createdAt`) keeps the runs of the two apart.
+ */
+export function rolloutWorkflowId(cluster: string, createdAt: string, run: number): string {
+  return `${clusterWorkflowId(cluster)}/run/${run}-${Date.parse(createdAt).toString(36)}`;
 }
 
 /** The same for every run, so that no two runs ever work on one node at once. */

@@ -1,6 +1,7 @@
 /** Others work on the same node: somebody else's apt, or another run. */
-import { rolloutWorkflowId, nodeWorkflowId } from '../../src/contract/workflow-ids';
+import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import type { NodePatchResult } from '../../src/domain/node/patch';
+import { findRun } from '../support/find-run';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
@@ -109,9 +110,7 @@ describe('faults/competition', () => {
     }
     const asked = await Promise.all([scenario.cli('patch', scenario.cluster), scenario.cli('patch', other)]);
     expect(asked.map(({ code }) => code)).toEqual([0, 0]);
-    const rollout = scenario.client.workflow.getHandle(rolloutWorkflowId(other, 1));
-    await waitFor(() => rollout.describe().catch(() => null), { what: 'the other rollout' });
-    await rollout.result();
+    await (await findRun(scenario.client, other, 1)).result();
     await scenario.ended();
     const results = await Promise.all(
       [scenario.cluster, other].map(

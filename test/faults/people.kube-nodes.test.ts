@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { CORDON_ANNOTATION } from '../../src/domain/kubernetes/types';
+import { findRun } from '../support/find-run';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import type { Expected } from './verify-outcome';
@@ -127,7 +128,7 @@ describe('faults/kubernetes/people', () => {
     await scenario.patch();
     await scenario.reach('during drain');
     const { client, cluster, node } = scenario;
-    await client.workflow.getHandle(`cluster/${cluster}/run/1`).terminate();
+    await (await findRun(client, cluster, 1)).terminate();
     await client.workflow.getHandle(nodeWorkflowId(cluster, node.name)).terminate();
     await scenario.ended();
     await scenario.patch();

@@ -5,11 +5,11 @@ import type { Client } from '@temporalio/client';
 import { ClusterClient } from '../../src/client/cluster-client';
 import { loadSpecs } from '../../src/client/load/spec';
 import type { LiveStatus } from '../../src/client/live-status';
-import { rolloutWorkflowId } from '../../src/contract/workflow-ids';
 import type { Lab, LabNode, LabNodeOptions, WorkerProcess } from '../support/local-stack';
 import { createLab } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
+import { findRun } from '../support/find-run';
 import { runEnded } from '../support/run-ended';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
@@ -196,7 +196,7 @@ export async function makeScenario(
     },
     status: () => api.status(cluster),
     ended: async (number = 1) => {
-      const rollout = temporal.client.workflow.getHandle(rolloutWorkflowId(cluster, number));
+      const rollout = await findRun(temporal.client, cluster, number);
       // Temporal itself is asked first: a query would need the worker, and it may be away for long.
       await waitFor(
         async () => {

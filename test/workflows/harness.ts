@@ -441,6 +441,11 @@ export class TestCluster {
       .executeUpdate(applySpecUpdate, { args: [{ spec, applyId }] });
   }
 
+  /** Workflow id of run `number`. */
+  async runId(number: number): Promise<string> {
+    return rolloutWorkflowId(this.name, (await this.status()).createdAt, number);
+  }
+
   status(): Promise<ClusterStatus> {
     return this.handle.query(statusQuery);
   }
@@ -479,8 +484,8 @@ export class TestCluster {
   }
 
   /** Waits until run `number` has received `signal`. */
-  untilRunTold(number: number, signal: string): Promise<void> {
-    return this.untilSignalled(rolloutWorkflowId(this.name, number), signal);
+  async untilRunTold(number: number, signal: string): Promise<void> {
+    return this.untilSignalled(await this.runId(number), signal);
   }
 
   private untilSignalled(workflowId: string, signal: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** What the time-skipping server does not do as the real one does. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { clusterWorkflowId, rolloutWorkflowId } from '../../src/contract/workflow-ids';
+import { clusterWorkflowId } from '../../src/contract/workflow-ids';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec } from '../support/builders';
@@ -27,7 +27,7 @@ describe('workflows/cluster on a real server', () => {
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
-      await cluster.env.client.workflow.getHandle(rolloutWorkflowId(cluster.name, 1)).terminate('by hand');
+      await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, notTried: 2 });
       // The orphaned node patch still holds the node: the next run waits for it instead of working beside it.

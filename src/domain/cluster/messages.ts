@@ -152,6 +152,8 @@ export interface RunStatus {
 }
 
 export interface ClusterHistory {
+  /** Of the cluster; the runs of an earlier cluster of the same name are not among these. */
+  createdAt: string;
   runs: RunSummary[];
   windows: WindowRecord[];
 }

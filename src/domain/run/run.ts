@@ -126,6 +126,8 @@ export interface RolloutProgress {
 /** What a rollout tells its cluster while it runs. */
 export interface RunProgress {
   run: number;
+  /** Workflow id of the run: one that an earlier cluster of the same name has left behind has another. */
+  workflowId: string;
   settled: NodeSettled[];
   current: string | null;
   lost?: LostNode[];
@@ -207,14 +209,19 @@ export function parseTightening(value: unknown): RunRestrictions | null {
   };
 }
 
-/** Reads news of run `run` from whatever was sent; null when it is none. What is kept of it has the types it claims. */
-export function parseProgress(value: unknown, run: number): RunProgress | null {
+/**
+ * Reads news of run `run`, which is workflow `workflowId`, from whatever was sent; null when it is none. What is kept of it
+ * has the types it claims.
+ */
+export function parseProgress(value: unknown, run: number, workflowId: string): RunProgress | null {
   const news = toRecord(value);
-  if (news === null || news['run'] !== run || !Array.isArray(news['settled'])) return null;
+  if (news === null || news['run'] !== run || news['workflowId'] !== workflowId) return null;
+  if (!Array.isArray(news['settled'])) return null;
   const settled = news['settled'].slice(0, MAX_NODES).map(parseSettled);
   const lost = Array.isArray(news['lost']) ? news['lost'].slice(0, MAX_NODES).map(parseLost) : [];
   return {
     run,
+    workflowId,
     settled: settled.filter((one) => one !== null),
     current: textOrNull(news['current'], 253),
     lost: lost.filter((one) => one !== null),

@@ -6,7 +6,8 @@
  * when the cluster is removed, never because a run failed.
  */
 import { CancellationScope, condition, continueAsNew, allHandlersFinished, workflowInfo } from '@temporalio/workflow';
-import type { ClusterState } from '../../domain/cluster/state';
+import { rolloutWorkflowId } from '../../contract/workflow-ids';
+import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import {
   isInWork,
   isPatchable,
@@ -70,13 +71,17 @@ class ClusterLoop {
 
   news(value: unknown): void {
     const { run } = this.state;
-    const news: RunProgress | null = run === null ? null : parseProgress(value, run.number);
+    const news: RunProgress | null = run === null ? null : parseProgress(value, run.number, this.runWorkflowId(run));
     if (run === null || news === null) return;
     settleNodes(this.state, run, news.settled);
     const { current } = news;
     if (current !== null && isInWork(run, current)) markStarted(this.state, current);
     markLost(this.state, run, news.lost ?? []);
     this.isStale = true;
+  }
+
+  private runWorkflowId({ number }: ActiveRun): string {
+    return rolloutWorkflowId(this.state.spec.name, this.state.createdAt, number);
   }
 
   /** Everything runs shielded, because a cancel from the Temporal UI means `remove`: orderly, with clean-up. */

@@ -39,7 +39,7 @@ export function registerHandlers(state: ClusterState, events: ClusterEvents): vo
   });
   setHandler(messages.statusQuery, () => toStatus(state), { description: 'The cluster and every node of it.' });
   setHandler(messages.nodesQuery, () => state.nodes, { description: 'Every node of the cluster.' });
-  setHandler(messages.historyQuery, () => ({ runs: state.runs, windows: state.windows }), {
+  setHandler(messages.historyQuery, () => ({ createdAt: state.createdAt, runs: state.runs, windows: state.windows }), {
     description: 'The last 20 runs and the last 20 windows, oldest first.',
   });
   setHandler(messages.explainQuery, () => events.explain(), { description: 'Why the cluster does what it does now.' });

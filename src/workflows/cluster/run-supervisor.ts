@@ -52,7 +52,7 @@ export class ClusterRollout {
     this.told = '';
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
-    const workflowId = rolloutWorkflowId(spec.name, run.number);
+    const workflowId = rolloutWorkflowId(spec.name, this.state.createdAt, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
       startChild(rollout, {
         ...CHILD_OPTIONS,

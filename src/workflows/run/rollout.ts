@@ -368,6 +368,7 @@ class RunLoop {
       await cluster
         .signal(runProgressSignal, {
           run: this.input.run,
+          workflowId: workflowInfo().workflowId,
           settled,
           current: this.progress().current?.node ?? null,
           ...(lost.length === 0 ? {} : { lost }),

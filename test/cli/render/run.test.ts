@@ -75,15 +75,19 @@ describe('src/cli/render/run', () => {
 });
 
 describe('src/cli/render/history', () => {
+  const CREATED_AT = '2026-11-01T00:00:00.000Z';
+
   test('lists runs with who, why and counts, and windows with what became of them', () => {
     const runs = [summary(7, { outcome: 'failed', failed: 1, patched: 1, reason: 'CVE' })];
     const windows = [{ at: '2026-11-22T00:00:00+01:00', result: 'missed (paused)' }];
-    const text = renderHistory('demo', { runs, windows }, PLAIN, 'UTC');
+    const text = renderHistory('demo', { createdAt: CREATED_AT, runs, windows }, PLAIN, 'UTC');
     expect(text).toMatch(/^7 +on-demand +failed +2026-11-23 11:58:00 +1m5s +1 patched, 1 failed +me@host +CVE$/m);
     expect(text).toMatch(/^2026-11-21 23:00:00 +missed \(paused\)$/m);
   });
 
   test('says so when there has been no run yet', () => {
-    expect(renderHistory('demo', { runs: [], windows: [] }, PLAIN, 'UTC')).toContain('demo has had no run yet');
+    expect(renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [] }, PLAIN, 'UTC')).toContain(
+      'demo has had no run yet',
+    );
   });
 });

@@ -172,7 +172,7 @@ describe('src/domain/node/status of a node group', () => {
     const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
     const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
     const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
-    const news = parseProgress({ run: 1, settled: [one], current: null }, 1);
+    const news = parseProgress({ run: 1, workflowId: 'r', settled: [one], current: null }, 1, 'r');
     expect(news?.settled).toEqual([one]);
     const [row] = newClusterState(spec({ nodeGroups: ['a'] }), null, T0).nodes;
     if (row === undefined) throw new Error('no row');

@@ -8,6 +8,8 @@ import {
 } from '../../../src/domain/run/run';
 import { nodeSpec, settled } from '../../support/builders';
 
+const RUN_ID = 'cluster/demo/run/1-k';
+
 describe('domain/run', () => {
   it('orders by role and keeps the order of the spec within a role', () => {
     const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
@@ -36,12 +38,17 @@ describe('domain/run', () => {
     expect(newsIntervalMs(10 * 3_600_000)).toBe(144_000);
   });
 
-  it.each([[null], [42], ['x'], [{}], [{ run: 2, settled: [] }], [{ run: 1, settled: 'x' }]])(
-    'takes %p for no news of run 1',
-    (value) => {
-      expect(parseProgress(value, 1)).toBeNull();
-    },
-  );
+  it.each([
+    [null],
+    [42],
+    ['x'],
+    [{}],
+    [{ run: 2, workflowId: RUN_ID, settled: [] }],
+    [{ run: 1, workflowId: RUN_ID, settled: 'x' }],
+    [{ run: 1, workflowId: `${RUN_ID}-of-an-earlier-cluster`, settled: [] }],
+  ])('takes %p for no news of run 1', (value) => {
+    expect(parseProgress(value, 1, RUN_ID)).toBeNull();
+  });
 
   it('keeps of news only what has the type it claims', () => {
     const forged = {
@@ -52,11 +59,18 @@ describe('domain/run', () => {
       reading: { kernel: {} },
     };
     const news = parseProgress(
-      { run: 1, settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged], current: 5 },
+      {
+        run: 1,
+        workflowId: RUN_ID,
+        settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged],
+        current: 5,
+      },
       1,
+      RUN_ID,
     );
     expect(news).toEqual({
       run: 1,
+      workflowId: RUN_ID,
       settled: [
         settled('w-1'),
         settled('w-2', { outcome: 'failed', appliedAt: null, packagesChanged: 0, reading: null }),

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { ClusterHistory, ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { clusterSpec } from '../../support/builders';
+import { clusterSpec, settled } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 
@@ -306,6 +306,7 @@ describe('workflows/cluster', () => {
       };
       await cluster.handle.signal('runProgress', {
         run: 1,
+        workflowId: await cluster.runId(1),
         settled: [forged, { node: 'nobody', outcome: 'failed' }],
         current: null,
       });
@@ -410,6 +411,28 @@ describe('workflows/cluster', () => {
 
       expect((await cluster.apply(spec(cluster))).result).toBe('created');
       expect(await cluster.status()).toMatchObject({ state: 'idle', lastRun: null });
+    }));
+
+  it('hears nothing of a run that an earlier cluster of the same name has left behind', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const orphan = await cluster.runId(1);
+      await cluster.handle.terminate('by hand');
+
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1', 'w-2'] });
+      await cluster.until('run 1 is in progress', (status) => status.run?.number === 1);
+      expect(await cluster.runId(1)).not.toBe(orphan);
+      const news = [settled('w-2', { outcome: 'failed' })];
+      await cluster.handle.signal('runProgress', { run: 1, workflowId: orphan, settled: news, current: null });
+      release();
+      const { lastRun } = await cluster.untilIdle(1);
+      expect(lastRun).toMatchObject({ outcome: 'succeeded', total: 2, failed: 0 });
+      // The orphan was cancelled together with its cluster, and gave the node back first.
+      expect(cluster.nodes.node('w-1').applies).toBe(1);
     }));
 
   it('takes a cancel from the Temporal UI for a removal', () =>

@@ -1,5 +1,5 @@
 /** What a node patch does in Kubernetes; the Kubernetes cluster and the nodes are simulated, Temporal is real. */
-import { nodeWorkflowId, rolloutWorkflowId } from '../../../src/contract/workflow-ids';
+import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
 import type { DrainReport, KubernetesPolicy } from '../../../src/domain/kubernetes/types';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { NodeStatus } from '../../../src/domain/node/status';
@@ -406,7 +406,7 @@ describe('workflows/node-drain', () => {
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');
         await untilLogged(cluster, 'drain w-1');
-        await cluster.env.client.workflow.getHandle(rolloutWorkflowId(cluster.name, 1)).terminate('by hand');
+        await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
         await cluster.untilIdle(1);
         await untilLogged(cluster, 'uncordon w-1');
         expect(cluster.nodes.log).not.toContain('apply w-1');
