@@ -48,8 +48,11 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.node, step };
+    // Calls that others of the same session have left behind when one of them failed for good.
+    const over = new AbortController();
     return withHeartbeat(step, async (pulse) => {
-      const { signal, details, beat } = pulse;
+      const { details, beat } = pulse;
+      const signal = AbortSignal.any([pulse.signal, over.signal]);
       const session = createSession({
         api: deps.connections.api(target.access, signal),
         target,
@@ -65,7 +68,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
           if (updateProgress(details, progress, now())) beat();
         },
       });
-      return body(session, pulse);
+      return body(session, pulse).finally(() => over.abort(new Error('the activity has ended')));
     }).catch((error: unknown) => {
       const failure = toApplicationFailure(error, attempt);
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {

@@ -87,8 +87,7 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
-        onWaiting: (why) => {
-          const waitingFor = `the node to answer: ${why}`;
+        onWaiting: (waitingFor) => {
           if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is unreachable');
           show({ waitingFor });
         },

@@ -13,7 +13,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Updates of years may be listed; the one in progress is among them. */
 const MAX_UPDATES = 500;
-const MAX_PAGES = 50;
+const MAX_NAMES = 5_000;
 const MAX_DETAILS = 10;
 const MAX_RESOURCES = 20;
 
@@ -43,19 +43,15 @@ export class EksApi {
 
   /** Names of the managed node groups. */
   async listNodegroups(signal: AbortSignal): Promise<string[]> {
-    return this.pages('ListNodegroups', async (nextToken) => {
-      const command = new this.sdk.ListNodegroupsCommand({ clusterName: this.access.cluster, ...nextToken });
-      const { nodegroups, nextToken: next } = await this.client.send(command, { abortSignal: signal });
-      return { items: nodegroups, next };
-    });
+    const input = { clusterName: this.access.cluster };
+    const pages = this.sdk.paginateListNodegroups(this.paging, input, { abortSignal: signal });
+    return this.names('ListNodegroups', pages, ({ nodegroups }) => nodegroups);
   }
 
   async listFargateProfiles(signal: AbortSignal): Promise<string[]> {
-    return this.pages('ListFargateProfiles', async (nextToken) => {
-      const command = new this.sdk.ListFargateProfilesCommand({ clusterName: this.access.cluster, ...nextToken });
-      const { fargateProfileNames, nextToken: next } = await this.client.send(command, { abortSignal: signal });
-      return { items: fargateProfileNames, next };
-    });
+    const input = { clusterName: this.access.cluster };
+    const pages = this.sdk.paginateListFargateProfiles(this.paging, input, { abortSignal: signal });
+    return this.names('ListFargateProfiles', pages, ({ fargateProfileNames }) => fargateProfileNames);
   }
 
   async describeNodegroup(nodeGroup: string, signal: AbortSignal): Promise<NodegroupFacts> {
@@ -105,16 +101,9 @@ export class EksApi {
   }
 
   async listUpdates(nodeGroup: string, signal: AbortSignal): Promise<string[]> {
-    const ids = await this.pages('ListUpdates', async (nextToken) => {
-      const command = new this.sdk.ListUpdatesCommand({
-        name: this.access.cluster,
-        nodegroupName: nodeGroup,
-        ...nextToken,
-      });
-      const { updateIds, nextToken: next } = await this.client.send(command, { abortSignal: signal });
-      return { items: updateIds, next };
-    });
-    return ids.slice(0, MAX_UPDATES);
+    const input = { name: this.access.cluster, nodegroupName: nodeGroup };
+    const pages = this.sdk.paginateListUpdates(this.paging, input, { abortSignal: signal });
+    return this.names('ListUpdates', pages, ({ updateIds }) => updateIds, MAX_UPDATES);
   }
 
   async describeUpdate(nodeGroup: string, updateId: string, signal: AbortSignal): Promise<NodegroupUpdate> {
@@ -134,19 +123,25 @@ export class EksApi {
     };
   }
 
-  private async pages(
+  /** A server that gives the same page for ever ends the list. */
+  private get paging() {
+    return { client: this.client, stopOnSameToken: true };
+  }
+
+  private names<P>(
     action: string,
-    read: (nextToken: { nextToken?: string }) => Promise<{ items: string[] | undefined; next: string | undefined }>,
+    pages: AsyncIterable<P>,
+    namesIn: (page: P) => string[] | undefined,
+    max = MAX_NAMES,
   ): Promise<string[]> {
-    const all: string[] = [];
-    let nextToken: { nextToken?: string } = {};
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const { items, next } = await this.call(action, () => read(nextToken));
-      all.push(...(items ?? []).map(word));
-      if (next === undefined || next === '') break;
-      nextToken = { nextToken: next };
-    }
-    return all;
+    return this.call(action, async () => {
+      const all: string[] = [];
+      for await (const page of pages) {
+        all.push(...(namesIn(page) ?? []).map(word));
+        if (all.length >= max) break;
+      }
+      return all.slice(0, max);
+    });
   }
 
   private async call<T>(action: string, send: () => Promise<T>): Promise<T> {

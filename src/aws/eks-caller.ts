@@ -1,13 +1,12 @@
 /** Asking AWS until it answers: how long it may be away depends on what was begun. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EksAccess } from '../domain/eks/node-groups';
 import { formatDuration } from '../domain/shared/duration';
 import type { AwsErrorKind } from './errors';
 import { AwsError, isAwsError } from './errors';
 import { EksApi } from './eks-api';
+import { Retry } from '../retry/retry-until';
 
-const FIRST_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 30_000;
+const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 
 /** How long each kind of error is waited through, one after the other, in milliseconds; 0: not at all. */
 export type RetryPolicy = Partial<Record<AwsErrorKind, number>>;
@@ -79,29 +78,23 @@ export class EksCaller {
   /** Repeats `call` while its error is one to be waited through; the time counts from the first in a row. */
   async ask<T>(call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { apis, access, patience, signal, show } = this.options;
-    let pauseMs = FIRST_PAUSE_MS;
-    let waitedMs = 0;
-    for (;;) {
-      signal.throwIfAborted();
-      const started = performance.now();
-      try {
-        const answer = await call(apis.get(access), signal);
-        if (waitedMs > 0) show(undefined);
-        return answer;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!isAwsError(error)) throw error;
+    const retry = new Retry({
+      classify: (error, observedMs) => {
+        if (!isAwsError(error)) return null;
         if (error.kind === 'credentials') apis.forget(access);
-        waitedMs += performance.now() - started;
         const limitMs = patience[error.kind] ?? 0;
-        if (waitedMs >= limitMs) throw limitMs === 0 ? error : waitedInVain(error, waitedMs);
-        show(error.message.replace(/\.$/, ''));
-      }
-      const nextMs = pauseMs * (1 + Math.random() / 4);
-      pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2);
-      await sleep(nextMs, undefined, { signal });
-      waitedMs += nextMs;
-    }
+        return limitMs === 0 ? null : { leftMs: limitMs - observedMs, waitingFor: error.message.replace(/\.$/, '') };
+      },
+      timedOut: (error, observedMs) => (isAwsError(error) ? waitedInVain(error, observedMs) : error),
+      backoff: PAUSES,
+      signal,
+      now: () => performance.now(),
+      onWaiting: show,
+      onAnswered: (wasWaiting) => {
+        if (wasWaiting) show(undefined);
+      },
+    });
+    return retry.until(() => call(apis.get(access), signal));
   }
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
 import { saysUpToDate } from '../domain/eks/node-groups';
 import { isNewest } from '../domain/eks/releases';
+import { Backoff } from '../retry/backoff';
 import type { EksCaller } from './eks-caller';
 import { isAwsError } from './errors';
 
@@ -37,7 +38,7 @@ export interface BeginRequest {
 export async function beginUpdate(asking: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
   const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
-  const pauses = backoff(BUSY_PAUSE_MS);
+  const pauses = pacer(BUSY_PAUSE_MS);
   let waitedMs = 0;
   for (;;) {
     const version = await versionToAskFor(asking, request);
@@ -85,7 +86,7 @@ async function versionToAskFor(
 
 /** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
 async function settledGroup(asking: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
-  const pauses = backoff(FIRST_POLL_MS);
+  const pauses = pacer(FIRST_POLL_MS);
   for (let look = 1; ; look += 1) {
     const facts = await describe(asking, nodeGroup);
     if (facts.status !== 'UPDATING' || look === SETTLING_LOOKS) return facts;
@@ -103,7 +104,7 @@ export async function followUpdate(
   asking: EksCaller,
   { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
 ): Promise<NodegroupUpdate> {
-  const pauses = backoff(FIRST_POLL_MS);
+  const pauses = pacer(FIRST_POLL_MS);
   for (;;) {
     const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, updateId, signal));
     if (update.status !== 'InProgress') return update;
@@ -126,13 +127,12 @@ export function requestToken(parts: readonly string[]): string {
   return `ospatch-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`;
 }
 
-/** Each wait longer than the one before, and none exactly as long; returns its milliseconds. */
-function backoff(firstMs: number): (signal: AbortSignal) => Promise<number> {
-  let pauseMs = firstMs;
+/** Waits longer each time; returns for how long, in milliseconds. */
+function pacer(firstMs: number): (signal: AbortSignal) => Promise<number> {
+  const pauses = new Backoff({ firstMs, maxMs: MAX_POLL_MS, growth: 1.5 });
   return async (signal) => {
-    const now = pauseMs * (1 + Math.random() / 4);
-    pauseMs = Math.min(MAX_POLL_MS, pauseMs * 1.5);
-    await sleep(now, undefined, { signal });
-    return now;
+    const pauseMs = pauses.next();
+    await sleep(pauseMs, undefined, { signal });
+    return pauseMs;
   };
 }

@@ -1,15 +1,17 @@
-/** What a step in Kubernetes works with: the API, the patience to wait for it, and the eyes of those who watch. */
+/** What a step in Kubernetes works with: the API, calls that are repeated until its server answers, and progress for people. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/shared/errors';
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { ApiErrorKind, KubernetesApi } from './client/api';
 import { ApiError } from './client/api';
+import type { Hold } from '../retry/hand-back';
+import { ObservedTimes } from '../retry/observed-times';
+import type { RetryOptions, Transient } from '../retry/retry-until';
+import { Retry } from '../retry/retry-until';
 
-const FIRST_PAUSE_MS = 500;
-
-/** Keeps the pause short enough that a server is found soon after it is back. */
-const MAX_PAUSE_MS = 8_000;
+/** The longest pause is short enough that a server is found soon after it is back. */
+const PAUSES = { firstMs: 500, maxMs: 8_000 };
 
 /** An API server that has just started knows nobody's rights for a moment. */
 const FORBIDDEN_GRACE_MS = 20_000;
@@ -18,9 +20,6 @@ const FORBIDDEN_AT_FIRST_MS = 3_000;
 
 /** More questions at once than this would be a mistake. */
 const MAX_AT_ONCE = 64;
-
-/** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
-const MAX_ATTEMPT_MS = 120_000;
 
 /** One node of one cluster, by both its names. */
 export interface KubeNode {
@@ -50,7 +49,7 @@ export interface KubeProgress {
 export interface KubeSession {
   api: KubernetesApi;
   target: KubeNode;
-  /** Asks until the server answers, or the patience is over. */
+  /** Asks until the server answers, or the time of the retry policy is over. */
   reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
   show(progress: KubeProgress): void;
   pause(ms: number): Promise<void>;
@@ -70,28 +69,25 @@ export interface SessionOptions {
   api: KubernetesApi;
   target: KubeNode;
   patience: RetryPolicy;
+  /** Ends every call; to be aborted when the work of the session is over. */
   signal: AbortSignal;
   now: () => number;
   show: (progress: KubeProgress) => void;
   /** What earlier attempts of the same activity have observed. */
   observedMs?: number;
+  /** Called with the longest time that a call has no answer for. */
   onObserved?: (observedMs: number) => void;
   /** How long it may be forbidden what is allowed; default 20 s. */
   forbiddenGraceMs?: number;
+  /** Ends the attempt when it has waited for the server for long. Absent: it waits in place. */
+  hold?: Hold;
 }
 
 export function createSession(options: SessionOptions): KubeSession {
-  const { api, target, patience, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS } = options;
-  let observed = options.observedMs ?? 0;
+  const { api, target, patience, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
+  const times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
   let wasAway = false;
   setMaxListeners(MAX_AT_ONCE, signal);
-  const pause = async (ms: number): Promise<void> => {
-    await sleep(Math.max(0, ms), undefined, { signal });
-  };
-  const observe = (ms: number): void => {
-    observed = ms;
-    options.onObserved?.(Math.round(ms));
-  };
 
   /** Whether a later answer to the same question may be another one. */
   function isTransient({ kind }: ApiError, forbiddenMs: number): boolean {
@@ -100,36 +96,44 @@ export function createSession(options: SessionOptions): KubeSession {
     return forbiddenMs < (isExpected ? forbiddenGraceMs : Math.min(FORBIDDEN_AT_FIRST_MS, forbiddenGraceMs));
   }
 
+  /** Each call counts for itself: ten that wait for the same server at once have waited no longer than one. */
   async function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
-    let isWaiting = false;
+    const call = times.begin();
     let forbiddenSince: number | null = null;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
-      signal.throwIfAborted();
-      const started = now();
-      try {
-        const value = await ask(api);
-        observe(0);
-        if (isWaiting) show({ waitingFor: undefined });
-        return value;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof ApiError)) throw error;
-        if (error.kind === 'forbidden') forbiddenSince ??= now();
-        else forbiddenSince = null;
-        if (!isTransient(error, forbiddenSince === null ? 0 : now() - forbiddenSince)) throw error;
-        wasAway ||= error.kind === 'away';
-        observe(observed + Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
-        const left = Math.min(patience.limitMs - observed, (patience.untilMs ?? Infinity) - now());
-        if (left <= 0) throw timedOut(target, error, observed);
-        isWaiting = true;
-        show({ waitingFor: `the API server: ${error.message.replace(/\.$/, '')}` });
-        const wait = Math.min(left, Math.max(pauseMs, error.retryAfterMs ?? 0));
-        await pause(wait);
-        observe(observed + wait);
+    const classify = (error: unknown, observedMs: number): Transient | null => {
+      if (!(error instanceof ApiError)) return null;
+      if (error.kind === 'forbidden') forbiddenSince ??= now();
+      else forbiddenSince = null;
+      if (!isTransient(error, forbiddenSince === null ? 0 : now() - forbiddenSince)) {
+        if (error.kind !== 'credentials') call.onEnd();
+        return null;
       }
-    }
+      wasAway ||= error.kind === 'away';
+      return {
+        leftMs: Math.min(patience.limitMs - observedMs, (patience.untilMs ?? Infinity) - now()),
+        waitingFor: `the API server: ${error.message.replace(/\.$/, '')}`,
+        retryAfterMs: error.retryAfterMs,
+      };
+    };
+    const retry: RetryOptions = {
+      classify,
+      timedOut: (error, observedMs) => (error instanceof ApiError ? timedOut(target, error, observedMs) : error),
+      backoff: PAUSES,
+      ...{ signal, now },
+      observedMs: call.observedMs,
+      onObserved: (ms) => call.onObserved(ms),
+      onWaiting: (waitingFor) => show({ waitingFor }),
+      onAnswered: (wasWaiting) => {
+        call.onEnd();
+        if (wasWaiting && !times.isWaiting) show({ waitingFor: undefined });
+      },
+    };
+    return new Retry(hold === undefined ? retry : { ...retry, hold }).until(() => ask(api));
   }
 
+  const pause = async (ms: number): Promise<void> => {
+    await sleep(Math.max(0, ms), undefined, { signal });
+  };
   return { api, target, reach, show, pause, now };
 }
 

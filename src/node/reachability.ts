@@ -1,15 +1,13 @@
 /** How long a node has been unreachable, as far as somebody looked: time without a worker does not count. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { Hold } from '../retry/hand-back';
+import { ObservedTimes } from '../retry/observed-times';
+import type { Attempt, RetryOptions, Transient } from '../retry/retry-until';
+import { Retry } from '../retry/retry-until';
 
-const FIRST_PAUSE_MS = 1_000;
-
-/** Keeps the pause short enough that a node is found soon after it is back. */
-const MAX_PAUSE_MS = 12_000;
-
-/** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
-const MAX_ATTEMPT_MS = 120_000;
+/** The longest pause is short enough that a node is found soon after it is back. */
+const PAUSES = { firstMs: 1_000, maxMs: 12_000 };
 
 /** What a node may answer for a while in the middle of its own update, and for how long that is believed. */
 const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
@@ -43,96 +41,89 @@ export interface ReachabilityOptions {
   observedMs?: number;
   /** Called whenever the observed time changes. */
   onObserved?: (observedMs: number) => void;
-  /** Called before each pause with the sentence to show. */
+  /** Called before each pause with the clause to show. */
   onWaiting: (waitingFor: string) => void;
   /** Called when the node answers again. */
   onBack?: () => void;
+  /** Ends the attempt when it has waited for long. Absent: it waits in place. */
+  hold?: Hold;
 }
 
 export class ReachabilityTracker {
-  private observed: number;
-  private pauseMs = FIRST_PAUSE_MS;
+  private readonly times: ObservedTimes;
+  private probes: Retry | null = null;
 
   constructor(private readonly options: ReachabilityOptions) {
-    this.observed = options.observedMs ?? 0;
+    this.times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
   }
 
   /** Repeats `attempt` while the node is unreachable. Other errors pass through. */
-  async whenReachable<T>(attempt: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const result = await this.attempt(attempt);
-      if (result.reached) return result.value;
-      await this.pause();
-    }
+  whenReachable<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.begin().until(attempt);
   }
 
-  /** One attempt; being unreachable is counted, and an error only when the limit is passed. */
-  async attempt<T>(attempt: () => Promise<T>): Promise<{ reached: true; value: T } | { reached: false }> {
-    const { signal, now } = this.options;
-    signal.throwIfAborted();
-    const started = now();
-    try {
-      const value = await attempt();
-      if (this.observed > 0) this.options.onBack?.();
-      this.set(0);
-      this.pauseMs = FIRST_PAUSE_MS;
-      return { reached: true, value };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isOspatchError(error) || !this.isTransient(error)) throw error;
-      this.add(Math.min(MAX_ATTEMPT_MS, Math.max(0, now() - started)));
-      if (this.observed >= this.options.limitMs) throw this.timeout(error);
-      if (this.observed >= (this.options.noticeMs ?? Infinity)) {
-        throw new UnreachableNotice(Math.round(this.observed), error.message);
-      }
-      this.options.onWaiting(error.message.replace(/\.$/, ''));
-      return { reached: false };
-    }
+  /** One attempt of a loop that paces itself; being unreachable is an error only when the limit is passed. */
+  attempt<T>(attempt: () => Promise<T>): Promise<Attempt<T>> {
+    this.probes ??= this.begin();
+    return this.probes.attempt(attempt);
+  }
+
+  /** Counts a pause between two attempts of such a loop that both failed. */
+  add(pauseMs: number): void {
+    this.probes?.add(pauseMs);
+  }
+
+  private begin(): Retry {
+    const { signal, now, hold, onWaiting } = this.options;
+    const call = this.times.begin();
+    const options: RetryOptions = {
+      classify: (error, observedMs) => this.classify(error, observedMs),
+      timedOut: (error, observedMs) => this.timedOut(error, observedMs),
+      backoff: PAUSES,
+      ...{ signal, now, onWaiting },
+      observedMs: call.observedMs,
+      onObserved: (ms) => call.onObserved(ms),
+      onAnswered: (wasWaiting) => {
+        call.onEnd();
+        if (wasWaiting && !this.times.isWaiting) this.options.onBack?.();
+      },
+    };
+    return new Retry(hold === undefined ? options : { ...options, hold });
+  }
+
+  private classify(error: unknown, observedMs: number): Transient | null {
+    if (!isOspatchError(error) || !this.isTransient(error, observedMs)) return null;
+    const { limitMs, noticeMs = Infinity } = this.options;
+    return {
+      leftMs: Math.min(limitMs, noticeMs) - observedMs,
+      waitingFor: `the node to answer: ${error.message.replace(/\.$/, '')}`,
+    };
   }
 
   /**
    * Once a change was begun, a refused login is no verdict: PAM, sudo or a directory service may be in the middle of
    * their own update, or not up yet after a boot.
    */
-  private isTransient({ type }: OspatchError): boolean {
+  private isTransient({ type }: OspatchError, observedMs: number): boolean {
     if (type === 'Unreachable') return true;
     return (
-      this.options.giveUpAs === 'UnreachableAfterChange' &&
-      PASSING_REFUSALS.has(type) &&
-      this.observed < REFUSAL_LIMIT_MS
+      this.options.giveUpAs === 'UnreachableAfterChange' && PASSING_REFUSALS.has(type) && observedMs < REFUSAL_LIMIT_MS
     );
   }
 
-  /** Counts a pause between two attempts that both failed. */
-  add(pauseMs: number): void {
-    this.set(this.observed + pauseMs);
-  }
-
-  private set(observedMs: number): void {
-    this.observed = observedMs;
-    this.options.onObserved?.(Math.round(observedMs));
-  }
-
-  /** Waits before the next attempt, longer each time. */
-  private async pause(): Promise<void> {
-    const left = Math.max(0, this.options.limitMs - this.observed);
-    const pauseMs = Math.min(left, this.pauseMs * (1 + Math.random() / 4));
-    this.pauseMs = Math.min(MAX_PAUSE_MS, this.pauseMs * 2);
-    await sleep(pauseMs, undefined, { signal: this.options.signal });
-    this.add(pauseMs);
-  }
-
-  private timeout(cause: OspatchError): OspatchError {
-    const { node, giveUpAs } = this.options;
-    const minutes = Math.round(this.observed / 60_000);
-    const duration = minutes >= 1 ? `${minutes} min` : `${Math.round(this.observed / 1000)} s`;
+  private timedOut(error: unknown, observedMs: number): unknown {
+    if (!isOspatchError(error)) return error;
+    const { node, giveUpAs, limitMs } = this.options;
+    if (observedMs < limitMs) return new UnreachableNotice(Math.round(observedMs), error.message);
+    const minutes = Math.round(observedMs / 60_000);
+    const duration = minutes >= 1 ? `${minutes} min` : `${Math.round(observedMs / 1000)} s`;
     return new OspatchError(
       {
         type: giveUpAs,
-        message: `${node} ${cause.details?.['loggedIn'] === true ? 'did not answer' : 'was unreachable'} for ${duration}${giveUpAs === 'UnreachableAfterChange' ? ' after a change was begun there' : ''}: ${cause.message}`,
-        remedy: cause.remedy ?? `check that ${node} is up and that its address and port are right`,
+        message: `${node} ${error.details?.['loggedIn'] === true ? 'did not answer' : 'was unreachable'} for ${duration}${giveUpAs === 'UnreachableAfterChange' ? ' after a change was begun there' : ''}: ${error.message}`,
+        remedy: error.remedy ?? `check that ${node} is up and that its address and port are right`,
       },
-      { cause },
+      { cause: error },
     );
   }
 }

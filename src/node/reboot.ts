@@ -98,7 +98,7 @@ async function awaitNewBoot(session: Session, bootId: string, command: string | 
   for (;;) {
     await pause(session, pauseMs);
     const result = await session.reachability.attempt(() => probe(session));
-    if (result.reached) {
+    if (result.answered) {
       if (result.value.bootId !== bootId) return result.value;
       verdict.check(result.value);
     } else {

@@ -43,7 +43,7 @@ describe('src/node/reachability', () => {
       .mockResolvedValue('here');
     expect(await value.whenReachable(attempt)).toBe('here');
     expect(attempt).toHaveBeenCalledTimes(3);
-    expect(waits).toEqual(['w-1 cannot be reached: refused', 'w-1 cannot be reached: refused']);
+    expect(waits).toEqual(Array(2).fill('the node to answer: w-1 cannot be reached: refused'));
     expect(observed.at(-1)).toBe(0);
   });
 

@@ -1,0 +1,33 @@
+/** Pauses between two attempts: each longer than the one before, and no two callers at the same moment. */
+
+export interface BackoffOptions {
+  /** The first pause, in milliseconds. */
+  firstMs: number;
+  /** The longest pause before jitter, in milliseconds. */
+  maxMs: number;
+  /** Factor from one pause to the next; default 2. */
+  growth?: number;
+}
+
+/** Enough that a hundred callers that failed together do not come back together. */
+const JITTER = 0.25;
+
+export class Backoff {
+  private pauseMs: number;
+
+  constructor(private readonly options: BackoffOptions) {
+    this.pauseMs = options.firstMs;
+  }
+
+  /** The next pause, in milliseconds, up to a quarter longer than its step. */
+  next(): number {
+    const { maxMs, growth = 2 } = this.options;
+    const step = this.pauseMs;
+    this.pauseMs = Math.min(maxMs, step * growth);
+    return step * (1 + Math.random() * JITTER);
+  }
+
+  reset(): void {
+    this.pauseMs = this.options.firstMs;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Long waits that hold no place: an attempt that has waited for a while ends, says when it wants to be called again, and
+ * leaves behind how long it has waited.
+ */
+
+/** A short outage is waited through in place, so that nothing is slower for it. */
+export const FIRST_HOLD_MS = 30_000;
+
+/** A later attempt looks this long: long enough for several tries, short enough to hold a place one twentieth of the time. */
+export const LATER_HOLD_MS = 15_000;
+
+/** Between two attempts in the first minutes: a reboot by hand or a pulled cable is noticed at once. */
+const FIRST_DELAY_MS = 15_000;
+const FIRST_MINUTES_MS = 3 * 60_000;
+
+/** Of the time already waited: the next look comes after a third of it. */
+const DELAY_SHARE = 1 / 3;
+
+/** After a day without an answer the end of the outage is still noticed within 5 min, for fewer than 300 attempts. */
+export const MAX_DELAY_MS = 5 * 60_000;
+
+/** Spreads those that began to wait together; none at the longest delay, which is a promise. */
+const JITTER = 0.2;
+
+/** What an attempt in between may have taken beyond its hold, say for a login that hangs. */
+const ATTEMPT_MS = LATER_HOLD_MS + 30_000;
+
+/** Thrown to end an attempt that only waits. The wait goes on with the next attempt. */
+export class RetryLater extends Error {
+  override readonly name = 'RetryLater';
+
+  constructor(
+    /** Until the next attempt, in milliseconds. */
+    readonly delayMs: number,
+    /** What is waited for, as a clause. */
+    readonly waitingFor: string,
+    options?: ErrorOptions,
+  ) {
+    super(waitingFor, options);
+  }
+}
+
+/** Longest time until the next attempt of a wait of `observedMs`, in milliseconds. */
+export function longestDelayMs(observedMs: number, maxMs = MAX_DELAY_MS): number {
+  const delayMs = observedMs < FIRST_MINUTES_MS ? FIRST_DELAY_MS : observedMs * DELAY_SHARE;
+  return Math.min(maxMs, delayMs);
+}
+
+/** The same with jitter. */
+export function nextDelayMs(observedMs: number, maxMs = MAX_DELAY_MS): number {
+  const delayMs = longestDelayMs(observedMs, maxMs);
+  return delayMs >= maxMs ? maxMs : delayMs * (1 - Math.random() * JITTER);
+}
+
+/** What an attempt leaves behind when it ends to be called again. */
+export interface HandedBack {
+  /** The moment, in milliseconds. */
+  atMs: number;
+  /** The attempt that has left it. */
+  attempt: number;
+  /** How long was waited by then. */
+  observedMs: number;
+}
+
+/**
+ * How much of the time since then counts as waited: pauses and attempts, but no time in which nobody took up the next
+ * attempt.
+ */
+export function observedSince(left: HandedBack, attempt: number, nowMs: number, maxMs = MAX_DELAY_MS): number {
+  let observedMs = left.observedMs;
+  for (let one = left.attempt; one < attempt; one += 1) {
+    if (one > left.attempt) observedMs += ATTEMPT_MS;
+    observedMs += longestDelayMs(observedMs, maxMs);
+  }
+  return Math.min(Math.max(0, nowMs - left.atMs), observedMs - left.observedMs);
+}
+
+export interface HoldOptions {
+  /** How long a wait holds its place, in milliseconds; Infinity: to its end. */
+  holdMs: number;
+  now: () => number;
+  /** How long a delay may be, in milliseconds. Default: as long as it likes. */
+  roomMs?: () => number;
+}
+
+/** One wait after the other in the same place: how long the current one has held it. */
+export class Hold {
+  private since: number | null = null;
+
+  constructor(private readonly options: HoldOptions) {}
+
+  /** Whatever was waited for is there. */
+  end(): void {
+    this.since = null;
+  }
+
+  /**
+   * To be called before each pause of a wait of `observedMs`, which began at `startedMs`; it lasts `leftMs` at most.
+   * @throws RetryLater once the wait has held its place for long enough
+   */
+  check(
+    waitingFor: string,
+    observedMs: number,
+    leftMs: number,
+    { maxMs = MAX_DELAY_MS, cause }: HoldDetails = {},
+  ): void {
+    const { holdMs, now, roomMs = () => Infinity } = this.options;
+    this.since ??= now();
+    if (now() - this.since < holdMs) return;
+    const delayMs = Math.max(1_000, Math.min(leftMs, nextDelayMs(observedMs, maxMs)));
+    if (delayMs + LATER_HOLD_MS > roomMs()) return;
+    throw new RetryLater(delayMs, waitingFor, { cause });
+  }
+}
+
+export interface HoldDetails {
+  maxMs?: number;
+  cause?: unknown;
+}

@@ -1,0 +1,46 @@
+/** What calls that run at the same time observe of the same other side. */
+
+/** The observed time of one call. */
+export interface ObservedCall {
+  /** What earlier attempts have left behind. */
+  observedMs: number;
+  onObserved(observedMs: number): void;
+  /** The other side has answered this call, whatever it said. */
+  onEnd(): void;
+}
+
+/** Counts for each call alone; the longest wait is what the next attempt has to know. */
+export class ObservedTimes {
+  private readonly open = new Map<ObservedCall, number>();
+
+  constructor(
+    /** What earlier attempts have observed, in milliseconds. It is over with the first answer to any call. */
+    private carriedMs: number,
+    private readonly onChange: (longestMs: number) => void = () => undefined,
+  ) {}
+
+  /** Whether any call is not answered. */
+  get isWaiting(): boolean {
+    return this.carriedMs > 0 || [...this.open.values()].some((ms) => ms > 0);
+  }
+
+  begin(): ObservedCall {
+    const call: ObservedCall = {
+      observedMs: this.carriedMs,
+      onObserved: (observedMs) => {
+        this.open.set(call, observedMs);
+        this.report();
+      },
+      onEnd: () => {
+        this.carriedMs = 0;
+        this.open.delete(call);
+        this.report();
+      },
+    };
+    return call;
+  }
+
+  private report(): void {
+    this.onChange(Math.round(Math.max(this.carriedMs, ...this.open.values())));
+  }
+}

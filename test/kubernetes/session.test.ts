@@ -1,0 +1,110 @@
+import { ApiError } from '../../src/kubernetes/client/api';
+import type { KubernetesApi } from '../../src/kubernetes/client/api';
+import type { SessionOptions } from '../../src/kubernetes/session';
+import { createSession } from '../../src/kubernetes/session';
+
+let clock = 0;
+const sleepers: { at: number; wake: () => void }[] = [];
+
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) =>
+    new Promise<void>((wake) => {
+      sleepers.push({ at: clock + ms, wake });
+    }),
+}));
+
+/** Lets the clock jump from one pause to the next until `work` is over. */
+async function run<T>(work: Promise<T>): Promise<T> {
+  let over = false;
+  const end = (): void => {
+    over = true;
+  };
+  work.then(end, end);
+  for (;;) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    if (over) return work;
+    sleepers.sort((a, b) => a.at - b.at);
+    const next = sleepers.shift();
+    clock = Math.max(clock, next?.at ?? clock);
+    next?.wake();
+  }
+}
+
+function away(): ApiError {
+  return new ApiError('away', { message: 'could not read the workload: the API server is unreachable.' });
+}
+
+function session(limitMs: number, other: Partial<SessionOptions> = {}) {
+  const observed: number[] = [];
+  const value = createSession({
+    api: {} as KubernetesApi,
+    target: { cluster: 'demo', node: 'w-1', nodeName: 'w-1' },
+    patience: { limitMs, passing: ['away'] },
+    signal: new AbortController().signal,
+    now: () => clock,
+    show: () => undefined,
+    onObserved: (ms) => observed.push(ms),
+    ...other,
+  });
+  return { value, observed };
+}
+
+describe('src/kubernetes/session', () => {
+  beforeEach(() => {
+    clock = 0;
+    sleepers.length = 0;
+  });
+
+  it('gives ten calls at once the whole time each, and not a tenth of it', async () => {
+    const { value } = session(600_000);
+    const backAt = 540_000;
+    const ask = (): Promise<string> => (clock < backAt ? Promise.reject(away()) : Promise.resolve('here'));
+    const calls = Array.from({ length: 10 }, () => value.reach(ask));
+    expect(await run(Promise.all(calls))).toEqual(Array(10).fill('here'));
+  });
+
+  it('gives ten calls up after ten minutes that have really passed', async () => {
+    const { value } = session(600_000);
+    const calls = Array.from({ length: 10 }, () => value.reach(() => Promise.reject(away())));
+    const results = await run(Promise.allSettled(calls));
+    expect(clock).toBeGreaterThanOrEqual(600_000);
+    expect(clock).toBeLessThan(601_000);
+    for (const result of results) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringContaining('10 min') as string },
+      });
+    }
+  });
+
+  it('does not let an answer to one call count for another that has none', async () => {
+    const { value } = session(60_000);
+    const silent = value.reach(() => Promise.reject(away()));
+    const talk = async (): Promise<void> => {
+      while (clock < 70_000) {
+        await value.reach(() => Promise.resolve('here'));
+        await value.pause(1_000);
+      }
+    };
+    const [result] = await run(Promise.allSettled([silent, talk()]));
+    expect(result).toMatchObject({ status: 'rejected', reason: { type: 'KubernetesApi' } });
+  });
+
+  it('leaves the longest wait to the next attempt, whose calls go on from there until one is answered', async () => {
+    const first = session(600_000);
+    const calls = Array.from({ length: 3 }, () =>
+      first.value.reach(() => (clock < 60_000 ? Promise.reject(away()) : Promise.reject(new Error('the worker ends')))),
+    );
+    await run(Promise.allSettled(calls));
+    const carried = first.observed.at(-1) ?? 0;
+    expect(carried).toBeGreaterThan(50_000);
+    expect(carried).toBeLessThan(75_000);
+
+    const second = session(120_000, { observedMs: carried });
+    const started = clock;
+    await run(second.value.reach(() => Promise.reject(away())).catch(() => undefined));
+    expect(clock - started).toBeCloseTo(120_000 - carried, -3);
+  });
+});
