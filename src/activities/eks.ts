@@ -3,7 +3,7 @@ import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { RetryPolicy } from '../aws/eks-caller';
 import { INTERACTIVE, EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/eks-caller';
-import { examineEks } from '../aws/examine';
+import { inspectNodegroups } from '../aws/inspect';
 import { beginUpdate, followUpdate } from '../aws/update';
 import type { EksAccess } from '../domain/eks/node-groups';
 import type { NodeStep } from '../domain/node/report';
@@ -58,7 +58,7 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
     followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>
       atAws('apply', access, DURING_UPDATE, (asking) => followUpdate(asking, { nodeGroup, updateId, what })),
 
-    examineEksCluster: ({ access, nodeGroups, ...policy }) =>
-      atAws('preflight', access, INTERACTIVE, (asking) => examineEks(asking, nodeGroups, policy)),
+    inspectEksCluster: ({ access, nodeGroups, ...policy }) =>
+      atAws('preflight', access, INTERACTIVE, (asking) => inspectNodegroups(asking, nodeGroups, policy)),
   };
 }

@@ -8,7 +8,7 @@ import type { KubernetesConnections } from '../kubernetes/client/connections';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
 import { drainDeadline, drainNode } from '../kubernetes/drain/drain';
 import { awaitHealthy } from '../kubernetes/drain/health';
-import { findLeftovers } from '../kubernetes/drain/stale-cordons';
+import { findStaleCordons } from '../kubernetes/drain/stale-cordons';
 import { drainPreview } from '../kubernetes/drain/preview';
 import type { KubeNode, KubeSession, RetryPolicy } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
@@ -31,7 +31,7 @@ export interface KubernetesActivityDeps {
 }
 
 /** A question for `doctor` is answered, or not, while somebody waits. */
-const LEFTOVERS_LIMIT_MS = 10_000;
+const STALE_CORDONS_LIMIT_MS = 10_000;
 
 interface Subject {
   step: NodeStep;
@@ -127,11 +127,11 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         awaitWorkloads(session, { workloads, timeoutMs }),
       ),
 
-    findLeftovers: ({ cluster, access }) =>
+    findStaleCordons: ({ cluster, access }) =>
       inKubernetes(
         { step: 'preflight', target: { cluster, node: cluster, nodeName: '', access } },
-        beforeChange(LEFTOVERS_LIMIT_MS),
-        (session) => findLeftovers(session, cluster),
+        beforeChange(STALE_CORDONS_LIMIT_MS),
+        (session) => findStaleCordons(session, cluster),
       ),
   };
 }

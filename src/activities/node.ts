@@ -1,11 +1,10 @@
 /** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { diagnoseNode } from '../domain/inspection/node';
+import { toInspection } from '../domain/inspection/node';
 import type { NodeStep, UnreachableNode } from '../domain/node/report';
 import type { NodeTarget } from '../domain/spec/types';
-import { checkReadiness } from '../node/check';
-import { examineNode } from '../node/examine';
+import { inspectNode } from '../node/inspect';
 import { lookAt } from '../node/look';
 import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
 import { knownManager } from '../node/package-managers';
@@ -22,7 +21,7 @@ import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { surveyNode } from '../node/survey';
 import type { TransportPool } from '../ssh/transport';
-import { errorInfo, toApplicationFailure } from './errors';
+import { toApplicationFailure } from './errors';
 import { updateProgress, withHeartbeat } from './heartbeat';
 import type { NodeActivities, Watch } from '../contract/activities/node';
 
@@ -48,8 +47,6 @@ export interface NodeActivityDeps {
  * nothing and must not be found done from an earlier attempt; its repairs stay clear of the numbers of `repair`.
  */
 const JOBS_PER_ATTEMPT = 100_000;
-/** More than this many pending packages are counted, not named: the answers of many nodes travel together. */
-const MAX_CHANGES_TOLD = 300;
 const JOBS_PER_RETRY = 10;
 /** Of these ten, the one of the look after a failure. */
 const SURVEY_JOB = 9;
@@ -209,38 +206,21 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         return facts;
       }),
 
-    checkNode: ({ target, packages, unreachableTimeoutMs, uncuredReboot }) =>
-      onNode('preflight', target, unreachable(unreachableTimeoutMs), async (session) => {
-        try {
-          const { facts, changes, warnings } = await checkReadiness(session, packages, uncuredReboot);
-          return {
-            node: target.name,
-            ok: true,
-            facts,
-            pending: changes.length,
-            changes: changes.slice(0, MAX_CHANGES_TOLD),
-            warnings,
-          };
-        } catch (error) {
-          session.signal.throwIfAborted();
-          return { node: target.name, ok: false, error: errorInfo(error) };
-        }
-      }),
-
-    examineNode: async ({ target, policy, limitMs, unreachableTimeoutMs, uncuredReboot }) => {
+    inspectNode: async ({ target, policy, factsLimitMs, planLimitMs, unreachableTimeoutMs, uncuredReboot }) => {
       const over = new AbortController();
-      const look = async (session: Session) => {
-        const seen = await examineNode(session, limitMs, { packages: policy.packages, uncuredReboot });
-        return diagnoseNode(target.name, seen, policy);
+      const inspect = async (session: Session) => {
+        const limits = { factsMs: factsLimitMs, planMs: planLimitMs };
+        const observed = await inspectNode(session, limits, { packages: policy.packages, uncuredReboot });
+        return toInspection(target.name, observed, policy);
       };
       try {
-        return await onNode('preflight', target, unreachable(unreachableTimeoutMs), look, {
+        return await onNode('preflight', target, unreachable(unreachableTimeoutMs), inspect, {
           over: over.signal,
           // A connection from before would hide that nobody can log in any more.
           ownLogin: true,
         });
       } finally {
-        // What still waits for a node that does not answer.
+        // Calls that still wait for a node that does not answer.
         over.abort();
       }
     },

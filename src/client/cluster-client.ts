@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
-import type { NodeCheck } from '../contract/activities/node';
-import type { EksExamination } from '../domain/eks/node-groups';
+import type { NodeInspection } from '../domain/inspection/node';
+import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
 import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type {
@@ -42,7 +42,7 @@ import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import { Inspector } from './inspector';
 import { withSharedMachines } from './machines';
-import { uncordonNode } from './kubernetes';
+import { requestUncordon } from './kubernetes';
 import { releaseNode } from './release';
 import type { LiveStatus } from './live-status';
 import { readLiveStatus } from './live-status';
@@ -247,8 +247,8 @@ export class ClusterClient {
     for (const item of items) item.sitesWithoutWorker = item.sites.filter((site) => without.has(site));
   }
 
-  /** Looks at every node, or node group of EKS, through the worker; changes nothing. */
-  async check(cluster: string): Promise<NodeCheck[] | EksExamination> {
+  /** Inspects every node, or node group of EKS, through the workers; changes nothing. */
+  async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     return this.inspector.check(cluster);
   }
 
@@ -273,7 +273,7 @@ export class ClusterClient {
    * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
    */
   async uncordon(cluster: string, node: string): Promise<boolean> {
-    return uncordonNode(this.calls, await this.spec(cluster), node, this.by);
+    return requestUncordon(this.calls, await this.spec(cluster), node, this.by);
   }
 
   /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */

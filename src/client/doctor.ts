@@ -1,9 +1,9 @@
 /** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
 import { temporal } from '@temporalio/proto';
-import type { NodeDiagnosis } from '../domain/inspection/node';
-import { diagnoseFailure } from '../domain/inspection/node';
+import type { InspectionSummary } from '../domain/inspection/node';
+import { failedInspection, summaryOf } from '../domain/inspection/node';
 import { isEks } from '../domain/eks/node-groups';
-import { diagnoseEks, diagnoseEksSite } from '../domain/inspection/eks';
+import { eksFindings, eksSiteFinding } from '../domain/inspection/eks';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Finding, Severity } from '../domain/inspection/finding';
 import { findingOfError, problem, warning, worstFirst, worstOf } from '../domain/inspection/finding';
@@ -15,18 +15,17 @@ import {
   diagnoseSite,
   diagnoseWorkers,
 } from '../domain/inspection/installation';
-import type { InspectedNode } from '../domain/cluster/task-queues';
-import { inspectedNodes, noWorkerAtSite } from '../domain/cluster/task-queues';
+import type { NodeAddress } from '../domain/cluster/task-queues';
+import { nodeAddresses, noWorkerAtSite } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specQuery, statusQuery } from '../contract/messages';
 import type { TemporalCalls } from './temporal-calls';
-import { examineNodes } from './examination';
-import { examineKubernetes } from './kubernetes';
+import { requestInspections } from './inspection';
+import { requestKubernetesFindings } from './kubernetes';
 import { findSharedMachines } from './machines';
 import type { Inspector } from './inspector';
-import { readUncured } from './uncured';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
@@ -41,7 +40,7 @@ export interface ClusterDiagnosis {
   /** Worst first. */
   findings: Finding[];
   /** In the order of the spec; those that were looked at. */
-  nodes: NodeDiagnosis[];
+  nodes: InspectionSummary[];
 }
 
 export interface ClusterDiagnosisOptions {
@@ -98,41 +97,34 @@ export class Doctor {
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {
     if (isEks(spec)) return this.nodeGroups(spec);
     if (spec.type !== 'self-managed') return { findings: [], nodes: [] };
-    const { rebootIfRequired, packages } = spec.patching;
-    const withoutDrain = spec.patching.withoutDrain || spec.kubernetes !== undefined;
-    const { name: cluster, kubernetes } = spec;
-    const all = inspectedNodes(spec);
+    const all = nodeAddresses(spec);
     const sites = await this.sites(all);
     const targets = all.filter(({ taskQueue }) => !sites.empty.has(taskQueue));
-    const inKubernetes = await examineKubernetes(this.calls, { spec, probe: targets[0], by: this.by });
-    const { nodes, failures } = await examineNodes(this.calls, {
-      cluster,
+    const inKubernetes = await requestKubernetesFindings(this.calls, { spec, probe: targets[0], by: this.by });
+    const { nodes, failures } = await requestInspections(this.calls, {
+      spec,
       targets,
-      policy: { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) },
-      uncuredReboots: await readUncured(this.calls, cluster),
-      ...(inKubernetes.usable && kubernetes !== undefined ? { kubernetes } : {}),
+      kubernetes: inKubernetes.usable ? spec.kubernetes : undefined,
       by: this.by,
     });
     const failed = failures.map(({ nodes: names, error }) => {
       const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
       const which = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
-      return problem('nodes', `${which} could not be looked at: ${error.message}`, error.remedy ?? null);
+      return problem('nodes', `${which} could not be inspected: ${error.message}`, error.remedy ?? null);
     });
-    const examined = new Map(nodes.map((one) => [one.node, one]));
+    const inspected = new Map(nodes.map((one) => [one.node, summaryOf(one)]));
     return {
       findings: [...inKubernetes.findings, ...sites.findings, ...failed],
       nodes: all.flatMap(({ name, taskQueue }) =>
         sites.empty.has(taskQueue)
-          ? diagnoseFailure(name, noWorkerAtSite(name, taskQueue ?? ''))
-          : (examined.get(name) ?? []),
+          ? summaryOf(failedInspection(name, noWorkerAtSite(name, taskQueue ?? '')))
+          : (inspected.get(name) ?? []),
       ),
     };
   }
 
   /** Which sites of the nodes have workers; nobody looks at the nodes of an empty one. */
-  private async sites(
-    nodes: readonly InspectedNode[],
-  ): Promise<{ findings: Finding[]; empty: Set<string | undefined> }> {
+  private async sites(nodes: readonly NodeAddress[]): Promise<{ findings: Finding[]; empty: Set<string | undefined> }> {
     const queues = new Set(nodes.flatMap(({ taskQueue }) => taskQueue ?? []));
     const findings: Finding[] = [];
     const empty = new Set<string | undefined>();
@@ -149,12 +141,12 @@ export class Doctor {
     const { taskQueue } = spec;
     if (taskQueue !== undefined && taskQueue !== this.calls.session.taskQueue) {
       const count = await this.calls.countWorkers(taskQueue);
-      if (count === 0) return { findings: [diagnoseEksSite(taskQueue)], nodes: [] };
+      if (count === 0) return { findings: [eksSiteFinding(taskQueue)], nodes: [] };
     }
     try {
-      return diagnoseEks(
+      return eksFindings(
         spec,
-        await this.calls.call(spec.name, () => this.inspector.examineEks(spec), EKS_DEADLINE_MS),
+        await this.calls.call(spec.name, () => this.inspector.inspectEks(spec), EKS_DEADLINE_MS),
       );
     } catch (error) {
       if (!isOspatchError(error)) throw error;
@@ -236,7 +228,7 @@ export function notInspected(spec: ClusterSpec): Finding[] {
   ];
 }
 
-export function clusterDiagnosis(cluster: string, findings: Finding[], nodes: NodeDiagnosis[]): ClusterDiagnosis {
+export function clusterDiagnosis(cluster: string, findings: Finding[], nodes: InspectionSummary[]): ClusterDiagnosis {
   const verdict = worstOf([...findings, ...nodes.map((node) => ({ severity: node.verdict }))]);
   return { cluster, verdict, findings: worstFirst(findings), nodes };
 }

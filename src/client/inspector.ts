@@ -1,10 +1,11 @@
-/** Looking at nodes and at past runs: short workflows on a worker, and the results that Temporal still has. */
+/** Nodes and past runs: short workflows on a worker, and the results that Temporal still has. */
 import { randomUUID } from 'node:crypto';
-import type { NodeCheck } from '../contract/activities/node';
+import type { NodeInspection } from '../domain/inspection/node';
+import { failedInspection } from '../domain/inspection/node';
 import { OspatchError } from '../domain/shared/errors';
 import {
   WORKFLOW_TYPES,
-  checkWorkflowId,
+  inspectionWorkflowId,
   logWorkflowId,
   nodeWorkflowId,
   rolloutWorkflowId,
@@ -13,26 +14,22 @@ import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
-import type { UncuredReboot } from '../domain/node/reboot';
 import type { RolloutProgress, RolloutReport } from '../domain/run/run';
-import type { EksExamination } from '../domain/eks/node-groups';
+import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
-import type { InspectedNode } from '../domain/cluster/task-queues';
-import { inspectedNodes } from '../domain/cluster/task-queues';
+import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../contract/messages';
 import type { TemporalCalls } from './temporal-calls';
-import { readUncured, uncuredOf } from './uncured';
+import { requestInspections } from './inspection';
 
 /** How many node records are read at once. */
 const READS_AT_ONCE = 8;
 
-/** How a check is bounded: how long one node may take to be reached, in milliseconds. */
-const CHECK_UNREACHABLE_MS = 15_000;
-/** The answers of this many nodes fit into one message, also when each has hundreds of pending packages. */
-const CHECKS_AT_ONCE = 20;
+/** How long a node may be unreachable while its log is read, in milliseconds. */
+const UNREACHABLE_MS = 15_000;
 const LOG_MAX_BYTES = 512 * 1024;
-/** Time for a worker to look at every node, beyond the deadline of a single call. */
+/** Time for a worker to inspect node groups or to read a log, beyond the deadline of a single call. */
 const INSPECTION_DEADLINE_MS = 4 * 60_000;
 
 /** A question that only a node can answer, asked of a cluster of type eks. */
@@ -57,41 +54,46 @@ export class Inspector {
     private readonly by: string,
   ) {}
 
-  /** Looks at every node, or node group of EKS, through the worker; changes nothing. */
-  async check(cluster: string): Promise<NodeCheck[] | EksExamination> {
+  /**
+   * Inspects every node, or node group of EKS, through the workers; changes nothing.
+   *
+   * @throws OspatchError `NotFound`, `NoWorker`, or what kept every node from being inspected
+   */
+  async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     const any = await this.anySpec(cluster);
-    if (isEks(any)) return this.inspect(cluster, () => this.examineEks(any));
+    if (isEks(any)) return this.inspect(cluster, () => this.inspectEks(any));
     const spec = withNodes(any);
-    const targets = inspectedNodes(spec);
-    const uncured = await readUncured(this.calls, cluster);
-    const checks: NodeCheck[] = [];
-    for (let at = 0; at < targets.length; at += CHECKS_AT_ONCE) {
-      const batch = targets.slice(at, at + CHECKS_AT_ONCE);
-      checks.push(...(await this.inspect(cluster, () => this.checkTargets(batch, spec, uncured))));
-    }
-    return checks;
+    await this.calls.ensureWorker();
+    const targets = nodeAddresses(spec);
+    const { kubernetes } = spec;
+    const { nodes, failures } = await requestInspections(this.calls, { spec, targets, kubernetes, by: this.by });
+    const [failure] = failures;
+    if (nodes.length === 0 && failure !== undefined) throw new OspatchError(failure.error);
+    const failed = failures.flatMap((one) => one.nodes.map((name) => failedInspection(name, one.error)));
+    const byName = new Map([...nodes, ...failed].map((one) => [one.node, one]));
+    return targets.flatMap(({ name }) => byName.get(name) ?? []);
   }
 
-  /** Looks at the node groups of an EKS cluster, which need not be applied. */
-  async examineEks(spec: EksSpec): Promise<EksExamination> {
+  /** Inspects the node groups of an EKS cluster, which need not be applied. */
+  async inspectEks(spec: EksSpec): Promise<EksInspection> {
     const access = accessOf(spec.eks);
     const { nodeGroups, launchTemplates = false } = spec.eks;
     const site = spec.taskQueue === undefined ? {} : { taskQueue: spec.taskQueue };
-    return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksExamination>>(
-      WORKFLOW_TYPES.examineEks,
+    return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksInspection>>(
+      WORKFLOW_TYPES.inspectEks,
       {
-        workflowId: checkWorkflowId(spec.name, randomUUID()),
+        workflowId: inspectionWorkflowId(spec.name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
         args: [{ access, nodeGroups, ...(launchTemplates ? { launchTemplates } : {}), ...site }],
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
-        staticSummary: `check of EKS cluster ${access.cluster}, asked for by ${this.by}`,
+        staticSummary: `inspection of EKS cluster ${access.cluster}, requested by ${this.by}`,
       },
     );
   }
 
   /** The log of one node patch: of run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    const target = inspectedNodes(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
+    const target = nodeAddresses(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
     if (target === undefined) {
       throw new OspatchError({
         type: 'NotFound',
@@ -105,8 +107,8 @@ export class Inspector {
         workflowId: logWorkflowId(cluster, node, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
-        args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: CHECK_UNREACHABLE_MS }],
-        staticSummary: `log of ${node}, asked for by ${this.by}`,
+        args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: UNREACHABLE_MS }],
+        staticSummary: `log of ${node}, requested by ${this.by}`,
       }),
     );
   }
@@ -167,33 +169,6 @@ export class Inspector {
       // Past its retention or terminated: the summary is what is left.
       return null;
     }
-  }
-
-  private checkTargets(
-    targets: InspectedNode[],
-    spec: SelfManagedSpec,
-    uncured: Record<string, UncuredReboot>,
-  ): Promise<NodeCheck[]> {
-    const { name: cluster, kubernetes } = spec;
-    const { packages } = spec.patching;
-    return this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeCheck[]>>(
-      WORKFLOW_TYPES.checkCluster,
-      {
-        workflowId: checkWorkflowId(cluster, randomUUID()),
-        taskQueue: this.calls.session.taskQueue,
-        args: [
-          {
-            targets,
-            unreachableTimeoutMs: CHECK_UNREACHABLE_MS,
-            ...(packages === undefined ? {} : { packages }),
-            ...(kubernetes === undefined ? {} : { kubernetes }),
-            ...uncuredOf(targets, uncured),
-          },
-        ],
-        workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
-        staticSummary: `check of cluster ${cluster}, asked for by ${this.by}`,
-      },
-    );
   }
 
   private async tokenOf(cluster: string, node: string, run: number): Promise<string> {

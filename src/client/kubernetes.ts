@@ -1,21 +1,21 @@
-/** What is asked of a Kubernetes cluster, through the workers that reach it. */
+/** Inspection of a Kubernetes cluster, and uncordon, through the workers that reach its API server. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { KubernetesSeen } from '../domain/inspection/drain';
-import { diagnoseKubernetes } from '../domain/inspection/drain';
+import type { KubernetesInspection } from '../domain/inspection/drain';
+import { kubernetesFindings } from '../domain/inspection/drain';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Finding } from '../domain/inspection/finding';
 import { findingOfError } from '../domain/inspection/finding';
-import { WORKFLOW_TYPES, doctorWorkflowId, nodeWorkflowId } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, inspectionWorkflowId, nodeWorkflowId } from '../contract/workflow-ids';
 import { notPatchableReason, rejectionInfo } from '../domain/cluster/messages';
-import type { InspectedNode } from '../domain/cluster/task-queues';
-import { inspectedNodes } from '../domain/cluster/task-queues';
+import type { NodeAddress } from '../domain/cluster/task-queues';
+import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
 import { readLiveStatus } from './live-status';
 
 /** Above what the activities may take in all. */
-const LOOK_LIMIT_MS = 3 * 60_000;
+const LIMIT_MS = 3 * 60_000;
 const UNREACHABLE_MS = 10_000;
 
 /**
@@ -23,7 +23,7 @@ const UNREACHABLE_MS = 10_000;
  *
  * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
  */
-export async function uncordonNode(
+export async function requestUncordon(
   calls: TemporalCalls,
   spec: ClusterSpec,
   name: string,
@@ -32,7 +32,7 @@ export async function uncordonNode(
   if (spec.type !== 'self-managed') throw new OspatchError(rejectionInfo(notPatchableReason(spec.type) ?? ''));
   const cluster = spec.name;
   const { kubernetes } = spec;
-  const node = inspectedNodes(spec).find((one) => one.name === name);
+  const node = nodeAddresses(spec).find((one) => one.name === name);
   if (node === undefined) {
     throw new OspatchError({
       type: 'NotFound',
@@ -58,10 +58,10 @@ export async function uncordonNode(
           workflowId: nodeWorkflowId(cluster, name),
           taskQueue,
           args: [{ cluster, kubernetes, node }],
-          workflowExecutionTimeout: LOOK_LIMIT_MS,
-          staticSummary: `${name}: uncordon, asked for by ${by}`,
+          workflowExecutionTimeout: LIMIT_MS,
+          staticSummary: `${name}: uncordon, requested by ${by}`,
         }),
-      LOOK_LIMIT_MS,
+      LIMIT_MS,
     );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -76,10 +76,10 @@ export async function uncordonNode(
   }
 }
 
-/** Through the workers that reach `probe`, any node of the cluster. `usable`: the drains of its nodes can be looked at. */
-export async function examineKubernetes(
+/** Through the workers that reach `probe`, any node of the cluster. `usable`: the drains of its nodes can be inspected. */
+export async function requestKubernetesFindings(
   calls: TemporalCalls,
-  { spec, probe, by }: { spec: SelfManagedSpec; probe: InspectedNode | undefined; by: string },
+  { spec, probe, by }: { spec: SelfManagedSpec; probe: NodeAddress | undefined; by: string },
 ): Promise<{ findings: Finding[]; usable: boolean }> {
   const { kubernetes, name: cluster } = spec;
   if (kubernetes === undefined || probe === undefined) return { findings: [], usable: false };
@@ -90,18 +90,21 @@ export async function examineKubernetes(
       calls.call(
         cluster,
         () =>
-          client.workflow.execute<(input: unknown) => Promise<KubernetesSeen>>(WORKFLOW_TYPES.examineKubernetes, {
-            workflowId: doctorWorkflowId(cluster, randomUUID()),
+          client.workflow.execute<(input: unknown) => Promise<KubernetesInspection>>(WORKFLOW_TYPES.inspectKubernetes, {
+            workflowId: inspectionWorkflowId(cluster, randomUUID()),
             taskQueue,
             args: [input],
-            workflowExecutionTimeout: LOOK_LIMIT_MS,
-            staticSummary: `examination of Kubernetes of cluster ${cluster}, asked for by ${by}`,
+            workflowExecutionTimeout: LIMIT_MS,
+            staticSummary: `inspection of Kubernetes of cluster ${cluster}, requested by ${by}`,
           }),
-        LOOK_LIMIT_MS,
+        LIMIT_MS,
       ),
       nodesInWork(calls, cluster),
     ]);
-    return { findings: diagnoseKubernetes(cluster, seen, inWork), usable: seen.leftovers !== null };
+    return {
+      findings: kubernetesFindings(cluster, seen, inWork),
+      usable: seen.staleCordons !== null && seen.error === null,
+    };
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     return { findings: [findingOfError(error.toInfo(), 'kubernetes')], usable: false };

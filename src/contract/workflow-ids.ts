@@ -7,13 +7,12 @@ export const WORKFLOW_TYPES = {
   cluster: 'cluster',
   rollout: 'rollout',
   patchNode: 'patchNode',
-  checkCluster: 'checkCluster',
   readNodeLog: 'readNodeLog',
-  examineNodes: 'examineNodes',
-  examineKubernetes: 'examineKubernetes',
+  inspectNodes: 'inspectNodes',
+  inspectKubernetes: 'inspectKubernetes',
   uncordonNode: 'uncordonNode',
   updateNodegroup: 'updateNodegroup',
-  examineEks: 'examineEks',
+  inspectEks: 'inspectEks',
   prefetchNodes: 'prefetchNodes',
 } as const;
 
@@ -38,12 +37,8 @@ export function prefetchWorkflowId(cluster: string): string {
   return `${clusterWorkflowId(cluster)}/prefetch`;
 }
 
-export function checkWorkflowId(cluster: string, unique: string): string {
-  return `${clusterWorkflowId(cluster)}/check/${unique}`;
-}
-
-export function doctorWorkflowId(cluster: string, unique: string): string {
-  return `${clusterWorkflowId(cluster)}/doctor/${unique}`;
+export function inspectionWorkflowId(cluster: string, unique: string): string {
+  return `${clusterWorkflowId(cluster)}/inspect/${unique}`;
 }
 
 export function logWorkflowId(cluster: string, node: string, unique: string): string {

@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { toApplicationFailure } from '../../src/activities/errors';
 import { createNodeActivities } from '../../src/activities/node';
-import type { NodeDiagnosis } from '../../src/domain/inspection/node';
+import type { NodeInspection } from '../../src/domain/inspection/node';
 import { ERROR_TYPES, OspatchError } from '../../src/domain/shared/errors';
 import type { Transport } from '../../src/ssh/transport';
 import type { Answer } from '../node/fake-node';
@@ -129,60 +129,71 @@ describe('src/activities/node', () => {
     expect((transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-200030 plan`);
   });
 
-  it('puts what stands in the way into the answer of checkNode', async () => {
+  const INSPECT = {
+    ...FACTS,
+    policy: { withoutDrain: false, rebootIfRequired: true },
+    factsLimitMs: 300,
+    planLimitMs: 300,
+  };
+
+  it('keeps the facts of a node that is not supported, with the error', async () => {
     const { activities, environment } = setUp([factsAnswer('os_id=flatcar')]);
-    expect(await environment.run(activities.checkNode, FACTS)).toMatchObject({
+    expect(await environment.run(activities.inspectNode, INSPECT)).toMatchObject({
       node: 'w-1',
-      ok: false,
+      verdict: 'error',
+      facts: { os: { id: 'flatcar' } },
+      plan: null,
       error: { type: 'UnsupportedOs' },
     });
-    const ready = setUp([
-      factsAnswer(),
-      jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
-    ]);
-    expect(await ready.environment.run(ready.activities.checkNode, FACTS)).toMatchObject({ ok: true, pending: 1 });
   });
 
-  const EXAMINE = { ...FACTS, policy: { withoutDrain: false, rebootIfRequired: true }, limitMs: 300 };
+  it('keeps the pending packages of a node where no job can be started', async () => {
+    const { activities, environment } = setUp([
+      factsAnswer(),
+      jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
+      'not the helper\n',
+    ]);
+    expect(await environment.run(activities.inspectNode, INSPECT)).toMatchObject({
+      verdict: 'error',
+      pending: 1,
+      plan: { changes: [{ name: 'a' }] },
+      error: { type: 'HelperProtocol' },
+    });
+  });
 
-  it('answers an examination with what would stop a run, by the facts and by what is pending', async () => {
+  it('answers an inspection with what would stop a run, by the facts and by what is pending', async () => {
     const { activities, environment } = setUp([
       factsAnswer('failed_unit=a.service', 'reboot_owner=kured', 'clock=2020-01-01T00:00:00Z'),
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
       'ospatch 1 facts\nboot_id=x\nend\n',
     ]);
-    const diagnosis = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
-    expect(diagnosis).toMatchObject({ node: 'w-1', verdict: 'error', pending: 1 });
-    expect(diagnosis.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
+    const inspected = (await environment.run(activities.inspectNode, INSPECT)) as NodeInspection;
+    expect(inspected).toMatchObject({ node: 'w-1', verdict: 'error', pending: 1 });
+    expect(inspected.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
   });
 
-  it('asks for no reboot that the last one has not cured, and says so, in a check and in an examination', async () => {
+  it('asks for no reboot that the last one has not cured, and says so', async () => {
     const facts = factsAnswer('boot_id=b-1', 'reboot_reason=/run/reboot-required', 'reboot_stamp=2026-01-01T00:00:00Z');
     const pending = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
     const uncuredReboot = { bootId: 'b-1', reasons: ['/run/reboot-required'], stamp: '2026-01-01T00:00:00Z' };
-    const check = setUp([facts, pending]);
-    const checked = await check.environment.run(check.activities.checkNode, { ...FACTS, uncuredReboot });
-    expect(checked).toMatchObject({
-      facts: { reboot: { required: false } },
-      warnings: expect.arrayContaining([expect.objectContaining({ kind: 'reboot-not-cured' })]),
-    });
     const answers = [facts, pending, 'ospatch 1 facts\nboot_id=x\nend\n'];
     const doctor = setUp([...answers]);
-    const told = (await doctor.environment.run(doctor.activities.examineNode, {
-      ...EXAMINE,
+    const inspected = (await doctor.environment.run(doctor.activities.inspectNode, {
+      ...INSPECT,
       uncuredReboot,
-    })) as NodeDiagnosis;
-    const messages = told.findings.map(({ message }) => message).join(' ');
+    })) as NodeInspection;
+    expect(inspected.facts?.reboot.required).toBe(false);
+    const messages = inspected.findings.map(({ message }) => message).join(' ');
     expect(messages).toContain('the last reboot did not change that');
     expect(messages).not.toContain('the next run reboots it');
     // Another boot since: nobody knows what that one has changed.
     const booted = setUp([...answers]);
-    const anew = { ...EXAMINE, uncuredReboot: { ...uncuredReboot, bootId: 'b-0' } };
-    const { findings } = (await booted.environment.run(booted.activities.examineNode, anew)) as NodeDiagnosis;
+    const anew = { ...INSPECT, uncuredReboot: { ...uncuredReboot, bootId: 'b-0' } };
+    const { findings } = (await booted.environment.run(booted.activities.inspectNode, anew)) as NodeInspection;
     expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots it');
   });
 
-  it('says in an examination that the helper was placed', async () => {
+  it('says in an inspection that the helper was placed', async () => {
     const { activities, environment } = setUp([
       { code: 127, stdout: Buffer.from('ospatch-helper:missing \n') },
       'ospatch-install:ok\n',
@@ -190,17 +201,17 @@ describe('src/activities/node', () => {
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
       'ospatch 1 facts\nboot_id=x\nend\n',
     ]);
-    const { findings } = (await environment.run(activities.examineNode, EXAMINE)) as NodeDiagnosis;
+    const { findings } = (await environment.run(activities.inspectNode, INSPECT)) as NodeInspection;
     expect(findings.map(({ severity, check }) => [severity, check])).toEqual([
       ['ok', 'ready'],
       ['ok', 'helper'],
     ]);
   });
 
-  it('gives an examination up after its limit, whatever hangs, and tells what it has seen', async () => {
+  it('ends an inspection at its limit, whatever hangs, and keeps what was read', async () => {
     const deaf: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const silent = setUp(deaf);
-    expect(await silent.environment.run(silent.activities.examineNode, EXAMINE)).toMatchObject({
+    expect(await silent.environment.run(silent.activities.inspectNode, INSPECT)).toMatchObject({
       verdict: 'error',
       findings: [{ check: 'reachable', message: 'w-1 did not answer within 0s.' }],
     });
@@ -210,16 +221,16 @@ describe('src/activities/node', () => {
       close: () => undefined,
     };
     const half = setUp(slow);
-    expect(await half.environment.run(half.activities.examineNode, EXAMINE)).toMatchObject({
+    expect(await half.environment.run(half.activities.inspectNode, INSPECT)).toMatchObject({
       verdict: 'warning',
       findings: [{ check: 'packages' }],
     });
   });
 
-  it('ends an examination as cancelled, not as a node that does not answer', async () => {
+  it('ends an inspection as cancelled, not as a node that does not answer', async () => {
     const never: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const { activities, environment } = setUp(never);
-    const running = environment.run(activities.examineNode, { ...EXAMINE, limitMs: 10_000 });
+    const running = environment.run(activities.inspectNode, { ...INSPECT, factsLimitMs: 10_000 });
     setTimeout(() => environment.cancel(), 20);
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });

@@ -2,7 +2,10 @@ import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
-import { nodeFacts } from '../support/builders';
+import { withDrain } from '../../src/domain/inspection/drain';
+import { failedInspection } from '../../src/domain/inspection/node';
+import type { DrainPreview } from '../../src/domain/kubernetes/types';
+import { nodeInspection } from '../support/builders';
 import { fakeClient, fakeTerminal, node, status, summary } from './support';
 
 type Answers = Parameters<typeof fakeClient>[0];
@@ -160,9 +163,9 @@ describe('src/cli/commands', () => {
   });
 
   test('check fails when a node cannot be used and says how far it came', async () => {
-    const error = { type: 'SudoDenied', message: 'w-1 refuses sudo.', remedy: 'allow it' };
+    const error = { type: 'SudoDenied', message: 'w-1 refuses sudo.', remedy: 'allow it' } as const;
     const { out, code } = await run(['check', 'demo'], {
-      check: () => Promise.resolve([{ node: 'w-1', ok: false, error }]),
+      check: () => Promise.resolve([failedInspection('w-1', error)]),
     });
     expect(out).toMatch(/^w-1 +yes +yes +no/m);
     expect(out).toContain('fix: allow it');
@@ -199,14 +202,14 @@ describe('src/cli/commands', () => {
   });
 
   test('check fails when a drain could never end', async () => {
-    const preview = {
+    const preview: DrainPreview = {
       ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, pending: [] },
       blockers: ['The budget shop/web never allows it.'],
     };
-    const drain = { ok: true, preview };
-    const one = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], warnings: [], drain };
+    const one = withDrain(nodeInspection('w-1'), { ok: true, preview });
     const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
-    expect(out).toContain('w-1  cannot be drained: The budget shop/web never allows it.');
+    expect(out).toMatch(/^w-1 .* blocked$/m);
+    expect(out).toContain('w-1  error: it cannot be drained: The budget shop/web never allows it.');
     expect(code).toBe(1);
   });
 

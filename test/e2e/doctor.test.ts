@@ -260,13 +260,13 @@ describe('e2e/doctor', () => {
       'ok schedule',
       'ok cluster',
     ]);
-    const running = ['--query', 'WorkflowType="examineNodes" AND ExecutionStatus="Running"'];
+    const running = ['--query', 'WorkflowType="inspectNodes" AND ExecutionStatus="Running"'];
     await waitFor(
       async () => {
         const open = await stack.temporal('workflow', 'list', ...running);
-        return open.code === 0 && !open.stdout.includes('doctor/');
+        return open.code === 0 && !open.stdout.includes('inspect/');
       },
-      { what: 'the end of the examination that nobody takes up', pollMs: 500 },
+      { what: 'the end of the inspection that no worker takes up', pollMs: 500 },
     );
   });
 

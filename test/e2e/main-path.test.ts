@@ -1,7 +1,7 @@
 /** One cluster from nothing to removed: every way in which a patch starts, on real nodes. */
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
-import type { NodeCheck } from '../../src/contract/activities/node';
+import type { NodeInspection } from '../../src/domain/inspection/node';
 import '../support/slow-suite';
 import type { Stack } from './stack';
 import { startStack } from './stack';
@@ -124,11 +124,11 @@ describe('e2e/main path', () => {
   it('looks at every node without changing any', async () => {
     const { stdout, code } = await stack.cli('check', 'prod', '-o', 'json');
     expect(code).toBe(0);
-    const checks = JSON.parse(stdout) as NodeCheck[];
-    expect(checks.map((check) => [check.node, check.ok])).toEqual([
-      ['cp-1', true],
-      ['w-1', true],
-      ['w-2', true],
+    const checks = JSON.parse(stdout) as NodeInspection[];
+    expect(checks.map((check) => [check.node, check.error])).toEqual([
+      ['cp-1', null],
+      ['w-1', null],
+      ['w-2', null],
     ]);
   });
 

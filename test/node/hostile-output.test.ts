@@ -2,6 +2,7 @@
 import { renderStatus } from '../../src/cli/render/status';
 import { renderRun } from '../../src/cli/render/run';
 import { renderChecks } from '../../src/cli/render/checks';
+import { failedInspection, toInspection } from '../../src/domain/inspection/node';
 import { isOspatchError } from '../../src/domain/shared/errors';
 import type { NodeFacts } from '../../src/domain/node/report';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
@@ -14,7 +15,7 @@ import { preflightNode } from '../../src/node/preflight';
 import { cleanOutput } from '../../src/node/sanitize';
 import { applyPlan } from '../../src/node/transaction';
 import { PLAIN, node as nodeStatus, live, status } from '../cli/support';
-import { settled } from '../support/builders';
+import { patchPlan, settled } from '../support/builders';
 import { FUZZ_SEED, Random, UNSAFE_TO_SHOW, stringsIn } from '../support/fuzz';
 import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
 
@@ -122,6 +123,7 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
     current: [live('w-1', { waitingFor: words, lastFailure: words })],
     lastRejection: { at: 'now', request: words, by: words, message: words },
   });
+  const observed = { clockAheadMs: 0, plan: patchPlan(), helperPlaced: words, error: null, timedOutMs: null };
   const view = { now: 0, zone: 'UTC', color: PLAIN };
   const error = { type: 'PackageManager', message: words, remedy: words, details: { tail: words } } as const;
   const reading = {
@@ -147,8 +149,8 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
     renderRun('demo', { run: 1, summary: null, nodes: [{ settled: settled('w-1'), record: result }] }, PLAIN, 'UTC'),
     renderChecks(
       [
-        { node: 'w-1', ok: true, facts, pending: 0, changes: [], warnings: [] },
-        { node: 'w-2', ok: false, error },
+        toInspection('w-1', { ...observed, facts }, { withoutDrain: true, rebootIfRequired: true }),
+        failedInspection('w-2', error),
       ],
       PLAIN,
     ),

@@ -1,14 +1,14 @@
 import type { Lab } from '../../tools/lab/lab';
 import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
-import type { NodeDiagnosis } from '../../src/domain/inspection/node';
+import type { NodeInspection } from '../../src/domain/inspection/node';
 import type { NodeFacts } from '../../src/domain/node/report';
 import { FACTS_TIMEOUT_MS } from '../../src/domain/node/time-limits';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token, until } from './support';
+import { LAB_START_MS, activityRunner, ask, inspectInput, remoteNode, targetOf, token, until } from './support';
 
 const LIMIT_MS = 60_000;
 
@@ -69,14 +69,8 @@ describe('src/node: jobs on a node where things go wrong', () => {
 
   const facts = async (): Promise<NodeFacts> => (await remoteNode(pool, targetOf(node)).facts()).facts;
 
-  function doctor(): Promise<NodeDiagnosis> {
-    const policy = { withoutDrain: true, rebootIfRequired: true };
-    return activities.run('examineNode', {
-      target: targetOf(node),
-      policy,
-      limitMs: 30_000,
-      unreachableTimeoutMs: 5_000,
-    });
+  function doctor(): Promise<NodeInspection> {
+    return activities.run('inspectNode', inspectInput(targetOf(node)));
   }
 
   const stops = async (): Promise<string[]> =>

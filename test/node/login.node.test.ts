@@ -6,7 +6,7 @@ import type { NodeTarget } from '../../src/domain/spec/types';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
-import { LAB_START_MS, activityRunner, remoteNode, targetOf } from './support';
+import { LAB_START_MS, activityRunner, inspectInput, remoteNode, targetOf } from './support';
 
 jest.setTimeout(120_000);
 
@@ -121,9 +121,8 @@ describe('src/node with logins that are not what they seem', () => {
     try {
       await remoteNode(pool, target).facts();
       const policy = { withoutDrain: false, rebootIfRequired: false, packages: DEFAULT_PACKAGE_POLICY };
-      const limits = { limitMs: 30_000, unreachableTimeoutMs: 5_000 };
-      const diagnosis = await activityRunner(pool).run('examineNode', { target, policy, ...limits });
-      expect(diagnosis.findings[0]).toMatchObject({
+      const inspected = await activityRunner(pool).run('inspectNode', inspectInput(target, { policy }));
+      expect(inspected.findings[0]).toMatchObject({
         check: 'login',
         message: expect.stringContaining('does not accept'),
       });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DefaultLogger } from '@temporalio/worker';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { NodeActivities } from '../../src/contract/activities/node';
+import type { InspectInput, NodeActivities } from '../../src/contract/activities/node';
 import { createNodeActivities } from '../../src/activities/node';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { LabNode } from '../../tools/lab/lab-node';
@@ -27,6 +27,18 @@ export function targetOf(node: LabNode, ssh: Partial<NodeTarget['ssh']> = {}): N
     host: node.host,
     ssh: { user: 'root', port: node.port, identity: 'lab', helper: 'auto', ...ssh },
     hostKeys: [node.hostKey],
+  };
+}
+
+/** The input of `inspectNode` as `check` and `doctor` give it. */
+export function inspectInput(target: NodeTarget, more: Partial<InspectInput> = {}): InspectInput {
+  return {
+    target,
+    policy: { withoutDrain: true, rebootIfRequired: true },
+    factsLimitMs: 30_000,
+    planLimitMs: 30_000,
+    unreachableTimeoutMs: 5_000,
+    ...more,
   };
 }
 

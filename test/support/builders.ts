@@ -4,6 +4,8 @@ import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node/report';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/types';
+import { ok, worstOf } from '../../src/domain/inspection/finding';
+import type { NodeInspection } from '../../src/domain/inspection/node';
 
 /** The public part of a host key; every call gives another one. `bytes`: of the key itself. */
 export function randomHostKey(type = 'ssh-ed25519', bytes = 32): string {
@@ -106,4 +108,14 @@ export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSett
     workflowRunId: null,
     ...more,
   };
+}
+
+/** A node that can be patched, or one with other findings. */
+export function nodeInspection(
+  node: string,
+  { findings = [ok('ready', 'can be patched.')], ...more }: Partial<NodeInspection> = {},
+): NodeInspection {
+  const verdict = worstOf(findings);
+  const found = { node, verdict, os: 'Debian GNU/Linux 12.15', pending: 0, findings };
+  return { ...found, facts: nodeFacts(), plan: patchPlan(), drain: null, error: null, ...more };
 }

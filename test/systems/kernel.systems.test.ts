@@ -41,7 +41,7 @@ describe('a machine with a kernel of its own', () => {
       expect(await product.cli('apply', '-f', file)).toMatchObject({ code: 0 });
       expect(await product.cli('doctor', '-f', file)).toMatchObject({ code: 0, stderr: '' });
       const check = await product.cli('check', NAME, '-o', 'json');
-      expect(JSON.parse(check.stdout)).toMatchObject([{ node: NAME, ok: true }]);
+      expect(JSON.parse(check.stdout)).toMatchObject([{ node: NAME, error: null }]);
       expect(vm.machine.kernels).toEqual([oldKernel]);
     });
   });

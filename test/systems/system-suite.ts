@@ -1,7 +1,6 @@
 /** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { NodeCheck } from '../../src/contract/activities/node';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import { installerScript } from '../../src/node/installer';
@@ -126,8 +125,7 @@ export function describeSystems(systems: readonly System[]): void {
     step('check', async () => {
       const { code, stdout } = await stack.cli('check', name, '-o', 'json');
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject([{ node: name, ok: true }]);
-      expect((JSON.parse(stdout) as NodeCheck[])[0]).toHaveProperty('pending');
+      expect(JSON.parse(stdout)).toMatchObject([{ node: name, error: null, pending: expect.any(Number) as number }]);
     });
 
     step('patch and reboot', async () => {

@@ -26,7 +26,7 @@ import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
-import { nodeFacts, packageChange, patchPlan } from '../support/builders';
+import { nodeFacts, nodeInspection, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
@@ -235,20 +235,9 @@ export class SimulatedNodes {
         this.log.push(`verify ${target.name}`);
         return Promise.resolve(facts(target.name));
       },
-      checkNode: ({ target }) =>
-        Promise.resolve({
-          node: target.name,
-          ok: true,
-          facts: facts(target.name),
-          pending: 0,
-          changes: [],
-          warnings: [],
-        }),
-      examineNode: ({ target }) => {
+      inspectNode: ({ target }) => {
         const { preflightError } = this.node(target.name);
-        if (preflightError === null) {
-          return Promise.resolve({ node: target.name, verdict: 'ok', os: null, pending: null, findings: [] });
-        }
+        if (preflightError === null) return Promise.resolve(nodeInspection(target.name, { facts: facts(target.name) }));
         const { type, message } = preflightError;
         throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [preflightError] });
       },

@@ -85,8 +85,8 @@ export class SimulatedKubernetes {
         return this.cordons.delete(target.nodeName);
       },
       awaitWorkloads: ({ target }) => this.begin('awaitWorkloads', target),
-      findLeftovers: async () => {
-        await this.begin('findLeftovers', { nodeName: '' });
+      findStaleCordons: async () => {
+        await this.begin('findStaleCordons', { nodeName: '' });
         return [...this.cordons].map(([nodeName, owner]) => ({ nodeName, owner }));
       },
     };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { clusterArgument } from '../options/arguments';
-import type { EksExamination } from '../../domain/eks/node-groups';
+import type { EksInspection } from '../../domain/eks/node-groups';
 import type { CliContext } from '../io/context';
 import { colors, outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
@@ -9,33 +9,34 @@ import { runWithClient } from '../options/session';
 const EXAMPLES = `
 Examples:
   ospatch check prod-eu
-  ospatch check prod-eu -o json | jq '.[] | select(.ok | not)'
+  ospatch check prod-eu -o json | jq '.[] | select(.verdict == "error")'
 
-With \`kubernetes\` in the spec it also says what a drain of each node would meet. Reads, changes nothing. The exit code
-is 1 when a node or node group cannot be used or drained.`;
+With \`kubernetes\` in the spec, the table also shows what a drain of each node would meet. Changes nothing, except that
+with \`ssh.helper: auto\` the helper is placed on nodes that lack it. The exit code is 1 when a node or node group cannot
+be patched.`;
 
 export function registerCheck(program: Command, context: CliContext): void {
   program
     .command('check')
     .description(
-      'look at every node through a worker: reachable, login, sudo, OS, pending packages, reboot required, drain',
+      'inspect every node through a worker: reachable, login, sudo, OS, pending packages, reboot required, drain',
     )
     .addArgument(clusterArgument())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { output }: { output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
-        const checks = await client.check(cluster);
-        if (!Array.isArray(checks)) return tellNodeGroups(context, checks, output);
-        const { canBeDrained, renderChecks } = require('../render/checks') as typeof import('../render/checks');
-        if (!checks.every((check) => check.ok && canBeDrained(check))) context.setExitCode(1);
-        if (output === 'json') return printJson(context, checks);
-        print(context, renderChecks(checks, colors(context)));
+        const inspected = await client.check(cluster);
+        if (!Array.isArray(inspected)) return printNodeGroups(context, inspected, output);
+        if (inspected.some(({ verdict }) => verdict === 'error')) context.setExitCode(1);
+        if (output === 'json') return printJson(context, inspected);
+        const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
+        print(context, renderChecks(inspected, colors(context)));
       }),
     );
 }
 
-function tellNodeGroups(context: CliContext, found: EksExamination, output: OutputFormat): void {
+function printNodeGroups(context: CliContext, found: EksInspection, output: OutputFormat): void {
   const { checkExitCode, renderNodeGroups } =
     require('../render/node-groups') as typeof import('../render/node-groups');
   if (checkExitCode(found) !== 0) context.setExitCode(1);

@@ -1,6 +1,6 @@
 /** What `doctor` found: a line for every finding, worst first, and one for every node that has none. */
 import type { ClusterDiagnosis } from '../../client/doctor';
-import type { NodeDiagnosis } from '../../domain/inspection/node';
+import type { InspectionSummary } from '../../domain/inspection/node';
 import type { Finding, Severity } from '../../domain/inspection/finding';
 import { worstFirst } from '../../domain/inspection/finding';
 import type { DoctorReport } from '../commands/doctor/diagnose';
@@ -31,7 +31,7 @@ export function renderDoctor({ installation, clusters }: DoctorReport, color: Co
 }
 
 /** What is in order goes into one line. */
-function nodeRows({ node, findings }: NodeDiagnosis, prefix: string): Row[] {
+function nodeRows({ node, findings }: InspectionSummary, prefix: string): Row[] {
   const where = `${prefix}${node}`;
   const rows = findings.filter(({ severity }) => severity !== 'ok').map((finding) => ({ ...finding, where }));
   const fine = findings.filter(({ severity }) => severity === 'ok');
@@ -70,5 +70,5 @@ function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {
     ? 'node group'
     : 'node';
   if (nodes.length > 0) return `${name}: ${plural(nodes.length, unit)}, ${told.join(', ')}`;
-  return `${name}: ${verdict === 'ok' ? 'ok' : 'no node was looked at'}`;
+  return `${name}: ${verdict === 'ok' ? 'ok' : 'no node was inspected'}`;
 }

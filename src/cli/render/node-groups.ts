@@ -1,6 +1,6 @@
 /** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
 import { isNewest } from '../../domain/eks/releases';
-import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
+import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
 import type { NodePatchResult } from '../../domain/node/patch';
 import type { NodeStatus } from '../../domain/node/status';
 import type { Colors } from './table';
@@ -49,7 +49,7 @@ export function recordFields({ nodeGroup, before, after }: NodePatchResult): [st
 }
 
 /** A table of all node groups, what AWS says of their health, and what cannot be updated with the reason. */
-export function renderNodeGroups({ error, groups, fargateProfiles }: EksExamination, color: Colors): string {
+export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspection, color: Colors): string {
   const parts: string[] = [];
   const head = ['Node group', 'Updatable', 'Release', 'Kubernetes', 'Status', 'AMI type', 'Health'];
   if (groups.length > 0) {
@@ -94,7 +94,7 @@ function preview(groups: readonly NodegroupFacts[]): string {
 }
 
 /** 1 when a run would fail on something that was seen. */
-export function checkExitCode({ error, groups }: EksExamination): 0 | 1 {
+export function checkExitCode({ error, groups }: EksInspection): 0 | 1 {
   return error !== null || groups.some(({ ok }) => !ok) ? 1 : 0;
 }
 

@@ -1,7 +1,7 @@
 import type {
   BegunUpdate,
   EksAccess,
-  EksExamination,
+  EksInspection,
   NodegroupFacts,
   NodegroupUpdate,
 } from '../../domain/eks/node-groups';
@@ -39,7 +39,7 @@ export interface FollowUpdateInput {
   what: string;
 }
 
-export interface ExamineEksInput {
+export interface InspectEksInput {
   access: EksAccess;
   nodeGroups: 'all' | string[];
   launchTemplates?: boolean;
@@ -62,5 +62,5 @@ export interface EksActivities {
   /** Waits until AWS has ended the update, however long that takes. Credentials may be away for an hour. */
   followNodegroupUpdate(input: FollowUpdateInput): Promise<NodegroupUpdate>;
   /** Never fails: what stands in the way is in the answer. Changes nothing. */
-  examineEksCluster(input: ExamineEksInput): Promise<EksExamination>;
+  inspectEksCluster(input: InspectEksInput): Promise<EksInspection>;
 }

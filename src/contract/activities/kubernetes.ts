@@ -70,13 +70,13 @@ export interface AwaitWorkloadsInput {
   timeoutMs: number;
 }
 
-export interface LeftoversInput {
+export interface StaleCordonsInput {
   cluster: string;
   access: KubernetesAccess;
 }
 
 /** A node whose cordon ospatch has put on and nobody has taken off. */
-export interface Leftover {
+export interface StaleCordon {
   nodeName: string;
   owner: CordonOwner;
 }
@@ -107,5 +107,5 @@ export interface KubernetesActivities {
   /** Fails with `Unhealthy` and the workloads that have fewer pods available than before the drain, and than they want. */
   awaitWorkloads(input: AwaitWorkloadsInput): Promise<void>;
   /** Cordons of ospatch on any node of the Kubernetes cluster, for `ospatch doctor`. */
-  findLeftovers(input: LeftoversInput): Promise<Leftover[]>;
+  findStaleCordons(input: StaleCordonsInput): Promise<StaleCordon[]>;
 }

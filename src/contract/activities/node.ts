@@ -1,16 +1,13 @@
-import type { DiagnosisPolicy, NodeDiagnosis } from '../../domain/inspection/node';
-import type { DrainCheck } from '../../domain/inspection/drain';
+import type { InspectionPolicy, NodeInspection } from '../../domain/inspection/node';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
-import type { NodeWarning } from '../../domain/node/warning';
 import type { NodeTarget } from '../../domain/spec/types';
 import type {
   ApplyReport,
   NodeFacts,
   NodeSurvey,
   UnreachableNode,
-  PatchPlan,
   PhaseOutcome,
   PreflightReport,
   RestartReport,
@@ -117,38 +114,15 @@ export interface TargetInput {
   unreachableTimeoutMs: number;
 }
 
-export interface ExamineInput {
-  target: NodeTarget;
-  policy: DiagnosisPolicy;
-  /** Longest time the facts, and after them the pending packages, may take, in milliseconds. */
-  limitMs: number;
-  /** Observed unreachable time after which the node counts as not reachable, in milliseconds. */
-  unreachableTimeoutMs: number;
+export interface InspectInput extends TargetInput {
+  policy: InspectionPolicy;
+  /** Longest time for the facts, in milliseconds. */
+  factsLimitMs: number;
+  /** Longest time for the pending packages after them, in milliseconds. */
+  planLimitMs: number;
   /** What the last reboot of the node did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
 }
-
-export interface CheckInput extends TargetInput {
-  /** The policy by which pending packages are counted. */
-  packages?: PackagePolicy;
-  /** As for an examination. */
-  uncuredReboot?: UncuredReboot;
-}
-
-/** Answer of `checkNode`: read-only, from the package lists the node has. */
-export type NodeCheck =
-  | {
-      node: string;
-      ok: true;
-      facts: NodeFacts;
-      pending: number;
-      changes: PatchPlan['changes'];
-      /** Of the facts and of the plan. */
-      warnings: NodeWarning[];
-      /** Absent: nodes of this cluster are not drained. */
-      drain?: DrainCheck;
-    }
-  | { node: string; ok: false; error: import('../../domain/shared/errors').ErrorInfo };
 
 export interface ReadLogInput extends TargetInput {
   /** Job token of one node patch; all of its phases are read in order. Null reads the newest node patch on the node. */
@@ -180,9 +154,10 @@ export interface NodeActivities {
   surveyNode(input: SurveyInput): Promise<NodeSurvey>;
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
-  /** Never fails: what stands in the way is in the answer. */
-  checkNode(input: CheckInput): Promise<NodeCheck>;
-  /** What stands in the way of patching the node, or is good to know. Changes nothing but that the helper may be placed. */
-  examineNode(input: ExamineInput): Promise<NodeDiagnosis>;
+  /**
+   * What a run would meet on the node, without its drain. Errors of the node are part of the answer. Changes nothing,
+   * except that the helper may be placed.
+   */
+  inspectNode(input: InspectInput): Promise<NodeInspection>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
 }

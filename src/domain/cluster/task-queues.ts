@@ -35,12 +35,12 @@ export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
 }
 
 /** A node that somebody looks at, with what says where its workers and its Kubernetes node are. */
-export interface InspectedNode extends NodeTarget {
+export interface NodeAddress extends NodeTarget {
   kubernetesName?: string;
   taskQueue?: string;
 }
 
-export function inspectedNodes(spec: SelfManagedSpec): InspectedNode[] {
+export function nodeAddresses(spec: SelfManagedSpec): NodeAddress[] {
   return spec.nodes.map((node) => {
     const { name, host, ssh, hostKeys, kubernetesName } = node;
     const taskQueue = taskQueueOf(node, spec);

@@ -110,7 +110,7 @@ export interface NodegroupRecord extends NodegroupReading {
 }
 
 /** What a look at an EKS cluster found. */
-export interface EksExamination {
+export interface EksInspection {
   /** Why the look ended early; null when it did not. */
   error: ErrorInfo | null;
   groups: NodegroupCheck[];

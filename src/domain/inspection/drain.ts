@@ -1,5 +1,5 @@
-/** From what a look at Kubernetes found to what that means for the patch of a node or a cluster. */
-import type { NodeDiagnosis } from './node';
+/** The inspection of Kubernetes: what it means for patching a node or a cluster. */
+import type { NodeInspection } from './node';
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
 import { findingOfError, ok, problem, warning, worstFirst, worstOf } from './finding';
@@ -9,10 +9,10 @@ import { plainText } from '../shared/text';
 /** What a drain of a node would meet, or why that could not be found out. */
 export type DrainCheck = { ok: true; preview: DrainPreview } | { ok: false; error: ErrorInfo };
 
-/** What was seen of a Kubernetes cluster as a whole. */
-export interface KubernetesSeen {
+/** A Kubernetes cluster as a whole. */
+export interface KubernetesInspection {
   /** Cordons that ospatch has put on and nobody has taken off; null when the API did not tell. */
-  leftovers: { nodeName: string; owner: CordonOwner }[] | null;
+  staleCordons: { nodeName: string; owner: CordonOwner }[] | null;
   /** What would end every node patch. */
   error: ErrorInfo | null;
 }
@@ -20,18 +20,17 @@ export interface KubernetesSeen {
 const MAX_TOLD = 5;
 const MAX_TEXT = 600;
 
-/** A finding of the cluster is told once, there, and not of every node. */
-export function withDrain(diagnosis: NodeDiagnosis, check: DrainCheck): NodeDiagnosis {
-  const found = drainFindings(diagnosis.node, check);
-  if (found.length === 0) return diagnosis;
-  const worse = worstOf(found) !== 'ok';
-  const kept = diagnosis.findings.filter((one) => !(worse && one.check === 'ready'));
+/** The inspection with what a drain of the node would meet. */
+export function withDrain(inspection: NodeInspection, drain: DrainCheck): NodeInspection {
+  const found = drainFindings(inspection.node, drain);
+  const isWorse = worstOf(found) !== 'ok';
+  const kept = inspection.findings.filter((one) => !(isWorse && one.check === 'ready'));
   const findings = worstFirst([...kept, ...found]);
-  return { ...diagnosis, findings, verdict: worstOf(findings) };
+  return { ...inspection, drain, findings, verdict: worstOf(findings) };
 }
 
 function drainFindings(node: string, check: DrainCheck): Finding[] {
-  if (!check.ok) return check.error.type === 'Policy' ? [] : [findingOfError(check.error, 'drain')];
+  if (!check.ok) return [findingOfError(check.error, check.error.type === 'Policy' ? 'reboot-owners' : 'drain')];
   const { blockers, pending, cordonedBy, evict, nodeName, ended } = check.preview;
   const found = told(blockers).map((one) =>
     problem('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
@@ -49,14 +48,14 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
 }
 
 /** `inWork`: nodes that a run is at work on, whose cordon is none that was left. */
-export function diagnoseKubernetes(
+export function kubernetesFindings(
   cluster: string,
-  { leftovers, error }: KubernetesSeen,
+  { staleCordons, error }: KubernetesInspection,
   inWork: ReadonlySet<string>,
 ): Finding[] {
   const found: Finding[] = [];
   if (error !== null) found.push(findingOfError(error, error.type === 'Policy' ? 'reboot-owners' : 'kubernetes'));
-  for (const { nodeName, owner } of leftovers ?? []) {
+  for (const { nodeName, owner } of staleCordons ?? []) {
     if (owner.cluster !== cluster || inWork.has(owner.node)) continue;
     const title = nodeName === owner.node ? nodeName : `${owner.node} (${nodeName} in Kubernetes)`;
     found.push(

@@ -1,18 +1,18 @@
-/** From a look at an EKS cluster to what that means for updating its node groups. */
-import type { NodeDiagnosis } from './node';
+/** The inspection of an EKS cluster: what it means for updating its node groups. */
+import type { InspectionSummary } from './node';
 import { isNewest } from '../eks/releases';
-import type { EksExamination, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
+import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
 import type { Finding } from './finding';
 import { findingOfError, findingOfWarning, ok, problem, warning, worstOf } from './finding';
 import type { EksSpec } from '../spec/types';
 
 /** One finding on the way to AWS and the cluster there, and the node groups each with its own. */
-export function diagnoseEks(
+export function eksFindings(
   { eks }: EksSpec,
-  { error, groups, fargateProfiles }: EksExamination,
-): { findings: Finding[]; nodes: NodeDiagnosis[] } {
+  { error, groups, fargateProfiles }: EksInspection,
+): { findings: Finding[]; nodes: InspectionSummary[] } {
   const where = `EKS cluster ${eks.cluster} in ${eks.region}`;
-  const nodes = groups.map(diagnoseGroup);
+  const nodes = groups.map(summariseGroup);
   if (error !== null) return { findings: [findingOfError(error, 'aws')], nodes };
   const count = groups.length === 1 ? '1 node group' : `${groups.length} node groups`;
   const findings: Finding[] = [];
@@ -61,7 +61,7 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
 }
 
 /** Where no worker polls the task queue of those that ask AWS. */
-export function diagnoseEksSite(taskQueue: string): Finding {
+export function eksSiteFinding(taskQueue: string): Finding {
   return problem(
     'worker',
     `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
@@ -69,7 +69,7 @@ export function diagnoseEksSite(taskQueue: string): Finding {
   );
 }
 
-function diagnoseGroup(check: NodegroupCheck): NodeDiagnosis {
+function summariseGroup(check: NodegroupCheck): InspectionSummary {
   const findings = check.ok
     ? [updatable(check.facts, check.passedOver), ...endOfLife(check.facts), ...health(check.facts)]
     : [

@@ -1,5 +1,6 @@
-/** From what was seen on a node to what that means for patching it. */
+/** The inspection of a node: what was observed there, and what that means for patching the node. */
 import { formatDuration } from '../shared/duration';
+import type { DrainCheck } from './drain';
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding, Severity } from './finding';
 import { findingOfError, findingOfWarning, ok, problem, warning, worstFirst, worstOf } from './finding';
@@ -28,10 +29,10 @@ const MAX_NAMES = 5;
 const MAX_TEXT = 600;
 
 /** What the policy of the cluster has to do with the state of a node. */
-export type DiagnosisPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
+export type InspectionPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
 
-/** What was seen of a node; null for what could not be seen. */
-export interface NodeExamination {
+/** What was observed on a node; null for what could not be read. */
+export interface NodeObservation {
   facts: NodeFacts | null;
   /** The node's clock minus the worker's, in milliseconds. */
   clockAheadMs: number | null;
@@ -39,50 +40,74 @@ export interface NodeExamination {
   plan: PatchPlan | null;
   /** Where the helper was placed just now; null when it was there already. */
   helperPlaced: string | null;
-  /** What ended the examination early, or would end a run. */
+  /** What ended the inspection early, or would end a run. */
   error: ErrorInfo | null;
-  /** The time after which the examination was given up, in milliseconds; null when it came to its end. */
+  /** The limit that the inspection has reached, in milliseconds; null when it came to its end. */
   timedOutMs: number | null;
 }
 
-export interface NodeDiagnosis {
+/** What a run would meet at a node or at a node group of EKS. */
+export interface InspectionSummary {
+  /** Name of the node or node group. */
   node: string;
   /** The worst of the findings. */
   verdict: Severity;
-  /** OS version; null when it could not be read. */
+  /** OS version, or the release of a node group; null when it could not be read. */
   os: string | null;
   /** Packages that a patch would change by the lists the node has; null when that could not be read. */
   pending: number | null;
   /** Worst first, never empty. */
   findings: Finding[];
-  /** By which Kubernetes knows the machine; told to workflows only. */
-  machine?: { machineId: string; bootId: string };
 }
 
-export function diagnoseNode(node: string, seen: NodeExamination, policy: DiagnosisPolicy): NodeDiagnosis {
-  const { facts, plan, error } = seen;
+/** A node as an inspection found it; null for what could not be read. */
+export interface NodeInspection extends InspectionSummary {
+  facts: NodeFacts | null;
+  /** By the package lists the node has; of a very long plan its first entries. */
+  plan: PatchPlan | null;
+  /** Null where nodes are not drained, and where the drain was not inspected. */
+  drain: DrainCheck | null;
+  /** What ended the inspection early, or would end a run. */
+  error: ErrorInfo | null;
+}
+
+/** Longer plans are cut: the inspections of many nodes travel in one message. */
+const MAX_PLAN_ENTRIES = 300;
+
+export function toInspection(node: string, observed: NodeObservation, policy: InspectionPolicy): NodeInspection {
+  const { facts, plan, error } = observed;
   const found: Finding[] = [];
   // A damaged package database explains why nothing can be planned, and a run repairs it first.
   const problems = facts?.packages.problems ?? [];
   const isExplained = error?.type === 'PackagesBroken' && problems.length > 0 && !problems.some(isBeyondRepair);
   if (error !== null && !isExplained) found.push(findingOfError(error));
-  if (seen.timedOutMs !== null) found.push(slowFinding(node, seen.timedOutMs, facts !== null));
+  if (observed.timedOutMs !== null) found.push(slowFinding(node, observed.timedOutMs, facts !== null));
   if (facts !== null) {
-    found.push(...machineFindings(node, facts, seen.clockAheadMs), ...policyFindings(node, facts, policy));
+    found.push(...machineFindings(node, facts, observed.clockAheadMs), ...policyFindings(node, facts, policy));
     found.push(...packageFindings(node, facts, plan, error), ...rebootFindings(facts, policy));
     found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
   }
-  if (seen.helperPlaced !== null) found.push(ok('helper', `the helper was placed there as ${seen.helperPlaced}.`));
+  if (observed.helperPlaced !== null)
+    found.push(ok('helper', `the helper was placed there as ${observed.helperPlaced}.`));
   if (facts !== null && worstOf(found) === 'ok') found.unshift(ok('ready', describeReady(facts, plan)));
-  return diagnosis(node, found, facts, plan);
+  return inspection(node, found, observed);
 }
 
-/** The diagnosis of a node that nothing is known about but why. */
-export function diagnoseFailure(node: string, error: ErrorInfo): NodeDiagnosis {
-  return diagnosis(node, [findingOfError(error)], null, null);
+/** The inspection of a node that could not be inspected. */
+export function failedInspection(node: string, error: ErrorInfo): NodeInspection {
+  return inspection(node, [findingOfError(error)], { facts: null, plan: null, error });
 }
 
-function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan: PatchPlan | null): NodeDiagnosis {
+/** The part that needs no room: the verdict and its findings. */
+export function summaryOf({ node, verdict, os, pending, findings }: InspectionSummary): InspectionSummary {
+  return { node, verdict, os, pending, findings };
+}
+
+function inspection(
+  node: string,
+  found: Finding[],
+  { facts, plan, error }: Pick<NodeObservation, 'facts' | 'plan' | 'error'>,
+): NodeInspection {
   const findings = worstFirst(found).map(({ message, remedy, ...rest }) => ({
     ...rest,
     message: plainText(message, MAX_TEXT),
@@ -94,13 +119,16 @@ function diagnosis(node: string, found: Finding[], facts: NodeFacts | null, plan
     os: facts === null ? null : facts.osVersion,
     pending: plan === null ? null : plan.changes.length,
     findings,
-    ...machineOf(facts),
+    facts,
+    plan: plan === null ? null : withinLimit(plan),
+    drain: null,
+    error,
   };
 }
 
-function machineOf(facts: NodeFacts | null): Pick<NodeDiagnosis, 'machine'> {
-  if (facts === null || facts.machineId === undefined || facts.machineId === null) return {};
-  return { machine: { machineId: facts.machineId, bootId: facts.kernelBootId ?? facts.bootId } };
+function withinLimit(plan: PatchPlan): PatchPlan {
+  const { changes, keptBack } = plan;
+  return { ...plan, changes: changes.slice(0, MAX_PLAN_ENTRIES), keptBack: keptBack.slice(0, MAX_PLAN_ENTRIES) };
 }
 
 /** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
@@ -167,7 +195,7 @@ function clockFindings(node: string, aheadMs: number): Finding[] {
   return [problem('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, remedy)];
 }
 
-function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: DiagnosisPolicy): Finding[] {
+function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: InspectionPolicy): Finding[] {
   const { rebootOwners, kubernetes, disk } = findBlockers(node, facts, withoutDrain);
   const found: Finding[] = [];
   if (rebootOwners !== null) found.push(findingOfError(rebootOwners, 'reboot-owners'));
@@ -251,7 +279,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
   return found;
 }
 
-function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: DiagnosisPolicy): Finding[] {
+function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: InspectionPolicy): Finding[] {
   if (!reboot.required) return [];
   const why = reboot.reasons.length === 0 ? '' : ` (${list(reboot.reasons)})`;
   if (rebootIfRequired) {

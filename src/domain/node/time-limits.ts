@@ -13,14 +13,17 @@ export const FACTS_TIMEOUT_MS = 28_000;
 /** Any other call, beyond the wait it was asked for; the slowest is `pending` with at most `pending_limit`. */
 export const CALL_TIMEOUT_MS = 60_000;
 
-/** Facts of a node for somebody at a terminal, and once more the same for what is pending. */
-export const EXAMINATION_PART_MS = 30_000;
+/** Facts of a node for somebody at a terminal, with the login. */
+export const INSPECTION_FACTS_MS = 30_000;
 
-/** An examination of a node with both parts and the login. */
-export const EXAMINATION_MS = 75_000;
+/** After them the pending packages, which a slow package manager is given as much time for as in a run. */
+export const INSPECTION_PLAN_MS = 62_000;
 
-/** A check: login, facts and what is pending. */
-export const CHECK_MS = 120_000;
+/** An inspection of a node with both parts. */
+export const INSPECTION_MS = 120_000;
+
+/** All attempts at it, with a worker that dies on the way. */
+export const INSPECTION_RETRIES_MS = 180_000;
 
 const HOUR_MS = 60 * 60_000;
 

@@ -3,7 +3,7 @@ import { cordonState } from '../../domain/kubernetes/cordon';
 import type { CordonOwner } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';
 
-export async function findLeftovers(
+export async function findStaleCordons(
   { reach }: KubeSession,
   cluster: string,
 ): Promise<{ nodeName: string; owner: CordonOwner }[]> {

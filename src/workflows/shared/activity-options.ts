@@ -5,7 +5,7 @@ import type { KubernetesActivities } from '../../contract/activities/kubernetes'
 import type { EksActivities } from '../../contract/activities/eks';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
-import { CHECK_MS, EXAMINATION_MS } from '../../domain/node/time-limits';
+import { INSPECTION_MS, INSPECTION_RETRIES_MS } from '../../domain/node/time-limits';
 
 /** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
 const HEARTBEAT_TIMEOUT = '30 seconds';
@@ -68,8 +68,8 @@ export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
 
 /** What a person waits for at a terminal: it answers soon or says why not. */
 export const inspection = proxyActivities<NodeActivities>({
-  startToCloseTimeout: CHECK_MS,
-  scheduleToCloseTimeout: '3 minutes',
+  startToCloseTimeout: INSPECTION_MS,
+  scheduleToCloseTimeout: INSPECTION_RETRIES_MS,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 2 },
 });
@@ -81,14 +81,6 @@ export const API_ANSWERS_WITHIN_MS = 90_000;
 export const inspectionInCluster = proxyActivities<KubernetesActivities>({
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: API_ANSWERS_WITHIN_MS,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  retry: { maximumAttempts: 2 },
-});
-
-/** Bounds itself; this is for a worker that dies with it. The sum stays below the deadline of who asks. */
-export const examination = proxyActivities<NodeActivities>({
-  startToCloseTimeout: EXAMINATION_MS,
-  scheduleToCloseTimeout: '150 seconds',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 2 },
 });

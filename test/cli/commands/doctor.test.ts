@@ -6,7 +6,7 @@ import { clusterDiagnosis } from '../../../src/client/doctor';
 import type { DoctorReport } from '../../../src/cli/commands/doctor/diagnose';
 import { runCli } from '../../../src/cli/main';
 import { renderDoctor } from '../../../src/cli/render/doctor';
-import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
+import type { InspectionSummary } from '../../../src/domain/inspection/node';
 import { OspatchError } from '../../../src/domain/shared/errors';
 import type { Finding } from '../../../src/domain/inspection/finding';
 import { ok, problem, warning, worstOf } from '../../../src/domain/inspection/finding';
@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(cwd, { recursive: true }));
 afterEach(() => jest.restoreAllMocks());
 
-function node(name: string, ...findings: Finding[]): NodeDiagnosis {
+function node(name: string, ...findings: Finding[]): InspectionSummary {
   return { node: name, verdict: worstOf(findings), os: null, pending: null, findings };
 }
 
@@ -39,7 +39,7 @@ async function run(args: string[], answers: Answers = {}) {
   return { out: terminal.out(), err: terminal.err(), code: terminal.exitCode() };
 }
 
-function seeing(...nodes: NodeDiagnosis[]): Answers {
+function seeing(...nodes: InspectionSummary[]): Answers {
   return {
     diagnoseInstallation: () => Promise.resolve(WELL),
     diagnoseCluster: () => Promise.resolve(clusterDiagnosis('prod-eu', [ok('cluster', 'it is applied.')], nodes)),

@@ -1,10 +1,12 @@
-import type { NodeCheck } from '../../../src/contract/activities/node';
 import { renderChecks } from '../../../src/cli/render/checks';
+import { withDrain } from '../../../src/domain/inspection/drain';
+import { failedInspection } from '../../../src/domain/inspection/node';
+import type { NodeInspection } from '../../../src/domain/inspection/node';
 import type { DrainPreview } from '../../../src/domain/kubernetes/types';
-import { nodeFacts } from '../../support/builders';
+import { nodeFacts, nodeInspection } from '../../support/builders';
 import { PLAIN } from '../support';
 
-function check(node: string, more: Partial<DrainPreview>): NodeCheck {
+function drained(node: string, more: Partial<DrainPreview>): NodeInspection {
   const none: DrainPreview = {
     nodeName: node,
     cordonedBy: 'nobody',
@@ -15,25 +17,18 @@ function check(node: string, more: Partial<DrainPreview>): NodeCheck {
     blockers: [],
     pending: [],
   };
-  return {
-    node,
-    ok: true,
-    facts: nodeFacts(),
-    pending: 0,
-    changes: [],
-    warnings: [],
-    drain: { ok: true, preview: { ...none, ...more } },
-  };
+  return withDrain(nodeInspection(node), { ok: true, preview: { ...none, ...more } });
 }
 
 describe('src/cli/render/checks', () => {
   it('shows what a drain of each node would meet', () => {
     const text = renderChecks(
       [
-        check('w-1', {}),
-        check('w-2', { pending: ['It would wait for shop/web-1.'] }),
-        check('w-3', { blockers: ['The budget shop/web never allows it.'], ignored: { 'managed by a DaemonSet': 2 } }),
-        check('w-4', { cordonedBy: 'others' }),
+        drained('w-1', {}),
+        drained('w-2', { pending: ['It would wait for shop/web-1.'] }),
+        drained('w-3', { blockers: ['The budget shop/web never allows it.'] }),
+        drained('w-4', { cordonedBy: 'others' }),
+        withDrain(nodeInspection('w-5'), { ok: false, error: { type: 'KubernetesApi', message: 'no answer.' } }),
       ],
       PLAIN,
     );
@@ -41,15 +36,34 @@ describe('src/cli/render/checks', () => {
     expect(text).toMatch(/^w-1 .* 4 pods$/m);
     expect(text).toMatch(/^w-2 .* 4 pods, would wait$/m);
     expect(text).toMatch(/^w-3 .* blocked$/m);
-    expect(text).toContain('w-2  drain: It would wait for shop/web-1.');
-    expect(text).toContain('w-3  cannot be drained: The budget shop/web never allows it.');
-    expect(text).toContain('w-3  pods that stay: 2 managed by a DaemonSet');
-    expect(text).toContain('w-4  cordoned by somebody else (kubectl uncordon w-4)');
-    expect(text).toMatch(/\n4 of 4 nodes can be used, but 1 of them cannot be drained$/);
+    expect(text).toMatch(/^w-4 .* 4 pods, cordoned by others$/m);
+    expect(text).toMatch(/^w-5 .* \?$/m);
+    expect(text).toContain('w-2  warning: It would wait for shop/web-1.');
+    expect(text).toContain('w-3  error: it cannot be drained: The budget shop/web never allows it.');
+    expect(text).toContain('w-5  error: no answer.');
+    expect(text).not.toContain('would move');
+    expect(text).toMatch(/\n3 of 5 nodes can be patched$/);
+  });
+
+  it('shows how far an inspection came, and dashes for what could not be read', () => {
+    const facts = nodeFacts();
+    const text = renderChecks(
+      [
+        failedInspection('w-1', { type: 'AuthFailed', message: 'w-1 refuses the key.', remedy: 'add the key' }),
+        { ...failedInspection('w-2', { type: 'SudoDenied', message: 'no sudo.' }), facts, os: facts.osVersion },
+        failedInspection('w-3', { type: 'NoWorker', message: 'no worker.' }),
+        nodeInspection('w-4', { facts: nodeFacts({ reboot: { required: true, reasons: [] } }), pending: 3 }),
+      ],
+      PLAIN,
+    );
+    expect(text).toMatch(/^w-1 +yes +no +\? +- +- +-$/m);
+    expect(text).toMatch(/^w-2 +yes +yes +no +Debian GNU\/Linux 12\.15 +- +no$/m);
+    expect(text).toMatch(/^w-3 +\? +\? +\? +- +- +-$/m);
+    expect(text).toMatch(/^w-4 +yes +yes +yes +Debian GNU\/Linux 12\.15 +3 +required$/m);
+    expect(text).toContain('w-1  error: w-1 refuses the key.\n  fix: add the key\nw-2');
   });
 
   it('has no column for drains where nodes are not drained', () => {
-    const plain: NodeCheck = { node: 'w-1', ok: true, facts: nodeFacts(), pending: 0, changes: [], warnings: [] };
-    expect(renderChecks([plain], PLAIN)).not.toContain('Drain');
+    expect(renderChecks([nodeInspection('w-1')], PLAIN)).not.toContain('Drain');
   });
 });

@@ -1,15 +1,8 @@
-import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
-import { diagnoseKubernetes, withDrain } from '../../../src/domain/inspection/drain';
-import { ok } from '../../../src/domain/inspection/finding';
+import { kubernetesFindings, withDrain } from '../../../src/domain/inspection/drain';
 import type { DrainPreview } from '../../../src/domain/kubernetes/types';
+import { nodeInspection } from '../../support/builders';
 
-const WELL: NodeDiagnosis = {
-  node: 'w-1',
-  verdict: 'ok',
-  os: null,
-  pending: 0,
-  findings: [ok('ready', 'can be patched.')],
-};
+const WELL = nodeInspection('w-1');
 const OWNER = { cluster: 'prod', node: 'w-1', run: 7, token: '0123456789abcdef' };
 
 function seen(more: Partial<DrainPreview>): Parameters<typeof withDrain>[1] {
@@ -26,7 +19,7 @@ function seen(more: Partial<DrainPreview>): Parameters<typeof withDrain>[1] {
   return { ok: true, preview: { ...none, ignored: {}, pods: [], blockers: [], pending: [], ...more } };
 }
 
-describe('domain/drain-diagnosis', () => {
+describe('src/domain/inspection/drain', () => {
   it('adds how many pods a drain would move to a node that is well', () => {
     expect(withDrain(WELL, seen({}))).toMatchObject({
       verdict: 'ok',
@@ -69,19 +62,20 @@ describe('domain/drain-diagnosis', () => {
     ]);
   });
 
-  it('calls a node that is another machine unfit, and leaves what is wrong with all nodes to the cluster', () => {
+  it('calls a node unfit that is another machine, or that another reboot owner reboots', () => {
     const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine.' } });
     expect(wrong).toMatchObject({ verdict: 'error', findings: [{ check: 'drain' }] });
-    expect(withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } })).toEqual(WELL);
+    const kured = withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } });
+    expect(kured).toMatchObject({ verdict: 'error', findings: [{ check: 'reboot-owners' }] });
   });
 
   it('finds cordons that were left, with their remedy, but not those of nodes in work or of other clusters', () => {
-    const leftovers = [
+    const staleCordons = [
       { nodeName: 'ip-10-0-0-1', owner: OWNER },
       { nodeName: 'w-2', owner: { ...OWNER, node: 'w-2' } },
       { nodeName: 'w-3', owner: { ...OWNER, node: 'w-3', cluster: 'test' } },
     ];
-    const findings = diagnoseKubernetes('prod', { leftovers, error: null }, new Set(['w-2']));
+    const findings = kubernetesFindings('prod', { staleCordons, error: null }, new Set(['w-2']));
     expect(findings).toEqual([
       {
         severity: 'warning',
@@ -95,7 +89,7 @@ describe('domain/drain-diagnosis', () => {
 
   it('says what would end every node patch once', () => {
     const error = { type: 'Policy', message: 'kured is there.', remedy: 'remove it' } as const;
-    expect(diagnoseKubernetes('prod', { leftovers: [], error }, new Set())).toEqual([
+    expect(kubernetesFindings('prod', { staleCordons: [], error }, new Set())).toEqual([
       { severity: 'error', check: 'reboot-owners', message: 'kured is there.', remedy: 'remove it' },
     ]);
   });

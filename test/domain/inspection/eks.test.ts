@@ -1,5 +1,5 @@
-import type { EksExamination, NodegroupFacts } from '../../../src/domain/eks/node-groups';
-import { diagnoseEks } from '../../../src/domain/inspection/eks';
+import type { EksInspection, NodegroupFacts } from '../../../src/domain/eks/node-groups';
+import { eksFindings } from '../../../src/domain/inspection/eks';
 import type { EksSpec } from '../../../src/domain/spec/types';
 
 const SPEC: EksSpec = {
@@ -8,7 +8,7 @@ const SPEC: EksSpec = {
   patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
 };
 
-function seen(more: Partial<NodegroupFacts>): EksExamination {
+function seen(more: Partial<NodegroupFacts>): EksInspection {
   const facts: NodegroupFacts = {
     ...{ name: 'blue', status: 'ACTIVE', version: '1.31', releaseVersion: '1.31.3-20250103' },
     ...{ amiType: 'AL2023_x86_64_STANDARD', launchTemplate: null, health: [] },
@@ -18,7 +18,7 @@ function seen(more: Partial<NodegroupFacts>): EksExamination {
 }
 
 function told(more: Partial<NodegroupFacts>): string {
-  const { findings, nodes } = diagnoseEks(SPEC, seen(more));
+  const { findings, nodes } = eksFindings(SPEC, seen(more));
   return [...findings, ...nodes.flatMap((node) => node.findings)]
     .map(({ severity, message }) => `${severity}: ${message}`)
     .join('\n');
@@ -50,7 +50,7 @@ describe('src/domain/inspection/eks', () => {
   });
 
   it('says which nodes are in no managed node group when there is none', () => {
-    const { findings } = diagnoseEks(SPEC, { error: null, groups: [], fargateProfiles: [] });
+    const { findings } = eksFindings(SPEC, { error: null, groups: [], fargateProfiles: [] });
     expect(findings[0]?.message).toContain('nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none');
   });
 });

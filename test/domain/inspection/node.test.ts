@@ -1,5 +1,5 @@
-import type { NodeExamination } from '../../../src/domain/inspection/node';
-import { diagnoseFailure, diagnoseNode } from '../../../src/domain/inspection/node';
+import type { NodeObservation } from '../../../src/domain/inspection/node';
+import { failedInspection, toInspection } from '../../../src/domain/inspection/node';
 import type { ErrorInfo } from '../../../src/domain/shared/errors';
 import type { Finding } from '../../../src/domain/inspection/finding';
 import type { NodeFacts } from '../../../src/domain/node/report';
@@ -9,7 +9,7 @@ const POLICY = { withoutDrain: false, rebootIfRequired: true };
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-function seen(more: Partial<NodeExamination> = {}): NodeExamination {
+function observed(more: Partial<NodeObservation> = {}): NodeObservation {
   return {
     facts: nodeFacts(),
     clockAheadMs: 0,
@@ -21,8 +21,8 @@ function seen(more: Partial<NodeExamination> = {}): NodeExamination {
   };
 }
 
-function findings(more: Partial<NodeExamination>, policy: Partial<typeof POLICY> = {}): Finding[] {
-  return diagnoseNode('w-1', seen(more), { ...POLICY, ...policy }).findings;
+function findings(more: Partial<NodeObservation>, policy: Partial<typeof POLICY> = {}): Finding[] {
+  return toInspection('w-1', observed(more), { ...POLICY, ...policy }).findings;
 }
 
 const PACKAGES = { count: 1, digest: 'x', problems: ['libc6 is not fully installed (iF )'] };
@@ -30,7 +30,12 @@ const FREE = { root: 10_000, var: 10_000, boot: 500 };
 
 describe('src/domain/inspection/node', () => {
   it('says that a healthy node can be patched, with its OS and what is pending', () => {
-    expect(diagnoseNode('w-1', seen({ plan: patchPlan('a', 'b') }), POLICY)).toEqual({
+    const plan = patchPlan('a', 'b');
+    expect(toInspection('w-1', observed({ plan }), POLICY)).toEqual({
+      facts: nodeFacts(),
+      plan,
+      drain: null,
+      error: null,
       node: 'w-1',
       verdict: 'ok',
       os: 'Debian GNU/Linux 12.15',
@@ -157,10 +162,10 @@ describe('src/domain/inspection/node', () => {
     expect(findings({ facts: null, plan: null, error })).toEqual([
       { severity: 'error', check, message: 'what happened.', remedy: 'what to do' },
     ]);
-    expect(diagnoseFailure('w-1', error)).toMatchObject({ verdict: 'error', os: null, pending: null });
+    expect(failedInspection('w-1', error)).toMatchObject({ verdict: 'error', os: null, pending: null });
   });
 
-  it('tells what the facts say also when something then ended the look', () => {
+  it('keeps the findings of the facts when an error ended the inspection after them', () => {
     const error = { type: 'UnsupportedOs', message: 'w-1 runs X.' } as const;
     const facts = nodeFacts({ failedUnits: ['a.service'] });
     expect(findings({ facts, plan: null, error }).map(({ check }) => check)).toEqual(['os', 'units']);
@@ -168,12 +173,12 @@ describe('src/domain/inspection/node', () => {
 
   it('does not say twice that the package database is damaged, since a run repairs it', () => {
     const error = { type: 'PackagesBroken', message: 'x' } as const;
-    const diagnosis = diagnoseNode(
+    const inspected = toInspection(
       'w-1',
-      seen({ facts: nodeFacts({ packages: PACKAGES }), plan: null, error }),
+      observed({ facts: nodeFacts({ packages: PACKAGES }), plan: null, error }),
       POLICY,
     );
-    expect(diagnosis).toMatchObject({ verdict: 'warning', pending: null });
+    expect(inspected).toMatchObject({ verdict: 'warning', pending: null });
     expect(findings({ plan: null, error })[0]).toMatchObject({ severity: 'error', check: 'packages' });
   });
 
@@ -205,6 +210,13 @@ describe('src/domain/inspection/node', () => {
     expect(findings({ helperPlaced }).map(({ check }) => check)).toEqual(['ready', 'helper']);
     const facts = nodeFacts({ rebootOwners: ['kured'], failedUnits: ['a.service'] });
     expect(findings({ helperPlaced, facts }).map(({ severity }) => severity)).toEqual(['error', 'warning', 'ok']);
+  });
+
+  it('cuts a plan of thousands of packages, and counts all of them', () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `p${at}`);
+    const inspected = toInspection('w-1', observed({ plan: patchPlan(...names) }), POLICY);
+    expect(inspected.pending).toBe(1_000);
+    expect(inspected.plan?.changes).toHaveLength(300);
   });
 
   it('counts what would make a sentence endless, and lets no control character through', () => {

@@ -1,8 +1,9 @@
 import {
   CALL_TIMEOUT_MS,
-  CHECK_MS,
-  EXAMINATION_MS,
-  EXAMINATION_PART_MS,
+  INSPECTION_FACTS_MS,
+  INSPECTION_MS,
+  INSPECTION_PLAN_MS,
+  INSPECTION_RETRIES_MS,
   FACTS_TIMEOUT_MS,
   JOB_TIMEOUT_MS,
   PROBE_TIMEOUT_MS,
@@ -49,9 +50,10 @@ describe('src/domain/node/time-limits', () => {
   });
 
   it('each activity waits longer than its calls, and what is a wait longer than all of them', () => {
-    expect(EXAMINATION_PART_MS).toBeGreaterThan(FACTS_TIMEOUT_MS);
-    expect(EXAMINATION_MS).toBeGreaterThan(2 * EXAMINATION_PART_MS);
-    expect(CHECK_MS).toBeGreaterThan(FACTS_TIMEOUT_MS + CALL_TIMEOUT_MS);
+    expect(INSPECTION_FACTS_MS).toBeGreaterThan(FACTS_TIMEOUT_MS);
+    expect(INSPECTION_PLAN_MS).toBeGreaterThan(CALL_TIMEOUT_MS);
+    expect(INSPECTION_MS).toBeGreaterThan(INSPECTION_FACTS_MS + INSPECTION_PLAN_MS);
+    expect(INSPECTION_RETRIES_MS).toBeGreaterThan(INSPECTION_MS);
     expect(SYSTEMD_TIMEOUT_MS).toBeGreaterThan(10 * CALL_TIMEOUT_MS);
     expect(JOB_TIMEOUT_MS).toBeGreaterThan(SYSTEMD_TIMEOUT_MS);
   });

@@ -97,7 +97,7 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     // A controller that is gone meanwhile is asked for all the same.
     const gone = ['ReplicaSet', 'ReplicationController'].map((kind) => ({ namespace: 'all', kind, name: 'gone' }));
     await scenario.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
-    await scenario.run(activities.findLeftovers, { cluster: target.cluster, access: target.access });
+    await scenario.run(activities.findStaleCordons, { cluster: target.cluster, access: target.access });
 
     const { rights, forbidden } = asked();
     expect(forbidden).toEqual([]);

@@ -56,7 +56,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect(cordoned.spec?.unschedulable).toBe(true);
     expect(cordoned.metadata?.annotations).toHaveProperty([CORDON_ANNOTATION], cordonOwner(scenario.owner));
     expect(
-      await scenario.run(scenario.activities.findLeftovers, { cluster: 'prod', access: scenario.target.access }),
+      await scenario.run(scenario.activities.findStaleCordons, { cluster: 'prod', access: scenario.target.access }),
     ).toEqual([{ nodeName: 'plain', owner: scenario.owner }]);
     expect(await scenario.uncordon()).toBe(true);
     expect(await scenario.uncordon()).toBe(false);

@@ -321,7 +321,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
       manager: 'ospatch',
       annotations: { [CORDON_ANNOTATION]: 'prod/x/1/0123456789abcdef' },
     });
-    expect(await kube.run(kube.activities.findLeftovers, { cluster: 'demo', access: TARGET.access })).toEqual([
+    expect(await kube.run(kube.activities.findStaleCordons, { cluster: 'demo', access: TARGET.access })).toEqual([
       { nodeName: 'w-1', owner: OWNER },
     ]);
   });

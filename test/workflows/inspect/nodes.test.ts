@@ -1,6 +1,6 @@
-/** The workflow behind `doctor`, on the server that people run. */
-import type { ExamineNodesInput } from '../../../src/workflows/inspect/nodes';
-import type { NodeDiagnosis } from '../../../src/domain/inspection/node';
+/** The workflow behind `check` and `doctor`, on the server that people run. */
+import type { InspectNodesInput } from '../../../src/workflows/inspect/nodes';
+import type { NodeInspection } from '../../../src/domain/inspection/node';
 import { nodeSpec } from '../../support/builders';
 import { Harness } from '../harness';
 
@@ -13,20 +13,21 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 describe('src/workflows/inspect/nodes', () => {
-  it('tells of every node in order, also when the examination of one fails', async () => {
+  it('returns every node in order, also when the inspection of one fails', async () => {
     await harness.withWorker(async ({ name, nodes, env }) => {
       nodes.node('w-2').preflightError = { type: 'Internal', message: 'unexpected error: x', remedy: 'tell us' };
-      const input: ExamineNodesInput = {
+      const input: InspectNodesInput = {
         targets: ['w-1', 'w-2', 'w-3'].map((one) => ({ ...nodeSpec(one), cluster: name })),
         policy: { withoutDrain: false, rebootIfRequired: true },
-        limitMs: 1_000,
+        factsLimitMs: 1_000,
+        planLimitMs: 1_000,
         unreachableTimeoutMs: 1_000,
       };
-      const told = (await env.client.workflow.execute('examineNodes', {
-        workflowId: `cluster/${name}/doctor/1`,
+      const told = (await env.client.workflow.execute('inspectNodes', {
+        workflowId: `cluster/${name}/inspect/1`,
         taskQueue: name,
         args: [input],
-      })) as NodeDiagnosis[];
+      })) as NodeInspection[];
       expect(told.map(({ node, verdict }) => [node, verdict])).toEqual([
         ['w-1', 'ok'],
         ['w-2', 'error'],

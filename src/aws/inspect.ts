@@ -1,5 +1,5 @@
 /** Looking at an EKS cluster for `check` and `doctor`. */
-import type { EksExamination, EksPolicy, NodegroupCheck } from '../domain/eks/node-groups';
+import type { EksInspection, EksPolicy, NodegroupCheck } from '../domain/eks/node-groups';
 import { nodegroupRefusal } from '../domain/eks/node-groups';
 import type { EksCaller } from './eks-caller';
 import type { AwsErrorKind } from './errors';
@@ -11,11 +11,11 @@ const GROUPS_AT_ONCE = 5;
 const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing', 'foreign']);
 
 /** Everything that can be told; what AWS does not answer is told too. */
-export async function examineEks(
+export async function inspectNodegroups(
   asking: EksCaller,
   wanted: 'all' | readonly string[],
   policy: Pick<EksPolicy, 'launchTemplates'>,
-): Promise<EksExamination> {
+): Promise<EksInspection> {
   const groups: NodegroupCheck[] = [];
   try {
     const names = wanted === 'all' ? await asking.ask((api, signal) => api.listNodegroups(signal)) : wanted;

@@ -1,0 +1,155 @@
+/** Inspections of nodes by the workers, which hold the keys: workflows that end by themselves, and a deadline. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { InspectionPolicy, NodeInspection } from '../domain/inspection/node';
+import type { ErrorInfo } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
+import type { KubernetesPolicy } from '../domain/kubernetes/types';
+import type { NodeAddress } from '../domain/cluster/task-queues';
+import { INSPECTION_FACTS_MS, INSPECTION_PLAN_MS, INSPECTION_RETRIES_MS } from '../domain/node/time-limits';
+import type { SelfManagedSpec } from '../domain/spec/types';
+import type { TemporalCalls } from './temporal-calls';
+import { readUncured, uncuredOf } from './uncured';
+
+/** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
+const UNREACHABLE_MS = 10_000;
+
+/** The inspections of this many nodes fit into one message, also when each has hundreds of pending packages. */
+const NODES_PER_WORKFLOW = 20;
+/** 40 nodes at once: what one worker reaches without the logins getting into each other's way. */
+const WORKFLOWS_AT_ONCE = 2;
+
+/** Above what the activities may take in all, with a worker that dies on the way. */
+const WORKFLOW_LIMIT_MS = INSPECTION_RETRIES_MS + 10_000;
+
+/** Nodes that were inspected, and those that could not be, with the reason. */
+export interface NodeInspections {
+  nodes: NodeInspection[];
+  failures: { nodes: string[]; error: ErrorInfo }[];
+}
+
+export interface InspectionRequest {
+  spec: SelfManagedSpec;
+  targets: readonly NodeAddress[];
+  /** Absent: drains are not inspected. */
+  kubernetes?: KubernetesPolicy | undefined;
+  by: string;
+}
+
+/** Inspects the nodes, some at once; in the order of `targets`. A failure keeps no other node from being inspected. */
+export async function requestInspections(
+  calls: TemporalCalls,
+  { spec, targets, kubernetes, by }: InspectionRequest,
+): Promise<NodeInspections> {
+  const uncured = await readUncured(calls, spec.name);
+  const parts: { targets: NodeAddress[]; result: NodeInspection[] | OspatchError | null }[] = [];
+  for (let at = 0; at < targets.length; at += NODES_PER_WORKFLOW) {
+    parts.push({ targets: targets.slice(at, at + NODES_PER_WORKFLOW), result: null });
+  }
+  const waiting = parts.values();
+  const worker = async (): Promise<void> => {
+    for (const part of waiting) {
+      const input = {
+        targets: part.targets,
+        policy: inspectionPolicy(spec),
+        factsLimitMs: INSPECTION_FACTS_MS,
+        planLimitMs: INSPECTION_PLAN_MS,
+        unreachableTimeoutMs: UNREACHABLE_MS,
+        ...(kubernetes === undefined ? {} : { kubernetes }),
+        ...uncuredOf(part.targets, uncured),
+      };
+      const summary = `inspection of ${part.targets.length} nodes of cluster ${spec.name}, requested by ${by}`;
+      part.result = await inspectPart(calls, spec.name, input, summary).catch((error: unknown) => {
+        if (isOspatchError(error)) return error;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: WORKFLOWS_AT_ONCE }, worker));
+  const inspections: NodeInspections = { nodes: [], failures: [] };
+  for (const { targets: ofPart, result } of parts) {
+    if (Array.isArray(result)) inspections.nodes.push(...result);
+    else if (result !== null) {
+      inspections.failures.push({ nodes: ofPart.map(({ name }) => name), error: result.toInfo() });
+    }
+  }
+  return inspections;
+}
+
+function inspectionPolicy({ patching, kubernetes }: SelfManagedSpec): InspectionPolicy {
+  const { rebootIfRequired, packages } = patching;
+  const withoutDrain = patching.withoutDrain || kubernetes !== undefined;
+  return { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) };
+}
+
+async function inspectPart(
+  calls: TemporalCalls,
+  cluster: string,
+  input: object,
+  staticSummary: string,
+): Promise<NodeInspection[]> {
+  const { client, taskQueue } = calls.session;
+  const handle: WorkflowHandle = await calls.call(cluster, () =>
+    client.workflow.start(WORKFLOW_TYPES.inspectNodes, {
+      workflowId: inspectionWorkflowId(cluster, randomUUID()),
+      taskQueue,
+      args: [input],
+      workflowExecutionTimeout: WORKFLOW_LIMIT_MS,
+      staticSummary,
+    }),
+  );
+  const done = new AbortController();
+  const result = calls.call(cluster, () => handle.result() as Promise<NodeInspection[]>, WORKFLOW_LIMIT_MS + 5_000);
+  try {
+    return await Promise.race([result, failIfNotStarted(calls, handle, done.signal)]);
+  } catch (error) {
+    // Nobody waits for the workflow any more; where it cannot be ended, it ends by its own limit.
+    await calls.call(cluster, () => handle.terminate('not started in time')).catch(() => undefined);
+    throw error;
+  } finally {
+    done.abort();
+    result.catch(() => undefined);
+  }
+}
+
+/**
+ * Rejects when no worker has begun after the deadline of a call: the server remembers workers for a while that are gone,
+ * and a worker of another version may not know this workflow.
+ */
+async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, signal: AbortSignal): Promise<never> {
+  const { deadlineMs, taskQueue } = calls.session;
+  const never = new Promise<never>(() => undefined);
+  try {
+    for (let waitedMs = deadlineMs; ; waitedMs += deadlineMs) {
+      await sleep(deadlineMs, undefined, { signal });
+      const { raw, historyLength } = await calls.call(null, () => handle.describe());
+      const time = `${Math.round(waitedMs / 1000)} s`;
+      // The start and the first task, which nobody has fetched.
+      if (historyLength <= 2) throw notTakenUp(taskQueue, time);
+      // A worker that dies with the first task keeps it until it runs out.
+      if (historyLength > 3) break;
+      if ((raw.pendingWorkflowTask?.attempt ?? 0) > 1) throw notUnderstood(time);
+    }
+  } catch (error) {
+    if (isOspatchError(error)) throw error;
+  }
+  return never;
+}
+
+function notTakenUp(taskQueue: string, time: string): OspatchError {
+  return new OspatchError({
+    type: 'NoWorker',
+    message: `no worker of the task queue ${taskQueue} took up the work within ${time}.`,
+    remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
+  });
+}
+
+function notUnderstood(time: string): OspatchError {
+  return new OspatchError({
+    type: 'NoWorker',
+    message: `the workers could not carry out the inspection within ${time}; they may run another version of ospatch.`,
+    remedy: 'bring the workers and this command to the same version',
+  });
+}

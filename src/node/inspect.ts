@@ -1,0 +1,97 @@
+/** Inspection of a node: facts, pending packages, and whether a job could start. What was read before an error is kept. */
+import type { NodeObservation } from '../domain/inspection/node';
+import type { NodeFacts, PatchPlan } from '../domain/node/report';
+import type { UncuredReboot } from '../domain/node/reboot';
+import { discountUncured } from '../domain/node/reboot';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { PackagePolicy } from '../domain/spec/package-policy';
+import { lookAt } from './look';
+import { packageManager } from './package-managers';
+import { acceptPlan, managerOf } from './preflight';
+import type { Session } from './session';
+import { assertSupported } from './supported-systems';
+
+export interface InspectionLimits {
+  /** Longest time for the facts, in milliseconds. */
+  factsMs: number;
+  /** Longest time for the pending packages and the trial start after them, in milliseconds. */
+  planMs: number;
+}
+
+/** Changes nothing on the node, except that the helper may be placed. Calls that outlast a limit end with the session's signal. */
+export async function inspectNode(
+  session: Session,
+  limits: InspectionLimits,
+  known: { packages?: PackagePolicy | undefined; uncuredReboot?: UncuredReboot | undefined } = {},
+): Promise<NodeObservation> {
+  const { node, reachability } = session;
+  const observed: NodeObservation = {
+    facts: null,
+    clockAheadMs: null,
+    plan: null,
+    helperPlaced: null,
+    error: null,
+    timedOutMs: null,
+  };
+  const inspect = async (): Promise<void> => {
+    const read = await within(limits.factsMs, async () => ({ reading: await lookAt(session), at: session.now() }));
+    if (read === null) {
+      observed.timedOutMs = limits.factsMs;
+      return;
+    }
+    const facts = discountUncured(read.reading.facts, known.uncuredReboot ?? null);
+    const clock = Date.parse(facts.clock);
+    observed.facts = facts;
+    observed.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
+    assertSupported(node.name, read.reading);
+    // What would keep a run from its first job, found before a run meets it.
+    const [plan, start] = await Promise.allSettled([
+      within(limits.planMs, () => readPending(session, facts, known.packages)),
+      within(limits.planMs, async () => {
+        await reachability.whenReachable(() => node.checkRights());
+        if (facts.job === null) await reachability.whenReachable(() => node.tryStart());
+      }),
+    ]);
+    if (plan.status === 'fulfilled') observed.plan = plan.value;
+    if (start.status === 'rejected') throw start.reason;
+    if (plan.status === 'rejected') throw plan.reason;
+    if (observed.plan === null) observed.timedOutMs = limits.planMs;
+  };
+  try {
+    await inspect();
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    observed.error = error.toInfo();
+  }
+  observed.helperPlaced = node.helperPlaced;
+  return observed;
+}
+
+/** What a patch would do by the package lists the node has. */
+async function readPending(session: Session, facts: NodeFacts, packages?: PackagePolicy): Promise<PatchPlan> {
+  const manager = packageManager(managerOf(facts));
+  const answer = await session.reachability.whenReachable(() => session.node.pending(packages));
+  if (answer.state !== 'done') {
+    throw new OspatchError({ type: 'HelperProtocol', message: `${session.node.name} does not say what is pending.` });
+  }
+  if (answer.rc !== 0) {
+    const log = answer.result.replace(/^out /gm, '');
+    throw new OspatchError(manager.classify({ node: session.node.name, phase: 'plan', rc: answer.rc, log }));
+  }
+  return acceptPlan(session.node.name, manager, answer.result, facts, packages);
+}
+
+/** Null when the time is over first. */
+async function within<T>(limitMs: number, work: () => Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), limitMs);
+    // Nobody waits for a cancelled inspection.
+    timer.unref();
+  });
+  try {
+    return await Promise.race([work(), over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
