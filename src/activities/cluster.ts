@@ -1,8 +1,8 @@
 import { getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import { DateTime } from 'luxon';
 import { nextStarts } from '../domain/schedule/next-starts';
+import { formatInstant } from '../domain/schedule/zone';
 import type { AuditRecord, ClusterActivities, NextWindowsInput } from '../contract/activities/cluster';
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
@@ -35,11 +35,11 @@ export function createClusterActivities(audit: AuditLog): ClusterActivities {
 }
 
 function nextWindows(input: NextWindowsInput): string[] {
-  return nextStarts(input.schedule, input.timeZone, Date.parse(input.after), input.count).map(
-    (start) =>
-      DateTime.fromMillis(start, { zone: input.timeZone }).toISO({ suppressMilliseconds: true }) ??
-      new Date(start).toISOString(),
-  );
+  const { schedule, timeZone, after, count } = input;
+  return nextStarts(schedule, timeZone, Date.parse(after), count).map((start) => {
+    const { iso } = formatInstant(start, timeZone);
+    return timeZone === 'UTC' ? iso.replace('+00:00', 'Z') : iso;
+  });
 }
 
 async function searchAttributesRegistered(): Promise<boolean> {

@@ -41,7 +41,7 @@ export function registerNext(program: Command, context: CliContext): void {
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
   const { describeSchedule, nextStarts } =
     require('../../domain/schedule/next-starts') as typeof import('../../domain/schedule/next-starts');
-  const { formatInstant } = require('../io/time') as typeof import('../io/time');
+  const { formatInstant } = require('../../domain/schedule/zone') as typeof import('../../domain/schedule/zone');
   // Whether the cluster exists is not known here, and a single start may have been in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
   if (output === 'json') requireOneCluster(file, specs);

@@ -1,5 +1,5 @@
-import { instantOfWall, wallAt } from '../../domain/schedule/zone';
-import { parseDate, parseDateTime, weekdayOf } from '../../domain/shared/dates';
+import { instantOfWall } from '../../domain/schedule/zone';
+import { parseDate, parseDateTime } from '../../domain/shared/dates';
 
 const MINUTE_MS = 60_000;
 const WITH_OFFSET = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})$/i;
@@ -14,21 +14,6 @@ export function parseInstant(text: string, timeZone: string): number | null {
   const match = WITH_OFFSET.exec(text);
   const instant = match === null ? parseLocal(text, timeZone) : parseAbsolute(match);
   return instant !== null && instant >= FIRST_MS && instant < LAST_MS ? instant : null;
-}
-
-/** An instant on the wall clock of a zone; `iso` is ISO 8601 with the zone's offset, e.g. `2026-11-29T00:00:00+01:00`. */
-export function formatInstant(instantMs: number, timeZone: string): { weekday: string; iso: string } {
-  // ISO 8601 knows no seconds in an offset (Liberia had them until 1972), so they go into the time.
-  const offset = Math.trunc((wallAt(instantMs, timeZone) - instantMs) / MINUTE_MS);
-  const local = new Date(instantMs + offset * MINUTE_MS);
-  const [hours, minutes] = [Math.floor(Math.abs(offset) / 60), Math.abs(offset) % 60];
-  const sign = offset < 0 ? '-' : '+';
-  const suffix = `${sign}${String(hours).padStart(2, '0')}:${String(minutes).padStart(2, '0')}`;
-  const time = local
-    .toISOString()
-    .replace(/\.000Z$/, '')
-    .replace(/Z$/, '');
-  return { weekday: weekdayOf(local.getTime()).slice(0, 3), iso: time + suffix };
 }
 
 function parseLocal(text: string, timeZone: string): number | null {

@@ -1,7 +1,7 @@
 /** What every table and line shares: text that is safe to print, times and durations for people. */
 import { formatDuration } from '../../domain/shared/duration';
 import { plainText } from '../../domain/shared/text';
-import { formatInstant } from '../io/time';
+import { formatInstant } from '../../domain/schedule/zone';
 
 /** Stands for a value that there is not. */
 export const NONE = '-';

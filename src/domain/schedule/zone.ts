@@ -1,4 +1,4 @@
-import { IANAZone } from 'luxon';
+import { weekdayOf } from '../shared/dates';
 import type { LocalMs } from '../shared/dates';
 
 const HOUR_MS = 3_600_000;
@@ -11,6 +11,21 @@ const FURTHEST_WEST_MS = 16 * HOUR_MS;
 /** What the wall clocks of the zone show at an instant. */
 export function wallAt(instantMs: number, timeZone: string): LocalMs {
   return instantMs + offsetMs(zoneOf(timeZone), instantMs);
+}
+
+/** An instant on the wall clock of a zone; `iso` is ISO 8601 with the zone's offset, e.g. `2026-11-29T00:00:00+01:00`. */
+export function formatInstant(instantMs: number, timeZone: string): { weekday: string; iso: string } {
+  // ISO 8601 knows no seconds in an offset (Liberia had them until 1972), so they go into the time.
+  const offset = Math.trunc((wallAt(instantMs, timeZone) - instantMs) / MINUTE_MS);
+  const local = new Date(instantMs + offset * MINUTE_MS);
+  const [hours, minutes] = [Math.floor(Math.abs(offset) / 60), Math.abs(offset) % 60];
+  const sign = offset < 0 ? '-' : '+';
+  const suffix = `${sign}${String(hours).padStart(2, '0')}:${String(minutes).padStart(2, '0')}`;
+  const time = local
+    .toISOString()
+    .replace(/\.000Z$/, '')
+    .replace(/Z$/, '');
+  return { weekday: weekdayOf(local.getTime()).slice(0, 3), iso: time + suffix };
 }
 
 /**
@@ -28,19 +43,36 @@ export function instantOfWall(wall: LocalMs, timeZone: string): number {
   return wall - before < change ? wall - before : Math.max(change, wall - after);
 }
 
-/** The zone, from luxon's own cache. @throws RangeError when there is no such zone. */
-function zoneOf(timeZone: string): IANAZone {
-  const zone = IANAZone.create(timeZone);
-  if (!zone.isValid) throw new RangeError(`unknown time zone ${JSON.stringify(timeZone)}`);
-  return zone;
+/** Making a formatter takes some hundred microseconds, and every offset of a zone needs the same one. */
+const zones = new Map<string, Intl.DateTimeFormat>();
+
+/** What reads the clocks of the zone. @throws RangeError when there is no such zone. */
+function zoneOf(timeZone: string): Intl.DateTimeFormat {
+  const known = zones.get(timeZone);
+  if (known !== undefined) return known;
+  try {
+    const numeric = 'numeric';
+    const date = { era: 'short', year: numeric, month: numeric, day: numeric } as const;
+    const time = { hour: numeric, minute: numeric, second: numeric, hourCycle: 'h23' } as const;
+    const zone = new Intl.DateTimeFormat('en-US', { ...date, ...time, calendar: 'gregory', timeZone });
+    zones.set(timeZone, zone);
+    return zone;
+  } catch {
+    throw new RangeError(`unknown time zone ${JSON.stringify(timeZone)}`);
+  }
 }
 
-function offsetMs(zone: IANAZone, instantMs: number): number {
-  return Math.round(zone.offset(instantMs) * MINUTE_MS);
+/** How far the clocks of the zone are ahead of UTC; whole minutes wherever zones have whole minutes. */
+function offsetMs(zone: Intl.DateTimeFormat, instantMs: number): number {
+  const shown = Object.fromEntries(zone.formatToParts(instantMs).map(({ type, value }) => [type, value]));
+  const year = shown['era'] === 'AD' ? Number(shown['year']) : 1 - Number(shown['year']);
+  const [month, day] = [Number(shown['month']) - 1, Number(shown['day'])];
+  const local = Date.UTC(year, month, day, Number(shown['hour']), Number(shown['minute']), Number(shown['second']));
+  return local - Math.floor(instantMs / 1_000) * 1_000;
 }
 
 /** The first instant with another offset than `before`; changes always fall on a whole second. */
-function findChange(zone: IANAZone, from: number, to: number, before: number): number {
+function findChange(zone: Intl.DateTimeFormat, from: number, to: number, before: number): number {
   let low = Math.floor(from / 1_000);
   let high = Math.ceil(to / 1_000);
   while (high - low > 1) {

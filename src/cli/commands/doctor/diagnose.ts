@@ -114,7 +114,7 @@ function cronFindings(spec: ClusterSpec): Finding[] {
 function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {
   const { describeSchedule, nextStarts } =
     require('../../../domain/schedule/next-starts') as typeof import('../../../domain/schedule/next-starts');
-  const { formatInstant } = require('../../io/time') as typeof import('../../io/time');
+  const { formatInstant } = require('../../../domain/schedule/zone') as typeof import('../../../domain/schedule/zone');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
   const [start] = nextStarts(schedule, timeZone, context.now(), 1);
