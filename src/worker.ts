@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
 import { protocolInterceptor, spokenProtocols, unknownActivity } from './activities/protocol';
@@ -13,6 +13,7 @@ import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
+import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
 
 /**
@@ -83,14 +84,13 @@ export async function runWorker(
 ): Promise<void> {
   const log =
     options.logTo === undefined ? pino({ level: options.logLevel }) : pino({ level: options.logLevel }, options.logTo);
+  const temporalLog = new TemporalLog(log);
   Runtime.install({
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      if (level === 'ERROR') log.error({ ...meta }, message);
-      else log.warn({ ...meta }, message);
-    }),
-    telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
+    logger: temporalLog.logger,
+    telemetryOptions: { logging: { filter: { core: 'WARN' }, forward: {} } },
   });
   const connection = await NativeConnection.connect(options.connection);
+  temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, kubeconfigDir, passphraseCommand } = options;
   const { activities, close } = createActivities({
     keyDir,

@@ -71,6 +71,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'Usage':
     case 'Refused':
     case 'NotFound':
+    case 'Stuck':
     case 'NoWorker':
     case 'NoServer':
       return false;

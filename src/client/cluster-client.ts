@@ -34,6 +34,8 @@ import {
   specQuery,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
+import type { ClusterListItem } from './cluster-list';
+import { listClusters } from './cluster-list';
 import type { ConnectOptions, Session } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
@@ -47,20 +49,8 @@ import { releaseNode } from './release';
 import type { LiveStatus } from './live-status';
 import { readLiveStatus } from './live-status';
 
+export type { ClusterListItem } from './cluster-list';
 export type { NodeLog, RunReport } from './inspector';
-
-export interface ClusterListItem {
-  cluster: string;
-  type: string;
-  state: string;
-  ready: boolean | null;
-  nextWindow: string | null;
-  createdAt: string;
-  /** Task queues of sites, at most 20. */
-  sites: string[];
-  /** Those of them that no worker polls; nodes there wait. */
-  sitesWithoutWorker: string[];
-}
 
 export class ClusterClient {
   private readonly calls: TemporalCalls;
@@ -96,9 +86,16 @@ export class ClusterClient {
 
   /**
    * Creates the cluster or puts the spec into force at once. Says which, and what changed. The same spec again changes
-   * nothing. Without a worker nothing is begun.
+   * nothing. Without a worker nothing is begun. A cluster whose workflow has ended without being removed is created anew
+   * only with `discardHistory`.
+   *
+   * @throws OspatchError `Stuck`, `NoWorker`, `InvalidSpec`
    */
-  async apply(spec: ClusterSpec, message: Message = {}): Promise<ApplySpecAnswer> {
+  async apply(
+    spec: ClusterSpec,
+    message: Message = {},
+    { discardHistory = false }: { discardHistory?: boolean } = {},
+  ): Promise<ApplySpecAnswer> {
     const tooLarge = specTooLarge(spec);
     if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}.` });
     const applyId = randomUUID();
@@ -111,18 +108,27 @@ export class ClusterClient {
       staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
       memo: { type: spec.type, createdAt: new Date().toISOString() },
     });
-    return this.calls.send(spec.name, () =>
+    const send = (): Promise<ApplySpecAnswer> =>
       this.session.client.workflow.executeUpdateWithStart(applySpecUpdate, {
         startWorkflowOperation: start,
         args: [{ ...this.signed(message), spec, applyId }],
-      }),
-    );
+      });
+    return this.calls.sendToCluster(spec.name, send, discardHistory);
   }
 
-  /** What `apply` would do: null for a new cluster, else the changed fields. */
-  async diff(spec: ClusterSpec): Promise<ApplySpecAnswer['changes'] | null> {
-    const current = await this.findSpec(spec.name);
-    return current === null ? null : diffSpecs(withDefaults(current), spec);
+  /**
+   * What `apply` would do: null for a new cluster, else the changed fields. `discardHistory` as for `apply`.
+   *
+   * @throws OspatchError `Stuck`
+   */
+  async diff(spec: ClusterSpec, { discardHistory = false } = {}): Promise<ApplySpecAnswer['changes'] | null> {
+    try {
+      return diffSpecs(withDefaults(await this.spec(spec.name)), spec);
+    } catch (error) {
+      if (!(error instanceof OspatchError)) throw error;
+      if (error.type === 'NotFound' || (discardHistory && hasEnded(error))) return null;
+      throw error;
+    }
   }
 
   /** The spec in force. @throws OspatchError `NotFound`. */
@@ -130,19 +136,19 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(specQuery));
   }
 
-  /** The spec in force, null when there is no such cluster. */
+  /** The spec in force, null when there is no such cluster, or its workflow has ended. */
   async findSpec(cluster: string): Promise<ClusterSpec | null> {
     try {
       return await this.spec(cluster);
     } catch (error) {
-      if (error instanceof OspatchError && error.type === 'NotFound') return null;
+      if (error instanceof OspatchError && (error.type === 'NotFound' || hasEnded(error))) return null;
       throw error;
     }
   }
 
   /** The status with what is going on at this moment merged in. */
   async status(cluster: string): Promise<LiveStatus> {
-    return this.calls.call(cluster, () => readLiveStatus(this.session, cluster));
+    return this.calls.ofCluster(cluster, () => readLiveStatus(this.session, cluster));
   }
 
   /** The status, with a warning at each node that is a machine of another node too, here or in another cluster. */
@@ -216,35 +222,9 @@ export class ClusterClient {
     }
   }
 
-  /** All clusters of the namespace; needs no worker. */
+  /** All clusters of the namespace, also those that are stuck or have ended without being removed; needs no worker. */
   async list(): Promise<ClusterListItem[]> {
-    return this.calls.call(null, async () => {
-      const items: ClusterListItem[] = [];
-      const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ExecutionStatus = "Running"`;
-      for await (const execution of this.session.client.workflow.list({ query })) {
-        const memo = execution.memo ?? {};
-        items.push({
-          cluster: execution.workflowId.replace(/^cluster\//, ''),
-          type: textOr(memo['type'], 'unknown'),
-          state: textOr(memo['state'], 'unknown'),
-          ready: typeof memo['ready'] === 'boolean' ? memo['ready'] : null,
-          nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
-          createdAt: textOr(memo['createdAt'], execution.startTime.toISOString()),
-          sites: textsOf(memo['sites']),
-          sitesWithoutWorker: [],
-        });
-      }
-      await this.noteSites(items);
-      return items.sort((a, b) => a.cluster.localeCompare(b.cluster));
-    });
-  }
-
-  /** Each site is asked for once, however many clusters have nodes there. */
-  private async noteSites(items: readonly ClusterListItem[]): Promise<void> {
-    const sites = [...new Set(items.flatMap((item) => item.sites))];
-    const counts = await Promise.all(sites.map((site) => this.calls.countWorkers(site)));
-    const without = new Set(sites.filter((_, at) => counts[at] === 0));
-    for (const item of items) item.sitesWithoutWorker = item.sites.filter((site) => without.has(site));
+    return listClusters(this.calls);
   }
 
   /** Inspects every node, or node group of EKS, through the workers; changes nothing. */
@@ -252,9 +232,12 @@ export class ClusterClient {
     return this.inspector.check(cluster);
   }
 
-  /** Whether Temporal, its search attributes and the workers are as they must be. What is not is a finding. */
-  async diagnoseInstallation(): Promise<InstallationDiagnosis> {
-    return this.doctor.installation();
+  /**
+   * Whether Temporal, its search attributes, the workers and all clusters are as they must be. What is not is a finding.
+   * `asked` are the clusters that are diagnosed besides, if any.
+   */
+  async diagnoseInstallation(asked: readonly string[] | null = null): Promise<InstallationDiagnosis> {
+    return this.doctor.installation(asked);
   }
 
   /** What would stop a run of this spec, which need not be applied: its nodes are looked at through the workers. */
@@ -302,6 +285,10 @@ export class ClusterClient {
   }
 }
 
+function hasEnded({ type, details }: OspatchError): boolean {
+  return type === 'Stuck' && details?.['kind'] === 'ended';
+}
+
 function currentUser(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
@@ -309,12 +296,4 @@ function currentUser(): string {
     // Containers may run under a user id that has no name.
     return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
-}
-
-function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
-}
-
-function textOr(value: unknown, otherwise: string): string {
-  return typeof value === 'string' ? value : otherwise;
 }

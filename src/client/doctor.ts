@@ -13,6 +13,7 @@ import {
   diagnoseSearchAttributes,
   diagnoseServer,
   diagnoseSite,
+  diagnoseStuck,
   diagnoseWorkers,
 } from '../domain/inspection/installation';
 import type { NodeAddress } from '../domain/cluster/task-queues';
@@ -22,6 +23,7 @@ import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specQuery, statusQuery } from '../contract/messages';
 import type { TemporalCalls } from './temporal-calls';
+import { findStuckClusters } from './cluster-list';
 import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
 import { findSharedMachines } from './machines';
@@ -62,8 +64,11 @@ export class Doctor {
     private readonly by: string,
   ) {}
 
-  /** Never fails for what is wrong with Temporal: that is a finding. */
-  async installation(): Promise<InstallationDiagnosis> {
+  /**
+   * Never fails for what is wrong with Temporal: that is a finding. `asked` are the clusters that are looked at besides;
+   * null: none.
+   */
+  async installation(asked: readonly string[] | null): Promise<InstallationDiagnosis> {
     const { address, namespace, taskQueue } = this.calls.session;
     try {
       const version = await this.serverVersion();
@@ -73,12 +78,22 @@ export class Doctor {
         diagnoseServer({ address, namespace, version }),
         diagnoseWorkers(count, taskQueue),
         diagnoseSearchAttributes(registered, { address, namespace }),
+        ...(await this.stuck(asked)),
       ];
       return { findings: worstFirst(findings), hasWorker: count > 0 };
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       const check = error.type === 'NotFound' ? 'namespace' : 'temporal';
       return { findings: [findingOfError(error.toInfo(), check)], hasWorker: false };
+    }
+  }
+
+  private async stuck(asked: readonly string[] | null): Promise<Finding[]> {
+    try {
+      return diagnoseStuck(await findStuckClusters(this.calls), asked);
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      return [warning('cluster', `whether clusters are stuck cannot be read: ${error.message}`, error.remedy ?? null)];
     }
   }
 
@@ -160,6 +175,7 @@ export class Doctor {
       return diagnoseCluster(spec.name, await this.seen(spec), file);
     } catch (error) {
       if (!isOspatchError(error)) throw error;
+      if (error.type === 'Stuck') return [findingOfError(error.toInfo())];
       return [warning('cluster', `how it stands cannot be read: ${error.message}`, error.remedy ?? null)];
     }
   }

@@ -16,6 +16,8 @@ import {
 import type { ErrorInfo } from '../domain/shared/errors';
 import { describePage } from '../domain/shared/web-page';
 import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { StuckCluster } from '../domain/inspection/stuck';
+import { stuckInfo } from '../domain/inspection/stuck';
 
 const GRPC_INVALID_ARGUMENT = 3;
 const GRPC_NOT_FOUND = 5;
@@ -50,6 +52,11 @@ export function toClientError(error: unknown, context: CallContext): Error {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
     return noAnswer(context, error);
   if (error instanceof QueryNotRegisteredError) {
+    // The SDK takes every failure of a query for this one.
+    if (!isUnknownQuery(error)) {
+      const message = `the workers failed in the code of what was asked: ${error.message}`;
+      return new OspatchError({ type: 'Internal', message, remedy: 'see the log of the worker' }, { cause: error });
+    }
     return new OspatchError(
       {
         type: 'Internal',
@@ -63,6 +70,11 @@ export function toClientError(error: unknown, context: CallContext): Error {
   const cause = isGrpcServiceError(error) ? error : error instanceof Error ? error.cause : undefined;
   if (isGrpcServiceError(cause)) return fromGrpc(cause.code, cause.details, context, error);
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Whether the workers have no such query, and not merely failed to answer it. */
+export function isUnknownQuery({ message }: QueryNotRegisteredError): boolean {
+  return /did not register a handler/i.test(message);
 }
 
 /** `tls`: whether this side speaks TLS; undefined when that is not known. */
@@ -96,6 +108,10 @@ export function noWorker(taskQueue: string, cause?: unknown): OspatchError {
     },
     { cause },
   );
+}
+
+export function stuckError(stuck: StuckCluster, cause?: unknown): OspatchError {
+  return new OspatchError(stuckInfo(stuck), { cause });
 }
 
 export function clusterNotFound(context: CallContext, cause?: unknown): OspatchError {

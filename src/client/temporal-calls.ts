@@ -2,12 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { QueryRejectedError } from '@temporalio/client';
+import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
+import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import type { ClusterHealth } from './cluster-health';
+import { failedQuery, readHealth } from './cluster-health';
 import type { Session } from './connection';
-import { noWorker, toClientError } from './errors';
+import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
 
 /** A worker that polled within this time counts as there; a long poll lasts a minute. */
 const WORKER_SEEN_MS = 90_000;
@@ -18,6 +21,14 @@ const FIRST_POLL_PAUSE_MS = 200;
 
 /** How long it may take to find out why nothing answered. */
 const DIAGNOSIS_MS = 3_000;
+
+/** How soon somebody who waits for an answer hears that the cluster cannot give one. */
+const FIRST_LOOK_MS = 2_000;
+const NEXT_LOOK_MS = 3_000;
+const SECOND_LOOK_MS = 1_000;
+
+/** Failures that a cluster which does not go on may be the reason of. */
+const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Internal'];
 
 /** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
 const FRESH_HISTORY_TRIES = 20;
@@ -47,13 +58,47 @@ export class TemporalCalls {
   /** Asks a running cluster; one that was removed counts as not there. */
   query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
-    return this.call(cluster, () => ask(handle));
+    return this.ofCluster(cluster, () => ask(handle));
+  }
+
+  /**
+   * Like `call`, about the workflow of a cluster: what keeps it from answering is said within seconds.
+   *
+   * @throws OspatchError `Stuck`, `NotFound`
+   */
+  async ofCluster<T>(cluster: string, body: () => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const answer = this.call(cluster, body);
+    // Whoever loses the race is heard by nobody.
+    answer.catch(() => undefined);
+    try {
+      return await Promise.race([answer, this.rejectWhenStuck(cluster, over.signal)]);
+    } catch (error) {
+      throw await this.explainCluster(cluster, error);
+    } finally {
+      over.abort();
+    }
   }
 
   /** Asks a cluster to do something. Nothing is sent when no worker is there to do it. */
   async request<T>(cluster: string, send: (handle: WorkflowHandle, updateId: string) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
-    return this.send(cluster, () => send(handle, randomUUID()));
+    return this.sendToCluster(cluster, () => send(handle, randomUUID()));
+  }
+
+  /**
+   * Like `request`, also of what starts the cluster. Nothing is sent to one that would do it at some later time only.
+   * `discardHistory`: a cluster whose workflow has ended without being removed may be started with nothing.
+   */
+  async sendToCluster<T>(cluster: string, body: () => Promise<T>, discardHistory = false): Promise<T> {
+    await this.ensureWorker();
+    await this.refuseUnreadable(cluster);
+    await this.refuseStuck(cluster, discardHistory);
+    try {
+      return await this.ofCluster(cluster, body);
+    } catch (error) {
+      throw mayBeCarriedOut(error) ? mayStillHappen(error, cluster) : error;
+    }
   }
 
   /** Like `request`, for requests that are not updates of a cluster that is there. */
@@ -64,8 +109,48 @@ export class TemporalCalls {
     try {
       return await this.call(cluster, body);
     } catch (error) {
-      throw isOspatchError(error) && error.type === 'NoWorker' ? mayStillHappen(error, cluster) : error;
+      throw mayBeCarriedOut(error) ? mayStillHappen(error, cluster) : error;
     }
+  }
+
+  /** How the workflow of a cluster stands; needs no worker. */
+  health(cluster: string): Promise<ClusterHealth> {
+    return this.call(cluster, () => readHealth(this.session, cluster));
+  }
+
+  /** @throws OspatchError `Stuck` */
+  private async refuseStuck(cluster: string, discardHistory: boolean): Promise<void> {
+    let health = await this.health(cluster);
+    if (health.state === 'stuck' && health.stuck.kind !== 'ended') {
+      // A worker that is being replaced may fail once.
+      await sleep(SECOND_LOOK_MS);
+      health = await this.health(cluster);
+    }
+    if (health.state === 'stuck' && !(discardHistory && health.stuck.kind === 'ended')) throw stuckError(health.stuck);
+  }
+
+  private async rejectWhenStuck(cluster: string, over: AbortSignal): Promise<never> {
+    for (let wait = FIRST_LOOK_MS; ; wait = NEXT_LOOK_MS) {
+      await sleep(wait, undefined, { signal: over, ref: false }).catch(() => undefined);
+      if (over.aborted) return new Promise<never>(() => undefined);
+      const health = await this.health(cluster).catch(() => null);
+      if (health?.state === 'stuck') throw stuckError(health.stuck);
+    }
+  }
+
+  /** What is known of the workflow itself says more than that it does not answer. */
+  private async explainCluster(cluster: string, error: unknown): Promise<unknown> {
+    if (!isOspatchError(error) || !EXPLAINED.includes(error.type)) return error;
+    try {
+      const { client } = this.session;
+      const health = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () => readHealth(this.session, cluster));
+      if (health.state === 'stuck') return stuckError(health.stuck, error);
+    } catch {
+      return error;
+    }
+    const { cause } = error;
+    if (!(cause instanceof QueryNotRegisteredError) || isUnknownQuery(cause)) return error;
+    return stuckError(failedQuery(cluster, cause.message), cause);
   }
 
   /**
@@ -143,7 +228,16 @@ function isContinuedAsNew(error: unknown): boolean {
   return error instanceof QueryRejectedError && error.status === WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW;
 }
 
+function mayBeCarriedOut(error: unknown): error is OspatchError {
+  if (!isOspatchError(error)) return false;
+  return error.type === 'NoWorker' || (error.type === 'Stuck' && error.details?.['kind'] !== 'ended');
+}
+
 function mayStillHappen(error: OspatchError, cluster: string): OspatchError {
+  if (error.type === 'Stuck') {
+    const message = `${error.message} The request has been sent and may still be carried out.`;
+    return new OspatchError({ ...error.toInfo(), message }, { cause: error });
+  }
   return new OspatchError(
     {
       type: 'NoWorker',

@@ -8,15 +8,16 @@ import { cacheDir } from '../../src/dev/host';
 import { withLock } from '../../src/dev/owner-lock';
 
 const SRC = path.join(__dirname, '../../src');
-const KEPT_BUNDLES = 5;
+const KEPT_BUNDLES = 15;
 
 /**
  * The workflows as `Worker.create({ workflowBundle })` takes them. Bundled once for all test files, from the sources,
- * again whenever these have changed. In memory, because other checkouts may push it out of the cache.
+ * again whenever these have changed. In memory, because other checkouts may push it out of the cache. `entry` exports them,
+ * for tests of workflows that are not as they should be.
  */
-export async function workflowBundle(): Promise<{ code: string }> {
+export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts')): Promise<{ code: string }> {
   const dir = cacheDir('test-bundles');
-  const codePath = path.join(dir, `${sourceDigest()}.js`);
+  const codePath = path.join(dir, `${sourceDigest(entry)}.js`);
   return withLock(
     path.join(dir, 'lock'),
     () => undefined,
@@ -24,7 +25,7 @@ export async function workflowBundle(): Promise<{ code: string }> {
       // Read at once: other checkouts keep their bundles here too, and the oldest are removed.
       if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
-        workflowsPath: path.join(SRC, 'workflows/index.ts'),
+        workflowsPath: entry,
         payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
         failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
         workflowInterceptorModules: ['reserved-names', 'protocol'].map((name) =>
@@ -40,8 +41,8 @@ export async function workflowBundle(): Promise<{ code: string }> {
   );
 }
 
-function sourceDigest(): string {
-  const hash = createHash('sha256');
+function sourceDigest(entry: string): string {
+  const hash = createHash('sha256').update(readFileSync(entry));
   for (const folder of ['domain', 'contract', 'workflows']) {
     const names = readdirSync(path.join(SRC, folder), { recursive: true }).map(String);
     for (const name of names.filter((file) => file.endsWith('.ts')).sort()) {

@@ -8,7 +8,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { DataConverter } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/worker';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
 import { createClusterActivities } from '../../src/activities/cluster';
@@ -338,14 +338,23 @@ export class Harness {
     }
   }
 
-  /** Runs `body` while a worker polls for this cluster; the worker is shut down after it. `activities`: of what is no node. */
-  async withWorkerFor(cluster: TestCluster, body: () => Promise<void>, activities: object = {}): Promise<void> {
+  /**
+   * Runs `body` while a worker polls for this cluster; the worker is shut down after it. `activities`: of what is no node.
+   * `options`: of a worker that is not as it should be.
+   */
+  async withWorkerFor(
+    cluster: TestCluster,
+    body: () => Promise<void>,
+    activities: object = {},
+    options: Pick<WorkerOptions, 'workflowBundle' | 'dataConverter'> = {},
+  ): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
       dataConverter: dataConverter(this.keys, 'leave'),
       activities: { ...cluster.activities(), ...activities },
+      ...options,
       // How soon a cancelled activity hears of it.
       maxHeartbeatThrottleInterval: '200 ms',
       shutdownForceTime: SHUTDOWN_LIMIT,

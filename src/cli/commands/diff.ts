@@ -22,7 +22,7 @@ export function registerDiff(program: Command, context: CliContext): void {
     .action(({ file, output }: { file: string; output: OutputFormat }, command: Command) =>
       runCommand(context, async () => {
         const { applySpecs } = require('./apply/apply') as typeof import('./apply/apply');
-        await applySpecs(context, command, { file, output, dryRun: true, wait: false });
+        await applySpecs(context, command, { file, output, dryRun: true, discardHistory: false, wait: false });
       }),
     );
 }

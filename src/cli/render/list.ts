@@ -3,16 +3,44 @@ import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatStart, formatTime, oneLine, ownZone } from './text';
 
+const MAX_CAUSE = 300;
+
+/** A line for each cluster; below it what keeps clusters from going on, with the remedy. */
 export function renderList(clusters: readonly ClusterListItem[], color: Colors, zone: string = ownZone()): string {
-  const rows = clusters.map(({ cluster, type, state, ready, nextWindow, createdAt, sitesWithoutWorker }) => [
-    oneLine(cluster),
-    oneLine(type),
-    sitesWithoutWorker.length === 0
-      ? oneLine(state)
-      : `${oneLine(state)}, no worker at ${oneLine(sitesWithoutWorker.join(', '))}`,
-    ready === null || state === 'not-patchable' ? NONE : ready ? 'yes' : 'no',
-    nextWindow === null ? NONE : formatStart(nextWindow, zone),
-    formatTime(createdAt, zone).slice(0, 10),
-  ]);
-  return renderTable(['Cluster', 'Type', 'State', 'Ready', 'Next window', 'Created'], rows, color);
+  const rows = clusters.map((one) => {
+    const { cluster, type, state, ready, nextWindow, createdAt, stuck } = one;
+    return [
+      oneLine(cluster),
+      oneLine(type),
+      stateOf(one, color),
+      ready === null || stuck !== null || state === 'not-patchable' ? NONE : ready ? 'yes' : 'no',
+      nextWindow === null || stuck !== null ? NONE : formatStart(nextWindow, zone),
+      formatTime(createdAt, zone).slice(0, 10),
+    ];
+  });
+  const table = renderTable(['Cluster', 'Type', 'State', 'Ready', 'Next window', 'Created'], rows, color);
+  return [table, ...stuckLines(clusters, color)].join('\n');
+}
+
+/** What a stuck cluster last showed of itself is of better days. */
+function stateOf({ state, stuck, sitesWithoutWorker }: ClusterListItem, color: Colors): string {
+  if (state === 'ended') return color.red('ended');
+  if (stuck !== null) return color.red('stuck');
+  if (sitesWithoutWorker.length === 0) return oneLine(state);
+  return `${oneLine(state)}, no worker at ${oneLine(sitesWithoutWorker.join(', '))}`;
+}
+
+function stuckLines(clusters: readonly ClusterListItem[], color: Colors): string[] {
+  const lines = clusters.flatMap(({ stuck }) =>
+    stuck === null
+      ? []
+      : [
+          `${color.red('stuck:')} ${oneLine(stuck.message, MAX_CAUSE)}`,
+          `  ${color.bold('fix:')} ${oneLine(stuck.remedy, MAX_CAUSE)}`,
+        ],
+  );
+  const notLooked = clusters.filter(({ looked }) => !looked).length;
+  if (notLooked > 0)
+    lines.push(`${notLooked} of ${clusters.length} clusters could not be looked at in time; they may be stuck`);
+  return lines.length === 0 ? [] : ['', ...lines];
 }

@@ -105,6 +105,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   NoServer: 'temporal',
   NoWorker: 'worker',
   WorkerProtocol: 'worker',
+  Stuck: 'cluster',
 };
 
 /** An error that would end a run, as a finding. */

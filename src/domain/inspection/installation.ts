@@ -4,6 +4,7 @@ import type { Finding } from './finding';
 import { ok, problem, warning } from './finding';
 import { rejectionOf } from '../cluster/messages';
 import type { ClusterSpec } from '../spec/types';
+import type { StuckCluster } from './stuck';
 import { plainText } from '../shared/text';
 
 /** Search attributes of ospatch and their types, in the words of the `temporal` CLI. */
@@ -24,9 +25,54 @@ export interface ServerSeen {
 /** Where the commands of a remedy have to go. */
 export type Where = Pick<ServerSeen, 'address' | 'namespace'>;
 
+/** Update-with-start, which `apply` needs, is on by default from here on. */
+const OLDEST_SERVER = [1, 26] as const;
+
 export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {
   const text = version === '' ? '' : ` (server version ${plainText(version, 60)})`;
+  if (isTooOld(version)) {
+    const [major, minor] = OLDEST_SERVER;
+    return problem(
+      'temporal',
+      `the Temporal server at ${address} is of version ${plainText(version, 60)}; ospatch needs ${major}.${minor} or later.`,
+      `upgrade the server; until then \`ospatch apply\` may create no cluster`,
+    );
+  }
   return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}.`);
+}
+
+/** What does not say its version, or says it in another form, such as Temporal Cloud, is taken as new enough. */
+function isTooOld(version: string): boolean {
+  const [, major, minor] = /^v?(\d+)\.(\d+)\./.exec(version) ?? [];
+  if (major === undefined || minor === undefined) return false;
+  const [oldestMajor, oldestMinor] = OLDEST_SERVER;
+  return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
+}
+
+/** Names in one sentence; the rest is counted. */
+const MAX_STUCK_TOLD = 20;
+
+/**
+ * All clusters of the namespace that do not go on. They are errors where the installation is what was asked about, else
+ * warnings: they say nothing of the clusters that were. Those have findings of their own. `asked`: their names; null: the
+ * installation.
+ */
+export function diagnoseStuck(
+  { stuck, notLooked, total }: { stuck: readonly StuckCluster[]; notLooked: number; total: number },
+  asked: readonly string[] | null,
+): Finding[] {
+  const others = stuck.filter(({ cluster }) => asked?.includes(cluster) !== true);
+  const finding = asked === null ? problem : warning;
+  const found = others.slice(0, MAX_STUCK_TOLD).map(({ message, remedy }) => finding('cluster', message, remedy));
+  if (others.length > MAX_STUCK_TOLD) {
+    const more = `${others.length - MAX_STUCK_TOLD} more clusters are stuck.`;
+    found.push(finding('cluster', more, '`ospatch list` names all of them'));
+  }
+  if (notLooked > 0) {
+    found.push(warning('cluster', `${notLooked} of ${total} clusters could not be looked at in time.`, 'ospatch list'));
+  }
+  if (found.length > 0 || total === 0) return found;
+  return [ok('cluster', `${total === 1 ? 'the one cluster goes' : `all ${total} clusters go`} on.`)];
 }
 
 /**

@@ -41,6 +41,8 @@ export const ERROR_TYPES = [
   // Around Temporal.
   'Refused',
   'NotFound',
+  // The workflow of a cluster fails, has ended, or is paused on the server.
+  'Stuck',
   'NoWorker',
   'WorkerProtocol',
   'NoServer',

@@ -93,7 +93,6 @@ describe('src/cli/commands/doctor/index', () => {
   });
 
   it.each([
-    [[], /found neither; allowed: -f/],
     [['demo', '-f', 'a.yaml'], /found both "demo" and -f "a\.yaml"/],
     [['-f', 'missing.yaml'], /missing\.yaml.*does not exist/],
     [['-f', 'bad.yaml'], /bad\.yaml is not valid: 1 error/],

@@ -1,13 +1,18 @@
+import type { ClusterListItem } from '../../../src/client/cluster-list';
 import { renderList } from '../../../src/cli/render/list';
 import { PLAIN } from '../support';
 
-const ITEM = {
+const ITEM: ClusterListItem = {
   cluster: 'prod-eu',
   type: 'self-managed',
   state: 'running',
   ready: true,
   nextWindow: null,
   createdAt: '2027-01-01T00:00:00Z',
+  sites: [],
+  sitesWithoutWorker: [],
+  stuck: null,
+  looked: true,
 };
 
 describe('src/cli/render/list', () => {
@@ -16,5 +21,36 @@ describe('src/cli/render/list', () => {
     const text = renderList([{ ...ITEM, sites, sitesWithoutWorker: ['site-b'] }], PLAIN, 'UTC');
     expect(text).toMatch(/^prod-eu +self-managed +running, no worker at site-b +yes +- +2027-01-01$/m);
     expect(renderList([{ ...ITEM, sites, sitesWithoutWorker: [] }], PLAIN, 'UTC')).not.toContain('worker');
+  });
+
+  test('says of a cluster that does not go on why, and not what it showed of better days', () => {
+    const stuck = {
+      kind: 'failing',
+      message: 'cluster prod-eu stands still: \u001b[2Jboom.',
+      remedy: 'do this',
+    } as const;
+    const text = renderList(
+      [
+        { ...ITEM, stuck, nextWindow: '2027-01-03T00:00:00Z' },
+        { ...ITEM, cluster: 'lab' },
+      ],
+      PLAIN,
+      'UTC',
+    );
+    expect(text).toMatch(/^prod-eu +self-managed +stuck +- +- +2027-01-01$/m);
+    expect(text).toContain('\n\nstuck: cluster prod-eu stands still:  [2Jboom.\n  fix: do this');
+    expect(text).toMatch(/^lab +self-managed +running/m);
+  });
+
+  test('says of how many clusters it is not known', () => {
+    const text = renderList(
+      [
+        { ...ITEM, looked: false },
+        { ...ITEM, cluster: 'lab' },
+      ],
+      PLAIN,
+      'UTC',
+    );
+    expect(text).toContain('1 of 2 clusters could not be looked at in time; they may be stuck');
   });
 });

@@ -20,6 +20,8 @@ export interface ApplySpecsOptions {
   output: OutputFormat;
   /** Only say what would be done. */
   dryRun: boolean;
+  /** Create anew a cluster whose workflow has ended without being removed. */
+  discardHistory: boolean;
   /** Follow the boot patch of nodes that came in. */
   wait: boolean;
 }
@@ -30,7 +32,7 @@ type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed
 const AWAY: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
 export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<void> {
-  const { file, output, dryRun, wait } = options;
+  const { file, output, dryRun, discardHistory, wait } = options;
   const isJson = output === 'json';
   await withSpecs(
     context,
@@ -42,7 +44,7 @@ export async function applySpecs(context: CliContext, command: Command, options:
       for (const spec of specs) {
         // Without a server or worker the answer is the same for every cluster, and is said once.
         const outcome: ApplyOutcome =
-          away === null ? await (dryRun ? planApply : applyOne)(client, spec) : failed(spec, away);
+          away === null ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory }) : failed(spec, away);
         if (away === null) report(context, outcome, options);
         if (outcome.error !== null && AWAY.includes(outcome.error.type)) away = outcome.error;
         reported.push({ ...outcome, boot: null });

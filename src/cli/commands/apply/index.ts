@@ -20,6 +20,7 @@ node failed.`;
 interface ApplyOptions {
   file: string;
   dryRun?: boolean;
+  discardHistory?: boolean;
   wait?: boolean;
   output: OutputFormat;
 }
@@ -30,11 +31,13 @@ export function registerApply(program: Command, context: CliContext): void {
     .description('create clusters or put changed specs into force at once')
     .addOption(fileOption())
     .option('--dry-run', 'say what would change and change nothing')
+    .option('--discard-history', 'create anew a cluster whose workflow ended without `ospatch remove`')
     .option('--wait', 'follow the boot patch of the nodes that came in')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action(({ file, dryRun = false, wait = false, output }: ApplyOptions, command: Command) =>
+    .action((options: ApplyOptions, command: Command) =>
       runCommand(context, async () => {
+        const { file, dryRun = false, discardHistory = false, wait = false, output } = options;
         if (dryRun && wait) {
           throw new OspatchError({
             type: 'Usage',
@@ -43,7 +46,7 @@ export function registerApply(program: Command, context: CliContext): void {
           });
         }
         const { applySpecs } = require('./apply') as typeof import('./apply');
-        await applySpecs(context, command, { file, output, dryRun: dryRun, wait });
+        await applySpecs(context, command, { file, output, dryRun, discardHistory, wait });
       }),
     );
 }

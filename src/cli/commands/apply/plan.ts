@@ -16,10 +16,19 @@ export interface ApplyOutcome {
   error: ErrorInfo | null;
 }
 
+/** As `ClusterClient.apply` takes it. */
+export interface ApplyMode {
+  discardHistory?: boolean;
+}
+
 /** What `apply` would do; changes nothing. */
-export async function planApply(client: ClusterClient, spec: ClusterSpec): Promise<ApplyOutcome> {
+export async function planApply(
+  client: ClusterClient,
+  spec: ClusterSpec,
+  options: ApplyMode = {},
+): Promise<ApplyOutcome> {
   return outcomeOf(spec, async () => {
-    const changes = await client.diff(spec);
+    const changes = await client.diff(spec, options);
     const before = CLUSTER_TYPES.find((one) => one === changes?.find(({ path }) => path === 'type')?.before);
     if (before !== undefined) throw new OspatchError(rejectionInfo(typeChangeReason(before, spec.type)));
     const notice = rejectionOf(spec);
@@ -28,8 +37,12 @@ export async function planApply(client: ClusterClient, spec: ClusterSpec): Promi
   });
 }
 
-export async function applyOne(client: ClusterClient, spec: ClusterSpec): Promise<ApplyOutcome> {
-  return outcomeOf(spec, () => client.apply(spec));
+export async function applyOne(
+  client: ClusterClient,
+  spec: ClusterSpec,
+  options: ApplyMode = {},
+): Promise<ApplyOutcome> {
+  return outcomeOf(spec, () => client.apply(spec, {}, options));
 }
 
 export function failed({ name: cluster }: ClusterSpec, error: ErrorInfo): ApplyOutcome {

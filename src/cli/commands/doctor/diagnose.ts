@@ -27,7 +27,8 @@ export async function diagnoseFile(context: CliContext, command: Command, file: 
     printProblems(context, loaded.problems);
     throw invalidSpec(file, loaded.problems);
   }
-  return withInstallation(command, async (client, { hasWorker }) => {
+  const names = loaded.specs.map(({ name }) => name);
+  return withInstallation(command, names, async (client, { hasWorker }) => {
     const clusters: ClusterDiagnosis[] = [];
     for (const spec of loaded.specs) {
       const found = [...specFindings(loaded, spec), ...scheduleFindings(context, spec)];
@@ -39,22 +40,39 @@ export async function diagnoseFile(context: CliContext, command: Command, file: 
 
 /** @throws OspatchError `NotFound`, `Usage` */
 export async function diagnoseApplied(context: CliContext, command: Command, name: string): Promise<DoctorReport> {
-  return withInstallation(command, async (client, { hasWorker }) => {
+  return withInstallation(command, [name], async (client, { hasWorker }) => {
     // The spec in force is held by the workflow, which a worker has to ask.
     if (client === null || !hasWorker) return [];
-    const spec = await client.spec(name);
+    const spec = await client.spec(name).catch(orStuck);
+    if (spec instanceof OspatchError) return [stuckDiagnosis(name, spec)];
     const found = [...cronFindings(spec), ...scheduleFindings(context, spec)];
     return [await diagnose(client, spec, found, { hasWorker, file: null })];
   });
 }
 
+/** The installation alone, with every cluster of the namespace that does not go on. @throws OspatchError `Usage` */
+export async function diagnoseInstallation(command: Command): Promise<DoctorReport> {
+  return withInstallation(command, null, () => Promise.resolve([]));
+}
+
+function orStuck(error: unknown): OspatchError {
+  if (isOspatchError(error) && error.type === 'Stuck') return error;
+  throw error;
+}
+
+function stuckDiagnosis(cluster: string, error: OspatchError): ClusterDiagnosis {
+  const doctor = require('../../../client/doctor') as typeof import('../../../client/doctor');
+  return doctor.clusterDiagnosis(cluster, [findingOfError(error.toInfo())], []);
+}
+
 async function withInstallation(
   command: Command,
+  asked: readonly string[] | null,
   body: (client: ClusterClient | null, installation: InstallationDiagnosis) => Promise<ClusterDiagnosis[]>,
 ): Promise<DoctorReport> {
   try {
     return await withClient(command, async (client) => {
-      const installation = await client.diagnoseInstallation();
+      const installation = await client.diagnoseInstallation(asked);
       return report(installation.findings, await body(client, installation));
     });
   } catch (error) {

@@ -10,11 +10,12 @@ import { fileOption } from '../../options/spec-source';
 
 const EXAMPLES = `
 Examples:
+  ospatch doctor
   ospatch doctor -f prod-eu.yaml
   ospatch doctor prod-eu
   ospatch doctor -f clusters/ -o json | jq '.clusters[].nodes[] | select(.verdict == "error")'
 
-Changes nothing, except that with \`ssh.helper: auto\` the helper is placed on nodes that lack it, which is said. The
+Without a cluster only the installation is looked at, and which clusters are stuck. Changes nothing, except that with \`ssh.helper: auto\` the helper is placed on nodes that lack it, which is said. The
 exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
 
 interface DoctorOptions {
@@ -44,12 +45,14 @@ async function doctor(
   cluster: string | undefined,
   { file, output }: DoctorOptions,
 ): Promise<void> {
-  const { diagnoseApplied, diagnoseFile } = require('./diagnose') as typeof import('./diagnose');
-  if ((cluster === undefined) === (file === undefined)) throw notOneSource(cluster, file);
+  const { diagnoseApplied, diagnoseFile, diagnoseInstallation } = require('./diagnose') as typeof import('./diagnose');
+  if (cluster !== undefined && file !== undefined) throw twoSources(cluster, file);
   const report =
-    file === undefined
-      ? await diagnoseApplied(context, command, cluster ?? '')
-      : await diagnoseFile(context, command, file);
+    file !== undefined
+      ? await diagnoseFile(context, command, file)
+      : cluster !== undefined
+        ? await diagnoseApplied(context, command, cluster)
+        : await diagnoseInstallation(command);
   // Before anything is printed: a reader that closes the pipe ends the process with it.
   context.setExitCode(report.verdict === 'error' ? 1 : 0);
   if (output === 'json') return printJson(context, report);
@@ -57,11 +60,10 @@ async function doctor(
   print(context, renderDoctor(report, colors(context)));
 }
 
-function notOneSource(cluster: string | undefined, file: string | undefined): OspatchError {
-  const found = file === undefined ? 'neither' : `both ${JSON.stringify(cluster)} and -f ${JSON.stringify(file)}`;
+function twoSources(cluster: string, file: string): OspatchError {
   return new OspatchError({
     type: 'Usage',
-    message: `found ${found}; allowed: -f with a spec file, or the name of a cluster that is applied`,
+    message: `found both ${JSON.stringify(cluster)} and -f ${JSON.stringify(file)}; allowed: one of them`,
     remedy: 'for example: ospatch doctor -f prod-eu.yaml',
   });
 }

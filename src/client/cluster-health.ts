@@ -1,0 +1,156 @@
+/** Whether the workflow of a cluster goes on: read from Temporal alone, without a worker. */
+import { isGrpcServiceError } from '@temporalio/client';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow';
+import { temporal } from '@temporalio/proto';
+import { clusterWorkflowId } from '../contract/workflow-ids';
+import type { HowEnded, Obstacle, StuckCluster } from '../domain/inspection/stuck';
+import { describeStuck } from '../domain/inspection/stuck';
+import type { Session } from './connection';
+
+type Event = temporal.api.history.v1.IHistoryEvent;
+type Failure = temporal.api.failure.v1.IFailure;
+type Execution = temporal.api.common.v1.IWorkflowExecution;
+
+/** `absent`: Temporal has no such workflow (any more), or it never had a valid spec. */
+export type ClusterHealth = { state: 'running' | 'removed' | 'absent' } | { state: 'stuck'; stuck: StuckCluster };
+
+const GRPC_NOT_FOUND = 5;
+
+/** The end of a workflow task is among the last events, unless more messages than these have come since. */
+const LAST_EVENTS = 100;
+
+/** A worker that was killed in a workflow task lets it time out once, and the next one may be killed with it. */
+const TIMED_OUT_ATTEMPTS = 3;
+
+const { WorkflowExecutionStatus, WorkflowTaskFailedCause, EventType } = temporal.api.enums.v1;
+
+/** Task failures that are part of ordinary work, and repeated at once. */
+const HARMLESS: readonly (number | null | undefined)[] = [
+  WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+  WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE,
+  WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
+];
+
+const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED, 'terminated'],
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED, 'failed'],
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, 'timed-out'],
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED, 'cancelled'],
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, 'completed'],
+]);
+
+/** What an older SDK calls by a number only, and Temporal of 1.30 or later answers. */
+const STATUS_PAUSED: number = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED;
+
+/** Asks Temporal twice at most. Throws what its client throws, except for a workflow that is not there. */
+export async function readHealth(session: Session, cluster: string): Promise<ClusterHealth> {
+  const described = await describeOrNull(session, cluster);
+  const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
+  if (described === null || !execution || !status) return { state: 'absent' };
+  const stuck = (obstacle: Obstacle): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
+  if (status === STATUS_PAUSED) return stuck({ kind: 'paused-on-server' });
+  const how = HOW_ENDED.get(status);
+  if (how === undefined) {
+    const attempt = described.pendingWorkflowTask?.attempt ?? 1;
+    const obstacle = attempt < 2 ? null : await taskObstacle(session, execution, attempt);
+    return obstacle === null ? { state: 'running' } : stuck(obstacle);
+  }
+  if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
+  const end = await closingFailure(session, execution);
+  if (end.neverBegan) return { state: 'absent' };
+  const at = closeTime?.seconds ? new Date(Number(closeTime.seconds) * 1000).toISOString() : null;
+  return stuck({ kind: 'ended', how, at, message: end.message });
+}
+
+/** Of a worker that answers a query with a failure of its own, which leaves no trace in the history. */
+export function failedQuery(cluster: string, message: string): StuckCluster {
+  const isNondeterminism = /TMPRL1100|nondeterminis/i.test(message);
+  return describeStuck(cluster, { kind: 'task-failed', isNondeterminism, message, attempt: null });
+}
+
+async function describeOrNull(
+  { client, namespace }: Session,
+  cluster: string,
+): Promise<temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse | null> {
+  try {
+    const execution = { workflowId: clusterWorkflowId(cluster) };
+    return await client.workflowService.describeWorkflowExecution({ namespace, execution });
+  } catch (error) {
+    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
+    throw error;
+  }
+}
+
+/** Why a workflow task is in its second attempt or a later one; null when that is nothing yet. */
+async function taskObstacle(session: Session, execution: Execution, attempt: number): Promise<Obstacle | null> {
+  for (const event of await lastEvents(session, execution)) {
+    if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return null;
+    if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT) {
+      return attempt < TIMED_OUT_ATTEMPTS ? null : { kind: 'task-timed-out', attempt };
+    }
+    const failed = event.workflowTaskFailedEventAttributes;
+    if (!failed) continue;
+    if (HARMLESS.includes(failed.cause)) return null;
+    return {
+      kind: 'task-failed',
+      isNondeterminism: failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+      message: await messageOf(session, failed.failure),
+      attempt,
+    };
+  }
+  return null;
+}
+
+/** A start by hand with a spec that is not valid never was a cluster. */
+async function closingFailure(
+  session: Session,
+  execution: Execution,
+): Promise<{ message: string | null; neverBegan: boolean }> {
+  const [end] = await lastEvents(session, execution, 1);
+  const terminated = end?.workflowExecutionTerminatedEventAttributes;
+  if (terminated) return { message: terminated.reason ?? null, neverBegan: false };
+  const failure = end?.workflowExecutionFailedEventAttributes?.failure;
+  if (!failure) return { message: null, neverBegan: false };
+  return {
+    message: await messageOf(session, failure),
+    neverBegan: failure.applicationFailureInfo?.type === 'InvalidSpec',
+  };
+}
+
+/** Newest first. */
+async function lastEvents({ client, namespace }: Session, execution: Execution, count = LAST_EVENTS): Promise<Event[]> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    ...{ namespace, execution },
+    maximumPageSize: count,
+  });
+  return history?.events ?? [];
+}
+
+async function messageOf({ client }: Session, failure: Failure | null | undefined): Promise<string | null> {
+  try {
+    const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
+    return error?.message ?? '';
+  } catch {
+    // Encrypted with a key that is not here.
+    return null;
+  }
+}
+
+/** The last thing a cluster shows of itself in Temporal is that it is being removed. */
+async function wasRemoved(
+  { client }: Session,
+  memo: temporal.api.common.v1.IMemo | null | undefined,
+): Promise<boolean> {
+  try {
+    const state = memo?.fields?.['state'];
+    if (!state) return false;
+    const [told] = await decodeArrayFromPayloads(client.options.loadedDataConverter, [state]);
+    return told === 'removing';
+  } catch {
+    // Encrypted with a key that is not here; almost every completed workflow is that of a removed cluster.
+    return true;
+  }
+}

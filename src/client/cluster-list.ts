@@ -1,0 +1,209 @@
+/** All clusters of a namespace, also those that are stuck or have ended without being removed. Needs no worker. */
+import { isGrpcServiceError } from '@temporalio/client';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import { temporal } from '@temporalio/proto';
+import { WORKFLOW_TYPES } from '../contract/workflow-ids';
+import type { StuckCluster } from '../domain/inspection/stuck';
+import { readHealth } from './cluster-health';
+import type { Session } from './connection';
+import type { TemporalCalls } from './temporal-calls';
+
+type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
+
+export interface ClusterListItem {
+  cluster: string;
+  type: string;
+  /** Of a cluster whose workflow has ended: `ended`; of one whose key is not here: `encrypted`. */
+  state: string;
+  ready: boolean | null;
+  nextWindow: string | null;
+  createdAt: string;
+  /** Task queues of sites, at most 20. */
+  sites: string[];
+  /** Those of them that no worker polls; nodes there wait. */
+  sitesWithoutWorker: string[];
+  /** Why the cluster does not go on; null when it does, or when there was no time to look, see `looked`. */
+  stuck: Pick<StuckCluster, 'kind' | 'message' | 'remedy'> | null;
+  /** Whether Temporal was asked in time if it goes on. */
+  looked: boolean;
+}
+
+/** A list is for people who wait for it: what takes longer than this is left out, and said to be. */
+const LOOK_WITHIN_MS = 5_000;
+const LOOKS_AT_ONCE = 16;
+/** More clusters than these are not looked at one by one where the server knows which have trouble. */
+const LOOK_AT_EACH_UP_TO = 500;
+/** Newest first; a namespace keeps them for its retention only. */
+const MAX_ENDED = 1_000;
+
+const GRPC_INVALID_ARGUMENT = 3;
+
+/** What a server of 1.30 or later notes of workflows whose tasks have failed or timed out several times in a row. */
+const WITH_PROBLEMS = 'TemporalReportedProblems IS NOT NULL';
+
+/** In the order of their names. */
+export async function listClusters(calls: TemporalCalls): Promise<ClusterListItem[]> {
+  const items = await calls.call(null, () => readItems(calls.session));
+  await noteStuck(calls, items);
+  await noteSites(calls, items);
+  const shown = items.filter(({ state, stuck, looked }) => state !== 'ended' || stuck !== null || !looked);
+  return shown.sort((a, b) => a.cluster.localeCompare(b.cluster));
+}
+
+/** Those of them that do not go on; `notLooked`: how many there was no time to look at. */
+export async function findStuckClusters(
+  calls: TemporalCalls,
+): Promise<{ stuck: StuckCluster[]; notLooked: number; total: number }> {
+  const items = await listClusters(calls);
+  const stuck = items.flatMap(({ cluster, stuck: why }) => (why === null ? [] : [{ cluster, ...why }]));
+  return { stuck, notLooked: items.filter(({ looked }) => !looked).length, total: items.length };
+}
+
+async function readItems(session: Session): Promise<ClusterListItem[]> {
+  const items = new Map<string, ClusterListItem>();
+  const unreadable: unknown[] = [];
+  const take = async (one: Execution, state?: 'ended'): Promise<void> => {
+    const cluster = nameOf(one);
+    const memo = await readMemo(session, one).catch((error: unknown) => {
+      unreadable.push(error);
+      return { state: 'encrypted' };
+    });
+    const isRemoved =
+      state === 'ended' && isCompleted(one) && ['removing', 'encrypted'].includes(String(memo['state']));
+    if (isRemoved || (state === 'ended' && items.has(cluster))) return;
+    const item = toItem(one, memo);
+    items.set(cluster, state === undefined ? item : { ...item, state, ready: null, nextWindow: null });
+  };
+  for await (const one of find(session, 'ExecutionStatus = "Running"')) await take(one);
+  // Servers before 1.30 know no such status.
+  await ifKnown(async () => {
+    for await (const one of find(session, 'ExecutionStatus = "Paused"')) await take(one);
+  });
+  for (const one of await readEnded(session)) await take(one, 'ended');
+  // Of a single cluster whose key is lost the others must not be hidden.
+  if (unreadable.length > 0 && !session.encrypts && unreadable.length >= items.size) throw unreadable[0];
+  return [...items.values()];
+}
+
+/** The newest execution of each name. */
+async function readEnded(session: Session): Promise<Execution[]> {
+  const newest = new Map<string, Execution>();
+  let count = 0;
+  const ended = 'ExecutionStatus IN ("Failed", "Terminated", "TimedOut", "Canceled", "Completed")';
+  for await (const one of find(session, ended)) {
+    const known = newest.get(nameOf(one));
+    if (known === undefined || startOf(known) < startOf(one)) newest.set(nameOf(one), one);
+    count += 1;
+    if (count >= MAX_ENDED) break;
+  }
+  return [...newest.values()];
+}
+
+/** Without the client's own iterator, which ends at the first memo that it cannot read. */
+async function* find({ client, namespace }: Session, condition: string): AsyncIterable<Execution> {
+  const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`;
+  let nextPageToken: Uint8Array = new Uint8Array();
+  do {
+    const page: temporal.api.workflowservice.v1.IListWorkflowExecutionsResponse =
+      await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
+    yield* page.executions ?? [];
+    nextPageToken = page.nextPageToken ?? new Uint8Array();
+  } while (nextPageToken.length > 0);
+}
+
+function nameOf({ execution }: Execution): string {
+  return (execution?.workflowId ?? '').replace(/^cluster\//, '');
+}
+
+function startOf({ startTime }: Execution): number {
+  return Number(startTime?.seconds ?? 0);
+}
+
+function isCompleted({ status }: Execution): boolean {
+  return status === temporal.api.enums.v1.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED;
+}
+
+async function readMemo({ client }: Session, { memo }: Execution): Promise<Record<string, unknown>> {
+  const entries = Object.entries(memo?.fields ?? {});
+  const values = await decodeArrayFromPayloads(
+    client.options.loadedDataConverter,
+    entries.map(([, payload]) => payload),
+  );
+  return Object.fromEntries(entries.map(([name], at) => [name, values[at]]));
+}
+
+async function ifKnown(body: () => Promise<void>): Promise<boolean> {
+  try {
+    await body();
+    return true;
+  } catch (error) {
+    const cause = error instanceof Error && !isGrpcServiceError(error) ? error.cause : error;
+    if (!isGrpcServiceError(cause) || cause.code !== GRPC_INVALID_ARGUMENT) throw error;
+    return false;
+  }
+}
+
+function toItem(execution: Execution, memo: Record<string, unknown>): ClusterListItem {
+  return {
+    cluster: nameOf(execution),
+    type: textOr(memo['type'], 'unknown'),
+    state: textOr(memo['state'], 'unknown'),
+    ready: typeof memo['ready'] === 'boolean' ? memo['ready'] : null,
+    nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
+    createdAt: textOr(memo['createdAt'], new Date(startOf(execution) * 1000).toISOString()),
+    sites: textsOf(memo['sites']),
+    sitesWithoutWorker: [],
+    stuck: null,
+    looked: false,
+  };
+}
+
+/** Looks at each cluster, or at those that may have trouble where the server tells which. */
+async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]): Promise<void> {
+  const suspects = items.length > LOOK_AT_EACH_UP_TO ? await withProblems(calls) : null;
+  const left = items.filter((item) => {
+    item.looked = suspects !== null && item.state !== 'ended' && !suspects.has(item.cluster);
+    return !item.looked;
+  });
+  const until = Date.now() + Math.min(LOOK_WITHIN_MS, calls.session.deadlineMs);
+  const look = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined && Date.now() < until; item = left.shift()) {
+      const { cluster } = item;
+      const health = await calls.call(null, () => readHealth(calls.session, cluster));
+      item.looked = true;
+      if (health.state !== 'stuck') continue;
+      const { kind, message, remedy } = health.stuck;
+      item.stuck = { kind, message, remedy };
+    }
+  };
+  await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, look));
+}
+
+/** Null where the server does not note them. */
+async function withProblems(calls: TemporalCalls): Promise<Set<string> | null> {
+  const names = new Set<string>();
+  const isKnown = await calls.call(null, () =>
+    ifKnown(async () => {
+      for (const condition of [WITH_PROBLEMS, 'ExecutionStatus = "Paused"']) {
+        for await (const one of find(calls.session, condition)) names.add(nameOf(one));
+      }
+    }),
+  );
+  return isKnown ? names : null;
+}
+
+/** Each site is asked for once, however many clusters have nodes there. */
+async function noteSites(calls: TemporalCalls, items: readonly ClusterListItem[]): Promise<void> {
+  const sites = [...new Set(items.flatMap((item) => item.sites))];
+  const counts = await Promise.all(sites.map((site) => calls.countWorkers(site)));
+  const without = new Set(sites.filter((_, at) => counts[at] === 0));
+  for (const item of items) item.sitesWithoutWorker = item.sites.filter((site) => without.has(site));
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
+}

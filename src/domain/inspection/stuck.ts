@@ -1,0 +1,116 @@
+/** Clusters that cannot go on by themselves: why, in words, and what a person does about it. */
+import type { ErrorInfo } from '../shared/errors';
+import { plainText } from '../shared/text';
+
+/**
+ * `nondeterminism`: its history and the code of the workers do not fit. `missing-key`: the workers cannot decrypt what
+ * belongs to it. `failing`: its code fails for another reason. `timing-out`: the workers begin its workflow task and do
+ * not end it. `ended`: its workflow is over and nobody removed the cluster. `paused-on-server`: somebody paused its
+ * workflow in Temporal, which is not `ospatch pause`.
+ */
+export const STUCK_KINDS = [
+  'nondeterminism',
+  'missing-key',
+  'failing',
+  'timing-out',
+  'ended',
+  'paused-on-server',
+] as const;
+export type StuckKind = (typeof STUCK_KINDS)[number];
+
+export interface StuckCluster {
+  cluster: string;
+  kind: StuckKind;
+  /** One sentence that names the cluster and the cause. */
+  message: string;
+  remedy: string;
+}
+
+/** What Temporal knows of a workflow that does not go on. Times are ISO 8601. */
+export type Obstacle =
+  /** `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query. */
+  | { kind: 'task-failed'; isNondeterminism: boolean; message: string | null; attempt: number | null }
+  | { kind: 'task-timed-out'; attempt: number }
+  | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
+  | { kind: 'paused-on-server' };
+
+export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'completed';
+
+const MAX_CAUSE = 400;
+
+/** As `src/encryption/codec.ts` says it, here or on a worker. */
+const KEY_IS_MISSING = /what Temporal holds is encrypted/;
+
+export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster {
+  const recover = `\`ospatch recover ${cluster}\``;
+  switch (obstacle.kind) {
+    case 'task-failed': {
+      const { message, attempt } = obstacle;
+      const cause = `${attempt === null ? '' : ` (attempt ${attempt})`}: ${causeOf(message)}`;
+      if (obstacle.isNondeterminism) {
+        return {
+          ...{ cluster, kind: 'nondeterminism' },
+          message: `cluster ${cluster} stands still, because its history does not fit the code of the workers${cause}`,
+          remedy: `start workers of the version that ran ${cluster} before, or start the cluster afresh with ${recover}`,
+        };
+      }
+      if (message !== null && KEY_IS_MISSING.test(message)) {
+        return {
+          ...{ cluster, kind: 'missing-key' },
+          message: `cluster ${cluster} stands still, because the workers cannot read it${cause}`,
+          remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
+        };
+      }
+      return {
+        ...{ cluster, kind: 'failing' },
+        message: `cluster ${cluster} stands still, because the workers fail in its code${cause}`,
+        remedy: `see the log of the worker; start workers of another version, or start the cluster afresh with ${recover}`,
+      };
+    }
+    case 'task-timed-out':
+      return {
+        ...{ cluster, kind: 'timing-out' },
+        message: `cluster ${cluster} stands still, because the workers begin its workflow task and do not end it (attempt ${obstacle.attempt}).`,
+        remedy: `see the log of the worker, and whether it is killed for want of memory; then ${recover}`,
+      };
+    case 'ended':
+      return {
+        ...{ cluster, kind: 'ended' },
+        message: `the workflow of cluster ${cluster} ${endOf(obstacle)}`,
+        remedy: `${recover} starts the cluster again with what it knew`,
+      };
+    case 'paused-on-server':
+      return {
+        ...{ cluster, kind: 'paused-on-server' },
+        message: `the workflow of cluster ${cluster} is paused on the Temporal server, so the cluster does and answers nothing.`,
+        remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
+      };
+  }
+}
+
+/** The error of a question or request that meets such a cluster. */
+export function stuckInfo({ kind, message, remedy }: StuckCluster): ErrorInfo {
+  return { type: 'Stuck', message, remedy, details: { kind } };
+}
+
+function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): string {
+  const when = at === null ? '' : ` at ${at}`;
+  const why = message === null || message === '' ? '.' : `: ${causeOf(message)}`;
+  switch (how) {
+    case 'terminated':
+      return `was terminated in Temporal${when}${why}`;
+    case 'failed':
+      return `failed${when}${why}`;
+    case 'timed-out':
+      return `ran into its execution timeout${when}${why}`;
+    case 'cancelled':
+      return `was cancelled${when}, and nobody removed the cluster.`;
+    case 'completed':
+      return `completed${when}, and nobody removed the cluster.`;
+  }
+}
+
+function causeOf(message: string | null): string {
+  const text = message === null ? 'the failure is encrypted, and cannot be read here' : plainText(message, MAX_CAUSE);
+  return /[.…!?]$/.test(text) ? text : `${text}.`;
+}

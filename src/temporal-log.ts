@@ -1,0 +1,108 @@
+/** What Temporal's SDK has to say, in the worker's own log: one line for one trouble, with the workflow it is about. */
+import { DefaultLogger } from '@temporalio/worker';
+import type { LogEntry, NativeConnection } from '@temporalio/worker';
+import { plainText } from './domain/shared/text';
+
+/** The part of a pino logger that is used. */
+export interface LogSink {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** The SDK repeats itself with every attempt. */
+const REPEATED_AFTER_MS = 10 * 60_000;
+const MAX_REMEMBERED = 1_000;
+const MAX_CAUSE = 500;
+
+/** How the SDK says that a workflow fails on this worker. All but the first know its run only. */
+const FAILURES = new Set([
+  'Workflow failed',
+  'Failed to process Workflow Activation',
+  'Failing workflow task',
+  'Failing legacy query request',
+]);
+
+export class TemporalLog {
+  private readonly written = new Map<string, number>();
+
+  /** Finds the id of the workflow that a run belongs to. Set once there is a connection. */
+  workflowOf: ((runId: string) => Promise<string | null>) | null = null;
+
+  constructor(
+    private readonly sink: LogSink,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** For `Runtime.install`. */
+  get logger(): DefaultLogger {
+    return new DefaultLogger('WARN', (entry) => void this.write(entry));
+  }
+
+  async write({ level, message, meta }: Pick<LogEntry, 'level' | 'message' | 'meta'>): Promise<void> {
+    const fields: Record<string, unknown> = { ...meta };
+    const runId = textOf(fields['runId']);
+    const isFailure = FAILURES.has(message) && runId !== null;
+    if (this.isRepetition(isFailure ? `failure ${runId}` : `${message} ${runId ?? ''}`)) return;
+    if (!isFailure) return this.print(level, fields, message);
+    const workflowId = textOf(fields['workflowId']) ?? (await this.findWorkflow(runId));
+    const cluster = /^cluster\/([^/]+)/.exec(workflowId ?? '')?.[1];
+    const what = cluster === undefined ? `workflow ${workflowId ?? `of run ${runId}`}` : `cluster ${cluster}`;
+    this.print(
+      level,
+      { ...(cluster === undefined ? {} : { cluster }), ...(workflowId === null ? {} : { workflowId }), runId },
+      `${what} fails on this worker, and is tried again: ${causeOf(fields)}`,
+    );
+  }
+
+  private print(level: LogEntry['level'], fields: object, message: string): void {
+    if (level === 'ERROR') this.sink.error(fields, message);
+    else this.sink.warn(fields, message);
+  }
+
+  private isRepetition(key: string): boolean {
+    const last = this.written.get(key);
+    if (last !== undefined && this.now() - last < REPEATED_AFTER_MS) return true;
+    if (this.written.size >= MAX_REMEMBERED) this.written.clear();
+    this.written.set(key, this.now());
+    return false;
+  }
+
+  private async findWorkflow(runId: string): Promise<string | null> {
+    try {
+      return (await this.workflowOf?.(runId)) ?? null;
+    } catch {
+      // The line is worth having without it.
+      return null;
+    }
+  }
+}
+
+/** Asks Temporal for the id of the workflow that a run belongs to; null when it does not say. */
+export async function findWorkflowOfRun(
+  { workflowService }: NativeConnection,
+  namespace: string,
+  runId: string,
+): Promise<string | null> {
+  const query = `RunId = '${runId.replace(/[^0-9a-zA-Z-]/g, '')}'`;
+  const { executions } = await workflowService.listWorkflowExecutions({ namespace, query, pageSize: 1 });
+  return executions[0]?.execution?.workflowId ?? null;
+}
+
+/** The core hands over the debug form of a structure in Rust. */
+function causeOf({ error, failure }: Record<string, unknown>): string {
+  if (error instanceof Error) return plainText(error.message, MAX_CAUSE);
+  const [, quoted] = /message: ("(?:[^"\\]|\\.)*")/.exec(String(failure)) ?? [];
+  return plainText(quoted === undefined ? String(failure) : unquoted(quoted), MAX_CAUSE);
+}
+
+function unquoted(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

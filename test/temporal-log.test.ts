@@ -1,0 +1,62 @@
+import { TemporalLog } from '../src/temporal-log';
+
+const RUN = '01a218e7-2bfa-7189-8020-22a9448582bd';
+const FAILURE = `Failure { failure: Some(Failure { message: "[TMPRL1100] Nondeterminism error: \\"x\\" is new", source: "" }) }`;
+
+function logged(): { log: TemporalLog; lines: unknown[]; clock: { now: number } } {
+  const lines: unknown[] = [];
+  const clock = { now: 0 };
+  const sink = {
+    warn: (fields: object, message: string) => lines.push({ level: 'warn', ...fields, message }),
+    error: (fields: object, message: string) => lines.push({ level: 'error', ...fields, message }),
+  };
+  return { log: new TemporalLog(sink, () => clock.now), lines, clock };
+}
+
+describe('src/temporal-log', () => {
+  test('a workflow that fails is one line with the name of its cluster, and one more after ten minutes', async () => {
+    const { log, lines, clock } = logged();
+    log.workflowOf = () => Promise.resolve('cluster/prod-eu/run/3');
+    const core = { level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: FAILURE } } as const;
+    await log.write(core);
+    for (let attempt = 0; attempt < 100; attempt += 1) await log.write(core);
+    const line = {
+      ...{ level: 'warn', cluster: 'prod-eu', workflowId: 'cluster/prod-eu/run/3', runId: RUN },
+      message: 'cluster prod-eu fails on this worker, and is tried again: [TMPRL1100] Nondeterminism error: "x" is new',
+    };
+    expect(lines).toEqual([line]);
+    clock.now += 10 * 60_000;
+    await log.write(core);
+    expect(lines).toEqual([line, line]);
+  });
+
+  test('what both halves of the SDK say of one failure is one line', async () => {
+    const { log, lines } = logged();
+    const meta = { runId: RUN, workflowId: 'cluster/lab', error: new Error('boom\u001b[2J') };
+    await log.write({ level: 'WARN', message: 'Workflow failed', meta });
+    await log.write({ level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: FAILURE } });
+    expect(lines).toEqual([
+      expect.objectContaining({ message: 'cluster lab fails on this worker, and is tried again: boom [2J' }),
+    ]);
+  });
+
+  test('a workflow that Temporal does not name is named by its run', async () => {
+    const { log, lines } = logged();
+    log.workflowOf = () => Promise.reject(new Error('away'));
+    await log.write({ level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: 'odd' } });
+    expect(lines).toEqual([
+      expect.objectContaining({ message: `workflow of run ${RUN} fails on this worker, and is tried again: odd` }),
+    ]);
+  });
+
+  test('everything else is logged as it comes, and not again and again', async () => {
+    const { log, lines } = logged();
+    const retried = { level: 'WARN', message: 'gRPC call poll retried 5 times', meta: { error: 'x' } } as const;
+    for (let times = 0; times < 5; times += 1) await log.write(retried);
+    await log.write({ level: 'ERROR', message: 'out of memory', meta: {} });
+    expect(lines).toEqual([
+      { level: 'warn', error: 'x', message: retried.message },
+      { level: 'error', message: 'out of memory' },
+    ]);
+  });
+});

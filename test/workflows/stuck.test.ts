@@ -1,0 +1,159 @@
+/** Clusters that do not go on, on a real server: each is named with its cause, soon, and without a worker that works. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ClusterClient } from '../../src/client/cluster-client';
+import { dataConverter } from '../../src/encryption/data-converter';
+import { clusterSpec } from '../support/builders';
+import { waitFor } from '../support/wait-for';
+import { workflowBundle } from '../support/workflow-bundle';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+
+/** Well below the 15 s after which a call is given up. */
+const SOON_MS = 10_000;
+
+const BROKEN = path.join(__dirname, '../support/broken-workflows');
+
+let harness: Harness;
+let keys: string;
+const clients: ClusterClient[] = [];
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+  keys = mkdtempSync(path.join(tmpdir(), 'ospatch-keys-'));
+  writeFileSync(path.join(keys, 'one.key'), `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
+});
+
+afterAll(async () => {
+  for (const client of clients) await client.close();
+  rmSync(keys, { recursive: true, force: true });
+  await harness.stop();
+});
+
+async function clientOf(cluster: TestCluster, encryptionKeys?: string): Promise<ClusterClient> {
+  const client = await ClusterClient.connect({
+    ...{ address: harness.address, namespace: 'default', taskQueue: cluster.name, by: 'me' },
+    ...(encryptionKeys === undefined ? {} : { encryptionKeys }),
+  });
+  clients.push(client);
+  return client;
+}
+
+/** Runs `body` with a cluster that was applied and sleeps, and that no worker serves. */
+async function withSleeping(body: (cluster: TestCluster, client: ClusterClient) => Promise<void>): Promise<void> {
+  const cluster = harness.newCluster();
+  const client = await clientOf(cluster);
+  await harness.withWorkerFor(cluster, async () => {
+    await client.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.until('it sleeps', (status) => status.state === 'idle');
+  });
+  try {
+    await body(cluster, client);
+  } finally {
+    await cluster.handle.terminate().catch(() => undefined);
+  }
+}
+
+async function withBroken(cluster: TestCluster, which: string, body: () => Promise<void>): Promise<void> {
+  const bundle = await workflowBundle(path.join(BROKEN, `${which}.ts`));
+  await harness.withWorkerFor(cluster, body, {}, { workflowBundle: bundle });
+}
+
+async function soon(body: () => Promise<unknown>): Promise<unknown> {
+  const started = Date.now();
+  const answer = await body().catch((error: unknown) => error);
+  expect(Date.now() - started).toBeLessThan(SOON_MS);
+  return answer;
+}
+
+describe('client of clusters that are stuck', () => {
+  it('names the failure of the code that a cluster runs, to whoever asks or requests', () =>
+    withSleeping((cluster, client) =>
+      withBroken(cluster, 'throwing', async () => {
+        await cluster.handle.signal('patchNow');
+        const stuck = {
+          type: 'Stuck',
+          details: { kind: 'failing' },
+          message: expect.stringContaining('the code of this version is broken') as string,
+          remedy: expect.stringContaining(`ospatch recover ${cluster.name}`) as string,
+        };
+        expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
+        expect(await soon(() => client.pause(cluster.name))).toMatchObject(stuck);
+        expect(await soon(() => client.spec(cluster.name))).toMatchObject(stuck);
+        const found = (await client.list()).find((one) => one.cluster === cluster.name);
+        expect(found).toMatchObject({ looked: true, stuck: { kind: 'failing' } });
+        const installation = await client.diagnoseInstallation();
+        expect(installation.findings).toContainEqual(
+          expect.objectContaining({ severity: 'error', check: 'cluster', message: found?.stuck?.message }),
+        );
+        const { findings } = await client.diagnoseCluster(clusterSpec(undefined, {}, cluster.name), {
+          hasWorker: true,
+          file: null,
+        });
+        expect(findings).toContainEqual(expect.objectContaining({ severity: 'error', message: found?.stuck?.message }));
+      }),
+    ));
+
+  it('names a history that the code of the workers does not fit, asleep and awake', () =>
+    withSleeping((cluster, client) =>
+      withBroken(cluster, 'diverging', async () => {
+        const stuck = { type: 'Stuck', details: { kind: 'nondeterminism' } };
+        // Asleep, the server knows of no trouble: it shows when somebody asks.
+        expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
+        expect(await soon(() => client.patch(cluster.name))).toMatchObject({
+          ...stuck,
+          message: expect.stringContaining('Nondeterminism') as string,
+        });
+        await waitFor(
+          async () =>
+            (await client.list()).find((one) => one.cluster === cluster.name)?.stuck?.kind === 'nondeterminism',
+          { what: 'the cluster in the list, as stuck' },
+        );
+      }),
+    ));
+
+  it('names the key that the workers do not have', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster, keys);
+    const options = { dataConverter: dataConverter(null, 'leave') };
+    const work = async (): Promise<void> => {
+      const applied = await soon(() => client.apply(clusterSpec(undefined, {}, cluster.name)));
+      expect(applied).toMatchObject({
+        type: 'Stuck',
+        details: { kind: 'missing-key' },
+        remedy: expect.stringContaining('OSPATCH_ENCRYPTION_KEYS') as string,
+      });
+    };
+    await harness.withWorkerFor(cluster, work, {}, options);
+    await cluster.handle.terminate();
+  });
+
+  it('says how a workflow ended that nobody removed, and forgets one that was removed', () =>
+    withSleeping(async (cluster, client) => {
+      await cluster.handle.terminate('disk of the old site');
+      const stuck = {
+        type: 'Stuck',
+        details: { kind: 'ended' },
+        message: expect.stringMatching(/was terminated in Temporal at \d{4}-.*: disk of the old site\.$/) as string,
+      };
+      expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
+      const listed = (): Promise<unknown> =>
+        client.list().then((all) => all.find((one) => one.cluster === cluster.name) ?? null);
+      await waitFor(async () => ((await listed()) as { state: string } | null)?.state === 'ended', { what: 'its end' });
+      await harness.withWorkerFor(cluster, async () => {
+        expect(await soon(() => client.patch(cluster.name))).toMatchObject(stuck);
+        const spec = clusterSpec(undefined, {}, cluster.name);
+        // Created anew it would know nothing of its nodes, which is not to happen by the way.
+        expect(await soon(() => client.apply(spec))).toMatchObject(stuck);
+        expect(await client.apply(spec, {}, { discardHistory: true })).toMatchObject({ result: 'created' });
+        await waitFor(async () => ((await listed()) as { state: string } | null)?.state !== 'ended', {
+          what: 'it again',
+        });
+        await client.remove(cluster.name);
+        await client.untilRemoved(cluster.name);
+      });
+      expect(await client.status(cluster.name).catch((error: unknown) => error)).toMatchObject({ type: 'NotFound' });
+      await waitFor(async () => (await listed()) === null, { what: 'its absence from the list' });
+    }));
+});
