@@ -30,7 +30,6 @@ export type {
   RemoveAnswer,
   RunStatus,
   RunSummary,
-  SpecChange,
   WindowRecord,
 } from './domain/cluster/messages';
 export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
@@ -45,6 +44,7 @@ export type {
   NodeStatus,
 } from './domain/node/status';
 export type { RunOutcome, RunTrigger } from './domain/run/run';
+export type { SpecChange } from './domain/spec/diff';
 export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
   ClusterSpec,

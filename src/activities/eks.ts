@@ -1,7 +1,7 @@
 /** The activities about node groups of EKS: each asks AWS through `aws/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { RetryPolicy } from '../aws/eks-caller';
+import type { AwsRetryPolicy } from '../aws/eks-caller';
 import { INTERACTIVE, EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/eks-caller';
 import { inspectNodegroups } from '../aws/inspect';
 import { beginUpdate, followUpdate } from '../aws/update';
@@ -21,7 +21,7 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
   async function atAws<R>(
     step: NodeStep,
     access: EksAccess,
-    patience: RetryPolicy,
+    patience: AwsRetryPolicy,
     body: (asking: EksCaller) => Promise<R>,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };

@@ -10,7 +10,8 @@ import { drainDeadline, drainNode } from '../kubernetes/drain/drain';
 import { awaitHealthy } from '../kubernetes/drain/health';
 import { findStaleCordons } from '../kubernetes/drain/stale-cordons';
 import { drainPreview } from '../kubernetes/drain/preview';
-import type { KubeNode, KubeSession, RetryPolicy } from '../kubernetes/session';
+import type { KubeNode } from '../domain/kubernetes/types';
+import type { KubeSession, ApiRetryPolicy } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
 import { awaitWorkloads } from '../kubernetes/drain/workloads';
 import { toApplicationFailure } from './errors';
@@ -43,7 +44,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
 
   async function inKubernetes<R>(
     { step, target }: Subject,
-    patience: RetryPolicy,
+    patience: ApiRetryPolicy,
     body: (session: KubeSession, pulse: Pulse) => Promise<R>,
   ): Promise<R> {
     const { attempt } = activityInfo();
@@ -137,12 +138,12 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
 }
 
 /** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
-function beforeChange(limitMs: number): RetryPolicy {
+function beforeChange(limitMs: number): ApiRetryPolicy {
   return { limitMs, passing: ['away'] };
 }
 
 /** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
-function untilDeadline(untilMs: number): RetryPolicy {
+function untilDeadline(untilMs: number): ApiRetryPolicy {
   return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
 }
 

@@ -10,7 +10,7 @@ import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
 import { preflightNode } from '../node/preflight';
-import type { RebootAsked } from '../node/reboot';
+import type { RebootAsked } from '../domain/node/reboot';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
 import { restartServices } from '../node/restart';

@@ -9,16 +9,16 @@ import { Retry } from '../retry/retry-until';
 const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 
 /** How long each kind of error is waited through, one after the other, in milliseconds; 0: not at all. */
-export type RetryPolicy = Partial<Record<AwsErrorKind, number>>;
+export type AwsRetryPolicy = Partial<Record<AwsErrorKind, number>>;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
-export const BEFORE_UPDATE: RetryPolicy = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
+export const BEFORE_UPDATE: AwsRetryPolicy = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
 
 /** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
-export const DURING_UPDATE: RetryPolicy = {
+export const DURING_UPDATE: AwsRetryPolicy = {
   passing: 24 * HOUR_MS,
   foreign: 24 * HOUR_MS,
   credentials: HOUR_MS,
@@ -27,7 +27,7 @@ export const DURING_UPDATE: RetryPolicy = {
 };
 
 /** Somebody waits at a terminal. */
-export const INTERACTIVE: RetryPolicy = { passing: 10_000 };
+export const INTERACTIVE: AwsRetryPolicy = { passing: 10_000 };
 
 /** One client for each EKS cluster, kept as long as its credentials are good. */
 export class EksApis {
@@ -58,7 +58,7 @@ export class EksApis {
 export interface AskingOptions {
   apis: EksApis;
   access: EksAccess;
-  patience: RetryPolicy;
+  patience: AwsRetryPolicy;
   signal: AbortSignal;
   /** Shown to people while AWS does not answer; undefined when it does again. */
   show: (waitingFor: string | undefined) => void;

@@ -36,7 +36,7 @@ import {
 import { TemporalCalls } from './temporal-calls';
 import type { ClusterListItem } from './cluster-list';
 import { listClusters } from './cluster-list';
-import type { ConnectOptions, Session } from './connection';
+import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
 import { Doctor } from './doctor';
@@ -58,7 +58,7 @@ export class ClusterClient {
   private readonly doctor: Doctor;
 
   private constructor(
-    private readonly session: Session,
+    private readonly session: TemporalSession,
     private readonly by: string,
   ) {
     this.calls = new TemporalCalls(session);

@@ -8,7 +8,7 @@ import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
 import type { HowEnded, Obstacle, StuckCluster } from '../domain/inspection/stuck';
 import { describeStuck } from '../domain/inspection/stuck';
-import type { Session } from './connection';
+import type { TemporalSession } from './connection';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 type Failure = temporal.api.failure.v1.IFailure;
@@ -46,7 +46,7 @@ const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
 const STATUS_PAUSED: number = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED;
 
 /** Asks Temporal twice at most. Throws what its client throws, except for a workflow that is not there. */
-export async function readHealth(session: Session, cluster: string): Promise<ClusterHealth> {
+export async function readHealth(session: TemporalSession, cluster: string): Promise<ClusterHealth> {
   const described = await describeOrNull(session, cluster);
   const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
   if (described === null || !execution || !status) return { state: 'absent' };
@@ -72,7 +72,7 @@ export function failedQuery(cluster: string, message: string): StuckCluster {
 }
 
 async function describeOrNull(
-  { client, namespace }: Session,
+  { client, namespace }: TemporalSession,
   cluster: string,
 ): Promise<temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse | null> {
   try {
@@ -85,7 +85,7 @@ async function describeOrNull(
 }
 
 /** Why a workflow task is in its second attempt or a later one; null when that is nothing yet. */
-async function taskObstacle(session: Session, execution: Execution, attempt: number): Promise<Obstacle | null> {
+async function taskObstacle(session: TemporalSession, execution: Execution, attempt: number): Promise<Obstacle | null> {
   for (const event of await lastEvents(session, execution)) {
     if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return null;
     if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT) {
@@ -106,7 +106,7 @@ async function taskObstacle(session: Session, execution: Execution, attempt: num
 
 /** A start by hand with a spec that is not valid never was a cluster. */
 async function closingFailure(
-  session: Session,
+  session: TemporalSession,
   execution: Execution,
 ): Promise<{ message: string | null; neverBegan: boolean }> {
   const [end] = await lastEvents(session, execution, 1);
@@ -121,7 +121,7 @@ async function closingFailure(
 }
 
 /** Newest first. */
-async function lastEvents({ client, namespace }: Session, execution: Execution, count = LAST_EVENTS): Promise<Event[]> {
+async function lastEvents({ client, namespace }: TemporalSession, execution: Execution, count = LAST_EVENTS): Promise<Event[]> {
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     ...{ namespace, execution },
     maximumPageSize: count,
@@ -129,7 +129,7 @@ async function lastEvents({ client, namespace }: Session, execution: Execution, 
   return history?.events ?? [];
 }
 
-async function messageOf({ client }: Session, failure: Failure | null | undefined): Promise<string | null> {
+async function messageOf({ client }: TemporalSession, failure: Failure | null | undefined): Promise<string | null> {
   try {
     const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
     return error?.message ?? '';
@@ -141,7 +141,7 @@ async function messageOf({ client }: Session, failure: Failure | null | undefine
 
 /** The last thing a cluster shows of itself in Temporal is that it is being removed. */
 async function wasRemoved(
-  { client }: Session,
+  { client }: TemporalSession,
   memo: temporal.api.common.v1.IMemo | null | undefined,
 ): Promise<boolean> {
   try {

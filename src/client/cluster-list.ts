@@ -5,7 +5,7 @@ import { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES } from '../contract/workflow-ids';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { readHealth } from './cluster-health';
-import type { Session } from './connection';
+import type { TemporalSession } from './connection';
 import type { TemporalCalls } from './temporal-calls';
 
 type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
@@ -59,7 +59,7 @@ export async function findStuckClusters(
   return { stuck, notLooked: items.filter(({ looked }) => !looked).length, total: items.length };
 }
 
-async function readItems(session: Session): Promise<ClusterListItem[]> {
+async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
   const items = new Map<string, ClusterListItem>();
   const unreadable: unknown[] = [];
   const take = async (one: Execution, state?: 'ended'): Promise<void> => {
@@ -86,7 +86,7 @@ async function readItems(session: Session): Promise<ClusterListItem[]> {
 }
 
 /** The newest execution of each name. */
-async function readEnded(session: Session): Promise<Execution[]> {
+async function readEnded(session: TemporalSession): Promise<Execution[]> {
   const newest = new Map<string, Execution>();
   let count = 0;
   const ended = 'ExecutionStatus IN ("Failed", "Terminated", "TimedOut", "Canceled", "Completed")';
@@ -100,7 +100,7 @@ async function readEnded(session: Session): Promise<Execution[]> {
 }
 
 /** Without the client's own iterator, which ends at the first memo that it cannot read. */
-async function* find({ client, namespace }: Session, condition: string): AsyncIterable<Execution> {
+async function* find({ client, namespace }: TemporalSession, condition: string): AsyncIterable<Execution> {
   const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`;
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
@@ -123,7 +123,7 @@ function isCompleted({ status }: Execution): boolean {
   return status === temporal.api.enums.v1.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED;
 }
 
-async function readMemo({ client }: Session, { memo }: Execution): Promise<Record<string, unknown>> {
+async function readMemo({ client }: TemporalSession, { memo }: Execution): Promise<Record<string, unknown>> {
   const entries = Object.entries(memo?.fields ?? {});
   const values = await decodeArrayFromPayloads(
     client.options.loadedDataConverter,

@@ -30,7 +30,7 @@ export interface ConnectOptions {
   by?: string;
 }
 
-export interface Session {
+export interface TemporalSession {
   client: Client;
   /** Whether there are keys here that payloads are encrypted with. */
   encrypts: boolean;
@@ -44,7 +44,7 @@ export interface Session {
  * Opens a connection.
  * @throws OspatchError `NoServer` when nothing answers in time, `Usage` when the configuration cannot be read.
  */
-export async function connect(options: ConnectOptions): Promise<Session> {
+export async function connect(options: ConnectOptions): Promise<TemporalSession> {
   const config = readConfig(options.profile);
   const keys = options.encryptionKeys;
   const ring = keys === undefined ? keyRingFromEnv(process.env) : readKeyRing(keys);

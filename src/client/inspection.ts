@@ -11,7 +11,7 @@ import type { NodeAddress } from '../domain/cluster/task-queues';
 import { INSPECTION_FACTS_MS, INSPECTION_PLAN_MS, INSPECTION_RETRIES_MS } from '../domain/node/time-limits';
 import type { SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
-import { readUncured, uncuredOf } from './uncured';
+import { readUncured, pickUncured } from './uncured';
 
 /** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
 const UNREACHABLE_MS = 10_000;
@@ -58,7 +58,7 @@ export async function requestInspections(
         planLimitMs: INSPECTION_PLAN_MS,
         unreachableTimeoutMs: UNREACHABLE_MS,
         ...(kubernetes === undefined ? {} : { kubernetes }),
-        ...uncuredOf(part.targets, uncured),
+        ...pickUncured(part.targets, uncured),
       };
       const summary = `inspection of ${part.targets.length} nodes of cluster ${spec.name}, requested by ${by}`;
       part.result = await inspectPart(calls, spec.name, input, summary).catch((error: unknown) => {

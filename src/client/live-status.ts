@@ -16,7 +16,7 @@ import type { NodeInWork, RolloutProgress } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { plainText } from '../domain/shared/text';
 import { progressQuery, specQuery, statusQuery } from '../contract/messages';
-import type { Session } from './connection';
+import type { TemporalSession } from './connection';
 import { readHeartbeat } from './heartbeat';
 import { waitsForOtherWorker } from './protocol';
 
@@ -49,7 +49,7 @@ export interface LiveStatus extends ClusterStatus {
  * The cluster's status with the rollout's progress and the running node's heartbeat merged in: the cluster itself hears
  * of its nodes in bundles only.
  */
-export async function readLiveStatus(session: Session, cluster: string): Promise<LiveStatus> {
+export async function readLiveStatus(session: TemporalSession, cluster: string): Promise<LiveStatus> {
   const { client } = session;
   const status = await client.workflow.getHandle(clusterWorkflowId(cluster)).query(statusQuery);
   if (status.run === null || status.state !== 'running') return { ...status, current: [] };
@@ -83,7 +83,11 @@ async function readProgress(client: Client, workflowId: string): Promise<Rollout
 }
 
 /** A run of all node groups of EKS begins by asking AWS which there are, before there is a rollout. */
-async function readListing(session: Session, cluster: string, { type, run }: ClusterStatus): Promise<LiveNode[]> {
+async function readListing(
+  session: TemporalSession,
+  cluster: string,
+  { type, run }: ClusterStatus,
+): Promise<LiveNode[]> {
   if (type !== 'eks' || run === null) return [];
   const { client } = session;
   try {
@@ -102,7 +106,7 @@ async function readListing(session: Session, cluster: string, { type, run }: Clu
   }
 }
 
-async function readLiveNode(session: Session, cluster: string, current: NodeInWork): Promise<LiveNode> {
+async function readLiveNode(session: TemporalSession, cluster: string, current: NodeInWork): Promise<LiveNode> {
   const base = baseOf(current);
   try {
     const { raw } = await session.client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
@@ -123,7 +127,7 @@ function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {
 }
 
 async function readActivity(
-  { client, taskQueue }: Session,
+  { client, taskQueue }: TemporalSession,
   base: LiveNode,
   activity: temporal.api.workflow.v1.IPendingActivityInfo,
   site: { taskQueue?: string },

@@ -9,7 +9,7 @@ import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { ClusterHealth } from './cluster-health';
 import { failedQuery, readHealth } from './cluster-health';
-import type { Session } from './connection';
+import type { TemporalSession } from './connection';
 import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
 
 /** A worker that polled within this time counts as there; a long poll lasts a minute. */
@@ -39,7 +39,7 @@ const WORKFLOWS = 1;
 const ACTIVITIES = 2;
 
 export class TemporalCalls {
-  constructor(readonly session: Session) {}
+  constructor(readonly session: TemporalSession) {}
 
   /** Every call has a deadline, and every failure becomes a sentence. */
   async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {

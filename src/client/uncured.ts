@@ -16,7 +16,7 @@ export async function readUncured(calls: TemporalCalls, cluster: string): Promis
 }
 
 /** The part of an input that is about `nodes`; nothing when there is nothing to know. */
-export function uncuredOf(
+export function pickUncured(
   nodes: readonly { name: string }[],
   known: Record<string, UncuredReboot>,
 ): { uncuredReboots?: Record<string, UncuredReboot> } {

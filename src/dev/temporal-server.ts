@@ -4,14 +4,12 @@ import { once } from 'node:events';
 
 import { Connection } from '@temporalio/client';
 
+import { SEARCH_ATTRIBUTE_TYPES } from '../domain/inspection/installation';
 import type { Log } from './host';
 import { sleep } from './host';
 import { freePorts } from './ports';
 import { endWithThisProcess } from './reaper';
 import { findTemporal } from './temporal-binary';
-
-/** Search attributes that ospatch fills when the server has them. */
-export const SEARCH_ATTRIBUTES = ['PatchCluster=Keyword', 'PatchState=Keyword', 'PatchNextWindow=Datetime'];
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -60,7 +58,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     ...['--metrics-port', String(metricsPort), '--namespace', 'default', '--log-level', 'error'],
     ...(options.headless === true ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
     ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
-    ...SEARCH_ATTRIBUTES.flatMap((attribute) => ['--search-attribute', attribute]),
+    ...Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
   ];
   // Ctrl-C is for the owner of the server, which first ends what uses it.
   const server = spawn(binary, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });

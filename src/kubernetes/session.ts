@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/shared/errors';
-import type { BlockedPod } from '../domain/kubernetes/types';
+import type { BlockedPod, KubeNode } from '../domain/kubernetes/types';
 import type { ApiErrorKind, KubernetesApi } from './client/api';
 import { ApiError } from './client/api';
 import type { Hold } from '../retry/hand-back';
@@ -20,21 +20,6 @@ const FORBIDDEN_AT_FIRST_MS = 3_000;
 
 /** More questions at once than this would be a mistake. */
 const MAX_AT_ONCE = 64;
-
-/** One node of one cluster, by both its names. */
-export interface KubeNode {
-  cluster: string;
-  /** The node's name in ospatch; messages name it. */
-  node: string;
-  /** Its name in Kubernetes. */
-  nodeName: string;
-}
-
-/** What the machine at the other end of SSH says it is. */
-export interface Machine {
-  machineId: string;
-  bootId: string;
-}
 
 export interface KubeProgress {
   done?: number;
@@ -56,7 +41,7 @@ export interface KubeSession {
   now(): number;
 }
 
-export interface RetryPolicy {
+export interface ApiRetryPolicy {
   /** Observed time without an answer after which it is given up; Infinity: never. */
   limitMs: number;
   /** Moment at which it is given up, in milliseconds; default never. */
@@ -68,7 +53,7 @@ export interface RetryPolicy {
 export interface SessionOptions {
   api: KubernetesApi;
   target: KubeNode;
-  patience: RetryPolicy;
+  patience: ApiRetryPolicy;
   /** Ends every call; to be aborted when the work of the session is over. */
   signal: AbortSignal;
   now: () => number;

@@ -11,7 +11,7 @@ import { plainText } from '../domain/shared/text';
 import { parseBoot } from './boot-facts';
 
 /** What decides whether a node can be patched at all, beside its facts. */
-export interface NodeReading {
+export interface FactsReading {
   facts: NodeFacts;
   /** VARIANT_ID of os-release, e.g. `coreos`; empty when there is none. */
   variant: string;
@@ -33,7 +33,7 @@ const MAX_PROCESSES = 5;
 const POINT_RELEASE = /^\d+(?:\.\d+)+$/;
 
 /** Null when the answer is not complete: its last line is `end`. */
-export function parseFacts(protocol: number, text: string, nowMs = Date.now()): NodeReading | null {
+export function parseFacts(protocol: number, text: string, nowMs = Date.now()): FactsReading | null {
   const lines = text.split('\n');
   if (lines.at(-1) !== '' || lines.at(-2) !== 'end') return null;
   const values = new Map<string, string[]>();

@@ -1,6 +1,6 @@
 /** A look at a node that is up. */
 import { OspatchError } from '../domain/shared/errors';
-import type { NodeReading } from './facts';
+import type { FactsReading } from './facts';
 import type { Session } from './session';
 
 /**
@@ -9,7 +9,7 @@ import type { Session } from './session';
  *
  * @throws OspatchError what reaching the node may say
  */
-export async function lookAt({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<NodeReading> {
+export async function lookAt({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<FactsReading> {
   return reachability.whenReachable(async () => {
     const reading = await node.facts();
     if (reading.facts.systemState !== 'stopping') return reading;

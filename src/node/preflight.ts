@@ -10,8 +10,8 @@ import { formatDuration } from '../domain/shared/duration';
 import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
 import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node/report';
 import { LOCK_KINDS } from '../domain/node/report';
-import type { NodeReading } from './facts';
-import { followJob, jobNeverEnds, pause } from './job/follow';
+import type { FactsReading } from './facts';
+import { followJob, jobNeverEnds, pauseFor } from './job/follow';
 import { lockWait } from './lock';
 import { lookAt } from './look';
 import type { PackageManagerName } from './package-managers';
@@ -101,7 +101,7 @@ async function usableNode(
   session: Session,
   { withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
   kinds: readonly LockKind[] = ['package'],
-): Promise<NodeReading> {
+): Promise<FactsReading> {
   let lockedSince: number | null = null;
   const started = session.now();
   for (;;) {
@@ -122,7 +122,7 @@ async function usableNode(
     session.show({
       waitingFor: job === null && holder !== null ? lockWait(lockKind, holder) : `the job ${job} on the node to end`,
     });
-    await pause(session, FREE_PAUSE_MS);
+    await pauseFor(session, FREE_PAUSE_MS);
   }
 }
 
@@ -192,7 +192,7 @@ async function makePlan(
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     failure = error.message.replace(/\.$/, '');
     session.show({ waitingFor: `another try (${failure})` });
-    await pause(session, PLAN_PAUSE_MS);
+    await pauseFor(session, PLAN_PAUSE_MS);
   }
 }
 

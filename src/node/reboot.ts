@@ -1,8 +1,9 @@
 /** Rebooting a node and waiting until it is really back: another boot id, systemd settled, and still there a while later. */
 import { OspatchError } from '../domain/shared/errors';
+import type { RebootAsked } from '../domain/node/reboot';
 import type { NodeFacts } from '../domain/node/report';
 import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
-import { jobNeverEnds, pause } from './job/follow';
+import { jobNeverEnds, pauseFor } from './job/follow';
 import type { NodeProbe, RebootProgress } from './probe';
 import { rebootRefused } from './probe';
 import type { Session } from './session';
@@ -34,9 +35,6 @@ const BUSY_PAUSE_MS = 5_000;
 /** A failure of the reboot command counts once it was seen this often: a system on its way down ends it too. */
 const REFUSALS_SEEN = 2;
 
-/** Whether the reboot was asked for; `unknown`: the call has not answered. */
-export type RebootAsked = 'no' | 'unknown' | 'yes';
-
 /**
  * Reboots the node if `bootId` is still its boot id, by the program `command` on the node if one is named, and returns the
  * facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and
@@ -55,7 +53,7 @@ export async function rebootNode(
   const boots = new Set([seen.bootId]);
   for (;;) {
     const settled = await awaitSettled(session, seen);
-    await pause(session, STABLE_MS);
+    await pauseFor(session, STABLE_MS);
     seen = await session.reachability.whenReachable(() => probe(session));
     // A system that is on its way down once more still answers for a moment.
     if (seen.bootId === settled.bootId && seen.systemState !== 'stopping') {
@@ -86,7 +84,7 @@ async function askForReboot(
     if (state !== 'busy') return;
     if (session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
     session.show({ waitingFor: 'a package job on the node to end before the reboot' });
-    await pause(session, BUSY_PAUSE_MS);
+    await pauseFor(session, BUSY_PAUSE_MS);
   }
 }
 
@@ -96,7 +94,7 @@ async function awaitNewBoot(session: Session, bootId: string, command: string | 
   let pauseMs = FIRST_PROBE_MS;
   const verdict = new RebootVerdict(session, command);
   for (;;) {
-    await pause(session, pauseMs);
+    await pauseFor(session, pauseMs);
     const result = await session.reachability.attempt(() => probe(session));
     if (result.answered) {
       if (result.value.bootId !== bootId) return result.value;
@@ -206,7 +204,7 @@ async function awaitSettled(session: Session, first: NodeProbe): Promise<NodePro
       );
     }
     session.show({ waitingFor: `systemd on the node, which is ${seen.systemState}` });
-    await pause(session, SETTLE_PAUSE_MS);
+    await pauseFor(session, SETTLE_PAUSE_MS);
     seen = await session.reachability.whenReachable(() => probe(session));
   }
   return seen;

@@ -8,7 +8,7 @@ import { plainText } from '../domain/shared/text';
 import { CALL_TIMEOUT_MS, FACTS_TIMEOUT_MS, PROBE_TIMEOUT_MS } from '../domain/node/time-limits';
 import { unreachable } from '../ssh/connect-errors';
 import type { ExecResult, Transport } from '../ssh/transport';
-import type { NodeReading } from './facts';
+import type { FactsReading } from './facts';
 import { parseFacts } from './facts';
 import type { NodeProbe } from './probe';
 import { parseProbe, rebootRefused } from './probe';
@@ -84,7 +84,7 @@ export class RemoteNode {
     return this.target.name;
   }
 
-  async facts(): Promise<NodeReading> {
+  async facts(): Promise<FactsReading> {
     const answer = await this.call('facts', { timeoutMs: FACTS_TIMEOUT_MS });
     const reading = parseFacts(answer.protocol, redactSecrets(answer.body.toString()));
     if (reading === null) throw this.protocolError('its facts are incomplete');

@@ -1,7 +1,7 @@
 /** Which systems and which states of a node are patched, and what is said about the others. Reads, never changes. */
 import { OspatchError } from '../domain/shared/errors';
 import { findBlockers } from '../domain/node/blockers';
-import type { NodeReading } from './facts';
+import type { FactsReading } from './facts';
 import { isSupportedManager } from './package-managers';
 
 /**
@@ -66,7 +66,7 @@ const IMAGE_BASED: readonly ImageBasedSystem[] = [
 ];
 
 /** @throws OspatchError `UnsupportedOs` */
-export function assertSupported(node: string, reading: NodeReading): void {
+export function assertSupported(node: string, reading: FactsReading): void {
   const { facts, variant, imageBased } = reading;
   const { os, packageManager } = facts;
   const name = os.prettyName || os.id || 'an unknown operating system';
@@ -112,7 +112,7 @@ export function imageBasedSystem(id: string, variant: string): { name: string; h
  *
  * @throws OspatchError `Policy` or `DiskFull`
  */
-export function assertSafe(node: string, reading: NodeReading, withoutDrain: boolean): void {
+export function assertSafe(node: string, reading: FactsReading, withoutDrain: boolean): void {
   const { rebootOwners, kubernetes, disk } = findBlockers(node, reading.facts, withoutDrain);
   const first = rebootOwners ?? kubernetes ?? disk;
   if (first !== null) throw new OspatchError(first);

@@ -1,5 +1,5 @@
 /** From a target to a connection: picks the transport and goes through the jump hosts. */
-import type { Connection, ConnectOptions } from './builtin/connection';
+import type { Connection, SshConnectOptions } from './builtin/connection';
 import { Ssh2Driver } from './builtin/connection';
 import { JumpHosts } from './jump-hosts';
 import { OpensshDriver } from './openssh/connection';
@@ -12,7 +12,7 @@ export interface Connector {
 }
 
 /** `idleMs`: how long a jump host that nobody uses stays connected. */
-export function createConnector(options: ConnectOptions, idleMs: number): Connector {
+export function createConnector(options: SshConnectOptions, idleMs: number): Connector {
   const drivers = { builtin: new Ssh2Driver(options), openssh: new OpensshDriver(options) };
   const hops = {
     builtin: new JumpHosts(drivers.builtin, idleMs),

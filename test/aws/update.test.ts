@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { RetryPolicy } from '../../src/aws/eks-caller';
+import type { AwsRetryPolicy } from '../../src/aws/eks-caller';
 import { EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/eks-caller';
 import { beginUpdate, followUpdate, requestToken } from '../../src/aws/update';
 import type { EksAccess } from '../../src/domain/eks/node-groups';
@@ -27,7 +27,7 @@ afterEach(async () => {
   restore();
 });
 
-function asking(patience: RetryPolicy, more: Partial<EksAccess> = {}): EksCaller {
+function asking(patience: AwsRetryPolicy, more: Partial<EksAccess> = {}): EksCaller {
   return new EksCaller({
     apis,
     access: { region: 'eu-central-1', cluster: eks.cluster, endpoint: eks.endpoint, ...more },

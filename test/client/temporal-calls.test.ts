@@ -1,7 +1,7 @@
 import { QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { TemporalCalls } from '../../src/client/temporal-calls';
-import type { Session } from '../../src/client/connection';
+import type { TemporalSession } from '../../src/client/connection';
 
 const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
   temporal.api.enums.v1.WorkflowExecutionStatus;
@@ -12,7 +12,7 @@ function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): Tem
     workflowService: { describeTaskQueue },
   };
   const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
-  return new TemporalCalls(session as unknown as Session);
+  return new TemporalCalls(session as unknown as TemporalSession);
 }
 
 describe('src/client/temporal-calls', () => {

@@ -2,7 +2,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
-import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/contract/activities/kubernetes';
+import type { MachineIdentity } from '../../src/domain/kubernetes/types';
+import type { KubernetesActivities, KubernetesTarget } from '../../src/contract/activities/kubernetes';
 import type { BlockedPod, CordonOwner, DrainPolicy } from '../../src/domain/kubernetes/types';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes/types';
 import type { KubernetesConnections } from '../../src/kubernetes/client/connections';

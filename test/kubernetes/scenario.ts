@@ -3,7 +3,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 
 import { createKubernetesActivities } from '../../src/activities/kubernetes';
-import type { KubernetesActivities, KubernetesTarget, MachineIdentity } from '../../src/contract/activities/kubernetes';
+import type { MachineIdentity } from '../../src/domain/kubernetes/types';
+import type { KubernetesActivities, KubernetesTarget } from '../../src/contract/activities/kubernetes';
 import type { ControlPlane, ControlPlaneOptions } from '../../tools/kube/control-plane';
 import { startControlPlane } from '../../tools/kube/control-plane';
 import type {

@@ -1,4 +1,4 @@
-import { PROTOCOL, helperScript } from '../../src/node/helper/script';
+import { HELPER_PROTOCOL, helperScript } from '../../src/node/helper/script';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Answer } from './fake-node';
 import { FakeTransport, TARGET, factsAnswer, jobAnswer } from './fake-node';
@@ -75,11 +75,11 @@ describe('src/node/remote-node', () => {
 
   it('understands its own protocol and the one before, and names the helper it needs for any other', async () => {
     const speak = (protocol: number) => factsAnswer().replace(/^ospatch \d+/, `ospatch ${protocol}`);
-    expect((await node([speak(PROTOCOL)]).node.facts()).facts.protocol).toBe(PROTOCOL);
-    expect((await node([speak(PROTOCOL - 1)]).node.facts()).facts.protocol).toBe(PROTOCOL - 1);
-    await expect(node([speak(PROTOCOL + 1)]).node.facts()).rejects.toMatchObject({
+    expect((await node([speak(HELPER_PROTOCOL)]).node.facts()).facts.protocol).toBe(HELPER_PROTOCOL);
+    expect((await node([speak(HELPER_PROTOCOL - 1)]).node.facts()).facts.protocol).toBe(HELPER_PROTOCOL - 1);
+    await expect(node([speak(HELPER_PROTOCOL + 1)]).node.facts()).rejects.toMatchObject({
       type: 'HelperProtocol',
-      message: expect.stringMatching(new RegExp(`protocol ${PROTOCOL + 1} and this worker .*${digest}`)),
+      message: expect.stringMatching(new RegExp(`protocol ${HELPER_PROTOCOL + 1} and this worker .*${digest}`)),
       remedy: expect.stringContaining('ospatch helper install'),
     });
   });

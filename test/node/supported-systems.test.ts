@@ -1,4 +1,4 @@
-import type { NodeReading } from '../../src/node/facts';
+import type { FactsReading } from '../../src/node/facts';
 import { parseFacts } from '../../src/node/facts';
 import { assertSafe, assertSupported } from '../../src/node/supported-systems';
 
@@ -11,7 +11,7 @@ const HEALTHY = [
 ];
 const DISK = ['disk_root_kib=2000000', 'disk_var_kib=2000000'];
 
-function reading(...lines: string[]): NodeReading {
+function reading(...lines: string[]): FactsReading {
   const parsed = parseFacts(1, `${[...lines, ...HEALTHY, ...DISK].join('\n')}\nend\n`);
   if (parsed === null) throw new Error('not facts');
   return parsed;

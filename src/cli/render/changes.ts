@@ -1,5 +1,5 @@
 /** What a spec changes, one line per field. */
-import type { SpecChange } from '../../domain/cluster/messages';
+import type { SpecChange } from '../../domain/spec/diff';
 import { oneLine } from './text';
 
 /** More rows than this hide what matters; the rest is counted. */

@@ -1,7 +1,7 @@
 /** What a pipe gets instead of the live display: one line per change. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { NodeStatus } from '../../domain/node/status';
-import { unitOf } from './node-groups';
+import { unitName } from './node-groups';
 import { countOutcomes, errorCell, stepOf } from './status';
 import { oneLine, plural } from './text';
 
@@ -39,7 +39,7 @@ function describeStart(before: LiveStatus | null, { run, type }: LiveStatus): st
   if (run === null) return [];
   if (before?.run?.number !== run.number) {
     const done = run.done === 0 ? '' : `, ${run.done} done`;
-    return [`run ${run.number} (${run.trigger}) of ${plural(run.total, unitOf(type))}${done}`];
+    return [`run ${run.number} (${run.trigger}) of ${plural(run.total, unitName(type))}${done}`];
   }
   return before.run.state === run.state ? [] : [`run ${run.number} is ${run.state}`];
 }

@@ -1,7 +1,7 @@
 /** One frame of the live display: a heading and a table of nodes that fits the terminal. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { NodeState, NodeStatus } from '../../domain/node/status';
-import { unitOf } from './node-groups';
+import { unitName } from './node-groups';
 import type { StatusView } from './status';
 import { colorState, countOutcomes, errorCell, stepOf, waitOf } from './status';
 import { renderTable } from './table';
@@ -35,7 +35,7 @@ export interface LiveView extends StatusView {
 /** The lines of one frame, not wrapped. */
 export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
-  const unit = unitOf(status.type);
+  const unit = unitName(status.type);
   const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
   const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES);
   const shown = nodes.slice(0, fitting);
@@ -69,7 +69,7 @@ function heading(status: LiveStatus, view: LiveView): string {
   if (run !== null) {
     const went = run.state === 'running' ? '' : `, ${run.state}`;
     const elapsed = formatElapsed(run.startedAt, view.now);
-    return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, unitOf(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
+    return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, unitName(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
   }
   const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow, view.zone)}`;
   const last = lastRun === null ? '' : `  last run ${lastRun.number} ${lastRun.outcome} (${countOutcomes(lastRun)})`;

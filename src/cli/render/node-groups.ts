@@ -9,7 +9,7 @@ import { NONE, formatTime, oneLine, plural } from './text';
 import { describeWarnings } from './warnings';
 
 /** What the rows of such a cluster are. */
-export function unitOf(type: string): 'node' | 'node group' {
+export function unitName(type: string): 'node' | 'node group' {
   return type === 'eks' ? 'node group' : 'node';
 }
 

@@ -2,7 +2,7 @@
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/cluster/messages';
 import type { NodeState, NodeStatus } from '../../domain/node/status';
-import { STATUS_HEAD, statusRow, unitOf } from './node-groups';
+import { STATUS_HEAD, statusRow, unitName } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
 import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
@@ -147,7 +147,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
   if (run !== null) {
     const went = run.state === 'running' ? 'running' : run.state;
-    const nodes = `${run.done} of ${plural(run.total, unitOf(status.type))} done`;
+    const nodes = `${run.done} of ${plural(run.total, unitName(status.type))} done`;
     fields.push([
       'Run',
       `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,

@@ -4,24 +4,15 @@ import type {
   DrainPolicy,
   DrainReport,
   EvictedWorkload,
+  KubeNode,
   KubernetesAccess,
   KubernetesBaseline,
+  MachineIdentity,
 } from '../../domain/kubernetes/types';
 
-/** One node of one cluster as Kubernetes knows it. */
-export interface KubernetesTarget {
-  cluster: string;
-  /** The node's name in ospatch; messages name it. */
-  node: string;
-  /** Its name in Kubernetes. */
-  nodeName: string;
+/** One node of one cluster, and how to reach its API server. */
+export interface KubernetesTarget extends KubeNode {
   access: KubernetesAccess;
-}
-
-/** What the machine at the other end of SSH says it is; a Node object that says otherwise is another machine. */
-export interface MachineIdentity {
-  machineId: string;
-  bootId: string;
 }
 
 export interface DrainPreviewInput {

@@ -2,6 +2,7 @@
  * What can be said to a cluster and what it answers. The same words are signals and updates; the shapes are shared by
  * the workflow, the client and the Temporal UI, where people type them by hand.
  */
+import type { SpecChange } from '../spec/diff';
 import type { ClusterSpec } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
 import type { RunOutcome, RunTrigger } from '../run/run';
@@ -62,12 +63,6 @@ export interface ApplySpecAnswer {
   changes: SpecChange[];
   /** One sentence when the cluster is not ours to patch. */
   notice: string | null;
-}
-
-export interface SpecChange {
-  path: string;
-  before: unknown;
-  after: unknown;
 }
 
 export interface RemoveAnswer {

@@ -173,3 +173,18 @@ export interface DrainReport {
   /** Pods that were still there in the end, at most 20. */
   blocked: BlockedPod[];
 }
+
+/** One node of one cluster, by both its names. */
+export interface KubeNode {
+  cluster: string;
+  /** The node's name in ospatch; messages name it. */
+  node: string;
+  /** Its name in Kubernetes. */
+  nodeName: string;
+}
+
+/** What the machine at the other end of SSH says it is; a Node object that says otherwise is another machine. */
+export interface MachineIdentity {
+  machineId: string;
+  bootId: string;
+}

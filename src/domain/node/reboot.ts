@@ -5,6 +5,9 @@ import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 import { mergeWarnings } from './warning';
 
+/** Of a reboot that has not come to its end. `unknown`: the call that asks for it has not answered. */
+export type RebootAsked = 'no' | 'unknown' | 'yes';
+
 /** A node that has a new reason after each of this many reboots in one run is left to a person. */
 export const MAX_REBOOTS_PER_RUN = 2;
 

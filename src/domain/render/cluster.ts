@@ -1,5 +1,5 @@
 /** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
-import { NONE, text } from './markdown';
+import { NO_VALUE, text } from './markdown';
 import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
 import type { NodeState, NodeStatus } from '../node/status';
@@ -118,10 +118,10 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
       node.name,
       node.role,
       node.state,
-      node.lastAppliedPatchTime ?? NONE,
-      node.patchedVersion ?? NONE,
-      node.kernel ?? NONE,
-      node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
+      node.lastAppliedPatchTime ?? NO_VALUE,
+      node.patchedVersion ?? NO_VALUE,
+      node.kernel ?? NO_VALUE,
+      node.pendingUpdates === null ? NO_VALUE : String(node.pendingUpdates),
       node.lastError?.message ?? '',
     ];
     return `| ${cells.map(text).join(' | ')} |`;

@@ -1,5 +1,5 @@
 /** Markdown for the Temporal UI about node groups of EKS. */
-import { NONE, text } from './markdown';
+import { NO_VALUE, text } from './markdown';
 import type { NodePatchResult } from '../node/patch';
 import type { NodeStatus } from '../node/status';
 import type { RunTrigger } from '../run/run';
@@ -10,10 +10,10 @@ export function nodeGroupTable(groups: readonly NodeStatus[]): string[] {
     const cells = [
       group.name,
       group.state,
-      group.lastAppliedPatchTime ?? NONE,
-      group.patchedVersion ?? NONE,
-      group.nodeGroup?.releaseBefore ?? NONE,
-      group.nodeGroup?.version ?? NONE,
+      group.lastAppliedPatchTime ?? NO_VALUE,
+      group.patchedVersion ?? NO_VALUE,
+      group.nodeGroup?.releaseBefore ?? NO_VALUE,
+      group.nodeGroup?.version ?? NO_VALUE,
       healthOf(group),
       group.lastError?.message ?? '',
     ];
@@ -30,7 +30,7 @@ export function nodeGroupTable(groups: readonly NodeStatus[]): string[] {
 export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
   const { nodeGroup, before, after, error } = result;
   const ended = result.endedAt === '' ? '' : `: ${result.outcome}`;
-  const release = after === null ? before?.osVersion : `${before?.osVersion ?? NONE} → ${after.osVersion}`;
+  const release = after === null ? before?.osVersion : `${before?.osVersion ?? NO_VALUE} → ${after.osVersion}`;
   return [
     `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended}`,
     '',
@@ -47,6 +47,6 @@ export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, resu
 
 /** `ok`, or the health issues by their codes. */
 export function healthOf({ nodeGroup }: NodeStatus): string {
-  if (nodeGroup === undefined) return NONE;
+  if (nodeGroup === undefined) return NO_VALUE;
   return nodeGroup.health.length === 0 ? 'ok' : nodeGroup.health.map((issue) => issue.split(':')[0]).join(', ');
 }

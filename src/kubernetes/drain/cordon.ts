@@ -17,7 +17,8 @@ import { readControlPlane } from './control-plane';
 import { readBaselineOf } from './health';
 import { readOwnNode } from './node-identity';
 import { foreignCordon, foreignOwner } from './preview';
-import type { KubeSession, Machine } from '../session';
+import type { MachineIdentity } from '../../domain/kubernetes/types';
+import type { KubeSession } from '../session';
 
 /** Observed time after which a control plane that is not whole is a matter for people. */
 const QUORUM_TIMEOUT_MS = 10 * 60_000;
@@ -27,7 +28,7 @@ const QUORUM_LOOK_EVERY_MS = 3_000;
 const MAX_BACK_OFF_MS = 6_000;
 
 export interface CordonOptions {
-  machine: Machine;
+  machine: MachineIdentity;
   owner: CordonOwner;
   /** Default 10 min. */
   quorumTimeoutMs?: number;

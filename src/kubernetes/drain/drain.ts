@@ -11,7 +11,8 @@ import { refreshBudgets, evictDue, oncePerBudget } from './evictions';
 import { readOwnNode } from './node-identity';
 import type { Newcomers } from './newcomers';
 import { createNewcomers } from './newcomers';
-import type { KubeProgress, KubeSession, Machine } from '../session';
+import type { MachineIdentity } from '../../domain/kubernetes/types';
+import type { KubeProgress, KubeSession } from '../session';
 import type { ClassifiedPod } from './pod-classes';
 import { findUnevictable, findRefusals, judge, classifyPods } from './pod-classes';
 import { addWorkloads } from './workloads';
@@ -43,7 +44,7 @@ export interface DrainedSoFar {
 }
 
 export interface DrainOptions {
-  machine: Machine;
+  machine: MachineIdentity;
   policy: DrainPolicy;
   /** When the drain began, in milliseconds: a retry does not get the whole time again. */
   startedAtMs: number;

@@ -5,7 +5,8 @@ import type { PodView } from '../../domain/kubernetes/pod-filter';
 import { hasEnded, isDaemonSetPod } from '../../domain/kubernetes/pod-filter';
 import type { NodeView } from '../client/api';
 import { isSameId } from './node-identity';
-import type { KubeSession, Machine } from '../session';
+import type { MachineIdentity } from '../../domain/kubernetes/types';
+import type { KubeSession } from '../session';
 
 const PRESSURE = ['MemoryPressure', 'DiskPressure', 'PIDPressure', 'NetworkUnavailable'];
 
@@ -26,7 +27,7 @@ export async function readBaselineOf({ reach }: KubeSession, node: NodeView): Pr
 }
 
 export interface HealthOptions {
-  machine: Machine;
+  machine: MachineIdentity;
   baseline: KubernetesBaseline;
   timeoutMs: number;
   /** Default 5 s. */
@@ -64,7 +65,7 @@ export async function awaitHealthy(
 /** One clause; null: the node is as it was. */
 async function whatIsMissing(
   { reach, target }: KubeSession,
-  machine: Machine,
+  machine: MachineIdentity,
   baseline: KubernetesBaseline,
 ): Promise<string | null> {
   const node = await reach((api) => api.readNode(target.nodeName));

@@ -2,7 +2,8 @@
 import { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { NodeView } from '../client/api';
-import type { KubeNode, KubeSession, Machine } from '../session';
+import type { KubeNode, MachineIdentity } from '../../domain/kubernetes/types';
+import type { KubeSession } from '../session';
 
 const MAX_ID = 64;
 
@@ -10,7 +11,7 @@ const MAX_ID = 64;
  * The Node object of the target.
  * @throws OspatchError `WrongNode` when there is none, or when it is another machine's
  */
-export async function readOwnNode({ reach, target }: KubeSession, machine: Machine | null): Promise<NodeView> {
+export async function readOwnNode({ reach, target }: KubeSession, machine: MachineIdentity | null): Promise<NodeView> {
   const node = await reach((api) => api.readNode(target.nodeName));
   if (node === null) {
     throw wrongNode(
@@ -23,7 +24,7 @@ export async function readOwnNode({ reach, target }: KubeSession, machine: Machi
   return node;
 }
 
-function checkMachine(target: KubeNode, node: NodeView, machine: Machine): void {
+function checkMachine(target: KubeNode, node: NodeView, machine: MachineIdentity): void {
   for (const [what, here, there] of [
     ['machine id', machine.machineId, node.machineId],
     ['boot id', machine.bootId, node.bootId],

@@ -8,7 +8,8 @@ import type { NodeView } from '../client/api';
 import { readOwnNode } from './node-identity';
 import { refuseRebootOwners } from './reboot-owners';
 import { addWorkloads } from './workloads';
-import type { KubeNode, KubeSession, Machine } from '../session';
+import type { KubeNode, MachineIdentity } from '../../domain/kubernetes/types';
+import type { KubeSession } from '../session';
 import { budgetsFor, findUnevictable, findRefusals, findWaits, classifyPods } from './pod-classes';
 
 const MAX_PODS = 100;
@@ -16,7 +17,7 @@ const MAX_PODS = 100;
 /** @throws OspatchError `WrongNode`, `Policy` */
 export async function drainPreview(
   session: KubeSession,
-  machine: Machine | null,
+  machine: MachineIdentity | null,
   policy: DrainPolicy,
 ): Promise<DrainPreview> {
   const node = await readOwnNode(session, machine);

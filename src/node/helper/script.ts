@@ -9,7 +9,7 @@ export const HELPER_DIR = '/usr/local/libexec';
 export const COMMAND_DIR = '/etc/ospatch/commands';
 
 /** The version of the answers this program understands. */
-export const PROTOCOL = 1;
+export const HELPER_PROTOCOL = 1;
 
 export interface HelperScript {
   content: Buffer;

@@ -2,10 +2,10 @@
  * Reading what the helper says. Only its first line is protocol; lengths in it say what follows, so that nothing a
  * package prints can be taken for an answer.
  */
-import { PROTOCOL } from '../helper/script';
+import { HELPER_PROTOCOL } from '../helper/script';
 
 /** Protocols a worker understands: its own and the one before. */
-export const UNDERSTOOD: readonly number[] = [PROTOCOL, PROTOCOL - 1];
+export const UNDERSTOOD: readonly number[] = [HELPER_PROTOCOL, HELPER_PROTOCOL - 1];
 
 export interface HelperAnswer {
   /** Which protocol the helper spoke. */

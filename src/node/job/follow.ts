@@ -93,19 +93,19 @@ export async function followJob(
       // Never treated as dead: systemd may be restarting itself.
       case 'unknown':
         session.show({ waitingFor: 'systemd on the node to answer' });
-        await pause(session, BUSY_PAUSE_MS);
+        await pauseFor(session, BUSY_PAUSE_MS);
         answer = await poll(log.offset, 0);
         break;
       case 'busy':
         session.show({ waitingFor: `another job on the node to end${holderOf(answer.holder)}` });
-        await pause(session, BUSY_PAUSE_MS);
+        await pauseFor(session, BUSY_PAUSE_MS);
         answer = await start();
         break;
       case 'absent':
       case 'claimed':
         restarts += 1;
         if (restarts > MAX_RESTARTS) throw neverStarts(session.node.name, job);
-        await pause(session, RESTART_PAUSE_MS);
+        await pauseFor(session, RESTART_PAUSE_MS);
         answer = await start();
         break;
     }
@@ -170,7 +170,7 @@ class Patience {
   /** Keeps the pause between two questions that a node answers at once. */
   async pace(): Promise<void> {
     const left = MIN_POLL_MS - (this.session.now() - this.asked);
-    if (left > 0) await pause(this.session, Math.min(left, MIN_POLL_MS));
+    if (left > 0) await pauseFor(this.session, Math.min(left, MIN_POLL_MS));
     this.asked = this.session.now();
   }
 }
@@ -187,7 +187,7 @@ export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT
 }
 
 /** Waits between two looks at a node. */
-export function pause(session: Session, pauseMs: number): Promise<void> {
+export function pauseFor(session: Session, pauseMs: number): Promise<void> {
   return sleep(pauseMs, undefined, { signal: session.signal });
 }
 

@@ -24,7 +24,7 @@ const CLOSED = 'it closed the connection during the login';
 /** As much of what a host says before the login as is looked at. */
 const MAX_BANNER_CHARS = 4_000;
 
-export interface ConnectOptions extends IdentityOptions {
+export interface SshConnectOptions extends IdentityOptions {
   /** TCP, key exchange and login together, in milliseconds. */
   connectTimeoutMs: number;
 }
@@ -45,10 +45,10 @@ export class SessionRefused extends Error {
 
 /** Connections that ospatch makes itself, with ssh2. */
 export class Ssh2Driver implements Driver<Ssh2Connection> {
-  constructor(private readonly options: ConnectOptions) {}
+  constructor(private readonly options: SshConnectOptions) {}
 
   connect(target: SshTarget, via: Ssh2Connection | null): Promise<Ssh2Connection> {
-    return connect(target, this.options, via);
+    return connectSsh(target, this.options, via);
   }
 
   close(): void {
@@ -61,9 +61,9 @@ export class Ssh2Driver implements Driver<Ssh2Connection> {
  *
  * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
  */
-export async function connect(
+export async function connectSsh(
   target: SshTarget,
-  options: ConnectOptions,
+  options: SshConnectOptions,
   via: Ssh2Connection | null = null,
 ): Promise<Ssh2Connection> {
   const pins = parsePins(target.hostKeys);

@@ -10,7 +10,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CappedBuffer } from '../capped-buffer';
 import { noAnswer, noHostKeys, unreachable } from '../connect-errors';
-import type { Connection, ConnectOptions } from '../builtin/connection';
+import type { Connection, SshConnectOptions } from '../builtin/connection';
 import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from '../builtin/connection';
 import { findIdentity } from '../builtin/identity';
 import type { Driver } from '../jump-hosts';
@@ -32,7 +32,7 @@ export class OpensshDriver implements Driver<OpensshConnection> {
   private readonly directory = new PrivateDirectory();
   private readonly open = new Set<OpensshConnection>();
 
-  constructor(private readonly options: ConnectOptions) {}
+  constructor(private readonly options: SshConnectOptions) {}
 
   /** @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable` */
   async connect(target: SshTarget, via: OpensshConnection | null): Promise<OpensshConnection> {

@@ -20,7 +20,7 @@ import {
   inspectionInCluster,
   optionsFor,
 } from '../shared/activity-options';
-import { isNotTakenUp, isTimeout, toApplicationFailure, toErrorInfo } from '../shared/failures';
+import { isNotTakenUp, isTimeout, failureOf, toErrorInfo } from '../shared/failures';
 import { kubernetesTarget, machineOf } from '../node/drain';
 
 export interface InspectNodesInput {
@@ -101,7 +101,7 @@ export async function uncordonNode({ cluster, kubernetes, node }: UncordonNodeIn
     return await inspectionInCluster.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
   } catch (failure) {
     const silent = isTimeout(failure) && !isNotTakenUp(failure);
-    throw toApplicationFailure(
+    throw failureOf(
       silent ? apiSilent(node.name, API_ANSWERS_WITHIN_MS) : notInspectedReason(failure, node, 'the uncordon'),
     );
   }
@@ -118,7 +118,7 @@ export async function readNodeLog(input: ReadNodeLogInput): Promise<{ log: strin
     const options = inspectionOptions(node, 'read the log');
     return await inspection.readLog.executeWithOptions(options, [{ ...input, target: targetOf(node) }]);
   } catch (failure) {
-    if (isNotTakenUp(failure)) throw toApplicationFailure(notInspectedReason(failure, node, 'reading the log'));
+    if (isNotTakenUp(failure)) throw failureOf(notInspectedReason(failure, node, 'reading the log'));
     throw failure;
   }
 }

@@ -5,7 +5,8 @@
  * stays as it is, which the activities see to.
  */
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { DrainInput, KubernetesTarget, MachineIdentity } from '../../contract/activities/kubernetes';
+import type { MachineIdentity } from '../../domain/kubernetes/types';
+import type { DrainInput, KubernetesTarget } from '../../contract/activities/kubernetes';
 import { parseDuration } from '../../domain/shared/duration';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type {
@@ -157,7 +158,7 @@ export class NodeDrain {
     const { cluster, node, policy } = this.input;
     const error = await this.record.step('uncordon', async () => {
       if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(IN_FLIGHT_CORDON_GRACE));
-      return uncordonNode(cluster, node, policy, this.waits);
+      return uncordonOwn(cluster, node, policy, this.waits);
     });
     if (error === null) return;
     const before = this.record.result.error;
@@ -220,7 +221,7 @@ export class NodeDrain {
  * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
  * there.
  */
-export function uncordonNode(
+export function uncordonOwn(
   cluster: string,
   node: NodeSpec,
   policy: RunPolicy,

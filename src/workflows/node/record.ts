@@ -6,6 +6,7 @@ import { snapshot, tellWhatWasDone } from '../../domain/node/patch';
 import type { ApplyReport, NodeFacts, NodeStep, NodeSurvey, PatchPlan } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { mergeWarnings } from '../../domain/node/warning';
+import type { RebootAsked } from '../../domain/node/reboot';
 import { uncuredOf } from '../../domain/node/reboot';
 import { renderNodePatch } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
@@ -14,9 +15,6 @@ import { timedStep } from '../shared/timed-step';
 
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
-
-/** Of a reboot that has not come to its end. `unknown`: the call that asks for it has not answered. */
-export type RebootAsked = 'no' | 'unknown' | 'yes';
 
 export class NodeRecord {
   readonly result: NodePatchResult;

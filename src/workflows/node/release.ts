@@ -4,7 +4,7 @@ import type { ErrorInfo } from '../../domain/shared/errors';
 import type { Message } from '../../domain/cluster/messages';
 import { parseMessage } from '../../domain/cluster/messages';
 import type { NodeStep } from '../../domain/node/report';
-import { toApplicationFailure } from '../shared/failures';
+import { failureOf } from '../shared/failures';
 
 interface Wait {
   step: NodeStep;
@@ -28,7 +28,7 @@ export class ReleasableWaits {
         step,
         end: (by) => {
           releasedBy = by;
-          if (scope === null) reject(toApplicationFailure(failure(describe(by, step))));
+          if (scope === null) reject(failureOf(failure(describe(by, step))));
           else scope.cancel();
         },
       };
@@ -37,7 +37,7 @@ export class ReleasableWaits {
       return scope === null ? await Promise.race([body(), released]) : await scope.run(body);
     } catch (error) {
       if (releasedBy === null || !isCancellation(error)) throw error;
-      throw toApplicationFailure(failure(describe(releasedBy, step)));
+      throw failureOf(failure(describe(releasedBy, step)));
     } finally {
       this.open = null;
     }

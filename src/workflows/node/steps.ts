@@ -17,8 +17,9 @@ import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import type { NodeTarget } from '../../domain/spec/types';
 import type { Options } from '../shared/activity-options';
 import { once, optionsFor, told, transaction, waiting } from '../shared/activity-options';
-import { toApplicationFailure, toErrorInfo } from '../shared/failures';
-import type { NodeRecord, RebootAsked } from './record';
+import { failureOf, toErrorInfo } from '../shared/failures';
+import type { RebootAsked } from '../../domain/node/reboot';
+import type { NodeRecord } from './record';
 import { timestamp } from './record';
 import type { PatchNodeInput } from './patch-node';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
@@ -76,7 +77,7 @@ export class NodeSteps {
     this.packageManager = facts.packageManager;
     this.record.noteBefore(facts);
     if (plan.digest !== '') this.record.notePlan(plan);
-    if (refused !== undefined) throw toApplicationFailure(refused);
+    if (refused !== undefined) throw failureOf(refused);
     return { facts, plan };
   }
 

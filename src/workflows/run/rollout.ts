@@ -59,7 +59,7 @@ import {
   runProgressSignal,
   tightenSignal,
 } from '../../contract/messages';
-import { uncordonNode } from '../node/drain';
+import { uncordonOwn } from '../node/drain';
 import { patchNode } from '../node/patch-node';
 
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
@@ -313,7 +313,7 @@ class RunLoop {
     const { cluster, policy } = this.input;
     if (policy.kubernetes === undefined || child === null || !isNode(node)) return error;
     await CancellationScope.nonCancellable(() => sleep(ORPHAN_ACTIVITY_GRACE));
-    const inTheWay = await uncordonNode(cluster, node, policy);
+    const inTheWay = await uncordonOwn(cluster, node, policy);
     return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
   }
 

@@ -41,7 +41,7 @@ export function isNotTakenUp(failure: unknown): boolean {
 }
 
 /** What a workflow fails with whose caller reads the ErrorInfo. */
-export function toApplicationFailure(info: ErrorInfo): ApplicationFailure {
+export function failureOf(info: ErrorInfo): ApplicationFailure {
   return ApplicationFailure.create({ message: info.message, type: info.type, nonRetryable: true, details: [info] });
 }
 

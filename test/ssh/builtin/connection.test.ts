@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { Client } from 'ssh2';
-import { connect } from '../../../src/ssh/builtin/connection';
+import { connectSsh } from '../../../src/ssh/builtin/connection';
 import { fingerprint } from '../../../src/ssh/host-keys';
 import { scanHostKey } from '../../../src/ssh/builtin/scan';
 import type { TestServer } from '../support';
@@ -42,15 +42,15 @@ describe('src/ssh/builtin/connection', () => {
 
   describe('connecting', () => {
     it('is refused without any trusted host key, before a packet is sent', async () => {
-      await expect(connect(targetOn(1, []), options)).rejects.toMatchObject({ type: 'HostKeyMismatch' });
-      await expect(connect(targetOn(1, ['ssh-ed25519 AAAA']), options)).rejects.toMatchObject({
+      await expect(connectSsh(targetOn(1, []), options)).rejects.toMatchObject({ type: 'HostKeyMismatch' });
+      await expect(connectSsh(targetOn(1, ['ssh-ed25519 AAAA']), options)).rejects.toMatchObject({
         type: 'HostKeyMismatch',
       });
     });
 
     it('fails with both fingerprints when the host key is another one', async () => {
       const trusted = keyPair().public;
-      await expect(connect(targetOn(server.port, [trusted]), options)).rejects.toMatchObject({
+      await expect(connectSsh(targetOn(server.port, [trusted]), options)).rejects.toMatchObject({
         type: 'HostKeyMismatch',
         message: expect.stringMatching(
           new RegExp(
@@ -63,7 +63,7 @@ describe('src/ssh/builtin/connection', () => {
 
     it('fails with both fingerprints when the server has no key of the trusted type', async () => {
       const trusted = keyPair('ecdsa').public;
-      await expect(connect(targetOn(server.port, [trusted]), options)).rejects.toMatchObject({
+      await expect(connectSsh(targetOn(server.port, [trusted]), options)).rejects.toMatchObject({
         type: 'HostKeyMismatch',
         message: expect.stringContaining(`got ssh-ed25519 ${shownFingerprint(hostKey.public)}`),
       });
@@ -72,7 +72,7 @@ describe('src/ssh/builtin/connection', () => {
     it('asks a server with several host keys for the trusted one', async () => {
       const rsa = keyPair('rsa');
       const both = await startServer({ hostKeys: [hostKey, rsa], accepts: userKey.public, onExec });
-      const connection = await connect(targetOn(both.port, [rsa.public]), options);
+      const connection = await connectSsh(targetOn(both.port, [rsa.public]), options);
       expect((await connection.exec('true')).code).toBe(0);
       connection.end();
       both.stop();
@@ -80,7 +80,7 @@ describe('src/ssh/builtin/connection', () => {
 
     it('fails with AuthFailed, naming user and key, when the key is not accepted', async () => {
       const target = targetOn(server.port, [hostKey.public], { identity: 'stranger' });
-      await expect(connect(target, options)).rejects.toMatchObject({
+      await expect(connectSsh(target, options)).rejects.toMatchObject({
         type: 'AuthFailed',
         message: expect.stringMatching(/"stranger" for the user ospatch/),
       });
@@ -89,12 +89,12 @@ describe('src/ssh/builtin/connection', () => {
     it('fails with Unreachable and the reason when nobody listens or the name does not exist', async () => {
       const closed = await startTcp(() => undefined);
       closed.stop();
-      await expect(connect(targetOn(closed.port, [hostKey.public]), options)).rejects.toMatchObject({
+      await expect(connectSsh(targetOn(closed.port, [hostKey.public]), options)).rejects.toMatchObject({
         type: 'Unreachable',
         message: expect.stringContaining('refused'),
       });
       const nowhere = targetOn(22, [hostKey.public], { host: 'does-not-exist.invalid' });
-      await expect(connect(nowhere, options)).rejects.toMatchObject({
+      await expect(connectSsh(nowhere, options)).rejects.toMatchObject({
         type: 'Unreachable',
         message: expect.stringContaining('cannot be resolved'),
       });
@@ -105,7 +105,7 @@ describe('src/ssh/builtin/connection', () => {
       const rude = await startTcp((socket) => socket.end());
       const broken = await startTcp((socket) => socket.resetAndDestroy());
       for (const { port, stop } of [silent, rude, broken]) {
-        const attempt = connect(targetOn(port, [hostKey.public]), { ...options, connectTimeoutMs: 300 });
+        const attempt = connectSsh(targetOn(port, [hostKey.public]), { ...options, connectTimeoutMs: 300 });
         await expect(attempt).rejects.toMatchObject({ type: 'Unreachable' });
         stop();
       }
@@ -116,7 +116,7 @@ describe('src/ssh/builtin/connection', () => {
     it('sends small packets at once, which would cost a delayed acknowledgement for each call otherwise', async () => {
       const noDelay = jest.spyOn(Socket.prototype, 'setNoDelay');
       try {
-        const connection = await connect(targetOn(server.port, [hostKey.public]), options);
+        const connection = await connectSsh(targetOn(server.port, [hostKey.public]), options);
         connection.end();
         expect(noDelay).toHaveBeenCalledWith(true);
       } finally {
@@ -124,7 +124,7 @@ describe('src/ssh/builtin/connection', () => {
       }
     });
 
-    const open = () => connect(targetOn(server.port, [hostKey.public]), options);
+    const open = () => connectSsh(targetOn(server.port, [hostKey.public]), options);
 
     it('returns exit code, both streams and what was sent to standard input', async () => {
       onExec = (command, channel) => {

@@ -74,13 +74,13 @@ function collect(name: string, earlier: string[]): string[] {
 }
 
 function printHelper(context: CliContext, options: PrintOptions): void {
-  const { PROTOCOL, helperScript } =
+  const { HELPER_PROTOCOL, helperScript } =
     require('../../../node/helper/script') as typeof import('../../../node/helper/script');
   const { installerScript } = require('../../../node/installer') as typeof import('../../../node/installer');
   const helper = helperScript();
   const { digest, path, content } = helper;
   if (options.output === 'json') {
-    printJson(context, { digest, path, protocol: PROTOCOL, bytes: content.length });
+    printJson(context, { digest, path, protocol: HELPER_PROTOCOL, bytes: content.length });
   } else if (options.digest === true) print(context, digest);
   else if (options.path === true) print(context, path);
   else print(context, options.installer === true ? installerScript(helper) : content.toString());
