@@ -121,7 +121,11 @@ async function closingFailure(
 }
 
 /** Newest first. */
-async function lastEvents({ client, namespace }: TemporalSession, execution: Execution, count = LAST_EVENTS): Promise<Event[]> {
+async function lastEvents(
+  { client, namespace }: TemporalSession,
+  execution: Execution,
+  count = LAST_EVENTS,
+): Promise<Event[]> {
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     ...{ namespace, execution },
     maximumPageSize: count,
