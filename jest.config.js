@@ -1,6 +1,7 @@
 const shared = {
   rootDir: __dirname,
   testEnvironment: '<rootDir>/test/support/node-environment.js',
+  resolver: '<rootDir>/test/support/resolver.js',
   moduleNameMapper: { '^@kubernetes/client-node$': '<rootDir>/test/support/client-node.js' },
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline' }],

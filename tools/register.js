@@ -15,4 +15,10 @@ const OPTIONS = {
 Module._extensions['.ts'] = (module, filename) => {
   module._compile(transformSync(readFileSync(filename, 'utf8'), { ...OPTIONS, filename }).code, filename);
 };
+// Lazy loading names the compiled file, as Node.js wants it.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function (request, parent, ...rest) {
+  const own = request.startsWith('.') && request.endsWith('.js') && parent?.filename?.endsWith('.ts');
+  return resolveFilename.call(this, own ? request.slice(0, -'.js'.length) : request, parent, ...rest);
+};
 process.setSourceMapsEnabled(true);

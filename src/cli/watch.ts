@@ -53,7 +53,7 @@ async function follow(
   view: View,
   signal: AbortSignal,
 ): Promise<WatchEnd> {
-  const { isTransient } = require('../client/errors') as typeof import('../client/errors');
+  const { isTransient } = await import('../client/errors.js');
   let status = before ?? null;
   let lost = false;
   while (!signal.aborted) {

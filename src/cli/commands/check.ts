@@ -30,15 +30,14 @@ export function registerCheck(program: Command, context: CliContext): void {
         if (!Array.isArray(inspected)) return printNodeGroups(context, inspected, output);
         if (inspected.some(({ verdict }) => verdict === 'error')) context.setExitCode(1);
         if (output === 'json') return printJson(context, inspected);
-        const { renderChecks } = require('../render/checks') as typeof import('../render/checks');
+        const { renderChecks } = await import('../render/checks.js');
         print(context, renderChecks(inspected, colors(context)));
       }),
     );
 }
 
-function printNodeGroups(context: CliContext, found: EksInspection, output: OutputFormat): void {
-  const { checkExitCode, renderNodeGroups } =
-    require('../render/node-groups') as typeof import('../render/node-groups');
+async function printNodeGroups(context: CliContext, found: EksInspection, output: OutputFormat): Promise<void> {
+  const { checkExitCode, renderNodeGroups } = await import('../render/node-groups.js');
   if (checkExitCode(found) !== 0) context.setExitCode(1);
   if (output === 'json') return printJson(context, found);
   print(context, renderNodeGroups(found, colors(context)));

@@ -42,11 +42,9 @@ export function registerCodecServer(program: Command, context: CliContext): void
 }
 
 async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }: CodecServerCommand): Promise<void> {
-  const { KEYS_SETTING, keyRingFromEnv } =
-    require('../../encryption/key-ring') as typeof import('../../encryption/key-ring');
-  const { createCodec } = require('../../encryption/codec') as typeof import('../../encryption/codec');
-  const { createCodecServer } =
-    require('../../encryption/codec-server') as typeof import('../../encryption/codec-server');
+  const { KEYS_SETTING, keyRingFromEnv } = await import('../../encryption/key-ring.js');
+  const { createCodec } = await import('../../encryption/codec.js');
+  const { createCodecServer } = await import('../../encryption/codec-server.js');
   const ring = keyRingFromEnv(context.env);
   const token = tokenFile === undefined ? null : readToken(resolve(context.cwd, tokenFile));
   if (!['127.0.0.1', '::1', 'localhost'].includes(listen) && token === null) {

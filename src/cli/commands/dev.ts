@@ -31,12 +31,11 @@ export function registerDev(program: Command, context: CliContext): void {
 }
 
 async function runStack(context: CliContext, { port, uiPort }: DevOptions): Promise<void> {
-  const { startTemporalServer } = require('../../dev/temporal-server') as typeof import('../../dev/temporal-server');
-  const { cacheDir } = require('../../dev/host') as typeof import('../../dev/host');
-  const { checkWorkerSettings, workerFailure } =
-    require('../options/worker-settings') as typeof import('../options/worker-settings');
-  const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { prettyLog } = require('../io/worker-log') as typeof import('../io/worker-log');
+  const { startTemporalServer } = await import('../../dev/temporal-server.js');
+  const { cacheDir } = await import('../../dev/host.js');
+  const { checkWorkerSettings, workerFailure } = await import('../options/worker-settings.js');
+  const { runWorker, workerOptionsFromEnv } = await import('../../worker.js');
+  const { prettyLog } = await import('../io/worker-log.js');
   await requireFreePorts(port, uiPort);
   const settings = workerOptionsFromEnv(process.env);
   checkWorkerSettings(context, settings);

@@ -21,7 +21,7 @@ export function registerDiff(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action(({ file, output }: { file: string; output: OutputFormat }, command: Command) =>
       runCommand(context, async () => {
-        const { applySpecs } = require('./apply/apply') as typeof import('./apply/apply');
+        const { applySpecs } = await import('./apply/apply.js');
         await applySpecs(context, command, { file, output, dryRun: true, discardHistory: false, wait: false });
       }),
     );

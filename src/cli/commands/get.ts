@@ -22,7 +22,7 @@ export function registerGet(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const spec = await client.spec(cluster);
         if (output === 'json') return printJson(context, spec);
-        const { renderSpecYaml } = require('../../client/load/yaml') as typeof import('../../client/load/yaml');
+        const { renderSpecYaml } = await import('../../client/load/yaml.js');
         print(context, renderSpecYaml(spec));
       }),
     );

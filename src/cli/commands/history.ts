@@ -25,12 +25,12 @@ export function registerHistory(program: Command, context: CliContext): void {
         if (run === undefined) {
           const history = await client.history(cluster);
           if (output === 'json') return printJson(context, history);
-          const { renderHistory } = require('../render/history') as typeof import('../render/history');
+          const { renderHistory } = await import('../render/history.js');
           return print(context, renderHistory(cluster, history, color));
         }
         const report = await client.run(cluster, run);
         if (output === 'json') return printJson(context, report);
-        const { renderRun } = require('../render/run') as typeof import('../render/run');
+        const { renderRun } = await import('../render/run.js');
         print(context, renderRun(cluster, report, color));
       }),
     );

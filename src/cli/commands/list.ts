@@ -20,7 +20,7 @@ export function registerList(program: Command, context: CliContext): void {
         const clusters = await client.list();
         if (output === 'json') return printJson(context, clusters);
         if (clusters.length === 0) return printNote(context, 'no clusters yet; create one with: ospatch apply -f FILE');
-        const { renderList } = require('../render/list') as typeof import('../render/list');
+        const { renderList } = await import('../render/list.js');
         print(context, renderList(clusters, colors(context)));
       }),
     );

@@ -39,14 +39,17 @@ export function registerNext(program: Command, context: CliContext): void {
 }
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
-  const { describeSchedule, nextStarts } =
-    require('../../domain/schedule/next-starts') as typeof import('../../domain/schedule/next-starts');
-  const { formatInstant } = require('../../domain/schedule/zone') as typeof import('../../domain/schedule/zone');
+  const { describeSchedule, nextStarts } = await import('../../domain/schedule/next-starts.js');
+  const { formatInstant } = await import('../../domain/schedule/zone.js');
+  const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is not known here, and a single start may have been in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
   if (output === 'json') requireOneCluster(file, specs);
   // Checked for all before anything is printed.
-  const wanted = specs.map((spec) => ({ spec, afterMs: readAfter(context, after, zoneOf(spec)) }));
+  const wanted = specs.map((spec) => {
+    const zone = zoneOf(spec);
+    return { spec, afterMs: readAfter(context, after, (text) => parseInstant(text, zone)) };
+  });
   for (const { spec, afterMs } of wanted) {
     if (!('patching' in spec) || spec.patching.schedule === undefined) {
       printNote(context, `cluster ${spec.name} ${explainNoWindow(spec)}`);
@@ -71,9 +74,8 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
   }
 }
 
-function readAfter(context: CliContext, after: string | undefined, timeZone: string): number {
-  const { parseInstant } = require('../io/time') as typeof import('../io/time');
-  const afterMs = after === undefined ? context.now() : parseInstant(after, timeZone);
+function readAfter(context: CliContext, after: string | undefined, parse: (text: string) => number | null): number {
+  const afterMs = after === undefined ? context.now() : parse(after);
   if (afterMs !== null) return afterMs;
   throw new OspatchError({
     type: 'Usage',

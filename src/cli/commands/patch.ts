@@ -56,7 +56,7 @@ async function patch(
     if (isJson) printJson(context, { cluster, ...answer });
     return;
   }
-  const { waitForRun } = require('../wait') as typeof import('../wait');
+  const { waitForRun } = await import('../wait.js');
   const { end, result } = await waitForRun(context, client, answer.run, { cluster, before, toStderr: isJson });
   if (isJson) printJson(context, { cluster, ...answer, end, summary: result });
 }

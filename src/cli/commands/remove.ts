@@ -40,8 +40,8 @@ async function remove(
   cluster: string,
   options: RemoveOptions,
 ): Promise<void> {
-  const { canAsk, confirm } = require('../io/confirm') as typeof import('../io/confirm');
-  const { orInterrupted, untilInterrupted } = require('../io/interrupt') as typeof import('../io/interrupt');
+  const { canAsk, confirm } = await import('../io/confirm.js');
+  const { orInterrupted, untilInterrupted } = await import('../io/interrupt.js');
   const { yes = false, reason, output } = options;
   if (!yes) {
     const { nodes } = await client.status(cluster);

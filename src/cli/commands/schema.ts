@@ -16,8 +16,7 @@ export function registerSchema(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action(() =>
       runCommand(context, async () => {
-        const { specJsonSchema } =
-          require('../../domain/spec/json-schema') as typeof import('../../domain/spec/json-schema');
+        const { specJsonSchema } = await import('../../domain/spec/json-schema.js');
         printJson(context, specJsonSchema());
       }),
     );

@@ -46,8 +46,8 @@ async function showStatus(
   if (watch) return watchStatus(context, client, cluster);
   const status = await client.statusAmongClusters(cluster);
   if (output === 'json') return printJson(context, status);
-  const { renderStatus } = require('../render/status') as typeof import('../render/status');
-  const { ownZone } = require('../render/text') as typeof import('../render/text');
+  const { renderStatus } = await import('../render/status.js');
+  const { ownZone } = await import('../render/text.js');
   const why = await client.explain(cluster);
   print(context, renderStatus(status, why, { now: context.now(), zone: ownZone(), color: colors(context) }));
 }
@@ -62,7 +62,7 @@ function requireOneForm(cluster: string, { watch = false, output }: StatusOption
 }
 
 async function watchStatus(context: CliContext, client: ClusterClient, cluster: string): Promise<void> {
-  const { watchCluster } = require('../watch') as typeof import('../watch');
+  const { watchCluster } = await import('../watch.js');
   const { end, status } = await watchCluster(context, client, { cluster, until: () => false });
   if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
   if (status?.run)

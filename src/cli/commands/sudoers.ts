@@ -33,9 +33,9 @@ export function registerSudoers(program: Command, context: CliContext): void {
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action(({ user, form, output }: { user: string; form: SudoersForm; output: OutputFormat }) =>
-      runCommand(context, () => {
-        const { helperScript } = require('../../node/helper/script') as typeof import('../../node/helper/script');
-        const { sudoersRule } = require('../../node/sudoers') as typeof import('../../node/sudoers');
+      runCommand(context, async () => {
+        const { helperScript } = await import('../../node/helper/script.js');
+        const { sudoersRule } = await import('../../node/sudoers.js');
         if (user === 'root') {
           throw new OspatchError({
             type: 'Usage',

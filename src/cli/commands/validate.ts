@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { LoadedCluster } from '../../client/load/spec';
+import type { describeSchedule } from '../../domain/schedule/describe';
 import type { ClusterSpec } from '../../domain/spec/types';
 import type { CliContext } from '../io/context';
 import { reportError, runCommand } from '../io/errors';
@@ -23,12 +24,11 @@ export function registerValidate(program: Command, context: CliContext): void {
 }
 
 async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
-  const { describeSchedule } =
-    require('../../domain/schedule/describe') as typeof import('../../domain/schedule/describe');
+  const schedules = await import('../../domain/schedule/describe.js');
   // A single start in the past is none for a spec that is in force; whether it is, only `apply` can ask.
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: false });
   const clusters = loaded.clusters.map((cluster) => ({
-    ...summarise(cluster, describeSchedule),
+    ...summarise(cluster, schedules.describeSchedule),
     works: worksOn(cluster.spec),
   }));
   // Before anything is printed: a reader that closes the pipe ends the process with it.
@@ -47,10 +47,7 @@ async function validate(context: CliContext, { file, output }: { file: string; o
   if (!loaded.valid) reportError(context, invalidSpec(file, loaded.problems));
 }
 
-function summarise(
-  { spec, file }: LoadedCluster,
-  describe: typeof import('../../domain/schedule/describe').describeSchedule,
-) {
+function summarise({ spec, file }: LoadedCluster, describe: typeof describeSchedule) {
   if (!('patching' in spec)) return { name: spec.name, type: spec.type, file, nodes: 0, schedule: null };
   const { schedule, timeZone } = spec.patching;
   const words = schedule === undefined ? null : describe(schedule, timeZone);

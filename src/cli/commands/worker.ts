@@ -44,15 +44,14 @@ async function work(
   command: Command,
   { taskQueue, activitiesOnly = false }: WorkOptions,
 ): Promise<void> {
-  const { checkWorkerSettings, workerFailure } =
-    require('../options/worker-settings') as typeof import('../options/worker-settings');
+  const { checkWorkerSettings, workerFailure } = await import('../options/worker-settings.js');
   // Says in a sentence what is wrong with the server or the namespace, before the heavy part is loaded.
   const { address, namespace } = await withClient(command, async (client) => {
     await client.hasWorker();
     return { address: client.address, namespace: client.namespace };
   });
-  const { runWorker, workerOptionsFromEnv } = require('../../worker') as typeof import('../../worker');
-  const { prettyLog } = require('../io/worker-log') as typeof import('../io/worker-log');
+  const { runWorker, workerOptionsFromEnv } = await import('../../worker.js');
+  const { prettyLog } = await import('../io/worker-log.js');
   const settings = workerOptionsFromEnv(process.env, globalOptions(command).profile);
   checkWorkerSettings(context, settings);
   try {

@@ -18,8 +18,7 @@ export function runWithClient(
 
 /** Opens a connection for `body` and closes it afterwards. @throws OspatchError `NoServer`, `Usage` */
 export async function withClient<T>(command: Command, body: (client: ClusterClient) => Promise<T>): Promise<T> {
-  const { ClusterClient: Client } =
-    require('../../client/cluster-client') as typeof import('../../client/cluster-client');
+  const { ClusterClient: Client } = await import('../../client/cluster-client.js');
   const { timeoutMs, ...where } = globalOptions(command);
   const client = await Client.connect({ ...where, deadlineMs: timeoutMs });
   try {

@@ -31,7 +31,7 @@ type SourceOptions = Pick<LoadSpecsOptions, 'requireHostKeys' | 'isNew'>;
 
 /** Reads and checks the specs of a `-f` argument. Problems are in the result and not printed. */
 export async function loadSource(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
-  const { loadSpecs } = require('../../client/load/spec') as typeof import('../../client/load/spec');
+  const { loadSpecs } = await import('../../client/load/spec.js');
   return loadSpecs(source, { ...options, now: context.now(), cwd: context.cwd, stdin: () => readStdin(context) });
 }
 

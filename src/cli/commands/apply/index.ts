@@ -45,7 +45,7 @@ export function registerApply(program: Command, context: CliContext): void {
             remedy: 'leave one of them out',
           });
         }
-        const { applySpecs } = require('./apply') as typeof import('./apply');
+        const { applySpecs } = await import('./apply.js');
         await applySpecs(context, command, { file, output, dryRun, discardHistory, wait });
       }),
     );

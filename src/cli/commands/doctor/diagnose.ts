@@ -31,7 +31,7 @@ export async function diagnoseFile(context: CliContext, command: Command, file: 
   return withInstallation(command, names, async (client, { hasWorker }) => {
     const clusters: ClusterDiagnosis[] = [];
     for (const spec of loaded.specs) {
-      const found = [...specFindings(loaded, spec), ...scheduleFindings(context, spec)];
+      const found = [...specFindings(loaded, spec), ...(await scheduleFindings(context, spec))];
       clusters.push(await diagnose(client, spec, found, { hasWorker, file }));
     }
     return clusters;
@@ -44,8 +44,8 @@ export async function diagnoseApplied(context: CliContext, command: Command, nam
     // The spec in force is held by the workflow, which a worker has to ask.
     if (client === null || !hasWorker) return [];
     const spec = await client.spec(name).catch(orStuck);
-    if (spec instanceof OspatchError) return [stuckDiagnosis(name, spec)];
-    const found = [...cronFindings(spec), ...scheduleFindings(context, spec)];
+    if (spec instanceof OspatchError) return [await stuckDiagnosis(name, spec)];
+    const found = [...(await cronFindings(spec)), ...(await scheduleFindings(context, spec))];
     return [await diagnose(client, spec, found, { hasWorker, file: null })];
   });
 }
@@ -60,8 +60,8 @@ function orStuck(error: unknown): OspatchError {
   throw error;
 }
 
-function stuckDiagnosis(cluster: string, error: OspatchError): ClusterDiagnosis {
-  const doctor = require('../../../client/doctor') as typeof import('../../../client/doctor');
+async function stuckDiagnosis(cluster: string, error: OspatchError): Promise<ClusterDiagnosis> {
+  const doctor = await import('../../../client/doctor.js');
   return doctor.clusterDiagnosis(cluster, [findingOfError(error.toInfo())], []);
 }
 
@@ -94,7 +94,7 @@ async function diagnose(
   found: Finding[],
   options: { hasWorker: boolean; file: string | null },
 ): Promise<ClusterDiagnosis> {
-  const doctor = require('../../../client/doctor') as typeof import('../../../client/doctor');
+  const doctor = await import('../../../client/doctor.js');
   try {
     if (client !== null) {
       const seen = await client.diagnoseCluster(spec, options);
@@ -120,19 +120,17 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
 }
 
 /** Of a spec in force; those of a file are among its problems. */
-function cronFindings(spec: ClusterSpec): Finding[] {
-  const { cronWarnings } =
-    require('../../../domain/spec/time-checks') as typeof import('../../../domain/spec/time-checks');
+async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
+  const { cronWarnings } = await import('../../../domain/spec/time-checks.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
   return cronWarnings(spec.patching.schedule.cron).map((message) =>
     warning('schedule', `patching.schedule.cron: ${message}.`, 'correct it in the spec, then see `ospatch next`'),
   );
 }
 
-function scheduleFindings(context: CliContext, spec: ClusterSpec): Finding[] {
-  const { describeSchedule, nextStarts } =
-    require('../../../domain/schedule/next-starts') as typeof import('../../../domain/schedule/next-starts');
-  const { formatInstant } = require('../../../domain/schedule/zone') as typeof import('../../../domain/schedule/zone');
+async function scheduleFindings(context: CliContext, spec: ClusterSpec): Promise<Finding[]> {
+  const { describeSchedule, nextStarts } = await import('../../../domain/schedule/next-starts.js');
+  const { formatInstant } = await import('../../../domain/schedule/zone.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
   const [start] = nextStarts(schedule, timeZone, context.now(), 1);

@@ -45,7 +45,7 @@ async function doctor(
   cluster: string | undefined,
   { file, output }: DoctorOptions,
 ): Promise<void> {
-  const { diagnoseApplied, diagnoseFile, diagnoseInstallation } = require('./diagnose') as typeof import('./diagnose');
+  const { diagnoseApplied, diagnoseFile, diagnoseInstallation } = await import('./diagnose.js');
   if (cluster !== undefined && file !== undefined) throw twoSources(cluster, file);
   const report =
     file !== undefined
@@ -56,7 +56,7 @@ async function doctor(
   // Before anything is printed: a reader that closes the pipe ends the process with it.
   context.setExitCode(report.verdict === 'error' ? 1 : 0);
   if (output === 'json') return printJson(context, report);
-  const { renderDoctor } = require('../../render/doctor') as typeof import('../../render/doctor');
+  const { renderDoctor } = await import('../../render/doctor.js');
   print(context, renderDoctor(report, colors(context)));
 }
 

@@ -39,7 +39,7 @@ export function registerEnroll(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action(({ file, yes = false, output }: EnrollOptions) =>
       runCommand(context, async () => {
-        const { finishEnrolment } = require('./finish') as typeof import('./finish');
+        const { finishEnrolment } = await import('./finish.js');
         // A single start in the past has nothing to do with host keys.
         const { clusters } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
         const scanned = await scanAll(clusters);
@@ -49,7 +49,7 @@ export function registerEnroll(program: Command, context: CliContext): void {
 }
 
 async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[]> {
-  const { readKnownHostsFile } = require('../../io/known-hosts-file') as typeof import('../../io/known-hosts-file');
+  const { readKnownHostsFile } = await import('../../io/known-hosts-file.js');
   const work: { cluster: LoadedCluster; machine: Machine; knownHosts: string }[] = [];
   for (const cluster of clusters) {
     if (cluster.spec.type !== 'self-managed') continue;
@@ -109,13 +109,11 @@ async function scan(
   { name, host, port, hostKeys, behind }: Machine,
   knownHosts: string,
 ): Promise<ScannedNode['found']> {
-  const { scanHostKey } = require('../../../ssh/builtin/scan') as typeof import('../../../ssh/builtin/scan');
-  const { parsePins } = require('../../../ssh/host-keys') as typeof import('../../../ssh/host-keys');
-  const { hostKeysFor } =
-    require('../../../domain/trust/known-hosts') as typeof import('../../../domain/trust/known-hosts');
-  const { trustsAnything } =
-    require('../../../domain/trust/host-keys') as typeof import('../../../domain/trust/host-keys');
-  const { hmacSha1 } = require('../../../client/load/host-keys') as typeof import('../../../client/load/host-keys');
+  const { scanHostKey } = await import('../../../ssh/builtin/scan.js');
+  const { parsePins } = await import('../../../ssh/host-keys.js');
+  const { hostKeysFor } = await import('../../../domain/trust/known-hosts.js');
+  const { trustsAnything } = await import('../../../domain/trust/host-keys.js');
+  const { hmacSha1 } = await import('../../../client/load/host-keys.js');
   if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'trusted' };
   if (behind !== null) {
     if (trustsAnything(hostKeys, false)) return { state: 'trusted' };

@@ -73,10 +73,9 @@ function collect(name: string, earlier: string[]): string[] {
   return [...earlier, name];
 }
 
-function printHelper(context: CliContext, options: PrintOptions): void {
-  const { HELPER_PROTOCOL, helperScript } =
-    require('../../../node/helper/script') as typeof import('../../../node/helper/script');
-  const { installerScript } = require('../../../node/installer') as typeof import('../../../node/installer');
+async function printHelper(context: CliContext, options: PrintOptions): Promise<void> {
+  const { HELPER_PROTOCOL, helperScript } = await import('../../../node/helper/script.js');
+  const { installerScript } = await import('../../../node/installer.js');
   const helper = helperScript();
   const { digest, path, content } = helper;
   if (options.output === 'json') {
@@ -87,11 +86,10 @@ function printHelper(context: CliContext, options: PrintOptions): void {
 }
 
 async function install(context: CliContext, options: InstallOptions): Promise<void> {
-  const { helperTargets } = require('./targets') as typeof import('./targets');
-  const { installHelpers } = require('./install') as typeof import('./install');
-  const { helperScript } = require('../../../node/helper/script') as typeof import('../../../node/helper/script');
-  const { parsePassphraseCommand } =
-    require('../../../ssh/builtin/passphrase') as typeof import('../../../ssh/builtin/passphrase');
+  const { helperTargets } = await import('./targets.js');
+  const { installHelpers } = await import('./install.js');
+  const { helperScript } = await import('../../../node/helper/script.js');
+  const { parsePassphraseCommand } = await import('../../../ssh/builtin/passphrase.js');
   const { nodes, keyDir } = await helperTargets(context, options);
   const { path, digest } = helperScript();
   const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
