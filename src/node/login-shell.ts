@@ -3,7 +3,7 @@ import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
-import { redactSecrets } from './sanitize';
+import { redactSecrets } from '../domain/shared/redact';
 
 /** The error for such an answer; null when the account runs commands. */
 export function loginShellError(node: string, user: string, { code, stdout, stderr }: ExecResult): OspatchError | null {

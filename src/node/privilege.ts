@@ -3,7 +3,7 @@ import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
-import { redactSecrets } from './sanitize';
+import { redactSecrets } from '../domain/shared/redact';
 import { sudoersWord } from './sudoers';
 
 /** Sets `p` to the tool that is there. In POSIX shell, without a process of its own, single quotes or `!`. */

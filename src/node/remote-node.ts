@@ -25,7 +25,7 @@ import { loginShellError, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import type { Privilege } from './privilege';
 import { askRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
-import { redactSecrets } from './sanitize';
+import { redactSecrets } from '../domain/shared/redact';
 
 export interface StartParameters {
   /** `plan` refreshes the package lists first. */

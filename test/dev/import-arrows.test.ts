@@ -44,6 +44,57 @@ const ARROWS = [
   { file: 'src/cli/commands/dev.ts', line: "import { x } from '../../dev/temporal-server';", refused: false },
   { file: 'src/cli/commands/worker.ts', line: "import { x } from '../../worker';", refused: false },
   { file: 'src/index.ts', line: "import { x } from './dev/host';", refused: true },
+  { file: 'src/kubernetes/client/a.ts', line: "import { x } from '../../node/sanitize';", refused: true },
+  { file: 'src/kubernetes/a.ts', line: "import { x } from '../node/sanitize';", refused: true },
+  { file: 'src/kubernetes/c.ts', line: "import { x } from '../domain/node/report';", refused: false },
+  { file: 'src/aws/a.ts', line: "import { x } from '../kubernetes/session';", refused: true },
+  { file: 'src/aws/b.ts', line: "import { x } from '../retry/backoff';", refused: false },
+  { file: 'src/node/c.ts', line: "import { x } from '../aws/eks-api';", refused: true },
+  { file: 'src/node/d.ts', line: "import { x } from '../hooks/run-hook';", refused: true },
+  { file: 'src/hooks/a.ts', line: "import { x } from '../node/facts';", refused: true },
+  { file: 'src/hooks/b.ts', line: "import { x } from '../domain/shared/errors';", refused: false },
+  { file: 'src/encryption/a.ts', line: "import { x } from '../hooks/run-hook';", refused: true },
+  { file: 'src/encryption/b.ts', line: "import { x } from '../client/connection';", refused: true },
+  { file: 'src/encryption/c.ts', line: "import { x } from '../domain/shared/errors';", refused: false },
+  { file: 'src/activities/a.ts', line: "import { x } from '../workflows/cluster/state';", refused: true },
+  { file: 'src/worker.ts', line: "import { x } from './cli/main';", refused: true },
+  { file: 'src/dev/a.ts', line: "import { x } from '../../tools/apt';", refused: true },
+];
+
+/** What binds an import at the top binds loading in the middle of a function too. */
+const LAZY = [
+  { file: 'src/domain/node/lazy-a.ts', line: "export const a = () => import('../../node/facts.js');", refused: true },
+  { file: 'src/domain/node/lazy-b.ts', line: "export const a = () => import('../spec/types.js');", refused: false },
+  {
+    file: 'src/workflows/cluster/lazy-a.ts',
+    line: "export const a = () => import('../../activities/node.js');",
+    refused: true,
+  },
+  { file: 'src/client/lazy-a.ts', line: "export const a = () => import('../worker.js');", refused: true },
+  { file: 'src/cli/commands/lazy-a.ts', line: "export const a = () => import('../../ssh/pool.js');", refused: true },
+  { file: 'src/cli/commands/lazy-b.ts', line: "export const a = () => import('../../worker.js');", refused: true },
+  {
+    file: 'src/cli/commands/lazy-c.ts',
+    line: "export const a = () => import('../../client/cluster-client.js');",
+    refused: false,
+  },
+  {
+    file: 'src/cli/commands/lazy-d.ts',
+    line: "export const a = () => require('../../ssh/pool') as typeof import('../../ssh/pool');",
+    refused: true,
+  },
+  { file: 'src/cli/commands/lazy-e.ts', line: "export const a = () => require('../render/list');", refused: true },
+  {
+    file: 'src/cli/commands/codec-server.ts',
+    line: "export const a = () => import('../../encryption/codec.js');",
+    refused: false,
+  },
+  {
+    file: 'src/kubernetes/client/lazy-a.ts',
+    line: "export const a = () => import('../../node/sanitize.js');",
+    refused: true,
+  },
+  { file: 'src/hooks/lazy-a.ts', line: "export const a = () => import('../ssh/pool.js');", refused: true },
 ];
 
 describe('.oxlintrc.json', () => {
@@ -55,7 +106,7 @@ describe('.oxlintrc.json', () => {
     const config = JSON.parse(readFileSync(path.join(ROOT, '.oxlintrc.json'), 'utf8')) as Record<string, unknown>;
     writeFileSync(path.join(dir, '.oxlintrc.json'), JSON.stringify({ ...config, options: {} }));
     copyFileSync(path.join(ROOT, 'tsconfig.json'), path.join(dir, 'tsconfig.json'));
-    for (const { file, line } of ARROWS) {
+    for (const { file, line } of [...ARROWS, ...LAZY]) {
       mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
       writeFileSync(path.join(dir, file), `${line}\n`);
     }
@@ -64,8 +115,10 @@ describe('.oxlintrc.json', () => {
 
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  it.each(ARROWS)('decides about $line in $file', ({ file, refused }) => {
-    const refusals = report.split('\n').filter((line) => line.includes(file) && line.includes('no-restricted-imports'));
+  it.each([...ARROWS, ...LAZY])('decides about $line in $file', ({ file, refused }) => {
+    const refusals = report
+      .split('\n')
+      .filter((line) => line.includes(file) && /no-restricted-imports|no-require-imports/.test(line));
     expect(refusals.length > 0).toBe(refused);
   });
 });

@@ -1,7 +1,7 @@
 /** What a failed call of the Kubernetes client means. */
 import { plainText } from '../../domain/shared/text';
 import { describePage, pageTitle } from '../../domain/shared/web-page';
-import { redactSecrets } from '../../node/sanitize';
+import { redactSecrets } from '../../domain/shared/redact';
 import { ApiError } from './api';
 
 /** The answer of a server that said no. */

@@ -9,7 +9,8 @@ import type { Job } from './id';
 import { formatJobId } from './id';
 import { UnreachableNotice } from '../reachability';
 import type { StartParameters } from '../remote-node';
-import { redactSecrets, wholeLines } from '../sanitize';
+import { redactSecrets } from '../../domain/shared/redact';
+import { wholeLines } from '../sanitize';
 import type { Session } from '../session';
 
 /** A poll returns at once when the job ends; the wait only paces the progress shown. */
