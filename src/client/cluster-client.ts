@@ -22,6 +22,7 @@ import type { ClusterSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specTooLarge } from '../domain/spec/size';
+import { storedBytes } from '../encryption/compression';
 import {
   applySpecUpdate,
   cancelRunUpdate,
@@ -96,7 +97,7 @@ export class ClusterClient {
     message: Message = {},
     { discardHistory = false }: { discardHistory?: boolean } = {},
   ): Promise<ApplySpecAnswer> {
-    const tooLarge = specTooLarge(spec);
+    const tooLarge = specTooLarge(spec, storedBytes(spec));
     if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}.` });
     const applyId = randomUUID();
     const start = new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {

@@ -8,9 +8,13 @@ import { findTemporal } from '../../src/dev/temporal-binary';
 import { createCodec } from '../../src/encryption/codec';
 import { createCodecServer } from '../../src/encryption/codec-server';
 import type { KeyRing } from '../../src/encryption/key-ring';
+import { packState } from '../../src/domain/cluster/packed-state';
+import { MAX_NODES } from '../../src/domain/spec/types';
 import { specQuery } from '../../src/contract/messages';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec, randomHostKey } from '../support/builders';
+import { waitFor } from '../support/wait-for';
+import { worstState } from '../support/worst-state';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
 
@@ -50,6 +54,26 @@ describe.each([
     const cli = await findTemporal(() => undefined);
     return mustRun(cli, [...args, '--address', harness.address, '--codec-endpoint', endpoint]);
   }
+
+  it('hold the largest state that a cluster can have, which goes through continue-as-new', () =>
+    harness.withWorker(async (cluster) => {
+      const state = worstState(MAX_NODES, cluster.name);
+      state.paused = { at: state.createdAt, by: 'ann', reason: null };
+      const first = await harness.env.client.workflow.start('cluster', {
+        workflowId: cluster.handle.workflowId,
+        taskQueue: cluster.name,
+        args: [{ state: packState(state) }],
+      });
+      // What ends a run makes a cluster continue as new.
+      expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toMatchObject({ run: 1 });
+      await waitFor(async () => (await cluster.handle.describe()).runId !== first.firstExecutionRunId, {
+        what: 'the next generation',
+      });
+      const { nodes, lastRun } = await cluster.status();
+      expect(nodes).toHaveLength(MAX_NODES);
+      expect(nodes.at(-1)?.lastError?.message).toContain(`the host key of ${nodes.at(-1)?.name} has changed`);
+      expect(lastRun).toMatchObject({ outcome: 'cancelled', failed: MAX_NODES });
+    }));
 
   it('are small in Temporal, and whole for workflows, clients and the temporal CLI', () =>
     harness.withWorker(async (cluster) => {

@@ -5,7 +5,9 @@ import type { ClusterSpec } from '../../domain/spec/types';
 import { renderPath, show, valueAt } from '../../domain/spec/issues';
 import type { SpecIssue } from '../../domain/spec/issues';
 import { parseSpec } from '../../domain/spec/parse';
+import { specTooLarge } from '../../domain/spec/size';
 import { timeIssues } from '../../domain/spec/time-checks';
+import { storedBytes } from '../../encryption/compression';
 import { parseDocuments } from './documents';
 import type { SpecDocument } from './documents';
 import { embedHostKeys, hostKeyIssues } from './host-keys';
@@ -120,15 +122,22 @@ async function loadDocument(
   const knownHosts = await readKnownHosts(fileName, file.directory, issues);
   const required = options.requireHostKeys && (spec === null || spec.type === 'self-managed');
   issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
+  const complete = spec === null ? null : withHostKeys(spec, knownHosts);
+  if (complete !== null) issues.push(...sizeIssues(complete));
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };
   });
   const isUsable = !document.isBroken && !issues.some(({ severity }) => severity === 'error');
-  if (spec === null || !isUsable) return { problems, cluster: null };
+  if (complete === null || !isUsable) return { problems, cluster: null };
   return {
     problems,
-    cluster: { spec: withHostKeys(spec, knownHosts), file: file.name, knownHostsPath: join(file.directory, fileName) },
+    cluster: { spec: complete, file: file.name, knownHostsPath: join(file.directory, fileName) },
   };
+}
+
+function sizeIssues(spec: ClusterSpec): SpecIssue[] {
+  const message = specTooLarge(spec, storedBytes(spec));
+  return message === null ? [] : [{ severity: 'error', path: ['nodes'], at: 'key', message }];
 }
 
 /** Two clusters that patch one machine. */

@@ -4,6 +4,7 @@
  */
 import type { SpecChange } from '../spec/diff';
 import type { ClusterSpec } from '../spec/types';
+import { MAX_NODES } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
@@ -156,7 +157,6 @@ export interface ClusterHistory {
 /** Bounds on what strangers may type. */
 const MAX_WORD = 100;
 const MAX_SENTENCE = 500;
-const MAX_NODES_IN_MESSAGE = 1_000;
 
 /**
  * Reads the argument of a signal or update, whatever it is. Nothing at all is a valid message; what is not understood is
@@ -233,7 +233,7 @@ function refuse(why: string): { ok: false; why: string } {
 function isNameList(value: unknown): value is string[] {
   return (
     Array.isArray(value) &&
-    value.length <= MAX_NODES_IN_MESSAGE &&
+    value.length <= MAX_NODES &&
     value.every((name) => typeof name === 'string' && name.length <= 253)
   );
 }

@@ -17,7 +17,7 @@ import type {
 } from './messages';
 import { rejectionOf, typeChangeReason } from './messages';
 import { isEks } from '../eks/node-groups';
-import { specTooLarge } from '../spec/size';
+import { tooManyNodes } from '../spec/size';
 import { plainText } from '../shared/text';
 
 const MAX_CHANGES_TOLD = 200;
@@ -102,7 +102,7 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
   if (spec.type !== state.spec.type) {
     return typeChangeReason(state.spec.type, spec.type);
   }
-  return specTooLarge(spec);
+  return tooManyNodes(spec);
 }
 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {

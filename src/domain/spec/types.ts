@@ -13,7 +13,7 @@ import type { RestartPolicy } from './restart-policy';
 export const API_VERSION = 'ospatch/v1';
 
 /** More nodes than this are refused by `validate` and `apply`. */
-export const MAX_NODES = 1_000;
+export const MAX_NODES = 5_000;
 
 export const CLUSTER_TYPES = ['self-managed', 'imported', 'eks', 'aks', 'gke', 'managed'] as const;
 export type ClusterType = (typeof CLUSTER_TYPES)[number];

@@ -17,6 +17,7 @@ import {
   settleNodes,
   startRun,
 } from '../../domain/cluster/state';
+import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
 import type { ClusterStatus } from '../../domain/cluster/messages';
@@ -136,7 +137,7 @@ class ClusterLoop {
       case 'continue-as-new':
         // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
         // by the server for the next execution.
-        if (allHandlersFinished() && !this.isStale) await continueAsNew<typeof cluster>({ state });
+        if (allHandlersFinished() && !this.isStale) await continueAsNew<typeof cluster>({ state: packState(state) });
         else await condition(() => this.isStale || allHandlersFinished());
         return;
       case 'sleep':

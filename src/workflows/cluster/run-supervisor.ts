@@ -12,6 +12,7 @@ import type { NodeError, NodeSettled } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
 import type { RolloutReport, RunCursor } from '../../domain/run/run';
 import type { UncuredReboot } from '../../domain/node/reboot';
+import { briefCursor, briefErrors } from '../../domain/run/brief';
 import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
 import { awsWaiting, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
@@ -66,7 +67,7 @@ export class ClusterRollout {
             startedAt: run.startedAt,
             nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
             policy: { ...run.policy },
-            resumeFrom: cursor,
+            resumeFrom: cursor === null ? null : briefCursor(cursor),
             tightening: tighteningFor(this.state, run),
             ...this.quarantined(run),
             ...this.uncured(run),
@@ -104,7 +105,7 @@ export class ClusterRollout {
     if (run.named === true) return {};
     const names = new Set(run.nodes);
     const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
-    return Object.keys(quarantined).length === 0 ? {} : { quarantined };
+    return Object.keys(quarantined).length === 0 ? {} : { quarantined: briefErrors(quarantined) };
   }
 
   private uncured(run: ActiveRun): { uncuredReboots?: Record<string, UncuredReboot> } {

@@ -1,6 +1,8 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
 import { newClusterState } from '../../domain/cluster/state';
+import type { PackedState } from '../../domain/cluster/packed-state';
+import { unpackState } from '../../domain/cluster/packed-state';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import { validateSpecObject } from '../../domain/spec/parse';
 
@@ -8,7 +10,7 @@ import { validateSpecObject } from '../../domain/spec/parse';
 export interface ClusterInput {
   spec?: unknown;
   applyId?: string;
-  state?: ClusterState;
+  state?: PackedState;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface ClusterInput {
  * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason
  */
 export function initialState(input: ClusterInput | undefined): ClusterState {
-  if (input?.state !== undefined) return input.state;
+  if (input?.state !== undefined) return unpackState(input.state);
   const checked = validateSpecObject(input?.spec);
   if (!checked.ok) throw invalid(`the spec is not valid: ${checked.problems.join('; ')}`);
   const expected = clusterWorkflowId(checked.spec.name);

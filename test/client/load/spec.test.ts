@@ -119,7 +119,7 @@ nodes:
 
     it.each<[string, Buffer, string]>([
       ['other bytes than UTF-8', Buffer.from([0x6e, 0xff, 0xfe]), 'is not UTF-8 text'],
-      ['more than 1 MiB', Buffer.alloc(1_048_577, '#'), 'is larger than 1 MiB; split it into several files'],
+      ['more than 8 MiB', Buffer.alloc(8 * 1_048_576 + 1, '#'), 'is larger than 8 MiB; split it into several files'],
     ])('with %s are refused', async (_what, content, message) => {
       write('a.yaml', content);
       expect(await problemsOf('a.yaml')).toEqual([`a.yaml:null:null: : ${message}`]);

@@ -188,11 +188,10 @@ describe('domain/requests', () => {
       expect(state.nodes[0]?.bootPatch).toBe('not-required');
     });
 
-    it('refuses a spec that would not fit into a message, and answers with short changes', () => {
+    it('answers with short changes, however long they are', () => {
       const state = newClusterState(clusterSpec(['w-1']), null, T0);
       const labels = { note: 'x'.repeat(1_100_000) };
       const large = { ...clusterSpec(['w-1']), nodes: [nodeSpec('w-1', { labels })] };
-      expect(checkApplySpec(state, { spec: large, applyId: '' })).toMatch(/characters, at most/);
       const { changes } = actOnApplySpec(state, { spec: large, applyId: '' }, T1);
       expect(JSON.stringify(changes).length).toBeLessThan(5_000);
     });

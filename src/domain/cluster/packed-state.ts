@@ -1,0 +1,488 @@
+/**
+ * The state of a cluster as it goes through continue-as-new: the same values in a form that stays small for 5,000 nodes.
+ *
+ * Every text stands in one list and is referred to by its place there: nodes run the same systems and fail for the same
+ * reasons. Names of nodes come from the spec, times are milliseconds since the cluster was created, and what a suspended run
+ * knows of a node points to the row of that node where both are equal. Only texts about nodes are ever shortened, and only
+ * when all of them together exceed what Temporal can keep.
+ */
+import type { ActiveRun, ClusterState } from './state';
+import { isSelfManaged } from './state';
+import type { NodeError, NodeOutcome, NodeSettled, NodeStatus } from '../node/status';
+import type { NodeWarning } from '../node/warning';
+import type { UncuredReboot } from '../node/reboot';
+import { plainText } from '../shared/text';
+
+/** A text, by its place in `texts`. */
+type TextRef = number;
+/** Milliseconds since the cluster was created. */
+type Moment = number;
+/** A node, by its place in the list of all; one that is not there any more, by its name. */
+type NodeRef = number | string;
+type PackedError = [type: TextRef, message: TextRef, remedy: TextRef | null];
+
+type PackedNode = [
+  state: TextRef,
+  lastOutcome: TextRef | null,
+  bootPatch: TextRef,
+  rebootRequired: 0 | 1 | null,
+  restartRequired: 0 | 1,
+  lastAppliedPatchTime: Moment | null,
+  patchedVersion: TextRef | null,
+  kernel: TextRef | null,
+  pendingUpdates: number | null,
+  packageSetDigest: TextRef | null,
+  machineId: TextRef | null,
+  lastCheckedTime: Moment | null,
+  lastError: PackedError | null,
+  warnings: PackedError[],
+  /** 0: none. 1: for the last error. */
+  quarantine: 0 | 1 | PackedError,
+  uncuredReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
+  /** What only few nodes have, and the name and role where the spec does not have them. */
+  rare: Partial<NodeStatus> | 0,
+];
+
+type PackedSettled = [
+  node: NodeRef,
+  outcome: TextRef,
+  appliedAt: Moment | 'row' | null,
+  packagesChanged: number,
+  reboots: number,
+  pendingUpdates: number | null,
+  /** Without its hyphens. */
+  workflowRunId: string | null,
+  /** 1: what the row says. 0: none, or older than what the row says. */
+  reading: 0 | 1,
+  /** 0: none. 1: that of the row. */
+  error: 0 | 1 | PackedError,
+  uncuredReboot: 0 | 1,
+];
+
+interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended'> {
+  nodes: NodeRef[];
+  /** In the order of `nodes`; null: not settled. */
+  done: (TextRef | null)[];
+  suspended: (Omit<NonNullable<ActiveRun['suspended']>, 'settled'> & { settled: PackedSettled[] }) | null;
+}
+
+export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'request'> {
+  texts: string[];
+  nodes: PackedNode[];
+  run: PackedRun | null;
+  request: (Omit<NonNullable<ClusterState['request']>, 'nodes'> & { nodes: NodeRef[] | null }) | null;
+}
+
+/** Characters of texts about nodes that are kept whatever the number of nodes. */
+const MIN_TEXT_CHARS = 64 * 1024;
+/** The same for each node of a large cluster. */
+export const TEXT_CHARS_PER_NODE = 130;
+
+/** How much is kept of the texts about one node. */
+interface Limits {
+  message: number;
+  remedy: number;
+  /** Distinct ones. */
+  remedies: number;
+  warnings: number;
+  warning: number;
+  reasons: number;
+  /** In a suspended run, a failure that the row tells in other words is told in those. */
+  rowErrors: boolean;
+}
+
+/** Tried in this order until all texts fit. */
+const LIMITS: readonly Limits[] = [
+  { message: 500, remedy: 200, remedies: Infinity, warnings: 5, warning: 400, reasons: 20, rowErrors: false },
+  { message: 500, remedy: 200, remedies: Infinity, warnings: 5, warning: 120, reasons: 20, rowErrors: false },
+  { message: 240, remedy: 160, remedies: Infinity, warnings: 3, warning: 80, reasons: 5, rowErrors: false },
+  { message: 120, remedy: 120, remedies: 500, warnings: 1, warning: 80, reasons: 2, rowErrors: true },
+];
+const SHORTEST: Limits = {
+  ...{ message: 120, remedy: 120, remedies: 200, warnings: 0, warning: 0, reasons: 0 },
+  rowErrors: true,
+};
+
+/** Stands for the name of the node, so that nodes that fail for the same reason share one text. */
+const OWN_NAME = '\u2400';
+/** A shorter name may stand in any word. */
+const MIN_NAME = 3;
+
+export function packState(state: ClusterState): PackedState {
+  const room = Math.max(MIN_TEXT_CHARS, TEXT_CHARS_PER_NODE * state.nodes.length);
+  for (const limits of LIMITS) {
+    const packed = new Packer(state, limits, room).pack();
+    if (packed !== null) return packed;
+  }
+  return new Packer(state, SHORTEST, Infinity).pack() as PackedState;
+}
+
+/** The state that was packed. Throws a plain error for what is none. */
+export function unpackState(packed: PackedState): ClusterState {
+  return new Unpacker(packed).unpack();
+}
+
+class Packer {
+  private readonly texts: string[] = [];
+  private readonly refs = new Map<string, TextRef>();
+  private readonly created: number;
+  private readonly places: ReadonlyMap<string, number>;
+  /** Of messages, remedies, warnings and reasons, each text once. */
+  private charsAboutNodes = 0;
+  private remedies = 0;
+
+  constructor(
+    private readonly state: ClusterState,
+    private readonly limits: Limits,
+    private readonly room: number,
+  ) {
+    this.created = Date.parse(state.createdAt);
+    this.places = new Map(state.nodes.map(({ name }, at) => [name, at]));
+  }
+
+  /** Null when the texts do not fit. */
+  pack(): PackedState | null {
+    const { nodes, run, request, ...rest } = this.state;
+    const packedNodes: PackedNode[] = [];
+    for (const [at, node] of nodes.entries()) {
+      packedNodes.push(this.node(node, at));
+      if (this.charsAboutNodes > this.room) return null;
+    }
+    const packed: PackedState = {
+      ...rest,
+      nodes: packedNodes,
+      run: run === null ? null : this.run(run),
+      request:
+        request === null
+          ? null
+          : { ...request, nodes: request.nodes === null ? null : request.nodes.map((name) => this.nodeRef(name)) },
+      texts: this.texts,
+    };
+    return this.charsAboutNodes > this.room ? null : packed;
+  }
+
+  private node(node: NodeStatus, at: number): PackedNode {
+    const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
+    const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
+    const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
+    const { lastError, warnings, quarantine, uncuredReboot, ...others } = rest;
+    const { spec } = this.state;
+    const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
+    const isNamed = inSpec?.name === name && inSpec.role === role;
+    const rare = { ...(isNamed ? {} : { name, role }), ...others };
+    return [
+      this.text(state),
+      this.textOrNull(lastOutcome),
+      this.text(bootPatch),
+      rebootRequired === null ? null : rebootRequired ? 1 : 0,
+      restartRequired === true ? 1 : 0,
+      this.moment(lastAppliedPatchTime),
+      this.textOrNull(patchedVersion),
+      this.textOrNull(kernel),
+      pendingUpdates,
+      this.textOrNull(packageSetDigest),
+      this.textOrNull(machineId ?? null),
+      this.moment(lastCheckedTime),
+      lastError === null ? null : this.error(name, lastError),
+      warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
+      quarantine === undefined ? 0 : isSame(quarantine, lastError) ? 1 : this.error(name, quarantine),
+      this.uncured(uncuredReboot),
+      Object.keys(rare).length === 0 ? 0 : rare,
+    ];
+  }
+
+  private error(node: string, { type, message, remedy }: NodeError): PackedError {
+    return [
+      this.text(type),
+      this.aboutNode(node, message, this.limits.message),
+      remedy === undefined ? null : this.remedy(node, remedy),
+    ];
+  }
+
+  private warning(node: string, { kind, message, remedy }: NodeWarning): PackedError {
+    return [
+      this.text(kind),
+      this.aboutNode(node, message, this.limits.warning),
+      remedy === null ? null : this.remedy(node, remedy),
+    ];
+  }
+
+  private remedy(node: string, remedy: string): TextRef | null {
+    const shared = shareable(node, remedy, this.limits.remedy);
+    if (!this.refs.has(shared) && this.remedies >= this.limits.remedies) return null;
+    if (!this.refs.has(shared)) this.remedies += 1;
+    this.count(shared);
+    return this.text(shared);
+  }
+
+  private uncured(reboot: UncuredReboot | undefined): PackedNode[15] {
+    if (reboot === undefined || this.limits.reasons === 0) return null;
+    const reasons = reboot.reasons.slice(0, this.limits.reasons);
+    for (const reason of reasons) this.count(reason);
+    return [
+      this.text(reboot.bootId),
+      reasons.map((reason) => this.text(reason)),
+      reboot.stamp === null ? null : this.text(reboot.stamp),
+    ];
+  }
+
+  private run({ nodes, done, suspended, ...rest }: ActiveRun): PackedRun {
+    return {
+      ...rest,
+      nodes: nodes.map((name) => this.nodeRef(name)),
+      done: nodes.map((name) => this.textOrNull(done[name] ?? null)),
+      suspended:
+        suspended === null
+          ? null
+          : { ...suspended, settled: suspended.settled.map((settled) => this.settled(settled)) },
+    };
+  }
+
+  private settled(settled: NodeSettled): PackedSettled {
+    const { node, outcome, appliedAt, packagesChanged, reboots, pendingUpdates, workflowRunId, reading } = settled;
+    const row = this.state.nodes[this.places.get(node) ?? -1];
+    const { error, uncuredReboot } = settled;
+    return [
+      this.nodeRef(node),
+      this.text(outcome),
+      appliedAt !== null && appliedAt === row?.lastAppliedPatchTime ? 'row' : this.moment(appliedAt),
+      packagesChanged,
+      reboots,
+      pendingUpdates ?? null,
+      workflowRunId === null ? null : withoutHyphens(workflowRunId),
+      reading !== null && reading.at === row?.lastCheckedTime ? 1 : 0,
+      this.settledError(node, error, row?.lastError ?? null),
+      uncuredReboot === undefined ? 0 : 1,
+    ];
+  }
+
+  private settledError(node: string, error: NodeError | null, ofRow: NodeError | null): PackedSettled[8] {
+    if (error === null) return 0;
+    const isRowEnough = isSame(error, ofRow) || (this.limits.rowErrors && error.type === ofRow?.type);
+    return isRowEnough ? 1 : this.error(node, error);
+  }
+
+  private nodeRef(name: string): NodeRef {
+    return this.places.get(name) ?? name;
+  }
+
+  private moment(time: string | null): Moment | null {
+    return time === null ? null : Date.parse(time) - this.created;
+  }
+
+  private textOrNull(text: string | null): TextRef | null {
+    return text === null ? null : this.text(text);
+  }
+
+  private text(text: string): TextRef {
+    const known = this.refs.get(text);
+    if (known !== undefined) return known;
+    const ref = this.texts.push(text) - 1;
+    this.refs.set(text, ref);
+    return ref;
+  }
+
+  private aboutNode(node: string, text: string, max: number): TextRef {
+    const shared = shareable(node, text, max);
+    this.count(shared);
+    return this.text(shared);
+  }
+
+  private count(text: string): void {
+    if (!this.refs.has(text)) this.charsAboutNodes += text.length;
+  }
+}
+
+class Unpacker {
+  private readonly created: number;
+  private readonly nodes: NodeStatus[];
+
+  constructor(private readonly packed: PackedState) {
+    this.created = Date.parse(packed.createdAt);
+    this.nodes = packed.nodes.map((node, at) => this.node(node, at));
+  }
+
+  unpack(): ClusterState {
+    const { run, request, ...rest } = withoutTexts(this.packed);
+    return {
+      ...rest,
+      nodes: this.nodes,
+      run: run === null ? null : this.run(run),
+      request:
+        request === null
+          ? null
+          : { ...request, nodes: request.nodes === null ? null : request.nodes.map((ref) => this.nameOf(ref)) },
+    };
+  }
+
+  private node(packed: PackedNode, at: number): NodeStatus {
+    const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
+    const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, uncuredReboot, rare] = packed;
+    const { spec } = this.packed;
+    const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
+    const { name = inSpec?.name, role = inSpec?.role, ...others } = rare === 0 ? {} : rare;
+    if (name === undefined || role === undefined) throw new Error(`node ${at} of the carried state has no name`);
+    const error = lastError === null ? null : this.error(name, lastError);
+    return {
+      name,
+      role,
+      state: this.text(state),
+      lastOutcome: this.textOrNull(lastOutcome),
+      bootPatch: this.text(bootPatch),
+      lastAppliedPatchTime: this.time(lastAppliedPatchTime),
+      patchedVersion: this.textOrNull(patchedVersion),
+      kernel: this.textOrNull(kernel),
+      pendingUpdates,
+      rebootRequired: rebootRequired === null ? null : rebootRequired === 1,
+      ...(restartRequired === 1 ? { restartRequired: true as const } : {}),
+      packageSetDigest: this.textOrNull(packageSetDigest),
+      ...(machineId === null ? {} : { machineId: this.text(machineId) }),
+      lastCheckedTime: this.time(lastCheckedTime),
+      lastError: error,
+      warnings: warnings.map((warning) => this.warning(name, warning)),
+      ...(quarantine === 0
+        ? {}
+        : quarantine !== 1
+          ? { quarantine: this.error(name, quarantine) }
+          : error === null
+            ? {}
+            : { quarantine: error }),
+      ...(uncuredReboot === null ? {} : { uncuredReboot: this.uncured(uncuredReboot) }),
+      ...others,
+    };
+  }
+
+  private error(node: string, [type, message, remedy]: PackedError): NodeError {
+    return {
+      type: this.text(type),
+      message: this.aboutNode(node, message),
+      ...(remedy === null ? {} : { remedy: this.aboutNode(node, remedy) }),
+    };
+  }
+
+  private warning(node: string, [kind, message, remedy]: PackedError): NodeWarning {
+    return {
+      kind: this.text(kind),
+      message: this.aboutNode(node, message),
+      remedy: remedy === null ? null : this.aboutNode(node, remedy),
+    };
+  }
+
+  private uncured([bootId, reasons, stamp]: NonNullable<PackedNode[15]>): UncuredReboot {
+    return {
+      bootId: this.text(bootId),
+      reasons: reasons.map((reason) => this.text(reason)),
+      stamp: this.textOrNull(stamp),
+    };
+  }
+
+  private run({ nodes, done, suspended, ...rest }: PackedRun): ActiveRun {
+    const names = nodes.map((ref) => this.nameOf(ref));
+    return {
+      ...rest,
+      nodes: names,
+      done: Object.fromEntries(
+        names.flatMap((name, at) => {
+          const outcome = done[at] ?? null;
+          return outcome === null ? [] : [[name, this.text<NodeOutcome>(outcome)]];
+        }),
+      ),
+      suspended:
+        suspended === null
+          ? null
+          : { ...suspended, settled: suspended.settled.map((settled) => this.settled(settled)) },
+    };
+  }
+
+  private settled(packed: PackedSettled): NodeSettled {
+    const [node, outcome, appliedAt, packagesChanged, reboots, pendingUpdates, workflowRunId, reading, error] = packed;
+    const row = typeof node === 'number' ? this.nodes[node] : undefined;
+    const uncuredReboot = packed[9] === 1 ? row?.uncuredReboot : undefined;
+    const name = this.nameOf(node);
+    return {
+      node: name,
+      outcome: this.text(outcome),
+      appliedAt: appliedAt === 'row' ? (row?.lastAppliedPatchTime ?? null) : this.time(appliedAt),
+      packagesChanged,
+      reboots,
+      reading: reading === 1 && row !== undefined ? readingOf(row) : null,
+      ...(pendingUpdates === null ? {} : { pendingUpdates }),
+      error: error === 0 ? null : error === 1 ? (row?.lastError ?? null) : this.error(name, error),
+      ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+      workflowRunId: workflowRunId === null ? null : withHyphens(workflowRunId),
+    };
+  }
+
+  private nameOf(ref: NodeRef): string {
+    if (typeof ref === 'string') return ref;
+    const node = this.nodes[ref];
+    if (node === undefined) throw new Error(`the carried state has no node ${ref}`);
+    return node.name;
+  }
+
+  private time(moment: Moment | null): string | null {
+    return moment === null ? null : new Date(this.created + moment).toISOString();
+  }
+
+  private aboutNode(node: string, ref: TextRef): string {
+    return this.text(ref).replaceAll(OWN_NAME, node);
+  }
+
+  private textOrNull<T extends string>(ref: TextRef | null): T | null {
+    return ref === null ? null : this.text<T>(ref);
+  }
+
+  /** What was packed as `T` is unpacked as `T`. */
+  private text<T extends string>(ref: TextRef): T {
+    const text = this.packed.texts[ref];
+    if (text === undefined) throw new Error(`the carried state has no text ${ref}`);
+    return text as T;
+  }
+}
+
+/** The text with a stand-in for the name of its node, cut to `max` characters. */
+function shareable(node: string, text: string, max: number): string {
+  // All texts of a state went through `plainText` when they came in.
+  const kept = text.length <= max ? text : plainText(text, max);
+  const shown = kept.includes(OWN_NAME) ? kept.replaceAll(OWN_NAME, '') : kept;
+  return node.length < MIN_NAME ? shown : shown.replaceAll(node, OWN_NAME);
+}
+
+function withoutTexts({ texts: _, ...packed }: PackedState): Omit<PackedState, 'texts'> {
+  return packed;
+}
+
+/** What the row says of the last reading of its node. */
+function readingOf(row: NodeStatus): NodeSettled['reading'] {
+  const { lastCheckedTime, patchedVersion, kernel, pendingUpdates, rebootRequired, restartRequired } = row;
+  const { packageSetDigest, machineId, warnings, nodeGroup } = row;
+  if (lastCheckedTime === null || patchedVersion === null) return null;
+  return {
+    at: lastCheckedTime,
+    osVersion: patchedVersion,
+    kernel: kernel ?? '',
+    pendingUpdates,
+    rebootRequired: rebootRequired === true,
+    ...(restartRequired === true ? { restartRequired } : {}),
+    packageSetDigest: packageSetDigest ?? '',
+    ...(machineId === undefined ? {} : { machineId }),
+    warnings,
+    ...(nodeGroup === undefined ? {} : { nodeGroup }),
+  };
+}
+
+function isSame(one: NodeError, other: NodeError | null | undefined): boolean {
+  return one.type === other?.type && one.message === other.message && one.remedy === other.remedy;
+}
+
+const UUID = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
+const PLAIN_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
+
+function withoutHyphens(uuid: string): string {
+  return uuid.replace(UUID, '$1$2$3$4$5');
+}
+
+function withHyphens(uuid: string): string {
+  return uuid.replace(PLAIN_UUID, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,29 @@
+/** What one rollout hands over to the next about thousands of nodes: it has to fit into one message beside their specs. */
+import type { NodeError, NodeSettled } from '../node/status';
+import { plainText } from '../shared/text';
+import type { RunCursor } from './run';
+
+/** Texts about so many nodes are handed over in full. */
+const MAX_NODES_IN_FULL = 400;
+const MAX_MESSAGE = 120;
+
+/** The cursor with short texts when it is about many nodes; the workflow of each node has the rest. */
+export function briefCursor(cursor: RunCursor): RunCursor {
+  if (cursor.settled.length <= MAX_NODES_IN_FULL) return cursor;
+  return { ...cursor, settled: cursor.settled.map(briefSettled) };
+}
+
+/** The same for the failures of nodes that are not connected to. */
+export function briefErrors(errors: Record<string, NodeError>): Record<string, NodeError> {
+  const entries = Object.entries(errors);
+  if (entries.length <= MAX_NODES_IN_FULL) return errors;
+  return Object.fromEntries(entries.map(([node, error]) => [node, briefError(error)]));
+}
+
+function briefSettled({ uncuredReboot: _, ...settled }: NodeSettled): NodeSettled {
+  return { ...settled, reading: null, error: settled.error === null ? null : briefError(settled.error) };
+}
+
+function briefError({ type, message }: NodeError): NodeError {
+  return { type, message: plainText(message, MAX_MESSAGE) };
+}

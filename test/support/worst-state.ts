@@ -1,0 +1,93 @@
+/** The largest state that a cluster can have: what continue-as-new must be able to carry. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { policyFor } from '../../src/domain/cluster/decide';
+import type { ClusterState } from '../../src/domain/cluster/state';
+import { newClusterState, settleNodes, startRun } from '../../src/domain/cluster/state';
+import type { NodeSettled } from '../../src/domain/node/status';
+import type { SelfManagedSpec } from '../../src/domain/spec/types';
+import { clusterSpec, randomHostKey, settled } from './builders';
+
+const HOST_KEYS = () => [
+  randomHostKey('ssh-ed25519', 32),
+  randomHostKey('ecdsa-sha2-nistp256', 65),
+  randomHostKey('ssh-ed25519', 32),
+];
+
+const RANDOM = randomBytes(1 << 22);
+let used = 0;
+
+/** One call of the generator for all: each costs more than the bytes. */
+export function random(bytes: number): Buffer {
+  if (used + bytes > RANDOM.length) used = 0;
+  used += bytes;
+  return RANDOM.subarray(used - bytes, used);
+}
+
+const hex = (bytes: number): string => random(bytes).toString('hex');
+const fingerprint = (): string => `SHA256:${random(32).toString('base64').slice(0, 43)}`;
+
+export function largeSpec(nodes: number, name?: string): SelfManagedSpec {
+  const names = Array.from({ length: nodes }, (_, at) => `worker-${hex(2)}-${at}.prod-eu.example.com`);
+  const spec = clusterSpec(names, {}, name);
+  return {
+    ...spec,
+    nodes: spec.nodes.map((node, at) => ({ ...node, host: `10.${at >> 8}.${at & 255}.7`, hostKeys: HOST_KEYS() })),
+  };
+}
+
+/** As much as a node patch that has failed can leave behind, and no two nodes alike. */
+function failure(node: string, at: number): NodeSettled {
+  return settled(node, {
+    outcome: 'failed',
+    appliedAt: new Date(Date.UTC(2027, 0, 3) + at * 61_337).toISOString(),
+    packagesChanged: at % 400,
+    reboots: at % 3,
+    pendingUpdates: at % 311,
+    workflowRunId: randomUUID(),
+    reading: {
+      at: new Date(Date.UTC(2027, 0, 3) + at * 62_411).toISOString(),
+      osVersion: `Ubuntu 22.04.${at % 6}`,
+      kernel: `5.15.0-${at % 40}-generic`,
+      pendingUpdates: at % 311,
+      rebootRequired: true,
+      restartRequired: true,
+      packageSetDigest: `sha256:${hex(8)}`,
+      machineId: hex(16),
+      warnings: Array.from({ length: 2 }, (_, n) => ({
+        kind: 'units-failed' as const,
+        message: `the unit job-${hex(8)}-${n}.service has failed since ${new Date(at * 1e6).toISOString()}: ${'exit-code '.repeat(20).trim()}`,
+        remedy: `journalctl -u job-${hex(8)}.service`,
+      })),
+    },
+    error: {
+      type: 'HostKeyMismatch',
+      message: `the host key of ${node} has changed: it shows ${fingerprint()} and ${fingerprint()}, trusted are ${fingerprint()} and ${fingerprint()}; ${at % 400} packages were changed.`,
+      remedy: `if ${node} was installed anew: ospatch enroll --node ${node}`,
+    },
+    uncuredReboot: {
+      bootId: randomUUID(),
+      reasons: ['/run/reboot-required', `package linux-image-${at % 40}`],
+      stamp: '2027-01-02T00:00:00Z',
+    },
+  });
+}
+
+/** All nodes have failed, and the run over them is suspended. */
+export function worstState(nodes: number, name?: string): ClusterState {
+  const spec = largeSpec(nodes, name);
+  const state = newClusterState(spec, null, '2026-01-01T00:00:00.000Z');
+  const names = spec.nodes.map(({ name }) => name);
+  const run = startRun(state, {
+    number: 1,
+    trigger: 'on-demand',
+    startedAt: '2027-01-03T00:00:00.000Z',
+    by: 'ann@example.com',
+    reason: 'x'.repeat(500),
+    nodes: names,
+    policy: policyFor(spec, 'on-demand'),
+  });
+  const cursor = names.map((name, at) => failure(name, at));
+  settleNodes(state, run, cursor);
+  run.suspended = { settled: cursor, failures: names.length };
+  return state;
+}
