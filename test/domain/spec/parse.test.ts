@@ -104,8 +104,8 @@ describe('domain/spec-schema', () => {
         { patching: { patchOnBoot: 'yes' } },
         ['patching.patchOnBoot: found "yes"; allowed: true, false'],
       ],
-      ['no nodes', { nodes: [] }, ['nodes: found an empty list; allowed: a list of 1 to 1000 nodes']],
-      ['nodes left empty', { nodes: null }, ['nodes: found nothing; allowed: a list of 1 to 1000 nodes']],
+      ['no nodes', { nodes: [] }, ['nodes: found an empty list; allowed: a list of 1 to 5000 nodes']],
+      ['nodes left empty', { nodes: null }, ['nodes: found nothing; allowed: a list of 1 to 5000 nodes']],
       [
         'a duration without unit',
         { patching: { unreachableTimeout: '10' } },
@@ -169,10 +169,10 @@ describe('domain/spec-schema', () => {
       ]);
     });
 
-    it('refuses more than 1,000 nodes and accepts exactly so many', () => {
-      const nodes = Array.from({ length: 1_001 }, (_, index) => ({ name: `n-${index}` }));
+    it('refuses more than 5,000 nodes and accepts exactly so many', () => {
+      const nodes = Array.from({ length: 5_001 }, (_, index) => ({ name: `n-${index}` }));
       expect(issuesOf(specDocument({ nodes }))).toEqual([
-        'nodes: found 1001 nodes; allowed: at most 1000 in one cluster; split it',
+        'nodes: found 5001 nodes; allowed: at most 5000 in one cluster; split it',
       ]);
       expect(issuesOf(specDocument({ nodes: nodes.slice(1) }))).toEqual([]);
     });
