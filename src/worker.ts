@@ -1,9 +1,8 @@
 /** The worker: runs workflows and activities until it is told to stop. */
-import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { NativeConnectionOptions, WorkerOptions as TemporalWorkerOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
@@ -15,6 +14,8 @@ import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
+import type { WorkflowCode } from './workflow-code';
+import { workflowCode } from './workflow-code';
 
 /**
  * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
@@ -127,33 +128,6 @@ export async function runWorker(
     await close();
     await connection.close();
   }
-}
-
-/** Said to the workflows in front of their code, see `workflows/failure-converter.ts`. One line: positions stay. */
-const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
-
-type WorkflowCode = Pick<TemporalWorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
-
-/** The bundle made at build time; while developing, the sources. */
-function workflowCode(encryption: KeyRing | null): WorkflowCode {
-  const codePath = join(__dirname, 'workflow-bundle.js');
-  const converter = dataConverter(encryption, 'leave');
-  if (existsSync(codePath)) {
-    const workflowBundle =
-      encryption === null ? { codePath } : { code: `${ENCRYPTS_FAILURES}${readFileSync(codePath, 'utf8')}` };
-    return { workflowBundle, dataConverter: converter };
-  }
-  return {
-    workflowsPath: require.resolve('./workflows'),
-    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') },
-    // A bundle has them in it.
-    interceptors: {
-      workflowModules: [
-        require.resolve('./workflows/sandbox/reserved-names'),
-        require.resolve('./workflows/sandbox/protocol'),
-      ],
-    },
-  };
 }
 
 if (require.main === module) {

@@ -21,6 +21,7 @@ import { registerPause } from './commands/pause';
 import { registerRbac } from './commands/rbac';
 import { registerRelease } from './commands/release';
 import { registerRemove } from './commands/remove';
+import { registerReplay } from './commands/replay';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
 import { registerStatus } from './commands/status';
@@ -60,6 +61,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSudoers,
   registerRbac,
   registerWorker,
+  registerReplay,
   registerCodecServer,
   registerDev,
 ];

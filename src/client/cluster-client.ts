@@ -43,6 +43,8 @@ import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis }
 import { Doctor } from './doctor';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
+import type { WorkflowHistory } from './histories';
+import { readHistories } from './histories';
 import { Inspector } from './inspector';
 import { withSharedMachines } from './machines';
 import { requestUncordon } from './kubernetes';
@@ -268,6 +270,11 @@ export class ClusterClient {
   /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
     return this.inspector.settledNodes(cluster, run);
+  }
+
+  /** Histories of all running workflows of the task queue, with `ended` of those that Temporal still keeps. Needs no worker. */
+  histories(ended: boolean): AsyncIterable<WorkflowHistory> {
+    return readHistories(this.calls, ended);
   }
 
   /** @throws OspatchError `NoWorker` when no worker polls the task queue. */

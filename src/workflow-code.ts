@@ -1,0 +1,33 @@
+/** The workflow code of this package as the SDK takes it: for a worker, and for a replay. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkerOptions } from '@temporalio/worker';
+import { dataConverter } from './encryption/data-converter';
+import type { KeyRing } from './encryption/key-ring';
+
+export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
+
+/** Said to the workflows in front of their code, see `workflows/sandbox/failure-converter.ts`. One line: positions stay. */
+const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
+
+/** The bundle made at build time; while developing, the sources. */
+export function workflowCode(encryption: KeyRing | null): WorkflowCode {
+  const codePath = join(__dirname, 'workflow-bundle.js');
+  const converter = dataConverter(encryption, 'leave');
+  if (existsSync(codePath)) {
+    const workflowBundle =
+      encryption === null ? { codePath } : { code: `${ENCRYPTS_FAILURES}${readFileSync(codePath, 'utf8')}` };
+    return { workflowBundle, dataConverter: converter };
+  }
+  return {
+    workflowsPath: require.resolve('./workflows'),
+    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') },
+    // A bundle has them in it.
+    interceptors: {
+      workflowModules: [
+        require.resolve('./workflows/sandbox/reserved-names'),
+        require.resolve('./workflows/sandbox/protocol'),
+      ],
+    },
+  };
+}
