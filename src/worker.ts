@@ -103,7 +103,7 @@ export async function runWorker(
   const spoken = spokenProtocols(packageVersion());
   const code: WorkflowCode =
     options.activitiesOnly === true
-      ? { dataConverter: dataConverter(options.encryption ?? null, 'leave') }
+      ? { dataConverter: dataConverter(options.encryption ?? null, 'throw') }
       : workflowCode(options.encryption ?? null);
   try {
     const worker = await Worker.create({

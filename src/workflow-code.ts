@@ -13,7 +13,9 @@ const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
 /** The bundle made at build time; while developing, the sources. */
 export function workflowCode(encryption: KeyRing | null): WorkflowCode {
   const codePath = join(__dirname, 'workflow-bundle.js');
-  const converter = dataConverter(encryption, 'leave');
+  // Also for the inputs of activities, where it says in a sentence what cannot be read.
+  const payloadConverterPath = require.resolve('./workflows/sandbox/payload-converter');
+  const converter = { ...dataConverter(encryption, 'passthrough'), payloadConverterPath };
   if (existsSync(codePath)) {
     const workflowBundle =
       encryption === null ? { codePath } : { code: `${ENCRYPTS_FAILURES}${readFileSync(codePath, 'utf8')}` };
@@ -21,12 +23,13 @@ export function workflowCode(encryption: KeyRing | null): WorkflowCode {
   }
   return {
     workflowsPath: require.resolve('./workflows'),
-    dataConverter: { ...converter, payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') },
+    dataConverter: converter,
     // A bundle has them in it.
     interceptors: {
       workflowModules: [
         require.resolve('./workflows/sandbox/reserved-names'),
         require.resolve('./workflows/sandbox/protocol'),
+        require.resolve('./workflows/sandbox/unreadable-messages'),
       ],
     },
   };

@@ -3,13 +3,20 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { nextStarts } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
-import type { AuditRecord, ClusterActivities, NextWindowsInput } from '../contract/activities/cluster';
+import type { AuditRecord, ClusterActivities, NextWindowsInput, SpecVerdict } from '../contract/activities/cluster';
+import { canonicalJson } from '../domain/shared/canonical-json';
+import { plainText } from '../domain/shared/text';
+import { validateSpecObject } from '../domain/spec/parse';
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
   temporal.api.enums.v1.IndexedValueType;
 
 /** How often a workflow that is waited for is looked at. */
 const CLOSED_POLL_MS = 2_000;
+
+/** A document that is no spec at all can have a problem in every line; who sent it needs the first ones. */
+const MAX_PROBLEMS = 50;
+const MAX_PROBLEM_CHARS = 1_000;
 
 /** Temporal's numbers of the types: a value of another type would stop the workflow that writes it. */
 const SEARCH_ATTRIBUTE_TYPES = { PatchCluster: KEYWORD, PatchState: KEYWORD, PatchNextWindow: DATETIME };
@@ -22,6 +29,7 @@ export interface AuditLog {
 export function createClusterActivities(audit: AuditLog): ClusterActivities {
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
+    checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
     searchAttributesRegistered,
     recordAudit: (record: AuditRecord) => {
       audit.info(
@@ -40,6 +48,15 @@ function nextWindows(input: NextWindowsInput): string[] {
     const { iso } = formatInstant(start, timeZone);
     return timeZone === 'UTC' ? iso.replace('+00:00', 'Z') : iso;
   });
+}
+
+/** The spec is left out of the answer when it came normalised: it is in the history already. */
+function checkSpec(spec: unknown): SpecVerdict {
+  const checked = validateSpecObject(spec);
+  if (checked.ok) return { ok: true, spec: canonicalJson(checked.spec) === canonicalJson(spec) ? null : checked.spec };
+  const problems = checked.problems.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
+  const more = checked.problems.length - problems.length;
+  return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
 
 async function searchAttributesRegistered(): Promise<boolean> {

@@ -8,6 +8,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
+import { ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../domain/shared/payload-encodings';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { MAX_UNPACKED_BYTES, compress, decompress, isCompressed } from './compression';
@@ -15,21 +16,19 @@ import { KEYS_SETTING } from './key-ring';
 import type { EncryptionKey, KeyRing } from './key-ring';
 
 const CIPHER = 'aes-256-gcm';
-const ENCODING = 'binary/ospatch-aes-256-gcm';
-const KEY_ID = 'ospatch-key';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 const PayloadMessage = temporal.api.common.v1.Payload;
 
 /**
- * What becomes of a payload that is not as it was encrypted. `leave`: in workflows, where the converter makes a value
- * of it that every message parser refuses; a failing task would stop the cluster for ever.
+ * What becomes of a payload that cannot be decrypted or unpacked. `passthrough`: in workers, which learn where a payload
+ * belongs only later: in a signal it must not stop a workflow, see `workflows/sandbox/payload-converter.ts`.
  */
-export type OnTampered = 'throw' | 'leave';
+export type OnUnreadable = 'throw' | 'passthrough';
 
 /** Without keys nothing is encrypted, and encrypted payloads are refused with a sentence. */
-export function createCodec(ring: KeyRing | null, onTampered: OnTampered = 'throw'): PayloadCodec {
+export function createCodec(ring: KeyRing | null, onUnreadable: OnUnreadable = 'throw'): PayloadCodec {
   return {
     encode: (payloads) =>
       Promise.all(
@@ -42,8 +41,8 @@ export function createCodec(ring: KeyRing | null, onTampered: OnTampered = 'thro
       const decoded: Payload[] = [];
       let unpackedBytes = 0;
       for (const payload of payloads) {
-        const plain = isEncrypted(payload) ? decrypt(payload, ring, onTampered) : payload;
-        const one = isCompressed(plain) ? await unpack(plain, MAX_UNPACKED_BYTES - unpackedBytes, onTampered) : plain;
+        const plain = isEncrypted(payload) ? decrypt(payload, ring, onUnreadable) : payload;
+        const one = isCompressed(plain) ? await unpack(plain, MAX_UNPACKED_BYTES - unpackedBytes, onUnreadable) : plain;
         if (one !== plain) unpackedBytes += one.data?.length ?? 0;
         decoded.push(one);
       }
@@ -53,7 +52,7 @@ export function createCodec(ring: KeyRing | null, onTampered: OnTampered = 'thro
 }
 
 export function isEncrypted({ metadata }: Payload): boolean {
-  return textOf(metadata?.['encoding']) === ENCODING;
+  return textOf(metadata?.['encoding']) === ENCRYPTED_ENCODING;
 }
 
 function encrypt(payload: Payload, { id, key }: EncryptionKey): Payload {
@@ -62,13 +61,16 @@ function encrypt(payload: Payload, { id, key }: EncryptionKey): Payload {
   cipher.setAAD(Buffer.from(id));
   const plain = PayloadMessage.encode(payload).finish();
   const data = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-  return { metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(id) }, data };
+  return { metadata: { encoding: Buffer.from(ENCRYPTED_ENCODING), [ENCRYPTION_KEY]: Buffer.from(id) }, data };
 }
 
-function decrypt(payload: Payload, ring: KeyRing | null, onTampered: OnTampered): Payload {
-  const id = textOf(payload.metadata?.[KEY_ID]);
+function decrypt(payload: Payload, ring: KeyRing | null, onUnreadable: OnUnreadable): Payload {
+  const id = textOf(payload.metadata?.[ENCRYPTION_KEY]);
   const found = ring?.keys.find((one) => one.id === id);
-  if (found === undefined) throw keyMissing(id, ring);
+  if (found === undefined) {
+    if (onUnreadable === 'passthrough') return payload;
+    throw keyMissing(id, ring);
+  }
   try {
     const data = Buffer.from(payload.data ?? []);
     const iv = data.subarray(0, IV_BYTES);
@@ -79,7 +81,7 @@ function decrypt(payload: Payload, ring: KeyRing | null, onTampered: OnTampered)
     const { metadata, data: content } = PayloadMessage.decode(plain);
     return { metadata, data: content };
   } catch (cause) {
-    if (onTampered === 'leave') return payload;
+    if (onUnreadable === 'passthrough') return payload;
     throw new OspatchError(
       {
         type: 'Internal',
@@ -91,11 +93,11 @@ function decrypt(payload: Payload, ring: KeyRing | null, onTampered: OnTampered)
   }
 }
 
-async function unpack(payload: Payload, maxBytes: number, onTampered: OnTampered): Promise<Payload> {
+async function unpack(payload: Payload, maxBytes: number, onUnreadable: OnUnreadable): Promise<Payload> {
   try {
     return await decompress(payload, maxBytes);
   } catch (cause) {
-    if (onTampered === 'leave') return payload;
+    if (onUnreadable === 'passthrough') return payload;
     throw new OspatchError(
       {
         type: 'Internal',

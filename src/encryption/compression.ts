@@ -6,8 +6,7 @@ import { deflate, deflateSync, inflate } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { Payload } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-
-export const COMPRESSED_ENCODING = 'binary/ospatch-zlib';
+import { COMPRESSED_ENCODING } from '../domain/shared/payload-encodings';
 
 /** Payloads of more bytes than this are compressed. */
 export const COMPRESS_ABOVE_BYTES = 64 * 1024;

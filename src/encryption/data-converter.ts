@@ -1,12 +1,12 @@
 import type { DataConverter } from '@temporalio/common';
-import type { OnTampered } from './codec';
+import type { OnUnreadable } from './codec';
 import { createCodec } from './codec';
 import type { KeyRing } from './key-ring';
 
 /** What clients and workers hand to Temporal's SDK; the same with and without keys, so that what is encrypted is refused in a sentence where there are none. */
-export function dataConverter(ring: KeyRing | null, onTampered: OnTampered): DataConverter {
+export function dataConverter(ring: KeyRing | null, onUnreadable: OnUnreadable): DataConverter {
   return {
-    payloadCodecs: [createCodec(ring, onTampered)],
+    payloadCodecs: [createCodec(ring, onUnreadable)],
     ...(ring === null ? {} : { failureConverterPath: require.resolve('./failure-converter') }),
   };
 }

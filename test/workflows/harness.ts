@@ -315,7 +315,7 @@ export class Harness {
       connection,
       taskQueue,
       activities: site instanceof TestCluster ? site.activities() : site,
-      dataConverter: dataConverter(this.keys, 'leave'),
+      dataConverter: dataConverter(this.keys, 'passthrough'),
       interceptors: { activity },
       shutdownForceTime: SHUTDOWN_LIMIT,
     });
@@ -352,7 +352,7 @@ export class Harness {
       connection: this.env.nativeConnection,
       taskQueue: cluster.name,
       workflowBundle: this.bundle,
-      dataConverter: dataConverter(this.keys, 'leave'),
+      dataConverter: dataConverter(this.keys, 'passthrough'),
       activities: { ...cluster.activities(), ...activities },
       ...options,
       // How soon a cancelled activity hears of it.

@@ -116,7 +116,7 @@ describe('client of clusters that are stuck', () => {
   it('names the key that the workers do not have', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster, keys);
-    const options = { dataConverter: dataConverter(null, 'leave') };
+    const options = { dataConverter: dataConverter(null, 'passthrough') };
     const work = async (): Promise<void> => {
       const applied = await soon(() => client.apply(clusterSpec(undefined, {}, cluster.name)));
       expect(applied).toMatchObject({

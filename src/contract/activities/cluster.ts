@@ -1,4 +1,4 @@
-import type { Schedule } from '../../domain/spec/types';
+import type { ClusterSpec, Schedule } from '../../domain/spec/types';
 import type { NodePatchResult } from '../../domain/node/patch';
 import type { RunTrigger } from '../../domain/run/run';
 
@@ -10,6 +10,9 @@ export interface NextWindowsInput {
   count: number;
 }
 
+/** `spec: null`: it is valid and normalised as it was sent. */
+export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | { ok: false; problems: string[] };
+
 /** One line of the audit log: who changed which node when, and what changed. */
 export interface AuditRecord {
   cluster: string;
@@ -17,10 +20,12 @@ export interface AuditRecord {
   result: NodePatchResult;
 }
 
-/** Activities that touch no node. The first three run as local activities: short, and recorded in the history. */
+/** Activities that touch no node. The first four run as local activities: short, and recorded in the history. */
 export interface ClusterActivities {
   /** Window starts as ISO 8601 with the zone's offset. A local activity so that replay never asks for zone data again. */
   nextWindows(input: NextWindowsInput): Promise<string[]>;
+  /** Checks and normalises a spec, which may be anything. */
+  checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
   /** Whether the search attributes of ospatch are registered on the namespace. Never fails. */
   searchAttributesRegistered(): Promise<boolean>;
   /** Writes one JSON line to the worker's log. */

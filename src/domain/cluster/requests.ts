@@ -187,7 +187,8 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowA
   return { run: state.nextRun, started: after === null, after };
 }
 
-function beingRemoved(state: ClusterState): string | null {
+/** Why nothing new is accepted, in one sentence; null while the cluster is to stay. */
+export function beingRemoved(state: ClusterState): string | null {
   return state.removing === null ? null : `the cluster is being removed by ${state.removing}`;
 }
 

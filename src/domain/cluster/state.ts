@@ -10,7 +10,6 @@ import { readingFromFacts } from '../node/reading';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { diffSpecs } from '../spec/diff';
-import { withDefaults } from '../spec/parse';
 import { isEks } from '../eks/node-groups';
 
 const KEPT_RUNS = 20;
@@ -141,12 +140,8 @@ export function isSelfManaged(spec: ClusterSpec): spec is SelfManagedSpec {
 
 /** Puts a new spec into force at once and says what changed. The spec's name and type must be the cluster's own. */
 export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: string): ApplySpecAnswer['changes'] {
-  if (diffSpecs(state.spec, spec).length === 0) return [];
-  const changes = diffSpecs(withDefaults(state.spec), spec);
-  if (changes.length === 0) {
-    state.spec = spec;
-    return changes;
-  }
+  const changes = diffSpecs(state.spec, spec);
+  if (changes.length === 0) return [];
   const before = state.spec;
   state.spec = spec;
   if (isSelfManaged(before) && isSelfManaged(spec)) {

@@ -1,4 +1,4 @@
-/** The schema of a spec document, and all text about its fields. Imported by workflows, so it is free of time-zone data. */
+/** The schema of a spec document, and all text about its fields. */
 import { z } from 'zod';
 import { MAX_EXCLUDES, ONLY, ON_HIDDEN, PHASED_UPDATES } from './package-policy';
 import {

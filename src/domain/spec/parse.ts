@@ -1,7 +1,4 @@
-/**
- * Checks and normalises spec documents. Imported by workflows, so nothing here may read time-zone data or parse cron;
- * those checks are in `spec-time-checks.ts`.
- */
+/** Checks and normalises spec documents. Never part of a workflow: the next release may answer differently. */
 import { CLUSTER_TYPES } from './types';
 import type { ClusterSpec, NotPatchableSpec } from './types';
 import { isListedEks } from '../eks/node-groups';
@@ -12,6 +9,7 @@ import type { SpecIssue } from './issues';
 import { describeIssues } from './zod-messages';
 import { normaliseEksCluster, normaliseNotPatchable, normaliseSelfManaged } from './normalise';
 import { leapDayIssues, ruleIssues } from './cross-field-rules';
+import { timeIssues } from './time-checks';
 
 export { specSchema } from './document-schema';
 
@@ -37,14 +35,15 @@ function parseEks(value: unknown): ParsedSpec {
   return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
 }
 
-/** Checks and normalises a spec that arrives as plain data; a normalised spec comes back equal. */
+/** Checks and normalises a spec that arrives as plain data; a normalised spec comes back equal. Reads no file and no clock. */
 export function validateSpecObject(
   value: unknown,
 ): { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] } {
   if (isListedEks(value)) return validateListedEks(value);
   const { spec, issues } = parseSpec(value);
-  if (spec !== null) return { ok: true, spec };
+  if (spec === null || 'patching' in spec) issues.push(...timeIssues(value, { now: 0, isNew: false }));
   const errors = issues.filter(({ severity }) => severity === 'error');
+  if (spec !== null && errors.length === 0) return { ok: true, spec };
   return {
     ok: false,
     problems: errors.map(({ path, message }) => [renderPath(path), message].filter(Boolean).join(': ')),

@@ -26,26 +26,81 @@ import { parseProgress } from '../../domain/run/run';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { toStatus } from '../../domain/cluster/status';
 import { local } from '../shared/activity-options';
+import type { HandledCluster } from './handlers';
 import { registerHandlers } from './handlers';
 import { ClusterPrefetch } from './prefetch';
 import { ClusterRollout } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
 import { refreshFacts } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
+import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
-import { initialState } from './start-argument';
+import { carriedState, firstState } from './start-argument';
 
 /** How many windows ahead are computed at a time. */
 const WINDOWS_AHEAD = 5;
 
-export async function cluster(input: ClusterInput): Promise<ClusterStatus> {
-  const work = new ClusterLoop(initialState(input));
-  registerHandlers(work.state, {
-    changed: () => work.changed(),
-    news: (value) => work.news(value),
-    explain: () => work.explain(),
+export async function cluster(input?: ClusterInput): Promise<ClusterStatus> {
+  // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
+  const cancelled = CancellationScope.current().cancelRequested;
+  return CancellationScope.nonCancellable(async () => {
+    const carried = carriedState(input);
+    const begun = new BegunCluster();
+    if (carried !== null) begun.loop = new ClusterLoop(carried);
+    const queue = new MessageQueue();
+    // Messages that are there already are handed over as the handlers are registered.
+    const begins = carried === null ? queue.run(() => begun.begin(input)) : null;
+    registerHandlers(begun, queue);
+    if (begins !== null) {
+      await begins;
+      // Whoever waits for a cluster that does not come into being hears why.
+      if (!begun.isThere) await condition(allHandlersFinished);
+    }
+    return begun.loop.run(cancelled);
   });
-  return work.run();
+}
+
+/** A cluster for those who have messages for it: there from the start, its loop once the first spec is known to be good. */
+class BegunCluster implements HandledCluster {
+  private known: ClusterLoop | null = null;
+  private failure: unknown = new Error('the first spec of the cluster is being checked');
+
+  async begin(input: ClusterInput | undefined): Promise<void> {
+    try {
+      this.loop = new ClusterLoop(await firstState(input));
+    } catch (failure) {
+      this.failure = failure;
+    }
+  }
+
+  get isThere(): boolean {
+    return this.known !== null;
+  }
+
+  set loop(loop: ClusterLoop) {
+    this.known = loop;
+  }
+
+  get loop(): ClusterLoop {
+    if (this.known === null) throw this.failure;
+    return this.known;
+  }
+
+  get state(): ClusterState {
+    return this.loop.state;
+  }
+
+  changed(): void {
+    this.loop.changed();
+  }
+
+  progress(value: unknown): void {
+    this.loop.progress(value);
+  }
+
+  explain(): string {
+    return this.loop.explain();
+  }
 }
 
 class ClusterLoop {
@@ -70,7 +125,7 @@ class ClusterLoop {
     return decision.message;
   }
 
-  news(value: unknown): void {
+  progress(value: unknown): void {
     const { run } = this.state;
     const news: RunProgress | null = run === null ? null : parseProgress(value, run.number, this.runWorkflowId(run));
     if (run === null || news === null) return;
@@ -85,15 +140,15 @@ class ClusterLoop {
     return rolloutWorkflowId(this.state.spec.name, this.state.createdAt, number);
   }
 
-  /** Everything runs shielded, because a cancel from the Temporal UI means `remove`: orderly, with clean-up. */
-  async run(): Promise<ClusterStatus> {
-    CancellationScope.current().cancelRequested.catch(() => {
+  /** `cancelled` rejects when somebody cancels the workflow. */
+  async run(cancelled: Promise<never>): Promise<ClusterStatus> {
+    cancelled.catch(() => {
       this.state.removing ??= 'a cancel request in Temporal';
       this.state.request = null;
       if (this.state.run !== null) this.state.run.state = 'cancelling';
       this.isStale = true;
     });
-    return CancellationScope.nonCancellable(() => this.loop());
+    return this.loop();
   }
 
   private async loop(): Promise<ClusterStatus> {

@@ -1,19 +1,22 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
 import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
-import type { ApplySpecMessage, SignalName } from '../../domain/cluster/messages';
+import type { ApplySpecMessage, ClusterHistory, PatchNowMessage, SignalName } from '../../domain/cluster/messages';
 import { SIGNALS, parseMessage } from '../../domain/cluster/messages';
 import {
   actOnApplySpec,
   actOnRemove,
   actOnRequest,
+  beingRemoved,
   checkApplySpec,
   checkRequest,
   refuseRequest,
 } from '../../domain/cluster/requests';
-import { validateSpecObject } from '../../domain/spec/parse';
+import { plainText } from '../../domain/shared/text';
 import { toStatus } from '../../domain/cluster/status';
 import * as messages from '../../contract/messages';
+import { checkSpec } from './check-spec';
+import type { MessageQueue } from './message-queue';
 
 const DESCRIPTIONS: Record<SignalName, string> = {
   patchNow: 'Patch now. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}.',
@@ -22,123 +25,202 @@ const DESCRIPTIONS: Record<SignalName, string> = {
   cancelRun: 'Cancel the run in progress; a package transaction that has begun is finished. Input: nothing.',
 };
 
-export interface ClusterEvents {
+/** What the messages are about. A cluster whose first spec is being checked has no state yet; reading it throws. */
+export interface HandledCluster {
+  readonly state: ClusterState;
   /** Something was filed: the loop has to look. */
   changed(): void;
-  news(value: unknown): void;
+  progress(value: unknown): void;
   explain(): string;
 }
 
-export function registerHandlers(state: ClusterState, events: ClusterEvents): void {
-  for (const name of SIGNALS) registerRequest(state, events, name);
-  registerApplySpec(state, events);
-  registerRemove(state, events);
-
-  setHandler(messages.runProgressSignal, (value) => events.news(value), {
-    description: 'From the rollout: nodes have settled.',
-  });
-  setHandler(messages.statusQuery, () => toStatus(state), { description: 'The cluster and every node of it.' });
-  setHandler(messages.nodesQuery, () => state.nodes, { description: 'Every node of the cluster.' });
-  setHandler(messages.historyQuery, () => ({ createdAt: state.createdAt, runs: state.runs, windows: state.windows }), {
-    description: 'The last 20 runs and the last 20 windows, oldest first.',
-  });
-  setHandler(messages.explainQuery, () => events.explain(), { description: 'Why the cluster does what it does now.' });
-  setHandler(messages.specQuery, () => state.spec, { description: 'The spec in force.' });
-
-  setDefaultSignalHandler((name) => {
-    refuseRequest(state, `signal ${name}`, undefined, `no such signal; there are ${SIGNALS.join(', ')}`, timestamp());
-    events.changed();
-  });
-  setDefaultUpdateHandler((name) => {
-    throw refused(`no such update: ${name}; there are ${SIGNALS.join(', ')}, applySpec, remove`);
-  });
+/** Registers all handlers. `queue`: what is in it already comes before every message. */
+export function registerHandlers(cluster: HandledCluster, queue: MessageQueue): void {
+  new Handlers(cluster, queue).register();
 }
 
-/** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
-function registerRequest(state: ClusterState, events: ClusterEvents, name: SignalName): void {
-  const description = DESCRIPTIONS[name];
-  setHandler(
-    messages[`${name}Signal`],
-    (value?: unknown) => {
-      const parsed = parseMessage(value);
-      const why = parsed.ok ? checkRequest(state, name, parsed.message) : parsed.why;
-      if (parsed.ok && why === null) actOnRequest(state, name, parsed.message, timestamp());
-      else refuseRequest(state, name, parsed.ok ? parsed.message.by : undefined, why ?? '', timestamp());
-      events.changed();
-    },
-    { description },
-  );
-  setHandler(
-    messages[`${name}Update`] as typeof messages.patchNowUpdate,
-    (value?: unknown) => {
-      const parsed = parseMessage(value);
-      // The state may have moved on since the validator looked.
-      const why = parsed.ok ? checkRequest(state, name, parsed.message) : parsed.why;
-      if (!parsed.ok || why !== null) throw refused(why ?? '');
-      const answer = actOnRequest(state, name, parsed.message, timestamp());
-      events.changed();
-      return answer as ReturnType<typeof actOnRequest<'patchNow'>>;
-    },
-    {
-      description,
-      validator: (value?: unknown) => {
-        const parsed = parseMessage(value);
-        const why = parsed.ok ? checkRequest(state, name, parsed.message) : parsed.why;
-        if (why !== null) throw refused(why);
+class Handlers {
+  constructor(
+    private readonly cluster: HandledCluster,
+    private readonly queue: MessageQueue,
+  ) {}
+
+  register(): void {
+    // What arrived before there was a handler is handed over as each is registered: specs before what is asked of them.
+    this.registerApplySpec();
+    for (const name of SIGNALS) this.registerRequest(name);
+    this.registerRemove();
+    this.registerQueries();
+    setHandler(messages.runProgressSignal, (value) => this.signal('runProgress', () => this.cluster.progress(value)), {
+      description: 'From the rollout: nodes have settled.',
+    });
+    setDefaultSignalHandler((name) =>
+      this.signal(name, () => {
+        this.refuse(`signal ${name}`, undefined, `no such signal; there are ${SIGNALS.join(', ')}`);
+      }),
+    );
+    setDefaultUpdateHandler((name) => {
+      throw refused(`no such update: ${plainText(name, 100)}; there are ${SIGNALS.join(', ')}, applySpec, remove`);
+    });
+  }
+
+  private registerQueries(): void {
+    const { cluster } = this;
+    setHandler(messages.statusQuery, () => toStatus(cluster.state), {
+      description: 'The cluster and every node of it.',
+    });
+    setHandler(messages.nodesQuery, () => cluster.state.nodes, { description: 'Every node of the cluster.' });
+    setHandler(messages.historyQuery, () => historyOf(cluster.state), {
+      description: 'The last 20 runs and the last 20 windows, oldest first.',
+    });
+    setHandler(messages.explainQuery, () => cluster.explain(), {
+      description: 'Why the cluster does what it does now.',
+    });
+    setHandler(messages.specQuery, () => cluster.state.spec, { description: 'The spec in force.' });
+  }
+
+  private registerRequest(name: SignalName): void {
+    const { cluster } = this;
+    const description = DESCRIPTIONS[name];
+    setHandler(
+      messages[`${name}Signal`],
+      (value?: unknown) =>
+        this.signal(name, () => {
+          const parsed = parseMessage(value);
+          const why = parsed.ok ? checkRequest(cluster.state, name, parsed.message) : parsed.why;
+          if (parsed.ok && why === null) actOnRequest(cluster.state, name, parsed.message, timestamp());
+          else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
+          cluster.changed();
+        }),
+      { description },
+    );
+    setHandler(
+      messages[`${name}Update`] as typeof messages.patchNowUpdate,
+      (value?: unknown) =>
+        this.update(() => {
+          const message = readMessage(value);
+          // The state may have moved on since the validator looked.
+          const why = checkRequest(cluster.state, name, message);
+          if (why !== null) throw refused(why);
+          const answer = actOnRequest(cluster.state, name, message, timestamp());
+          cluster.changed();
+          return answer as ReturnType<typeof actOnRequest<'patchNow'>>;
+        }),
+      {
+        description,
+        validator: (value?: unknown) => {
+          const message = readMessage(value);
+          // What is before it in the queue may change the answer.
+          const why = this.queue.isBusy ? null : checkRequest(cluster.state, name, message);
+          if (why !== null) throw refused(why);
+        },
       },
-    },
-  );
-}
+    );
+  }
 
-function registerApplySpec(state: ClusterState, events: ClusterEvents): void {
-  setHandler(
-    messages.applySpecUpdate,
-    (value?: unknown) => {
-      const answer = actOnApplySpec(state, readApplySpec(state, value), timestamp());
-      events.changed();
-      return answer;
-    },
-    {
-      description: 'Put a spec into force at once. Input: {"spec": {...}, "applyId": "..."}.',
-      validator: (value?: unknown) => {
-        readApplySpec(state, value);
+  private registerApplySpec(): void {
+    const { cluster } = this;
+    setHandler(
+      messages.applySpecUpdate,
+      (value?: unknown) =>
+        this.update(async () => {
+          const { spec, applyId } = readApplySpec(value);
+          const checked: ApplySpecMessage = { spec: await checkSpec(spec, cluster.state.spec), applyId };
+          const why = checkApplySpec(cluster.state, checked);
+          if (why !== null) throw refused(why);
+          const answer = actOnApplySpec(cluster.state, checked, timestamp());
+          cluster.changed();
+          return answer;
+        }),
+      {
+        description: 'Put a spec into force at once. Input: {"spec": {...}}, written as in a file or normalised.',
+        validator: (_value?: unknown) => {
+          if (!this.queue.isBusy) this.refuseWhenRemoving();
+        },
       },
-    },
-  );
-}
+    );
+  }
 
-function registerRemove(state: ClusterState, events: ClusterEvents): void {
-  setHandler(
-    messages.removeUpdate,
-    (value?: unknown) => {
-      const parsed = parseMessage(value);
-      if (!parsed.ok) throw refused(parsed.why);
-      const answer = actOnRemove(state, parsed.message);
-      events.changed();
-      return answer;
-    },
-    {
-      description: 'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are.',
-      validator: (value?: unknown) => {
-        const parsed = parseMessage(value);
-        if (!parsed.ok) throw refused(parsed.why);
+  private registerRemove(): void {
+    const { cluster } = this;
+    setHandler(
+      messages.removeUpdate,
+      (value?: unknown) =>
+        this.update(() => {
+          const answer = actOnRemove(cluster.state, readMessage(value));
+          cluster.changed();
+          return answer;
+        }),
+      {
+        description: 'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are.',
+        validator: (value?: unknown) => {
+          readMessage(value);
+        },
       },
-    },
-  );
+    );
+  }
+
+  /** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
+  private signal(name: string, body: () => void): void | Promise<void> {
+    return this.queue.run(() => {
+      try {
+        body();
+      } catch (failure) {
+        this.refuse(name, undefined, `the signal could not be handled: ${messageOf(failure)}`);
+      }
+    });
+  }
+
+  /** Whatever goes wrong with one request is the answer to it. */
+  private update<T>(body: () => T | Promise<T>): T | Promise<T> {
+    return this.queue.run(() => {
+      try {
+        const answer = body();
+        return answer instanceof Promise ? answer.catch(failUpdate) : answer;
+      } catch (failure) {
+        return failUpdate(failure);
+      }
+    });
+  }
+
+  private refuse(request: string, by: string | undefined, why: string): void {
+    try {
+      refuseRequest(this.cluster.state, request, by, why, timestamp());
+      this.cluster.changed();
+    } catch {
+      // A cluster whose first spec was refused has no place to file anything.
+    }
+  }
+
+  private refuseWhenRemoving(): void {
+    const why = beingRemoved(this.cluster.state);
+    if (why !== null) throw refused(why);
+  }
 }
 
-function readApplySpec(state: ClusterState, value: unknown): ApplySpecMessage {
+function historyOf({ createdAt, runs, windows }: ClusterState): ClusterHistory {
+  return { createdAt, runs, windows };
+}
+
+function readMessage(value: unknown): PatchNowMessage {
+  const parsed = parseMessage(value);
+  if (!parsed.ok) throw refused(parsed.why);
+  return parsed.message;
+}
+
+function readApplySpec(value: unknown): { spec: unknown; applyId: string } {
   const message =
     typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
-  const checked = validateSpecObject(message.spec);
-  if (!checked.ok) {
-    throw ApplicationFailure.nonRetryable(`the spec is not valid: ${checked.problems.join('; ')}`, 'InvalidSpec');
-  }
-  const applyId = typeof message.applyId === 'string' ? message.applyId : 'none';
-  const read: ApplySpecMessage = { spec: checked.spec, applyId };
-  const why = checkApplySpec(state, read);
-  if (why !== null) throw refused(why);
-  return read;
+  return { spec: message.spec, applyId: typeof message.applyId === 'string' ? message.applyId : 'none' };
+}
+
+function failUpdate(failure: unknown): never {
+  if (failure instanceof ApplicationFailure) throw failure;
+  throw ApplicationFailure.nonRetryable(`the update could not be handled: ${messageOf(failure)}`, 'Internal');
+}
+
+function messageOf(failure: unknown): string {
+  return plainText(failure instanceof Error ? failure.message : String(failure), 300);
 }
 
 function refused(why: string): ApplicationFailure {

@@ -1,10 +1,10 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
 import { newClusterState } from '../../domain/cluster/state';
 import type { PackedState } from '../../domain/cluster/packed-state';
 import { unpackState } from '../../domain/cluster/packed-state';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
-import { validateSpecObject } from '../../domain/spec/parse';
+import { checkFirstSpec, specFailure } from './check-spec';
 
 /** Start argument: `spec` (and the id of the call that applies it) for a new cluster, `state` when continued. */
 export interface ClusterInput {
@@ -13,22 +13,23 @@ export interface ClusterInput {
   state?: PackedState;
 }
 
-/**
- * The state a cluster begins with. Anybody may start a workflow with any argument.
- * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason
- */
-export function initialState(input: ClusterInput | undefined): ClusterState {
-  if (input?.state !== undefined) return unpackState(input.state);
-  const checked = validateSpecObject(input?.spec);
-  if (!checked.ok) throw invalid(`the spec is not valid: ${checked.problems.join('; ')}`);
-  const expected = clusterWorkflowId(checked.spec.name);
-  const { workflowId } = workflowInfo();
-  if (workflowId !== expected) {
-    throw invalid(`cluster ${checked.spec.name} must run as workflow ${expected}, this is ${workflowId}`);
-  }
-  return newClusterState(checked.spec, input?.applyId ?? null, new Date(Date.now()).toISOString());
+/** The state of a cluster that continues as new; null for a new one. */
+export function carriedState(input: ClusterInput | undefined): ClusterState | null {
+  return input?.state === undefined ? null : unpackState(input.state);
 }
 
-function invalid(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, 'InvalidSpec');
+/**
+ * The state of a new cluster. Anybody may start a workflow with any argument.
+ *
+ * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason: there has never been a cluster
+ */
+export async function firstState(input: ClusterInput | undefined): Promise<ClusterState> {
+  const spec = await checkFirstSpec(input?.spec);
+  const expected = clusterWorkflowId(spec.name);
+  const { workflowId } = workflowInfo();
+  if (workflowId !== expected) {
+    throw specFailure(`cluster ${spec.name} must run as workflow ${expected}, this is ${workflowId}`);
+  }
+  const createdBy = typeof input?.applyId === 'string' ? input.applyId : null;
+  return newClusterState(spec, createdBy, new Date(Date.now()).toISOString());
 }

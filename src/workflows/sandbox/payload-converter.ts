@@ -1,12 +1,18 @@
 /**
- * The default converter, except that a payload which cannot be read becomes a value instead of an error.
+ * The default converter, except for payloads that cannot be read: of an unknown encoding, encrypted with an unknown key,
+ * damaged, broken JSON.
  *
- * Anybody who may signal a workflow can send any bytes. The default converter throws on an encoding it does not know or
- * on broken JSON, and that fails the workflow task again and again: one bad signal would stop a cluster for ever. The
- * value that stands in for it is refused by every message parser like any other unknown input.
+ * Anybody who may signal a workflow can send any bytes. The default converter throws on them, and that fails the
+ * workflow task again and again: one bad signal would stop a cluster for ever. So in signals, updates and queries (see
+ * `unreadable-messages.ts`) a value stands in for such a payload that every message parser refuses like any other
+ * unknown input. Everything else, such as the state of a cluster, must be read as it was written: the task fails and
+ * waits for a worker that can read it.
  */
 import type { Payload, PayloadConverter } from '@temporalio/common';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../domain/shared/payload-encodings';
+import { plainText } from '../../domain/shared/text';
+import { isForgiven } from './forgiven-payloads';
 
 export const UNREADABLE = 'unreadable payload';
 
@@ -18,10 +24,30 @@ class ForgivingPayloadConverter implements PayloadConverter {
   fromPayload<T>(payload: Payload): T {
     try {
       return defaultPayloadConverter.fromPayload<T>(payload);
-    } catch {
-      return UNREADABLE as T;
+    } catch (cause) {
+      if (isForgiven(payload)) return UNREADABLE as T;
+      throw new Error(explain(payload, cause), { cause });
     }
   }
+}
+
+function explain({ metadata }: Payload, cause: unknown): string {
+  const encoding = textOf(metadata?.['encoding']);
+  if (encoding === ENCRYPTED_ENCODING) {
+    const key = textOf(metadata?.[ENCRYPTION_KEY]);
+    return `what Temporal holds is encrypted with the key ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
+  }
+  if (encoding === COMPRESSED_ENCODING) return 'a compressed payload in Temporal cannot be unpacked: it is damaged';
+  if (encoding === 'json/plain') return `a payload in Temporal is no JSON: ${messageOf(cause)}`;
+  return `a payload in Temporal has the encoding ${encoding === '' ? 'none' : encoding}, which this worker does not know; a newer worker may`;
+}
+
+function messageOf(cause: unknown): string {
+  return plainText(cause instanceof Error ? cause.message : String(cause), 200);
+}
+
+function textOf(bytes: Uint8Array | null | undefined): string {
+  return plainText(String.fromCharCode(...(bytes ?? []).slice(0, 200)), 100);
 }
 
 export const payloadConverter = new ForgivingPayloadConverter();

@@ -1,8 +1,6 @@
 import { applySpecToState, finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
 import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
 import { notTried, skippedBecauseRemoved } from '../../../src/domain/run/run';
-import { diffSpecs } from '../../../src/domain/spec/diff';
-import { withDefaults } from '../../../src/domain/spec/parse';
 import { clusterSpec, nodeSpec, settled } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
@@ -71,21 +69,6 @@ describe('domain/cluster-state', () => {
     const state = patchedState(['w-1']);
     settleNodes(state, begin(state, ['w-1']), [notTried('w-1', 'stopped.')]);
     expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
-  });
-
-  it('takes the default of a field that the spec in force is too old to have for no change', () => {
-    const spec = clusterSpec(['w-1']);
-    const state = patchedState(['w-1']);
-    const older = { ...spec.patching };
-    delete older.lockTimeout;
-    delete older.packages;
-    state.spec = { ...spec, patching: older };
-    const today = withDefaults(spec);
-    expect(diffSpecs(state.spec, today)).not.toEqual([]);
-    expect(applySpecToState(state, today, T0)).toEqual([]);
-    expect(state.spec).toEqual(today);
-    const other = { ...spec, patching: { ...spec.patching, lockTimeout: '3h' } };
-    expect(applySpecToState(state, withDefaults(other), T0).map(({ path }) => path)).toEqual(['patching.lockTimeout']);
   });
 
   describe('a node under another name', () => {

@@ -277,4 +277,15 @@ describe('domain/spec-schema', () => {
       problems: [expect.stringMatching(/^name: missing; allowed: /)],
     });
   });
+
+  it('tells time zones and cron expressions that do not exist', () => {
+    const patching = { timeZone: 'Berlin', schedule: { cron: '0 0 31 2 *' } };
+    expect(validateSpecObject(specDocument({ patching }))).toEqual({
+      ok: false,
+      problems: [
+        expect.stringMatching(/^patching.timeZone: found "Berlin", which is not a known time zone/),
+        expect.stringMatching(/^patching.schedule.cron: found "0 0 31 2 \*"/),
+      ],
+    });
+  });
 });

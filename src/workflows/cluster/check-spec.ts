@@ -1,0 +1,50 @@
+/** Specs from outside: checked and normalised by a worker, whose answer is recorded, never by the code of a workflow. */
+import { ApplicationFailure, sleep } from '@temporalio/workflow';
+import type { SpecVerdict } from '../../contract/activities/cluster';
+import { canonicalJson } from '../../domain/shared/canonical-json';
+import type { ClusterSpec } from '../../domain/spec/types';
+import { local } from '../shared/activity-options';
+import { toErrorInfo } from '../shared/failures';
+
+const FIRST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 3_600_000;
+
+/**
+ * The normalised form of `spec`, which may be anything. What is in force already is known to be good.
+ *
+ * @throws ApplicationFailure `InvalidSpec` with every problem, `Internal` when the check itself failed
+ */
+export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<ClusterSpec> {
+  if (canonicalJson({ spec }) === canonicalJson({ spec: inForce })) return inForce;
+  let verdict: SpecVerdict;
+  try {
+    verdict = await local.checkSpec({ spec });
+  } catch (failure) {
+    const { message } = toErrorInfo(failure, 'the check of the spec');
+    const why = `the spec could not be checked: ${message.replace(/\.$/, '')}; nothing was changed, apply it again`;
+    throw ApplicationFailure.nonRetryable(why, 'Internal');
+  }
+  return specOf(verdict, spec);
+}
+
+/**
+ * The same for the spec that a cluster starts with. Without an answer there is no cluster, so it is asked for again.
+ *
+ * @throws ApplicationFailure `InvalidSpec`
+ */
+export async function checkFirstSpec(spec: unknown): Promise<ClusterSpec> {
+  for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
+    const verdict = await local.checkSpec({ spec }).catch(() => null);
+    if (verdict !== null) return specOf(verdict, spec);
+    await sleep(pause, { summary: 'the check of the spec failed and is repeated' });
+  }
+}
+
+function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {
+  if (!verdict.ok) throw specFailure(`the spec is not valid: ${verdict.problems.join('; ')}`);
+  return verdict.spec ?? (spec as ClusterSpec);
+}
+
+export function specFailure(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, 'InvalidSpec');
+}

@@ -1,0 +1,175 @@
+/** How specs get into a cluster: normalised by the client, or raw by hand, and what becomes of bad ones. */
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { applySpecUpdate } from '../../../src/contract/messages';
+import { clusterWorkflowId } from '../../../src/contract/workflow-ids';
+import type { ApplySpecAnswer } from '../../../src/domain/cluster/messages';
+import type { ClusterSpec } from '../../../src/domain/spec/types';
+import { validateSpecObject } from '../../../src/domain/spec/parse';
+import { clusterSpec } from '../../support/builders';
+import type { TestCluster } from '../harness';
+import { Harness } from '../harness';
+import { SandboxedWorkflow, localActivity, outcomeOf, payloadOf, resolved, signal, update } from '../sandbox';
+
+type Sent = ReturnType<typeof update>;
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+/** As somebody types it into the Temporal UI. */
+function rawSpec({ name }: TestCluster, ...nodes: string[]): Record<string, unknown> {
+  const hostKeys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvls8SS4rvP2QdSSVl5t9lsRoJShV8y9UXzljMSEYea'];
+  return {
+    ...{ apiVersion: 'ospatch/v1', name, type: 'self-managed', ssh: { user: 'ospatch', identity: 'demo' } },
+    patching: { schedule: 'weekly' },
+    nodes: nodes.map((node) => ({ name: node, host: `${node}.example`, hostKeys })),
+  };
+}
+
+function normalised(raw: unknown): ClusterSpec {
+  const checked = validateSpecObject(raw);
+  if (!checked.ok) throw new Error(checked.problems.join('; '));
+  return checked.spec;
+}
+
+function applyRaw(cluster: TestCluster, spec: unknown): Promise<ApplySpecAnswer> {
+  return cluster.handle.executeUpdate('applySpec', { args: [{ spec }] });
+}
+
+async function startByHand(cluster: TestCluster, ...args: unknown[]): Promise<void> {
+  const workflowId = clusterWorkflowId(cluster.name);
+  await cluster.env.client.workflow.start('cluster', { workflowId, taskQueue: cluster.name, args });
+}
+
+describe('workflows/cluster, the way of a spec', () => {
+  it('normalises a raw start argument and a raw update, and records nothing of a spec that came normalised', () =>
+    harness.withWorker(async (cluster) => {
+      const raw = rawSpec(cluster, 'w-1');
+      await startByHand(cluster, { spec: raw });
+      await cluster.until('it is there', () => true);
+      expect(await cluster.handle.query('spec')).toEqual(normalised(raw));
+
+      const wider = rawSpec(cluster, 'w-1', 'w-2');
+      expect(await applyRaw(cluster, wider)).toMatchObject({ result: 'updated', changes: [{ path: 'nodes[w-2]' }] });
+      expect(await cluster.handle.query('spec')).toEqual(normalised(wider));
+      expect(await applyRaw(cluster, wider)).toMatchObject({ result: 'unchanged' });
+
+      const checks = async () => {
+        const { events } = await cluster.handle.fetchHistory();
+        const markers = (events ?? []).flatMap(({ markerRecordedEventAttributes: marker }) => marker ?? []);
+        return markers.map(({ details }) => Buffer.from(details?.['result']?.payloads?.[0]?.data ?? []).toString());
+      };
+      const long = normalised(rawSpec(cluster, 'w-1', 'w-2', 'w-3'));
+      await cluster.apply(long);
+      expect((await checks()).at(-1)).toBe('{"ok":true,"spec":null}');
+      // What is in force already is not even asked about.
+      const before = (await checks()).length;
+      await cluster.apply(long);
+      expect(await checks()).toHaveLength(before);
+    }));
+
+  it('rejects a bad spec with every problem, in the words of the command line, and stays as it was', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+      const bad = { ...rawSpec(cluster, 'w-1'), patching: { schedule: 'wekly', timeZone: 'Berlin' } };
+      const checked = validateSpecObject(bad);
+      const problems = checked.ok ? [] : checked.problems;
+      expect(problems).toHaveLength(2);
+      await expect(applyRaw(cluster, bad)).rejects.toMatchObject({
+        cause: { type: 'InvalidSpec', message: `the spec is not valid: ${problems.join('; ')}` },
+      });
+      const other = { ...rawSpec(cluster, 'w-1'), name: 'other' };
+      await expect(applyRaw(cluster, other)).rejects.toMatchObject({ cause: { type: 'Refused' } });
+      expect(await cluster.handle.query('spec')).toEqual(clusterSpec(undefined, {}, cluster.name));
+    }));
+
+  it('tells whoever applied it why a cluster cannot begin with a bad spec', () =>
+    harness.withWorker(async (cluster) => {
+      const bad = { ...clusterSpec(undefined, {}, cluster.name), nodes: [] };
+      const { workflow } = cluster.env.client;
+      const start = new WithStartWorkflowOperation('cluster', {
+        workflowId: clusterWorkflowId(cluster.name),
+        taskQueue: cluster.name,
+        args: [{ spec: bad, applyId: 'a' }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
+      const message = { spec: bad, applyId: 'a' };
+      const applied = workflow.executeUpdateWithStart(applySpecUpdate, {
+        startWorkflowOperation: start,
+        args: [message],
+      });
+      await expect(applied).rejects.toMatchObject({ cause: { type: 'InvalidSpec' } });
+      await expect(cluster.handle.result()).rejects.toMatchObject({
+        cause: { type: 'InvalidSpec', message: expect.stringContaining('nodes') },
+      });
+    }));
+
+  it('keeps the order of what arrives while a spec is being checked', async () => {
+    const specOf = (...nodes: string[]) => ({ spec: clusterSpec(nodes, {}, 'demo') });
+    const [created, wider, narrower] = [['w-1'], ['w-1', 'w-2'], ['w-2']].map((nodes) =>
+      update(
+        'applySpec',
+        payloadOf({ ...specOf(...nodes), applyId: nodes.length === 1 && nodes[0] === 'w-1' ? 'a' : 'b' }),
+      ),
+    ) as [Sent, Sent, Sent];
+    const pause = update('pause', payloadOf({ by: 'ann' }));
+    const patch = update('patchNow', payloadOf({ nodes: ['w-1'] }));
+    const argument = payloadOf({ ...specOf('w-1'), applyId: 'a' });
+    const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
+    const answer = async () => {
+      const seq = localActivity(workflow.commands, 'checkSpec');
+      return workflow.activate(resolved(seq, { ok: true, spec: null }));
+    };
+    // All of it arrives before the first spec is known to be good.
+    const jobs = [created.job, wider.job, narrower.job, patch.job, pause.job];
+    await workflow.activate(...jobs, signal('patchNow', payloadOf({ nodes: ['w-1'], by: 'bob' })));
+    expect(jobs.map((_, at) => outcomeOf(workflow.commands, jobs[at]?.doUpdate?.id ?? ''))).toEqual(
+      jobs.map(() => undefined),
+    );
+    await expect(workflow.query('status')).rejects.toThrow('is being checked');
+
+    await answer();
+    expect(outcomeOf(workflow.commands, created.id)).toMatchObject({ answer: { result: 'created' } });
+    expect(outcomeOf(workflow.commands, wider.id)).toBeUndefined();
+    await answer();
+    expect(outcomeOf(workflow.commands, wider.id)).toMatchObject({ answer: { changes: [{ path: 'nodes[w-2]' }] } });
+    await answer();
+    expect(outcomeOf(workflow.commands, narrower.id)).toMatchObject({ answer: { changes: [{ path: 'nodes[w-1]' }] } });
+    // It names a node that was there when it was sent, and left with the spec before it.
+    expect(outcomeOf(workflow.commands, patch.id)).toMatchObject({
+      failure: { message: expect.stringContaining('no such node: w-1') },
+    });
+    expect(outcomeOf(workflow.commands, pause.id)).toMatchObject({ answer: { paused: true } });
+    expect(await workflow.query('status')).toMatchObject({
+      state: 'paused',
+      lastRejection: { by: 'bob', message: expect.stringContaining('no such node: w-1') },
+    });
+    await workflow.dispose();
+  });
+
+  it('fails the update, and nothing else, when the check itself fails', () => {
+    let works = true;
+    const unreliable = ({ spec }: { spec?: unknown }) => {
+      if (!works) throw new Error('out of memory');
+      return Promise.resolve({ ok: true, spec });
+    };
+    return harness.withWorker(
+      async (cluster) => {
+        const spec = clusterSpec(['w-1'], {}, cluster.name);
+        await cluster.apply(spec);
+        works = false;
+        await expect(applyRaw(cluster, clusterSpec(['w-2'], {}, cluster.name))).rejects.toMatchObject({
+          cause: { type: 'Internal', message: expect.stringContaining('out of memory') },
+        });
+        await cluster.handle.signal('patchNow');
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ patched: 1 });
+        expect(await cluster.handle.query('spec')).toEqual(spec);
+      },
+      { checkSpec: unreliable },
+    );
+  });
+});

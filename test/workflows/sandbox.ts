@@ -1,0 +1,161 @@
+/**
+ * One workflow in the sandbox of a worker, without worker and server: a test says what happens to it, job by job, and
+ * reads what it wants. For what a server cannot be made to do at a given moment.
+ */
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
+import { coresdk } from '@temporalio/proto';
+import { parseWorkflowCode } from '@temporalio/worker/lib/worker';
+import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm';
+import { workflowBundle } from '../support/workflow-bundle';
+
+type Job = coresdk.workflow_activation.IWorkflowActivationJob;
+type Command = coresdk.workflow_commands.IWorkflowCommand;
+type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
+
+const ACTIVITIES = new Set(['checkSpec', 'nextWindows', 'searchAttributesRegistered', 'recordAudit', 'readFacts']);
+
+let creator: ReusableVMWorkflowCreator | null = null;
+let runs = 0;
+
+export function payloadOf(value: unknown): Payload {
+  return defaultPayloadConverter.toPayload(value);
+}
+
+export function valueOf(payload: coresdk.workflow_commands.IQuerySuccess['response']): unknown {
+  return payload === null || payload === undefined
+    ? undefined
+    : defaultPayloadConverter.fromPayload(payload as Payload);
+}
+
+export class SandboxedWorkflow {
+  /** Everything the workflow has asked for so far. */
+  readonly commands: Command[] = [];
+  private now = Date.parse('2027-01-04T12:00:00Z');
+  private jobs = 0;
+
+  private constructor(
+    private readonly runId: string,
+    private readonly workflow: Awaited<ReturnType<ReusableVMWorkflowCreator['createWorkflow']>>,
+    private readonly first: Job,
+  ) {}
+
+  /** The workflow begins with the first `activate`, whose jobs arrive together with its start. */
+  static async create(workflowId: string, workflowType: string, ...args: Payload[]): Promise<SandboxedWorkflow> {
+    const { code } = await workflowBundle();
+    creator ??= await ReusableVMWorkflowCreator.create(parseWorkflowCode(code), 20_000, ACTIVITIES);
+    runs += 1;
+    const runId = `run-${runs}`;
+    const begun = new Date('2027-01-04T12:00:00Z');
+    const workflow = await creator.createWorkflow({
+      info: {
+        ...{
+          workflowId,
+          runId,
+          workflowType,
+          namespace: 'default',
+          taskQueue: 'test',
+          firstExecutionRunId: runId,
+          originalExecutionRunId: runId,
+        },
+        ...{ attempt: 1, taskTimeoutMs: 10_000, startTime: begun, runStartTime: begun },
+        ...{ historyLength: 3, historySize: 300, continueAsNewSuggested: false, suggestedContinueAsNewReasons: [] },
+        ...{ targetWorkerDeploymentVersionChanged: false, searchAttributes: {} },
+        typedSearchAttributes: undefined as never,
+        unsafe: {
+          isReplaying: false,
+          isReplayingHistoryEvents: false,
+          now: () => Date.now(),
+          random: undefined as never,
+        },
+      },
+      randomnessSeed: [1, 2, 3, 4, 5, 6, 7, 8],
+      now: begun.getTime(),
+      showStackTraceSources: false,
+    });
+    const first = { initializeWorkflow: { workflowId, workflowType, arguments: args } };
+    return new SandboxedWorkflow(runId, workflow, first);
+  }
+
+  /** What the workflow wants after `jobs`. @throws the error with which the workflow task failed */
+  async activate(...jobs: Job[]): Promise<Command[]> {
+    const all = this.jobs === 0 ? [this.first, ...jobs] : jobs;
+    this.jobs += all.length;
+    this.now += 1_000;
+    const completion = await this.workflow.activate(
+      coresdk.workflow_activation.WorkflowActivation.fromObject({
+        runId: this.runId,
+        timestamp: { seconds: Math.floor(this.now / 1_000), nanos: 0 },
+        isReplaying: false,
+        historyLength: 3 + this.jobs,
+        availableInternalFlags: [1, 2, 3, 4],
+        jobs: all,
+      }),
+    );
+    if (!completion.successful) throw new Error(completion.failed?.failure?.message ?? 'the workflow task failed');
+    const commands = completion.successful.commands ?? [];
+    this.commands.push(...commands);
+    return commands;
+  }
+
+  /** Lets time pass without a job. */
+  pass(ms: number): void {
+    this.now += ms;
+  }
+
+  async query(queryType: string, ...args: Payload[]): Promise<unknown> {
+    const [answer] = await this.activate({ queryWorkflow: { queryId: `q-${this.jobs}`, queryType, arguments: args } });
+    const { succeeded, failed } = answer?.respondToQuery ?? {};
+    if (succeeded) return valueOf(succeeded.response);
+    throw new Error(failed?.message ?? 'no answer');
+  }
+
+  dispose(): Promise<void> {
+    return this.workflow.dispose();
+  }
+}
+
+let updates = 0;
+
+export function signal(signalName: string, ...input: Payload[]): Job {
+  return { signalWorkflow: { signalName, input, identity: 'test' } };
+}
+
+export function update(name: string, ...input: Payload[]): { id: string; job: Job } {
+  updates += 1;
+  const id = `u-${updates}`;
+  return { id, job: { doUpdate: { id, protocolInstanceId: id, name, input, runValidator: true } } };
+}
+
+/** How an update has ended: its answer, or what it failed with; undefined while it has not. */
+export function outcomeOf(
+  commands: readonly Command[],
+  id: string,
+): { answer?: unknown; failure?: Failure } | undefined {
+  for (const { updateResponse } of commands) {
+    if (updateResponse?.protocolInstanceId !== id) continue;
+    if (updateResponse.rejected) return { failure: updateResponse.rejected };
+    if (updateResponse.completed) return { answer: valueOf(updateResponse.completed) };
+  }
+  return undefined;
+}
+
+/** The sequence number of the local activity `activityType` that was scheduled last. */
+export function localActivity(commands: readonly Command[], activityType: string): number {
+  const found = commands.findLast(({ scheduleLocalActivity: one }) => one?.activityType === activityType);
+  const seq = found?.scheduleLocalActivity?.seq;
+  if (seq === undefined || seq === null) throw new Error(`${activityType} was not scheduled`);
+  return seq;
+}
+
+export function resolved(seq: number, value: unknown): Job {
+  return { resolveActivity: { seq, isLocal: true, result: { completed: { result: payloadOf(value) } } } };
+}
+
+/** As the core of the SDK says that a local activity was not done in time. */
+export function timedOut(seq: number, isLocal = true): Job {
+  const cause = { message: 'activity StartToClose timeout', timeoutFailureInfo: { timeoutType: 1 } };
+  const activityFailureInfo = { activityType: { name: 'a' }, activityId: String(seq), retryState: 5 };
+  const failure = { message: 'Activity task timed out', activityFailureInfo, cause };
+  return { resolveActivity: { seq, isLocal, result: { failed: { failure } } } };
+}
