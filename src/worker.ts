@@ -8,6 +8,7 @@ import pino from 'pino';
 import { createActivities } from './activities';
 import { protocolInterceptor, spokenProtocols, unknownActivity } from './activities/protocol';
 import { TASK_QUEUE } from './contract/workflow-ids';
+import { HEARTBEAT_INTERVAL_MS } from './domain/node/time-limits';
 import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
@@ -16,12 +17,6 @@ import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
 import type { WorkflowCode } from './workflow-code';
 import { workflowCode } from './workflow-code';
-
-/**
- * Heartbeats carry what a person watches, so they are let through this often. A worker that is gone is noticed by the
- * heartbeat timeout all the same.
- */
-const HEARTBEAT_THROTTLE = '2 seconds';
 
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
 const SHUTDOWN_GRACE = '10 seconds';
@@ -115,8 +110,8 @@ export async function runWorker(
       interceptors: { ...code.interceptors, activity: [protocolInterceptor(spoken)] },
       stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       shutdownGraceTime: SHUTDOWN_GRACE,
-      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
-      defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+      maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
+      defaultHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     });
     const { taskQueue, namespace, encryption } = options;
     const encrypted = encryption ? { encryptionKey: encryption.keys[0].id } : {};

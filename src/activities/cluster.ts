@@ -1,4 +1,4 @@
-import { getClient, heartbeat, sleep } from '@temporalio/activity';
+import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { nextStarts } from '../domain/schedule/next-starts';
@@ -7,6 +7,8 @@ import type { AuditRecord, ClusterActivities, NextWindowsInput, SpecVerdict } fr
 import { canonicalJson } from '../domain/shared/canonical-json';
 import { plainText } from '../domain/shared/text';
 import { validateSpecObject } from '../domain/spec/parse';
+import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
+import { toApplicationFailure } from './errors';
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
   temporal.api.enums.v1.IndexedValueType;
@@ -74,8 +76,11 @@ async function searchAttributesRegistered(): Promise<boolean> {
 
 async function awaitWorkflowClosed(workflowId: string): Promise<void> {
   const handle = getClient().workflow.getHandle(workflowId);
+  const { attempt, scheduledTimestampMs } = activityInfo();
+  const begunAt = Date.now();
+  // One that ends soon is waited for in place; a later attempt is one look.
+  const holdMs = attempt === 1 ? FIRST_HOLD_MS : 0;
   for (;;) {
-    heartbeat();
     try {
       const { status } = await handle.describe();
       if (status.name !== 'RUNNING' && status.name !== 'PAUSED') return;
@@ -83,6 +88,12 @@ async function awaitWorkflowClosed(workflowId: string): Promise<void> {
       if (error instanceof WorkflowNotFoundError) return;
       throw error;
     }
+    if (Date.now() - begunAt >= holdMs) {
+      const waitedMs = Math.max(0, Date.now() - scheduledTimestampMs);
+      const wait = { kind: 'workflow', observedMs: waitedMs, maxDelayMs: MAX_DELAY_MS };
+      throw toApplicationFailure(new RetryLater(wait, nextDelayMs(waitedMs), `${workflowId} to end`), attempt);
+    }
+    heartbeat();
     await sleep(CLOSED_POLL_MS);
   }
 }

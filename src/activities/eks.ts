@@ -25,9 +25,9 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
     body: (asking: EksCaller) => Promise<R>,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };
-    return withHeartbeat(step, ({ signal, details, beat }) => {
+    return withHeartbeat(step, ({ signal, details, send }) => {
       const show = (waitingFor: string | undefined): void => {
-        if (updateProgress(details, { waitingFor }, Date.now())) beat();
+        if (updateProgress(details, { waitingFor }, Date.now())) send();
       };
       return body(new EksCaller({ apis, access, patience, signal, show }));
     }).catch((error: unknown) => {

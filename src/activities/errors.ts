@@ -1,8 +1,10 @@
 /** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can remedy it. */
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import { WAITING } from '../contract/waiting';
 import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
 import { assertNever, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { RetryLater } from '../retry/hand-back';
 
 /**
  * Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look.
@@ -13,6 +15,7 @@ const UNFORESEEN_ATTEMPTS = 30;
 /** `type` is the ErrorType, `details[0]` the ErrorInfo. Cancellations pass through unchanged. */
 export function toApplicationFailure(error: unknown, attempt: number): ApplicationFailure | CancelledFailure {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  if (error instanceof RetryLater) return toWaiting(error);
   const info = errorInfo(error);
   return ApplicationFailure.create({
     message: info.message,
@@ -20,6 +23,18 @@ export function toApplicationFailure(error: unknown, attempt: number): Applicati
     nonRetryable: !isRetryable(info.type, attempt),
     details: [info],
     ...(error instanceof Error ? { cause: withoutStack(error) } : {}),
+  });
+}
+
+/** Ends an attempt whose wait the server keeps until the next one. No failure: nobody is to be alarmed by it. */
+function toWaiting({ waitingFor, delayMs, cause }: RetryLater): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: `waiting for ${waitingFor}`,
+    type: WAITING,
+    nextRetryDelay: delayMs,
+    category: ApplicationFailureCategory.BENIGN,
+    // For a caller whose own time is over before the next attempt.
+    details: cause === undefined ? [] : [errorInfo(cause)],
   });
 }
 
@@ -31,7 +46,7 @@ export function errorInfo(error: unknown): ErrorInfo {
 }
 
 /**
- * Waiting is done inside the activities, which know for how long; what they give up on is final. The rest needs a
+ * The activities know for how long something was waited for; what they give up on is final. The rest needs a
  * person: another host key, key, sudo rule, package source or decision.
  */
 function isRetryable(type: ErrorType, attempt: number): boolean {

@@ -15,8 +15,8 @@ import type { KubeSession, ApiRetryPolicy } from '../kubernetes/session';
 import { createSession } from '../kubernetes/session';
 import { awaitWorkloads } from '../kubernetes/drain/workloads';
 import { toApplicationFailure } from './errors';
-import type { Pulse } from './heartbeat';
-import { updateProgress, withHeartbeat } from './heartbeat';
+import type { Heartbeater } from './heartbeat';
+import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
 import type { DrainInput, KubernetesActivities } from '../contract/activities/kubernetes';
 import type { ActivityLog } from './node';
 
@@ -44,20 +44,20 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
 
   async function inKubernetes<R>(
     { step, target }: Subject,
-    patience: ApiRetryPolicy,
-    body: (session: KubeSession, pulse: Pulse) => Promise<R>,
+    policy: (elapsedMs: number) => ApiRetryPolicy,
+    body: (session: KubeSession, heartbeater: Heartbeater) => Promise<R>,
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.node, step };
     // Calls that others of the same session have left behind when one of them failed for good.
     const over = new AbortController();
-    return withHeartbeat(step, async (pulse) => {
-      const { details, beat } = pulse;
-      const signal = AbortSignal.any([pulse.signal, over.signal]);
+    return withHeartbeat(step, async (heartbeater) => {
+      const { details, send, elapsedMs, hold } = heartbeater;
+      const signal = AbortSignal.any([heartbeater.signal, over.signal]);
       const session = createSession({
         api: deps.connections.api(target.access, signal),
         target,
-        patience,
+        patience: policy(elapsedMs()),
         signal,
         now,
         ...(deps.forbiddenGraceMs === undefined ? {} : { forbiddenGraceMs: deps.forbiddenGraceMs }),
@@ -65,18 +65,24 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
+        hold: hold('unreachable'),
         show: (progress) => {
-          if (updateProgress(details, progress, now())) beat();
+          if (updateProgress(details, progress, now())) send();
         },
       });
-      return body(session, pulse).finally(() => over.abort(new Error('the activity has ended')));
+      return body(session, heartbeater).finally(() => over.abort(new Error('the activity has ended')));
     }).catch((error: unknown) => {
-      const failure = toApplicationFailure(error, attempt);
+      const failure = toApplicationFailure(error, failedAttempts());
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
         deps.log.error({ ...fields, attempt, err: error }, 'unexpected error in a Kubernetes activity');
       } else deps.log.info({ ...fields, attempt, error: failure.message }, 'Kubernetes activity ended early');
       throw failure;
     });
+  }
+
+  /** Of the time of a wait, what earlier attempts have waited is gone. */
+  function within(timeoutMs: number): (elapsedMs: number) => ApiRetryPolicy {
+    return (elapsedMs) => untilDeadline(now() + left(timeoutMs, elapsedMs));
   }
 
   return {
@@ -86,16 +92,16 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
       ),
 
     cordon: ({ target, machine, owner, unreachableTimeoutMs }) =>
-      inKubernetes({ step: 'drain', target }, beforeChange(unreachableTimeoutMs), (session) =>
-        cordonNode(session, { machine, owner }),
+      inKubernetes({ step: 'drain', target }, beforeChange(unreachableTimeoutMs), (session, { elapsedMs }) =>
+        cordonNode(session, { machine, owner, waitedMs: elapsedMs() }),
       ),
 
     drain: ({ target, machine, policy, startedAt, planned, again = false }) => {
       const startedAtMs = Date.parse(startedAt);
       return inKubernetes(
         { step: 'drain', target },
-        untilDeadline(drainDeadline(policy, startedAtMs, now())),
-        (session, { details, beat }) =>
+        () => untilDeadline(drainDeadline(policy, startedAtMs, now())),
+        (session, { details, send }) =>
           drainNode(session, {
             machine,
             policy,
@@ -104,28 +110,32 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
             earlier: details.drained ?? sincePreview(planned),
             remember: (soFar) => {
               details.drained = { ...soFar };
-              beat();
+              send();
             },
           }),
       );
     },
 
     awaitHealthy: ({ target, machine, baseline, timeoutMs }) =>
-      inKubernetes({ step: 'verify', target }, untilDeadline(now() + timeoutMs), (session) =>
+      inKubernetes({ step: 'verify', target }, within(timeoutMs), (session, { elapsedMs }) =>
         awaitHealthy(session, {
           machine,
           baseline,
-          timeoutMs,
+          timeoutMs: left(timeoutMs, elapsedMs()),
           ...(deps.settledMs === undefined ? {} : { settledMs: deps.settledMs }),
         }),
       ),
 
     uncordon: ({ target, owner }) =>
-      inKubernetes({ step: 'uncordon', target }, untilDeadline(Infinity), (session) => uncordon(session, owner)),
+      inKubernetes(
+        { step: 'uncordon', target },
+        () => untilDeadline(Infinity),
+        (session) => uncordon(session, owner),
+      ),
 
     awaitWorkloads: ({ target, workloads, timeoutMs }) =>
-      inKubernetes({ step: 'verify', target }, untilDeadline(now() + timeoutMs), (session) =>
-        awaitWorkloads(session, { workloads, timeoutMs }),
+      inKubernetes({ step: 'verify', target }, within(timeoutMs), (session, { elapsedMs }) =>
+        awaitWorkloads(session, { workloads, timeoutMs: left(timeoutMs, elapsedMs()) }),
       ),
 
     findStaleCordons: ({ cluster, access }) =>
@@ -137,9 +147,13 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
   };
 }
 
+function left(timeoutMs: number, elapsedMs: number): number {
+  return Math.max(0, timeoutMs - elapsedMs);
+}
+
 /** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
-function beforeChange(limitMs: number): ApiRetryPolicy {
-  return { limitMs, passing: ['away'] };
+function beforeChange(limitMs: number): () => ApiRetryPolicy {
+  return () => ({ limitMs, passing: ['away'] });
 }
 
 /** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */

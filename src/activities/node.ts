@@ -7,6 +7,7 @@ import type { NodeTarget } from '../domain/spec/types';
 import { inspectNode } from '../node/inspect';
 import { lookAt } from '../node/look';
 import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
+import { OthersAtWork } from '../node/others-at-work';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
 import { preflightNode } from '../node/preflight';
@@ -20,9 +21,10 @@ import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { surveyNode } from '../node/survey';
+import { RetryLater } from '../retry/hand-back';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
-import { updateProgress, withHeartbeat } from './heartbeat';
+import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
 import type { NodeActivities, Watch } from '../contract/activities/node';
 
 /** As much of pino as is used. */
@@ -40,6 +42,8 @@ export interface NodeActivityDeps {
   hookDir: string | null;
   /** Default: Date.now. */
   now?: () => number;
+  /** How long a wait holds its activity slot at first; default 30 s, for a reboot 10 min. */
+  firstHoldMs?: number;
 }
 
 /**
@@ -48,6 +52,10 @@ export interface NodeActivityDeps {
  */
 const JOBS_PER_ATTEMPT = 100_000;
 const JOBS_PER_RETRY = 10;
+
+/** The boot of a machine is waited for in place, so that its end is noticed at once: bare metal takes minutes. */
+const REBOOT_HOLD_MS = 10 * 60_000;
+
 /** Of these ten, the one of the look after a failure. */
 const SURVEY_JOB = 9;
 
@@ -63,15 +71,17 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
-    return withHeartbeat(step, async ({ signal: cancelled, details, beat }) => {
+    return withHeartbeat(step, async ({ signal: cancelled, details, send, hold }) => {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
       const transport = ownLogin ? deps.pool.ownTransport(sshTarget(target)) : deps.pool.transport(sshTarget(target));
       const node = new RemoteNode(target, transport, signal, {
         onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
       });
       const show: Session['show'] = (progress) => {
-        if (updateProgress(details, progress, now())) beat();
+        if (updateProgress(details, progress, now())) send();
       };
+      // A retry of this call knows more than the call before it did.
+      if (attempt === 1) details.unreachableMs = patience.observedMs ?? 0;
       const reachability = new ReachabilityTracker({
         node: target.name,
         limitMs: patience.limitMs,
@@ -79,8 +89,8 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         ...(patience.noticeAfterMs === undefined ? {} : { noticeMs: patience.noticeAfterMs }),
         signal,
         now,
-        // A retry of this call knows more than the call before it did.
-        observedMs: attempt > 1 ? details.unreachableMs : (patience.observedMs ?? 0),
+        observedMs: details.unreachableMs,
+        hold: hold('unreachable', deps.firstHoldMs ?? (step === 'reboot' ? REBOOT_HOLD_MS : undefined)),
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
@@ -99,14 +109,30 @@ export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
         },
       };
       try {
-        const session = { node, reachability, signal, now, show };
+        const others = new OthersAtWork({
+          now,
+          ...(details.others === undefined ? {} : { carried: details.others }),
+          onChange: (seen) => {
+            if (seen === null) delete details.others;
+            else details.others = seen;
+          },
+          hold: hold('others', deps.firstHoldMs),
+        });
+        const session = { node, reachability, others, signal, now, show };
         return await body(patience.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }
     }).catch((error: unknown) => {
       if (error instanceof UnreachableNotice) throw error;
-      const failure = toApplicationFailure(error, attempt);
+      const failure = toApplicationFailure(error, failedAttempts());
+      if (error instanceof RetryLater) {
+        deps.log.info(
+          { ...fields, attempt, waitingFor: error.waitingFor, nextInMs: error.delayMs },
+          'node is waited for',
+        );
+        throw failure;
+      }
       // The stack is for the log of the worker only; a failure in a workflow history carries none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
         deps.log.error({ ...fields, attempt, err: error }, 'unexpected error in a node activity');

@@ -1,9 +1,11 @@
 import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
+import { WAITING } from '../contract/waiting';
 import { isEks } from '../domain/eks/node-groups';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
 import type { ClusterStatus } from '../domain/cluster/messages';
@@ -142,17 +144,20 @@ async function readActivity(
   const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
   const heartbeat = readHeartbeat(details);
   const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
+  // One that has given back its slot goes on waiting between its attempts.
+  const isWait = failure instanceof ApplicationFailure && failure.type === WAITING;
+  const between = isWait && isScheduled(activity) ? plainText(failure.message, 400).replace(/^waiting for /, '') : null;
   const otherWorker = waitsForOtherWorker(activity, failure, site.taskQueue ?? taskQueue);
   return {
     ...base,
     step: heartbeat?.step ?? step,
     done: heartbeat?.done ?? null,
     total: heartbeat?.total ?? null,
-    waitingFor: otherWorker ?? heartbeat?.waitingFor ?? null,
+    waitingFor: otherWorker ?? heartbeat?.waitingFor ?? between,
     waitingSince: heartbeat?.waitingSince ?? null,
     blocked: heartbeat?.blocked ?? [],
     attempt,
-    lastFailure: failure?.message ? plainText(failure.message, 300) : null,
+    lastFailure: failure?.message && !isWait ? plainText(failure.message, 300) : null,
   };
 }
 
@@ -161,9 +166,13 @@ const TAKEN_UP_WITHIN_MS = 5_000;
 
 /** Whether nobody has begun this attempt although it has been due for a while. */
 function isNotTakenUp(activity: temporal.api.workflow.v1.IPendingActivityInfo, now: number): boolean {
-  if (activity.state !== temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return false;
+  if (!isScheduled(activity)) return false;
   const due = dueAt(activity);
   return due > 0 && now - due > TAKEN_UP_WITHIN_MS;
+}
+
+function isScheduled({ state }: temporal.api.workflow.v1.IPendingActivityInfo): boolean {
+  return state === temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED;
 }
 
 /** In milliseconds; 0 when the server does not say. */

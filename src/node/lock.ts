@@ -1,5 +1,6 @@
 /** How a wait for a lock on the node is told, before a job and within one. */
 import type { LockKind } from '../domain/node/report';
+import { plainText } from '../domain/shared/text';
 
 /** For example `package lock held by unattended-upgr (pid 812)`. */
 export function lockWait(kind: LockKind, holder: string): string {
@@ -10,4 +11,10 @@ export function lockWait(kind: LockKind, holder: string): string {
 export function lockKindOf(file: string): LockKind {
   if (file.startsWith('/etc/')) return 'passwd';
   return file.startsWith('/var/cache/debconf/') ? 'debconf' : 'package';
+}
+
+/** What a job of the helper waits for, from a line of its log; null when the line is about something else. */
+export function lockWaitIn(line: string): string | null {
+  const [, file = '', holder = ''] = /^ospatch: waiting for (\S{1,200}), held by (.{1,80})$/.exec(line) ?? [];
+  return file === '' ? null : lockWait(lockKindOf(file), plainText(holder, 100));
 }

@@ -41,6 +41,9 @@ export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 const PLAN_TRIES = 3;
 const PLAN_PAUSE_MS = 15_000;
 
+/** How long the job of a plan waits for a lock that was free a moment before. */
+const PLAN_LOCK_MS = 30_000;
+
 const MAX_NAMED_PROBLEMS = 3;
 
 /**
@@ -50,7 +53,8 @@ const MAX_NAMED_PROBLEMS = 3;
  *   reaching the node may say
  */
 export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
-  let { facts } = await usableNode(session, options);
+  // What an attempt before this one has waited for after its plan is waited for before this one's.
+  let { facts } = await usableNode(session, options, session.others.waitedForLock ? LOCK_KINDS : ['package']);
   let job = options.firstJob;
   let repair: Repair = { report: null, error: null };
   if (facts.packages.problems.length > 0) {
@@ -102,28 +106,34 @@ async function usableNode(
   { withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
   kinds: readonly LockKind[] = ['package'],
 ): Promise<FactsReading> {
-  let lockedSince: number | null = null;
-  const started = session.now();
+  const { others, show, node } = session;
   for (;;) {
     const reading = await lookAt(session);
-    assertSupported(session.node.name, reading);
-    assertSafe(session.node.name, reading, withoutDrain);
+    assertSupported(node.name, reading);
+    assertSafe(node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;
     const holder = kinds.includes(lockKind) ? lockHolder : null;
     if (job === null && holder === null) {
-      session.show({ waitingFor: undefined });
+      others.gone();
+      show({ waitingFor: undefined });
       return reading;
     }
-    if (job !== null && session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, job);
-    lockedSince = holder === null ? null : (lockedSince ?? session.now());
-    if (holder !== null && lockedSince !== null && session.now() - lockedSince >= lockTimeoutMs) {
-      throw lockedTooLong(session.node.name, lockKind, holder, lockTimeoutMs);
+    if (job !== null) {
+      const waitedMs = others.seen('job');
+      if (waitedMs > JOB_TIMEOUT_MS) throw jobNeverEnds(node.name, job);
+      await untilNextLook(session, `the job ${job} on the node to end`, JOB_TIMEOUT_MS - waitedMs);
+    } else if (holder !== null) {
+      const waitedMs = others.seen('lock');
+      if (waitedMs >= lockTimeoutMs) throw lockedTooLong(node.name, lockKind, holder, lockTimeoutMs);
+      await untilNextLook(session, lockWait(lockKind, holder), lockTimeoutMs - waitedMs);
     }
-    session.show({
-      waitingFor: job === null && holder !== null ? lockWait(lockKind, holder) : `the job ${job} on the node to end`,
-    });
-    await pauseFor(session, FREE_PAUSE_MS);
   }
+}
+
+async function untilNextLook(session: Session, waitingFor: string, leftMs: number): Promise<void> {
+  session.show({ waitingFor });
+  session.others.pause(waitingFor, leftMs);
+  await pauseFor(session, FREE_PAUSE_MS);
 }
 
 function lockedTooLong(node: string, kind: LockKind, holder: string, timeoutMs: number): OspatchError {
@@ -161,10 +171,15 @@ async function repairFirst(
 
 async function makePlan(
   session: Session,
-  { token, packages, lockTimeoutMs }: PreflightOptions,
+  { token, packages, lockTimeoutMs: wantedMs }: PreflightOptions,
   firstJob: number,
   facts: NodeFacts,
 ): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
+  const { others } = session;
+  // A lock that was taken this moment is waited for where that costs no place. One that the node does not show is not.
+  const isShort = others.givesBack && !others.waitedForLock;
+  const longestMs = wantedMs ?? DEFAULT_LOCK_TIMEOUT_MS;
+  const lockTimeoutMs = isShort ? Math.min(longestMs, PLAN_LOCK_MS) : wantedMs;
   const manager = packageManager(managerOf(facts));
   const clock = wrongClock(session, facts);
   let failure: string | null = null;
@@ -188,6 +203,10 @@ async function makePlan(
             retry: 'transient',
           } as const);
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
+    if (error.type === 'Busy' && isShort && longestMs > PLAN_LOCK_MS) {
+      others.seen('lock');
+      others.handBack(error.message.replace(/\.$/, ''), longestMs);
+    }
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     failure = error.message.replace(/\.$/, '');

@@ -3,7 +3,7 @@ import { OspatchError } from '../domain/shared/errors';
 import type { RebootAsked } from '../domain/node/reboot';
 import type { NodeFacts } from '../domain/node/report';
 import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
-import { jobNeverEnds, pauseFor } from './job/follow';
+import { jobNeverEnds, pauseFor, pauseBusy } from './job/follow';
 import type { NodeProbe, RebootProgress } from './probe';
 import { rebootRefused } from './probe';
 import type { Session } from './session';
@@ -29,8 +29,6 @@ const SETTLE_PAUSE_MS = 1_000;
 /** Long enough to notice a machine that reboots again at once. */
 const STABLE_MS = 3_000;
 const MAX_BOOTS_SEEN = 3;
-
-const BUSY_PAUSE_MS = 5_000;
 
 /** A failure of the reboot command counts once it was seen this often: a system on its way down ends it too. */
 const REFUSALS_SEEN = 2;
@@ -76,15 +74,13 @@ async function askForReboot(
   command: string | undefined,
   onAsked: (asked: RebootAsked) => void,
 ): Promise<void> {
-  const started = session.now();
   for (;;) {
     onAsked('unknown');
     const { state, holder } = await session.reachability.whenReachable(() => session.node.reboot(bootId, command));
     onAsked(state === 'busy' ? 'no' : 'yes');
-    if (state !== 'busy') return;
-    if (session.now() - started > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
-    session.show({ waitingFor: 'a package job on the node to end before the reboot' });
-    await pauseFor(session, BUSY_PAUSE_MS);
+    if (state !== 'busy') return session.others.gone();
+    if (session.others.seen('job') > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
+    await pauseBusy(session, 'a package job on the node to end before the reboot');
   }
 }
 

@@ -14,7 +14,7 @@ import type { NodeProbe } from './probe';
 import { parseProbe, rebootRefused } from './probe';
 import { startFailure, startRefused } from './start-failure';
 import type { HelperAnswer, JobAnswer } from './job/answer';
-import { UNDERSTOOD, foreignProtocol, parseAnswer, parseJobAnswer } from './job/answer';
+import { MAX_RESULT_BYTES, UNDERSTOOD, foreignProtocol, parseAnswer, parseJobAnswer } from './job/answer';
 import type { HelperScript } from './helper/script';
 import { COMMAND_DIR, HELPER_DIR, helperScript } from './helper/script';
 import { helperCommand, helperDefect, helperMissing } from './job/call';
@@ -274,6 +274,17 @@ export class RemoteNode {
     const why = answer.fields.get('why') ?? 'an incomplete answer';
     const failed = startFailure(why, answer.fields.get('at') ?? '', saidIn(answer));
     if (failed !== null) return startRefused(this.name, failed);
+    if (why === 'short-upload') {
+      const { name, host, ssh } = this.target;
+      return unreachable({ name, host, port: ssh.port }, 'the connection broke off while a call was being sent');
+    }
+    if (why === 'result-too-large') {
+      return new OspatchError({
+        type: 'PackageManager',
+        message: `what the package manager of ${this.name} lists is larger than ${MAX_RESULT_BYTES / 2 ** 20} MiB, which no update is.`,
+        remedy: `see the file \`result\` of the newest job in /var/lib/ospatch/runs on ${this.name}`,
+      });
+    }
     if (why === 'slow-pending') {
       return new OspatchError({
         type: 'PackageManager',

@@ -1,11 +1,14 @@
 /** What one activity needs to work on one node. */
 import type { NodeProgress } from '../domain/node/report';
+import type { OthersAtWork } from './others-at-work';
 import type { ReachabilityTracker } from './reachability';
 import type { RemoteNode } from './remote-node';
 
 export interface Session {
   node: RemoteNode;
   reachability: ReachabilityTracker;
+  /** Others who are at work on the node. */
+  others: OthersAtWork;
   /** Aborted when the activity is cancelled or the worker shuts down: stop following, leave the node as it is. */
   signal: AbortSignal;
   now: () => number;

@@ -2,12 +2,11 @@
 import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
-import { plainText } from '../domain/shared/text';
 import type { ApplyReport, PhaseOutcome } from '../domain/node/report';
 import type { JobEnd } from './job/follow';
 import { followJob } from './job/follow';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
-import { lockKindOf, lockWait } from './lock';
+import { lockWait, lockWaitIn } from './lock';
 import type { PackageManagerName } from './package-managers';
 import { packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
@@ -127,9 +126,9 @@ function toOutcome(
 
 /** Shows whom the helper waits for; false when the line does not say. */
 export function showLock(session: Session, line: string): boolean {
-  const [, file = '', holder = ''] = /^ospatch: waiting for (\S{1,200}), held by (.{1,80})$/.exec(line) ?? [];
-  if (file === '') return false;
-  session.show({ waitingFor: lockWait(lockKindOf(file), plainText(holder, 100)) });
+  const waitingFor = lockWaitIn(line);
+  if (waitingFor === null) return false;
+  session.show({ waitingFor });
   return true;
 }
 

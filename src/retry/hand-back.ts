@@ -19,17 +19,30 @@ const DELAY_SHARE = 1 / 3;
 /** After a day without an answer the end of the outage is still noticed within 5 min, for fewer than 300 attempts. */
 export const MAX_DELAY_MS = 5 * 60_000;
 
+/** Before the time is over there is always another attempt, which says so. */
+const LEAST_DELAY_MS = 1_000;
+
 /** Spreads those that began to wait together; none at the longest delay, which is a promise. */
 const JITTER = 0.2;
 
 /** What an attempt in between may have taken beyond its hold, say for a login that hangs. */
 const ATTEMPT_MS = LATER_HOLD_MS + 30_000;
 
+/** What is waited for, and for how long it was. Times are in milliseconds. */
+export interface Wait {
+  /** Tells waits apart whose times are counted apart. */
+  kind: string;
+  observedMs: number;
+  /** Longest delay until the next attempt. */
+  maxDelayMs: number;
+}
+
 /** Thrown to end an attempt that only waits. The wait goes on with the next attempt. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
 
   constructor(
+    readonly wait: Wait,
     /** Until the next attempt, in milliseconds. */
     readonly delayMs: number,
     /** What is waited for, as a clause. */
@@ -53,29 +66,28 @@ export function nextDelayMs(observedMs: number, maxMs = MAX_DELAY_MS): number {
 }
 
 /** What an attempt leaves behind when it ends to be called again. */
-export interface HandedBack {
+export interface HandedBack extends Wait {
   /** The moment, in milliseconds. */
   atMs: number;
   /** The attempt that has left it. */
   attempt: number;
-  /** How long was waited by then. */
-  observedMs: number;
 }
 
 /**
- * How much of the time since then counts as waited: pauses and attempts, but no time in which nobody took up the next
- * attempt.
+ * How much of the time since then counts as waited, in milliseconds: pauses and attempts, but no time in which nobody
+ * took up the next attempt.
  */
-export function observedSince(left: HandedBack, attempt: number, nowMs: number, maxMs = MAX_DELAY_MS): number {
+export function observedSince(left: HandedBack, attempt: number, nowMs: number): number {
   let observedMs = left.observedMs;
   for (let one = left.attempt; one < attempt; one += 1) {
     if (one > left.attempt) observedMs += ATTEMPT_MS;
-    observedMs += longestDelayMs(observedMs, maxMs);
+    observedMs += longestDelayMs(observedMs, left.maxDelayMs);
   }
   return Math.min(Math.max(0, nowMs - left.atMs), observedMs - left.observedMs);
 }
 
 export interface HoldOptions {
+  kind: string;
   /** How long a wait holds its place, in milliseconds; Infinity: to its end. */
   holdMs: number;
   now: () => number;
@@ -83,37 +95,49 @@ export interface HoldOptions {
   roomMs?: () => number;
 }
 
-/** One wait after the other in the same place: how long the current one has held it. */
+export interface WaitPause {
+  /** What is waited for, as a clause. */
+  waitingFor: string;
+  /** How long it was waited for, in milliseconds. */
+  observedMs: number;
+  /** How long it will be at most, in milliseconds. */
+  leftMs: number;
+  /** Longest delay until the next attempt, in milliseconds; default 5 min. */
+  maxDelayMs?: number;
+  cause?: unknown;
+}
+
+/** A place that waits hold one after the other: for how long the current one may. */
 export class Hold {
   private since: number | null = null;
 
   constructor(private readonly options: HoldOptions) {}
 
+  /** Whether waits give back the place at all. */
+  get ends(): boolean {
+    return this.options.holdMs !== Infinity;
+  }
+
   /** Whatever was waited for is there. */
-  end(): void {
+  release(): void {
     this.since = null;
   }
 
   /**
-   * To be called before each pause of a wait of `observedMs`, which began at `startedMs`; it lasts `leftMs` at most.
+   * To be called before each pause of a wait.
    * @throws RetryLater once the wait has held its place for long enough
    */
-  check(
-    waitingFor: string,
-    observedMs: number,
-    leftMs: number,
-    { maxMs = MAX_DELAY_MS, cause }: HoldDetails = {},
-  ): void {
-    const { holdMs, now, roomMs = () => Infinity } = this.options;
+  check(pause: WaitPause): void {
+    const { holdMs, now } = this.options;
     this.since ??= now();
-    if (now() - this.since < holdMs) return;
-    const delayMs = Math.max(1_000, Math.min(leftMs, nextDelayMs(observedMs, maxMs)));
-    if (delayMs + LATER_HOLD_MS > roomMs()) return;
-    throw new RetryLater(delayMs, waitingFor, { cause });
+    if (now() - this.since >= holdMs) this.handBack(pause);
   }
-}
 
-export interface HoldDetails {
-  maxMs?: number;
-  cause?: unknown;
+  /** @throws RetryLater unless waits are to their end in this place, or the next attempt would come too late to be made */
+  handBack({ waitingFor, observedMs, leftMs, maxDelayMs = MAX_DELAY_MS, cause }: WaitPause): void {
+    const { kind, roomMs = () => Infinity } = this.options;
+    const delayMs = Math.round(Math.max(LEAST_DELAY_MS, Math.min(leftMs, nextDelayMs(observedMs, maxDelayMs))));
+    if (!this.ends || delayMs + LATER_HOLD_MS > roomMs()) return;
+    throw new RetryLater({ kind, observedMs, maxDelayMs }, delayMs, waitingFor, { cause });
+  }
 }

@@ -81,7 +81,7 @@ export class Retry {
       const wasWaiting = this.observed > 0;
       this.set(0);
       this.pauses.reset();
-      hold?.end();
+      hold?.release();
       onAnswered?.(wasWaiting);
       return { answered: true, value };
     } catch (error) {
@@ -92,7 +92,7 @@ export class Retry {
       this.set(observedMs);
       if (transient.leftMs <= 0) throw timedOut(error, observedMs);
       onWaiting(transient.waitingFor);
-      hold?.check(transient.waitingFor, observedMs, transient.leftMs, { cause: error });
+      hold?.check({ ...transient, observedMs, cause: error });
       this.left = transient.leftMs;
       this.retryAfterMs = transient.retryAfterMs ?? 0;
       return { answered: false };

@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { Pulse } from '../../src/activities/heartbeat';
-import { withHeartbeat } from '../../src/activities/heartbeat';
+import type { Heartbeater } from '../../src/activities/heartbeat';
+import { updateProgress, withHeartbeat } from '../../src/activities/heartbeat';
 
 function environment(info: object = {}) {
   const value = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
@@ -10,7 +10,7 @@ function environment(info: object = {}) {
   return {
     value,
     beats,
-    run: <R>(body: (pulse: Pulse) => Promise<R>) => value.run(() => withHeartbeat('apply', body)),
+    run: <R>(body: (heartbeater: Heartbeater) => Promise<R>) => value.run(() => withHeartbeat('apply', body)),
   };
 }
 
@@ -34,7 +34,7 @@ describe('src/activities/heartbeat', () => {
       return Promise.reject(new Error('no'));
     });
     await expect(failing).rejects.toThrow('no');
-    expect(beats.at(-1)).toEqual({ step: 'apply', unreachableMs: 5_000 });
+    expect(beats.at(-1)).toMatchObject({ step: 'apply', unreachableMs: 5_000 });
   });
 
   it.each([[undefined], [null], ['text'], [{ unreachableMs: 'x' }], [{ unreachableMs: -1 }]])(
@@ -69,5 +69,92 @@ describe('src/activities/heartbeat', () => {
     );
     setTimeout(() => value.cancel(), 20);
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
+  });
+
+  describe('of an activity that only waits', () => {
+    const FOR_EVER = { retryPolicy: { maximumAttempts: 0 }, scheduleToCloseTimeoutMs: 0 };
+    const HANDED_BACK = { kind: 'unreachable', observedMs: 600_000, maxDelayMs: 300_000, atMs: Date.now(), attempt: 7 };
+    const LEFT = {
+      step: 'apply',
+      unreachableMs: 600_000,
+      elapsedMs: 700_000,
+      waitingFor: 'the node to answer: refused',
+      waitingSince: '2026-11-26T00:00:00.000Z',
+      failures: 0,
+    };
+
+    function waitOnce({ hold, details }: Heartbeater): Promise<never> {
+      const one = hold('unreachable');
+      details.unreachableMs = 600_000;
+      one.handBack({ waitingFor: 'the node to answer', observedMs: 600_000, leftMs: 3_600_000 });
+      throw new Error('was to be handed back');
+    }
+
+    it('leaves behind for how long it has waited, and when', async () => {
+      const { run, beats } = environment({ ...FOR_EVER, attempt: 7 });
+      await expect(run(waitOnce)).rejects.toMatchObject({ name: 'RetryLater' });
+      expect(beats.at(-1)).toMatchObject({
+        unreachableMs: 600_000,
+        handedBack: { kind: 'unreachable', observedMs: 600_000, attempt: 7 },
+      });
+    });
+
+    it('goes on from there with the pauses since, and sends nothing unless there is news', async () => {
+      jest.useFakeTimers();
+      try {
+        const atMs = Date.now() - 200_000;
+        const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs } };
+        const { run, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+        const seen = await run(async ({ details }) => {
+          await jest.advanceTimersByTimeAsync(20_000);
+          const again = { waitingFor: LEFT.waitingFor };
+          expect(updateProgress(details, again, Date.now())).toBe(false);
+          expect(beats).toEqual([]);
+          return { ...details };
+        });
+        expect(seen).toMatchObject({
+          unreachableMs: 800_000,
+          waitingFor: LEFT.waitingFor,
+          waitingSince: LEFT.waitingSince,
+        });
+        expect(beats).toHaveLength(1);
+        expect(beats[0]).not.toHaveProperty('handedBack');
+      } finally {
+        jest.useRealTimers();
+      }
+    });
+
+    it('does not count the hours in which no worker took up the next attempt', async () => {
+      const atMs = Date.now() - 8 * 3_600_000;
+      const { run } = environment({
+        ...FOR_EVER,
+        attempt: 8,
+        heartbeatDetails: { ...LEFT, handedBack: { ...HANDED_BACK, atMs } },
+      });
+      expect(await run(({ details }) => Promise.resolve(details.unreachableMs))).toBe(800_000);
+    });
+
+    it('shows that it is alive when one look takes long', async () => {
+      jest.useFakeTimers();
+      try {
+        const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
+        const { run, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+        await run(async () => {
+          await jest.advanceTimersByTimeAsync(60_000);
+          expect(beats.length).toBeGreaterThan(2);
+        });
+      } finally {
+        jest.useRealTimers();
+      }
+    });
+
+    it('waits in place when its attempts are few, or when it would be over before the next one', async () => {
+      for (const info of [
+        { retryPolicy: { maximumAttempts: 2 } },
+        { ...FOR_EVER, scheduledTimestampMs: Date.now(), scheduleToCloseTimeoutMs: 60_000 },
+      ]) {
+        await expect(environment(info).run(waitOnce)).rejects.toThrow('was to be handed back');
+      }
+    });
   });
 });

@@ -5,6 +5,7 @@ import type { LabNode } from '../../tools/lab/lab-node';
 import { slowPackage } from '../../tools/lab/packages';
 import { followJob } from '../../src/node/job/follow';
 import { helperScript } from '../../src/node/helper/script';
+import { OthersAtWork } from '../../src/node/others-at-work';
 import { ReachabilityTracker } from '../../src/node/reachability';
 import { apt } from '../../src/node/package-managers/apt';
 import { RemoteNode } from '../../src/node/remote-node';
@@ -80,6 +81,7 @@ describe('src/node on real nodes', () => {
       signal,
       now: Date.now,
       show: () => undefined,
+      others: new OthersAtWork({ now: Date.now }),
       reachability: new ReachabilityTracker({
         node: node.name,
         limitMs: LIMIT_MS,
@@ -379,7 +381,7 @@ describe('src/node on real nodes', () => {
       await sh(killed, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
       const job = { token: jobToken, phase: 'apply', number: 1 } as const;
       expect((await node.poll(job, 0, 0)).state).toBe('running');
-      const other = { token: token(), phase: 'refresh', number: 1 } as const;
+      const other = { token: token(), phase: 'plan', number: 1 } as const;
       expect((await node.start(other, { waitSeconds: 0 })).state).toBe('busy');
       openGate(killed);
 

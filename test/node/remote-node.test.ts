@@ -212,14 +212,35 @@ describe('src/node/remote-node', () => {
     const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
     const start = (why: string) => node([`ospatch 1 state=error why=${why}\n`]).node.start(job, { waitSeconds: 0 });
     await expect(start('disk-full')).rejects.toMatchObject({ type: 'DiskFull' });
-    await expect(start('short-upload')).rejects.toMatchObject({
+    await expect(start('bad-parameter')).rejects.toMatchObject({
       type: 'HelperProtocol',
-      message: expect.stringContaining('short-upload'),
+      message: expect.stringContaining('bad-parameter'),
     });
   });
 
   it('does not take an answer that was cut off at the cap for whole', async () => {
     const cut = { stdout: Buffer.from(factsAnswer()), truncated: true };
     await expect(node([cut]).node.facts()).rejects.toMatchObject({ type: 'HelperProtocol' });
+  });
+
+  it.each([
+    ['short-upload', 'Unreachable', 'the connection broke off while a call was being sent'],
+    ['result-too-large', 'PackageManager', 'is larger than 2 MiB'],
+    ['no-systemd', 'UnsupportedOs', 'systemd does not run there'],
+  ])('names the reason of the refusal %s', async (why, type, message) => {
+    const { node: remote } = node([`ospatch 1 state=error why=${why}\n`]);
+    const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
+    await expect(remote.start(job, { waitSeconds: 0 })).rejects.toMatchObject({
+      type,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('says why a reboot could not be asked for', async () => {
+    const { node: remote } = node(['ospatch 1 state=error why=reboot-failed\nFailed to connect to bus\n']);
+    await expect(remote.reboot('11111111-1111-1111-1111-111111111111')).rejects.toMatchObject({
+      type: 'RebootFailed',
+      message: expect.stringContaining('Failed to connect to bus') as string,
+    });
   });
 });

@@ -73,7 +73,7 @@ describe('src/retry/retry-until', () => {
   });
 
   it('ends the attempt once the hold is over, with a delay that stays below what is left', async () => {
-    const hold = new Hold({ holdMs: 30_000, now: () => clock });
+    const hold = new Hold({ kind: 'unreachable', holdMs: 30_000, now: () => clock });
     const error = await retry(40_000, { hold })
       .until(failing(99))
       .catch((thrown: unknown) => thrown);
@@ -83,7 +83,7 @@ describe('src/retry/retry-until', () => {
   });
 
   it('holds its place for each outage anew', async () => {
-    const hold = new Hold({ holdMs: 30_000, now: () => clock });
+    const hold = new Hold({ kind: 'unreachable', holdMs: 30_000, now: () => clock });
     const value = retry(600_000, { hold });
     for (let outage = 0; outage < 5; outage += 1) expect(await value.until(failing(4))).toBe('here');
   });

@@ -38,3 +38,12 @@ export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
 
 /** Whatever a node answers, it is not asked more often. */
 export const MIN_POLL_MS = 250;
+
+/**
+ * How often an activity says that it is alive and how far it is. Each time is billed where Temporal is billed by actions,
+ * and more often would be throttled there with some thousand nodes in work.
+ */
+export const HEARTBEAT_INTERVAL_MS = 10_000;
+
+/** A worker that says nothing for so long is gone, and its activities go on elsewhere. Four heartbeats in a row may be lost. */
+export const HEARTBEAT_TIMEOUT_MS = 60_000;

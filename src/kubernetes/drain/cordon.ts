@@ -32,6 +32,8 @@ export interface CordonOptions {
   owner: CordonOwner;
   /** Default 10 min. */
   quorumTimeoutMs?: number;
+  /** What earlier attempts have waited of that, in milliseconds. */
+  waitedMs?: number;
 }
 
 /**
@@ -40,8 +42,8 @@ export interface CordonOptions {
  * @throws OspatchError `WrongNode`, `Policy`
  */
 export async function cordonNode(session: KubeSession, options: CordonOptions): Promise<KubernetesBaseline> {
-  const { machine, owner, quorumTimeoutMs = QUORUM_TIMEOUT_MS } = options;
-  const until = session.now() + quorumTimeoutMs;
+  const { machine, owner, quorumTimeoutMs = QUORUM_TIMEOUT_MS, waitedMs = 0 } = options;
+  const until = session.now() + quorumTimeoutMs - waitedMs;
   for (;;) {
     const first = await readOwnNode(session, machine);
     refuseForeign(session, first);

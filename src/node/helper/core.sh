@@ -10,7 +10,6 @@
 #                                   COMMAND that the administrator has placed in /etc/ospatch/commands
 #   probe [start]                   boot id and state of the system only, after a reboot; `start` also tries whether a job can
 #                                   be started
-#   gc                              keep the newest 20 jobs
 #
 # A job id is TOKEN-PHASE-NUMBER and is executed at most once, ever. Two locks keep jobs apart: the unit name and a
 # flock; where there is no systemd, the flock and the session of the job. Everything a job prints goes to its log and is
@@ -87,7 +86,7 @@ use_job() {
   number=${phase#*-}
   phase=${phase%%-*}
   valid_token "$token" || refuse bad-job-id
-  case $phase in refresh | plan | fetch | apply | repair | restart) ;; *) refuse bad-phase ;; esac
+  case $phase in plan | fetch | apply | repair | restart) ;; *) refuse bad-phase ;; esac
   valid_number "$number" && [ ${#number} -le 6 ] || refuse bad-job-id
   dir=$state_dir/runs/$job
   after=$dir/after
@@ -434,7 +433,7 @@ verb_run() {
   # The copy in memory survives a full disk.
   echo "$rc" >"$run_dir/$job.rc"
   # What has changed nothing may be done again after a power cut.
-  echo "$rc" >"$dir/rc.new" && case $phase in plan | refresh | fetch) ;; *) sync "$dir/rc.new" "$dir" 2>/dev/null ;; esac
+  echo "$rc" >"$dir/rc.new" && case $phase in plan | fetch) ;; *) sync "$dir/rc.new" "$dir" 2>/dev/null ;; esac
   mv "$dir/rc.new" "$dir/rc"
   [ ! -s "$dir/after" ] || mv "$dir/after" "$state_dir/before/$token"
   has_systemd || forget_session

@@ -94,6 +94,5 @@ case $verb in
     ;;
   log) verb_log "${2-}" "${3-}" ;;
   reboot) verb_reboot "${2-}" "${3-}" ;;
-  gc) collect_garbage && say state=ok ;;
   *) refuse bad-verb ;;
 esac

@@ -24,7 +24,7 @@ const HEADER = /^ospatch (\d{1,6}) ([^\n]*)\n/;
 /** No count in an answer is longer; a larger one is no answer. */
 const COUNT = /^\d{1,12}$/;
 /** The helper refuses to give more. */
-const MAX_RESULT_BYTES = 2 * 1024 * 1024;
+export const MAX_RESULT_BYTES = 2 * 1024 * 1024;
 const MAX_HEADER_BYTES = 4096;
 
 /** The answer in `stdout`; null when its first line is no header of a protocol that is understood. */

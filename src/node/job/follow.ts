@@ -7,6 +7,7 @@ import { JOB_TIMEOUT_MS, MIN_POLL_MS, SYSTEMD_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS
 import type { JobAnswer } from './answer';
 import type { Job } from './id';
 import { formatJobId } from './id';
+import { lockWaitIn } from '../lock';
 import { UnreachableNotice } from '../reachability';
 import type { StartParameters } from '../remote-node';
 import { redactSecrets } from '../../domain/shared/redact';
@@ -56,7 +57,12 @@ export async function followJob(
   parameters: StartParameters,
   onLine: (line: string) => void = () => undefined,
 ): Promise<JobEnd> {
-  const log = new LogFollower(onLine);
+  // The helper says once for whom it waits; whatever comes after that line shows that it has what it waited for.
+  let lockWait: string | null = null;
+  const log = new LogFollower((line) => {
+    lockWait = lockWaitIn(line);
+    onLine(line);
+  });
   const patience = new Patience(session);
   const start = (): Promise<JobAnswer> => session.reachability.whenReachable(() => session.node.start(job, parameters));
   const poll = (offset: number, wait: number): Promise<JobAnswer> =>
@@ -88,6 +94,7 @@ export async function followJob(
         return { state: 'interrupted', how: answer.state };
       case 'running':
         polls += 1;
+        followLock(session, job, lockWait);
         await patience.pace();
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
@@ -98,8 +105,7 @@ export async function followJob(
         answer = await poll(log.offset, 0);
         break;
       case 'busy':
-        session.show({ waitingFor: `another job on the node to end${holderOf(answer.holder)}` });
-        await pauseFor(session, BUSY_PAUSE_MS);
+        await pauseBusy(session, `another job on the node to end${holderOf(answer.holder)}`);
         answer = await start();
         break;
       case 'absent':
@@ -111,6 +117,20 @@ export async function followJob(
         break;
     }
   }
+}
+
+/** A job that waits for a lock needs nobody who watches; a plan must be read where it was begun. */
+function followLock({ others }: Session, { phase }: Job, lockWait: string | null): void {
+  if (lockWait === null) return others.gone();
+  others.seen('lock');
+  if (phase !== 'plan') others.pauseFollowing(lockWait);
+}
+
+/** Waits before the next question whether the node is free. */
+export async function pauseBusy(session: Session, waitingFor: string): Promise<void> {
+  session.show({ waitingFor });
+  session.others.pause(waitingFor);
+  await pauseFor(session, BUSY_PAUSE_MS);
 }
 
 /** For how long the node has given the same kind of answer, and when that is too long. */
@@ -134,7 +154,9 @@ class Patience {
     }
     const waited = now - this.since;
     const node = this.session.node.name;
-    if (answer.state === 'busy' && waited > JOB_TIMEOUT_MS) throw jobNeverEnds(node, answer.holder);
+    if (answer.state === 'busy' && this.session.others.seen('job') > JOB_TIMEOUT_MS) {
+      throw jobNeverEnds(node, answer.holder);
+    }
     if (answer.state === 'running') this.checkOwn(now, job);
     if (answer.state === 'unknown' && waited > SYSTEMD_TIMEOUT_MS) {
       throw new OspatchError({

@@ -1,7 +1,7 @@
 /** Ids of jobs on a node: `TOKEN-PHASE-NUMBER`. The helper checks the same form, so nothing else reaches its shell. */
 import { OspatchError } from '../../domain/shared/errors';
 
-export const PHASES = ['refresh', 'plan', 'fetch', 'apply', 'repair', 'restart'] as const;
+export const PHASES = ['plan', 'fetch', 'apply', 'repair', 'restart'] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface Job {

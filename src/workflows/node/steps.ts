@@ -15,6 +15,7 @@ import type { UncuredReboot } from '../../domain/node/reboot';
 import { discountUncured, uncuredAfter } from '../../domain/node/reboot';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import type { NodeTarget } from '../../domain/spec/types';
+import { HEARTBEAT_TIMEOUT_MS } from '../../domain/node/time-limits';
 import type { Options } from '../shared/activity-options';
 import { once, optionsFor, told, transaction, waiting } from '../shared/activity-options';
 import { failureOf, toErrorInfo } from '../shared/failures';
@@ -148,6 +149,7 @@ export class NodeSteps {
       ...(rebootCommand === undefined ? {} : { command: rebootCommand }),
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
+    const begunAt = Date.now();
     const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
     try {
       const after = await this.record.step('reboot', () =>
@@ -165,7 +167,7 @@ export class NodeSteps {
     } catch (failure) {
       const rebooted = hasRebooted(failure);
       if (rebooted) this.record.result.reboots += 1;
-      this.record.rebootAsked = rebooted ? null : whetherRebootAsked(failure, this.target.name);
+      this.record.rebootAsked = rebooted ? null : whetherRebootAsked(failure, this.target.name, Date.now() - begunAt);
       throw failure;
     }
   }
@@ -266,13 +268,15 @@ export class NodeSteps {
 }
 
 /** How far a reboot came that has not ended well. */
-function whetherRebootAsked(failure: unknown, node: string): RebootAsked {
+function whetherRebootAsked(failure: unknown, node: string, elapsedMs: number): RebootAsked {
   // The wait for a job to end was given up.
   if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
-  // One that was never taken up has told nothing.
-  if (typeof details !== 'object' || details === null || !('rebootAsked' in details)) return 'no';
+  // One that was not running tells nothing: at first it was not taken up yet, later it may be between two attempts.
+  if (typeof details !== 'object' || details === null || !('rebootAsked' in details)) {
+    return elapsedMs < HEARTBEAT_TIMEOUT_MS / 2 ? 'no' : 'unknown';
+  }
   return details.rebootAsked === 'yes' || details.rebootAsked === 'no' ? details.rebootAsked : 'unknown';
 }
 

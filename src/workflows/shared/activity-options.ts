@@ -5,10 +5,7 @@ import type { KubernetesActivities } from '../../contract/activities/kubernetes'
 import type { EksActivities } from '../../contract/activities/eks';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
-import { INSPECTION_MS, INSPECTION_RETRIES_MS } from '../../domain/node/time-limits';
-
-/** A worker that is gone is noticed after this long, and its activities go on elsewhere. */
-const HEARTBEAT_TIMEOUT = '30 seconds';
+import { HEARTBEAT_TIMEOUT_MS, INSPECTION_MS, INSPECTION_RETRIES_MS } from '../../domain/node/time-limits';
 
 /**
  * Far beyond any package transaction. It only bounds a single attempt: the retry finds the job on the node and goes on
@@ -17,15 +14,16 @@ const HEARTBEAT_TIMEOUT = '30 seconds';
 const ATTEMPT_TIMEOUT = '7 days';
 
 /**
- * Retried without end: every failure that a retry cannot remedy is non-retryable already, and the time a node may be out
- * of reach is counted by the activity itself, so that hours without a worker do not count against the node.
+ * Retried without end: every failure that a retry cannot remedy is non-retryable already, and the time a node may be
+ * unreachable is counted by the activity itself, so that hours without a worker do not count against the node. An activity
+ * that only waits gives back its slot by such a failure, with the delay of its own until it looks again.
  */
 const retry = { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 } as const;
 
 /** Steps that may be abandoned at once on cancellation: they wait or look, and end no transaction. */
 export const waiting = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
@@ -33,7 +31,7 @@ export const waiting = proxyActivities<NodeActivities>({
 /** Steps that follow a package transaction to its end. Called in non-cancellable scopes only. */
 export const transaction = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
 });
 
@@ -43,7 +41,7 @@ export const transaction = proxyActivities<NodeActivities>({
  */
 export const inCluster = proxyActivities<KubernetesActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
@@ -54,7 +52,7 @@ export const inCluster = proxyActivities<KubernetesActivities>({
  */
 export const told = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
@@ -62,7 +60,7 @@ export const told = proxyActivities<NodeActivities>({
 /** What must not happen twice, however it ends. */
 export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
   startToCloseTimeout: '10 minutes',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 1 },
 });
 
@@ -70,7 +68,7 @@ export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
 export const inspection = proxyActivities<NodeActivities>({
   startToCloseTimeout: INSPECTION_MS,
   scheduleToCloseTimeout: INSPECTION_RETRIES_MS,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 2 },
 });
 
@@ -81,7 +79,7 @@ export const API_ANSWERS_WITHIN_MS = 90_000;
 export const inspectionInCluster = proxyActivities<KubernetesActivities>({
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: API_ANSWERS_WITHIN_MS,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 2 },
 });
 
@@ -89,14 +87,14 @@ export const inspectionInCluster = proxyActivities<KubernetesActivities>({
 export const refreshFactsOnce = proxyActivities<NodeActivities>({
   startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '10 minutes',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 1 },
 });
 
 /** Questions to AWS that may be abandoned at once on cancellation. */
 export const awsWaiting = proxyActivities<EksActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
@@ -104,7 +102,7 @@ export const awsWaiting = proxyActivities<EksActivities>({
 /** An update that AWS has begun cannot be stopped, and is followed to its end. Called in non-cancellable scopes only. */
 export const awsUpdate = proxyActivities<EksActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
 });
 
@@ -112,13 +110,13 @@ export const awsUpdate = proxyActivities<EksActivities>({
 export const awsInspection = proxyActivities<EksActivities>({
   startToCloseTimeout: '75 seconds',
   scheduleToCloseTimeout: '150 seconds',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 2 },
 });
 
 export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed'>>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
 });
 

@@ -1,0 +1,138 @@
+/** Long waits on a real server, with the activities that reach a node: between two looks no attempt is running. */
+import type { temporal } from '@temporalio/proto';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import { createNodeActivities } from '../../../src/activities/node';
+import { readLiveStatus } from '../../../src/client/live-status';
+import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
+import { WAITING } from '../../../src/contract/waiting';
+import type { NodeActivities } from '../../../src/contract/activities/node';
+import type { Transport } from '../../../src/ssh/transport';
+import { factsAnswer, result, unreachableNode } from '../../node/fake-node';
+import { clusterSpec } from '../../support/builders';
+import { waitFor } from '../../support/wait-for';
+import type { TestCluster } from '../harness';
+import { Harness } from '../harness';
+
+/** As the 30 s of the product. */
+const HOLD_MS = 1_000;
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+type Pending = temporal.api.workflow.v1.IPendingActivityInfo;
+
+/** A node that is unreachable until `back` is called; what it is beyond that is simulated. */
+function unreachable(cluster: TestCluster) {
+  let isBack = false;
+  let looks = 0;
+  const transport: Transport = {
+    exec: () => {
+      looks += 1;
+      return isBack ? Promise.resolve(result(factsAnswer())) : Promise.reject(unreachableNode());
+    },
+    close: () => undefined,
+  };
+  const real = createNodeActivities({
+    pool: { transport: () => transport, ownTransport: () => transport, close: () => undefined },
+    hookDir: null,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    firstHoldMs: HOLD_MS,
+  });
+  const simulated = cluster.nodes.activities();
+  const preflight: NodeActivities['preflight'] = async (input) => {
+    await real.readFacts(input);
+    return simulated.preflight(input);
+  };
+  return {
+    preflight,
+    looks: () => looks,
+    back: () => {
+      isBack = true;
+    },
+  };
+}
+
+async function pendingOf(cluster: TestCluster): Promise<Pending | undefined> {
+  const handle = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
+  return (await handle.describe()).raw.pendingActivities?.[0];
+}
+
+async function detailsOf({ heartbeatDetails }: Pending): Promise<Record<string, unknown>> {
+  const converter = harness.env.client.options.loadedDataConverter;
+  const [details] = await decodeArrayFromPayloads(converter, heartbeatDetails?.payloads ?? []);
+  return details as Record<string, unknown>;
+}
+
+async function events(cluster: TestCluster): Promise<number> {
+  const handle = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
+  return (await handle.fetchHistory()).events?.length ?? 0;
+}
+
+/** Runs `body` once the node was looked for, and its activity has ended its attempt. */
+async function whileWaiting(body: (cluster: TestCluster, node: ReturnType<typeof unreachable>) => Promise<void>) {
+  const cluster = harness.newCluster();
+  const node = unreachable(cluster);
+  const work = async (): Promise<void> => {
+    await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+    await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+    await waitFor(
+      async () => {
+        const pending = await pendingOf(cluster).catch(() => undefined);
+        return pending?.attempt === 2 && pending.lastFailure !== null ? pending : null;
+      },
+      { what: 'the end of the first attempt' },
+    );
+    await body(cluster, node);
+  };
+  await harness.withWorkerFor(cluster, work, { preflight: node.preflight });
+  await cluster.handle.terminate().catch(() => undefined);
+}
+
+describe('workflows/node: a wait for a node that is unreachable', () => {
+  it('holds no slot and writes no history between two looks, is shown meanwhile, and counts its time across them', () =>
+    whileWaiting(async (cluster, node) => {
+      const before = { events: await events(cluster), looks: node.looks() };
+      const session = { client: harness.env.client, taskQueue: cluster.name } as Parameters<typeof readLiveStatus>[0];
+      const { current } = await readLiveStatus(session, cluster.name);
+      expect(current).toMatchObject([
+        {
+          node: 'w-1',
+          waitingFor: expect.stringContaining('the node to answer: w-1 cannot be reached') as string,
+          waitingSince: expect.any(String) as string,
+          lastFailure: null,
+        },
+      ]);
+      const first = await pendingOf(cluster);
+      expect(first?.lastFailure?.applicationFailureInfo?.type).toBe(WAITING);
+      expect(await detailsOf(first ?? {})).toMatchObject({ handedBack: { kind: 'unreachable', attempt: 1 } });
+      expect(node.looks()).toBe(before.looks);
+
+      // The second attempt looks for 15 s, says nothing, and gives back its slot again.
+      const second = await waitFor(
+        async () => {
+          const pending = await pendingOf(cluster);
+          return pending?.attempt === 3 ? pending : null;
+        },
+        { what: 'the end of the second attempt', timeoutMs: 60_000 },
+      );
+      expect(node.looks()).toBeGreaterThan(before.looks);
+      expect(await events(cluster)).toBe(before.events);
+      expect(await detailsOf(second)).toMatchObject({ handedBack: { attempt: 1 } });
+      node.back();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+    }));
+
+  it('ends at once when the run is cancelled between two looks', () =>
+    whileWaiting(async (cluster, node) => {
+      const looks = node.looks();
+      await cluster.handle.signal('cancelRun');
+      const status = await cluster.untilIdle(1);
+      expect(status.nodes[1]).toMatchObject({ state: 'not-tried', lastOutcome: 'cancelled' });
+      expect(node.looks()).toBe(looks);
+    }));
+});
