@@ -49,7 +49,7 @@ export function unknownActivity({ version, newest }: SpokenProtocols): () => Pro
     const { activityType, taskQueue, attempt } = activityInfo();
     const info: ErrorInfo = {
       type: 'WorkerProtocol',
-      message: `the worker at the task queue ${taskQueue} runs ospatch ${version} (protocol ${newest}), which does not know the activity ${activityType}.`,
+      message: `the worker at the task queue ${taskQueue} runs ospatch ${version} (protocol ${newest}), which does not know the activity ${activityType}`,
       remedy: `bring the workers of the task queue ${taskQueue} to the version of the workers that run the workflows`,
     };
     return Promise.reject(refusal(info, attempt));
@@ -66,14 +66,14 @@ function findMismatch(
   if (needed === null) {
     return {
       type: 'WorkerProtocol',
-      message: `${worker}, and the input of the activity ${activity} names no protocol number.`,
+      message: `${worker}, and the input of the activity ${activity} names no protocol number`,
       remedy: 'start activities of ospatch through its own workflows only, and run all workers from released packages',
     };
   }
   if (needed.protocol > newest) {
     return {
       type: 'WorkerProtocol',
-      message: `${worker}, which speaks protocol ${newest}; the activity ${activity} needs ${describeProtocol(needed)}.`,
+      message: `${worker}, which speaks protocol ${newest}; the activity ${activity} needs ${describeProtocol(needed)}`,
       remedy: `upgrade the workers of the task queue ${taskQueue}; the step goes on by itself then`,
       details: { needed: { ...needed }, taskQueue },
     };
@@ -81,7 +81,7 @@ function findMismatch(
   if (needed.protocol < oldest) {
     return {
       type: 'WorkerProtocol',
-      message: `${worker}, which speaks protocol ${oldest} and newer; the activity ${activity} was started with protocol ${needed.protocol}.`,
+      message: `${worker}, which speaks protocol ${oldest} and newer; the activity ${activity} was started with protocol ${needed.protocol}`,
       remedy: `upgrade the workers that run the workflows, or put the workers of the task queue ${taskQueue} back to the version of these`,
     };
   }

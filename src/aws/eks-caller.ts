@@ -83,7 +83,7 @@ export class EksCaller {
         if (!isAwsError(error)) return null;
         if (error.kind === 'credentials') apis.forget(access);
         const limitMs = patience[error.kind] ?? 0;
-        return limitMs === 0 ? null : { leftMs: limitMs - observedMs, waitingFor: error.message.replace(/\.$/, '') };
+        return limitMs === 0 ? null : { leftMs: limitMs - observedMs, waitingFor: error.message };
       },
       timedOut: (error, observedMs) => (isAwsError(error) ? waitedInVain(error, observedMs) : error),
       backoff: PAUSES,
@@ -99,7 +99,7 @@ export class EksCaller {
 }
 
 function waitedInVain(error: AwsError, waitedMs: number): AwsError {
-  const message = `${error.message.replace(/\.$/, '')}, for ${formatDuration(Math.round(waitedMs / 1_000) * 1_000)} already.`;
+  const message = `${error.message}, for ${formatDuration(Math.round(waitedMs / 1_000) * 1_000)} already`;
   return new AwsError(error.kind, error.said, message, error.remedy);
 }
 

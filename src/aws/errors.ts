@@ -1,7 +1,7 @@
 /** What the API of AWS, the SDK and the network throw, told apart by what can be done about it. */
 import type { EksAccess } from '../domain/eks/node-groups';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import { describePage, pageTitle } from '../domain/shared/web-page';
 
 /**
@@ -124,23 +124,23 @@ function foreignAnswer(error: Error): string | null {
 function sentence(kind: AwsErrorKind, error: Error, said: string, action: string, access: EksAccess): string {
   const where = `EKS cluster ${access.cluster} in ${access.region}`;
   const foreign = foreignAnswer(error);
-  const words = foreign ?? (said === '' ? error.name : `${error.name}: ${said.replace(/\.$/, '')}`);
+  const words = foreign ?? (said === '' ? error.name : `${error.name}: ${withoutFullStop(said)}`);
   switch (kind) {
     case 'credentials':
       return NO_CREDENTIALS.has(error.name)
-        ? `the worker has no AWS credentials${profileOf(access)}, so it cannot ask for ${where}.`
-        : `AWS does not accept the credentials of the worker${profileOf(access)} for ${where} (${error.name}).`;
+        ? `the worker has no AWS credentials${profileOf(access)}, so it cannot ask for ${where}`
+        : `AWS does not accept the credentials of the worker${profileOf(access)} for ${where} (${error.name})`;
     case 'denied':
-      return `AWS does not allow the worker eks:${action} on ${where} (${words}).`;
+      return `AWS does not allow the worker eks:${action} on ${where} (${words})`;
     case 'passing':
-      return `AWS does not answer eks:${action} for ${where} (${words}).`;
+      return `AWS does not answer eks:${action} for ${where} (${words})`;
     case 'foreign':
-      return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall on the way.`;
+      return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall on the way`;
     case 'not-found':
-      return `AWS does not find what eks:${action} asks for in ${where} (${words}).`;
+      return `AWS does not find what eks:${action} asks for in ${where} (${words})`;
     case 'conflict':
     case 'refused':
-      return `AWS refuses eks:${action} for ${where} (${words}).`;
+      return `AWS refuses eks:${action} for ${where} (${words})`;
   }
 }
 

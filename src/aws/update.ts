@@ -60,7 +60,7 @@ export async function beginUpdate(asking: EksCaller, request: BeginRequest): Pro
       // It has ended this moment, or something else is going on with the group.
       const { status } = await describe(asking, nodeGroup);
       if (waitedMs >= BUSY_LIMIT_MS || !PASSES.has(status)) throw error;
-      asking.show(error.message.replace(/\.$/, ''));
+      asking.show(error.message);
     }
     waitedMs += await pauses(asking.signal);
   }

@@ -229,7 +229,7 @@ const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
 /** The diagnosis of a cluster whose nodes nobody can look at. */
 export function notInspected(spec: ClusterSpec): Finding[] {
   if (isEks(spec)) {
-    const message = 'AWS was not asked for its node groups, because no worker runs.';
+    const message = 'AWS was not asked for its node groups, because no worker runs';
     return [warning('aws', message, 'correct the findings on the installation first')];
   }
   if (spec.type !== 'self-managed') return [];
@@ -238,7 +238,7 @@ export function notInspected(spec: ClusterSpec): Finding[] {
   return [
     warning(
       'nodes',
-      `${nodes} not looked at, because no worker runs.`,
+      `${nodes} not looked at, because no worker runs`,
       'correct the findings on the installation first',
     ),
   ];

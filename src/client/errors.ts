@@ -87,12 +87,12 @@ export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean
     tls === true
       ? {
           type: 'NoServer',
-          message: `no Temporal server answers at ${address} with TLS, which may be on here only.`,
+          message: `no Temporal server answers at ${address} with TLS, which may be on here only`,
           remedy: `for a server without TLS switch it off (TEMPORAL_TLS=false, or tls in the profile); else ${usual}`,
         }
       : {
           type: 'NoServer',
-          message: `no Temporal server answers at ${address}.`,
+          message: `no Temporal server answers at ${address}`,
           remedy: `${usual}${tls === false ? '; for a server with TLS set TEMPORAL_TLS=true' : ''}`,
         },
     { cause },
@@ -103,7 +103,7 @@ export function noWorker(taskQueue: string, cause?: unknown): OspatchError {
   return new OspatchError(
     {
       type: 'NoWorker',
-      message: `no worker polls the task queue ${taskQueue}, so nothing can answer.`,
+      message: `no worker polls the task queue ${taskQueue}, so nothing can answer`,
       remedy: 'start one with `ospatch worker`',
     },
     { cause },
@@ -118,7 +118,7 @@ export function clusterNotFound(context: CallContext, cause?: unknown): OspatchE
   return new OspatchError(
     {
       type: 'NotFound',
-      message: `there is no cluster ${context.cluster ?? ''} in namespace ${context.namespace}.`,
+      message: `there is no cluster ${context.cluster ?? ''} in namespace ${context.namespace}`,
       remedy: '`ospatch list` shows all clusters, `ospatch apply -f FILE` creates one',
     },
     { cause },
@@ -129,7 +129,7 @@ function namespaceNotFound(context: CallContext, cause: unknown): OspatchError {
   return new OspatchError(
     {
       type: 'NotFound',
-      message: `Temporal at ${context.address} has no namespace ${context.namespace}.`,
+      message: `Temporal at ${context.address} has no namespace ${context.namespace}`,
       remedy: 'name another with --namespace, or create it with `temporal operator namespace create`',
     },
     { cause },
@@ -140,7 +140,7 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
   return new OspatchError(
     {
       type: 'NoWorker',
-      message: `no answer within ${Math.round(context.deadlineMs / 1000)} s: Temporal at ${context.address} or the workers are busy or away.`,
+      message: `no answer within ${Math.round(context.deadlineMs / 1000)} s: Temporal at ${context.address} or the workers are busy or away`,
       remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
     },
     { cause },
@@ -178,7 +178,7 @@ function notTemporal({ address }: Pick<CallContext, 'address'>, details: string,
   return new OspatchError(
     {
       type: 'NoServer',
-      message: `what answers at ${address} is no Temporal server but ${describePage('', status === undefined ? null : Number(status))}, most likely a proxy or load balancer.`,
+      message: `what answers at ${address} is no Temporal server but ${describePage('', status === undefined ? null : Number(status))}, most likely a proxy or load balancer`,
       remedy:
         'see that --address or TEMPORAL_ADDRESS names the gRPC port of the server (7233), not its web UI, and that no proxy is between',
     },

@@ -34,7 +34,7 @@ const INSPECTION_DEADLINE_MS = 4 * 60_000;
 
 /** A question that only a node can answer, asked of a cluster of type eks. */
 const NO_NODES =
-  'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run tells what AWS did.';
+  'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run tells what AWS did';
 
 /** One run with the record of every node, as far as Temporal still has it. */
 export interface RunReport {
@@ -97,7 +97,7 @@ export class Inspector {
     if (target === undefined) {
       throw new OspatchError({
         type: 'NotFound',
-        message: `cluster ${cluster} has no node ${node}.`,
+        message: `cluster ${cluster} has no node ${node}`,
         remedy: `\`ospatch status ${cluster}\` shows its nodes`,
       });
     }
@@ -151,7 +151,7 @@ export class Inspector {
       if (!(error instanceof OspatchError) || error.type !== 'NotFound') throw error;
       throw new OspatchError({
         type: 'NotFound',
-        message: `Temporal has no run ${run} of cluster ${cluster} (any more).`,
+        message: `Temporal has no run ${run} of cluster ${cluster} (any more)`,
         remedy: `\`ospatch history ${cluster}\` lists the last runs; Temporal keeps details for its retention period`,
       });
     }
@@ -181,7 +181,7 @@ export class Inspector {
       const record = await this.runningRecord(cluster, node, rolloutWorkflowId(cluster, createdAt, run));
       if (record !== null) return record.token;
     }
-    throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there.` });
+    throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there` });
   }
 
   /** The record of the node patch in progress that run `runId` has begun; null when there is none. */

@@ -36,14 +36,14 @@ export async function requestUncordon(
   if (node === undefined) {
     throw new OspatchError({
       type: 'NotFound',
-      message: `cluster ${cluster} has no node ${name}.`,
+      message: `cluster ${cluster} has no node ${name}`,
       remedy: `\`ospatch status ${cluster}\` shows its nodes; one that left the spec is uncordoned with \`kubectl uncordon\``,
     });
   }
   if (kubernetes === undefined) {
     throw new OspatchError({
       type: 'Refused',
-      message: `the spec of cluster ${cluster} has no section kubernetes, so ospatch cordons none of its nodes.`,
+      message: `the spec of cluster ${cluster} has no section kubernetes, so ospatch cordons none of its nodes`,
       remedy: 'use `kubectl uncordon`',
     });
   }
@@ -68,7 +68,7 @@ export async function requestUncordon(
     throw new OspatchError(
       {
         type: 'Refused',
-        message: `a run is at work on ${name}, and uncordons it itself when it is done there.`,
+        message: `a run is at work on ${name}, and uncordons it itself when it is done there`,
         remedy: `see \`ospatch status ${cluster}\`, or end the run with \`ospatch cancel ${cluster}\``,
       },
       { cause: error },

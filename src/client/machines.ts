@@ -28,7 +28,7 @@ export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec
   ]);
   const notCompared = left + Math.max(0, names.length - MAX_CLUSTERS);
   const compared = names.length - notCompared;
-  const partly = `its machines were compared with those of ${compared} other clusters, and not with those of ${notCompared} more.`;
+  const partly = `its machines were compared with those of ${compared} other clusters, and not with those of ${notCompared} more`;
   return [...sharedMachines(own, machines), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
 }
 

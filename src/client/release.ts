@@ -24,7 +24,7 @@ export function releaseNode(
       throw new OspatchError(
         {
           type: 'NotFound',
-          message: `no run of cluster ${cluster} works on ${node}.`,
+          message: `no run of cluster ${cluster} works on ${node}`,
           remedy: `see \`ospatch status ${cluster}\``,
         },
         { cause: error },

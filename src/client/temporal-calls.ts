@@ -235,13 +235,13 @@ function mayBeCarriedOut(error: unknown): error is OspatchError {
 
 function mayStillHappen(error: OspatchError, cluster: string): OspatchError {
   if (error.type === 'Stuck') {
-    const message = `${error.message} The request has been sent and may still be carried out.`;
+    const message = `${error.message}; the request has been sent and may still be carried out`;
     return new OspatchError({ ...error.toInfo(), message }, { cause: error });
   }
   return new OspatchError(
     {
       type: 'NoWorker',
-      message: `${error.message.replace(/\.$/, '')}. The request has been sent and may still be carried out.`,
+      message: `${error.message}; the request has been sent and may still be carried out`,
       remedy: `see \`ospatch status ${cluster}\` once a worker runs, before asking again`,
     },
     { cause: error },

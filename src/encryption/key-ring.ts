@@ -110,5 +110,5 @@ function read(file: string): Buffer {
 }
 
 function problem(message: string, remedy: string, cause?: unknown): OspatchError {
-  return new OspatchError({ type: 'Usage', message: `${message}.`, remedy }, { cause });
+  return new OspatchError({ type: 'Usage', message, remedy }, { cause });
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { OspatchError } from '../domain/shared/errors';
 import type { NodeTarget } from '../domain/spec/types';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 
 const run = promisify(execFile);
 
@@ -38,7 +38,7 @@ export async function runHook(
     throw new OspatchError(
       {
         type: 'PowerCycle',
-        message: `the hook ${name} did not power-cycle ${node}: ${failureOf(error)}.`,
+        message: `the hook ${name} did not power-cycle ${node}: ${failureOf(error)}`,
         remedy: `run it by hand on the worker, or power-cycle ${node} yourself`,
       },
       { cause: error },
@@ -51,7 +51,7 @@ async function findHook(hookDir: string | null, name: string, node: string): Pro
   const refuse = (why: string): OspatchError =>
     new OspatchError({
       type: 'PowerCycle',
-      message: `${node} cannot be power-cycled: ${why}.`,
+      message: `${node} cannot be power-cycled: ${why}`,
       remedy: `place the program ${name} in the worker's hook directory (OSPATCH_HOOK_DIR), writable only for its owner`,
     });
   if (hookDir === null) throw refuse('the worker has no hook directory');
@@ -69,7 +69,7 @@ async function findHook(hookDir: string | null, name: string, node: string): Pro
 function failureOf(error: unknown): string {
   const { code, killed, stderr } = (error ?? {}) as { code?: unknown; killed?: unknown; stderr?: unknown };
   const last = typeof stderr === 'string' ? plainText(stderr.trim().split('\n').at(-1) ?? '', 200) : '';
-  const said = last === '' ? '' : ` (${last.replace(/\.$/, '')})`;
+  const said = last === '' ? '' : ` (${withoutFullStop(last)})`;
   if (killed === true) return `it did not end within ${TIMEOUT_MS / 60_000} min${said}`;
   return typeof code === 'number' ? `it ended with code ${code}${said}` : `it could not be run (${String(code)})`;
 }

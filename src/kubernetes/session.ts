@@ -96,7 +96,7 @@ export function createSession(options: SessionOptions): KubeSession {
       wasAway ||= error.kind === 'away';
       return {
         leftMs: Math.min(patience.limitMs - observedMs, (patience.untilMs ?? Infinity) - now()),
-        waitingFor: `the API server: ${error.message.replace(/\.$/, '')}`,
+        waitingFor: `the API server: ${error.message}`,
         retryAfterMs: error.retryAfterMs,
       };
     };
@@ -128,7 +128,7 @@ function timedOut(target: KubeNode, cause: ApiError, observedMs: number): Ospatc
   return new OspatchError(
     {
       type: 'KubernetesApi',
-      message: `${target.node}: ${cause.message.replace(/\.$/, '')}; tried for ${duration}.`,
+      message: `${target.node}: ${cause.message}; tried for ${duration}`,
       ...(cause.remedy === undefined ? {} : { remedy: cause.remedy }),
     },
     { cause },

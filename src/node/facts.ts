@@ -135,7 +135,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
 function rebootSchedules(schedules: readonly string[]): NodeWarning[] {
   return schedules.map((schedule) => ({
     kind: 'other-updaters',
-    message: `${schedule} reboots this node by the clock, whatever a run is doing there.`,
+    message: `${schedule} reboots this node by the clock, whatever a run is doing there`,
     remedy: 'take the reboot out of it: a run reboots the node when that is needed',
   }));
 }
@@ -161,7 +161,7 @@ function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {
     {
       kind: 'facts-incomplete',
       message:
-        'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for.',
+        'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for',
       remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
     },
   ];
@@ -185,7 +185,7 @@ function leftRunning(processes: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'left-running',
-      message: `scripts of packages have left processes running outside of any service: ${told}${more}. The job that ran them is over.`,
+      message: `scripts of packages have left processes running outside of any service: ${told}${more}. The job that ran them is over`,
       remedy: 'start them as services (systemctl), or end them if nobody needs them; they block nothing',
     },
   ];
@@ -197,7 +197,7 @@ function slowParts(parts: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'facts-incomplete',
-      message: `the node is slow, and these did not answer in time and were left out: ${[...new Set(parts)].slice(0, MAX_PROCESSES).join(', ')}.`,
+      message: `the node is slow, and these did not answer in time and were left out: ${[...new Set(parts)].slice(0, MAX_PROCESSES).join(', ')}`,
       remedy: 'run them by hand on the node and see what they wait for (load, a hung network file system)',
     },
   ];
@@ -207,7 +207,7 @@ function slowParts(parts: readonly string[]): NodeWarning[] {
 function packageWarnings(messages: readonly string[]): NodeWarning[] {
   return messages.map((message) => ({
     kind: 'other',
-    message: `${message}, and no package source has it: its files cannot be told apart from others.`,
+    message: `${message}, and no package source has it: its files cannot be told apart from others`,
     remedy: 'get its package file and run `dpkg -i` on it',
   }));
 }

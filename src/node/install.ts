@@ -59,7 +59,7 @@ function installFailed(node: string, helper: HelperScript, result: ExecResult, o
   if (image !== undefined) {
     return new OspatchError({
       type: 'UnsupportedOs',
-      message: `${node} runs ${image.name}, an image-based system without packages to patch.`,
+      message: `${node} runs ${image.name}, an image-based system without packages to patch`,
       remedy: image.hint,
     });
   }
@@ -67,13 +67,13 @@ function installFailed(node: string, helper: HelperScript, result: ExecResult, o
   if (/No space left/.test(reason)) {
     return new OspatchError({
       type: 'DiskFull',
-      message: `the helper cannot be written to ${HELPER_DIR} on ${node}: the disk is full.`,
+      message: `the helper cannot be written to ${HELPER_DIR} on ${node}: the disk is full`,
       remedy: `free some space on ${node}`,
     });
   }
   return new OspatchError({
     type: 'HelperMissing',
-    message: `the helper cannot be written to ${HELPER_DIR} on ${node}: ${plainText(reason, 200)}.`,
+    message: `the helper cannot be written to ${HELPER_DIR} on ${node}: ${plainText(reason, 200)}`,
     remedy: `make ${HELPER_DIR} writable for root, or place the helper as ${helper.path} and set ssh.helper to preinstalled`,
   });
 }

@@ -1,6 +1,6 @@
 /** A login that succeeds and runs nothing: what the login shell or sshd says instead of the answer of a command. */
 import { OspatchError } from '../domain/shared/errors';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from '../domain/shared/redact';
@@ -11,7 +11,7 @@ export function loginShellError(node: string, user: string, { code, stdout, stde
   if (/account is currently not available/i.test(stdout.toString())) {
     return new OspatchError({
       type: 'AuthFailed',
-      message: `${node} lets ${user} log in, but runs no commands for it: its login shell is nologin.`,
+      message: `${node} lets ${user} log in, but runs no commands for it: its login shell is nologin`,
       remedy: `give it a shell on ${node} (usermod -s /bin/sh ${shellUserName(user)}), or correct ssh.user`,
     });
   }
@@ -20,7 +20,7 @@ export function loginShellError(node: string, user: string, { code, stdout, stde
   ) {
     return new OspatchError({
       type: 'AuthFailed',
-      message: `${node} lets ${user} log in, but runs no commands for it: its password has expired.`,
+      message: `${node} lets ${user} log in, but runs no commands for it: its password has expired`,
       remedy: `on ${node}: set a new password, or end its expiry (chage -M -1 -d -1 ${shellUserName(user)})`,
     });
   }
@@ -32,13 +32,13 @@ export function runsNothing(node: string, user: string, echoed: ExecResult): Osp
   const { what, remedy } = whatRuns(node, user, echoed);
   return new OspatchError({
     type: 'AuthFailed',
-    message: `${node} lets ${user} log in, but runs no commands for it: ${what}.`,
+    message: `${node} lets ${user} log in, but runs no commands for it: ${what}`,
     remedy,
   });
 }
 
 function whatRuns(node: string, user: string, { code, stdout, stderr }: ExecResult): { what: string; remedy: string } {
-  const said = plainText(redactSecrets(`${stdout.toString()} ${stderr.toString()}`).trim(), 200).replace(/\.$/, '');
+  const said = withoutFullStop(plainText(redactSecrets(`${stdout.toString()} ${stderr.toString()}`).trim(), 200));
   const forced = `look for ForceCommand in the sshd_config of ${node} and for command= in ~${user}/.ssh/authorized_keys, and exempt ${user} there, or correct ssh.user`;
   if (/allows sftp connections only/i.test(said)) {
     return { what: 'the account may only transfer files (ForceCommand internal-sftp)', remedy: forced };

@@ -10,7 +10,7 @@ export function policyParameters(policy: PackagePolicy | undefined): string[] {
   if (policy === undefined) return [];
   const { only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates } = policy;
   if (exclude.length > MAX_EXCLUDES || exclude.some((glob) => !EXCLUDE_PATTERN.test(glob))) {
-    throw new OspatchError({ type: 'Internal', message: 'not a valid list of excluded packages.' });
+    throw new OspatchError({ type: 'Internal', message: 'not a valid list of excluded packages' });
   }
   return [
     ...(only === undefined ? [] : [`only=${only}`]),
@@ -29,7 +29,7 @@ export function restartParameters({ mode, services, ignore }: RestartPolicy, dra
     Math.max(services.length, ignore.length) > MAX_UNIT_GLOBS ||
     globs.some((glob) => !UNIT_GLOB_PATTERN.test(glob))
   ) {
-    throw new OspatchError({ type: 'Internal', message: 'not a valid list of services.' });
+    throw new OspatchError({ type: 'Internal', message: 'not a valid list of services' });
   }
   return [
     ...(mode === 'never' ? [] : [`restart=${mode}`]),

@@ -34,7 +34,7 @@ export async function prefetchPackages(
   });
   if (end.state === 'interrupted') {
     // Something else has ended it, a reboot for example; the next try begins where the cache is.
-    throw new OspatchError({ type: 'Repository', message: `the download of packages on ${node} was interrupted.` });
+    throw new OspatchError({ type: 'Repository', message: `the download of packages on ${node} was interrupted` });
   }
   if (end.rc === RC_PLAN_CHANGED) throw planChanged(node);
   if (end.rc !== 0) throw new OspatchError(manager.classify({ node, phase: 'fetch', rc: end.rc, log: end.log }));

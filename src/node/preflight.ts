@@ -139,7 +139,7 @@ async function untilNextLook(session: Session, waitingFor: string, leftMs: numbe
 function lockedTooLong(node: string, kind: LockKind, holder: string, timeoutMs: number): OspatchError {
   return new OspatchError({
     type: 'Busy',
-    message: `the ${kind} lock of ${node} has been held by ${holder} for ${formatDuration(timeoutMs)}.`,
+    message: `the ${kind} lock of ${node} has been held by ${holder} for ${formatDuration(timeoutMs)}`,
     remedy: `find out what ${holder} waits for on ${node} and end it, then patch the node again; patching.lockTimeout says how long a run waits`,
   });
 }
@@ -155,7 +155,7 @@ async function repairFirst(
   const report = outcome.state === 'done' ? outcome.result : null;
   if (report !== null && report.error === null) {
     const found = facts.packages.problems.slice(0, MAX_NAMED_PROBLEMS).join(', ');
-    const warning = repairedWarning(`packages were repaired before the patch: ${found}.`);
+    const warning = repairedWarning(`packages were repaired before the patch: ${found}`);
     return { report: { ...report, warnings: [...report.warnings, warning] }, error: null };
   }
   const { message, remedy, details }: Partial<ErrorInfo> = report?.error ?? { message: 'the repair was interrupted' };
@@ -191,7 +191,7 @@ async function makePlan(
     if (end.state === 'done' && end.rc === 0) {
       const read = readPlan(session.node.name, manager, end.result, facts, packages);
       if (failure === null) return read;
-      const warning = repairedWarning(`try ${tries} has made the plan, after a failure: ${failure}.`);
+      const warning = repairedWarning(`try ${tries} has made the plan, after a failure: ${failure}`);
       return { ...read, plan: { ...read.plan, warnings: [...read.plan.warnings, warning] } };
     }
     const error =
@@ -199,7 +199,7 @@ async function makePlan(
         ? manager.classify({ node: session.node.name, phase: 'plan', rc: end.rc, log: end.log })
         : ({
             type: 'PackageManager',
-            message: `the plan on ${session.node.name} was interrupted.`,
+            message: `the plan on ${session.node.name} was interrupted`,
             retry: 'transient',
           } as const);
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
@@ -209,7 +209,7 @@ async function makePlan(
     }
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
-    failure = error.message.replace(/\.$/, '');
+    failure = error.message;
     session.show({ waitingFor: `another try (${failure})` });
     await pauseFor(session, PLAN_PAUSE_MS);
   }
@@ -226,7 +226,7 @@ function wrongClock(session: Session, { clock }: NodeFacts): ((error: ErrorInfo)
   return (error) => ({
     ...error,
     type: 'DecisionRequired',
-    message: `${error.message.replace(/\.$/, '')}; the clock of ${name} is ${clockDifference(aheadMs)}.`,
+    message: `${error.message}; the clock of ${name} is ${clockDifference(aheadMs)}`,
     remedy: `set the clock of ${name} (\`timedatectl set-ntp true\`), then patch it again`,
   });
 }
@@ -256,7 +256,7 @@ function readPlan(
   if (refusals.length > 0) {
     const refused: ErrorInfo = {
       type: 'Policy',
-      message: `the patch of ${node} ${refusals.join('; it ')}.`,
+      message: `the patch of ${node} ${refusals.join('; it ')}`,
       remedy: `${manager.words.plan} and the package sources on ${node}`,
       details: { pendingUpdates: plan.changes.length },
     };
@@ -265,7 +265,7 @@ function readPlan(
   if (unparsed.length > 0) {
     throw new OspatchError({
       type: 'HelperProtocol',
-      message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}.`,
+      message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}`,
     });
   }
   const machine = { node, packageManager: facts.packageManager, loader: facts.boot?.loader ?? null };

@@ -1,6 +1,6 @@
 /** Becoming root on a node: a root login already is, anybody else goes through `sudo -n`, or `doas -n` without sudo. */
 import { OspatchError } from '../domain/shared/errors';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from '../domain/shared/redact';
@@ -25,7 +25,7 @@ export function privilegeOf(user: string): Privilege {
 /** The last line of standard error, without the name of the program. */
 export function sudoReason({ stderr }: ExecResult): string {
   const line = redactSecrets(stderr.toString()).trim().split('\n').at(-1) ?? '';
-  return plainText(line.replace(/^(?:sudo|sudo-rs|doas|env|sh): (?:\d+: )?(?:exec: )?/, ''), 200).replace(/\.$/, '');
+  return withoutFullStop(plainText(line.replace(/^(?:sudo|sudo-rs|doas|env|sh): (?:\d+: )?(?:exec: )?/, ''), 200));
 }
 
 /** The tool that has spoken last. */
@@ -108,7 +108,7 @@ export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
       : `${tool} on ${node} lets ${user} run the helper, but not with \`${call}\`: ${reason}`;
   return new OspatchError({
     type: 'SudoDenied',
-    message: `${known?.what ?? what}.`,
+    message: known?.what ?? what,
     remedy: known?.remedy ?? (doing === 'place' ? PLACING_REMEDY : ruleRemedy(tool, denied)),
   });
 }

@@ -1,6 +1,6 @@
 /** What a node says while it is waited for: whether it is another boot, how far that is, and what became of the reboot. */
 import { OspatchError } from '../domain/shared/errors';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import type { StartFailure } from './start-failure';
 import { startFailure } from './start-failure';
 
@@ -35,13 +35,13 @@ export function parseProbe(text: string): NodeProbe | null {
   const all = (key: string): string[] =>
     lines.filter((line) => line.startsWith(`${key}=`)).map((line) => plainText(line.slice(key.length + 1), MAX_SAID));
   const one = (key: string): string => all(key)[0] ?? '';
-  const joined = (key: string): string => plainText(all(key).join('; '), MAX_SAID).replace(/\.$/, '');
+  const joined = (key: string): string => withoutFullStop(plainText(all(key).join('; '), MAX_SAID));
   const [why = '', at = ''] = one('start_error').replace(/^why=/, '').split(' at=');
   return {
     bootId: one('boot_id'),
     systemState: one('system_state') || 'unknown',
     reboot: rebootProgress(one('reboot_rc'), one('reboot_way'), joined('reboot_said'), joined('reboot_why')),
-    startError: startFailure(why, at, one('start_reason').replace(/\.$/, '')),
+    startError: startFailure(why, at, withoutFullStop(one('start_reason'))),
   };
 }
 
@@ -55,7 +55,7 @@ function rebootProgress(rc: string, way: string, said: string, why: string): Reb
 export function rebootRefused(node: string, why: string): OspatchError {
   return new OspatchError({
     type: 'RebootFailed',
-    message: `${node} was not rebooted: ${why}.`,
+    message: `${node} was not rebooted: ${why}`,
     remedy: `see \`systemd-inhibit --list\`, \`systemctl status reboot.target\` and \`journalctl -u ospatch-reboot\` on ${node}, then patch the node again`,
   });
 }

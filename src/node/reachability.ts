@@ -96,7 +96,7 @@ export class ReachabilityTracker {
     const { limitMs, noticeMs = Infinity } = this.options;
     return {
       leftMs: Math.min(limitMs, noticeMs) - observedMs,
-      waitingFor: `the node to answer: ${error.message.replace(/\.$/, '')}`,
+      waitingFor: `the node to answer: ${error.message}`,
     };
   }
 

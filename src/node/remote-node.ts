@@ -4,7 +4,7 @@ import { OspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import type { RestartPolicy } from '../domain/spec/restart-policy';
 import type { NodeTarget } from '../domain/spec/types';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import { CALL_TIMEOUT_MS, FACTS_TIMEOUT_MS, PROBE_TIMEOUT_MS } from '../domain/node/time-limits';
 import { unreachable } from '../ssh/connect-errors';
 import type { ExecResult, Transport } from '../ssh/transport';
@@ -256,7 +256,7 @@ export class RemoteNode {
     }
     if (result.code === null) return this.brokenOff(result.signal);
     const { user } = this.target.ssh;
-    const said = sudoReason(result) || plainText(redactSecrets(text), 200).replace(/\.$/, '') || 'nothing';
+    const said = sudoReason(result) || withoutFullStop(plainText(redactSecrets(text), 200)) || 'nothing';
     if (user !== 'root' && result.code !== 0) {
       const call = this.answered ? verbOf(command) : null;
       return sudoDenied({ node: this.name, user, path: this.helper.path, doing: 'run', call }, result);
@@ -288,14 +288,14 @@ export class RemoteNode {
     if (why === 'slow-pending') {
       return new OspatchError({
         type: 'PackageManager',
-        message: `${this.name} is slow: its package manager has not told within 50 s what is pending.`,
+        message: `${this.name} is slow: its package manager has not told within 50 s what is pending`,
         remedy: `see on ${this.name} what slows it down (load, disk, memory), and run the package manager by hand`,
       });
     }
     if (why === 'bad-command') {
       return new OspatchError({
         type: 'Policy',
-        message: `${this.name} was not rebooted: the program of patching.rebootCommand is missing there or not safe to run.`,
+        message: `${this.name} was not rebooted: the program of patching.rebootCommand is missing there or not safe to run`,
         remedy: `place it in ${COMMAND_DIR} on ${this.name}, executable, owned by root and writable for nobody else`,
       });
     }
@@ -307,7 +307,7 @@ export class RemoteNode {
     if (helperDefect(stdout)?.kind !== 'mode') return null;
     return new OspatchError({
       type: 'HelperMissing',
-      message: `the helper was placed on ${this.name} as ${this.helper.path} and cannot be executed there.`,
+      message: `the helper was placed on ${this.name} as ${this.helper.path} and cannot be executed there`,
       remedy: `see on ${this.name} whether /usr/local is mounted noexec (\`findmnt -T ${HELPER_DIR}\`) or who may enter ${HELPER_DIR}`,
     });
   }
@@ -319,7 +319,7 @@ export class RemoteNode {
   private protocolError(what: string, remedy?: string): OspatchError {
     return new OspatchError({
       type: 'HelperProtocol',
-      message: `the helper on ${this.name} cannot be understood: ${what}.`,
+      message: `the helper on ${this.name} cannot be understood: ${what}`,
       ...(remedy === undefined ? {} : { remedy }),
     });
   }
@@ -327,7 +327,7 @@ export class RemoteNode {
 
 /** The reason that follows the first line of a refusal. */
 function saidIn({ body }: HelperAnswer): string {
-  return plainText(redactSecrets(body.toString()), 300).replace(/\.$/, '');
+  return withoutFullStop(plainText(redactSecrets(body.toString()), 300));
 }
 
 function verbOf(command: string): string {

@@ -29,7 +29,7 @@ export function startFailure(why: string, place: string, said: string): StartFai
 
 export function startRefused(node: string, failure: StartFailure): OspatchError {
   const { type, what, remedy } = describe(node, failure);
-  return new OspatchError({ type, message: `no job can be started on ${node}: ${what}.`, remedy });
+  return new OspatchError({ type, message: `no job can be started on ${node}: ${what}`, remedy });
 }
 
 function describe(

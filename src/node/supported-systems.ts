@@ -119,5 +119,5 @@ export function assertSafe(node: string, reading: FactsReading, withoutDrain: bo
 }
 
 function unsupported(message: string, remedy: string): OspatchError {
-  return new OspatchError({ type: 'UnsupportedOs', message: `${message}.`, remedy });
+  return new OspatchError({ type: 'UnsupportedOs', message, remedy });
 }

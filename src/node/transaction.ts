@@ -67,7 +67,7 @@ export async function applyPlan(
 export function planChanged(node: string): OspatchError {
   return new OspatchError({
     type: 'PlanChanged',
-    message: `the set of pending packages on ${node} has changed since it was planned.`,
+    message: `the set of pending packages on ${node} has changed since it was planned`,
     remedy: 'patch the node again',
   });
 }
@@ -99,7 +99,7 @@ function toOutcome(
   } else if (problems.length > 0) {
     error = {
       type: 'PackagesBroken',
-      message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}.`,
+      message: `packages on ${node} are not fully installed after ${phase}: ${problems.slice(0, 5).join(', ')}`,
       remedy: `${manager.words.repair} on ${node}, then patch the node again`,
       details: { problems: problems.slice(0, 50) },
     };

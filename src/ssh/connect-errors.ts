@@ -1,6 +1,6 @@
 /** What ssh2 says when a connection fails, turned once into an `OspatchError`. */
 import { OspatchError } from '../domain/shared/errors';
-import { plainText } from '../domain/shared/text';
+import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { OfferedKey, PinnedKey } from './host-keys';
 import { fingerprint } from './host-keys';
@@ -32,7 +32,7 @@ export function describe(target: Machine): string {
 
 export function unreachable(target: Machine, reason: string, cause?: unknown): OspatchError {
   return new OspatchError(
-    { type: 'Unreachable', message: `${describe(target)} cannot be reached: ${reason}.` },
+    { type: 'Unreachable', message: `${describe(target)} cannot be reached: ${reason}` },
     { cause },
   );
 }
@@ -41,7 +41,7 @@ export function unreachable(target: Machine, reason: string, cause?: unknown): O
 export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
   return new OspatchError({
     type: 'Unreachable',
-    message: `${describe(target)} is slow or has just gone: the login worked, but a command has not answered there within ${timeoutMs / 1000} s.`,
+    message: `${describe(target)} is slow or has just gone: the login worked, but a command has not answered there within ${timeoutMs / 1000} s`,
     remedy: `see on ${target.name} what commands wait for there: load, memory, a hung file system, sudo or a directory service`,
     details: { loggedIn: true },
   });
@@ -60,7 +60,7 @@ export function accountRefused(target: SshTarget, said: string, cause?: unknown)
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} accepts the key, but not the account ${target.user}. It says: ${words}.`,
+      message: `${describe(target)} accepts the key, but not the account ${target.user}. It says: ${words}`,
       remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${shellUserName(target.user)}`,
     },
     { cause },
@@ -92,7 +92,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and wants ${more || 'something else'} as well: a second factor, which ospatch cannot give.`,
+        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and wants ${more || 'something else'} as well: a second factor, which ospatch cannot give`,
         remedy: `let the key alone be enough for this user: "Match User ${user}" with "AuthenticationMethods publickey" in the sshd_config of ${name}`,
       },
       { cause },
@@ -102,7 +102,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} lets nobody log in as ${user} by key; it offers ${methods.join(', ')}.`,
+        message: `${describe(target)} lets nobody log in as ${user} by key; it offers ${methods.join(', ')}`,
         remedy: `allow keys for this user: PubkeyAuthentication and AuthenticationMethods in the sshd_config of ${name} (\`sshd -T -C user=${shellUserName(user)}\` shows what is in force)`,
       },
       { cause },
@@ -112,7 +112,7 @@ export function authFailed(
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}.${words === '' ? '' : ` It says: ${words}.`}`,
+      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, and says: ${words}`}`,
       remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
     },
     { cause },
@@ -120,7 +120,7 @@ export function authFailed(
 }
 
 function wordsOf(said: string): string {
-  return plainText(said, MAX_SAID).replace(/\.$/, '');
+  return withoutFullStop(plainText(said, MAX_SAID));
 }
 
 /** Classifies an `error` event that came before the login was complete. `banner` is what the host said before it. */
@@ -150,7 +150,7 @@ export function classifyConnectError(
       return new OspatchError(
         {
           type: 'IdentityUnavailable',
-          message: 'the ssh-agent of the worker cannot sign.',
+          message: 'the ssh-agent of the worker cannot sign',
           remedy: 'start the worker with a running ssh-agent',
         },
         { cause: error },
@@ -177,7 +177,7 @@ export function hostKeyMismatch(
 export function mismatch(target: SshTarget, trusted: string, got: string): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describe(target)} has another host key than the trusted one: expected ${trusted}, got ${got}.`,
+    message: `${describe(target)} has another host key than the trusted one: expected ${trusted}, got ${got}`,
     remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console, put the new key in the place of the old one (ospatch enroll) and apply; otherwise somebody may be in between`,
   });
 }
@@ -185,7 +185,7 @@ export function mismatch(target: SshTarget, trusted: string, got: string): Ospat
 export function noHostKeys(target: SshTarget): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describe(target)} has no trusted host key in the spec, so it is not connected to.`,
+    message: `${describe(target)} has no trusted host key in the spec, so it is not connected to`,
     remedy: 'read and check its host keys with `ospatch enroll`',
   });
 }

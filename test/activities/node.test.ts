@@ -213,7 +213,7 @@ describe('src/activities/node', () => {
     const silent = setUp(deaf);
     expect(await silent.environment.run(silent.activities.inspectNode, INSPECT)).toMatchObject({
       verdict: 'error',
-      findings: [{ check: 'reachable', message: 'w-1 did not answer within 0s.' }],
+      findings: [{ check: 'reachable', message: 'w-1 did not answer within 0s' }],
     });
     let calls = 0;
     const slow: Transport = {
@@ -249,10 +249,10 @@ describe('src/activities/errors', () => {
   it.each(ERROR_TYPES.filter((type) => type !== 'Internal' && type !== 'WorkerProtocol'))(
     'makes %s final, with the whole error in its details',
     (type) => {
-      const info = { type, message: 'what happened.', remedy: 'what to do', details: { rc: 1 } };
+      const info = { type, message: 'what happened', remedy: 'what to do', details: { rc: 1 } };
       expect(toApplicationFailure(new OspatchError(info), 1)).toMatchObject({
         type,
-        message: 'what happened.',
+        message: 'what happened',
         nonRetryable: true,
         details: [info],
       });

@@ -41,7 +41,7 @@ describe('src/aws/errors', () => {
       answer = { status, type: 'text/html', body: PAGE };
       await expect(asked()).rejects.toMatchObject({
         kind: 'foreign',
-        message: `what answers eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 is not AWS but a web page (HTTP ${status}), most likely a proxy or firewall on the way.`,
+        message: `what answers eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 is not AWS but a web page (HTTP ${status}), most likely a proxy or firewall on the way`,
         remedy: expect.stringContaining('HTTPS_PROXY') as string,
       });
     },
@@ -51,7 +51,7 @@ describe('src/aws/errors', () => {
     answer = { status: 503, type: 'text/html', body: '<html><title>503 Service Unavailable</title></html>' };
     await expect(asked()).rejects.toMatchObject({
       kind: 'passing',
-      message: 'AWS does not answer eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 (a web page (HTTP 503)).',
+      message: 'AWS does not answer eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 (a web page (HTTP 503))',
     });
   });
 
@@ -68,12 +68,12 @@ describe('src/aws/errors', () => {
     answer = {
       status: 404,
       type: 'application/json',
-      body: JSON.stringify({ __type: 'ResourceNotFoundException', message: 'No cluster found for name: Prod_1.' }),
+      body: JSON.stringify({ __type: 'ResourceNotFoundException', message: 'No cluster found for name: Prod_1' }),
     };
     await expect(asked()).rejects.toMatchObject({
       kind: 'not-found',
       message:
-        'AWS does not find what eks:ListNodegroups asks for in EKS cluster Prod_1 in eu-central-1 (ResourceNotFoundException: No cluster found for name: Prod_1).',
+        'AWS does not find what eks:ListNodegroups asks for in EKS cluster Prod_1 in eu-central-1 (ResourceNotFoundException: No cluster found for name: Prod_1)',
     });
   });
 

@@ -72,7 +72,7 @@ describe('aws/update', () => {
   it('takes it for up-to-date when AWS has no newer release, and for nothing else that AWS refuses', async () => {
     eks.addGroup('blue', { releaseVersion: eks.latest });
     expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual({ state: 'up-to-date' });
-    const message = "Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).";
+    const message = "Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2)";
     eks.failNext('UpdateNodegroupVersion', { status: 400, type: 'InvalidParameterException', message });
     await expect(beginUpdate(asking(BEFORE_UPDATE), REQUEST)).rejects.toMatchObject({
       type: 'Aws',
@@ -184,7 +184,7 @@ describe('aws/update', () => {
     expect(error).toMatchObject({
       type: 'Aws',
       message:
-        'AWS does not accept the credentials of the worker for EKS cluster Prod_1 in eu-central-1 (ExpiredTokenException).',
+        'AWS does not accept the credentials of the worker for EKS cluster Prod_1 in eu-central-1 (ExpiredTokenException)',
       remedy: expect.stringContaining('renew the AWS credentials'),
     });
   });
@@ -233,7 +233,7 @@ describe('aws/update', () => {
     const access = { profile: 'nowhere' };
     await expect(asking(BEFORE_UPDATE, access).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
       message:
-        'the worker has no AWS credentials (profile nowhere), so it cannot ask for EKS cluster Prod_1 in eu-central-1.',
+        'the worker has no AWS credentials (profile nowhere), so it cannot ask for EKS cluster Prod_1 in eu-central-1',
       remedy: expect.stringContaining('eks.profile'),
     });
   });
@@ -252,7 +252,7 @@ describe('aws/update', () => {
   it('gives up after its patience and says for how long AWS was away', async () => {
     eks.fault = FAULTS.unavailable;
     await expect(asking({ passing: 500 }).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
-      message: expect.stringMatching(/for \d+m?s already\.$/),
+      message: expect.stringMatching(/for \d+m?s already$/),
     });
   });
 });

@@ -56,7 +56,7 @@ describe('src/cli/commands', () => {
   test('a missing server or cluster is one sentence with a fix and exit code 1', async () => {
     const missing = new OspatchError({
       type: 'NotFound',
-      message: 'there is no cluster demo.',
+      message: 'there is no cluster demo',
       remedy: '`ospatch list` shows all',
     });
     const { err, code } = await run(['get', 'demo'], { spec: () => Promise.reject(missing) });
@@ -163,7 +163,7 @@ describe('src/cli/commands', () => {
   });
 
   test('check fails when a node cannot be used and says how far it came', async () => {
-    const error = { type: 'SudoDenied', message: 'w-1 refuses sudo.', remedy: 'allow it' } as const;
+    const error = { type: 'SudoDenied', message: 'w-1 refuses sudo', remedy: 'allow it' } as const;
     const { out, code } = await run(['check', 'demo'], {
       check: () => Promise.resolve([failedInspection('w-1', error)]),
     });
@@ -204,12 +204,12 @@ describe('src/cli/commands', () => {
   test('check fails when a drain could never end', async () => {
     const preview: DrainPreview = {
       ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, pending: [] },
-      blockers: ['The budget shop/web never allows it.'],
+      blockers: ['The budget shop/web never allows it'],
     };
     const one = withDrain(nodeInspection('w-1'), { ok: true, preview });
     const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
     expect(out).toMatch(/^w-1 .* blocked$/m);
-    expect(out).toContain('w-1  error: it cannot be drained: The budget shop/web never allows it.');
+    expect(out).toContain('w-1  error: it cannot be drained: The budget shop/web never allows it');
     expect(code).toBe(1);
   });
 

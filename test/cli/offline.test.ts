@@ -45,7 +45,7 @@ describe('cli', () => {
       expect(stderr.split('\n')).toEqual([
         expect.stringMatching(/^a\.yaml:3:\d+: warning: patching\.schedule\.custom\.day: found February 29/),
         expect.stringMatching(/^a\.yaml:3:\d+: patching\.schedule\.custom\.hour: found 25; allowed: /),
-        'error: a.yaml is not valid: 1 error',
+        'error: a.yaml is not valid: 1 error.',
         '',
       ]);
     });
@@ -120,7 +120,7 @@ describe('cli', () => {
       [['next', '-f', 'a.yaml', 'extra'], "error: too many arguments for 'next'"],
       [['next', '-f', 'a.yaml', '--count', '0'], 'Allowed: a whole number from 1 to 1000.'],
       [['next', '-f', 'a.yaml', '--count', '1001'], 'Allowed: a whole number from 1 to 1000.'],
-      [['validate', '-f', 'a.yaml', '-o', 'xml'], 'Allowed choices are text, json.'],
+      [['validate', '-f', 'a.yaml', '-o', 'xml'], 'Allowed choices are text, json'],
       [['--timeout', '5', 'schema'], 'Allowed: a duration with a unit'],
       [[], 'Usage: ospatch'],
     ])('%j exits 2 and says why', async (args, message) => {
@@ -171,7 +171,7 @@ describe('cli', () => {
     ] as const)('of type %s exit %d with message and remedy', async (type, code) => {
       expect(await reportOf(new OspatchError({ type, message: 'it broke', remedy: 'mend it' }))).toEqual({
         codes: [code],
-        stderr: 'error: it broke\n  fix: mend it\n',
+        stderr: 'error: it broke.\n  fix: mend it\n',
       });
     });
 

@@ -3,7 +3,7 @@ import type { LiveStatus } from '../../src/client/live-status';
 import { watchCluster } from '../../src/cli/watch';
 import { fakeClient, fakeTerminal, live, node, runStatus, status, summary } from './support';
 
-const noWorker = new OspatchError({ type: 'NoWorker', message: 'no worker polls the task queue ospatch.' });
+const noWorker = new OspatchError({ type: 'NoWorker', message: 'no worker polls the task queue ospatch' });
 const running = status([node('w-1', { state: 'patching' })], {
   run: runStatus(7),
   current: [live('w-1', { step: 'apply' })],
@@ -36,7 +36,7 @@ describe('src/cli/watch', () => {
     expect(lines).toEqual([
       'run 7 (on-demand) of 2 nodes',
       'w-1 apply',
-      'no worker polls the task queue ospatch. Still trying; the run itself is safe in Temporal.',
+      'no worker polls the task queue ospatch; still trying, and the run itself is safe in Temporal',
       'Temporal and the worker answer again',
       'w-1 patched',
       'run 7 succeeded: 2 patched',
@@ -49,7 +49,7 @@ describe('src/cli/watch', () => {
   });
 
   test('ends when the cluster is removed meanwhile', async () => {
-    const gone = new OspatchError({ type: 'NotFound', message: 'there is no cluster demo.' });
+    const gone = new OspatchError({ type: 'NotFound', message: 'there is no cluster demo' });
     const { end } = await watchCluster(fakeTerminal().context, answering(running, gone), {
       cluster: 'demo',
       until: hasEnded,

@@ -13,13 +13,13 @@ describe('src/client/errors', () => {
   test('a namespace that does not exist is named with what to do, and is no bug', () => {
     expect(toClientError(new NamespaceNotFoundError('nope'), CONTEXT)).toMatchObject({
       type: 'NotFound',
-      message: 'Temporal at host:7233 has no namespace nope.',
+      message: 'Temporal at host:7233 has no namespace nope',
     });
   });
 
   test.each([
     'no poller seen for task queue recently, worker may be down',
-    'Unable to query workflow due to Workflow Task in failed state.',
+    'Unable to query workflow due to Workflow Task in failed state',
   ])('a server that has no worker to ask is worth waiting for: %s', (details) => {
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);

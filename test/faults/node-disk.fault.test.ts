@@ -26,7 +26,7 @@ describe('faults/node-disk', () => {
       transactions: 0,
       reboots: 0,
       sentence:
-        /^w-1 has (9\d|100) MiB free on \/var; at least 300 MiB are needed to patch it safely; nothing was changed\.$/,
+        /^w-1 has (9\d|100) MiB free on \/var; at least 300 MiB are needed to patch it safely; nothing was changed$/,
     });
   });
 
@@ -38,7 +38,7 @@ describe('faults/node-disk', () => {
       transactions: 0,
       reboots: 0,
       sentence:
-        /^apply failed on w-1: \/var\/cache\/apt\/archives is full: 0 of 0 MiB free now \(.*\/var\/cache\/apt\/archives\/?.*\); nothing was changed\.$/,
+        /^apply failed on w-1: \/var\/cache\/apt\/archives is full: 0 of 0 MiB free now \(.*\/var\/cache\/apt\/archives\/?.*\); nothing was changed$/,
     });
   });
 
@@ -53,7 +53,7 @@ describe('faults/node-disk', () => {
       transactions: 2,
       reboots: 0,
       sentence:
-        /^apply failed on w-1: \/opt\/lab has too little room: [01] of 1 MiB free now \(dpkg: error processing archive .*lab-big.*No space left on device.*\); 1 package was changed\.$/,
+        /^apply failed on w-1: \/opt\/lab has too little room: [01] of 1 MiB free now \(dpkg: error processing archive .*lab-big.*No space left on device.*\); 1 package was changed$/,
     });
   });
 
@@ -67,7 +67,7 @@ describe('faults/node-disk', () => {
       state: 'failed',
       transactions: 0,
       reboots: 0,
-      sentence: /^no job can be started on w-1: .*read-only.*; nothing was changed\.$/,
+      sentence: /^no job can be started on w-1: .*read-only.*; nothing was changed$/,
     });
   });
 
@@ -79,7 +79,7 @@ describe('faults/node-disk', () => {
       transactions: 0,
       reboots: 0,
       sentence:
-        /^the helper cannot be written to \/usr\/local\/libexec on w-1: .*Read-only file system.*; nothing was changed\.$/,
+        /^the helper cannot be written to \/usr\/local\/libexec on w-1: .*Read-only file system.*; nothing was changed$/,
     });
   });
 
@@ -95,7 +95,7 @@ describe('faults/node-disk', () => {
       expect(failed).toMatchObject({
         message:
           'no job can be started on w-1: the file system /var is read-only; ' +
-          'what the package transaction has changed is not known yet.',
+          'what the package transaction has changed is not known yet',
         remedy: expect.stringContaining('patch the node again'),
       });
       // The report of what was unpacked by then survives in memory.

@@ -26,7 +26,7 @@ describe('faults/packages', () => {
       transactions: 2,
       reboots: 0,
       sentence:
-        /^repair failed on w-1: a package could not be installed \(no database server; dpkg: error processing package lab-bad .*\); 2 packages were changed\.$/,
+        /^repair failed on w-1: a package could not be installed \(no database server; dpkg: error processing package lab-bad .*\); 2 packages were changed$/,
       configuredTwice: ['lab-bad'],
       left: ['package lab-bad'],
     });
@@ -63,7 +63,7 @@ describe('faults/packages', () => {
     await scenario.patch();
     await check({
       ...UNTOUCHED,
-      sentence: /^plan failed on w-1: the package database is not consistent \(.*\); nothing was changed\.$/,
+      sentence: /^plan failed on w-1: the package database is not consistent \(.*\); nothing was changed$/,
       left: ['lock apt'],
     });
   });
@@ -74,7 +74,7 @@ describe('faults/packages', () => {
     await check({
       ...UNTOUCHED,
       sentence:
-        /^plan failed on w-1: the package repositories cannot be read \(.*127\.0\.0\.1.*\); nothing was changed\.$/,
+        /^plan failed on w-1: the package repositories cannot be read \(.*127\.0\.0\.1.*\); nothing was changed$/,
     });
   });
 
@@ -90,7 +90,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^apply failed on w-1: the package repositories cannot be read \(.*Hash Sum mismatch.*\); nothing was changed\.$/,
+          /^apply failed on w-1: the package repositories cannot be read \(.*Hash Sum mismatch.*\); nothing was changed$/,
       });
     } finally {
       await repository.close();
@@ -104,7 +104,7 @@ describe('faults/packages', () => {
       await scenario.patch();
       await check({
         ...UNTOUCHED,
-        sentence: /^apply failed on w-1: the package repositories cannot be read \(.*404.*\); nothing was changed\.$/,
+        sentence: /^apply failed on w-1: the package repositories cannot be read \(.*404.*\); nothing was changed$/,
       });
     } finally {
       await repository.close();
@@ -141,7 +141,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^plan failed on w-1: the package repositories cannot be read \(Release file .* is expired.*\); nothing was changed\.$/,
+          /^plan failed on w-1: the package repositories cannot be read \(Release file .* is expired.*\); nothing was changed$/,
       });
     } finally {
       await repository.close();
@@ -163,7 +163,7 @@ describe('faults/packages', () => {
         await check({
           ...UNTOUCHED,
           sentence:
-            /^plan failed on w-1: package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed\.$/,
+            /^plan failed on w-1: package lists, their signature or a certificate are not valid yet, so the clock of the node or of the mirror is wrong \(Release file .* is not valid yet.*\); nothing was changed$/,
         });
       } finally {
         await repository.close();
@@ -178,7 +178,7 @@ describe('faults/packages', () => {
       await check({
         ...UNTOUCHED,
         sentence:
-          /^plan failed on w-1: a repository or package is not signed by a trusted key \(.*not signed.*\); nothing was changed\.$/,
+          /^plan failed on w-1: a repository or package is not signed by a trusted key \(.*not signed.*\); nothing was changed$/,
       });
     } finally {
       await repository.close();

@@ -349,7 +349,7 @@ export class FakeApi {
       return failure(
         500,
         'InternalError',
-        'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+        'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support',
         undefined,
         'Internal error occurred: ',
       );
@@ -358,7 +358,7 @@ export class FakeApi {
     if (budget === undefined) return null;
     const status = this.statusOf(budget);
     if (budget.stale === true)
-      return tooMany(budget, `The disruption budget ${budget.name} is still being processed by the server.`, 10);
+      return tooMany(budget, `The disruption budget ${budget.name} is still being processed by the server`, 10);
     if (!pod.ready && status.currentHealthy >= status.desiredHealthy && status.desiredHealthy > 0) return null;
     if (status.disruptionsAllowed > 0) return null;
     return tooMany(
@@ -441,7 +441,7 @@ export function failure(code: number, reason: string, message: string, details?:
 }
 
 function tooMany(_: FakeBudget, message: string, retryAfterSeconds = 0): Answer {
-  const answer = failure(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
+  const answer = failure(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget", {
     causes: [{ reason: 'DisruptionBudget', message }],
     ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
   });

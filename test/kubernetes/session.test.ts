@@ -33,7 +33,7 @@ async function run<T>(work: Promise<T>): Promise<T> {
 }
 
 function away(): ApiError {
-  return new ApiError('away', { message: 'could not read the workload: the API server is unreachable.' });
+  return new ApiError('away', { message: 'could not read the workload: the API server is unreachable' });
 }
 
 function session(limitMs: number, other: Partial<SessionOptions> = {}) {

@@ -92,7 +92,7 @@ describe('the next boot of a real node', () => {
       expect(pinned.reboot.required).toBe(false);
       expect(pinned.boot).toMatchObject({ loader: 'grub', kernel: OLD, pin: 'GRUB_DEFAULT=1>2', order: 'behind' });
       expect(kernels(pinned)).toMatchObject([
-        { message: `kernel ${NEW} is installed, but the boot loader starts ${OLD} (grub: GRUB_DEFAULT=1>2).` },
+        { message: `kernel ${NEW} is installed, but the boot loader starts ${OLD} (grub: GRUB_DEFAULT=1>2)` },
       ]);
       await sh(node, `cat >/boot/grub/grub.cfg <<'CONFIG'\n${grubConfig('0')}CONFIG`);
       const free = await facts();

@@ -24,7 +24,7 @@ export function result(answer: string | Partial<ExecResult>): ExecResult {
 }
 
 export function unreachableNode(): OspatchError {
-  return new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused.' });
+  return new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused' });
 }
 
 /** A job answer; `log` is what the log holds from the offset asked for. */

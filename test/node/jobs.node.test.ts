@@ -98,7 +98,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       const seen = await facts();
       expect(seen.job).toBeNull();
       expect(seen.warnings).toMatchObject([
-        { kind: 'left-running', message: expect.stringMatching(/: (sleep \(pid \d+\)(, )?){4}\./) },
+        { kind: 'left-running', message: expect.stringMatching(/: (sleep \(pid \d+\)(, )?){4}/) },
       ]);
       expect((await preflight()).plan.changes).toEqual([]);
       expect((await doctor()).findings.map(({ check, message }) => [check, message])).toContainEqual([
@@ -194,7 +194,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
         i=0; while touch ${place}/full-$i 2>/dev/null; do i=$((i + 1)); done`,
       );
       try {
-        const sentence = `no job can be started on odd: the file system ${place} has no free inodes, although it has free space.`;
+        const sentence = `no job can be started on odd: the file system ${place} has no free inodes, although it has free space`;
         await expect(preflight()).rejects.toMatchObject({ type: 'DiskFull', message: sentence });
         expect(await stops()).toEqual([sentence]);
       } finally {
@@ -207,9 +207,9 @@ describe('src/node: jobs on a node where things go wrong', () => {
         node,
         'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',
       );
-      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is full.']);
+      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is full']);
       await sh(node, 'mount -o remount,ro /run/ospatch');
-      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is read-only.']);
+      expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is read-only']);
       await sh(node, 'umount /run/ospatch');
     });
 
@@ -219,7 +219,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
         `set -e; mkdir -p /etc/systemd/system/service.d
         printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/service.d/lab.conf; systemctl daemon-reload`,
       );
-      const sentence = /^no job can be started on odd: systemd could not run it \(ospatch-\S+: .*EXEC.*\)\.$/;
+      const sentence = /^no job can be started on odd: systemd could not run it \(ospatch-\S+: .*EXEC.*\)$/;
       await expect(preflight()).rejects.toMatchObject({ type: 'Unhealthy', message: expect.stringMatching(sentence) });
       expect(await stops()).toEqual([expect.stringMatching(sentence)]);
       await sh(node, 'rm /etc/systemd/system/service.d/lab.conf; systemctl daemon-reload');
@@ -242,7 +242,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
             { waitSeconds: 0 },
           );
           await expect(start).rejects.toMatchObject({
-            message: 'no job can be started on odd: systemd does not answer.',
+            message: 'no job can be started on odd: systemd does not answer',
           });
         },
       );
@@ -308,7 +308,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
     });
 
     it.each([
-      ['echo maintenance mode is on >&2; exit 3', 'ended with code 3: maintenance mode is on.'],
+      ['echo maintenance mode is on >&2; exit 3', 'ended with code 3: maintenance mode is on'],
       ['exec /nonexistent/reboot', /ended with code 127: .*not found/],
     ])('by a program that ends at once (%s) is told with its words', async (script, said) => {
       await sh(

@@ -31,13 +31,13 @@ describe('src/node/start-failure', () => {
     [
       'no-inodes',
       'DiskFull',
-      'no job can be started on w-1: the file system /run has no free inodes, although it has free space.',
+      'no job can be started on w-1: the file system /run has no free inodes, although it has free space',
     ],
-    ['disk-full', 'DiskFull', 'no job can be started on w-1: the file system /run is full.'],
-    ['read-only', 'Unhealthy', 'no job can be started on w-1: the file system /run is read-only.'],
-    ['not-writable', 'Unhealthy', 'no job can be started on w-1: /run cannot be written (Operation not permitted).'],
-    ['start-failed', 'Unhealthy', 'no job can be started on w-1: systemd could not run it (Operation not permitted).'],
-    ['no-answer', 'Unhealthy', 'no job can be started on w-1: systemd does not answer.'],
+    ['disk-full', 'DiskFull', 'no job can be started on w-1: the file system /run is full'],
+    ['read-only', 'Unhealthy', 'no job can be started on w-1: the file system /run is read-only'],
+    ['not-writable', 'Unhealthy', 'no job can be started on w-1: /run cannot be written (Operation not permitted)'],
+    ['start-failed', 'Unhealthy', 'no job can be started on w-1: systemd could not run it (Operation not permitted)'],
+    ['no-answer', 'Unhealthy', 'no job can be started on w-1: systemd does not answer'],
   ] as const)('tells %s in one sentence', (why, type, message) => {
     const failure = startFailure(why, '/run', 'Operation not permitted');
     expect(failure === null ? null : startRefused('w-1', failure).toInfo()).toMatchObject({ type, message });

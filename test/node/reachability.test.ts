@@ -29,7 +29,7 @@ function reachability(limitMs: number, other: Partial<ConstructorParameters<type
 function refused(tookMs = 0): () => Promise<never> {
   return () => {
     clock += tookMs;
-    return Promise.reject(new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused.' }));
+    return Promise.reject(new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused' }));
   };
 }
 
@@ -52,7 +52,7 @@ describe('src/node/reachability', () => {
     await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
       name: 'UnreachableNotice',
       observedMs: 60_000,
-      why: 'w-1 cannot be reached: refused.',
+      why: 'w-1 cannot be reached: refused',
     });
   });
 
@@ -61,7 +61,7 @@ describe('src/node/reachability', () => {
     const started = clock;
     await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
       type: 'Unreachable',
-      message: 'w-1 was unreachable for 10 min: w-1 cannot be reached: refused.',
+      message: 'w-1 was unreachable for 10 min: w-1 cannot be reached: refused',
     });
     expect(clock - started).toBeGreaterThanOrEqual(600_000);
     expect(clock - started).toBeLessThan(625_000);

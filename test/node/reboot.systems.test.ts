@@ -35,21 +35,21 @@ describe('src/node/reboot on a real node', () => {
     [
       'a reboot.target that does nothing',
       `printf '[Unit]\\nDescription=mock\\n' >/etc/systemd/system/reboot.target; systemctl daemon-reload`,
-      /^odd was not rebooted: the reboot command ended with code 0, but the node is not shutting down \(reboot\.target is replaced by \/etc\/systemd\/system\/reboot\.target\)\.$/,
+      /^odd was not rebooted: the reboot command ended with code 0, but the node is not shutting down \(reboot\.target is replaced by \/etc\/systemd\/system\/reboot\.target\)$/,
       'rm /etc/systemd/system/reboot.target; systemctl daemon-reload; systemctl stop reboot.target || true',
     ],
     [
       'a program in front of systemctl',
       `printf '%s\\n' '#!/bin/sh' 'case $1 in reboot) echo "W: not today"; exit 0; esac; exec /usr/bin/systemctl "$@"' >/usr/sbin/systemctl
       chmod 755 /usr/sbin/systemctl`,
-      /^odd was not rebooted: the reboot command ended with code 0 and said: W: not today, but the node is not shutting down \(systemctl is \/usr\/sbin\/systemctl\)\.$/,
+      /^odd was not rebooted: the reboot command ended with code 0 and said: W: not today, but the node is not shutting down \(systemctl is \/usr\/sbin\/systemctl\)$/,
       'rm /usr/sbin/systemctl',
     ],
     [
       'a timer that cannot run it',
       `mkdir -p /etc/systemd/system/ospatch-reboot.service.d
       printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/ospatch-reboot.service.d/lab.conf; systemctl daemon-reload`,
-      /^odd was not rebooted: the reboot command was not run \(.*\)\.$/,
+      /^odd was not rebooted: the reboot command was not run \(.*\)$/,
       'rm -r /etc/systemd/system/ospatch-reboot.service.d; systemctl daemon-reload',
     ],
   ])('without effect (%s) is told within a minute with the reason', async (_, prepare, message, undo) => {

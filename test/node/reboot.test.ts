@@ -80,7 +80,7 @@ describe('src/node/reboot', () => {
     const failed = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=1', 'reboot_said=Operation inhibited by "backup"');
     await expect(reboot([asked, old, failed]).end).rejects.toMatchObject({
       type: 'RebootFailed',
-      message: 'w-1 was not rebooted: the reboot command ended with code 1: Operation inhibited by "backup".',
+      message: 'w-1 was not rebooted: the reboot command ended with code 1: Operation inhibited by "backup"',
     });
     expect(clock - started).toBeLessThan(10_000);
   });
@@ -91,18 +91,18 @@ describe('src/node/reboot', () => {
   });
 
   it.each([
-    [['reboot_rc=0', 'reboot_way=none'], 'the reboot command ended with code 0, but the node is not shutting down.'],
+    [['reboot_rc=0', 'reboot_way=none'], 'the reboot command ended with code 0, but the node is not shutting down'],
     [
       ['reboot_rc=0', 'reboot_said=W: molly-guard', 'reboot_way=none', 'reboot_why=reboot.target is masked'],
-      'the reboot command ended with code 0 and said: W: molly-guard, but the node is not shutting down (reboot.target is masked).',
+      'the reboot command ended with code 0 and said: W: molly-guard, but the node is not shutting down (reboot.target is masked)',
     ],
     [
       ['reboot_rc=never', 'reboot_said=status=203/EXEC', 'reboot_way=none'],
-      'the reboot command was not run (status=203/EXEC).',
+      'the reboot command was not run (status=203/EXEC)',
     ],
     [
       ['reboot_rc=0', 'reboot_way=stuck', 'system_state=stopping'],
-      'its services were stopped, and then it did not go down: systemd is stopping and runs no job.',
+      'its services were stopped, and then it did not go down: systemd is stopping and runs no job',
     ],
   ])('tells within a minute of a reboot without effect: %j', async (lines, said) => {
     const started = clock;
@@ -141,7 +141,7 @@ describe('src/node/reboot', () => {
     expect(session.shown).toContainEqual({ waitingFor: 'the node to go down, which waits for db.service (stop)' });
     await expect(reboot([asked, slow]).end).rejects.toMatchObject({
       type: 'RebootFailed',
-      message: 'w-1 has not gone down 30 min after the reboot was asked for: it waits for db.service (stop).',
+      message: 'w-1 has not gone down 30 min after the reboot was asked for: it waits for db.service (stop)',
       details: { goingDown: true },
     });
   });
@@ -150,7 +150,7 @@ describe('src/node/reboot', () => {
     const started = clock;
     await expect(reboot([`ospatch 1 state=busy holder=feed-apply-1 boot=${OLD}\n`]).end).rejects.toMatchObject({
       type: 'Busy',
-      message: 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped.',
+      message: 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped',
     });
     expect(clock - started).toBeLessThan(7 * 3600_000);
   });

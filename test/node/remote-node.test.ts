@@ -36,7 +36,7 @@ describe('src/node/remote-node', () => {
     const { node: remote } = node([{ code: null, signal: 'TERM' }], { user: 'admin' });
     await expect(remote.facts()).rejects.toMatchObject({
       type: 'Unreachable',
-      message: expect.stringMatching(/^w-1 .* cannot be reached: the call was ended there by TERM\.$/),
+      message: expect.stringMatching(/^w-1 .* cannot be reached: the call was ended there by TERM$/),
     });
   });
 
@@ -63,7 +63,7 @@ describe('src/node/remote-node', () => {
   it('leaves a helper that is not ours to the administrator in mode preinstalled, and says what it found', async () => {
     await expect(node([CHANGED], { helper: 'preinstalled' }).node.facts()).rejects.toMatchObject({
       type: 'HelperMissing',
-      message: `the helper on w-1 is not ours and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}.`,
+      message: `the helper on w-1 is not ours and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}`,
       details: { path, digest, found: FOREIGN },
     });
     const mode = { code: 127, stdout: Buffer.from('ospatch-helper:mode \n') };
@@ -113,7 +113,7 @@ describe('src/node/remote-node', () => {
     const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
     await expect(remote.start(job, { waitSeconds: 1 })).rejects.toMatchObject({
       type: 'SudoDenied',
-      message: 'sudo on w-1 lets admin run the helper, but not with `start`: a password is required.',
+      message: 'sudo on w-1 lets admin run the helper, but not with `start`: a password is required',
       remedy: expect.stringMatching(/^replace the rule of admin on w-1 .*--form wildcard/),
     });
   });
@@ -128,7 +128,7 @@ describe('src/node/remote-node', () => {
     else {
       await expect(asked).rejects.toMatchObject({
         type: 'SudoDenied',
-        message: 'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match.',
+        message: 'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match',
       });
     }
   });
@@ -139,7 +139,7 @@ describe('src/node/remote-node', () => {
     ['sudo: sorry, you must have a tty to run sudo\n', /you must have a tty/, /Defaults:admin !requiretty/],
     [
       "env: 'sudo': No such file or directory\n",
-      /^there is neither sudo nor doas on w-1, and admin is not root\.$/,
+      /^there is neither sudo nor doas on w-1, and admin is not root$/,
       /install sudo/,
     ],
     [
@@ -150,7 +150,7 @@ describe('src/node/remote-node', () => {
     ['sudo: Account expired or PAM config lacks an "account" section for sudo\n', /Account expired/, /chage -l admin/],
     [
       'doas: Authorization required\n',
-      /^doas refuses to run .*: Authorization required\.$/,
+      /^doas refuses to run .*: Authorization required$/,
       /ospatch sudoers .*--form doas/,
     ],
     ['doas: doas is not enabled, /etc/doas.conf: No such file or directory\n', /doas is not enabled/, /doas\.conf/],

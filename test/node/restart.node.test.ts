@@ -172,7 +172,7 @@ describe('src/node/helper/services on a real node', () => {
     expect(report.error).toMatchObject({
       type: 'Unhealthy',
       message:
-        'lab-script.service on food did not come up after its restart: it is failed (failed); it said: no such database: food.',
+        'lab-script.service on food did not come up after its restart: it is failed (failed); it said: no such database: food',
     });
     await replace();
     await sh(node, 'systemctl start lab-script');

@@ -61,7 +61,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.untilIdle(1);
   },
   'failed-node-stops-run': async (cluster) => {
-    cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key.' };
+    cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key' };
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
     await cluster.untilIdle(1);

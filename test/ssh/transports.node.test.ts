@@ -117,7 +117,7 @@ describe('src/ssh with a real sshd', () => {
       const other = keyPair().public;
       await expect(run(target(server, { hostKeys: [other] }))).rejects.toMatchObject({
         type: 'HostKeyMismatch',
-        message: `w-1 (127.0.0.1:${server.port}) has another host key than the trusted one: expected ssh-ed25519 ${shown(other)}, got ssh-ed25519 ${shown(server.hostKey)}.`,
+        message: `w-1 (127.0.0.1:${server.port}) has another host key than the trusted one: expected ssh-ed25519 ${shown(other)}, got ssh-ed25519 ${shown(server.hostKey)}`,
       });
     });
 
@@ -125,7 +125,7 @@ describe('src/ssh with a real sshd', () => {
       const other = keyPair('ecdsa').public;
       await expect(run(target(server, { hostKeys: [other] }))).rejects.toMatchObject({
         type: 'HostKeyMismatch',
-        message: expect.stringContaining(`got ssh-ed25519 ${shown(server.hostKey)}.`),
+        message: expect.stringContaining(`got ssh-ed25519 ${shown(server.hostKey)}`),
       });
     });
 

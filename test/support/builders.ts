@@ -113,7 +113,7 @@ export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSett
 /** A node that can be patched, or one with other findings. */
 export function nodeInspection(
   node: string,
-  { findings = [ok('ready', 'can be patched.')], ...more }: Partial<NodeInspection> = {},
+  { findings = [ok('ready', 'can be patched')], ...more }: Partial<NodeInspection> = {},
 ): NodeInspection {
   const verdict = worstOf(findings);
   const found = { node, verdict, os: 'Debian GNU/Linux 12.15', pending: 0, findings };

@@ -172,7 +172,7 @@ export class EksServer {
         : send(response, { Parameter: { Name: body['Name'], Value: this.published } });
     }
     if (cluster !== this.cluster) {
-      return refuse(response, notFound(`No cluster found for name: ${cluster}.`));
+      return refuse(response, notFound(`No cluster found for name: ${cluster}`));
     }
     if (action === 'ListNodegroups') return send(response, this.page('nodegroups', [...this.groups.keys()], url));
     if (action === 'ListFargateProfiles') {
@@ -180,7 +180,7 @@ export class EksServer {
     }
     const known = this.groups.get(group ?? '');
     if (group === null || known === undefined) {
-      return refuse(response, notFound(`No node group found for name: ${group}.`));
+      return refuse(response, notFound(`No node group found for name: ${group}`));
     }
     if (action === 'DescribeNodegroup') return send(response, { nodegroup: this.describe(group, known) });
     if (action === 'ListUpdates') {

@@ -173,14 +173,14 @@ export class SimulatedNodes {
         if (node.endless !== null && jobMs === undefined) {
           return {
             ...unreachableNode(0),
-            why: `the job of ospatch has not ended on ${target.name} within 6h.`,
+            why: `the job of ospatch has not ended on ${target.name} within 6h`,
             jobMs: 1,
           };
         }
         await gate(target.name, 'apply');
         failIn('apply', node);
         if (node.endless === 'given-up') {
-          const message = `the job of ospatch has not ended on ${target.name} within 24h.`;
+          const message = `the job of ospatch has not ended on ${target.name} within 24h`;
           const info = { type: 'Busy', message, remedy: 'see what it waits for', details: { stillRuns: true } };
           throw ApplicationFailure.create({ message, type: 'Busy', nonRetryable: true, details: [info] });
         }
@@ -213,7 +213,7 @@ export class SimulatedNodes {
         const skipped = notRestarted.map((name) => ({ name, reason: 'simulated' }));
         node.outdated = [...notRestarted, ...restartedInVain];
         const failed = breaks === null ? [] : [{ name: breaks, reason: 'it is failed', journal: [] }];
-        const error = breaks === null ? null : ({ type: 'Unhealthy', message: `${breaks} did not come up.` } as const);
+        const error = breaks === null ? null : ({ type: 'Unhealthy', message: `${breaks} did not come up` } as const);
         return Promise.resolve({ state: 'done', result: { restarted, skipped, failed, error } });
       },
       reboot: async ({ target, noticeAfterMs }) => {
@@ -263,7 +263,7 @@ function failIn(step: 'apply' | 'reboot', { failsIn }: SimulatedNode): void {
 }
 
 function unreachableNode(observedMs: number): UnreachableNode {
-  return { state: 'unreachable', observedMs, why: 'the simulated node is unreachable.' };
+  return { state: 'unreachable', observedMs, why: 'the simulated node is unreachable' };
 }
 
 export class Harness {

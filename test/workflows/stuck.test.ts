@@ -135,7 +135,7 @@ describe('client of clusters that are stuck', () => {
       const stuck = {
         type: 'Stuck',
         details: { kind: 'ended' },
-        message: expect.stringMatching(/was terminated in Temporal at \d{4}-.*: disk of the old site\.$/) as string,
+        message: expect.stringMatching(/was terminated in Temporal at \d{4}-.*: disk of the old site$/) as string,
       };
       expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
       const listed = (): Promise<unknown> =>

@@ -54,7 +54,7 @@ async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }:
   server.listen(port, listen);
   await once(server, 'listening').catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OspatchError({ type: 'Usage', message: `cannot listen on ${listen} port ${port}: ${why}.` }, { cause });
+    throw new OspatchError({ type: 'Usage', message: `cannot listen on ${listen} port ${port}: ${why}` }, { cause });
   });
   print(context, `codec endpoint: http://${listen.includes(':') ? `[${listen}]` : listen}:${port}`);
   if (ring === null) printNote(context, `${KEYS_SETTING} is not set: payloads are decompressed, and none is decrypted`);
@@ -71,7 +71,7 @@ function readToken(file: string): string {
   try {
     token = readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new OspatchError({ type: 'Usage', message: `--token-file: ${file} cannot be read.` }, { cause });
+    throw new OspatchError({ type: 'Usage', message: `--token-file: ${file} cannot be read` }, { cause });
   }
   if (token.length >= MIN_TOKEN) return token;
   throw usage(`--token-file: ${file} has less than ${MIN_TOKEN} characters`, 'openssl rand -hex 32 makes a token');

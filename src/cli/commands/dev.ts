@@ -106,7 +106,7 @@ async function requireFreePorts(port: number, uiPort: number): Promise<void> {
     if (await isFree(number)) continue;
     throw new OspatchError({
       type: 'NoServer',
-      message: `port ${number} is taken on this machine, perhaps by another Temporal server.`,
+      message: `port ${number} is taken on this machine, perhaps by another Temporal server`,
       remedy: `use that server with \`ospatch worker\`, or give another port with ${option}`,
     });
   }

@@ -5,6 +5,7 @@ import { isOspatchError } from '../../domain/shared/errors';
 import type { ErrorType, OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from './context';
 import { colors, printNote } from './output';
+import { asSentence } from '../../domain/shared/text';
 
 /** Exit code 2: the mistake is in what the user wrote. Everything else that fails is 1. */
 const USER_MISTAKES: readonly ErrorType[] = ['Usage', 'InvalidSpec'];
@@ -31,7 +32,7 @@ export function reportError(context: CliContext, error: unknown): void {
 
 function printError(context: CliContext, error: OspatchError): void {
   const color = colors(context, 'stderr');
-  printNote(context, `${color.red('error:')} ${error.message}`);
+  printNote(context, `${color.red('error:')} ${asSentence(error.message)}`);
   if (error.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${error.remedy}`);
 }
 

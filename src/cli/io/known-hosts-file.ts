@@ -46,7 +46,7 @@ function cannot(what: 'read' | 'write', path: string, cause: unknown): OspatchEr
   return new OspatchError(
     {
       type: 'Usage',
-      message: `${path} cannot be ${done} (${codeOf(cause)}).`,
+      message: `${path} cannot be ${done} (${codeOf(cause)})`,
       remedy: `see that its directory exists and that you may ${what} the file`,
     },
     { cause },

@@ -5,6 +5,7 @@ import type { ErrorType } from '../../domain/shared/errors';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, oneLine, plural } from './text';
+import { asSentence } from '../../domain/shared/text';
 
 type Verdict = 'yes' | 'no' | '?';
 
@@ -59,7 +60,7 @@ function describeFindings({ node, findings }: NodeInspection, color: Colors): st
   return findings
     .filter(({ severity }) => severity !== 'ok')
     .flatMap(({ severity, message, remedy }) => {
-      const line = `${painted[severity](oneLine(node))}  ${severity}: ${oneLine(message, MAX_LINE)}`;
+      const line = `${painted[severity](oneLine(node))}  ${severity}: ${asSentence(oneLine(message, MAX_LINE))}`;
       return remedy === null ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(remedy, MAX_LINE)}`];
     });
 }

@@ -7,6 +7,7 @@ import type { DoctorReport } from '../commands/doctor/diagnose';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { oneLine, plural } from './text';
+import { asSentence } from '../../domain/shared/text';
 
 const MAX_LINE = 1_000;
 
@@ -37,12 +38,12 @@ function nodeRows({ node, findings }: InspectionSummary, prefix: string): Row[] 
   const fine = findings.filter(({ severity }) => severity === 'ok');
   const [first] = fine;
   if (first === undefined) return rows;
-  const message = `${fine.map((one) => one.message.replace(/\.$/, '')).join('; ')}.`;
+  const message = fine.map((one) => one.message).join('; ');
   return [...rows, { ...first, where, message }];
 }
 
 function cells({ severity, where, check, message, remedy }: Row, color: Colors): string[] {
-  const sentence = oneLine(message, MAX_LINE);
+  const sentence = asSentence(oneLine(message, MAX_LINE));
   const finding = remedy === null ? sentence : `${sentence}\n${color.bold('fix:')} ${oneLine(remedy, MAX_LINE)}`;
   return [paint(severity, color), oneLine(where), check, finding];
 }

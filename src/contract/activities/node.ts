@@ -133,7 +133,7 @@ export interface ReadLogInput extends TargetInput {
 /**
  * Activities that talk to one node. Each heartbeats for as long as it runs, may be retried at any moment on any worker
  * and then goes on from what it finds on the node. Failures are ApplicationFailures whose `type` is an ErrorType,
- * whose message is one sentence, and whose `details[0]` is the ErrorInfo.
+ * whose message is one clause, and whose `details[0]` is the ErrorInfo.
  */
 export interface NodeActivities {
   /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */

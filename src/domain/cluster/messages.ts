@@ -196,7 +196,7 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
 /** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
 export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
-  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and AWS is asked to update its node groups.';
+  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and AWS is asked to update its node groups';
 }
 
 /** The same by the type alone. */
@@ -206,13 +206,13 @@ export function notPatchableReason(type: ClusterSpec['type']): string | null {
     case 'eks':
       return null;
     case 'imported':
-      return 'OS patching is not available for an imported cluster: its nodes are managed by whoever created it; patch it there, or describe it as self-managed with its nodes and ssh access.';
+      return 'OS patching is not available for an imported cluster: its nodes are managed by whoever created it; patch it there, or describe it as self-managed with its nodes and ssh access';
     case 'aks':
-      return 'OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead.';
+      return 'OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead';
     case 'gke':
-      return 'OS patching is not available for a GKE cluster: Google patches its nodes; use node auto-upgrade and maintenance windows in GKE instead.';
+      return 'OS patching is not available for a GKE cluster: Google patches its nodes; use node auto-upgrade and maintenance windows in GKE instead';
     case 'managed':
-      return 'OS patching is not available for a managed Kubernetes cluster: the provider patches its nodes; use the update settings of the provider instead.';
+      return 'OS patching is not available for a managed Kubernetes cluster: the provider patches its nodes; use the update settings of the provider instead';
   }
 }
 

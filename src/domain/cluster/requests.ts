@@ -146,7 +146,7 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
       run.state = 'cancelling';
       const by = message.by ?? UNKNOWN_SENDER;
       // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
-      const why = `it was cancelled by ${by} together with run ${run.number}, before it began.`;
+      const why = `it was cancelled by ${by} together with run ${run.number}, before it began`;
       return { run: run.number, followUp: cancelRequest(state, why, now) };
     }
   }

@@ -2,7 +2,7 @@
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeWarning } from '../node/warning';
 import type { EksSpec } from '../spec/types';
-import { plainText } from '../shared/text';
+import { plainText, withoutFullStop } from '../shared/text';
 
 /** How a worker reaches the API of AWS for one EKS cluster. Names a profile, never holds a secret. */
 export interface EksAccess {
@@ -137,22 +137,22 @@ export function nodegroupRefusal(
   // Where a launch template brings an image, its id takes the place of the release.
   if (amiType === 'CUSTOM' || releaseVersion.startsWith('ami-')) {
     const origin = launchTemplate === null ? '' : ` of its launch template ${launchTemplate}`;
-    return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it.`;
+    return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it`;
   }
   if (launchTemplate !== null && !launchTemplates) {
-    return `node group ${name} has the launch template ${launchTemplate}, which somebody may manage together with its release; set eks.launchTemplates: true to update the release and keep the template.`;
+    return `node group ${name} has the launch template ${launchTemplate}, which somebody may manage together with its release; set eks.launchTemplates: true to update the release and keep the template`;
   }
   switch (status) {
     case 'CREATING':
-      return `node group ${name} is being created, at the latest release; it is updated from the next run on.`;
+      return `node group ${name} is being created, at the latest release; it is updated from the next run on`;
     case 'DELETING':
-      return `node group ${name} is being deleted.`;
+      return `node group ${name} is being deleted`;
     case 'CREATE_FAILED':
     case 'DELETE_FAILED':
-      return `node group ${name} is ${status} at AWS; repair or delete it in the AWS console.`;
+      return `node group ${name} is ${status} at AWS; repair or delete it in the AWS console`;
     default:
       return version === ''
-        ? `node group ${name} has no Kubernetes version at AWS whose releases could be asked for.`
+        ? `node group ${name} has no Kubernetes version at AWS whose releases could be asked for`
         : null;
   }
 }
@@ -170,10 +170,7 @@ export function updateFailure(group: string, update: NodegroupUpdate, adopted: b
   const evictionFailed = update.errors.some(({ code }) => code === 'PodEvictionFailure');
   return {
     type: 'Aws',
-    message: `AWS ended the ${whose} of node group ${group} as ${update.status}${why === '' ? '' : `: ${why}`}`.replace(
-      /\.?$/,
-      '.',
-    ),
+    message: `AWS ended the ${whose} of node group ${group} as ${update.status}${why === '' ? '' : `: ${why}`}`,
     remedy: evictionFailed
       ? 'make room in the PodDisruptionBudgets of these pods, or set eks.force: true; then patch again'
       : `mend what AWS says, then patch again; more: aws eks describe-update --update-id ${update.id}`,
@@ -185,7 +182,7 @@ function tellDetail({ code, message, resourceIds }: AwsErrorDetail): string {
   const shown = resourceIds.slice(0, MAX_RESOURCES).join(', ');
   const more = resourceIds.length > MAX_RESOURCES ? ` and ${resourceIds.length - MAX_RESOURCES} more` : '';
   const where = shown === '' ? '' : ` (${shown}${more})`;
-  return plainText(`${code}: ${message.replace(/\.$/, '')}${where}`, 300);
+  return plainText(`${code}: ${withoutFullStop(message)}${where}`, 300);
 }
 
 /**

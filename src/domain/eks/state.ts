@@ -44,7 +44,7 @@ function noSuchGroups(missing: readonly string[], names: readonly string[]): Err
   const there = names.length === 0 ? 'it has none' : `it has ${plainText(names.join(', '), 200)}`;
   return {
     type: 'NotFound',
-    message: `the EKS cluster has no node group ${plainText(missing.slice(0, 5).join(', '), 150)}; ${there}.`,
+    message: `the EKS cluster has no node group ${plainText(missing.slice(0, 5).join(', '), 150)}; ${there}`,
     remedy: 'name node groups as `ospatch check` shows them',
   };
 }

@@ -42,7 +42,7 @@ export function eksEndOfLife(
   if (family !== undefined) {
     return {
       kind: 'end-of-life',
-      message: `AWS has released no more ${family.name} since ${family.ended}, so the newest release there is gets no more fixes.`,
+      message: `AWS has released no more ${family.name} since ${family.ended}, so the newest release there is gets no more fixes`,
       remedy: `move its pods to ${family.successor}`,
     };
   }
@@ -57,19 +57,19 @@ export function eksEndOfLife(
     if (Number(minor) >= OLDEST_KNOWN_MINOR) return null;
     return {
       ...ended,
-      message: `EKS ended all support of Kubernetes ${version} before 2024-09-01, so its newest image gets no more fixes.`,
+      message: `EKS ended all support of Kubernetes ${version} before 2024-09-01, so its newest image gets no more fixes`,
     };
   }
   if (isOver(extended, nowMs)) {
     return {
       ...ended,
-      message: `EKS ended all support of Kubernetes ${version} on ${extended}, so its newest image gets no more fixes.`,
+      message: `EKS ended all support of Kubernetes ${version} on ${extended}, so its newest image gets no more fixes`,
     };
   }
   if (!isOver(standard, nowMs)) return null;
   return {
     ...ended,
-    message: `EKS ended the standard support of Kubernetes ${version} on ${standard}; the extended one, for which the cluster has to be enrolled, ends on ${extended}.`,
+    message: `EKS ended the standard support of Kubernetes ${version} on ${standard}; the extended one, for which the cluster has to be enrolled, ends on ${extended}`,
   };
 }
 

@@ -38,11 +38,11 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
   for (const one of told(pending))
     found.push(warning('drain', one, 'see to it before the window, or let the drain wait'));
   if (cordonedBy === 'others') {
-    const message = 'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned.';
+    const message = 'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned';
     found.push(warning('drain', message, `\`kubectl uncordon ${nodeName}\` when it may take pods again`));
   }
   if (found.length === 0)
-    found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}.`));
+    found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}`));
   if (ended !== undefined) found.push(warning('kubernetes', ended.message, ended.remedy));
   return found;
 }
@@ -61,18 +61,18 @@ export function kubernetesFindings(
     found.push(
       warning(
         'drain',
-        `${plainText(title, 200)} is still cordoned by run ${owner.run}, which did not take it off; no pod is placed there.`,
+        `${plainText(title, 200)} is still cordoned by run ${owner.run}, which did not take it off; no pod is placed there`,
         `ospatch uncordon ${cluster} ${owner.node}`,
       ),
     );
   }
   if (found.length === 0)
-    found.push(ok('kubernetes', 'the worker reaches the Kubernetes API, and no node was left cordoned.'));
+    found.push(ok('kubernetes', 'the worker reaches the Kubernetes API, and no node was left cordoned'));
   return found;
 }
 
 function told(sentences: readonly string[]): string[] {
   const shown = sentences.slice(0, MAX_TOLD).map((one) => plainText(one, MAX_TEXT));
   const more = sentences.length - shown.length;
-  return more > 0 ? [...shown, `and ${more} more of the kind.`] : shown;
+  return more > 0 ? [...shown, `and ${more} more of the kind`] : shown;
 }

@@ -20,17 +20,17 @@ export function eksFindings(
     findings.push(
       warning(
         'aws',
-        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none.`,
+        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none`,
         null,
       ),
     );
   } else if (groups.some((group) => group.ok || group.facts !== null)) {
-    findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}.`));
+    findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}`));
   }
   findings.push(...whyNewestIsNotKnown(groups, eks.region));
   if (fargateProfiles !== null && fargateProfiles.length > 0) {
     const names = fargateProfiles.slice(0, 5).join(', ');
-    findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run.`));
+    findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run`));
   }
   return { findings, nodes };
 }
@@ -43,18 +43,18 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
     groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
   const found: Finding[] = [];
   if (unknown('denied').length > 0) {
-    const message = `which release is the newest must not be read, ${ASKS_EACH_TIME}.`;
+    const message = `which release is the newest must not be read, ${ASKS_EACH_TIME}`;
     found.push(
       warning('aws', message, 'allow ssm:GetParameter to the role of the worker; the policy is in docs/eks.md'),
     );
   }
   if (unknown('silent').length > 0) {
-    const message = `AWS Systems Manager does not tell which release is the newest, ${ASKS_EACH_TIME}.`;
+    const message = `AWS Systems Manager does not tell which release is the newest, ${ASKS_EACH_TIME}`;
     found.push(warning('aws', message, `see that the worker reaches the SSM API of ${region}`));
   }
   const images = new Set(unknown('not-published').map(({ amiType, version }) => `${amiType} of Kubernetes ${version}`));
   for (const image of [...images].slice(0, 5)) {
-    const message = `AWS publishes no newest release of ${image} in ${region}, ${ASKS_EACH_TIME}.`;
+    const message = `AWS publishes no newest release of ${image} in ${region}, ${ASKS_EACH_TIME}`;
     found.push(warning('aws', message, 'see in the EKS documentation whether this image is still released'));
   }
   return found;
@@ -64,7 +64,7 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
 export function eksSiteFinding(taskQueue: string): Finding {
   return problem(
     'worker',
-    `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
+    `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one`,
     `run \`ospatch worker --task-queue ${taskQueue}\` where AWS can be reached with credentials`,
   );
 }
@@ -88,7 +88,7 @@ function updatable(
   if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
   return ok(
     'node-group',
-    `release ${releaseVersion}${preview(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}.`,
+    `release ${releaseVersion}${preview(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}`,
   );
 }
 
@@ -104,6 +104,6 @@ function endOfLife(facts: NodegroupFacts | null): Finding[] {
 
 function health(facts: NodegroupFacts | null): Finding[] {
   return (facts?.health ?? []).map((issue) =>
-    warning('node-group', `AWS reports: ${issue}.`, 'mend it in the AWS console; an update may fail because of it'),
+    warning('node-group', `AWS reports: ${issue}`, 'mend it in the AWS console; an update may fail because of it'),
   );
 }

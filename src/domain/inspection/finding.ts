@@ -51,7 +51,7 @@ export type Check = (typeof CHECKS)[number];
 export interface Finding {
   severity: Severity;
   check: Check;
-  /** One sentence. */
+  /** One clause, without a final full stop. */
   message: string;
   /** The next command or setting; null when there is nothing to do. */
   remedy: string | null;

@@ -34,11 +34,11 @@ export function diagnoseServer({ address, namespace, version }: ServerSeen): Fin
     const [major, minor] = OLDEST_SERVER;
     return problem(
       'temporal',
-      `the Temporal server at ${address} is of version ${plainText(version, 60)}; ospatch needs ${major}.${minor} or later.`,
+      `the Temporal server at ${address} is of version ${plainText(version, 60)}; ospatch needs ${major}.${minor} or later`,
       `upgrade the server; until then \`ospatch apply\` may create no cluster`,
     );
   }
-  return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}.`);
+  return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}`);
 }
 
 /** What does not say its version, or says it in another form, such as Temporal Cloud, is taken as new enough. */
@@ -65,14 +65,14 @@ export function diagnoseStuck(
   const finding = asked === null ? problem : warning;
   const found = others.slice(0, MAX_STUCK_TOLD).map(({ message, remedy }) => finding('cluster', message, remedy));
   if (others.length > MAX_STUCK_TOLD) {
-    const more = `${others.length - MAX_STUCK_TOLD} more clusters are stuck.`;
+    const more = `${others.length - MAX_STUCK_TOLD} more clusters are stuck`;
     found.push(finding('cluster', more, '`ospatch list` names all of them'));
   }
   if (notLooked > 0) {
-    found.push(warning('cluster', `${notLooked} of ${total} clusters could not be looked at in time.`, 'ospatch list'));
+    found.push(warning('cluster', `${notLooked} of ${total} clusters could not be looked at in time`, 'ospatch list'));
   }
   if (found.length > 0 || total === 0) return found;
-  return [ok('cluster', `${total === 1 ? 'the one cluster goes' : `all ${total} clusters go`} on.`)];
+  return [ok('cluster', `${total === 1 ? 'the one cluster goes' : `all ${total} clusters go`} on`)];
 }
 
 /**
@@ -81,14 +81,14 @@ export function diagnoseStuck(
  */
 export function diagnoseSearchAttributes(registered: Readonly<Record<string, string>> | null, where: Where): Finding {
   if (registered === null) {
-    const message = 'the server does not tell its search attributes; nothing but the search in its UI needs them.';
+    const message = 'the server does not tell its search attributes; nothing but the search in its UI needs them';
     return ok('search-attributes', message);
   }
   const wanted = Object.entries(SEARCH_ATTRIBUTE_TYPES);
   const missing = wanted.filter(([name]) => registered[name] === undefined);
   const other = wanted.filter(([name, type]) => registered[name] !== undefined && registered[name] !== type);
   if (missing.length + other.length === 0) {
-    return ok('search-attributes', `the search attributes ${wanted.map(([name]) => name).join(', ')} are registered.`);
+    return ok('search-attributes', `the search attributes ${wanted.map(([name]) => name).join(', ')} are registered`);
   }
   const what = [
     ...missing.map(([name]) => `${name} is not registered`),
@@ -101,18 +101,18 @@ export function diagnoseSearchAttributes(registered: Readonly<Record<string, str
   const create = [...missing, ...other].map(([name, type]) => ` --name ${name} --type ${type}`).join('');
   return warning(
     'search-attributes',
-    `clusters cannot be found by state in the Temporal UI: ${what.join(', ')}.`,
+    `clusters cannot be found by state in the Temporal UI: ${what.join(', ')}`,
     `${remove}temporal operator search-attribute create${create}${flags(where)}`,
   );
 }
 
 export function diagnoseWorkers(count: number, taskQueue: string): Finding {
   if (count > 0) {
-    return ok('worker', `${count} worker${count === 1 ? ' polls' : 's poll'} the task queue ${taskQueue}.`);
+    return ok('worker', `${count} worker${count === 1 ? ' polls' : 's poll'} the task queue ${taskQueue}`);
   }
   return problem(
     'worker',
-    `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be looked at.`,
+    `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be looked at`,
     'start one with `ospatch worker`',
   );
 }
@@ -122,7 +122,7 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
   if (count > 0) return diagnoseWorkers(count, taskQueue);
   return problem(
     'worker',
-    `no worker polls the task queue ${taskQueue}, so the nodes that name it wait for one.`,
+    `no worker polls the task queue ${taskQueue}, so the nodes that name it wait for one`,
     `run \`ospatch worker --task-queue ${taskQueue}\` where they can be reached`,
   );
 }
@@ -130,11 +130,10 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (!isPatchable(spec)) return [ok('spec', rejectionOf(spec) ?? '')];
-  if (spec.patching.schedule === undefined)
-    return [ok('schedule', 'it has no schedule: it is patched on demand only.')];
-  if (next !== null) return [ok('schedule', `the next window is ${next}.`)];
+  if (spec.patching.schedule === undefined) return [ok('schedule', 'it has no schedule: it is patched on demand only')];
+  if (next !== null) return [ok('schedule', `the next window is ${next}`)];
   return [
-    warning('schedule', 'the schedule has no start any more.', 'correct patching.schedule, then see `ospatch next`'),
+    warning('schedule', 'the schedule has no start any more', 'correct patching.schedule, then see `ospatch next`'),
   ];
 }
 
@@ -146,7 +145,7 @@ export type ClusterSeen =
 
 export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | null): Finding[] {
   if (!seen.applied) {
-    return [ok('cluster', `it is not applied yet; \`ospatch apply -f ${file ?? 'FILE'}\` does it.`)];
+    return [ok('cluster', `it is not applied yet; \`ospatch apply -f ${file ?? 'FILE'}\` does it`)];
   }
   const found: Finding[] = [];
   if (seen.paused !== null) {
@@ -156,7 +155,7 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
     found.push(
       warning(
         'cluster',
-        `it was paused${who} at ${at}${why}; no run starts until it is resumed.`,
+        `it was paused${who} at ${at}${why}; no run starts until it is resumed`,
         `ospatch resume ${name}`,
       ),
     );
@@ -166,14 +165,14 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
     found.push(
       warning(
         'cluster',
-        `the spec in force differs from this one in ${fields}.`,
+        `the spec in force differs from this one in ${fields}`,
         `see \`ospatch diff -f ${file ?? 'FILE'}\`, then apply it`,
       ),
     );
   }
   return found.length > 0
     ? found
-    : [ok('cluster', file === null ? 'it is applied.' : 'it is applied as it stands here.')];
+    : [ok('cluster', file === null ? 'it is applied' : 'it is applied as it stands here')];
 }
 
 function flags({ address, namespace }: Where): string {

@@ -88,7 +88,7 @@ export function toInspection(node: string, observed: NodeObservation, policy: In
     found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
   }
   if (observed.helperPlaced !== null)
-    found.push(ok('helper', `the helper was placed there as ${observed.helperPlaced}.`));
+    found.push(ok('helper', `the helper was placed there as ${observed.helperPlaced}`));
   if (facts !== null && worstOf(found) === 'ok') found.unshift(ok('ready', describeReady(facts, plan)));
   return inspection(node, found, observed);
 }
@@ -135,8 +135,8 @@ function withinLimit(plan: PatchPlan): PatchPlan {
 function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
   const time = formatDuration(limitMs);
   const remedy = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
-  if (!isReached) return problem('reachable', `${node} did not answer within ${time}.`, remedy);
-  return warning('packages', `${node} did not tell its pending packages within ${time}.`, remedy);
+  if (!isReached) return problem('reachable', `${node} did not answer within ${time}`, remedy);
+  return warning('packages', `${node} did not tell its pending packages within ${time}`, remedy);
 }
 
 function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | null): Finding[] {
@@ -148,29 +148,29 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
   if (findBlockers(node, facts, true).disk === null && Math.min(root, varFree) < DISK_NOTICE_MIB) {
     const [free, where] = root <= varFree ? [root, '/'] : [varFree, '/var'];
     found.push(
-      warning('disk', `only ${free} MiB are free on ${where}; a large update may need more.`, freeSome(node, facts)),
+      warning('disk', `only ${free} MiB are free on ${where}; a large update may need more`, freeSome(node, facts)),
     );
   }
   if (boot < BOOT_NOTICE_MIB && boot !== root) {
     const remedy = `remove old kernels on ${node}${AUTOREMOVE[facts.packageManager] ?? ''}`;
-    found.push(warning('disk', `only ${boot} MiB are free on /boot; a new kernel may not fit.`, remedy));
+    found.push(warning('disk', `only ${boot} MiB are free on /boot; a new kernel may not fit`, remedy));
   }
   if (failedUnits.length > 0) {
     const units = failedUnits.length === 1 ? 'unit has' : 'units have';
     found.push(
       warning(
         'units',
-        `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts those that fail through it.`,
+        `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts those that fail through it`,
         `look at \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
       ),
     );
   }
   if (facts.kernelBootId !== undefined) {
-    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; that it was restarted is told by when its init was started.`;
+    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; that it was restarted is told by when its init was started`;
     found.push(ok('boot', message));
   }
   if (!SETTLED.has(systemState)) {
-    const message = `systemd is in the state "${systemState}" and not up in full.`;
+    const message = `systemd is in the state "${systemState}" and not up in full`;
     found.push(warning('units', message, `look at \`systemctl list-jobs\` on ${node}`));
   }
   return found;
@@ -191,8 +191,8 @@ function clockFindings(node: string, aheadMs: number): Finding[] {
   if (off <= CLOCK_NOTICE_MS) return [];
   const how = clockDifference(aheadMs);
   const remedy = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
-  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}.`, remedy)];
-  return [problem('clock', `its clock is ${how}; signatures of package sources may not be accepted.`, remedy)];
+  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}`, remedy)];
+  return [problem('clock', `its clock is ${how}; signatures of package sources may not be accepted`, remedy)];
 }
 
 function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: InspectionPolicy): Finding[] {
@@ -206,7 +206,7 @@ function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: Inspec
     found.push(
       warning(
         'other-updaters',
-        `${names} also ${facts.otherUpdaters.length === 1 ? 'patches' : 'patch'} this node, outside of windows and rollout order.`,
+        `${names} also ${facts.otherUpdaters.length === 1 ? 'patches' : 'patch'} this node, outside of windows and rollout order`,
         `switch ${names} off on ${node}${updaterCommand(facts.otherUpdaters)}; a run waits while it holds the package lock`,
       ),
     );
@@ -239,7 +239,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
   if (packages.problems.some(isBeyondRepair)) {
     // The error of the plan knows which copy is whole.
     if (error?.type === 'PackagesBroken') return found;
-    const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that.`;
+    const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that`;
     found.push(
       problem('packages', message, `restore it on ${node} from its copy (/var/lib/dpkg/status-old) or a backup`),
     );
@@ -247,7 +247,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
     found.push(
       warning(
         'packages',
-        `the package database is damaged (${list(packages.problems)}); the next run repairs it first.`,
+        `the package database is damaged (${list(packages.problems)}); the next run repairs it first`,
         `patch it, or repair it by hand on ${node}${REPAIR[facts.packageManager] ?? ''}`,
       ),
     );
@@ -257,12 +257,12 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
     found.push(
       warning(
         'job',
-        `${name} is still at work there, of a run in progress or left by one that was killed; the next run waits for its end and starts nothing beside it.`,
+        `${name} is still at work there, of a run in progress or left by one that was killed; the next run waits for its end and starts nothing beside it`,
         `let it finish; \`journalctl -u ospatch-job\` on ${node} tells how far it is`,
       ),
     );
   } else if (lockHolder !== null) {
-    const message = `the ${lockKind} lock is held by ${lockHolder}; a run waits for it.`;
+    const message = `the ${lockKind} lock is held by ${lockHolder}; a run waits for it`;
     found.push(warning('package-lock', message, `let it finish, or see what it waits for on ${node}`));
   }
   const held = (plan?.keptBack ?? []).filter(({ reason }) => reason === 'held').map(({ name }) => name);
@@ -271,7 +271,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
     found.push(
       warning(
         'held-packages',
-        `${held.length} ${has} held, so not patched (${list(held)}).`,
+        `${held.length} ${has} held, so not patched (${list(held)})`,
         `release what shall be patched on ${node}${UNHOLD[facts.packageManager] ?? ''}`,
       ),
     );
@@ -283,12 +283,12 @@ function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: InspectionP
   if (!reboot.required) return [];
   const why = reboot.reasons.length === 0 ? '' : ` (${list(reboot.reasons)})`;
   if (rebootIfRequired) {
-    return [warning('reboot', `a reboot is pending${why}; the next run reboots it.`, 'patch it, or reboot it by hand')];
+    return [warning('reboot', `a reboot is pending${why}; the next run reboots it`, 'patch it, or reboot it by hand')];
   }
   return [
     warning(
       'reboot',
-      `a reboot is pending${why}, and patching.rebootIfRequired is false, so no run does it.`,
+      `a reboot is pending${why}, and patching.rebootIfRequired is false, so no run does it`,
       'reboot it by hand, or set patching.rebootIfRequired: true',
     ),
   ];
@@ -297,7 +297,7 @@ function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: InspectionP
 function describeReady(facts: NodeFacts, plan: PatchPlan | null): string {
   const count = plan?.changes.length ?? 0;
   const pending = count === 0 ? 'nothing pending' : `${count} package${count === 1 ? '' : 's'} pending`;
-  return `can be patched: ${facts.osVersion}, ${pending}.`;
+  return `can be patched: ${facts.osVersion}, ${pending}`;
 }
 
 function freeSome(node: string, { packageManager }: NodeFacts): string {

@@ -1,6 +1,6 @@
 /** Clusters that cannot go on by themselves: why, in words, and what a person does about it. */
 import type { ErrorInfo } from '../shared/errors';
-import { plainText } from '../shared/text';
+import { plainText, withoutFullStop } from '../shared/text';
 
 /**
  * `nondeterminism`: its history and the code of the workers do not fit. `missing-key`: the workers cannot decrypt what
@@ -70,7 +70,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
     case 'task-timed-out':
       return {
         ...{ cluster, kind: 'timing-out' },
-        message: `cluster ${cluster} stands still, because the workers begin its workflow task and do not end it (attempt ${obstacle.attempt}).`,
+        message: `cluster ${cluster} stands still, because the workers begin its workflow task and do not end it (attempt ${obstacle.attempt})`,
         remedy: `see the log of the worker, and whether it is killed for want of memory; then ${recover}`,
       };
     case 'ended':
@@ -82,7 +82,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
     case 'paused-on-server':
       return {
         ...{ cluster, kind: 'paused-on-server' },
-        message: `the workflow of cluster ${cluster} is paused on the Temporal server, so the cluster does and answers nothing.`,
+        message: `the workflow of cluster ${cluster} is paused on the Temporal server, so the cluster does and answers nothing`,
         remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
       };
   }
@@ -95,7 +95,7 @@ export function stuckInfo({ kind, message, remedy }: StuckCluster): ErrorInfo {
 
 function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): string {
   const when = at === null ? '' : ` at ${at}`;
-  const why = message === null || message === '' ? '.' : `: ${causeOf(message)}`;
+  const why = message === null || message === '' ? '' : `: ${causeOf(message)}`;
   switch (how) {
     case 'terminated':
       return `was terminated in Temporal${when}${why}`;
@@ -104,13 +104,13 @@ function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): stri
     case 'timed-out':
       return `ran into its execution timeout${when}${why}`;
     case 'cancelled':
-      return `was cancelled${when}, and nobody removed the cluster.`;
+      return `was cancelled${when}, and nobody removed the cluster`;
     case 'completed':
-      return `completed${when}, and nobody removed the cluster.`;
+      return `completed${when}, and nobody removed the cluster`;
   }
 }
 
 function causeOf(message: string | null): string {
   const text = message === null ? 'the failure is encrypted, and cannot be read here' : plainText(message, MAX_CAUSE);
-  return /[.…!?]$/.test(text) ? text : `${text}.`;
+  return withoutFullStop(text);
 }

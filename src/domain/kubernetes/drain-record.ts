@@ -39,7 +39,7 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
   if (blockers.length === 0) return null;
   return {
     type: 'DrainBlocked',
-    message: `${node} cannot be drained: ${tell(blockers.map(clause).map(lowerFirst))}.`,
+    message: `${node} cannot be drained: ${tell(blockers)}`,
     remedy: `\`ospatch check ${cluster}\` lists all that is in the way; correct it, then patch ${node} again`,
     details: { blockers: blockers.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
   };
@@ -47,11 +47,11 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
 
 /** The drain of a node took longer than it may. */
 export function drainTimeout(node: string, timeout: string, { blocked }: DrainReport): ErrorInfo {
-  const pods = blocked.map(({ namespace, name, why }) => `${namespace}/${name}: ${clause(why)}`);
+  const pods = blocked.map(({ namespace, name, why }) => `${namespace}/${name}: ${why}`);
   const left = pods.length === 0 ? '' : `; still there: ${tell(pods)}`;
   return {
     type: 'DrainTimeout',
-    message: `${node} was not drained within ${formatDuration(parseDuration(timeout))}${left}.`,
+    message: `${node} was not drained within ${formatDuration(parseDuration(timeout))}${left}`,
     remedy:
       'see to the pods that are named, or allow more with kubernetes.drain.timeout or kubernetes.drain.onDrainTimeout',
     details: { blocked: blocked.slice(0, 20) },
@@ -62,7 +62,7 @@ export function drainTimeout(node: string, timeout: string, { blocked }: DrainRe
 export function noMachineId(node: string): ErrorInfo {
   return {
     type: 'WrongNode',
-    message: `${node} does not say its machine id, so it cannot be told whether the node of Kubernetes is the same machine.`,
+    message: `${node} does not say its machine id, so it cannot be told whether the node of Kubernetes is the same machine`,
     remedy: `see that /etc/machine-id of ${node} holds an id (\`systemd-machine-id-setup\`) and that its helper is the one of this version`,
   };
 }
@@ -71,7 +71,7 @@ export function noMachineId(node: string): ErrorInfo {
 export function apiSilent(node: string, timeoutMs: number): ErrorInfo {
   return {
     type: 'KubernetesApi',
-    message: `the Kubernetes API did not tell within ${formatDuration(timeoutMs)} whether ${node} was left cordoned.`,
+    message: `the Kubernetes API did not tell within ${formatDuration(timeoutMs)} whether ${node} was left cordoned`,
     remedy: 'see that the worker reaches the API server; `ospatch doctor` says what is in the way',
   };
 }
@@ -82,8 +82,8 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
   if (before === null) {
     return { type: why.type, message: `${node} is left cordoned: ${why.message}`, remedy };
   }
-  const tail = `; ${node} is left cordoned (${plainText(clause(why.message), 150)}).`;
-  return { ...before, message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`, remedy };
+  const tail = `; ${node} is left cordoned (${plainText(why.message, 150)})`;
+  return { ...before, message: `${plainText(before.message, MAX_ERROR_MESSAGE - tail.length)}${tail}`, remedy };
 }
 
 /**
@@ -99,23 +99,14 @@ export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unkn
 
 /** Says that the node stays cordoned, why, and what ends that. */
 export function staysCordoned(cluster: string, node: string, why: 'running' | 'unknown', before: ErrorInfo): ErrorInfo {
-  const tail = why === 'running' ? `; ${node} stays cordoned.` : `; its state is unknown, so ${node} stays cordoned.`;
+  const tail = why === 'running' ? `; ${node} stays cordoned` : `; its state is unknown, so ${node} stays cordoned`;
   const first = before.remedy === undefined ? '' : `${before.remedy}; `;
   const then = why === 'running' ? 'when it has ended' : 'when it is back';
   return {
     ...before,
-    message: `${plainText(clause(before.message), MAX_ERROR_MESSAGE - tail.length)}${tail}`,
+    message: `${plainText(before.message, MAX_ERROR_MESSAGE - tail.length)}${tail}`,
     remedy: `${first}${then}, \`ospatch uncordon ${cluster} ${node}\` or patch it again`,
   };
-}
-
-/** A sentence as a part of another. */
-function clause(sentence: string): string {
-  return sentence.replace(/\.$/, '');
-}
-
-function lowerFirst(text: string): string {
-  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 }
 
 function tell(parts: readonly string[]): string {

@@ -33,7 +33,7 @@ export function kubeletEndOfLife(version: string, nowMs: number): NodeWarning | 
   const when = end === null ? `before ${ENDS[OLDEST_KNOWN_MINOR]}` : `on ${end}`;
   return {
     kind: 'end-of-life',
-    message: `its kubelet is ${plainText(version, 40)}: Kubernetes 1.${minor} reached its end of life ${when} and gets no more fixes, whatever is patched on the node.`,
+    message: `its kubelet is ${plainText(version, 40)}: Kubernetes 1.${minor} reached its end of life ${when} and gets no more fixes, whatever is patched on the node`,
     remedy: 'upgrade the cluster to a supported Kubernetes version',
   };
 }

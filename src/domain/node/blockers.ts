@@ -34,7 +34,7 @@ export function findBlockers(node: string, facts: NodeFacts, drained: boolean): 
         ? null
         : {
             type: 'Policy',
-            message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once.`,
+            message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once`,
             remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
           },
     kubernetes:
@@ -42,7 +42,7 @@ export function findBlockers(node: string, facts: NodeFacts, drained: boolean): 
         ? null
         : {
             type: 'Policy',
-            message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it.`,
+            message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it`,
             remedy:
               'say in `kubernetes` how the cluster is reached, so that its nodes are drained, or set `patching.withoutDrain: true` if its workloads may be interrupted',
           },
@@ -51,7 +51,7 @@ export function findBlockers(node: string, facts: NodeFacts, drained: boolean): 
         ? noInodes(node, facts)
         : {
             type: 'DiskFull',
-            message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely.`,
+            message: `${node} has ${small[1]} MiB free on ${small[0]}; at least ${MIN_FREE_MIB} MiB are needed to patch it safely`,
             remedy: `free some space on ${node}${CLEAN[facts.packageManager] ?? ''}`,
           },
   };
@@ -63,7 +63,7 @@ function noInodes(node: string, { freeInodes }: NodeFacts): ErrorInfo | null {
     if (free === undefined || free >= least) continue;
     return {
       type: 'DiskFull',
-      message: `${node} has ${free} inodes free on ${place}; at least ${least} are needed to patch it safely, whatever space is free.`,
+      message: `${node} has ${free} inodes free on ${place}; at least ${least} are needed to patch it safely, whatever space is free`,
       remedy: `remove files on ${place} of ${node}; \`du --inodes -xd2 ${place} | sort -n | tail\` shows who has them`,
     };
   }

@@ -46,7 +46,7 @@ export function bootWarnings(facts: Pick<NodeFacts, 'boot' | 'kernelNewest' | 'k
   if (file !== null) {
     warnings.push({
       kind: 'boot-kernel',
-      message: `the next boot may fail: ${describeDefect(file)}.`,
+      message: `the next boot may fail: ${describeDefect(file)}`,
       remedy: remedyOf(file, boot),
     });
   }
@@ -60,7 +60,7 @@ function kernelWarning(
   if (kernel === null) {
     if (newest === null || newest === running) return null;
     return {
-      message: `kernel ${newest} is installed, and which kernel the boot loader starts could not be read; a reboot is expected to start the newest.`,
+      message: `kernel ${newest} is installed, and which kernel the boot loader starts could not be read; a reboot is expected to start the newest`,
       remedy: null,
     };
   }
@@ -70,11 +70,11 @@ function kernelWarning(
     (pin === null ? undefined : UNPIN.find(([pattern]) => pattern.test(pin))?.[1]) ??
     'write the configuration of the boot loader anew (`update-grub`, `grub2-mkconfig`, `kernel-install`), or choose the newer kernel there';
   if (order === 'other-flavour') {
-    return { message: `kernel ${running} is running, but the boot loader starts ${kernel} (${by}).`, remedy };
+    return { message: `kernel ${running} is running, but the boot loader starts ${kernel} (${by})`, remedy };
   }
   return newest === running
-    ? { message: `kernel ${running} is running, but the boot loader starts the older ${kernel} (${by}).`, remedy }
-    : { message: `kernel ${newest} is installed, but the boot loader starts ${kernel} (${by}).`, remedy };
+    ? { message: `kernel ${running} is running, but the boot loader starts the older ${kernel} (${by})`, remedy }
+    : { message: `kernel ${newest} is installed, but the boot loader starts ${kernel} (${by})`, remedy };
 }
 
 /** A node that would not come back must not be rebooted; null = nothing speaks against it. */
@@ -83,7 +83,7 @@ export function findBootDefect(node: string, { boot }: Pick<NodeFacts, 'boot'>):
   if (boot === undefined || file === null) return null;
   return {
     type: 'Unhealthy',
-    message: `${node} was not rebooted: ${describeDefect(file)}.`,
+    message: `${node} was not rebooted: ${describeDefect(file)}`,
     remedy: `${remedyOf(file, boot)} on ${node}, then patch it again`,
   };
 }

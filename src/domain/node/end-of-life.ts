@@ -148,7 +148,7 @@ export function osEndOfLife(os: OsLifecycle, nowMs: number): NodeWarning | null 
   const name = os.prettyName === '' ? `${os.id} ${os.versionId}` : os.prettyName;
   return {
     kind: 'end-of-life',
-    message: `${name} reached its end of life on ${end.day} (${end.source}): without an extended support of its vendor it gets no more updates, and being at its latest version says nothing of known holes.`,
+    message: `${name} reached its end of life on ${end.day} (${end.source}): without an extended support of its vendor it gets no more updates, and being at its latest version says nothing of known holes`,
     remedy: 'upgrade the node to a supported release, or subscribe to the extended support of its vendor',
   };
 }

@@ -85,8 +85,8 @@ export function findBrokenUnits(node: string, before: UnitFacts, after: UnitFact
     type: 'Unhealthy',
     message:
       before.unitsUnknown === true
-        ? `${node} is degraded: ${list(broken)} ${broken.length === 1 ? 'has' : 'have'} failed, and what ${broken.length === 1 ? 'it runs' : 'they run'} was changed by the last package transaction.`
-        : `${node} is degraded: ${list(broken)} failed and had not before.`,
+        ? `${node} is degraded: ${list(broken)} ${broken.length === 1 ? 'has' : 'have'} failed, and what ${broken.length === 1 ? 'it runs' : 'they run'} was changed by the last package transaction`
+        : `${node} is degraded: ${list(broken)} failed and had not before`,
     remedy: `see journalctl -u ${broken[0] ?? ''} on ${node}`,
   };
 }
@@ -103,28 +103,28 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
     });
     warnings.push({
       kind: 'units-failed',
-      message: `${list(told)} failed while the node was patched, for reasons of ${own.length === 1 ? 'its' : 'their'} own: nothing of ${own.length === 1 ? 'it' : 'them'} was changed.`,
+      message: `${list(told)} failed while the node was patched, for reasons of ${own.length === 1 ? 'its' : 'their'} own: nothing of ${own.length === 1 ? 'it' : 'them'} was changed`,
       remedy: `see \`journalctl -u ${own[0] ?? ''}\` on the node`,
     });
   }
   if (restarting.length > 0) {
     warnings.push({
       kind: 'units-failed',
-      message: `${list(restarting)} ${restarting.length === 1 ? 'fails' : 'fail'} and ${restarting.length === 1 ? 'is' : 'are'} started again all the time, which was not so before.`,
+      message: `${list(restarting)} ${restarting.length === 1 ? 'fails' : 'fail'} and ${restarting.length === 1 ? 'is' : 'are'} started again all the time, which was not so before`,
       remedy: `see \`journalctl -u ${restarting[0] ?? ''}\` on the node`,
     });
   }
   if (unknown.length > 0) {
     warnings.push({
       kind: 'units-failed',
-      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, for the node did not tell it in time.`,
+      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, for the node did not tell it in time`,
       remedy: `see \`journalctl -u ${unknown[0] ?? ''}\` on the node`,
     });
   }
   if (after.unitsUnknown === true) {
     warnings.push({
       kind: 'units-failed',
-      message: 'whether services failed while the node was patched is not known, for it did not tell in time.',
+      message: 'whether services failed while the node was patched is not known, for it did not tell in time',
       remedy: 'see `systemctl --failed` on the node',
     });
   }

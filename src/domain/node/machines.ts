@@ -49,7 +49,7 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
   return more > 0
     ? [
         ...found.slice(0, MAX_TOLD),
-        warning('nodes', `${more} more nodes are machines of other nodes too.`, 'see the ones that are named'),
+        warning('nodes', `${more} more nodes are machines of other nodes too`, 'see the ones that are named'),
       ]
     : found;
 }
@@ -89,7 +89,7 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
   if (twin.address === machine.address) {
     return {
       kind: 'shared-machine',
-      message: `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows.`,
+      message: `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows`,
       remedy: 'take it out of one of the two',
     };
   }
@@ -99,7 +99,7 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
     : ['machine id', 'rm /etc/machine-id; systemd-machine-id-setup'];
   return {
     kind: 'shared-machine',
-    message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
+    message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk`,
     remedy: `take one machine out of one of the two; give a copy its own (${remedy})`,
   };
 }

@@ -87,7 +87,7 @@ export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
     const verb = count === 1 ? 'runs' : 'run';
     return {
       kind: 'restart-pending',
-      message: `${describeOutdated(part)} still ${verb} code that was replaced on disk${why === '' ? '' : `: ${why}`}.`,
+      message: `${describeOutdated(part)} still ${verb} code that was replaced on disk${why === '' ? '' : `: ${why}`}`,
       remedy,
     };
   });

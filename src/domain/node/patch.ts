@@ -100,7 +100,7 @@ export function findDamage(node: string, before: NodeFacts, after: NodeFacts): E
   if (after.packages.problems.length > 0) {
     return {
       type: 'PackagesBroken',
-      message: `the package database of ${node} is not consistent: ${after.packages.problems.join('; ')}.`,
+      message: `the package database of ${node} is not consistent: ${after.packages.problems.join('; ')}`,
       remedy: `log in to ${node} and repair it, then patch the node again`,
     };
   }
@@ -122,7 +122,7 @@ export interface WorkDone {
 /** A failure as a person reads it first: what happened, and what was done to the node before. One sentence that fits. */
 export function tellWhatWasDone(message: string, done: WorkDone): string {
   const clause = whatWasDone(done);
-  return `${plainText(message.replace(/\.$/, ''), MAX_ERROR_MESSAGE - clause.length - 3)}; ${clause}.`;
+  return `${plainText(message, MAX_ERROR_MESSAGE - clause.length - 2)}; ${clause}`;
 }
 
 function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen, podsEvicted = 0 }: WorkDone): string {

@@ -79,7 +79,7 @@ function toUncured({ bootId, reboot }: NodeFacts, reasons: readonly string[]): U
 function uncuredWarning(reasons: readonly string[]): NodeWarning {
   return {
     kind: 'reboot-not-cured',
-    message: `a reboot is still asked for (${list(reasons)}), but the last reboot did not change that; no further reboot is made for it.`,
+    message: `a reboot is still asked for (${list(reasons)}), but the last reboot did not change that; no further reboot is made for it`,
     remedy: 'find out what asks for it (`ls -l /run/reboot-required*`, the default of the boot loader)',
   };
 }
@@ -102,7 +102,7 @@ export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: bool
       do: 'fail',
       error: {
         type: 'Policy',
-        message: `${node} was patched but not rebooted: it is also rebooted by ${owners}, and two reboot owners would take nodes down at once.`,
+        message: `${node} was patched but not rebooted: it is also rebooted by ${owners}, and two reboot owners would take nodes down at once`,
         remedy: `switch ${owners} off on ${node}, then patch it again`,
       },
     };
@@ -114,7 +114,7 @@ export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: bool
     do: 'fail',
     error: {
       type: 'RebootFailed',
-      message: `${node} has another reason for a reboot after ${reboots} reboots (${list(facts.reboot.reasons) || 'no reason given'}).`,
+      message: `${node} has another reason for a reboot after ${reboots} reboots (${list(facts.reboot.reasons) || 'no reason given'})`,
       remedy: 'find out on the node what keeps asking for it, then patch the node again',
     },
   };

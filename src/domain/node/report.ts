@@ -163,7 +163,7 @@ export interface UnreachableNode {
   state: 'unreachable';
   /** Observed unreachable time so far, in milliseconds. */
   observedMs: number;
-  /** One sentence: what the last try met. */
+  /** One clause: what the last try met. */
   why: string;
   /** The node does answer, but our own job there has not ended for this long, in milliseconds. Absent: it does not. */
   jobMs?: number;

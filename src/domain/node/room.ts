@@ -56,7 +56,7 @@ export function findLackOfRoom(
     if (inodes !== null && inodes < MIN_FREE_INODES) {
       return {
         type: 'DiskFull',
-        message: `${node} has ${inodes} free inodes on ${place}; at least ${MIN_FREE_INODES} are needed to patch it safely, however much space is free.`,
+        message: `${node} has ${inodes} free inodes on ${place}; at least ${MIN_FREE_INODES} are needed to patch it safely, however much space is free`,
         remedy: `remove files on ${place} of ${node}: \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` who has them`,
       };
     }
@@ -71,7 +71,7 @@ export function findLackOfRoom(
     if (largest === undefined || free >= needed) continue;
     return {
       type: 'DiskFull',
-      message: `${node} has ${mib(free)} MiB free on ${largest.place}, and ${mib(needed)} MiB are needed there for ${largest.what}.`,
+      message: `${node} has ${mib(free)} MiB free on ${largest.place}, and ${mib(needed)} MiB are needed there for ${largest.what}`,
       remedy: remedyOf(node, packageManager, room, largest.place),
     };
   }

@@ -30,7 +30,7 @@ export type WarningKind = (typeof WARNING_KINDS)[number];
 
 export interface NodeWarning {
   kind: WarningKind;
-  /** One sentence that ends with a full stop. */
+  /** One clause, without a final full stop. */
   message: string;
   /** The next command or setting; null when there is nothing to do. */
   remedy: string | null;

@@ -167,7 +167,7 @@ export function notTried(node: string, why: string): NodeSettled {
 
 /** The record of a node that left the spec before its turn. */
 export function skippedBecauseRemoved(node: string, unit = 'node'): NodeSettled {
-  return { ...notTried(node, `the ${unit} was removed from the cluster before its turn.`), outcome: 'skipped' };
+  return { ...notTried(node, `the ${unit} was removed from the cluster before its turn`), outcome: 'skipped' };
 }
 
 /** The record of a node that is not connected to because it showed another host key before. */

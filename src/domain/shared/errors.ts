@@ -53,7 +53,7 @@ export type ErrorType = (typeof ERROR_TYPES)[number];
 /** The plain-data form of an error: what crosses workflow boundaries and what `status` shows. */
 export interface ErrorInfo {
   type: ErrorType;
-  /** One sentence: what was tried, on which node, what came back. */
+  /** One clause without a final full stop: what was tried, on which node, what came back. */
   message: string;
   /** The next command or setting for a human. */
   remedy?: string;

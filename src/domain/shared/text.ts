@@ -17,3 +17,13 @@ export function plainText(value: string, max: number): string {
   const kept = end > max * 0.8 ? cut.slice(0, end).trimEnd() : cut.replace(/[\ud800-\udbff]$/, '');
   return `${kept}…`;
 }
+
+/** Foreign text as a clause, as all messages are stored: without a final full stop. */
+export function withoutFullStop(text: string): string {
+  return text.replace(/(?<!\.)\.$/, '');
+}
+
+/** A stored clause as a sentence for people. */
+export function asSentence(clause: string): string {
+  return /[.…!?:]$/.test(clause) ? clause : `${clause}.`;
+}

@@ -109,7 +109,7 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
   if (reason !== null && PATCHING_KEYS.includes(key)) {
     // Nodes of a provider stay the provider's, whatever they are called.
     const orElse = type === 'imported' ? ' or set type: self-managed' : '';
-    return `${reason.replace(/\.$/, '')}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
+    return `${reason}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
   }
   return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
 }

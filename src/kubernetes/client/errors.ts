@@ -1,5 +1,5 @@
 /** What a failed call of the Kubernetes client means. */
-import { plainText } from '../../domain/shared/text';
+import { plainText, withoutFullStop } from '../../domain/shared/text';
 import { describePage, pageTitle } from '../../domain/shared/web-page';
 import { redactSecrets } from '../../domain/shared/redact';
 import { ApiError } from './api';
@@ -60,13 +60,13 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   if (foreign !== null) return fromForeign({ what, where }, foreign);
   if (code === 401) {
     return new ApiError('credentials', {
-      message: `could not ${what}: the API server does not accept the credentials of ${where} (401).`,
+      message: `could not ${what}: the API server does not accept the credentials of ${where} (401)`,
       remedy: `renew the token or certificate in ${where}; the worker reads it again by itself`,
     });
   }
   if (code === 403) {
     return new ApiError('forbidden', {
-      message: `could not ${what}: ${message || 'the API server forbids it (403)'}.`.replace(/\.\.$/, '.'),
+      message: `could not ${what}: ${withoutFullStop(message) || 'the API server forbids it (403)'}`,
       remedy: `give the user of ${where} this right; \`ospatch rbac\` prints all that are needed`,
     });
   }
@@ -74,10 +74,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   return new ApiError(
     isTransient ? 'away' : 'refused',
     {
-      message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${message}`}.`.replace(
-        /\.\.$/,
-        '.',
-      ),
+      message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${withoutFullStop(message)}`}`,
       ...(isTransient ? {} : { remedy: `see what the API server of ${where} says` }),
     },
     retryAfterMs,
@@ -87,7 +84,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
 /** Whatever its status is says nothing about rights. */
 function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
   return new ApiError('away', {
-    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer on the way.`,
+    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer on the way`,
     remedy: `see that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
   });
 }
@@ -100,14 +97,14 @@ function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiEr
   if (isLate || (wasSent && !DISTRUST.test(code))) {
     const why = isLate ? 'did not answer in time' : `is unreachable${code === '' ? '' : ` (${code})`}`;
     return new ApiError('away', {
-      message: `could not ${what}: the API server of ${where} ${why}.`,
+      message: `could not ${what}: the API server of ${where} ${why}`,
       remedy: 'check that it is up and that the worker reaches it',
     });
   }
   const why = wasSent ? `certificates are not trusted (${code})` : `there are no credentials: ${clean(message)}`;
   return new ApiError('credentials', {
-    message: `could not ${what} with ${where}: ${why}.`.replace(/\.\.$/, '.'),
-    remedy: `put ${where} right on the worker; it is read again by itself`,
+    message: `could not ${what} with ${where}: ${withoutFullStop(why)}`,
+    remedy: `correct ${where} on the worker; the worker reads the file again by itself`,
   });
 }
 

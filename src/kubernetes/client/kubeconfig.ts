@@ -130,5 +130,5 @@ export function loadInCluster(config: KubeConfig, access: KubernetesAccess): Cre
 }
 
 function unusable(access: KubernetesAccess, why: string, remedy: string): ApiError {
-  return new ApiError('credentials', { message: `${accessTitle(access)} cannot be used: ${why}.`, remedy });
+  return new ApiError('credentials', { message: `${accessTitle(access)} cannot be used: ${why}`, remedy });
 }

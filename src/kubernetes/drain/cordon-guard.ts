@@ -20,7 +20,7 @@ export function cordonGuard(session: KubeSession, when: string): (now?: boolean)
     const who = node.unschedulableBy === null ? '' : ` (${plainText(node.unschedulableBy, 60)})`;
     throw new OspatchError({
       type: 'Policy',
-      message: `${session.target.node} was uncordoned by somebody else ${when}${who}.`,
+      message: `${session.target.node} was uncordoned by somebody else ${when}${who}`,
       remedy: 'find out who did it and why, then patch the node again',
     });
   };

@@ -82,7 +82,7 @@ function refuseForeign({ target }: KubeSession, node: NodeView): void {
   if (foreign === null) return;
   throw new OspatchError({
     type: 'Policy',
-    message: `${target.node} was not drained: ${foreignCordon(node.name, foreign)}.`,
+    message: `${target.node} was not drained: ${foreignCordon(node.name, foreign)}`,
     remedy: `a machine belongs to one node of one cluster only; if that one is gone, kubectl uncordon ${node.name}`,
   });
 }
@@ -117,7 +117,7 @@ async function awaitQuorum(session: KubeSession, until: number, timeoutMs: numbe
     if (now() >= until) {
       throw new OspatchError({
         type: 'Policy',
-        message: `${target.node} was not cordoned: for ${formatDuration(timeoutMs)} the control plane could not spare it, ${why}.`,
+        message: `${target.node} was not cordoned: for ${formatDuration(timeoutMs)} the control plane could not spare it, ${why}`,
         remedy: 'bring the control plane back to health, then patch again',
       });
     }

@@ -170,7 +170,7 @@ async function refuseBlocked(
   throw new OspatchError({
     type: 'DrainBlocked',
     message: plainText(
-      `${session.target.node} cannot be drained: ${[...blockers.slice(0, MAX_BLOCKERS), ...more].join('; ')}.`,
+      `${session.target.node} cannot be drained: ${[...blockers.slice(0, MAX_BLOCKERS), ...more].join('; ')}`,
       MAX_MESSAGE,
     ),
     remedy: 'change these workloads or budgets, or allow it under kubernetes.drain of the spec',

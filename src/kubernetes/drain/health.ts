@@ -52,7 +52,7 @@ export async function awaitHealthy(
       if (now() >= until) {
         throw new OspatchError({
           type: 'Unhealthy',
-          message: `${target.node} is not healthy in Kubernetes: ${missing}.`,
+          message: `${target.node} is not healthy in Kubernetes: ${missing}`,
           remedy: `see kubectl describe node ${target.nodeName}, and the kubelet's journal on ${target.node}`,
         });
       }
@@ -73,7 +73,7 @@ async function whatIsMissing(
   if (!isSameId(node.machineId, machine.machineId)) {
     throw new OspatchError({
       type: 'WrongNode',
-      message: `the Node object ${target.nodeName} is of another machine than ${target.node}: machine id ${node.machineId}, not ${machine.machineId}.`,
+      message: `the Node object ${target.nodeName} is of another machine than ${target.node}: machine id ${node.machineId}, not ${machine.machineId}`,
       remedy: `check the kubernetesName of node ${target.node} in the spec`,
     });
   }

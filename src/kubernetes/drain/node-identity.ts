@@ -52,7 +52,7 @@ function normal(id: string): string {
 function wrongNode(target: KubeNode, why: string, remedy?: string): OspatchError {
   return new OspatchError({
     type: 'WrongNode',
-    message: `${target.node} was not touched in Kubernetes: ${why}.`,
+    message: `${target.node} was not touched in Kubernetes: ${why}`,
     remedy: remedy ?? `check the kubernetesName of node ${target.node} in the spec, and kubeconfig and context`,
   });
 }

@@ -46,10 +46,11 @@ export async function drainPreview(
     pods: evicted.slice(0, MAX_PODS).map(({ namespace, name }) => ({ namespace, name })),
     ignored: countStaying(judged),
     blockers: [
-      ...(foreign === null ? [] : [`${foreignCordon(node.name, foreign)}.`]),
-      ...[...findRefusals(judged), ...findUnevictable(evicted, budgets)].map(sentence),
+      ...(foreign === null ? [] : [foreignCordon(node.name, foreign)]),
+      ...findRefusals(judged),
+      ...findUnevictable(evicted, budgets),
     ],
-    pending: findWaits(judged, budgets).map((wait) => `It would wait for ${wait}.`),
+    pending: findWaits(judged, budgets).map((wait) => `a drain would wait for ${wait}`),
     ...(ended === null ? {} : { ended }),
   };
 }
@@ -71,8 +72,4 @@ function countStaying(judged: Awaited<ReturnType<typeof classifyPods>>): Record<
     if (verdict.do === 'stay') stay[verdict.why] = (stay[verdict.why] ?? 0) + 1;
   }
   return stay;
-}
-
-function sentence(clause: string): string {
-  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 }

@@ -86,7 +86,7 @@ export async function awaitWorkloads(
         message: `the workloads that left ${target.node} are not available again: ${missing
           .slice(0, 5)
           .map(({ what }) => what)
-          .join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}.`,
+          .join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`,
         remedy: 'see kubectl describe of these and of their pods',
       });
     }

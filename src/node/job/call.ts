@@ -26,7 +26,7 @@ const DEFECT = /^ospatch-helper:(missing|changed|mode) ([0-9a-f]{64})?$/m;
  */
 export function helperCommand({ digest, path }: HelperScript, privilege: Privilege, call: string): string {
   if (!CALL.test(call)) {
-    throw new OspatchError({ type: 'Internal', message: `not a call of the helper: ${call.slice(0, 100)}.` });
+    throw new OspatchError({ type: 'Internal', message: `not a call of the helper: ${call.slice(0, 100)}` });
   }
   const script = [
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
@@ -55,9 +55,9 @@ export function helperMissing(
   { kind, found }: HelperDefect,
 ): OspatchError {
   const message = {
-    missing: `${node} has no helper of this version (${path}, sha256 ${digest}).`,
-    changed: `the helper on ${node} is not ours and was not run: ${path} has sha256 ${found ?? 'unknown'} instead of ${digest}.`,
-    mode: `the helper on ${node} cannot be run: ${user} may not read and execute ${path} (sha256 ${digest}).`,
+    missing: `${node} has no helper of this version (${path}, sha256 ${digest})`,
+    changed: `the helper on ${node} is not ours and was not run: ${path} has sha256 ${found ?? 'unknown'} instead of ${digest}`,
+    mode: `the helper on ${node} cannot be run: ${user} may not read and execute ${path} (sha256 ${digest})`,
   }[kind];
   return new OspatchError({
     type: 'HelperMissing',

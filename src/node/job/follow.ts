@@ -161,7 +161,7 @@ class Patience {
     if (answer.state === 'unknown' && waited > SYSTEMD_TIMEOUT_MS) {
       throw new OspatchError({
         type: 'Unhealthy',
-        message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs.`,
+        message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs`,
         remedy: `see on ${node} what \`systemctl status ospatch-job\` says, and reboot the node if systemd does not answer there either`,
         ...(this.session.transaction === undefined ? {} : { details: { stillRuns: true } }),
       });
@@ -204,7 +204,7 @@ export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT
   const which = name === '' || name === 'unknown' ? 'a job of ospatch' : `the job ${name} of ospatch`;
   return new OspatchError({
     type: 'Busy',
-    message: `${which} has not ended on ${node} within ${formatDuration(limitMs)}; it was not stopped.`,
+    message: `${which} has not ended on ${node} within ${formatDuration(limitMs)}; it was not stopped`,
     remedy: `see on ${node} what it waits for: \`systemctl status 'ospatch-job*'\` and /var/lib/ospatch/runs/${name === '' ? '*' : name}/log`,
   });
 }
@@ -221,7 +221,7 @@ function holderOf(holder: string): string {
 function neverStarts(node: string, job: Job): OspatchError {
   return new OspatchError({
     type: 'HelperProtocol',
-    message: `the job ${formatJobId(job)} was accepted by ${node} but never starts.`,
+    message: `the job ${formatJobId(job)} was accepted by ${node} but never starts`,
     remedy: 'look at `journalctl -u ospatch-job` on the node',
   });
 }

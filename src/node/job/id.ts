@@ -43,5 +43,5 @@ export function checkCommandName(name: string): string {
 }
 
 function invalid(what: string, value: string): OspatchError {
-  return new OspatchError({ type: 'Internal', message: `not a valid ${what}: ${value.slice(0, 100)}.` });
+  return new OspatchError({ type: 'Internal', message: `not a valid ${what}: ${value.slice(0, 100)}` });
 }

@@ -145,7 +145,7 @@ function pinnedWarning(pinned: readonly PinnedUpdate[]): NodeWarning[] {
   return [
     {
       kind: 'hidden-updates',
-      message: `${describePinned(pinned)}.`,
+      message: describePinned(pinned),
       remedy: `\`apk add ${first.name}\` takes the pin off`,
     },
   ];
@@ -157,7 +157,7 @@ function orphanWarning(names: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'hidden-updates',
-      message: `${are} in no repository of the node, so that updates would not show: ${namesOf(names)}.`,
+      message: `${are} in no repository of the node, so that updates would not show: ${namesOf(names)}`,
       remedy: 'look for a missing or commented line in /etc/apk/repositories',
     },
   ];
@@ -168,7 +168,7 @@ function listWarnings(result: string): NodeWarning[] {
     return [
       {
         kind: 'stale-lists',
-        message: 'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache.',
+        message: 'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache',
         remedy: 'take the setting `network no` out',
       },
     ];
@@ -177,7 +177,7 @@ function listWarnings(result: string): NodeWarning[] {
   return [
     {
       kind: 'stale-lists',
-      message: 'the package lists are older than a week, so that newer updates do not show.',
+      message: 'the package lists are older than a week, so that newer updates do not show',
       remedy: 'run `apk update`; a patch does it by itself',
     },
   ];

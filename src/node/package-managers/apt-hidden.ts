@@ -43,7 +43,7 @@ export function hiddenWarnings(hidden: readonly HiddenFix[]): NodeWarning[] {
   return Object.entries(CAUSES).flatMap(([cause, { because, remedy }]) => {
     const fixes = hidden.filter((fix) => fix.cause === cause);
     if (fixes.length === 0) return [];
-    return [{ kind: 'hidden-updates', message: `${describe(fixes)}: ${because}.`, remedy }];
+    return [{ kind: 'hidden-updates', message: `${describe(fixes)}: ${because}`, remedy }];
   });
 }
 
@@ -76,7 +76,7 @@ export function listWarnings(
   if (missing.length > 0) {
     warnings.push({
       kind: 'stale-lists',
-      message: `the node has no package lists of ${named(missing)}, so more may be pending than is shown.`,
+      message: `the node has no package lists of ${named(missing)}, so more may be pending than is shown`,
       remedy,
     });
   }
@@ -84,7 +84,7 @@ export function listWarnings(
   if (expired.length > 0) {
     warnings.push({
       kind: 'stale-lists',
-      message: `package lists have expired (${named(expired)}), so more may be pending than is shown.`,
+      message: `package lists have expired (${named(expired)}), so more may be pending than is shown`,
       remedy,
     });
   }
@@ -92,21 +92,21 @@ export function listWarnings(
   if (days >= STALE_AFTER_DAYS) {
     warnings.push({
       kind: 'stale-lists',
-      message: `the package lists of the node are ${days} days old, so more may be pending than is shown.`,
+      message: `the package lists of the node are ${days} days old, so more may be pending than is shown`,
       remedy,
     });
   }
   for (const text of all('esm')) {
     warnings.push({
       kind: 'hidden-updates',
-      message: `${text} of Ubuntu Pro, which this node does not have (by update-notifier on the node).`,
+      message: `${text} of Ubuntu Pro, which this node does not have (by update-notifier on the node)`,
       remedy: 'attach the node to Ubuntu Pro (`pro attach`), or upgrade its release',
     });
   }
   if (lacksSecurityArchive(os, archives)) {
     warnings.push({
       kind: 'hidden-updates',
-      message: `the node uses the archive of ${os.prettyName || os.id} and no security archive, so security fixes are not offered.`,
+      message: `the node uses the archive of ${os.prettyName || os.id} and no security archive, so security fixes are not offered`,
       remedy: 'add the security archive to the package sources of the node',
     });
   }

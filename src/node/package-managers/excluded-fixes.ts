@@ -9,7 +9,7 @@ export function excludedFixes(names: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'excluded-security',
-      message: `${refusal(`${fixes} that patching.packages.exclude keeps back`, names)}.`,
+      message: refusal(`${fixes} that patching.packages.exclude keeps back`, names),
       remedy: 'take them off patching.packages.exclude, or update them by hand',
     },
   ];

@@ -227,7 +227,7 @@ function describeFailure(
   return {
     type: failure.type,
     retry: failure.retry,
-    message: `${phase} failed on ${node}: ${failure.what}${why === '' ? '' : ` (${why})`}${beside === null ? '' : `, and ${beside.what}`}.`,
+    message: `${phase} failed on ${node}: ${failure.what}${why === '' ? '' : ` (${why})`}${beside === null ? '' : `, and ${beside.what}`}`,
     remedy: beside === null ? failure.remedy : `${beside.remedy}; if it fails again, ${failure.remedy}`,
     details: { phase, rc, tail: outputTail(log) },
   };

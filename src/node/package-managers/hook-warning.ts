@@ -9,7 +9,7 @@ export function hookWarnings(lines: readonly string[]): NodeWarning[] {
     if (text === undefined) return [];
     return {
       kind: 'update-hook',
-      message: `a hook of apt failed after its work was done: ${plainText(text, 300)}.`,
+      message: `a hook of apt failed after its work was done: ${plainText(text, 300)}`,
       remedy:
         'run `apt-get update` on the node and settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d',
     };

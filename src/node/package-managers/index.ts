@@ -25,6 +25,6 @@ export function knownManager(name: string): PackageManagerName {
   if (isSupportedManager(name)) return name;
   throw new OspatchError({
     type: 'UnsupportedOs',
-    message: `the package manager ${plainText(name, 40)} is not supported.`,
+    message: `the package manager ${plainText(name, 40)} is not supported`,
   });
 }

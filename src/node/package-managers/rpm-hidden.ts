@@ -82,7 +82,7 @@ export function hiddenUpdateWarnings(hidden: readonly HiddenUpdate[], manager: s
     const updates = hidden.filter((update) => update.cause === cause);
     return updates.length === 0
       ? []
-      : [{ kind: 'hidden-updates' as const, message: `${describe(updates, manager)}: ${because}.`, remedy }];
+      : [{ kind: 'hidden-updates' as const, message: `${describe(updates, manager)}: ${because}`, remedy }];
   });
 }
 
@@ -118,7 +118,7 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
   if (missing.length > 0) {
     warnings.push({
       kind: 'stale-lists',
-      message: `the node has no current package lists of ${missing.slice(0, 5).join(', ')}, so more may be pending than is shown.`,
+      message: `the node has no current package lists of ${missing.slice(0, 5).join(', ')}, so more may be pending than is shown`,
       remedy: `see what \`${manager === 'zypper' ? 'zypper refresh' : 'dnf makecache --refresh'}\` says on the node`,
     });
   }
@@ -126,7 +126,7 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
   if (days >= STALE_AFTER_DAYS) {
     warnings.push({
       kind: 'stale-lists',
-      message: `no package list on the node was renewed in the last ${days} days, so more may be pending than is shown.`,
+      message: `no package list on the node was renewed in the last ${days} days, so more may be pending than is shown`,
       remedy: `run \`${manager === 'zypper' ? 'zypper refresh' : 'dnf makecache --refresh'}\` on the node; a patch does so by itself`,
     });
   }
@@ -134,7 +134,7 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
   if (off.length > 0) {
     warnings.push({
       kind: 'hidden-updates',
-      message: `repositories with updates are disabled on the node (${off.slice(0, 5).join(', ')}), so what they hold is not offered.`,
+      message: `repositories with updates are disabled on the node (${off.slice(0, 5).join(', ')}), so what they hold is not offered`,
       remedy: `if they are meant for this release, set enabled=1 for them in ${manager === 'zypper' ? '/etc/zypp/repos.d' : '/etc/yum.repos.d'} on the node`,
     });
   }
@@ -142,7 +142,7 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
   if (unregistered !== undefined) {
     warnings.push({
       kind: 'hidden-updates',
-      message: `updates of the distribution may be missing: ${unregistered.replace(/[. ]+$/, '')}.`,
+      message: `updates of the distribution may be missing: ${unregistered.replace(/[. ]+$/, '')}`,
       remedy:
         manager === 'zypper'
           ? 'look at `SUSEConnect --status-text` on the node'

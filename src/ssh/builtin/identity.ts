@@ -153,5 +153,5 @@ async function readPrivateFile(file: string, what: string, keyDir: string): Prom
 }
 
 export function unavailable(message: string, remedy: string, cause?: unknown): OspatchError {
-  return new OspatchError({ type: 'IdentityUnavailable', message: `${message}.`, remedy }, { cause });
+  return new OspatchError({ type: 'IdentityUnavailable', message, remedy }, { cause });
 }

@@ -98,5 +98,5 @@ function withoutLineEnd(text: Buffer): Buffer {
 }
 
 function unavailable(message: string, remedy: string): OspatchError {
-  return new OspatchError({ type: 'IdentityUnavailable', message: `${message}.`, remedy });
+  return new OspatchError({ type: 'IdentityUnavailable', message, remedy });
 }

@@ -165,7 +165,7 @@ export class ClusterRollout {
   ): void {
     settleNodes(this.state, run, cursor.settled);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}.`));
+    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}`));
     finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString(), error);
     this.endedRuns += 1;
     this.changed();

@@ -100,7 +100,7 @@ class NodeGroupUpdate {
     }
     return {
       type: 'Aws',
-      message: `node group ${this.input.nodeGroup} was updated by others ${MAX_FOREIGN_UPDATES} times while this run waited for its turn.`,
+      message: `node group ${this.input.nodeGroup} was updated by others ${MAX_FOREIGN_UPDATES} times while this run waited for its turn`,
       remedy: 'find out who updates it, then patch again',
     };
   }
@@ -185,7 +185,7 @@ class NodeGroupUpdate {
 
   private endCancelled(): void {
     this.result.outcome = 'cancelled';
-    const message = `the run was cancelled before node group ${this.input.nodeGroup} was updated.`;
+    const message = `the run was cancelled before node group ${this.input.nodeGroup} was updated`;
     this.result.error = { type: 'Cancelled', message };
   }
 

@@ -235,7 +235,7 @@ export function uncordonOwn(
       await waits.run(
         'uncordon',
         () => inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]),
-        (how) => ({ type: 'KubernetesApi', message: `${how}.` }),
+        (how) => ({ type: 'KubernetesApi', message: how }),
       );
       return null;
     } catch (failure) {

@@ -239,7 +239,7 @@ class NodePatch {
         if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) return this.failAfterRepair(error);
       } else if (this.steps.attempt >= MAX_APPLY_ATTEMPTS) {
         return this.failAfterRepair(interrupted(this.input.node.name, this.steps.attempt));
-      } else failures.push(`attempt ${this.steps.attempt} was interrupted.`);
+      } else failures.push(`attempt ${this.steps.attempt} was interrupted`);
       if (!(await this.repair()) && !this.mayBeMendedByPlan()) return false;
       const next = await this.planAgain();
       if (next === null) return false;
@@ -389,7 +389,7 @@ class NodePatch {
 function interrupted(node: string, attempts: number): ErrorInfo {
   return {
     type: 'PackagesBroken',
-    message: `the package transaction on ${node} was interrupted ${attempts} times.`,
+    message: `the package transaction on ${node} was interrupted ${attempts} times`,
     remedy: `find out what stops it (power, memory), then patch ${node} again`,
   };
 }

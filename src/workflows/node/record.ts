@@ -157,7 +157,7 @@ export class NodeRecord {
     this.result.outcome = asked ? 'failed' : 'cancelled';
     this.result.error = {
       type: 'Cancelled',
-      message: `the run was cancelled ${this.whenCancelled(step)}.`,
+      message: `the run was cancelled ${this.whenCancelled(step)}`,
       ...(asked ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
     };
   }

@@ -53,7 +53,7 @@ export class NodeRestarts {
       if (outcome.state === 'interrupted') {
         this.record.addWarning({
           kind: 'restart-pending',
-          message: 'the restart of services was interrupted half-way.',
+          message: 'the restart of services was interrupted half-way',
           remedy: null,
         });
         return true;
@@ -77,7 +77,7 @@ export class NodeRestarts {
       const named = left.map(({ name, reason }) => `${name} (${reason})`);
       this.record.addWarning({
         kind: 'restart-pending',
-        message: `not restarted: ${listed(named)}.`,
+        message: `not restarted: ${listed(named)}`,
         remedy: isTold(left.map(({ name }) => name))
           ? null
           : 'settle the reasons and restart them by hand, or reboot the node',
@@ -87,7 +87,7 @@ export class NodeRestarts {
     if (inVain.length > 0) {
       this.record.addWarning({
         kind: 'restart-pending',
-        message: `restarted, and still on replaced code: ${listed(inVain)}.`,
+        message: `restarted, and still on replaced code: ${listed(inVain)}`,
         remedy: isTold(inVain)
           ? null
           : 'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',

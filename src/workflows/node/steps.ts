@@ -241,7 +241,7 @@ export class NodeSteps {
     const { name } = this.target;
     return this.waits.run(step, body, (how) => ({
       type: 'UnreachableAfterChange',
-      message: `${name} is no longer waited for: ${how}.`,
+      message: `${name} is no longer waited for: ${how}`,
       remedy: `see how ${name} is; the next run repairs what was left half-way`,
     }));
   }

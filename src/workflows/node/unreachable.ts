@@ -54,9 +54,8 @@ export async function notifyRun({ cluster, name }: NodeName, unreachableNode: Un
 }
 
 function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: UnreachableNode): string {
-  const said = why.replace(/\.$/, '');
   const end = `or until \`ospatch release ${cluster} ${name}\``;
-  if (jobMs !== undefined) return `${said}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
+  if (jobMs !== undefined) return `${why}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}`;
   const minutes = Math.round(observedMs / 60_000);
-  return `${name} has been unreachable for ${minutes} min after a change was begun there (${said}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}.`;
+  return `${name} has been unreachable for ${minutes} min after a change was begun there (${why}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}`;
 }

@@ -69,7 +69,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
     description: 'From the cluster: what this run may no longer do.',
   });
   setHandler(nodeLostSignal, (value) => work.nodeUnreachable(parseLost(value)), {
-    description: 'From a node patch: the node has been unreachable for long, and is still waited for.',
+    description: 'From a node patch: the node has been unreachable for long, and is still waited for',
   });
   return work.run();
 }
@@ -231,12 +231,12 @@ class RunLoop {
     if (this.removed.has(node.name)) {
       return skippedBecauseRemoved(node.name, this.unit);
     }
-    if (this.cancelled) return notTried(node.name, `the run was cancelled before this ${this.unit}.`);
+    if (this.cancelled) return notTried(node.name, `the run was cancelled before this ${this.unit}`);
     if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
       const failed = this.cursor.settled.find((one) => one.outcome === 'failed' && !this.isQuarantined(one.node));
       return notTried(
         node.name,
-        `the run stopped before this ${this.unit} because ${failed?.node ?? `another ${this.unit}`} failed.`,
+        `the run stopped before this ${this.unit} because ${failed?.node ?? `another ${this.unit}`} failed`,
       );
     }
     return null;
@@ -294,7 +294,7 @@ class RunLoop {
     } catch (failure) {
       // Only when cancellation arrived before the child was started: a started one always answers.
       if (isCancellation(failure) && work.child === null)
-        return notTried(node.name, `the run was cancelled before this ${this.unit}.`);
+        return notTried(node.name, `the run was cancelled before this ${this.unit}`);
       return {
         ...notTried(node.name, ''),
         outcome: 'failed',

@@ -13,16 +13,16 @@ import { ERROR_TYPES } from '../../domain/shared/errors';
 export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   const cause = failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure ? failure.cause : failure;
   if (cause instanceof ApplicationFailure) return fromApplicationFailure(cause);
-  if (cause instanceof CancelledFailure) return { type: 'Cancelled', message: `${what} was cancelled.` };
+  if (cause instanceof CancelledFailure) return { type: 'Cancelled', message: `${what} was cancelled` };
   if (cause instanceof TerminatedFailure) {
     return {
       type: 'UnreachableAfterChange',
-      message: `${what} was terminated in Temporal, so how far it came is not known.`,
+      message: `${what} was terminated in Temporal, so how far it came is not known`,
       remedy: 'check the node; the next run repairs what was left behind',
     };
   }
   if (cause instanceof TimeoutFailure)
-    return { type: 'UnreachableAfterChange', message: `${what} gave no sign of life in time.` };
+    return { type: 'UnreachableAfterChange', message: `${what} gave no sign of life in time` };
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
 }
 

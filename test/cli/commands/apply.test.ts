@@ -68,7 +68,7 @@ describe('src/cli/commands/apply/apply', () => {
   });
 
   test('a missing worker is said once for all clusters', async () => {
-    const apply = jest.fn().mockRejectedValue(new OspatchError({ type: 'NoWorker', message: 'no worker polls.' }));
+    const apply = jest.fn().mockRejectedValue(new OspatchError({ type: 'NoWorker', message: 'no worker polls' }));
     const answer = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], `${yaml('one')}---\n${yaml('two')}`, {
       apply,
     });
@@ -85,9 +85,9 @@ describe('src/cli/commands/apply/apply', () => {
     });
     expect(updated.out).toBe('one updated (1 field)\n  patching.rebootIfRequired: false -> true\n');
     const aks = await run(['apply', '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: two\ntype: aks\n', {
-      apply: () => Promise.resolve({ ...created, notice: 'Azure patches it.' }),
+      apply: () => Promise.resolve({ ...created, notice: 'Azure patches it' }),
     });
-    expect(aks.out).toBe('two created\n  note: Azure patches it.\n');
+    expect(aks.out).toBe('two created\n  note: Azure patches it\n');
   });
 
   test.each([['apply', '--dry-run'], ['diff']])(

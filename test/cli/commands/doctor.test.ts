@@ -30,7 +30,7 @@ function node(name: string, ...findings: Finding[]): InspectionSummary {
   return { node: name, verdict: worstOf(findings), os: null, pending: null, findings };
 }
 
-const WELL = { findings: [ok('worker', '1 worker polls.')], hasWorker: true };
+const WELL = { findings: [ok('worker', '1 worker polls')], hasWorker: true };
 
 async function run(args: string[], answers: Answers = {}) {
   jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
@@ -42,15 +42,15 @@ async function run(args: string[], answers: Answers = {}) {
 function seeing(...nodes: InspectionSummary[]): Answers {
   return {
     diagnoseInstallation: () => Promise.resolve(WELL),
-    diagnoseCluster: () => Promise.resolve(clusterDiagnosis('prod-eu', [ok('cluster', 'it is applied.')], nodes)),
+    diagnoseCluster: () => Promise.resolve(clusterDiagnosis('prod-eu', [ok('cluster', 'it is applied')], nodes)),
   };
 }
 
 describe('src/cli/commands/doctor/index', () => {
   it.each([
-    ['error', [problem('sudo', 'sudo refuses.', 'allow it')], 1],
-    ['warning', [warning('units', '1 unit has failed.', 'look')], 0],
-    ['ok', [ok('ready', 'can be patched.')], 0],
+    ['error', [problem('sudo', 'sudo refuses', 'allow it')], 1],
+    ['warning', [warning('units', '1 unit has failed', 'look')], 0],
+    ['ok', [ok('ready', 'can be patched')], 0],
   ] as const)('ends with the exit code of the worst finding: %s', async (verdict, findings, code) => {
     const answer = await run(['-f', 'a.yaml', '-o', 'json'], seeing(node('w-1', ...findings)));
     expect(answer.code).toBe(code);
@@ -58,18 +58,18 @@ describe('src/cli/commands/doctor/index', () => {
     expect(report).toMatchObject({ verdict, clusters: [{ cluster: 'prod-eu', verdict, nodes: [{ node: 'w-1' }] }] });
     expect(report.clusters[0]?.findings.map(({ check }) => check)).toEqual(['spec', 'schedule', 'cluster']);
     expect(report.clusters[0]?.findings[1]?.message).toBe(
-      'the next window is Sun 2026-11-29T00:00:00+00:00, every Sunday at 00:00 (UTC).',
+      'the next window is Sun 2026-11-29T00:00:00+00:00, every Sunday at 00:00 (UTC)',
     );
   });
 
   it('reports what needs no server when none answers, with exit code 1', async () => {
-    const error = new OspatchError({ type: 'NoServer', message: 'no server.', remedy: 'start one' });
+    const error = new OspatchError({ type: 'NoServer', message: 'no server', remedy: 'start one' });
     jest.spyOn(ClusterClient, 'connect').mockRejectedValue(error);
     const terminal = fakeTerminal({ cwd });
     await runCli(['doctor', '-f', 'a.yaml', '-o', 'json'], terminal.context);
     expect(terminal.exitCode()).toBe(1);
     const report = JSON.parse(terminal.out()) as DoctorReport;
-    expect(report.installation).toEqual([problem('temporal', 'no server.', 'start one')]);
+    expect(report.installation).toEqual([problem('temporal', 'no server', 'start one')]);
     expect(report.clusters[0]?.findings.map(({ severity, check }) => `${severity} ${check}`)).toEqual([
       'warning nodes',
       'ok spec',
@@ -110,15 +110,15 @@ describe('src/cli/commands/doctor/index', () => {
 describe('src/cli/render/doctor', () => {
   it('shows the worst first, a line for every finding with its remedy below, and one for a node that is well', () => {
     const nodes = [
-      node('w-1', ok('ready', 'can be patched.'), ok('helper', 'the helper was placed.')),
-      node('w-2', warning('units', '1 unit has failed.', 'look')),
+      node('w-1', ok('ready', 'can be patched'), ok('helper', 'the helper was placed')),
+      node('w-2', warning('units', '1 unit has failed', 'look')),
       node(
         'w-3',
-        problem('sudo', 'sudo \u001b[31mrefuses.', 'allow it'),
-        warning('clock', 'its clock is off.', 'set it'),
+        problem('sudo', 'sudo \u001b[31mrefuses', 'allow it'),
+        warning('clock', 'its clock is off', 'set it'),
       ),
     ];
-    const clusters = [clusterDiagnosis('demo', [ok('spec', 'the spec is valid.')], nodes)];
+    const clusters = [clusterDiagnosis('demo', [ok('spec', 'the spec is valid')], nodes)];
     expect(renderDoctor({ verdict: 'error', installation: WELL.findings, clusters }, PLAIN).split('\n')).toEqual([
       'Severity  Where         Check   Finding',
       'error     w-3           sudo    sudo  [31mrefuses.',

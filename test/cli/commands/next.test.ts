@@ -113,7 +113,7 @@ describe('cli/commands/next', () => {
       code: 2,
       stdout: '',
       stderr:
-        'error: a.yaml holds 3 clusters (prod-eu, b, c); next -o json shows one\n  fix: give a file with one cluster in it\n',
+        'error: a.yaml holds 3 clusters (prod-eu, b, c); next -o json shows one.\n  fix: give a file with one cluster in it\n',
     });
   });
 });

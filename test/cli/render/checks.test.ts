@@ -25,10 +25,10 @@ describe('src/cli/render/checks', () => {
     const text = renderChecks(
       [
         drained('w-1', {}),
-        drained('w-2', { pending: ['It would wait for shop/web-1.'] }),
-        drained('w-3', { blockers: ['The budget shop/web never allows it.'] }),
+        drained('w-2', { pending: ['It would wait for shop/web-1'] }),
+        drained('w-3', { blockers: ['The budget shop/web never allows it'] }),
         drained('w-4', { cordonedBy: 'others' }),
-        withDrain(nodeInspection('w-5'), { ok: false, error: { type: 'KubernetesApi', message: 'no answer.' } }),
+        withDrain(nodeInspection('w-5'), { ok: false, error: { type: 'KubernetesApi', message: 'no answer' } }),
       ],
       PLAIN,
     );
@@ -38,9 +38,9 @@ describe('src/cli/render/checks', () => {
     expect(text).toMatch(/^w-3 .* blocked$/m);
     expect(text).toMatch(/^w-4 .* 4 pods, cordoned by others$/m);
     expect(text).toMatch(/^w-5 .* \?$/m);
-    expect(text).toContain('w-2  warning: It would wait for shop/web-1.');
-    expect(text).toContain('w-3  error: it cannot be drained: The budget shop/web never allows it.');
-    expect(text).toContain('w-5  error: no answer.');
+    expect(text).toContain('w-2  warning: It would wait for shop/web-1');
+    expect(text).toContain('w-3  error: it cannot be drained: The budget shop/web never allows it');
+    expect(text).toContain('w-5  error: no answer');
     expect(text).not.toContain('would move');
     expect(text).toMatch(/\n3 of 5 nodes can be patched$/);
   });
@@ -49,9 +49,9 @@ describe('src/cli/render/checks', () => {
     const facts = nodeFacts();
     const text = renderChecks(
       [
-        failedInspection('w-1', { type: 'AuthFailed', message: 'w-1 refuses the key.', remedy: 'add the key' }),
-        { ...failedInspection('w-2', { type: 'SudoDenied', message: 'no sudo.' }), facts, os: facts.osVersion },
-        failedInspection('w-3', { type: 'NoWorker', message: 'no worker.' }),
+        failedInspection('w-1', { type: 'AuthFailed', message: 'w-1 refuses the key', remedy: 'add the key' }),
+        { ...failedInspection('w-2', { type: 'SudoDenied', message: 'no sudo' }), facts, os: facts.osVersion },
+        failedInspection('w-3', { type: 'NoWorker', message: 'no worker' }),
         nodeInspection('w-4', { facts: nodeFacts({ reboot: { required: true, reasons: [] } }), pending: 3 }),
       ],
       PLAIN,

@@ -24,11 +24,11 @@ describe('src/cli/render/live', () => {
   test('never has more lines than the terminal, shows failures first and counts the rest', () => {
     const fine = Array.from({ length: 500 }, (_, index) => node(`w-${index}`, { state: 'up-to-date' }));
     const bad = node('z-9', { state: 'failed', lastError: { type: 'DiskFull', message: 'no space left' } });
-    const frame = renderFrame(status([...fine, bad]), { ...VIEW, height: 12, notice: 'no worker. Still trying.' });
+    const frame = renderFrame(status([...fine, bad]), { ...VIEW, height: 12, notice: 'no worker. Still trying' });
     expect(frame.length).toBeLessThan(12);
     expect(frame[3]).toMatch(/^z-9 +failed .*DiskFull: no space left/);
     expect(frame.at(-2)).toBe('and 495 more nodes: 495 up-to-date');
-    expect(frame.at(-1)).toBe('no worker. Still trying.');
+    expect(frame.at(-1)).toBe('no worker. Still trying');
   });
 
   test('shows why the last attempt failed while another one is made', () => {

@@ -20,11 +20,11 @@ describe('src/cli/render/outcome', () => {
   });
 
   test('a failed node is named with its error and what to do', () => {
-    const error = { type: 'DiskFull', message: 'w-1 has no space left.', remedy: 'free some' } as const;
+    const error = { type: 'DiskFull', message: 'w-1 has no space left', remedy: 'free some' } as const;
     const lines = describeRunEnd('demo', summary(7, { outcome: 'failed', failed: 1 }), [
       settled('w-1', { outcome: 'failed', error }),
     ]);
-    expect(lines.slice(1)).toEqual(['w-1: w-1 has no space left.', '  fix: free some']);
+    expect(lines.slice(1)).toEqual(['w-1: w-1 has no space left', '  fix: free some']);
   });
 
   test('the boot patch of the named nodes counts, that of others does not', () => {

@@ -33,7 +33,7 @@ const record: NodePatchResult = {
   reboots: 1,
   pendingUpdates: 0,
   rebootReasons: ['linux-image'],
-  warnings: [{ kind: 'hidden-updates', message: 'openssl 3.0.23 is hidden.', remedy: 'unhide it' }],
+  warnings: [{ kind: 'hidden-updates', message: 'openssl 3.0.23 is hidden', remedy: 'unhide it' }],
   steps: [{ step: 'apply', startedAt: '2026-11-23T11:58:10Z', durationMs: 12_340 }],
   error: null,
 };
@@ -66,10 +66,10 @@ describe('src/cli/render/run', () => {
   });
 
   test('shows only the reason for a node that was not tried', () => {
-    const error = { type: 'Cancelled', message: 'the run stopped before this node.' } as const;
+    const error = { type: 'Cancelled', message: 'the run stopped before this node' } as const;
     const one = settled('w-1', { outcome: 'not-tried', error });
     const text = renderRun('demo', { run: 7, summary: null, nodes: [{ settled: one, record: null }] }, PLAIN, 'UTC');
-    expect(text).toMatch(/w-1 +not-tried\n +Error +Cancelled: the run stopped before this node\./);
+    expect(text).toMatch(/w-1 +not-tried\n +Error +Cancelled: the run stopped before this node/);
     expect(text).not.toContain('Reboots');
   });
 });

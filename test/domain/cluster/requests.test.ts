@@ -77,7 +77,7 @@ describe('domain/requests', () => {
       reason: 'CVE',
       total: 1,
       notTried: 1,
-      error: { message: 'it was cancelled by bob together with run 1, before it began.' },
+      error: { message: 'it was cancelled by bob together with run 1, before it began' },
     });
     expect(state.request).toMatchObject({ by: 'cid' });
     expect(state.nextRun).toBe(3);
@@ -95,7 +95,7 @@ describe('domain/requests', () => {
         number: 1,
         outcome: 'cancelled',
         error: expect.objectContaining({
-          message: 'all nodes that it was asked for left the cluster before it began.',
+          message: 'all nodes that it was asked for left the cluster before it began',
         }) as object,
       }),
     ]);

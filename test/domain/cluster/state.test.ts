@@ -38,10 +38,10 @@ describe('domain/cluster-state', () => {
       run,
       [
         settled('a'),
-        settled('b', { outcome: 'skipped', error: { type: 'DrainTimeout', message: 'b was not drained.' } }),
+        settled('b', { outcome: 'skipped', error: { type: 'DrainTimeout', message: 'b was not drained' } }),
         skippedBecauseRemoved('c'),
         settled('d', { outcome: 'cancelled', appliedAt: null }),
-        notTried('e', 'the run was cancelled before this node.'),
+        notTried('e', 'the run was cancelled before this node'),
       ],
       'cancelled',
       T0,
@@ -51,7 +51,7 @@ describe('domain/cluster-state', () => {
     ]);
     expect(state.nodes[4]).toMatchObject({
       state: 'not-tried',
-      lastError: { type: 'NotTried', message: 'the run was cancelled before this node.' },
+      lastError: { type: 'NotTried', message: 'the run was cancelled before this node' },
     });
   });
 

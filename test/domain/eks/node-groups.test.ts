@@ -79,7 +79,7 @@ describe('src/domain/eks/node-groups', () => {
     ['Nodegroup must be updated to the latest version of its launch template', false],
     ['There is no newer release for nodegroup blue', true],
     ['Nodegroup blue has the same release version', true],
-    ["Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2).", false],
+    ["Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2)", false],
     ['Requested Nodegroup release version 1.17.9 is invalid. Allowed release version is 1.16.13', false],
     ['Nodegroup Kubernetes version should be equal to Cluster kubernetes version 1.33', false],
     ['Nodegroup cannot be updated as it is currently not in Active State', false],
@@ -90,17 +90,17 @@ describe('src/domain/eks/node-groups', () => {
 
   it('tells what AWS says about an update, with at most five resources of each error', () => {
     const resourceIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
-    const error = { code: 'NodeCreationFailure', message: 'Instances failed to join.', resourceIds };
+    const error = { code: 'NodeCreationFailure', message: 'Instances failed to join', resourceIds };
     const update = { id: 'u-1', type: 'VersionUpdate', status: 'Failed', errors: [error] };
     expect(updateFailure('blue', update, false)).toMatchObject({
       type: 'Aws',
       message:
-        'AWS ended the update of node group blue as Failed: NodeCreationFailure: Instances failed to join (a, b, c, d, e and 2 more).',
+        'AWS ended the update of node group blue as Failed: NodeCreationFailure: Instances failed to join (a, b, c, d, e and 2 more)',
       remedy: expect.stringContaining('--update-id u-1'),
     });
     expect(updateFailure('blue', { ...update, status: 'Successful', errors: [] }, false)).toBeNull();
     expect(updateFailure('blue', { ...update, status: 'Cancelled', errors: [] }, true)?.message).toBe(
-      'AWS ended the update begun by somebody else of node group blue as Cancelled.',
+      'AWS ended the update begun by somebody else of node group blue as Cancelled',
     );
   });
 });

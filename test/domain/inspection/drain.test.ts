@@ -23,28 +23,23 @@ describe('src/domain/inspection/drain', () => {
   it('adds how many pods a drain would move to a node that is well', () => {
     expect(withDrain(WELL, seen({}))).toMatchObject({
       verdict: 'ok',
-      findings: [{ check: 'ready' }, { check: 'drain', message: 'a drain of w-1 would move 3 pods.' }],
+      findings: [{ check: 'ready' }, { check: 'drain', message: 'a drain of w-1 would move 3 pods' }],
     });
   });
 
   it.each([
     [
       'an blocker',
-      { blockers: ['The budget never allows it.'] },
+      { blockers: ['The budget never allows it'] },
       'error',
-      'it cannot be drained: The budget never allows it.',
+      'it cannot be drained: The budget never allows it',
     ],
-    [
-      'something to wait for',
-      { pending: ['It would wait for shop/web-1.'] },
-      'warning',
-      'It would wait for shop/web-1.',
-    ],
+    ['something to wait for', { pending: ['It would wait for shop/web-1'] }, 'warning', 'It would wait for shop/web-1'],
     [
       'a cordon of others',
       { cordonedBy: 'others' } as const,
       'warning',
-      'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned.',
+      'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned',
     ],
   ])('no longer calls a node ready because of %s', (_what, more, verdict, message) => {
     const told = withDrain(WELL, seen(more));
@@ -53,17 +48,17 @@ describe('src/domain/inspection/drain', () => {
   });
 
   it('warns of a Kubernetes version that has ended, beside what a drain would do', () => {
-    const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over.', remedy: 'upgrade' } as const;
+    const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over', remedy: 'upgrade' } as const;
     const told = withDrain(WELL, seen({ ended }));
     expect(told.verdict).toBe('warning');
     expect(told.findings.map(({ message, remedy }) => [message, remedy])).toEqual([
-      ['its kubelet is v1.30.1: over.', 'upgrade'],
-      ['a drain of w-1 would move 3 pods.', null],
+      ['its kubelet is v1.30.1: over', 'upgrade'],
+      ['a drain of w-1 would move 3 pods', null],
     ]);
   });
 
   it('calls a node unfit that is another machine, or that another reboot owner reboots', () => {
-    const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine.' } });
+    const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine' } });
     expect(wrong).toMatchObject({ verdict: 'error', findings: [{ check: 'drain' }] });
     const kured = withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } });
     expect(kured).toMatchObject({ verdict: 'error', findings: [{ check: 'reboot-owners' }] });
@@ -81,16 +76,16 @@ describe('src/domain/inspection/drain', () => {
         severity: 'warning',
         check: 'drain',
         message:
-          'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not take it off; no pod is placed there.',
+          'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not take it off; no pod is placed there',
         remedy: 'ospatch uncordon prod w-1',
       },
     ]);
   });
 
   it('says what would end every node patch once', () => {
-    const error = { type: 'Policy', message: 'kured is there.', remedy: 'remove it' } as const;
+    const error = { type: 'Policy', message: 'kured is there', remedy: 'remove it' } as const;
     expect(kubernetesFindings('prod', { staleCordons: [], error }, new Set())).toEqual([
-      { severity: 'error', check: 'reboot-owners', message: 'kured is there.', remedy: 'remove it' },
+      { severity: 'error', check: 'reboot-owners', message: 'kured is there', remedy: 'remove it' },
     ]);
   });
 });

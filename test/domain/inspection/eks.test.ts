@@ -43,10 +43,10 @@ describe('src/domain/inspection/eks', () => {
   });
 
   it('does not call the last release of a line that has ended the newest there is', () => {
-    const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it.', remedy: 'move' } as const;
+    const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it', remedy: 'move' } as const;
     const last = told({ newest: '1.31.3-20250103', endOfLife });
     expect(last).toContain('the last one of its line so far');
-    expect(last).toContain('warning: AWS has released no more of it.');
+    expect(last).toContain('warning: AWS has released no more of it');
   });
 
   it('says which nodes are in no managed node group when there is none', () => {

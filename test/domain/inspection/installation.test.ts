@@ -41,17 +41,17 @@ describe('src/domain/inspection/installation', () => {
 
   it('tells address, namespace and version of the server', () => {
     expect(diagnoseServer({ ...WHERE, version: '1.29.1' }).message).toBe(
-      'Temporal answers at t.example:7233 (server version 1.29.1), namespace prod.',
+      'Temporal answers at t.example:7233 (server version 1.29.1), namespace prod',
     );
     expect(diagnoseServer({ ...WHERE, version: '' }).message).toBe(
-      'Temporal answers at t.example:7233, namespace prod.',
+      'Temporal answers at t.example:7233, namespace prod',
     );
   });
 
   it('counts workers, and knows that nothing goes without one', () => {
     expect(diagnoseWorkers(2, 'ospatch')).toMatchObject({
       severity: 'ok',
-      message: '2 workers poll the task queue ospatch.',
+      message: '2 workers poll the task queue ospatch',
     });
     expect(diagnoseWorkers(0, 'q')).toMatchObject({
       severity: 'error',
@@ -61,7 +61,7 @@ describe('src/domain/inspection/installation', () => {
 
   it('tells the next window, that there is no schedule, or that it has no start any more', () => {
     const weekly = clusterSpec(['w-1'], { schedule: { preset: 'weekly', startWithin: '1h' } });
-    expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun.' }]);
+    expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun' }]);
     expect(diagnoseSchedule(weekly, null)).toMatchObject([{ severity: 'warning', check: 'schedule' }]);
     expect(diagnoseSchedule(clusterSpec(), null)).toMatchObject([
       { severity: 'ok', message: expect.stringContaining('on demand only') },

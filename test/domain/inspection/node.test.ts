@@ -44,7 +44,7 @@ describe('src/domain/inspection/node', () => {
         {
           severity: 'ok',
           check: 'ready',
-          message: 'can be patched: Debian GNU/Linux 12.15, 2 packages pending.',
+          message: 'can be patched: Debian GNU/Linux 12.15, 2 packages pending',
           remedy: null,
         },
       ],
@@ -130,7 +130,7 @@ describe('src/domain/inspection/node', () => {
     const [finding, ...rest] = findings({ plan: { ...patchPlan('a'), keptBack } });
     expect(rest).toEqual([]);
     expect(finding).toMatchObject({ severity: 'warning', check: 'held-packages' });
-    expect(finding?.message).toBe('1 package has an update and is held, so not patched (nginx).');
+    expect(finding?.message).toBe('1 package has an update and is held, so not patched (nginx)');
     expect(finding?.remedy).toContain('apt-mark unhold');
   });
 
@@ -158,15 +158,15 @@ describe('src/domain/inspection/node', () => {
     ['DiskFull', 'disk'],
     ['Internal', 'other'],
   ])('files %s under %s, with its sentence and its remedy', (type, check) => {
-    const error = { type, message: 'what happened.', remedy: 'what to do' };
+    const error = { type, message: 'what happened', remedy: 'what to do' };
     expect(findings({ facts: null, plan: null, error })).toEqual([
-      { severity: 'error', check, message: 'what happened.', remedy: 'what to do' },
+      { severity: 'error', check, message: 'what happened', remedy: 'what to do' },
     ]);
     expect(failedInspection('w-1', error)).toMatchObject({ verdict: 'error', os: null, pending: null });
   });
 
   it('keeps the findings of the facts when an error ended the inspection after them', () => {
-    const error = { type: 'UnsupportedOs', message: 'w-1 runs X.' } as const;
+    const error = { type: 'UnsupportedOs', message: 'w-1 runs X' } as const;
     const facts = nodeFacts({ failedUnits: ['a.service'] });
     expect(findings({ facts, plan: null, error }).map(({ check }) => check)).toEqual(['os', 'units']);
   });
@@ -192,7 +192,7 @@ describe('src/domain/inspection/node', () => {
     expect(withError).toMatchObject([{ message: 'x', remedy: 'copy it' }]);
     expect(findings({ facts })[0]).toMatchObject({
       severity: 'error',
-      message: expect.stringMatching(/a run cannot repair that\.$/),
+      message: expect.stringMatching(/a run cannot repair that$/),
     });
   });
 
@@ -200,7 +200,7 @@ describe('src/domain/inspection/node', () => {
     expect(findings({ facts: null, plan: null, timedOutMs: 30_000 })[0]).toMatchObject({
       severity: 'error',
       check: 'reachable',
-      message: 'w-1 did not answer within 30s.',
+      message: 'w-1 did not answer within 30s',
     });
     expect(findings({ plan: null, timedOutMs: 30_000 })[0]).toMatchObject({ severity: 'warning', check: 'packages' });
   });

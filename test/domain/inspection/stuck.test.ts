@@ -9,14 +9,14 @@ const failed = (message: string | null): Obstacle => ({
 
 describe('src/domain/inspection/stuck', () => {
   test.each<[string, Obstacle, string]>([
-    ['a failure', failed('boom'), 'cluster demo stands still, because the workers fail in its code (attempt 4): boom.'],
-    ['an encrypted one', failed(null), 'failure is encrypted, and cannot be read here.'],
+    ['a failure', failed('boom'), 'cluster demo stands still, because the workers fail in its code (attempt 4): boom'],
+    ['an encrypted one', failed(null), 'failure is encrypted, and cannot be read here'],
     ['a hostile one', failed(`\u001b[2J${'x'.repeat(5_000)}`), '(attempt 4): [2Jxxx'],
-    ['a termination', { kind: 'ended', how: 'terminated', at: null, message: '' }, 'was terminated in Temporal.'],
+    ['a termination', { kind: 'ended', how: 'terminated', at: null, message: '' }, 'was terminated in Temporal'],
     [
       'an execution timeout',
       { kind: 'ended', how: 'timed-out', at: '2027-01-01T00:00:00.000Z', message: null },
-      'the workflow of cluster demo ran into its execution timeout at 2027-01-01T00:00:00.000Z.',
+      'the workflow of cluster demo ran into its execution timeout at 2027-01-01T00:00:00.000Z',
     ],
   ])('%s is said in one sentence that fits a terminal', (_, obstacle, sentence) => {
     const { message, remedy } = describeStuck('demo', obstacle);
@@ -29,7 +29,7 @@ describe('src/domain/inspection/stuck', () => {
   test('a missing key is remedied by the key, and not by giving up what is known', () => {
     const { kind, remedy } = describeStuck(
       'demo',
-      failed('what Temporal holds is encrypted (key one), and there is no key here to read it with.'),
+      failed('what Temporal holds is encrypted (key one), and there is no key here to read it with'),
     );
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');
@@ -43,16 +43,14 @@ describe('src/domain/inspection/stuck', () => {
     ]);
     expect(diagnoseStuck({ stuck, notLooked: 3, total: 9 }, ['a'])).toMatchObject([
       { severity: 'warning', remedy: 'temporal workflow unpause --workflow-id cluster/b' },
-      { severity: 'warning', message: '3 of 9 clusters could not be looked at in time.' },
+      { severity: 'warning', message: '3 of 9 clusters could not be looked at in time' },
     ]);
     expect(diagnoseStuck({ stuck: [], notLooked: 0, total: 9 }, null)).toMatchObject([{ severity: 'ok' }]);
   });
 
   test('a hundred stuck clusters are counted', () => {
     const stuck = Array.from({ length: 100 }, (_, at) => describeStuck(`c-${at}`, { kind: 'paused-on-server' }));
-    expect(diagnoseStuck({ stuck, notLooked: 0, total: 100 }, null).at(-1)?.message).toBe(
-      '80 more clusters are stuck.',
-    );
+    expect(diagnoseStuck({ stuck, notLooked: 0, total: 100 }, null).at(-1)?.message).toBe('80 more clusters are stuck');
     expect(diagnoseStuck({ stuck, notLooked: 0, total: 100 }, null)).toHaveLength(21);
   });
 

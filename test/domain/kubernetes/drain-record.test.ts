@@ -8,7 +8,7 @@ function preview(...blockers: string[]): DrainPreview {
 }
 
 function pod(name: string): BlockedPod {
-  return { namespace: 'shop', name, why: 'the budget web allows no disruption.', since: '2027-01-01T00:00:00Z' };
+  return { namespace: 'shop', name, why: 'the budget web allows no disruption', since: '2027-01-01T00:00:00Z' };
 }
 
 describe('domain/node-drain', () => {
@@ -17,8 +17,8 @@ describe('domain/node-drain', () => {
   });
 
   it('names the first blockers and counts the others', () => {
-    expect(drainBlocked('prod', 'w-1', preview('A.', 'B.', 'C.', 'D.', 'E.'))?.message).toBe(
-      'w-1 cannot be drained: a; b; c; and 2 more.',
+    expect(drainBlocked('prod', 'w-1', preview('a', 'b', 'c', 'd', 'e'))?.message).toBe(
+      'w-1 cannot be drained: a; b; c; and 2 more',
     );
   });
 
@@ -30,28 +30,28 @@ describe('domain/node-drain', () => {
       blocked: [pod('a'), pod('b'), pod('c'), pod('d')],
     } as const;
     expect(drainTimeout('w-1', '90s', { ...report, workloads: [], blocked: [...report.blocked] }).message).toBe(
-      'w-1 was not drained within 1m30s; still there: shop/a: the budget web allows no disruption; shop/b: the budget web allows no disruption; shop/c: the budget web allows no disruption; and 1 more.',
+      'w-1 was not drained within 1m30s; still there: shop/a: the budget web allows no disruption; shop/b: the budget web allows no disruption; shop/c: the budget web allows no disruption; and 1 more',
     );
   });
 
   it('says that a node is left cordoned beside what else went wrong, however long that is', () => {
-    const why = { type: 'KubernetesApi', message: 'patching nodes is forbidden.' } as const;
+    const why = { type: 'KubernetesApi', message: 'patching nodes is forbidden' } as const;
     const told = leftCordoned('prod', 'w-1', why, { type: 'UnreachableAfterChange', message: `${'x'.repeat(1_000)}.` });
     expect(told).toMatchObject({ type: 'UnreachableAfterChange', remedy: 'ospatch uncordon prod w-1' });
-    expect(told.message).toMatch(/x…; w-1 is left cordoned \(patching nodes is forbidden\)\.$/);
+    expect(told.message).toMatch(/x…; w-1 is left cordoned \(patching nodes is forbidden\)$/);
     expect(told.message.length).toBeLessThanOrEqual(MAX_ERROR_MESSAGE);
   });
 
   it.each([
-    [{ podsEvicted: 1 }, 'x; 1 pod was evicted.'],
+    [{ podsEvicted: 1 }, 'x; 1 pod was evicted'],
     [
       { podsEvicted: 2, packagesChanged: 1, reboots: 1 },
-      'x; 2 pods were evicted, 1 package was changed and it was rebooted once.',
+      'x; 2 pods were evicted, 1 package was changed and it was rebooted once',
     ],
-    [{ packagesChanged: 1, reboots: 1 }, 'x; 1 package was changed and it was rebooted once.'],
-    [{}, 'x; nothing was changed.'],
+    [{ packagesChanged: 1, reboots: 1 }, 'x; 1 package was changed and it was rebooted once'],
+    [{}, 'x; nothing was changed'],
   ])('tells of %j in one sentence', (done, sentence) => {
     const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
-    expect(tellWhatWasDone('x.', { ...nothing, ...done })).toBe(sentence);
+    expect(tellWhatWasDone('x', { ...nothing, ...done })).toBe(sentence);
   });
 });

@@ -7,7 +7,7 @@ describe('src/domain/kubernetes/end-of-life', () => {
     expect(on(version, '2026-06-28')).toBeNull();
     expect(on(version, '2026-06-29')).toMatchObject({
       kind: 'end-of-life',
-      message: `its kubelet is ${version}: Kubernetes 1.33 reached its end of life on 2026-06-28 and gets no more fixes, whatever is patched on the node.`,
+      message: `its kubelet is ${version}: Kubernetes 1.33 reached its end of life on 2026-06-28 and gets no more fixes, whatever is patched on the node`,
     });
   });
 

@@ -16,12 +16,12 @@ describe('domain/boot', () => {
       {
         kind: 'boot-kernel',
         message:
-          'kernel 6.1.0-28-amd64 is installed, but the boot loader starts 6.1.0-26-amd64 (grub: GRUB_DEFAULT=1>2).',
+          'kernel 6.1.0-28-amd64 is installed, but the boot loader starts 6.1.0-26-amd64 (grub: GRUB_DEFAULT=1>2)',
         remedy: expect.stringContaining('/etc/default/grub'),
       },
     ]);
     expect(warnings({ kernel: '6.1.0-26-amd64', order: 'behind' }, '6.1.0-28-amd64')).toMatchObject([
-      { message: 'kernel 6.1.0-28-amd64 is running, but the boot loader starts the older 6.1.0-26-amd64 (grub).' },
+      { message: 'kernel 6.1.0-28-amd64 is running, but the boot loader starts the older 6.1.0-26-amd64 (grub)' },
     ]);
     expect(warnings({ kernel: null, loader: null, order: 'unknown' })).toMatchObject([
       { message: expect.stringContaining('could not be read') },
@@ -30,15 +30,15 @@ describe('domain/boot', () => {
 
   it.each<[Partial<BootFile>, string | null]>([
     [{}, null],
-    [{ state: 'damaged', bytes: 0 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is empty.'],
-    [{ state: 'damaged', bytes: 9 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is cut or damaged.'],
+    [{ state: 'damaged', bytes: 0 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is empty'],
+    [{ state: 'damaged', bytes: 9 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is cut or damaged'],
     [
       { state: 'missing', bytes: 0 },
-      'w-1 was not rebooted: the initrd /boot/initrd.img-x that the boot loader starts does not exist.',
+      'w-1 was not rebooted: the initrd /boot/initrd.img-x that the boot loader starts does not exist',
     ],
     [
       { state: 'unknown', bytes: 1e7 },
-      'w-1 was not rebooted: initrd /boot/initrd.img-x has 9.5 MiB, less than half of another one there (38.1 MiB).',
+      'w-1 was not rebooted: initrd /boot/initrd.img-x has 9.5 MiB, less than half of another one there (38.1 MiB)',
     ],
     // What was read to its end may be as small as it likes.
     [{ state: 'whole', bytes: 1e7 }, null],

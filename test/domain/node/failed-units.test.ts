@@ -23,7 +23,7 @@ describe('domain/failed-units', () => {
   ])('fails the node: %s', (_, after) => {
     expect(findBrokenUnits('w-1', before, after)).toMatchObject({
       type: 'Unhealthy',
-      message: `w-1 is degraded: ${after.failedUnits[0]} failed and had not before.`,
+      message: `w-1 is degraded: ${after.failedUnits[0]} failed and had not before`,
     });
     expect(unitWarnings(before, after)).toEqual([]);
   });
@@ -61,7 +61,7 @@ describe('domain/failed-units', () => {
     ]);
     expect(findBrokenUnits('w-1', silent, failed('app.service', { changed: true }))).toMatchObject({
       type: 'Unhealthy',
-      message: 'w-1 is degraded: app.service has failed, and what it runs was changed by the last package transaction.',
+      message: 'w-1 is degraded: app.service has failed, and what it runs was changed by the last package transaction',
     });
   });
 

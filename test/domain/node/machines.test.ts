@@ -21,7 +21,7 @@ describe('domain/machines', () => {
   it('names the other cluster of a machine that is reached by the same address', () => {
     const own = [machine('prod', 'w-1', { address: 'a' }), machine('prod', 'w-2')];
     expect(messages(own, [machine('old', 'db', { address: 'a' }), machine('old', 'x')])).toEqual([
-      'w-1 and node db of cluster old have the same address, so both patch and reboot one machine, each in its own windows.',
+      'w-1 and node db of cluster old have the same address, so both patch and reboot one machine, each in its own windows',
     ]);
   });
 
@@ -30,7 +30,7 @@ describe('domain/machines', () => {
     ['machine id', { machineId: 'abc' }, { machineId: 'abc' }],
   ])('says of the same %s that it may be a copy', (what, one, other) => {
     expect(messages([machine('prod', 'w-1', one)], [machine('old', 'db', other)])).toEqual([
-      `w-1 and node db of cluster old have the same ${what}: they are one machine under two names, or one is a copy of the other's disk.`,
+      `w-1 and node db of cluster old have the same ${what}: they are one machine under two names, or one is a copy of the other's disk`,
     ]);
     expect(messages([machine('prod', 'w-1', one), machine('prod', 'w-2', other)], [])).toHaveLength(2);
   });

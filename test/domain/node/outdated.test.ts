@@ -34,7 +34,7 @@ describe('src/domain/node/outdated', () => {
         { service: 'n.service', blocker: 'left', pids: [11, 12] },
       ],
     });
-    expect(outdatedWarnings(all).map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([
+    expect(outdatedWarnings(all).map(({ message, remedy }) => `${message}. ${remedy}`)).toEqual([
       '2 services (a.service, b.service) still run code that was replaced on disk. `systemctl restart a.service b.service` on the node, patching.restartServices, or a reboot',
       '1 service (m.service) still runs code that was replaced on disk: masked, so that systemd would not start it again. `systemctl stop m.service` if nobody needs it, else `systemctl unmask --runtime m.service && systemctl restart m.service`',
       '1 service (n.service) still runs code that was replaced on disk: what is left of it from before its last start or stop, which a restart does not end. `kill 11 12` on the node, or wait until they end',

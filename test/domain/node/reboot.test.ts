@@ -37,7 +37,7 @@ describe('domain/reboot', () => {
       do: 'fail',
       error: {
         type: 'Unhealthy',
-        message: 'w-1 was not rebooted: initrd /boot/initrd.img-9 is empty.',
+        message: 'w-1 was not rebooted: initrd /boot/initrd.img-9 is empty',
         remedy: expect.stringContaining('update-initramfs -u -k 9'),
       },
     });

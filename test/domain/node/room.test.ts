@@ -28,7 +28,7 @@ describe('domain/room', () => {
     expect(lack(['room on /boot b 30720 900', ...KERNEL])).toEqual({
       type: 'DiskFull',
       message:
-        'w-1 has 30 MiB free on /boot, and 57 MiB are needed there for a new kernel and its initrd (linux-image-6.1.0-30-amd64).',
+        'w-1 has 30 MiB free on /boot, and 57 MiB are needed there for a new kernel and its initrd (linux-image-6.1.0-30-amd64)',
       remedy: 'remove old kernels on w-1 (`apt-get autoremove --purge`): 6.1.0-20-amd64',
     });
     // Where no kernel comes, a full /boot is in nobody's way.
@@ -48,7 +48,7 @@ describe('domain/room', () => {
     const half = Math.floor(GIB * 0.6);
     expect(lack([`room plan ${half} 0 0`])).toBeNull();
     expect(lack([`room plan ${half} ${half} 0`])?.message).toBe(
-      'w-1 has 1024 MiB free on /var/cache, and 1228 MiB are needed there for the downloads.',
+      'w-1 has 1024 MiB free on /var/cache, and 1228 MiB are needed there for the downloads',
     );
     expect(lack([`room plan ${half} ${half} 0`, `room on /var/cache v ${GIB} -1`])).toBeNull();
   });

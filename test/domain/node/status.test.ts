@@ -90,7 +90,7 @@ describe('domain/node-status', () => {
   });
 
   describe('quarantine', () => {
-    const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+    const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key' } as const;
     const shutOut = transition(node, {
       kind: 'settled',
       settled: settled('w-1', { outcome: 'failed', reading: null, error: mismatch, workflowRunId: 'r' }),

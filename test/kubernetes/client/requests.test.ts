@@ -23,7 +23,7 @@ describe('src/kubernetes/client/requests', () => {
     [429, { reason: 'TooManyRequests' }, { state: 'busy', retryAfterMs: 5_000 }],
     [
       500,
-      { message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.' },
+      { message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support' },
       { state: 'two-budgets' },
     ],
     [500, { message: 'etcdserver: request timed out' }, null],

@@ -124,7 +124,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await expect(cordon()).rejects.toMatchObject({
       type: 'WrongNode',
       message:
-        'w-1 was not touched in Kubernetes: the Node object w-1 is of another machine: its machine id is another, that of w-1 is machine-w-1.',
+        'w-1 was not touched in Kubernetes: the Node object w-1 is of another machine: its machine id is another, that of w-1 is machine-w-1',
     });
     node.machineID = 'MACHINE-W-1';
     node.bootID = '';

@@ -64,7 +64,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
         'w-1 cannot be drained: a pod of a DaemonSet that no longer exists (kubernetes.drain.force allows it): kube-system/orphan-x; ' +
         'a pod without a controller that would start it again (kubernetes.drain.force allows it): shop/bare; ' +
         'a pod with local storage (emptyDir) (kubernetes.drain.deleteEmptydirData allows it): shop/scratch; ' +
-        'the server evicts no pod that two budgets select, here all and some of namespace shop; leave only one of them: shop/web-1.',
+        'the server evicts no pod that two budgets select, here all and some of namespace shop; leave only one of them: shop/web-1',
     });
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });
@@ -283,7 +283,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
               kind: 'Status',
               status: 'Failure',
               reason: 'TooManyRequests',
-              message: 'Too many requests, please try again later.',
+              message: 'Too many requests, please try again later',
               code: 429,
             },
             headers: { 'Retry-After': '2' },

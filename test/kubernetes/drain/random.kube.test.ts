@@ -188,7 +188,7 @@ function randomPolicy(random: Random): Partial<DrainPolicy> {
 /** Each a sentence. */
 function compare(ours: DrainPreview, kubectl: KubectlVerdict): string[] {
   const refusals = ours.blockers.flatMap((text) => {
-    const [, option, pods = ''] = /\(kubernetes\.drain\.(\w+) allows it\): (.*)\.$/.exec(text) ?? [];
+    const [, option, pods = ''] = /\(kubernetes\.drain\.(\w+) allows it\): (.*)$/.exec(text) ?? [];
     return option === undefined ? [] : [[option, pods] as const];
   });
   const differences = ['ignoreDaemonsets', 'deleteEmptydirData', 'force'].flatMap((option) => {

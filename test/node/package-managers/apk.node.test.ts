@@ -140,7 +140,7 @@ describe('src/node on Alpine', () => {
     expect(plan.keptBack).toContainEqual({ name: 'lab-a', reason: 'pinned' });
     expect(plan.warnings[0]).toEqual({
       kind: 'hidden-updates',
-      message: '1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0).',
+      message: '1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0)',
       remedy: '`apk add lab-a` takes the pin off',
     });
     await sh(node, 'apk -q add lab-a && apk -q upgrade');
@@ -372,7 +372,7 @@ describe('src/node on Alpine', () => {
       });
       await sh(node, 'mv /usr/bin/doas /srv/doas');
       await expect(remoteNode(pool, narrow()).facts()).rejects.toMatchObject({
-        message: `there is neither sudo nor doas on alpine, and ${LAB_USER} is not root.`,
+        message: `there is neither sudo nor doas on alpine, and ${LAB_USER} is not root`,
       });
       await sh(node, 'mv /srv/sudo /usr/bin/sudo; mv /srv/doas /usr/bin/doas');
     });

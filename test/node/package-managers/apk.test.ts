@@ -172,12 +172,12 @@ describe('src/node/package-managers/apk', () => {
     const { plan: read } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0', 'orphan lab-b', 'stale']);
     expect(read.keptBack).toEqual([{ name: 'lab-a', reason: 'pinned' }]);
     expect(read.warnings.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
-      'hidden-updates: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0).',
-      'hidden-updates: 1 package is in no repository of the node, so that updates would not show: lab-b.',
-      'stale-lists: the package lists are older than a week, so that newer updates do not show.',
+      'hidden-updates: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0)',
+      'hidden-updates: 1 package is in no repository of the node, so that updates would not show: lab-b',
+      'stale-lists: the package lists are older than a week, so that newer updates do not show',
     ]);
     expect(plan(['no-network', 'stale']).plan.warnings.map(({ message }) => message)).toEqual([
-      'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache.',
+      'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache',
     ]);
   });
 
@@ -214,7 +214,7 @@ describe('src/node/package-managers/apk', () => {
 
   it("carries the first of apk's own words, which the others follow from", () => {
     expect(classify('x\nERROR: Unable to lock database: temporary error\nERROR: Failed to open it').message).toBe(
-      'apply failed on w-1: another program holds a package lock (Unable to lock database: temporary error).',
+      'apply failed on w-1: another program holds a package lock (Unable to lock database: temporary error)',
     );
   });
 

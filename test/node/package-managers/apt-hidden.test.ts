@@ -16,8 +16,8 @@ describe('src/node/package-managers/apt-hidden', () => {
       'hidden hold vim 9.1',
     ];
     expect(warnings(lines)).toEqual([
-      'hidden-updates: 2 security fixes are not offered by apt (openssl 3.0.22, libssl3 3.0.22): APT::Default-Release gives them a lower priority than what is installed.',
-      'hidden-updates: 1 security fix is not offered by apt (vim 9.1): the packages are on hold.',
+      'hidden-updates: 2 security fixes are not offered by apt (openssl 3.0.22, libssl3 3.0.22): APT::Default-Release gives them a lower priority than what is installed',
+      'hidden-updates: 1 security fix is not offered by apt (vim 9.1): the packages are on hold',
     ]);
   });
 
@@ -42,9 +42,9 @@ describe('src/node/package-managers/apt-hidden', () => {
         'lists-age 1728003',
       ]),
     ).toEqual([
-      'stale-lists: the node has no package lists of http://mirror/dists/bookworm/InRelease, so more may be pending than is shown.',
-      'stale-lists: package lists have expired (mirror_InRelease), so more may be pending than is shown.',
-      'stale-lists: the package lists of the node are 20 days old, so more may be pending than is shown.',
+      'stale-lists: the node has no package lists of http://mirror/dists/bookworm/InRelease, so more may be pending than is shown',
+      'stale-lists: package lists have expired (mirror_InRelease), so more may be pending than is shown',
+      'stale-lists: the package lists of the node are 20 days old, so more may be pending than is shown',
     ]);
     expect(warnings(['lists-age 3600'])).toEqual([]);
   });

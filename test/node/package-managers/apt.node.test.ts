@@ -79,7 +79,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     return { plan, apply, changes: plan.changes.map(({ name, from, to }) => `${name} ${from} ${to}`).toSorted() };
   }
 
-  const removesOld = { type: 'Policy', message: 'the patch of policy would remove: lab-old.' };
+  const removesOld = { type: 'Policy', message: 'the patch of policy would remove: lab-old' };
 
   it('refuses a plan that removes a package, by name', async () => {
     await expect(preflight({})).rejects.toMatchObject(removesOld);
@@ -137,7 +137,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(without.warnings.filter(({ kind }) => kind === 'excluded-security')).toEqual([
       {
         kind: 'excluded-security',
-        message: '1 package has a security fix that patching.packages.exclude keeps back: lab-both.',
+        message: '1 package has a security fix that patching.packages.exclude keeps back: lab-both',
         remedy: 'take them off patching.packages.exclude, or update them by hand',
       },
     ]);

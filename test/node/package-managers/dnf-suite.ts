@@ -161,7 +161,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect((await preflight({ exclude: ['lab-fix', 'lab-a'] })).plan.warnings).toEqual([
           expect.objectContaining({
             kind: 'excluded-security',
-            message: '1 package has a security fix that patching.packages.exclude keeps back: lab-fix.',
+            message: '1 package has a security fix that patching.packages.exclude keeps back: lab-fix',
           }),
         ]);
         const { apply, changes } = await preflight({ only: 'security' });
@@ -179,7 +179,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         });
         await expect(preflight()).rejects.toMatchObject({
           type: 'Policy',
-          message: 'the patch of rocky would remove: lab-old.',
+          message: 'the patch of rocky would remove: lab-old',
         });
         const { apply, changes } = await preflight({ allowRemovals: true });
         expect(changes).toEqual(['lab-a 3-1 4-1', 'lab-next null 1-1', 'lab-old 1-1 null']);
@@ -199,11 +199,11 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect((await preflight()).changes).toEqual(['rocky-release 9.4-1 9.5-1']);
         await expect(preflight({ keepMinor: true })).rejects.toMatchObject({
           type: 'Policy',
-          message: 'the patch of rocky would leave release 9.4 with: rocky-release 9.5-1.',
+          message: 'the patch of rocky would leave release 9.4 with: rocky-release 9.5-1',
         });
         await offer(node, { name: 'rocky-release', version: '10.0', header });
         await expect(preflight()).rejects.toMatchObject({
-          message: 'the patch of rocky would leave release 9 with: rocky-release 10.0-1.',
+          message: 'the patch of rocky would leave release 9 with: rocky-release 10.0-1',
         });
         await withdraw(node, 'rocky-release');
       });
@@ -246,13 +246,13 @@ export function describeDnf(title: string, dnf: Dnf): void {
       const { plan, changes, apply } = await preflight();
       expect(changes.filter((line) => /^lab-(ex|lock)/.test(line))).toEqual([]);
       const excluded = expect.stringMatching(
-        /^1 security fix is not offered by dnf \(lab-ex 2-1\): excludepkgs in the configuration of dnf keeps them out\.$/,
+        /^1 security fix is not offered by dnf \(lab-ex 2-1\): excludepkgs in the configuration of dnf keeps them out$/,
       );
       expect(plan.warnings).toEqual([
         expect.objectContaining({ kind: 'hidden-updates', message: excluded }),
         expect.objectContaining({
           kind: 'hidden-updates',
-          message: '1 update is not offered by dnf (lab-lock 2-1): the packages are locked by versionlock.',
+          message: '1 update is not offered by dnf (lab-lock 2-1): the packages are locked by versionlock',
         }),
       ]);
       expect((await preflight({ only: 'security' })).plan.warnings).toEqual([

@@ -147,7 +147,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     expect(plan.warnings).toEqual([
       expect.objectContaining({
         kind: 'hidden-updates',
-        message: '1 update is not offered by zypper (lab-old 2-1): the packages are locked.',
+        message: '1 update is not offered by zypper (lab-old 2-1): the packages are locked',
       }),
     ]);
     await expect(preflight({ onHidden: 'fail' })).rejects.toMatchObject({

@@ -82,7 +82,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       const status = await cluster.untilIdle(1);
       expect(status.nodes.find((node) => node.name === 'w-1')?.lastError?.message).toBe(
-        'the package transaction on w-1 was interrupted 3 times; nothing was changed.',
+        'the package transaction on w-1 was interrupted 3 times; nothing was changed',
       );
       const steps = cluster.nodes.audit[0]?.result.steps.map((step) => step.step);
       expect(steps?.filter((step) => step === 'apply')).toHaveLength(3);
@@ -108,7 +108,7 @@ describe('workflows/cluster', () => {
         {
           kind: 'repaired',
           message:
-            'the packages were applied, by a repair or another attempt, after a failure: attempt 1 was interrupted.',
+            'the packages were applied, by a repair or another attempt, after a failure: attempt 1 was interrupted',
           remedy: null,
         },
       ]);
@@ -118,7 +118,7 @@ describe('workflows/cluster', () => {
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = {
         type: 'AuthFailed',
-        message: 'w-1 refused the key.',
+        message: 'w-1 refused the key',
         remedy: 'add it',
       };
       await cluster.apply(spec(cluster));
@@ -128,7 +128,7 @@ describe('workflows/cluster', () => {
       expect(status.nodes.map((node) => node.state)).toEqual(['not-tried', 'failed', 'not-tried']);
       expect(status.nodes[1]?.lastError).toEqual({
         type: 'AuthFailed',
-        message: 'w-1 refused the key; nothing was changed.',
+        message: 'w-1 refused the key; nothing was changed',
         remedy: 'add it',
       });
     }));
@@ -145,7 +145,7 @@ describe('workflows/cluster', () => {
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g',
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB',
       ];
-      const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key.' } as const;
+      const mismatch = { type: 'HostKeyMismatch', message: 'w-1 has another host key' } as const;
       cluster.nodes.node('w-1').preflightError = mismatch;
       await cluster.apply(trusting(key));
       await cluster.handle.signal('patchNow');
@@ -155,7 +155,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       const again = await cluster.untilIdle(2);
       expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
-      const told = { ...mismatch, message: 'w-1 has another host key; nothing was changed.' };
+      const told = { ...mismatch, message: 'w-1 has another host key; nothing was changed' };
       expect(w1(again)).toMatchObject({ state: 'failed', lastError: told, quarantine: told });
       expect(asked()).toBe(1);
 

@@ -122,7 +122,7 @@ describe('sites', () => {
           expect(waiting).toMatchObject({
             ...{ node: 'w-1', step: 'preflight' },
             waitingFor: `a worker of task queue ${taskQueue} that speaks ${needed}`,
-            lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which speaks protocol ${old.newest}; the activity preflight needs ${needed}.`,
+            lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which speaks protocol ${old.newest}; the activity preflight needs ${needed}`,
           });
           expect(await own.check(cluster.name)).toMatchObject([
             { node: 'w-1', ok: false, error: { type: 'WorkerProtocol' } },
@@ -167,7 +167,7 @@ describe('sites', () => {
       const own = await connect(cluster);
       const error = {
         type: 'NoWorker',
-        message: `w-1 is waiting for a worker of task queue ${siteOf(cluster)}: none took up the look at it in time.`,
+        message: `w-1 is waiting for a worker of task queue ${siteOf(cluster)}: none took up the look at it in time`,
         remedy: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where w-1 can be reached`,
       };
       const [checks, ...refusals] = await Promise.all([
@@ -189,7 +189,7 @@ describe('sites', () => {
       expect(findings).toContainEqual({
         severity: 'error',
         check: 'worker',
-        message: `no worker polls the task queue ${siteOf(cluster)}, so the nodes that name it wait for one.`,
+        message: `no worker polls the task queue ${siteOf(cluster)}, so the nodes that name it wait for one`,
         remedy: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where they can be reached`,
       });
       expect(nodes.map(({ node, verdict }) => [node, verdict])).toEqual([
@@ -221,13 +221,13 @@ describe('sites', () => {
       expect(await own.check(cluster.name)).toMatchObject({
         error: {
           type: 'NoWorker',
-          message: `EKS cluster Prod_1 is waiting for a worker of task queue ${taskQueue}: none took up the look at it in time.`,
+          message: `EKS cluster Prod_1 is waiting for a worker of task queue ${taskQueue}: none took up the look at it in time`,
         },
       });
       const { findings } = await own.diagnoseCluster(eksSpec, { hasWorker: true, file: null });
       expect(findings[0]).toMatchObject({
         severity: 'error',
-        message: `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one.`,
+        message: `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one`,
       });
     }));
 

@@ -154,7 +154,7 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({
         outcome: 'failed',
         total: 1,
-        error: { message: 'the EKS cluster has no node group pink; it has blue.' },
+        error: { message: 'the EKS cluster has no node group pink; it has blue' },
       });
     }));
 
@@ -194,11 +194,11 @@ describe('workflows/eks-update', () => {
         lastError: {
           type: 'Aws',
           message:
-            'AWS ended the update of node group blue as Failed: PodEvictionFailure: Reached max retries while trying to evict pods from nodes in node group blue (ip-10-0-1-7.ec2.internal).',
+            'AWS ended the update of node group blue as Failed: PodEvictionFailure: Reached max retries while trying to evict pods from nodes in node group blue (ip-10-0-1-7.ec2.internal)',
           remedy: expect.stringContaining('eks.force'),
         },
       });
-      expect(status.nodes[1]?.lastError?.message).toBe('the run stopped before this node group because blue failed.');
+      expect(status.nodes[1]?.lastError?.message).toBe('the run stopped before this node group because blue failed');
     }));
 
   it('adopts a version update that somebody else has begun, and has nothing left to do after it', () =>

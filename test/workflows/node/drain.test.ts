@@ -21,7 +21,7 @@ const OWNER = { cluster: 'other', node: 'w-1', run: 1, token: '0123456789abcdef'
 const WEB = {
   namespace: 'shop',
   name: 'web-1',
-  why: 'the budget web allows no disruption.',
+  why: 'the budget web allows no disruption',
   since: '2027-01-01T00:00:00Z',
 };
 
@@ -105,7 +105,7 @@ describe('workflows/node-drain', () => {
     'leaves the node cordoned when it was lost in its %s, and gives it back when it is patched again',
     (step) =>
       harness.withWorker(async (cluster) => {
-        const message = 'w-1 was unreachable for 1440 min after a change was begun there: no route to host.';
+        const message = 'w-1 was unreachable for 1440 min after a change was begun there: no route to host';
         Object.assign(cluster.nodes.node('w-1'), {
           asksForReboot: true,
           lostIn: step,
@@ -130,7 +130,7 @@ describe('workflows/node-drain', () => {
 
   it('gives a node back on which another job kept it from changing anything', () =>
     harness.withWorker(async (cluster) => {
-      const message = 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped.';
+      const message = 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped';
       cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'Busy', message } };
       expect(first(await patched(cluster))).toMatchObject({ state: 'failed', lastError: { type: 'Busy' } });
       expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
@@ -138,7 +138,7 @@ describe('workflows/node-drain', () => {
 
   it('cordons nothing while packages cannot be downloaded, and reads the lists once more before it gives up', () =>
     harness.withWorker(async (cluster) => {
-      const error = { type: 'Repository', message: 'the mirror is gone.' } as const;
+      const error = { type: 'Repository', message: 'the mirror is gone' } as const;
       cluster.nodes.node('w-1').prefetchErrors = [error, error];
       expect(first(await patched(cluster))).toMatchObject({ state: 'failed', lastError: { type: 'Repository' } });
       expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'preflight w-1', 'prefetch w-1']);
@@ -172,14 +172,14 @@ describe('workflows/node-drain', () => {
   it('does not reboot a node that somebody has uncordoned, and says that it is patched', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').asksForReboot = true;
-      const message = 'w-1 was uncordoned by somebody else before it was rebooted.';
+      const message = 'w-1 was uncordoned by somebody else before it was rebooted';
       cluster.kubernetes.errors.set('drainAgain', { type: 'Policy', message });
       expect(first(await patched(cluster))).toMatchObject({
         state: 'failed',
         lastError: {
           type: 'Policy',
           message:
-            'w-1 was uncordoned by somebody else before it was rebooted; 2 pods were evicted and 1 package was changed.',
+            'w-1 was uncordoned by somebody else before it was rebooted; 2 pods were evicted and 1 package was changed',
         },
       });
       expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
@@ -199,14 +199,14 @@ describe('workflows/node-drain', () => {
   it('waits for the evicted workloads after the uncordon, when that is asked for', () =>
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.report = { workloads: [{ namespace: 'shop', kind: 'Deployment', name: 'web' }] };
-      cluster.kubernetes.errors.set('awaitWorkloads', { type: 'Unhealthy', message: 'shop/web is not available.' });
+      cluster.kubernetes.errors.set('awaitWorkloads', { type: 'Unhealthy', message: 'shop/web is not available' });
       const status = await patched(cluster, kubernetesPolicy({}, { workloadsTimeout: '1m' }));
       expect(cluster.nodes.log.slice(-3)).toEqual(['awaitHealthy w-1', 'uncordon w-1', 'awaitWorkloads w-1']);
       expect(first(status)).toMatchObject({
         state: 'failed',
         lastError: {
           type: 'Unhealthy',
-          message: 'shop/web is not available; 2 pods were evicted and 1 package was changed.',
+          message: 'shop/web is not available; 2 pods were evicted and 1 package was changed',
         },
       });
     }));
@@ -222,12 +222,12 @@ describe('workflows/node-drain', () => {
 
   it('changes nothing on a node whose drain could never end, and says what is in the way', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.preview = { blockers: ['The server evicts no pod that two budgets select.'] };
+      cluster.kubernetes.preview = { blockers: ['The server evicts no pod that two budgets select'] };
       const status = await patched(cluster);
       expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'drainPreview w-1']);
       expect(first(status)?.lastError).toEqual({
         type: 'DrainBlocked',
-        message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed.',
+        message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed',
         remedy: `\`ospatch check ${cluster.name}\` lists all that is in the way; correct it, then patch w-1 again`,
       });
     }));
@@ -263,22 +263,22 @@ describe('workflows/node-drain', () => {
 
   it('uncordons a node that is not healthy after the work, and calls it failed', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.errors.set('awaitHealthy', { type: 'Unhealthy', message: 'w-1 is not Ready.' });
+      cluster.kubernetes.errors.set('awaitHealthy', { type: 'Unhealthy', message: 'w-1 is not Ready' });
       expect(first(await patched(cluster))).toMatchObject({
         state: 'failed',
-        lastError: { type: 'Unhealthy', message: 'w-1 is not Ready; 2 pods were evicted and 1 package was changed.' },
+        lastError: { type: 'Unhealthy', message: 'w-1 is not Ready; 2 pods were evicted and 1 package was changed' },
       });
       expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
     }));
 
   it('says that a node is left cordoned when the API server does not let it be uncordoned', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.errors.set('uncordon', { type: 'KubernetesApi', message: 'patching nodes is forbidden.' });
+      cluster.kubernetes.errors.set('uncordon', { type: 'KubernetesApi', message: 'patching nodes is forbidden' });
       expect(first(await patched(cluster))).toMatchObject({
         state: 'failed',
         lastError: {
           type: 'KubernetesApi',
-          message: 'w-1 is left cordoned: patching nodes is forbidden; 2 pods were evicted and 1 package was changed.',
+          message: 'w-1 is left cordoned: patching nodes is forbidden; 2 pods were evicted and 1 package was changed',
           remedy: `ospatch uncordon ${cluster.name} w-1`,
         },
       });
@@ -295,7 +295,7 @@ describe('workflows/node-drain', () => {
           lastError: {
             type: 'DrainTimeout',
             message:
-              'w-1 was not drained within 10m; still there: shop/web-1: the budget web allows no disruption; 1 pod was evicted.',
+              'w-1 was not drained within 10m; still there: shop/web-1: the budget web allows no disruption; 1 pod was evicted',
           },
         });
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
@@ -336,7 +336,7 @@ describe('workflows/node-drain', () => {
         expect(first(status)).toMatchObject({
           lastOutcome: 'cancelled',
           lastError: {
-            message: 'the run was cancelled while w-1 was being drained; none of its packages was changed.',
+            message: 'the run was cancelled while w-1 was being drained; none of its packages was changed',
           },
         });
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);

@@ -14,7 +14,7 @@ const SCHEDULE = { preset: 'weekly', startWithin: '1h' } as const;
 describe('workflows/prefetch-nodes', () => {
   it('downloads on all nodes before the window, says what failed, and leaves the patch to the window', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-2').prefetchErrors = [{ type: 'Repository', message: 'the mirror is gone.' }];
+      cluster.nodes.node('w-2').prefetchErrors = [{ type: 'Repository', message: 'the mirror is gone' }];
       const patching = { prefetch: { beforeWindow: '6h' }, schedule: SCHEDULE };
       await cluster.apply(clusterSpec(['w-1', 'w-2'], patching, cluster.name));
       const { nextWindow } = await cluster.status();

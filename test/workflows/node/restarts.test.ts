@@ -61,7 +61,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       const node = { outdated: ['db.service', 'web.service'], notRestarted: ['db.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
-        warnings: [{ kind: 'restart-pending', message: 'not restarted: db.service (simulated).' }],
+        warnings: [{ kind: 'restart-pending', message: 'not restarted: db.service (simulated)' }],
         done: ['preflight', 'apply', 'verify', 'restart', 'verify'],
       });
     }));
@@ -71,7 +71,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       const node = { outdated: ['web.service'], breaks: 'web.service' };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'failed',
-        error: { type: 'Unhealthy', message: 'web.service did not come up; 1 package was changed.' },
+        error: { type: 'Unhealthy', message: 'web.service did not come up; 1 package was changed' },
         done: ['preflight', 'apply', 'verify', 'restart', 'verify'],
       });
       expect((await cluster.record('w-1')).after?.outdated).toBeUndefined();
@@ -86,7 +86,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'failed',
-        warnings: [{ message: 'not restarted: db.service (simulated).' }],
+        warnings: [{ message: 'not restarted: db.service (simulated)' }],
       });
       const record = await cluster.record('w-1');
       expect(record.restarts?.restarted).toEqual(['app.service']);
@@ -98,7 +98,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       const node = { outdated: ['cron.service'], restartedInVain: ['cron.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
-        warnings: [{ message: 'restarted, and still on replaced code: cron.service.' }],
+        warnings: [{ message: 'restarted, and still on replaced code: cron.service' }],
       });
     }));
 

@@ -58,7 +58,7 @@ describe('workflows/rollout', () => {
       expect(node(meanwhile, 'w-1')).toMatchObject({
         state: 'patching',
         lastError: {
-          message: `the job of ospatch has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\`.`,
+          message: `the job of ospatch has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\``,
         },
       });
       ends();
@@ -111,7 +111,7 @@ describe('workflows/rollout', () => {
         lastError: {
           type: 'UnreachableAfterChange',
           message:
-            'w-1 is no longer waited for: alice ended the wait in its step apply (disk is dead); what the package transaction has changed is not known yet.',
+            'w-1 is no longer waited for: alice ended the wait in its step apply (disk is dead); what the package transaction has changed is not known yet',
         },
       });
       ends();

@@ -112,7 +112,7 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
   // A problem knows its file only, so the first cluster of the file has it.
   const isFirst = clusters.find((one) => one.file === file)?.spec === spec;
   const own = isFirst ? problems.filter((problem) => problem.file === file) : [];
-  if (own.length === 0) return [ok('spec', 'the spec is valid.')];
+  if (own.length === 0) return [ok('spec', 'the spec is valid')];
   return own.map(({ line, path, message }) => {
     const place = `${file ?? ''}${line === null ? '' : `:${line}`}`;
     return warning('spec', `${place}: ${path === '' ? '' : `${path}: `}${message}`, null);
@@ -124,7 +124,7 @@ async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
   const { cronWarnings } = await import('../../../domain/spec/time-checks.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
   return cronWarnings(spec.patching.schedule.cron).map((message) =>
-    warning('schedule', `patching.schedule.cron: ${message}.`, 'correct it in the spec, then see `ospatch next`'),
+    warning('schedule', `patching.schedule.cron: ${message}`, 'correct it in the spec, then see `ospatch next`'),
   );
 }
 
