@@ -100,7 +100,7 @@ export class ClusterClient {
     { discardHistory = false }: { discardHistory?: boolean } = {},
   ): Promise<ApplySpecAnswer> {
     const tooLarge = specTooLarge(spec, storedBytes(spec));
-    if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}.` });
+    if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}` });
     const applyId = randomUUID();
     const start = new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
       workflowId: clusterWorkflowId(spec.name),

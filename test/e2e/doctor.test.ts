@@ -187,7 +187,7 @@ describe('e2e/doctor', () => {
   it('says ok with exit code 0 in a table, and places a helper once only', async () => {
     const { stdout, code } = await stack.cli('doctor', '-f', writeSpec('well', ['fine']));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^ok +fine +ready +can be patched: Debian GNU\/Linux 12\.\d+, nothing pending$/m);
+    expect(stdout).toMatch(/^ok +fine +ready +can be patched: Debian GNU\/Linux 12\.\d+, nothing pending\.$/m);
     expect(stdout).not.toContain('helper');
     expect(stdout).toMatch(/cluster well: 1 node, 1 ok$/m);
   });

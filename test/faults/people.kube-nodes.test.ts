@@ -52,7 +52,7 @@ const HAS_REBOOT_OWED: Expected = {
   reboots: 0,
   // A reboot would strike the pods that come back; what was patched is patched.
   sentence:
-    /^w-1 was uncordoned by somebody else before it was rebooted.*; 3 pods were evicted and 2 packages were changed\.$/,
+    /^w-1 was uncordoned by somebody else before it was rebooted.*; 3 pods were evicted and 2 packages were changed$/,
   left: ['reboot-required'],
 };
 

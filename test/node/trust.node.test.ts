@@ -204,7 +204,7 @@ describe('src/node with the least privilege', () => {
         'mv /usr/bin/sudo /usr/bin/sudo.away',
         'mv /usr/bin/sudo.away /usr/n/sudo',
         'SudoDenied',
-        /^there is neither sudo nor doas on trust, and ospatch is not root\.$/,
+        /^there is neither sudo nor doas on trust, and ospatch is not root$/,
         /install sudo or doas on trust/,
       ],
       [
@@ -212,7 +212,7 @@ describe('src/node with the least privilege', () => {
         'usermod -s /usr/sbin/nologin ospatch',
         'usermod -s /n/bash ospatch',
         'AuthFailed',
-        /^trust lets ospatch log in, but runs no commands for it: its login shell is nologin\.$/,
+        /^trust lets ospatch log in, but runs no commands for it: its login shell is nologin$/,
         /usermod -s/,
       ],
       [

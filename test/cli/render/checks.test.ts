@@ -25,7 +25,7 @@ describe('src/cli/render/checks', () => {
     const text = renderChecks(
       [
         drained('w-1', {}),
-        drained('w-2', { pending: ['It would wait for shop/web-1'] }),
+        drained('w-2', { pending: ['a drain would wait for shop/web-1'] }),
         drained('w-3', { blockers: ['The budget shop/web never allows it'] }),
         drained('w-4', { cordonedBy: 'others' }),
         withDrain(nodeInspection('w-5'), { ok: false, error: { type: 'KubernetesApi', message: 'no answer' } }),
@@ -38,7 +38,7 @@ describe('src/cli/render/checks', () => {
     expect(text).toMatch(/^w-3 .* blocked$/m);
     expect(text).toMatch(/^w-4 .* 4 pods, cordoned by others$/m);
     expect(text).toMatch(/^w-5 .* \?$/m);
-    expect(text).toContain('w-2  warning: It would wait for shop/web-1');
+    expect(text).toContain('w-2  warning: a drain would wait for shop/web-1');
     expect(text).toContain('w-3  error: it cannot be drained: The budget shop/web never allows it');
     expect(text).toContain('w-5  error: no answer');
     expect(text).not.toContain('would move');

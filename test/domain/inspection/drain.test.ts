@@ -34,7 +34,12 @@ describe('src/domain/inspection/drain', () => {
       'error',
       'it cannot be drained: The budget never allows it',
     ],
-    ['something to wait for', { pending: ['It would wait for shop/web-1'] }, 'warning', 'It would wait for shop/web-1'],
+    [
+      'something to wait for',
+      { pending: ['a drain would wait for shop/web-1'] },
+      'warning',
+      'a drain would wait for shop/web-1',
+    ],
     [
       'a cordon of others',
       { cordonedBy: 'others' } as const,

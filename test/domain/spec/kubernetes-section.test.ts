@@ -152,7 +152,7 @@ describe('domain/spec-kubernetes', () => {
   it.each(['imported', 'aks', 'gke', 'managed'] as const)(
     'says of type %s why nothing is patched, whatever part of a patching spec it has',
     (type) => {
-      const reason = notPatchableReason(type)?.replace(/\.$/, '') ?? 'none';
+      const reason = notPatchableReason(type) ?? 'none';
       for (const key of ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue']) {
         const document = { apiVersion: 'ospatch/v1', name: 'prod-eu', type, [key]: {} };
         expect(issuesOf(document)).toEqual([expect.stringContaining(`${key}: ${reason}; allowed: `)]);

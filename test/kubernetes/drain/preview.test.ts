@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => kube.stop());
 
 const CLOSED =
-  'It would wait for the budget web of namespace shop, which allows no eviction now and opens only when an operator or a person changes something';
+  'a drain would wait for the budget web of namespace shop, which allows no eviction now and opens only when an operator or a person changes something';
 
 const preview = (...args: Parameters<typeof previewInput>) =>
   kube.run(kube.activities.drainPreview, previewInput(...args));
@@ -44,8 +44,8 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       ignored: { 'managed by a DaemonSet': 1 },
       blockers: [],
       pending: [
-        'It would wait for the budget web of namespace shop, which allows no eviction now (1 pods are healthy and 1 must be): shop/web-1',
-        'It would wait for pods that are terminating: jobs/going',
+        'a drain would wait for the budget web of namespace shop, which allows no eviction now (1 pods are healthy and 1 must be): shop/web-1',
+        'a drain would wait for pods that are terminating: jobs/going',
       ],
     });
     expect(kube.api.countCalls(/^(?!GET)/)).toBe(0);

@@ -207,7 +207,7 @@ function compareHeld({ blockers, pending }: DrainPreview, { held, twoBudgets }: 
   const named = (texts: string[], words: string) =>
     texts
       .filter((text) => text.includes(words))
-      .flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2).replace(/\.$/, '')));
+      .flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2)));
   return [
     ...differ('held by a budget', named(pending, 'allows no eviction now'), held, who),
     ...differ('selected by two budgets', named(blockers, 'that two budgets select'), twoBudgets, who),
