@@ -89,5 +89,5 @@ function parseOrigin(text: string): string {
 }
 
 function usage(message: string, remedy: string): OspatchError {
-  return new OspatchError({ type: 'Usage', message: `${message}.`, remedy });
+  return new OspatchError({ type: 'Usage', message, remedy });
 }

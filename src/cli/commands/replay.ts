@@ -80,13 +80,13 @@ function jsonFiles(dir: string): string[] {
   try {
     names = readdirSync(dir, { recursive: true }).map(String);
   } catch (cause) {
-    throw new OspatchError({ type: 'Usage', message: `--dir: ${dir} cannot be read.` }, { cause });
+    throw new OspatchError({ type: 'Usage', message: `--dir: ${dir} cannot be read` }, { cause });
   }
   const files = names.filter((name) => name.endsWith('.json')).sort();
   if (files.length > 0) return files.map((name) => join(dir, name));
   throw new OspatchError({
     type: 'Usage',
-    message: `--dir: there is no history (*.json) in ${dir}.`,
+    message: `--dir: there is no history (*.json) in ${dir}`,
     remedy: 'temporal workflow show -w cluster/NAME -o json > FILE.json writes one',
   });
 }
