@@ -205,9 +205,7 @@ function compare(ours: DrainPreview, kubectl: KubectlVerdict): string[] {
 
 function compareHeld({ blockers, pending }: DrainPreview, { held, twoBudgets }: ServerAnswers, who: string): string[] {
   const named = (texts: string[], words: string) =>
-    texts
-      .filter((text) => text.includes(words))
-      .flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2)));
+    texts.filter((text) => text.includes(words)).flatMap((text) => podsNamed(text.slice(text.lastIndexOf(': ') + 2)));
   return [
     ...differ('held by a budget', named(pending, 'allows no eviction now'), held, who),
     ...differ('selected by two budgets', named(blockers, 'that two budgets select'), twoBudgets, who),
