@@ -281,7 +281,7 @@ export class RemoteNode {
     if (why === 'result-too-large') {
       return new OspatchError({
         type: 'PackageManager',
-        message: `what the package manager of ${this.name} lists is larger than ${MAX_RESULT_BYTES / 2 ** 20} MiB, which no update is.`,
+        message: `what the package manager of ${this.name} lists is larger than ${MAX_RESULT_BYTES / 2 ** 20} MiB, which no update is`,
         remedy: `see the file \`result\` of the newest job in /var/lib/ospatch/runs on ${this.name}`,
       });
     }
