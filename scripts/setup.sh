@@ -26,10 +26,7 @@ setup_deps() {
   # npm writes this file last, so a broken off installation is never taken for a whole one.
   if [ ! node_modules/.package-lock.json -ot package-lock.json ]; then return; fi
   echo "Installing the packages of package-lock.json (usually 30 s) ..."
-  local flags=(--ignore-scripts --no-audit --no-fund)
-  # A lock file written against a registry without the packages of other platforms is refused by `npm ci`; the same
-  # versions are then installed by `npm install`, which leaves the lock file alone.
-  npm ci "${flags[@]}" --loglevel=silent || npm install --no-save "${flags[@]}" --loglevel=error
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
   touch node_modules/.package-lock.json
 }
 

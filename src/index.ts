@@ -2,18 +2,12 @@
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ConnectOptions } from './client/connection';
-export type { ClusterDiagnosis, InstallationDiagnosis } from './client/doctor';
+export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
 export type { LiveNode, LiveStatus } from './client/live-status';
 export { loadSpecs } from './client/load/spec';
-export type { LoadedCluster, LoadedSpecs, LoadSpecsOptions, SpecProblem } from './client/load/spec';
+export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
 export { renderSpecYaml } from './client/load/yaml';
-export type { DrainCheck } from './domain/inspection/drain';
-export type { InspectionSummary, NodeInspection } from './domain/inspection/node';
-export type { EksInspection } from './domain/eks/node-groups';
-export type { Check, Finding, Severity } from './domain/inspection/finding';
-export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
-export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type {
   ApplySpecAnswer,
   CancelRunAnswer,
@@ -25,15 +19,57 @@ export type {
   PatchNowMessage,
   Pause,
   PauseAnswer,
-  ReleaseAnswer,
   Rejection,
+  ReleaseAnswer,
   RemoveAnswer,
   RunStatus,
   RunSummary,
   WindowRecord,
 } from './domain/cluster/messages';
+export type {
+  EksAccess,
+  EksInspection,
+  EksPolicy,
+  NodegroupCheck,
+  NodegroupFacts,
+  NodegroupReading,
+  NodegroupRecord,
+} from './domain/eks/node-groups';
+export type { DrainCheck } from './domain/inspection/drain';
+export type { Check, Finding, Severity } from './domain/inspection/finding';
+export type { InspectionSummary, NodeInspection } from './domain/inspection/node';
+export type { StuckCluster, StuckKind } from './domain/inspection/stuck';
+export type { DrainRecord } from './domain/kubernetes/drain-record';
+export type {
+  BlockedPod,
+  CordonOwner,
+  DrainPolicy,
+  DrainPreview,
+  DrainReport,
+  DrainRule,
+  DrainRuleAction,
+  EvictedWorkload,
+  KubernetesAccess,
+  KubernetesHealthPolicy,
+  KubernetesPolicy,
+  OnDrainTimeout,
+  PodName,
+  WorkloadName,
+} from './domain/kubernetes/types';
+export type { BootFacts, BootFile } from './domain/node/boot';
+export type { FailedUnit } from './domain/node/failed-units';
+export type { OutdatedCode, RestartBlocker } from './domain/node/outdated';
 export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
-export type { NodeFacts, NodeProgress, NodeStep, PackageChange, PatchPlan } from './domain/node/report';
+export type { UncuredReboot } from './domain/node/reboot';
+export type {
+  LockKind,
+  NodeFacts,
+  NodeProgress,
+  NodeStep,
+  PackageChange,
+  PatchPlan,
+  RestartReport,
+} from './domain/node/report';
 export type {
   BootPatch,
   NodeError,
@@ -43,20 +79,35 @@ export type {
   NodeState,
   NodeStatus,
 } from './domain/node/status';
+export type { NodeWarning, WarningKind } from './domain/node/warning';
 export type { RunOutcome, RunTrigger } from './domain/run/run';
+export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
+export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
+export type { OnHidden, PackagePolicy, PhasedUpdates } from './domain/spec/package-policy';
+export type { RestartMode, RestartPolicy } from './domain/spec/restart-policy';
 export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
   ClusterSpec,
   ClusterType,
   CustomDate,
+  EksPatching,
+  EksSpec,
+  HelperMode,
   NodeRole,
   NodeSpec,
   NotPatchableSpec,
+  OnFailure,
+  PatchableSpec,
   Patching,
+  PowerCycleHook,
+  Prefetch,
   Preset,
   Rollout,
+  RolloutOrder,
   Schedule,
   SelfManagedSpec,
   SshAccess,
+  SshHop,
 } from './domain/spec/types';
+export type { EncryptionKey, KeyRing } from './encryption/key-ring';

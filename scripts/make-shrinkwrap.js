@@ -1,0 +1,22 @@
+// Writes npm-shrinkwrap.json, which is published: who installs ospatch gets the packages it was tested with, and no others.
+const { readFileSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
+const { withoutIntegrity } = require('./check-lock');
+
+const root = path.join(__dirname, '..');
+
+/** The lock file without what only developers need. */
+function shrinkwrapOf(lock) {
+  const { devDependencies: _, ...own } = lock.packages[''];
+  const rest = Object.entries(lock.packages).filter(([name, { dev }]) => name !== '' && dev !== true);
+  return { ...lock, packages: { '': own, ...Object.fromEntries(rest) } };
+}
+
+const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
+const shrinkwrap = shrinkwrapOf(lock);
+const found = withoutIntegrity(shrinkwrap);
+if (found.length > 0) {
+  console.error(`error: package-lock.json has no integrity for ${found.join(', ')}`);
+  process.exit(1);
+}
+writeFileSync(path.join(root, 'npm-shrinkwrap.json'), `${JSON.stringify(shrinkwrap, null, 2)}\n`);

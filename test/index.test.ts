@@ -1,0 +1,137 @@
+/**
+ * The public types, checked when the tests are compiled: a program that uses ospatch can name everything that it gives
+ * and gets. `Same` is an error of the compiler when two types differ.
+ */
+import type {
+  ApplySpecAnswer,
+  CancelRunAnswer,
+  ClusterDiagnosis,
+  ClusterDiagnosisOptions,
+  ClusterHistory,
+  ClusterListItem,
+  ClusterSpec,
+  ConnectOptions,
+  DrainCheck,
+  DrainPolicy,
+  EksInspection,
+  EksSpec,
+  InstallationDiagnosis,
+  KubernetesPolicy,
+  LiveStatus,
+  LoadedSpecs,
+  LoadSpecsOptions,
+  Message,
+  NodeInspection,
+  NodeLog,
+  NodeSettled,
+  NotPatchableSpec,
+  PackagePolicy,
+  Patching,
+  PatchNowAnswer,
+  PatchNowMessage,
+  PauseAnswer,
+  ReleaseAnswer,
+  RemoveAnswer,
+  RunReport,
+  SelfManagedSpec,
+} from '../src/index';
+import * as api from '../src/index';
+import type { WorkerOptions } from '../src/worker';
+import { runWorker, workerOptionsFromEnv } from '../src/worker';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never;
+type Client = api.ClusterClient;
+type Answer<K extends keyof Client> = Client[K] extends (...args: never[]) => infer R ? Awaited<R> : never;
+type Argument<K extends keyof Client, N extends number> = Client[K] extends (...args: infer A) => unknown
+  ? A[N]
+  : never;
+
+/** Compiles only while every entry is the same type twice. */
+const METHODS: {
+  apply: Same<Answer<'apply'>, ApplySpecAnswer>;
+  applies: Same<Argument<'apply', 0>, ClusterSpec>;
+  appliesWith: Same<Argument<'apply', 1>, Message | undefined>;
+  cancelRun: Same<Answer<'cancelRun'>, CancelRunAnswer>;
+  check: Same<Answer<'check'>, NodeInspection[] | EksInspection>;
+  diagnoseCluster: Same<Answer<'diagnoseCluster'>, ClusterDiagnosis>;
+  diagnoseClusterWith: Same<Argument<'diagnoseCluster', 1>, ClusterDiagnosisOptions>;
+  diagnoseInstallation: Same<Answer<'diagnoseInstallation'>, InstallationDiagnosis>;
+  findSpec: Same<Answer<'findSpec'>, ClusterSpec | null>;
+  history: Same<Answer<'history'>, ClusterHistory>;
+  list: Same<Answer<'list'>, ClusterListItem[]>;
+  nodeLog: Same<Answer<'nodeLog'>, NodeLog>;
+  patch: Same<Answer<'patch'>, PatchNowAnswer>;
+  patchWith: Same<Argument<'patch', 1>, PatchNowMessage | undefined>;
+  pause: Same<Answer<'pause'>, PauseAnswer>;
+  release: Same<Answer<'release'>, ReleaseAnswer>;
+  remove: Same<Answer<'remove'>, RemoveAnswer>;
+  run: Same<Answer<'run'>, RunReport>;
+  settledNodes: Same<Answer<'settledNodes'>, NodeSettled[]>;
+  status: Same<Answer<'status'>, LiveStatus>;
+} = {
+  apply: true,
+  applies: true,
+  appliesWith: true,
+  cancelRun: true,
+  check: true,
+  diagnoseCluster: true,
+  diagnoseClusterWith: true,
+  diagnoseInstallation: true,
+  findSpec: true,
+  history: true,
+  list: true,
+  nodeLog: true,
+  patch: true,
+  patchWith: true,
+  pause: true,
+  release: true,
+  remove: true,
+  run: true,
+  settledNodes: true,
+  status: true,
+};
+
+/** What is inside of a spec and of an inspection. */
+const PARTS: {
+  specs: Same<ClusterSpec, SelfManagedSpec | EksSpec | NotPatchableSpec>;
+  kubernetes: Same<NonNullable<SelfManagedSpec['kubernetes']>, KubernetesPolicy>;
+  drain: Same<KubernetesPolicy['drain'], DrainPolicy>;
+  packages: Same<NonNullable<Patching['packages']>, PackagePolicy>;
+  inspectedDrain: Same<NonNullable<NodeInspection['drain']>, DrainCheck>;
+} = { specs: true, kubernetes: true, drain: true, packages: true, inspectedDrain: true };
+
+const FUNCTIONS: {
+  connect: Same<Parameters<typeof api.ClusterClient.connect>[0], ConnectOptions | undefined>;
+  loadSpecs: Same<Awaited<ReturnType<typeof api.loadSpecs>>, LoadedSpecs>;
+  loadSpecsWith: Same<Parameters<typeof api.loadSpecs>[1], LoadSpecsOptions>;
+  renderSpecYaml: Same<Parameters<typeof api.renderSpecYaml>[0], ClusterSpec>;
+  runWorker: Same<Parameters<typeof runWorker>[0], WorkerOptions>;
+  workerOptionsFromEnv: Same<ReturnType<typeof workerOptionsFromEnv>, WorkerOptions>;
+} = {
+  connect: true,
+  loadSpecs: true,
+  loadSpecsWith: true,
+  renderSpecYaml: true,
+  runWorker: true,
+  workerOptionsFromEnv: true,
+};
+
+describe('src/index', () => {
+  it('names the type of every argument and every answer', () => {
+    for (const types of [METHODS, PARTS, FUNCTIONS]) expect(Object.values(types)).not.toContain(false);
+  });
+
+  it('gives these values and no others', () => {
+    expect(Object.keys(api).sort()).toEqual([
+      'API_VERSION',
+      'ClusterClient',
+      'ERROR_TYPES',
+      'MAX_NODES',
+      'OspatchError',
+      'isOspatchError',
+      'isTransient',
+      'loadSpecs',
+      'renderSpecYaml',
+    ]);
+  });
+});

@@ -1,0 +1,58 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+const ROOT = path.join(__dirname, '../..');
+const { withoutIntegrity } = jest.requireActual<{ withoutIntegrity(lock: unknown): string[] }>(
+  '../../scripts/check-lock.js',
+);
+
+function text(...names: string[]): string {
+  return readFileSync(path.join(ROOT, ...names), 'utf8');
+}
+
+function markdownFiles(): string[] {
+  const docs = readdirSync(path.join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  const top = readdirSync(ROOT).filter((name) => name.endsWith('.md'));
+  return [...top, ...docs.map((name) => `docs/${name}`)];
+}
+
+describe('what is published', () => {
+  const { files } = JSON.parse(text('package.json')) as { files: string[] };
+
+  it('has every page that a message of the program points to', () => {
+    const pointed = new Map<string, string>();
+    for (const name of readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
+      if (!/\.(ts|sh)$/.test(name)) continue;
+      for (const [page] of text('src', name).matchAll(/(?<![\w/])docs\/[\w./-]+?\.\w+/g)) pointed.set(page, name);
+    }
+    expect(pointed.size).toBeGreaterThan(3);
+    expect(files).toContain('docs/*.md');
+    const missing = [...pointed].filter(
+      ([page]) => !existsSync(path.join(ROOT, page)) || !/^docs\/[^/]+\.md$/.test(page),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each(markdownFiles())('has no link in %s that leads nowhere', (name) => {
+    const broken = [...text(name).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(path.join(ROOT, path.dirname(name), target)));
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('scripts/check-lock.js', () => {
+  it('names the packages without a digest, and counts neither the project itself nor a link', () => {
+    const packages = {
+      '': {},
+      'node_modules/a': { integrity: 'sha512-x' },
+      'node_modules/b': { optional: true },
+      'node_modules/c': { link: true },
+    };
+    expect(withoutIntegrity({ packages })).toEqual(['node_modules/b']);
+  });
+
+  it('finds nothing in the lock file', () => {
+    expect(withoutIntegrity(JSON.parse(text('package-lock.json')))).toEqual([]);
+  });
+});
