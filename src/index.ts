@@ -4,6 +4,7 @@ export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-clien
 export type { ConnectOptions } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
+export type { WorkflowHistory } from './client/histories';
 export type { LiveNode, LiveStatus } from './client/live-status';
 export { loadSpecs } from './client/load/spec';
 export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
