@@ -36,8 +36,7 @@ import type {
   SelfManagedSpec,
 } from '../src/index';
 import * as api from '../src/index';
-import type { WorkerOptions } from '../src/worker';
-import { runWorker, workerOptionsFromEnv } from '../src/worker';
+import type { WorkerOptions, runWorker, workerOptionsFromEnv } from '../src/worker';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never;
 type Client = api.ClusterClient;
