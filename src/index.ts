@@ -12,6 +12,7 @@ export { renderSpecYaml } from './client/load/yaml';
 export type {
   ApplySpecAnswer,
   CancelRunAnswer,
+  AcceptedRequest,
   ClusterHistory,
   ClusterPhase,
   ClusterStatus,

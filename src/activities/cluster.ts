@@ -9,6 +9,8 @@ import { plainText } from '../domain/shared/text';
 import { validateSpecObject } from '../domain/spec/parse';
 import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
 import { toApplicationFailure } from './errors';
+import { specTooLarge } from '../domain/spec/size';
+import { storedBytes } from '../encryption/compression';
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
   temporal.api.enums.v1.IndexedValueType;
@@ -55,6 +57,8 @@ function nextWindows(input: NextWindowsInput): string[] {
 /** The spec is left out of the answer when it came normalised: it is in the history already. */
 function checkSpec(spec: unknown): SpecVerdict {
   const checked = validateSpecObject(spec);
+  const tooLarge = checked.ok ? specTooLarge(checked.spec, storedBytes(checked.spec)) : null;
+  if (tooLarge !== null) return { ok: false, problems: [tooLarge] };
   if (checked.ok) return { ok: true, spec: canonicalJson(checked.spec) === canonicalJson(spec) ? null : checked.spec };
   const problems = checked.problems.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
   const more = checked.problems.length - problems.length;

@@ -1,7 +1,13 @@
 /** The typed API of ospatch: what the CLI uses, and any program that wants the same. */
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
-import { WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { NodeInspection } from '../domain/inspection/node';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
@@ -17,6 +23,7 @@ import type {
   ReleaseAnswer,
   RemoveAnswer,
 } from '../domain/cluster/messages';
+import { SPEC_MISSING } from '../domain/cluster/messages';
 import type { NodeSettled } from '../domain/node/status';
 import type { ClusterSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
@@ -74,6 +81,11 @@ export class ClusterClient {
     return new ClusterClient(await connect(options), options.by ?? currentUser());
   }
 
+  /** Over a connection that is there already. */
+  static of(session: Session, by: string): ClusterClient {
+    return new ClusterClient(session, by);
+  }
+
   async close(): Promise<void> {
     await this.session.client.connection.close();
   }
@@ -102,20 +114,38 @@ export class ClusterClient {
     const tooLarge = specTooLarge(spec, storedBytes(spec));
     if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}` });
     const applyId = randomUUID();
-    const start = new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
-      workflowId: clusterWorkflowId(spec.name),
-      taskQueue: this.session.taskQueue,
-      args: [{ spec, applyId }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
-      memo: { type: spec.type, createdAt: new Date().toISOString() },
-    });
-    const send = (): Promise<ApplySpecAnswer> =>
-      this.session.client.workflow.executeUpdateWithStart(applySpecUpdate, {
-        startWorkflowOperation: start,
-        args: [{ ...this.signed(message), spec, applyId }],
+    const signed = this.signed(message);
+    // A spec may be as large as a message, so it is sent once: to a new cluster as its start argument.
+    const start = () =>
+      new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
+        workflowId: clusterWorkflowId(spec.name),
+        taskQueue: this.session.taskQueue,
+        args: [{ spec, applyId }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
+        memo: { type: spec.type, createdAt: new Date().toISOString() },
       });
+    const { workflow } = this.session.client;
+    const create = (): Promise<ApplySpecAnswer> =>
+      workflow.executeUpdateWithStart(applySpecUpdate, {
+        startWorkflowOperation: start(),
+        args: [{ ...signed, applyId }],
+      });
+    const update = (): Promise<ApplySpecAnswer> =>
+      workflow
+        .getHandle(clusterWorkflowId(spec.name))
+        .executeUpdate(applySpecUpdate, { args: [{ ...signed, spec, applyId }], updateId: randomUUID() });
+    const send = async (isThere: boolean): Promise<ApplySpecAnswer> => {
+      try {
+        return await (isThere ? update() : create());
+      } catch (error) {
+        // Somebody else has created or removed the cluster at this moment.
+        if (isThere && error instanceof WorkflowNotFoundError) return create();
+        if (!isThere && isSpecMissing(error)) return update();
+        throw error;
+      }
+    };
     return this.calls.sendToCluster(spec.name, send, discardHistory);
   }
 
@@ -295,6 +325,11 @@ export class ClusterClient {
 
 function hasEnded({ type, details }: OspatchError): boolean {
   return type === 'Stuck' && details?.['kind'] === 'ended';
+}
+
+function isSpecMissing(error: unknown): boolean {
+  if (!(error instanceof WorkflowUpdateFailedError)) return false;
+  return error.cause instanceof ApplicationFailure && error.cause.type === SPEC_MISSING;
 }
 
 function currentUser(): string {

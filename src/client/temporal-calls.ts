@@ -88,14 +88,15 @@ export class TemporalCalls {
 
   /**
    * Like `request`, also of what starts the cluster. Nothing is sent to one that would do it at some later time only.
-   * `discardHistory`: a cluster whose workflow has ended without being removed may be started with nothing.
+   * `discardHistory`: a cluster whose workflow has ended without being removed may be started with nothing. `body` gets
+   * whether the cluster was there a moment ago.
    */
-  async sendToCluster<T>(cluster: string, body: () => Promise<T>, discardHistory = false): Promise<T> {
+  async sendToCluster<T>(cluster: string, body: (isThere: boolean) => Promise<T>, discardHistory = false): Promise<T> {
     await this.ensureWorker();
     await this.refuseUnreadable(cluster);
-    await this.refuseStuck(cluster, discardHistory);
+    const { state } = await this.refuseStuck(cluster, discardHistory);
     try {
-      return await this.ofCluster(cluster, body);
+      return await this.ofCluster(cluster, () => body(state === 'running'));
     } catch (error) {
       throw mayBeCarriedOut(error) ? mayStillHappen(error, cluster) : error;
     }
@@ -119,7 +120,7 @@ export class TemporalCalls {
   }
 
   /** @throws OspatchError `Stuck` */
-  private async refuseStuck(cluster: string, discardHistory: boolean): Promise<void> {
+  private async refuseStuck(cluster: string, discardHistory: boolean): Promise<ClusterHealth> {
     let health = await this.health(cluster);
     if (health.state === 'stuck' && health.stuck.kind !== 'ended') {
       // A worker that is being replaced may fail once.
@@ -127,6 +128,7 @@ export class TemporalCalls {
       health = await this.health(cluster);
     }
     if (health.state === 'stuck' && !(discardHistory && health.stuck.kind === 'ended')) throw stuckError(health.stuck);
+    return health;
   }
 
   private async rejectWhenStuck(cluster: string, over: AbortSignal): Promise<never> {

@@ -27,7 +27,10 @@ export const patchNowUpdate = defineUpdate<PatchNowAnswer, [PatchNowMessage]>('p
 export const pauseUpdate = defineUpdate<PauseAnswer, [Message]>('pause');
 export const resumeUpdate = defineUpdate<PauseAnswer, [Message]>('resume');
 export const cancelRunUpdate = defineUpdate<CancelRunAnswer, [Message]>('cancelRun');
-export const applySpecUpdate = defineUpdate<ApplySpecAnswer, [ApplySpecMessage]>('applySpec');
+export const applySpecUpdate = defineUpdate<
+  ApplySpecAnswer,
+  [Omit<ApplySpecMessage, 'spec'> & Partial<ApplySpecMessage>]
+>('applySpec');
 export const removeUpdate = defineUpdate<RemoveAnswer, [Message]>('remove');
 
 export const statusQuery = defineQuery<ClusterStatus>('status');

@@ -7,7 +7,7 @@ import { NONE, formatElapsed, formatTime, oneLine, ownZone } from './text';
 
 export function renderHistory(
   cluster: string,
-  { runs, windows }: ClusterHistory,
+  { runs, windows, requests }: ClusterHistory,
   color: Colors,
   zone: string = ownZone(),
 ): string {
@@ -28,10 +28,32 @@ export function renderHistory(
             color,
           ),
         ]),
+    ...(requests.length === 0
+      ? []
+      : [
+          renderTable(
+            ['Asked for', 'At', 'Result', 'By', 'Reason'],
+            requests.map(({ request, at, result, by, reason }) => [
+              REQUEST_NAMES[request] ?? oneLine(request, 40),
+              formatTime(at, zone),
+              oneLine(result, 60),
+              oneLine(by, 40),
+              reason === null ? NONE : oneLine(reason, 60),
+            ]),
+            color,
+          ),
+        ]),
     color.dim(`Times are in ${zone}; set TZ for another zone.`),
   ];
   return parts.join('\n\n');
 }
+
+/** As the commands are called. */
+const REQUEST_NAMES: Readonly<Record<string, string>> = {
+  patchNow: 'patch',
+  cancelRun: 'cancel',
+  applySpec: 'apply',
+};
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {
   switch (outcome) {

@@ -5,7 +5,7 @@ import type { NodePatchResult } from '../../domain/node/patch';
 import type { PackageChange } from '../../domain/node/report';
 import { colorOutcome } from './history';
 import { recordFields as nodeGroupFields } from './node-groups';
-import { colorState, countOutcomes } from './status';
+import { cancelledBy, colorState, countOutcomes } from './status';
 import type { Colors } from './table';
 import { renderFields } from './table';
 import { formatElapsed, formatTime, oneLine, ownZone, plural } from './text';
@@ -29,7 +29,7 @@ function heading(cluster: string, { run, summary }: RunReport, color: Colors, zo
   const took = formatElapsed(startedAt, Date.parse(endedAt));
   return [
     `${color.bold(`Run ${run} of ${cluster}`)} (${trigger}${who})${why}`,
-    `${colorOutcome(summary, color)} at ${formatTime(endedAt, zone)} after ${took}: ${countOutcomes(summary)}`,
+    `${colorOutcome(summary, color)}${cancelledBy(summary)} at ${formatTime(endedAt, zone)} after ${took}: ${countOutcomes(summary)}`,
   ].join('\n');
 }
 

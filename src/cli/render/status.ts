@@ -157,7 +157,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
     const ended = formatTime(lastRun.endedAt, zone);
     fields.push([
       'Last run',
-      `${lastRun.number} (${lastRun.trigger}) ${lastRun.outcome} at ${ended}: ${countOutcomes(lastRun)}`,
+      `${lastRun.number} (${lastRun.trigger}) ${lastRun.outcome}${cancelledBy(lastRun)} at ${ended}: ${countOutcomes(lastRun)}`,
     ]);
   }
   if (lastRejection !== null) {
@@ -168,6 +168,12 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
     ]);
   }
   return fields;
+}
+
+/** Who ended the run and why. */
+export function cancelledBy({ cancelledBy: sender }: Pick<RunSummary, 'cancelledBy'>): string {
+  if (sender === undefined) return '';
+  return ` by ${oneLine(sender.by)}${sender.reason === null ? '' : ` (${oneLine(sender.reason, 500)})`}`;
 }
 
 function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveStatus, zone: string): string {

@@ -59,6 +59,9 @@ export interface ApplySpecMessage extends Message {
   applyId: string;
 }
 
+/** Type of the failure with which a cluster that is there already answers `applySpec` without a spec. */
+export const SPEC_MISSING = 'SpecMissing';
+
 export interface ApplySpecAnswer {
   result: 'created' | 'updated' | 'unchanged';
   changes: SpecChange[];
@@ -77,6 +80,17 @@ export interface Rejection {
   by: string;
   request: string;
   message: string;
+}
+
+/** Something that was asked for and done. */
+export interface AcceptedRequest {
+  at: string;
+  /** `patchNow`, `pause`, `resume`, `cancelRun`, `applySpec` or `remove`. */
+  request: string;
+  by: string;
+  reason: string | null;
+  /** What came of it, e.g. `run 7`. */
+  result: string;
 }
 
 /** Who paused the cluster, when and why. */
@@ -105,6 +119,8 @@ export interface RunSummary {
   /** Begun, and ended by the cancellation of the run. */
   cancelled: number;
   notTried: number;
+  /** Who ended the run, if somebody did. */
+  cancelledBy?: { by: string; reason: string | null };
   /** Why the run ended before its first node. Absent: it did not. */
   error?: NodeError;
 }
@@ -152,6 +168,8 @@ export interface ClusterHistory {
   createdAt: string;
   runs: RunSummary[];
   windows: WindowRecord[];
+  /** The last 20 that were carried out. Why the last one that was not was refused stands in the status. */
+  requests: AcceptedRequest[];
 }
 
 /** Bounds on what strangers may type. */
@@ -191,6 +209,21 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
     }
   }
   return { ok: true, message };
+}
+
+/**
+ * Reads the argument of `applySpec`, whatever it is. The spec is anybody's guess; absent, it is the one that the same call
+ * has started the cluster with.
+ */
+export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> & { spec?: unknown } {
+  const { spec, applyId, by, reason } =
+    typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
+  return {
+    ...(spec === undefined ? {} : { spec }),
+    applyId: typeof applyId === 'string' ? applyId : 'none',
+    ...(typeof by === 'string' ? { by: plainText(by, MAX_WORD) } : {}),
+    ...(typeof reason === 'string' ? { reason: plainText(reason, MAX_SENTENCE) } : {}),
+  };
 }
 
 /** The sentence with which such a cluster refuses to be patched; null when it can be patched. */

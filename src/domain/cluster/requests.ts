@@ -2,8 +2,16 @@
  * What a cluster does with each request. Every request has a check, which only looks (update validators must not write),
  * and an act, which is called when the check found nothing against it.
  */
-import type { ClusterState } from './state';
-import { applySpecToState, answerFor, cancelRequest, isSelfManaged, recordRefusal, remember } from './state';
+import type { ActiveRun, ClusterState } from './state';
+import {
+  applySpecToState,
+  answerFor,
+  cancelRequest,
+  isSelfManaged,
+  recordRefusal,
+  recordRequest,
+  remember,
+} from './state';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -69,7 +77,28 @@ export function actOnRequest(
   if (before !== undefined) return before as Answers[SignalName];
   const answer = act(state, what, message, now);
   remember(state, key, answer);
+  record(state, what, message, resultOf(answer), now);
   return answer;
+}
+
+function record(state: ClusterState, request: string, message: Message, result: string, now: string): void {
+  recordRequest(state, { at: now, request, ...senderOf(message), result });
+}
+
+function senderOf({ by, reason }: Message): { by: string; reason: string | null } {
+  return { by: by ?? UNKNOWN_SENDER, reason: reason ?? null };
+}
+
+function resultOf(answer: Answers[SignalName]): string {
+  if ('paused' in answer) {
+    const now = answer.paused ? 'paused' : 'not paused';
+    return answer.changed ? now : `${now}, as before`;
+  }
+  if ('followUp' in answer) {
+    const followUp = answer.followUp === null ? '' : ` and run ${answer.followUp}, which was to follow`;
+    return `run ${answer.run} cancelled${followUp}`;
+  }
+  return answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`;
 }
 
 /** An id counts per kind of request: pausing and resuming under one id are two requests. */
@@ -112,6 +141,9 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
+  // Pipelines apply the same file again and again, which is nothing to remember.
+  if (created) record(state, 'applySpec', message, 'cluster created', now);
+  else if (changes.length > 0) record(state, 'applySpec', message, changedFields(changes.length), now);
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
@@ -119,10 +151,16 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   };
 }
 
-export function actOnRemove(state: ClusterState, message: Message): RemoveAnswer {
-  state.removing ??= message.by ?? UNKNOWN_SENDER;
+function changedFields(count: number): string {
+  return `${count} field${count === 1 ? '' : 's'} changed`;
+}
+
+export function actOnRemove(state: ClusterState, message: Message, now: string): RemoveAnswer {
+  const sender = senderOf(message);
+  state.removing ??= sender.reason === null ? sender.by : `${sender.by} (${sender.reason})`;
   state.request = null;
-  if (state.run !== null) state.run.state = 'cancelling';
+  if (state.run !== null) cancel(state.run, message);
+  record(state, 'remove', message, state.run === null ? 'removed' : `removed after run ${state.run.number}`, now);
   return { run: state.run?.number ?? null };
 }
 
@@ -143,13 +181,18 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
     case 'cancelRun': {
       const { run } = state;
       if (run === null) throw new RangeError('cancelRun was not checked');
-      run.state = 'cancelling';
-      const by = message.by ?? UNKNOWN_SENDER;
+      cancel(run, message);
+      const { by } = senderOf(message);
       // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
       const why = `it was cancelled by ${by} together with run ${run.number}, before it began`;
       return { run: run.number, followUp: cancelRequest(state, why, now) };
     }
   }
+}
+
+function cancel(run: ActiveRun, message: Message): void {
+  run.state = 'cancelling';
+  run.cancelledBy ??= senderOf(message);
 }
 
 function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../shared/canonical-json';
-import type { ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
+import type { AcceptedRequest, ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/state';
 import type { NodeFacts } from '../node/report';
@@ -14,7 +14,8 @@ import { isEks } from '../eks/node-groups';
 
 const KEPT_RUNS = 20;
 const KEPT_WINDOWS = 20;
-const KEPT_REQUESTS = 50;
+const KEPT_ANSWERS = 50;
+const KEPT_REQUESTS = 20;
 const KEPT_FORMER_NODES = 50;
 
 /** A request that waits for its run. `nodes: null` means all nodes. */
@@ -57,6 +58,8 @@ export interface ActiveRun {
   /** How the nodes that have settled did. */
   done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
+  /** Who wants the run to end. Absent: nobody said. */
+  cancelledBy?: { by: string; reason: string | null };
   suspended: RunCursor | null;
   /** Runs that were to follow this one and came to nothing; they are filed after it. */
   cancelledWith?: CancelledRequest[];
@@ -86,6 +89,8 @@ export interface ClusterState {
   runs: RunSummary[];
   windows: WindowRecord[];
   lastRejection: Rejection | null;
+  /** What was asked for and done, the last 20. */
+  requests: AcceptedRequest[];
   /** Answers already given, by request id. */
   answered: { id: string; answer: unknown }[];
   /** When the facts of reboot-pending nodes were last read again. */
@@ -124,6 +129,7 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     runs: [],
     windows: [],
     lastRejection: null,
+    requests: [],
     answered: [],
     recheckedAt: null,
     prefetchedFor: null,
@@ -252,6 +258,7 @@ export function finishRun(
     skipped: count('skipped'),
     cancelled: count('cancelled'),
     notTried: count('not-tried'),
+    ...(run.cancelledBy === undefined || outcome !== 'cancelled' ? {} : { cancelledBy: run.cancelledBy }),
     ...(error === null ? {} : { error: toNodeError(error) }),
   };
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
@@ -298,6 +305,10 @@ export function recordRefusal(state: ClusterState, refusal: Rejection): void {
   state.lastRejection = refusal;
 }
 
+export function recordRequest(state: ClusterState, request: AcceptedRequest): void {
+  state.requests = [...state.requests, request].slice(-KEPT_REQUESTS);
+}
+
 /** The answer that was given to this request id before; undefined when it is new. */
 export function answerFor(state: ClusterState, requestId: string | undefined): unknown {
   return requestId === undefined ? undefined : state.answered.find((entry) => entry.id === requestId)?.answer;
@@ -305,7 +316,7 @@ export function answerFor(state: ClusterState, requestId: string | undefined): u
 
 export function remember(state: ClusterState, requestId: string | undefined, answer: unknown): void {
   if (requestId === undefined) return;
-  state.answered = [...state.answered, { id: requestId, answer }].slice(-KEPT_REQUESTS);
+  state.answered = [...state.answered, { id: requestId, answer }].slice(-KEPT_ANSWERS);
 }
 
 /** Takes in what was read from a node outside a run. */

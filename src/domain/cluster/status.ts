@@ -1,6 +1,6 @@
 import type { ClusterState } from './state';
 import { isPatchable } from './state';
-import type { ClusterPhase, ClusterStatus, RunStatus } from './messages';
+import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
 /** The answer of the `status` query. */
 export function toStatus(state: ClusterState): ClusterStatus {
@@ -20,6 +20,11 @@ export function toStatus(state: ClusterState): ClusterStatus {
     lastRejection: state.lastRejection,
     nodes: state.nodes,
   };
+}
+
+/** The answer of the `history` query. */
+export function toHistory({ createdAt, runs, windows, requests }: ClusterState): ClusterHistory {
+  return { createdAt, runs, windows, requests };
 }
 
 export function clusterPhase(state: ClusterState): ClusterPhase {

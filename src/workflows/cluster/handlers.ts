@@ -1,8 +1,8 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
 import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
-import type { ApplySpecMessage, ClusterHistory, PatchNowMessage, SignalName } from '../../domain/cluster/messages';
-import { SIGNALS, parseMessage } from '../../domain/cluster/messages';
+import type { PatchNowMessage, SignalName } from '../../domain/cluster/messages';
+import { SIGNALS, SPEC_MISSING, parseApplySpec, parseMessage } from '../../domain/cluster/messages';
 import {
   actOnApplySpec,
   actOnRemove,
@@ -13,7 +13,7 @@ import {
   refuseRequest,
 } from '../../domain/cluster/requests';
 import { plainText } from '../../domain/shared/text';
-import { toStatus } from '../../domain/cluster/status';
+import { toHistory, toStatus } from '../../domain/cluster/status';
 import * as messages from '../../contract/messages';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
@@ -70,8 +70,8 @@ class Handlers {
       description: 'The cluster and every node of it.',
     });
     setHandler(messages.nodesQuery, () => cluster.state.nodes, { description: 'Every node of the cluster.' });
-    setHandler(messages.historyQuery, () => historyOf(cluster.state), {
-      description: 'The last 20 runs and the last 20 windows, oldest first.',
+    setHandler(messages.historyQuery, () => toHistory(cluster.state), {
+      description: 'The last 20 runs, windows and requests, oldest first.',
     });
     setHandler(messages.explainQuery, () => cluster.explain(), {
       description: 'Why the cluster does what it does now.',
@@ -124,8 +124,10 @@ class Handlers {
       messages.applySpecUpdate,
       (value?: unknown) =>
         this.update(async () => {
-          const { spec, applyId } = readApplySpec(value);
-          const checked: ApplySpecMessage = { spec: await checkSpec(spec, cluster.state.spec), applyId };
+          const { spec, ...message } = parseApplySpec(value);
+          this.refuseWithoutSpec(value);
+          const inForce = cluster.state.spec;
+          const checked = { ...message, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
           const why = checkApplySpec(cluster.state, checked);
           if (why !== null) throw refused(why);
           const answer = actOnApplySpec(cluster.state, checked, timestamp());
@@ -134,8 +136,10 @@ class Handlers {
         }),
       {
         description: 'Put a spec into force at once. Input: {"spec": {...}}, written as in a file or normalised.',
-        validator: (_value?: unknown) => {
-          if (!this.queue.isBusy) this.refuseWhenRemoving();
+        validator: (value?: unknown) => {
+          if (this.queue.isBusy) return;
+          this.refuseWithoutSpec(value);
+          this.refuseWhenRemoving();
         },
       },
     );
@@ -147,7 +151,7 @@ class Handlers {
       messages.removeUpdate,
       (value?: unknown) =>
         this.update(() => {
-          const answer = actOnRemove(cluster.state, readMessage(value));
+          const answer = actOnRemove(cluster.state, readMessage(value), timestamp());
           cluster.changed();
           return answer;
         }),
@@ -192,26 +196,24 @@ class Handlers {
     }
   }
 
+  /** Only the call that has started this workflow has sent its spec before. */
+  private refuseWithoutSpec(value: unknown): void {
+    const { spec, applyId } = parseApplySpec(value);
+    if (spec === undefined && applyId !== this.cluster.state.createdBy) {
+      throw ApplicationFailure.nonRetryable('the message has no spec', SPEC_MISSING);
+    }
+  }
+
   private refuseWhenRemoving(): void {
     const why = beingRemoved(this.cluster.state);
     if (why !== null) throw refused(why);
   }
 }
 
-function historyOf({ createdAt, runs, windows }: ClusterState): ClusterHistory {
-  return { createdAt, runs, windows };
-}
-
 function readMessage(value: unknown): PatchNowMessage {
   const parsed = parseMessage(value);
   if (!parsed.ok) throw refused(parsed.why);
   return parsed.message;
-}
-
-function readApplySpec(value: unknown): { spec: unknown; applyId: string } {
-  const message =
-    typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
-  return { spec: message.spec, applyId: typeof message.applyId === 'string' ? message.applyId : 'none' };
 }
 
 function failUpdate(failure: unknown): never {

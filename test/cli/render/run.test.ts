@@ -80,14 +80,19 @@ describe('src/cli/render/history', () => {
   test('lists runs with who, why and counts, and windows with what became of them', () => {
     const runs = [summary(7, { outcome: 'failed', failed: 1, patched: 1, reason: 'CVE' })];
     const windows = [{ at: '2026-11-22T00:00:00+01:00', result: 'missed (paused)' }];
-    const text = renderHistory('demo', { createdAt: CREATED_AT, runs, windows }, PLAIN, 'UTC');
+    const by = 'ann';
+    const requests = [
+      { at: '2026-11-23T12:00:00Z', request: 'cancelRun', by, reason: 'wrong cluster', result: 'run 7 cancelled' },
+    ];
+    const text = renderHistory('demo', { createdAt: CREATED_AT, runs, windows, requests }, PLAIN, 'UTC');
     expect(text).toMatch(/^7 +on-demand +failed +2026-11-23 11:58:00 +1m5s +1 patched, 1 failed +me@host +CVE$/m);
     expect(text).toMatch(/^2026-11-21 23:00:00 +missed \(paused\)$/m);
+    expect(text).toMatch(/^cancel +2026-11-23 12:00:00 +run 7 cancelled +ann +wrong cluster$/m);
   });
 
   test('says so when there has been no run yet', () => {
-    expect(renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [] }, PLAIN, 'UTC')).toContain(
-      'demo has had no run yet',
-    );
+    expect(
+      renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [], requests: [] }, PLAIN, 'UTC'),
+    ).toContain('demo has had no run yet');
   });
 });

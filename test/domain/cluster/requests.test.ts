@@ -8,7 +8,7 @@ import {
   checkRequest,
 } from '../../../src/domain/cluster/requests';
 import type { NotPatchableSpec } from '../../../src/domain/spec/types';
-import { toStatus } from '../../../src/domain/cluster/status';
+import { toHistory, toStatus } from '../../../src/domain/cluster/status';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
@@ -37,6 +37,59 @@ function running(): ReturnType<typeof newClusterState> {
 }
 
 describe('domain/requests', () => {
+  describe('what was asked for and done', () => {
+    const ann = { by: 'ann', reason: 'wrong cluster' };
+
+    it('is kept with who, why and what came of it, the last 20', () => {
+      const state = running();
+      actOnRequest(state, 'patchNow', { ...ann, nodes: ['w-1'] }, T0);
+      actOnRequest(state, 'pause', ann, T0);
+      actOnRequest(state, 'pause', ann, T0);
+      actOnRequest(state, 'resume', {}, T0);
+      actOnRequest(state, 'cancelRun', ann, T1);
+      const spec = clusterSpec(undefined, { rebootIfRequired: false });
+      actOnApplySpec(state, { ...ann, spec, applyId: '' }, T1);
+      actOnApplySpec(state, { ...ann, spec, applyId: '' }, T1);
+      actOnRemove(state, ann, T1);
+      expect(state.requests.map(({ request, by, reason, result }) => [request, by, reason, result])).toEqual([
+        ['patchNow', 'ann', 'wrong cluster', 'run 2, after run 1'],
+        ['pause', 'ann', 'wrong cluster', 'paused'],
+        ['pause', 'ann', 'wrong cluster', 'paused, as before'],
+        ['resume', 'someone who did not say', null, 'not paused'],
+        ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and run 2, which was to follow'],
+        ['applySpec', 'ann', 'wrong cluster', '1 field changed'],
+        ['remove', 'ann', 'wrong cluster', 'removed after run 1'],
+      ]);
+      for (let more = 0; more < 30; more += 1) actOnRequest(state, 'pause', { by: `${more}` }, T1);
+      expect(toHistory(state).requests).toHaveLength(20);
+      expect(state.requests.at(-1)?.by).toBe('29');
+    });
+
+    it('counts once under one request id', () => {
+      const state = running();
+      for (const at of [T0, T1]) actOnRequest(state, 'pause', { ...ann, requestId: 'p' }, at);
+      expect(state.requests).toHaveLength(1);
+    });
+
+    it.each([
+      ['cancel', (state: ReturnType<typeof running>) => void actOnRequest(state, 'cancelRun', ann, T1)],
+      ['remove', (state: ReturnType<typeof running>) => void actOnRemove(state, ann, T1)],
+    ])('stands with the run that a %s has ended', (_, act) => {
+      const state = running();
+      act(state);
+      actOnRequest(state, 'cancelRun', { by: 'bob' }, T1);
+      const { run } = state;
+      if (run !== null) finishRun(state, run, [], 'cancelled', T1);
+      expect(state.runs.at(-1)).toMatchObject({ outcome: 'cancelled', cancelledBy: ann });
+    });
+
+    it('says who removes the cluster, and why, to whoever asks for something after that', () => {
+      const state = running();
+      actOnRemove(state, ann, T1);
+      expect(checkRequest(state, 'pause', {})).toBe('the cluster is being removed by ann (wrong cluster)');
+    });
+  });
+
   it.each([
     ['a number', 42],
     ['text', 'now!'],
@@ -231,7 +284,7 @@ describe('domain/requests', () => {
 
   it('refuses everything once the cluster is being removed', () => {
     const state = running();
-    expect(actOnRemove(state, { by: 'ann' })).toEqual({ run: 1 });
+    expect(actOnRemove(state, { by: 'ann' }, T1)).toEqual({ run: 1 });
     expect(checkRequest(state, 'patchNow', {})).toBe('the cluster is being removed by ann');
     expect(checkApplySpec(state, { spec: clusterSpec(), applyId: '' })).toMatch(/being removed/);
     expect(toStatus(state)).toMatchObject({ state: 'removing', run: { state: 'cancelling' } });

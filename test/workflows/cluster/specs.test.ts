@@ -1,6 +1,7 @@
 /** How specs get into a cluster: normalised by the client, or raw by hand, and what becomes of bad ones. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { applySpecUpdate } from '../../../src/contract/messages';
+import { ClusterClient } from '../../../src/client/cluster-client';
 import { clusterWorkflowId } from '../../../src/contract/workflow-ids';
 import type { ApplySpecAnswer } from '../../../src/domain/cluster/messages';
 import type { ClusterSpec } from '../../../src/domain/spec/types';
@@ -70,6 +71,34 @@ describe('workflows/cluster, the way of a spec', () => {
       const before = (await checks()).length;
       await cluster.apply(long);
       expect(await checks()).toHaveLength(before);
+    }));
+
+  it('carries a spec once: with the start of a new cluster, with the update of one that is there', () =>
+    harness.withWorker(async (cluster) => {
+      const { client } = cluster.env;
+      const session = { client, encrypts: false, address: harness.address, namespace: 'default', deadlineMs: 15_000 };
+      const api = ClusterClient.of({ ...session, taskQueue: cluster.name }, 'ann');
+      const spec = clusterSpec(undefined, {}, cluster.name);
+      const copies = async (marker: string): Promise<number> => {
+        const { events } = await cluster.handle.fetchHistory();
+        const text = JSON.stringify(events, (_, value: unknown) =>
+          value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
+        );
+        return text.split(marker).length - 1;
+      };
+      const [first, second] = [{ description: 'one-of-a-kind' }, { description: 'two-of-a-kind' }];
+      expect(await api.apply({ ...spec, ...first }, { reason: 'new' })).toMatchObject({ result: 'created' });
+      expect(await copies('one-of-a-kind')).toBe(1);
+      expect(await api.apply({ ...spec, ...second })).toMatchObject({ result: 'updated' });
+      expect(await copies('two-of-a-kind')).toBe(1);
+      expect((await api.history(cluster.name)).requests).toMatchObject([
+        { request: 'applySpec', by: 'ann', reason: 'new', result: 'cluster created' },
+        { request: 'applySpec', by: 'ann', reason: null, result: '1 field changed' },
+      ]);
+      // Whoever sends no spec to a cluster that is there hears so, and nothing is kept of it.
+      await expect(cluster.handle.executeUpdate('applySpec', { args: [{ applyId: 'x' }] })).rejects.toMatchObject({
+        cause: { type: 'SpecMissing' },
+      });
     }));
 
   it('rejects a bad spec with every problem, in the words of the command line, and stays as it was', () =>
