@@ -82,7 +82,7 @@ export class ClusterClient {
   }
 
   /** Over a connection that is there already. */
-  static of(session: Session, by: string): ClusterClient {
+  static of(session: TemporalSession, by: string): ClusterClient {
     return new ClusterClient(session, by);
   }
 
