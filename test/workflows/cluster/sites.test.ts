@@ -125,8 +125,8 @@ describe('sites', () => {
             lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which speaks protocol ${old.newest}; the activity preflight needs ${needed}`,
           });
           expect(await own.check(cluster.name)).toMatchObject([
-            { node: 'w-1', ok: false, error: { type: 'WorkerProtocol' } },
-            { node: 'w-2', ok: true },
+            { node: 'w-1', error: { type: 'WorkerProtocol' } },
+            { node: 'w-2', error: null },
           ]);
         },
         [protocolInterceptor(old)],
@@ -176,8 +176,8 @@ describe('sites', () => {
         own.uncordon(cluster.name, 'w-1').catch((one: unknown) => one),
       ]);
       expect(checks).toMatchObject([
-        { node: 'w-1', ok: false, error },
-        { node: 'w-2', ok: true, drain: { ok: true, preview: { evict: 2 } } },
+        { node: 'w-1', error },
+        { node: 'w-2', error: null, drain: { ok: true, preview: { evict: 2 } } },
       ]);
       for (const refusal of refusals) expect(refusal).toMatchObject(error);
     }));

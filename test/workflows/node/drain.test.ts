@@ -222,7 +222,7 @@ describe('workflows/node-drain', () => {
 
   it('changes nothing on a node whose drain could never end, and says what is in the way', () =>
     harness.withWorker(async (cluster) => {
-      cluster.kubernetes.preview = { blockers: ['The server evicts no pod that two budgets select'] };
+      cluster.kubernetes.preview = { blockers: ['the server evicts no pod that two budgets select'] };
       const status = await patched(cluster);
       expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1', 'drainPreview w-1']);
       expect(first(status)?.lastError).toEqual({
