@@ -166,7 +166,7 @@ export class Doctor {
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       const { message, remedy } = error;
-      return { findings: [problem('aws', `AWS could not be asked: ${message}`, remedy ?? null)], nodes: [] };
+      return { findings: [problem('aws', `AWS could not be queried: ${message}`, remedy ?? null)], nodes: [] };
     }
   }
 
@@ -176,7 +176,7 @@ export class Doctor {
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       if (error.type === 'Stuck') return [findingOfError(error.toInfo())];
-      return [warning('cluster', `how it stands cannot be read: ${error.message}`, error.remedy ?? null)];
+      return [warning('cluster', `the state of the cluster cannot be read: ${error.message}`, error.remedy ?? null)];
     }
   }
 
@@ -229,7 +229,7 @@ const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
 /** The diagnosis of a cluster whose nodes nobody can look at. */
 export function notInspected(spec: ClusterSpec): Finding[] {
   if (isEks(spec)) {
-    const message = 'AWS was not asked for its node groups, because no worker runs';
+    const message = 'the node groups were not inspected, because no worker runs';
     return [warning('aws', message, 'correct the findings on the installation first')];
   }
   if (spec.type !== 'self-managed') return [];
@@ -238,7 +238,7 @@ export function notInspected(spec: ClusterSpec): Finding[] {
   return [
     warning(
       'nodes',
-      `${nodes} not looked at, because no worker runs`,
+      `${nodes} not inspected, because no worker runs`,
       'correct the findings on the installation first',
     ),
   ];

@@ -54,7 +54,7 @@ export function toClientError(error: unknown, context: CallContext): Error {
   if (error instanceof QueryNotRegisteredError) {
     // The SDK takes every failure of a query for this one.
     if (!isUnknownQuery(error)) {
-      const message = `the workers failed in the code of what was asked: ${error.message}`;
+      const message = `the workers failed in the code of this request: ${error.message}`;
       return new OspatchError({ type: 'Internal', message, remedy: 'see the log of the worker' }, { cause: error });
     }
     return new OspatchError(

@@ -141,7 +141,7 @@ async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, si
 function notTakenUp(taskQueue: string, time: string): OspatchError {
   return new OspatchError({
     type: 'NoWorker',
-    message: `no worker of the task queue ${taskQueue} took up the work within ${time}`,
+    message: `no worker of the task queue ${taskQueue} started the work within ${time}`,
     remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
   });
 }
@@ -149,7 +149,7 @@ function notTakenUp(taskQueue: string, time: string): OspatchError {
 function notUnderstood(time: string): OspatchError {
   return new OspatchError({
     type: 'NoWorker',
-    message: `the workers could not carry out the inspection within ${time}; they may run another version of ospatch`,
+    message: `the workers could not do the inspection within ${time}; they may run another version of ospatch`,
     remedy: 'bring the workers and this command to the same version',
   });
 }

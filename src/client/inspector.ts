@@ -34,7 +34,7 @@ const INSPECTION_DEADLINE_MS = 4 * 60_000;
 
 /** A question that only a node can answer, asked of a cluster of type eks. */
 const NO_NODES =
-  'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run tells what AWS did';
+  'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run shows what AWS did';
 
 /** One run with the record of every node, as far as Temporal still has it. */
 export interface RunReport {

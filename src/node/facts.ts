@@ -136,7 +136,7 @@ function rebootSchedules(schedules: readonly string[]): NodeWarning[] {
   return schedules.map((schedule) => ({
     kind: 'other-updaters',
     message: `${schedule} reboots this node by the clock, whatever a run is doing there`,
-    remedy: 'take the reboot out of it: a run reboots the node when that is needed',
+    remedy: 'remove the reboot from the schedule: a run reboots the node when a reboot is required',
   }));
 }
 

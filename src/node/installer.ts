@@ -15,7 +15,7 @@ trap 'rm -f "$new"' EXIT
 cat >"$new" <<'${END}'
 ${content.toString()}${END}
 if [ "$(sha256sum <"$new" | cut -c1-64)" != ${digest} ]; then
-  echo 'the helper did not arrive whole; nothing was changed' >&2
+  echo 'the helper arrived incomplete; nothing was changed' >&2
   exit 1
 fi
 chmod 0755 "$new"

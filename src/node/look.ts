@@ -16,7 +16,7 @@ export async function lookAt({ node, reachability }: Pick<Session, 'node' | 'rea
     throw new OspatchError({
       type: 'Unreachable',
       message: `${node.name} is shutting down or about to reboot`,
-      remedy: `look at \`systemctl list-jobs\` on ${node.name}: the shutdown may wait for a service`,
+      remedy: `check \`systemctl list-jobs\` on ${node.name}: the shutdown may wait for a service`,
     });
   });
 }

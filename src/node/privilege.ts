@@ -70,11 +70,11 @@ const REASONS: readonly [RegExp, (denied: Denied) => { what?: string; remedy: st
   ],
   [
     /doas(?:\.conf)?:.*(?:syntax error|at line \d+)|doas is not enabled/,
-    ({ node }) => ({ remedy: `mend /etc/doas.conf on ${node} (\`doas -C /etc/doas.conf\` as root names the line)` }),
+    ({ node }) => ({ remedy: `correct /etc/doas.conf on ${node} (\`doas -C /etc/doas.conf\` as root names the line)` }),
   ],
   [
     /syntax error|unable to parse|parse error/,
-    ({ node }) => ({ remedy: `mend the sudoers of ${node} (visudo -c names the line)` }),
+    ({ node }) => ({ remedy: `correct the sudoers of ${node} (visudo -c names the line)` }),
   ],
 ];
 

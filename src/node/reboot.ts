@@ -167,9 +167,9 @@ function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, g
   return new OspatchError({
     type: 'RebootFailed',
     message: goesDown
-      ? `${node} has not gone down ${minutes} min after the reboot was asked for${waits}`
-      : `${node} still runs the old system ${minutes} min after the reboot was asked for${running}`,
-    remedy: `look at \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${node}`,
+      ? `${node} has not gone down ${minutes} min after the reboot was requested${waits}`
+      : `${node} still runs the old system ${minutes} min after the reboot was requested${running}`,
+    remedy: `check \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${node}`,
     // It may still go down, at any moment.
     ...(goesDown ? { details: { goingDown: true } } : {}),
   });
@@ -215,7 +215,7 @@ function unhealthy(node: string, what: string): OspatchError {
   return new OspatchError({
     type: 'Unhealthy',
     message: `${node} ${what}`,
-    remedy: `look at \`systemctl --failed\` and the journal on ${node}`,
+    remedy: `check \`systemctl --failed\` and the journal on ${node}`,
     details: { rebooted: true },
   });
 }

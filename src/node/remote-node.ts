@@ -152,7 +152,7 @@ export class RemoteNode {
       return { state, holder: answer.fields.get('holder') ?? '' };
     }
     if (answer.fields.get('why') === 'reboot-failed') {
-      throw rebootRefused(this.name, `the helper could not ask for it: ${saidIn(answer)}`);
+      throw rebootRefused(this.name, `the helper could not request it: ${saidIn(answer)}`);
     }
     throw this.refused(answer);
   }
@@ -288,7 +288,7 @@ export class RemoteNode {
     if (why === 'slow-pending') {
       return new OspatchError({
         type: 'PackageManager',
-        message: `${this.name} is slow: its package manager has not told within 50 s what is pending`,
+        message: `${this.name} is slow: its package manager did not list the pending packages within 50 s`,
         remedy: `see on ${this.name} what slows it down (load, disk, memory), and run the package manager by hand`,
       });
     }

@@ -91,7 +91,7 @@ function restartError(node: string, rc: number, { failed }: Omit<RestartReport, 
   return {
     type: 'Unhealthy',
     message: `${first.name} on ${node} did not come up after its restart: ${first.reason}${others}${said === undefined ? '' : `; it said: ${said}`}`,
-    remedy: `look at \`systemctl status ${first.name}\` and \`journalctl -u ${first.name}\` on ${node}`,
+    remedy: `check \`systemctl status ${first.name}\` and \`journalctl -u ${first.name}\` on ${node}`,
     details: { failed },
   };
 }

@@ -54,7 +54,7 @@ export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
 export function accountRefused(target: SshTarget, said: string, cause?: unknown): OspatchError | null {
   const words = wordsOf(said);
   if (/system is (?:booting up|going down)/i.test(said)) {
-    return unreachable(target, `it lets nobody log in now; it says: ${words}`, cause);
+    return unreachable(target, `it lets nobody log in now, and says: ${words}`, cause);
   }
   if (!/by PAM account|(?:account|password) has expired|account is (?:locked|disabled)/i.test(said)) return null;
   return new OspatchError(

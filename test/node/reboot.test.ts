@@ -141,7 +141,7 @@ describe('src/node/reboot', () => {
     expect(session.shown).toContainEqual({ waitingFor: 'the node to go down, which waits for db.service (stop)' });
     await expect(reboot([asked, slow]).end).rejects.toMatchObject({
       type: 'RebootFailed',
-      message: 'w-1 has not gone down 30 min after the reboot was asked for: it waits for db.service (stop)',
+      message: 'w-1 has not gone down 30 min after the reboot was requested: it waits for db.service (stop)',
       details: { goingDown: true },
     });
   });

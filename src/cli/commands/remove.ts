@@ -74,7 +74,7 @@ async function remove(
 function needsYes(cluster: string): OspatchError {
   return new OspatchError({
     type: 'Usage',
-    message: `removing ${cluster} has to be confirmed, and there is no terminal to ask on`,
+    message: `removing ${cluster} has to be confirmed, and there is no terminal to confirm on`,
     remedy: `ospatch remove ${cluster} --yes`,
   });
 }

@@ -24,7 +24,7 @@ interface StatusOptions {
 export function registerStatus(program: Command, context: CliContext): void {
   program
     .command('status')
-    .description('show what a cluster does and how every node stands')
+    .description('show what a cluster is doing, and the state of every node')
     .addArgument(clusterArgument())
     .option('--watch', 'keep showing it, until Ctrl-C or until the cluster is removed')
     .addOption(outputOption())

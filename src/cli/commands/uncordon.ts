@@ -15,7 +15,7 @@ run that is at work on the node uncordons it itself.`;
 export function registerUncordon(program: Command, context: CliContext): void {
   program
     .command('uncordon')
-    .description('take the cordon off a Kubernetes node that ospatch has put on and a run has left there')
+    .description('uncordon a Kubernetes node that a run of ospatch has left cordoned')
     .addArgument(clusterArgument())
     .addArgument(nodeArgument())
     .addOption(outputOption())

@@ -41,6 +41,6 @@ function stuckLines(clusters: readonly ClusterListItem[], color: Colors): string
   );
   const notLooked = clusters.filter(({ looked }) => !looked).length;
   if (notLooked > 0)
-    lines.push(`${notLooked} of ${clusters.length} clusters could not be looked at in time; they may be stuck`);
+    lines.push(`${notLooked} of ${clusters.length} clusters did not answer in time; they may be stuck`);
   return lines.length === 0 ? [] : ['', ...lines];
 }

@@ -90,7 +90,7 @@ function preview(groups: readonly NodegroupFacts[]): string {
         : `; all run the newest release, ${ended} of them of a line that ends`;
     return sentence === '' ? all : sentence;
   }
-  return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'}, AWS tells when it is asked to update`;
+  return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'}, AWS decides when an update is requested`;
 }
 
 /** 1 when a run would fail on something that was seen. */

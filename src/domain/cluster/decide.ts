@@ -110,7 +110,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
 
   if (state.request !== null) {
     const { by, reason } = state.request;
-    return startRun(spec, 'on-demand', state.request.nodes, { by, reason, why: `asked for by ${by}` });
+    return startRun(spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
   }
   if (due !== null) {
     const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
@@ -138,7 +138,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
 function whyIdle(window: string | undefined, scheduleError: string | null): string {
   if (window !== undefined) return 'nothing to do before the next window';
   return scheduleError === null
-    ? 'nothing to do until somebody asks for a run'
+    ? 'nothing to do until a run is requested'
     : 'nothing to do, and the next windows are not known';
 }
 
@@ -162,7 +162,7 @@ function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
     return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
   }
   const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
-  return nodeGroupsUnresolved === true ? `asks AWS which node groups there are${through}` : 'is in progress';
+  return nodeGroupsUnresolved === true ? `lists the node groups at AWS${through}` : 'is in progress';
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */

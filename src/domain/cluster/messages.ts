@@ -229,7 +229,7 @@ export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> &
 /** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
 export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
-  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and AWS is asked to update its node groups';
+  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and ospatch updates its node groups through AWS';
 }
 
 /** The same by the type alone. */

@@ -175,7 +175,7 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
     if (state.run !== null) state.run.removed = [...new Set([...state.run.removed, ...gone])];
     const asked = state.request?.nodes ?? null;
     if (asked?.every((name) => !present.has(name)) === true && isSelfManaged(spec)) {
-      cancelRequest(state, 'all nodes that it was asked for left the cluster before it began', now);
+      cancelRequest(state, 'all requested nodes left the cluster before the run began', now);
     }
     if (scheduleKey(before) !== scheduleKey(spec)) {
       state.schedule = { after: now, next: null, error: null, retryAt: null };

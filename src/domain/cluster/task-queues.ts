@@ -29,7 +29,7 @@ export function waitsForWorker(taskQueue: string): string {
 export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
   return {
     type: 'NoWorker',
-    message: `${node} is waiting for ${waitsForWorker(taskQueue)}: none took up the look at it in time`,
+    message: `${node} is waiting for ${waitsForWorker(taskQueue)}: no worker started the task in time`,
     remedy: `run \`ospatch worker --task-queue ${taskQueue}\` where ${node} can be reached`,
   };
 }

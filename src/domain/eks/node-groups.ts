@@ -152,7 +152,7 @@ export function nodegroupRefusal(
       return `node group ${name} is ${status} at AWS; repair or delete it in the AWS console`;
     default:
       return version === ''
-        ? `node group ${name} has no Kubernetes version at AWS whose releases could be asked for`
+        ? `node group ${name} has no Kubernetes version at AWS whose releases could be requested`
         : null;
   }
 }
@@ -173,7 +173,7 @@ export function updateFailure(group: string, update: NodegroupUpdate, adopted: b
     message: `AWS ended the ${whose} of node group ${group} as ${update.status}${why === '' ? '' : `: ${why}`}`,
     remedy: evictionFailed
       ? 'make room in the PodDisruptionBudgets of these pods, or set eks.force: true; then patch again'
-      : `mend what AWS says, then patch again; more: aws eks describe-update --update-id ${update.id}`,
+      : `fix what AWS reports, then patch again; more: aws eks describe-update --update-id ${update.id}`,
     details: { updateId: update.id, errors: update.errors.slice(0, MAX_ERRORS) },
   };
 }

@@ -35,7 +35,7 @@ export function eksFindings(
   return { findings, nodes };
 }
 
-const ASKS_EACH_TIME = 'so each run asks for an update, and AWS may replace nodes that run the newest one already';
+const ASKS_EACH_TIME = 'so each run requests an update, and AWS may replace nodes that run the newest one already';
 
 /** One finding for each reason. */
 function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string): Finding[] {
@@ -43,13 +43,13 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
     groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
   const found: Finding[] = [];
   if (unknown('denied').length > 0) {
-    const message = `which release is the newest must not be read, ${ASKS_EACH_TIME}`;
+    const message = `the worker may not read which release is the newest, ${ASKS_EACH_TIME}`;
     found.push(
       warning('aws', message, 'allow ssm:GetParameter to the role of the worker; the policy is in docs/eks.md'),
     );
   }
   if (unknown('silent').length > 0) {
-    const message = `AWS Systems Manager does not tell which release is the newest, ${ASKS_EACH_TIME}`;
+    const message = `AWS Systems Manager does not answer which release is the newest, ${ASKS_EACH_TIME}`;
     found.push(warning('aws', message, `see that the worker reaches the SSM API of ${region}`));
   }
   const images = new Set(unknown('not-published').map(({ amiType, version }) => `${amiType} of Kubernetes ${version}`));
@@ -64,7 +64,7 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
 export function eksSiteFinding(taskQueue: string): Finding {
   return problem(
     'worker',
-    `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one`,
+    `no worker polls the task queue ${taskQueue}, so no node group is updated, and runs wait for a worker`,
     `run \`ospatch worker --task-queue ${taskQueue}\` where AWS can be reached with credentials`,
   );
 }
@@ -104,6 +104,10 @@ function endOfLife(facts: NodegroupFacts | null): Finding[] {
 
 function health(facts: NodegroupFacts | null): Finding[] {
   return (facts?.health ?? []).map((issue) =>
-    warning('node-group', `AWS reports: ${issue}`, 'mend it in the AWS console; an update may fail because of it'),
+    warning(
+      'node-group',
+      `AWS reports: ${issue}`,
+      'repair the node group in the AWS console; an update may fail because of it',
+    ),
   );
 }

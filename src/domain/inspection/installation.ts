@@ -69,7 +69,7 @@ export function diagnoseStuck(
     found.push(finding('cluster', more, '`ospatch list` names all of them'));
   }
   if (notLooked > 0) {
-    found.push(warning('cluster', `${notLooked} of ${total} clusters could not be looked at in time`, 'ospatch list'));
+    found.push(warning('cluster', `${notLooked} of ${total} clusters did not answer in time`, 'ospatch list'));
   }
   if (found.length > 0 || total === 0) return found;
   return [ok('cluster', `${total === 1 ? 'the one cluster goes' : `all ${total} clusters go`} on`)];
@@ -81,7 +81,7 @@ export function diagnoseStuck(
  */
 export function diagnoseSearchAttributes(registered: Readonly<Record<string, string>> | null, where: Where): Finding {
   if (registered === null) {
-    const message = 'the server does not tell its search attributes; nothing but the search in its UI needs them';
+    const message = 'the server does not list its search attributes; only searches in the Temporal UI need them';
     return ok('search-attributes', message);
   }
   const wanted = Object.entries(SEARCH_ATTRIBUTE_TYPES);
@@ -112,7 +112,7 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
   }
   return problem(
     'worker',
-    `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be looked at`,
+    `no worker polls the task queue ${taskQueue}, so nothing is patched and no node can be inspected`,
     'start one with `ospatch worker`',
   );
 }
@@ -170,9 +170,7 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
       ),
     );
   }
-  return found.length > 0
-    ? found
-    : [ok('cluster', file === null ? 'it is applied' : 'it is applied as it stands here')];
+  return found.length > 0 ? found : [ok('cluster', file === null ? 'it is applied' : 'the applied spec is the same')];
 }
 
 function flags({ address, namespace }: Where): string {

@@ -136,7 +136,7 @@ function slowFinding(node: string, limitMs: number, isReached: boolean): Finding
   const time = formatDuration(limitMs);
   const remedy = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
   if (!isReached) return problem('reachable', `${node} did not answer within ${time}`, remedy);
-  return warning('packages', `${node} did not tell its pending packages within ${time}`, remedy);
+  return warning('packages', `${node} did not list its pending packages within ${time}`, remedy);
 }
 
 function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | null): Finding[] {
@@ -161,17 +161,17 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
       warning(
         'units',
         `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts those that fail through it`,
-        `look at \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
+        `check \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
       ),
     );
   }
   if (facts.kernelBootId !== undefined) {
-    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; that it was restarted is told by when its init was started`;
+    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; a restart is detected by the start time of its init`;
     found.push(ok('boot', message));
   }
   if (!SETTLED.has(systemState)) {
     const message = `systemd is in the state "${systemState}" and not up in full`;
-    found.push(warning('units', message, `look at \`systemctl list-jobs\` on ${node}`));
+    found.push(warning('units', message, `check \`systemctl list-jobs\` on ${node}`));
   }
   return found;
 }
@@ -257,8 +257,8 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
     found.push(
       warning(
         'job',
-        `${name} is still at work there, of a run in progress or left by one that was killed; the next run waits for its end and starts nothing beside it`,
-        `let it finish; \`journalctl -u ospatch-job\` on ${node} tells how far it is`,
+        `${name} still runs there, started by a run in progress or left by a killed one; the next run waits for its end`,
+        `let it finish; \`journalctl -u ospatch-job\` on ${node} shows its progress`,
       ),
     );
   } else if (lockHolder !== null) {

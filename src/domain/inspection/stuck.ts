@@ -71,7 +71,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
       return {
         ...{ cluster, kind: 'timing-out' },
         message: `cluster ${cluster} stands still, because the workers begin its workflow task and do not end it (attempt ${obstacle.attempt})`,
-        remedy: `see the log of the worker, and whether it is killed for want of memory; then ${recover}`,
+        remedy: `check the log of the worker, and whether the worker runs out of memory; then ${recover}`,
       };
     case 'ended':
       return {

@@ -40,7 +40,7 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
   return {
     type: 'DrainBlocked',
     message: `${node} cannot be drained: ${tell(blockers)}`,
-    remedy: `\`ospatch check ${cluster}\` lists all that is in the way; correct it, then patch ${node} again`,
+    remedy: `\`ospatch check ${cluster}\` lists all blockers; remove them, then patch ${node} again`,
     details: { blockers: blockers.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
   };
 }
@@ -62,7 +62,7 @@ export function drainTimeout(node: string, timeout: string, { blocked }: DrainRe
 export function noMachineId(node: string): ErrorInfo {
   return {
     type: 'WrongNode',
-    message: `${node} does not say its machine id, so it cannot be told whether the node of Kubernetes is the same machine`,
+    message: `${node} does not say its machine id, so ospatch cannot verify that the Kubernetes node is the same machine`,
     remedy: `see that /etc/machine-id of ${node} holds an id (\`systemd-machine-id-setup\`) and that its helper is the one of this version`,
   };
 }
@@ -72,7 +72,7 @@ export function apiSilent(node: string, timeoutMs: number): ErrorInfo {
   return {
     type: 'KubernetesApi',
     message: `the Kubernetes API did not tell within ${formatDuration(timeoutMs)} whether ${node} was left cordoned`,
-    remedy: 'see that the worker reaches the API server; `ospatch doctor` says what is in the way',
+    remedy: 'see that the worker reaches the API server; `ospatch doctor` shows the cause',
   };
 }
 

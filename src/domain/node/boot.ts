@@ -28,7 +28,7 @@ export interface BootFile {
 
 /** Where another kernel is chosen, by what chose it. */
 const UNPIN: readonly (readonly [pin: RegExp, remedy: string])[] = [
-  [/^GRUB_DEFAULT/, 'correct GRUB_DEFAULT in /etc/default/grub and write grub.cfg anew (`update-grub`)'],
+  [/^GRUB_DEFAULT/, 'correct GRUB_DEFAULT in /etc/default/grub and regenerate grub.cfg (`update-grub`)'],
   [/^saved_entry/, 'choose the entry with `grub-set-default` (or `grubby --set-default`)'],
   [/^next_entry/, 'clear it with `grub-editenv - unset next_entry`'],
   [/proxmox-boot-tool|next-boot-pin/, 'take the pin off with `proxmox-boot-tool kernel unpin`'],
@@ -68,7 +68,7 @@ function kernelWarning(
   const by = pin === null ? (loader ?? '') : `${loader ?? ''}: ${pin}`;
   const remedy =
     (pin === null ? undefined : UNPIN.find(([pattern]) => pattern.test(pin))?.[1]) ??
-    'write the configuration of the boot loader anew (`update-grub`, `grub2-mkconfig`, `kernel-install`), or choose the newer kernel there';
+    'regenerate the configuration of the boot loader (`update-grub`, `grub2-mkconfig`, `kernel-install`), or choose the newer kernel there';
   if (order === 'other-flavour') {
     return { message: `kernel ${running} is running, but the boot loader starts ${kernel} (${by})`, remedy };
   }
@@ -110,7 +110,7 @@ function remedyOf({ kind }: BootFile, { kernel }: BootFacts): string {
   const name = kernel ?? 'VERSION';
   return kind === 'kernel'
     ? 'make room on /boot and install that kernel again'
-    : `make room on /boot and write it anew (\`update-initramfs -u -k ${name}\` or \`dracut --force --kver ${name}\`)`;
+    : `make room on /boot and regenerate it (\`update-initramfs -u -k ${name}\` or \`dracut --force --kver ${name}\`)`;
 }
 
 function mebibytes(bytes: number): string {

@@ -117,14 +117,15 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
   if (unknown.length > 0) {
     warnings.push({
       kind: 'units-failed',
-      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, for the node did not tell it in time`,
+      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, because the node did not answer in time`,
       remedy: `see \`journalctl -u ${unknown[0] ?? ''}\` on the node`,
     });
   }
   if (after.unitsUnknown === true) {
     warnings.push({
       kind: 'units-failed',
-      message: 'whether services failed while the node was patched is not known, for it did not tell in time',
+      message:
+        'whether services failed while the node was patched is not known, because the node did not answer in time',
       remedy: 'see `systemctl --failed` on the node',
     });
   }

@@ -167,7 +167,7 @@ function blockerRemedy(
   const names = named(services);
   switch (blocker) {
     case 'reboot':
-      return { why: 'only a reboot starts that anew', remedy: 'reboot the node' };
+      return { why: 'only a reboot replaces that code', remedy: 'reboot the node' };
     case 'masked':
     case 'masked-runtime': {
       const unmask = `systemctl unmask ${blocker === 'masked' ? '' : '--runtime '}${names} && systemctl restart ${names}`;

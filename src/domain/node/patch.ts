@@ -132,7 +132,7 @@ function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen, p
   if (packagesChanged > 0)
     parts.push(packagesChanged === 1 ? '1 package was changed' : `${packagesChanged} packages were changed`);
   if (reboots > 0) parts.push(`it was rebooted ${reboots === 1 ? 'once' : `${reboots} times`}`);
-  if (rebootAsked) parts.push('a reboot was asked for');
+  if (rebootAsked) parts.push('a reboot was requested');
   return listed(parts) || 'nothing was changed';
 }
 

@@ -79,7 +79,7 @@ function toUncured({ bootId, reboot }: NodeFacts, reasons: readonly string[]): U
 function uncuredWarning(reasons: readonly string[]): NodeWarning {
   return {
     kind: 'reboot-not-cured',
-    message: `a reboot is still asked for (${list(reasons)}), but the last reboot did not change that; no further reboot is made for it`,
+    message: `a reboot is still required (${list(reasons)}), but the last reboot did not change that; no further reboot is made for it`,
     remedy: 'find out what asks for it (`ls -l /run/reboot-required*`, the default of the boot loader)',
   };
 }

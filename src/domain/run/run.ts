@@ -177,7 +177,7 @@ export function leftInQuarantine(node: string, error: NodeError): NodeSettled {
 }
 
 /**
- * The nodes of a run that stay in quarantine. A run that somebody asked for by name connects to them: whoever names a
+ * The nodes of a run that stay in quarantine. A run that somebody requested by name connects to them: whoever names a
  * node has looked at it, and its host key is verified all the same.
  */
 export function quarantinedNodes(nodes: readonly NodeStatus[]): Record<string, NodeError> {

@@ -31,7 +31,7 @@ const hostKeys = z
   .array(field.hostKey, { error: 'a list of host keys' })
   .optional()
   .describe(
-    'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host, or with @cert-authority or @revoked in front. When given, the known_hosts file is only asked for revoked keys.',
+    'Trusted host keys, each TYPE BASE64 as in a known_hosts line without the host, or with @cert-authority or @revoked in front. When given, the known_hosts file is read only for revoked keys.',
   );
 
 const jumpError = `a list of at most ${MAX_JUMPS} jump hosts`;
@@ -174,7 +174,7 @@ const packages = z.strictObject(
       .choice(ON_HIDDEN)
       .default('warn')
       .describe(
-        'What becomes of a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world of apk) keeps security fixes out. zypper and apk do not tell which updates are fixes, so that every update that is kept out counts. warn patches the node and names them; fail refuses the node before anything is changed.',
+        'What happens to a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world of apk) keeps security fixes out. zypper and apk do not tell which updates are fixes, so that every update that is kept out counts. warn patches the node and names them; fail refuses the node before anything is changed.',
       ),
   },
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },

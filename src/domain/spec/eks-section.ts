@@ -97,12 +97,12 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
   return z.strictObject(
     {
       ...header,
-      type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates when ospatch asks it to.'),
+      type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates on request of ospatch.'),
       eks: eks.describe('The EKS cluster and what of it is updated.'),
       taskQueue: field.taskQueue
         .optional()
         .describe(
-          'Task queue of the workers that ask AWS, where only those have the credentials or the way there: ospatch worker --task-queue NAME. Default: the one of all workers.',
+          'Task queue of the workers that call AWS, where only those have the credentials or the network access: ospatch worker --task-queue NAME. Default: the one of all workers.',
         ),
       patching: patching.prefault({}).describe('When the node groups are updated, and how a run goes on.'),
     },

@@ -92,7 +92,7 @@ export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeout
   }
   config.setCurrentContext(context);
   if (config.getCurrentCluster() === null) {
-    throw unusable(access, `context ${context} of ${path} names no cluster of that file`, 'put the file right');
+    throw unusable(access, `context ${context} of ${path} names no cluster of that file`, 'correct the file');
   }
   const user = config.getCurrentUser();
   const file = user === null ? null : tokenFileOf(path, user.name);

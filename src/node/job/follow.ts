@@ -222,7 +222,7 @@ function neverStarts(node: string, job: Job): OspatchError {
   return new OspatchError({
     type: 'HelperProtocol',
     message: `the job ${formatJobId(job)} was accepted by ${node} but never starts`,
-    remedy: 'look at `journalctl -u ospatch-job` on the node',
+    remedy: 'check `journalctl -u ospatch-job` on the node',
   });
 }
 

@@ -66,7 +66,7 @@ const CAUSE: CauseRules = {
 
 export const apk: PackageManager = {
   words: {
-    plan: 'look at `apk upgrade --simulate`',
+    plan: 'check `apk upgrade --simulate`',
     repair: 'run `apk fix`, or `apk fix -u NAME` for a newer version,',
   },
 

@@ -131,7 +131,7 @@ const FAILURES: FailureTable = [
       type: 'PackagesBroken',
       retry: 'permanent',
       what: 'the package database is not consistent',
-      remedy: 'look at `apt-get check` on the node',
+      remedy: 'check `apt-get check` on the node',
     },
   ],
   [
@@ -140,7 +140,7 @@ const FAILURES: FailureTable = [
       type: 'PackagesBroken',
       retry: 'permanent',
       what: 'the dependencies of the updates cannot be met',
-      remedy: 'look at `apt-get -s dist-upgrade` on the node',
+      remedy: 'check `apt-get -s dist-upgrade` on the node',
     },
   ],
   [/BADSIG|has been manipulated|Bad signature|Clearsigned file isn't valid/i, UNREADABLE_REPOSITORY],
@@ -172,7 +172,7 @@ const FAILURES: FailureTable = [
       type: 'PackageManager',
       retry: 'permanent',
       what: 'a hook of apt has failed',
-      remedy: 'settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d on the node',
+      remedy: 'fix what the hook reports; hooks are in /etc/apt/apt.conf.d on the node',
     },
   ],
   [
@@ -181,7 +181,7 @@ const FAILURES: FailureTable = [
       type: 'PackagesBroken',
       retry: 'permanent',
       what: 'dpkg cannot read a file of its database',
-      remedy: 'patch the node again, which puts that file aside and installs its package anew',
+      remedy: 'patch the node again, which sets that file aside and reinstalls its package',
     },
   ],
   [
@@ -198,7 +198,7 @@ const FAILURES: FailureTable = [
     {
       type: 'DecisionRequired',
       retry: 'decision',
-      what: 'a package asks a question, and nobody is there to answer it',
+      what: 'a package asks a question, and there is no terminal to answer on',
       remedy:
         'run `apt-get dist-upgrade` in a terminal on the node and answer it, or give the answer with `debconf-set-selections`, then patch the node again',
     },
@@ -229,7 +229,7 @@ const FAILURES: FailureTable = [
 
 export const apt: PackageManager = {
   words: {
-    plan: 'look at `apt-get -s dist-upgrade`',
+    plan: 'check `apt-get -s dist-upgrade`',
     repair: 'run `dpkg --configure -a` and `apt-get -f install`',
   },
 
@@ -249,7 +249,7 @@ export const apt: PackageManager = {
   classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
-const FAILURE_RULES: FailureRules = { name: 'apt', look: 'look at `dpkg --audit`', table: FAILURES, cause: causeOf };
+const FAILURE_RULES: FailureRules = { name: 'apt', look: 'check `dpkg --audit`', table: FAILURES, cause: causeOf };
 
 function causeOf(lines: readonly string[]): Cause {
   const cause = aptCause(lines);

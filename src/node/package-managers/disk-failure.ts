@@ -49,10 +49,7 @@ export function diskFailure(log: string, cause: Cause): Failure | null {
   if (BROKEN.test(said))
     return sick(`a disk reports input/output errors${named(disks, said)}`, 'replace what is broken');
   if (TOO_LARGE.test(said)) {
-    return diskFull(
-      'a file is larger than its file system or a limit allows',
-      'look at `ulimit -f` and the file system',
-    );
+    return diskFull('a file is larger than its file system or a limit allows', 'check `ulimit -f` and the file system');
   }
   const suspect = PERHAPS_FULL.test(said) ? findFull(disks, said) : null;
   return suspect === null ? null : full(suspect, said, '');

@@ -39,7 +39,7 @@ const FAILURES: FailureTable = [
       type: 'DecisionRequired',
       retry: 'decision',
       what: 'the subscription of the node does not give it these packages',
-      remedy: 'look at `subscription-manager status` on the node, and register it or renew the subscription',
+      remedy: 'check `subscription-manager status` on the node, and register it or renew the subscription',
     },
   ],
   [
@@ -65,7 +65,7 @@ const FAILURES: FailureTable = [
       type: 'PackagesBroken',
       retry: 'permanent',
       what: 'the rpm database is damaged',
-      remedy: 'look at `rpm --verifydb` on the node',
+      remedy: 'check `rpm --verifydb` on the node',
     },
   ],
   [
@@ -111,7 +111,7 @@ const CAUSE: CauseRules = {
 const FINISHED = /^(?:\[ *\d+\/ *\d+\] )? *(?:Upgrading|Updating|Installing) *:? +\S/;
 
 export const dnf: PackageManager = {
-  words: { plan: 'look at `dnf upgrade --assumeno`', repair: 'look at `dnf check` and run `dnf remove --duplicates`' },
+  words: { plan: 'check `dnf upgrade --assumeno`', repair: 'check `dnf check` and run `dnf remove --duplicates`' },
 
   parsePlan: (result, os, policy) => parseRpmPlan('same-major', result, os, policy),
 

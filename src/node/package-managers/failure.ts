@@ -150,7 +150,7 @@ const UNREPAIRED: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^a rebuild of the rpm database /,
-    'restore the rpm database from a backup (SUSE keeps some in /var/adm/backup/rpmdb), or install the node anew',
+    'restore the rpm database from a backup (SUSE keeps some in /var/adm/backup/rpmdb), or reinstall the node',
   ],
   [/^a copy of the rpm database/, 'free some space below /var/lib/ospatch, then patch the node again'],
   [

@@ -10,8 +10,7 @@ export function hookWarnings(lines: readonly string[]): NodeWarning[] {
     return {
       kind: 'update-hook',
       message: `a hook of apt failed after its work was done: ${plainText(text, 300)}`,
-      remedy:
-        'run `apt-get update` on the node and settle what the hook complains of; hooks stand in /etc/apt/apt.conf.d',
+      remedy: 'run `apt-get update` on the node and fix what the hook reports; hooks are in /etc/apt/apt.conf.d',
     };
   });
 }

@@ -28,11 +28,11 @@ const CAUSES: Record<string, { because: string; remedy: string }> = {
   },
   module: {
     because: 'they are outside of the module streams and priorities that the node has chosen',
-    remedy: 'look at `dnf module list --enabled` and at `priority` in /etc/yum.repos.d on the node',
+    remedy: 'check `dnf module list --enabled` and `priority` in /etc/yum.repos.d on the node',
   },
   priority: {
     because: 'the priorities of the repositories keep them out',
-    remedy: 'look at `priority` of the repositories on the node (`dnf repolist -v`, `zypper repos -P`)',
+    remedy: 'check `priority` of the repositories on the node (`dnf repolist -v`, `zypper repos -P`)',
   },
 };
 type Cause = keyof typeof CAUSES;
@@ -145,8 +145,8 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
       message: `updates of the distribution may be missing: ${unregistered.replace(/[. ]+$/, '')}`,
       remedy:
         manager === 'zypper'
-          ? 'look at `SUSEConnect --status-text` on the node'
-          : 'look at `subscription-manager status` on the node',
+          ? 'check `SUSEConnect --status-text` on the node'
+          : 'check `subscription-manager status` on the node',
     });
   }
   return warnings;

@@ -46,7 +46,7 @@ const FAILURES: FailureTable = [
       type: 'DecisionRequired',
       retry: 'decision',
       what: 'the registration of the node does not give it these packages',
-      remedy: 'look at `SUSEConnect --status-text` on the node, and register it or renew the subscription',
+      remedy: 'check `SUSEConnect --status-text` on the node, and register it or renew the subscription',
     },
   ],
   [/^ *Problem(?: \d+)?: |Some of the dependencies of installed packages are broken/m, UNRESOLVED],
@@ -65,7 +65,7 @@ const FAILURES: FailureTable = [
       type: 'PackagesBroken',
       retry: 'permanent',
       what: 'the rpm database is damaged',
-      remedy: 'look at `rpm --verifydb` on the node',
+      remedy: 'check `rpm --verifydb` on the node',
     },
   ],
   [
@@ -143,8 +143,8 @@ const CAUSE: CauseRules = {
 
 export const zypper: PackageManager = {
   words: {
-    plan: 'look at `zypper patch --dry-run`',
-    repair: 'look at `zypper verify`, and erase the older of two versions with `rpm -e --nodeps NAME-VERSION`',
+    plan: 'check `zypper patch --dry-run`',
+    repair: 'check `zypper verify`, and erase the older of two versions with `rpm -e --nodeps NAME-VERSION`',
   },
 
   parsePlan: (result, os, policy) => parseRpmPlan('same-release', result, os, policy),

@@ -105,7 +105,7 @@ function checkEndpoint(endpoint: SshEndpoint): SshEndpoint {
   if (isHost(host) && isUserName(user) && Number.isInteger(port) && port > 0 && port < 65_536) return endpoint;
   throw new OspatchError({
     type: 'InvalidSpec',
-    message: 'the host, port or user of an SSH target is not one that can be handed to the OpenSSH client',
+    message: 'the host, port or user of an SSH target is not one that can be passed to the OpenSSH client',
   });
 }
 
@@ -115,7 +115,7 @@ function quoted(file: string): string {
     throw new OspatchError({
       type: 'IdentityUnavailable',
       message:
-        'a file name of the worker holds a quote, a control character or ${, which the OpenSSH client cannot be told',
+        'a file name of the worker contains a quote, a control character or ${, which cannot be passed to the OpenSSH client',
       remedy: 'choose another OSPATCH_KEY_DIR',
     });
   }

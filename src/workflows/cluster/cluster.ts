@@ -243,7 +243,7 @@ class ClusterLoop {
     } catch (failure) {
       error = toErrorInfo(failure, 'computing the next windows').message;
     }
-    // A new spec may have come in meanwhile: its windows are asked for by the next decision.
+    // A new spec may have come in meanwhile: its windows are requested by the next decision.
     if (this.state.schedule !== asked) return;
     const retryAt = error === null ? null : new Date(Date.now() + SCHEDULE_RETRY_MS).toISOString();
     this.state.schedule = { ...asked, next, error, retryAt };

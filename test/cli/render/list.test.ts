@@ -51,6 +51,6 @@ describe('src/cli/render/list', () => {
       PLAIN,
       'UTC',
     );
-    expect(text).toContain('1 of 2 clusters could not be looked at in time; they may be stuck');
+    expect(text).toContain('1 of 2 clusters did not answer in time; they may be stuck');
   });
 });

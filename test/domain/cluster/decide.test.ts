@@ -61,7 +61,7 @@ describe('domain/decide', () => {
   it('says what it sleeps for: a window, or that somebody asks for a run', () => {
     expect(decide(scheduled(), at(T0), quiet).message).toBe('nothing to do before the next window');
     const onDemand = newClusterState(clusterSpec(), null, T0);
-    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do until somebody asks for a run');
+    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do until a run is requested');
     onDemand.schedule.error = 'no such zone';
     onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
     expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do, and the next windows are not known');

@@ -148,7 +148,7 @@ describe('domain/requests', () => {
         number: 1,
         outcome: 'cancelled',
         error: expect.objectContaining({
-          message: 'all nodes that it was asked for left the cluster before it began',
+          message: 'all requested nodes left the cluster before the run began',
         }) as object,
       }),
     ]);

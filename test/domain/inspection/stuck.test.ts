@@ -43,7 +43,7 @@ describe('src/domain/inspection/stuck', () => {
     ]);
     expect(diagnoseStuck({ stuck, notLooked: 3, total: 9 }, ['a'])).toMatchObject([
       { severity: 'warning', remedy: 'temporal workflow unpause --workflow-id cluster/b' },
-      { severity: 'warning', message: '3 of 9 clusters could not be looked at in time' },
+      { severity: 'warning', message: '3 of 9 clusters did not answer in time' },
     ]);
     expect(diagnoseStuck({ stuck: [], notLooked: 0, total: 9 }, null)).toMatchObject([{ severity: 'ok' }]);
   });

@@ -31,7 +31,7 @@ describe('domain/node-patch', () => {
     [{ packagesChanged: 1 }, 'it is full; 1 package was changed'],
     [{ packagesChanged: 4, reboots: 1 }, 'it is full; 4 packages were changed and it was rebooted once'],
     [{ reboots: 2 }, 'it is full; it was rebooted 2 times'],
-    [{ packagesChanged: 4, rebootAsked: true }, 'it is full; 4 packages were changed and a reboot was asked for'],
+    [{ packagesChanged: 4, rebootAsked: true }, 'it is full; 4 packages were changed and a reboot was requested'],
     [{ transactionOpen: true }, 'it is full; what the package transaction has changed is not known yet'],
   ])('says in the same sentence what was done to a node that failed: %j', (done, sentence) => {
     const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };

@@ -28,7 +28,7 @@ describe('src/ssh/openssh/config', () => {
     { port: Number.NaN },
     { port: 0 },
   ])('refuses %j, which could become an option or a line', (more) => {
-    expect(() => config(more)).toThrow(/is not one that can be handed to the OpenSSH client/);
+    expect(() => config(more)).toThrow(/is not one that can be passed to the OpenSSH client/);
     expect(() => renderKnownHosts({ ...endpoint, ...more })).toThrow(/is not one that can be handed/);
   });
 

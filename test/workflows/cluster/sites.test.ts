@@ -167,7 +167,7 @@ describe('sites', () => {
       const own = await connect(cluster);
       const error = {
         type: 'NoWorker',
-        message: `w-1 is waiting for a worker of task queue ${siteOf(cluster)}: none took up the look at it in time`,
+        message: `w-1 is waiting for a worker of task queue ${siteOf(cluster)}: no worker started the task in time`,
         remedy: `run \`ospatch worker --task-queue ${siteOf(cluster)}\` where w-1 can be reached`,
       };
       const [checks, ...refusals] = await Promise.all([
@@ -221,13 +221,13 @@ describe('sites', () => {
       expect(await own.check(cluster.name)).toMatchObject({
         error: {
           type: 'NoWorker',
-          message: `EKS cluster Prod_1 is waiting for a worker of task queue ${taskQueue}: none took up the look at it in time`,
+          message: `EKS cluster Prod_1 is waiting for a worker of task queue ${taskQueue}: no worker started the task in time`,
         },
       });
       const { findings } = await own.diagnoseCluster(eksSpec, { hasWorker: true, file: null });
       expect(findings[0]).toMatchObject({
         severity: 'error',
-        message: `no worker polls the task queue ${taskQueue}, so nobody asks AWS and runs wait for one`,
+        message: `no worker polls the task queue ${taskQueue}, so no node group is updated, and runs wait for a worker`,
       });
     }));
 

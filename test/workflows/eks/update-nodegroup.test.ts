@@ -343,7 +343,7 @@ describe('workflows/eks-update', () => {
       await cluster.handle.signal('patchNow');
       await cluster.until('the run has begun', ({ run }) => run !== null);
       expect(await cluster.handle.query('explain')).toBe(
-        `run 1 asks AWS which node groups there are, through a worker of task queue ${taskQueue}`,
+        `run 1 lists the node groups at AWS, through a worker of task queue ${taskQueue}`,
       );
       await harness.withSiteWorker(taskQueue, createEksActivities({ log: quiet }), async () => {
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });

@@ -228,7 +228,7 @@ describe('workflows/node-drain', () => {
       expect(first(status)?.lastError).toEqual({
         type: 'DrainBlocked',
         message: 'w-1 cannot be drained: the server evicts no pod that two budgets select; nothing was changed',
-        remedy: `\`ospatch check ${cluster.name}\` lists all that is in the way; correct it, then patch w-1 again`,
+        remedy: `\`ospatch check ${cluster.name}\` lists all blockers; remove them, then patch w-1 again`,
       });
     }));
 

@@ -52,7 +52,7 @@ async function mayWrite(context: CliContext, question: string, { yes, file }: En
   if (!canAsk(context)) {
     throw new OspatchError({
       type: 'Usage',
-      message: 'new host keys have to be confirmed, and there is no terminal to ask on',
+      message: 'new host keys have to be confirmed, and there is no terminal to confirm on',
       remedy: `compare the fingerprints, then: ospatch enroll -f ${file} --yes`,
     });
   }
