@@ -37,7 +37,7 @@ describe('src/domain/inspection/eks', () => {
 
   it('warns where the newest release could be known and is not, with the reason', () => {
     expect(told({ newestUnknown: 'denied' })).toContain('warning: the worker may not read which release is the newest');
-    expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not tell');
+    expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not answer');
     expect(told({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
     expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
   });

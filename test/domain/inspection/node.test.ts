@@ -61,7 +61,7 @@ describe('src/domain/inspection/node', () => {
       /abc-apply-1.*waits for its end/,
       /journalctl/,
     ],
-    ['a job nobody can name', { job: 'unknown' }, 'warning job', /^a job of ospatch is still/, /journalctl/],
+    ['a job nobody can name', { job: 'unknown' }, 'warning job', /^a job of ospatch still runs/, /journalctl/],
     [
       'another updater',
       { otherUpdaters: ['unattended-upgrades'] },

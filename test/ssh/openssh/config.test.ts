@@ -29,12 +29,12 @@ describe('src/ssh/openssh/config', () => {
     { port: 0 },
   ])('refuses %j, which could become an option or a line', (more) => {
     expect(() => config(more)).toThrow(/is not one that can be passed to the OpenSSH client/);
-    expect(() => renderKnownHosts({ ...endpoint, ...more })).toThrow(/is not one that can be handed/);
+    expect(() => renderKnownHosts({ ...endpoint, ...more })).toThrow(/is not one that can be passed/);
   });
 
   it('writes file names so that nothing in them is expanded', () => {
     expect(config({}, '/keys dir/100%d')).toContain('IdentityFile "/keys dir/100%%d"\n');
-    for (const file of ['/a"b', '/a\nb', '/${HOME}']) expect(() => config({}, file)).toThrow(/OpenSSH client cannot/);
+    for (const file of ['/a"b', '/a\nb', '/${HOME}']) expect(() => config({}, file)).toThrow(/cannot be passed to the OpenSSH client/);
   });
 
   it('trusts under the name and port of the machine, with markers, and leaves out what is no key', () => {
