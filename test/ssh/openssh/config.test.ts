@@ -34,7 +34,8 @@ describe('src/ssh/openssh/config', () => {
 
   it('writes file names so that nothing in them is expanded', () => {
     expect(config({}, '/keys dir/100%d')).toContain('IdentityFile "/keys dir/100%%d"\n');
-    for (const file of ['/a"b', '/a\nb', '/${HOME}']) expect(() => config({}, file)).toThrow(/cannot be passed to the OpenSSH client/);
+    for (const file of ['/a"b', '/a\nb', '/${HOME}'])
+      expect(() => config({}, file)).toThrow(/cannot be passed to the OpenSSH client/);
   });
 
   it('trusts under the name and port of the machine, with markers, and leaves out what is no key', () => {
