@@ -9,6 +9,7 @@ import { plainText } from '../domain/shared/text';
 import { validateSpecObject } from '../domain/spec/parse';
 import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
 import { toApplicationFailure } from './errors';
+import { awaitNodePatch, cancelChildren } from './node-patches';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
 
@@ -40,8 +41,10 @@ export function createClusterActivities(audit: AuditLog): ClusterActivities {
         { audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result },
         'node patch',
       );
-      return Promise.resolve();
+      return Promise.resolve(record.result);
     },
+    awaitNodePatch,
+    cancelChildren,
     awaitWorkflowClosed,
   };
 }

@@ -13,6 +13,7 @@ import { createEksActivities } from './eks';
 import type { EksActivities } from '../contract/activities/eks';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
+import { summarisePlan } from '../domain/node/report';
 import type { NodeActivities } from '../contract/activities/node';
 
 export interface ActivityDeps {
@@ -53,6 +54,11 @@ export function createActivities({
   return {
     activities: {
       ...nodeActivities,
+      // The server keeps every answer; what a plan names is named again by the apply.
+      preflight: async (input) => {
+        const { plan, ...report } = await nodeActivities.preflight(input);
+        return { ...report, plan: summarisePlan(plan) };
+      },
       ...createClusterActivities(log),
       ...kubernetesActivities,
       ...createEksActivities({ log, apis }),

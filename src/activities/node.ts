@@ -10,6 +10,7 @@ import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
 import { OthersAtWork } from '../node/others-at-work';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
+import type { NodePreflight } from '../node/preflight';
 import { preflightNode } from '../node/preflight';
 import type { RebootAsked } from '../domain/node/reboot';
 import { rebootNode } from '../node/reboot';
@@ -25,7 +26,7 @@ import { RetryLater } from '../retry/hand-back';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
 import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
-import type { NodeActivities, Watch } from '../contract/activities/node';
+import type { NodeActivities, PreflightInput, Watch } from '../contract/activities/node';
 
 /** As much of pino as is used. */
 export interface ActivityLog {
@@ -59,7 +60,12 @@ const REBOOT_HOLD_MS = 10 * 60_000;
 /** Of these ten, the one of the look after a failure. */
 const SURVEY_JOB = 9;
 
-export function createNodeActivities(deps: NodeActivityDeps): NodeActivities {
+/** The activities as they run: a preflight names every package of its plan. */
+export type OnNode = Omit<NodeActivities, 'preflight'> & {
+  preflight(input: PreflightInput): Promise<NodePreflight>;
+};
+
+export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   const now = deps.now ?? Date.now;
 
   async function onNode<R>(

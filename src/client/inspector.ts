@@ -14,12 +14,14 @@ import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
-import type { RolloutProgress, RolloutReport } from '../domain/run/run';
+import { isRolloutReport } from '../domain/run/progress-parser';
+import type { RolloutProgress } from '../domain/run/run';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
 import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../contract/messages';
+import { answerOf, readNodeRecord } from './node-records';
 import type { TemporalCalls } from './temporal-calls';
 import { requestInspections } from './inspection';
 
@@ -145,8 +147,8 @@ export class Inspector {
         const progress: RolloutProgress = await this.calls.call(cluster, () => handle.query(progressQuery));
         return progress.settled;
       }
-      const report = (await this.calls.call(cluster, () => handle.result())) as RolloutReport;
-      return report.cursor.settled;
+      const report = await this.calls.call(cluster, () => answerOf(handle));
+      return isRolloutReport(report) ? report.cursor.settled : [];
     } catch (error) {
       if (!(error instanceof OspatchError) || error.type !== 'NotFound') throw error;
       throw new OspatchError({
@@ -159,12 +161,9 @@ export class Inspector {
 
   private async recordOf(cluster: string, settled: NodeSettled): Promise<NodePatchResult | null> {
     if (settled.workflowRunId === null) return null;
-    const handle = this.calls.session.client.workflow.getHandle(
-      nodeWorkflowId(cluster, settled.node),
-      settled.workflowRunId,
-    );
+    const { node, workflowRunId } = settled;
     try {
-      return (await this.calls.call(cluster, () => handle.result())) as NodePatchResult;
+      return await this.calls.call(cluster, () => readNodeRecord(this.calls.session, cluster, node, workflowRunId));
     } catch {
       // Past its retention or terminated: the summary is what is left.
       return null;

@@ -13,7 +13,7 @@ import type {
   RemoveAnswer,
 } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
-import type { NodeStatus } from '../domain/node/status';
+import type { NodeSettled, NodeStatus } from '../domain/node/status';
 import type { LostNode, RolloutProgress, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
@@ -43,7 +43,7 @@ export const specQuery = defineQuery<ClusterSpec>('spec');
 export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
 
 /** From a cluster to its rollout. */
-export const tightenSignal = defineSignal<[RunRestrictions]>('tighten');
+export const restrictSignal = defineSignal<[RunRestrictions]>('restrict');
 export const progressQuery = defineQuery<RolloutProgress>('progress');
 
 /** From a rollout to its node patch. */
@@ -54,6 +54,9 @@ export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its rollout. */
 export const nodeLostSignal = defineSignal<[LostNode]>('nodeUnreachable');
+
+/** From a node patch that was lost, which may have outlived the rollout that started it, to the rollout there is now. */
+export const nodeEndedSignal = defineSignal<[NodeSettled]>('nodeEnded');
 
 /** The record of a node patch as far as it is known. */
 export const nodePatchQuery = defineQuery<NodePatchResult>('nodePatch');

@@ -46,13 +46,18 @@ const PLAN_LOCK_MS = 30_000;
 
 const MAX_NAMED_PROBLEMS = 3;
 
+/** The answer of a preflight with its plan in full. */
+export interface NodePreflight extends Omit<PreflightReport, 'plan'> {
+  plan: PatchPlan;
+}
+
 /**
  * Facts, repair if a transaction was interrupted, refreshed package lists, plan.
  *
  * @throws OspatchError `UnsupportedOs`, `Policy`, `DiskFull`, `PackagesBroken`, `Repository`, `PackageManager` or what
  *   reaching the node may say
  */
-export async function preflightNode(session: Session, options: PreflightOptions): Promise<PreflightReport> {
+export async function preflightNode(session: Session, options: PreflightOptions): Promise<NodePreflight> {
   // What an attempt before this one has waited for after its plan is waited for before this one's.
   let { facts } = await usableNode(session, options, session.others.waitedForLock ? LOCK_KINDS : ['package']);
   let job = options.firstJob;

@@ -1,8 +1,7 @@
 /** How a fault ended: in the words of ospatch, and by what the node itself has recorded. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { nodeWorkflowId } from '../../src/contract/workflow-ids';
-import type { NodePatchResult } from '../../src/domain/node/patch';
+import { nodeRecord } from '../support/node-record';
 import type { NodeState } from '../../src/domain/node/status';
 import type { LabNode } from '../support/local-stack';
 import { BOOT_LOG } from './fault-node';
@@ -49,8 +48,7 @@ export async function verifyOutcome(scenario: Scenario, expected: Expected): Pro
   const run = expected.run ?? 1;
   const status = await scenario.ended(run);
   const inStatus = status.nodes.find(({ name }) => name === scenario.node.name);
-  const handle = scenario.client.workflow.getHandle(nodeWorkflowId(scenario.cluster, scenario.node.name));
-  const inTemporal = (await handle.result()) as NodePatchResult;
+  const inTemporal = await nodeRecord(scenario.client, scenario.cluster, scenario.node.name);
   const history = await scenario.cli('history', scenario.cluster, '--run', String(run));
   const sentence = inStatus?.lastError?.message ?? null;
   const boots = new Set(scenario.node.readFile(BOOT_LOG).split('\n').filter(Boolean));

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DefaultLogger } from '@temporalio/worker';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { InspectInput, NodeActivities } from '../../src/contract/activities/node';
+import type { InspectInput } from '../../src/contract/activities/node';
+import type { OnNode } from '../../src/activities/node';
 import { createNodeActivities } from '../../src/activities/node';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { LabNode } from '../../tools/lab/lab-node';
@@ -68,12 +69,10 @@ export function remoteNode(pool: TransportPool, target: NodeTarget): RemoteNode 
   return new RemoteNode(target, transportTo(pool, target));
 }
 
-type ReturnOf<N extends keyof NodeActivities> = NodeActivities[N] extends (input: never) => Promise<infer R>
-  ? R
-  : never;
+type ReturnOf<N extends keyof OnNode> = OnNode[N] extends (input: never) => Promise<infer R> ? R : never;
 
 export interface ActivityRunner {
-  run<N extends keyof NodeActivities>(name: N, input: Parameters<NodeActivities[N]>[0]): Promise<ReturnOf<N>>;
+  run<N extends keyof OnNode>(name: N, input: Parameters<OnNode[N]>[0]): Promise<ReturnOf<N>>;
   /** Everything said by heartbeat so far. */
   heartbeats: { done?: number; waitingFor?: string; unreachableMs: number }[];
 }

@@ -20,12 +20,14 @@ import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/
 import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import type { UnreachableNode } from '../../src/domain/node/report';
+import { summarisePlan } from '../../src/domain/node/report';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { ClusterSpec } from '../../src/domain/spec/types';
 import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
+import { nodeRecord } from '../support/node-record';
 import { nodeFacts, nodeInspection, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
@@ -157,7 +159,7 @@ export class SimulatedNodes {
           const { type, message } = node.preflightError;
           throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [node.preflightError] });
         }
-        return { facts: facts(target.name), plan: patchPlan(...node.pending), repaired: null };
+        return { facts: facts(target.name), plan: summarisePlan(patchPlan(...node.pending)), repaired: null };
       },
       prefetch: ({ target }) => {
         this.log.push(`prefetch ${target.name}`);
@@ -250,7 +252,7 @@ export class SimulatedNodes {
       ...createClusterActivities({ info: () => undefined }),
       recordAudit: (record) => {
         this.audit.push(record);
-        return Promise.resolve();
+        return Promise.resolve(record.result);
       },
     };
   }
@@ -278,17 +280,18 @@ export class Harness {
 
   /**
    * `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. `keys`:
-   * what payloads are encrypted with.
+   * what payloads are encrypted with. `settings`: of the dynamic configuration of the real server.
    */
   static async start(
     server: 'time-skipping' | 'real' = 'time-skipping',
     keys: KeyRing | null = null,
+    settings: Record<string, number> = {},
   ): Promise<Harness> {
     installRuntime();
     const bundle = await workflowBundle();
     const client = { dataConverter: dataConverter(keys, 'throw') };
-    const start = server === 'real' ? startRealServer : timeSkippingServer;
-    return new Harness(await patiently(() => start(client)), bundle, keys);
+    const start = () => (server === 'real' ? startRealServer(client, settings) : timeSkippingServer(client));
+    return new Harness(await patiently(start), bundle, keys);
   }
 
   /** Ends what a test has left behind, too: a worker without its server would poll for ever and keep the process. */
@@ -396,11 +399,15 @@ async function patiently(start: () => Promise<TestWorkflowEnvironment>): Promise
   }
 }
 
-async function startRealServer(client: { dataConverter: DataConverter }): Promise<TestWorkflowEnvironment> {
+async function startRealServer(
+  client: { dataConverter: DataConverter },
+  settings: Record<string, number>,
+): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
+  const extraArgs = Object.entries(settings).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]);
   return TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path }, searchAttributes },
+    server: { extraArgs, executable: { type: 'existing-path', path }, searchAttributes },
     client,
   });
 }
@@ -448,9 +455,18 @@ export class TestCluster {
     return this.handle.query(statusQuery);
   }
 
+  /** How many rollouts run `number` has had in the present history of the cluster. */
+  async rollouts(number: number): Promise<number> {
+    const id = await this.runId(number);
+    const { events } = await this.handle.fetchHistory();
+    return (events ?? []).filter(
+      ({ childWorkflowExecutionStartedEventAttributes: child }) => child?.workflowExecution?.workflowId === id,
+    ).length;
+  }
+
   /** Of the last patch of a node or node group. */
   record(node: string): Promise<NodePatchResult> {
-    return this.env.client.workflow.getHandle(nodeWorkflowId(this.name, node)).result();
+    return nodeRecord(this.env.client, this.name, node);
   }
 
   /** A moment of the server's time; that of a real server costs time of the test. */

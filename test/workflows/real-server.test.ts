@@ -1,6 +1,8 @@
 /** What the time-skipping server does not do as the real one does. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { clusterWorkflowId } from '../../src/contract/workflow-ids';
+import type { WorkflowFailedError } from '@temporalio/client';
+import { ClusterClient } from '../../src/client/cluster-client';
+import { clusterWorkflowId, nodeWorkflowId } from '../../src/contract/workflow-ids';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec } from '../support/builders';
@@ -29,13 +31,51 @@ describe('workflows/cluster on a real server', () => {
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
       const status = await cluster.untilIdle(1);
-      expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, notTried: 2 });
+      expect(status.lastRun).toMatchObject({
+        ...{ outcome: 'failed', failed: 1, notTried: 2 },
+        error: { message: expect.stringContaining('run 1 was terminated in Temporal') },
+      });
       // The orphaned node patch still holds the node: the next run waits for it instead of working beside it.
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       await cluster.until('run 2 is in progress', (one) => one.run?.number === 2);
       release();
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded' });
       expect(cluster.nodes.node('w-1').applies).toBe(1);
+    }));
+
+  it('ends a failed node patch and a failed run as failed workflows that say why, and keeps their records', () =>
+    harness.withWorker(async (cluster) => {
+      const error = { type: 'DiskFull', message: 'w-2 has no room in /var.', remedy: 'make room' } as const;
+      cluster.nodes.node('w-2').failsIn = { step: 'apply', error };
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'stopped', patched: 1, failed: 1, notTried: 1 });
+      const { workflow } = cluster.env.client;
+      const endOf = async (id: string): Promise<[string, string]> => {
+        const handle = workflow.getHandle(id);
+        const failure: unknown = await handle.result().then(
+          () => null,
+          ({ cause }: WorkflowFailedError) => cause?.message,
+        );
+        return [(await handle.describe()).status.name, String(failure)];
+      };
+      const sentence =
+        'w-2 has no room in /var; what the package transaction has changed is not known yet; fix: make room.';
+      expect(await endOf(nodeWorkflowId(cluster.name, 'w-1'))).toEqual(['COMPLETED', 'null']);
+      expect(await endOf(nodeWorkflowId(cluster.name, 'w-2'))).toEqual(['FAILED', sentence]);
+      expect(await endOf(await cluster.runId(1))).toEqual([
+        'FAILED',
+        `run 1 of ${cluster.name}: 1 of 3 nodes failed, 1 not tried, first ${sentence}`,
+      ]);
+      const client = await ClusterClient.connect({ address: harness.address, taskQueue: cluster.name });
+      const { nodes } = await client.run(cluster.name, 1);
+      await client.close();
+      expect(nodes.map(({ settled, record }) => [settled.node, settled.outcome, record?.changes.length])).toEqual([
+        ['w-1', 'patched', 1],
+        ['w-2', 'failed', 0],
+        ['cp-1', 'not-tried', undefined],
+      ]);
     }));
 
   it('loses nothing when no worker runs for a while in the middle of a run', async () => {

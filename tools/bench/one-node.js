@@ -204,7 +204,8 @@ async function main() {
         {
           cluster: 'bench',
           run: logins,
-          trigger: 'manual',
+          trigger: 'on-demand',
+          startedAt: new Date().toISOString(),
           node: {
             name: 'bench',
             host: node.host,

@@ -93,8 +93,11 @@ export function countOutcomes(run: RunSummary): string {
     [run.notTried, 'not tried'],
   ];
   const parts = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
-  if (run.error !== undefined) return oneLine(run.error.message, 500);
-  return parts.length === 0 ? 'no nodes' : parts.join(', ');
+  const counted = parts.length === 0 ? 'no nodes' : parts.join(', ');
+  if (run.error === undefined) return counted;
+  const reason = oneLine(run.error.message, 500);
+  // Of a run that has not begun, the reason says it all.
+  return run.notTried === run.total ? reason : `${counted}: ${reason}`;
 }
 
 /** `apply 3/12`, `drain 4/40 pods`, `reboot`, `waiting`; what the node in work does at this moment. */

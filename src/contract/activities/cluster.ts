@@ -1,5 +1,6 @@
 import type { ClusterSpec, Schedule } from '../../domain/spec/types';
 import type { NodePatchResult } from '../../domain/node/patch';
+import type { NodeSettled } from '../../domain/node/status';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
@@ -28,8 +29,18 @@ export interface ClusterActivities {
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
   /** Whether the search attributes of ospatch are registered on the namespace. Never fails. */
   searchAttributesRegistered(): Promise<boolean>;
-  /** Writes one JSON line to the worker's log. */
-  recordAudit(record: AuditRecord): Promise<void>;
+  /**
+   * Writes one JSON line to the worker's log. Returns the record, which so stands in the history of the node patch without
+   * being copied to its run.
+   */
+  recordAudit(record: AuditRecord): Promise<NodePatchResult>;
+  /**
+   * How a node patch has ended; null when it cannot say, because it was terminated or Temporal does not have it any more.
+   * Fails with `StillRunning`, and so is tried again, while it runs.
+   */
+  awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<NodeSettled | null>;
+  /** Cancels all children that a workflow which is over has left behind. */
+  cancelChildren(workflowId: string): Promise<void>;
   /** Waits until no workflow of this id is running. */
   awaitWorkflowClosed(workflowId: string): Promise<void>;
 }

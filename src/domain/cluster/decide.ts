@@ -72,7 +72,7 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
   const { spec, run } = state;
   if (state.removing !== null) {
     if (run === null) return { do: 'finish', message: `removed by ${state.removing}` };
-    if (!context.rolloutRunning) return { do: 'abort-suspended-run', message: `the cluster is being removed` };
+    if (!context.rolloutRunning) return endSuspended(run, 'the cluster is being removed');
     return {
       do: 'sleep',
       untilMs: null,
@@ -152,9 +152,15 @@ function decideInRun(
   if (context.rolloutRunning) {
     return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
   }
-  if (run.state === 'cancelling') return { do: 'abort-suspended-run', message: `run ${run.number} was cancelled` };
+  if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} goes on` };
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+/** A lost node is waited for by a rollout, which starts nothing else. */
+function endSuspended({ suspended }: ActiveRun, message: string): Decision {
+  const isWaiting = (suspended?.lost?.length ?? 0) > 0;
+  return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };
 }
 
 function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
@@ -317,11 +323,12 @@ function sleep(
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }
 
-/** What a rollout in progress has to be told: only ever less than it was started with. */
-export function tighteningFor(state: ClusterState, run: ActiveRun): RunRestrictions {
+/** What a run in progress may no longer do: only ever less than it was started with. */
+export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestrictions {
   return {
     rebootsForbidden: !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,
+    ...(run.state === 'cancelling' ? { cancelled: true } : {}),
   };
 }

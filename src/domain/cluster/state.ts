@@ -229,7 +229,7 @@ export function isInWork(run: ActiveRun, node: string): boolean {
   return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
 }
 
-/** Ends the run in progress and files its summary. Every node of it has settled by then. `error`: why it did not begin. */
+/** Ends the run in progress and files its summary. Every node of it has settled by then. `error`: why it did not begin, or not go on. */
 export function finishRun(
   state: ClusterState,
   run: ActiveRun,

@@ -2,7 +2,7 @@ import type { NodegroupReading, NodegroupRecord } from '../eks/node-groups';
 import type { ErrorInfo } from '../shared/errors';
 import { findBrokenUnits } from './failed-units';
 import type { DrainRecord } from '../kubernetes/drain-record';
-import type { NodeFacts, NodeStep, PackageChange, PatchPlan, RestartReport } from './report';
+import type { NodeFacts, NodeStep, PackageChange, PatchPlan, PlanSummary, RestartReport } from './report';
 import type { NodeOutcome, NodeReading, NodeSettled } from './status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './status';
 import type { NodeWarning } from './warning';
@@ -21,7 +21,7 @@ export interface StepRecord {
   durationMs: number;
 }
 
-/** The full record of one node patch: the result of the `patchNode` workflow. Times are ISO 8601. */
+/** The full record of one node patch, which stands in the history of its own workflow. Times are ISO 8601. */
 export interface NodePatchResult {
   node: string;
   run: number;
@@ -89,8 +89,12 @@ export type PatchDecision =
   { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' } | { do: 'apply' } | { do: 'reboot' };
 
 /** What a node needs after preflight. A reboot required from before is work of its own, when reboots are allowed. */
-export function decidePatch(plan: PatchPlan, rebootRequired: boolean, rebootAllowed: boolean): PatchDecision {
-  if (plan.changes.length > 0) return { do: 'apply' };
+export function decidePatch(
+  { pending }: Pick<PlanSummary, 'pending'>,
+  rebootRequired: boolean,
+  rebootAllowed: boolean,
+): PatchDecision {
+  if (pending > 0) return { do: 'apply' };
   if (!rebootRequired) return { do: 'nothing', outcome: 'up-to-date' };
   return rebootAllowed ? { do: 'reboot' } : { do: 'nothing', outcome: 'reboot-pending' };
 }
@@ -140,7 +144,14 @@ function listed(parts: readonly string[]): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
-/** The part of a node patch that the cluster keeps. */
+/** Whether `value` is the record of a node patch. */
+export function isNodePatchResult(value: unknown): value is NodePatchResult {
+  if (typeof value !== 'object' || value === null) return false;
+  const { node, token, changes, steps } = value as Partial<Record<keyof NodePatchResult, unknown>>;
+  return typeof node === 'string' && typeof token === 'string' && Array.isArray(changes) && Array.isArray(steps);
+}
+
+/** The part of a node patch that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
 export function toSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
   return {
     node: result.node,

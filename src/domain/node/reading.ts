@@ -1,5 +1,5 @@
 /** From what a node says of itself to the little that its cluster keeps of it. */
-import type { NodeFacts, PatchPlan } from './report';
+import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
 import { runsOutdated } from './outdated';
@@ -11,14 +11,14 @@ export function readingFromFacts(
   read: NodeFacts,
   uncured: UncuredReboot | null,
   at: string,
-  plan: Pick<PatchPlan, 'changes' | 'warnings'> | null,
+  plan: Pick<PlanSummary, 'pending' | 'warnings'> | null,
 ): NodeReading {
   const facts = discountUncured(read, uncured);
   return {
     at,
     osVersion: facts.osVersion,
     kernel: facts.kernelRunning,
-    pendingUpdates: plan === null ? null : plan.changes.length,
+    pendingUpdates: plan === null ? null : plan.pending,
     rebootRequired: facts.reboot.required,
     ...(runsOutdated(facts) ? { restartRequired: true } : {}),
     packageSetDigest: facts.packages.digest,

@@ -100,11 +100,21 @@ export interface PatchPlan {
   digest: string;
 }
 
+/** What a workflow knows of a plan. The packages are named by the apply, so a history does not hold them twice. */
+export interface PlanSummary extends Omit<PatchPlan, 'changes'> {
+  /** Number of packages that would change. */
+  pending: number;
+}
+
+export function summarisePlan({ changes, ...plan }: PatchPlan): PlanSummary {
+  return { ...plan, pending: changes.length };
+}
+
 /** Answer of the `preflight` activity. */
 export interface PreflightReport {
   facts: NodeFacts;
   /** Without a digest it was not made, which `refused` explains. */
-  plan: PatchPlan;
+  plan: PlanSummary;
   /** What completing an interrupted transaction of before has changed; null when there was none. */
   repaired: ApplyReport | null;
   /** Why the node must not be patched now, although it was looked at. */

@@ -168,6 +168,13 @@ export function toNodeError(error: ErrorInfo): NodeError {
   };
 }
 
+/** What a failed node patch says in a list of workflows: the node, the cause and what to do. */
+export function failureSentence(node: string, { message, remedy }: NodeError): string {
+  const cause = message.replace(/\.$/, '');
+  const named = cause.includes(node) ? cause : `${node}: ${cause}`;
+  return remedy === undefined ? `${named}.` : `${named}; fix: ${remedy}.`;
+}
+
 function withReading({ restartRequired: _, ...status }: NodeStatus, reading: NodeReading): NodeStatus {
   return {
     ...status,

@@ -1,16 +1,11 @@
-import type { EksRunPolicy, NodegroupReading } from '../eks/node-groups';
-import { ERROR_TYPES } from '../shared/errors';
-import type { NodeError, NodeReading, NodeSettled, NodeStatus } from '../node/status';
-import { NODE_OUTCOMES, toNodeError } from '../node/status';
-import { parseWarnings } from '../node/warning';
+import type { EksRunPolicy } from '../eks/node-groups';
+import type { NodeError, NodeSettled, NodeStatus } from '../node/status';
+import { failureSentence, toNodeError } from '../node/status';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
 import type { UncuredReboot } from '../node/reboot';
-import { parseUncured } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from '../spec/types';
-import { MAX_NODES } from '../spec/types';
-import { plainText } from '../shared/text';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
@@ -47,11 +42,31 @@ export interface RunPolicy {
   eks?: EksRunPolicy;
 }
 
-/** Where a run goes on that was put down. */
+/** Where a run goes on that was suspended. */
 export interface RunCursor {
   settled: NodeSettled[];
   /** Failures counted against the failure budget so far. */
   failures: number;
+  /** Node patches that go on without a rollout because their nodes are unreachable. Absent: none. */
+  lost?: LostInRun[];
+}
+
+/** Takes the ends of lost nodes into the cursor of a suspended run. */
+export function settleLost(cursor: RunCursor, settled: readonly NodeSettled[]): void {
+  const { lost = [] } = cursor;
+  const ended = settled.filter(({ node }) => lost.some((one) => one.node === node));
+  cursor.settled = [...cursor.settled, ...ended];
+  cursor.failures += ended.filter(({ outcome }) => outcome === 'failed').length;
+  cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
+}
+
+/** A node patch that one rollout has left to the next one of the same run. */
+export interface LostInRun {
+  node: string;
+  /** ISO 8601. */
+  startedAt: string;
+  /** Of the node patch. */
+  workflowRunId: string;
 }
 
 /** What a run knows of a node group: AWS has the rest. */
@@ -75,8 +90,10 @@ export interface RolloutInput {
   nodes: (NodeSpec | NodeGroupName)[];
   policy: RunPolicy;
   resumeFrom: RunCursor | null;
-  /** What has been forbidden before the rollout could be told by signal. */
-  tightening: RunRestrictions;
+  /** What was forbidden before the rollout could get a signal. */
+  restrictions: RunRestrictions;
+  /** The search attributes of ospatch are registered. Absent: they are not. */
+  searchAttributes?: true;
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */
@@ -88,10 +105,12 @@ export interface RunRestrictions {
   rebootsForbidden?: boolean;
   removedNodes?: string[];
   paused?: boolean;
+  /** The run was cancelled while it was suspended, and only waits for its lost nodes. */
+  cancelled?: boolean;
 }
 
 export interface RolloutReport {
-  /** `suspended`: put down at `cursor`, to be picked up by another rollout of the same run. */
+  /** `suspended`: another rollout of the same run goes on at `cursor`. */
   end: 'finished' | 'suspended';
   outcome: RunOutcome;
   cursor: RunCursor;
@@ -110,6 +129,8 @@ export interface NodeInWork {
 export interface LostNode {
   node: string;
   message: string;
+  /** Of the node patch. */
+  workflowRunId: string;
 }
 
 /** Answer of the rollout's `progress` query. */
@@ -123,13 +144,15 @@ export interface RolloutProgress {
   settled: NodeSettled[];
 }
 
-/** What a rollout tells its cluster while it runs. */
+/** What a run reports to its cluster since its last report. */
 export interface RunProgress {
   run: number;
   /** Workflow id of the run: one that an earlier cluster of the same name has left behind has another. */
   workflowId: string;
   settled: NodeSettled[];
-  current: string | null;
+  /** Nodes that are in work now and were not before. */
+  started: string[];
+  /** Absent: none. */
   lost?: LostNode[];
 }
 
@@ -192,125 +215,24 @@ export function uncuredReboots(nodes: readonly NodeStatus[]): Record<string, Unc
   );
 }
 
-/** News is sent at most this often: often enough to watch, rarely enough that a long run stays a small history. */
-export function newsIntervalMs(elapsedMs: number): number {
+/** Progress is reported at most this often: often enough to watch, rarely enough that a long run stays a small history. */
+export function progressIntervalMs(elapsedMs: number): number {
   return Math.max(2_000, Math.round(elapsedMs / 250));
 }
 
-/** Reads a tightening from whatever was sent; null when it is none. Anybody may signal a workflow. */
-export function parseTightening(value: unknown): RunRestrictions | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const { rebootsForbidden, removedNodes, paused } = value as Record<string, unknown>;
-  const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
-  return {
-    ...(typeof rebootsForbidden === 'boolean' ? { rebootsForbidden } : {}),
-    ...(names === undefined ? {} : { removedNodes: names }),
-    ...(typeof paused === 'boolean' ? { paused } : {}),
-  };
-}
-
-/**
- * Reads news of run `run`, which is workflow `workflowId`, from whatever was sent; null when it is none. What is kept of it
- * has the types it claims.
- */
-export function parseProgress(value: unknown, run: number, workflowId: string): RunProgress | null {
-  const news = toRecord(value);
-  if (news === null || news['run'] !== run || news['workflowId'] !== workflowId) return null;
-  if (!Array.isArray(news['settled'])) return null;
-  const settled = news['settled'].slice(0, MAX_NODES).map(parseSettled);
-  const lost = Array.isArray(news['lost']) ? news['lost'].slice(0, MAX_NODES).map(parseLost) : [];
-  return {
-    run,
-    workflowId,
-    settled: settled.filter((one) => one !== null),
-    current: textOrNull(news['current'], 253),
-    lost: lost.filter((one) => one !== null),
-  };
-}
-
-/** Reads what a node patch says of a node it cannot reach, from whatever was sent; null when it is nothing of the kind. */
-export function parseLost(value: unknown): LostNode | null {
-  const one = toRecord(value);
-  const node = textOrNull(one?.['node'], 253);
-  const message = textOrNull(one?.['message'], 500);
-  return node === null || message === null ? null : { node, message };
-}
-
-function parseSettled(value: unknown): NodeSettled | null {
-  const one = toRecord(value);
-  const node = textOrNull(one?.['node'], 253);
-  const outcome = NODE_OUTCOMES.find((known) => known === one?.['outcome']);
-  if (one === null || node === null || outcome === undefined) return null;
-  const uncuredReboot = parseUncured(one['uncuredReboot']);
-  return {
-    node,
-    outcome,
-    appliedAt: timeOrNull(one['appliedAt']),
-    packagesChanged: numberOr(one['packagesChanged'], 0),
-    reboots: numberOr(one['reboots'], 0),
-    reading: parseReading(one['reading']),
-    ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
-    error: parseError(one['error']),
-    ...(uncuredReboot === null ? {} : { uncuredReboot }),
-    workflowRunId: textOrNull(one['workflowRunId'], 64),
-  };
-}
-
-function parseReading(value: unknown): NodeReading | null {
-  const one = toRecord(value);
-  const at = timeOrNull(one?.['at']);
-  const osVersion = textOrNull(one?.['osVersion'], 200);
-  const kernel = textOrNull(one?.['kernel'], 200);
-  const packageSetDigest = textOrNull(one?.['packageSetDigest'], 100);
-  const rebootRequired = one?.['rebootRequired'];
-  if (at === null || osVersion === null || kernel === null || packageSetDigest === null) return null;
-  if (typeof rebootRequired !== 'boolean') return null;
-  const pending = one?.['pendingUpdates'];
-  const pendingUpdates = typeof pending === 'number' ? pending : null;
-  const machineId = textOrNull(one?.['machineId'], 64);
-  const nodeGroup = parseNodegroup(one?.['nodeGroup']);
-  return {
-    ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
-    ...(machineId === null ? {} : { machineId }),
-    ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
-    warnings: parseWarnings(one?.['warnings']),
-    ...(nodeGroup === null ? {} : { nodeGroup }),
-  };
-}
-
-function parseNodegroup(value: unknown): NodegroupReading | null {
-  const one = toRecord(value);
-  const version = textOrNull(one?.['version'], 40);
-  if (one === null || version === null) return null;
-  const health = Array.isArray(one['health']) ? one['health'].slice(0, 5) : [];
-  return {
-    version,
-    releaseBefore: textOrNull(one['releaseBefore'], 60),
-    health: health.map((issue) => textOrNull(issue, 300)).filter((issue) => issue !== null),
-  };
-}
-
-function parseError(value: unknown): NodeError | null {
-  const one = toRecord(value);
-  const type = ERROR_TYPES.find((known) => known === one?.['type']);
-  const message = textOrNull(one?.['message'], 500);
-  if (type === undefined || message === null) return null;
-  const remedy = textOrNull(one?.['remedy'], 300);
-  return toNodeError({ type, message, ...(remedy === null ? {} : { remedy }) });
-}
-
-function toRecord(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-}
-
-function textOrNull(value: unknown, max: number): string | null {
-  return typeof value === 'string' ? plainText(value, max) : null;
-}
-
-function timeOrNull(value: unknown): string | null {
-  return typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? plainText(value, 40) : null;
-}
-
-function numberOr(value: unknown, otherwise: number): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
+/** Why a run has failed, for a list of workflows; null when it did not fail. */
+export function runFailure(
+  input: Pick<RolloutInput, 'cluster' | 'run' | 'policy'>,
+  report: RolloutReport,
+): string | null {
+  if (report.end !== 'finished' || (report.outcome !== 'failed' && report.outcome !== 'stopped')) return null;
+  const { settled } = report.cursor;
+  const count = (outcome: string): number => settled.filter((one) => one.outcome === outcome).length;
+  const first = settled.find((one) => one.outcome === 'failed' && one.error !== null);
+  const cause =
+    first === undefined || first.error === null ? '' : `, first ${failureSentence(first.node, first.error)}`;
+  const notTriedCount = count('not-tried');
+  const stopped = notTriedCount === 0 ? '' : `, ${notTriedCount} not tried`;
+  const unit = unitOf(input.policy);
+  return `run ${input.run} of ${input.cluster}: ${count('failed')} of ${settled.length} ${unit}s failed${stopped}${cause}`;
 }

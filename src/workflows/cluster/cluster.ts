@@ -22,7 +22,8 @@ import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decid
 import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
 import type { ClusterStatus } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
-import { parseProgress } from '../../domain/run/run';
+import { settleLost } from '../../domain/run/run';
+import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { toStatus } from '../../domain/cluster/status';
 import { local } from '../shared/activity-options';
@@ -127,12 +128,13 @@ class ClusterLoop {
 
   progress(value: unknown): void {
     const { run } = this.state;
-    const news: RunProgress | null = run === null ? null : parseProgress(value, run.number, this.runWorkflowId(run));
-    if (run === null || news === null) return;
-    settleNodes(this.state, run, news.settled);
-    const { current } = news;
-    if (current !== null && isInWork(run, current)) markStarted(this.state, current);
-    markLost(this.state, run, news.lost ?? []);
+    const progress: RunProgress | null =
+      run === null ? null : parseProgress(value, run.number, this.runWorkflowId(run));
+    if (run === null || progress === null) return;
+    settleNodes(this.state, run, progress.settled);
+    if (run.suspended !== null) settleLost(run.suspended, progress.settled);
+    for (const node of progress.started) if (isInWork(run, node)) markStarted(this.state, node);
+    markLost(this.state, run, progress.lost ?? []);
     this.isStale = true;
   }
 

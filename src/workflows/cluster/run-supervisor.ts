@@ -1,32 +1,42 @@
 /** The rollout of a cluster's run: started as a child workflow, told what has become stricter, and settled when it ends. */
-import { CancellationScope, startChild } from '@temporalio/workflow';
+import { CancellationScope, condition, getExternalWorkflowHandle, startChild } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
-import { finishRun, isSelfManaged, settleNodes } from '../../domain/cluster/state';
-import { tighteningFor } from '../../domain/cluster/decide';
+import { finishRun, isInWork, isSelfManaged, settleNodes } from '../../domain/cluster/state';
+import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import { rolloutWorkflowId } from '../../contract/workflow-ids';
+import { nodeWorkflowId, rolloutWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError, NodeSettled } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
 import type { RolloutReport, RunCursor } from '../../domain/run/run';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
 import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
-import { awsWaiting, optionsFor } from '../shared/activity-options';
+import { awsWaiting, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import { reportOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
-import { tightenSignal } from '../../contract/messages';
+import { restrictSignal } from '../../contract/messages';
 import { rollout } from '../run/rollout';
 
 const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
 
+/** Stands for restrictions whose signal has failed. */
+const UNSENT = 'unsent';
+
+/** How soon a rollout that could not be told is told again, in milliseconds. */
+const RESTRICT_RETRY_MS = 10_000;
+
 export class ClusterRollout {
   private scope: CancellationScope | null = null;
   private child: ChildWorkflowHandle<typeof rollout> | null = null;
-  private told = '';
+  /** The restrictions that the rollout has, as JSON. */
+  private lastSent = '';
   private endedRuns = 0;
+  /** The rollout was started only to wait for the lost nodes of a cancelled run. */
+  private startedCancelled = false;
 
   /** `changed` is called whenever the state has changed. */
   constructor(
@@ -50,7 +60,8 @@ export class ClusterRollout {
     const cursor = this.withoutRemoved(run);
     run.suspended = null;
     this.scope = scope;
-    this.told = '';
+    this.lastSent = '';
+    this.startedCancelled = run.state === 'cancelling';
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
     const workflowId = rolloutWorkflowId(spec.name, this.state.createdAt, run.number);
@@ -68,7 +79,7 @@ export class ClusterRollout {
             nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
             policy: { ...run.policy },
             resumeFrom: cursor === null ? null : briefCursor(cursor),
-            tightening: tighteningFor(this.state, run),
+            restrictions: restrictionsFor(this.state, run),
             ...this.quarantined(run),
             ...this.uncured(run),
           },
@@ -84,7 +95,11 @@ export class ClusterRollout {
     };
     void scope.run(work).then(
       (report) => this.rolloutEnded(run, report),
-      (failure: unknown) => this.rolloutFailed(run, failure),
+      (failure: unknown) => {
+        const report = reportOf(failure);
+        if (report === null) return this.rolloutFailed(run, failure);
+        this.rolloutEnded(run, report);
+      },
     );
   }
 
@@ -117,10 +132,11 @@ export class ClusterRollout {
   /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */
   private withoutRemoved(run: ActiveRun): RunCursor | null {
     if (run.removed.length === 0) return run.suspended;
-    const { settled, failures } = run.suspended ?? NOTHING_SETTLED;
-    const gone = run.removed.filter((name) => !settled.some((one) => one.node === name));
+    const { settled, failures, lost = [] } = run.suspended ?? NOTHING_SETTLED;
+    const known = new Set([...settled, ...lost].map(({ node }) => node));
+    const gone = run.removed.filter((name) => !known.has(name));
     const unit = unitOf(run.policy);
-    return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures };
+    return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures, lost };
   }
 
   private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
@@ -134,20 +150,32 @@ export class ClusterRollout {
   }
 
   /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
-  private rolloutFailed(run: ActiveRun, failure: unknown): void {
+  private async rolloutFailed(run: ActiveRun, failure: unknown): Promise<void> {
+    if (this.child !== null) await this.cancelNodePatches(run);
     this.rolloutIsOver();
     const error = failure instanceof CannotBegin ? failure.info : toErrorInfo(failure, `run ${run.number}`);
     const settled = this.state.nodes
       .filter((node) => node.state === 'patching')
       .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
     const isCancelled = error.type === 'Cancelled';
-    const didNotBegin = run.nodeGroupsUnresolved === true || failure instanceof CannotBegin;
-    this.end(
-      run,
-      { settled, failures: 0 },
-      isCancelled ? 'cancelled' : 'failed',
-      didNotBegin && !isCancelled ? error : null,
-    );
+    this.end(run, { settled, failures: 0 }, isCancelled ? 'cancelled' : 'failed', isCancelled ? null : error);
+  }
+
+  /** Node patches outlive their rollout, for the next one to adopt; of one that was terminated there is none. */
+  private async cancelNodePatches(run: ActiveRun): Promise<void> {
+    const cluster = this.state.spec.name;
+    const inWork = this.state.nodes.filter(({ name, state }) => state === 'patching' && isInWork(run, name));
+    for (const { name } of inWork) {
+      // One that has ended needs no cancellation.
+      await getExternalWorkflowHandle(nodeWorkflowId(cluster, name))
+        .cancel()
+        .catch(() => undefined);
+    }
+    const workflowId = rolloutWorkflowId(cluster, this.state.createdAt, run.number);
+    // What the cluster had not heard of yet. Without an answer it goes on to its end, and the next run waits for it.
+    await cleanUp.cancelChildren
+      .executeWithOptions({ summary: `cancel what run ${run.number} has left` }, [workflowId])
+      .catch(() => undefined);
   }
 
   private rolloutIsOver(): void {
@@ -176,17 +204,27 @@ export class ClusterRollout {
     const { run } = this.state;
     if (run === null || this.scope === null) return;
     if (run.state === 'cancelling') {
-      if (!this.scope.consideredCancelled) this.scope.cancel();
+      if (!this.startedCancelled && !this.scope.consideredCancelled) this.scope.cancel();
       return;
     }
-    if (this.child === null) return;
-    const tightening = tighteningFor(this.state, run);
-    const key = canonicalJson(tightening);
-    const nothingToSay = !tightening.rebootsForbidden && tightening.removedNodes?.length === 0 && !tightening.paused;
-    if (key === this.told || (this.told === '' && nothingToSay)) return;
-    this.told = key;
-    // A rollout that has ended meanwhile needs no telling.
-    await this.child.signal(tightenSignal, tightening).catch(() => undefined);
+    const { child } = this;
+    if (child === null) return;
+    const restrictions = restrictionsFor(this.state, run);
+    const key = canonicalJson(restrictions);
+    const isNone =
+      !restrictions.rebootsForbidden && restrictions.removedNodes?.length === 0 && restrictions.paused !== true;
+    if (key === this.lastSent || (this.lastSent === '' && isNone)) return;
+    this.lastSent = key;
+    try {
+      await child.signal(restrictSignal, restrictions);
+    } catch {
+      // A rollout that has just ended needs no restriction; one that goes on gets it again.
+      void condition(() => this.child !== child, RESTRICT_RETRY_MS).then((ended) => {
+        if (ended || this.lastSent !== key) return;
+        this.lastSent = UNSENT;
+        this.changed();
+      });
+    }
   }
 
   /** Ends a run whose rollout is suspended and will not go on. */

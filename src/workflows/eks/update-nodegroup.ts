@@ -12,10 +12,12 @@ import { nodegroupRefusal, updateFailure } from '../../domain/eks/node-groups';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { NodePatchResult, NodeSnapshot } from '../../domain/node/patch';
 import type { NodeStep } from '../../domain/node/report';
+import type { NodeSettled } from '../../domain/node/status';
 import { renderNodegroupUpdate } from '../../domain/render/node-group';
 import type { RunPolicy, RunTrigger } from '../../domain/run/run';
 import type { Options } from '../shared/activity-options';
 import { awsUpdate, awsWaiting, local, optionsFor } from '../shared/activity-options';
+import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { nodePatchQuery } from '../../contract/messages';
 import { timestamp } from '../node/record';
@@ -34,9 +36,9 @@ export interface UpdateNodegroupInput {
   policy: RunPolicy;
 }
 
-/** Fails never: how it ended is in the result. */
-export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodePatchResult> {
-  return new NodeGroupUpdate(input).run();
+/** @throws ApplicationFailure with the settled record, when the update has failed */
+export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodeSettled> {
+  return endNodePatch(await new NodeGroupUpdate(input).run());
 }
 
 class NodeGroupUpdate {
@@ -196,7 +198,7 @@ class NodeGroupUpdate {
       const { cluster, trigger } = this.input;
       await local.recordAudit({ cluster, trigger, result: this.result });
     } catch {
-      // The record itself is the workflow's result; a log line that cannot be written must not fail the group.
+      // What cannot be written down must not fail the group; its run knows how it ended.
     }
   }
 

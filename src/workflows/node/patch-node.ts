@@ -1,18 +1,19 @@
 /**
  * One node in one run: preflight, drain, apply, reboot if required and allowed, verify, uncordon.
  *
- * Owns the node for as long as it runs; its id is the lock. Ends with a full record and fails only when it is
- * terminated. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
+ * Owns the node for as long as it runs; its id is the lock. Its full record stands in its own history; its run gets what
+ * the cluster keeps. Cancelled, it starts nothing new and ends every wait, except that a package transaction which has begun is
  * followed to its end. What it did to the node survives in the node's own job directory, so it can be killed anywhere.
  */
 import { CancellationScope, CancelledFailure, isCancellation, setHandler, sleep } from '@temporalio/workflow';
 import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
 import type { NodePatchResult } from '../../domain/node/patch';
+import type { NodeSettled } from '../../domain/node/status';
 import { findBootDefect } from '../../domain/node/boot';
 import { mayRecover, unitWarnings } from '../../domain/node/failed-units';
 import { reasonToStayCordoned } from '../../domain/kubernetes/drain-record';
 import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../../domain/node/patch';
-import type { ApplyReport, NodeFacts, PatchPlan, PhaseOutcome } from '../../domain/node/report';
+import type { ApplyReport, NodeFacts, PlanSummary, PhaseOutcome } from '../../domain/node/report';
 import { repairedWarning } from '../../domain/node/warning';
 import { outcomeWithOutdated } from '../../domain/node/outdated';
 import type { UncuredReboot } from '../../domain/node/reboot';
@@ -20,6 +21,7 @@ import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import type { RunPolicy, RunTrigger } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
+import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
 import { NodeDrain } from './drain';
@@ -28,6 +30,7 @@ import { NodeRestarts } from './restarts';
 import type { Preflight } from './steps';
 import { NodeSteps } from './steps';
 import { ReleasableWaits } from './release';
+import { notifyEnd } from './unreachable';
 
 /** Most services that are started again come back within this. */
 const UNIT_RETRY_MS = 10_000;
@@ -42,7 +45,8 @@ export interface PatchNodeInput {
   uncuredReboot?: UncuredReboot;
 }
 
-export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult> {
+/** @throws ApplicationFailure with the settled record, when the patch has failed */
+export async function patchNode(input: PatchNodeInput): Promise<NodeSettled> {
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
     description: 'From the rollout: reboots are no longer allowed.',
@@ -52,7 +56,9 @@ export async function patchNode(input: PatchNodeInput): Promise<NodePatchResult>
     validator: (value) => work.waits.check(value),
   });
   setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
-  return work.run();
+  const result = await work.run();
+  if (work.wasLost) await CancellationScope.nonCancellable(() => notifyEnd(input, result));
+  return endNodePatch(result);
 }
 
 /** Failures of a download that newer package lists may remedy. */
@@ -75,6 +81,11 @@ class NodePatch {
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
     const { kubernetes } = input.policy;
     this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits);
+  }
+
+  /** The run was told that the node is unreachable, and may have left it to the next rollout. */
+  get wasLost(): boolean {
+    return this.steps.lost;
   }
 
   forbidReboots(): void {
@@ -171,7 +182,7 @@ class NodePatch {
   private async prepared(): Promise<Preflight> {
     const first = await this.steps.preflight();
     // A node that is not drained is in service until its transaction, which downloads first.
-    const isDue = this.kubernetes !== null && this.input.policy.prefetch && first.plan.changes.length > 0;
+    const isDue = this.kubernetes !== null && this.input.policy.prefetch && first.plan.pending > 0;
     if (!isDue) return first;
     this.throwIfCancelled();
     try {
@@ -182,12 +193,12 @@ class NodePatch {
     }
     this.steps.attempt += 1;
     const next = await this.steps.preflight();
-    if (next.plan.changes.length > 0) await this.steps.prefetch(next.plan);
+    if (next.plan.pending > 0) await this.steps.prefetch(next.plan);
     return next;
   }
 
   /** Applies until one attempt has ended with an exit code. Returns false when that was a failure. */
-  private async applyPlan(firstPlan: PatchPlan): Promise<boolean> {
+  private async applyPlan(firstPlan: PlanSummary): Promise<boolean> {
     const failures: string[] = [];
     const applied = await this.applyUntilDone(firstPlan, failures);
     if (applied) {
@@ -201,7 +212,7 @@ class NodePatch {
   }
 
   /** `failures` gets what a repair or another attempt was due for. */
-  private async applyUntilDone(firstPlan: PatchPlan, failures: string[]): Promise<boolean> {
+  private async applyUntilDone(firstPlan: PlanSummary, failures: string[]): Promise<boolean> {
     let plan = firstPlan;
     for (;;) {
       let outcome: PhaseOutcome<ApplyReport>;
@@ -244,7 +255,7 @@ class NodePatch {
       const next = await this.planAgain();
       if (next === null) return false;
       plan = next;
-      if (plan.changes.length === 0) {
+      if (plan.pending === 0) {
         // The repair has completed what the interrupted transaction had begun.
         this.record.result.pendingUpdates = 0;
         return true;
@@ -258,7 +269,7 @@ class NodePatch {
   }
 
   /** The plan of the next attempt; null when there must be none: the run was cancelled, or the node gives no plan. */
-  private async planAgain(): Promise<PatchPlan | null> {
+  private async planAgain(): Promise<PlanSummary | null> {
     if (this.steps.cancelled) {
       this.record.endCancelled();
       return null;

@@ -62,9 +62,9 @@ async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, no
     // A plan without a digest was not made.
     reading = readingFromFacts(facts, uncured[name] ?? null, timestamp(), plan.digest === '' ? null : plan);
     if (refused !== undefined) return { node: name, reading, error: refused.message };
-    if (plan.changes.length === 0) return { node: name, reading, error: null };
-    const work = { packageManager: facts.packageManager, planDigest: plan.digest, planned: plan.changes.length };
-    await waiting.prefetch.executeWithOptions(optionsFor(node, policy, `download ${plan.changes.length} packages`), [
+    if (plan.pending === 0) return { node: name, reading, error: null };
+    const work = { packageManager: facts.packageManager, planDigest: plan.digest, planned: plan.pending };
+    await waiting.prefetch.executeWithOptions(optionsFor(node, policy, `download ${plan.pending} packages`), [
       { ...input, ...work },
     ]);
     return { node: name, reading, error: null };

@@ -3,7 +3,7 @@ import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { NodePatchResult } from '../../domain/node/patch';
 import { snapshot, tellWhatWasDone } from '../../domain/node/patch';
-import type { ApplyReport, NodeFacts, NodeStep, NodeSurvey, PatchPlan } from '../../domain/node/report';
+import type { ApplyReport, NodeFacts, NodeStep, NodeSurvey, PlanSummary } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { mergeWarnings } from '../../domain/node/warning';
 import type { RebootAsked } from '../../domain/node/reboot';
@@ -76,8 +76,8 @@ export class NodeRecord {
     this.warn('facts', facts.warnings);
   }
 
-  notePlan(plan: PatchPlan): void {
-    this.result.pendingUpdates = plan.changes.length;
+  notePlan(plan: PlanSummary): void {
+    this.result.pendingUpdates = plan.pending;
     this.result.keptBack = plan.keptBack;
     this.warn('plan', plan.warnings);
   }
@@ -206,7 +206,7 @@ export class NodeRecord {
     try {
       await local.recordAudit({ cluster: this.input.cluster, trigger: this.input.trigger, result: this.result });
     } catch {
-      // The record itself is the workflow's result; a log line that cannot be written must not fail the node.
+      // What cannot be written down must not fail the node; its run knows how it ended.
     }
   }
 }

@@ -6,7 +6,7 @@ import type {
   NodeFacts,
   NodeSurvey,
   UnreachableNode,
-  PatchPlan,
+  PlanSummary,
   PhaseOutcome,
   RestartReport,
 } from '../../domain/node/report';
@@ -32,7 +32,7 @@ const SHORT_LOOK_MS = 60_000;
 /** What a node is and what it needs. */
 export interface Preflight {
   facts: NodeFacts;
-  plan: PatchPlan;
+  plan: PlanSummary;
 }
 
 export class NodeSteps {
@@ -40,6 +40,8 @@ export class NodeSteps {
   attempt = 1;
   rebootAllowed: boolean;
   cancelled = false;
+  /** The run was told that the node is unreachable. */
+  lost = false;
   private readonly target: NodeTarget;
   private packageManager = '';
   /** What the last reboot did not remedy, and how many packages this patch had changed by then. */
@@ -94,21 +96,21 @@ export class NodeSteps {
   }
 
   /** Downloads what `plan` names while the node is still in service. */
-  prefetch(plan: PatchPlan): Promise<void> {
+  prefetch(plan: PlanSummary): Promise<void> {
     const input = {
       ...this.transactionInput(),
       planDigest: plan.digest,
-      planned: plan.changes.length,
+      planned: plan.pending,
       unreachableTimeoutMs: this.input.policy.unreachableTimeoutMs,
     };
     return this.record.step('prefetch', () =>
-      waiting.prefetch.executeWithOptions(this.options(`download ${plan.changes.length} packages`), [input]),
+      waiting.prefetch.executeWithOptions(this.options(`download ${plan.pending} packages`), [input]),
     );
   }
 
-  apply(plan: PatchPlan): Promise<PhaseOutcome<ApplyReport>> {
+  apply(plan: PlanSummary): Promise<PhaseOutcome<ApplyReport>> {
     this.record.transactionOpen = true;
-    const planned = plan.changes.length;
+    const planned = plan.pending;
     const input = {
       ...this.transactionInput(),
       planDigest: plan.digest,
@@ -174,7 +176,7 @@ export class NodeSteps {
 
   /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
   private async onUnreachableAfterReboot(unreachableNode: UnreachableNode): Promise<void> {
-    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await notifyRun(this.target, unreachableNode);
+    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await this.notifyRun(unreachableNode);
     const { powerCycle } = this.input.policy;
     const due = powerCycle !== undefined && unreachableNode.observedMs >= powerCycle.afterMs;
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
@@ -227,10 +229,15 @@ export class NodeSteps {
         retryWhileUnreachable(
           [NOTICE_AFTER_MS],
           (watch) => attempt(options, watch),
-          (unreachableNode) => notifyRun(this.target, unreachableNode),
+          (unreachableNode) => this.notifyRun(unreachableNode),
         ),
       ),
     );
+  }
+
+  private notifyRun(unreachableNode: UnreachableNode): Promise<void> {
+    this.lost = true;
+    return notifyRun(this.target, unreachableNode);
   }
 
   /** Once something was begun, the node is waited for for as long as it may take, or until a person ends that. */

@@ -5,7 +5,10 @@ import type { UnreachableNode } from '../../domain/node/report';
 import { isUnreachable } from '../../domain/node/report';
 import type { NodeTarget } from '../../domain/spec/types';
 import { TRANSACTION_TIMEOUT_MS } from '../../domain/node/time-limits';
-import { nodeLostSignal } from '../../contract/messages';
+import { nodeEndedSignal, nodeLostSignal, runProgressSignal } from '../../contract/messages';
+import { clusterWorkflowId } from '../../contract/workflow-ids';
+import type { NodePatchResult } from '../../domain/node/patch';
+import { toSettled } from '../../domain/node/patch';
 
 /** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
 export const NOTICE_AFTER_MS = 30 * 60_000;
@@ -49,8 +52,33 @@ export async function notifyRun({ cluster, name }: NodeName, unreachableNode: Un
   if (parent === undefined) return;
   // A rollout that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeLostSignal, { node: name, message: describeWait({ cluster, name }, unreachableNode) })
+    .signal(nodeLostSignal, {
+      node: name,
+      message: describeWait({ cluster, name }, unreachableNode),
+      workflowRunId: workflowInfo().runId,
+    })
     .catch(() => undefined);
+}
+
+/**
+ * Tells whoever goes on with the run that a node patch whose node was unreachable has ended: the next rollout of the run,
+ * or the cluster while the run is suspended.
+ */
+export async function notifyEnd(
+  { cluster, run }: { cluster: string; run: number },
+  result: NodePatchResult,
+): Promise<void> {
+  const { parent, runId } = workflowInfo();
+  if (parent === undefined) return;
+  const settled = toSettled(result, runId);
+  try {
+    await getExternalWorkflowHandle(parent.workflowId).signal(nodeEndedSignal, settled);
+  } catch {
+    // A cluster that was terminated needs no telling.
+    await getExternalWorkflowHandle(clusterWorkflowId(cluster))
+      .signal(runProgressSignal, { run, workflowId: parent.workflowId, settled: [settled], started: [] })
+      .catch(() => undefined);
+  }
 }
 
 function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: UnreachableNode): string {

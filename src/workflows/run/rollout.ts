@@ -1,10 +1,11 @@
 /**
  * One run over a cluster: takes its nodes one at a time and settles every one of them.
  *
- * Owns the order, the failure budget and the cursor. A node that cannot be reached for long after a change was begun there
- * counts against the budget until it is back; where the budget allows it, the others go on meanwhile. Ends when all nodes have settled, or, put down by a pause or after
- * enough nodes for one history, with a cursor from which the next rollout of the same run goes on. Cancelled, it starts
- * no further node and waits for the one in flight.
+ * Owns the order, the failure budget and the cursor. A node that is unreachable for long after a change was begun counts
+ * against the budget until it is back; where the budget allows it, the others go on meanwhile. Ends when all nodes have
+ * settled. At a pause, or when its history is large, it ends with a cursor from which the next rollout of the same run
+ * goes on; node patches of lost nodes go on without it, and the next rollout adopts them. Cancelled, it starts no further
+ * node and waits for those in flight.
  */
 import {
   CancellationScope,
@@ -21,11 +22,12 @@ import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { leftCordoned } from '../../domain/kubernetes/drain-record';
-import { toSettled } from '../../domain/node/patch';
 import type { NodeSettled } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
 import { renderRollout } from '../../domain/render/cluster';
+import { parseLost, parseRestrictions, parseSettled } from '../../domain/run/progress-parser';
 import type {
+  LostInRun,
   LostNode,
   NodeGroupName,
   NodeInWork,
@@ -38,10 +40,9 @@ import type {
 import {
   NODES_PER_ROLLOUT,
   leftInQuarantine,
-  newsIntervalMs,
   notTried,
-  parseLost,
-  parseTightening,
+  progressIntervalMs,
+  runFailure,
   runOutcome,
   skippedBecauseRemoved,
   unitOf,
@@ -50,28 +51,36 @@ import {
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { updateNodegroup } from '../eks/update-nodegroup';
-import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import { endRun, settledOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { nodePatchEnds } from '../shared/activity-options';
 import {
   forbidRebootsSignal,
+  nodeEndedSignal,
   nodeLostSignal,
   progressQuery,
+  restrictSignal,
   runProgressSignal,
-  tightenSignal,
 } from '../../contract/messages';
 import { uncordonOwn } from '../node/drain';
 import { patchNode } from '../node/patch-node';
 
+/** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
   const work = new RunLoop(input);
   setHandler(progressQuery, () => work.progress(), { description: 'How far the run is, node by node.' });
-  setHandler(tightenSignal, (value) => work.restrict(parseTightening(value) ?? {}), {
+  setHandler(restrictSignal, (value) => work.restrict(parseRestrictions(value) ?? {}), {
     description: 'From the cluster: what this run may no longer do.',
   });
   setHandler(nodeLostSignal, (value) => work.nodeUnreachable(parseLost(value)), {
     description: 'From a node patch: the node has been unreachable for long, and is still waited for',
   });
-  return work.run();
+  setHandler(nodeEndedSignal, (value) => work.nodeEnded(parseSettled(value)), {
+    description: 'From a node patch whose node was unreachable for long: the patch has ended',
+  });
+  const report = await work.run();
+  return endRun(report, runFailure(input, report));
 }
 
 /**
@@ -81,12 +90,15 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
 const ORPHAN_ACTIVITY_GRACE = '15 seconds';
 
 /** One node patch that has not ended. */
-interface Work extends NodeInWork {
+interface NodeInFlight extends NodeInWork {
+  /** Null: not started yet, or started by an earlier rollout. */
   child: NodeChild | null;
-  childTold: boolean;
+  rebootsForbidden: boolean;
   lost: boolean;
-  /** Tells whoever waits for the node that it is lost. */
-  markUnreachable: () => void;
+  /** Lets the next node begin while this one is lost. */
+  markLost: () => void;
+  /** Of a node patch that an earlier rollout has started: it has ended. */
+  ended: (settled: NodeSettled) => void;
 }
 
 type RunNode = NodeSpec | NodeGroupName;
@@ -102,17 +114,17 @@ class RunLoop {
   private removed: ReadonlySet<string> = new Set();
   private rebootsForbidden = false;
   private cancelled = false;
-  private readonly work = new Map<string, Work>();
-  private news: NodeSettled[] = [];
-  private lostNews: LostNode[] = [];
-  private newsDue = false;
+  private readonly work = new Map<string, NodeInFlight>();
+  /** What the cluster does not know yet. */
+  private unreported: { settled: NodeSettled[]; started: string[]; lost: LostNode[] } = newReport();
+  private reportDue = false;
   private ended = false;
 
   constructor(private readonly input: RolloutInput) {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
     this.unit = unitOf(input.policy);
-    this.takeRestrictions(input.tightening);
+    this.takeRestrictions(input.restrictions);
   }
 
   progress(): RolloutProgress {
@@ -129,36 +141,51 @@ class RunLoop {
     };
   }
 
-  nodeUnreachable(told: LostNode | null): void {
-    const work = told === null ? undefined : this.work.get(told.node);
-    if (told === null || work === undefined) return;
+  nodeUnreachable(lost: LostNode | null): void {
+    const work = lost === null ? undefined : this.work.get(lost.node);
+    if (lost === null || work === undefined || work.workflowRunId !== lost.workflowRunId) return;
     work.lost = true;
-    work.markUnreachable();
-    this.lostNews.push(told);
+    work.markLost();
+    this.unreported.lost.push(lost);
     this.changed();
   }
 
-  async restrict(tightening: RunRestrictions): Promise<void> {
-    this.takeRestrictions(tightening);
-    for (const work of this.work.values()) await this.tellChild(work);
+  nodeEnded(settled: NodeSettled | null): void {
+    const work = settled === null ? undefined : this.work.get(settled.node);
+    if (settled === null || work === undefined || work.workflowRunId !== settled.workflowRunId) return;
+    work.ended(settled);
   }
 
-  private takeRestrictions(tightening: RunRestrictions): void {
-    this.paused = tightening.paused ?? this.paused;
-    this.removed = new Set(tightening.removedNodes ?? this.removed);
-    this.rebootsForbidden ||= tightening.rebootsForbidden === true;
+  async restrict(restrictions: RunRestrictions): Promise<void> {
+    this.takeRestrictions(restrictions);
+    for (const work of this.work.values()) await this.forbidReboots(work);
   }
 
-  private async tellChild(work: Work): Promise<void> {
-    if (!this.rebootsForbidden || work.child === null || work.childTold) return;
-    work.childTold = true;
-    // A node that has ended meanwhile needs no telling.
-    await work.child.signal(forbidRebootsSignal).catch(() => undefined);
+  private takeRestrictions(restrictions: RunRestrictions): void {
+    this.paused = restrictions.paused ?? this.paused;
+    this.removed = new Set(restrictions.removedNodes ?? this.removed);
+    this.rebootsForbidden ||= restrictions.rebootsForbidden === true;
+    this.cancelled ||= restrictions.cancelled === true;
+  }
+
+  private async forbidReboots(work: NodeInFlight): Promise<void> {
+    const { workflowRunId } = work;
+    if (!this.rebootsForbidden || workflowRunId === null || work.rebootsForbidden) return;
+    work.rebootsForbidden = true;
+    // A node patch that has ended meanwhile reboots nothing any more.
+    await this.handleOf(work.node, workflowRunId)
+      .signal(forbidRebootsSignal)
+      .catch(() => undefined);
+  }
+
+  private handleOf(node: string, workflowRunId: string): ReturnType<typeof getExternalWorkflowHandle> {
+    return getExternalWorkflowHandle(nodeWorkflowId(this.input.cluster, node), workflowRunId);
   }
 
   async run(): Promise<RolloutReport> {
     CancellationScope.current().cancelRequested.catch(() => {
       this.cancelled = true;
+      for (const work of this.work.values()) this.cancelAdopted(work);
     });
     const progressReporter = CancellationScope.nonCancellable(() => this.reportProgress());
     try {
@@ -170,30 +197,39 @@ class RunLoop {
   }
 
   private async takeNodes(): Promise<RolloutReport> {
+    this.adoptLost();
     const settled = new Set(this.cursor.settled.map((one) => one.node));
     for (const node of this.input.nodes) {
-      if (settled.has(node.name)) continue;
+      if (settled.has(node.name) || this.work.has(node.name)) continue;
       await this.budgetIsFree();
       const skip = this.reasonNotToTry(node) ?? this.inQuarantine(node);
       if (skip !== null) {
         this.settle(skip);
         continue;
       }
-      if (this.paused || this.cursor.settled.length - this.alreadySettled >= NODES_PER_ROLLOUT) return this.suspended();
+      if (this.paused || this.historyIsLarge()) return this.suspended();
       const end = await this.patchUnlessLost(node);
       if (end === 'not-started') return this.suspended();
     }
-    await this.allSettled();
+    await this.shielded(() => this.work.size === 0 || this.onlyLostInPause());
+    if (this.work.size > 0) return this.suspended();
     return { end: 'finished', outcome: runOutcome(this.cursor.settled, this.cancelled), cursor: this.cursor };
+  }
+
+  private historyIsLarge(): boolean {
+    const settledHere = this.cursor.settled.length - this.alreadySettled;
+    // The first node of a rollout is always taken, or a run would never get on.
+    return settledHere >= NODES_PER_ROLLOUT || (settledHere > 0 && workflowInfo().continueAsNewSuggested);
   }
 
   /** Waits while only lost nodes, which may come back, stand between the next node and the failure budget. */
   private async budgetIsFree(): Promise<void> {
-    if (this.work.size === 0) return;
     const { onFailure } = this.input.policy;
     await this.shielded(
       () =>
+        this.work.size === 0 ||
         this.cancelled ||
+        this.paused ||
         !withinBudget(this.cursor.failures, onFailure) ||
         withinBudget(this.cursor.failures + this.work.size, onFailure),
     );
@@ -201,11 +237,11 @@ class RunLoop {
 
   /** Ends when the node has settled, or when it is lost and goes on in the background. */
   private async patchUnlessLost(node: RunNode): Promise<'settled' | 'lost' | 'not-started'> {
-    let markUnreachable = (): void => undefined;
+    let markLost = (): void => undefined;
     const lost = new Promise<'lost'>((resolve) => {
-      markUnreachable = () => resolve('lost');
+      markLost = () => resolve('lost');
     });
-    const patching = this.patch(node, markUnreachable).then((end): 'settled' | 'not-started' => {
+    const patching = this.patch(node, markLost).then((end): 'settled' | 'not-started' => {
       if (end === 'not-started') return end;
       this.settle(end);
       return 'settled';
@@ -213,18 +249,72 @@ class RunLoop {
     return Promise.race([patching, lost]);
   }
 
-  private allSettled(): Promise<void> {
-    return this.work.size === 0 ? Promise.resolve() : this.shielded(() => this.work.size === 0);
+  private onlyLostInPause(): boolean {
+    return this.paused && !this.cancelled && this.onlyLost();
+  }
+
+  private onlyLost(): boolean {
+    return [...this.work.values()].every((work) => work.lost);
   }
 
   /** A cancelled run still waits for the nodes in work; they are told by their own cancellation. */
-  private shielded(until: () => boolean): Promise<void> {
-    return CancellationScope.nonCancellable(() => condition(until));
+  private async shielded(until: () => boolean): Promise<void> {
+    if (!until()) await CancellationScope.nonCancellable(() => condition(until));
   }
 
+  /** A lost node is left to the next rollout, never waited for here. */
   private async suspended(): Promise<RolloutReport> {
-    await this.allSettled();
-    return { end: 'suspended', outcome: runOutcome(this.cursor.settled, false), cursor: this.cursor };
+    await this.shielded(() => this.onlyLost());
+    const lost = [...this.work.values()].map(toLostInRun);
+    const cursor = lost.length === 0 ? this.cursor : { ...this.cursor, lost };
+    return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
+  }
+
+  /** Waits for the node patches that an earlier rollout of this run has left. */
+  private adoptLost(): void {
+    const nodes = new Map(this.input.nodes.map((node) => [node.name, node]));
+    for (const lost of this.cursor.lost ?? []) {
+      const node = nodes.get(lost.node);
+      if (node !== undefined) void this.adopt(lost, node).then((settled) => this.settle(settled));
+    }
+    delete this.cursor.lost;
+  }
+
+  private async adopt({ node: name, startedAt, workflowRunId }: LostInRun, node: RunNode): Promise<NodeSettled> {
+    const { cluster, policy } = this.input;
+    let ended = (_: NodeSettled): void => undefined;
+    const signalled = new Promise<NodeSettled>((resolve) => {
+      ended = resolve;
+    });
+    const taskQueue = taskQueueOf(node, policy);
+    const work: NodeInFlight = {
+      ...{ node: name, state: 'patching', startedAt, workflowRunId },
+      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...{ child: null, rebootsForbidden: false, lost: true, markLost: () => undefined, ended },
+    };
+    this.work.set(name, work);
+    this.changed();
+    if (this.cancelled) this.cancelAdopted(work);
+    await this.forbidReboots(work);
+    const waiting = new CancellationScope({ cancellable: true, parent: CancellationScope.current() });
+    const closed = CancellationScope.nonCancellable(() =>
+      waiting.run(() =>
+        nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [
+          { workflowId: nodeWorkflowId(cluster, name), workflowRunId },
+        ]),
+      ),
+    );
+    const settled = await Promise.race([signalled, closed.then(parseSettled, () => null)]);
+    waiting.cancel();
+    const known = settled ?? (await this.failedPatch(work, node, terminated(name)));
+    this.work.delete(name);
+    return known;
+  }
+
+  /** A child hears of a cancellation from the scope it was started in; one that was adopted does not. */
+  private cancelAdopted({ child, lost, node, workflowRunId }: NodeInFlight): void {
+    if (child !== null || !lost || workflowRunId === null) return;
+    void CancellationScope.nonCancellable(() => this.handleOf(node, workflowRunId).cancel()).catch(() => undefined);
   }
 
   private reasonNotToTry(node: RunNode): NodeSettled | null {
@@ -253,65 +343,69 @@ class RunLoop {
   }
 
   /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: RunNode, markUnreachable: () => void): Promise<NodeSettled | 'not-started'> {
+  private async patch(node: RunNode, markLost: () => void): Promise<NodeSettled | 'not-started'> {
     const { cluster, policy } = this.input;
     const workflowId = nodeWorkflowId(cluster, node.name);
     const taskQueue = taskQueueOf(node, policy);
-    const work: Work = {
+    const work: NodeInFlight = {
       node: node.name,
       state: 'patching',
       startedAt: new Date(Date.now()).toISOString(),
       workflowRunId: null,
       ...(taskQueue === undefined ? {} : { taskQueue }),
       child: null,
-      childTold: false,
+      rebootsForbidden: false,
       lost: false,
-      markUnreachable,
+      markLost,
+      // Its own result says it too.
+      ended: () => undefined,
     };
     this.work.set(node.name, work);
+    this.unreported.started.push(node.name);
     this.changed();
     try {
       const start = (): Promise<NodeChild> => {
-        work.childTold = this.rebootsForbidden;
+        work.rebootsForbidden = this.rebootsForbidden;
         return this.startWork(workflowId, node);
       };
       const child = await startLockedChild(workflowId, start, {
         onWaiting: () => {
           work.state = 'waiting';
-          this.changed();
+          this.show();
         },
         // The wait may have been long, and what is allowed may be less than before it.
         shouldStart: () => !this.paused && this.reasonNotToTry(node) === null,
       });
       if (child === null) return this.reasonNotToTry(node) ?? 'not-started';
       work.child = child;
-      await this.tellChild(work);
       work.state = 'patching';
       work.workflowRunId = child.firstExecutionRunId;
-      this.changed();
-      const result = await child.result();
-      return toSettled(result, child.firstExecutionRunId);
+      this.show();
+      await this.forbidReboots(work);
+      return await child.result();
     } catch (failure) {
+      const settled = settledOf(failure);
+      if (settled !== null) return settled;
       // Only when cancellation arrived before the child was started: a started one always answers.
       if (isCancellation(failure) && work.child === null)
         return notTried(node.name, `the run was cancelled before this ${this.unit}`);
-      return {
-        ...notTried(node.name, ''),
-        outcome: 'failed',
-        error: toNodeError(
-          await this.cleanUpTerminatedPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`)),
-        ),
-        workflowRunId: work.workflowRunId,
-      };
+      return await this.failedPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`));
     } finally {
       this.work.delete(node.name);
     }
   }
 
+  /** The record of a node patch that could not say itself how it ended. */
+  private async failedPatch(work: NodeInFlight, node: RunNode, error: ErrorInfo): Promise<NodeSettled> {
+    const { workflowRunId } = work;
+    const known = workflowRunId === null ? error : await this.cleanUpTerminatedPatch(node, error);
+    return { ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(known), workflowRunId };
+  }
+
   /** A node patch that was terminated cannot take its cordon off any more. */
-  private async cleanUpTerminatedPatch({ child }: Work, node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
+  private async cleanUpTerminatedPatch(node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
     const { cluster, policy } = this.input;
-    if (policy.kubernetes === undefined || child === null || !isNode(node)) return error;
+    if (policy.kubernetes === undefined || !isNode(node)) return error;
     await CancellationScope.nonCancellable(() => sleep(ORPHAN_ACTIVITY_GRACE));
     const inTheWay = await uncordonOwn(cluster, node, policy);
     return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
@@ -319,7 +413,7 @@ class RunLoop {
 
   private startWork(workflowId: string, node: RunNode): Promise<NodeChild> {
     const { cluster, run, trigger, startedAt, policy } = this.input;
-    const options = { ...CHILD_OPTIONS, workflowId, staticSummary: `${node.name}: run ${run} (${trigger})` };
+    const options = { ...NODE_CHILD_OPTIONS, workflowId, staticSummary: `${node.name}: run ${run} (${trigger})` };
     if (!isNode(node)) {
       const input = { cluster, run, trigger, startedAt, nodeGroup: node.name, policy };
       return startChild(updateNodegroup, { ...options, args: [input] });
@@ -341,12 +435,17 @@ class RunLoop {
     this.cursor.settled.push(settled);
     const wasKnown = settled.workflowRunId === null && this.isQuarantined(settled.node);
     if (settled.outcome === 'failed' && !wasKnown) this.cursor.failures += 1;
-    this.news.push(settled);
+    this.unreported.settled.push(settled);
     this.changed();
   }
 
+  /** Something that the cluster keeps has changed. */
   private changed(): void {
-    this.newsDue = true;
+    this.reportDue = true;
+    this.show();
+  }
+
+  private show(): void {
     setCurrentDetails(renderRollout(this.progress(), this.unit));
   }
 
@@ -355,34 +454,51 @@ class RunLoop {
     const { parent } = workflowInfo();
     if (parent === undefined) return;
     const cluster = getExternalWorkflowHandle(parent.workflowId);
-    const started = Date.parse(this.input.startedAt);
+    const { run, startedAt } = this.input;
+    const { workflowId } = workflowInfo();
+    let sentAt = 0;
     for (;;) {
-      await condition(() => this.newsDue || this.ended);
+      await condition(() => this.reportDue || this.ended);
+      const pause = sentAt + progressIntervalMs(Date.now() - Date.parse(startedAt)) - Date.now();
+      if (pause > 0) await condition(() => this.ended, pause);
       if (this.ended) return;
-      const settled = this.news;
-      const lost = this.lostNews;
-      this.news = [];
-      this.lostNews = [];
-      this.newsDue = false;
+      const { settled, started, lost } = this.unreported;
+      this.unreported = newReport();
+      this.reportDue = false;
+      sentAt = Date.now();
       // A cluster that was terminated is no error: the nodes are settled all the same.
       await cluster
         .signal(runProgressSignal, {
-          run: this.input.run,
-          workflowId: workflowInfo().workflowId,
-          settled,
-          current: this.progress().current?.node ?? null,
+          ...{ run, workflowId, settled },
+          started: started.filter((node) => this.work.has(node)),
           ...(lost.length === 0 ? {} : { lost }),
         })
         .catch(() => undefined);
-      await condition(() => this.ended, newsIntervalMs(Date.now() - started));
     }
   }
+}
+
+function newReport(): { settled: NodeSettled[]; started: string[]; lost: LostNode[] } {
+  return { settled: [], started: [], lost: [] };
 }
 
 function isNode(node: RunNode): node is NodeSpec {
   return 'host' in node;
 }
 
-function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: Work): NodeInWork {
+function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: NodeInFlight): NodeInWork {
   return { node, state, startedAt, workflowRunId, ...(taskQueue === undefined ? {} : { taskQueue }) };
+}
+
+function toLostInRun({ node, startedAt, workflowRunId }: NodeInFlight): LostInRun {
+  return { node, startedAt, workflowRunId: workflowRunId ?? '' };
+}
+
+/** Of a node patch whose end nobody has heard of. */
+function terminated(node: string): ErrorInfo {
+  return {
+    type: 'UnreachableAfterChange',
+    message: `the patch of ${node} was terminated in Temporal, so how far it came is not known`,
+    remedy: 'check the node; the next run repairs what was left behind',
+  };
 }

@@ -11,6 +11,12 @@ export const CHILD_OPTIONS = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } as const;
 
+/**
+ * Options of a node patch: where the node is unreachable, its rollout hands it over to the next one of the same run. A
+ * rollout that is cancelled cancels it; of one that was terminated, the cluster does.
+ */
+export const NODE_CHILD_OPTIONS = { ...CHILD_OPTIONS, parentClosePolicy: 'ABANDON' } as const;
+
 export interface HeldChildOptions {
   /** Told when somebody else holds the id. */
   onWaiting?: () => void;

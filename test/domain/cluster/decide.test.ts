@@ -1,7 +1,7 @@
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
 import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
-import { decide, tighteningFor } from '../../../src/domain/cluster/decide';
+import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, settled } from '../../support/builders';
@@ -175,7 +175,7 @@ describe('domain/decide', () => {
     state.request = null;
     actOnRequest(state, 'pause', {}, T0);
     if (state.run !== null) {
-      expect(tighteningFor(state, state.run).paused).toBe(true);
+      expect(restrictionsFor(state, state.run).paused).toBe(true);
       state.run.suspended = { settled: [settled('w-1')], failures: 0 };
     }
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep' });

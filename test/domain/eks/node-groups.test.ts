@@ -5,7 +5,7 @@ import type { EksPolicy, NodegroupFacts } from '../../../src/domain/eks/node-gro
 import { nodegroupRefusal, saysUpToDate, updateFailure } from '../../../src/domain/eks/node-groups';
 import { takeNodeGroups } from '../../../src/domain/eks/state';
 import { transition } from '../../../src/domain/node/status';
-import { parseProgress } from '../../../src/domain/run/run';
+import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
 import { settled } from '../../support/builders';
 
@@ -172,7 +172,7 @@ describe('src/domain/node/status of a node group', () => {
     const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
     const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
     const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
-    const news = parseProgress({ run: 1, workflowId: 'r', settled: [one], current: null }, 1, 'r');
+    const news = parseProgress({ run: 1, workflowId: 'r', settled: [one], started: [] }, 1, 'r');
     expect(news?.settled).toEqual([one]);
     const [row] = newClusterState(spec({ nodeGroups: ['a'] }), null, T0).nodes;
     if (row === undefined) throw new Error('no row');

@@ -1,13 +1,13 @@
 import { decidePatch, findDamage, tellWhatWasDone } from '../../../src/domain/node/patch';
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
-import { nodeFacts, patchPlan } from '../../support/builders';
+import { nodeFacts } from '../../support/builders';
 
 describe('domain/node-patch', () => {
   it.each([
-    [patchPlan('a'), false, false, { do: 'apply' }],
-    [patchPlan(), false, true, { do: 'nothing', outcome: 'up-to-date' }],
-    [patchPlan(), true, true, { do: 'reboot' }],
-    [patchPlan(), true, false, { do: 'nothing', outcome: 'reboot-pending' }],
+    [{ pending: 1 }, false, false, { do: 'apply' }],
+    [{ pending: 0 }, false, true, { do: 'nothing', outcome: 'up-to-date' }],
+    [{ pending: 0 }, true, true, { do: 'reboot' }],
+    [{ pending: 0 }, true, false, { do: 'nothing', outcome: 'reboot-pending' }],
   ] as const)('decides after preflight %#', (plan, required, allowed, decision) => {
     expect(decidePatch(plan, required, allowed)).toEqual(decision);
   });

@@ -1,11 +1,5 @@
-import {
-  newsIntervalMs,
-  orderNodes,
-  parseProgress,
-  parseTightening,
-  runOutcome,
-  withinBudget,
-} from '../../../src/domain/run/run';
+import { progressIntervalMs, orderNodes, runOutcome, withinBudget } from '../../../src/domain/run/run';
+import { parseProgress, parseRestrictions } from '../../../src/domain/run/progress-parser';
 import { nodeSpec, settled } from '../../support/builders';
 
 const RUN_ID = 'cluster/demo/run/1-k';
@@ -33,9 +27,9 @@ describe('domain/run', () => {
     expect(runOutcome([failed], true)).toBe('cancelled');
   });
 
-  it('sends news at least two seconds apart, and rarer the longer a run lasts', () => {
-    expect(newsIntervalMs(0)).toBe(2_000);
-    expect(newsIntervalMs(10 * 3_600_000)).toBe(144_000);
+  it('reports progress at least two seconds apart, and rarer the longer a run lasts', () => {
+    expect(progressIntervalMs(0)).toBe(2_000);
+    expect(progressIntervalMs(10 * 3_600_000)).toBe(144_000);
   });
 
   it.each([
@@ -46,11 +40,11 @@ describe('domain/run', () => {
     [{ run: 2, workflowId: RUN_ID, settled: [] }],
     [{ run: 1, workflowId: RUN_ID, settled: 'x' }],
     [{ run: 1, workflowId: `${RUN_ID}-of-an-earlier-cluster`, settled: [] }],
-  ])('takes %p for no news of run 1', (value) => {
+  ])('takes %p for no progress of run 1', (value) => {
     expect(parseProgress(value, 1, RUN_ID)).toBeNull();
   });
 
-  it('keeps of news only what has the type it claims', () => {
+  it('keeps of progress only what has the type it claims', () => {
     const forged = {
       node: 'w-2',
       outcome: 'failed',
@@ -58,29 +52,28 @@ describe('domain/run', () => {
       appliedAt: 7,
       reading: { kernel: {} },
     };
-    const news = parseProgress(
+    const progress = parseProgress(
       {
-        run: 1,
-        workflowId: RUN_ID,
+        ...{ run: 1, workflowId: RUN_ID, started: ['w-3', 5] },
         settled: [settled('w-1'), { node: 1 }, { node: 'x', outcome: 'great' }, forged],
-        current: 5,
+        lost: [{ node: 'w-4', message: 'gone' }],
       },
       1,
       RUN_ID,
     );
-    expect(news).toEqual({
+    expect(progress).toEqual({
       run: 1,
       workflowId: RUN_ID,
       settled: [
         settled('w-1'),
         settled('w-2', { outcome: 'failed', appliedAt: null, packagesChanged: 0, reading: null }),
       ],
-      current: null,
+      started: ['w-3'],
       lost: [],
     });
   });
 
-  it.each([[null], [undefined], ['x'], [1]])('takes %p for no tightening', (value) => {
-    expect(parseTightening(value)).toBeNull();
+  it.each([[null], [undefined], ['x'], [1]])('takes %p for no restrictions', (value) => {
+    expect(parseRestrictions(value)).toBeNull();
   });
 });

@@ -190,7 +190,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
-      await cluster.untilRunTold(1, 'tighten');
+      await cluster.untilRunTold(1, 'restrict');
       release();
       const paused = await cluster.until('the run is put down', (status) => status.state === 'paused');
       expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
@@ -305,16 +305,19 @@ describe('workflows/cluster', () => {
         reading: { kernel: {} },
       };
       await cluster.handle.signal('runProgress', {
-        run: 1,
-        workflowId: await cluster.runId(1),
+        ...{ run: 1, workflowId: await cluster.runId(1), started: ['nobody', 7] },
         settled: [forged, { node: 'nobody', outcome: 'failed' }],
-        current: null,
+      });
+      // Of a run 1 that an earlier cluster of this name has had.
+      await cluster.handle.signal('runProgress', {
+        ...{ run: 1, workflowId: `${await cluster.runId(1)}-earlier`, started: [] },
+        settled: [{ ...forged, node: 'w-2' }],
       });
       await cluster.handle.signal('__temporal_x', 1);
       const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
       expect(refused.lastRejection?.request).toContain('reserved name x');
       release();
-      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3 });
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3, failed: 1, patched: 2 });
     }));
 
   it('does not touch a node that was removed while its run was paused', () =>
@@ -325,7 +328,7 @@ describe('workflows/cluster', () => {
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
-      await cluster.untilRunTold(1, 'tighten');
+      await cluster.untilRunTold(1, 'restrict');
       release();
       await cluster.until('the run is put down', (status) => status.state === 'paused');
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));

@@ -23,6 +23,12 @@ function node(status: ClusterStatus, name: string): NodeStatus | undefined {
   return status.nodes.find((one) => one.name === name);
 }
 
+const GOES_ON = { rollout: { order: 'workers-first', onFailure: 'continue' } } as const;
+
+function untilLost(cluster: TestCluster, name: string): Promise<ClusterStatus> {
+  return cluster.until(`${name} is lost`, (status) => node(status, name)?.lastError?.type === 'UnreachableAfterChange');
+}
+
 describe('workflows/rollout', () => {
   it('goes on with the other nodes while a lost one is waited for, where the failure budget allows it', () =>
     harness.withWorker(async (cluster) => {
@@ -94,6 +100,90 @@ describe('workflows/rollout', () => {
       expect(status.lastRun).toMatchObject({ outcome: 'cancelled', notTried: 2 });
       expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
     }));
+
+  it('goes on at once after a pause although a node is lost, and counts that node when it is back', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      const inWork = cluster.nodes.hold('w-2', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster, GOES_ON));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-2 is in work', (status) => node(status, 'w-2')?.state === 'patching');
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.untilRunTold(1, 'restrict');
+      inWork();
+      const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      expect(paused).toMatchObject({ state: 'paused', run: { done: 1 } });
+      expect(node(paused, 'w-1')).toMatchObject({ state: 'patching', lastError: { type: 'UnreachableAfterChange' } });
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      await cluster.until('cp-1 is patched', (status) => node(status, 'cp-1')?.state === 'patched');
+      cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'PackageManager', message: 'no' } };
+      back();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'failed', patched: 2, failed: 1, notTried: 0 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      expect((await cluster.record('w-1')).run).toBe(1);
+    }));
+
+  it('leaves a lost node to the next rollout when the history of one is large, and goes on with the others', async () => {
+    // Less than a node needs: after each node a new rollout begins.
+    const small = await Harness.start('real', null, { 'limit.historyCount.suggestContinueAsNew': 8 });
+    try {
+      await small.withWorker(async (cluster) => {
+        const back = cluster.nodes.hold('w-1', 'apply');
+        cluster.nodes.node('w-1').lostIn = 'apply';
+        await cluster.apply(spec(cluster, GOES_ON));
+        await cluster.handle.signal('patchNow');
+        await cluster.until('the others are patched', (status) =>
+          ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+        );
+        expect(node(await cluster.status(), 'w-1')).toMatchObject({ state: 'patching' });
+        expect(await cluster.rollouts(1)).toBeGreaterThan(1);
+        back();
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+        expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      });
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it('knows how a lost node did that comes back while the run is paused, and spends the failure budget on it', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await untilLost(cluster, 'w-1');
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'PackageManager', message: 'no' } };
+      back();
+      const paused = await cluster.until('w-1 has failed', (status) => node(status, 'w-1')?.state === 'failed');
+      expect(paused).toMatchObject({ state: 'paused', run: { done: 1, total: 3 } });
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
+    }));
+
+  it.each(['cancelRun', 'remove'])(
+    'is ended by %s while it is paused, after the lost node has come to its end',
+    (name) =>
+      harness.withWorker(async (cluster) => {
+        const back = cluster.nodes.hold('w-1', 'apply');
+        cluster.nodes.node('w-1').lostIn = 'apply';
+        await cluster.apply(spec(cluster, GOES_ON));
+        await cluster.handle.signal('patchNow', { nodes: ['w-1', 'w-2'] });
+        await untilLost(cluster, 'w-1');
+        await cluster.handle.executeUpdate('pause', { args: [{}] });
+        await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+        await cluster.handle.executeUpdate(name, { args: [{}] });
+        await cluster.untilCancelled('w-1');
+        back();
+        const ended = name === 'remove' ? await cluster.handle.result() : await cluster.untilIdle(1);
+        expect(ended).toMatchObject({ run: null, lastRun: { outcome: 'cancelled' } });
+        expect((await cluster.record('w-1')).changes).toHaveLength(1);
+      }),
+  );
 
   it('waits no longer for a node that somebody releases, and says who and why', () =>
     harness.withWorker(async (cluster) => {

@@ -1,0 +1,41 @@
+/** What a run asks Temporal of node patches that are not its own children any more. */
+import { getClient } from '@temporalio/activity';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { NodeSettled } from '../domain/node/status';
+import { parseSettled } from '../domain/run/progress-parser';
+
+export async function awaitNodePatch(execution: {
+  workflowId: string;
+  workflowRunId: string;
+}): Promise<NodeSettled | null> {
+  const { workflowId, workflowRunId } = execution;
+  const handle = getClient().workflow.getHandle(workflowId, workflowRunId);
+  try {
+    const { status } = await handle.describe();
+    if (status.name === 'RUNNING' || status.name === 'PAUSED') {
+      throw ApplicationFailure.retryable(`${workflowId} is still at work`, 'StillRunning');
+    }
+    return parseSettled(await handle.result().catch(detailsOfFailure));
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}
+
+/** What a failed workflow answers all the same. */
+function detailsOfFailure(error: unknown): unknown {
+  if (!(error instanceof WorkflowFailedError)) throw error;
+  return error.cause instanceof ApplicationFailure ? error.cause.details?.[0] : null;
+}
+
+export async function cancelChildren(workflowId: string): Promise<void> {
+  const { workflow } = getClient();
+  const { raw } = await workflow.getHandle(workflowId).describe();
+  for (const child of raw.pendingChildren ?? []) {
+    const handle = workflow.getHandle(child.workflowId ?? '', child.runId ?? undefined);
+    await handle.cancel().catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    });
+  }
+}

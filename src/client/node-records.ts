@@ -1,0 +1,62 @@
+/** Records of node patches, as Temporal has them: of one that has ended in its own history, of one in progress by a query. */
+import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import type { temporal } from '@temporalio/proto';
+import { nodePatchQuery } from '../contract/messages';
+import { nodeWorkflowId } from '../contract/workflow-ids';
+import type { NodePatchResult } from '../domain/node/patch';
+import { isNodePatchResult } from '../domain/node/patch';
+import type { TemporalSession } from './connection';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+/** The record is written just before the end. */
+const LAST_EVENTS = 10;
+
+/**
+ * The record of a node patch. `workflowRunId`: which one; absent: the last. Null when it has left none: it was terminated.
+ */
+export async function readNodeRecord(
+  { client, namespace }: TemporalSession,
+  cluster: string,
+  node: string,
+  workflowRunId?: string,
+): Promise<NodePatchResult | null> {
+  const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node), workflowRunId);
+  const { status, runId } = await handle.describe();
+  if (status.name === 'RUNNING') return handle.query(nodePatchQuery);
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace,
+    execution: { workflowId: handle.workflowId, runId },
+    maximumPageSize: LAST_EVENTS,
+  });
+  return recordIn(history?.events ?? [], client.options.loadedDataConverter);
+}
+
+/** The record that a node patch has left in its history; null when there is none. */
+export async function recordIn(
+  events: readonly HistoryEvent[],
+  converter: LoadedDataConverter,
+): Promise<NodePatchResult | null> {
+  for (const { markerRecordedEventAttributes: marker } of events) {
+    const payloads = marker?.details?.['result']?.payloads;
+    if (payloads === null || payloads === undefined) continue;
+    const [value] = await decodeArrayFromPayloads(converter, payloads);
+    if (isNodePatchResult(value)) return value;
+  }
+  return null;
+}
+
+/** The answer of a workflow that gives one also when it fails. @throws what the client throws when it gave none */
+export async function answerOf(handle: WorkflowHandle): Promise<unknown> {
+  try {
+    return await handle.result();
+  } catch (error) {
+    const failure = error instanceof WorkflowFailedError ? error.cause : undefined;
+    const answer: unknown = failure instanceof ApplicationFailure ? failure.details?.[0] : undefined;
+    if (answer === undefined) throw error;
+    return answer;
+  }
+}

@@ -1,0 +1,140 @@
+/** What workflows tell each other of a run, read from whatever was sent: anybody may signal a workflow. */
+import type { NodegroupReading } from '../eks/node-groups';
+import type { NodeError, NodeReading, NodeSettled } from '../node/status';
+import { NODE_OUTCOMES, toNodeError } from '../node/status';
+import { parseUncured } from '../node/reboot';
+import { parseWarnings } from '../node/warning';
+import { ERROR_TYPES } from '../shared/errors';
+import { plainText } from '../shared/text';
+import { MAX_NODES } from '../spec/types';
+import type { LostNode, RolloutReport, RunProgress, RunRestrictions } from './run';
+
+/** Reads restrictions; null when there are none. */
+export function parseRestrictions(value: unknown): RunRestrictions | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { rebootsForbidden, removedNodes, paused, cancelled } = value as Record<string, unknown>;
+  const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
+  return {
+    ...(typeof rebootsForbidden === 'boolean' ? { rebootsForbidden } : {}),
+    ...(names === undefined ? {} : { removedNodes: names }),
+    ...(typeof paused === 'boolean' ? { paused } : {}),
+    ...(typeof cancelled === 'boolean' ? { cancelled } : {}),
+  };
+}
+
+/** Reads the progress of run `run`, which is workflow `workflowId`; null when it is none. What is kept has the types it claims. */
+export function parseProgress(value: unknown, run: number, workflowId: string): RunProgress | null {
+  const progress = toRecord(value);
+  if (progress?.['run'] !== run || progress['workflowId'] !== workflowId) return null;
+  if (!Array.isArray(progress['settled'])) return null;
+  const settled = progress['settled'].slice(0, MAX_NODES).map(parseSettled);
+  const lost = listOf(progress['lost']).map(parseLost);
+  const started = listOf(progress['started']).map((name) => textOrNull(name, 253));
+  return {
+    run,
+    workflowId,
+    settled: settled.filter((one) => one !== null),
+    started: started.filter((name) => name !== null),
+    lost: lost.filter((one) => one !== null),
+  };
+}
+
+/** Reads what a node patch says of a node that is unreachable; null when it is nothing of the kind. */
+export function parseLost(value: unknown): LostNode | null {
+  const one = toRecord(value);
+  const node = textOrNull(one?.['node'], 253);
+  const message = textOrNull(one?.['message'], 500);
+  const workflowRunId = textOrNull(one?.['workflowRunId'], 64);
+  if (node === null || message === null || workflowRunId === null) return null;
+  return { node, message, workflowRunId };
+}
+
+/** Reads how a node patch ended; null when it is nothing of the kind. */
+export function parseSettled(value: unknown): NodeSettled | null {
+  const one = toRecord(value);
+  const node = textOrNull(one?.['node'], 253);
+  const outcome = NODE_OUTCOMES.find((known) => known === one?.['outcome']);
+  if (one === null || node === null || outcome === undefined) return null;
+  const uncuredReboot = parseUncured(one['uncuredReboot']);
+  return {
+    node,
+    outcome,
+    appliedAt: timeOrNull(one['appliedAt']),
+    packagesChanged: numberOr(one['packagesChanged'], 0),
+    reboots: numberOr(one['reboots'], 0),
+    reading: parseReading(one['reading']),
+    ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
+    error: parseError(one['error']),
+    ...(uncuredReboot === null ? {} : { uncuredReboot }),
+    workflowRunId: textOrNull(one['workflowRunId'], 64),
+  };
+}
+
+function parseReading(value: unknown): NodeReading | null {
+  const one = toRecord(value);
+  const at = timeOrNull(one?.['at']);
+  const osVersion = textOrNull(one?.['osVersion'], 200);
+  const kernel = textOrNull(one?.['kernel'], 200);
+  const packageSetDigest = textOrNull(one?.['packageSetDigest'], 100);
+  const rebootRequired = one?.['rebootRequired'];
+  if (at === null || osVersion === null || kernel === null || packageSetDigest === null) return null;
+  if (typeof rebootRequired !== 'boolean') return null;
+  const pending = one?.['pendingUpdates'];
+  const pendingUpdates = typeof pending === 'number' ? pending : null;
+  const machineId = textOrNull(one?.['machineId'], 64);
+  const nodeGroup = parseNodegroup(one?.['nodeGroup']);
+  return {
+    ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
+    ...(machineId === null ? {} : { machineId }),
+    ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
+    warnings: parseWarnings(one?.['warnings']),
+    ...(nodeGroup === null ? {} : { nodeGroup }),
+  };
+}
+
+function parseNodegroup(value: unknown): NodegroupReading | null {
+  const one = toRecord(value);
+  const version = textOrNull(one?.['version'], 40);
+  if (one === null || version === null) return null;
+  const health = Array.isArray(one['health']) ? one['health'].slice(0, 5) : [];
+  return {
+    version,
+    releaseBefore: textOrNull(one['releaseBefore'], 60),
+    health: health.map((issue) => textOrNull(issue, 300)).filter((issue) => issue !== null),
+  };
+}
+
+function parseError(value: unknown): NodeError | null {
+  const one = toRecord(value);
+  const type = ERROR_TYPES.find((known) => known === one?.['type']);
+  const message = textOrNull(one?.['message'], 500);
+  if (type === undefined || message === null) return null;
+  const remedy = textOrNull(one?.['remedy'], 300);
+  return toNodeError({ type, message, ...(remedy === null ? {} : { remedy }) });
+}
+
+/** Whether a run has ended with this, as far as can be seen from outside. */
+export function isRolloutReport(value: unknown): value is RolloutReport {
+  const report = toRecord(value);
+  return (report?.['end'] === 'finished' || report?.['end'] === 'suspended') && toRecord(report['cursor']) !== null;
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value.slice(0, MAX_NODES) : [];
+}
+
+function toRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+}
+
+function textOrNull(value: unknown, max: number): string | null {
+  return typeof value === 'string' ? plainText(value, max) : null;
+}
+
+function timeOrNull(value: unknown): string | null {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? plainText(value, 40) : null;
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
+}

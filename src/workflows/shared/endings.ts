@@ -1,0 +1,45 @@
+/**
+ * How node patches and runs end. A failed one is a failed workflow, with the sentence that a person needs as its message;
+ * its parent gets the same answer either way.
+ */
+import { ApplicationFailure, ChildWorkflowFailure, workflowInfo } from '@temporalio/workflow';
+import type { NodePatchResult } from '../../domain/node/patch';
+import { toSettled } from '../../domain/node/patch';
+import type { NodeSettled } from '../../domain/node/status';
+import { failureSentence } from '../../domain/node/status';
+import { isRolloutReport, parseSettled } from '../../domain/run/progress-parser';
+import type { RolloutReport } from '../../domain/run/run';
+
+/** @throws ApplicationFailure when the node patch has failed */
+export function endNodePatch(result: NodePatchResult): NodeSettled {
+  const settled = toSettled(result, workflowInfo().runId);
+  const { error, outcome } = settled;
+  if (outcome !== 'failed' || error === null) return settled;
+  throw failed(failureSentence(result.node, error), error.type, settled);
+}
+
+/** `sentence`: why the run has failed; null when it did not. @throws ApplicationFailure when it has failed */
+export function endRun(report: RolloutReport, sentence: string | null): RolloutReport {
+  if (sentence === null) return report;
+  throw failed(sentence, 'RunFailed', report);
+}
+
+/** How a node patch ended that has failed; null when it does not say: it was terminated, for example. */
+export function settledOf(failure: unknown): NodeSettled | null {
+  return parseSettled(detailsOf(failure));
+}
+
+/** How a run ended that has failed; null when it does not say. */
+export function reportOf(failure: unknown): RolloutReport | null {
+  const report = detailsOf(failure);
+  return isRolloutReport(report) ? report : null;
+}
+
+function failed(message: string, type: string, answer: NodeSettled | RolloutReport): ApplicationFailure {
+  return ApplicationFailure.create({ message, type, nonRetryable: true, details: [answer] });
+}
+
+function detailsOf(failure: unknown): unknown {
+  if (!(failure instanceof ChildWorkflowFailure) || !(failure.cause instanceof ApplicationFailure)) return null;
+  return failure.cause.details?.[0];
+}
