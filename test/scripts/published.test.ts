@@ -39,6 +39,20 @@ describe('what is published', () => {
       .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(path.join(ROOT, path.dirname(name), target)));
     expect(broken).toEqual([]);
   });
+
+  it.each(markdownFiles().filter((name) => name !== 'CHANGELOG.md'))(
+    'names no file in %s that is not there',
+    (name) => {
+      const gone = [
+        ...text(name).matchAll(
+          /(?<![\w/.-])((?:src|test|tools|scripts|docs|deploy|examples|schema)\/[\w./-]+\.(?:ts|js|sh|md|yaml|json))\b/g,
+        ),
+      ]
+        .map(([, file = '']) => file)
+        .filter((file) => !existsSync(path.join(ROOT, file)));
+      expect(gone).toEqual([]);
+    },
+  );
 });
 
 describe('scripts/check-lock.js', () => {
