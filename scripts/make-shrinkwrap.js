@@ -7,7 +7,8 @@ const root = path.join(__dirname, '..');
 
 /** The lock file without what only developers need. */
 function shrinkwrapOf(lock) {
-  const { devDependencies: _, ...own } = lock.packages[''];
+  const own = { ...lock.packages[''] };
+  delete own.devDependencies;
   const rest = Object.entries(lock.packages).filter(([name, { dev }]) => name !== '' && dev !== true);
   return { ...lock, packages: { '': own, ...Object.fromEntries(rest) } };
 }
