@@ -1,6 +1,5 @@
 import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
 import { nextStarts } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
 import type { AuditRecord, ClusterActivities, NextWindowsInput, SpecVerdict } from '../contract/activities/cluster';
@@ -10,11 +9,9 @@ import { validateSpecObject } from '../domain/spec/parse';
 import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
 import { toApplicationFailure } from './errors';
 import { awaitNodePatch, cancelChildren } from './node-patches';
+import { rememberSearchAttributes } from './search-attributes';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
-
-const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_DATETIME: DATETIME } =
-  temporal.api.enums.v1.IndexedValueType;
 
 /** How often a workflow that is waited for is looked at. */
 const CLOSED_POLL_MS = 2_000;
@@ -22,9 +19,6 @@ const CLOSED_POLL_MS = 2_000;
 /** A document that is no spec at all can have a problem in every line; who sent it needs the first ones. */
 const MAX_PROBLEMS = 50;
 const MAX_PROBLEM_CHARS = 1_000;
-
-/** Temporal's numbers of the types: a value of another type would stop the workflow that writes it. */
-const SEARCH_ATTRIBUTE_TYPES = { PatchCluster: KEYWORD, PatchState: KEYWORD, PatchNextWindow: DATETIME };
 
 /** Where audit lines go: one JSON object each. */
 export interface AuditLog {
@@ -35,7 +29,7 @@ export function createClusterActivities(audit: AuditLog): ClusterActivities {
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
     checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
-    searchAttributesRegistered,
+    searchAttributes: rememberSearchAttributes(),
     recordAudit: (record: AuditRecord) => {
       audit.info(
         { audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result },
@@ -66,19 +60,6 @@ function checkSpec(spec: unknown): SpecVerdict {
   const problems = checked.problems.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
   const more = checked.problems.length - problems.length;
   return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
-}
-
-async function searchAttributesRegistered(): Promise<boolean> {
-  const client = getClient();
-  try {
-    const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
-      namespace: client.options.namespace,
-    });
-    return Object.entries(SEARCH_ATTRIBUTE_TYPES).every(([name, type]) => customAttributes[name] === type);
-  } catch {
-    // Servers and accounts exist that do not let us ask; nothing depends on the answer being yes.
-    return false;
-  }
 }
 
 async function awaitWorkflowClosed(workflowId: string): Promise<void> {

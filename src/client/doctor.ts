@@ -1,5 +1,4 @@
 /** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
-import { temporal } from '@temporalio/proto';
 import type { InspectionSummary } from '../domain/inspection/node';
 import { failedInspection, summaryOf } from '../domain/inspection/node';
 import { isEks } from '../domain/eks/node-groups';
@@ -9,6 +8,7 @@ import type { Finding, Severity } from '../domain/inspection/finding';
 import { findingOfError, problem, warning, worstFirst, worstOf } from '../domain/inspection/finding';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
+  SEARCH_ATTRIBUTE_TYPES,
   diagnoseCluster,
   diagnoseSearchAttributes,
   diagnoseServer,
@@ -22,6 +22,7 @@ import type { ClusterSpec, EksSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specQuery, statusQuery } from '../contract/messages';
+import { registeredSearchAttributes } from '../contract/registered-attributes';
 import type { TemporalCalls } from './temporal-calls';
 import { findStuckClusters } from './cluster-list';
 import { requestInspections } from './inspection';
@@ -202,29 +203,16 @@ export class Doctor {
   /** Names and types in the words of the `temporal` CLI; null when the server does not let us ask. */
   private async searchAttributes(): Promise<Record<string, string> | null> {
     const { client, namespace } = this.calls.session;
+    const services = { workflowService: client.workflowService, operatorService: client.connection.operatorService };
     try {
-      const { customAttributes } = await this.calls.call(null, () =>
-        client.connection.operatorService.listSearchAttributes({ namespace }),
-      );
-      return Object.fromEntries(
-        Object.entries(customAttributes).map(([name, type]) => [name, TYPE_WORDS.get(type) ?? '?']),
+      return await this.calls.call(null, () =>
+        registeredSearchAttributes(services, namespace, Object.keys(SEARCH_ATTRIBUTE_TYPES)),
       );
     } catch {
       return null;
     }
   }
 }
-
-const { IndexedValueType } = temporal.api.enums.v1;
-const TYPE_WORDS: ReadonlyMap<number, string> = new Map([
-  [IndexedValueType.INDEXED_VALUE_TYPE_TEXT, 'Text'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD, 'Keyword'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_INT, 'Int'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE, 'Double'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_BOOL, 'Bool'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_DATETIME, 'Datetime'],
-  [IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST, 'KeywordList'],
-]);
 
 /** The diagnosis of a cluster whose nodes nobody can look at. */
 export function notInspected(spec: ClusterSpec): Finding[] {

@@ -134,6 +134,7 @@ describe('src/cli/commands', () => {
       'current',
       'lastRejection',
       'lastRun',
+      'loopError',
       'nextWindow',
       'nodes',
       'paused',

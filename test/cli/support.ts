@@ -79,6 +79,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     timeZone: 'UTC',
     nextWindow: null,
     scheduleError: null,
+    loopError: null,
     run: null,
     lastRun: null,
     lastRejection: null,

@@ -10,10 +10,10 @@ import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusa
 import { workflowBundle } from '../support/workflow-bundle';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
-type Command = coresdk.workflow_commands.IWorkflowCommand;
+export type Command = coresdk.workflow_commands.IWorkflowCommand;
 type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
 
-const ACTIVITIES = new Set(['checkSpec', 'nextWindows', 'searchAttributesRegistered', 'recordAudit', 'readFacts']);
+const ACTIVITIES = new Set(['checkSpec', 'nextWindows', 'searchAttributes', 'recordAudit', 'readFacts']);
 
 let creator: ReusableVMWorkflowCreator | null = null;
 let runs = 0;
@@ -152,10 +152,13 @@ export function resolved(seq: number, value: unknown): Job {
   return { resolveActivity: { seq, isLocal: true, result: { completed: { result: payloadOf(value) } } } };
 }
 
+export function timeout(): Failure {
+  return { message: 'StartToClose timeout', timeoutFailureInfo: { timeoutType: 1 } };
+}
+
 /** As the core of the SDK says that a local activity was not done in time. */
 export function timedOut(seq: number, isLocal = true): Job {
-  const cause = { message: 'activity StartToClose timeout', timeoutFailureInfo: { timeoutType: 1 } };
   const activityFailureInfo = { activityType: { name: 'a' }, activityId: String(seq), retryState: 5 };
-  const failure = { message: 'Activity task timed out', activityFailureInfo, cause };
+  const failure = { message: 'Activity task timed out', activityFailureInfo, cause: timeout() };
   return { resolveActivity: { seq, isLocal, result: { failed: { failure } } } };
 }

@@ -147,6 +147,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
     fields.push(['Paused', `by ${oneLine(paused.by)} since ${formatTime(paused.at, zone)}${reason}`]);
   }
   if (patchable) fields.push(['Next window', nextWindow(status, zone)]);
+  if (status.loopError !== null) fields.push(['Error', oneLine(status.loopError)]);
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
   if (run !== null) {
     const went = run.state === 'running' ? 'running' : run.state;

@@ -27,8 +27,8 @@ export interface ClusterActivities {
   nextWindows(input: NextWindowsInput): Promise<string[]>;
   /** Checks and normalises a spec, which may be anything. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
-  /** Whether the search attributes of ospatch are registered on the namespace. Never fails. */
-  searchAttributesRegistered(): Promise<boolean>;
+  /** Names of the search attributes of ospatch that are registered on the namespace. Never fails. */
+  searchAttributes(): Promise<string[]>;
   /**
    * Writes one JSON line to the worker's log. Returns the record, which so stands in the history of the node patch without
    * being copied to its run.

@@ -20,9 +20,6 @@ const RECHECK_EVERY_MS = 6 * HOUR_MS;
 /** How soon the next windows are asked for again after that failed. */
 export const SCHEDULE_RETRY_MS = HOUR_MS;
 
-/** A quiet cluster still starts a fresh history this often, which is how it reaches new workflow code. */
-export const MAX_GENERATION_MS = 7 * 24 * HOUR_MS;
-
 /** What the workflow engine knows and the state does not. */
 export interface LoopContext {
   /** A rollout works on the run in progress at this moment. */

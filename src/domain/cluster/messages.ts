@@ -148,6 +148,8 @@ export interface ClusterStatus {
   nextWindow: string | null;
   /** Why the next windows cannot be told, if they cannot. */
   scheduleError: string | null;
+  /** Why the cluster does nothing for now, when its own code is at fault. */
+  loopError: string | null;
   run: RunStatus | null;
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;

@@ -93,6 +93,8 @@ export interface ClusterState {
   requests: AcceptedRequest[];
   /** Answers already given, by request id. */
   answered: { id: string; answer: unknown }[];
+  /** Why the cluster does nothing for now, when its own code is at fault. Absent: it is not. */
+  loopError?: string;
   /** When the facts of reboot-pending nodes were last read again. */
   recheckedAt: string | null;
   /** The window for which packages were downloaded last. */

@@ -15,6 +15,7 @@ export function toStatus(state: ClusterState): ClusterStatus {
     timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
     nextWindow: state.schedule.next?.[0] ?? null,
     scheduleError: state.schedule.error,
+    loopError: state.loopError ?? null,
     run: runStatus(state),
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: state.lastRejection,

@@ -32,6 +32,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
     `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
     '',
     `**Next window:** ${status.nextWindow ?? 'none, on demand only'}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
+    ...(status.loopError === null ? [] : ['', `**Error:** ${text(status.loopError)}`]),
     ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
     ...(status.run === null
       ? []

@@ -5,7 +5,14 @@
  * asks `decide` what comes next and does it. Lives for years by continuing as new, carrying its whole state; ends only
  * when the cluster is removed, never because a run failed.
  */
-import { CancellationScope, condition, continueAsNew, allHandlersFinished, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  TemporalFailure,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { rolloutWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import {
@@ -19,7 +26,8 @@ import {
 } from '../../domain/cluster/state';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
-import { MAX_GENERATION_MS, SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
+import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
+import { DecisionCounter, REST_MS, generationMs } from '../../domain/cluster/pace';
 import type { ClusterStatus } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
 import { settleLost } from '../../domain/run/run';
@@ -57,8 +65,22 @@ export async function cluster(input?: ClusterInput): Promise<ClusterStatus> {
       // Whoever waits for a cluster that does not come into being hears why.
       if (!begun.isThere) await condition(allHandlersFinished);
     }
-    return begun.loop.run(cancelled);
+    const { loop } = begun;
+    return failTaskOnly(() => loop.run(cancelled));
   });
+}
+
+/**
+ * Nothing but continue-as-new and the orderly end of a removed cluster leaves the workflow. A failed task is tried again
+ * and goes on once it can; a failed workflow is a cluster that is gone.
+ */
+async function failTaskOnly<T>(body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (failure) {
+    if (!(failure instanceof TemporalFailure)) throw failure;
+    throw new Error(`the cluster cannot go on: ${failure.message}`, { cause: failure });
+  }
 }
 
 /** A cluster for those who have messages for it: there from the start, its loop once the first spec is known to be good. */
@@ -106,6 +128,7 @@ class BegunCluster implements HandledCluster {
 
 class ClusterLoop {
   private readonly historyStarted = Date.now();
+  private readonly generationMs: number;
   private isStale = false;
   private refreshingFacts = false;
   private readonly rollout: ClusterRollout;
@@ -113,6 +136,7 @@ class ClusterLoop {
   private readonly visibility = new VisibilityPublisher();
 
   constructor(readonly state: ClusterState) {
+    this.generationMs = generationMs(state.spec.name);
     this.rollout = new ClusterRollout(state, () => this.changed());
     this.prefetch = new ClusterPrefetch(state, () => this.changed());
   }
@@ -155,12 +179,21 @@ class ClusterLoop {
 
   private async loop(): Promise<ClusterStatus> {
     await this.visibility.load();
+    const counter = new DecisionCounter();
     for (;;) {
       this.isStale = false;
       this.prefetch.stopUnlessIdle();
       await this.rollout.syncRestrictions();
       const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
+      if (decision.do === 'sleep') {
+        counter.reset();
+        delete this.state.loopError;
+      } else if (counter.isRunaway(this.state.schedule.after)) {
+        await this.rest(decision);
+        counter.reset();
+        continue;
+      }
       await this.execute(decision);
     }
     this.publish();
@@ -202,11 +235,19 @@ class ClusterLoop {
     }
   }
 
+  /** A loop that gets nowhere would keep the one thread that runs workflows from all other clusters. */
+  private async rest(decision: Decision): Promise<void> {
+    this.state.loopError = `the cluster decided again and again without an end (${decision.do}: ${decision.message}); it does nothing until ${new Date(Date.now() + REST_MS).toISOString()}`;
+    this.publish();
+    const { removing } = this.state;
+    await condition(() => this.state.removing !== removing, REST_MS, { summary: this.state.loopError });
+  }
+
   private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
     this.publish();
     const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
-    const historyEnds = this.isInFlight ? null : this.historyStarted + MAX_GENERATION_MS;
+    const historyEnds = this.isInFlight ? null : this.historyStarted + this.generationMs;
     const wakeUps = [decision.untilMs, historyEnds].filter((at) => at !== null);
     if (wakeUps.length === 0) {
       await condition(() => this.isStale);
@@ -219,7 +260,7 @@ class ClusterLoop {
   }
 
   private context(): LoopContext {
-    const old = Date.now() - this.historyStarted >= MAX_GENERATION_MS;
+    const old = Date.now() - this.historyStarted >= this.generationMs;
     const due = old || this.rollout.ended > 0 || workflowInfo().continueAsNewSuggested;
     return {
       rolloutRunning: this.rollout.isRunning,

@@ -10,12 +10,12 @@ const MAX_SITES = 20;
 
 /** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
-  private attributesRegistered = false;
+  private registered: readonly string[] = [];
   private shown = '';
 
-  /** Asked once in every generation, so that attributes registered later are taken up. */
+  /** Once in every generation, so that attributes registered later are taken up. Without an answer none is written. */
   async load(): Promise<void> {
-    this.attributesRegistered = await local.searchAttributesRegistered();
+    this.registered = await local.searchAttributes().catch(() => []);
   }
 
   /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */
@@ -29,11 +29,11 @@ export class VisibilityPublisher {
     const told = { type: status.type, state: status.state, ready: status.ready, nextWindow: next };
     const hadSites = workflowInfo().memo?.['sites'] !== undefined;
     upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });
-    if (!this.attributesRegistered) return;
-    upsertSearchAttributes([
+    const attributes = [
       { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
       { key: SEARCH_ATTRIBUTES.state, value: status.state },
       { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
-    ]);
+    ].filter(({ key: { name } }) => this.registered.includes(name));
+    if (attributes.length > 0) upsertSearchAttributes(attributes);
   }
 }

@@ -1,0 +1,54 @@
+import { rememberSearchAttributes } from '../../src/activities/search-attributes';
+
+const ALL = { PatchCluster: 'Keyword', PatchState: 'Keyword', PatchNextWindow: 'Datetime' };
+const HOUR_MS = 3_600_000;
+
+describe('src/activities/search-attributes', () => {
+  it('asks once for all clusters of a worker, and again an hour later', async () => {
+    let asked = 0;
+    let now = 0;
+    const ask = () => {
+      asked += 1;
+      return Promise.resolve(ALL);
+    };
+    const read = rememberSearchAttributes(ask, () => now);
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => read()));
+    expect(answers.every((names) => names.length === 3)).toBe(true);
+    now = HOUR_MS - 1;
+    await read();
+    expect(asked).toBe(1);
+    now = HOUR_MS;
+    await read();
+    expect(asked).toBe(2);
+  });
+
+  it('never fails, and takes up soon what could not be asked or was not there yet', async () => {
+    let now = 0;
+    let registered: Record<string, string> | null = null;
+    const ask = () => (registered === null ? Promise.reject(new Error('no answer')) : Promise.resolve(registered));
+    const read = rememberSearchAttributes(ask, () => now);
+    expect(await read()).toEqual([]);
+    registered = { PatchCluster: 'Keyword' };
+    now = 59_000;
+    expect(await read()).toEqual([]);
+    now = 60_000;
+    expect(await read()).toEqual(['PatchCluster']);
+    registered = ALL;
+    now = 120_000;
+    expect(await read()).toEqual(['PatchCluster', 'PatchState', 'PatchNextWindow']);
+  });
+
+  it('leaves out an attribute of another type: to write it would stop the workflow', async () => {
+    const read = rememberSearchAttributes(() => Promise.resolve({ ...ALL, PatchState: 'Text' }));
+    expect(await read()).toEqual(['PatchCluster', 'PatchNextWindow']);
+  });
+
+  it('does not wait longer than clusters can', async () => {
+    jest.useFakeTimers();
+    const read = rememberSearchAttributes(() => new Promise(() => undefined));
+    const answer = read();
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(await answer).toEqual([]);
+    jest.useRealTimers();
+  });
+});

@@ -1,0 +1,54 @@
+import { registeredSearchAttributes } from '../../src/contract/registered-attributes';
+
+const OURS = { PatchCluster: 'Keyword', PatchNextWindow: 'Datetime' };
+const WANTED = Object.keys(OURS);
+
+interface Answers {
+  /** Of DescribeNamespace; null: it is refused. */
+  aliases: Record<string, string> | null;
+  /** Of the operator service, by Temporal's numbers of the types; null: it is refused. */
+  listed: Record<string, number> | null;
+}
+
+function ask({ aliases, listed }: Answers) {
+  const asked: string[] = [];
+  const services = {
+    workflowService: {
+      describeNamespace: () => {
+        asked.push('namespace');
+        if (aliases === null) throw new Error('not allowed to describe');
+        return { config: { customSearchAttributeAliases: aliases } };
+      },
+    },
+    operatorService: {
+      listSearchAttributes: () => {
+        asked.push('operator');
+        if (listed === null) throw new Error('unauthorized');
+        return { customAttributes: listed };
+      },
+    },
+  };
+  return { asked, answer: registeredSearchAttributes(services as never, 'default', WANTED) };
+}
+
+describe('src/contract/registered-attributes', () => {
+  it('reads those of the namespace, as on Temporal Cloud, without the operator service', async () => {
+    const aliases = { Keyword07: 'PatchCluster', Datetime01: 'PatchNextWindow', KeywordList02: 'theirs', Odd1: 'odd' };
+    const { asked, answer } = ask({ aliases, listed: null });
+    expect(await answer).toEqual({ ...OURS, theirs: 'KeywordList', odd: '?' });
+    expect(asked).toEqual(['namespace']);
+  });
+
+  it('reads those of the server where the namespace has none, as with Elasticsearch', async () => {
+    const listed = { PatchCluster: 2, PatchNextWindow: 6, New: 99 };
+    expect(await ask({ aliases: {}, listed }).answer).toEqual({ ...OURS, New: '?' });
+    expect(await ask({ aliases: null, listed }).answer).toMatchObject(OURS);
+  });
+
+  it('does without the operator service where that is refused, and fails only when both are', async () => {
+    expect(await ask({ aliases: { Keyword01: 'PatchCluster' }, listed: null }).answer).toEqual({
+      PatchCluster: 'Keyword',
+    });
+    await expect(ask({ aliases: null, listed: null }).answer).rejects.toThrow('not allowed to describe');
+  });
+});
