@@ -21,15 +21,15 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
   async function atAws<R>(
     step: NodeStep,
     access: EksAccess,
-    patience: AwsRetryPolicy,
-    body: (asking: EksCaller) => Promise<R>,
+    policy: AwsRetryPolicy,
+    body: (caller: EksCaller) => Promise<R>,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };
     return withHeartbeat(step, ({ signal, details, send }) => {
       const show = (waitingFor: string | undefined): void => {
         if (updateProgress(details, { waitingFor }, Date.now())) send();
       };
-      return body(new EksCaller({ apis, access, patience, signal, show }));
+      return body(new EksCaller({ apis, access, policy, signal, show }));
     }).catch((error: unknown) => {
       const { attempt } = activityInfo();
       const failure = toApplicationFailure(error, attempt);
@@ -43,22 +43,22 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
 
   return {
     listNodegroups: ({ access }) =>
-      atAws('preflight', access, BEFORE_UPDATE, (asking) => asking.ask((api, signal) => api.listNodegroups(signal))),
+      atAws('preflight', access, BEFORE_UPDATE, (caller) => caller.call((api, signal) => api.listNodegroups(signal))),
 
     describeNodegroup: ({ access, nodeGroup, afterUpdate }) =>
-      atAws(afterUpdate ? 'verify' : 'preflight', access, afterUpdate ? DURING_UPDATE : BEFORE_UPDATE, (asking) =>
-        asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal)),
+      atAws(afterUpdate ? 'verify' : 'preflight', access, afterUpdate ? DURING_UPDATE : BEFORE_UPDATE, (caller) =>
+        caller.call((api, signal) => api.describeNodegroup(nodeGroup, signal)),
       ),
 
     beginNodegroupUpdate: ({ access, request: { cluster, run, startedAt }, ...request }) =>
-      atAws('apply', access, BEFORE_UPDATE, (asking) =>
-        beginUpdate(asking, { ...request, identity: [cluster, String(run), startedAt] }),
+      atAws('apply', access, BEFORE_UPDATE, (caller) =>
+        beginUpdate(caller, { ...request, identity: [cluster, String(run), startedAt] }),
       ),
 
     followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>
-      atAws('apply', access, DURING_UPDATE, (asking) => followUpdate(asking, { nodeGroup, updateId, what })),
+      atAws('apply', access, DURING_UPDATE, (caller) => followUpdate(caller, { nodeGroup, updateId, what })),
 
     inspectEksCluster: ({ access, nodeGroups, ...policy }) =>
-      atAws('preflight', access, INTERACTIVE, (asking) => inspectNodegroups(asking, nodeGroups, policy)),
+      atAws('preflight', access, INTERACTIVE, (caller) => inspectNodegroups(caller, nodeGroups, policy)),
   };
 }

@@ -5,7 +5,7 @@ import { toInspection } from '../domain/inspection/node';
 import type { NodeStep, UnreachableNode } from '../domain/node/report';
 import type { NodeTarget } from '../domain/spec/types';
 import { inspectNode } from '../node/inspect';
-import { lookAt } from '../node/look';
+import { readFacts } from '../node/read-facts';
 import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
 import { OthersAtWork } from '../node/others-at-work';
 import { knownManager } from '../node/package-managers';
@@ -234,7 +234,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
-        const { facts } = await lookAt(session);
+        const { facts } = await readFacts(session);
         return facts;
       }),
 

@@ -5,14 +5,12 @@ import type { AwsErrorKind } from './errors';
 import { AwsError, isAwsError } from './errors';
 import { EksApi } from './eks-api';
 import { Retry } from '../retry/retry-until';
+import { HOUR_MS, MINUTE_MS } from '../domain/shared/time-units';
 
 const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 
 /** How long each kind of error is waited through, one after the other, in milliseconds; 0: not at all. */
 export type AwsRetryPolicy = Partial<Record<AwsErrorKind, number>>;
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 
 /** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
 export const BEFORE_UPDATE: AwsRetryPolicy = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
@@ -55,17 +53,17 @@ export class EksApis {
   }
 }
 
-export interface AskingOptions {
+export interface EksCallerOptions {
   apis: EksApis;
   access: EksAccess;
-  patience: AwsRetryPolicy;
+  policy: AwsRetryPolicy;
   signal: AbortSignal;
   /** Shown to people while AWS does not answer; undefined when it does again. */
   show: (waitingFor: string | undefined) => void;
 }
 
 export class EksCaller {
-  constructor(private readonly options: AskingOptions) {}
+  constructor(private readonly options: EksCallerOptions) {}
 
   get signal(): AbortSignal {
     return this.options.signal;
@@ -76,16 +74,16 @@ export class EksCaller {
   }
 
   /** Repeats `call` while its error is one to be waited through; the time counts from the first in a row. */
-  async ask<T>(call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { apis, access, patience, signal, show } = this.options;
+  async call<T>(call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { apis, access, policy, signal, show } = this.options;
     const retry = new Retry({
       classify: (error, observedMs) => {
         if (!isAwsError(error)) return null;
         if (error.kind === 'credentials') apis.forget(access);
-        const limitMs = patience[error.kind] ?? 0;
+        const limitMs = policy[error.kind] ?? 0;
         return limitMs === 0 ? null : { leftMs: limitMs - observedMs, waitingFor: error.message };
       },
-      timedOut: (error, observedMs) => (isAwsError(error) ? waitedInVain(error, observedMs) : error),
+      timedOut: (error, observedMs) => (isAwsError(error) ? timedOut(error, observedMs) : error),
       backoff: PAUSES,
       signal,
       now: () => performance.now(),
@@ -98,9 +96,9 @@ export class EksCaller {
   }
 }
 
-function waitedInVain(error: AwsError, waitedMs: number): AwsError {
+function timedOut(error: AwsError, waitedMs: number): AwsError {
   const message = `${error.message}, for ${formatDuration(Math.round(waitedMs / 1_000) * 1_000)} already`;
-  return new AwsError(error.kind, error.said, message, error.remedy);
+  return new AwsError(error.kind, error.awsMessage, message, error.remedy);
 }
 
 function keyOf({ region, cluster, profile, endpoint }: EksAccess): string {

@@ -16,7 +16,7 @@ export class AwsError extends OspatchError {
   constructor(
     readonly kind: AwsErrorKind,
     /** In the words of AWS; empty where they may hold secrets. */
-    readonly said: string,
+    readonly awsMessage: string,
     message: string,
     remedy?: string,
   ) {
@@ -72,8 +72,13 @@ export function toAwsError(error: unknown, action: string, access: EksAccess): u
   if (!(error instanceof Error) || isAwsError(error)) return error;
   const kind = kindOf(error);
   if (kind === null) return error;
-  const said = kind === 'credentials' || foreignAnswer(error) !== null ? '' : withoutKeys(error.message);
-  return new AwsError(kind, said, sentence(kind, error, said, action, access), remedyFor(kind, error, action, access));
+  const awsMessage = kind === 'credentials' || foreignAnswer(error) !== null ? '' : withoutKeys(error.message);
+  return new AwsError(
+    kind,
+    awsMessage,
+    sentence(kind, error, awsMessage, action, access),
+    remedyFor(kind, error, action, access),
+  );
 }
 
 /** What kind of failure it is; null for what is none of AWS's. */
@@ -121,10 +126,10 @@ function foreignAnswer(error: Error): string | null {
   return `something that is no answer of an API${status === null ? '' : ` (HTTP ${status})`}`;
 }
 
-function sentence(kind: AwsErrorKind, error: Error, said: string, action: string, access: EksAccess): string {
+function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: string, access: EksAccess): string {
   const where = `EKS cluster ${access.cluster} in ${access.region}`;
   const foreign = foreignAnswer(error);
-  const words = foreign ?? (said === '' ? error.name : `${error.name}: ${withoutFullStop(said)}`);
+  const words = foreign ?? (awsMessage === '' ? error.name : `${error.name}: ${withoutFullStop(awsMessage)}`);
   switch (kind) {
     case 'credentials':
       return NO_CREDENTIALS.has(error.name)

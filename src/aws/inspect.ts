@@ -12,23 +12,23 @@ const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing', 'fore
 
 /** Everything that can be told; what AWS does not answer is told too. */
 export async function inspectNodegroups(
-  asking: EksCaller,
+  caller: EksCaller,
   wanted: 'all' | readonly string[],
   policy: Pick<EksPolicy, 'launchTemplates'>,
 ): Promise<EksInspection> {
   const groups: NodegroupCheck[] = [];
   try {
-    const names = wanted === 'all' ? await asking.ask((api, signal) => api.listNodegroups(signal)) : wanted;
+    const names = wanted === 'all' ? await caller.call((api, signal) => api.listNodegroups(signal)) : wanted;
     const sorted = wanted === 'all' ? [...names].sort() : names;
     for (let at = 0; at < sorted.length; at += GROUPS_AT_ONCE) {
       const batch = sorted.slice(at, at + GROUPS_AT_ONCE);
       groups.push(
         ...(await Promise.all(
-          batch.map((name) => checkGroup(asking, name, { ...policy, passOver: wanted === 'all' })),
+          batch.map((name) => checkGroup(caller, name, { ...policy, passOver: wanted === 'all' })),
         )),
       );
     }
-    return { error: null, groups, fargateProfiles: await fargateProfiles(asking) };
+    return { error: null, groups, fargateProfiles: await fargateProfiles(caller) };
   } catch (error) {
     if (!isAwsError(error)) throw error;
     return { error: error.toInfo(), groups, fargateProfiles: null };
@@ -36,13 +36,13 @@ export async function inspectNodegroups(
 }
 
 async function checkGroup(
-  asking: EksCaller,
+  caller: EksCaller,
   name: string,
   { passOver, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { passOver: boolean },
 ): Promise<NodegroupCheck> {
   try {
-    const described = await asking.ask((api, signal) => api.describeNodegroup(name, signal));
-    const found = await asking.ask((api, signal) => api.newestRelease(described, signal));
+    const described = await caller.call((api, signal) => api.describeNodegroup(name, signal));
+    const found = await caller.call((api, signal) => api.newestRelease(described, signal));
     const facts =
       found.release === null
         ? { ...described, ...(found.why === 'no-such-image' ? {} : { newestUnknown: found.why }) }
@@ -57,9 +57,9 @@ async function checkGroup(
 }
 
 /** Nothing depends on them, so a worker need not be allowed to list them. */
-async function fargateProfiles(asking: EksCaller): Promise<string[] | null> {
+async function fargateProfiles(caller: EksCaller): Promise<string[] | null> {
   try {
-    return await asking.ask((api, signal) => api.listFargateProfiles(signal));
+    return await caller.call((api, signal) => api.listFargateProfiles(signal));
   } catch (error) {
     if (!isAwsError(error)) throw error;
     return null;

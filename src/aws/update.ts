@@ -35,34 +35,34 @@ export interface BeginRequest {
 }
 
 /** Asks for the latest release of the version, once, or finds the update that is in progress. */
-export async function beginUpdate(asking: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
+export async function beginUpdate(caller: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
   const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
   const pauses = pacer(BUSY_PAUSE_MS);
   let waitedMs = 0;
   for (;;) {
-    const version = await versionToAskFor(asking, request);
+    const version = await versionToAskFor(caller, request);
     if (version === null) return { state: 'up-to-date' };
     try {
-      const updateId = await asking.ask((api, signal) =>
+      const updateId = await caller.call((api, signal) =>
         api.updateVersion({ nodeGroup, version, force, clientRequestToken }, signal),
       );
       return { state: 'started', updateId };
     } catch (error) {
       if (!isAwsError(error)) throw error;
-      if (error.kind === 'refused' && saysUpToDate(error.said)) return { state: 'up-to-date' };
+      if (error.kind === 'refused' && saysUpToDate(error.awsMessage)) return { state: 'up-to-date' };
       if (error.kind !== 'conflict') throw error;
-      const running = await updateInProgress(asking, nodeGroup);
+      const running = await updateInProgress(caller, nodeGroup);
       if (running !== null) {
         const { id, type } = running;
         return { state: 'in-progress', updateId: id, type, adopted: type === 'VersionUpdate' };
       }
       // It has ended this moment, or something else is going on with the group.
-      const { status } = await describe(asking, nodeGroup);
+      const { status } = await describe(caller, nodeGroup);
       if (waitedMs >= BUSY_LIMIT_MS || !PASSES.has(status)) throw error;
-      asking.show(error.message);
+      caller.show(error.message);
     }
-    waitedMs += await pauses(asking.signal);
+    waitedMs += await pauses(caller.signal);
   }
 }
 
@@ -71,52 +71,52 @@ export async function beginUpdate(asking: EksCaller, request: BeginRequest): Pro
  * of a group that has nothing to gain and may replace its nodes then, so it is not asked for nothing.
  */
 async function versionToAskFor(
-  asking: EksCaller,
+  caller: EksCaller,
   { nodeGroup, version, found, adopted = false }: BeginRequest,
 ): Promise<string | null> {
   if (found === undefined) return version;
-  const facts = await (adopted ? settledGroup(asking, nodeGroup) : describe(asking, nodeGroup));
+  const facts = await (adopted ? settledGroup(caller, nodeGroup) : describe(caller, nodeGroup));
   // What AWS says of a group in the middle of an update is not yet so; its own answer tells which update that is.
   if (facts.status === 'UPDATING') return version;
   const image = { amiType: facts.amiType, version: facts.version };
-  const { release: newest } = await asking.ask((api, signal) => api.newestRelease(image, signal));
+  const { release: newest } = await caller.call((api, signal) => api.newestRelease(image, signal));
   if (newest === null) return adopted || facts.releaseVersion !== found ? null : facts.version;
   return isNewest(facts.releaseVersion, newest) ? null : facts.version;
 }
 
 /** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
-async function settledGroup(asking: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
+async function settledGroup(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
   const pauses = pacer(FIRST_POLL_MS);
   for (let look = 1; ; look += 1) {
-    const facts = await describe(asking, nodeGroup);
+    const facts = await describe(caller, nodeGroup);
     if (facts.status !== 'UPDATING' || look === SETTLING_LOOKS) return facts;
-    if ((await updateInProgress(asking, nodeGroup)) !== null) return facts;
-    await pauses(asking.signal);
+    if ((await updateInProgress(caller, nodeGroup)) !== null) return facts;
+    await pauses(caller.signal);
   }
 }
 
-function describe(asking: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
-  return asking.ask((api, signal) => api.describeNodegroup(nodeGroup, signal));
+function describe(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
+  return caller.call((api, signal) => api.describeNodegroup(nodeGroup, signal));
 }
 
 /** Waits until AWS has ended the update. */
 export async function followUpdate(
-  asking: EksCaller,
+  caller: EksCaller,
   { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
 ): Promise<NodegroupUpdate> {
   const pauses = pacer(FIRST_POLL_MS);
   for (;;) {
-    const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, updateId, signal));
+    const update = await caller.call((api, signal) => api.describeUpdate(nodeGroup, updateId, signal));
     if (update.status !== 'InProgress') return update;
-    asking.show(what);
-    await pauses(asking.signal);
+    caller.show(what);
+    await pauses(caller.signal);
   }
 }
 
-async function updateInProgress(asking: EksCaller, nodeGroup: string): Promise<NodegroupUpdate | null> {
-  const ids = await asking.ask((api, signal) => api.listUpdates(nodeGroup, signal));
+async function updateInProgress(caller: EksCaller, nodeGroup: string): Promise<NodegroupUpdate | null> {
+  const ids = await caller.call((api, signal) => api.listUpdates(nodeGroup, signal));
   for (const id of ids) {
-    const update = await asking.ask((api, signal) => api.describeUpdate(nodeGroup, id, signal));
+    const update = await caller.call((api, signal) => api.describeUpdate(nodeGroup, id, signal));
     if (update.status === 'InProgress') return update;
   }
   return null;

@@ -7,6 +7,7 @@ import type { StuckCluster } from '../domain/inspection/stuck';
 import { readHealth } from './cluster-health';
 import type { TemporalSession } from './connection';
 import type { TemporalCalls } from './temporal-calls';
+import { mapConcurrently } from '../domain/shared/map-concurrently';
 
 type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 
@@ -166,17 +167,15 @@ async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]
     return !item.looked;
   });
   const until = Date.now() + Math.min(LOOK_WITHIN_MS, calls.session.deadlineMs);
-  const look = async (): Promise<void> => {
-    for (let item = left.shift(); item !== undefined && Date.now() < until; item = left.shift()) {
-      const { cluster } = item;
-      const health = await calls.call(null, () => readHealth(calls.session, cluster));
-      item.looked = true;
-      if (health.state !== 'stuck') continue;
-      const { kind, message, remedy } = health.stuck;
-      item.stuck = { kind, message, remedy };
-    }
-  };
-  await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, look));
+  await mapConcurrently(left, LOOKS_AT_ONCE, async (item) => {
+    if (Date.now() >= until) return;
+    const { cluster } = item;
+    const health = await calls.call(null, () => readHealth(calls.session, cluster));
+    item.looked = true;
+    if (health.state !== 'stuck') return;
+    const { kind, message, remedy } = health.stuck;
+    item.stuck = { kind, message, remedy };
+  });
 }
 
 /** Null where the server does not note them. */

@@ -12,6 +12,7 @@ import { INSPECTION_FACTS_MS, INSPECTION_PLAN_MS, INSPECTION_RETRIES_MS } from '
 import type { SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
 import { readUncured, pickUncured } from './uncured';
+import { mapConcurrently } from '../domain/shared/map-concurrently';
 
 /** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
 const UNREACHABLE_MS = 10_000;
@@ -44,37 +45,31 @@ export async function requestInspections(
   { spec, targets, kubernetes, by }: InspectionRequest,
 ): Promise<NodeInspections> {
   const uncured = await readUncured(calls, spec.name);
-  const parts: { targets: NodeAddress[]; result: NodeInspection[] | OspatchError | null }[] = [];
+  const parts: NodeAddress[][] = [];
   for (let at = 0; at < targets.length; at += NODES_PER_WORKFLOW) {
-    parts.push({ targets: targets.slice(at, at + NODES_PER_WORKFLOW), result: null });
+    parts.push(targets.slice(at, at + NODES_PER_WORKFLOW));
   }
-  const waiting = parts.values();
-  const worker = async (): Promise<void> => {
-    for (const part of waiting) {
-      const input = {
-        targets: part.targets,
-        policy: inspectionPolicy(spec),
-        factsLimitMs: INSPECTION_FACTS_MS,
-        planLimitMs: INSPECTION_PLAN_MS,
-        unreachableTimeoutMs: UNREACHABLE_MS,
-        ...(kubernetes === undefined ? {} : { kubernetes }),
-        ...pickUncured(part.targets, uncured),
-      };
-      const summary = `inspection of ${part.targets.length} nodes of cluster ${spec.name}, requested by ${by}`;
-      part.result = await inspectPart(calls, spec.name, input, summary).catch((error: unknown) => {
-        if (isOspatchError(error)) return error;
-        throw error;
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: WORKFLOWS_AT_ONCE }, worker));
   const inspections: NodeInspections = { nodes: [], failures: [] };
-  for (const { targets: ofPart, result } of parts) {
-    if (Array.isArray(result)) inspections.nodes.push(...result);
-    else if (result !== null) {
-      inspections.failures.push({ nodes: ofPart.map(({ name }) => name), error: result.toInfo() });
+  const results = await mapConcurrently(parts, WORKFLOWS_AT_ONCE, async (part) => {
+    const input = {
+      targets: part,
+      policy: inspectionPolicy(spec),
+      factsLimitMs: INSPECTION_FACTS_MS,
+      planLimitMs: INSPECTION_PLAN_MS,
+      unreachableTimeoutMs: UNREACHABLE_MS,
+      ...(kubernetes === undefined ? {} : { kubernetes }),
+      ...pickUncured(part, uncured),
+    };
+    const summary = `inspection of ${part.length} nodes of cluster ${spec.name}, requested by ${by}`;
+    try {
+      return await inspectPart(calls, spec.name, input, summary);
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      inspections.failures.push({ nodes: part.map(({ name }) => name), error: error.toInfo() });
+      return [];
     }
-  }
+  });
+  inspections.nodes.push(...results.flat());
   return inspections;
 }
 

@@ -10,6 +10,7 @@ import type { NodeStatus } from '../domain/node/status';
 import type { ClusterSpec } from '../domain/spec/types';
 import { nodesQuery, specQuery } from '../contract/messages';
 import type { TemporalCalls } from './temporal-calls';
+import { mapConcurrently } from '../domain/shared/map-concurrently';
 
 /** Each is asked two questions, while somebody waits. */
 const MAX_CLUSTERS = 200;
@@ -74,18 +75,13 @@ async function readAll(
   limitMs: number,
 ): Promise<{ machines: Machine[]; left: number }> {
   const until = Date.now() + limitMs;
-  const queue = [...names];
   let read = 0;
   const machines: Machine[] = [];
-  const work = async (): Promise<void> => {
-    while (Date.now() < until) {
-      const name = queue.shift();
-      if (name === undefined) return;
-      machines.push(...(await readMachines(calls, name)));
-      read += 1;
-    }
-  };
-  const all = Promise.all(Array.from({ length: AT_ONCE }, work));
+  const all = mapConcurrently(names, AT_ONCE, async (name) => {
+    if (Date.now() >= until) return;
+    machines.push(...(await readMachines(calls, name)));
+    read += 1;
+  });
   const timer = new AbortController();
   try {
     // One that does not answer is not waited for.

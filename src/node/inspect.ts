@@ -5,7 +5,7 @@ import type { UncuredReboot } from '../domain/node/reboot';
 import { discountUncured } from '../domain/node/reboot';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
-import { lookAt } from './look';
+import { readFacts } from './read-facts';
 import { packageManager } from './package-managers';
 import { acceptPlan, managerOf } from './preflight';
 import type { Session } from './session';
@@ -34,7 +34,7 @@ export async function inspectNode(
     timedOutMs: null,
   };
   const inspect = async (): Promise<void> => {
-    const read = await within(limits.factsMs, async () => ({ reading: await lookAt(session), at: session.now() }));
+    const read = await within(limits.factsMs, async () => ({ reading: await readFacts(session), at: session.now() }));
     if (read === null) {
       observed.timedOutMs = limits.factsMs;
       return;

@@ -13,7 +13,7 @@ import { LOCK_KINDS } from '../domain/node/report';
 import type { FactsReading } from './facts';
 import { followJob, jobNeverEnds, pauseFor } from './job/follow';
 import { lockWait } from './lock';
-import { lookAt } from './look';
+import { readFacts } from './read-facts';
 import type { PackageManagerName } from './package-managers';
 import { knownManager, packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
@@ -113,7 +113,7 @@ async function usableNode(
 ): Promise<FactsReading> {
   const { others, show, node } = session;
   for (;;) {
-    const reading = await lookAt(session);
+    const reading = await readFacts(session);
     assertSupported(node.name, reading);
     assertSafe(node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;

@@ -2,7 +2,7 @@
 import type { NodeSurvey } from '../domain/node/report';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { followJob } from './job/follow';
-import { lookAt } from './look';
+import { readFacts } from './read-facts';
 import { packageManager } from './package-managers';
 import { parseChangesSince } from './package-managers/report';
 import { managerOf } from './preflight';
@@ -13,7 +13,7 @@ export async function surveyNode(
   session: Session,
   { token, number, packages }: { token: string; number: number; packages?: PackagePolicy | undefined },
 ): Promise<NodeSurvey> {
-  const { facts } = await lookAt(session);
+  const { facts } = await readFacts(session);
   const manager = packageManager(managerOf(facts));
   const end = await followJob(session, { token, phase: 'plan', number }, { packages, waitSeconds: 20 });
   if (end.state !== 'done') return { facts, pending: null, changes: null };

@@ -27,11 +27,11 @@ afterEach(async () => {
   restore();
 });
 
-function asking(patience: AwsRetryPolicy, more: Partial<EksAccess> = {}): EksCaller {
+function callerOf(policy: AwsRetryPolicy, more: Partial<EksAccess> = {}): EksCaller {
   return new EksCaller({
     apis,
     access: { region: 'eu-central-1', cluster: eks.cluster, endpoint: eks.endpoint, ...more },
-    patience,
+    policy,
     signal: new AbortController().signal,
     show: (waitingFor) => shown.push(waitingFor),
   });
@@ -45,8 +45,8 @@ describe('aws/update', () => {
   it('asks for the version the group runs, names no release, and gives a repetition the same token', async () => {
     eks.addGroup('blue');
     eks.hold = true;
-    const first = await beginUpdate(asking(BEFORE_UPDATE), REQUEST);
-    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual(first);
+    const first = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toEqual(first);
     expect(eks.updates).toHaveLength(1);
     expect(eks.calls.map(({ body }) => body)).toEqual([
       { version: '1.31', clientRequestToken: requestToken([...REQUEST.identity, 'blue']) },
@@ -57,24 +57,24 @@ describe('aws/update', () => {
   it('goes on with the update it began itself when a repetition is answered with a conflict', async () => {
     eks.addGroup('blue');
     Object.assign(eks, { hold: true, knowsTokens: false });
-    const first = await beginUpdate(asking(BEFORE_UPDATE), KNOWN);
+    const first = await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN);
     const { updateId } = first as { updateId: string };
-    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'in-progress', updateId });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'in-progress', updateId });
     expect(eks.updates).toHaveLength(1);
   });
 
   it('forces the update only when it is told to', async () => {
     eks.addGroup('blue');
-    await beginUpdate(asking(BEFORE_UPDATE), { ...REQUEST, force: true });
+    await beginUpdate(callerOf(BEFORE_UPDATE), { ...REQUEST, force: true });
     expect(eks.calls[0]?.body).toMatchObject({ force: true });
   });
 
   it('takes it for up-to-date when AWS has no newer release, and for nothing else that AWS refuses', async () => {
     eks.addGroup('blue', { releaseVersion: eks.latest });
-    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual({ state: 'up-to-date' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toEqual({ state: 'up-to-date' });
     const message = "Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2)";
     eks.failNext('UpdateNodegroupVersion', { status: 400, type: 'InvalidParameterException', message });
-    await expect(beginUpdate(asking(BEFORE_UPDATE), REQUEST)).rejects.toMatchObject({
+    await expect(beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).rejects.toMatchObject({
       type: 'Aws',
       message: expect.stringContaining('maxSize (2) is equal to desiredSize (2)'),
     });
@@ -84,10 +84,10 @@ describe('aws/update', () => {
     eks.replacesForNothing = true;
     eks.published = eks.latest;
     eks.addGroup('blue', { releaseVersion: eks.latest });
-    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
     expect(eks.updates).toEqual([]);
     eks.addGroup('green');
-    expect(await beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, nodeGroup: 'green' })).toMatchObject({
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, nodeGroup: 'green' })).toMatchObject({
       state: 'started',
     });
     expect(eks.calls.find(({ action }) => action === 'GetParameter')?.body).toEqual({
@@ -98,26 +98,26 @@ describe('aws/update', () => {
   it('asks AWS for the latest release where it may not read which that is', async () => {
     eks.addGroup('blue');
     eks.failNext('GetParameter', FAULTS.denied);
-    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'started' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'started' });
   });
 
   it('asks again for the newest release when the parameter store is throttled', async () => {
     eks.published = eks.latest;
     eks.addGroup('blue', { releaseVersion: eks.latest });
     eks.failNext('GetParameter', { ...FAULTS.throttled, status: 400 }, FAULTS.unavailable);
-    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
   });
 
   it('asks for the version that the group runs now, also when an adopted update has changed it', async () => {
     eks.addGroup('blue', { version: '1.32' });
     eks.published = eks.latest;
-    await beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, adopted: true });
+    await beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, adopted: true });
     expect(eks.calls.at(-1)).toMatchObject({ action: 'UpdateNodegroupVersion', body: { version: '1.32' } });
   });
 
   it('leaves it at an adopted update where it cannot be known whether anything is left', async () => {
     eks.addGroup('blue', { status: 'UPDATING' });
-    const begun = beginUpdate(asking(BEFORE_UPDATE), { ...KNOWN, adopted: true });
+    const begun = beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, adopted: true });
     await waitFor(() => eks.count('ListUpdates') > 0, { what: 'a look at a group that is UPDATING after its update' });
     eks.addGroup('blue');
     expect(await begun).toEqual({ state: 'up-to-date' });
@@ -129,13 +129,13 @@ describe('aws/update', () => {
     eks.addGroup('blue');
     // The first look at it is its end.
     const foreign = eks.beginForeign('blue', 'VersionUpdate', eks.latest);
-    expect(await beginUpdate(asking(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
     expect(eks.updates).toEqual([foreign]);
   });
 
   it('does not wait for a group that AWS does not update because it is degraded', async () => {
     eks.addGroup('blue', { status: 'DEGRADED' });
-    await expect(beginUpdate(asking(BEFORE_UPDATE), KNOWN)).rejects.toMatchObject({
+    await expect(beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).rejects.toMatchObject({
       type: 'Aws',
       message: expect.stringContaining('currently not in Active State'),
     });
@@ -146,7 +146,7 @@ describe('aws/update', () => {
     for (let past = 0; past < 5; past += 1) eks.end(eks.beginForeign('blue'));
     const foreign = eks.beginForeign('blue');
     eks.hold = true;
-    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toEqual({
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toEqual({
       ...{ state: 'in-progress', updateId: foreign.id, type: 'VersionUpdate', adopted: true },
     });
   });
@@ -155,14 +155,14 @@ describe('aws/update', () => {
     eks.addGroup('blue');
     eks.beginForeign('blue', 'ConfigUpdate');
     eks.hold = true;
-    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toMatchObject({ type: 'ConfigUpdate', adopted: false });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toMatchObject({ type: 'ConfigUpdate', adopted: false });
   });
 
   it.each(['throttled', 'unavailable', 'internal'] as const)('waits until AWS is no longer %s', async (fault) => {
     eks.addGroup('blue');
     // More often than the SDK repeats by itself.
     eks.failNext('UpdateNodegroupVersion', ...Array.from({ length: 4 }, () => FAULTS[fault]));
-    expect(await beginUpdate(asking(BEFORE_UPDATE), REQUEST)).toMatchObject({ state: 'started' });
+    expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toMatchObject({ state: 'started' });
     expect(shown[0]).toContain(FAULTS[fault].message);
     expect(shown.at(-1)).toBeUndefined();
     expect(eks.updates).toHaveLength(1);
@@ -171,7 +171,7 @@ describe('aws/update', () => {
   it('waits through a connection that is cut', async () => {
     eks.addGroup('blue');
     eks.fault = 'cut';
-    const begun = beginUpdate(asking(BEFORE_UPDATE), REQUEST);
+    const begun = beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
     await waitFor(() => shown.length > 0, { what: 'word of the outage' });
     eks.fault = null;
     expect(await begun).toMatchObject({ state: 'started' });
@@ -180,7 +180,7 @@ describe('aws/update', () => {
   it('ends at once before an update when credentials are expired, and says what to do without a key in it', async () => {
     eks.addGroup('blue');
     eks.fault = FAULTS.expired;
-    const error = await beginUpdate(asking(BEFORE_UPDATE), REQUEST).catch((caught: unknown) => caught);
+    const error = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST).catch((caught: unknown) => caught);
     expect(error).toMatchObject({
       type: 'Aws',
       message:
@@ -192,10 +192,10 @@ describe('aws/update', () => {
   it('goes on following an update when credentials were expired meanwhile, and shows it', async () => {
     eks.addGroup('blue');
     eks.hold = true;
-    const begun = await beginUpdate(asking(BEFORE_UPDATE), REQUEST);
+    const begun = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
     const updateId = 'updateId' in begun ? begun.updateId : '';
     eks.fault = FAULTS.expired;
-    const ended = followUpdate(asking(DURING_UPDATE), { nodeGroup: 'blue', updateId, what: 'the update' });
+    const ended = followUpdate(callerOf(DURING_UPDATE), { nodeGroup: 'blue', updateId, what: 'the update' });
     await waitFor(() => shown.some((one) => one?.includes('ExpiredTokenException')), {
       what: 'word of the credentials',
     });
@@ -218,7 +218,7 @@ describe('aws/update', () => {
       seen.push(header);
       return header.includes('AKIAOLD') ? FAULTS.expired : null;
     };
-    const described = asking(DURING_UPDATE, { profile: 'patching' }).ask((api, signal) =>
+    const described = callerOf(DURING_UPDATE, { profile: 'patching' }).call((api, signal) =>
       api.describeNodegroup('blue', signal),
     );
     await waitFor(() => shown.length > 0, { what: 'word of the credentials' });
@@ -231,7 +231,9 @@ describe('aws/update', () => {
   it('says that there are no credentials, and how to give some', async () => {
     delete process.env['AWS_ACCESS_KEY_ID'];
     const access = { profile: 'nowhere' };
-    await expect(asking(BEFORE_UPDATE, access).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
+    await expect(
+      callerOf(BEFORE_UPDATE, access).call((api, signal) => api.listNodegroups(signal)),
+    ).rejects.toMatchObject({
       message:
         'the worker has no AWS credentials (profile nowhere), so it cannot ask for EKS cluster Prod_1 in eu-central-1',
       remedy: expect.stringContaining('eks.profile'),
@@ -242,16 +244,16 @@ describe('aws/update', () => {
     eks.addGroup('blue');
     eks.fault = FAULTS.denied;
     await expect(
-      asking(BEFORE_UPDATE).ask((api, signal) => api.describeNodegroup('blue', signal)),
+      callerOf(BEFORE_UPDATE).call((api, signal) => api.describeNodegroup('blue', signal)),
     ).rejects.toMatchObject({
       message: expect.stringMatching(/^AWS does not allow the worker eks:DescribeNodegroup on EKS cluster Prod_1 /),
       remedy: expect.stringContaining('allow eks:DescribeNodegroup'),
     });
   });
 
-  it('gives up after its patience and says for how long AWS was away', async () => {
+  it('gives up after its policy and says for how long AWS was away', async () => {
     eks.fault = FAULTS.unavailable;
-    await expect(asking({ passing: 500 }).ask((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
+    await expect(callerOf({ passing: 500 }).call((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
       message: expect.stringMatching(/for \d+m?s already$/),
     });
   });

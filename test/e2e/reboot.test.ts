@@ -1,6 +1,6 @@
 /** Reboots happen only when a node asks for one and the spec allows it. */
 import '../support/slow-suite';
-import { gatedPackage, openGate } from '../support/gate';
+import { barrierPackage, openBarrier } from '../support/barrier';
 import { slowPackage } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
 import type { Stack } from './stack';
@@ -14,7 +14,7 @@ beforeAll(async () => {
       name: 'w-1',
       updates: 'none',
       labReboot: true,
-      labUpdates: [{ from: slowPackage('1.0', 0), to: gatedPackage('1.1') }],
+      labUpdates: [{ from: slowPackage('1.0', 0), to: barrierPackage('1.1') }],
     },
   ]);
   const file = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
@@ -39,7 +39,7 @@ describe('e2e/reboots', () => {
     });
     const restricted = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: false}' });
     expect((await stack.cli('apply', '-f', restricted)).stdout).toContain('rebootIfRequired');
-    openGate(stack.lab.node('w-1'));
+    openBarrier(stack.lab.node('w-1'));
     const status = await stack.runEnded('strict', 1);
     expect(status.nodes[0]).toMatchObject({
       state: 'reboot-pending',

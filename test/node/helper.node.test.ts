@@ -12,7 +12,7 @@ import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
-import { closeGate, gatedPackage, openGate } from '../support/gate';
+import { closeBarrier, barrierPackage, openBarrier } from '../support/barrier';
 import type { ActivityRunner } from './support';
 import {
   LAB_START_MS,
@@ -352,8 +352,8 @@ describe('src/node on real nodes', () => {
 
   describe('a transaction that is interrupted', () => {
     async function startApply(node: LabNode, jobToken: string, version: string) {
-      closeGate(node);
-      await node.offer(gatedPackage(version));
+      closeBarrier(node);
+      await node.offer(barrierPackage(version));
       const { plan } = await preflight(node, jobToken);
       await remoteNode(pool, targetOf(node)).start(
         { token: jobToken, phase: 'apply', number: 1 },
@@ -383,7 +383,7 @@ describe('src/node on real nodes', () => {
       expect((await node.poll(job, 0, 0)).state).toBe('running');
       const other = { token: token(), phase: 'plan', number: 1 } as const;
       expect((await node.start(other, { waitSeconds: 0 })).state).toBe('busy');
-      openGate(killed);
+      openBarrier(killed);
 
       expect(await applyAgain(killed, jobToken, plan, 1)).toEqual({ state: 'interrupted', how: 'lost-killed' });
       const repaired = await activities.run('repair', {
@@ -412,7 +412,7 @@ describe('src/node on real nodes', () => {
       const jobToken = token();
       const plan = await startApply(power, jobToken, '3');
       await power.powerCut();
-      openGate(power);
+      openBarrier(power);
       const outcome = applyAgain(power, jobToken, plan, 1);
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       power.start();
@@ -438,7 +438,7 @@ describe('src/node on real nodes', () => {
         const { code, stdout } = await power.exec('systemctl is-system-running');
         return code === 255 || stdout === 'stopping\n';
       });
-      openGate(power);
+      openBarrier(power);
       expect(await outcome).toMatchObject({
         state: 'done',
         result: { error: null, changes: [{ name: 'lab-slow', arch: 'all', from: '3', to: '4' }] },

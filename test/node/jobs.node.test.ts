@@ -138,7 +138,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
     /** Everything in the unit of the job, except for what a script has left. */
     const killAll = `for id in $(cat /sys/fs/cgroup/system.slice/ospatch-job*.service/cgroup.procs /sys/fs/cgroup/*/system.slice/ospatch-job*.service/cgroup.procs 2>/dev/null | sort -u); do
       grep -qx sleep /proc/$id/comm || kill -KILL $id || true; done`;
-    const openGate = () => sh(node, 'rm -f /run/lab-gate');
+    const openBarrier = () => sh(node, 'rm -f /run/lab-gate');
 
     beforeAll(async () => {
       await sh(node, 'rm -f /run/lab-gate');
@@ -160,7 +160,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       expect(seen.warnings).toMatchObject([
         { kind: 'left-running', message: expect.stringMatching(/sleep \(pid \d+\)/) },
       ]);
-      await openGate();
+      await openBarrier();
       expect(await job.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
       expect(await job.repair()).toMatchObject({ state: 'done', result: { error: null } });
       expect(await ask(node, 'pgrep -cxf "sleep 7005"')).not.toBe('0');
@@ -171,7 +171,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       const job = await startApply();
       await sh(node, 'pkill -KILL ospatch-node; pkill -KILL -x apt-get; pkill -KILL -x dpkg');
       expect(await job.poll()).toBe('running');
-      await openGate();
+      await openBarrier();
       expect(await job.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
       expect(await job.repair()).toMatchObject({ state: 'done', result: { error: null } });
     });
@@ -180,7 +180,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       const job = await startApply();
       await sh(node, 'kill -KILL $(pgrep -P $(systemctl show -p MainPID --value $(cat /run/ospatch/unit)))');
       expect(await job.poll()).toBe('running');
-      await openGate();
+      await openBarrier();
       expect(await job.apply()).toMatchObject({ state: 'done', result: { error: { type: 'PackageManager' } } });
       expect((await preflight()).plan.changes).toEqual([]);
     });

@@ -15,7 +15,7 @@ import type { SudoersForm } from '../../src/node/sudoers';
 import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { runOffline } from '../cli/offline-context';
-import { gatedPackage, openGate } from '../support/gate';
+import { barrierPackage, openBarrier } from '../support/barrier';
 import {
   LAB_START_MS,
   activityRunner,
@@ -280,7 +280,7 @@ describe('src/node with the least privilege', () => {
   });
 
   it('helpers of two versions live side by side and never run two transactions at once', async () => {
-    await node.offer(gatedPackage('3'));
+    await node.offer(barrierPackage('3'));
     const content = Buffer.from(helperScript().content.toString().replace('Root only', 'For root only'));
     const other = createHash('sha256').update(content).digest('hex');
     const next = { content, digest: other, path: `${path.slice(0, -12)}${other.slice(0, 12)}` };
@@ -300,7 +300,7 @@ describe('src/node with the least privilege', () => {
       holder,
     });
     expect((await theirs.facts()).facts.job).toBe(holder);
-    openGate(node);
+    openBarrier(node);
     expect(await theirs.poll(apply, 0, 60)).toMatchObject({ state: 'done', rc: 0 });
     expect(aptTransactions(node).length).toBe(before + 1);
     expect(await ask(node, 'ls /usr/local/libexec | wc -l')).toBe('2');

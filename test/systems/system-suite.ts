@@ -9,7 +9,7 @@ import type { SudoersForm } from '../../src/node/sudoers';
 import { sudoersRule } from '../../src/node/sudoers';
 import type { Stack } from '../e2e/stack';
 import { startStack } from '../e2e/stack';
-import { AT_GATE, closeGate, gatedPackage, openGate } from '../support/gate';
+import { AT_BARRIER, closeBarrier, barrierPackage, openBarrier } from '../support/barrier';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { LAB_USER, slowPackage } from '../support/local-stack';
 import type { CliResult } from '../support/run-cli';
@@ -55,7 +55,7 @@ const APT: Manager = {
 
 const APK: Manager = {
   isClean: 'apk list --upgradable 2>/dev/null; find / -xdev -name ".apk.*" | grep -v ^/proc || :',
-  isAtGate: AT_GATE,
+  isAtGate: AT_BARRIER,
   transactions: "grep -c 'Upgrading lab-slow' /var/log/apk.log || :",
   slowVersion: "apk list --installed lab-slow 2>/dev/null | sed 's/^lab-slow-//; s/ .*//'",
   logged: 'Upgrading lab-slow (1.1 -> 1.2)',
@@ -67,7 +67,7 @@ export function describeSystems(systems: readonly System[]): void {
 
   beforeAll(async () => {
     const nodes = systems.map(({ name, node }): LabNodeOptions => {
-      const labUpdates = [{ from: slowPackage('1.0', 0), to: gatedPackage('1.1') }];
+      const labUpdates = [{ from: slowPackage('1.0', 0), to: barrierPackage('1.1') }];
       return { name, updates: 'few', labReboot: true, labUpdates, ...node };
     });
     stack = await startStack(nodes);
@@ -129,7 +129,7 @@ export function describeSystems(systems: readonly System[]): void {
     });
 
     step('patch and reboot', async () => {
-      openGate(node);
+      openBarrier(node);
       const before = node.bootCount;
       ok(await stack.cli('patch', name, '--wait'));
       const record = await lastRecord();
@@ -149,15 +149,15 @@ export function describeSystems(systems: readonly System[]): void {
     });
 
     step('power cut and repair', async () => {
-      closeGate(node);
-      await node.offer(gatedPackage('1.2'));
+      closeBarrier(node);
+      await node.offer(barrierPackage('1.2'));
       const run = stack.cli('patch', name, '--wait');
       await waitFor(async () => (await node.exec(manager.isAtGate)).code === 0, {
         what: 'the package to be at its gate',
         timeoutMs: 120_000,
       });
       await node.powerCut();
-      openGate(node);
+      openBarrier(node);
       node.start();
       ok(await run);
       expect(await lastRecord()).toMatchObject({ outcome: 'patched', error: null });

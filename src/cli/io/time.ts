@@ -1,7 +1,7 @@
 import { instantOfWall } from '../../domain/schedule/zone';
 import { parseDate, parseDateTime } from '../../domain/shared/dates';
+import { MINUTE_MS } from '../../domain/shared/time-units';
 
-const MINUTE_MS = 60_000;
 const WITH_OFFSET = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})$/i;
 const FIRST_MS = Date.UTC(1970, 0, 1);
 const LAST_MS = Date.UTC(2200, 0, 1);

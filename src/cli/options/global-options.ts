@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { DURATION_FORM, isDuration, parseDuration } from '../../domain/shared/duration';
+import { DURATION_FORMAT, isDuration, parseDuration } from '../../domain/shared/duration';
 
 /** What every command that talks to Temporal needs; undefined means that the environment or the profile decides. */
 export interface GlobalOptions {
@@ -42,5 +42,5 @@ export function globalOptions(command: Command): GlobalOptions {
 
 function parseTimeout(text: string): number {
   if (isDuration(text) && parseDuration(text) > 0) return parseDuration(text);
-  throw new InvalidArgumentError(`Allowed: ${DURATION_FORM}.`);
+  throw new InvalidArgumentError(`Allowed: ${DURATION_FORMAT}.`);
 }

@@ -7,9 +7,7 @@ import { orderNodes } from '../run/run';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
+import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 
 /** New machines may still be coming up when their boot patch starts. */
 const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;

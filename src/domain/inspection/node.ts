@@ -10,9 +10,7 @@ import { findBlockers } from '../node/blockers';
 import { mergeWarnings } from '../node/warning';
 import type { Patching } from '../spec/types';
 import { plainText } from '../shared/text';
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+import { DAY_MS, MINUTE_MS } from '../shared/time-units';
 
 /** A clock further off than this is said. */
 const CLOCK_NOTICE_MS = MINUTE_MS;

@@ -3,6 +3,7 @@
  * reason is heard, and nobody further out has to guess. The limits on the node stand at the top of `core.sh` of the helper;
  * a test compares them all.
  */
+import { HOUR_MS } from '../shared/time-units';
 
 /** Boot id and state of the system; on the node at most `probe_limit`. */
 export const PROBE_TIMEOUT_MS = 15_000;
@@ -24,8 +25,6 @@ export const INSPECTION_MS = 120_000;
 
 /** All attempts at it, with a worker that dies on the way. */
 export const INSPECTION_RETRIES_MS = 180_000;
-
-const HOUR_MS = 60 * 60_000;
 
 /** A job, of whomever, that has the node for longer than this is not waited for any more; nothing is killed. */
 export const JOB_TIMEOUT_MS = 6 * HOUR_MS;

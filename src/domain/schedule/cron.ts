@@ -10,18 +10,18 @@ const FIELDS = [
   { name: 'day-of-week', allowed: '0 to 7 or SUN to SAT, SUN#1 to SUN#5 for one Sunday of the month' },
 ] as const;
 
-export const CRON_FORM = 'five fields: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
+export const CRON_FORMAT = 'five fields: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
 
 /**
  * Why a cron expression cannot be a schedule, or null when it can. Says so too when it parses but never fires.
  */
 export function checkCron(expression: string): string | null {
   const fields = expression.trim().split(/\s+/);
-  if (expression.trim().startsWith('@')) return `nicknames are not supported; allowed: ${CRON_FORM}`;
+  if (expression.trim().startsWith('@')) return `nicknames are not supported; allowed: ${CRON_FORMAT}`;
   if (expression.trim() === '' || fields.length !== 5) {
     const found = expression.trim() === '' ? 0 : fields.length;
     const seconds = found > 5 ? ' (no seconds and no year)' : '';
-    return `${found} ${found === 1 ? 'field' : 'fields'}; allowed: ${CRON_FORM}${seconds}`;
+    return `${found} ${found === 1 ? 'field' : 'fields'}; allowed: ${CRON_FORMAT}${seconds}`;
   }
   try {
     const first = calendarOf(expression).nextRun(new Date(Date.UTC(2000, 0, 1)));
@@ -92,7 +92,7 @@ function calendarOf(expression: string): Cron {
 function explain(fields: readonly string[]): string {
   const at = fields.findIndex((field, index) => !isReadable(FIELDS.map((_, other) => (other === index ? field : '*'))));
   const { name, allowed } = FIELDS[at] ?? {};
-  if (name === undefined) return `the fields do not go together; allowed: ${CRON_FORM}`;
+  if (name === undefined) return `the fields do not go together; allowed: ${CRON_FORMAT}`;
   const found = show(fields[at]);
   return `the ${name} field ${found} is not valid; allowed: ${allowed}, ranges (1-5), steps (*/2) and lists (1,3)`;
 }

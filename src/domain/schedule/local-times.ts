@@ -1,6 +1,7 @@
 import { cronWalls } from './cron';
 import type { CustomDate, Preset, Schedule } from '../spec/types';
-import { DAY_MS, daysInMonth, parseDate, parseDateTime } from '../shared/dates';
+import { daysInMonth, parseDate, parseDateTime } from '../shared/dates';
+import { DAY_MS } from '../shared/time-units';
 import type { LocalMs } from '../shared/dates';
 
 /** The Sunday from which every second Sunday is counted when the spec gives no anchor. */

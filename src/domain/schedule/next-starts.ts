@@ -4,7 +4,7 @@
  */
 import { parseDuration } from '../shared/duration';
 import type { Schedule } from '../spec/types';
-import { DAY_MS } from '../shared/dates';
+import { DAY_MS } from '../shared/time-units';
 import { instantOfWall, wallAt } from './zone';
 import { wallTimes } from './local-times';
 

@@ -1,8 +1,6 @@
 import { weekdayOf } from '../shared/dates';
 import type { LocalMs } from '../shared/dates';
-
-const HOUR_MS = 3_600_000;
-const MINUTE_MS = 60_000;
+import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 
 // No zone has ever been further from UTC than this, so the offsets around a wall time are all seen between the two.
 const FURTHEST_EAST_MS = 16 * HOUR_MS;

@@ -16,8 +16,6 @@ export const MONTHS = [
   'December',
 ] as const;
 
-export const DAY_MS = 86_400_000;
-
 /** A wall-clock time as milliseconds, counted as if the wall clock showed UTC. */
 export type LocalMs = number;
 

@@ -1,13 +1,10 @@
 /** Durations as users write them: `90s`, `30m`, `1h30m`, `2d`; whole numbers, largest unit first, always with a unit. */
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './time-units';
+
 const DURATION = /^(?=\d)(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,8})s)?$/;
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-
 /** What a duration looks like, for error messages. */
-export const DURATION_FORM = 'a duration with a unit, e.g. 90s, 30m, 1h30m or 2d';
+export const DURATION_FORMAT = 'a duration with a unit, e.g. 90s, 30m, 1h30m or 2d';
 
 /** The pattern of a duration, for schemas. */
 export const DURATION_PATTERN = DURATION;
@@ -22,7 +19,7 @@ export function isDuration(text: string): boolean {
  */
 export function parseDuration(text: string): number {
   const match = DURATION.exec(text);
-  if (match === null) throw new RangeError(`found "${text}"; allowed: ${DURATION_FORM}`);
+  if (match === null) throw new RangeError(`found "${text}"; allowed: ${DURATION_FORMAT}`);
   const [, days = '0', hours = '0', minutes = '0', seconds = '0'] = match;
   return Number(days) * DAY_MS + Number(hours) * HOUR_MS + Number(minutes) * MINUTE_MS + Number(seconds) * SECOND_MS;
 }

@@ -11,7 +11,7 @@ export type LabelSelector = readonly LabelRequirement[];
 export type ParsedSelector = { ok: true; selector: LabelSelector } | { ok: false; problem: string };
 
 /** What a selector looks like, for error messages. */
-export const LABEL_SELECTOR_FORM = 'a label selector as kubectl takes it, e.g. app=web,tier!=cache or env in (a,b)';
+export const LABEL_SELECTOR_FORMAT = 'a label selector as kubectl takes it, e.g. app=web,tier!=cache or env in (a,b)';
 
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const PREFIX = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;

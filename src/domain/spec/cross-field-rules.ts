@@ -7,7 +7,7 @@ import { DEFAULT_SSH } from './normalise';
 import { restartIssues } from './restart-section';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
-import { canonicalHost, HOST_FORM, isHost } from '../trust/hosts';
+import { canonicalHost, HOST_FORMAT, isHost } from '../trust/hosts';
 
 export function ruleIssues(document: unknown): SpecIssue[] {
   return [
@@ -39,7 +39,7 @@ function nodeIssues(document: unknown): SpecIssue[] {
     if (typeof host !== 'string') continue;
     if (!isHost(host)) {
       if (givenHost === undefined && typeof name === 'string') {
-        const message = `missing, and the name ${show(name)} cannot be used as the address; allowed: ${HOST_FORM}`;
+        const message = `missing, and the name ${show(name)} cannot be used as the address; allowed: ${HOST_FORMAT}`;
         issues.push({ ...error([...path, 'host'], message), at: 'parent' });
       }
       continue;

@@ -4,11 +4,11 @@
  */
 import { z } from 'zod';
 import { EXCLUDE_PATTERN, MAX_EXCLUDE_CHARS } from './package-policy';
-import { DURATION_FORM, DURATION_PATTERN, parseDuration } from '../shared/duration';
-import { LABEL_SELECTOR_FORM, parseLabelSelector } from '../shared/label-selector';
-import { HOST_FORM, isHost } from '../trust/hosts';
+import { DURATION_FORMAT, DURATION_PATTERN, parseDuration } from '../shared/duration';
+import { LABEL_SELECTOR_FORMAT, parseLabelSelector } from '../shared/label-selector';
+import { HOST_FORMAT, isHost } from '../trust/hosts';
 import { IN_CLUSTER, KUBECONFIG_NAME } from '../kubernetes/types';
-import { HOST_KEY_FORM, parseTrustEntry } from '../trust/host-keys';
+import { HOST_KEY_FORMAT, parseTrustEntry } from '../trust/host-keys';
 import { show } from './issues';
 import { USER_NAME, USER_NAME_FORMAT } from '../trust/user-name';
 import { MAX_UNIT_GLOB_CHARS, UNIT_GLOB_PATTERN } from './restart-policy';
@@ -38,7 +38,7 @@ export function wholeNumber(min: number, max: number) {
 
 /** `instead`: how what cannot be said here is said, e.g. `leave it out for no limit`. */
 export function duration(shortest: string, longest: string, instead?: string) {
-  const allowed = `${DURATION_FORM}, from ${shortest} to ${longest}${instead === undefined ? '' : `; ${instead}`}`;
+  const allowed = `${DURATION_FORMAT}, from ${shortest} to ${longest}${instead === undefined ? '' : `; ${instead}`}`;
   const error = ({ input }: { input?: unknown }): string => {
     if (/^[1-9]\d{0,7}$/.test(String(input))) {
       return `found ${show(input)}; did you mean "${String(input)}s"? allowed: ${allowed}`;
@@ -86,7 +86,7 @@ export const nodeName = text(
   'lower-case letters, digits, hyphens and dots as in a Kubernetes node name, e.g. worker-1',
 );
 
-export const host = z.string({ error: HOST_FORM }).refine(isHost, { error: HOST_FORM });
+export const host = z.string({ error: HOST_FORMAT }).refine(isHost, { error: HOST_FORMAT });
 
 const zoneForm = 'at most 63 letters, digits, hyphens, dots and underscores, e.g. eu-central-1a';
 export const zone = text(LABEL_VALUE, zoneForm);
@@ -106,8 +106,8 @@ export const programName = text(
 );
 
 export const hostKey = z
-  .string({ error: HOST_KEY_FORM })
-  .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORM });
+  .string({ error: HOST_KEY_FORMAT })
+  .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORMAT });
 
 const kubeconfigForm = `${IN_CLUSTER}, or the bare name of a file in the worker's kubeconfig directory (no path, no leading dot)`;
 export const kubeconfig = text(KUBECONFIG_NAME, kubeconfigForm).refine(
@@ -133,12 +133,12 @@ export const namespace = text(
 );
 
 export const labelSelector = z
-  .string({ error: LABEL_SELECTOR_FORM })
-  .max(1_000, { error: `${LABEL_SELECTOR_FORM}, at most 1000 characters`, abort: true })
+  .string({ error: LABEL_SELECTOR_FORMAT })
+  .max(1_000, { error: `${LABEL_SELECTOR_FORMAT}, at most 1000 characters`, abort: true })
   .superRefine((text, check) => {
     const parsed = parseLabelSelector(text);
     if (parsed.ok) return;
-    check.addIssue({ code: 'custom', message: `${LABEL_SELECTOR_FORM} (${parsed.problem})` });
+    check.addIssue({ code: 'custom', message: `${LABEL_SELECTOR_FORMAT} (${parsed.problem})` });
   });
 
 export const taskQueue = text(

@@ -6,7 +6,7 @@ import * as field from './fields';
 import type { SpecIssue, SpecPath } from './issues';
 import { valueAt } from './issues';
 
-export const RESTART_FORM = `${RESTART_MODES.join(', ')}, or a mapping with mode, services, ignore and asReboot`;
+export const RESTART_FORMAT = `${RESTART_MODES.join(', ')}, or a mapping with mode, services, ignore and asReboot`;
 
 const globsError = `a list of at most ${MAX_UNIT_GLOBS} service names`;
 

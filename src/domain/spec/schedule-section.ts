@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { PRESETS } from './types';
 import type { Preset } from './types';
-import { MONTHS, DAY_MS, formatDate, longestMonth, parseDate, parseDateTime, weekdayOf } from '../shared/dates';
+import { MONTHS, formatDate, longestMonth, parseDate, parseDateTime, weekdayOf } from '../shared/dates';
+import { DAY_MS } from '../shared/time-units';
 import { choice, cronExpression, duration, wholeNumber } from './fields';
 
 /** The keys of which a schedule has exactly one. */
 export const SCHEDULE_KINDS = ['preset', 'custom', 'cron', 'once'] as const;
 
-const DATE_FORM = 'a date that exists, written YYYY-MM-DD';
-const ONCE_FORM = 'a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30';
+const DATE_FORMAT = 'a date that exists, written YYYY-MM-DD';
+const ONCE_FORMAT = 'a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30';
 
 const startWithin = duration('1m', '30d')
   .optional()
@@ -17,11 +18,11 @@ const startWithin = duration('1m', '30d')
   );
 
 const anchor = z
-  .string({ error: DATE_FORM })
+  .string({ error: DATE_FORMAT })
   .superRefine((value, context) => {
     const date = parseDate(value);
     if (date === null) {
-      context.addIssue({ code: 'custom', message: noSuchDate(value, DATE_FORM) });
+      context.addIssue({ code: 'custom', message: noSuchDate(value, DATE_FORMAT) });
       return;
     }
     if (weekdayOf(date) === 'Sunday') return;
@@ -70,9 +71,9 @@ const customDate = z
   });
 
 const once = z
-  .string({ error: ONCE_FORM })
+  .string({ error: ONCE_FORMAT })
   .superRefine((value, context) => {
-    if (parseDateTime(value) === null) context.addIssue({ code: 'custom', message: noSuchDate(value, ONCE_FORM) });
+    if (parseDateTime(value) === null) context.addIssue({ code: 'custom', message: noSuchDate(value, ONCE_FORMAT) });
   })
   .describe('One start, at this local date and time (YYYY-MM-DDTHH:MM, no offset).');
 

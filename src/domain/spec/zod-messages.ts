@@ -5,13 +5,13 @@ import { CLUSTER_TYPES, PRESETS } from './types';
 import type { SpecIssue, SpecPath } from './issues';
 import { printable, show, valueAt } from './issues';
 import { RESTART_MODES } from './restart-policy';
-import { RESTART_FORM, restartMapping } from './restart-section';
+import { RESTART_FORMAT, restartMapping } from './restart-section';
 import { SCHEDULE_KINDS, scheduleKinds } from './schedule-section';
 import { suggest } from './suggest';
 
 type ZodIssue = z.core.$ZodIssue;
 
-const SCHEDULE_FORM = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
+const SCHEDULE_FORMAT = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
 
 // What a cluster that ospatch does not patch cannot have.
 const PATCHING_KEYS = ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue'];
@@ -118,7 +118,7 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
 function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
     const meant = typeof found === 'string' ? suggest(found, RESTART_MODES) : null;
-    const message = `found ${show(found)}; ${didYouMean(meant)}allowed: ${RESTART_FORM}`;
+    const message = `found ${show(found)}; ${didYouMean(meant)}allowed: ${RESTART_FORMAT}`;
     return [{ severity: 'error', path, at: 'value', message }];
   }
   const parsed = restartMapping.safeParse(found);
@@ -129,11 +129,11 @@ function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
 function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
   const problem = (message: string): SpecIssue[] => [{ severity: 'error', path, at: 'value', message }];
   if (typeof found === 'string') {
-    return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${SCHEDULE_FORM}`);
+    return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${SCHEDULE_FORMAT}`);
   }
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
     const remedy = found === null ? '; remove the key for on demand only' : '';
-    return problem(`found ${show(found)}; allowed: ${SCHEDULE_FORM}${remedy}`);
+    return problem(`found ${show(found)}; allowed: ${SCHEDULE_FORMAT}${remedy}`);
   }
   const kinds = SCHEDULE_KINDS.filter((kind) => Object.hasOwn(found, kind));
   const [kind] = kinds;
@@ -142,7 +142,7 @@ function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
     const having =
       keys.length === 0 ? 'an empty mapping' : `a mapping with ${keys.slice(0, 10).map(printable).join(', ')}`;
     const meant = kind === undefined ? (keys.map((key) => suggest(key, SCHEDULE_KINDS)).find(Boolean) ?? null) : null;
-    return problem(`found ${having}; ${didYouMean(meant)}allowed: ${SCHEDULE_FORM}`);
+    return problem(`found ${having}; ${didYouMean(meant)}allowed: ${SCHEDULE_FORMAT}`);
   }
   const schema = scheduleKinds[kind];
   const parsed = schema.safeParse(found);

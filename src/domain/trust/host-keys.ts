@@ -7,7 +7,7 @@ export const HOST_KEY_TYPES = [
   'ssh-rsa',
 ] as const;
 
-export const HOST_KEY_FORM = `"TYPE BASE64" as in a known_hosts line, TYPE one of ${HOST_KEY_TYPES.join(', ')}`;
+export const HOST_KEY_FORMAT = `"TYPE BASE64" as in a known_hosts line, TYPE one of ${HOST_KEY_TYPES.join(', ')}`;
 
 /** What may stand in front of a key, as in known_hosts. */
 export const HOST_KEY_MARKERS = ['@cert-authority', '@revoked'] as const;

@@ -1,5 +1,5 @@
 /** Host names and addresses as a node may have them. Nothing here can be read as an option or by a shell. */
-export const HOST_FORM = 'an IPv4 address, an IPv6 address without brackets, or a DNS name';
+export const HOST_FORMAT = 'an IPv4 address, an IPv6 address without brackets, or a DNS name';
 
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const DECIMAL_OCTET = /^(0|[1-9]\d{0,2})$/;

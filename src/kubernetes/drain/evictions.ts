@@ -7,6 +7,7 @@ import type { PodView } from '../../domain/kubernetes/pod-filter';
 import { plainText } from '../../domain/shared/text';
 import type { EvictionAnswer } from '../client/api';
 import type { KubeSession } from '../session';
+import { mapConcurrently } from '../../domain/shared/map-concurrently';
 
 /** As kubectl. */
 const RETRY_MS = 5_000;
@@ -68,22 +69,17 @@ export async function evictDue(
       ? {}
       : { gracePeriodSeconds: Math.round(parseDuration(policy.gracePeriod) / 1000) };
   let busyUntilMs = 0;
-  const queue = [...due];
-  const work = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const one = next;
-      if (session.now() >= untilMs || session.now() < busyUntilMs) return;
-      const answer = await session.reach((api) =>
-        policy.disableEviction ? api.delete(one.pod, options) : api.evict(one.pod, options),
-      );
-      if (answer.state === 'busy') busyUntilMs = session.now() + answer.retryAfterMs;
-      const before = one.state;
-      one.askedAtMs = session.now();
-      note(one, answer, session.now());
-      if (one.state !== before) one.since = new Date(session.now()).toISOString();
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, due.length) }, work));
+  await mapConcurrently(due, IN_FLIGHT, async (one) => {
+    if (session.now() >= untilMs || session.now() < busyUntilMs) return;
+    const answer = await session.reach((api) =>
+      policy.disableEviction ? api.delete(one.pod, options) : api.evict(one.pod, options),
+    );
+    if (answer.state === 'busy') busyUntilMs = session.now() + answer.retryAfterMs;
+    const before = one.state;
+    one.askedAtMs = session.now();
+    note(one, answer, session.now());
+    if (one.state !== before) one.since = new Date(session.now()).toISOString();
+  });
   return busyUntilMs;
 }
 

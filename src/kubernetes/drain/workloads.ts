@@ -4,6 +4,7 @@ import type { EvictedWorkload, WorkloadName } from '../../domain/kubernetes/type
 import type { ControllerRef, PodView } from '../../domain/kubernetes/pod-filter';
 import type { WorkloadState } from '../client/api';
 import type { KubeSession } from '../session';
+import { mapConcurrently } from '../../domain/shared/map-concurrently';
 
 /** Those that say how many of their pods are available. Jobs run to an end; of others only their own operator knows. */
 const KINDS = ['apps/v1 Deployment', 'apps/v1 StatefulSet', 'apps/v1 ReplicaSet', 'v1 ReplicationController'];
@@ -28,16 +29,13 @@ export async function addWorkloads(
       controller !== null && isKept(controller) ? [[controller.uid, { namespace, controller }] as const] : [],
     ),
   );
-  const queue = [...controllers.values()];
-  const work = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined && found.size < MAX_WORKLOADS; next = queue.shift()) {
-      const workload = await workloadOf(session, next.namespace, next.controller);
-      if (workload === null || found.has(titleOf(workload))) continue;
-      const state = await session.reach((api) => api.readWorkload(workload));
-      found.set(titleOf(workload), state === null ? workload : { ...workload, availableBefore: state.available });
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+  await mapConcurrently([...controllers.values()], AT_ONCE, async ({ namespace, controller }) => {
+    if (found.size >= MAX_WORKLOADS) return;
+    const workload = await workloadOf(session, namespace, controller);
+    if (workload === null || found.has(titleOf(workload))) return;
+    const state = await session.reach((api) => api.readWorkload(workload));
+    found.set(titleOf(workload), state === null ? workload : { ...workload, availableBefore: state.available });
+  });
   return [...found.values()].slice(0, MAX_WORKLOADS);
 }
 

@@ -14,7 +14,7 @@ import type { SudoersForm } from '../../../src/node/sudoers';
 import { SUDOERS_FORMS, sudoersRule } from '../../../src/node/sudoers';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { AT_GATE, closeGate, gatedPackage, openGate } from '../../support/gate';
+import { AT_BARRIER, closeBarrier, barrierPackage, openBarrier } from '../../support/barrier';
 import { sh } from '../../support/sh';
 import type { ActivityRunner } from '../support';
 import {
@@ -55,14 +55,14 @@ describe('src/node on Alpine', () => {
     const labUpdates = [
       { from: lab1('kubelet', '1.30.1-r0'), to: lab1('kubelet', '1.30.2-r0') },
       { from: lab1('lab-a', '1.0-r0'), to: lab1('lab-a', '1.1-r0') },
-      { from: gatedPackage('1.0-r0'), to: gatedPackage('1.1-r0') },
+      { from: barrierPackage('1.0-r0'), to: barrierPackage('1.1-r0') },
     ];
     lab = await createLab({ nodes: [{ name: 'alpine', system: 'alpine', labUpdates }] });
     node = lab.node('alpine');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
     preflight = patchRunner(activities, node);
-    openGate(node);
+    openBarrier(node);
   }, LAB_START_MS);
 
   afterAll(async () => {
@@ -74,11 +74,11 @@ describe('src/node on Alpine', () => {
   const poll = async (job: Job) => (await remote().poll(job, 0, 0)).state;
   const installed = (name: string) => ask(node, `apk list --installed ${name} 2>/dev/null | cut -d' ' -f1`);
   const transactions = () => ask(node, "grep -c 'Upgrading lab-slow' /var/log/apk.log");
-  const isAtGate = () => until('the gate', async () => (await node.exec(AT_GATE)).code === 0);
+  const isAtGate = () => until('the gate', async () => (await node.exec(AT_BARRIER)).code === 0);
   const repositoryFile = (name: string) => path.join(node.rootDir, REPOSITORY_DIR, 'x86_64', name);
 
   it('applies what was planned once, however often it is started, and keeps other jobs out', async () => {
-    closeGate(node);
+    closeBarrier(node);
     const { facts, plan, changes, jobToken, apply } = await preflight();
     expect(facts).toMatchObject({
       packageManager: 'apk',
@@ -103,7 +103,7 @@ describe('src/node on Alpine', () => {
     const other = { token: token(), phase: 'apply', number: 1 } as const;
     const answer = await remote().start(other, { expect: plan.digest, waitSeconds: 0 });
     expect(answer).toMatchObject({ state: 'busy', holder: `${jobToken}-apply-1` });
-    openGate(node);
+    openBarrier(node);
 
     for (const outcome of await applies) {
       expect(outcome).toMatchObject({ state: 'done', result: { error: null, changes: [{}, {}] } });
@@ -152,8 +152,8 @@ describe('src/node on Alpine', () => {
   });
 
   it('takes a job for alive until what its killed wrapper has left running has ended, then goes on', async () => {
-    await node.offer(gatedPackage('1.2-r0'));
-    closeGate(node);
+    await node.offer(barrierPackage('1.2-r0'));
+    closeBarrier(node);
     const { jobToken, plan, apply, repair } = await preflight();
     const job = { token: jobToken, phase: 'apply', number: 1 } as const;
     const outcome = apply();
@@ -163,7 +163,7 @@ describe('src/node on Alpine', () => {
     expect(await poll(job)).toBe('running');
     const answer = await remote().start({ ...job, number: 2 }, { expect: plan.digest, waitSeconds: 0 });
     expect(answer.state).toBe('busy');
-    openGate(node);
+    openBarrier(node);
     expect(await outcome).toMatchObject({ state: 'interrupted' });
     expect(await poll(job)).toBe('lost-killed');
     expect(await repair()).toMatchObject({ result: { error: null, changes: [{ name: 'lab-slow', to: '1.2-r0' }] } });
@@ -173,8 +173,8 @@ describe('src/node on Alpine', () => {
     ['apk is killed', false, '1.3-r0'],
     ['the power fails', true, '1.4-r0'],
   ])('does the transaction again when %s in the middle of it', async (_what, cut, version) => {
-    await node.offer(gatedPackage(version));
-    closeGate(node);
+    await node.offer(barrierPackage(version));
+    closeBarrier(node);
     const { jobToken, apply } = await preflight();
     const outcome = apply();
     await isAtGate();
@@ -185,7 +185,7 @@ describe('src/node on Alpine', () => {
     } else {
       await sh(node, 'kill -9 $(pgrep -x apk)');
     }
-    openGate(node);
+    openBarrier(node);
     const first = await outcome;
     if (cut) expect(first).toMatchObject({ state: 'interrupted' });
     else

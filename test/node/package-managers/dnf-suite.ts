@@ -6,7 +6,7 @@ import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { WAIT_AT_GATE, closeGate, openGate } from '../../support/gate';
+import { WAIT_AT_GATE, closeBarrier, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
@@ -324,7 +324,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
     describe('a transaction that is interrupted', () => {
       async function startSlow(version: string) {
         await sh(node, 'rm -f /run/lab-slow');
-        closeGate(node);
+        closeBarrier(node);
         await offer(node, { name: 'lab-slow', version, ...slow }, { name: 'lab-a', version: `${version}0` });
         const run = await preflight();
         await remoteNode(pool, targetOf(node)).start(
@@ -338,7 +338,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       it('by SIGKILL of its wrapper goes on; repair reports what it has changed, and nothing is left to do', async () => {
         const run = await startSlow('2');
         await sh(node, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
-        openGate(node);
+        openBarrier(node);
         expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-killed' });
         expect(await run.repair()).toMatchObject({
           state: 'done',
@@ -350,7 +350,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       it('by a power cut leaves packages in two versions; repair completes them, and the rest is applied', async () => {
         const run = await startSlow('3');
         await node.powerCut();
-        openGate(node);
+        openBarrier(node);
         node.start();
         await node.waitForSsh();
         expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });

@@ -5,7 +5,7 @@ import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { WAIT_AT_GATE, openGate } from '../../support/gate';
+import { WAIT_AT_GATE, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
@@ -208,7 +208,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     );
     await until('the slow package', async () => (await ask(node, 'ls /run/lab-slow 2>/dev/null')) !== '');
     await node.powerCut();
-    openGate(node);
+    openBarrier(node);
     node.start();
     await node.waitForSsh();
     expect(await run.apply()).toEqual({ state: 'interrupted', how: 'lost-reboot' });

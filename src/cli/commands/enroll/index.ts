@@ -56,27 +56,13 @@ async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[
     const knownHosts = await readKnownHostsFile(cluster.knownHostsPath);
     work.push(...machinesOf(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
   }
-  const scanned: ScannedNode[] = [];
-  let next = 0;
-  const scanner = async (): Promise<void> => {
-    for (let at = next++; at < work.length; at = next++) {
-      const item = work[at];
-      if (item === undefined) return;
-      const { cluster, machine, knownHosts } = item;
-      const found = await scan(machine, knownHosts);
-      const { spec, knownHostsPath } = cluster;
-      scanned[at] = {
-        cluster: spec.name,
-        node: machine.name,
-        host: machine.host,
-        port: machine.port,
-        knownHostsPath,
-        found,
-      };
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(SCANS_AT_ONCE, work.length) }, scanner));
-  return scanned;
+  const { mapConcurrently } = await import('../../../domain/shared/map-concurrently.js');
+  return mapConcurrently(work, SCANS_AT_ONCE, async ({ cluster, machine, knownHosts }) => {
+    const found = await scan(machine, knownHosts);
+    const { spec, knownHostsPath } = cluster;
+    const { name: node, host, port } = machine;
+    return { cluster: spec.name, node, host, port, knownHostsPath, found };
+  });
 }
 
 /** Something with a host key: a node, or a jump host. */

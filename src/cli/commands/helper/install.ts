@@ -7,6 +7,7 @@ import { installHelper } from '../../../node/install';
 import { sshTarget } from '../../../node/ssh-target';
 import type { PoolOptions } from '../../../ssh/pool';
 import { createTransportPool } from '../../../ssh/pool';
+import { mapConcurrently } from '../../../domain/shared/map-concurrently';
 
 const AT_ONCE = 16;
 
@@ -19,25 +20,18 @@ export interface Installed {
 /** Answers in the order of `targets`. Placing it again where it is already changes nothing. */
 export async function installHelpers(targets: readonly NodeTarget[], options: PoolOptions): Promise<Installed[]> {
   const pool = createTransportPool(options);
-  const results: Installed[] = [];
-  let next = 0;
-  const installer = async (): Promise<void> => {
-    for (let at = next++; at < targets.length; at = next++) {
-      const target = targets[at];
-      if (target === undefined) return;
-      try {
-        await installHelper(target, pool.transport(sshTarget(target)), helperScript());
-        results[at] = { node: target.name, error: null };
-      } catch (error) {
-        if (!isOspatchError(error)) throw error;
-        results[at] = { node: target.name, error: error.toInfo() };
-      }
+  const install = async (target: NodeTarget): Promise<Installed> => {
+    try {
+      await installHelper(target, pool.transport(sshTarget(target)), helperScript());
+      return { node: target.name, error: null };
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      return { node: target.name, error: error.toInfo() };
     }
   };
   try {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, targets.length) }, installer));
+    return await mapConcurrently(targets, AT_ONCE, install);
   } finally {
     pool.close();
   }
-  return results;
 }

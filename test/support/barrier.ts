@@ -10,17 +10,17 @@ const GATE = '/var/lib/lab/gate';
 export const WAIT_AT_GATE = `for try in $(seq 600); do [ ! -e ${GATE} ] || break; sleep 0.2; done`;
 
 /** Succeeds on a node while a package waits there; the brackets keep the command from finding itself. */
-export const AT_GATE = "pgrep -f '[s]leep 0.2' >/dev/null";
+export const AT_BARRIER = "pgrep -f '[s]leep 0.2' >/dev/null";
 
 /** An update of `lab-slow` that is not configured before the gate is open. */
-export function gatedPackage(version: string): LabPackage {
+export function barrierPackage(version: string): LabPackage {
   return { name: 'lab-slow', version, postinst: `[ "$1" != configure ] || [ -z "$2" ] || ${WAIT_AT_GATE}` };
 }
 
-export function openGate(node: LabNode): void {
+export function openBarrier(node: LabNode): void {
   writeFileSync(path.join(node.rootDir, GATE), '');
 }
 
-export function closeGate(node: LabNode): void {
+export function closeBarrier(node: LabNode): void {
   rmSync(path.join(node.rootDir, GATE), { force: true });
 }

@@ -9,7 +9,7 @@ import type { Session } from './session';
  *
  * @throws OspatchError what reaching the node may say
  */
-export async function lookAt({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<FactsReading> {
+export async function readFacts({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<FactsReading> {
   return reachability.whenReachable(async () => {
     const reading = await node.facts();
     if (reading.facts.systemState !== 'stopping') return reading;
