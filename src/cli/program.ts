@@ -3,6 +3,7 @@ import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
 import { addGlobalOptions } from './options/global-options';
 import { registerApply } from './commands/apply';
+import { registerBackup } from './commands/backup';
 import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';
 import { registerCodecServer } from './commands/codec-server';
@@ -19,6 +20,7 @@ import { registerNext } from './commands/next';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
 import { registerRbac } from './commands/rbac';
+import { registerRecover } from './commands/recover';
 import { registerRelease } from './commands/release';
 import { registerRemove } from './commands/remove';
 import { registerReplay } from './commands/replay';
@@ -57,6 +59,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerUncordon,
   registerRelease,
   registerRemove,
+  registerRecover,
+  registerBackup,
   registerHelper,
   registerSudoers,
   registerRbac,

@@ -42,6 +42,8 @@ import {
   specQuery,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
+import { backUpClusters } from './backup';
+import type { ClusterHealth } from './cluster-health';
 import type { ClusterListItem } from './cluster-list';
 import { listClusters } from './cluster-list';
 import type { ConnectOptions, TemporalSession } from './connection';
@@ -57,9 +59,13 @@ import { withSharedMachines } from './machines';
 import { requestUncordon } from './kubernetes';
 import { releaseNode } from './release';
 import type { LiveStatus } from './live-status';
+import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
+import { planRecovery, recover } from './recovery';
 import { readLiveStatus } from './live-status';
 
+export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
+export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
 
 export class ClusterClient {
@@ -258,6 +264,35 @@ export class ClusterClient {
   /** All clusters of the namespace, also those that are stuck or have ended without being removed; needs no worker. */
   async list(): Promise<ClusterListItem[]> {
     return listClusters(this.calls);
+  }
+
+  /** How the workflow of a cluster stands in Temporal; needs no worker. */
+  async health(cluster: string): Promise<ClusterHealth> {
+    return this.calls.health(cluster);
+  }
+
+  /**
+   * What `recover` would do with a cluster, from its history or from `backup`; needs no worker.
+   *
+   * @throws OspatchError `NotFound`, `Usage`, `Stuck` when what it would start from cannot be read
+   */
+  async planRecovery(cluster: string, backup: ClusterBackup | null = null): Promise<RecoveryPlan> {
+    return planRecovery(this.calls, cluster, backup);
+  }
+
+  /**
+   * Ends the workflow of a cluster, however it stands, and starts it again with what its history or a backup tells. A run
+   * in progress ends with it: the node in work is finished. Needs no worker.
+   *
+   * @throws OspatchError as `planRecovery`; `Refused` when somebody else has started the cluster meanwhile
+   */
+  async recover(cluster: string, options: RecoverOptions): Promise<Recovered> {
+    return recover(this.calls, cluster, this.by, options);
+  }
+
+  /** A backup of each cluster of the namespace, or why there is none, as they come; needs no worker. */
+  backUp(): ReturnType<typeof backUpClusters> {
+    return backUpClusters(this.calls);
   }
 
   /** Inspects every node, or node group of EKS, through the workers; changes nothing. */

@@ -9,6 +9,7 @@ import { clusterWorkflowId } from '../contract/workflow-ids';
 import type { HowEnded, Obstacle, StuckCluster } from '../domain/inspection/stuck';
 import { describeStuck } from '../domain/inspection/stuck';
 import type { TemporalSession } from './connection';
+import { isPausedOnServer } from './execution-status';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 type Failure = temporal.api.failure.v1.IFailure;
@@ -42,16 +43,16 @@ const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
   [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, 'completed'],
 ]);
 
-/** What an older SDK calls by a number only, and Temporal of 1.30 or later answers. */
-const STATUS_PAUSED: number = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED;
-
 /** Asks Temporal twice at most. Throws what its client throws, except for a workflow that is not there. */
 export async function readHealth(session: TemporalSession, cluster: string): Promise<ClusterHealth> {
   const described = await describeOrNull(session, cluster);
   const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
   if (described === null || !execution || !status) return { state: 'absent' };
   const stuck = (obstacle: Obstacle): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
-  if (status === STATUS_PAUSED) return stuck({ kind: 'paused-on-server' });
+  if (isPausedOnServer(status)) {
+    const { identity, pausedTime, reason } = described.workflowExtendedInfo?.pauseInfo ?? {};
+    return stuck({ kind: 'paused-on-server', by: identity || null, at: timeOf(pausedTime), reason: reason || null });
+  }
   const how = HOW_ENDED.get(status);
   if (how === undefined) {
     const attempt = described.pendingWorkflowTask?.attempt ?? 1;
@@ -61,8 +62,11 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
   const end = await closingFailure(session, execution);
   if (end.neverBegan) return { state: 'absent' };
-  const at = closeTime?.seconds ? new Date(Number(closeTime.seconds) * 1000).toISOString() : null;
-  return stuck({ kind: 'ended', how, at, message: end.message });
+  return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message });
+}
+
+function timeOf(at: { seconds?: unknown } | null | undefined): string | null {
+  return at?.seconds ? new Date(Number(at.seconds) * 1000).toISOString() : null;
 }
 
 /** Of a worker that answers a query with a failure of its own, which leaves no trace in the history. */

@@ -16,6 +16,7 @@ import {
 import type { ErrorInfo } from '../domain/shared/errors';
 import { describePage } from '../domain/shared/web-page';
 import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/errors';
+import { isPausedOnServer } from './execution-status';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { stuckInfo } from '../domain/inspection/stuck';
 
@@ -47,6 +48,8 @@ export function toClientError(error: unknown, context: CallContext): Error {
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
     return fromFailure(error.cause ?? error, error);
   if (error instanceof NamespaceNotFoundError) return namespaceNotFound(context, error);
+  // That of a cluster is named by whoever knows that it was asked.
+  if (error instanceof QueryRejectedError && isPausedOnServer(error.status)) return pausedOnServer(error);
   if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError)
     return clusterNotFound(context, error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
@@ -120,6 +123,18 @@ export function clusterNotFound(context: CallContext, cause?: unknown): OspatchE
       type: 'NotFound',
       message: `there is no cluster ${context.cluster ?? ''} in namespace ${context.namespace}`,
       remedy: '`ospatch list` shows all clusters, `ospatch apply -f FILE` creates one',
+    },
+    { cause },
+  );
+}
+
+function pausedOnServer(cause: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'Stuck',
+      message: 'the workflow that has to answer is paused on the Temporal server',
+      remedy: 'find it in the Temporal UI and unpause it there, or with `temporal workflow unpause`',
+      details: { kind: 'paused-on-server' },
     },
     { cause },
   );

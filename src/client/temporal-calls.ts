@@ -28,7 +28,7 @@ const NEXT_LOOK_MS = 3_000;
 const SECOND_LOOK_MS = 1_000;
 
 /** Failures that a cluster which does not go on may be the reason of. */
-const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Internal'];
+const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Stuck', 'Internal'];
 
 /** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
 const FRESH_HISTORY_TRIES = 20;

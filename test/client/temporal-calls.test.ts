@@ -3,8 +3,11 @@ import { temporal } from '@temporalio/proto';
 import { TemporalCalls } from '../../src/client/temporal-calls';
 import type { TemporalSession } from '../../src/client/connection';
 
-const { WORKFLOW_EXECUTION_STATUS_COMPLETED, WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW } =
-  temporal.api.enums.v1.WorkflowExecutionStatus;
+const {
+  WORKFLOW_EXECUTION_STATUS_COMPLETED,
+  WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW,
+  WORKFLOW_EXECUTION_STATUS_PAUSED,
+} = temporal.api.enums.v1.WorkflowExecutionStatus;
 
 function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): TemporalCalls {
   const client = {
@@ -29,6 +32,14 @@ describe('src/client/temporal-calls', () => {
     const ask = jest.fn(() => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_COMPLETED)));
     await expect(calls().call('demo', ask)).rejects.toMatchObject({ type: 'NotFound' });
     expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  test('a workflow that is paused on the server is there, and is said to be paused', async () => {
+    const ask = (): Promise<never> => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_PAUSED));
+    await expect(calls().call('demo', ask)).rejects.toMatchObject({
+      type: 'Stuck',
+      message: expect.stringContaining('is paused on the Temporal server') as string,
+    });
   });
 
   test('a worker that has started and not polled yet is waited for', async () => {

@@ -349,7 +349,7 @@ export class Harness {
     cluster: TestCluster,
     body: () => Promise<void>,
     activities: object = {},
-    options: Pick<WorkerOptions, 'workflowBundle' | 'dataConverter'> = {},
+    options: Pick<WorkerOptions, 'workflowBundle' | 'dataConverter' | 'enableNonLocalActivities'> = {},
   ): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,

@@ -1,9 +1,10 @@
 import type { ClusterListItem } from '../../client/cluster-client';
+import { asSentence } from '../../domain/shared/text';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatStart, formatTime, oneLine, ownZone } from './text';
 
-const MAX_CAUSE = 300;
+const MAX_CAUSE = 600;
 
 /** A line for each cluster; below it what keeps clusters from going on, with the remedy. */
 export function renderList(clusters: readonly ClusterListItem[], color: Colors, zone: string = ownZone()): string {
@@ -35,7 +36,7 @@ function stuckLines(clusters: readonly ClusterListItem[], color: Colors): string
     stuck === null
       ? []
       : [
-          `${color.red('stuck:')} ${oneLine(stuck.message, MAX_CAUSE)}`,
+          `${color.red('stuck:')} ${asSentence(oneLine(stuck.message, MAX_CAUSE))}`,
           `  ${color.bold('fix:')} ${oneLine(stuck.remedy, MAX_CAUSE)}`,
         ],
   );

@@ -32,7 +32,7 @@ export type Obstacle =
   | { kind: 'task-failed'; isNondeterminism: boolean; message: string | null; attempt: number | null }
   | { kind: 'task-timed-out'; attempt: number }
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
-  | { kind: 'paused-on-server' };
+  | { kind: 'paused-on-server'; by: string | null; at: string | null; reason: string | null };
 
 export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'completed';
 
@@ -82,7 +82,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
     case 'paused-on-server':
       return {
         ...{ cluster, kind: 'paused-on-server' },
-        message: `the workflow of cluster ${cluster} is paused on the Temporal server, so the cluster does and answers nothing`,
+        message: `the workflow of cluster ${cluster} is paused on the Temporal server${pauseOf(obstacle)}, so the cluster does and answers nothing`,
         remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
       };
   }
@@ -108,6 +108,12 @@ function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): stri
     case 'completed':
       return `completed${when}, and nobody removed the cluster`;
   }
+}
+
+function pauseOf({ by, at, reason }: Extract<Obstacle, { kind: 'paused-on-server' }>): string {
+  const who = by === null ? '' : ` by ${plainText(by, 100)}`;
+  const since = at === null ? '' : ` since ${at}`;
+  return `${who}${since}${reason === null ? '' : ` (${plainText(reason, 200)})`}`;
 }
 
 function causeOf(message: string | null): string {

@@ -38,7 +38,7 @@ describe('src/cli/render/list', () => {
       'UTC',
     );
     expect(text).toMatch(/^prod-eu +self-managed +stuck +- +- +2027-01-01$/m);
-    expect(text).toContain('\n\nstuck: cluster prod-eu stands still:  [2Jboom\n  fix: do this');
+    expect(text).toContain('\n\nstuck: cluster prod-eu stands still:  [2Jboom.\n  fix: do this');
     expect(text).toMatch(/^lab +self-managed +running/m);
   });
 

@@ -2,6 +2,8 @@ import type { Obstacle } from '../../../src/domain/inspection/stuck';
 import { describeStuck } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
+const PAUSED: Obstacle = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
+
 const failed = (message: string | null): Obstacle => ({
   ...{ kind: 'task-failed', isNondeterminism: false, attempt: 4 },
   message,
@@ -12,6 +14,11 @@ describe('src/domain/inspection/stuck', () => {
     ['a failure', failed('boom'), 'cluster demo stands still, because the workers fail in its code (attempt 4): boom'],
     ['an encrypted one', failed(null), 'failure is encrypted, and cannot be read here'],
     ['a hostile one', failed(`\u001b[2J${'x'.repeat(5_000)}`), '(attempt 4): [2Jxxx'],
+    [
+      'a pause on the server',
+      PAUSED,
+      'is paused on the Temporal server by me since 2027-01-01T00:00:00.000Z (test), so',
+    ],
     ['a termination', { kind: 'ended', how: 'terminated', at: null, message: '' }, 'was terminated in Temporal'],
     [
       'an execution timeout',
@@ -36,7 +43,7 @@ describe('src/domain/inspection/stuck', () => {
   });
 
   test('stuck clusters are errors of the installation, and warnings beside the cluster that is asked about', () => {
-    const stuck = ['a', 'b'].map((name) => describeStuck(name, { kind: 'paused-on-server' }));
+    const stuck = ['a', 'b'].map((name) => describeStuck(name, PAUSED));
     expect(diagnoseStuck({ stuck, notLooked: 0, total: 9 }, null).map(({ severity }) => severity)).toEqual([
       'error',
       'error',
@@ -49,7 +56,7 @@ describe('src/domain/inspection/stuck', () => {
   });
 
   test('a hundred stuck clusters are counted', () => {
-    const stuck = Array.from({ length: 100 }, (_, at) => describeStuck(`c-${at}`, { kind: 'paused-on-server' }));
+    const stuck = Array.from({ length: 100 }, (_, at) => describeStuck(`c-${at}`, PAUSED));
     expect(diagnoseStuck({ stuck, notLooked: 0, total: 100 }, null).at(-1)?.message).toBe('80 more clusters are stuck');
     expect(diagnoseStuck({ stuck, notLooked: 0, total: 100 }, null)).toHaveLength(21);
   });

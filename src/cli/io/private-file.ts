@@ -1,0 +1,59 @@
+/** Files for the eyes of their owner alone, that a reader sees whole or not at all. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OspatchError } from '../../domain/shared/errors';
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** What a name from Temporal may be to become that of a file: no way out of the directory, no hidden file, no option. */
+const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+/** Makes the directory, private, when it is not there. @throws OspatchError `Usage` */
+export async function prepareDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Writes `name` in `directory` in place of what is there, and returns its path. @throws OspatchError `Usage` */
+export async function writePrivateFile(directory: string, name: string, text: string): Promise<string> {
+  if (!SAFE_NAME.test(name)) {
+    throw new OspatchError({
+      type: 'Usage',
+      message: `${JSON.stringify(name.slice(0, 200))} cannot be the name of a file`,
+      remedy: 'somebody started a workflow under this name by hand; see it in the Temporal UI',
+    });
+  }
+  const path = join(directory, name);
+  const temporary = join(directory, `.${name}.${randomUUID()}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', FILE_MODE);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    return path;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw cannotWrite(path, error);
+  }
+}
+
+function cannotWrite(path: string, cause: unknown): OspatchError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+  return new OspatchError(
+    {
+      type: 'Usage',
+      message: `${path} cannot be written (${code})`,
+      remedy: 'name a directory that you may write to',
+    },
+    { cause },
+  );
+}

@@ -1,0 +1,63 @@
+/** What a recovery would do, said before it does, and what it did. */
+import type { Recovered, RecoveryPlan } from '../../client/recovery';
+import type { PastMessage } from '../../domain/cluster/recovery';
+import { asSentence } from '../../domain/shared/text';
+import { formatTime, oneLine, plural } from './text';
+
+/** Of each kind; the rest is counted. */
+const MAX_MESSAGES = 20;
+
+/** Lines for a person who decides. */
+export function renderRecoveryPlan(plan: RecoveryPlan, fromBackup: boolean, zone: string): string[] {
+  const { cluster, health, stateOf, nodes, kept, lost, run } = plan;
+  const source = fromBackup
+    ? `the backup of ${formatTime(stateOf, zone)}`
+    : `what it knew at ${formatTime(stateOf, zone)}, when its history began`;
+  return [
+    health.state === 'stuck'
+      ? asSentence(oneLine(health.stuck.message, 600))
+      : `cluster ${cluster}: ${HEALTH[health.state]}`,
+    `it would start again with ${plural(nodes, 'node')} and ${source}`,
+    ...(kept.length === 0 ? [] : ['kept of what came since:', ...messageLines(kept, zone)]),
+    ...(lost.length === 0 ? [] : ['lost, send again what still counts:', ...messageLines(lost, zone)]),
+    ...(run === null ? [] : [runLine(run)]),
+  ];
+}
+
+const HEALTH = {
+  running: 'its workflow runs and nothing is known to be wrong with it',
+  removed: 'it was removed',
+  absent: 'Temporal has no workflow of it',
+} as const;
+
+/** What was done, in one line, and what is left to do. */
+export function renderRecovered({ cluster, run, runEnded }: Recovered): string[] {
+  const lines = [`${cluster} recovered`];
+  if (run !== null && runEnded === true)
+    lines.push(`run ${run.number} has ended; start another one with: ospatch patch ${cluster}`);
+  if (run !== null && runEnded === false) {
+    lines.push(
+      `run ${run.number} is still ending, and what it does from now on is not recorded; the next run waits for its nodes: ospatch patch ${cluster}`,
+    );
+  }
+  return lines;
+}
+
+function runLine({ number, nodesInWork }: NonNullable<RecoveryPlan['run']>): string {
+  const nodes =
+    nodesInWork.length === 0
+      ? 'a node in work is'
+      : `${oneLine(nodesInWork.join(', '))} ${nodesInWork.length === 1 ? 'is' : 'are'}`;
+  return `run ${number} is in progress and ends with it: ${nodes} finished, no other is started`;
+}
+
+function messageLines(messages: readonly PastMessage[], zone: string): string[] {
+  const lines = messages.slice(-MAX_MESSAGES).map(({ at, name, by, reason, nodes }) => {
+    const who = by === null ? '' : ` by ${oneLine(by)}`;
+    const which = nodes === null ? '' : ` of ${oneLine(nodes.join(', '))}`;
+    const why = reason === null ? '' : ` (${oneLine(reason)})`;
+    return `  ${formatTime(at, zone)} ${oneLine(name)}${which}${who}${why}`;
+  });
+  const left = messages.length - lines.length;
+  return left > 0 ? [`  ... ${left} earlier`, ...lines] : lines;
+}

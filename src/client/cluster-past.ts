@@ -1,0 +1,175 @@
+/** The history of a cluster's workflow, open or closed, read from Temporal alone: its start argument and what came since. */
+import type { Payload } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow';
+import type { temporal } from '@temporalio/proto';
+import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
+import type { PastEvent } from '../domain/cluster/recovery';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
+import { isRolloutReport } from '../domain/run/progress-parser';
+import type { RolloutInput } from '../domain/run/run';
+import type { TemporalSession } from './connection';
+import { isOpen } from './execution-status';
+
+type Event = temporal.api.history.v1.IHistoryEvent;
+
+export interface ClusterPast {
+  /** Of the execution whose history this is, the newest of the cluster. */
+  runId: string;
+  isOpen: boolean;
+  taskQueue: string;
+  startArgument: unknown;
+  /** When the history began; ISO 8601. */
+  beganAt: string;
+  /** What the workflow took for the time at which it began, which the ids of its runs are made from. */
+  workflowBeganAt: string;
+  events: PastEvent[];
+  /** The rollout that has not ended as far as the history tells, if any. */
+  rollout: { run: number; workflowId: string; runId: string } | null;
+}
+
+/**
+ * Of the newest execution, open or not. Throws what Temporal's client throws.
+ *
+ * @throws OspatchError `Usage` when a key is missing, `Stuck` when the start argument cannot be read
+ */
+export async function readClusterPast(session: TemporalSession, cluster: string): Promise<ClusterPast> {
+  const { client, namespace } = session;
+  const workflowId = clusterWorkflowId(cluster);
+  const { workflowExecutionInfo } = await client.workflowService.describeWorkflowExecution({
+    ...{ namespace, execution: { workflowId } },
+  });
+  const runId = workflowExecutionInfo?.execution?.runId ?? '';
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  const [first, ...rest] = events ?? [];
+  const started = first?.workflowExecutionStartedEventAttributes;
+  if (!first || !started) throw new TypeError(`the history of ${workflowId} has no beginning`);
+  const past = new PastReader(session);
+  for (const event of rest) await past.take(event);
+  return {
+    runId,
+    isOpen: isOpen(workflowExecutionInfo?.status ?? 0),
+    taskQueue: started.taskQueue?.name ?? session.taskQueue,
+    startArgument: await readArgument(session, cluster, started.input?.payloads ?? []),
+    beganAt: timeOf(first),
+    workflowBeganAt: past.firstTaskAt ?? timeOf(first),
+    events: past.events,
+    rollout: past.rollout,
+  };
+}
+
+async function readArgument({ client }: TemporalSession, cluster: string, payloads: Payload[]): Promise<unknown> {
+  try {
+    const [argument] = await decodeArrayFromPayloads(client.options.loadedDataConverter, payloads);
+    return argument;
+  } catch (cause) {
+    // The key is missing.
+    if (isOspatchError(cause)) throw cause;
+    const why = plainText(cause instanceof Error ? cause.message : String(cause), 200);
+    throw new OspatchError(
+      {
+        type: 'Stuck',
+        message: `what the workflow of cluster ${cluster} was started with cannot be read here: ${why}`,
+        remedy: `use the version of ospatch that wrote it, or a backup: ospatch recover ${cluster} --from FILE`,
+      },
+      { cause },
+    );
+  }
+}
+
+class PastReader {
+  readonly events: PastEvent[] = [];
+  rollout: ClusterPast['rollout'] = null;
+  /** When the first workflow task began that was done: what it then was for the workflow. */
+  firstTaskAt: string | null = null;
+  private taskBeganAt: string | null = null;
+  /** Updates by the event with which they were accepted, which a failed one is taken out by. */
+  private readonly accepted = new Map<string, PastEvent>();
+  private readonly rollouts = new Map<string, RolloutInput>();
+
+  constructor(private readonly session: TemporalSession) {}
+
+  async take(event: Event): Promise<void> {
+    const at = timeOf(event);
+    if (event.workflowTaskStartedEventAttributes) this.taskBeganAt = at;
+    if (event.workflowTaskCompletedEventAttributes) this.firstTaskAt ??= this.taskBeganAt;
+    const signal = event.workflowExecutionSignaledEventAttributes;
+    if (signal) this.events.push(await this.message(at, signal.signalName, signal.input?.payloads));
+    const accepted = event.workflowExecutionUpdateAcceptedEventAttributes;
+    if (accepted) {
+      const { input, meta } = accepted.acceptedRequest ?? {};
+      const message = await this.message(at, input?.name, input?.args?.payloads);
+      this.events.push(message);
+      this.accepted.set(meta?.updateId ?? '', message);
+    }
+    const answered = event.workflowExecutionUpdateCompletedEventAttributes;
+    if (answered?.outcome?.failure) this.forget(this.accepted.get(answered.meta?.updateId ?? ''));
+    await this.child(event, at);
+  }
+
+  private forget(message: PastEvent | undefined): void {
+    if (message !== undefined) this.events.splice(this.events.indexOf(message), 1);
+  }
+
+  private async message(
+    at: string,
+    name: string | null | undefined,
+    payloads: Payload[] | null | undefined,
+  ): Promise<PastEvent> {
+    try {
+      const value = await this.decode(payloads);
+      return { at, kind: 'message', name: name ?? '', value };
+    } catch {
+      return { at, kind: 'unreadable', name: name ?? '' };
+    }
+  }
+
+  private async child(event: Event, at: string): Promise<void> {
+    const asked = event.startChildWorkflowExecutionInitiatedEventAttributes;
+    if (asked?.workflowType?.name === WORKFLOW_TYPES.rollout) {
+      const input = (await this.decode(asked.input?.payloads).catch(() => null)) as RolloutInput | null;
+      if (input !== null) this.rollouts.set(String(event.eventId), input);
+    }
+    const started = event.childWorkflowExecutionStartedEventAttributes;
+    const input = this.rollouts.get(String(started?.initiatedEventId));
+    if (started && input !== undefined) {
+      const { workflowId, runId } = started.workflowExecution ?? {};
+      this.rollout = { run: input.run, workflowId: workflowId ?? '', runId: runId ?? '' };
+      this.events.push({ at, kind: 'run-started', workflowId: this.rollout.workflowId, input });
+    }
+    const completed = event.childWorkflowExecutionCompletedEventAttributes;
+    const closed =
+      completed ??
+      event.childWorkflowExecutionFailedEventAttributes ??
+      event.childWorkflowExecutionCanceledEventAttributes ??
+      event.childWorkflowExecutionTimedOutEventAttributes ??
+      event.childWorkflowExecutionTerminatedEventAttributes;
+    const ended = this.rollouts.get(String(closed?.initiatedEventId));
+    if (ended === undefined) return;
+    this.rollout = null;
+    const report = completed
+      ? await this.decode(completed.result?.payloads).catch(() => null)
+      : await this.answerIn(event.childWorkflowExecutionFailedEventAttributes?.failure);
+    this.events.push({ at, kind: 'run-ended', run: ended.run, report: isRolloutReport(report) ? report : null });
+  }
+
+  /** A run that failed says in its failure how it ended. */
+  private async answerIn(failure: temporal.api.failure.v1.IFailure | null | undefined): Promise<unknown> {
+    const converter = this.session.client.options.loadedDataConverter;
+    const error = await decodeOptionalFailureToOptionalError(converter, failure).catch(() => undefined);
+    return error instanceof ApplicationFailure ? error.details?.[0] : null;
+  }
+
+  private async decode(payloads: Payload[] | null | undefined): Promise<unknown> {
+    const [value] = await decodeArrayFromPayloads(this.session.client.options.loadedDataConverter, payloads ?? []);
+    return value;
+  }
+}
+
+function timeOf({ eventTime }: Event): string {
+  return new Date(Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6)).toISOString();
+}

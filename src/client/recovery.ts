@@ -1,0 +1,269 @@
+/** Starting a cluster again whose workflow cannot go on, with what its history or a backup tells. Needs no worker. */
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WORKFLOW_TYPES, clusterWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
+import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
+import { readStartArgument, recoverCluster } from '../domain/cluster/recovery';
+import type { ClusterState } from '../domain/cluster/state';
+import type { PackedState } from '../domain/cluster/packed-state';
+import { packState } from '../domain/cluster/packed-state';
+import { OspatchError } from '../domain/shared/errors';
+import { isRolloutReport } from '../domain/run/progress-parser';
+import { validateSpecObject } from '../domain/spec/parse';
+import type { ClusterHealth } from './cluster-health';
+import type { ClusterPast } from './cluster-past';
+import { readClusterPast } from './cluster-past';
+import { isOpen, isPausedOnServer } from './execution-status';
+import { clusterNotFound } from './errors';
+import { answerOf } from './node-records';
+import type { TemporalCalls } from './temporal-calls';
+
+export const BACKUP_API_VERSION = 'ospatch/v1';
+export const BACKUP_KIND = 'ClusterBackup';
+
+export interface ClusterBackup {
+  apiVersion: typeof BACKUP_API_VERSION;
+  kind: typeof BACKUP_KIND;
+  cluster: string;
+  namespace: string;
+  /** ISO 8601. */
+  takenAt: string;
+  /** Of the workers that ran its workflow. */
+  taskQueue: string;
+  /** As the workflow is started with it. */
+  state: PackedState;
+}
+
+/** What a recovery would do, before it does. */
+export interface RecoveryPlan {
+  cluster: string;
+  health: ClusterHealth;
+  /** When the history, or the backup, was begun whose state the cluster goes on with; ISO 8601. */
+  stateOf: string;
+  nodes: number;
+  /** Messages since then whose effect stays. */
+  kept: PastMessage[];
+  /** Messages since then that have to be sent again. */
+  lost: PastMessage[];
+  /** Ends with the workflow of its cluster: the node in work is finished, no other is started. */
+  run: RunInProgress | null;
+}
+
+export interface RecoverOptions {
+  /** A backup to start from instead of the history. */
+  backup?: ClusterBackup | null;
+  /** How long a run in progress may take to end, in milliseconds. */
+  waitMs: number;
+  /** Ends that wait. */
+  signal?: AbortSignal;
+}
+
+export interface Recovered extends RecoveryPlan {
+  /** Of the new execution. */
+  runId: string;
+  /** Whether the run in progress has ended, so that all that it did is in the state; null: there was none. */
+  runEnded: boolean | null;
+}
+
+const CONTEXT: RecoveryContext = { checkSpec: validateSpecObject, runWorkflowId: rolloutWorkflowId };
+
+const LOOK_EVERY_MS = 1_000;
+/** A rollout whose own code fails does not end. */
+const HOPELESS_ATTEMPT = 3;
+
+/** @throws OspatchError `NotFound`, `Usage`, `Stuck` when what it would start from cannot be read */
+export async function planRecovery(
+  calls: TemporalCalls,
+  cluster: string,
+  backup: ClusterBackup | null = null,
+): Promise<RecoveryPlan> {
+  const health = await calls.health(cluster);
+  const past = health.state === 'absent' && backup !== null ? null : await readPast(calls, cluster, backup);
+  if (past === null && backup === null) throw clusterNotFound({ ...calls.session, cluster });
+  return { ...planOf(cluster, past, backup), health };
+}
+
+/**
+ * Ends the workflow of the cluster, waits for a run in progress, and starts the cluster again. When that is interrupted
+ * the cluster has ended, and can be recovered as before.
+ *
+ * @throws OspatchError as `planRecovery`; `Refused` when somebody else has started the cluster meanwhile
+ */
+export async function recover(
+  calls: TemporalCalls,
+  cluster: string,
+  by: string,
+  { backup = null, waitMs, signal }: RecoverOptions,
+): Promise<Recovered> {
+  const { health } = await planRecovery(calls, cluster, backup);
+  const before = health.state === 'absent' ? null : await readPast(calls, cluster, backup);
+  if (before?.isOpen === true) await terminate(calls, cluster, before.runId, by);
+  const runEnded = before?.rollout
+    ? await untilEnded(calls, before.rollout, before.taskQueue, { waitMs, signal })
+    : null;
+  // Messages may have come in until the end.
+  const past = before === null ? null : await readPast(calls, cluster, backup);
+  if (past !== null && runEnded === true && past.rollout !== null)
+    past.events.push(await endOfRun(calls, past.rollout));
+  const { state, ...plan } = planOf(cluster, past, backup);
+  const runId = await start(calls, state, past?.taskQueue ?? backup?.taskQueue ?? calls.session.taskQueue);
+  // It was in progress when the cluster ended, however it ended since.
+  const run = plan.run ?? (before === null ? null : planOf(cluster, before, null).run);
+  return { ...plan, run, health, runId, runEnded };
+}
+
+/** The state in which a cluster could be started now, with what is told of it. */
+export async function readRecoverable(
+  calls: TemporalCalls,
+  cluster: string,
+): Promise<Omit<RecoveryPlan, 'health'> & { state: ClusterState; taskQueue: string }> {
+  const past = await calls.call(cluster, () => readClusterPast(calls.session, cluster));
+  return { ...planOf(cluster, past, null), taskQueue: past.taskQueue };
+}
+
+/** With a backup the history is only looked at as far as it can be read. */
+async function readPast(
+  calls: TemporalCalls,
+  cluster: string,
+  backup: ClusterBackup | null,
+): Promise<ClusterPast | null> {
+  try {
+    return await calls.call(cluster, () => readClusterPast(calls.session, cluster), calls.session.deadlineMs * 4);
+  } catch (error) {
+    if (backup !== null && error instanceof OspatchError && error.type === 'NotFound') return null;
+    throw error;
+  }
+}
+
+function planOf(
+  cluster: string,
+  past: ClusterPast | null,
+  backup: ClusterBackup | null,
+): Omit<RecoveryPlan, 'health'> & { state: ClusterState } {
+  const now = new Date().toISOString();
+  const argument = backup === null ? past?.startArgument : { state: backup.state };
+  const base = readStartArgument(structuredClone(argument), cluster, past?.workflowBeganAt ?? now, validateSpecObject);
+  if (typeof base === 'string') throw unusable(cluster, base, backup !== null);
+  if (backup === null) {
+    const { state, kept, lost, run } = recoverCluster(base, past?.events ?? [], now, CONTEXT);
+    const { nodes } = state;
+    return { state, cluster, stateOf: past?.beganAt ?? now, nodes: nodes.length, kept, lost, run };
+  }
+  // What came before the backup is in it; what came since is told, and none of it is done again.
+  const since = (past?.events ?? []).filter(({ at }) => at > backup.takenAt);
+  const told = past === null ? null : lostSince(cluster, past, since, now);
+  return {
+    ...{ state: restored(base, past, now), cluster, stateOf: backup.takenAt, nodes: base.nodes.length },
+    ...{ kept: [], lost: told?.lost ?? [], run: told?.run ?? null },
+  };
+}
+
+function lostSince(
+  cluster: string,
+  past: ClusterPast,
+  since: readonly PastEvent[],
+  now: string,
+): { lost: PastMessage[]; run: RunInProgress | null } {
+  const base = readStartArgument(
+    structuredClone(past.startArgument),
+    cluster,
+    past.workflowBeganAt,
+    validateSpecObject,
+  );
+  if (typeof base === 'string') return { lost: [], run: null };
+  const { run } = recoverCluster(structuredClone(base), past.events, now, CONTEXT);
+  const { kept, lost } = recoverCluster(base, since, now, CONTEXT);
+  return { lost: [...kept, ...lost].sort((a, b) => a.at.localeCompare(b.at)), run };
+}
+
+/** Of the windows and runs since a backup nothing is known, so they neither count as missed nor are they done again. */
+function restored(state: ClusterState, past: ClusterPast | null, now: string): ClusterState {
+  const numbers = (past?.events ?? []).flatMap((one) => (one.kind === 'run-started' ? one.input.run : []));
+  const schedule = { after: now, next: null, error: null, retryAt: null };
+  return { ...state, schedule, nextRun: Math.max(state.nextRun, ...numbers.map((number) => number + 1)) };
+}
+
+function unusable(cluster: string, why: string, isBackup: boolean): OspatchError {
+  return new OspatchError({
+    type: isBackup ? 'Usage' : 'Stuck',
+    message: isBackup
+      ? `the backup cannot be used for cluster ${cluster}: ${why}`
+      : `what the workflow of cluster ${cluster} was started with is nothing to go on from: ${why}`,
+    remedy: isBackup
+      ? 'name a file of `ospatch backup` of this cluster, of this version or an earlier one'
+      : `use a backup: ospatch recover ${cluster} --from FILE; or \`ospatch apply\` with --discard-history`,
+  });
+}
+
+async function terminate(calls: TemporalCalls, cluster: string, runId: string, by: string): Promise<void> {
+  const handle = calls.session.client.workflow.getHandle(clusterWorkflowId(cluster), runId);
+  await calls.call(cluster, async () => {
+    try {
+      await handle.terminate(`ospatch recover, by ${by}`);
+    } catch (error) {
+      // It has ended by itself meanwhile.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  });
+}
+
+/** Temporal asks the rollout to cancel when its cluster ends. False when it does not end in time, or cannot. */
+async function untilEnded(
+  calls: TemporalCalls,
+  { workflowId, runId }: NonNullable<ClusterPast['rollout']>,
+  taskQueue: string,
+  { waitMs, signal }: { waitMs: number; signal: AbortSignal | undefined },
+): Promise<boolean> {
+  const { client, namespace } = calls.session;
+  const until = Date.now() + waitMs;
+  for (;;) {
+    const { workflowExecutionInfo, pendingWorkflowTask } = await calls.call(null, () =>
+      client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } }),
+    );
+    const status = workflowExecutionInfo?.status ?? 0;
+    if (!isOpen(status)) return true;
+    const isHopeless =
+      isPausedOnServer(status) ||
+      (pendingWorkflowTask?.attempt ?? 1) >= HOPELESS_ATTEMPT ||
+      (taskQueue === calls.session.taskQueue && !(await calls.hasWorker()));
+    if (signal?.aborted === true || isHopeless || Date.now() >= until) return false;
+    await sleep(LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  }
+}
+
+async function endOfRun(
+  calls: TemporalCalls,
+  { run, workflowId, runId }: NonNullable<ClusterPast['rollout']>,
+): Promise<PastEvent> {
+  const handle = calls.session.client.workflow.getHandle(workflowId, runId, { followRuns: false });
+  const report = await calls.call(null, () => answerOf(handle)).catch(() => null);
+  const at = new Date().toISOString();
+  return { kind: 'run-ended', at, run, report: isRolloutReport(report) ? report : null };
+}
+
+async function start(calls: TemporalCalls, state: ClusterState, taskQueue: string): Promise<string> {
+  const { spec, createdAt } = state;
+  try {
+    const handle = await calls.call(spec.name, () =>
+      calls.session.client.workflow.start(WORKFLOW_TYPES.cluster, {
+        workflowId: clusterWorkflowId(spec.name),
+        taskQueue,
+        args: [{ state: packState(state) }],
+        workflowIdConflictPolicy: 'FAIL',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
+        memo: { type: spec.type, createdAt },
+      }),
+    );
+    return handle.firstExecutionRunId;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const isStarted = [error, cause].some((one) => one instanceof WorkflowExecutionAlreadyStartedError);
+    if (!isStarted) throw error;
+    const message = `somebody else has started cluster ${spec.name} meanwhile`;
+    throw new OspatchError(
+      { type: 'Refused', message, remedy: `see \`ospatch status ${spec.name}\`` },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * What a cluster knew, without its workflow: the state that its history began with, and on top of it what the history
+ * tells of specs, pauses and runs since. Requests are not carried out again.
+ */
+import type { ClusterState, ActiveRun } from './state';
+import {
+  finishRun,
+  isInWork,
+  markLost,
+  markStarted,
+  newClusterState,
+  recordWindow,
+  settleNodes,
+  startRun,
+} from './state';
+import type { PackedState } from './packed-state';
+import { unpackState } from './packed-state';
+import { SIGNALS, parseMessage } from './messages';
+import type { SignalName } from './messages';
+import { actOnApplySpec, actOnRequest, checkApplySpec, checkRequest } from './requests';
+import type { NodeSettled } from '../node/status';
+import type { RolloutInput, RolloutReport } from '../run/run';
+import { parseProgress } from '../run/progress-parser';
+import { notTried, settleLost, unitOf } from '../run/run';
+import type { ClusterSpec } from '../spec/types';
+import { plainText } from '../shared/text';
+
+/** What the history of a cluster tells, in its order. Times are ISO 8601; values are as they were sent. */
+export type PastEvent = { at: string } &
+  /** A signal, or an update that was accepted. */
+  (
+    | { kind: 'message'; name: string; value: unknown }
+    /** A message whose payload cannot be read here. */
+    | { kind: 'unreadable'; name: string }
+    | { kind: 'run-started'; workflowId: string; input: RolloutInput }
+    /** `report`: null when the run failed, was terminated, or its answer cannot be read. */
+    | { kind: 'run-ended'; run: number; report: RolloutReport | null }
+  );
+
+/** Whether a spec is valid; `spec` is normalised. Workflows have no schema library, and this stands beside theirs. */
+export type SpecCheck = (value: unknown) => { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] };
+
+/** What is known outside of the domain. */
+export interface RecoveryContext {
+  checkSpec: SpecCheck;
+  /** Of a run of a cluster that was created at `createdAt`. */
+  runWorkflowId: (cluster: string, createdAt: string, run: number) => string;
+}
+
+/** A message of the past, for people. */
+export interface PastMessage {
+  at: string;
+  name: string;
+  by: string | null;
+  reason: string | null;
+  /** Of `patchNow`: the nodes; null: all of them. */
+  nodes: string[] | null;
+}
+
+export interface RecoveredCluster {
+  state: ClusterState;
+  /** Whose effect is in the state. */
+  kept: PastMessage[];
+  /** What was asked for, had not begun, and has to be asked for again. */
+  lost: PastMessage[];
+  /** The run in progress, which ends with the workflow of its cluster. */
+  run: RunInProgress | null;
+}
+
+export interface RunInProgress {
+  number: number;
+  workflowId: string;
+  /** Nodes that it was at work on, as far as the cluster has heard. */
+  nodesInWork: string[];
+}
+
+/** Signals and updates of a cluster besides the requests, which have handlers of their own. */
+const APPLY_SPEC = 'applySpec';
+const REMOVE = 'remove';
+const RUN_PROGRESS = 'runProgress';
+
+/**
+ * The state from which a cluster goes on. `base` is changed. `now` (ISO 8601) is when a run in progress ends that did not
+ * say how.
+ */
+export function recoverCluster(
+  base: ClusterState,
+  past: readonly PastEvent[],
+  now: string,
+  context: RecoveryContext,
+): RecoveredCluster {
+  const cluster = new PastCluster(base, context);
+  for (const event of past) {
+    try {
+      cluster.take(event);
+    } catch {
+      // Of another version, or sent by hand: what is left is worth more than this one.
+      if (event.kind === 'message') cluster.lose(event, {});
+    }
+  }
+  return cluster.end(now);
+}
+
+/** Reads a start argument, or the state of a backup; the reason, when it is none that this version can go on from. */
+export function readStartArgument(
+  value: unknown,
+  cluster: string,
+  at: string,
+  checkSpec: SpecCheck,
+): ClusterState | string {
+  const argument = toRecord(value);
+  if (argument === null) return 'it is no object';
+  if (argument['state'] !== undefined) return readState(argument['state'], cluster);
+  const checked = checkSpec(argument['spec']);
+  if (!checked.ok) return `its spec is not valid: ${checked.problems.join('; ')}`;
+  if (checked.spec.name !== cluster) return `it is of cluster ${plainText(checked.spec.name, 63)}`;
+  const { applyId } = argument;
+  return newClusterState(checked.spec, typeof applyId === 'string' ? applyId : null, at);
+}
+
+function readState(value: unknown, cluster: string): ClusterState | string {
+  const packed = toRecord(value);
+  const spec = toRecord(packed?.['spec']);
+  if (packed === null || spec === null) return 'it holds no state of a cluster';
+  if (packed['version'] !== 1) return `its state is of version ${plainText(String(packed['version']), 20)}`;
+  if (spec['name'] !== cluster) return `it is of cluster ${plainText(String(spec['name']), 63)}`;
+  try {
+    return unpackState(value as PackedState);
+  } catch {
+    return 'its state is damaged';
+  }
+}
+
+class PastCluster {
+  private readonly kept: PastMessage[] = [];
+  private lost: PastMessage[] = [];
+  /** Of the last run that began. */
+  private workflowId: string | null = null;
+  private isRunning = false;
+
+  constructor(
+    private readonly state: ClusterState,
+    private readonly context: RecoveryContext,
+  ) {}
+
+  take(event: PastEvent): void {
+    switch (event.kind) {
+      case 'message':
+        return event.name === RUN_PROGRESS ? this.progress(event.value) : this.message(event);
+      case 'unreadable':
+        if (event.name !== RUN_PROGRESS) this.lose(event, {});
+        return;
+      case 'run-started':
+        return this.runStarted(event);
+      case 'run-ended':
+        return this.runEnded(event);
+    }
+  }
+
+  end(now: string): RecoveredCluster {
+    const { state, kept, lost } = this;
+    const { run } = state;
+    if (run === null || !this.isRunning) return { state, kept, lost, run: null };
+    const nodesInWork = this.inWork(run);
+    this.finish(run, 'cancelled', now, (node) => unknownEnd(state.spec.name, run, node));
+    return { state, kept, lost, run: { number: run.number, workflowId: this.idOf(run), nodesInWork } };
+  }
+
+  private message({ at, name, value }: Extract<PastEvent, { kind: 'message' }>): void {
+    if (name === APPLY_SPEC) return this.applySpec(at, value);
+    const parsed = parseMessage(value);
+    const message = parsed.ok ? parsed.message : {};
+    const signal = SIGNALS.find((one) => one === name);
+    // What no cluster knows was refused, and so was what it could not read.
+    if (!parsed.ok || (signal === undefined && name !== REMOVE)) return;
+    if (signal === undefined || signal === 'patchNow') return this.lose({ at, name }, message);
+    // The run that was to be cancelled ends with its cluster.
+    if (signal === 'cancelRun' || checkRequest(this.state, signal, message) !== null) return;
+    actOnRequest<SignalName>(this.state, signal, message, at);
+    this.kept.push(toPastMessage({ at, name }, message));
+  }
+
+  private applySpec(at: string, value: unknown): void {
+    const message = toRecord(value);
+    if (message?.['spec'] === undefined) {
+      // The call that created the cluster has given its spec as start argument; any other was refused.
+      if (message?.['applyId'] === this.state.createdBy) this.state.createdBy = null;
+      return;
+    }
+    const checked = this.context.checkSpec(message?.['spec']);
+    const told = { by: textOf(message?.['by']), reason: textOf(message?.['reason']) };
+    const applyId = textOf(message?.['applyId']) ?? 'none';
+    if (!checked.ok || checkApplySpec(this.state, { spec: checked.spec, applyId }) !== null) {
+      return this.lose({ at, name: APPLY_SPEC }, told);
+    }
+    const { result } = actOnApplySpec(this.state, { spec: checked.spec, applyId }, at);
+    // The spec that the cluster was created with is where it begins.
+    if (result === 'updated') this.kept.push(toPastMessage({ at, name: APPLY_SPEC }, told));
+  }
+
+  lose(
+    where: { at: string; name: string },
+    message: { by?: string | null; reason?: string | null; nodes?: string[] },
+  ): void {
+    this.lost.push(toPastMessage(where, message));
+  }
+
+  private runStarted({ workflowId, input }: Extract<PastEvent, { kind: 'run-started' }>): void {
+    const { state } = this;
+    if (state.run !== null && state.run.number !== input.run) this.finish(state.run, 'cancelled', input.startedAt);
+    this.workflowId = workflowId;
+    this.isRunning = true;
+    if (state.run?.number === input.run) {
+      state.run.suspended = null;
+      return;
+    }
+    if (input.trigger === 'schedule') this.consumeWindow(input);
+    // A request is carried out by the run that begins after it.
+    const asked = input.trigger === 'on-demand' ? this.lost.filter(({ name }) => name === 'patchNow') : [];
+    this.lost = this.lost.filter((one) => !asked.includes(one));
+    const last = asked.at(-1);
+    const from = input.trigger === 'on-demand' ? (last ?? state.request) : null;
+    if (input.trigger === 'on-demand') state.request = null;
+    startRun(state, {
+      number: input.run,
+      trigger: input.trigger,
+      startedAt: input.startedAt,
+      by: from?.by ?? null,
+      reason: from?.reason ?? null,
+      nodes: input.nodes.map(({ name }) => name),
+      policy: input.policy,
+    });
+  }
+
+  /** The window of a run that began must neither be filled again nor be recorded as missed. */
+  private consumeWindow({ run, startedAt }: RolloutInput): void {
+    const { schedule } = this.state;
+    const window = (schedule.next ?? []).findLast((at) => Date.parse(at) <= Date.parse(startedAt));
+    if (window !== undefined) recordWindow(this.state, window, `run ${run}`);
+    if (Date.parse(startedAt) > Date.parse(schedule.after)) {
+      this.state.schedule = { after: startedAt, next: null, error: null, retryAt: null };
+    }
+  }
+
+  private progress(value: unknown): void {
+    const { state } = this;
+    const { run } = state;
+    const progress = run === null ? null : parseProgress(value, run.number, this.idOf(run));
+    if (run === null || progress === null) return;
+    settleNodes(state, run, progress.settled);
+    if (run.suspended !== null) settleLost(run.suspended, progress.settled);
+    for (const node of progress.started) if (isInWork(run, node)) markStarted(state, node);
+    markLost(state, run, progress.lost ?? []);
+  }
+
+  /** One that was suspended when the history began has the same id as before. */
+  private idOf({ number }: ActiveRun): string {
+    const { spec, createdAt } = this.state;
+    return this.workflowId ?? this.context.runWorkflowId(spec.name, createdAt, number);
+  }
+
+  private runEnded({ at, run: number, report }: Extract<PastEvent, { kind: 'run-ended' }>): void {
+    const { state } = this;
+    const { run } = state;
+    if (run === null || run.number !== number) return;
+    this.isRunning = false;
+    if (report === null) return this.finish(run, 'failed', at, (node) => unknownEnd(state.spec.name, run, node));
+    settleNodes(state, run, report.cursor.settled);
+    if (report.end === 'suspended') run.suspended = report.cursor;
+    else this.finish(run, report.outcome, at);
+  }
+
+  private finish(
+    run: ActiveRun,
+    outcome: RolloutReport['outcome'],
+    at: string,
+    inWork: ((node: string) => NodeSettled) | null = null,
+  ): void {
+    if (inWork !== null) settleNodes(this.state, run, this.inWork(run).map(inWork));
+    const rest = run.nodes.filter((name) => run.done[name] === undefined);
+    const why = `run ${run.number} ended before this ${unitOf(run.policy)}`;
+    finishRun(
+      this.state,
+      run,
+      rest.map((name) => notTried(name, why)),
+      outcome,
+      at,
+    );
+  }
+
+  private inWork(run: ActiveRun): string[] {
+    return this.state.nodes
+      .filter(({ name, state }) => state === 'patching' && isInWork(run, name))
+      .map(({ name }) => name);
+  }
+}
+
+function unknownEnd(cluster: string, { number }: ActiveRun, node: string): NodeSettled {
+  return {
+    ...notTried(node, ''),
+    outcome: 'failed',
+    error: {
+      type: 'UnreachableAfterChange',
+      message: `the cluster was recovered while run ${number} worked on ${node}, so how far it came is not known; its node patch goes on to its own end`,
+      remedy: `ospatch patch ${cluster} --nodes ${node}`,
+    },
+  };
+}
+
+function toPastMessage(
+  { at, name }: { at: string; name: string },
+  { by, reason, nodes }: { by?: string | null; reason?: string | null; nodes?: string[] },
+): PastMessage {
+  return { at, name: plainText(name, 100), by: by ?? null, reason: reason ?? null, nodes: nodes ?? null };
+}
+
+function toRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? plainText(value, 500) : null;
+}

@@ -1,0 +1,191 @@
+import type { PastEvent } from '../../../src/domain/cluster/recovery';
+import * as recovery from '../../../src/domain/cluster/recovery';
+import { policyFor } from '../../../src/domain/cluster/decide';
+import type { ClusterState } from '../../../src/domain/cluster/state';
+import { newClusterState } from '../../../src/domain/cluster/state';
+import type { NodeSettled } from '../../../src/domain/node/status';
+import type { RolloutInput, RolloutReport } from '../../../src/domain/run/run';
+import { notTried } from '../../../src/domain/run/run';
+import { packState } from '../../../src/domain/cluster/packed-state';
+import { validateSpecObject } from '../../../src/domain/spec/parse';
+import { clusterSpec } from '../../support/builders';
+
+const recoverCluster = (state: ClusterState, past: readonly PastEvent[], now: string): recovery.RecoveredCluster =>
+  recovery.recoverCluster(state, past, now, { checkSpec: validateSpecObject, runWorkflowId: () => WORKFLOW });
+const readStartArgument = (value: unknown, cluster: string, at: string): ClusterState | string =>
+  recovery.readStartArgument(value, cluster, at, validateSpecObject);
+
+const T0 = '2027-01-03T00:00:00.000Z';
+const T1 = '2027-01-03T00:00:01.000Z';
+const T2 = '2027-01-03T01:00:00.000Z';
+const WORKFLOW = 'cluster/demo/run/1-x';
+
+function base(): ClusterState {
+  return newClusterState(clusterSpec(), 'apply-1', T0);
+}
+
+function message(name: string, value?: unknown): PastEvent {
+  return { at: T1, kind: 'message', name, value };
+}
+
+function started(more: Partial<RolloutInput> = {}): PastEvent {
+  const { nodes } = clusterSpec();
+  const input: RolloutInput = {
+    ...{ cluster: 'demo', run: 1, trigger: 'on-demand', startedAt: T1, nodes, resumeFrom: null, restrictions: {} },
+    policy: policyFor(clusterSpec(), 'on-demand'),
+    ...more,
+  };
+  return { at: T1, kind: 'run-started', workflowId: WORKFLOW, input };
+}
+
+function patched(node: string): NodeSettled {
+  return { ...notTried(node, ''), outcome: 'patched', appliedAt: T1, packagesChanged: 1, error: null };
+}
+
+function progress(settled: NodeSettled[], ...started: string[]): PastEvent {
+  return message('runProgress', { run: 1, workflowId: WORKFLOW, settled, started });
+}
+
+function ended(settled: NodeSettled[], more: Partial<RolloutReport> = {}): PastEvent {
+  const report: RolloutReport = { end: 'finished', outcome: 'succeeded', cursor: { settled, failures: 0 }, ...more };
+  return { at: T2, kind: 'run-ended', run: 1, report };
+}
+
+describe('src/domain/cluster/recovery', () => {
+  test('specs and pauses stay in force; requests that had not begun are lost and not carried out again', () => {
+    const spec = clusterSpec(undefined, { rebootIfRequired: false });
+    const { state, kept, lost, run } = recoverCluster(
+      base(),
+      [
+        message('applySpec', { applyId: 'apply-1', by: 'git' }),
+        message('applySpec', { spec, applyId: 'apply-2', by: 'git' }),
+        message('pause', { by: 'me', reason: 'freeze' }),
+        message('patchNow', { nodes: ['w-1'], by: 'you' }),
+        message('remove', { by: 'you' }),
+        message('patchNow', 'garbage, which was refused'),
+        message('unheardOf', {}),
+        { at: T1, kind: 'unreadable', name: 'patchNow' },
+      ],
+      T2,
+    );
+    expect(state).toMatchObject({
+      spec,
+      paused: { at: T1, by: 'me', reason: 'freeze' },
+      removing: null,
+      request: null,
+    });
+    expect(kept.map(({ name, by }) => [name, by])).toEqual([
+      ['applySpec', 'git'],
+      ['pause', 'me'],
+    ]);
+    expect(lost.map(({ name, nodes }) => [name, nodes])).toEqual([
+      ['patchNow', ['w-1']],
+      ['remove', null],
+      ['patchNow', null],
+    ]);
+    expect(run).toBeNull();
+  });
+
+  test('a spec of another cluster, or one that is not valid, is not put into force', () => {
+    const { state, kept, lost } = recoverCluster(
+      base(),
+      [
+        message('applySpec', { spec: clusterSpec([], {}, 'other') }),
+        message('applySpec', { spec: 7 }),
+        message('applySpec'),
+      ],
+      T2,
+    );
+    expect(state.spec).toEqual(clusterSpec());
+    expect([kept.length, lost.length]).toEqual([0, 2]);
+  });
+
+  test('a request whose run began is not lost, and the run has its number, its sender and its ends', () => {
+    const all = ['w-1', 'w-2', 'cp-1'].map(patched);
+    const { state, lost } = recoverCluster(
+      base(),
+      [message('patchNow', { by: 'me', reason: 'CVE' }), started(), progress(all.slice(0, 1), 'w-2'), ended(all)],
+      T2,
+    );
+    expect(lost).toEqual([]);
+    expect(state).toMatchObject({ run: null, nextRun: 2 });
+    expect(state.runs).toMatchObject([
+      { number: 1, outcome: 'succeeded', by: 'me', reason: 'CVE', patched: 3, endedAt: T2 },
+    ]);
+    expect(state.nodes.map((node) => node.state)).toEqual(['patched', 'patched', 'patched']);
+  });
+
+  test('a run in progress is ended: what is known of its nodes stays, and of the one in work no more is claimed', () => {
+    const { state, run } = recoverCluster(base(), [started(), progress([patched('w-1')], 'w-2')], T2);
+    expect(run).toEqual({ number: 1, workflowId: WORKFLOW, nodesInWork: ['w-2'] });
+    expect(state).toMatchObject({
+      run: null,
+      nextRun: 2,
+      runs: [{ outcome: 'cancelled', patched: 1, failed: 1, notTried: 1 }],
+    });
+    expect(state.nodes.map((node) => [node.name, node.state])).toEqual([
+      ['cp-1', 'not-tried'],
+      ['w-1', 'patched'],
+      ['w-2', 'failed'],
+    ]);
+    expect(state.nodes[2]?.lastError?.message).toContain('how far it came is not known');
+  });
+
+  test('what a run of another cluster of the name tells is not heard', () => {
+    const foreign = message('runProgress', {
+      run: 1,
+      workflowId: 'cluster/demo/run/1-y',
+      settled: [patched('w-1')],
+      started: [],
+    });
+    const { state } = recoverCluster(base(), [started(), foreign], T2);
+    expect(state.nodes[1]?.state).not.toBe('patched');
+  });
+
+  test('a run that was put down stays so, and goes on under its number', () => {
+    const suspended = ended([patched('w-1')], { end: 'suspended' });
+    const { state, run } = recoverCluster(base(), [message('pause'), started(), suspended], T2);
+    expect(run).toBeNull();
+    expect(state.run).toMatchObject({
+      number: 1,
+      suspended: { settled: [{ node: 'w-1' }] },
+      done: { 'w-1': 'patched' },
+    });
+    const again = recoverCluster(state, [started(), ended(['w-1', 'w-2', 'cp-1'].map(patched))], T2);
+    expect(again.state).toMatchObject({ run: null, nextRun: 2, runs: [{ number: 1, patched: 3 }] });
+  });
+
+  test('the window of a run that began is neither filled again nor missed', () => {
+    const state = base();
+    state.schedule = {
+      after: '2026-12-27T00:00:00.000Z',
+      next: [T0, '2027-01-10T00:00:00.000Z'],
+      error: null,
+      retryAt: null,
+    };
+    const { state: after } = recoverCluster(state, [started({ trigger: 'schedule' })], T2);
+    expect(after.schedule).toMatchObject({ after: T1, next: null });
+    expect(after.windows).toEqual([{ at: T0, result: 'run 1' }]);
+  });
+
+  test('an event that makes no sense does not keep the rest from being read', () => {
+    const odd = { at: T1, kind: 'run-ended', run: 1, report: { end: 'finished' } } as unknown as PastEvent;
+    const { state } = recoverCluster(base(), [started(), odd, message('pause', { by: 'me' })], T2);
+    expect(state.paused).toMatchObject({ by: 'me' });
+  });
+
+  test('a start argument is read only if this version can go on from it', () => {
+    const state = base();
+    const packed = packState(state);
+    expect(readStartArgument({ state: packed }, 'demo', T0)).toEqual(state);
+    expect(readStartArgument({ spec: clusterSpec(), applyId: 'apply-1' }, 'demo', T0)).toEqual(state);
+    const read = (value: unknown): unknown => readStartArgument(value, 'demo', T0);
+    expect(read({ state: { ...packed, version: 99 } })).toBe('its state is of version 99');
+    expect(readStartArgument({ state: packed }, 'other', T0)).toBe('it is of cluster demo');
+    expect(readStartArgument({ spec: clusterSpec() }, 'other', T0)).toBe('it is of cluster demo');
+    expect(read({ state: {} })).toBe('it holds no state of a cluster');
+    expect(read({ state: { ...packed, nodes: [7] } })).toBe('its state is damaged');
+    for (const value of [undefined, null, 'x', 7, [], { spec: { name: 'demo' } }])
+      expect(typeof read(value)).toBe('string');
+  });
+});

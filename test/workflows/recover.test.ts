@@ -1,0 +1,239 @@
+/** Clusters that are started again without the worker that wedged them, on a real server. */
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { ClusterBackup, Recovered } from '../../src/client/cluster-client';
+import { ClusterClient } from '../../src/client/cluster-client';
+import type { ClusterHistory } from '../../src/domain/cluster/messages';
+import type { Patching } from '../../src/domain/spec/types';
+import { runOffline } from '../cli/offline-context';
+import { clusterSpec } from '../support/builders';
+import { waitFor } from '../support/wait-for';
+import { workflowBundle } from '../support/workflow-bundle';
+import type { TestCluster } from './harness';
+import { Harness } from './harness';
+
+let harness: Harness;
+let broken: { code: string };
+let dir: string;
+const clients: ClusterClient[] = [];
+/** A node that is held when a test fails would keep its worker from ending. */
+const held: (() => void)[] = [];
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+  broken = await workflowBundle(path.join(__dirname, '../support/broken-workflows/throwing.ts'));
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-recover-'));
+});
+
+afterAll(async () => {
+  for (const client of clients) await client.close();
+  rmSync(dir, { recursive: true, force: true });
+  await harness.stop();
+});
+
+async function clientOf(cluster: TestCluster): Promise<ClusterClient> {
+  const { address } = harness;
+  const client = await ClusterClient.connect({ address, namespace: 'default', taskQueue: cluster.name, by: 'me' });
+  clients.push(client);
+  return client;
+}
+
+/** Runs `body` while nodes can be reached, by a worker that stays when the one with the workflows is replaced. */
+async function withNodes(body: (cluster: TestCluster, client: ClusterClient) => Promise<void>): Promise<void> {
+  const cluster = harness.newCluster();
+  const client = await clientOf(cluster);
+  await harness.withSiteWorker(cluster.name, cluster, async () => {
+    try {
+      await body(cluster, client);
+    } finally {
+      for (const release of held.splice(0)) release();
+      await cluster.handle.terminate().catch(() => undefined);
+    }
+  });
+}
+
+function withCode(cluster: TestCluster, body: () => Promise<void>, workflowBundle?: { code: string }): Promise<void> {
+  const code = workflowBundle === undefined ? {} : { workflowBundle };
+  return harness.withWorkerFor(cluster, body, {}, { ...code, enableNonLocalActivities: false });
+}
+
+async function apply(cluster: TestCluster, client: ClusterClient, patching: Partial<Patching> = {}): Promise<void> {
+  await client.apply(clusterSpec(undefined, patching, cluster.name));
+}
+
+function untilStuck(cluster: TestCluster, client: ClusterClient): Promise<unknown> {
+  return waitFor(async () => (await client.health(cluster.name)).state === 'stuck', { what: 'trouble' });
+}
+
+function cli(...args: string[]): ReturnType<typeof runOffline> {
+  return runOffline([...args, '--address', harness.address, '--namespace', 'default']);
+}
+
+/** A cluster whose run 1 is at work on w-1, and whose own code fails since then. Answers what lets w-1 go on. */
+async function wedgeInRun(cluster: TestCluster, client: ClusterClient): Promise<() => void> {
+  const release = cluster.nodes.hold('w-1', 'apply');
+  held.push(release);
+  await withCode(cluster, async () => {
+    await apply(cluster, client);
+    await client.patch(cluster.name, { reason: 'CVE' });
+    await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+  });
+  return release;
+}
+
+describe('recovery of a cluster that its code has wedged in the middle of a run', () => {
+  it('finishes the node in work once, knows how it ended, keeps a pause, and says what is lost', () =>
+    withNodes(async (cluster, client) => {
+      const release = await wedgeInRun(cluster, client);
+      let done: Recovered | null = null;
+      await withCode(
+        cluster,
+        async () => {
+          await cluster.handle.signal('pause', { by: 'night shift', reason: 'freeze' });
+          await cluster.handle.signal('patchNow', { nodes: ['w-2'], by: 'someone' });
+          await untilStuck(cluster, client);
+          const plan = await client.planRecovery(cluster.name);
+          expect(plan).toMatchObject({
+            health: { state: 'stuck', stuck: { kind: 'failing' } },
+            nodes: 3,
+            kept: [{ name: 'pause', by: 'night shift', reason: 'freeze' }],
+            lost: [{ name: 'patchNow', by: 'someone', nodes: ['w-2'] }],
+            run: { number: 1, nodesInWork: ['w-1'] },
+          });
+          const recovering = client.recover(cluster.name, { waitMs: 60_000 });
+          await cluster.untilCancelled('w-1');
+          release();
+          done = await recovering;
+        },
+        broken,
+      );
+      expect(done).toMatchObject({ runEnded: true, run: { number: 1 }, lost: [{ name: 'patchNow' }] });
+      await withCode(cluster, async () => {
+        const status = await cluster.status();
+        expect(status).toMatchObject({
+          run: null,
+          paused: { by: 'night shift', reason: 'freeze' },
+          lastRun: { number: 1, outcome: 'cancelled', failed: 0, notTried: 2, by: 'me', reason: 'CVE' },
+        });
+        // Its packages were applied to the end; whether it heard of the end of the run before that is a matter of moments.
+        expect(status.nodes.map(({ lastAppliedPatchTime }) => lastAppliedPatchTime !== null)).toEqual([
+          false,
+          true,
+          false,
+        ]);
+        await client.resume(cluster.name);
+        await client.patch(cluster.name);
+        expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
+      });
+      expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
+    }));
+
+  it('does not wait for ever, says that the end of the node is not known, and works on the node after it only', () =>
+    withNodes(async (cluster, client) => {
+      const release = await wedgeInRun(cluster, client);
+      await withCode(
+        cluster,
+        async () => {
+          await cluster.handle.signal('pause');
+          await untilStuck(cluster, client);
+          const { code, stdout, stderr } = await cli('recover', cluster.name, '--yes', '--wait', '1s');
+          expect({ code, stdout }).toEqual({ code: 0, stdout: `${cluster.name} recovered\n` });
+          expect(stderr).toContain('the code of this version is broken');
+          expect(stderr).toContain('run 1 is in progress and ends with it: w-1 is finished, no other is started');
+          expect(stderr).toContain('run 1 is still ending');
+        },
+        broken,
+      );
+      await withCode(cluster, async () => {
+        const status = await cluster.status();
+        expect(status.nodes[1]).toMatchObject({
+          state: 'failed',
+          lastError: { message: expect.stringContaining('recovered while run 1 worked on w-1') as string },
+        });
+        await client.resume(cluster.name);
+        await client.patch(cluster.name, { nodes: ['w-1'] });
+        await cluster.until('run 2 is in progress', ({ run }) => run?.number === 2);
+        expect(cluster.nodes.node('w-1').applies).toBe(0);
+        release();
+        expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
+      });
+      expect(cluster.nodes.node('w-1').applies).toBe(1);
+    }));
+});
+
+describe('recovery of a cluster whose workflow is gone', () => {
+  it('goes on with its history, and with the spec that was applied last', () =>
+    withNodes(async (cluster, client) => {
+      await withCode(cluster, async () => {
+        await apply(cluster, client);
+        await client.patch(cluster.name);
+        await cluster.untilIdle(1);
+        await cluster.until('the history is fresh', () => true);
+        await apply(cluster, client, { rebootIfRequired: false });
+      });
+      const before = await client.planRecovery(cluster.name);
+      expect(before.health.state).toBe('running');
+      expect(await cli('recover', cluster.name, '--yes')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('nothing is known to be wrong with it') as string,
+      });
+      await cluster.handle.terminate('by hand');
+      const asked = await cli('recover', cluster.name);
+      expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining(`was terminated in Temporal`) as string });
+      const { code, stdout } = await cli('recover', cluster.name, '--yes', '-o', 'json');
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ recovered: true, lost: [], kept: [{ name: 'applySpec' }], run: null });
+      await withCode(cluster, async () => {
+        const status = await cluster.status();
+        expect(status.nodes.map(({ state }) => state)).toEqual(['patched', 'patched', 'patched']);
+        expect(await client.spec(cluster.name)).toMatchObject({ patching: { rebootIfRequired: false } });
+        await client.patch(cluster.name);
+        await cluster.untilIdle(2);
+        const { runs } = await cluster.handle.query<ClusterHistory>('history');
+        expect(runs.map(({ number, outcome }) => [number, outcome])).toEqual([
+          [1, 'succeeded'],
+          [2, 'succeeded'],
+        ]);
+        expect(await client.list()).toContainEqual(expect.objectContaining({ cluster: cluster.name, stuck: null }));
+      });
+    }));
+
+  it('starts from a backup that was taken without a worker, in private files that are whole', () =>
+    withNodes(async (cluster, client) => {
+      await withCode(cluster, async () => {
+        await apply(cluster, client, { schedule: { preset: 'weekly', startWithin: '1h' } });
+        await client.patch(cluster.name);
+        await cluster.untilIdle(1);
+      });
+      const file = path.join(dir, 'backups', `${cluster.name}.json`);
+      // The list of Temporal comes a moment after.
+      await waitFor(
+        async () => {
+          const { code } = await cli('backup', path.join(dir, 'backups'));
+          return code === 0 && readdirSync(path.join(dir, 'backups')).includes(path.basename(file));
+        },
+        { what: 'the backup' },
+      );
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(readdirSync(path.join(dir, 'backups')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      await withCode(cluster, async () => {
+        await client.remove(cluster.name);
+        await client.untilRemoved(cluster.name);
+      });
+      const backup = JSON.parse(readFileSync(file, 'utf8')) as ClusterBackup;
+      // A week ago: what happened since is not known, so no window since then is missed or made up for.
+      const old = { ...backup, takenAt: '2026-01-01T00:00:00.000Z' };
+      const week = { ...backup.state.schedule, after: '2026-01-01T00:00:00.000Z', next: ['2026-01-04T00:00:00Z'] };
+      writeFileSync(file, JSON.stringify({ ...old, state: { ...backup.state, schedule: week } }));
+      expect(await cli('recover', cluster.name, '--from', file, '--yes')).toMatchObject({ code: 0 });
+      await withCode(cluster, async () => {
+        const status = await cluster.until('the window is known', ({ nextWindow }) => nextWindow !== null);
+        expect(status.nodes.map(({ state }) => state)).toEqual(['patched', 'patched', 'patched']);
+        expect(status).toMatchObject({ run: null, lastRun: { number: 1 } });
+        expect(Date.parse(status.nextWindow ?? '')).toBeGreaterThan(Date.now());
+        expect((await cluster.handle.query<ClusterHistory>('history')).windows).toEqual([]);
+      });
+      expect(await cli('recover', 'other', '--from', file, '--yes')).toMatchObject({ code: 2 });
+    }));
+});
