@@ -25,7 +25,15 @@ export interface AuditLog {
   info(fields: Record<string, unknown>, message: string): void;
 }
 
-export function createClusterActivities(audit: AuditLog): ClusterActivities {
+export interface ClusterActivityOptions {
+  /** How long a wait for another workflow holds its activity slot at first; default 30 s. */
+  firstHoldMs?: number;
+}
+
+export function createClusterActivities(
+  audit: AuditLog,
+  { firstHoldMs = FIRST_HOLD_MS }: ClusterActivityOptions = {},
+): ClusterActivities {
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
     checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
@@ -39,7 +47,7 @@ export function createClusterActivities(audit: AuditLog): ClusterActivities {
     },
     awaitNodePatch,
     cancelChildren,
-    awaitWorkflowClosed,
+    awaitWorkflowClosed: (workflowId) => awaitWorkflowClosed(workflowId, firstHoldMs),
   };
 }
 
@@ -62,12 +70,12 @@ function checkSpec(spec: unknown): SpecVerdict {
   return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
 
-async function awaitWorkflowClosed(workflowId: string): Promise<void> {
+async function awaitWorkflowClosed(workflowId: string, firstHoldMs: number): Promise<void> {
   const handle = getClient().workflow.getHandle(workflowId);
   const { attempt, scheduledTimestampMs } = activityInfo();
   const begunAt = Date.now();
   // One that ends soon is waited for in place; a later attempt is one look.
-  const holdMs = attempt === 1 ? FIRST_HOLD_MS : 0;
+  const holdMs = attempt === 1 ? firstHoldMs : 0;
   for (;;) {
     try {
       const { status } = await handle.describe();

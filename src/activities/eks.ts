@@ -9,7 +9,7 @@ import type { EksAccess } from '../domain/eks/node-groups';
 import type { NodeStep } from '../domain/node/report';
 import type { EksActivities } from '../contract/activities/eks';
 import { toApplicationFailure } from './errors';
-import { updateProgress, withHeartbeat } from './heartbeat';
+import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
 import type { ActivityLog } from './node';
 
 export interface EksActivityDeps {
@@ -25,14 +25,27 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
     body: (caller: EksCaller) => Promise<R>,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };
-    return withHeartbeat(step, ({ signal, details, send }) => {
+    return withHeartbeat(step, ({ signal, details, send, hold }) => {
       const show = (waitingFor: string | undefined): void => {
         if (updateProgress(details, { waitingFor }, Date.now())) send();
       };
-      return body(new EksCaller({ apis, access, policy, signal, show }));
+      return body(
+        new EksCaller({
+          apis,
+          access,
+          policy,
+          signal,
+          show,
+          observedMs: details.unreachableMs,
+          onObserved: (ms) => {
+            details.unreachableMs = ms;
+          },
+          hold: hold('unreachable'),
+        }),
+      );
     }).catch((error: unknown) => {
       const { attempt } = activityInfo();
-      const failure = toApplicationFailure(error, attempt);
+      const failure = toApplicationFailure(error, failedAttempts());
       // The stack is for the log of the worker only; a failure in a workflow history carries none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
         log.error({ ...fields, attempt, err: error }, 'unexpected error in an AWS activity');

@@ -1,5 +1,5 @@
 /** One heartbeat for the whole body of an activity, so that a silent twenty minutes of dpkg is no sign of death. */
-import { Context, activityInfo, heartbeat } from '@temporalio/activity';
+import { Context, activityInfo } from '@temporalio/activity';
 import type { NodeProgress, NodeStep } from '../domain/node/report';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS } from '../domain/node/time-limits';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
@@ -55,7 +55,11 @@ const SILENT_MS = HEARTBEAT_TIMEOUT_MS / 2;
  * Runs `body` with a regular heartbeat. On cancellation and on worker shutdown it rejects at once with the
  * CancelledFailure; `body` is told by its signal and has to stop following, never to stop what runs on the node.
  */
-export async function withHeartbeat<R>(step: NodeStep, body: (heartbeater: Heartbeater) => Promise<R>): Promise<R> {
+export async function withHeartbeat<R>(
+  step: NodeStep,
+  body: (heartbeater: Heartbeater) => Promise<R>,
+  { isLookSilent = false }: { isLookSilent?: boolean } = {},
+): Promise<R> {
   const context = Context.current();
   const info = activityInfo();
   const begunAt = Date.now();
@@ -64,12 +68,12 @@ export async function withHeartbeat<R>(step: NodeStep, body: (heartbeater: Heart
   const elapsedBefore = details.elapsedMs;
   const elapsedMs = (): number => elapsedBefore + Math.max(0, Date.now() - begunAt);
   // The server has the details of the wait already, and each heartbeat is billed.
-  let isSilent = resumed;
+  let isSilent = resumed && isLookSilent;
   const send = (): void => {
     isSilent = false;
     delete details.handedBack;
     details.elapsedMs = elapsedMs();
-    heartbeat({ ...details });
+    context.heartbeat({ ...details });
   };
   if (!isSilent) send();
   const timer = setInterval(
@@ -102,12 +106,20 @@ export async function withHeartbeat<R>(step: NodeStep, body: (heartbeater: Heart
     } else if (!isSilent) {
       details.failures = 0;
       details.elapsedMs = elapsedMs();
-      heartbeat({ ...details, handedBack: { ...error.wait, atMs: Date.now(), attempt: info.attempt } });
+      context.heartbeat({ ...details, handedBack: { ...error.wait, atMs: Date.now(), attempt: info.attempt } });
     }
     throw error;
   } finally {
     clearInterval(timer);
   }
+}
+
+/**
+ * The same, where an attempt that only looks whether a wait is over sends nothing for 30 s unless there is news. It hears
+ * no earlier that its workflow was terminated, so this is for looks that change nothing by themselves.
+ */
+export function withSilentLooks<R>(step: NodeStep, body: (heartbeater: Heartbeater) => Promise<R>): Promise<R> {
+  return withHeartbeat(step, body, { isLookSilent: true });
 }
 
 /** Attempts that have failed, this one included. As long as none has only waited, those whose worker has died count too. */

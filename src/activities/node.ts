@@ -25,7 +25,7 @@ import { surveyNode } from '../node/survey';
 import { RetryLater } from '../retry/hand-back';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
-import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
+import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from './heartbeat';
 import type { NodeActivities, PreflightInput, Watch } from '../contract/activities/node';
 
 /** As much of pino as is used. */
@@ -77,7 +77,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
-    return withHeartbeat(step, async ({ signal: cancelled, details, send, hold }) => {
+    return withSilentLooks(step, async ({ signal: cancelled, details, send, hold }) => {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
       const transport = ownLogin ? deps.pool.ownTransport(sshTarget(target)) : deps.pool.transport(sshTarget(target));
       const node = new RemoteNode(target, transport, signal, {

@@ -4,6 +4,8 @@ import { formatDuration } from '../domain/shared/duration';
 import type { AwsErrorKind } from './errors';
 import { AwsError, isAwsError } from './errors';
 import { EksApi } from './eks-api';
+import type { Hold } from '../retry/hand-back';
+import { ObservedTimes } from '../retry/observed-times';
 import { Retry } from '../retry/retry-until';
 import { HOUR_MS, MINUTE_MS } from '../domain/shared/time-units';
 
@@ -60,10 +62,20 @@ export interface EksCallerOptions {
   signal: AbortSignal;
   /** Shown to people while AWS does not answer; undefined when it does again. */
   show: (waitingFor: string | undefined) => void;
+  /** What earlier attempts of the same activity have observed, in milliseconds. */
+  observedMs?: number;
+  /** Called with the longest time that a call has no answer for. */
+  onObserved?: (observedMs: number) => void;
+  /** Ends the attempt when it has waited for AWS for long. Absent: it waits in place. */
+  hold?: Hold;
 }
 
 export class EksCaller {
-  constructor(private readonly options: EksCallerOptions) {}
+  private readonly times: ObservedTimes;
+
+  constructor(private readonly options: EksCallerOptions) {
+    this.times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
+  }
 
   get signal(): AbortSignal {
     return this.options.signal;
@@ -75,22 +87,30 @@ export class EksCaller {
 
   /** Repeats `call` while its error is one to be waited through; the time counts from the first in a row. */
   async call<T>(call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { apis, access, policy, signal, show } = this.options;
+    const { apis, access, policy, signal, show, hold } = this.options;
+    const one = this.times.begin();
     const retry = new Retry({
       classify: (error, observedMs) => {
         if (!isAwsError(error)) return null;
         if (error.kind === 'credentials') apis.forget(access);
         const limitMs = policy[error.kind] ?? 0;
-        return limitMs === 0 ? null : { leftMs: limitMs - observedMs, waitingFor: error.message };
+        if (limitMs > 0) return { leftMs: limitMs - observedMs, waitingFor: error.message };
+        // An answer, if not the one that was hoped for.
+        one.onEnd();
+        return null;
       },
       timedOut: (error, observedMs) => (isAwsError(error) ? timedOut(error, observedMs) : error),
       backoff: PAUSES,
       signal,
       now: () => performance.now(),
+      observedMs: one.observedMs,
+      onObserved: (ms) => one.onObserved(ms),
       onWaiting: show,
       onAnswered: (wasWaiting) => {
-        if (wasWaiting) show(undefined);
+        one.onEnd();
+        if (wasWaiting && !this.times.isWaiting) show(undefined);
       },
+      ...(hold === undefined ? {} : { hold }),
     });
     return retry.until(() => call(apis.get(access), signal));
   }

@@ -210,7 +210,7 @@ async function makePlan(
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
     if (error.type === 'Busy' && isShort && longestMs > PLAN_LOCK_MS) {
       others.seen('lock');
-      others.handBack(error.message.replace(/\.$/, ''), longestMs);
+      others.handBack(error.message, longestMs);
     }
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);

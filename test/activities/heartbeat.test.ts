@@ -10,7 +10,8 @@ function environment(info: object = {}) {
   return {
     value,
     beats,
-    run: <R>(body: (heartbeater: Heartbeater) => Promise<R>) => value.run(() => withHeartbeat('apply', body)),
+    run: <R>(body: (heartbeater: Heartbeater) => Promise<R>) =>
+      value.run(() => withHeartbeat('apply', body, { isLookSilent: true })),
   };
 }
 
@@ -132,6 +133,17 @@ describe('src/activities/heartbeat', () => {
         heartbeatDetails: { ...LEFT, handedBack: { ...HANDED_BACK, atMs } },
       });
       expect(await run(({ details }) => Promise.resolve(details.unreachableMs))).toBe(800_000);
+    });
+
+    it('speaks at once where it must hear of the end of its workflow', async () => {
+      const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
+      const { value, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+      await value.run(() =>
+        withHeartbeat('uncordon', () => {
+          expect(beats).toHaveLength(1);
+          return Promise.resolve();
+        }),
+      );
     });
 
     it('shows that it is alive when one look takes long', async () => {

@@ -105,4 +105,12 @@ describe('src/node/reachability', () => {
     };
     await expect(value.whenReachable(attempt)).rejects.toThrow('cancelled');
   });
+
+  it('gives calls at the same time the whole limit each', async () => {
+    const { value } = reachability(600_000);
+    const results = await Promise.allSettled([1, 2, 3].map(() => value.whenReachable(refused())));
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { type: 'Unreachable' } });
+    }
+  });
 });

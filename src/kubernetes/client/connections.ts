@@ -1,10 +1,11 @@
 /** Connections to API servers: one per kubeconfig and context, read anew when the file changes (tokens rotate). */
 import type { Agent as HttpAgent } from 'node:http';
-import { Agent } from 'node:https';
+import type { Agent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigurationOptions, KubeConfig } from '@kubernetes/client-node';
 import type { KubernetesAccess } from '../../domain/kubernetes/types';
 import { IN_CLUSTER } from '../../domain/kubernetes/types';
+import { AgentPool } from './agent-pool';
 import type { KubernetesApi } from './api';
 import { apiStatus, toApiError } from './errors';
 import type { ApiClients, Call } from './call';
@@ -20,9 +21,6 @@ const PLUGIN_SHARE = 2 / 3;
 
 /** What a worker that ends still waits for the answers to requests that are better not broken off. */
 const LAST_ANSWERS_MS = 3_000;
-
-/** Certificates that plugins renew make new ones; what has not been used for long ends by itself. */
-const MAX_AGENTS = 64;
 
 type ClientModule = typeof import('@kubernetes/client-node', { with: { 'resolution-mode': 'import' } });
 
@@ -51,7 +49,7 @@ export function createConnections({
   callTimeoutMs = CALL_TIMEOUT_MS,
 }: ConnectionOptions): KubernetesConnections {
   const editions = new Map<string, CachedClient>();
-  const agents = new Map<string, Agent>();
+  const agents = new AgentPool();
   const inFlight = new Set<Promise<unknown>>();
 
   async function clientsFor(access: KubernetesAccess, module: ClientModule): Promise<CachedClient> {
@@ -97,7 +95,7 @@ export function createConnections({
                 request.setSignal(uninterruptible ? timeout : signal);
                 for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
                 const agent = request.getAgent();
-                if (agent !== undefined) request.setAgent(kept(agent));
+                if (agent !== undefined) request.setAgent(sharedAgent(agent));
                 return new module.Observable(Promise.resolve(request));
               },
               post: (response) => new module.Observable(Promise.resolve(response)),
@@ -133,32 +131,15 @@ export function createConnections({
   }
 
   /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
-  function kept(agent: HttpAgent): HttpAgent {
-    if (!isPlainHttps(agent)) return agent;
-    const { ca, cert, key, servername, rejectUnauthorized } = agent.options;
-    const fingerprint = JSON.stringify([ca, cert, key, servername, rejectUnauthorized].map(String));
-    const known = agents.get(fingerprint);
-    if (known !== undefined) return known;
-    const options = Object.entries({ ca, cert, key, servername, rejectUnauthorized });
-    const fresh = new Agent({
-      ...Object.fromEntries(options.filter(([, value]) => value !== undefined)),
-      keepAlive: true,
-    });
-    agents.set(fingerprint, fresh);
-    const [oldest] = agents;
-    if (agents.size > MAX_AGENTS && oldest !== undefined) {
-      agents.delete(oldest[0]);
-      oldest[1].destroy();
-    }
-    return fresh;
+  function sharedAgent(agent: HttpAgent): HttpAgent {
+    return isPlainHttps(agent) ? agents.get(agent.options) : agent;
   }
 
   return {
     api: (access, signal) => createApi(callWith(access, signal)),
     close: async () => {
       await Promise.race([Promise.all(inFlight), sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
-      for (const agent of agents.values()) agent.destroy();
-      agents.clear();
+      agents.close();
       editions.clear();
     },
   };

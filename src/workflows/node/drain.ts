@@ -35,7 +35,8 @@ import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import { timestamp } from './record';
 import type { PatchNodeInput } from './patch-node';
-import { ReleasableWaits } from './release';
+import type { ReleasableWaits } from './release';
+import { LOST_TIMEOUT_MS } from './unreachable';
 
 /** A request to cordon that nobody waits for any more may still be on its way to the API server. */
 const IN_FLIGHT_CORDON_GRACE = '5 seconds';
@@ -218,25 +219,25 @@ export class NodeDrain {
 }
 
 /**
- * Takes off whatever cordon this cluster has put on the node, for as long as it takes. Null when it is off, or was not
- * there.
+ * Takes off whatever cordon this cluster has put on the node: for as long as it takes where `waits` let a person end it,
+ * else for a day. Null when it is off, or was not there.
  */
 export function uncordonOwn(
   cluster: string,
   node: NodeSpec,
   policy: RunPolicy,
-  waits = new ReleasableWaits(node.name),
+  waits: ReleasableWaits | null = null,
 ): Promise<ErrorInfo | null> {
   const { kubernetes } = policy;
   if (kubernetes === undefined) return Promise.resolve(null);
   const target = kubernetesTarget(cluster, node, kubernetes);
+  const options = optionsFor(node, policy, 'uncordon');
+  const bounded = waits === null ? { ...options, scheduleToCloseTimeout: LOST_TIMEOUT_MS } : options;
+  const remove = () => inCluster.uncordon.executeWithOptions(bounded, [{ target, owner: 'any' }]);
   return CancellationScope.nonCancellable(async () => {
     try {
-      await waits.run(
-        'uncordon',
-        () => inCluster.uncordon.executeWithOptions(optionsFor(node, policy, 'uncordon'), [{ target, owner: 'any' }]),
-        (how) => ({ type: 'KubernetesApi', message: how }),
-      );
+      if (waits === null) await remove();
+      else await waits.run('uncordon', remove, (how) => ({ type: 'KubernetesApi', message: how }));
       return null;
     } catch (failure) {
       return toErrorInfo(failure, `the uncordon of ${node.name}`);

@@ -26,6 +26,19 @@ const awaitHealthy = (baseline: Partial<KubernetesBaseline> = {}, timeoutMs = 1_
 const missing = (text: string) => ({ type: 'Unhealthy', message: expect.stringContaining(text) as string });
 
 describe('src/kubernetes/drain/health (simulated)', () => {
+  it('does not begin its time anew in the next attempt, whatever became of the worker', async () => {
+    node.conditions['Ready'] = 'False';
+    kube.heartbeats.push({ elapsedMs: 3_600_000 } as object);
+    const { awaitHealthy: healthy, awaitWorkloads: workloads } = kube.activities;
+    const input = { target: TARGET, timeoutMs: 3_600_000 };
+    const machine = { machine: MACHINE, baseline: BASELINE };
+    await expect(kube.retry().run(healthy, { ...input, ...machine })).rejects.toMatchObject(missing('not Ready'));
+    kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 2, available: 1 });
+    kube.heartbeats.push({ elapsedMs: 3_600_000 } as object);
+    const left = [{ namespace: 'shop', kind: 'Deployment', name: 'web', availableBefore: 2 }] as EvictedWorkload[];
+    await expect(kube.retry().run(workloads, { ...input, workloads: left })).rejects.toMatchObject(missing('shop/web'));
+  });
+
   it('waits for the kubelet to report the new boot, for Ready and for DaemonSet pods, each told', async () => {
     const proxy = kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
     node.conditions['Ready'] = 'False';

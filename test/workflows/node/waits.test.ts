@@ -1,6 +1,7 @@
 /** Long waits on a real server, with the activities that reach a node: between two looks no attempt is running. */
 import type { temporal } from '@temporalio/proto';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import { createClusterActivities } from '../../../src/activities/cluster';
 import { createNodeActivities } from '../../../src/activities/node';
 import { readLiveStatus } from '../../../src/client/live-status';
 import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
@@ -135,4 +136,38 @@ describe('workflows/node: a wait for a node that is unreachable', () => {
       expect(status.nodes[1]).toMatchObject({ state: 'not-tried', lastOutcome: 'cancelled' });
       expect(node.looks()).toBe(looks);
     }));
+});
+
+describe('workflows/run: a wait for a node patch of a run that was terminated', () => {
+  it('holds no slot between two looks, and goes on when that has ended', async () => {
+    const cluster = harness.newCluster();
+    const release = cluster.nodes.hold('w-1', 'apply');
+    const work = async (): Promise<void> => {
+      await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('w-1 is applied', () => cluster.nodes.log.includes('apply w-1'));
+      await harness.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
+      await cluster.untilIdle(1);
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('run 2 is in progress', (status) => status.run?.number === 2);
+      const run = harness.env.client.workflow.getHandle(await cluster.runId(2));
+      const pending = await waitFor(
+        async () => {
+          const [wait] = (await run.describe()).raw.pendingActivities ?? [];
+          return wait?.attempt === 2 && wait.lastFailure ? wait : null;
+        },
+        { what: 'the end of the first look' },
+      );
+      expect(pending.lastFailure).toMatchObject({
+        message: `waiting for ${nodeWorkflowId(cluster.name, 'w-1')} to end`,
+        applicationFailureInfo: { type: WAITING },
+      });
+      release();
+      // At most 15 s later, and then it is that node's turn.
+      expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
+    };
+    const { awaitWorkflowClosed } = createClusterActivities({ info: () => undefined }, { firstHoldMs: HOLD_MS });
+    await harness.withWorkerFor(cluster, work, { awaitWorkflowClosed });
+    await cluster.handle.terminate().catch(() => undefined);
+  });
 });
