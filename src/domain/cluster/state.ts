@@ -9,6 +9,7 @@ import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { readingFromFacts } from '../node/reading';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
+import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
 import { isEks } from '../eks/node-groups';
 
@@ -70,7 +71,7 @@ export interface ActiveRun {
  * Map, Set or Date.
  */
 export interface ClusterState {
-  version: 1;
+  version: typeof STATE_VERSION;
   spec: ClusterSpec;
   /** The call that created the cluster, until it has been answered; null after that. */
   createdBy: string | null;
@@ -113,7 +114,7 @@ export interface ScheduleState {
 
 export function newClusterState(spec: ClusterSpec, createdBy: string | null, now: string): ClusterState {
   return {
-    version: 1,
+    version: STATE_VERSION,
     spec,
     createdBy,
     createdAt: now,

@@ -3,6 +3,7 @@ import type { ClusterState } from '../../domain/cluster/state';
 import { newClusterState } from '../../domain/cluster/state';
 import type { PackedState } from '../../domain/cluster/packed-state';
 import { unpackState } from '../../domain/cluster/packed-state';
+import { migrate } from '../../domain/cluster/migrate';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import { checkFirstSpec, specFailure } from './check-spec';
 
@@ -13,9 +14,13 @@ export interface ClusterInput {
   state?: PackedState;
 }
 
-/** The state of a cluster that continues as new; null for a new one. */
+/**
+ * The state of a cluster that continues as new; null for a new one. Throws a plain error for a state that this release
+ * cannot read, so that the task waits for one that can.
+ */
 export function carriedState(input: ClusterInput | undefined): ClusterState | null {
-  return input?.state === undefined ? null : unpackState(input.state);
+  const isObject = typeof input === 'object' && input !== null;
+  return isObject && 'state' in input ? unpackState(migrate(input.state)) : null;
 }
 
 /**

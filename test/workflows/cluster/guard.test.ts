@@ -158,7 +158,8 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     };
     const failure = { message: 'Child failed', childWorkflowExecutionFailureInfo, cause: timeout() };
     const seq = started[0]?.seq ?? 0;
-    await workflow.activate({ resolveChildWorkflowExecution: { seq, result: { failed: { failure } } } });
+    const ended = { resolveChildWorkflowExecution: { seq, result: { failed: { failure } } } };
+    await settle(workflow, await workflow.activate(ended), null);
     expectContinued(workflow);
     await workflow.dispose();
   });
