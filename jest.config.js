@@ -29,7 +29,7 @@ module.exports = {
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       testPathIgnorePatterns: [
         '/node_modules/',
-        '/test/(workflows|replay|e2e|kubernetes|aws)/',
+        '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
         '\\.(node|fault|kube|kube-nodes|systems)\\.test\\.ts$',
       ],
     },
@@ -43,6 +43,7 @@ module.exports = {
     },
     { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
+    { ...slow, displayName: 'upgrade', testMatch: ['<rootDir>/test/upgrade/**/*.test.ts'] },
     { ...slow, displayName: 'record', testMatch: ['<rootDir>/test/replay/**/*.record.ts'] },
     {
       ...slow,

@@ -33,7 +33,7 @@ async function main() {
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
     payloadConverterPath: path.join(root, 'lib/workflows/sandbox/payload-converter.js'),
     failureConverterPath: path.join(root, 'lib/workflows/sandbox/failure-converter.js'),
-    workflowInterceptorModules: ['reserved-names', 'protocol', 'unreadable-messages'].map((name) =>
+    workflowInterceptorModules: ['reserved-names', 'protocol', 'priority', 'unreadable-messages'].map((name) =>
       path.join(root, `lib/workflows/sandbox/${name}.js`),
     ),
     webpackConfigHook: (config) => ({ ...config, devtool: false }),

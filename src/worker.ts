@@ -15,17 +15,14 @@ import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
+import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
+import type { WorkerLimits } from './worker-limits';
+import { workerLimitsFromEnv } from './worker-limits';
 import type { WorkflowCode } from './workflow-code';
 import { workflowCode } from './workflow-code';
 
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
 const SHUTDOWN_GRACE = '10 seconds';
-
-/**
- * How long the server offers work to the worker that did it last before it asks any other. After a crash every question
- * to a cluster waits this long, so it must stay well below the deadline of a call.
- */
-const STICKY_TIMEOUT = '3 seconds';
 
 export interface WorkerOptions {
   connection: NativeConnectionOptions;
@@ -43,6 +40,10 @@ export interface WorkerOptions {
   passphraseCommand?: readonly string[];
   /** Encrypts everything that goes to Temporal; null or absent: nothing is. */
   encryption?: KeyRing | null;
+  /** How much the worker takes on at once. */
+  limits: WorkerLimits;
+  /** Name of the Worker Deployment that the worker is a version of; null or absent: workers are not versioned. */
+  deployment?: string | null;
   logLevel: string;
   /** Where log lines go; standard output when absent. */
   logTo?: { write(line: string): void };
@@ -51,6 +52,7 @@ export interface WorkerOptions {
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
  * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
  *
  * @throws OspatchError `Usage`
@@ -67,6 +69,8 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? join(homedir(), '.kube'),
+    limits: workerLimitsFromEnv(env),
+    deployment: deploymentNameFromEnv(env),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
   };
 }
@@ -96,10 +100,13 @@ export async function runWorker(
     log,
   });
   const spoken = spokenProtocols(packageVersion());
+  const version = deploymentOf(options);
   const code: WorkflowCode =
     options.activitiesOnly === true
       ? { dataConverter: dataConverter(options.encryption ?? null, 'throw') }
-      : workflowCode(options.encryption ?? null);
+      : workflowCode(options.encryption ?? null, version !== null);
+  const { limits } = options;
+  const pollers = { type: 'autoscaling', maximum: limits.maxPollers, minimum: 2, initial: 2 } as const;
   try {
     const worker = await Worker.create({
       connection,
@@ -107,15 +114,23 @@ export async function runWorker(
       taskQueue: options.taskQueue,
       activities: { ...activities, default: unknownActivity(spoken) },
       ...code,
+      ...(version === null ? {} : { workerDeploymentOptions: version }),
       interceptors: { ...code.interceptors, activity: [protocolInterceptor(spoken)] },
-      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+      maxConcurrentActivityTaskExecutions: limits.maxActivities,
+      maxCachedWorkflows: limits.maxCachedWorkflows,
+      workflowTaskPollerBehavior: pollers,
+      activityTaskPollerBehavior: pollers,
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     });
     const { taskQueue, namespace, encryption } = options;
     const encrypted = encryption ? { encryptionKey: encryption.keys[0].id } : {};
-    log.info({ taskQueue, namespace, address: options.connection.address, ...encrypted }, 'worker started');
+    const versioned = version === null ? {} : { deployment: version.version };
+    log.info(
+      { taskQueue, namespace, address: options.connection.address, ...encrypted, ...versioned },
+      'worker started',
+    );
     onReady(worker);
     await worker.run();
     log.info('worker stopped');
@@ -125,8 +140,20 @@ export async function runWorker(
   }
 }
 
+/**
+ * A worker that runs no workflows is of no version: Temporal would hand it the steps of its own version's runs only, and a
+ * site has one kind of worker for all.
+ */
+function deploymentOf({
+  deployment = null,
+  activitiesOnly = false,
+}: WorkerOptions): ReturnType<typeof deploymentOptions> | null {
+  return deployment === null || activitiesOnly ? null : deploymentOptions(deployment, packageVersion());
+}
+
 if (require.main === module) {
-  runWorker(workerOptionsFromEnv(process.env)).catch((error: unknown) => {
+  const run = async (): Promise<void> => runWorker(workerOptionsFromEnv(process.env));
+  run().catch((error: unknown) => {
     process.stderr.write(
       `error: the worker could not run: ${error instanceof Error ? error.message : String(error)}\n`,
     );

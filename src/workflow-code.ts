@@ -10,15 +10,23 @@ export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath
 /** Said to the workflows in front of their code, see `workflows/sandbox/failure-converter.ts`. One line: positions stay. */
 const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
 
-/** The bundle made at build time; while developing, the sources. */
-export function workflowCode(encryption: KeyRing | null): WorkflowCode {
-  const codePath = join(__dirname, 'workflow-bundle.js');
+/** The same for `workflows/index.ts`. */
+const IS_VERSIONED = 'globalThis.ospatchIsVersioned=true;';
+
+/** Where the build puts the bundle. */
+export const BUNDLE = join(__dirname, 'workflow-bundle.js');
+
+/**
+ * The bundle made at build time; while developing, the sources. `isVersioned`: for a worker that is a version of a Worker
+ * Deployment; all others must not hear of versions, or the server refuses every task.
+ */
+export function workflowCode(encryption: KeyRing | null, isVersioned = false): WorkflowCode {
   // Also for the inputs of activities, where it says in a sentence what cannot be read.
   const payloadConverterPath = require.resolve('./workflows/sandbox/payload-converter');
   const converter = { ...dataConverter(encryption, 'passthrough'), payloadConverterPath };
-  if (existsSync(codePath)) {
-    const workflowBundle =
-      encryption === null ? { codePath } : { code: `${ENCRYPTS_FAILURES}${readFileSync(codePath, 'utf8')}` };
+  if (existsSync(BUNDLE)) {
+    const said = `${encryption === null ? '' : ENCRYPTS_FAILURES}${isVersioned ? IS_VERSIONED : ''}`;
+    const workflowBundle = said === '' ? { codePath: BUNDLE } : { code: `${said}${readFileSync(BUNDLE, 'utf8')}` };
     return { workflowBundle, dataConverter: converter };
   }
   return {
@@ -30,6 +38,7 @@ export function workflowCode(encryption: KeyRing | null): WorkflowCode {
         require.resolve('./workflows/sandbox/reserved-names'),
         require.resolve('./workflows/sandbox/protocol'),
         require.resolve('./workflows/sandbox/unreadable-messages'),
+        require.resolve('./workflows/sandbox/priority'),
       ],
     },
   };

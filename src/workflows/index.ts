@@ -1,8 +1,19 @@
 /** Everything a worker runs. The function names are workflow types and must not change. */
-export { cluster } from './cluster/cluster';
+import { setWorkflowOptions } from '@temporalio/workflow';
+import { cluster } from './cluster/cluster';
+
+export { cluster };
 export { inspectEks } from './inspect/eks';
 export { updateNodegroup } from './eks/update-nodegroup';
 export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './inspect/nodes';
 export { patchNode } from './node/patch-node';
 export { prefetchNodes } from './node/prefetch-nodes';
 export { rollout } from './run/rollout';
+
+/**
+ * With Worker Deployment Versioning all workflows end on the version that began them, except the cluster: it lives for
+ * years, and follows to the current version with its next task. A worker says in front of the bundle that it is versioned.
+ */
+if ((globalThis as { ospatchIsVersioned?: boolean }).ospatchIsVersioned === true) {
+  setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, cluster);
+}

@@ -28,7 +28,7 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
         workflowsPath: entry,
         payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
         failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
-        workflowInterceptorModules: ['reserved-names', 'protocol', 'unreadable-messages'].map((name) =>
+        workflowInterceptorModules: ['reserved-names', 'protocol', 'priority', 'unreadable-messages'].map((name) =>
           path.join(SRC, `workflows/sandbox/${name}.ts`),
         ),
         logger: new DefaultLogger('ERROR'),

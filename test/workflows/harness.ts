@@ -285,7 +285,7 @@ export class Harness {
   static async start(
     server: 'time-skipping' | 'real' = 'time-skipping',
     keys: KeyRing | null = null,
-    settings: Record<string, number> = {},
+    settings: Record<string, number | boolean> = {},
   ): Promise<Harness> {
     installRuntime();
     const bundle = await workflowBundle();
@@ -401,7 +401,7 @@ async function patiently(start: () => Promise<TestWorkflowEnvironment>): Promise
 
 async function startRealServer(
   client: { dataConverter: DataConverter },
-  settings: Record<string, number>,
+  settings: Record<string, number | boolean>,
 ): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);

@@ -17,7 +17,9 @@ nodes go on, and the next worker goes on with them.
 
 Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks),
-OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and all that the temporal CLI reads.`;
+OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and all that the temporal CLI reads.
+How much it takes on at once: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).
+For upgrades in the middle of runs: OSPATCH_WORKER_DEPLOYMENT (workers are not versioned).`;
 
 export function registerWorker(program: Command, context: CliContext): void {
   program

@@ -1,0 +1,40 @@
+/** How much one worker takes on at once. Each limit is a setting; docs/operations.md says how to choose it. */
+import { OspatchError } from './domain/shared/errors';
+
+export interface WorkerLimits {
+  /** Activities that run at once: each holds a connection to a node or an API server, and next to no processor time. */
+  maxActivities: number;
+  /** Workflows that stay in memory: one that does not is replayed from its history when something happens to it. */
+  maxCachedWorkflows: number;
+  /** Calls that wait for work at once, of workflows and of activities each; fewer while there is little work. */
+  maxPollers: number;
+}
+
+type Setting = [name: string, fallback: number, min: number, max: number];
+
+const SETTINGS: Readonly<Record<keyof WorkerLimits, Setting>> = {
+  maxActivities: ['OSPATCH_MAX_ACTIVITIES', 500, 2, 10_000],
+  maxCachedWorkflows: ['OSPATCH_MAX_CACHED_WORKFLOWS', 1_500, 10, 100_000],
+  maxPollers: ['OSPATCH_MAX_POLLERS', 20, 2, 500],
+};
+
+/** @throws OspatchError `Usage` */
+export function workerLimitsFromEnv(env: Readonly<Record<string, string | undefined>>): WorkerLimits {
+  return {
+    maxActivities: read(env, SETTINGS.maxActivities),
+    maxCachedWorkflows: read(env, SETTINGS.maxCachedWorkflows),
+    maxPollers: read(env, SETTINGS.maxPollers),
+  };
+}
+
+function read(env: Readonly<Record<string, string | undefined>>, [name, fallback, min, max]: Setting): number {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `${name}: found ${JSON.stringify(text)}; allowed: a whole number from ${min} to ${max}`,
+    remedy: `correct the variable, or unset it for the default, ${fallback}`,
+  });
+}

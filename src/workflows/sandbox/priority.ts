@@ -1,0 +1,31 @@
+/** Gives every activity its priority. Here and not at each call, so that no activity can be without one. */
+import type { WorkflowInterceptors } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
+import { priorityOf } from '../shared/priorities';
+
+export function interceptors(): WorkflowInterceptors {
+  let trigger: unknown = null;
+  return {
+    inbound: [
+      {
+        execute: (input, next) => {
+          trigger = triggerOf(input.args[0]);
+          return next(input);
+        },
+      },
+    ],
+    outbound: [
+      {
+        scheduleActivity: (input, next) => {
+          const priorityKey = priorityOf(input.activityType, workflowInfo().workflowType, trigger);
+          return next({ ...input, options: { ...input.options, priority: input.options.priority ?? { priorityKey } } });
+        },
+      },
+    ],
+  };
+}
+
+/** Of a run or a node patch; the start argument may be anything. */
+function triggerOf(argument: unknown): unknown {
+  return typeof argument === 'object' && argument !== null && 'trigger' in argument ? argument.trigger : null;
+}
