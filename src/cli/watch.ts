@@ -10,8 +10,11 @@ import { describeChanges } from './render/live-lines';
 import { Screen } from './render/screen';
 import { formatClock, ownZone } from './render/text';
 
-/** Short enough that a step of a second is seen; a look costs three small calls at most. */
-const LOOK_EVERY_MS = 500;
+/** A look costs a query, during a run two, and each costs a worker: short runs are seen at once, long ones are followed. */
+const FIRST_LOOKS_MS = 250;
+const LOOK_EVERY_MS = 2_000;
+/** By how much each wait between two looks is longer than the last one. */
+const LOOK_SLOWDOWN = 1.15;
 /** Elapsed times go on while an answer is waited for. */
 const REDRAW_EVERY_MS = 1_000;
 
@@ -56,6 +59,7 @@ async function follow(
   const { isTransient } = await import('../client/errors.js');
   let status = before ?? null;
   let lost = false;
+  let lookAgainMs = FIRST_LOOKS_MS;
   while (!signal.aborted) {
     try {
       const seen = await orInterrupted(client.status(cluster), signal);
@@ -75,7 +79,8 @@ async function follow(
       lost = true;
       view.show(status, notice);
     }
-    await pause(LOOK_EVERY_MS, signal);
+    await pause(lookAgainMs, signal);
+    lookAgainMs = Math.min(LOOK_EVERY_MS, lookAgainMs * LOOK_SLOWDOWN);
   }
   return { end: 'detached', status };
 }

@@ -61,7 +61,7 @@ import { releaseNode } from './release';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 import { planRecovery, recover } from './recovery';
-import { readLiveStatus } from './live-status';
+import { StatusMemory, readLiveStatus } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
@@ -70,6 +70,7 @@ export type { NodeLog, RunReport } from './inspector';
 
 export class ClusterClient {
   private readonly calls: TemporalCalls;
+  private readonly memory = new StatusMemory();
   private readonly inspector: Inspector;
   private readonly doctor: Doctor;
 
@@ -187,7 +188,7 @@ export class ClusterClient {
 
   /** The status with what is going on at this moment merged in. */
   async status(cluster: string): Promise<LiveStatus> {
-    return this.calls.ofCluster(cluster, () => readLiveStatus(this.session, cluster));
+    return this.calls.ofCluster(cluster, () => readLiveStatus(this.session, cluster, this.memory));
   }
 
   /** The status, with a warning at each node that is a machine of another node too, here or in another cluster. */

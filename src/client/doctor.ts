@@ -21,7 +21,7 @@ import { nodeAddresses, noWorkerAtSite } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
-import { specQuery, statusQuery } from '../contract/messages';
+import { specQuery, summaryQuery } from '../contract/messages';
 import { registeredSearchAttributes } from '../contract/registered-attributes';
 import type { TemporalCalls } from './temporal-calls';
 import { findStuckClusters } from './cluster-list';
@@ -185,7 +185,7 @@ export class Doctor {
     try {
       const [current, { paused }] = await Promise.all([
         this.calls.query(spec.name, (handle) => handle.query(specQuery)),
-        this.calls.query(spec.name, (handle) => handle.query(statusQuery)),
+        this.calls.query(spec.name, (handle) => handle.query(summaryQuery)),
       ]);
       return { applied: true, changes: diffSpecs(withDefaults(current), withDefaults(spec)).length, paused };
     } catch (error) {

@@ -15,13 +15,13 @@ import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
 import { isRolloutReport } from '../domain/run/progress-parser';
-import type { RolloutProgress } from '../domain/run/run';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
 import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
-import { historyQuery, nodePatchQuery, progressQuery, specQuery } from '../contract/messages';
+import { historyQuery, nodePatchQuery, specQuery } from '../contract/messages';
 import { answerOf, readNodeRecord } from './node-records';
+import { readSettled } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { requestInspections } from './inspection';
 
@@ -144,8 +144,7 @@ export class Inspector {
     try {
       const description = await this.calls.call(cluster, () => handle.describe());
       if (description.status.name === 'RUNNING') {
-        const progress: RolloutProgress = await this.calls.call(cluster, () => handle.query(progressQuery));
-        return progress.settled;
+        return await this.calls.call(cluster, () => readSettled(handle));
       }
       const report = await this.calls.call(cluster, () => answerOf(handle));
       return isRolloutReport(report) ? report.cursor.settled : [];

@@ -8,7 +8,7 @@ import {
 import { WAITING } from '../contract/waiting';
 import { isEks } from '../domain/eks/node-groups';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
-import type { ClusterStatus } from '../domain/cluster/messages';
+import type { ClusterStatus, StatusPage } from '../domain/cluster/messages';
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
@@ -17,10 +17,15 @@ import { transition } from '../domain/node/status';
 import type { NodeInWork, RolloutProgress } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { plainText } from '../domain/shared/text';
-import { progressQuery, specQuery, statusQuery } from '../contract/messages';
+import { progressQuery, specQuery } from '../contract/messages';
+import type { KnownStatus } from './pages';
+import { readStatus } from './pages';
 import type { TemporalSession } from './connection';
 import { readHeartbeat } from './heartbeat';
 import { waitsForOtherWorker } from './protocol';
+
+/** A program that asks for thousands of clusters in turn keeps the last ones only. */
+const MAX_FOLLOWED = 16;
 
 /** What happens on the node in work at this moment. */
 export interface LiveNode {
@@ -44,6 +49,8 @@ export interface LiveNode {
 }
 
 export interface LiveStatus extends ClusterStatus {
+  /** Why the cluster does what it does now. */
+  explanation: string;
   current: LiveNode[];
 }
 
@@ -51,11 +58,19 @@ export interface LiveStatus extends ClusterStatus {
  * The cluster's status with the rollout's progress and the running node's heartbeat merged in: the cluster itself hears
  * of its nodes in bundles only.
  */
-export async function readLiveStatus(session: TemporalSession, cluster: string): Promise<LiveStatus> {
+export async function readLiveStatus(
+  session: TemporalSession,
+  cluster: string,
+  memory?: StatusMemory,
+): Promise<LiveStatus> {
   const { client } = session;
-  const status = await client.workflow.getHandle(clusterWorkflowId(cluster)).query(statusQuery);
+  const read = await readStatus(client.workflow.getHandle(clusterWorkflowId(cluster)), memory?.get(cluster) ?? null);
+  memory?.set(cluster, read.known);
+  const status = wholeStatus(read.status);
   if (status.run === null || status.state !== 'running') return { ...status, current: [] };
-  const progress = await readProgress(client, rolloutWorkflowId(cluster, status.createdAt, status.run.number));
+  const { createdAt, run } = status;
+  // What the cluster has heard of already is not asked for again.
+  const progress = await readProgress(client, rolloutWorkflowId(cluster, createdAt, run.number), run.done);
   if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
@@ -75,9 +90,37 @@ export function mergeProgress(nodes: readonly NodeStatus[], progress: RolloutPro
   });
 }
 
-async function readProgress(client: Client, workflowId: string): Promise<RolloutProgress | null> {
+/** Without what only pages have. */
+function wholeStatus({
+  counts: _counts,
+  next: _next,
+  token: _token,
+  changedOnly: _changedOnly,
+  ...status
+}: StatusPage): ClusterStatus & { explanation: string } {
+  return status;
+}
+
+/** What was read of the clusters that somebody follows, so that only what has changed is sent again. */
+export class StatusMemory {
+  private readonly clusters = new Map<string, KnownStatus>();
+
+  get(cluster: string): KnownStatus | null {
+    return this.clusters.get(cluster) ?? null;
+  }
+
+  set(cluster: string, known: KnownStatus | null): void {
+    this.clusters.delete(cluster);
+    if (known === null) return;
+    this.clusters.set(cluster, known);
+    const [oldest] = this.clusters.keys();
+    if (this.clusters.size > MAX_FOLLOWED && oldest !== undefined) this.clusters.delete(oldest);
+  }
+}
+
+async function readProgress(client: Client, workflowId: string, from: number): Promise<RolloutProgress | null> {
   try {
-    return await client.workflow.getHandle(workflowId).query(progressQuery);
+    return await client.workflow.getHandle(workflowId).query(progressQuery, { from });
   } catch {
     // Not started yet or ended this moment: the cluster's own status is right then.
     return null;

@@ -8,7 +8,8 @@ import type { Machine } from '../domain/node/machines';
 import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
 import type { NodeStatus } from '../domain/node/status';
 import type { ClusterSpec } from '../domain/spec/types';
-import { nodesQuery, specQuery } from '../contract/messages';
+import { specQuery } from '../contract/messages';
+import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
@@ -97,7 +98,7 @@ async function readMachines(calls: TemporalCalls, cluster: string, known?: Clust
   try {
     const spec = known ?? (await calls.query(cluster, (handle) => handle.query(specQuery)));
     if (spec.type !== 'self-managed') return [];
-    return machinesOf(spec, await calls.query(cluster, (handle) => handle.query(nodesQuery)));
+    return machinesOf(spec, await calls.query(cluster, readNodes));
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     // Not applied yet, or it does not answer.

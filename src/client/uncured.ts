@@ -2,13 +2,13 @@
 import { isOspatchError } from '../domain/shared/errors';
 import type { UncuredReboot } from '../domain/node/reboot';
 import { uncuredReboots } from '../domain/run/run';
-import { nodesQuery } from '../contract/messages';
+import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 
 /** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
 export async function readUncured(calls: TemporalCalls, cluster: string): Promise<Record<string, UncuredReboot>> {
   try {
-    return uncuredReboots(await calls.query(cluster, (handle) => handle.query(nodesQuery)));
+    return uncuredReboots(await calls.query(cluster, readNodes));
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     return {};

@@ -4,16 +4,19 @@ import type {
   ApplySpecMessage,
   CancelRunAnswer,
   ClusterHistory,
-  ClusterStatus,
+  ClusterSummary,
   Message,
+  NodesPage,
+  PageRequest,
   PatchNowAnswer,
   PatchNowMessage,
   PauseAnswer,
   ReleaseAnswer,
   RemoveAnswer,
+  StatusPage,
 } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
-import type { NodeSettled, NodeStatus } from '../domain/node/status';
+import type { NodeSettled } from '../domain/node/status';
 import type { LostNode, RolloutProgress, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
@@ -33,8 +36,9 @@ export const applySpecUpdate = defineUpdate<
 >('applySpec');
 export const removeUpdate = defineUpdate<RemoveAnswer, [Message]>('remove');
 
-export const statusQuery = defineQuery<ClusterStatus>('status');
-export const nodesQuery = defineQuery<NodeStatus[]>('nodes');
+export const statusQuery = defineQuery<StatusPage, [PageRequest?]>('status');
+export const nodesQuery = defineQuery<NodesPage, [PageRequest?]>('nodes');
+export const summaryQuery = defineQuery<ClusterSummary>('summary');
 export const historyQuery = defineQuery<ClusterHistory>('history');
 export const explainQuery = defineQuery<string>('explain');
 export const specQuery = defineQuery<ClusterSpec>('spec');
@@ -44,7 +48,7 @@ export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
 
 /** From a cluster to its rollout. */
 export const restrictSignal = defineSignal<[RunRestrictions]>('restrict');
-export const progressQuery = defineQuery<RolloutProgress>('progress');
+export const progressQuery = defineQuery<RolloutProgress, [Pick<PageRequest, 'from' | 'limit'>?]>('progress');
 
 /** From a rollout to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');

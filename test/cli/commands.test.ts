@@ -132,6 +132,7 @@ describe('src/cli/commands', () => {
       'cluster',
       'createdAt',
       'current',
+      'explanation',
       'lastRejection',
       'lastRun',
       'loopError',

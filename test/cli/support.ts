@@ -84,6 +84,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     lastRun: null,
     lastRejection: null,
     nodes,
+    explanation: 'nothing to do',
     current: [],
     ...more,
   };

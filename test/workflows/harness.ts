@@ -17,7 +17,7 @@ import type { KubernetesActivities } from '../../src/contract/activities/kuberne
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/contract/workflow-ids';
-import type { ApplySpecAnswer, ClusterStatus } from '../../src/domain/cluster/messages';
+import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import type { UnreachableNode } from '../../src/domain/node/report';
 import { summarisePlan } from '../../src/domain/node/report';
@@ -451,7 +451,7 @@ export class TestCluster {
     return rolloutWorkflowId(this.name, (await this.status()).createdAt, number);
   }
 
-  status(): Promise<ClusterStatus> {
+  status(): Promise<StatusPage> {
     return this.handle.query(statusQuery);
   }
 
@@ -475,7 +475,7 @@ export class TestCluster {
   }
 
   /** Lets the server's time pass until the status is as wanted, at most 3,600 moments of it. */
-  async until(what: string, wanted: (status: ClusterStatus) => boolean): Promise<ClusterStatus> {
+  async until(what: string, wanted: (status: StatusPage) => boolean): Promise<StatusPage> {
     for (let looks = 0; looks < 3600; looks += 1) {
       const status = await this.status();
       if (wanted(status)) return status;
@@ -521,7 +521,7 @@ export class TestCluster {
     }
   }
 
-  untilIdle(runs: number): Promise<ClusterStatus> {
+  untilIdle(runs: number): Promise<StatusPage> {
     return this.until(
       `run ${runs} has ended`,
       (status) => status.run === null && (status.lastRun?.number ?? 0) >= runs,

@@ -10,7 +10,8 @@ import { createCodecServer } from '../../src/encryption/codec-server';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { packState } from '../../src/domain/cluster/packed-state';
 import { MAX_NODES } from '../../src/domain/spec/types';
-import { specQuery } from '../../src/contract/messages';
+import { readStatus } from '../../src/client/pages';
+import { specQuery, statusQuery } from '../../src/contract/messages';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec, randomHostKey } from '../support/builders';
 import { waitFor } from '../support/wait-for';
@@ -69,8 +70,16 @@ describe.each([
       await waitFor(async () => (await cluster.handle.describe()).runId !== first.firstExecutionRunId, {
         what: 'the next generation',
       });
-      const { nodes, lastRun } = await cluster.status();
-      expect(nodes).toHaveLength(MAX_NODES);
+      const firstPage = await cluster.status();
+      expect(JSON.stringify(firstPage).length).toBeLessThan(64 * 1024);
+      expect(firstPage.next).toBeGreaterThan(10);
+      const { status, known } = await readStatus(cluster.handle, null);
+      const { nodes, lastRun } = status;
+      expect(nodes.map(({ name }) => name)).toEqual(state.nodes.map(({ name }) => name));
+      // Nothing has changed since, and only what has is sent.
+      const since = known === null ? {} : { since: known.token };
+      expect(await cluster.handle.query(statusQuery, since)).toMatchObject({ nodes: [], next: null });
+      expect((await readStatus(cluster.handle, known)).status.nodes).toEqual(nodes);
       expect(nodes.at(-1)?.lastError?.message).toContain(`the host key of ${nodes.at(-1)?.name} has changed`);
       expect(lastRun).toMatchObject({ outcome: 'cancelled', failed: MAX_NODES });
     }));

@@ -48,8 +48,10 @@ async function showStatus(
   if (output === 'json') return printJson(context, status);
   const { renderStatus } = await import('../render/status.js');
   const { ownZone } = await import('../render/text.js');
-  const why = await client.explain(cluster);
-  print(context, renderStatus(status, why, { now: context.now(), zone: ownZone(), color: colors(context) }));
+  print(
+    context,
+    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context) }),
+  );
 }
 
 function requireOneForm(cluster: string, { watch = false, output }: StatusOptions): void {

@@ -9,7 +9,7 @@ import type { ErrorInfo } from '../shared/errors';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
-import type { NodeError, NodeStatus } from '../node/status';
+import type { NodeError, NodeState, NodeStatus } from '../node/status';
 import { plainText } from '../shared/text';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
@@ -133,8 +133,8 @@ export interface WindowRecord {
 
 export type ClusterPhase = 'idle' | 'running' | 'paused' | 'waiting' | 'removing' | 'not-patchable';
 
-/** Answer of the `status` query. Times are ISO 8601 with zone. */
-export interface ClusterStatus {
+/** How a cluster stands, without its nodes. Times are ISO 8601 with zone. */
+export interface ClusterSummary {
   cluster: string;
   /** A cluster of the same name with another value is another one. */
   createdAt: string;
@@ -153,7 +153,43 @@ export interface ClusterStatus {
   run: RunStatus | null;
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;
+  /** Why the cluster does what it does now. */
+  explanation: string;
+  /** Nodes by state; states that no node is in are left out. */
+  counts: Partial<Record<NodeState, number>>;
+}
+
+/** The same with all nodes. */
+export interface ClusterStatus extends Omit<ClusterSummary, 'explanation' | 'counts'> {
   nodes: NodeStatus[];
+}
+
+/** Which part of the nodes is asked for. */
+export interface PageRequest {
+  /** Place of the first node. Default 0. */
+  from?: number;
+  /** At most so many nodes; fewer when they do not fit into one answer. Default 100, at most 1,000. */
+  limit?: number;
+  /** Only nodes in this state. */
+  state?: NodeState;
+  /** `token` of an answer before: only nodes that have changed since, as far as the cluster knows. */
+  since?: string;
+}
+
+/** Answer of the `nodes` query. */
+export interface NodesPage {
+  total: number;
+  nodes: NodeStatus[];
+  /** `from` of the next page; null: this is the last one. */
+  next: number | null;
+}
+
+/** Answer of the `status` query. */
+export interface StatusPage extends ClusterSummary, Omit<NodesPage, 'total'> {
+  /** For `since`; null: ask for everything the next time. */
+  token: string | null;
+  /** Nodes that have not changed since `since` are left out. */
+  changedOnly: boolean;
 }
 
 export interface RunStatus {

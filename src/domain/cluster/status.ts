@@ -2,8 +2,13 @@ import type { ClusterState } from './state';
 import { isPatchable } from './state';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
-/** The answer of the `status` query. */
+/** How the cluster stands, with all its nodes. */
 export function toStatus(state: ClusterState): ClusterStatus {
+  return { ...toSummary(state), nodes: state.nodes };
+}
+
+/** The same without them. */
+export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
   const { spec } = state;
   return {
     cluster: spec.name,
@@ -19,7 +24,6 @@ export function toStatus(state: ClusterState): ClusterStatus {
     run: runStatus(state),
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: state.lastRejection,
-    nodes: state.nodes,
   };
 }
 

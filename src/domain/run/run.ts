@@ -141,7 +141,10 @@ export interface RolloutProgress {
   current: NodeInWork | null;
   /** Nodes that are waited for beside the current one, because they have been unreachable for long. */
   lost?: NodeInWork[];
+  /** A part of those that have settled, in their order. */
   settled: NodeSettled[];
+  /** Where the next part begins; null or absent: this is the last one. */
+  next?: number | null;
 }
 
 /** What a run reports to its cluster since its last report. */

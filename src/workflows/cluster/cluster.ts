@@ -28,12 +28,13 @@ import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
 import { DecisionCounter, REST_MS, generationMs } from '../../domain/cluster/pace';
-import type { ClusterStatus } from '../../domain/cluster/messages';
+import type { StatusPage } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
 import { settleLost } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { toStatus } from '../../domain/cluster/status';
+import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
 import { local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
 import { registerHandlers } from './handlers';
@@ -49,7 +50,7 @@ import { carriedState, firstState } from './start-argument';
 /** How many windows ahead are computed at a time. */
 const WINDOWS_AHEAD = 5;
 
-export async function cluster(input?: ClusterInput): Promise<ClusterStatus> {
+export async function cluster(input?: ClusterInput): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
   const cancelled = CancellationScope.current().cancelRequested;
   return CancellationScope.nonCancellable(async () => {
@@ -113,6 +114,10 @@ class BegunCluster implements HandledCluster {
     return this.loop.state;
   }
 
+  get versions(): RowVersions {
+    return this.loop.versions;
+  }
+
   changed(): void {
     this.loop.changed();
   }
@@ -134,6 +139,7 @@ class ClusterLoop {
   private readonly rollout: ClusterRollout;
   private readonly prefetch: ClusterPrefetch;
   private readonly visibility = new VisibilityPublisher();
+  readonly versions = new RowVersions(workflowInfo().runId);
 
   constructor(readonly state: ClusterState) {
     this.generationMs = generationMs(state.spec.name);
@@ -167,7 +173,7 @@ class ClusterLoop {
   }
 
   /** `cancelled` rejects when somebody cancels the workflow. */
-  async run(cancelled: Promise<never>): Promise<ClusterStatus> {
+  async run(cancelled: Promise<never>): Promise<StatusPage> {
     cancelled.catch(() => {
       this.state.removing ??= 'a cancel request in Temporal';
       this.state.request = null;
@@ -177,11 +183,12 @@ class ClusterLoop {
     return this.loop();
   }
 
-  private async loop(): Promise<ClusterStatus> {
+  private async loop(): Promise<StatusPage> {
     await this.visibility.load();
     const counter = new DecisionCounter();
     for (;;) {
       this.isStale = false;
+      this.versions.note(this.state.nodes);
       this.prefetch.stopUnlessIdle();
       await this.rollout.syncRestrictions();
       const decision = decide(this.state, Date.now(), this.context());
@@ -198,7 +205,7 @@ class ClusterLoop {
     }
     this.publish();
     await condition(allHandlersFinished);
-    return toStatus(this.state);
+    return statusPage(this.state, this.explain(), this.versions, {});
   }
 
   private async execute(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {

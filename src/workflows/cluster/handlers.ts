@@ -13,10 +13,14 @@ import {
   refuseRequest,
 } from '../../domain/cluster/requests';
 import { plainText } from '../../domain/shared/text';
-import { toHistory, toStatus } from '../../domain/cluster/status';
+import { toHistory } from '../../domain/cluster/status';
+import type { RowVersions } from '../../domain/cluster/status-pages';
+import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../domain/cluster/status-pages';
 import * as messages from '../../contract/messages';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
+
+const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
 
 const DESCRIPTIONS: Record<SignalName, string> = {
   patchNow: 'Patch now. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}.',
@@ -28,6 +32,7 @@ const DESCRIPTIONS: Record<SignalName, string> = {
 /** What the messages are about. A cluster whose first spec is being checked has no state yet; reading it throws. */
 export interface HandledCluster {
   readonly state: ClusterState;
+  readonly versions: RowVersions;
   /** Something was filed: the loop has to look. */
   changed(): void;
   progress(value: unknown): void;
@@ -66,10 +71,17 @@ class Handlers {
 
   private registerQueries(): void {
     const { cluster } = this;
-    setHandler(messages.statusQuery, () => toStatus(cluster.state), {
-      description: 'The cluster and every node of it.',
+    setHandler(messages.summaryQuery, () => clusterSummary(cluster.state, cluster.explain()), {
+      description: 'How the cluster stands, with nodes counted by state.',
     });
-    setHandler(messages.nodesQuery, () => cluster.state.nodes, { description: 'Every node of the cluster.' });
+    setHandler(
+      messages.statusQuery,
+      (value) => statusPage(cluster.state, cluster.explain(), cluster.versions, parsePageRequest(value)),
+      { description: `The same with nodes, from the first on. Input: nothing, or ${PAGE_INPUT}.` },
+    );
+    setHandler(messages.nodesQuery, (value) => nodesPage(cluster.state, parsePageRequest(value)), {
+      description: `Nodes of the cluster. Input: nothing, or ${PAGE_INPUT}.`,
+    });
     setHandler(messages.historyQuery, () => toHistory(cluster.state), {
       description: 'The last 20 runs, windows and requests, oldest first.',
     });

@@ -48,6 +48,8 @@ import {
   unitOf,
   withinBudget,
 } from '../../domain/run/run';
+import { parsePageRequest } from '../../domain/cluster/status-pages';
+import { progressPage } from '../../domain/run/progress-page';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { updateNodegroup } from '../eks/update-nodegroup';
@@ -69,7 +71,9 @@ import { patchNode } from '../node/patch-node';
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function rollout(input: RolloutInput): Promise<RolloutReport> {
   const work = new RunLoop(input);
-  setHandler(progressQuery, () => work.progress(), { description: 'How far the run is, node by node.' });
+  setHandler(progressQuery, (value) => progressPage(work.progress(), parsePageRequest(value)), {
+    description: 'How far the run is, node by node.',
+  });
   setHandler(restrictSignal, (value) => work.restrict(parseRestrictions(value) ?? {}), {
     description: 'From the cluster: what this run may no longer do.',
   });

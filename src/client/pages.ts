@@ -1,0 +1,66 @@
+/** Answers that come in pages, put together. */
+import type { WorkflowHandle } from '@temporalio/client';
+import { nodesQuery, progressQuery, statusQuery } from '../contract/messages';
+import type { StatusPage } from '../domain/cluster/messages';
+import type { NodeSettled, NodeStatus } from '../domain/node/status';
+
+/** As many nodes as an answer may have; fewer are sent when they do not fit. */
+const LIMIT = 1_000;
+
+/** What was read of a cluster before; only what has changed since is sent again. */
+export interface KnownStatus {
+  token: string;
+  nodes: NodeStatus[];
+}
+
+/** The status with all nodes, in one query where they fit or only few have changed since `known`. */
+export async function readStatus(
+  handle: WorkflowHandle,
+  known: KnownStatus | null,
+): Promise<{ status: StatusPage; known: KnownStatus | null }> {
+  const since = known === null ? {} : { since: known.token };
+  const first = await handle.query(statusQuery, { limit: LIMIT, ...since });
+  const changed = [...first.nodes];
+  let isWhole = true;
+  for (let page = first; page.next !== null;) {
+    page = await handle.query(statusQuery, { limit: LIMIT, from: page.next, ...since });
+    // Nodes came or went between two pages, or the cluster began a fresh history.
+    isWhole &&= page.changedOnly === first.changedOnly;
+    changed.push(...page.nodes);
+  }
+  if (!isWhole) return readStatus(handle, null);
+  const nodes = first.changedOnly && known !== null ? merge(known.nodes, changed) : changed;
+  const status = { ...first, nodes, next: null };
+  // What has changed between two pages is sent again the next time.
+  return { status, known: first.token === null ? null : { token: first.token, nodes } };
+}
+
+/** All nodes of a cluster. */
+export async function readNodes(handle: WorkflowHandle): Promise<NodeStatus[]> {
+  const nodes: NodeStatus[] = [];
+  for (let from: number | null = 0; from !== null;) {
+    const page: { nodes: NodeStatus[]; next: number | null } = await handle.query(nodesQuery, { from, limit: LIMIT });
+    nodes.push(...page.nodes);
+    from = page.next;
+  }
+  return nodes;
+}
+
+/** All nodes of a run in progress that have settled. */
+export async function readSettled(handle: WorkflowHandle): Promise<NodeSettled[]> {
+  const settled: NodeSettled[] = [];
+  for (let from: number | null = 0; from !== null;) {
+    const page: { settled: NodeSettled[]; next?: number | null } = await handle.query(progressQuery, {
+      from,
+      limit: LIMIT,
+    });
+    settled.push(...page.settled);
+    from = page.next ?? null;
+  }
+  return settled;
+}
+
+function merge(known: readonly NodeStatus[], changed: readonly NodeStatus[]): NodeStatus[] {
+  const fresh = new Map(changed.map((node) => [node.name, node]));
+  return known.map((node) => fresh.get(node.name) ?? node);
+}

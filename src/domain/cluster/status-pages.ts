@@ -1,0 +1,122 @@
+/** Answers about many nodes come in pages: Temporal refuses large ones, and people read the first lines. */
+import type { ClusterSummary, NodesPage, PageRequest, StatusPage } from './messages';
+import type { ClusterState } from './state';
+import { toSummary } from './status';
+import type { NodeStatus } from '../node/status';
+import { NODE_STATES } from '../node/status';
+
+export const DEFAULT_PAGE = 100;
+const MAX_PAGE = 1_000;
+
+/** Characters of the rows of a page of at most {@link DEFAULT_PAGE} rows, and of a longer one. */
+const MAX_CHARS = 60 * 1024;
+const MAX_LONG_CHARS = 900 * 1024;
+
+/** Which rows have changed since somebody looked. Lives as long as one generation of the cluster. */
+export class RowVersions {
+  private readonly versions = new WeakMap<NodeStatus, number>();
+  private rows: readonly NodeStatus[] = [];
+  private names = 0;
+  private version = 0;
+
+  /** `life`: of this generation; what was noted in another one says nothing here. */
+  constructor(private readonly life: string) {}
+
+  /** Takes in what has changed; a row that has is another object. */
+  note(rows: readonly NodeStatus[]): void {
+    if (rows === this.rows) return;
+    const sameNames = rows.length === this.rows.length && rows.every(({ name }, at) => name === this.rows[at]?.name);
+    if (!sameNames) this.names += 1;
+    this.version += 1;
+    for (const row of rows) if (!this.versions.has(row)) this.versions.set(row, this.version);
+    this.rows = rows;
+  }
+
+  /** Stands for what is known now; null while something is not taken in yet. */
+  token(rows: readonly NodeStatus[]): string | null {
+    return rows === this.rows ? `${this.life}/${this.names}/${this.version}` : null;
+  }
+
+  /** The rows, each null that is as it was at `token`; all of them when nothing is known of that moment. */
+  since(rows: readonly NodeStatus[], token: string | null): { rows: (NodeStatus | null)[]; changedOnly: boolean } {
+    const [life, names, version] = /^(.*)\/(\d+)\/(\d+)$/.exec(token ?? '')?.slice(1) ?? [];
+    const isKnown = life === this.life && Number(names) === this.names && this.token(rows) !== null;
+    if (!isKnown) return { rows: [...rows], changedOnly: false };
+    const seen = Number(version);
+    return {
+      rows: rows.map((row) => ((this.versions.get(row) ?? Infinity) > seen ? row : null)),
+      changedOnly: true,
+    };
+  }
+}
+
+/** The answer of the `status` query: how the cluster stands, and as many of its nodes as fit. */
+export function statusPage(
+  state: ClusterState,
+  explanation: string,
+  versions: RowVersions,
+  { since, ...request }: PageRequest,
+): StatusPage {
+  const token = versions.token(state.nodes);
+  const { rows, changedOnly } = versions.since(state.nodes, since ?? null);
+  return { ...clusterSummary(state, explanation), ...pageOf(rows, request), token, changedOnly };
+}
+
+/** The answer of the `nodes` query. */
+export function nodesPage(state: ClusterState, request: PageRequest): NodesPage {
+  return { total: state.nodes.length, ...pageOf(state.nodes, request) };
+}
+
+/** The answer of the `summary` query. */
+export function clusterSummary(state: ClusterState, explanation: string): ClusterSummary & { explanation: string } {
+  const counts = NODE_STATES.map((name) => [name, state.nodes.filter((node) => node.state === name).length] as const);
+  return {
+    ...toSummary(state),
+    explanation,
+    counts: Object.fromEntries(counts.filter(([, count]) => count > 0)),
+  };
+}
+
+/** Items from `from` on as far as they fit; `next` is where the next page begins, null after the last. */
+export function pageOfItems<T>(
+  items: readonly T[],
+  { from = 0, limit = DEFAULT_PAGE }: Pick<PageRequest, 'from' | 'limit'>,
+): { items: T[]; next: number | null } {
+  const room = limit <= DEFAULT_PAGE ? MAX_CHARS : MAX_LONG_CHARS;
+  const page: T[] = [];
+  let chars = 0;
+  for (let at = from; at < items.length; at += 1) {
+    const item = items[at] as T;
+    if (item === null) continue;
+    chars += JSON.stringify(item).length;
+    if (page.length > 0 && (chars > room || page.length === limit)) return { items: page, next: at };
+    page.push(item);
+  }
+  return { items: page, next: null };
+}
+
+function pageOf(
+  rows: readonly (NodeStatus | null)[],
+  { state, ...range }: PageRequest,
+): { nodes: NodeStatus[]; next: number | null } {
+  const wanted = state === undefined ? rows : rows.map((row) => (row?.state === state ? row : null));
+  const { items, next } = pageOfItems(wanted, range);
+  return { nodes: items.filter((row) => row !== null), next };
+}
+
+/** Reads what somebody asks for, whatever it is; what is not understood is left out. */
+export function parsePageRequest(value: unknown): PageRequest {
+  if (typeof value !== 'object' || value === null) return {};
+  const { from, limit, state, since } = value as Record<string, unknown>;
+  const known = NODE_STATES.find((name) => name === state);
+  return {
+    ...(isCount(from) ? { from } : {}),
+    ...(isCount(limit) && limit > 0 ? { limit: Math.min(limit, MAX_PAGE) } : {}),
+    ...(known === undefined ? {} : { state: known }),
+    ...(typeof since === 'string' ? { since } : {}),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,108 @@
+import { newClusterState } from '../../../src/domain/cluster/state';
+import type { ClusterState } from '../../../src/domain/cluster/state';
+import {
+  RowVersions,
+  nodesPage,
+  pageOfItems,
+  parsePageRequest,
+  statusPage,
+  clusterSummary,
+} from '../../../src/domain/cluster/status-pages';
+import { transition } from '../../../src/domain/node/status';
+import { clusterSpec } from '../../support/builders';
+import { worstState } from '../../support/worst-state';
+
+const NAMES = ['cp-1', 'w-1', 'w-2'];
+
+function idle(names = NAMES): ClusterState {
+  return newClusterState(clusterSpec(names), null, '2027-01-01T00:00:00.000Z');
+}
+
+function start(state: ClusterState, name: string): void {
+  state.nodes = state.nodes.map((node) => (node.name === name ? transition(node, { kind: 'started' }) : node));
+}
+
+describe('src/domain/cluster/status-pages', () => {
+  it('never gives more than 64 KiB in 100 rows, nor more than 1 MiB at all, and every node once', () => {
+    const state = worstState(1_500);
+    for (const [limit, max] of [
+      [undefined, 64 * 1024],
+      [1_000, 1024 * 1024],
+    ] as const) {
+      const seen: string[] = [];
+      for (let from: number | null = 0; from !== null;) {
+        const request = parsePageRequest({ from, limit });
+        const page = nodesPage(state, request);
+        expect(JSON.stringify(page).length).toBeLessThan(max);
+        expect(JSON.stringify(statusPage(state, 'x', new RowVersions('a'), request)).length).toBeLessThan(max);
+        seen.push(...page.nodes.map(({ name }) => name));
+        from = page.next;
+      }
+      expect(seen).toEqual(state.nodes.map(({ name }) => name));
+    }
+  });
+
+  it('gives a node that is larger than a page alone', () => {
+    const items = ['x'.repeat(100_000), 'y', 'z'];
+    expect(pageOfItems(items, {})).toEqual({ items: items.slice(0, 1), next: 1 });
+    expect(pageOfItems(items, { from: 1 })).toEqual({ items: ['y', 'z'], next: null });
+    expect(pageOfItems(items, { from: 7 })).toEqual({ items: [], next: null });
+  });
+
+  it('gives nodes of one state, and counts all', () => {
+    const state = idle();
+    start(state, 'w-1');
+    expect(nodesPage(state, { state: 'patching' })).toMatchObject({ total: 3, nodes: [{ name: 'w-1' }], next: null });
+    expect(clusterSummary(state, 'why')).toMatchObject({ explanation: 'why', counts: { patching: 1, unknown: 2 } });
+    expect(clusterSummary(state, 'why')).not.toHaveProperty('nodes');
+  });
+
+  describe('what has changed', () => {
+    const look = (state: ClusterState, versions: RowVersions, since: string | null) => {
+      const { nodes, token, changedOnly } = statusPage(state, '', versions, since === null ? {} : { since });
+      return { names: nodes.map(({ name }) => name), token, changedOnly };
+    };
+
+    it('is all that is sent to whoever says what they have seen', () => {
+      const state = idle();
+      const versions = new RowVersions('a');
+      versions.note(state.nodes);
+      const first = look(state, versions, null);
+      expect(first).toMatchObject({ names: NAMES, changedOnly: false });
+      expect(look(state, versions, first.token)).toEqual({ names: [], token: first.token, changedOnly: true });
+      start(state, 'w-1');
+      // What is not taken in yet is sent, and sent again.
+      expect(look(state, versions, first.token)).toEqual({ names: NAMES, token: null, changedOnly: false });
+      versions.note(state.nodes);
+      const second = look(state, versions, first.token);
+      expect(second).toMatchObject({ names: ['w-1'], changedOnly: true });
+      start(state, 'w-2');
+      versions.note(state.nodes);
+      expect(look(state, versions, second.token).names).toEqual(['w-2']);
+      expect(look(state, versions, first.token).names).toEqual(['w-1', 'w-2']);
+    });
+
+    it('is everything after nodes came or went, in another generation, and for tokens of others', () => {
+      const state = idle();
+      const versions = new RowVersions('a');
+      versions.note(state.nodes);
+      const { token } = look(state, versions, null);
+      const later = new RowVersions('b');
+      later.note(state.nodes);
+      expect(look(state, later, token)).toMatchObject({ names: NAMES, changedOnly: false });
+      for (const bad of ['', 'a', 'a/1', 'a/x/y', '//', 'a/9/9']) {
+        expect(look(state, versions, bad)).toMatchObject({ names: NAMES, changedOnly: false });
+      }
+      state.nodes = state.nodes.slice(1);
+      versions.note(state.nodes);
+      expect(look(state, versions, token)).toMatchObject({ names: NAMES.slice(1), changedOnly: false });
+    });
+  });
+
+  it.each([[null], ['x'], [{ from: -1, limit: 0, state: 'x', since: 7 }], [{ from: 1.5, limit: '9' }]])(
+    'takes %j for a request for the first page',
+    (value) => {
+      expect(parsePageRequest(value)).toEqual({});
+    },
+  );
+});
