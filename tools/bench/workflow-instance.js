@@ -8,10 +8,11 @@ const { defaultPayloadConverter } = require('@temporalio/common');
 const { coresdk } = require('@temporalio/proto');
 const { parseWorkflowCode } = require('@temporalio/worker/lib/worker');
 const { ReusableVMWorkflowCreator } = require('@temporalio/worker/lib/workflow/reusable-vm');
+const { packState } = require('../../lib/domain/cluster/packed-state');
 const { newClusterState } = require('../../lib/domain/cluster/state');
 const { validateSpecObject } = require('../../lib/domain/spec/parse');
 
-/** DESIGN: what a workflow may cost at most. */
+/** What a workflow may cost at most. */
 const MAX_CPU_MS = 2;
 const MAX_HEAP_KIB = 256;
 
@@ -58,7 +59,7 @@ function activationOf(runId, job) {
 async function begin(creator, index) {
   const name = `bench-${index}`;
   const runId = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
-  const argument = defaultPayloadConverter.toPayload({ state: stateOf(name) });
+  const argument = defaultPayloadConverter.toPayload({ state: packState(stateOf(name)) });
   const cpu = process.cpuUsage();
   const workflow = await creator.createWorkflow({
     info: {
