@@ -14,7 +14,7 @@ import type { RolloutReport, RunCursor } from '../../domain/run/run';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
 import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
-import { awsWaiting, cleanUp, optionsFor } from '../shared/activity-options';
+import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
@@ -107,7 +107,7 @@ export class ClusterRollout {
   private async listNodeGroups(run: ActiveRun): Promise<void> {
     if (run.policy.eks === undefined) return;
     const { access } = run.policy.eks;
-    const listed = await awsWaiting.listNodegroups.executeWithOptions(
+    const listed = await awsCancellable.listNodegroups.executeWithOptions(
       optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
       [{ access }],
     );

@@ -16,7 +16,7 @@ import type { NodeSettled } from '../../domain/node/status';
 import { renderNodegroupUpdate } from '../../domain/render/node-group';
 import type { RunPolicy, RunTrigger } from '../../domain/run/run';
 import type { Options } from '../shared/activity-options';
-import { awsUpdate, awsWaiting, local, optionsFor } from '../shared/activity-options';
+import { awsUncancellable, awsCancellable, local, optionsFor } from '../shared/activity-options';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { nodePatchQuery } from '../../contract/messages';
@@ -110,7 +110,7 @@ class NodeGroupUpdate {
   private begin({ version, releaseVersion: found }: NodegroupFacts): Promise<BegunUpdate> {
     const { cluster, run, startedAt, nodeGroup } = this.input;
     const { force } = this.policy;
-    return awsUpdate.beginNodegroupUpdate.executeWithOptions(this.options('ask for the latest release'), [
+    return awsUncancellable.beginNodegroupUpdate.executeWithOptions(this.options('ask for the latest release'), [
       {
         ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
         ...(this.updated ? { adopted: true } : {}),
@@ -133,18 +133,18 @@ class NodeGroupUpdate {
     const options = this.options(`wait for ${what}`);
     // A change of another kind is not ours to wait for once nothing is wanted any more.
     if (foreign && !adopted) {
-      await awsWaiting.followNodegroupUpdate.executeWithOptions(options, [input]);
+      await awsCancellable.followNodegroupUpdate.executeWithOptions(options, [input]);
       return null;
     }
     const ended = await CancellationScope.nonCancellable(() =>
-      awsUpdate.followNodegroupUpdate.executeWithOptions(options, [input]),
+      awsUncancellable.followNodegroupUpdate.executeWithOptions(options, [input]),
     );
     return updateFailure(nodeGroup, ended, adopted);
   }
 
   private describe(afterUpdate: boolean): Promise<NodegroupFacts> {
     const { nodeGroup } = this.input;
-    const activities = afterUpdate ? awsUpdate : awsWaiting;
+    const activities = afterUpdate ? awsUncancellable : awsCancellable;
     return activities.describeNodegroup.executeWithOptions(this.options('release, status, health'), [
       { access: this.access, nodeGroup, afterUpdate },
     ]);

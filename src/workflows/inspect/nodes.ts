@@ -17,7 +17,7 @@ import {
   API_ANSWERS_WITHIN_MS,
   SITE_ANSWERS_WITHIN,
   inspection,
-  inspectionInCluster,
+  kubernetesInspection,
   optionsFor,
 } from '../shared/activity-options';
 import { isNotTakenUp, isTimeout, failureOf, toErrorInfo } from '../shared/failures';
@@ -75,7 +75,7 @@ export async function inspectKubernetes(input: InspectKubernetesInput): Promise<
   const api = { ...probe, name: cluster };
   try {
     const options = inspectionOptions(api, 'stale cordons');
-    const staleCordons = await inspectionInCluster.findStaleCordons.executeWithOptions(options, [{ cluster, access }]);
+    const staleCordons = await kubernetesInspection.findStaleCordons.executeWithOptions(options, [{ cluster, access }]);
     const preview = await inspectDrain(probe, null, kubernetes, input.unreachableTimeoutMs);
     const forbids = !preview.ok && preview.error.type === 'Policy' ? preview.error : null;
     return { staleCordons, error: forbids };
@@ -98,7 +98,7 @@ export async function uncordonNode({ cluster, kubernetes, node }: UncordonNodeIn
   const target: KubernetesTarget = kubernetesTarget(cluster, node, kubernetes);
   try {
     const options = inspectionOptions(node, 'uncordon');
-    return await inspectionInCluster.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+    return await kubernetesInspection.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
   } catch (failure) {
     const silent = isTimeout(failure) && !isNotTakenUp(failure);
     throw failureOf(
@@ -132,7 +132,7 @@ async function inspectDrain(
   const target = kubernetesTarget(node.cluster, node, kubernetes);
   try {
     const options = inspectionOptions(node, 'what a drain would meet');
-    const preview = await inspectionInCluster.drainPreview.executeWithOptions(options, [
+    const preview = await kubernetesInspection.drainPreview.executeWithOptions(options, [
       { target, machine, policy: kubernetes.drain, unreachableTimeoutMs },
     ]);
     return { ok: true, preview };

@@ -30,7 +30,7 @@ import type { NodeFacts } from '../../domain/node/report';
 import type { RunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { Options } from '../shared/activity-options';
-import { inCluster, optionsFor } from '../shared/activity-options';
+import { kubernetes, optionsFor } from '../shared/activity-options';
 import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import { timestamp } from './record';
@@ -71,7 +71,7 @@ export class NodeDrain {
     const { cluster, run, node, policy } = this.input;
     const { target } = this;
     const { unreachableTimeoutMs } = policy;
-    const preview = await inCluster.drainPreview.executeWithOptions(this.options('what a drain would meet'), [
+    const preview = await kubernetes.drainPreview.executeWithOptions(this.options('what a drain would meet'), [
       { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
     ]);
     const noted = newDrainRecord(target.nodeName, preview.cordonedBy);
@@ -85,7 +85,7 @@ export class NodeDrain {
     const input = { target, machine, owner, unreachableTimeoutMs };
     this.mayBeCordoned = true;
     this.cordonOpen = true;
-    this.baseline = await inCluster.cordon.executeWithOptions(this.options('cordon'), [input]);
+    this.baseline = await kubernetes.cordon.executeWithOptions(this.options('cordon'), [input]);
     this.cordonOpen = false;
     return this.evict(`drain ${preview.evict} pods`, noted, {
       ...input,
@@ -125,7 +125,7 @@ export class NodeDrain {
     input: Omit<DrainInput, 'policy' | 'startedAt'>,
   ): Promise<boolean> {
     const { node } = this.input;
-    const drain = inCluster.drain.executeWithOptions(this.options(what), [
+    const drain = kubernetes.drain.executeWithOptions(this.options(what), [
       { ...input, policy: this.policy.drain, startedAt: timestamp() },
     ]);
     const report = await drain.catch((failure: unknown) => {
@@ -147,7 +147,7 @@ export class NodeDrain {
     const bootId = kernelBootIdOf(after ?? before);
     if (baseline === null || machineId === null || bootId === undefined) return;
     await this.unlessCancelled('is it healthy in Kubernetes?', (options) =>
-      inCluster.awaitHealthy.executeWithOptions(options, [
+      kubernetes.awaitHealthy.executeWithOptions(options, [
         { target, machine: { machineId, bootId }, baseline, timeoutMs: parseDuration(this.policy.health.readyTimeout) },
       ]),
     );
@@ -180,7 +180,7 @@ export class NodeDrain {
     const { target } = this;
     const options = { ...this.options('uncordon, if left'), scheduleToCloseTimeout: policy.unreachableTimeoutMs };
     try {
-      await inCluster.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+      await kubernetes.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
     } catch (failure) {
       // The node is as it was found, and up to date.
       if (isCancellation(failure)) return;
@@ -198,7 +198,7 @@ export class NodeDrain {
     const { target, workloads } = this;
     if (workloadsTimeout === undefined || workloads.length === 0) return;
     await this.unlessCancelled(`are its ${workloads.length} workloads available again?`, (options) =>
-      inCluster.awaitWorkloads.executeWithOptions(options, [
+      kubernetes.awaitWorkloads.executeWithOptions(options, [
         { target, workloads, timeoutMs: parseDuration(workloadsTimeout) },
       ]),
     );
@@ -228,12 +228,11 @@ export function uncordonOwn(
   policy: RunPolicy,
   waits: ReleasableWaits | null = null,
 ): Promise<ErrorInfo | null> {
-  const { kubernetes } = policy;
-  if (kubernetes === undefined) return Promise.resolve(null);
-  const target = kubernetesTarget(cluster, node, kubernetes);
+  if (policy.kubernetes === undefined) return Promise.resolve(null);
+  const target = kubernetesTarget(cluster, node, policy.kubernetes);
   const options = optionsFor(node, policy, 'uncordon');
   const bounded = waits === null ? { ...options, scheduleToCloseTimeout: LOST_TIMEOUT_MS } : options;
-  const remove = () => inCluster.uncordon.executeWithOptions(bounded, [{ target, owner: 'any' }]);
+  const remove = () => kubernetes.uncordon.executeWithOptions(bounded, [{ target, owner: 'any' }]);
   return CancellationScope.nonCancellable(async () => {
     try {
       if (waits === null) await remove();

@@ -5,7 +5,7 @@ import { readingFromFacts } from '../../domain/node/reading';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import type { RunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
-import { optionsFor, waiting } from '../shared/activity-options';
+import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
 import { timestamp } from './record';
 
@@ -54,7 +54,7 @@ async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, no
   };
   let reading: NodeReading | null = null;
   try {
-    const { facts, plan, refused } = await waiting.preflight.executeWithOptions(
+    const { facts, plan, refused } = await cancellable.preflight.executeWithOptions(
       optionsFor(node, policy, 'what is pending?'),
       // Nothing is changed, so nothing that runs on the node speaks against it.
       [{ ...input, withoutDrain: true }],
@@ -64,7 +64,7 @@ async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, no
     if (refused !== undefined) return { node: name, reading, error: refused.message };
     if (plan.pending === 0) return { node: name, reading, error: null };
     const work = { packageManager: facts.packageManager, planDigest: plan.digest, planned: plan.pending };
-    await waiting.prefetch.executeWithOptions(optionsFor(node, policy, `download ${plan.pending} packages`), [
+    await cancellable.prefetch.executeWithOptions(optionsFor(node, policy, `download ${plan.pending} packages`), [
       { ...input, ...work },
     ]);
     return { node: name, reading, error: null };

@@ -17,7 +17,7 @@ import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import type { NodeTarget } from '../../domain/spec/types';
 import { HEARTBEAT_TIMEOUT_MS } from '../../domain/node/time-limits';
 import type { Options } from '../shared/activity-options';
-import { once, optionsFor, told, transaction, waiting } from '../shared/activity-options';
+import { singleAttempt, optionsFor, reportsCancellation, uncancellable, cancellable } from '../shared/activity-options';
 import { failureOf, toErrorInfo } from '../shared/failures';
 import type { RebootAsked } from '../../domain/node/reboot';
 import type { NodeRecord } from './record';
@@ -62,7 +62,7 @@ export class NodeSteps {
   async preflight(): Promise<Preflight> {
     const { policy } = this.input;
     const report = await this.record.step('preflight', () =>
-      waiting.preflight.executeWithOptions(this.options('preflight'), [
+      cancellable.preflight.executeWithOptions(this.options('preflight'), [
         {
           target: this.target,
           ...this.job(),
@@ -90,7 +90,7 @@ export class NodeSteps {
     const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
     return CancellationScope.nonCancellable(() =>
       this.record.step('verify', () =>
-        waiting.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
+        cancellable.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
       ),
     );
   }
@@ -104,7 +104,7 @@ export class NodeSteps {
       unreachableTimeoutMs: this.input.policy.unreachableTimeoutMs,
     };
     return this.record.step('prefetch', () =>
-      waiting.prefetch.executeWithOptions(this.options(`download ${plan.pending} packages`), [input]),
+      cancellable.prefetch.executeWithOptions(this.options(`download ${plan.pending} packages`), [input]),
     );
   }
 
@@ -118,7 +118,7 @@ export class NodeSteps {
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
     return this.follow('apply', `apply ${planned} packages`, (options, watch) =>
-      transaction.apply.executeWithOptions(options, [{ ...input, ...watch }]),
+      uncancellable.apply.executeWithOptions(options, [{ ...input, ...watch }]),
     );
   }
 
@@ -126,7 +126,7 @@ export class NodeSteps {
     this.record.transactionOpen = true;
     const input = { ...this.transactionInput(), lostTimeoutMs: LOST_TIMEOUT_MS };
     return this.follow('repair', 'repair', (options, watch) =>
-      transaction.repair.executeWithOptions(options, [{ ...input, ...watch }]),
+      uncancellable.repair.executeWithOptions(options, [{ ...input, ...watch }]),
     );
   }
 
@@ -135,7 +135,7 @@ export class NodeSteps {
     const { token } = this.record.result;
     const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS };
     return this.follow('restart', 'restart services', (options, watch) =>
-      transaction.restart.executeWithOptions(options, [{ ...input, ...watch }]),
+      uncancellable.restart.executeWithOptions(options, [{ ...input, ...watch }]),
     );
   }
 
@@ -157,7 +157,7 @@ export class NodeSteps {
       const after = await this.record.step('reboot', () =>
         retryWhileUnreachable(
           [...notices].toSorted((a, b) => a - b),
-          (watch) => told.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
+          (watch) => reportsCancellation.reboot.executeWithOptions(this.options('reboot'), [{ ...input, ...watch }]),
           (unreachableNode) => this.onUnreachableAfterReboot(unreachableNode),
         ),
       );
@@ -182,7 +182,7 @@ export class NodeSteps {
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
     this.record.result.powerCycle = { at: timestamp(), error: null };
     try {
-      await once.powerCycle.executeWithOptions(this.options(`power-cycle by ${powerCycle.hook}`), [
+      await singleAttempt.powerCycle.executeWithOptions(this.options(`power-cycle by ${powerCycle.hook}`), [
         { target: this.target, hook: powerCycle.hook },
       ]);
     } catch (failure) {
@@ -197,7 +197,7 @@ export class NodeSteps {
   async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
     const look = async (unreachableTimeoutMs: number): Promise<NodeFacts> =>
       this.withoutUncured(
-        await waiting.readFacts.executeWithOptions(this.options('verify'), [
+        await cancellable.readFacts.executeWithOptions(this.options('verify'), [
           { target: this.target, unreachableTimeoutMs },
         ]),
       );

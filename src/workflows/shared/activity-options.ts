@@ -20,8 +20,8 @@ const ATTEMPT_TIMEOUT = '7 days';
  */
 const retry = { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 } as const;
 
-/** Steps that may be abandoned at once on cancellation: they wait or look, and end no transaction. */
-export const waiting = proxyActivities<NodeActivities>({
+/** Steps that may be abandoned at once on cancellation: they wait or read, and follow no transaction. */
+export const cancellable = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
@@ -29,36 +29,33 @@ export const waiting = proxyActivities<NodeActivities>({
 });
 
 /** Steps that follow a package transaction to its end. Called in non-cancellable scopes only. */
-export const transaction = proxyActivities<NodeActivities>({
+export const uncancellable = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
 });
 
 /**
- * What a Kubernetes API server is asked. A cancelled one has ended before anything comes after it: a cordon that is put
- * on later than it is taken off would stay.
+ * Calls to a Kubernetes API server. A cancelled call has ended before the next one begins: a cordon that arrives after its
+ * uncordon would stay.
  */
-export const inCluster = proxyActivities<KubernetesActivities>({
+export const kubernetes = proxyActivities<KubernetesActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
-/**
- * Steps of which it has to be known how far they came, also when they are cancelled: the cancellation is told by the
- * activity itself.
- */
-export const told = proxyActivities<NodeActivities>({
+/** Steps whose progress must be known even when they are cancelled: the activity itself reports the cancellation. */
+export const reportsCancellation = proxyActivities<NodeActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
-/** What must not happen twice, however it ends. */
-export const once = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
+/** Steps that must not run twice, however the first attempt ends. */
+export const singleAttempt = proxyActivities<Pick<NodeActivities, 'powerCycle'>>({
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry: { maximumAttempts: 1 },
@@ -76,7 +73,7 @@ export const inspection = proxyActivities<NodeActivities>({
 export const API_ANSWERS_WITHIN_MS = 90_000;
 
 /** The same for a Kubernetes API server. */
-export const inspectionInCluster = proxyActivities<KubernetesActivities>({
+export const kubernetesInspection = proxyActivities<KubernetesActivities>({
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: API_ANSWERS_WITHIN_MS,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
@@ -92,7 +89,7 @@ export const refreshFactsOnce = proxyActivities<NodeActivities>({
 });
 
 /** Questions to AWS that may be abandoned at once on cancellation. */
-export const awsWaiting = proxyActivities<EksActivities>({
+export const awsCancellable = proxyActivities<EksActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
@@ -100,7 +97,7 @@ export const awsWaiting = proxyActivities<EksActivities>({
 });
 
 /** An update that AWS has begun cannot be stopped, and is followed to its end. Called in non-cancellable scopes only. */
-export const awsUpdate = proxyActivities<EksActivities>({
+export const awsUncancellable = proxyActivities<EksActivities>({
   startToCloseTimeout: ATTEMPT_TIMEOUT,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
   retry,
