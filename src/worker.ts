@@ -1,4 +1,4 @@
-/** The worker: runs workflows and activities until it is told to stop. */
+/** The worker: runs workflows and activities until it is stopped. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';

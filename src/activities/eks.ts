@@ -1,4 +1,4 @@
-/** The activities about node groups of EKS: each asks AWS through `aws/` and maps the error. */
+/** The activities about EKS node groups: each calls AWS through `aws/` and maps the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { AwsRetryPolicy } from '../aws/eks-caller';

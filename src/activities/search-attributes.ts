@@ -1,4 +1,4 @@
-/** The search attributes that clusters may write: asked once per worker process, not by each of its clusters. */
+/** The search attributes that clusters may write: read once per worker process, not by each of its clusters. */
 import { getClient } from '@temporalio/activity';
 import { registeredSearchAttributes } from '../contract/registered-attributes';
 import { SEARCH_ATTRIBUTES } from '../contract/search-attributes';

@@ -1,4 +1,4 @@
-/** What the API of AWS, the SDK and the network throw, told apart by what can be done about it. */
+/** Errors of the AWS API, the SDK and the network, classified by what can be done about them. */
 import type { EksAccess } from '../domain/eks/node-groups';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';

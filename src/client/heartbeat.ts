@@ -1,4 +1,4 @@
-/** What a running activity tells, which may be of another version and quotes what others have written. */
+/** Heartbeat details of a running activity: they may come from another version, and quote foreign text. */
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';

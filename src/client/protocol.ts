@@ -1,4 +1,4 @@
-/** What the failure of an activity says about the protocol that its workers lack. */
+/** The protocol that the workers of a failed activity lack, read from its failure. */
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { readProtocolHeader, waitsForProtocol } from '../contract/protocol';

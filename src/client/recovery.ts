@@ -1,4 +1,4 @@
-/** Starting a cluster again whose workflow cannot go on, with what its history or a backup tells. Needs no worker. */
+/** Restarts a cluster whose workflow cannot go on, from its history or a backup. Needs no worker. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKFLOW_TYPES, clusterWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';

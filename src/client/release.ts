@@ -1,4 +1,4 @@
-/** Ends a wait of a node patch, which is asked itself: its cluster and its run may be as patient as they are. */
+/** Ends a wait of a node patch. The request goes to the node patch itself, not through its cluster and run. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { OspatchError } from '../domain/shared/errors';

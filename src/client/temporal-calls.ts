@@ -1,4 +1,4 @@
-/** How anything is asked of Temporal: with a deadline, and with failures turned into sentences. */
+/** Calls to Temporal: each has a deadline, and failures become messages for people. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';

@@ -1,4 +1,4 @@
-/** What a cluster remembers of its nodes and a look at them has to know: reboots that did not help. */
+/** Reboots that did not help: the cluster remembers them, and an inspection must know them. */
 import { isOspatchError } from '../domain/shared/errors';
 import type { UncuredReboot } from '../domain/node/reboot';
 import { uncuredReboots } from '../domain/run/run';

@@ -1,4 +1,4 @@
-/** What the Temporal UI and the temporal CLI ask to read compressed and encrypted payloads: POST /decode and /encode. */
+/** The codec endpoint of the Temporal UI and the temporal CLI for compressed and encrypted payloads: POST /decode and /encode. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

@@ -1,4 +1,4 @@
-/** From what the helper says of the next boot to what is known of it. */
+/** Parses what the helper reports about the next boot. */
 import type { BootFacts, BootFile } from '../domain/node/boot';
 
 const ORDERS = ['newest', 'behind', 'other-flavour', 'unknown'] as const;

@@ -1,4 +1,4 @@
-/** How a wait for a lock on the node is told, before a job and within one. */
+/** How a wait for a lock on the node is shown, before a job and within one. */
 import type { LockKind } from '../domain/node/report';
 import { plainText } from '../domain/shared/text';
 

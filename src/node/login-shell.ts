@@ -1,4 +1,4 @@
-/** A login that succeeds and runs nothing: what the login shell or sshd says instead of the answer of a command. */
+/** A login that succeeds and runs nothing: the error, from the output of the login shell or sshd. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';

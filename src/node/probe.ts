@@ -1,4 +1,4 @@
-/** What a node says while it is waited for: whether it is another boot, how far that is, and what became of the reboot. */
+/** State of a node during a wait: its boot id, the progress of its boot, and the result of the reboot command. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import type { StartFailure } from './start-failure';

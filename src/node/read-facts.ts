@@ -1,4 +1,4 @@
-/** A look at a node that is up. */
+/** Facts of a node that is up. */
 import { OspatchError } from '../domain/shared/errors';
 import type { FactsReading } from './facts';
 import type { Session } from './session';

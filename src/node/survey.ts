@@ -1,4 +1,4 @@
-/** A look at a node whose patch has failed: what was changed there, and what is pending now. */
+/** Survey of a node whose patch has failed: what was changed, and what is pending now. */
 import type { NodeSurvey } from '../domain/node/report';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { followJob } from './job/follow';

@@ -1,4 +1,4 @@
-/** What ssh2 says when a connection fails, turned once into an `OspatchError`. */
+/** Turns the connection errors of ssh2 into an `OspatchError`, in one place. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';

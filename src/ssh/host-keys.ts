@@ -1,4 +1,4 @@
-/** Which host keys are trusted, and what the client therefore asks the server for. */
+/** Trusted host keys, and the host key algorithms that the client offers because of them. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 

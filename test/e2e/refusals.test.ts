@@ -121,7 +121,7 @@ describe('e2e/refusals', () => {
       for (const args of [['check'], ['pause'], ['resume'], ['cancel'], ['patch', '--wait']]) {
         const [command = '', ...more] = args;
         const { code, stderr } = await cli(command, name, ...more);
-        expect([command, code, stderr.replace(/\s+/g, ' ').trim()]).toEqual([command, 1, `error: ${reason}`]);
+        expect([command, code, stderr.replace(/\s+/g, ' ').trim()]).toEqual([command, 1, `error: ${reason}.`]);
       }
       const edited = path.join(dir, 'edited.yaml');
       writeFileSync(edited, JSON.stringify(selfManaged(name)));

@@ -1,4 +1,4 @@
-/** EKS managed node groups: what is known of one, when it is refused, and how an update of it ended. */
+/** EKS managed node groups: facts, refusals, and how updates ended. */
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeWarning } from '../node/warning';
 import type { EksSpec } from '../spec/types';

@@ -1,4 +1,4 @@
-/** Where AWS publishes which release of a node group's image is the newest, and what it says of the one that runs. */
+/** Where AWS publishes the newest release of a node group's image, and how that compares with the running one. */
 
 /** By the type of the image: what stands between the Kubernetes version and `recommended`. */
 const AMAZON_LINUX: Readonly<Record<string, string>> = {

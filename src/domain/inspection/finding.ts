@@ -1,4 +1,4 @@
-/** What `doctor` says: findings, each with a severity, one sentence, and its remedy. */
+/** Findings of `check` and `doctor`: each has a severity, a message and a remedy. */
 import type { ErrorInfo, ErrorType } from '../shared/errors';
 import type { NodeWarning, WarningKind } from '../node/warning';
 

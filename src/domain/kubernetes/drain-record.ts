@@ -1,4 +1,4 @@
-/** What the drain of a node means for its patch: in sentences, and in what is kept of it. */
+/** What the drain of a node means for its patch: the errors, and the record that is kept. */
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { ErrorInfo } from '../shared/errors';
 import type { BlockedPod, DrainPreview, DrainReport } from './types';

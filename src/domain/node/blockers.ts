@@ -1,4 +1,4 @@
-/** Which states of a node forbid to patch it now. The same answer for a run, which stops, and for who looks before. */
+/** States of a node that block a patch. A run refuses on them, and `doctor` reports them before. */
 import type { ErrorInfo } from '../shared/errors';
 import { CLEAN } from './repair-commands';
 import type { NodeFacts } from './report';

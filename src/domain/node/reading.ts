@@ -1,4 +1,4 @@
-/** From what a node says of itself to the little that its cluster keeps of it. */
+/** Reduces the facts of a node to the reading that its cluster keeps. */
 import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';

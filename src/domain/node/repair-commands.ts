@@ -1,4 +1,4 @@
-/** What a person types to mend a node, by package manager; each as the end of a sentence, with its own separator. */
+/** Commands that repair a node by hand, by package manager; each is the end of a message, with its own separator. */
 type ByManager = Readonly<Record<string, string>>;
 
 export const REPAIR: ByManager = {

@@ -1,4 +1,4 @@
-/** What workflows tell each other of a run, read from whatever was sent: anybody may signal a workflow. */
+/** Parsers of the messages between workflows about a run: anybody may signal a workflow, so nothing is trusted. */
 import type { NodegroupReading } from '../eks/node-groups';
 import type { NodeError, NodeReading, NodeSettled } from '../node/status';
 import { NODE_OUTCOMES, toNodeError } from '../node/status';

@@ -1,4 +1,4 @@
-/** What ospatch asks of a Kubernetes API server, in its own words. */
+/** The calls of ospatch to a Kubernetes API server, as an interface. */
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { OspatchError } from '../../domain/shared/errors';
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';

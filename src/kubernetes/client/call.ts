@@ -1,4 +1,4 @@
-/** One question to an API server, as those who ask and those who send see it. */
+/** One call to an API server, as the caller and the transport see it. */
 import type { AppsV1Api, ConfigurationOptions, CoreV1Api, PolicyV1Api } from '@kubernetes/client-node';
 
 export interface ApiClients {

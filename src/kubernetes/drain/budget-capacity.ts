@@ -1,4 +1,4 @@
-/** How many pods the budgets in the way of a drain can ever count on. */
+/** How many pods the budgets that block a drain can ever count on. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import {
   allowsEviction,

@@ -1,4 +1,4 @@
-/** Asking the server to evict pods, and what its answers mean for when to ask again. */
+/** Evictions: the requests, and when a refused one is repeated. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import { allowsEviction, budgetTitle, budgetsOf, whyClosedFor } from '../../domain/kubernetes/disruption-budgets';
 import { parseDuration } from '../../domain/shared/duration';

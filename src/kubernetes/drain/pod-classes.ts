@@ -1,4 +1,4 @@
-/** What is on a node and what stands in the way of emptying it, as the API tells it at one moment. */
+/** Pods of a node by how a drain treats them, and what blocks the drain, at one moment. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import {
   allowsEviction,

@@ -1,4 +1,4 @@
-/** What apt does not say: security fixes that it hides, and lists that cannot tell what is pending. */
+/** What apt does not report: security fixes that it hides, and package lists that are too old. */
 import type { NodeFacts } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';

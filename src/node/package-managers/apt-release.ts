@@ -1,4 +1,4 @@
-/** Which release of the distribution an archive belongs to, by what it says of itself. */
+/** Which release of the distribution an archive belongs to, by its Release file. */
 import type { NodeFacts } from '../../domain/node/report';
 import { plainText } from '../../domain/shared/text';
 

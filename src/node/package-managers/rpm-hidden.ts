@@ -1,4 +1,4 @@
-/** What dnf and zypper do not say: updates that the node's own configuration hides, and lists that cannot tell. */
+/** What dnf and zypper do not report: updates that the node's own configuration hides, and metadata that is too old. */
 import type { PackageChange } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';

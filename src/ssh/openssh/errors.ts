@@ -1,4 +1,4 @@
-/** What the log of the OpenSSH client says about a failed login, turned once into an `OspatchError`. */
+/** Turns the log of the OpenSSH client about a failed login into an `OspatchError`, in one place. */
 import type { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { AuthOutcome } from '../connect-errors';

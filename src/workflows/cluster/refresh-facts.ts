@@ -1,4 +1,4 @@
-/** The look at nodes that wait for a reboot: somebody may have rebooted them by hand. */
+/** Reads the facts of nodes that wait for a reboot: somebody may have rebooted them by hand. */
 import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, readNode } from '../../domain/cluster/state';
 import { taskQueueOf } from '../../domain/cluster/task-queues';

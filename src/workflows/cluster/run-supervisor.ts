@@ -1,4 +1,4 @@
-/** The rollout of a cluster's run: started as a child workflow, told what has become stricter, and settled when it ends. */
+/** Supervises the run of a cluster: starts the child workflow, sends it new restrictions, and settles its end. */
 import { CancellationScope, condition, getExternalWorkflowHandle, startChild } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';

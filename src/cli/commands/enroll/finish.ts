@@ -1,4 +1,4 @@
-/** The second half of `enroll`: show what was found, ask, write. */
+/** The second half of `enroll`: show the keys, confirm, write. */
 import { OspatchError } from '../../../domain/shared/errors';
 import { knownHostsName } from '../../../domain/trust/known-hosts';
 import { canAsk, confirm } from '../../io/confirm';
