@@ -1,7 +1,7 @@
 /** What other programs may use: the client, the spec and everything they answer with. */
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
-export type { ConnectOptions } from './client/connection';
+export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
 export type { WorkflowHistory } from './client/histories';
@@ -10,9 +10,9 @@ export { loadSpecs } from './client/load/spec';
 export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
 export { renderSpecYaml } from './client/load/yaml';
 export type {
+  AcceptedRequest,
   ApplySpecAnswer,
   CancelRunAnswer,
-  AcceptedRequest,
   ClusterHistory,
   ClusterPhase,
   ClusterStatus,

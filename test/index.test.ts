@@ -36,6 +36,12 @@ import type {
   SelfManagedSpec,
 } from '../src/index';
 import * as api from '../src/index';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { mustRun } from '../src/dev/host';
+import { unnamedTypes } from './support/declarations';
 import type { WorkerOptions, runWorker, workerOptionsFromEnv } from '../src/worker';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never;
@@ -119,6 +125,25 @@ describe('src/index', () => {
   it('names the type of every argument and every answer', () => {
     for (const types of [METHODS, PARTS, FUNCTIONS]) expect(Object.values(types)).not.toContain(false);
   });
+
+  it('exports every type that its declarations are made of', async () => {
+    const root = path.join(__dirname, '..');
+    const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-types-'));
+    const flags = [
+      '--emitDeclarationOnly',
+      '--noCheck',
+      '--incremental',
+      'false',
+      '--sourceMap',
+      'false',
+      '--outDir',
+      dir,
+    ];
+    await mustRun(path.join(root, 'node_modules/.bin/tsc'), ['-p', path.join(root, 'tsconfig.json'), ...flags]);
+    expect(unnamedTypes(['index', 'worker'].map((name) => path.join(dir, `${name}.d.ts`)))).toEqual([]);
+    rmSync(dir, { recursive: true });
+    // The compiler takes 1 s of its own, and more where others compute.
+  }, 90_000);
 
   it('gives these values and no others', () => {
     expect(Object.keys(api).sort()).toEqual([

@@ -1,17 +1,11 @@
 /** Connections to jump hosts, each shared by everything that is reached through it. */
 import type { Connection } from './builtin/connection';
+import type { Driver } from './driver';
 import { Semaphore } from '../retry/semaphore';
 import type { SshEndpoint, SshTarget } from './transport';
 
 /** Below the ten unauthenticated connections and ten sessions that an sshd allows by default. */
 const OPENINGS_AT_ONCE = 8;
-
-/** One way to make connections; `via` is one of its own, or null for a direct connection. */
-export interface Driver<C extends Connection> {
-  connect(target: SshTarget, via: C | null): Promise<C>;
-  /** Removes what ended connections may have left. */
-  close(): void;
-}
 
 interface Hop<C extends Connection> {
   connection: Promise<C>;

@@ -1,5 +1,5 @@
 import type { Connection } from '../../src/ssh/builtin/connection';
-import type { Driver } from '../../src/ssh/jump-hosts';
+import type { Driver } from '../../src/ssh/driver';
 import { JumpHosts } from '../../src/ssh/jump-hosts';
 import type { SshTarget } from '../../src/ssh/transport';
 import { targetOn } from './support';

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../shared/canonical-json';
 import type { AcceptedRequest, ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
 import type { ErrorInfo } from '../shared/errors';
-import { nodeGroupRows } from '../eks/state';
+import { nodeGroupRows } from '../eks/rows';
 import type { NodeFacts } from '../node/report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
 import { newNodeStatus, toNodeError, transition } from '../node/status';

@@ -1,17 +1,10 @@
 /** Node groups in the state of a cluster: each has the row that a node has elsewhere. */
 import type { ActiveRun, ClusterState } from '../cluster/state';
 import type { ErrorInfo } from '../shared/errors';
-import type { NodeStatus } from '../node/status';
-import { newNodeStatus, transition } from '../node/status';
-import type { EksSpec } from '../spec/types';
+import { transition } from '../node/status';
 import { isEks } from './node-groups';
+import { rowsFor } from './rows';
 import { plainText } from '../shared/text';
-
-/** The rows of a cluster under `spec`: known groups keep theirs. What `all` means is known from the first run on. */
-export function nodeGroupRows(spec: EksSpec, known: readonly NodeStatus[]): NodeStatus[] {
-  const { nodeGroups } = spec.eks;
-  return nodeGroups === 'all' ? [...known] : rowsFor(nodeGroups, known);
-}
 
 /**
  * Freezes the node groups of a run that has been waiting for the list of them, and adjusts the rows to it. Returns why
@@ -33,11 +26,6 @@ export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: read
   const queued = new Set(wanted);
   state.nodes = state.nodes.map((row) => (queued.has(row.name) ? transition(row, { kind: 'queued' }) : row));
   return null;
-}
-
-function rowsFor(names: readonly string[], known: readonly NodeStatus[]): NodeStatus[] {
-  const rows = new Map(known.map((row) => [row.name, row]));
-  return names.map((name) => rows.get(name) ?? newNodeStatus(name, 'worker', 'not-required'));
 }
 
 function noSuchGroups(missing: readonly string[], names: readonly string[]): ErrorInfo {

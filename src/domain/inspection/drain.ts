@@ -1,5 +1,4 @@
 /** The inspection of Kubernetes: what it means for patching a node or a cluster. */
-import type { NodeInspection } from './node';
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
 import { findingOfError, ok, problem, warning, worstFirst, worstOf } from './finding';
@@ -21,7 +20,7 @@ const MAX_TOLD = 5;
 const MAX_TEXT = 600;
 
 /** The inspection with what a drain of the node would meet. */
-export function withDrain(inspection: NodeInspection, drain: DrainCheck): NodeInspection {
+export function withDrain<I extends { node: string; findings: Finding[] }>(inspection: I, drain: DrainCheck): I {
   const found = drainFindings(inspection.node, drain);
   const isWorse = worstOf(found) !== 'ok';
   const kept = inspection.findings.filter((one) => !(isWorse && one.check === 'ready'));

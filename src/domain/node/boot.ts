@@ -1,6 +1,5 @@
 /** What the next boot of a node will start, and whether it can. */
 import type { ErrorInfo } from '../shared/errors';
-import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 
 /** As the node tells it; all of it is null or empty where it cannot be read. */
@@ -35,8 +34,13 @@ const UNPIN: readonly (readonly [pin: RegExp, remedy: string])[] = [
   [/loader\.conf|systemd-boot/, 'change the default entry with `bootctl set-default`'],
 ];
 
+interface Kernels {
+  kernelRunning: string;
+  kernelNewest: string | null;
+}
+
 /** What will not start as one would think, and what may not start at all. */
-export function bootWarnings(facts: Pick<NodeFacts, 'boot' | 'kernelNewest' | 'kernelRunning'>): NodeWarning[] {
+export function bootWarnings(facts: Kernels & { boot?: BootFacts }): NodeWarning[] {
   const { boot } = facts;
   if (boot === undefined) return [];
   const warnings: NodeWarning[] = [];
@@ -54,7 +58,7 @@ export function bootWarnings(facts: Pick<NodeFacts, 'boot' | 'kernelNewest' | 'k
 }
 
 function kernelWarning(
-  { kernelNewest: newest, kernelRunning: running }: Pick<NodeFacts, 'kernelNewest' | 'kernelRunning'>,
+  { kernelNewest: newest, kernelRunning: running }: Kernels,
   { kernel, loader, pin, order }: BootFacts,
 ): Omit<NodeWarning, 'kind'> | null {
   if (kernel === null) {
@@ -78,7 +82,7 @@ function kernelWarning(
 }
 
 /** A node that would not come back must not be rebooted; null = nothing speaks against it. */
-export function findBootDefect(node: string, { boot }: Pick<NodeFacts, 'boot'>): ErrorInfo | null {
+export function findBootDefect(node: string, { boot }: { boot?: BootFacts }): ErrorInfo | null {
   const file = boot === undefined ? null : findUnbootable(boot);
   if (boot === undefined || file === null) return null;
   return {

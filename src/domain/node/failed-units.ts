@@ -1,6 +1,5 @@
 /** Units that failed while a node was patched: through the work, or for reasons of their own. */
 import type { ErrorInfo } from '../shared/errors';
-import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 
 /** What a node tells of a unit that has failed, or that is started again and again. */
@@ -16,7 +15,13 @@ export interface FailedUnit {
   transient: boolean;
 }
 
-type UnitFacts = Pick<NodeFacts, 'failedUnits' | 'failedUnitDetails' | 'restartingUnits' | 'unitsUnknown'>;
+/** What the facts of a node say of its units. */
+interface UnitFacts {
+  failedUnits: string[];
+  failedUnitDetails?: FailedUnit[];
+  restartingUnits?: string[];
+  unitsUnknown?: true;
+}
 
 export interface NewlyFailed {
   /** Failed through the work, or so that nobody can say that it was not. */

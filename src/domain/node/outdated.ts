@@ -1,5 +1,4 @@
 /** Processes that run code which was replaced on disk since they were started: a node is patched when there are none. */
-import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 
 /** Each by name, at most {@link MAX_OUTDATED} of a kind. */
@@ -64,7 +63,7 @@ const KINDS: readonly (readonly [kind: Kind, one: string, many: string])[] = [
 ];
 
 /** Facts of an older helper do not say. */
-export function runsOutdated({ outdated }: Pick<NodeFacts, 'outdated'>): boolean {
+export function runsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean {
   return outdated !== undefined && KINDS.some(([kind]) => (outdated[kind]?.length ?? 0) > 0);
 }
 
@@ -271,7 +270,7 @@ function quoted(name: string): string {
 /** A patch whose packages are in place is not complete while something runs what they have replaced. */
 export function outcomeWithOutdated<O extends string>(
   outcome: O,
-  facts: Pick<NodeFacts, 'outdated'>,
+  facts: { outdated?: OutdatedCode },
 ): O | 'restart-pending' {
   return (outcome === 'patched' || outcome === 'up-to-date') && runsOutdated(facts) ? 'restart-pending' : outcome;
 }

@@ -1,6 +1,6 @@
 /** The schema of a spec of type eks, all text about its fields, and why it has no others. */
 import { z } from 'zod';
-import type { EksPolicy } from '../eks/node-groups';
+import type { EksPolicy } from '../eks/policy';
 import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from '../eks/node-groups';
 import { ON_FAILURE } from './types';
 import * as field from './fields';

@@ -6,7 +6,7 @@
  * that belong to a node stand in its `hostKeys`.
  */
 import type { KubernetesPolicy } from '../kubernetes/types';
-import type { EksPolicy } from '../eks/node-groups';
+import type { EksPolicy } from '../eks/policy';
 import type { PackagePolicy } from './package-policy';
 import type { RestartPolicy } from './restart-policy';
 

@@ -1,6 +1,6 @@
 /** Telling which file system a transaction has failed on, and what ran out there. */
 import { plainText } from '../../domain/shared/text';
-import type { Cause, Failure } from './failure';
+import type { Cause, Failure } from './failure-types';
 
 const FULL =
   /No space left on device|not enough (?:free )?(?:disk )?space|don't have enough free space|ENOSPC|needs \S+ more space on the|At least \S+ more space needed|disk space error/i;

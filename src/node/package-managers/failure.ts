@@ -1,5 +1,5 @@
 /** From an exit code and a log to a failure with a name, by the tables of the package managers. */
-import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
+import type { ErrorInfo } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import {
   RC_DISK_FULL,
@@ -10,34 +10,24 @@ import {
   RC_UNPLANNED,
   RC_UNREADABLE,
 } from '../helper/exit-codes';
+import type { Phase } from '../job/id';
 import { cleanOutput, outputTail } from '../sanitize';
 import { diskFailure, fullDisk } from './disk-failure';
-import type { FailedPhase } from './types';
+import type { Cause, Failure, RetryClass } from './failure-types';
 
-/**
- * What another try can do. `transient`: it may pass by itself. `decision`: a person has to decide, nothing else helps.
- * `permanent`: the node or its configuration has to be changed first.
- */
-export type RetryClass = 'transient' | 'decision' | 'permanent';
-
-export interface Failure {
-  type: ErrorType;
-  retry: RetryClass;
-  what: string;
-  remedy: string;
-  /** What it is instead where no package was left half-way, so that there is nothing to repair. */
-  undamaged?: Omit<Failure, 'undamaged'>;
-}
+export type { Cause, Failure, RetryClass } from './failure-types';
 
 /** The texts that tell failures apart where exit codes do not. The first match counts. */
 export type FailureTable = readonly (readonly [RegExp, Failure])[];
 
-/** What the package manager itself names as the cause. */
-export interface Cause {
-  /** In its own words, with up to three lines of its reason; empty when it names none. */
-  reason: string;
-  /** All it said about that, for the tables; null when the whole log has to do. */
-  text: string | null;
+export interface FailedPhase {
+  node: string;
+  phase: Phase;
+  rc: number;
+  /** The end of the job's log, not yet cleaned. */
+  log: string;
+  /** Whether packages are half-installed now. Absent: not known. */
+  damaged?: boolean;
 }
 
 /** A failed phase as an error, and what another try can do about it. */

@@ -1,8 +1,7 @@
 import type { NodeWarning } from '../../domain/node/warning';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../domain/node/report';
-import type { Phase } from '../job/id';
-import type { ClassifiedFailure } from './failure';
+import type { ClassifiedFailure, FailedPhase } from './failure';
 
 export interface PlanReading {
   plan: PatchPlan;
@@ -23,16 +22,6 @@ export interface ReportReading {
 
 export type PhaseEvent =
   { event: 'package-started' | 'package-finished' } | { event: 'lock-held'; /** Program and pid. */ by: string };
-
-export interface FailedPhase {
-  node: string;
-  phase: Phase;
-  rc: number;
-  /** The end of the job's log, not yet cleaned. */
-  log: string;
-  /** Whether packages are half-installed now. Absent: not known. */
-  damaged?: boolean;
-}
 
 /**
  * What the controller has to know about one package manager. What is run stands in the helper, in the section of the

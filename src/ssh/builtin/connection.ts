@@ -8,7 +8,7 @@ import { plainText } from '../../domain/shared/text';
 import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from '../host-keys';
 import { resolveIdentity } from './identity';
 import type { IdentityOptions } from './identity';
-import type { Driver } from '../jump-hosts';
+import type { Driver } from '../driver';
 import { scanHostKey } from './scan';
 import type { ExecOptions, ExecResult, SshTarget } from '../transport';
 

@@ -13,7 +13,7 @@ import { noAnswer, noHostKeys, unreachable } from '../connect-errors';
 import type { Connection, SshConnectOptions } from '../builtin/connection';
 import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from '../builtin/connection';
 import { findIdentity } from '../builtin/identity';
-import type { Driver } from '../jump-hosts';
+import type { Driver } from '../driver';
 import type { ClientIdentity } from './config';
 import { ClientFiles, clientEnvironment, logIn, noClient, readLog } from './client';
 import { ALIAS, renderConfig, renderKnownHosts } from './config';

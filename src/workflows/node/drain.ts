@@ -34,7 +34,7 @@ import { kubernetes, optionsFor } from '../shared/activity-options';
 import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import { timestamp } from './record';
-import type { PatchNodeInput } from './patch-node';
+import type { PatchNodeInput } from './input';
 import type { ReleasableWaits } from './release';
 import { LOST_TIMEOUT_MS } from './unreachable';
 

@@ -16,15 +16,13 @@ import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../../domain/node/p
 import type { ApplyReport, NodeFacts, PlanSummary, PhaseOutcome } from '../../domain/node/report';
 import { repairedWarning } from '../../domain/node/warning';
 import { outcomeWithOutdated } from '../../domain/node/outdated';
-import type { UncuredReboot } from '../../domain/node/reboot';
 import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
-import type { RunPolicy, RunTrigger } from '../../domain/run/run';
-import type { NodeSpec } from '../../domain/spec/types';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
 import { NodeDrain } from './drain';
+import type { PatchNodeInput } from './input';
 import { NodeRecord } from './record';
 import { NodeRestarts } from './restarts';
 import type { Preflight } from './steps';
@@ -34,16 +32,6 @@ import { notifyEnd } from './unreachable';
 
 /** Most services that are started again come back within this. */
 const UNIT_RETRY_MS = 10_000;
-
-export interface PatchNodeInput {
-  cluster: string;
-  run: number;
-  trigger: RunTrigger;
-  node: NodeSpec;
-  policy: RunPolicy;
-  /** What the last reboot of the node did not remedy. Absent: nothing. */
-  uncuredReboot?: UncuredReboot;
-}
 
 /** @throws ApplicationFailure with the settled record, when the patch has failed */
 export async function patchNode(input: PatchNodeInput): Promise<NodeSettled> {

@@ -10,7 +10,7 @@ import type { RebootAsked } from '../../domain/node/reboot';
 import { uncuredOf } from '../../domain/node/reboot';
 import { renderNodePatch } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
-import type { PatchNodeInput } from './patch-node';
+import type { PatchNodeInput } from './input';
 import { timedStep } from '../shared/timed-step';
 
 /** A node may name every package that wants the reboot; this many are enough to understand it. */

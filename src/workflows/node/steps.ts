@@ -22,7 +22,7 @@ import { failureOf, toErrorInfo } from '../shared/failures';
 import type { RebootAsked } from '../../domain/node/reboot';
 import type { NodeRecord } from './record';
 import { timestamp } from './record';
-import type { PatchNodeInput } from './patch-node';
+import type { PatchNodeInput } from './input';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
 

@@ -1,0 +1,14 @@
+/** What a node patch is started with. */
+import type { UncuredReboot } from '../../domain/node/reboot';
+import type { RunPolicy, RunTrigger } from '../../domain/run/run';
+import type { NodeSpec } from '../../domain/spec/types';
+
+export interface PatchNodeInput {
+  cluster: string;
+  run: number;
+  trigger: RunTrigger;
+  node: NodeSpec;
+  policy: RunPolicy;
+  /** What the last reboot of the node did not remedy. Absent: nothing. */
+  uncuredReboot?: UncuredReboot;
+}
