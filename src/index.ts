@@ -1,6 +1,7 @@
 /** What other programs may use: the client, the spec and everything they answer with. */
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
+export type { ClusterHealth } from './client/cluster-health';
 export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
@@ -9,6 +10,7 @@ export type { LiveNode, LiveStatus } from './client/live-status';
 export { loadSpecs } from './client/load/spec';
 export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
 export { renderSpecYaml } from './client/load/yaml';
+export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './client/recovery';
 export type {
   AcceptedRequest,
   ApplySpecAnswer,
@@ -28,10 +30,21 @@ export type {
   RunSummary,
   WindowRecord,
 } from './domain/cluster/messages';
+export type { PackedState } from './domain/cluster/packed-state';
+export type { PastMessage, RunInProgress } from './domain/cluster/recovery';
+export type {
+  ActiveRun,
+  CancelledRequest,
+  ClusterState,
+  FormerNode,
+  PendingRequest,
+  ScheduleState,
+} from './domain/cluster/state';
 export type {
   EksAccess,
   EksInspection,
   EksPolicy,
+  EksRunPolicy,
   NodegroupCheck,
   NodegroupFacts,
   NodegroupReading,
@@ -82,7 +95,7 @@ export type {
   NodeStatus,
 } from './domain/node/status';
 export type { NodeWarning, WarningKind } from './domain/node/warning';
-export type { RunOutcome, RunTrigger } from './domain/run/run';
+export type { LostInRun, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './domain/run/run';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
