@@ -18,6 +18,7 @@ export type {
   ClusterHistory,
   ClusterPhase,
   ClusterStatus,
+  ClusterSummary,
   Message,
   PatchNowAnswer,
   PatchNowMessage,
@@ -126,3 +127,4 @@ export type {
   SshHop,
 } from './domain/spec/types';
 export type { EncryptionKey, KeyRing } from './encryption/key-ring';
+export type { WorkerLimits } from './worker-limits';
