@@ -93,6 +93,8 @@ describe('workflows/cluster, of a newer release', () => {
         taskQueue: cluster.name,
         args: [{ spec: clusterSpec(['w-1'], {}, cluster.name) }],
       });
+      // Without a state, while its first spec is being checked, a cluster answers no question.
+      await waitFor(() => handle.query('explain').catch(() => false), { what: 'the cluster to be there' });
       await handle.signal('patchNow');
       expect(await runEnded(1)).toMatchObject({ outcome: 'succeeded' });
     };
