@@ -129,6 +129,31 @@ describe('client of clusters that are stuck', () => {
     await cluster.handle.terminate();
   });
 
+  it('names a start argument that the workers cannot read, and recovers nothing from it', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster);
+    const payload = { metadata: { encoding: Buffer.from('binary/of-tomorrow') }, data: Buffer.from('x') };
+    await cluster.env.client.workflowService.startWorkflowExecution({
+      ...{ namespace: 'default', requestId: cluster.name, workflowId: cluster.handle.workflowId },
+      ...{ workflowType: { name: 'cluster' }, taskQueue: { name: cluster.name }, input: { payloads: [payload] } },
+    });
+    await harness.withWorkerFor(cluster, async () => {
+      expect(await soon(() => client.status(cluster.name))).toMatchObject({
+        type: 'Stuck',
+        details: { kind: 'failing' },
+        message: expect.stringContaining('binary/of-tomorrow') as string,
+      });
+      expect(await soon(() => client.recover(cluster.name, { waitMs: 0 }))).toMatchObject({
+        type: 'Stuck',
+        message: expect.stringContaining('cannot be read here') as string,
+        remedy: expect.stringContaining('--from FILE') as string,
+      });
+    });
+    // What cannot be recovered has not been ended either.
+    expect((await cluster.handle.describe()).status.name).toBe('RUNNING');
+    await cluster.handle.terminate();
+  });
+
   it('says how a workflow ended that nobody removed, and forgets one that was removed', () =>
     withSleeping(async (cluster, client) => {
       await cluster.handle.terminate('disk of the old site');

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
 import type { ClusterBackup, RecoveryPlan } from '../../client/recovery';
 import { DURATION_FORMAT, isDuration, parseDuration } from '../../domain/shared/duration';
+import type { StuckKind } from '../../domain/inspection/stuck';
 import { OspatchError } from '../../domain/shared/errors';
 import { clusterArgument } from '../options/arguments';
 import type { CliContext } from '../io/context';
@@ -94,21 +95,33 @@ async function readBackup(context: CliContext, cluster: string, from: string): P
   return parseBackup(text, cluster, from);
 }
 
+/** A recovery costs messages and a run in progress, and is no remedy for these. */
+const REMEDIED_OTHERWISE: readonly StuckKind[] = ['missing-key', 'paused-on-server'];
+
 /** With a backup a cluster may be started that Temporal has nothing of. */
 function refuseHealthy({ cluster, health }: RecoveryPlan, from: string | undefined): void {
-  if (health.state === 'stuck' || (from !== undefined && health.state !== 'running')) return;
   const file = from === undefined ? '' : ` --from ${from}`;
-  throw new OspatchError({
-    type: 'Refused',
-    message:
-      health.state === 'running'
-        ? `the workflow of cluster ${cluster} runs, and nothing is known to be wrong with it`
-        : `cluster ${cluster} was removed`,
-    remedy:
-      health.state === 'running'
-        ? `see \`ospatch doctor ${cluster}\`; to recover it all the same: ospatch recover ${cluster}${file} --force`
-        : `to bring it back as it was: ospatch recover ${cluster}${file} --force`,
-  });
+  const force = `ospatch recover ${cluster}${file} --force`;
+  switch (health.state) {
+    case 'stuck': {
+      const { kind, message, remedy } = health.stuck;
+      if (!REMEDIED_OTHERWISE.includes(kind)) return;
+      throw refused(message, `${remedy}; to recover it all the same: ${force}`);
+    }
+    case 'running':
+      throw refused(
+        `the workflow of cluster ${cluster} runs, and nothing is known to be wrong with it`,
+        `see \`ospatch doctor ${cluster}\`; to recover it all the same: ${force}`,
+      );
+    case 'removed':
+    case 'absent':
+      if (from !== undefined) return;
+      throw refused(`cluster ${cluster} was removed`, `to bring it back as it was: ${force}`);
+  }
+}
+
+function refused(message: string, remedy: string): OspatchError {
+  return new OspatchError({ type: 'Refused', message, remedy });
 }
 
 async function confirmed(context: CliContext, cluster: string): Promise<boolean> {
