@@ -68,7 +68,8 @@ export class TemporalCalls {
    */
   async ofCluster<T>(cluster: string, body: () => Promise<T>): Promise<T> {
     const over = new AbortController();
-    const answer = this.call(cluster, body);
+    // A call that is left open would keep the connection from closing until its deadline.
+    const answer = this.session.client.withAbortSignal(over.signal, () => this.call(cluster, body));
     // Whoever loses the race is heard by nobody.
     answer.catch(() => undefined);
     try {

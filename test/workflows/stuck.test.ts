@@ -116,9 +116,13 @@ describe('client of clusters that are stuck', () => {
   it('names the key that the workers do not have', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster, keys);
+    clients.pop();
     const options = { dataConverter: dataConverter(null, 'passthrough') };
     const work = async (): Promise<void> => {
-      const applied = await soon(() => client.apply(clusterSpec(undefined, {}, cluster.name)));
+      // Nor does what is still open keep a program from ending.
+      const applied = await soon(() =>
+        client.apply(clusterSpec(undefined, {}, cluster.name)).finally(() => client.close()),
+      );
       expect(applied).toMatchObject({
         type: 'Stuck',
         details: { kind: 'missing-key' },
