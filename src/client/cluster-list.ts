@@ -66,7 +66,7 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
   const take = async (one: Execution, state?: 'ended'): Promise<void> => {
     const cluster = nameOf(one);
     const memo = await readMemo(session, one).catch((error: unknown) => {
-      unreadable.push(error);
+      if (state === undefined) unreadable.push(error);
       return { state: 'encrypted' };
     });
     const isRemoved =
@@ -82,7 +82,8 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
   });
   for (const one of await readEnded(session)) await take(one, 'ended');
   // Of a single cluster whose key is lost the others must not be hidden.
-  if (unreadable.length > 0 && !session.encrypts && unreadable.length >= items.size) throw unreadable[0];
+  const open = [...items.values()].filter(({ state }) => state !== 'ended').length;
+  if (unreadable.length > 0 && !session.encrypts && unreadable.length >= open) throw unreadable[0];
   return [...items.values()];
 }
 

@@ -120,9 +120,13 @@ describe('client of clusters that are stuck', () => {
     const options = { dataConverter: dataConverter(null, 'passthrough') };
     const work = async (): Promise<void> => {
       // Nor does what is still open keep a program from ending.
-      const applied = await soon(() =>
-        client.apply(clusterSpec(undefined, {}, cluster.name)).finally(() => client.close()),
-      );
+      const applied = await soon(async () => {
+        try {
+          return await client.apply(clusterSpec(undefined, {}, cluster.name));
+        } finally {
+          await client.close();
+        }
+      });
       expect(applied).toMatchObject({
         type: 'Stuck',
         details: { kind: 'missing-key' },
