@@ -2,6 +2,7 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { KubernetesAccess } from '../domain/kubernetes/types';
+import { MINUTE_MS } from '../domain/shared/time-units';
 import type { NodeStep } from '../domain/node/report';
 import { cordonNode, uncordon } from '../kubernetes/drain/cordon';
 import type { KubernetesConnections } from '../kubernetes/client/connections';
@@ -34,6 +35,10 @@ export interface KubernetesActivityDeps {
 /** A question for `doctor` is answered, or not, while somebody waits. */
 const STALE_CORDONS_LIMIT_MS = 10_000;
 
+/** An API server on the node that was just rebooted needs its time, and a node that works again should not stay cordoned. */
+const AFTER_WORK: ReadonlySet<NodeStep> = new Set<NodeStep>(['verify', 'uncordon']);
+const AFTER_WORK_HOLD_MS = 3 * MINUTE_MS;
+
 interface Subject {
   step: NodeStep;
   target: KubeNode & { access: KubernetesAccess };
@@ -65,7 +70,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
-        hold: hold('unreachable'),
+        hold: hold('unreachable', AFTER_WORK.has(step) ? AFTER_WORK_HOLD_MS : undefined),
         show: (progress) => {
           if (updateProgress(details, progress, now())) send();
         },

@@ -2,6 +2,7 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { toInspection } from '../domain/inspection/node';
+import { MINUTE_MS } from '../domain/shared/time-units';
 import type { NodeStep, UnreachableNode } from '../domain/node/report';
 import type { NodeTarget } from '../domain/spec/types';
 import { inspectNode } from '../node/inspect';
@@ -55,7 +56,7 @@ const JOBS_PER_ATTEMPT = 100_000;
 const JOBS_PER_RETRY = 10;
 
 /** The boot of a machine is waited for in place, so that its end is noticed at once: bare metal takes minutes. */
-const REBOOT_HOLD_MS = 10 * 60_000;
+const REBOOT_HOLD_MS = 10 * MINUTE_MS;
 
 /** Of these ten, the one of the look after a failure. */
 const SURVEY_JOB = 9;

@@ -94,7 +94,7 @@ export class EksCaller {
         if (!isAwsError(error)) return null;
         if (error.kind === 'credentials') apis.forget(access);
         const limitMs = policy[error.kind] ?? 0;
-        if (limitMs > 0) return { leftMs: limitMs - observedMs, waitingFor: error.message };
+        if (limitMs > 0) return { leftMs: limitMs - observedMs, waitingFor: `AWS to answer: ${error.message}` };
         // An answer, if not the one that was hoped for.
         one.onEnd();
         return null;

@@ -60,7 +60,7 @@ export async function beginUpdate(caller: EksCaller, request: BeginRequest): Pro
       // It has ended this moment, or something else is going on with the group.
       const { status } = await describe(caller, nodeGroup);
       if (waitedMs >= BUSY_LIMIT_MS || !PASSES.has(status)) throw error;
-      caller.show(error.message);
+      caller.show(`the node group to be free: ${error.message}`);
     }
     waitedMs += await pauses(caller.signal);
   }

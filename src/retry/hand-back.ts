@@ -2,6 +2,7 @@
  * Long waits that hold no place: an attempt that has waited for a while ends, says when it wants to be called again, and
  * leaves behind how long it has waited.
  */
+import { MINUTE_MS } from '../domain/shared/time-units';
 
 /** A short outage is waited through in place, so that nothing is slower for it. */
 export const FIRST_HOLD_MS = 30_000;
@@ -11,13 +12,13 @@ export const LATER_HOLD_MS = 15_000;
 
 /** Between two attempts in the first minutes: a reboot by hand or a pulled cable is noticed at once. */
 const FIRST_DELAY_MS = 15_000;
-const FIRST_MINUTES_MS = 3 * 60_000;
+const FIRST_MINUTES_MS = 3 * MINUTE_MS;
 
 /** Of the time already waited: the next look comes after a third of it. */
 const DELAY_SHARE = 1 / 3;
 
 /** After a day without an answer the end of the outage is still noticed within 5 min, for fewer than 300 attempts. */
-export const MAX_DELAY_MS = 5 * 60_000;
+export const MAX_DELAY_MS = 5 * MINUTE_MS;
 
 /** Before the time is over there is always another attempt, which says so. */
 const LEAST_DELAY_MS = 1_000;
