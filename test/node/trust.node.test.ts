@@ -202,7 +202,7 @@ describe('src/node with the least privilege', () => {
       [
         'no sudo on the node',
         'mv /usr/bin/sudo /usr/bin/sudo.away',
-        'mv /usr/bin/sudo.away /usr/n/sudo',
+        'mv /usr/bin/sudo.away /usr/bin/sudo',
         'SudoDenied',
         /^there is neither sudo nor doas on trust, and ospatch is not root$/,
         /install sudo or doas on trust/,
@@ -210,7 +210,7 @@ describe('src/node with the least privilege', () => {
       [
         'a login shell that refuses',
         'usermod -s /usr/sbin/nologin ospatch',
-        'usermod -s /n/bash ospatch',
+        'usermod -s /bin/bash ospatch',
         'AuthFailed',
         /^trust lets ospatch log in, but runs no commands for it: its login shell is nologin$/,
         /usermod -s/,
