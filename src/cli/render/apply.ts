@@ -2,6 +2,7 @@ import type { ApplyOutcome } from '../commands/apply/plan';
 import { renderChanges } from './changes';
 import type { Colors } from './table';
 import { oneLine, plural } from './text';
+import { asSentence } from '../../domain/shared/text';
 
 /** `prod-eu updated` and the changed fields; `would be` when nothing was done. */
 export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Colors): string[] {
@@ -20,6 +21,6 @@ export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Color
 /** What went wrong with one cluster, for standard error. */
 export function renderApplyError({ cluster, error }: ApplyOutcome, color: Colors): string[] {
   if (error === null) return [];
-  const line = `${color.red('error:')} ${cluster}: ${oneLine(error.message, 1_000)}`;
+  const line = `${color.red('error:')} ${cluster}: ${asSentence(oneLine(error.message, 1_000))}`;
   return error.remedy === undefined ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
 }

@@ -62,7 +62,7 @@ describe('src/cli/commands/apply/apply', () => {
     const refused = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
     const apply = jest.fn().mockRejectedValueOnce(refused).mockResolvedValueOnce(created);
     const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, { apply });
-    expect(answer.err).toBe('error: one: it is being removed by ann\n  fix: wait\n');
+    expect(answer.err).toBe('error: one: it is being removed by ann.\n  fix: wait\n');
     expect(answer.out).toBe('two created\n');
     expect(answer.code).toBe(1);
   });
@@ -142,7 +142,7 @@ describe('src/cli/commands/apply/apply', () => {
       });
       expect(answer).toMatchObject({ code: 1, out: '' });
       expect(answer.err).toBe(
-        'error: one: the type of a cluster cannot be changed (from self-managed to aks); remove the cluster and apply it again\n',
+        'error: one: the type of a cluster cannot be changed (from self-managed to aks); remove the cluster and apply it again.\n',
       );
     },
   );

@@ -47,8 +47,10 @@ const HOSTILE: readonly string[] = [
   'constructor',
 ];
 
-/** Nothing that a shell, ssh or a path would take for more than a name. A user name may end in a dollar sign. */
-const HARMLESS = /^[A-Za-z0-9_:[][A-Za-z0-9_.:@+%[\]-]*\$?$/;
+/** Nothing that a shell, ssh or a path would take for more than a name. */
+const HARMLESS = /^[A-Za-z0-9_:[][A-Za-z0-9_.:@+%[\]-]*$/;
+/** A user of a directory has its domain before a backslash, and a user name may end in a dollar sign. */
+const HARMLESS_USER = /^(?:\w[\w.@+-]*\\)?\w[\w.@+-]*\$?$/;
 
 /** The one value of a spec that reaches the helper as an argument. */
 const REBOOT_COMMAND = /( ospatch reboot 01234567-89ab )[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
@@ -156,10 +158,12 @@ describe(`src/client/load/spec against hostile values (OSPATCH_FUZZ_SEED=${FUZZ_
         );
         expect(strange).toEqual([]);
         for (const hop of node.ssh.jump ?? []) {
-          for (const text of [hop.host, hop.user, hop.identity]) expect(text).toMatch(HARMLESS);
+          for (const text of [hop.host, hop.identity]) expect(text).toMatch(HARMLESS);
+          expect(hop.user).toMatch(HARMLESS_USER);
         }
         const { host, user, identity, name } = sshTarget(target);
-        for (const text of [host, user, identity, name]) expect(text).toMatch(HARMLESS);
+        for (const text of [host, identity, name]) expect(text).toMatch(HARMLESS);
+        expect(user).toMatch(HARMLESS_USER);
       }
     }
     return loaded.valid;

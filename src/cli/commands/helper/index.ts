@@ -7,6 +7,7 @@ import type { TargetOptions } from './targets';
 import { colors, outputOption, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
 import { optionalFileOption } from '../../options/spec-source';
+import { asSentence } from '../../../domain/shared/text';
 
 const EXAMPLES = `
 Examples:
@@ -104,7 +105,7 @@ async function install(context: CliContext, options: InstallOptions): Promise<vo
   for (const { node, error } of results) {
     if (error === null) print(context, `${node}: installed ${path}`);
     else {
-      printNote(context, `${color.red('error:')} ${error.message}`);
+      printNote(context, `${color.red('error:')} ${asSentence(error.message)}`);
       if (error.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${error.remedy}`);
     }
   }
