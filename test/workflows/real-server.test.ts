@@ -45,7 +45,7 @@ describe('workflows/cluster on a real server', () => {
 
   it('ends a failed node patch and a failed run as failed workflows that say why, and keeps their records', () =>
     harness.withWorker(async (cluster) => {
-      const error = { type: 'DiskFull', message: 'w-2 has no room in /var.', remedy: 'make room' } as const;
+      const error = { type: 'DiskFull', message: 'w-2 has no room in /var', remedy: 'make room' } as const;
       cluster.nodes.node('w-2').failsIn = { step: 'apply', error };
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');

@@ -27,7 +27,7 @@ export function migrate(value: unknown, steps: MigrationSteps = STEPS, current: 
   let version = versionOf(state);
   if (version > current) {
     throw new RangeError(
-      `the state of the cluster has version ${version}, and this worker reads versions up to ${current}; a newer worker can`,
+      `the state of the cluster has version ${version}, and this release reads versions up to ${current}; a newer one can read more`,
     );
   }
   for (; version < current; version += 1) {

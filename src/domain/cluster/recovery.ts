@@ -13,7 +13,7 @@ import {
   settleNodes,
   startRun,
 } from './state';
-import type { PackedState } from './packed-state';
+import { migrate } from './migrate';
 import { unpackState } from './packed-state';
 import { SIGNALS, parseMessage } from './messages';
 import type { SignalName } from './messages';
@@ -122,12 +122,12 @@ function readState(value: unknown, cluster: string): ClusterState | string {
   const packed = toRecord(value);
   const spec = toRecord(packed?.['spec']);
   if (packed === null || spec === null) return 'it holds no state of a cluster';
-  if (packed['version'] !== 1) return `its state is of version ${plainText(String(packed['version']), 20)}`;
   if (spec['name'] !== cluster) return `it is of cluster ${plainText(String(spec['name']), 63)}`;
   try {
-    return unpackState(value as PackedState);
-  } catch {
-    return 'its state is damaged';
+    return unpackState(migrate(value));
+  } catch (error) {
+    // What `migrate` says names the versions; anything else is damage.
+    return error instanceof RangeError ? plainText(error.message, 200) : 'its state is damaged';
   }
 }
 

@@ -52,7 +52,7 @@ describe('src/domain/cluster/migrate', () => {
   });
 
   it.each([
-    [{ version: STATE_VERSION + 1 }, `has version ${STATE_VERSION + 1}, and this worker reads versions up to`],
+    [{ version: STATE_VERSION + 1 }, `has version ${STATE_VERSION + 1}, and this release reads versions up to`],
     [{ version: '1' }, 'its version is "1"'],
     [{ version: undefined }, 'its version is undefined'],
     [{ spec: null }, 'spec is null'],

@@ -73,7 +73,7 @@ function clientOf(cluster: TestCluster, { dataConverter: converter }: Worker): C
 
 describe('workflows/cluster, of a newer release', () => {
   it.each([
-    ['a state', newerWorkflows, /has version 2, and this worker reads versions up to 1/],
+    ['a state', newerWorkflows, /has version 2, and this release reads versions up to 1/],
     [
       'payloads',
       () => Promise.resolve(newerPayloads as Worker),
