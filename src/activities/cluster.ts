@@ -1,6 +1,6 @@
 import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { nextStarts } from '../domain/schedule/next-starts';
+import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
 import type { AuditRecord, ClusterActivities, NextWindowsInput, SpecVerdict } from '../contract/activities/cluster';
 import { canonicalJson } from '../domain/shared/canonical-json';
@@ -52,8 +52,8 @@ export function createClusterActivities(
 }
 
 function nextWindows(input: NextWindowsInput): string[] {
-  const { schedule, timeZone, after, count } = input;
-  return nextStarts(schedule, timeZone, Date.parse(after), count).map((start) => {
+  const { cluster, schedule, timeZone, after, count } = input;
+  return windowsOf(cluster, schedule, timeZone, Date.parse(after), count).map((start) => {
     const { iso } = formatInstant(start, timeZone);
     return timeZone === 'UTC' ? iso.replace('+00:00', 'Z') : iso;
   });

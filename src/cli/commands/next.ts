@@ -39,7 +39,7 @@ export function registerNext(program: Command, context: CliContext): void {
 }
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
-  const { describeSchedule, nextStarts } = await import('../../domain/schedule/next-starts.js');
+  const { describeSchedule, nextWindows } = await import('../../domain/schedule/next-starts.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
   const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is not known here, and a single start may have been in the past.
@@ -57,7 +57,7 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
       continue;
     }
     const { schedule, timeZone } = spec.patching;
-    const starts = nextStarts(schedule, timeZone, afterMs, count);
+    const starts = nextWindows(spec.name, schedule, timeZone, afterMs, count);
     if (output === 'json') {
       printJson(
         context,

@@ -39,7 +39,9 @@ export function formatTime(iso: string | null | undefined, zone: string): string
 export function formatStart(iso: string, zone: string): string {
   const instant = Date.parse(iso);
   if (Number.isNaN(instant)) return NONE;
-  return `${formatInstant(instant, zone).weekday} ${formatTime(iso, zone).slice(0, 16)}`;
+  const time = formatTime(iso, zone);
+  // The seconds of a start that is spread.
+  return `${formatInstant(instant, zone).weekday} ${time.endsWith(':00') ? time.slice(0, 16) : time}`;
 }
 
 /** `12:03:04` on the wall clock of `zone`. */

@@ -52,7 +52,8 @@ function patchingOf({ schedule, ...patching }: Patching) {
 
 function scheduleOf({ startWithin, ...schedule }: Schedule): unknown {
   if (startWithin !== defaultStartWithin(schedule)) return { ...schedule, startWithin };
-  return 'preset' in schedule && schedule.anchor === undefined ? schedule.preset : schedule;
+  const isPlain = 'preset' in schedule && schedule.anchor === undefined && schedule.spread === undefined;
+  return isPlain ? schedule.preset : schedule;
 }
 
 function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partial<SshAccess>) {

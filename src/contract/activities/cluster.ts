@@ -4,6 +4,7 @@ import type { NodeSettled } from '../../domain/node/status';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
+  cluster: string;
   schedule: Schedule;
   timeZone: string;
   /** ISO 8601; only starts strictly after it are returned. */

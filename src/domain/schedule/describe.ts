@@ -10,7 +10,8 @@ const PRESET_WORDS: Record<Preset, string> = {
 
 /** A schedule in words, e.g. `every Sunday at 00:00 (Europe/Berlin)`. */
 export function describeSchedule(schedule: Schedule, timeZone: string): string {
-  return `${withoutZone(schedule)} (${timeZone})`;
+  const spread = schedule.spread === undefined ? '' : `, spread over ${schedule.spread}`;
+  return `${withoutZone(schedule)} (${timeZone})${spread}`;
 }
 
 function withoutZone(schedule: Schedule): string {

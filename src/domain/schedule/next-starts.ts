@@ -39,6 +39,37 @@ export function nextStarts(schedule: Schedule, timeZone: string, afterMs: number
   return starts;
 }
 
+/**
+ * The next starts of `cluster`: those of its schedule, each later by the cluster's share of `schedule.spread`. As
+ * {@link nextStarts} otherwise.
+ */
+export function nextWindows(
+  cluster: string,
+  schedule: Schedule,
+  timeZone: string,
+  afterMs: number,
+  count: number,
+): number[] {
+  const later = spreadMs(cluster, schedule);
+  return nextStarts(schedule, timeZone, afterMs - later, count).map((start) => start + later);
+}
+
+/** How much later than its schedule says `cluster` starts, in milliseconds: whole seconds, less than `schedule.spread`. */
+export function spreadMs(cluster: string, { spread }: Pick<Schedule, 'spread'>): number {
+  if (spread === undefined) return 0;
+  return Math.floor((shareOf(cluster) * parseDuration(spread)) / 1_000) * 1_000;
+}
+
+/** From 0 to 1, the same for a name for ever, and evenly spread over names that differ in little. */
+function shareOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  // Names that differ in their last character alone have spread over the lowest bits only by now.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}
+
 /** How late a start may still happen, in milliseconds. */
 export function startWithinMs(schedule: Schedule): number {
   return parseDuration(schedule.startWithin);

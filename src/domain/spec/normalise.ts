@@ -85,11 +85,13 @@ function normalisePackages({ only, exclude, ...packages }: PatchingDocument['pac
 
 function normaliseSchedule(document: ScheduleDocument): Schedule {
   const startWithin = ('startWithin' in document ? document.startWithin : undefined) ?? defaultStartWithin(document);
-  if ('custom' in document) return { custom: document.custom, startWithin };
-  if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), startWithin };
-  if ('once' in document) return { once: document.once.replace(' ', 'T'), startWithin };
+  const spread = 'spread' in document ? document.spread : undefined;
+  const options = { startWithin, ...(spread === undefined ? {} : { spread }) };
+  if ('custom' in document) return { custom: document.custom, ...options };
+  if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), ...options };
+  if ('once' in document) return { once: document.once.replace(' ', 'T'), ...options };
   const anchor = 'anchor' in document ? document.anchor : undefined;
-  return { preset: document.preset, ...(anchor === undefined ? {} : { anchor }), startWithin };
+  return { preset: document.preset, ...(anchor === undefined ? {} : { anchor }), ...options };
 }
 
 function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {

@@ -17,6 +17,12 @@ const startWithin = duration('1m', '30d')
     'How late a start may still happen when no worker was there to start it. A start missed by more is recorded as missed. Default: 1h for weekly and every-2-weeks, 24h for everything else.',
   );
 
+const spread = duration('1m', '24h')
+  .optional()
+  .describe(
+    'Starts are spread over this long, each cluster later by a share that its name decides and that stays the same. For many clusters that share a schedule. Default: every start is exact to the minute.',
+  );
+
 const anchor = z
   .string({ error: DATE_FORMAT })
   .superRefine((value, context) => {
@@ -43,6 +49,7 @@ const preset = z
       ),
       anchor,
       startWithin,
+      spread,
     },
     { error: 'a mapping with preset' },
   )
@@ -83,14 +90,16 @@ export const scheduleKinds = {
   custom: z.strictObject({
     custom: customDate.describe('A start at this month, day, hour and minute of every year.'),
     startWithin,
+    spread,
   }),
   cron: z.strictObject({
     cron: cronExpression.describe(
       'Five cron fields (minute hour day-of-month month day-of-week) on the wall clock of timeZone; names, ranges, steps, SUN#2 (second Sunday) and L (last) are understood.',
     ),
     startWithin,
+    spread,
   }),
-  once: z.strictObject({ once, startWithin }),
+  once: z.strictObject({ once, startWithin, spread }),
 };
 
 const presetName = choice(PRESETS).transform((name: Preset) => ({ preset: name }));

@@ -52,6 +52,8 @@ export interface CustomDate {
 interface ScheduleOptions {
   /** How late a start may still happen when nobody was there to start it, e.g. `1h`. */
   startWithin: string;
+  /** Starts are spread over this long, each cluster at its own moment, e.g. `30m`. Absent: all start on the minute. */
+  spread?: string;
 }
 
 /** `anchor` (YYYY-MM-DD, a Sunday) belongs to `every-2-weeks` only. `once` is a local date and time without offset. */

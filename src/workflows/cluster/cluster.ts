@@ -289,7 +289,13 @@ class ClusterLoop {
     let next: string[] | null = null;
     let error: string | null = null;
     try {
-      next = await local.nextWindows({ schedule, timeZone, after: asked.after, count: WINDOWS_AHEAD });
+      next = await local.nextWindows({
+        cluster: spec.name,
+        schedule,
+        timeZone,
+        after: asked.after,
+        count: WINDOWS_AHEAD,
+      });
     } catch (failure) {
       error = toErrorInfo(failure, 'computing the next windows').message;
     }

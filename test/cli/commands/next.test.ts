@@ -36,6 +36,16 @@ describe('cli/commands/next', () => {
     expect(await startsOf('{schedule: monthly}', '--count', '1')).toEqual(['2026-12-01T00:00:00+00:00']);
   });
 
+  it('gives the starts of this very cluster where they are spread', async () => {
+    const [exact = ''] = await startsOf('{schedule: weekly}', '--count', '1');
+    const [spread = ''] = await startsOf('{schedule: {preset: weekly, spread: 30m}}', '--count', '1');
+    const later = Date.parse(String(spread)) - Date.parse(String(exact));
+    expect(later).toBeGreaterThan(0);
+    expect(later).toBeLessThan(30 * 60_000);
+    const { stdout } = await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd });
+    expect(stdout).toContain('every Sunday at 00:00 (UTC), spread over 30m');
+  });
+
   it('gives five from now on when nothing else is asked for', async () => {
     expect(await startsOf('{schedule: weekly}')).toHaveLength(5);
   });

@@ -1,9 +1,11 @@
-import { nextStarts, startWithinMs } from '../../../src/domain/schedule/next-starts';
+import { nextStarts, nextWindows, spreadMs, startWithinMs } from '../../../src/domain/schedule/next-starts';
 import { describeSchedule } from '../../../src/domain/schedule/describe';
 import type { Schedule } from '../../../src/domain/spec/types';
 import { bruteForceStarts } from './brute-force';
 import type { WantedWall } from './brute-force';
 
+const DAY_MS = 24 * 3_600_000;
+const PROD_EU_MS = 1_039_000;
 const startWithin = '1h';
 const weekly: Schedule = { preset: 'weekly', startWithin };
 const iso = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z');
@@ -233,8 +235,47 @@ describe('domain/schedule', () => {
       expect(describeSchedule(schedule, 'Europe/Berlin')).toBe(words);
     });
 
+    it('tells that starts are spread', () => {
+      expect(describeSchedule({ ...weekly, spread: '30m' }, 'UTC')).toBe(
+        'every Sunday at 00:00 (UTC), spread over 30m',
+      );
+    });
+
     it('reads startWithin as milliseconds', () => {
       expect(startWithinMs({ preset: 'weekly', startWithin: '1h30m' })).toBe(5_400_000);
+    });
+  });
+
+  describe('spread', () => {
+    const spread: Schedule = { ...weekly, spread: '30m' };
+    const names = Array.from({ length: 3_000 }, (_, at) => `prod-eu-${at}`);
+
+    it('starts exactly when the schedule says unless it is asked for', () => {
+      expect(nextWindows('prod', weekly, 'UTC', 0, 3)).toEqual(nextStarts(weekly, 'UTC', 0, 3));
+    });
+
+    it('starts each window later by the same share, which does not change', () => {
+      expect(spreadMs('prod-eu', spread)).toBe(PROD_EU_MS);
+      const found = nextWindows('prod-eu', spread, 'Europe/Berlin', 0, 60);
+      expect(found).toEqual(nextStarts(weekly, 'Europe/Berlin', 0, 60).map((start) => start + PROD_EU_MS));
+    });
+
+    it('gives a window that its schedule has begun and the cluster has not', () => {
+      const [first = 0] = nextStarts(spread, 'UTC', 0, 1);
+      expect(nextWindows('prod-eu', spread, 'UTC', first, 1)).toEqual([first + PROD_EU_MS]);
+      expect(nextWindows('prod-eu', spread, 'UTC', first + PROD_EU_MS, 1)).toEqual([first + 7 * DAY_MS + PROD_EU_MS]);
+    });
+
+    it('is even over many clusters, in whole seconds below the spread', () => {
+      const shares = names.map((name) => spreadMs(name, spread));
+      expect(shares.every((share) => share >= 0 && share < 30 * 60_000 && share % 1_000 === 0)).toBe(true);
+      const perMinute = Array.from(
+        { length: 30 },
+        (_, minute) => shares.filter((share) => Math.floor(share / 60_000) === minute).length,
+      );
+      // 100 on the average; 60 and 140 are four standard deviations away.
+      expect(Math.min(...perMinute)).toBeGreaterThan(60);
+      expect(Math.max(...perMinute)).toBeLessThan(140);
     });
   });
 });

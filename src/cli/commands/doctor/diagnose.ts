@@ -129,11 +129,11 @@ async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
 }
 
 async function scheduleFindings(context: CliContext, spec: ClusterSpec): Promise<Finding[]> {
-  const { describeSchedule, nextStarts } = await import('../../../domain/schedule/next-starts.js');
+  const { describeSchedule, nextWindows } = await import('../../../domain/schedule/next-starts.js');
   const { formatInstant } = await import('../../../domain/schedule/zone.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
-  const [start] = nextStarts(schedule, timeZone, context.now(), 1);
+  const [start] = nextWindows(spec.name, schedule, timeZone, context.now(), 1);
   if (start === undefined) return diagnoseSchedule(spec, null);
   const { weekday, iso } = formatInstant(start, timeZone);
   return diagnoseSchedule(spec, `${weekday} ${iso}, ${describeSchedule(schedule, timeZone)}`);
