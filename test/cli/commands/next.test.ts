@@ -37,8 +37,8 @@ describe('cli/commands/next', () => {
   });
 
   it('gives the starts of this very cluster where they are spread', async () => {
-    const [exact = ''] = await startsOf('{schedule: weekly}', '--count', '1');
-    const [spread = ''] = await startsOf('{schedule: {preset: weekly, spread: 30m}}', '--count', '1');
+    const exact = await startsOf('{schedule: weekly}', '--count', '1');
+    const spread = await startsOf('{schedule: {preset: weekly, spread: 30m}}', '--count', '1');
     const later = Date.parse(String(spread)) - Date.parse(String(exact));
     expect(later).toBeGreaterThan(0);
     expect(later).toBeLessThan(30 * 60_000);

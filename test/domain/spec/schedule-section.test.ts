@@ -17,7 +17,7 @@ describe('domain/spec-schedule-schema', () => {
       ],
       [
         '{preset: weekly, startwithin: 1h}',
-        'patching.schedule.startwithin: unknown key; did you mean "startWithin"? allowed: preset, anchor, startWithin',
+        'patching.schedule.startwithin: unknown key; did you mean "startWithin"? allowed: preset, anchor, startWithin, spread',
       ],
       [
         '{preset: every-2-weeks, anchor: 2026-11-30}',
@@ -43,7 +43,7 @@ describe('domain/spec-schedule-schema', () => {
         '{custom: {month: 4, day: 1, hour: 2, minute: 30, second: 5}}',
         'patching.schedule.custom.second: unknown key; allowed: month, day, hour, minute',
       ],
-      ['{cron: "0 2 * * *", year: 2027}', 'patching.schedule.year: unknown key; allowed: cron, startWithin'],
+      ['{cron: "0 2 * * *", year: 2027}', 'patching.schedule.year: unknown key; allowed: cron, startWithin, spread'],
       [
         '{custom: {month: 4, day: 1, hour: 24, minute: 30}}',
         'patching.schedule.custom.hour: found 24; allowed: a whole number from 0 to 23',
