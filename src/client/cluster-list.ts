@@ -18,6 +18,10 @@ export interface ClusterListItem {
   state: string;
   ready: boolean | null;
   nextWindow: string | null;
+  /** How the last run ended; null when there was none. */
+  lastOutcome: string | null;
+  /** Nodes whose last patch has failed; null when that is not known. */
+  failedNodes: number | null;
   createdAt: string;
   /** Task queues of sites, at most 20. */
   sites: string[];
@@ -49,6 +53,12 @@ export async function listClusters(calls: TemporalCalls): Promise<ClusterListIte
   await noteSites(calls, items);
   const shown = items.filter(({ state, stuck, looked }) => state !== 'ended' || stuck !== null || !looked);
   return shown.sort((a, b) => a.cluster.localeCompare(b.cluster));
+}
+
+/** Whether somebody has to look at the cluster: its last run has failed, one of its nodes has, or it does not go on. */
+export function hasFailed({ lastOutcome, failedNodes, stuck, state }: ClusterListItem): boolean {
+  const runFailed = lastOutcome === 'failed' || lastOutcome === 'stopped';
+  return runFailed || (failedNodes ?? 0) > 0 || stuck !== null || state === 'ended';
 }
 
 /** Those of them that do not go on; `notLooked`: how many there was no time to look at. */
@@ -152,6 +162,8 @@ function toItem(execution: Execution, memo: Record<string, unknown>): ClusterLis
     state: textOr(memo['state'], 'unknown'),
     ready: typeof memo['ready'] === 'boolean' ? memo['ready'] : null,
     nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
+    lastOutcome: typeof memo['lastOutcome'] === 'string' ? memo['lastOutcome'] : null,
+    failedNodes: typeof memo['failedNodes'] === 'number' ? memo['failedNodes'] : null,
     createdAt: textOr(memo['createdAt'], new Date(startOf(execution) * 1000).toISOString()),
     sites: textsOf(memo['sites']),
     sitesWithoutWorker: [],

@@ -7,18 +7,25 @@ import { runWithClient } from '../options/session';
 const EXAMPLES = `
 Examples:
   ospatch list
+  ospatch list --failed
   ospatch list -o json | jq -r '.[].cluster'`;
+
+const NONE_FAILED = 'no cluster has failed nodes, a failed last run or is stuck';
 
 export function registerList(program: Command, context: CliContext): void {
   program
     .command('list')
     .description('list all clusters of the namespace; needs no worker')
+    .option('--failed', 'only clusters whose last run or a node of which has failed, or that are stuck')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action(({ output }: { output: OutputFormat }, command: Command) =>
+    .action(({ output, failed = false }: { output: OutputFormat; failed?: boolean }, command: Command) =>
       runWithClient(context, command, async (client) => {
-        const clusters = await client.list();
+        const all = await client.list();
+        const { hasFailed } = await import('../../client/cluster-list.js');
+        const clusters = failed ? all.filter(hasFailed) : all;
         if (output === 'json') return printJson(context, clusters);
+        if (failed && clusters.length === 0 && all.length > 0) return printNote(context, NONE_FAILED);
         if (clusters.length === 0) return printNote(context, 'no clusters yet; create one with: ospatch apply -f FILE');
         const { renderList } = await import('../render/list.js');
         print(context, renderList(clusters, colors(context)));

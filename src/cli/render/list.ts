@@ -14,13 +14,21 @@ export function renderList(clusters: readonly ClusterListItem[], color: Colors, 
       oneLine(cluster),
       oneLine(type),
       stateOf(one, color),
+      failedOf(one, color),
       ready === null || stuck !== null || state === 'not-patchable' ? NONE : ready ? 'yes' : 'no',
       nextWindow === null || stuck !== null ? NONE : formatStart(nextWindow, zone),
       formatTime(createdAt, zone).slice(0, 10),
     ];
   });
-  const table = renderTable(['Cluster', 'Type', 'State', 'Ready', 'Next window', 'Created'], rows, color);
+  const table = renderTable(['Cluster', 'Type', 'State', 'Failed', 'Ready', 'Next window', 'Created'], rows, color);
   return [table, ...stuckLines(clusters, color)].join('\n');
+}
+
+/** The number of failed nodes, and a run that has failed without one. */
+function failedOf({ failedNodes, lastOutcome }: ClusterListItem, color: Colors): string {
+  if (failedNodes === null) return NONE;
+  if (failedNodes > 0) return color.red(String(failedNodes));
+  return lastOutcome === 'failed' || lastOutcome === 'stopped' ? color.red(`run ${lastOutcome}`) : '0';
 }
 
 /** What a stuck cluster last showed of itself is of better days. */

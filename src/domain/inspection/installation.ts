@@ -12,6 +12,9 @@ export const SEARCH_ATTRIBUTE_TYPES = {
   PatchCluster: 'Keyword',
   PatchState: 'Keyword',
   PatchNextWindow: 'Datetime',
+  PatchOutcome: 'Keyword',
+  PatchFailedNodes: 'Int',
+  PatchRebootPending: 'Int',
 } as const;
 
 /** What Temporal said about itself. */

@@ -92,8 +92,8 @@ export interface RolloutInput {
   resumeFrom: RunCursor | null;
   /** What was forbidden before the rollout could get a signal. */
   restrictions: RunRestrictions;
-  /** The search attributes of ospatch are registered. Absent: they are not. */
-  searchAttributes?: true;
+  /** Names of the search attributes that may be written. Absent: none. */
+  searchAttributes?: string[];
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */

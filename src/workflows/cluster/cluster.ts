@@ -143,7 +143,7 @@ class ClusterLoop {
 
   constructor(readonly state: ClusterState) {
     this.generationMs = generationMs(state.spec.name);
-    this.rollout = new ClusterRollout(state, () => this.changed());
+    this.rollout = new ClusterRollout(state, this.visibility, () => this.changed());
     this.prefetch = new ClusterPrefetch(state, () => this.changed());
   }
 

@@ -17,6 +17,7 @@ import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unit
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
+import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
 import { rollout } from '../run/rollout';
@@ -41,6 +42,7 @@ export class ClusterRollout {
   /** `changed` is called whenever the state has changed. */
   constructor(
     private readonly state: ClusterState,
+    private readonly visibility: { readonly registered: readonly string[] },
     private readonly changed: () => void,
   ) {}
 
@@ -69,6 +71,7 @@ export class ClusterRollout {
       startChild(rollout, {
         ...CHILD_OPTIONS,
         workflowId,
+        ...foundBy(spec.name, this.visibility.registered),
         staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
         args: [
           {
@@ -80,6 +83,7 @@ export class ClusterRollout {
             policy: { ...run.policy },
             resumeFrom: cursor === null ? null : briefCursor(cursor),
             restrictions: restrictionsFor(this.state, run),
+            searchAttributes: [...this.visibility.registered],
             ...this.quarantined(run),
             ...this.uncured(run),
           },

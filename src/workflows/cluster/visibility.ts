@@ -1,6 +1,7 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ClusterStatus } from '../../domain/cluster/messages';
+import type { NodeState } from '../../domain/node/status';
 import { renderCluster } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
 import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
@@ -10,7 +11,8 @@ const MAX_SITES = 20;
 
 /** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
-  private registered: readonly string[] = [];
+  /** Names of the search attributes that may be written. */
+  registered: readonly string[] = [];
   private shown = '';
 
   /** Once in every generation, so that attributes registered later are taken up. Without an answer none is written. */
@@ -22,18 +24,31 @@ export class VisibilityPublisher {
   publish(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
     setCurrentDetails(renderCluster(status, explanation));
     const next = status.nextWindow;
-    const key = canonicalJson([status.state, status.ready, next, ...sites]);
+    const failedNodes = countState(status, 'failed');
+    const rebootPending = countState(status, 'reboot-pending');
+    const outcome = status.lastRun?.outcome ?? null;
+    const key = canonicalJson([status.state, status.ready, next, outcome, failedNodes, rebootPending, ...sites]);
     // Each change is an event in the history, so unchanged values are not written.
     if (key === this.shown) return;
     this.shown = key;
-    const told = { type: status.type, state: status.state, ready: status.ready, nextWindow: next };
+    const told = {
+      ...{ type: status.type, state: status.state, ready: status.ready, nextWindow: next },
+      ...{ lastOutcome: outcome, failedNodes },
+    };
     const hadSites = workflowInfo().memo?.['sites'] !== undefined;
     upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });
     const attributes = [
       { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
       { key: SEARCH_ATTRIBUTES.state, value: status.state },
       { key: SEARCH_ATTRIBUTES.nextWindow, value: next === null ? null : new Date(Date.parse(next)) },
+      { key: SEARCH_ATTRIBUTES.outcome, value: outcome },
+      { key: SEARCH_ATTRIBUTES.failedNodes, value: failedNodes },
+      { key: SEARCH_ATTRIBUTES.rebootPending, value: rebootPending },
     ].filter(({ key: { name } }) => this.registered.includes(name));
     if (attributes.length > 0) upsertSearchAttributes(attributes);
   }
+}
+
+function countState({ nodes }: ClusterStatus, state: NodeState): number {
+  return nodes.filter((node) => node.state === state).length;
 }

@@ -19,6 +19,7 @@ import type { Options } from '../shared/activity-options';
 import { awsUncancellable, awsCancellable, local, optionsFor } from '../shared/activity-options';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { publishNodeEnd } from '../shared/search-attributes';
 import { nodePatchQuery } from '../../contract/messages';
 import { timestamp } from '../node/record';
 import { timedStep } from '../shared/timed-step';
@@ -34,11 +35,15 @@ export interface UpdateNodegroupInput {
   startedAt: string;
   nodeGroup: string;
   policy: RunPolicy;
+  /** Names of the search attributes that may be written. Absent: none. */
+  searchAttributes?: string[];
 }
 
 /** @throws ApplicationFailure with the settled record, when the update has failed */
 export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodeSettled> {
-  return endNodePatch(await new NodeGroupUpdate(input).run());
+  const result = await new NodeGroupUpdate(input).run();
+  publishNodeEnd(result.outcome, input.searchAttributes);
+  return endNodePatch(result);
 }
 
 class NodeGroupUpdate {

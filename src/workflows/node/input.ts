@@ -11,4 +11,6 @@ export interface PatchNodeInput {
   policy: RunPolicy;
   /** What the last reboot of the node did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
+  /** Names of the search attributes that may be written. Absent: none. */
+  searchAttributes?: string[];
 }

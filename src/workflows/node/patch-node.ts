@@ -20,6 +20,7 @@ import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { publishNodeEnd } from '../shared/search-attributes';
 import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
 import { NodeDrain } from './drain';
 import type { PatchNodeInput } from './input';
@@ -46,6 +47,7 @@ export async function patchNode(input: PatchNodeInput): Promise<NodeSettled> {
   setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
   const result = await work.run();
   if (work.wasLost) await CancellationScope.nonCancellable(() => notifyEnd(input, result));
+  publishNodeEnd(result.outcome, input.searchAttributes);
   return endNodePatch(result);
 }
 

@@ -56,6 +56,7 @@ import { updateNodegroup } from '../eks/update-nodegroup';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { endRun, settledOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { foundBy, publishRunEnd } from '../shared/search-attributes';
 import { nodePatchEnds } from '../shared/activity-options';
 import {
   forbidRebootsSignal,
@@ -84,6 +85,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
     description: 'From a node patch whose node was unreachable for long: the patch has ended',
   });
   const report = await work.run();
+  publishRunEnd(report, input.searchAttributes);
   return endRun(report, runFailure(input, report));
 }
 
@@ -417,9 +419,16 @@ class RunLoop {
 
   private startWork(workflowId: string, node: RunNode): Promise<NodeChild> {
     const { cluster, run, trigger, startedAt, policy } = this.input;
-    const options = { ...NODE_CHILD_OPTIONS, workflowId, staticSummary: `${node.name}: run ${run} (${trigger})` };
+    const { searchAttributes = [] } = this.input;
+    const found = foundBy(cluster, searchAttributes);
+    const options = {
+      ...NODE_CHILD_OPTIONS,
+      ...found,
+      workflowId,
+      staticSummary: `${node.name}: run ${run} (${trigger})`,
+    };
     if (!isNode(node)) {
-      const input = { cluster, run, trigger, startedAt, nodeGroup: node.name, policy };
+      const input = { cluster, run, trigger, startedAt, nodeGroup: node.name, policy, searchAttributes };
       return startChild(updateNodegroup, { ...options, args: [input] });
     }
     const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
@@ -430,6 +439,7 @@ class RunLoop {
         {
           ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
           ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+          searchAttributes,
         },
       ],
     });
