@@ -127,6 +127,40 @@ describe('workflows/cluster on a real server', () => {
       expect(found).toEqual([clusterWorkflowId(cluster.name)]);
     }));
 
+  it('can be found by what has failed, down to the node patch', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-2').preflightError = { type: 'AuthFailed', message: 'no' };
+      cluster.nodes.node('w-1').asksForReboot = true;
+      await cluster.apply(spec(cluster, { rebootIfRequired: false }));
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      const of = `PatchCluster = "${cluster.name}"`;
+      const found = async (query: string): Promise<string[]> =>
+        waitFor(
+          async () => {
+            const ids: string[] = [];
+            for await (const { workflowId } of cluster.env.client.workflow.list({ query: `${of} AND ${query}` }))
+              ids.push(workflowId);
+            return ids.length > 0 && ids;
+          },
+          { what: query },
+        );
+      const run = await cluster.runId(1);
+      expect(await found('PatchOutcome = "failed"')).toEqual([nodeWorkflowId(cluster.name, 'w-2')]);
+      expect(await found('WorkflowType = "patchNode" AND PatchOutcome = "reboot-pending"')).toEqual([
+        nodeWorkflowId(cluster.name, 'w-1'),
+      ]);
+      const counted = 'PatchOutcome = "stopped" AND PatchFailedNodes = 1 AND PatchRebootPending = 1';
+      expect(await found(`WorkflowType = "rollout" AND ${counted}`)).toEqual([run]);
+      expect(await found(`WorkflowType = "cluster" AND ExecutionStatus = "Running" AND ${counted}`)).toEqual([
+        cluster.handle.workflowId,
+      ]);
+      const client = await ClusterClient.connect({ address: harness.address, taskQueue: cluster.name });
+      const item = (await client.list()).find((one) => one.cluster === cluster.name);
+      await client.close();
+      expect(item).toMatchObject({ failedNodes: 1, lastOutcome: 'stopped' });
+    }));
+
   it('starts a fresh history after each run and keeps everything it knows', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));

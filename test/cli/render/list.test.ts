@@ -1,4 +1,5 @@
 import type { ClusterListItem } from '../../../src/client/cluster-list';
+import { hasFailed } from '../../../src/client/cluster-list';
 import { renderList } from '../../../src/cli/render/list';
 import { PLAIN } from '../support';
 
@@ -8,6 +9,8 @@ const ITEM: ClusterListItem = {
   state: 'running',
   ready: true,
   nextWindow: null,
+  lastOutcome: 'succeeded',
+  failedNodes: 0,
   createdAt: '2027-01-01T00:00:00Z',
   sites: [],
   sitesWithoutWorker: [],
@@ -19,8 +22,34 @@ describe('src/cli/render/list', () => {
   test('names the task queues of sites without a worker beside the state', () => {
     const sites = ['site-b', 'site-c'];
     const text = renderList([{ ...ITEM, sites, sitesWithoutWorker: ['site-b'] }], PLAIN, 'UTC');
-    expect(text).toMatch(/^prod-eu +self-managed +running, no worker at site-b +yes +- +2027-01-01$/m);
+    expect(text).toMatch(/^prod-eu +self-managed +running, no worker at site-b +0 +yes +- +2027-01-01$/m);
     expect(renderList([{ ...ITEM, sites, sitesWithoutWorker: [] }], PLAIN, 'UTC')).not.toContain('worker');
+  });
+
+  test('counts failed nodes, and names a run that has failed without one', () => {
+    const text = renderList(
+      [
+        { ...ITEM, failedNodes: 3, lastOutcome: 'failed' },
+        { ...ITEM, cluster: 'lab', lastOutcome: 'stopped' },
+        { ...ITEM, cluster: 'new', lastOutcome: null, failedNodes: null },
+      ],
+      PLAIN,
+      'UTC',
+    );
+    expect(text).toMatch(/^prod-eu +self-managed +running +3 +yes/m);
+    expect(text).toMatch(/^lab +self-managed +running +run stopped +yes/m);
+    expect(text).toMatch(/^new +self-managed +running +- +yes/m);
+  });
+
+  test.each([
+    [{}, false],
+    [{ failedNodes: 1 }, true],
+    [{ lastOutcome: 'stopped' }, true],
+    [{ lastOutcome: 'cancelled' }, false],
+    [{ state: 'ended' }, true],
+    [{ lastOutcome: null, failedNodes: null }, false],
+  ])('%j is a cluster to look at: %s', (more, expected) => {
+    expect(hasFailed({ ...ITEM, ...more })).toBe(expected);
   });
 
   test('says of a cluster that does not go on why, and not what it showed of better days', () => {
@@ -37,7 +66,7 @@ describe('src/cli/render/list', () => {
       PLAIN,
       'UTC',
     );
-    expect(text).toMatch(/^prod-eu +self-managed +stuck +- +- +2027-01-01$/m);
+    expect(text).toMatch(/^prod-eu +self-managed +stuck +0 +- +- +2027-01-01$/m);
     expect(text).toContain('\n\nstuck: cluster prod-eu stands still:  [2Jboom.\n  fix: do this');
     expect(text).toMatch(/^lab +self-managed +running/m);
   });

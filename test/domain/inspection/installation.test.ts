@@ -20,7 +20,8 @@ describe('src/domain/inspection/installation', () => {
 
   it('gives the command that creates exactly the missing search attributes', () => {
     expect(diagnoseSearchAttributes({ ...SEARCH_ATTRIBUTE_TYPES, Other: 'Int' }, WHERE).severity).toBe('ok');
-    const finding = diagnoseSearchAttributes({ PatchState: 'Keyword' }, WHERE);
+    const { PatchCluster: _cluster, PatchNextWindow: _window, ...rest } = SEARCH_ATTRIBUTE_TYPES;
+    const finding = diagnoseSearchAttributes(rest, WHERE);
     expect(finding).toMatchObject({ severity: 'warning', check: 'search-attributes' });
     expect(finding.message).toContain('PatchCluster is not registered, PatchNextWindow is not registered');
     expect(finding.remedy).toBe(
