@@ -14,6 +14,7 @@ export const WORKFLOW_TYPES = {
   updateNodegroup: 'updateNodegroup',
   inspectEks: 'inspectEks',
   prefetchNodes: 'prefetchNodes',
+  refreshFacts: 'refreshFacts',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {
@@ -31,6 +32,10 @@ export function rolloutWorkflowId(cluster: string, createdAt: string, run: numbe
 /** The same for every run, so that no two runs ever work on one node at once. */
 export function nodeWorkflowId(cluster: string, node: string): string {
   return `${clusterWorkflowId(cluster)}/node/${node}`;
+}
+
+export function refreshWorkflowId(cluster: string): string {
+  return `${clusterWorkflowId(cluster)}/facts`;
 }
 
 export function prefetchWorkflowId(cluster: string): string {

@@ -8,6 +8,7 @@ export { updateNodegroup } from './eks/update-nodegroup';
 export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './inspect/nodes';
 export { patchNode } from './node/patch-node';
 export { prefetchNodes } from './node/prefetch-nodes';
+export { refreshFacts } from './node/refresh-facts';
 export { rollout } from './run/rollout';
 
 /**

@@ -2,11 +2,9 @@ import { canonicalJson } from '../shared/canonical-json';
 import type { AcceptedRequest, ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/rows';
-import type { NodeFacts } from '../node/report';
 import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
 import { newNodeStatus, toNodeError, transition } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
-import { readingFromFacts } from '../node/reading';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { STATE_VERSION } from './state-version';
@@ -323,9 +321,7 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 }
 
 /** Takes in what was read from a node outside a run. */
-export function readNode(state: ClusterState, name: string, read: NodeFacts, at: string): void {
-  const uncured = state.nodes.find((node) => node.name === name)?.uncuredReboot ?? null;
-  const reading = readingFromFacts(read, uncured, at, null);
+export function readNode(state: ClusterState, name: string, reading: NodeReading): void {
   updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
 }
 

@@ -1,44 +1,43 @@
-/** Reads the facts of nodes that wait for a reboot: somebody may have rebooted them by hand. */
+/** Reads the facts of nodes that wait for a reboot in child workflows, which must not fill the history of the cluster. */
+import { startChild } from '@temporalio/workflow';
+import { refreshWorkflowId } from '../../contract/workflow-ids';
 import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, readNode } from '../../domain/cluster/state';
-import { taskQueueOf } from '../../domain/cluster/task-queues';
-import type { NodeTarget } from '../../domain/spec/types';
-import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
-import { isNotTakenUp } from '../shared/failures';
+import { uncuredReboots } from '../../domain/run/run';
+import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import { refreshFacts as readFacts } from '../node/refresh-facts';
 
-/** How long a reboot-pending node may be unreachable before the look at it is put off to the next time. */
-const UNREACHABLE_MS = 30_000;
+/** Nodes per child, which keeps the history of each small. */
+const NODES_AT_ONCE = 200;
 
-/** Looks at the nodes `names`, one after the other, and writes what they say into `state`. Never throws. */
+/** Reads the facts of the nodes `names` and writes them into `state`. Never throws. */
 export async function refreshFacts(state: ClusterState, names: readonly string[]): Promise<void> {
   const runsBefore = state.nextRun;
-  const withoutWorker = new Set<string | undefined>();
-  for (const name of names) {
-    const spec = isSelfManaged(state.spec) ? state.spec.nodes.find((node) => node.name === name) : undefined;
-    // A run knows the node better than this look does.
-    if (spec === undefined || state.nextRun !== runsBefore) continue;
-    const taskQueue = taskQueueOf(spec, isSelfManaged(state.spec) ? state.spec : {});
-    // One node of a site without a worker is enough to wait for.
-    if (withoutWorker.has(taskQueue)) continue;
-    const { host, ssh, hostKeys } = spec;
-    const target = { cluster: state.spec.name, name, host, ssh, hostKeys };
-    if ((await refreshOne(state, target, taskQueue)) === 'no-worker') withoutWorker.add(taskQueue);
+  for (let at = 0; at < names.length; at += NODES_AT_ONCE) {
+    const slice = new Set(names.slice(at, at + NODES_AT_ONCE));
+    // A run knows its nodes better than this look does.
+    if (state.nextRun !== runsBefore || state.removing !== null) return;
+    const refreshed = await refreshSlice(state, slice).catch(() => []);
+    if (state.nextRun !== runsBefore) return;
+    for (const { node, reading } of refreshed) readNode(state, node, reading);
   }
 }
 
-async function refreshOne(state: ClusterState, target: NodeTarget, taskQueue?: string): Promise<'ended' | 'no-worker'> {
-  const runsBefore = state.nextRun;
-  const atSite = taskQueue === undefined ? {} : { taskQueue, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
-  try {
-    const facts = await refreshFactsOnce.readFacts.executeWithOptions(
-      { summary: `${target.name}: does it still wait for a reboot?`, ...atSite },
-      [{ target, unreachableTimeoutMs: UNREACHABLE_MS }],
-    );
-    if (state.nextRun !== runsBefore) return 'ended';
-    readNode(state, target.name, facts, new Date(Date.now()).toISOString());
-  } catch (failure) {
-    // A node that cannot be reached now is looked at again the next time; nothing was asked of it.
-    if (isNotTakenUp(failure)) return 'no-worker';
-  }
-  return 'ended';
+async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): ReturnType<typeof readFacts> {
+  const { spec } = state;
+  if (!isSelfManaged(spec)) return [];
+  const nodes = spec.nodes.filter(({ name }) => names.has(name));
+  const { name: cluster, taskQueue } = spec;
+  const input = {
+    ...{ cluster, nodes, uncured: uncuredReboots(state.nodes.filter(({ name }) => names.has(name))) },
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+  };
+  const workflowId = refreshWorkflowId(cluster);
+  const child = await startLockedChild(workflowId, () =>
+    startChild(readFacts, {
+      ...CHILD_OPTIONS,
+      ...{ workflowId, args: [input], staticSummary: `do ${nodes.length} nodes still wait for a reboot?` },
+    }),
+  );
+  return child === null ? [] : child.result();
 }

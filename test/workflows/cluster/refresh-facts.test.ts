@@ -1,4 +1,5 @@
 /** The look at nodes that wait for a reboot, on the task queue of their site. */
+import { refreshWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
@@ -49,6 +50,8 @@ describe('src/workflows/cluster/cluster', () => {
       cluster.nodes.node('w-1').rebootRequired = false;
       await cluster.env.sleep(LOOK_EVERY);
       expect((await cluster.status()).nodes[0]?.state).toBe('patched');
+      const { events } = await cluster.handle.fetchHistory();
+      expect((events ?? []).filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
     }));
 
   it('notices a reboot by hand at a site through the workers of the site', () =>
@@ -67,7 +70,7 @@ describe('src/workflows/cluster/cluster', () => {
       for (const one of [site, cluster]) for (const name of ['w-1', 'w-3']) one.nodes.node(name).rebootRequired = false;
       await harness.env.sleep(LOOK_EVERY);
       expect(await states(cluster)).toEqual(['reboot-pending', 'reboot-pending', 'patched']);
-      const { events } = await cluster.handle.fetchHistory();
+      const { events } = await harness.env.client.workflow.getHandle(refreshWorkflowId(cluster.name)).fetchHistory();
       const asked = (events ?? [])
         .map((event) => event.activityTaskScheduledEventAttributes)
         .filter((activity) => activity?.activityType?.name === 'readFacts')
