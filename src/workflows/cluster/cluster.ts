@@ -41,7 +41,7 @@ import { registerHandlers } from './handlers';
 import { ClusterPrefetch } from './prefetch';
 import { ClusterRollout } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
-import { refreshFacts } from './refresh-facts';
+import { refreshPendingNodes } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
@@ -337,7 +337,7 @@ class ClusterLoop {
   /** Looks at reboot-pending nodes without holding up the loop. */
   private refreshFacts(names: string[]): void {
     this.refreshingFacts = true;
-    void refreshFacts(this.state, names).finally(() => {
+    void refreshPendingNodes(this.state, names).finally(() => {
       this.state.recheckedAt = new Date(Date.now()).toISOString();
       this.refreshingFacts = false;
       this.isStale = true;

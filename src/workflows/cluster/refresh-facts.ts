@@ -5,13 +5,13 @@ import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, readNode } from '../../domain/cluster/state';
 import { uncuredReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
-import { refreshFacts as readFacts } from '../node/refresh-facts';
+import { refreshFacts } from '../node/refresh-facts';
 
 /** Nodes per child, which keeps the history of each small. */
 const NODES_AT_ONCE = 200;
 
 /** Reads the facts of the nodes `names` and writes them into `state`. Never throws. */
-export async function refreshFacts(state: ClusterState, names: readonly string[]): Promise<void> {
+export async function refreshPendingNodes(state: ClusterState, names: readonly string[]): Promise<void> {
   const runsBefore = state.nextRun;
   for (let at = 0; at < names.length; at += NODES_AT_ONCE) {
     const slice = new Set(names.slice(at, at + NODES_AT_ONCE));
@@ -23,7 +23,7 @@ export async function refreshFacts(state: ClusterState, names: readonly string[]
   }
 }
 
-async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): ReturnType<typeof readFacts> {
+async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): ReturnType<typeof refreshFacts> {
   const { spec } = state;
   if (!isSelfManaged(spec)) return [];
   const nodes = spec.nodes.filter(({ name }) => names.has(name));
@@ -34,7 +34,7 @@ async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): Re
   };
   const workflowId = refreshWorkflowId(cluster);
   const child = await startLockedChild(workflowId, () =>
-    startChild(readFacts, {
+    startChild(refreshFacts, {
       ...CHILD_OPTIONS,
       ...{ workflowId, args: [input], staticSummary: `do ${nodes.length} nodes still wait for a reboot?` },
     }),
