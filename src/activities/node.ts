@@ -289,8 +289,8 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 
 function reportUnreachable(error: unknown): UnreachableNode {
   if (!(error instanceof UnreachableNotice)) throw error;
-  const { observedMs, why, jobMs } = error;
-  return { state: 'unreachable', observedMs, why, ...(jobMs === undefined ? {} : { jobMs }) };
+  const { observedMs, message, jobMs } = error;
+  return { state: 'unreachable', observedMs, message, ...(jobMs === undefined ? {} : { jobMs }) };
 }
 
 function jobRetry(): number {

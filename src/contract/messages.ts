@@ -57,7 +57,7 @@ export const forbidRebootsSignal = defineSignal('forbidReboots');
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its rollout. */
-export const nodeLostSignal = defineSignal<[LostNode]>('nodeUnreachable');
+export const nodeUnreachableSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
 /** From a node patch that was lost, which may have outlived the rollout that started it, to the rollout there is now. */
 export const nodeEndedSignal = defineSignal<[NodeSettled]>('nodeEnded');

@@ -175,7 +175,7 @@ export class SimulatedNodes {
         if (node.endless !== null && jobMs === undefined) {
           return {
             ...unreachableNode(0),
-            why: `the job of ospatch has not ended on ${target.name} within 6h`,
+            message: `the job of ospatch has not ended on ${target.name} within 6h`,
             jobMs: 1,
           };
         }
@@ -265,7 +265,7 @@ function failIn(step: 'apply' | 'reboot', { failsIn }: SimulatedNode): void {
 }
 
 function unreachableNode(observedMs: number): UnreachableNode {
-  return { state: 'unreachable', observedMs, why: 'the simulated node is unreachable' };
+  return { state: 'unreachable', observedMs, message: 'the simulated node is unreachable' };
 }
 
 export class Harness {

@@ -182,7 +182,7 @@ function coversAllNodes(run: ActiveRun, spec: PatchableSpec): boolean {
   const names = new Set(run.nodes);
   if (!isEks(spec)) return spec.nodes.every((node) => names.has(node.name));
   const { nodeGroups } = spec.eks;
-  return nodeGroups === 'all' ? run.named !== true : nodeGroups.every((name) => names.has(name));
+  return nodeGroups === 'all' ? run.explicitNodes !== true : nodeGroups.every((name) => names.has(name));
 }
 
 function startWithinMs(spec: PatchableSpec): number {

@@ -29,7 +29,7 @@ export interface CancelledRequest extends PendingRequest {
   /** The number of the run, which no other gets. */
   number: number;
   /** One sentence about the run. */
-  why: string;
+  message: string;
 }
 
 /** What is kept of a machine that no node of the cluster is any more. */
@@ -48,7 +48,7 @@ export interface ActiveRun {
   /** Names in patching order. The specs are the cluster's own: each is large, and one copy of them is enough. */
   nodes: string[];
   /** Somebody named these nodes in the request. */
-  named?: boolean;
+  explicitNodes?: boolean;
   /** The node groups are still to be asked for; `nodes` holds what was named, or nothing. */
   nodeGroupsUnresolved?: boolean;
   /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
@@ -268,10 +268,10 @@ export function finishRun(
 }
 
 /** Takes the request that waits away and files what became of its run, whose number no other gets. Null: there is none. */
-export function cancelRequest(state: ClusterState, why: string, now: string): number | null {
+export function cancelRequest(state: ClusterState, message: string, now: string): number | null {
   const { request, run } = state;
   if (request === null) return null;
-  const one: CancelledRequest = { ...request, number: state.nextRun, why };
+  const one: CancelledRequest = { ...request, number: state.nextRun, message };
   state.request = null;
   state.nextRun += 1;
   if (run === null) state.runs = [...state.runs, summaryOfCancelled(state, one, now)].slice(-KEPT_RUNS);
@@ -282,7 +282,7 @@ export function cancelRequest(state: ClusterState, why: string, now: string): nu
 /** Whoever waits for a run hears how it ended, also when it never began. */
 function summaryOfCancelled(
   state: ClusterState,
-  { number, nodes, by, reason, why }: CancelledRequest,
+  { number, nodes, by, reason, message }: CancelledRequest,
   at: string,
 ): RunSummary {
   const total = nodes?.length ?? state.nodes.length;
@@ -292,7 +292,7 @@ function summaryOfCancelled(
     notTried: total,
     error: toNodeError({
       type: 'Cancelled',
-      message: why,
+      message,
       remedy: `ospatch patch ${state.spec.name}`,
     }),
   };

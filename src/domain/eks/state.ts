@@ -17,7 +17,7 @@ export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: read
   if (!isEks(spec)) return null;
   // A spec that came in meanwhile and names its groups has rows of its own.
   if (spec.eks.nodeGroups === 'all') state.nodes = rowsFor(names, state.nodes);
-  const wanted = run.named === true ? run.nodes : names;
+  const wanted = run.explicitNodes === true ? run.nodes : names;
   const missing = wanted.filter((name) => !names.includes(name));
   if (missing.length > 0) return noSuchGroups(missing, names);
   run.nodes = wanted;

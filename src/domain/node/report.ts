@@ -174,7 +174,7 @@ export interface UnreachableNode {
   /** Observed unreachable time so far, in milliseconds. */
   observedMs: number;
   /** One clause: what the last try met. */
-  why: string;
+  message: string;
   /** The node does answer, but our own job there has not ended for this long, in milliseconds. Absent: it does not. */
   jobMs?: number;
 }

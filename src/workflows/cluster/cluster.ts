@@ -327,7 +327,7 @@ class ClusterLoop {
       by: start.by,
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
-      ...(start.explicitNodes ? { named: true } : {}),
+      ...(start.explicitNodes ? { explicitNodes: true } : {}),
       ...(start.nodeGroupsUnresolved ? { nodeGroupsUnresolved: true } : {}),
       policy: start.policy,
     });

@@ -121,7 +121,7 @@ export class ClusterRollout {
   }
 
   private quarantined(run: ActiveRun): { quarantined?: Record<string, NodeError> } {
-    if (run.named === true) return {};
+    if (run.explicitNodes === true) return {};
     const names = new Set(run.nodes);
     const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
     return Object.keys(quarantined).length === 0 ? {} : { quarantined: briefErrors(quarantined) };

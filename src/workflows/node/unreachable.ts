@@ -5,7 +5,7 @@ import type { UnreachableNode } from '../../domain/node/report';
 import { isUnreachable } from '../../domain/node/report';
 import type { NodeTarget } from '../../domain/spec/types';
 import { TRANSACTION_TIMEOUT_MS } from '../../domain/node/time-limits';
-import { nodeEndedSignal, nodeLostSignal, runProgressSignal } from '../../contract/messages';
+import { nodeEndedSignal, nodeUnreachableSignal, runProgressSignal } from '../../contract/messages';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import type { NodePatchResult } from '../../domain/node/patch';
 import { toSettled } from '../../domain/node/patch';
@@ -52,7 +52,7 @@ export async function notifyRun({ cluster, name }: NodeName, unreachableNode: Un
   if (parent === undefined) return;
   // A rollout that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeLostSignal, {
+    .signal(nodeUnreachableSignal, {
       node: name,
       message: describeWait({ cluster, name }, unreachableNode),
       workflowRunId: workflowInfo().runId,
@@ -81,9 +81,9 @@ export async function notifyEnd(
   }
 }
 
-function describeWait({ cluster, name }: NodeName, { observedMs, why, jobMs }: UnreachableNode): string {
+function describeWait({ cluster, name }: NodeName, { observedMs, message, jobMs }: UnreachableNode): string {
   const end = `or until \`ospatch release ${cluster} ${name}\``;
-  if (jobMs !== undefined) return `${why}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}`;
+  if (jobMs !== undefined) return `${message}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}`;
   const minutes = Math.round(observedMs / 60_000);
-  return `${name} has been unreachable for ${minutes} min after a change was begun there (${why}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}`;
+  return `${name} has been unreachable for ${minutes} min after a change was begun there (${message}); ospatch waits for ${LOST_TIMEOUT_MS / HOUR_MS} h, ${end}`;
 }

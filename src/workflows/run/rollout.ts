@@ -61,7 +61,7 @@ import { nodePatchEnds } from '../shared/activity-options';
 import {
   forbidRebootsSignal,
   nodeEndedSignal,
-  nodeLostSignal,
+  nodeUnreachableSignal,
   progressQuery,
   restrictSignal,
   runProgressSignal,
@@ -78,7 +78,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutReport> {
   setHandler(restrictSignal, (value) => work.restrict(parseRestrictions(value) ?? {}), {
     description: 'From the cluster: what this run may no longer do.',
   });
-  setHandler(nodeLostSignal, (value) => work.nodeUnreachable(parseLost(value)), {
+  setHandler(nodeUnreachableSignal, (value) => work.nodeUnreachable(parseLost(value)), {
     description: 'From a node patch: the node has been unreachable for long, and is still waited for',
   });
   setHandler(nodeEndedSignal, (value) => work.nodeEnded(parseSettled(value)), {
