@@ -2,6 +2,7 @@
 const { mkdirSync, renameSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { bundleWorkflowCode } = require('@temporalio/worker');
+const { WORKFLOW_INTERCEPTORS } = require('../lib/workflow-interceptors');
 const { modulesOf, unexpectedIn } = require('./bundle-contents');
 
 const root = path.join(__dirname, '..');
@@ -33,7 +34,7 @@ async function main() {
     workflowsPath: path.join(root, 'lib/workflows/index.js'),
     payloadConverterPath: path.join(root, 'lib/workflows/sandbox/payload-converter.js'),
     failureConverterPath: path.join(root, 'lib/workflows/sandbox/failure-converter.js'),
-    workflowInterceptorModules: ['reserved-names', 'protocol', 'priority', 'unreadable-messages'].map((name) =>
+    workflowInterceptorModules: WORKFLOW_INTERCEPTORS.map((name) =>
       path.join(root, `lib/workflows/sandbox/${name}.js`),
     ),
     webpackConfigHook: (config) => ({ ...config, devtool: false }),

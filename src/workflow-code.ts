@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { WorkerOptions } from '@temporalio/worker';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
+import { WORKFLOW_INTERCEPTORS } from './workflow-interceptors';
 
 export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
 
@@ -34,12 +35,7 @@ export function workflowCode(encryption: KeyRing | null, isVersioned = false): W
     dataConverter: converter,
     // A bundle has them in it.
     interceptors: {
-      workflowModules: [
-        require.resolve('./workflows/sandbox/reserved-names'),
-        require.resolve('./workflows/sandbox/protocol'),
-        require.resolve('./workflows/sandbox/unreadable-messages'),
-        require.resolve('./workflows/sandbox/priority'),
-      ],
+      workflowModules: WORKFLOW_INTERCEPTORS.map((name) => require.resolve(`./workflows/sandbox/${name}`)),
     },
   };
 }

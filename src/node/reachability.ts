@@ -19,11 +19,11 @@ export class UnreachableNotice extends Error {
 
   constructor(
     readonly observedMs: number,
-    readonly why: string,
+    message: string,
     /** How long our own job has not ended on a node that does answer. Absent: it does not answer. */
     readonly jobMs?: number,
   ) {
-    super(why);
+    super(message);
   }
 }
 

@@ -6,6 +6,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 import { cacheDir } from '../../src/dev/host';
 import { withLock } from '../../src/dev/owner-lock';
+import { WORKFLOW_INTERCEPTORS } from '../../src/workflow-interceptors';
 
 const SRC = path.join(__dirname, '../../src');
 const KEPT_BUNDLES = 15;
@@ -28,9 +29,7 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
         workflowsPath: entry,
         payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
         failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
-        workflowInterceptorModules: ['reserved-names', 'protocol', 'priority', 'unreadable-messages'].map((name) =>
-          path.join(SRC, `workflows/sandbox/${name}.ts`),
-        ),
+        workflowInterceptorModules: WORKFLOW_INTERCEPTORS.map((name) => path.join(SRC, `workflows/sandbox/${name}.ts`)),
         logger: new DefaultLogger('ERROR'),
       });
       removeOldest(dir);
@@ -42,7 +41,7 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
 }
 
 function sourceDigest(entry: string): string {
-  const hash = createHash('sha256').update(readFileSync(entry));
+  const hash = createHash('sha256').update(readFileSync(entry)).update(WORKFLOW_INTERCEPTORS.join());
   for (const folder of ['domain', 'contract', 'workflows']) {
     const names = readdirSync(path.join(SRC, folder), { recursive: true }).map(String);
     for (const name of names.filter((file) => file.endsWith('.ts')).sort()) {

@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib';
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
+import { WORKFLOW_INTERCEPTORS } from '../../src/workflow-interceptors';
 import { clusterSpec, nodeSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
@@ -44,7 +45,7 @@ beforeAll(async () => {
     workflowsPath: path.join(__dirname, 'changed-release.js'),
     payloadConverterPath: sandbox('payload-converter'),
     failureConverterPath: sandbox('failure-converter'),
-    workflowInterceptorModules: ['reserved-names', 'protocol', 'priority', 'unreadable-messages'].map(sandbox),
+    workflowInterceptorModules: WORKFLOW_INTERCEPTORS.map(sandbox),
     logger: new DefaultLogger('ERROR'),
   });
   bundles = { kept: path.join(dir, 'kept.js'), previous: BUNDLE, next: path.join(dir, 'next.js') };
