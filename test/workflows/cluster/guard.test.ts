@@ -176,9 +176,9 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     const [node] = state.nodes;
     if (node !== undefined) state.nodes = [{ ...node, state: 'reboot-pending', rebootRequired: true }];
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
-    await settle(workflow, await workflow.activate(), null);
-    const looks = workflow.commands.flatMap(({ scheduleActivity }) => scheduleActivity?.activityType ?? []);
-    expect(looks).toEqual(['readFacts']);
+    await settle(workflow, await workflow.activate(), 'start');
+    const looks = workflow.commands.flatMap(({ startChildWorkflowExecution: child }) => child?.workflowType ?? []);
+    expect(looks).toEqual(['refreshFacts']);
     expect((await expectAlive(workflow)).nodes).toMatchObject([{ state: 'reboot-pending' }]);
   });
 

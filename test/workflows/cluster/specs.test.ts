@@ -162,6 +162,8 @@ describe('workflows/cluster, the way of a spec', () => {
     await answer();
     expect(outcomeOf(workflow.commands, created.id)).toMatchObject({ answer: { result: 'created' } });
     expect(outcomeOf(workflow.commands, wider.id)).toBeUndefined();
+    // Local activities are answered one after the other.
+    await workflow.activate(resolved(localActivity(workflow.commands, 'searchAttributes'), []));
     await answer();
     expect(outcomeOf(workflow.commands, wider.id)).toMatchObject({ answer: { changes: [{ path: 'nodes[w-2]' }] } });
     await answer();
