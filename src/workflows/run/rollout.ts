@@ -302,13 +302,12 @@ class RunLoop {
     this.changed();
     if (this.cancelled) this.cancelAdopted(work);
     await this.forbidReboots(work);
-    const waiting = new CancellationScope({ cancellable: true, parent: CancellationScope.current() });
-    const closed = CancellationScope.nonCancellable(() =>
-      waiting.run(() =>
-        nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [
-          { workflowId: nodeWorkflowId(cluster, name), workflowRunId },
-        ]),
-      ),
+    // A run that is cancelled waits on: its cancellation reaches the node patch, which says how it ended.
+    const waiting = new CancellationScope({ cancellable: true, parent: new CancellationScope({ cancellable: false }) });
+    const closed = waiting.run(() =>
+      nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [
+        { workflowId: nodeWorkflowId(cluster, name), workflowRunId },
+      ]),
     );
     const settled = await Promise.race([signalled, closed.then(parseSettled, () => null)]);
     waiting.cancel();

@@ -165,6 +165,26 @@ describe('workflows/rollout', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
     }));
 
+  it('waits for a lost node of an earlier rollout to come to its end when the run is cancelled', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await untilLost(cluster, 'w-1');
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      await cluster.until('the next rollout has begun', ({ run }) => run?.state === 'running');
+      expect(await cluster.rollouts(1)).toBe(2);
+      await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
+      await cluster.untilCancelled('w-1');
+      back();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'cancelled', failed: 0, notTried: 2 });
+      expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
+    }));
+
   it.each(['cancelRun', 'remove'])(
     'is ended by %s while it is paused, after the lost node has come to its end',
     (name) =>
