@@ -1,7 +1,7 @@
 /** Files for the eyes of their owner alone, that a reader sees whole or not at all. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { OspatchError } from '../../domain/shared/errors';
 
 const FILE_MODE = 0o600;
@@ -13,9 +13,29 @@ const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 /** Makes the directory, private, when it is not there. @throws OspatchError `Usage` */
 export async function prepareDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+    await makeDirectory(path);
   } catch (error) {
     throw cannotWrite(path, error);
+  }
+}
+
+/** Without the `recursive` of Node, which never ends in a directory that takes no entries, such as /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  if (await isMade(path)) return;
+  await makeDirectory(dirname(path));
+  await mkdir(path, { mode: DIRECTORY_MODE });
+}
+
+/** Whether the directory is there now; false when the one that it belongs into is missing. */
+async function isMade(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: DIRECTORY_MODE });
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path) return false;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return true;
+    throw error;
   }
 }
 

@@ -35,6 +35,14 @@ describe('backups of clusters', () => {
     expect(readdirSync(target)).toEqual(['demo.json']);
   });
 
+  test('are refused where no directory can be made, at once', async () => {
+    writeFileSync(path.join(dir, 'file'), '');
+    await prepareDirectory(dir);
+    for (const target of ['/proc/ospatch/backups', path.join(dir, 'file'), path.join(dir, 'file', 'in')]) {
+      await expect(prepareDirectory(target)).rejects.toMatchObject({ type: 'Usage' });
+    }
+  });
+
   test.each(['../demo.json', '/etc/demo.json', '.demo.json', '-rf.json', 'a b.json', ''])(
     'a name that somebody chose by hand leads nowhere: %j',
     async (name) => {
