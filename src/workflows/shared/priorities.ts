@@ -62,7 +62,7 @@ export function priorityOf(activity: string, workflowType: string, trigger: unkn
   const own: PriorityKey = (PRIORITIES as Readonly<Record<string, PriorityKey>>)[activity] ?? BEGUN;
   if (FOR_PEOPLE.has(workflowType)) return own < PERSON_WAITS ? own : PERSON_WAITS;
   // A cluster looks now and then whether a node still asks for a reboot. Nobody waits for that.
-  if (workflowType === ('cluster' satisfies keyof typeof WORKFLOW_TYPES) && activity === 'readFacts') return SCHEDULED;
+  if (workflowType === ('refreshFacts' satisfies keyof typeof WORKFLOW_TYPES)) return SCHEDULED;
   if (own !== SCHEDULED) return own;
   const isSoon = (['boot', 'on-demand'] satisfies RunTrigger[]).some((one) => one === trigger);
   return isSoon ? WANTED_SOON : SCHEDULED;
