@@ -4,6 +4,7 @@
  */
 import { parseDuration } from '../shared/duration';
 import type { Schedule } from '../spec/types';
+import { hash32 } from '../shared/hash';
 import { DAY_MS } from '../shared/time-units';
 import { instantOfWall, wallAt } from './zone';
 import { wallTimes } from './local-times';
@@ -62,15 +63,9 @@ export function spreadMs(cluster: string, { spread }: Pick<Schedule, 'spread'>):
 
 /** From 0 to 1, the same for a name for ever, and evenly spread over names that differ in little. */
 function shareOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  let hash = hash32(name);
   // Names that differ in their last character alone have spread over the lowest bits only by now.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
-}
-
-/** How late a start may still happen, in milliseconds. */
-export function startWithinMs(schedule: Schedule): number {
-  return parseDuration(schedule.startWithin);
 }

@@ -1,4 +1,4 @@
-import { nextStarts, nextWindows, spreadMs, startWithinMs } from '../../../src/domain/schedule/next-starts';
+import { nextStarts, nextWindows, spreadMs } from '../../../src/domain/schedule/next-starts';
 import { describeSchedule } from '../../../src/domain/schedule/describe';
 import type { Schedule } from '../../../src/domain/spec/types';
 import { bruteForceStarts } from './brute-force';
@@ -239,10 +239,6 @@ describe('domain/schedule', () => {
       expect(describeSchedule({ ...weekly, spread: '30m' }, 'UTC')).toBe(
         'every Sunday at 00:00 (UTC), spread over 30m',
       );
-    });
-
-    it('reads startWithin as milliseconds', () => {
-      expect(startWithinMs({ preset: 'weekly', startWithin: '1h30m' })).toBe(5_400_000);
     });
   });
 
