@@ -474,7 +474,9 @@ class RunLoop {
       await condition(() => this.reportDue || this.ended);
       const pause = sentAt + progressIntervalMs(Date.now() - Date.parse(startedAt)) - Date.now();
       if (pause > 0) await condition(() => this.ended, pause);
-      if (this.ended) return;
+      // The report has no notices of nodes that are left lost.
+      const isLast = this.ended;
+      if (isLast && !this.unreported.lost.some(({ node }) => this.work.has(node))) return;
       const { settled, started, lost } = this.unreported;
       this.unreported = newReport();
       this.reportDue = false;
@@ -487,6 +489,7 @@ class RunLoop {
           ...(lost.length === 0 ? {} : { lost }),
         })
         .catch(() => undefined);
+      if (isLast) return;
     }
   }
 }

@@ -125,6 +125,24 @@ describe('workflows/rollout', () => {
       expect((await cluster.record('w-1')).run).toBe(1);
     }));
 
+  it('says that a node is lost which became so after the run had been paused', () =>
+    harness.withWorker(async (cluster) => {
+      const goOn = cluster.nodes.hold('w-1', 'preflight');
+      cluster.nodes.node('w-1').lostIn = 'apply';
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', () => cluster.nodes.log.includes('preflight w-1'));
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.untilRunTold(1, 'restrict');
+      const back = cluster.nodes.hold('w-1', 'apply');
+      goOn();
+      const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      expect(node(paused, 'w-1')).toMatchObject({ state: 'patching', lastError: { type: 'UnreachableAfterChange' } });
+      back();
+      await cluster.until('w-1 is patched', (status) => node(status, 'w-1')?.state === 'patched');
+      expect(cluster.nodes.order).toEqual(['w-1']);
+    }));
+
   it('leaves a lost node to the next rollout when the history of one is large, and goes on with the others', async () => {
     // Less than a node needs: after each node a new rollout begins.
     const small = await Harness.start('real', null, { 'limit.historyCount.suggestContinueAsNew': 8 });
