@@ -60,7 +60,7 @@ export interface ActiveRun {
   /** Who wants the run to end. Absent: nobody said. */
   cancelledBy?: { by: string; reason: string | null };
   suspended: RunCursor | null;
-  /** Runs that were to follow this one and came to nothing; they are filed after it. */
+  /** Runs that were to follow this one and came to nothing, the last 19; they are filed after it. */
   cancelledWith?: CancelledRequest[];
 }
 
@@ -275,7 +275,8 @@ export function cancelRequest(state: ClusterState, message: string, now: string)
   state.request = null;
   state.nextRun += 1;
   if (run === null) state.runs = [...state.runs, summaryOfCancelled(state, one, now)].slice(-KEPT_RUNS);
-  else run.cancelledWith = [...(run.cancelledWith ?? []), one];
+  // The run itself is filed too, and no more than these are kept.
+  else run.cancelledWith = [...(run.cancelledWith ?? []), one].slice(1 - KEPT_RUNS);
   return one.number;
 }
 

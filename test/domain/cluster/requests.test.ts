@@ -154,6 +154,19 @@ describe('domain/requests', () => {
     ]);
   });
 
+  it('keeps the run itself however many follow-ups are cancelled with it, and no more of them than are filed', () => {
+    const state = running();
+    for (let one = 0; one < 30; one += 1) {
+      actOnRequest(state, 'patchNow', {}, T0);
+      actOnRequest(state, 'cancelRun', {}, T0);
+    }
+    const { run } = state;
+    if (run === null) throw new Error('the run has ended');
+    expect(run.cancelledWith).toHaveLength(19);
+    finishRun(state, run, [], 'cancelled', T1);
+    expect(state.runs.map(({ number }) => number)).toEqual([1, ...Array.from({ length: 19 }, (_, at) => at + 13)]);
+  });
+
   it('says that no run was to follow the one that is cancelled', () => {
     expect(actOnRequest(running(), 'cancelRun', {}, T0)).toEqual({ run: 1, followUp: null });
   });
