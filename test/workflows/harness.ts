@@ -39,7 +39,7 @@ const SERVER_STARTS = 3;
 /** Only a test that has failed leaves work behind that does not end by itself. */
 const SHUTDOWN_LIMIT = '60 s';
 
-type GateStep = 'preflight' | 'apply' | 'reboot';
+type GateStep = 'preflight' | 'apply' | 'reboot' | 'verify';
 
 /** What a simulated node is like; tests change it as they go. */
 export interface SimulatedNode {
@@ -67,7 +67,7 @@ export interface SimulatedNode {
   /** Held by tests that need a node in flight. */
   gate: { step: GateStep; open: Promise<void> } | null;
   /** The step in which the node is unreachable for as long as anybody asks to be told; then it is back. */
-  lostIn: 'apply' | 'reboot' | null;
+  lostIn: 'apply' | 'reboot' | 'verify' | null;
   /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
   endless: 'told' | 'given-up' | null;
   /** What the step ends with, once nobody asks to be told of the wait any more. */
@@ -234,9 +234,15 @@ export class SimulatedNodes {
         this.powerCycles.push(target.name);
         return Promise.resolve();
       },
-      readFacts: ({ target }) => {
+      readFacts: async ({ target, unreachableTimeoutMs }) => {
         this.log.push(`verify ${target.name}`);
-        return Promise.resolve(facts(target.name));
+        if (this.node(target.name).lostIn === 'verify') {
+          const info = { type: 'Unreachable', message: `${target.name} was unreachable` };
+          const isNotice = unreachableTimeoutMs <= 30 * 60_000;
+          if (isNotice) throw ApplicationFailure.create({ ...info, nonRetryable: true, details: [info] });
+          await gate(target.name, 'verify');
+        }
+        return facts(target.name);
       },
       inspectNode: ({ target }) => {
         const { preflightError } = this.node(target.name);

@@ -10,6 +10,7 @@ import type {
   PhaseOutcome,
   RestartReport,
 } from '../../domain/node/report';
+import type { ErrorInfo } from '../../domain/shared/errors';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { discountUncured, uncuredAfter } from '../../domain/node/reboot';
@@ -195,20 +196,45 @@ export class NodeSteps {
 
   /** Waits for the node, by default long, but not when the run is cancelled: then one short look must do. */
   async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
-    const look = async (unreachableTimeoutMs: number): Promise<NodeFacts> =>
-      this.withoutUncured(
-        await cancellable.readFacts.executeWithOptions(this.options('verify'), [
-          { target: this.target, unreachableTimeoutMs },
-        ]),
-      );
     return this.record.step('verify', async () => {
       try {
-        if (!this.cancelled) return await this.releasable('verify', () => look(timeoutMs));
+        if (!this.cancelled) return await this.releasable('verify', () => this.lookFor(timeoutMs));
       } catch (failure) {
         if (!isCancellation(failure)) throw failure;
       }
-      return CancellationScope.nonCancellable(() => look(SHORT_LOOK_MS));
+      return CancellationScope.nonCancellable(() => this.look(SHORT_LOOK_MS));
     });
+  }
+
+  private async look(unreachableTimeoutMs: number): Promise<NodeFacts> {
+    return this.withoutUncured(
+      await cancellable.readFacts.executeWithOptions(this.options('verify'), [
+        { target: this.target, unreachableTimeoutMs },
+      ]),
+    );
+  }
+
+  /** A node that has not come back from its change is lost, as one that is lost in the middle of it. */
+  private async lookFor(timeoutMs: number): Promise<NodeFacts> {
+    if (timeoutMs <= NOTICE_AFTER_MS) return this.look(timeoutMs);
+    try {
+      return await this.look(NOTICE_AFTER_MS);
+    } catch (failure) {
+      const { message } = this.unreachableInfo(failure);
+      await this.notifyRun({ state: 'unreachable', observedMs: NOTICE_AFTER_MS, message });
+    }
+    try {
+      return await this.look(timeoutMs);
+    } catch (failure) {
+      throw failureOf({ ...this.unreachableInfo(failure), type: 'UnreachableAfterChange' });
+    }
+  }
+
+  /** @throws the failure when it is another one */
+  private unreachableInfo(failure: unknown): ErrorInfo {
+    const info = toErrorInfo(failure, `the verification of ${this.target.name}`);
+    if (isCancellation(failure) || info.type !== 'Unreachable') throw failure;
+    return info;
   }
 
   /** The facts without the reasons that no reboot takes away; packages that were changed since give new ones. */

@@ -52,6 +52,23 @@ describe('workflows/rollout', () => {
       expect(node(status, 'w-1')).toMatchObject({ state: 'patched', lastError: null });
     }));
 
+  it('goes on with the other nodes while one is waited for that has not come back from its change', () =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'verify');
+      cluster.nodes.node('w-1').lostIn = 'verify';
+      await cluster.apply(spec(cluster, GOES_ON));
+      await cluster.handle.signal('patchNow');
+      const meanwhile = await cluster.until('the others are patched', (status) =>
+        ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+      );
+      expect(node(meanwhile, 'w-1')).toMatchObject({
+        state: 'patching',
+        lastError: { message: expect.stringContaining('w-1 has been unreachable for 30 min after a change') },
+      });
+      back();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    }));
+
   it('tells of a transaction that does not end, and goes on with the other nodes', () =>
     harness.withWorker(async (cluster) => {
       const ends = cluster.nodes.hold('w-1', 'apply');
