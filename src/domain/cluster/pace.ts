@@ -1,8 +1,6 @@
 /** How long one history of a cluster lasts, and when its loop has to stop because it gets nowhere. */
 import { hash32 } from '../shared/hash';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+import { DAY_MS, HOUR_MS } from '../shared/time-units';
 
 /** A quiet cluster still starts a fresh history this often, which is how it reaches new workflow code. */
 const LONGEST_GENERATION_MS = 7 * DAY_MS;

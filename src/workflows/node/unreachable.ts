@@ -3,6 +3,7 @@ import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import type { Watch } from '../../contract/activities/node';
 import type { UnreachableNode } from '../../domain/node/report';
 import { isUnreachable } from '../../domain/node/report';
+import { HOUR_MS, MINUTE_MS } from '../../domain/shared/time-units';
 import type { NodeTarget } from '../../domain/spec/types';
 import { TRANSACTION_TIMEOUT_MS } from '../../domain/node/time-limits';
 import { nodeEndedSignal, nodeUnreachableSignal, runProgressSignal } from '../../contract/messages';
@@ -11,12 +12,10 @@ import type { NodePatchResult } from '../../domain/node/patch';
 import { toSettled } from '../../domain/node/patch';
 
 /** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
-export const NOTICE_AFTER_MS = 30 * 60_000;
+export const NOTICE_AFTER_MS = 30 * MINUTE_MS;
 
 /** After a change was begun on a node, it is waited for this long before a human is asked to look. */
-export const LOST_TIMEOUT_MS = 24 * 60 * 60_000;
-
-const HOUR_MS = 60 * 60_000;
+export const LOST_TIMEOUT_MS = 24 * HOUR_MS;
 
 /**
  * Repeats `attempt` until it ends with something else than `unreachable`. It is asked to say so at each of `noticesMs`
