@@ -180,7 +180,9 @@ describe('src/domain/cluster/recovery', () => {
     expect(readStartArgument({ state: packed }, 'demo', T0)).toEqual(state);
     expect(readStartArgument({ spec: clusterSpec(), applyId: 'apply-1' }, 'demo', T0)).toEqual(state);
     const read = (value: unknown): unknown => readStartArgument(value, 'demo', T0);
-    expect(read({ state: { ...packed, version: 99 } })).toMatch(/has version 99, and this release reads versions up to \d+/);
+    expect(read({ state: { ...packed, version: 99 } })).toMatch(
+      /has version 99, and this release reads versions up to \d+/,
+    );
     expect(readStartArgument({ state: packed }, 'other', T0)).toBe('it is of cluster demo');
     expect(readStartArgument({ spec: clusterSpec() }, 'other', T0)).toBe('it is of cluster demo');
     expect(read({ state: {} })).toBe('it holds no state of a cluster');
