@@ -52,7 +52,7 @@ describe('src/node/reachability', () => {
     await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
       name: 'UnreachableNotice',
       observedMs: 60_000,
-      why: 'w-1 cannot be reached: refused',
+      message: 'w-1 cannot be reached: refused',
     });
   });
 

@@ -31,7 +31,7 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
 
 /** A state whose run waits for the list of node groups. */
 function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
-  const more = names.length === 0 ? {} : { named: true };
+  const more = names.length === 0 ? {} : { explicitNodes: true };
   const policy = {
     rebootIfRequired: true,
     withoutDrain: false,
