@@ -192,7 +192,7 @@ describe('src/ssh with a real sshd', () => {
       expect(error).toMatchObject({
         type: 'AuthFailed',
         message: expect.stringMatching(
-          /does not accept the key ".*stranger" for the user ospatch, and says: .*Keep out\. x+….$/,
+          /does not accept the key ".*stranger" for the user ospatch, and says: .*Keep out\. x+…$/,
         ),
       });
       expect((error as Error).message.length).toBeLessThan(400);
