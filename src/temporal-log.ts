@@ -22,6 +22,9 @@ const FAILURES = new Set([
   'Failing legacy query request',
 ]);
 
+/** The SDK says 'Workflow failed' of one that has ended too, like the patch of a node that failed. Only the stack tells. */
+const HAS_ENDED = /^\w*Failure\b/;
+
 export class TemporalLog {
   private readonly written = new Map<string, number>();
 
@@ -50,7 +53,9 @@ export class TemporalLog {
     this.print(
       level,
       { ...(cluster === undefined ? {} : { cluster }), ...(workflowId === null ? {} : { workflowId }), runId },
-      `${what} fails on this worker, and is tried again: ${causeOf(fields)}`,
+      hasEnded(fields)
+        ? `workflow ${workflowId ?? `of run ${runId}`} has failed: ${causeOf(fields)}`
+        : `${what} fails on this worker, and is tried again: ${causeOf(fields)}`,
     );
   }
 
@@ -86,6 +91,11 @@ export async function findWorkflowOfRun(
   const query = `RunId = '${runId.replace(/[^0-9a-zA-Z-]/g, '')}'`;
   const { executions } = await workflowService.listWorkflowExecutions({ namespace, query, pageSize: 1 });
   return executions[0]?.execution?.workflowId ?? null;
+}
+
+/** A failure of Temporal ends a workflow; whatever else is thrown fails the task alone. */
+function hasEnded({ error }: Record<string, unknown>): boolean {
+  return error instanceof Error && HAS_ENDED.test(error.stack ?? '');
 }
 
 /** The core hands over the debug form of a structure in Rust. */

@@ -40,6 +40,20 @@ describe('src/temporal-log', () => {
     ]);
   });
 
+  test('a workflow that has ended is not said to be tried again', async () => {
+    const { log, lines } = logged();
+    const error = new Error('n1 was unreachable');
+    error.stack = 'ApplicationFailure: n1 was unreachable\n    at failed (workflow-bundle.js:1:1)';
+    const meta = { runId: RUN, workflowId: 'cluster/lab/node/n1', error };
+    await log.write({ level: 'WARN', message: 'Workflow failed', meta });
+    expect(lines).toEqual([
+      expect.objectContaining({
+        cluster: 'lab',
+        message: 'workflow cluster/lab/node/n1 has failed: n1 was unreachable',
+      }),
+    ]);
+  });
+
   test('a workflow that Temporal does not name is named by its run', async () => {
     const { log, lines } = logged();
     log.workflowOf = () => Promise.reject(new Error('away'));

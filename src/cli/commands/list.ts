@@ -10,7 +10,7 @@ Examples:
   ospatch list --failed
   ospatch list -o json | jq -r '.[].cluster'`;
 
-const NONE_FAILED = 'no cluster has failed nodes, a failed last run or is stuck';
+const NONE_FAILED = 'no cluster is stuck, and none has a failed node or a failed last run';
 
 export function registerList(program: Command, context: CliContext): void {
   program

@@ -13,7 +13,7 @@ export function renderHistory(
 ): string {
   const parts = [
     runs.length === 0
-      ? `${cluster} has had no run yet`
+      ? `no run of ${cluster} has ended yet`
       : renderTable(
           ['Run', 'Trigger', 'Outcome', 'Started', 'Took', 'Nodes', 'By', 'Reason'],
           runs.map((run) => runRow(run, color, zone)),

@@ -11,6 +11,7 @@ import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
 import type { NodeError, NodeState, NodeStatus } from '../node/status';
 import { plainText } from '../shared/text';
+import { whyUnreadable } from '../shared/unreadable';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
 export type SignalName = (typeof SIGNALS)[number];
@@ -220,6 +221,8 @@ const MAX_SENTENCE = 500;
  */
 export function parseMessage(value: unknown): { ok: true; message: PatchNowMessage } | { ok: false; why: string } {
   if (value === undefined || value === null) return { ok: true, message: {} };
+  const unread = whyUnreadable(value);
+  if (unread !== null) return refuse(`the input cannot be read: ${unread}`);
   if (typeof value !== 'object' || Array.isArray(value)) {
     return refuse(`the input is ${describe(value)}; send nothing or an object such as {"by": "...", "reason": "..."}`);
   }
@@ -237,7 +240,9 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
       case 'nodes': {
         if (field === undefined || field === null) break;
         if (!isNameList(field))
-          return refuse(`nodes is ${describe(field)}; it must be a list of node names, e.g. ["w-1"]`);
+          return refuse(
+            `nodes is ${describe(field)}; allowed: a list of at most ${MAX_NODES} names of nodes, e.g. ["w-1"]`,
+          );
         if (field.length === 0) return refuse('nodes is empty; name at least one node, or leave it out for all nodes');
         message.nodes = [...new Set(field)];
         break;

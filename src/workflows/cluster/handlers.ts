@@ -13,6 +13,7 @@ import {
   refuseRequest,
 } from '../../domain/cluster/requests';
 import { plainText } from '../../domain/shared/text';
+import { whyUnreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
 import type { RowVersions } from '../../domain/cluster/status-pages';
 import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../domain/cluster/status-pages';
@@ -210,6 +211,8 @@ class Handlers {
 
   /** Only the call that has started this workflow has sent its spec before. */
   private refuseWithoutSpec(value: unknown): void {
+    const unread = whyUnreadable(value);
+    if (unread !== null) throw refused(`the input cannot be read: ${unread}`);
     const { spec, applyId } = parseApplySpec(value);
     if (spec === undefined && applyId !== this.cluster.state.createdBy) {
       throw ApplicationFailure.nonRetryable('the message has no spec', SPEC_MISSING);

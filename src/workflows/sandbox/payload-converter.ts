@@ -12,9 +12,8 @@ import type { Payload, PayloadConverter } from '@temporalio/common';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../domain/shared/payload-encodings';
 import { plainText } from '../../domain/shared/text';
+import { unreadable } from '../../domain/shared/unreadable';
 import { isForgiven } from './forgiven-payloads';
-
-export const UNREADABLE = 'unreadable payload';
 
 class ForgivingPayloadConverter implements PayloadConverter {
   toPayload<T>(value: T): Payload {
@@ -25,10 +24,16 @@ class ForgivingPayloadConverter implements PayloadConverter {
     try {
       return defaultPayloadConverter.fromPayload<T>(payload);
     } catch (cause) {
-      if (isForgiven(payload)) return UNREADABLE as T;
+      if (isForgiven(payload)) return unreadable(whatToDo(payload, cause)) as T;
       throw new Error(explain(payload, cause), { cause });
     }
   }
+}
+
+/** Of a message, somebody has just sent it and reads this as the answer. */
+function whatToDo(payload: Payload, cause: unknown): string {
+  const isEncrypted = textOf(payload.metadata?.['encoding']) === ENCRYPTED_ENCODING;
+  return `${explain(payload, cause)}${isEncrypted ? '; workers and commands need the same OSPATCH_ENCRYPTION_KEYS' : ''}`;
 }
 
 function explain({ metadata }: Payload, cause: unknown): string {

@@ -90,9 +90,9 @@ describe('src/cli/render/history', () => {
     expect(text).toMatch(/^cancel +2026-11-23 12:00:00 +run 7 cancelled +ann +wrong cluster$/m);
   });
 
-  test('says so when there has been no run yet', () => {
+  test('says so when no run has ended yet', () => {
     expect(
       renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [], requests: [] }, PLAIN, 'UTC'),
-    ).toContain('demo has had no run yet');
+    ).toContain('no run of demo has ended yet');
   });
 });

@@ -359,7 +359,7 @@ describe('workflows/cluster', () => {
         });
       }
       const status = await cluster.until('a refusal is filed', (one) => one.lastRejection !== null);
-      expect(status.lastRejection?.message).toContain('unreadable payload');
+      expect(status.lastRejection?.message).toContain('the input cannot be read: ');
       expect(status.run).toBeNull();
     }));
 
