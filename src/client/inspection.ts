@@ -5,6 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { InspectionPolicy, NodeInspection } from '../domain/inspection/node';
 import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
 import type { KubernetesPolicy } from '../domain/kubernetes/types';
 import type { NodeAddress } from '../domain/cluster/task-queues';
@@ -123,9 +124,10 @@ async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, si
       const time = `${Math.round(waitedMs / 1000)} s`;
       // The start and the first task, which nobody has fetched.
       if (historyLength <= 2) throw notTakenUp(taskQueue, time);
-      // A worker that dies with the first task keeps it until it runs out.
-      if (historyLength > 3) break;
-      if ((raw.pendingWorkflowTask?.attempt ?? 0) > 1) throw notUnderstood(time);
+      // The first task, fetched and failed or lost; what it asks for comes after it.
+      if (historyLength > 4) break;
+      // A worker that dies with the first task keeps it until it runs out; another one takes it then.
+      if ((raw.pendingWorkflowTask?.attempt ?? 0) > 2) throw notUnderstood(time, await taskFailureOf(calls, handle));
     }
   } catch (error) {
     if (isOspatchError(error)) throw error;
@@ -141,10 +143,18 @@ function notTakenUp(taskQueue: string, time: string): OspatchError {
   });
 }
 
-function notUnderstood(time: string): OspatchError {
+/** What the workers said as they failed; null when they said nothing. */
+async function taskFailureOf(calls: TemporalCalls, handle: WorkflowHandle): Promise<string | null> {
+  const { events } = await calls.call(null, () => handle.fetchHistory());
+  const failed = events?.find((event) => event.workflowTaskFailedEventAttributes)?.workflowTaskFailedEventAttributes;
+  return failed?.failure?.message ?? null;
+}
+
+function notUnderstood(time: string, why: string | null): OspatchError {
+  const cause = why === null ? 'they may run another version of ospatch' : plainText(why, 300);
   return new OspatchError({
     type: 'NoWorker',
-    message: `the workers could not do the inspection within ${time}; they may run another version of ospatch`,
-    remedy: 'bring the workers and this command to the same version',
+    message: `the workers could not do the inspection within ${time}: ${cause}`,
+    remedy: 'bring the workers and this command to the same version, with the same OSPATCH_ENCRYPTION_KEYS',
   });
 }
