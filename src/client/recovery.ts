@@ -191,7 +191,7 @@ function unusable(cluster: string, why: string, isBackup: boolean): OspatchError
       : `what the workflow of cluster ${cluster} was started with is nothing to go on from: ${why}`,
     remedy: isBackup
       ? 'name a file of `ospatch backup` of this cluster, of this version or an earlier one'
-      : `use a backup: ospatch recover ${cluster} --from FILE; or \`ospatch apply\` with --discard-history`,
+      : `use a backup: ospatch recover ${cluster} --from FILE; or give up what it knew: temporal workflow terminate --workflow-id ${clusterWorkflowId(cluster)}, then \`ospatch apply\` with --discard-history`,
   });
 }
 

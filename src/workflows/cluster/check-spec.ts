@@ -2,6 +2,7 @@
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
 import type { SpecVerdict } from '../../contract/activities/cluster';
 import { canonicalJson } from '../../domain/shared/canonical-json';
+import { isDeeperThan } from '../../domain/shared/nesting';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
@@ -9,12 +10,16 @@ import { toErrorInfo } from '../shared/failures';
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3_600_000;
 
+/** No spec has as many levels. */
+const MAX_LEVELS = 32;
+
 /**
  * The normalised form of `spec`, which may be anything. What is in force already is known to be good.
  *
  * @throws ApplicationFailure `InvalidSpec` with every problem, `Internal` when the check itself failed
  */
 export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<ClusterSpec> {
+  refuseDeep(spec);
   if (canonicalJson({ spec }) === canonicalJson({ spec: inForce })) return inForce;
   let verdict: SpecVerdict;
   try {
@@ -33,11 +38,16 @@ export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<Cl
  * @throws ApplicationFailure `InvalidSpec`
  */
 export async function checkFirstSpec(spec: unknown): Promise<ClusterSpec> {
+  refuseDeep(spec);
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
     const verdict = await local.checkSpec({ spec }).catch(() => null);
     if (verdict !== null) return specOf(verdict, spec);
     await sleep(pause, { summary: 'the check of the spec failed and is repeated' });
   }
+}
+
+function refuseDeep(spec: unknown): void {
+  if (isDeeperThan(spec, MAX_LEVELS)) throw specFailure(`the spec is not valid: it has more than ${MAX_LEVELS} levels`);
 }
 
 function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {
