@@ -83,9 +83,7 @@ fi
 
 built "$temporal_build" "the Temporal servers" temporal-build.txt
 # No more than two: some start a Java server, which the SDK gives 5 s.
-suite workflows --maxWorkers 2
-suite replay
-suite upgrade
+suite workflows --selectProjects replay upgrade --maxWorkers 2
 export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 if [ -n "$root" ]; then
   # Faults wait even more, so files and the faults in them run side by side.
