@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { DataConverter } from '@temporalio/common';
-import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/worker';
@@ -342,26 +341,10 @@ export class Harness {
     const cluster = this.newCluster();
     try {
       await this.withWorkerFor(cluster, () => body(cluster), activities);
-      await this.replay(cluster);
     } finally {
       // A timer of it that nobody answers would stop the clock of the server for all others.
       await cluster.handle.terminate().catch(() => undefined);
     }
-  }
-
-  /** Whatever a test has done with a cluster, a worker that does not know it yet takes its history up. */
-  private async replay(cluster: TestCluster): Promise<void> {
-    const options = { workflowBundle: this.bundle, dataConverter: dataConverter(this.keys, 'passthrough') };
-    let runId: string | null | undefined;
-    do {
-      const handle = this.env.client.workflow.getHandle(cluster.handle.workflowId, runId ?? undefined);
-      const history = await handle.fetchHistory().catch(() => null);
-      // A test may have had no cluster.
-      if (history === null) return;
-      // By way of its file form: some answers of the time-skipping server make the native part of the SDK stop for good.
-      await Worker.runReplayHistory(options, historyFromJSON(JSON.parse(historyToJSON(history))), handle.workflowId);
-      runId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
-    } while (runId !== '' && runId !== null && runId !== undefined);
   }
 
   /**
