@@ -87,7 +87,10 @@ describe('src/node/job/follow', () => {
     };
     const HOUR_MS = 3_600_000;
     const notice = await run(0, false).catch((error: unknown) => error);
-    expect(notice).toMatchObject({ name: 'UnreachableNotice', message: expect.stringContaining('has not ended on w-1') });
+    expect(notice).toMatchObject({
+      name: 'UnreachableNotice',
+      message: expect.stringContaining('has not ended on w-1'),
+    });
     expect((notice as { jobMs: number }).jobMs).toBeGreaterThan(6 * HOUR_MS);
     expect(followed.at(-1)).toBe((notice as { jobMs: number }).jobMs);
     const started = clock;
