@@ -1,0 +1,74 @@
+// The worker of fleet.js: the product's workflows and its activities for clusters, with simulated nodes that take as long
+// as the parent says and never need anything. Tells the parent of each first look at a node and of each settled one.
+'use strict';
+const { NativeConnection, Runtime, Worker, DefaultLogger } = require('@temporalio/worker');
+const path = require('node:path');
+const { createClusterActivities } = require('../../lib/activities/cluster');
+const { dataConverter } = require('../../lib/encryption/data-converter');
+
+const FACTS = {
+  protocol: 1,
+  os: { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
+  osVersion: 'Debian GNU/Linux 12.15',
+  packageManager: 'apt',
+  arch: 'amd64',
+  kernelRunning: '6.1.0-44-amd64',
+  kernelNewest: null,
+  bootId: 'aaaaaaaa-0000-4000-8000-000000000001',
+  container: null,
+  reboot: { required: false, reasons: [] },
+  packages: { count: 200, digest: 'sha256:0123456789abcdef', problems: [] },
+  lockHolder: null,
+  job: null,
+  diskFreeMiB: { root: 10_000, var: 10_000, boot: 500 },
+  freeInodes: {},
+  systemState: 'running',
+  failedUnits: [],
+  otherUpdaters: [],
+  rebootOwners: [],
+  kubernetesAgents: [],
+  warnings: [],
+  clock: '2027-01-01T00:00:00Z',
+};
+
+let nodeMs = 0;
+
+const nodes = {
+  async preflight({ target }) {
+    process.send({ preflight: target.cluster, at: Date.now() });
+    if (nodeMs > 0) await new Promise((resolve) => setTimeout(resolve, nodeMs));
+    return {
+      facts: FACTS,
+      plan: { changes: [], keptBack: [], warnings: [], digest: 'd'.repeat(64) },
+      repaired: null,
+    };
+  },
+};
+
+async function main() {
+  const [address, bundle, taskQueue] = process.argv.slice(2);
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const connection = await NativeConnection.connect({ address });
+  const audit = { info: ({ outcome }) => process.send({ settled: outcome ?? 'unknown' }) };
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle: { codePath: path.resolve(bundle) },
+    activities: { ...createClusterActivities(audit), ...nodes },
+    ...(taskQueue === 'bare' ? {} : { dataConverter: dataConverter(null, 'leave') }),
+  });
+  process.on('message', (message) => {
+    if (message.nodeMs !== undefined) nodeMs = message.nodeMs;
+    if (message.stop) worker.shutdown();
+  });
+  const running = worker.run();
+  process.send({ ready: true });
+  await running;
+  await connection.close();
+  if (process.connected) process.disconnect();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
