@@ -145,7 +145,7 @@ async function untilSettled(worker, count) {
 
 async function main() {
   const scratch = mkdtempSync(path.join(tmpdir(), 'ospatch-fleet-'));
-  const server = await startTemporalServer({ headless: true, dbFile: path.join(scratch, 'temporal.db') });
+  const server = await startTemporalServer({ headless: true });
   const report = { clusters, nodesPerCluster, parallel };
   let worker;
   let bare;
