@@ -1,6 +1,6 @@
 # Everything a person or a CI job does with this repository. Each target first gets what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults test-systems lint format build lab bench clean
+.PHONY: help demo test test-unit test-faults test-systems lint format build lab bench bench-fleet clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ lab: ## Boot three real nodes to play with, until Ctrl-C (needs root)
 bench: ## Measure a node patch against bare ssh and apt on one node (needs root)
 	@scripts/setup.sh deps build temporal
 	@node tools/bench/one-node.js
+
+bench-fleet: ## Measure what a fleet of sleeping clusters costs, with simulated nodes
+	@scripts/setup.sh deps build temporal
+	@node tools/bench/fleet.js
 
 clean: ## Remove what was built here (the cache directory stays)
 	rm -rf lib .test-results *.tsbuildinfo

@@ -55,7 +55,7 @@ async function main() {
     taskQueue,
     workflowBundle: { codePath: path.resolve(bundle) },
     activities: { ...createClusterActivities(audit), ...nodes },
-    ...(taskQueue === 'bare' ? {} : { dataConverter: dataConverter(null, 'leave') }),
+    ...(taskQueue === 'bare' ? {} : { dataConverter: dataConverter(null, 'passthrough') }),
   });
   process.on('message', (message) => {
     if (message.nodeMs !== undefined) nodeMs = message.nodeMs;

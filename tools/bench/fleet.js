@@ -75,7 +75,9 @@ function quantile(numbers, share) {
 /** Resident memory of a process in MiB, and the processor time it has used in seconds. */
 function usageOf(pid) {
   const rss = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return { rss, cpu: (Number(fields[11]) + Number(fields[12])) / 100 };
 }
 
@@ -105,7 +107,8 @@ async function applied(worker, names, apply) {
   await each(names, parallel, async (name) => {
     await apply(name);
     done += 1;
-    if (done % 1000 === 0) log(`  ${done} after ${Date.now() - started} ms, worker at ${worker.usage().rss.toFixed(0)} MiB`);
+    if (done % 1000 === 0)
+      log(`  ${done} after ${Date.now() - started} ms, worker at ${worker.usage().rss.toFixed(0)} MiB`);
   });
   const seconds = (Date.now() - started) / 1000;
   const after = worker.usage();
@@ -155,7 +158,9 @@ async function main() {
     const client = await ClusterClient.connect({ address: server.address, deadlineMs: 60_000 });
 
     const bareBundle = path.join(scratch, 'bare.js');
-    const silent = Object.fromEntries(['trace', 'debug', 'info', 'log', 'warn', 'error'].map((level) => [level, () => {}]));
+    const silent = Object.fromEntries(
+      ['trace', 'debug', 'info', 'log', 'warn', 'error'].map((level) => [level, () => {}]),
+    );
     const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('./bare-workflow'), logger: silent });
     writeFileSync(bareBundle, code);
     bare = await startWorker(server.address, bareBundle, 'bare');
