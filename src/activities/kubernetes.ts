@@ -62,7 +62,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
       const session = createSession({
         api: deps.connections.api(target.access, signal),
         target,
-        patience: policy(elapsedMs()),
+        retryPolicy: policy(elapsedMs()),
         signal,
         now,
         ...(deps.forbiddenGraceMs === undefined ? {} : { forbiddenGraceMs: deps.forbiddenGraceMs }),

@@ -72,7 +72,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   async function onNode<R>(
     step: NodeStep,
     target: NodeTarget,
-    patience: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange' },
+    limits: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange' },
     body: (session: Session) => Promise<R>,
     { over, ownLogin = false }: { over?: AbortSignal; ownLogin?: boolean } = {},
   ): Promise<R> {
@@ -88,12 +88,12 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         if (updateProgress(details, progress, now())) send();
       };
       // A retry of this call knows more than the call before it did.
-      if (attempt === 1) details.unreachableMs = patience.observedMs ?? 0;
+      if (attempt === 1) details.unreachableMs = limits.observedMs ?? 0;
       const reachability = new ReachabilityTracker({
         node: target.name,
-        limitMs: patience.limitMs,
-        giveUpAs: patience.giveUpAs,
-        ...(patience.noticeAfterMs === undefined ? {} : { noticeMs: patience.noticeAfterMs }),
+        limitMs: limits.limitMs,
+        giveUpAs: limits.giveUpAs,
+        ...(limits.noticeAfterMs === undefined ? {} : { noticeMs: limits.noticeAfterMs }),
         signal,
         now,
         observedMs: details.unreachableMs,
@@ -109,8 +109,8 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       });
       const transaction = {
         // A retry of this call knows more than the call before it did.
-        followedMs: Math.max(details.jobMs ?? 0, patience.jobMs ?? 0),
-        told: patience.jobMs !== undefined,
+        followedMs: Math.max(details.jobMs ?? 0, limits.jobMs ?? 0),
+        told: limits.jobMs !== undefined,
         note: (ms: number) => {
           details.jobMs = ms;
         },
@@ -126,7 +126,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           hold: hold('others', deps.firstHoldMs),
         });
         const session = { node, reachability, others, signal, now, show };
-        return await body(patience.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
+        return await body(limits.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }

@@ -53,7 +53,7 @@ export interface ApiRetryPolicy {
 export interface SessionOptions {
   api: KubernetesApi;
   target: KubeNode;
-  patience: ApiRetryPolicy;
+  retryPolicy: ApiRetryPolicy;
   /** Ends every call; to be aborted when the work of the session is over. */
   signal: AbortSignal;
   now: () => number;
@@ -69,15 +69,15 @@ export interface SessionOptions {
 }
 
 export function createSession(options: SessionOptions): KubeSession {
-  const { api, target, patience, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
+  const { api, target, retryPolicy, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
   const times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
   let wasAway = false;
   setMaxListeners(MAX_AT_ONCE, signal);
 
   /** Whether a later answer to the same question may be another one. */
   function isTransient({ kind }: ApiError, forbiddenMs: number): boolean {
-    if (kind !== 'forbidden') return patience.passing.includes(kind);
-    const isExpected = wasAway || patience.passing.includes(kind);
+    if (kind !== 'forbidden') return retryPolicy.passing.includes(kind);
+    const isExpected = wasAway || retryPolicy.passing.includes(kind);
     return forbiddenMs < (isExpected ? forbiddenGraceMs : Math.min(FORBIDDEN_AT_FIRST_MS, forbiddenGraceMs));
   }
 
@@ -95,7 +95,7 @@ export function createSession(options: SessionOptions): KubeSession {
       }
       wasAway ||= error.kind === 'away';
       return {
-        leftMs: Math.min(patience.limitMs - observedMs, (patience.untilMs ?? Infinity) - now()),
+        leftMs: Math.min(retryPolicy.limitMs - observedMs, (retryPolicy.untilMs ?? Infinity) - now()),
         waitingFor: `the API server: ${error.message}`,
         retryAfterMs: error.retryAfterMs,
       };

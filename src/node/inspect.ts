@@ -18,7 +18,7 @@ export interface InspectionLimits {
   planMs: number;
 }
 
-/** Changes nothing on the node, except that the helper may be placed. Calls that outlast a limit end with the session's signal. */
+/** Changes nothing on the node, except that the helper may be placed. Calls that take longer than a limit end with the session's signal. */
 export async function inspectNode(
   session: Session,
   limits: InspectionLimits,

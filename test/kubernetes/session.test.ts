@@ -41,7 +41,7 @@ function session(limitMs: number, other: Partial<SessionOptions> = {}) {
   const value = createSession({
     api: {} as KubernetesApi,
     target: { cluster: 'demo', node: 'w-1', nodeName: 'w-1' },
-    patience: { limitMs, passing: ['away'] },
+    retryPolicy: { limitMs, passing: ['away'] },
     signal: new AbortController().signal,
     now: () => clock,
     show: () => undefined,

@@ -56,7 +56,7 @@ describe('src/retry/hand-back', () => {
 
   it('counts the pauses and looks between two attempts, and nothing beyond them', () => {
     const left = { kind: 'unreachable', observedMs: HOUR_MS, maxDelayMs: 5 * MINUTE_MS, atMs: 0, attempt: 20 };
-    // The next attempt was due after 5 min and came after 5 min, or hours later for want of a worker.
+    // The next attempt was due after 5 min and came after 5 min, or hours later because no worker was there.
     expect(observedSince(left, 21, 5 * MINUTE_MS)).toBe(5 * MINUTE_MS);
     expect(observedSince(left, 21, 9 * HOUR_MS)).toBe(5 * MINUTE_MS);
     // Ten attempts later, with looks of 15 s each.

@@ -1,35 +1,12 @@
 // The worker of fleet.js: the product's workflows and its activities for clusters, with simulated nodes that take as long
 // as the parent says and never need anything. Tells the parent of each first look at a node and of each settled one.
 'use strict';
+require('../register');
 const { NativeConnection, Runtime, Worker, DefaultLogger } = require('@temporalio/worker');
 const path = require('node:path');
 const { createClusterActivities } = require('../../lib/activities/cluster');
 const { dataConverter } = require('../../lib/encryption/data-converter');
-
-const FACTS = {
-  protocol: 1,
-  os: { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
-  osVersion: 'Debian GNU/Linux 12.15',
-  packageManager: 'apt',
-  arch: 'amd64',
-  kernelRunning: '6.1.0-44-amd64',
-  kernelNewest: null,
-  bootId: 'aaaaaaaa-0000-4000-8000-000000000001',
-  container: null,
-  reboot: { required: false, reasons: [] },
-  packages: { count: 200, digest: 'sha256:0123456789abcdef', problems: [] },
-  lockHolder: null,
-  job: null,
-  diskFreeMiB: { root: 10_000, var: 10_000, boot: 500 },
-  freeInodes: {},
-  systemState: 'running',
-  failedUnits: [],
-  otherUpdaters: [],
-  rebootOwners: [],
-  kubernetesAgents: [],
-  warnings: [],
-  clock: '2027-01-01T00:00:00Z',
-};
+const { nodeFacts, patchPlan } = require('../../test/support/builders');
 
 let nodeMs = 0;
 
@@ -38,8 +15,8 @@ const nodes = {
     process.send({ preflight: target.cluster, at: Date.now() });
     if (nodeMs > 0) await new Promise((resolve) => setTimeout(resolve, nodeMs));
     return {
-      facts: FACTS,
-      plan: { changes: [], keptBack: [], warnings: [], digest: 'd'.repeat(64) },
+      facts: nodeFacts(),
+      plan: patchPlan(),
       repaired: null,
     };
   },

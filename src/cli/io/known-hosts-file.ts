@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { OspatchError } from '../../domain/shared/errors';
+import { codeOf } from '../../domain/shared/error-code';
 
 const NEW_FILE_MODE = 0o644;
 
@@ -46,13 +47,9 @@ function cannot(what: 'read' | 'write', path: string, cause: unknown): OspatchEr
   return new OspatchError(
     {
       type: 'Usage',
-      message: `${path} cannot be ${done} (${codeOf(cause)})`,
+      message: `${path} cannot be ${done} (${codeOf(cause) ?? 'unknown reason'})`,
       remedy: `see that its directory exists and that you may ${what} the file`,
     },
     { cause },
   );
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown reason';
 }

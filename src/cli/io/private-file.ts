@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OspatchError } from '../../domain/shared/errors';
+import { codeOf } from '../../domain/shared/error-code';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -67,7 +68,7 @@ export async function writePrivateFile(directory: string, name: string, text: st
 }
 
 function cannotWrite(path: string, cause: unknown): OspatchError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+  const code = codeOf(cause) ?? 'unknown reason';
   return new OspatchError(
     {
       type: 'Usage',

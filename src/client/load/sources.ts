@@ -1,5 +1,6 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { codeOf } from '../../domain/shared/error-code';
 
 export interface SourceFile {
   /** As the user named it. */
@@ -68,7 +69,7 @@ export async function readText(path: string, maxBytes: number): Promise<ReadText
     const bytes = await readFile(path);
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (error) {
-    return { code: codeOf(error), why: whyUnreadable(error) };
+    return { code: codeOf(error) ?? '', why: whyUnreadable(error) };
   }
 }
 
@@ -86,8 +87,4 @@ function whyUnreadable(error: unknown): string {
     default:
       return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }

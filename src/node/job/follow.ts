@@ -63,7 +63,7 @@ export async function followJob(
     lockWait = lockWaitIn(line);
     onLine(line);
   });
-  const patience = new Patience(session);
+  const limits = new FollowLimits(session);
   const start = (): Promise<JobAnswer> => session.reachability.whenReachable(() => session.node.start(job, parameters));
   const poll = (offset: number, wait: number): Promise<JobAnswer> =>
     session.reachability.whenReachable(() => session.node.poll(job, offset, wait));
@@ -72,7 +72,7 @@ export async function followJob(
   for (let polls = 0; ;) {
     session.signal.throwIfAborted();
     log.take(answer);
-    patience.check(answer, job);
+    limits.check(answer, job);
     switch (answer.state) {
       case 'done':
         if (answer.rc !== 0 && log.offset < answer.size) {
@@ -95,7 +95,7 @@ export async function followJob(
       case 'running':
         polls += 1;
         followLock(session, job, lockWait);
-        await patience.pace();
+        await limits.pace();
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
       // Never treated as dead: systemd may be restarting itself.
@@ -134,7 +134,7 @@ export async function pauseBusy(session: Session, waitingFor: string): Promise<v
 }
 
 /** For how long the node has given the same kind of answer, and when that is too long. */
-class Patience {
+class FollowLimits {
   private since: number;
   private state = '';
   private asked: number;

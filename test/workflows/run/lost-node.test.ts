@@ -29,6 +29,18 @@ function untilLost(cluster: TestCluster, name: string): Promise<ClusterStatus> {
   return cluster.until(`${name} is lost`, (status) => node(status, name)?.lastError?.type === 'UnreachableAfterChange');
 }
 
+/** Pauses a run while w-1 is lost in the middle of its transaction. Returns what brings the node back. */
+async function pausedWithLost(cluster: TestCluster): Promise<() => void> {
+  const back = cluster.nodes.hold('w-1', 'apply');
+  cluster.nodes.node('w-1').lostIn = 'apply';
+  await cluster.apply(spec(cluster));
+  await cluster.handle.signal('patchNow');
+  await untilLost(cluster, 'w-1');
+  await cluster.handle.executeUpdate('pause', { args: [{}] });
+  await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+  return back;
+}
+
 describe('workflows/rollout', () => {
   it('goes on with the other nodes while a lost one is waited for, where the failure budget allows it', () =>
     harness.withWorker(async (cluster) => {
@@ -185,13 +197,7 @@ describe('workflows/rollout', () => {
 
   it('knows how a lost node did that comes back while the run is paused, and spends the failure budget on it', () =>
     harness.withWorker(async (cluster) => {
-      const back = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
-      await cluster.apply(spec(cluster));
-      await cluster.handle.signal('patchNow');
-      await untilLost(cluster, 'w-1');
-      await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      const back = await pausedWithLost(cluster);
       cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'PackageManager', message: 'no' } };
       back();
       const paused = await cluster.until('w-1 has failed', (status) => node(status, 'w-1')?.state === 'failed');
@@ -202,13 +208,7 @@ describe('workflows/rollout', () => {
 
   it('waits for a lost node of an earlier rollout to come to its end when the run is cancelled', () =>
     harness.withWorker(async (cluster) => {
-      const back = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
-      await cluster.apply(spec(cluster));
-      await cluster.handle.signal('patchNow');
-      await untilLost(cluster, 'w-1');
-      await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      const back = await pausedWithLost(cluster);
       await cluster.handle.executeUpdate('resume', { args: [{}] });
       await cluster.until('the next rollout has begun', ({ run }) => run?.state === 'running');
       expect(await cluster.rollouts(1)).toBe(2);
