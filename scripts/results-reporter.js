@@ -8,6 +8,8 @@ module.exports = class ResultsReporter {
     const testResults = results.testResults.map((file) => ({
       name: file.testFilePath,
       status: file.numFailingTests > 0 || file.testExecError ? 'failed' : 'passed',
+      // Of a file that did not load, or whose set-up did not end: no test of its own tells why.
+      error: file.testExecError ? String(file.testExecError.message ?? file.testExecError) : null,
       assertionResults: file.testResults.map(({ status, fullName }) => ({ status, fullName })),
     }));
     const report = { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults };

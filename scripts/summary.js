@@ -1,10 +1,17 @@
 // Sums what scripts/test.sh has recorded, names what failed, and ends with "N passed, N failed, N skipped".
 const { existsSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
+const { stripVTControlCharacters } = require('node:util');
 
 const dir = process.argv[2];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+
+/** Without the colours that jest's own messages have. */
+function firstLine(text) {
+  const lines = stripVTControlCharacters(text ?? '').split('\n');
+  return lines.find((line) => line.trim() !== '')?.trim() ?? 'no reason is known';
+}
 
 for (const name of ['lint.txt', 'checks.txt', 'skipped.txt']) {
   const file = path.join(dir, name);
@@ -28,7 +35,7 @@ for (const file of readdirSync(dir).filter((name) => name.endsWith('.json'))) {
     // A file that did not even load has no failed test of its own.
     if (test.status === 'failed' && failed.length === 0) {
       sum.failed += 1;
-      failures.push(`${suite}: ${path.relative(process.cwd(), test.name)} could not run`);
+      failures.push(`${suite}: ${path.relative(process.cwd(), test.name)} could not run: ${firstLine(test.error)}`);
     }
   }
 }

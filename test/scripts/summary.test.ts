@@ -78,7 +78,7 @@ describe('scripts/summary.js', () => {
     });
     const { stdout } = await run('node', [SCRIPT, dir]);
     expect(stdout).toBe(
-      'failed: unit: a thing works\nfailed: unit: b.test.ts could not run\n4 passed, 2 failed, 0 skipped\n',
+      'failed: unit: a thing works\nfailed: unit: b.test.ts could not run: spawnSync sh EPIPE\n4 passed, 2 failed, 0 skipped\n',
     );
   });
 
