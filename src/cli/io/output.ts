@@ -23,12 +23,20 @@ export function printJson(context: CliContext, value: unknown): void {
   print(context, JSON.stringify(value, null, 2));
 }
 
-/** Colours for one of the two streams: only on a terminal, and not when NO_COLOR is set. */
-export function colors(
-  context: CliContext,
-  stream: 'stdout' | 'stderr' = 'stdout',
-): ReturnType<typeof pc.createColors> {
+export interface Colors extends ReturnType<typeof pc.createColors> {
+  /** Characters in a line of the terminal; undefined where nothing limits a line. */
+  columns?: number | undefined;
+}
+
+/** Colours of one of the two streams, only on a terminal and not when NO_COLOR is set, and the width of its lines. */
+export function colors(context: CliContext, stream: 'stdout' | 'stderr' = 'stdout'): Colors {
   const isTerminal = stream === 'stdout' ? context.isTTY : context.isErrorTTY;
   const refused = (context.env['NO_COLOR'] ?? '') !== '' || context.env['TERM'] === 'dumb';
-  return pc.createColors(isTerminal && !refused);
+  return { ...pc.createColors(isTerminal && !refused), columns: isTerminal ? columnsOf(context, stream) : undefined };
+}
+
+function columnsOf(context: CliContext, stream: 'stdout' | 'stderr'): number | undefined {
+  const asked = context.env['COLUMNS'] ?? '';
+  const columns: unknown = /^[1-9]\d{0,4}$/.test(asked) ? Number(asked) : Reflect.get(context[stream], 'columns');
+  return typeof columns === 'number' && columns > 0 ? columns : undefined;
 }

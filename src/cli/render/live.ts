@@ -3,7 +3,7 @@ import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { NodeState, NodeStatus } from '../../domain/node/status';
 import { unitName } from './node-groups';
 import type { StatusView } from './status';
-import { colorState, countOutcomes, errorCell, stepOf, waitOf } from './status';
+import { colorState, countOutcomes, errorCell, liveByName, stepOf, waitOf } from './status';
 import { renderTable } from './table';
 import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
 
@@ -35,20 +35,25 @@ export interface LiveView extends StatusView {
 /** The lines of one frame, not wrapped. */
 export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
+  // The terminal cuts a line that is too long, so that a node takes one line of the frame.
+  const oneLineRows = { ...color, columns: undefined };
   const unit = unitName(status.type);
   const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
   const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES);
   const shown = nodes.slice(0, fitting);
-  const rows = shown.map((node) => row(node, status.current, view));
+  const live = liveByName(status);
+  const rows = shown.map((node) => row(node, live.get(node.name), view));
   const hidden = nodes.slice(fitting);
   return [
     heading(status, view),
     '',
     ...(rows.length === 0
       ? []
-      : renderTable([unit === 'node' ? 'Node' : 'Node group', 'State', 'Step', 'Elapsed', 'Note'], rows, color).split(
-          '\n',
-        )),
+      : renderTable(
+          [unit === 'node' ? 'Node' : 'Node group', 'State', 'Step', 'Elapsed', 'Note'],
+          rows,
+          oneLineRows,
+        ).split('\n')),
     ...(hidden.length === 0 ? [] : [color.dim(`and ${plural(hidden.length, `more ${unit}`)}: ${countStates(hidden)}`)]),
     ...(view.notice === null ? [] : [color.yellow(view.notice)]),
   ];
@@ -76,8 +81,7 @@ function heading(status: LiveStatus, view: LiveView): string {
   return `${name}  ${status.state}${pausedBy}${next}${last}`;
 }
 
-function row(node: NodeStatus, current: readonly LiveNode[], view: LiveView): string[] {
-  const live = current.find((one) => one.node === node.name);
+function row(node: NodeStatus, live: LiveNode | undefined, view: LiveView): string[] {
   const state = colorState(node.state, node.state, view.color);
   if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
   return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];

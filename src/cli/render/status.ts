@@ -27,10 +27,11 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     ...['Node', 'Role', 'State', 'Last Applied Patch Time', 'Patched Version'],
     ...['Kernel', 'Pending', 'Reboot', 'Last error'],
   ];
+  const live = liveByName(status);
   const rows = status.nodes.map((node) => [
     oneLine(node.name),
     node.role,
-    stateCell(node, status.current, color),
+    stateCell(node, live.get(node.name), color),
     formatTime(node.lastAppliedPatchTime, zone),
     oneLine(node.patchedVersion, 60),
     oneLine(node.kernel, 40),
@@ -39,6 +40,10 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     errorCell(node),
   ]);
   return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
+}
+
+export function liveByName({ current }: LiveStatus): ReadonlyMap<string, LiveNode> {
+  return new Map(current.map((live) => [live.node, live]));
 }
 
 function warningsOf({ nodes }: LiveStatus, color: Colors): string {
@@ -70,8 +75,9 @@ export function waitOf({ waitingFor, waitingSince }: LiveNode, now: number, max?
 }
 
 function nodeGroupTable(status: LiveStatus, { color, zone, now }: StatusView): string {
+  const live = liveByName(status);
   const rows = status.nodes.map((group) =>
-    statusRow(group, zone, stateCell(group, status.current, color), errorCell(group)),
+    statusRow(group, zone, stateCell(group, live.get(group.name), color), errorCell(group)),
   );
   return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status, now)}\n\n${timesNote(zone, color)}`;
 }
@@ -187,8 +193,7 @@ function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveS
   return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
 }
 
-function stateCell(node: NodeStatus, current: readonly LiveNode[], color: Colors): string {
-  const live = current.find((one) => one.node === node.name);
+function stateCell(node: NodeStatus, live: LiveNode | undefined, color: Colors): string {
   const boot = node.bootPatch === 'pending' && node.state !== 'patching' ? ' (boot patch pending)' : '';
   return colorState(live === undefined ? `${node.state}${boot}` : `${node.state} (${stepOf(live)})`, node.state, color);
 }

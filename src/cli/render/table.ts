@@ -1,35 +1,88 @@
-import Table from 'cli-table3';
-import type { colors } from '../io/output';
+/** Tables and fields in columns. On a terminal no line is wider than the terminal; elsewhere a row is one line. */
+import type { Colors } from '../io/output';
+import { padTo, textWidth, wrapText } from './columns';
 
-/** The colours of one stream; they do nothing where colours are not wanted. */
-export type Colors = ReturnType<typeof colors>;
+export type { Colors } from '../io/output';
 
-const NO_BORDERS = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
-  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
-  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
-};
+const GAP = '  ';
+const LONG_WORD = 24;
 
-/** Columns without borders, headed; the cells are safe text already. No line ends in spaces. */
+/**
+ * Columns without borders, headed; the cells are safe text already. No line ends in spaces. Where the terminal is too
+ * narrow, empty columns are left out and cells are wrapped between words; where that does not help, each row becomes
+ * lines of `Title  value`.
+ */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[], color: Colors): string {
-  const table = new Table({
-    head: head.map((title) => color.bold(title)),
-    chars: NO_BORDERS,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-  });
-  table.push(...rows.map((row) => [...row]));
-  return trimEnds(table.toString());
+  const titles = head.map((title) => color.bold(title));
+  const natural = naturalWidths([titles, ...rows]);
+  const room = color.columns ?? Infinity;
+  if (totalOf(natural) <= room) return renderRows([titles, ...rows], natural);
+  const filled = head.flatMap((_, column) => (rows.some((row) => (row[column] ?? '') !== '') ? [column] : []));
+  const all = [titles, ...rows].map((row) => filled.map((column) => row[column] ?? ''));
+  const widths = narrowedWidths(all, room);
+  if (widths !== null) return renderRows(all, widths);
+  return rows.map((row) => renderFields(zip(head, row), color)).join('\n\n');
 }
 
-/** `Name   value` lines, the names aligned. */
+/** `Name   value` lines, the names aligned; a value too long for the terminal goes on below itself. */
 export function renderFields(fields: readonly (readonly [name: string, value: string])[], color: Colors): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
-  return fields.map(([name, value]) => `${color.bold(name.padEnd(width))}  ${value}`).join('\n');
+  const rest = color.columns === undefined ? Infinity : Math.max(1, color.columns - width - GAP.length);
+  return fields.map(([name, value]) => renderRow([color.bold(name), value], [width, rest])).join('\n');
 }
 
-function trimEnds(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+/**
+ * Widths that fit into `room`: the widest columns are made narrower first, none narrower than its longest word. Null when
+ * that is not enough.
+ */
+function narrowedWidths(rows: readonly (readonly string[])[], room: number): readonly number[] | null {
+  const natural = naturalWidths(rows);
+  const least = natural.map((_, column) => narrowest(rows, column));
+  if (totalOf(least) > room) return null;
+  let limit = Math.max(...natural);
+  const narrowed = (): number[] => natural.map((width, column) => Math.max(least[column] ?? 0, Math.min(width, limit)));
+  while (totalOf(narrowed()) > room) limit -= 1;
+  return narrowed();
+}
+
+function renderRows(rows: readonly (readonly string[])[], widths: readonly number[]): string {
+  return rows.map((row) => renderRow(row, widths)).join('\n');
+}
+
+/** One row, in as many lines as its longest cell needs. */
+function renderRow(cells: readonly string[], widths: readonly number[]): string {
+  const wrapped = cells.map((cell, column) => wrapText(cell, widths[column] ?? Infinity));
+  const height = Math.max(1, ...wrapped.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    wrapped
+      .map((lines, column) => padTo(lines[line] ?? '', column === cells.length - 1 ? 0 : (widths[column] ?? 0)))
+      .join(GAP)
+      .trimEnd(),
+  ).join('\n');
+}
+
+function naturalWidths(rows: readonly (readonly string[])[]): number[] {
+  return (rows[0] ?? []).map((_, column) => widest(rows, column, (cell) => cell.split('\n')));
+}
+
+/** The longest word; in the last column a longer one, such as a path to copy, may stand out. */
+function narrowest(rows: readonly (readonly string[])[], column: number): number {
+  const longest = widest(rows, column, (cell) => wrapText(cell, 1));
+  return column === (rows[0]?.length ?? 0) - 1 ? Math.min(longest, LONG_WORD) : longest;
+}
+
+function widest(rows: readonly (readonly string[])[], column: number, partsOf: (cell: string) => string[]): number {
+  let width = 0;
+  for (const row of rows) {
+    for (const part of partsOf(row[column] ?? '')) width = Math.max(width, textWidth(part));
+  }
+  return width;
+}
+
+function totalOf(widths: readonly number[]): number {
+  return widths.reduce((total, width) => total + width, 0) + GAP.length * (widths.length - 1);
+}
+
+function zip(head: readonly string[], row: readonly string[]): [string, string][] {
+  return head.map((title, column): [string, string] => [title, row[column] ?? '']).filter(([, value]) => value !== '');
 }
