@@ -10,8 +10,8 @@ import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent } from '../domain/cluster/recovery';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
-import { isRolloutReport } from '../domain/run/progress-parser';
-import type { RolloutInput } from '../domain/run/run';
+import { isRunResult } from '../domain/run/progress-parser';
+import type { RunInput } from '../domain/run/run';
 import type { TemporalSession } from './connection';
 import { isOpen } from './execution-status';
 
@@ -28,8 +28,8 @@ export interface ClusterPast {
   /** What the workflow took for the time at which it began, which the ids of its runs are made from. */
   workflowBeganAt: string;
   events: PastEvent[];
-  /** The rollout that has not ended as far as the history tells, if any. */
-  rollout: { run: number; workflowId: string; runId: string } | null;
+  /** The run workflow that has not ended as far as the history tells, if any. */
+  runWorkflow: { run: number; workflowId: string; runId: string } | null;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
     beganAt: timeOf(first),
     workflowBeganAt: past.firstTaskAt ?? timeOf(first),
     events: past.events,
-    rollout: past.rollout,
+    runWorkflow: past.runWorkflow,
   };
 }
 
@@ -83,13 +83,13 @@ async function readArgument({ client }: TemporalSession, cluster: string, payloa
 
 class PastReader {
   readonly events: PastEvent[] = [];
-  rollout: ClusterPast['rollout'] = null;
+  runWorkflow: ClusterPast['runWorkflow'] = null;
   /** When the first workflow task began that was done: what it then was for the workflow. */
   firstTaskAt: string | null = null;
   private taskBeganAt: string | null = null;
   /** Updates by the event with which they were accepted, which a failed one is taken out by. */
   private readonly accepted = new Map<string, PastEvent>();
-  private readonly rollouts = new Map<string, RolloutInput>();
+  private readonly inputs = new Map<string, RunInput>();
 
   constructor(private readonly session: TemporalSession) {}
 
@@ -130,16 +130,16 @@ class PastReader {
 
   private async child(event: Event, at: string): Promise<void> {
     const asked = event.startChildWorkflowExecutionInitiatedEventAttributes;
-    if (asked?.workflowType?.name === WORKFLOW_TYPES.rollout) {
-      const input = (await this.decode(asked.input?.payloads).catch(() => null)) as RolloutInput | null;
-      if (input !== null) this.rollouts.set(String(event.eventId), input);
+    if (asked?.workflowType?.name === WORKFLOW_TYPES.run) {
+      const input = (await this.decode(asked.input?.payloads).catch(() => null)) as RunInput | null;
+      if (input !== null) this.inputs.set(String(event.eventId), input);
     }
     const started = event.childWorkflowExecutionStartedEventAttributes;
-    const input = this.rollouts.get(String(started?.initiatedEventId));
+    const input = this.inputs.get(String(started?.initiatedEventId));
     if (started && input !== undefined) {
       const { workflowId, runId } = started.workflowExecution ?? {};
-      this.rollout = { run: input.run, workflowId: workflowId ?? '', runId: runId ?? '' };
-      this.events.push({ at, kind: 'run-started', workflowId: this.rollout.workflowId, input });
+      this.runWorkflow = { run: input.run, workflowId: workflowId ?? '', runId: runId ?? '' };
+      this.events.push({ at, kind: 'run-started', workflowId: this.runWorkflow.workflowId, input });
     }
     const completed = event.childWorkflowExecutionCompletedEventAttributes;
     const closed =
@@ -148,13 +148,13 @@ class PastReader {
       event.childWorkflowExecutionCanceledEventAttributes ??
       event.childWorkflowExecutionTimedOutEventAttributes ??
       event.childWorkflowExecutionTerminatedEventAttributes;
-    const ended = this.rollouts.get(String(closed?.initiatedEventId));
+    const ended = this.inputs.get(String(closed?.initiatedEventId));
     if (ended === undefined) return;
-    this.rollout = null;
+    this.runWorkflow = null;
     const report = completed
       ? await this.decode(completed.result?.payloads).catch(() => null)
       : await this.answerIn(event.childWorkflowExecutionFailedEventAttributes?.failure);
-    this.events.push({ at, kind: 'run-ended', run: ended.run, report: isRolloutReport(report) ? report : null });
+    this.events.push({ at, kind: 'run-ended', run: ended.run, report: isRunResult(report) ? report : null });
   }
 
   /** A run that failed says in its failure how it ended. */

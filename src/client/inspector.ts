@@ -8,13 +8,13 @@ import {
   inspectionWorkflowId,
   logWorkflowId,
   nodeWorkflowId,
-  rolloutWorkflowId,
+  runWorkflowId,
 } from '../contract/workflow-ids';
 import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
-import { isRolloutReport } from '../domain/run/progress-parser';
+import { isRunResult } from '../domain/run/progress-parser';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
 import { nodeAddresses } from '../domain/cluster/task-queues';
@@ -139,7 +139,7 @@ export class Inspector {
   }
 
   private async settledNodesOf(cluster: string, createdAt: string, run: number): Promise<NodeSettled[]> {
-    const workflowId = rolloutWorkflowId(cluster, createdAt, run);
+    const workflowId = runWorkflowId(cluster, createdAt, run);
     const handle = this.calls.session.client.workflow.getHandle(workflowId);
     try {
       const description = await this.calls.call(cluster, () => handle.describe());
@@ -147,7 +147,7 @@ export class Inspector {
         return await this.calls.call(cluster, () => readSettled(handle));
       }
       const report = await this.calls.call(cluster, () => answerOf(handle));
-      return isRolloutReport(report) ? report.cursor.settled : [];
+      return isRunResult(report) ? report.cursor.settled : [];
     } catch (error) {
       if (!(error instanceof OspatchError) || error.type !== 'NotFound') throw error;
       throw new OspatchError({
@@ -176,7 +176,7 @@ export class Inspector {
       const record = await this.recordOf(cluster, settled);
       if (record !== null) return record.token;
     } else {
-      const record = await this.runningRecord(cluster, node, rolloutWorkflowId(cluster, createdAt, run));
+      const record = await this.runningRecord(cluster, node, runWorkflowId(cluster, createdAt, run));
       if (record !== null) return record.token;
     }
     throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there` });

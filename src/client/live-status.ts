@@ -7,14 +7,14 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow';
 import { WAITING } from '../contract/waiting';
 import { isEks } from '../domain/eks/node-groups';
-import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
+import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { ClusterStatus, StatusPage } from '../domain/cluster/messages';
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
 import type { NodeStatus } from '../domain/node/status';
 import { transition } from '../domain/node/status';
-import type { NodeInWork, RolloutProgress } from '../domain/run/run';
+import type { NodeInWork, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { plainText } from '../domain/shared/text';
 import { progressQuery, specQuery } from '../contract/messages';
@@ -55,7 +55,7 @@ export interface LiveStatus extends ClusterStatus {
 }
 
 /**
- * The cluster's status with the rollout's progress and the running node's heartbeat merged in: the cluster itself hears
+ * The cluster's status with the progress of its run and the running node's heartbeat merged in: the cluster itself hears
  * of its nodes in bundles only.
  */
 export async function readLiveStatus(
@@ -70,7 +70,7 @@ export async function readLiveStatus(
   if (status.run === null || status.state !== 'running') return { ...status, current: [] };
   const { createdAt, run } = status;
   // What the cluster has heard of already is not asked for again.
-  const progress = await readProgress(client, rolloutWorkflowId(cluster, createdAt, run.number), run.done);
+  const progress = await readProgress(client, runWorkflowId(cluster, createdAt, run.number), run.done);
   if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
@@ -78,8 +78,8 @@ export async function readLiveStatus(
   return { ...status, run: { ...status.run, done: progress.done }, nodes, current: live };
 }
 
-/** Nodes as they stand according to the rollout, which knows of them first. */
-export function mergeProgress(nodes: readonly NodeStatus[], progress: RolloutProgress): NodeStatus[] {
+/** Nodes as they stand according to the run, which knows of them first. */
+export function mergeProgress(nodes: readonly NodeStatus[], progress: RunProgressPage): NodeStatus[] {
   const settled = new Map(progress.settled.map((one) => [one.node, one]));
   return nodes.map((node) => {
     const one = settled.get(node.name);
@@ -118,7 +118,7 @@ export class StatusMemory {
   }
 }
 
-async function readProgress(client: Client, workflowId: string, from: number): Promise<RolloutProgress | null> {
+async function readProgress(client: Client, workflowId: string, from: number): Promise<RunProgressPage | null> {
   try {
     return await client.workflow.getHandle(workflowId).query(progressQuery, { from });
   } catch {
@@ -127,7 +127,7 @@ async function readProgress(client: Client, workflowId: string, from: number): P
   }
 }
 
-/** A run of all node groups of EKS begins by asking AWS which there are, before there is a rollout. */
+/** A run of all node groups of EKS begins by asking AWS which there are, before its workflow begins. */
 async function readListing(
   session: TemporalSession,
   cluster: string,

@@ -1,14 +1,14 @@
 /** Restarts a cluster whose workflow cannot go on, from its history or a backup. Needs no worker. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WORKFLOW_TYPES, clusterWorkflowId, rolloutWorkflowId } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
 import { readStartArgument, recoverCluster } from '../domain/cluster/recovery';
 import type { ClusterState } from '../domain/cluster/state';
 import type { PackedState } from '../domain/cluster/packed-state';
 import { packState } from '../domain/cluster/packed-state';
 import { OspatchError } from '../domain/shared/errors';
-import { isRolloutReport } from '../domain/run/progress-parser';
+import { isRunResult } from '../domain/run/progress-parser';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterPast } from './cluster-past';
@@ -65,10 +65,10 @@ export interface Recovered extends RecoveryPlan {
   runEnded: boolean | null;
 }
 
-const CONTEXT: RecoveryContext = { checkSpec: validateSpecObject, runWorkflowId: rolloutWorkflowId };
+const CONTEXT: RecoveryContext = { checkSpec: validateSpecObject, runWorkflowId: runWorkflowId };
 
 const LOOK_EVERY_MS = 1_000;
-/** A rollout whose own code fails does not end. */
+/** A run workflow whose own code fails does not end. */
 const HOPELESS_ATTEMPT = 3;
 
 /** @throws OspatchError `NotFound`, `Usage`, `Stuck` when what it would start from cannot be read */
@@ -98,13 +98,13 @@ export async function recover(
   const { health } = await planRecovery(calls, cluster, backup);
   const before = health.state === 'absent' ? null : await readPast(calls, cluster, backup);
   if (before?.isOpen === true) await terminate(calls, cluster, before.runId, by);
-  const runEnded = before?.rollout
-    ? await untilEnded(calls, before.rollout, before.taskQueue, { waitMs, signal })
+  const runEnded = before?.runWorkflow
+    ? await untilEnded(calls, before.runWorkflow, before.taskQueue, { waitMs, signal })
     : null;
   // Messages may have come in until the end.
   const past = before === null ? null : await readPast(calls, cluster, backup);
-  if (past !== null && runEnded === true && past.rollout !== null)
-    past.events.push(await endOfRun(calls, past.rollout));
+  if (past !== null && runEnded === true && past.runWorkflow !== null)
+    past.events.push(await endOfRun(calls, past.runWorkflow));
   const { state, ...plan } = planOf(cluster, past, backup);
   const runId = await start(calls, state, past?.taskQueue ?? backup?.taskQueue ?? calls.session.taskQueue);
   // It was in progress when the cluster ended, however it ended since.
@@ -207,10 +207,10 @@ async function terminate(calls: TemporalCalls, cluster: string, runId: string, b
   });
 }
 
-/** Temporal asks the rollout to cancel when its cluster ends. False when it does not end in time, or cannot. */
+/** Temporal asks the run workflow to cancel when its cluster ends. False when it does not end in time, or cannot. */
 async function untilEnded(
   calls: TemporalCalls,
-  { workflowId, runId }: NonNullable<ClusterPast['rollout']>,
+  { workflowId, runId }: NonNullable<ClusterPast['runWorkflow']>,
   taskQueue: string,
   { waitMs, signal }: { waitMs: number; signal: AbortSignal | undefined },
 ): Promise<boolean> {
@@ -233,12 +233,12 @@ async function untilEnded(
 
 async function endOfRun(
   calls: TemporalCalls,
-  { run, workflowId, runId }: NonNullable<ClusterPast['rollout']>,
+  { run, workflowId, runId }: NonNullable<ClusterPast['runWorkflow']>,
 ): Promise<PastEvent> {
   const handle = calls.session.client.workflow.getHandle(workflowId, runId, { followRuns: false });
   const report = await calls.call(null, () => answerOf(handle)).catch(() => null);
   const at = new Date().toISOString();
-  return { kind: 'run-ended', at, run, report: isRolloutReport(report) ? report : null };
+  return { kind: 'run-ended', at, run, report: isRunResult(report) ? report : null };
 }
 
 async function start(calls: TemporalCalls, state: ClusterState, taskQueue: string): Promise<string> {

@@ -17,7 +17,7 @@ import type {
 } from '../domain/cluster/messages';
 import type { NodePatchResult } from '../domain/node/patch';
 import type { NodeSettled } from '../domain/node/status';
-import type { LostNode, RolloutProgress, RunProgress, RunRestrictions } from '../domain/run/run';
+import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
 /** Signals and updates of the cluster workflow share their names. Signals never fail; updates answer. */
@@ -43,23 +43,23 @@ export const historyQuery = defineQuery<ClusterHistory>('history');
 export const explainQuery = defineQuery<string>('explain');
 export const specQuery = defineQuery<ClusterSpec>('spec');
 
-/** From a rollout to its cluster. */
+/** From a run workflow to its cluster. */
 export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
 
-/** From a cluster to its rollout. */
+/** From a cluster to its run workflow. */
 export const restrictSignal = defineSignal<[RunRestrictions]>('restrict');
-export const progressQuery = defineQuery<RolloutProgress, [Pick<PageRequest, 'from' | 'limit'>?]>('progress');
+export const progressQuery = defineQuery<RunProgressPage, [Pick<PageRequest, 'from' | 'limit'>?]>('progress');
 
-/** From a rollout to its node patch. */
+/** From a run workflow to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
 
 /** From a person to a node patch. */
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
-/** From a node patch to its rollout. */
+/** From a node patch to its run workflow. */
 export const nodeUnreachableSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
-/** From a node patch that was lost, which may have outlived the rollout that started it, to the rollout there is now. */
+/** From a node patch that was lost, which may have outlived the run workflow that started it, to the one there is now. */
 export const nodeEndedSignal = defineSignal<[NodeSettled]>('nodeEnded');
 
 /** The record of a node patch as far as it is known. */

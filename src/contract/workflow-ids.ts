@@ -5,7 +5,7 @@ export const TASK_QUEUE = 'ospatch';
 /** Names of the workflow functions, as they stand in the Temporal UI. */
 export const WORKFLOW_TYPES = {
   cluster: 'cluster',
-  rollout: 'rollout',
+  run: 'run',
   patchNode: 'patchNode',
   readNodeLog: 'readNodeLog',
   inspectNodes: 'inspectNodes',
@@ -25,7 +25,7 @@ export function clusterWorkflowId(cluster: string): string {
  * Run numbers start again when a cluster is removed and applied again. The moment at which the cluster was created
  * (`ClusterStatus.createdAt`) keeps the runs of the two apart.
  */
-export function rolloutWorkflowId(cluster: string, createdAt: string, run: number): string {
+export function runWorkflowId(cluster: string, createdAt: string, run: number): string {
   return `${clusterWorkflowId(cluster)}/run/${run}-${Date.parse(createdAt).toString(36)}`;
 }
 

@@ -9,7 +9,7 @@ export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './in
 export { patchNode } from './node/patch-node';
 export { prefetchNodes } from './node/prefetch-nodes';
 export { refreshFacts } from './node/refresh-facts';
-export { rollout } from './run/rollout';
+export { run } from './run/run';
 
 /**
  * With Worker Deployment Versioning all workflows end on the version that began them, except the cluster: it lives for

@@ -196,11 +196,11 @@ export async function makeScenario(
     },
     status: () => api.status(cluster),
     ended: async (number = 1) => {
-      const rollout = await findRun(temporal.client, cluster, number);
+      const workflow = await findRun(temporal.client, cluster, number);
       // Temporal itself is asked first: a query would need the worker, and it may be away for long.
       await waitFor(
         async () => {
-          const description = await rollout.describe().catch(() => null);
+          const description = await workflow.describe().catch(() => null);
           return description !== null && description.status.name !== 'RUNNING';
         },
         { what: `the end of run ${number} of ${cluster}`, timeoutMs: RUN_TIMEOUT_MS, pollMs: 500 },

@@ -43,7 +43,7 @@ async function replay(history: RecordedHistory, workflowId: string): Promise<voi
 
 describe('replay', () => {
   it('has histories of every kind of workflow', () => {
-    for (const type of ['cluster', 'rollout', 'patchNode', 'updateNodegroup']) {
+    for (const type of ['cluster', 'run', 'patchNode', 'updateNodegroup']) {
       expect(files.filter((file) => file.includes(`-${type}`)).length).toBeGreaterThan(3);
     }
   });

@@ -16,7 +16,7 @@ import type { AuditRecord, ClusterActivities } from '../../src/contract/activiti
 import type { KubernetesActivities } from '../../src/contract/activities/kubernetes';
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
-import { clusterWorkflowId, nodeWorkflowId, rolloutWorkflowId } from '../../src/contract/workflow-ids';
+import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import type { UnreachableNode } from '../../src/domain/node/report';
@@ -454,15 +454,15 @@ export class TestCluster {
 
   /** Workflow id of run `number`. */
   async runId(number: number): Promise<string> {
-    return rolloutWorkflowId(this.name, (await this.status()).createdAt, number);
+    return runWorkflowId(this.name, (await this.status()).createdAt, number);
   }
 
   status(): Promise<StatusPage> {
     return this.handle.query(statusQuery);
   }
 
-  /** How many rollouts run `number` has had in the present history of the cluster. */
-  async rollouts(number: number): Promise<number> {
+  /** How many workflows run `number` has had in the present history of the cluster. */
+  async runWorkflows(number: number): Promise<number> {
     const id = await this.runId(number);
     const { events } = await this.handle.fetchHistory();
     return (events ?? []).filter(

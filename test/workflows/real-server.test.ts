@@ -23,7 +23,7 @@ function spec(cluster: TestCluster, patching: Partial<Patching> = {}): SelfManag
 }
 
 describe('workflows/cluster on a real server', () => {
-  it('settles the nodes of a rollout that somebody terminated and goes on living', () =>
+  it('settles the nodes of a run workflow that somebody terminated and goes on living', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
@@ -151,7 +151,7 @@ describe('workflows/cluster on a real server', () => {
         nodeWorkflowId(cluster.name, 'w-1'),
       ]);
       const counted = 'PatchOutcome = "stopped" AND PatchFailedNodes = 1 AND PatchRebootPending = 1';
-      expect(await found(`WorkflowType = "rollout" AND ${counted}`)).toEqual([run]);
+      expect(await found(`WorkflowType = "run" AND ${counted}`)).toEqual([run]);
       expect(await found(`WorkflowType = "cluster" AND ExecutionStatus = "Running" AND ${counted}`)).toEqual([
         cluster.handle.workflowId,
       ]);

@@ -20,11 +20,11 @@ export const SCHEDULE_RETRY_MS = HOUR_MS;
 
 /** What the workflow engine knows and the state does not. */
 export interface LoopContext {
-  /** A rollout works on the run in progress at this moment. */
-  rolloutRunning: boolean;
+  /** A run workflow works on the run in progress at this moment. */
+  runWorkflowRunning: boolean;
   /** A fresh history is due and nothing of this one is in flight. */
   continueAsNewDue: boolean;
-  /** Something is in flight besides the rollout, e.g. a look at reboot-pending nodes. */
+  /** Something is in flight besides the run workflow, e.g. a look at reboot-pending nodes. */
   refreshingFacts: boolean;
   /** Packages are being downloaded for the next window. */
   prefetching: boolean;
@@ -67,7 +67,7 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
   const { spec, run } = state;
   if (state.removing !== null) {
     if (run === null) return { do: 'finish', message: `removed by ${state.removing}` };
-    if (!context.rolloutRunning) return endSuspended(run, 'the cluster is being removed');
+    if (!context.runWorkflowRunning) return endSuspended(run, 'the cluster is being removed');
     return {
       do: 'sleep',
       untilMs: null,
@@ -144,7 +144,7 @@ function decideInRun(
   context: LoopContext,
   window: string | undefined,
 ): Decision {
-  if (context.rolloutRunning) {
+  if (context.runWorkflowRunning) {
     return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
@@ -152,7 +152,7 @@ function decideInRun(
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
 }
 
-/** A lost node is waited for by a rollout, which starts nothing else. */
+/** A lost node is waited for by a run workflow, which starts nothing else. */
 function endSuspended({ suspended }: ActiveRun, message: string): Decision {
   const isWaiting = (suspended?.lost?.length ?? 0) > 0;
   return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };

@@ -19,7 +19,7 @@ import { SIGNALS, parseMessage } from './messages';
 import type { SignalName } from './messages';
 import { actOnApplySpec, actOnRequest, checkApplySpec, checkRequest } from './requests';
 import type { NodeSettled } from '../node/status';
-import type { RolloutInput, RolloutReport } from '../run/run';
+import type { RunInput, RunResult } from '../run/run';
 import { parseProgress } from '../run/progress-parser';
 import { notTried, settleLost, unitOf } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
@@ -32,9 +32,9 @@ export type PastEvent = { at: string } &
     | { kind: 'message'; name: string; value: unknown }
     /** A message whose payload cannot be read here. */
     | { kind: 'unreadable'; name: string }
-    | { kind: 'run-started'; workflowId: string; input: RolloutInput }
+    | { kind: 'run-started'; workflowId: string; input: RunInput }
     /** `report`: null when the run failed, was terminated, or its answer cannot be read. */
-    | { kind: 'run-ended'; run: number; report: RolloutReport | null }
+    | { kind: 'run-ended'; run: number; report: RunResult | null }
   );
 
 /** Whether a spec is valid; `spec` is normalised. Workflows have no schema library, and this stands beside theirs. */
@@ -233,7 +233,7 @@ class PastCluster {
   }
 
   /** The window of a run that began must neither be filled again nor be recorded as missed. */
-  private consumeWindow({ run, startedAt }: RolloutInput): void {
+  private consumeWindow({ run, startedAt }: RunInput): void {
     const { schedule } = this.state;
     const window = (schedule.next ?? []).findLast((at) => Date.parse(at) <= Date.parse(startedAt));
     if (window !== undefined) recordWindow(this.state, window, `run ${run}`);
@@ -272,7 +272,7 @@ class PastCluster {
 
   private finish(
     run: ActiveRun,
-    outcome: RolloutReport['outcome'],
+    outcome: RunResult['outcome'],
     at: string,
     inWork: ((node: string) => NodeSettled) | null = null,
   ): void {

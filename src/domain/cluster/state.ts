@@ -38,7 +38,7 @@ export interface FormerNode {
   lastAppliedPatchTime: string;
 }
 
-/** The run in progress. `suspended` holds the cursor while no rollout works on it. */
+/** The run in progress. `suspended` holds the cursor while no workflow works on it. */
 export interface ActiveRun {
   number: number;
   trigger: RunTrigger;

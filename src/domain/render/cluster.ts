@@ -4,7 +4,7 @@ import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
 import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
-import type { RolloutProgress, RunTrigger } from '../run/run';
+import type { RunProgressPage, RunTrigger } from '../run/run';
 
 /** More rows than this make the page slow; the worst come first and the rest is counted. */
 const MAX_ROWS = 100;
@@ -55,8 +55,8 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
   ].join('\n');
 }
 
-/** What a rollout shows of itself. */
-export function renderRollout(progress: RolloutProgress, unit = 'node'): string {
+/** What a run shows of itself. */
+export function renderRunProgress(progress: RunProgressPage, unit = 'node'): string {
   const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
     const cells = [
       node.node,

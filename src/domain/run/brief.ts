@@ -1,4 +1,4 @@
-/** What one rollout hands over to the next about thousands of nodes: it has to fit into one message beside their specs. */
+/** What one workflow of a run hands over to the next about thousands of nodes: it has to fit into one message beside their specs. */
 import type { NodeError, NodeSettled } from '../node/status';
 import { plainText } from '../shared/text';
 import type { RunCursor } from './run';

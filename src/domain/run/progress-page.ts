@@ -1,8 +1,8 @@
 import { pageOfItems } from '../cluster/status-pages';
-import type { RolloutProgress } from './run';
+import type { RunProgressPage } from './run';
 
 /** The answer of the `progress` query: as many settled nodes as fit, from `from` on. */
-export function progressPage(progress: RolloutProgress, range: { from?: number; limit?: number }): RolloutProgress {
+export function progressPage(progress: RunProgressPage, range: { from?: number; limit?: number }): RunProgressPage {
   const { items, next } = pageOfItems(progress.settled, range);
   return { ...progress, settled: items, next };
 }

@@ -7,7 +7,7 @@ import { parseWarnings } from '../node/warning';
 import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES } from '../spec/types';
-import type { LostNode, RolloutReport, RunProgress, RunRestrictions } from './run';
+import type { LostNode, RunResult, RunProgress, RunRestrictions } from './run';
 
 /** Reads restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
@@ -114,7 +114,7 @@ function parseError(value: unknown): NodeError | null {
 }
 
 /** Whether a run has ended with this, as far as can be seen from outside. */
-export function isRolloutReport(value: unknown): value is RolloutReport {
+export function isRunResult(value: unknown): value is RunResult {
   const report = toRecord(value);
   return (report?.['end'] === 'finished' || report?.['end'] === 'suspended') && toRecord(report['cursor']) !== null;
 }

@@ -13,8 +13,8 @@ export type RunTrigger = (typeof RUN_TRIGGERS)[number];
 /** `failed`: at least one node failed. `stopped`: the failure budget was spent and nodes were not tried. */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
 
-/** A rollout hands over to the next one of the same run number after this many nodes, to keep its history bounded. */
-export const NODES_PER_ROLLOUT = 400;
+/** A run workflow hands over to the next one of the same run after this many nodes, to keep its history bounded. */
+export const NODES_PER_RUN_WORKFLOW = 400;
 
 /** What a run was started with. It keeps these, whatever the spec says later, except for the {@link RunRestrictions}s. */
 export interface RunPolicy {
@@ -47,7 +47,7 @@ export interface RunCursor {
   settled: NodeSettled[];
   /** Failures counted against the failure budget so far. */
   failures: number;
-  /** Node patches that go on without a rollout because their nodes are unreachable. Absent: none. */
+  /** Node patches that go on without a run workflow because their nodes are unreachable. Absent: none. */
   lost?: LostInRun[];
 }
 
@@ -60,7 +60,7 @@ export function settleLost(cursor: RunCursor, settled: readonly NodeSettled[]): 
   cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
 }
 
-/** A node patch that one rollout has left to the next one of the same run. */
+/** A node patch that one run workflow has left to the next one of the same run. */
 export interface LostInRun {
   node: string;
   /** ISO 8601. */
@@ -81,7 +81,7 @@ export function unitOf(policy: RunPolicy): 'node' | 'node group' {
   return policy.eks === undefined ? 'node' : 'node group';
 }
 
-export interface RolloutInput {
+export interface RunInput {
   cluster: string;
   run: number;
   trigger: RunTrigger;
@@ -90,7 +90,7 @@ export interface RolloutInput {
   nodes: (NodeSpec | NodeGroupName)[];
   policy: RunPolicy;
   resumeFrom: RunCursor | null;
-  /** What was forbidden before the rollout could get a signal. */
+  /** What was forbidden before the run workflow could get a signal. */
   restrictions: RunRestrictions;
   /** Names of the search attributes that may be written. Absent: none. */
   searchAttributes?: string[];
@@ -109,8 +109,8 @@ export interface RunRestrictions {
   cancelled?: boolean;
 }
 
-export interface RolloutReport {
-  /** `suspended`: another rollout of the same run goes on at `cursor`. */
+export interface RunResult {
+  /** `suspended`: another workflow of the same run goes on at `cursor`. */
   end: 'finished' | 'suspended';
   outcome: RunOutcome;
   cursor: RunCursor;
@@ -133,8 +133,8 @@ export interface LostNode {
   workflowRunId: string;
 }
 
-/** Answer of the rollout's `progress` query. */
-export interface RolloutProgress {
+/** Answer of the run workflow's `progress` query. */
+export interface RunProgressPage {
   run: number;
   total: number;
   done: number;
@@ -224,10 +224,7 @@ export function progressIntervalMs(elapsedMs: number): number {
 }
 
 /** Why a run has failed, for a list of workflows; null when it did not fail. */
-export function runFailure(
-  input: Pick<RolloutInput, 'cluster' | 'run' | 'policy'>,
-  report: RolloutReport,
-): string | null {
+export function runFailure(input: Pick<RunInput, 'cluster' | 'run' | 'policy'>, report: RunResult): string | null {
   if (report.end !== 'finished' || (report.outcome !== 'failed' && report.outcome !== 'stopped')) return null;
   const { settled } = report.cursor;
   const count = (outcome: string): number => settled.filter((one) => one.outcome === outcome).length;

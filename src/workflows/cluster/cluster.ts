@@ -13,7 +13,7 @@ import {
   continueAsNew,
   workflowInfo,
 } from '@temporalio/workflow';
-import { rolloutWorkflowId } from '../../contract/workflow-ids';
+import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import {
   isInWork,
@@ -39,7 +39,7 @@ import { local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
 import { registerHandlers } from './handlers';
 import { ClusterPrefetch } from './prefetch';
-import { ClusterRollout } from './run-supervisor';
+import { RunSupervisor } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
 import { refreshPendingNodes } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
@@ -136,14 +136,14 @@ class ClusterLoop {
   private readonly generationMs: number;
   private isStale = false;
   private refreshingFacts = false;
-  private readonly rollout: ClusterRollout;
+  private readonly runSupervisor: RunSupervisor;
   private readonly prefetch: ClusterPrefetch;
   private readonly visibility = new VisibilityPublisher();
   readonly versions = new RowVersions(workflowInfo().runId);
 
   constructor(readonly state: ClusterState) {
     this.generationMs = generationMs(state.spec.name);
-    this.rollout = new ClusterRollout(state, this.visibility, () => this.changed());
+    this.runSupervisor = new RunSupervisor(state, this.visibility, () => this.changed());
     this.prefetch = new ClusterPrefetch(state, () => this.changed());
   }
 
@@ -169,7 +169,7 @@ class ClusterLoop {
   }
 
   private runWorkflowId({ number }: ActiveRun): string {
-    return rolloutWorkflowId(this.state.spec.name, this.state.createdAt, number);
+    return runWorkflowId(this.state.spec.name, this.state.createdAt, number);
   }
 
   /** `cancelled` rejects when somebody cancels the workflow. */
@@ -190,7 +190,7 @@ class ClusterLoop {
       this.isStale = false;
       this.versions.note(this.state.nodes);
       this.prefetch.stopUnlessIdle();
-      await this.rollout.syncRestrictions();
+      await this.runSupervisor.syncRestrictions();
       const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
       if (decision.do === 'sleep') {
@@ -220,10 +220,10 @@ class ClusterLoop {
         this.startRun(decision.start);
         return;
       case 'resume-run':
-        if (state.run !== null) this.rollout.start(state.run);
+        if (state.run !== null) this.runSupervisor.start(state.run);
         return;
       case 'abort-suspended-run':
-        if (state.run !== null) this.rollout.drop(state.run);
+        if (state.run !== null) this.runSupervisor.drop(state.run);
         return;
       case 'refresh-facts':
         this.refreshFacts(decision.nodes);
@@ -268,9 +268,9 @@ class ClusterLoop {
 
   private context(): LoopContext {
     const old = Date.now() - this.historyStarted >= this.generationMs;
-    const due = old || this.rollout.ended > 0 || workflowInfo().continueAsNewSuggested;
+    const due = old || this.runSupervisor.ended > 0 || workflowInfo().continueAsNewSuggested;
     return {
-      rolloutRunning: this.rollout.isRunning,
+      runWorkflowRunning: this.runSupervisor.isRunning,
       continueAsNewDue: due && !this.isInFlight,
       refreshingFacts: this.refreshingFacts,
       prefetching: this.prefetch.isRunning,
@@ -278,7 +278,7 @@ class ClusterLoop {
   }
 
   private get isInFlight(): boolean {
-    return this.rollout.isRunning || this.refreshingFacts || this.prefetch.isRunning;
+    return this.runSupervisor.isRunning || this.refreshingFacts || this.prefetch.isRunning;
   }
 
   private async loadWindows(): Promise<void> {
@@ -331,7 +331,7 @@ class ClusterLoop {
       ...(start.nodeGroupsUnresolved ? { nodeGroupsUnresolved: true } : {}),
       policy: start.policy,
     });
-    this.rollout.start(run);
+    this.runSupervisor.start(run);
   }
 
   /** Looks at reboot-pending nodes without holding up the loop. */

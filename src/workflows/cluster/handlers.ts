@@ -58,7 +58,7 @@ class Handlers {
     this.registerRemove();
     this.registerQueries();
     setHandler(messages.runProgressSignal, (value) => this.signal('runProgress', () => this.cluster.progress(value)), {
-      description: 'From the rollout: nodes have settled.',
+      description: 'From the run: nodes have settled.',
     });
     setDefaultSignalHandler((name) =>
       this.signal(name, () => {

@@ -7,10 +7,10 @@ import { finishRun, isInWork, isSelfManaged, settleNodes } from '../../domain/cl
 import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import { nodeWorkflowId, rolloutWorkflowId } from '../../contract/workflow-ids';
+import { nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError, NodeSettled } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
-import type { RolloutReport, RunCursor } from '../../domain/run/run';
+import type { RunResult, RunCursor } from '../../domain/run/run';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
 import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
@@ -20,23 +20,23 @@ import { reportOf } from '../shared/endings';
 import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
-import { rollout } from '../run/rollout';
+import { run as runWorkflow } from '../run/run';
 
 const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
 
 /** Stands for restrictions whose signal has failed. */
 const UNSENT = 'unsent';
 
-/** How soon a rollout that could not be told is told again, in milliseconds. */
+/** How soon a run workflow that could not be told is told again, in milliseconds. */
 const RESTRICT_RETRY_MS = 10_000;
 
-export class ClusterRollout {
+export class RunSupervisor {
   private scope: CancellationScope | null = null;
-  private child: ChildWorkflowHandle<typeof rollout> | null = null;
-  /** The restrictions that the rollout has, as JSON. */
+  private child: ChildWorkflowHandle<typeof runWorkflow> | null = null;
+  /** The restrictions that the run workflow has, as JSON. */
   private lastSent = '';
   private endedRuns = 0;
-  /** The rollout was started only to wait for the lost nodes of a cancelled run. */
+  /** The run workflow was started only to wait for the lost nodes of a cancelled run. */
   private startedCancelled = false;
 
   /** `changed` is called whenever the state has changed. */
@@ -55,7 +55,7 @@ export class ClusterRollout {
     return this.endedRuns;
   }
 
-  /** Starts the rollout of `run`, or goes on with it where it was suspended. */
+  /** Starts the run workflow of `run`, or goes on with it where it was suspended. */
   start(run: ActiveRun): void {
     const { spec } = this.state;
     const scope = new CancellationScope();
@@ -66,9 +66,9 @@ export class ClusterRollout {
     this.startedCancelled = run.state === 'cancelling';
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
-    const workflowId = rolloutWorkflowId(spec.name, this.state.createdAt, run.number);
-    const start = (): Promise<ChildWorkflowHandle<typeof rollout>> =>
-      startChild(rollout, {
+    const workflowId = runWorkflowId(spec.name, this.state.createdAt, run.number);
+    const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> =>
+      startChild(runWorkflow, {
         ...CHILD_OPTIONS,
         workflowId,
         ...foundBy(spec.name, this.visibility.registered),
@@ -89,20 +89,20 @@ export class ClusterRollout {
           },
         ],
       });
-    const work = async (): Promise<RolloutReport> => {
+    const work = async (): Promise<RunResult> => {
       if (run.nodeGroupsUnresolved === true) await this.listNodeGroups(run);
       const child = await startLockedChild(workflowId, start);
-      if (child === null) throw new TypeError('a rollout is always wanted');
+      if (child === null) throw new TypeError('a run is always wanted');
       this.child = child;
       this.changed();
       return child.result();
     };
     void scope.run(work).then(
-      (report) => this.rolloutEnded(run, report),
+      (report) => this.workflowEnded(run, report),
       (failure: unknown) => {
         const report = reportOf(failure);
-        if (report === null) return this.rolloutFailed(run, failure);
-        this.rolloutEnded(run, report);
+        if (report === null) return this.workflowFailed(run, failure);
+        this.workflowEnded(run, report);
       },
     );
   }
@@ -133,7 +133,7 @@ export class ClusterRollout {
     return Object.keys(uncured).length === 0 ? {} : { uncuredReboots: uncured };
   }
 
-  /** The cursor a rollout starts from. Nodes that left the spec before their turn have settled. */
+  /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */
   private withoutRemoved(run: ActiveRun): RunCursor | null {
     if (run.removed.length === 0) return run.suspended;
     const { settled, failures, lost = [] } = run.suspended ?? NOTHING_SETTLED;
@@ -143,8 +143,8 @@ export class ClusterRollout {
     return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures, lost };
   }
 
-  private rolloutEnded(run: ActiveRun, report: RolloutReport): void {
-    this.rolloutIsOver();
+  private workflowEnded(run: ActiveRun, report: RunResult): void {
+    this.workflowIsOver();
     if (report.end === 'suspended') {
       settleNodes(this.state, run, report.cursor.settled);
       run.suspended = report.cursor;
@@ -153,10 +153,10 @@ export class ClusterRollout {
     }
   }
 
-  /** Somebody terminated the rollout, or it was cancelled before it began: its nodes are settled from what is known. */
-  private async rolloutFailed(run: ActiveRun, failure: unknown): Promise<void> {
+  /** Somebody terminated the run workflow, or it was cancelled before it began: its nodes are settled from what is known. */
+  private async workflowFailed(run: ActiveRun, failure: unknown): Promise<void> {
     if (this.child !== null) await this.cancelNodePatches(run);
-    this.rolloutIsOver();
+    this.workflowIsOver();
     const error = failure instanceof CannotBegin ? failure.info : toErrorInfo(failure, `run ${run.number}`);
     const settled = this.state.nodes
       .filter((node) => node.state === 'patching')
@@ -165,7 +165,7 @@ export class ClusterRollout {
     this.end(run, { settled, failures: 0 }, isCancelled ? 'cancelled' : 'failed', isCancelled ? null : error);
   }
 
-  /** Node patches outlive their rollout, for the next one to adopt; of one that was terminated there is none. */
+  /** Node patches outlive their run workflow, for the next one to adopt; of one that was terminated there is none. */
   private async cancelNodePatches(run: ActiveRun): Promise<void> {
     const cluster = this.state.spec.name;
     const inWork = this.state.nodes.filter(({ name, state }) => state === 'patching' && isInWork(run, name));
@@ -175,26 +175,21 @@ export class ClusterRollout {
         .cancel()
         .catch(() => undefined);
     }
-    const workflowId = rolloutWorkflowId(cluster, this.state.createdAt, run.number);
+    const workflowId = runWorkflowId(cluster, this.state.createdAt, run.number);
     // What the cluster had not heard of yet. Without an answer it goes on to its end, and the next run waits for it.
     await cleanUp.cancelChildren
       .executeWithOptions({ summary: `cancel what run ${run.number} has left` }, [workflowId])
       .catch(() => undefined);
   }
 
-  private rolloutIsOver(): void {
+  private workflowIsOver(): void {
     this.child = null;
     this.scope = null;
     this.changed();
   }
 
   /** Nodes that are neither in `cursor` nor done were not tried. */
-  private end(
-    run: ActiveRun,
-    cursor: RunCursor,
-    outcome: RolloutReport['outcome'],
-    error: ErrorInfo | null = null,
-  ): void {
+  private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
     settleNodes(this.state, run, cursor.settled);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
     const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}`));
@@ -203,7 +198,7 @@ export class ClusterRollout {
     this.changed();
   }
 
-  /** Brings the rollout in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
+  /** Brings the run workflow in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
   async syncRestrictions(): Promise<void> {
     const { run } = this.state;
     if (run === null || this.scope === null) return;
@@ -222,7 +217,7 @@ export class ClusterRollout {
     try {
       await child.signal(restrictSignal, restrictions);
     } catch {
-      // A rollout that has just ended needs no restriction; one that goes on gets it again.
+      // A run workflow that has just ended needs no restriction; one that goes on gets it again.
       void condition(() => this.child !== child, RESTRICT_RETRY_MS).then((ended) => {
         if (ended || this.lastSent !== key) return;
         this.lastSent = UNSENT;
@@ -231,13 +226,13 @@ export class ClusterRollout {
     }
   }
 
-  /** Ends a run whose rollout is suspended and will not go on. */
+  /** Ends a run that is suspended and will not go on. */
   drop(run: ActiveRun): void {
     this.end(run, run.suspended ?? NOTHING_SETTLED, 'cancelled');
   }
 }
 
-/** Why a run ends before its rollout has begun. */
+/** Why a run ends before its workflow has begun. */
 class CannotBegin extends Error {
   constructor(readonly info: ErrorInfo) {
     super(info.message);

@@ -38,7 +38,7 @@ const UNIT_RETRY_MS = 10_000;
 export async function patchNode(input: PatchNodeInput): Promise<NodeSettled> {
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
-    description: 'From the rollout: reboots are no longer allowed.',
+    description: 'From the run: reboots are no longer allowed.',
   });
   setHandler(releaseUpdate, (value) => work.waits.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
@@ -73,7 +73,7 @@ class NodePatch {
     this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits);
   }
 
-  /** The run was told that the node is unreachable, and may have left it to the next rollout. */
+  /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
   get wasLost(): boolean {
     return this.steps.lost;
   }

@@ -45,11 +45,11 @@ export async function retryWhileUnreachable<T extends object>(
 
 type NodeName = Pick<NodeTarget, 'cluster' | 'name'>;
 
-/** Tells the rollout; without one there is nobody to tell. */
+/** Tells the run workflow; without one there is nobody to tell. */
 export async function notifyRun({ cluster, name }: NodeName, unreachableNode: UnreachableNode): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
-  // A rollout that was terminated needs no telling.
+  // A run workflow that was terminated needs no telling.
   await getExternalWorkflowHandle(parent.workflowId)
     .signal(nodeUnreachableSignal, {
       node: name,
@@ -60,7 +60,7 @@ export async function notifyRun({ cluster, name }: NodeName, unreachableNode: Un
 }
 
 /**
- * Tells whoever goes on with the run that a node patch whose node was unreachable has ended: the next rollout of the run,
+ * Tells whoever goes on with the run that a node patch whose node was unreachable has ended: the next workflow of the run,
  * or the cluster while the run is suspended.
  */
 export async function notifyEnd(

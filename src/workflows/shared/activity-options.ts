@@ -117,14 +117,14 @@ export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkf
   retry,
 });
 
-/** Waits for a node patch of another rollout. Each look ends at once, so that the wait holds no slot of a worker. */
+/** Waits for a node patch of another run workflow. Each look ends at once, so that the wait holds no slot of a worker. */
 export const nodePatchEnds = proxyActivities<Pick<ClusterActivities, 'awaitNodePatch'>>({
   startToCloseTimeout: '1 minute',
   // Its own signal comes first, unless the node patch was terminated.
   retry: { initialInterval: '1 second', maximumInterval: '10 minutes', backoffCoefficient: 2 },
 });
 
-/** What is left to do after a rollout that was terminated; the cluster does not wait for it for long. */
+/** What is left to do after a run workflow that was terminated; the cluster does not wait for it for long. */
 export const cleanUp = proxyActivities<Pick<ClusterActivities, 'cancelChildren'>>({
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '5 minutes',

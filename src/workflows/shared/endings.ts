@@ -7,8 +7,8 @@ import type { NodePatchResult } from '../../domain/node/patch';
 import { toSettled } from '../../domain/node/patch';
 import type { NodeSettled } from '../../domain/node/status';
 import { failureSentence } from '../../domain/node/status';
-import { isRolloutReport, parseSettled } from '../../domain/run/progress-parser';
-import type { RolloutReport } from '../../domain/run/run';
+import { isRunResult, parseSettled } from '../../domain/run/progress-parser';
+import type { RunResult } from '../../domain/run/run';
 
 /** @throws ApplicationFailure when the node patch has failed */
 export function endNodePatch(result: NodePatchResult): NodeSettled {
@@ -19,7 +19,7 @@ export function endNodePatch(result: NodePatchResult): NodeSettled {
 }
 
 /** `sentence`: why the run has failed; null when it did not. @throws ApplicationFailure when it has failed */
-export function endRun(report: RolloutReport, sentence: string | null): RolloutReport {
+export function endRun(report: RunResult, sentence: string | null): RunResult {
   if (sentence === null) return report;
   throw failed(sentence, 'RunFailed', report);
 }
@@ -30,12 +30,12 @@ export function settledOf(failure: unknown): NodeSettled | null {
 }
 
 /** How a run ended that has failed; null when it does not say. */
-export function reportOf(failure: unknown): RolloutReport | null {
+export function reportOf(failure: unknown): RunResult | null {
   const report = detailsOf(failure);
-  return isRolloutReport(report) ? report : null;
+  return isRunResult(report) ? report : null;
 }
 
-function failed(message: string, type: string, answer: NodeSettled | RolloutReport): ApplicationFailure {
+function failed(message: string, type: string, answer: NodeSettled | RunResult): ApplicationFailure {
   return ApplicationFailure.create({ message, type, nonRetryable: true, details: [answer] });
 }
 

@@ -12,8 +12,8 @@ export const CHILD_OPTIONS = {
 } as const;
 
 /**
- * Options of a node patch: where the node is unreachable, its rollout hands it over to the next one of the same run. A
- * rollout that is cancelled cancels it; of one that was terminated, the cluster does.
+ * Options of a node patch: where the node is unreachable, its run workflow hands it over to the next one of the same run. A
+ * run workflow that is cancelled cancels it; of one that was terminated, the cluster does.
  */
 export const NODE_CHILD_OPTIONS = { ...CHILD_OPTIONS, parentClosePolicy: 'ABANDON' } as const;
 

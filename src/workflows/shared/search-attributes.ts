@@ -3,7 +3,7 @@ import { upsertSearchAttributes } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 import type { NodeOutcome } from '../../domain/node/status';
-import type { RolloutReport } from '../../domain/run/run';
+import type { RunResult } from '../../domain/run/run';
 
 /** The options of a child that make it found by the name of its cluster. */
 export function foundBy(
@@ -15,7 +15,7 @@ export function foundBy(
 }
 
 /** A run that is suspended has not ended. */
-export function publishRunEnd({ end, outcome, cursor }: RolloutReport, registered: readonly string[] = []): void {
+export function publishRunEnd({ end, outcome, cursor }: RunResult, registered: readonly string[] = []): void {
   if (end === 'suspended') return;
   const count = (wanted: NodeOutcome): number => cursor.settled.filter((one) => one.outcome === wanted).length;
   publish(

@@ -11,12 +11,12 @@ const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
 const quiet: LoopContext = {
-  rolloutRunning: false,
+  runWorkflowRunning: false,
   continueAsNewDue: false,
   refreshingFacts: false,
   prefetching: false,
 };
-const inRollout: LoopContext = { ...quiet, rolloutRunning: true };
+const inRun: LoopContext = { ...quiet, runWorkflowRunning: true };
 
 function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
   const state = newClusterState(spec, null, T0);
@@ -98,14 +98,14 @@ describe('domain/decide', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
-    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
+    expect(decide(state, at(SUNDAY), inRun)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
   });
 
   it('keeps a window for the nodes that a partial run leaves out, and starts it when that run has ended', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', { nodes: ['w-1'] }, T0);
     begin(state, decide(state, at(T0), quiet));
-    expect(decide(state, at(SUNDAY), inRollout)).toMatchObject({ do: 'sleep', untilMs: null });
+    expect(decide(state, at(SUNDAY), inRun)).toMatchObject({ do: 'sleep', untilMs: null });
     if (state.run !== null) finishRun(state, state.run, [settled('w-1')], 'succeeded', '2027-01-03T00:20:00.000Z');
     expect(decide(state, at('2027-01-03T00:20:00Z'), quiet)).toMatchObject({
       do: 'start-run',
@@ -231,7 +231,7 @@ describe('domain/decide', () => {
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
     actOnRequest(state, 'cancelRun', {}, T0);
-    expect(decide(state, at(SUNDAY), inRollout).do).toBe('sleep');
+    expect(decide(state, at(SUNDAY), inRun).do).toBe('sleep');
   });
 
   it('continues as new only when there is nothing to do', () => {
@@ -245,7 +245,7 @@ describe('domain/decide', () => {
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
     state.removing = 'ann';
-    expect(decide(state, at(T0), inRollout).do).toBe('sleep');
+    expect(decide(state, at(T0), inRun).do).toBe('sleep');
     expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
     if (state.run !== null) finishRun(state, state.run, [], 'cancelled', T0);
     expect(decide(state, at(T0), quiet).do).toBe('finish');

@@ -59,7 +59,7 @@ describe('src/domain/cluster/packed-state', () => {
       expect(storedBytes(rest) / MAX_NODES).toBeLessThan(MAX_STATE_BYTES_PER_NODE);
       expect(specTooLarge(spec, storedBytes(spec))).toBeNull();
       expect(storedBytes(packed)).toBeLessThan(MAX_PAYLOAD);
-      // The rollout that goes on with the run gets the specs and the cursor.
+      // The run workflow that goes on with the run gets the specs and the cursor.
       const { nodes } = after;
       expect(storedBytes({ nodes: state.spec, resumeFrom: briefCursor(suspendedRun(after).cursor) })).toBeLessThan(
         MAX_PAYLOAD,

@@ -4,7 +4,7 @@ import { policyFor } from '../../../src/domain/cluster/decide';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
-import type { RolloutInput, RolloutReport } from '../../../src/domain/run/run';
+import type { RunInput, RunResult } from '../../../src/domain/run/run';
 import { notTried } from '../../../src/domain/run/run';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { validateSpecObject } from '../../../src/domain/spec/parse';
@@ -28,9 +28,9 @@ function message(name: string, value?: unknown): PastEvent {
   return { at: T1, kind: 'message', name, value };
 }
 
-function started(more: Partial<RolloutInput> = {}): PastEvent {
+function started(more: Partial<RunInput> = {}): PastEvent {
   const { nodes } = clusterSpec();
-  const input: RolloutInput = {
+  const input: RunInput = {
     ...{ cluster: 'demo', run: 1, trigger: 'on-demand', startedAt: T1, nodes, resumeFrom: null, restrictions: {} },
     policy: policyFor(clusterSpec(), 'on-demand'),
     ...more,
@@ -46,8 +46,8 @@ function progress(settled: NodeSettled[], ...started: string[]): PastEvent {
   return message('runProgress', { run: 1, workflowId: WORKFLOW, settled, started });
 }
 
-function ended(settled: NodeSettled[], more: Partial<RolloutReport> = {}): PastEvent {
-  const report: RolloutReport = { end: 'finished', outcome: 'succeeded', cursor: { settled, failures: 0 }, ...more };
+function ended(settled: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
+  const report: RunResult = { end: 'finished', outcome: 'succeeded', cursor: { settled, failures: 0 }, ...more };
   return { at: T2, kind: 'run-ended', run: 1, report };
 }
 

@@ -10,7 +10,7 @@ import type { EksSpec } from '../../../src/domain/spec/types';
 import { settled } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
-const IDLE = { rolloutRunning: false, continueAsNewDue: false, refreshingFacts: false, prefetching: false };
+const IDLE = { runWorkflowRunning: false, continueAsNewDue: false, refreshingFacts: false, prefetching: false };
 const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
 
 function spec(policy: Partial<EksPolicy> = {}): EksSpec {
@@ -162,7 +162,7 @@ describe('src/domain/eks/state', () => {
       state.spec = { ...spec(), patching: { ...spec().patching, schedule: { preset: 'weekly', startWithin: '1h' } } };
       state.schedule.next = [T0];
       takeNodeGroups(state, nodeGroupsUnresolved(state, [...names]), ['a', 'b']);
-      expect(decide(state, Date.parse(T0), { ...IDLE, rolloutRunning: true }).do).toBe(verdict);
+      expect(decide(state, Date.parse(T0), { ...IDLE, runWorkflowRunning: true }).do).toBe(verdict);
     }
   });
 });

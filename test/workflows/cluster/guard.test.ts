@@ -153,7 +153,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     const workflow = await start({ patchOnBoot: true }, null);
     const started = workflow.commands.flatMap(({ startChildWorkflowExecution: child }) => child ?? []);
     const childWorkflowExecutionFailureInfo = {
-      ...{ workflowType: { name: 'rollout' }, retryState: 5, namespace: 'default' },
+      ...{ workflowType: { name: 'run' }, retryState: 5, namespace: 'default' },
       workflowExecution: { workflowId: 'w', runId: 'r' },
     };
     const failure = { message: 'Child failed', childWorkflowExecutionFailureInfo, cause: timeout() };

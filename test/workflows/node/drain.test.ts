@@ -400,7 +400,7 @@ describe('workflows/node-drain', () => {
         expect(cluster.kubernetes.cordons.size).toBe(0);
       }));
 
-    it('when somebody terminates the rollout, by the node patch that is cancelled by that', () =>
+    it('when somebody terminates the run workflow, by the node patch that is cancelled by that', () =>
       harness.withWorker(async (cluster) => {
         cluster.kubernetes.hold('drain');
         await cluster.apply(spec(cluster));

@@ -41,7 +41,7 @@ async function pausedWithLost(cluster: TestCluster): Promise<() => void> {
   return back;
 }
 
-describe('workflows/rollout', () => {
+describe('workflows/run', () => {
   it('goes on with the other nodes while a lost one is waited for, where the failure budget allows it', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
@@ -172,8 +172,8 @@ describe('workflows/rollout', () => {
       expect(cluster.nodes.order).toEqual(['w-1']);
     }));
 
-  it('leaves a lost node to the next rollout when the history of one is large, and goes on with the others', async () => {
-    // Less than a node needs: after each node a new rollout begins.
+  it('leaves a lost node to the next run workflow when the history of one is large, and goes on with the others', async () => {
+    // Less than a node needs: after each node a new run workflow begins.
     const small = await Harness.start('real', null, { 'limit.historyCount.suggestContinueAsNew': 8 });
     try {
       await small.withWorker(async (cluster) => {
@@ -185,7 +185,7 @@ describe('workflows/rollout', () => {
           ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
         );
         expect(node(await cluster.status(), 'w-1')).toMatchObject({ state: 'patching' });
-        expect(await cluster.rollouts(1)).toBeGreaterThan(1);
+        expect(await cluster.runWorkflows(1)).toBeGreaterThan(1);
         back();
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
         expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
@@ -206,12 +206,12 @@ describe('workflows/rollout', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
     }));
 
-  it('waits for a lost node of an earlier rollout to come to its end when the run is cancelled', () =>
+  it('waits for a lost node of an earlier run workflow to come to its end when the run is cancelled', () =>
     harness.withWorker(async (cluster) => {
       const back = await pausedWithLost(cluster);
       await cluster.handle.executeUpdate('resume', { args: [{}] });
-      await cluster.until('the next rollout has begun', ({ run }) => run?.state === 'running');
-      expect(await cluster.rollouts(1)).toBe(2);
+      await cluster.until('the next run workflow has begun', ({ run }) => run?.state === 'running');
+      expect(await cluster.runWorkflows(1)).toBe(2);
       await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
       await cluster.untilCancelled('w-1');
       back();

@@ -3,8 +3,8 @@
  *
  * Owns the order, the failure budget and the cursor. A node that is unreachable for long after a change was begun counts
  * against the budget until it is back; where the budget allows it, the others go on meanwhile. Ends when all nodes have
- * settled. At a pause, or when its history is large, it ends with a cursor from which the next rollout of the same run
- * goes on; node patches of lost nodes go on without it, and the next rollout adopts them. Cancelled, it starts no further
+ * settled. At a pause, or when its history is large, it ends with a cursor from which the next workflow of the same run
+ * goes on; node patches of lost nodes go on without it, and the next run workflow adopts them. Cancelled, it starts no further
  * node and waits for those in flight.
  */
 import {
@@ -24,21 +24,21 @@ import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { leftCordoned } from '../../domain/kubernetes/drain-record';
 import type { NodeSettled } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
-import { renderRollout } from '../../domain/render/cluster';
+import { renderRunProgress } from '../../domain/render/cluster';
 import { parseLost, parseRestrictions, parseSettled } from '../../domain/run/progress-parser';
 import type {
   LostInRun,
   LostNode,
   NodeGroupName,
   NodeInWork,
-  RolloutInput,
-  RolloutProgress,
-  RolloutReport,
+  RunInput,
+  RunProgressPage,
+  RunResult,
   RunCursor,
   RunRestrictions,
 } from '../../domain/run/run';
 import {
-  NODES_PER_ROLLOUT,
+  NODES_PER_RUN_WORKFLOW,
   leftInQuarantine,
   notTried,
   progressIntervalMs,
@@ -70,7 +70,7 @@ import { uncordonOwn } from '../node/drain';
 import { patchNode } from '../node/patch-node';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
-export async function rollout(input: RolloutInput): Promise<RolloutReport> {
+export async function run(input: RunInput): Promise<RunResult> {
   const work = new RunLoop(input);
   setHandler(progressQuery, (value) => progressPage(work.progress(), parsePageRequest(value)), {
     description: 'How far the run is, node by node.',
@@ -97,13 +97,13 @@ const ORPHAN_ACTIVITY_GRACE = '15 seconds';
 
 /** One node patch that has not ended. */
 interface NodeInFlight extends NodeInWork {
-  /** Null: not started yet, or started by an earlier rollout. */
+  /** Null: not started yet, or started by an earlier run workflow. */
   child: NodeChild | null;
   rebootsForbidden: boolean;
   lost: boolean;
   /** Lets the next node begin while this one is lost. */
   markLost: () => void;
-  /** Of a node patch that an earlier rollout has started: it has ended. */
+  /** Of a node patch that an earlier run workflow has started: it has ended. */
   ended: (settled: NodeSettled) => void;
 }
 
@@ -126,14 +126,14 @@ class RunLoop {
   private reportDue = false;
   private ended = false;
 
-  constructor(private readonly input: RolloutInput) {
+  constructor(private readonly input: RunInput) {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
     this.unit = unitOf(input.policy);
     this.takeRestrictions(input.restrictions);
   }
 
-  progress(): RolloutProgress {
+  progress(): RunProgressPage {
     const { settled } = this.cursor;
     const { run, nodes } = this.input;
     const work = [...this.work.values()];
@@ -188,7 +188,7 @@ class RunLoop {
     return getExternalWorkflowHandle(nodeWorkflowId(this.input.cluster, node), workflowRunId);
   }
 
-  async run(): Promise<RolloutReport> {
+  async run(): Promise<RunResult> {
     CancellationScope.current().cancelRequested.catch(() => {
       this.cancelled = true;
       for (const work of this.work.values()) this.cancelAdopted(work);
@@ -202,7 +202,7 @@ class RunLoop {
     }
   }
 
-  private async takeNodes(): Promise<RolloutReport> {
+  private async takeNodes(): Promise<RunResult> {
     this.adoptLost();
     const settled = new Set(this.cursor.settled.map((one) => one.node));
     for (const node of this.input.nodes) {
@@ -224,8 +224,8 @@ class RunLoop {
 
   private historyIsLarge(): boolean {
     const settledHere = this.cursor.settled.length - this.alreadySettled;
-    // The first node of a rollout is always taken, or a run would never get on.
-    return settledHere >= NODES_PER_ROLLOUT || (settledHere > 0 && workflowInfo().continueAsNewSuggested);
+    // The first node of a run workflow is always taken, or a run would never get on.
+    return settledHere >= NODES_PER_RUN_WORKFLOW || (settledHere > 0 && workflowInfo().continueAsNewSuggested);
   }
 
   /** Waits while only lost nodes, which may come back, stand between the next node and the failure budget. */
@@ -268,15 +268,15 @@ class RunLoop {
     if (!until()) await CancellationScope.nonCancellable(() => condition(until));
   }
 
-  /** A lost node is left to the next rollout, never waited for here. */
-  private async suspended(): Promise<RolloutReport> {
+  /** A lost node is left to the next run workflow, never waited for here. */
+  private async suspended(): Promise<RunResult> {
     await this.shielded(() => this.onlyLost());
     const lost = [...this.work.values()].map(toLostInRun);
     const cursor = lost.length === 0 ? this.cursor : { ...this.cursor, lost };
     return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
   }
 
-  /** Waits for the node patches that an earlier rollout of this run has left. */
+  /** Waits for the node patches that an earlier workflow of this run has left. */
   private adoptLost(): void {
     const nodes = new Map(this.input.nodes.map((node) => [node.name, node]));
     for (const lost of this.cursor.lost ?? []) {
@@ -459,7 +459,7 @@ class RunLoop {
   }
 
   private show(): void {
-    setCurrentDetails(renderRollout(this.progress(), this.unit));
+    setCurrentDetails(renderRunProgress(this.progress(), this.unit));
   }
 
   /** Tells the cluster what has happened, in bundles, until the run has ended; the report carries the rest. */
