@@ -62,13 +62,14 @@ export class RunSupervisor {
     const cursor = this.withoutRemoved(run);
     run.suspended = null;
     this.scope = scope;
-    this.lastSent = '';
     this.startedCancelled = run.state === 'cancelling';
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
     const workflowId = runWorkflowId(spec.name, this.state.createdAt, run.number);
-    const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> =>
-      startChild(runWorkflow, {
+    const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> => {
+      const restrictions = restrictionsFor(this.state, run);
+      this.lastSent = canonicalJson(restrictions);
+      return startChild(runWorkflow, {
         ...CHILD_OPTIONS,
         workflowId,
         ...foundBy(spec.name, this.visibility.registered),
@@ -82,13 +83,14 @@ export class RunSupervisor {
             nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
             policy: { ...run.policy },
             resumeFrom: cursor === null ? null : briefCursor(cursor),
-            restrictions: restrictionsFor(this.state, run),
+            restrictions,
             searchAttributes: [...this.visibility.registered],
             ...this.quarantined(run),
             ...this.uncured(run),
           },
         ],
       });
+    };
     const work = async (): Promise<RunResult> => {
       if (run.nodeGroupsUnresolved === true) await this.listNodeGroups(run);
       const child = await startLockedChild(workflowId, start);
@@ -210,9 +212,7 @@ export class RunSupervisor {
     if (child === null) return;
     const restrictions = restrictionsFor(this.state, run);
     const key = canonicalJson(restrictions);
-    const isNone =
-      !restrictions.rebootsForbidden && restrictions.removedNodes?.length === 0 && restrictions.paused !== true;
-    if (key === this.lastSent || (this.lastSent === '' && isNone)) return;
+    if (key === this.lastSent) return;
     this.lastSent = key;
     try {
       await child.signal(restrictSignal, restrictions);
