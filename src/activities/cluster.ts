@@ -2,10 +2,18 @@ import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
-import type { AuditRecord, ClusterActivities, NextWindowsInput, SpecVerdict } from '../contract/activities/cluster';
+import type {
+  AuditRecord,
+  ClusterActivities,
+  FirstSpecVerdict,
+  NextWindowsInput,
+  SpecVerdict,
+} from '../contract/activities/cluster';
 import { canonicalJson } from '../domain/shared/canonical-json';
 import { plainText } from '../domain/shared/text';
+import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
+import type { ClusterSpec } from '../domain/spec/types';
 import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
 import { toApplicationFailure } from './errors';
 import { awaitNodePatch, cancelChildren } from './node-patches';
@@ -34,10 +42,17 @@ export function createClusterActivities(
   audit: AuditLog,
   { firstHoldMs = FIRST_HOLD_MS }: ClusterActivityOptions = {},
 ): ClusterActivities {
+  const searchAttributes = rememberSearchAttributes();
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
     checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
-    searchAttributes: rememberSearchAttributes(),
+    checkFirstSpec: async ({ spec, after, count }): Promise<FirstSpecVerdict> => {
+      const verdict = checkSpec(spec);
+      if (!verdict.ok) return verdict;
+      const windows = firstWindows(verdict.spec ?? (spec as ClusterSpec), after, count);
+      return { ...verdict, windows, searchAttributes: await searchAttributes() };
+    },
+    searchAttributes,
     recordAudit: (record: AuditRecord) => {
       audit.info(
         { audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result },
@@ -57,6 +72,18 @@ function nextWindows(input: NextWindowsInput): string[] {
     const { iso } = formatInstant(start, timeZone);
     return timeZone === 'UTC' ? iso.replace('+00:00', 'Z') : iso;
   });
+}
+
+/** A schedule whose windows cannot be computed keeps no cluster from its start: the cluster says so and tries again. */
+function firstWindows(spec: ClusterSpec, after: string, count: number): string[] | null {
+  if (!isPatchable(spec)) return null;
+  const { schedule, timeZone } = spec.patching;
+  if (schedule === undefined) return null;
+  try {
+    return nextWindows({ cluster: spec.name, schedule, timeZone, after, count });
+  } catch {
+    return null;
+  }
 }
 
 /** The spec is left out of the answer when it came normalised: it is in the history already. */

@@ -101,7 +101,7 @@ async function main() {
   const creator = await ReusableVMWorkflowCreator.create(
     parseWorkflowCode(code, values.bundle),
     60_000,
-    new Set(['searchAttributes', 'nextWindows', 'recordAudit', 'checkSpec']),
+    new Set(['searchAttributes', 'nextWindows', 'recordAudit', 'checkSpec', 'checkFirstSpec']),
   );
   const kept = [];
   for (let index = 0; index < WARM_UP; index += 1) kept.push(await begin(creator, index));

@@ -13,7 +13,19 @@ export interface NextWindowsInput {
 }
 
 /** `spec: null`: it is valid and normalised as it was sent. */
-export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | { ok: false; problems: string[] };
+export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | SpecRejection;
+
+/**
+ * All that a new cluster has to ask a worker for, because each answer costs the workflow an activation of its own.
+ * `windows`: as of `nextWindows`; null without a schedule, and when they could not be computed.
+ */
+export type FirstSpecVerdict =
+  { ok: true; spec: ClusterSpec | null; windows: string[] | null; searchAttributes: string[] } | SpecRejection;
+
+export interface SpecRejection {
+  ok: false;
+  problems: string[];
+}
 
 /** One line of the audit log: who changed which node when, and what changed. */
 export interface AuditRecord {
@@ -22,12 +34,14 @@ export interface AuditRecord {
   result: NodePatchResult;
 }
 
-/** Activities that touch no node. The first four run as local activities: short, and recorded in the history. */
+/** Activities that touch no node. The first five run as local activities: short, and recorded in the history. */
 export interface ClusterActivities {
   /** Window starts as ISO 8601 with the zone's offset. A local activity so that replay never asks for zone data again. */
   nextWindows(input: NextWindowsInput): Promise<string[]>;
   /** Checks and normalises a spec, which may be anything. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
+  /** The same for the spec that a cluster starts with, with its first windows after `after` (ISO 8601). */
+  checkFirstSpec(input: { spec?: unknown; after: string; count: number }): Promise<FirstSpecVerdict>;
   /** Names of the search attributes of ospatch that are registered on the namespace. Never fails. */
   searchAttributes(): Promise<string[]>;
   /**

@@ -110,7 +110,16 @@ export interface ScheduleState {
   retryAt: string | null;
 }
 
-export function newClusterState(spec: ClusterSpec, createdBy: string | null, now: string): ClusterState {
+/** How many windows ahead are computed at a time. */
+export const WINDOWS_AHEAD = 5;
+
+/** `windows`: after `now`; null, when they are not computed yet. */
+export function newClusterState(
+  spec: ClusterSpec,
+  createdBy: string | null,
+  now: string,
+  windows: string[] | null = null,
+): ClusterState {
   return {
     version: STATE_VERSION,
     spec,
@@ -126,7 +135,7 @@ export function newClusterState(spec: ClusterSpec, createdBy: string | null, now
     nextRun: 1,
     run: null,
     request: null,
-    schedule: { after: now, next: null, error: null, retryAt: null },
+    schedule: { after: now, next: windows, error: null, retryAt: null },
     runs: [],
     windows: [],
     lastRejection: null,

@@ -1,6 +1,7 @@
 /** Specs from outside: checked and normalised by a worker, whose answer is recorded, never by the code of a workflow. */
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
-import type { SpecVerdict } from '../../contract/activities/cluster';
+import type { FirstSpecVerdict, SpecVerdict } from '../../contract/activities/cluster';
+import { WINDOWS_AHEAD } from '../../domain/cluster/state';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import { isDeeperThan } from '../../domain/shared/nesting';
 import type { ClusterSpec } from '../../domain/spec/types';
@@ -32,22 +33,38 @@ export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<Cl
   return specOf(verdict, spec);
 }
 
+/** What a new cluster begins with. */
+export interface FirstSpec {
+  spec: ClusterSpec;
+  /** ISO 8601; `windows` are those after it. */
+  at: string;
+  windows: string[] | null;
+  /** Names of those that are registered on the namespace. */
+  searchAttributes: string[];
+}
+
 /**
  * The same for the spec that a cluster starts with. Without an answer there is no cluster, so it is asked for again.
  *
  * @throws ApplicationFailure `InvalidSpec`
  */
-export async function checkFirstSpec(spec: unknown): Promise<ClusterSpec> {
+export async function checkFirstSpec(spec: unknown): Promise<FirstSpec> {
   refuseDeep(spec);
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
-    const verdict = await local.checkSpec({ spec }).catch(() => null);
-    if (verdict !== null) return specOf(verdict, spec);
+    const at = new Date(Date.now()).toISOString();
+    const verdict = await local.checkFirstSpec({ spec, after: at, count: WINDOWS_AHEAD }).catch(() => null);
+    if (verdict !== null) return firstSpec(verdict, spec, at);
     await sleep(pause, { summary: 'the check of the spec failed and is repeated' });
   }
 }
 
 function refuseDeep(spec: unknown): void {
   if (isDeeperThan(spec, MAX_LEVELS)) throw specFailure(`the spec is not valid: it has more than ${MAX_LEVELS} levels`);
+}
+
+function firstSpec(verdict: FirstSpecVerdict, spec: unknown, at: string): FirstSpec {
+  const { windows, searchAttributes } = verdict.ok ? verdict : { windows: null, searchAttributes: [] };
+  return { spec: specOf(verdict, spec), at, windows, searchAttributes };
 }
 
 function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {

@@ -23,6 +23,7 @@ import {
   recordWindow,
   settleNodes,
   startRun,
+  WINDOWS_AHEAD,
 } from '../../domain/cluster/state';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
@@ -46,9 +47,6 @@ import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
 import { carriedState, firstState } from './start-argument';
-
-/** How many windows ahead are computed at a time. */
-const WINDOWS_AHEAD = 5;
 
 export async function cluster(input?: ClusterInput): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
@@ -91,7 +89,8 @@ class BegunCluster implements HandledCluster {
 
   async begin(input: ClusterInput | undefined): Promise<void> {
     try {
-      this.loop = new ClusterLoop(await firstState(input));
+      const { state, searchAttributes } = await firstState(input);
+      this.loop = new ClusterLoop(state, searchAttributes);
     } catch (failure) {
       this.failure = failure;
     }
@@ -138,10 +137,15 @@ class ClusterLoop {
   private refreshingFacts = false;
   private readonly runSupervisor: RunSupervisor;
   private readonly prefetch: ClusterPrefetch;
-  private readonly visibility = new VisibilityPublisher();
+  private readonly visibility: VisibilityPublisher;
   readonly versions = new RowVersions(workflowInfo().runId);
 
-  constructor(readonly state: ClusterState) {
+  /** `searchAttributes`: those that may be written; null when they are not known yet. */
+  constructor(
+    readonly state: ClusterState,
+    searchAttributes: string[] | null = null,
+  ) {
+    this.visibility = new VisibilityPublisher(searchAttributes);
     this.generationMs = generationMs(state.spec.name);
     this.runSupervisor = new RunSupervisor(state, this.visibility, () => this.changed());
     this.prefetch = new ClusterPrefetch(state, () => this.changed());

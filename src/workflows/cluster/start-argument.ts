@@ -23,18 +23,24 @@ export function carriedState(input: ClusterInput | undefined): ClusterState | nu
   return isObject && 'state' in input ? unpackState(migrate(input.state)) : null;
 }
 
+export interface FirstState {
+  state: ClusterState;
+  /** Names of those that are registered on the namespace. */
+  searchAttributes: string[];
+}
+
 /**
  * The state of a new cluster. Anybody may start a workflow with any argument.
  *
  * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason: there has never been a cluster
  */
-export async function firstState(input: ClusterInput | undefined): Promise<ClusterState> {
-  const spec = await checkFirstSpec(input?.spec);
+export async function firstState(input: ClusterInput | undefined): Promise<FirstState> {
+  const { spec, at, windows, searchAttributes } = await checkFirstSpec(input?.spec);
   const expected = clusterWorkflowId(spec.name);
   const { workflowId } = workflowInfo();
   if (workflowId !== expected) {
     throw specFailure(`cluster ${spec.name} must run as workflow ${expected}, this is ${workflowId}`);
   }
   const createdBy = typeof input?.applyId === 'string' ? input.applyId : null;
-  return newClusterState(spec, createdBy, new Date(Date.now()).toISOString());
+  return { state: newClusterState(spec, createdBy, at, windows), searchAttributes };
 }

@@ -11,13 +11,18 @@ const MAX_SITES = 20;
 
 /** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
-  /** Names of the search attributes that may be written. */
-  registered: readonly string[] = [];
   private shown = '';
+
+  /** `known`: names of the search attributes that may be written; null before `load`. */
+  constructor(private known: readonly string[] | null) {}
+
+  get registered(): readonly string[] {
+    return this.known ?? [];
+  }
 
   /** Once in every generation, so that attributes registered later are taken up. Without an answer none is written. */
   async load(): Promise<void> {
-    this.registered = await local.searchAttributes().catch(() => []);
+    this.known ??= await local.searchAttributes().catch(() => []);
   }
 
   /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */

@@ -26,6 +26,7 @@ const ALREADY_RUNNING = 1;
 
 const ANSWERS: Record<string, unknown> = {
   checkSpec: { ok: true, spec: null },
+  checkFirstSpec: { ok: true, spec: null, windows: null, searchAttributes: ATTRIBUTES },
   searchAttributes: ATTRIBUTES,
   nextWindows: [WINDOW],
 };
@@ -103,7 +104,9 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     const known = await start({}, null);
     expect(upserts(known)).toBeGreaterThan(0);
     await known.dispose();
-    const workflow = await start({}, 'searchAttributes');
+    const state = packState(newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-01T00:00:00Z'));
+    const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state }));
+    await settle(workflow, await workflow.activate(), 'searchAttributes');
     expect(upserts(workflow)).toBe(0);
     expect(await expectAlive(workflow)).toMatchObject({ state: 'paused' });
   });
@@ -123,11 +126,11 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
     await workflow.activate();
     for (let tries = 0; tries < 3; tries += 1) {
-      const commands = await workflow.activate(timedOut(localActivity(workflow.commands, 'checkSpec')));
+      const commands = await workflow.activate(timedOut(localActivity(workflow.commands, 'checkFirstSpec')));
       const seq = commands[0]?.startTimer?.seq ?? 0;
       await workflow.activate({ fireTimer: { seq } });
     }
-    const checked = resolved(localActivity(workflow.commands, 'checkSpec'), ANSWERS['checkSpec']);
+    const checked = resolved(localActivity(workflow.commands, 'checkFirstSpec'), ANSWERS['checkFirstSpec']);
     await settle(workflow, await workflow.activate(checked), null);
     expect(await expectAlive(workflow)).toMatchObject({ cluster: 'demo' });
   });
