@@ -13,7 +13,14 @@ type Job = coresdk.workflow_activation.IWorkflowActivationJob;
 export type Command = coresdk.workflow_commands.IWorkflowCommand;
 type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
 
-const ACTIVITIES = new Set(['checkSpec', 'checkFirstSpec', 'nextWindows', 'searchAttributes', 'recordAudit', 'readFacts']);
+const ACTIVITIES = new Set([
+  'checkSpec',
+  'checkFirstSpec',
+  'nextWindows',
+  'searchAttributes',
+  'recordAudit',
+  'readFacts',
+]);
 
 let creator: ReusableVMWorkflowCreator | null = null;
 let runs = 0;
