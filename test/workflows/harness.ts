@@ -16,6 +16,7 @@ import type { AuditRecord, ClusterActivities } from '../../src/contract/activiti
 import type { KubernetesActivities } from '../../src/contract/activities/kubernetes';
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
+import { QUICK_SERVER_ARGS } from '../../src/dev/temporal-server';
 import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
@@ -411,7 +412,8 @@ async function startRealServer(
 ): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
-  const extraArgs = Object.entries(settings).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]);
+  const own = Object.entries(settings).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]);
+  const extraArgs = [...QUICK_SERVER_ARGS, ...own];
   return TestWorkflowEnvironment.createLocal({
     server: { extraArgs, executable: { type: 'existing-path', path }, searchAttributes },
     client,
