@@ -305,7 +305,10 @@ export class Harness {
   async stop(): Promise<void> {
     this.stopping.abort(new Error('the test was over before its work was'));
     await Promise.allSettled(this.working);
-    await this.env.teardown();
+    // The tests have passed or failed by now; a server that does not end in order proves nothing about the product.
+    await this.env
+      .teardown()
+      .catch((error: unknown) => console.warn('the Temporal server did not end in order:', error));
   }
 
   /** `host:port` of the server. */
