@@ -41,16 +41,10 @@ export type {
   PendingRequest,
   ScheduleState,
 } from './domain/cluster/state';
-export type {
-  EksAccess,
-  EksInspection,
-  EksPolicy,
-  EksRunPolicy,
-  NodegroupCheck,
-  NodegroupFacts,
-  NodegroupReading,
-  NodegroupRecord,
-} from './domain/eks/node-groups';
+export type { MemberKind, MemberSettled, MemberStatus, PatchRecord } from './domain/cluster/member';
+export type { EksAccess, EksInspection, EksPolicy, NodegroupCheck, NodegroupFacts } from './domain/eks/node-groups';
+export type { NodeGroupRecord, NodeGroupSnapshot } from './domain/eks/record';
+export type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from './domain/eks/status';
 export type { DrainCheck } from './domain/inspection/drain';
 export type { Check, Finding, Severity } from './domain/inspection/finding';
 export type { InspectionSummary, NodeInspection } from './domain/inspection/node';
@@ -75,7 +69,7 @@ export type {
 export type { BootFacts, BootFile } from './domain/node/boot';
 export type { FailedUnit } from './domain/node/failed-units';
 export type { OutdatedCode, RestartBlocker } from './domain/node/outdated';
-export type { NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
+export type { CommonRecord, NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
 export type { UncuredReboot } from './domain/node/reboot';
 export type {
   LockKind,
@@ -88,6 +82,8 @@ export type {
 } from './domain/node/report';
 export type {
   BootPatch,
+  CommonSettled,
+  CommonStatus,
   NodeError,
   NodeOutcome,
   NodeReading,
@@ -96,7 +92,15 @@ export type {
   NodeStatus,
 } from './domain/node/status';
 export type { NodeWarning, WarningKind } from './domain/node/warning';
-export type { LostInRun, RunCursor, RunOutcome, RunPolicy, RunTrigger } from './domain/run/run';
+export type {
+  LostInRun,
+  NodeGroupRunPolicy,
+  NodeRunPolicy,
+  RunCursor,
+  RunOutcome,
+  RunPolicy,
+  RunTrigger,
+} from './domain/run/run';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';

@@ -23,7 +23,7 @@ import type {
   Message,
   NodeInspection,
   NodeLog,
-  NodeSettled,
+  MemberSettled,
   NotPatchableSpec,
   PackagePolicy,
   Patching,
@@ -71,7 +71,7 @@ const METHODS: {
   release: Same<Answer<'release'>, ReleaseAnswer>;
   remove: Same<Answer<'remove'>, RemoveAnswer>;
   run: Same<Answer<'run'>, RunReport>;
-  settledNodes: Same<Answer<'settledNodes'>, NodeSettled[]>;
+  settledNodes: Same<Answer<'settledNodes'>, MemberSettled[]>;
   status: Same<Answer<'status'>, LiveStatus>;
 } = {
   apply: true,

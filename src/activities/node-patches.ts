@@ -2,13 +2,13 @@
 import { getClient } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { NodeSettled } from '../domain/node/status';
+import type { MemberSettled } from '../domain/cluster/member';
 import { parseSettled } from '../domain/run/progress-parser';
 
 export async function awaitNodePatch(execution: {
   workflowId: string;
   workflowRunId: string;
-}): Promise<NodeSettled | null> {
+}): Promise<MemberSettled | null> {
   const { workflowId, workflowRunId } = execution;
   const handle = getClient().workflow.getHandle(workflowId, workflowRunId);
   try {

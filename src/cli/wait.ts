@@ -2,7 +2,8 @@
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import type { RunSummary } from '../domain/cluster/messages';
-import type { NodeSettled } from '../domain/node/status';
+import { isNode } from '../domain/cluster/member';
+import type { MemberSettled } from '../domain/cluster/member';
 import type { CliContext } from './io/context';
 import { print, printNote } from './io/output';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
@@ -58,14 +59,16 @@ export async function waitForBootPatch(
   if (options.before !== undefined) noteBootRuns(options.before);
   const until = (status: LiveStatus): boolean => {
     noteBootRuns(status);
-    const isPending = status.nodes.some(({ name, bootPatch }) => bootPatch === 'pending' && names.includes(name));
+    const isPending = status.nodes.some(
+      (node) => isNode(node) && node.bootPatch === 'pending' && names.includes(node.name),
+    );
     // A node is settled a moment before its run has ended.
     return !isPending && status.run?.trigger !== 'boot';
   };
   const { end, status } = await watchCluster(context, client, { ...options, until });
   if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
   // A run that waited for its turn may be at the nodes again, so what they are now does not tell how the boot run ended.
-  const settled: NodeSettled[] = [];
+  const settled: MemberSettled[] = [];
   for (const run of [...bootRuns].sort((a, b) => a - b)) {
     settled.push(...(await client.settledNodes(cluster, run).catch(() => [])));
   }

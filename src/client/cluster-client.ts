@@ -24,7 +24,7 @@ import type {
   RemoveAnswer,
 } from '../domain/cluster/messages';
 import { SPEC_MISSING } from '../domain/cluster/messages';
-import type { NodeSettled } from '../domain/node/status';
+import type { MemberSettled } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
@@ -334,7 +334,7 @@ export class ClusterClient {
   }
 
   /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
-  async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
+  async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
     return this.inspector.settledNodes(cluster, run);
   }
 

@@ -12,8 +12,7 @@ import {
 } from '../contract/workflow-ids';
 import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
-import type { NodePatchResult } from '../domain/node/patch';
-import type { NodeSettled } from '../domain/node/status';
+import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
 import { isRunResult } from '../domain/run/progress-parser';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
@@ -42,7 +41,7 @@ const NO_NODES =
 export interface RunReport {
   run: number;
   summary: RunSummary | null;
-  nodes: { settled: NodeSettled; record: NodePatchResult | null }[];
+  nodes: { settled: MemberSettled; record: PatchRecord | null }[];
 }
 
 export interface NodeLog {
@@ -130,7 +129,7 @@ export class Inspector {
   }
 
   /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
-  async settledNodes(cluster: string, run: number): Promise<NodeSettled[]> {
+  async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
     return this.settledNodesOf(cluster, (await this.history(cluster)).createdAt, run);
   }
 
@@ -138,7 +137,7 @@ export class Inspector {
     return this.calls.query(cluster, (handle) => handle.query(historyQuery));
   }
 
-  private async settledNodesOf(cluster: string, createdAt: string, run: number): Promise<NodeSettled[]> {
+  private async settledNodesOf(cluster: string, createdAt: string, run: number): Promise<MemberSettled[]> {
     const workflowId = runWorkflowId(cluster, createdAt, run);
     const handle = this.calls.session.client.workflow.getHandle(workflowId);
     try {
@@ -158,7 +157,7 @@ export class Inspector {
     }
   }
 
-  private async recordOf(cluster: string, settled: NodeSettled): Promise<NodePatchResult | null> {
+  private async recordOf(cluster: string, settled: MemberSettled): Promise<PatchRecord | null> {
     if (settled.workflowRunId === null) return null;
     const { node, workflowRunId } = settled;
     try {
@@ -174,16 +173,16 @@ export class Inspector {
     const settled = (await this.settledNodesOf(cluster, createdAt, run)).find((one) => one.node === node);
     if (settled !== undefined) {
       const record = await this.recordOf(cluster, settled);
-      if (record !== null) return record.token;
+      if (record?.kind === 'node') return record.token;
     } else {
       const record = await this.runningRecord(cluster, node, runWorkflowId(cluster, createdAt, run));
-      if (record !== null) return record.token;
+      if (record?.kind === 'node') return record.token;
     }
     throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there` });
   }
 
   /** The record of the node patch in progress that run `runId` has begun; null when there is none. */
-  private async runningRecord(cluster: string, node: string, runId: string): Promise<NodePatchResult | null> {
+  private async runningRecord(cluster: string, node: string, runId: string): Promise<PatchRecord | null> {
     const handle = this.calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
     try {
       const { raw } = await this.calls.call(cluster, () => handle.describe());

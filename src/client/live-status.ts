@@ -12,8 +12,8 @@ import type { ClusterStatus, StatusPage } from '../domain/cluster/messages';
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
-import type { NodeStatus } from '../domain/node/status';
-import { transition } from '../domain/node/status';
+import { transition } from '../domain/cluster/member';
+import type { MemberStatus } from '../domain/cluster/member';
 import type { NodeInWork, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { plainText } from '../domain/shared/text';
@@ -79,7 +79,7 @@ export async function readLiveStatus(
 }
 
 /** Nodes as they stand according to the run, which knows of them first. */
-export function mergeProgress(nodes: readonly NodeStatus[], progress: RunProgressPage): NodeStatus[] {
+export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgressPage): MemberStatus[] {
   const settled = new Map(progress.settled.map((one) => [one.node, one]));
   return nodes.map((node) => {
     const one = settled.get(node.name);

@@ -6,7 +6,7 @@ import { ok } from '../domain/inspection/finding';
 import { WORKFLOW_TYPES } from '../contract/workflow-ids';
 import type { Machine } from '../domain/node/machines';
 import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
-import type { NodeStatus } from '../domain/node/status';
+import type { MemberStatus } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
 import { specQuery } from '../contract/messages';
 import { readNodes } from './pages';
@@ -38,8 +38,8 @@ export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec
 export async function withSharedMachines(
   calls: TemporalCalls,
   cluster: string,
-  nodes: NodeStatus[],
-): Promise<NodeStatus[]> {
+  nodes: MemberStatus[],
+): Promise<MemberStatus[]> {
   const names = await otherClusters(calls, cluster);
   const [own, { machines }] = await Promise.all([
     readMachines(calls, cluster),

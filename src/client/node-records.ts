@@ -6,8 +6,8 @@ import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-wor
 import type { temporal } from '@temporalio/proto';
 import { nodePatchQuery } from '../contract/messages';
 import { nodeWorkflowId } from '../contract/workflow-ids';
-import type { NodePatchResult } from '../domain/node/patch';
-import { isNodePatchResult } from '../domain/node/patch';
+import type { PatchRecord } from '../domain/cluster/member';
+import { isPatchRecord } from '../domain/cluster/member';
 import type { TemporalSession } from './connection';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -23,7 +23,7 @@ export async function readNodeRecord(
   cluster: string,
   node: string,
   workflowRunId?: string,
-): Promise<NodePatchResult | null> {
+): Promise<PatchRecord | null> {
   const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node), workflowRunId);
   const { status, runId } = await handle.describe();
   if (status.name === 'RUNNING') return handle.query(nodePatchQuery);
@@ -39,12 +39,12 @@ export async function readNodeRecord(
 export async function recordIn(
   events: readonly HistoryEvent[],
   converter: LoadedDataConverter,
-): Promise<NodePatchResult | null> {
+): Promise<PatchRecord | null> {
   for (const { markerRecordedEventAttributes: marker } of events) {
     const payloads = marker?.details?.['result']?.payloads;
     if (payloads === null || payloads === undefined) continue;
     const [value] = await decodeArrayFromPayloads(converter, payloads);
-    if (isNodePatchResult(value)) return value;
+    if (isPatchRecord(value)) return value;
   }
   return null;
 }

@@ -2,7 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { nodesQuery, progressQuery, statusQuery } from '../contract/messages';
 import type { StatusPage } from '../domain/cluster/messages';
-import type { NodeSettled, NodeStatus } from '../domain/node/status';
+import type { MemberSettled, MemberStatus } from '../domain/cluster/member';
 
 /** As many nodes as an answer may have; fewer are sent when they do not fit. */
 const LIMIT = 1_000;
@@ -10,7 +10,7 @@ const LIMIT = 1_000;
 /** What was read of a cluster before; only what has changed since is sent again. */
 export interface KnownStatus {
   token: string;
-  nodes: NodeStatus[];
+  nodes: MemberStatus[];
 }
 
 /** The status with all nodes, in one query where they fit or only few have changed since `known`. */
@@ -36,10 +36,10 @@ export async function readStatus(
 }
 
 /** All nodes of a cluster. */
-export async function readNodes(handle: WorkflowHandle): Promise<NodeStatus[]> {
-  const nodes: NodeStatus[] = [];
+export async function readNodes(handle: WorkflowHandle): Promise<MemberStatus[]> {
+  const nodes: MemberStatus[] = [];
   for (let from: number | null = 0; from !== null;) {
-    const page: { nodes: NodeStatus[]; next: number | null } = await handle.query(nodesQuery, { from, limit: LIMIT });
+    const page: { nodes: MemberStatus[]; next: number | null } = await handle.query(nodesQuery, { from, limit: LIMIT });
     nodes.push(...page.nodes);
     from = page.next;
   }
@@ -47,10 +47,10 @@ export async function readNodes(handle: WorkflowHandle): Promise<NodeStatus[]> {
 }
 
 /** All nodes of a run in progress that have settled. */
-export async function readSettled(handle: WorkflowHandle): Promise<NodeSettled[]> {
-  const settled: NodeSettled[] = [];
+export async function readSettled(handle: WorkflowHandle): Promise<MemberSettled[]> {
+  const settled: MemberSettled[] = [];
   for (let from: number | null = 0; from !== null;) {
-    const page: { settled: NodeSettled[]; next?: number | null } = await handle.query(progressQuery, {
+    const page: { settled: MemberSettled[]; next?: number | null } = await handle.query(progressQuery, {
       from,
       limit: LIMIT,
     });
@@ -60,7 +60,7 @@ export async function readSettled(handle: WorkflowHandle): Promise<NodeSettled[]
   return settled;
 }
 
-function merge(known: readonly NodeStatus[], changed: readonly NodeStatus[]): NodeStatus[] {
+function merge(known: readonly MemberStatus[], changed: readonly MemberStatus[]): MemberStatus[] {
   const fresh = new Map(changed.map((node) => [node.name, node]));
   return known.map((node) => fresh.get(node.name) ?? node);
 }

@@ -15,8 +15,7 @@ import type {
   RemoveAnswer,
   StatusPage,
 } from '../domain/cluster/messages';
-import type { NodePatchResult } from '../domain/node/patch';
-import type { NodeSettled } from '../domain/node/status';
+import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
 import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
@@ -60,7 +59,7 @@ export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 export const nodeUnreachableSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
 /** From a node patch that was lost, which may have outlived the run workflow that started it, to the one there is now. */
-export const nodeEndedSignal = defineSignal<[NodeSettled]>('nodeEnded');
+export const nodeEndedSignal = defineSignal<[MemberSettled]>('nodeEnded');
 
 /** The record of a node patch as far as it is known. */
-export const nodePatchQuery = defineQuery<NodePatchResult>('nodePatch');
+export const nodePatchQuery = defineQuery<PatchRecord>('nodePatch');

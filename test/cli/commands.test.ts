@@ -149,6 +149,7 @@ describe('src/cli/commands', () => {
     expect(Object.keys(answer.nodes[0] ?? {}).sort()).toEqual([
       'bootPatch',
       'kernel',
+      'kind',
       'lastAppliedPatchTime',
       'lastCheckedTime',
       'lastError',

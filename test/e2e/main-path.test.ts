@@ -5,6 +5,7 @@ import type { NodeInspection } from '../../src/domain/inspection/node';
 import '../support/slow-suite';
 import type { Stack } from './stack';
 import { startStack } from './stack';
+import { nodePatch } from '../support/members';
 
 let stack: Stack;
 
@@ -79,14 +80,14 @@ describe('e2e/main path', () => {
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as RunReport;
     expect(report.nodes.map((node) => node.settled.node)).toEqual(['w-1', 'w-2', 'cp-1']);
-    const record = report.nodes[0]?.record;
+    const record = nodePatch(report.nodes[0]?.record);
     expect(record).toMatchObject({ outcome: 'patched', reboots: 1, error: null });
-    const lab = record?.changes.find((change) => change.name === 'lab-reboot');
+    const lab = record.changes.find((change) => change.name === 'lab-reboot');
     expect(lab?.from).not.toBe(lab?.to);
-    expect(record?.before?.bootId).not.toBe(record?.after?.bootId);
-    expect(record?.before?.packageSetDigest).not.toBe(record?.after?.packageSetDigest);
-    expect(record?.before?.osVersion).not.toBe(record?.after?.osVersion);
-    expect(record?.steps.map((step) => step.step)).toEqual(['preflight', 'apply', 'verify', 'reboot']);
+    expect(record.before?.bootId).not.toBe(record.after?.bootId);
+    expect(record.before?.packageSetDigest).not.toBe(record.after?.packageSetDigest);
+    expect(record.before?.osVersion).not.toBe(record.after?.osVersion);
+    expect(record.steps.map((step) => step.step)).toEqual(['preflight', 'apply', 'verify', 'reboot']);
     const log = await stack.cli('logs', 'prod', 'w-1', '--run', '1');
     expect(log).toMatchObject({ code: 0 });
     expect(log.stdout).toContain('Setting up lab-reboot');

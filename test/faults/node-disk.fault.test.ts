@@ -4,6 +4,7 @@ import type { RunReport } from '../../src/client/cluster-client';
 import { fault } from './fault';
 import { sh } from '../support/sh';
 import { SMALL_NODE, patchInto, pendingUpdate } from './node-tools';
+import { nodePatch } from '../support/members';
 
 const small = { node: SMALL_NODE } as const;
 
@@ -101,7 +102,10 @@ describe('faults/node-disk', () => {
       // The report of what was unpacked by then survives in memory.
       const { stdout } = await scenario.cli('history', scenario.cluster, '--run', '1', '-o', 'json');
       const report = JSON.parse(stdout) as RunReport;
-      expect(report.nodes[0]?.record?.changes.map(({ name }) => name)).toEqual(['lab-configure', 'lab-small']);
+      expect(nodePatch(report.nodes[0]?.record).changes.map(({ name }) => name)).toEqual([
+        'lab-configure',
+        'lab-small',
+      ]);
       // What is left for a human is done, and the next run mends the rest.
       await sh(scenario.node, WRITABLE);
       expect((await scenario.cli('patch', scenario.cluster)).code).toBe(0);

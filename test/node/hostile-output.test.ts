@@ -135,7 +135,17 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
     rebootRequired: false,
   };
   const record = {
-    ...{ node: 'w-1', run: 1, outcome: 'failed', token: '', startedAt: '', endedAt: '', appliedAt: null, reboots: 0 },
+    ...{
+      kind: 'node',
+      node: 'w-1',
+      run: 1,
+      outcome: 'failed',
+      token: '',
+      startedAt: '',
+      endedAt: '',
+      appliedAt: null,
+      reboots: 0,
+    },
     ...{ pendingUpdates: 0, steps: [], before: reading, after: reading, error },
     changes: [{ name: words, from: words, to: words, arch: words }],
     keptBack: [{ name: words, reason: words }],

@@ -17,6 +17,7 @@ import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
 import { Harness } from '../workflows/harness';
 import { kubernetesPolicy } from '../workflows/simulated-kubernetes';
+import { nodesOf } from '../support/members';
 
 const OUT = path.join(__dirname, 'histories', version);
 
@@ -117,7 +118,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     // The next window is never further away than that.
     await cluster.apply(clusterSpec(['w-1', 'w-2'], { schedule, prefetch: { beforeWindow: '7d' } }, cluster.name));
     await waitFor(() => cluster.nodes.log.length === 4, { what: 'the packages of two nodes to be downloaded' });
-    await cluster.until('pending packages are known', ({ nodes }) => nodes[0]?.pendingUpdates === 1);
+    await cluster.until('pending packages are known', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 1);
   },
   'eks-all-groups': async (cluster) => {
     await cluster.apply(eksSpec(cluster.name, 'all'));

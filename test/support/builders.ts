@@ -90,6 +90,7 @@ export function packageChange(name: string): PackageChange {
 
 export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSettled {
   return {
+    kind: 'node',
     node,
     outcome: 'patched',
     appliedAt: '2027-01-01T00:05:00.000Z',

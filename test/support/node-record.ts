@@ -1,14 +1,21 @@
 import type { Client } from '@temporalio/client';
 import { recordIn } from '../../src/client/node-records';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
+import type { PatchRecord } from '../../src/domain/cluster/member';
 import type { NodePatchResult } from '../../src/domain/node/patch';
+import { nodePatch } from './members';
 
-/** The record that the last patch of `node` has left, once it has ended. */
-export async function nodeRecord(client: Client, cluster: string, node: string): Promise<NodePatchResult> {
-  const handle = client.workflow.getHandle(nodeWorkflowId(cluster, node));
+/** The record that the last patch of a node or node group has left, once it has ended. */
+export async function patchRecord(client: Client, cluster: string, name: string): Promise<PatchRecord> {
+  const handle = client.workflow.getHandle(nodeWorkflowId(cluster, name));
   await handle.result().catch(() => undefined);
   const { events } = await handle.fetchHistory();
   const record = await recordIn(events ?? [], client.options.loadedDataConverter);
-  if (record === null) throw new Error(`the patch of ${node} has left no record`);
+  if (record === null) throw new Error(`the patch of ${name} has left no record`);
   return record;
+}
+
+/** The same of a node. */
+export async function nodeRecord(client: Client, cluster: string, node: string): Promise<NodePatchResult> {
+  return nodePatch(await patchRecord(client, cluster, node));
 }

@@ -28,11 +28,12 @@ import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
-import { nodeRecord } from '../support/node-record';
+import { nodeRecord, patchRecord } from '../support/node-record';
 import { nodeFacts, nodeInspection, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
+import type { PatchRecord } from '../../src/domain/cluster/member';
 
 const SERVER_STARTS = 3;
 
@@ -475,9 +476,14 @@ export class TestCluster {
     ).length;
   }
 
-  /** Of the last patch of a node or node group. */
+  /** Of the last patch of a node. */
   record(node: string): Promise<NodePatchResult> {
     return nodeRecord(this.env.client, this.name, node);
+  }
+
+  /** The same of a node group. */
+  groupRecord(group: string): Promise<PatchRecord> {
+    return patchRecord(this.env.client, this.name, group);
   }
 
   /** A moment of the server's time; that of a real server costs time of the test. */

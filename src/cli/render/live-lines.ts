@@ -1,12 +1,12 @@
 /** What a pipe gets instead of the live display: one line per change. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
-import type { NodeStatus } from '../../domain/node/status';
-import { unitName } from './node-groups';
+import { memberNameOf } from '../../domain/cluster/member';
+import type { MemberStatus } from '../../domain/cluster/member';
 import { countOutcomes, errorCell, stepOf } from './status';
 import { oneLine, plural } from './text';
 
 /** States that a line is worth: how the patch of a node ended. */
-const ENDS: readonly NodeStatus['state'][] = [
+const ENDS: readonly MemberStatus['state'][] = [
   'up-to-date',
   'patched',
   'reboot-pending',
@@ -39,7 +39,7 @@ function describeStart(before: LiveStatus | null, { run, type }: LiveStatus): st
   if (run === null) return [];
   if (before?.run?.number !== run.number) {
     const done = run.done === 0 ? '' : `, ${run.done} done`;
-    return [`run ${run.number} (${run.trigger}) of ${plural(run.total, unitName(type))}${done}`];
+    return [`run ${run.number} (${run.trigger}) of ${plural(run.total, memberNameOf(type))}${done}`];
   }
   return before.run.state === run.state ? [] : [`run ${run.number} is ${run.state}`];
 }
@@ -71,7 +71,7 @@ function isInRun(before: LiveStatus, after: LiveStatus): boolean {
 }
 
 /** A short patch may begin and end between two looks; then only the time of the reading tells. */
-function hasEnded(was: NodeStatus | undefined, node: NodeStatus): boolean {
+function hasEnded(was: MemberStatus | undefined, node: MemberStatus): boolean {
   if (!ENDS.includes(node.state)) return false;
   return was?.state !== node.state || was.lastCheckedTime !== node.lastCheckedTime;
 }

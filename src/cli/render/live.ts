@@ -1,7 +1,8 @@
 /** One frame of the live display: a heading and a table of nodes that fits the terminal. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
-import type { NodeState, NodeStatus } from '../../domain/node/status';
-import { unitName } from './node-groups';
+import { memberNameOf } from '../../domain/cluster/member';
+import type { MemberStatus } from '../../domain/cluster/member';
+import type { NodeState } from '../../domain/node/status';
 import type { StatusView } from './status';
 import { colorState, countOutcomes, errorCell, liveByName, stepOf, waitOf } from './status';
 import { renderTable } from './table';
@@ -37,7 +38,7 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
   // The terminal cuts a line that is too long, so that a node takes one line of the frame.
   const oneLineRows = { ...color, columns: undefined };
-  const unit = unitName(status.type);
+  const unit = memberNameOf(status.type);
   const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
   const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES);
   const shown = nodes.slice(0, fitting);
@@ -60,7 +61,7 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
 }
 
 /** `2 patched, 1 waiting`, worst first. */
-export function countStates(nodes: readonly NodeStatus[]): string {
+export function countStates(nodes: readonly MemberStatus[]): string {
   return ORDER.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
     .filter(({ count }) => count > 0)
     .map(({ state, count }) => `${count} ${state}`)
@@ -74,14 +75,14 @@ function heading(status: LiveStatus, view: LiveView): string {
   if (run !== null) {
     const went = run.state === 'running' ? '' : `, ${run.state}`;
     const elapsed = formatElapsed(run.startedAt, view.now);
-    return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, unitName(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
+    return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, memberNameOf(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
   }
   const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow, view.zone)}`;
   const last = lastRun === null ? '' : `  last run ${lastRun.number} ${lastRun.outcome} (${countOutcomes(lastRun)})`;
   return `${name}  ${status.state}${pausedBy}${next}${last}`;
 }
 
-function row(node: NodeStatus, live: LiveNode | undefined, view: LiveView): string[] {
+function row(node: MemberStatus, live: LiveNode | undefined, view: LiveView): string[] {
   const state = colorState(node.state, node.state, view.color);
   if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
   return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];
@@ -94,6 +95,6 @@ function noteOf(live: LiveNode, now: number): string {
   return '';
 }
 
-function rebootNote({ state }: NodeStatus): string {
+function rebootNote({ state }: MemberStatus): string {
   return state === 'reboot-pending' ? 'needs a reboot' : '';
 }

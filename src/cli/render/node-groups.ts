@@ -1,17 +1,12 @@
 /** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
 import { isNewest } from '../../domain/eks/releases';
 import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
-import type { NodePatchResult } from '../../domain/node/patch';
-import type { NodeStatus } from '../../domain/node/status';
+import type { NodeGroupRecord } from '../../domain/eks/record';
+import type { NodeGroupStatus } from '../../domain/eks/status';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatTime, oneLine, plural } from './text';
 import { describeWarnings } from './warnings';
-
-/** What the rows of such a cluster are. */
-export function unitName(type: string): 'node' | 'node group' {
-  return type === 'eks' ? 'node group' : 'node';
-}
 
 export const STATUS_HEAD = [
   ...['Node group', 'State', 'Last Applied Patch Time', 'Patched Version'],
@@ -19,32 +14,32 @@ export const STATUS_HEAD = [
 ];
 
 /** `state` and `error` are the cells that all kinds of rows share. */
-export function statusRow(group: NodeStatus, zone: string, state: string, error: string): string[] {
-  const { nodeGroup } = group;
+export function statusRow(group: NodeGroupStatus, zone: string, state: string, error: string): string[] {
   return [
     oneLine(group.name),
     state,
     formatTime(group.lastAppliedPatchTime, zone),
     oneLine(group.patchedVersion, 60),
-    oneLine(nodeGroup?.releaseBefore, 60),
-    oneLine(nodeGroup?.version, 20),
-    healthCell(nodeGroup?.health),
+    oneLine(group.releaseBefore, 60),
+    oneLine(group.kubernetesVersion, 20),
+    healthCell(group.health),
     error,
   ];
 }
 
 /** What a run did to one node group, beside when and how long. */
-export function recordFields({ nodeGroup, before, after }: NodePatchResult): [string, string | null][] {
-  const from = before?.osVersion;
-  const to = after?.osVersion;
+export function recordFields({ before, after, updateId, adopted }: NodeGroupRecord): [string, string | null][] {
+  const from = before?.release;
+  const to = after?.release;
+  const last = after ?? before;
   const release = to === undefined || to === from ? (from ?? null) : `${from ?? NONE} -> ${to}`;
-  const whose = nodeGroup?.adopted === true ? ' (begun by somebody else)' : '';
+  const whose = adopted ? ' (begun by somebody else)' : '';
   return [
     ['Release', release],
-    ['Kubernetes', nodeGroup?.version ?? null],
-    ['AMI type', nodeGroup?.amiType ?? null],
-    ['Update', nodeGroup?.updateId ? `${nodeGroup.updateId}${whose}` : 'none was needed'],
-    ['Health', nodeGroup === undefined ? null : nodeGroup.health.join('; ') || 'ok'],
+    ['Kubernetes', last?.kubernetesVersion ?? null],
+    ['AMI type', last?.amiType ?? null],
+    ['Update', updateId === null ? 'none was needed' : `${updateId}${whose}`],
+    ['Health', last === null ? null : last.health.join('; ') || 'ok'],
   ];
 }
 
@@ -129,7 +124,7 @@ function notesOn(group: NodegroupCheck, color: Colors): string[] {
 }
 
 /** The issues by their codes. */
-function healthCell(health: readonly string[] | undefined): string {
-  if (health === undefined) return NONE;
+function healthCell(health: readonly string[] | null | undefined): string {
+  if (!health) return NONE;
   return health.length === 0 ? 'ok' : oneLine(health.map((issue) => issue.split(':')[0]).join(', '), 80);
 }

@@ -1,7 +1,9 @@
 /** How something that was waited for came out, and the exit code that goes with it. */
 import type { LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/cluster/messages';
-import type { NodeError, NodeSettled } from '../../domain/node/status';
+import { isNode } from '../../domain/cluster/member';
+import type { MemberSettled } from '../../domain/cluster/member';
+import type { NodeError } from '../../domain/node/status';
 import { countOutcomes } from './status';
 import { describeWarnings } from './warnings';
 import { formatElapsed, oneLine, plural } from './text';
@@ -12,7 +14,7 @@ export function runExitCode({ outcome, failed }: RunSummary): 0 | 1 {
 }
 
 /** One line on the run, then what a person has to know about single nodes. */
-export function describeRunEnd(cluster: string, run: RunSummary, settled: readonly NodeSettled[]): string[] {
+export function describeRunEnd(cluster: string, run: RunSummary, settled: readonly MemberSettled[]): string[] {
   const took = formatElapsed(run.startedAt, Date.parse(run.endedAt));
   const line = `run ${run.number} of ${cluster} ${run.outcome} after ${took}: ${countOutcomes(run)}`;
   const failed = settled.filter(({ outcome }) => outcome === 'failed');
@@ -36,9 +38,9 @@ export function describeBootPatch(
   cluster: string,
   names: readonly string[],
   status: LiveStatus,
-  settled: readonly NodeSettled[] = [],
+  settled: readonly MemberSettled[] = [],
 ): { lines: string[]; failed: string[] } {
-  const nodes = status.nodes.filter(({ name }) => names.includes(name));
+  const nodes = status.nodes.filter(isNode).filter(({ name }) => names.includes(name));
   const failed = nodes.filter(({ bootPatch }) => bootPatch !== 'done');
   const outcomes = new Map(settled.map((one) => [one.node, one]));
   const pending = nodes.filter(({ name, state }) => (outcomes.get(name)?.outcome ?? state) === 'reboot-pending');

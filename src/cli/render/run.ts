@@ -1,6 +1,8 @@
 /** One run, node by node. */
 import type { RunReport } from '../../client/cluster-client';
 import { formatDuration } from '../../domain/shared/duration';
+import type { PatchRecord } from '../../domain/cluster/member';
+import type { NodeGroupRecord } from '../../domain/eks/record';
 import type { NodePatchResult } from '../../domain/node/patch';
 import type { PackageChange } from '../../domain/node/report';
 import { colorOutcome } from './history';
@@ -39,7 +41,7 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
   const fields: [string, string][] =
     record === null
       ? shortFields(settled)
-      : record.nodeGroup === undefined
+      : record.kind === 'node'
         ? recordFields(record, zone)
         : groupFields(record, zone);
   for (const { message } of record?.warnings ?? settled.reading?.warnings ?? []) {
@@ -48,7 +50,7 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
   if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message, 500)}`]);
   if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy, 300)]);
   const lines = fields.length === 0 ? [] : renderFields(fields, color).split('\n');
-  const packages = (record?.changes ?? []).map((change) => `  ${renderPackage(change)}`);
+  const packages = (record?.kind === 'node' ? record.changes : []).map((change) => `  ${renderPackage(change)}`);
   return [
     `${color.bold(oneLine(node))}  ${state}`,
     ...lines.map((line) => `  ${line}`),
@@ -57,10 +59,13 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
 }
 
 /** What is left when Temporal no longer has the full record. */
-function shortFields({ packagesChanged, reboots, workflowRunId, reading }: NodeOfRun['settled']): [string, string][] {
+function shortFields(settled: NodeOfRun['settled']): [string, string][] {
   // A node that was not tried has nothing but its reason.
-  if (workflowRunId === null) return [];
-  if (reading?.nodeGroup !== undefined) return [['Release', oneLine(reading.osVersion)]];
+  if (settled.workflowRunId === null) return [];
+  if (settled.kind === 'node-group') {
+    return settled.reading === null ? [] : [['Release', oneLine(settled.reading.release)]];
+  }
+  const { packagesChanged, reboots, reading } = settled;
   const version: [string, string][] =
     reading === null
       ? []
@@ -75,7 +80,7 @@ function shortFields({ packagesChanged, reboots, workflowRunId, reading }: NodeO
   ];
 }
 
-function groupFields(record: NodePatchResult, zone: string): [string, string][] {
+function groupFields(record: NodeGroupRecord, zone: string): [string, string][] {
   const fields: [string, string | null][] = [
     startedField(record, zone),
     ...nodeGroupFields(record),
@@ -84,11 +89,11 @@ function groupFields(record: NodePatchResult, zone: string): [string, string][] 
   return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
 }
 
-function startedField({ startedAt, endedAt }: NodePatchResult, zone: string): [string, string] {
+function startedField({ startedAt, endedAt }: PatchRecord, zone: string): [string, string] {
   return ['Started', `${formatTime(startedAt, zone)}, took ${formatElapsed(startedAt, Date.parse(endedAt))}`];
 }
 
-function stepsField({ steps }: NodePatchResult): [string, string | null] {
+function stepsField({ steps }: PatchRecord): [string, string | null] {
   return ['Steps', steps.map((step) => `${step.step} ${formatStep(step.durationMs)}`).join(', ') || null];
 }
 

@@ -1,8 +1,10 @@
 /** The status of one cluster: what it does, when it does the next thing, and every node. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/cluster/messages';
+import { isNode, memberNameOf } from '../../domain/cluster/member';
+import type { MemberStatus } from '../../domain/cluster/member';
 import type { NodeState, NodeStatus } from '../../domain/node/status';
-import { STATUS_HEAD, statusRow, unitName } from './node-groups';
+import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
 import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
@@ -28,17 +30,19 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     ...['Kernel', 'Pending', 'Reboot', 'Last error'],
   ];
   const live = liveByName(status);
-  const rows = status.nodes.map((node) => [
-    oneLine(node.name),
-    node.role,
-    stateCell(node, live.get(node.name), color),
-    formatTime(node.lastAppliedPatchTime, zone),
-    oneLine(node.patchedVersion, 60),
-    oneLine(node.kernel, 40),
-    node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
-    rebootCell(node),
-    errorCell(node),
-  ]);
+  const rows = status.nodes
+    .filter(isNode)
+    .map((node) => [
+      oneLine(node.name),
+      node.role,
+      stateCell(node, live.get(node.name), color),
+      formatTime(node.lastAppliedPatchTime, zone),
+      oneLine(node.patchedVersion, 60),
+      oneLine(node.kernel, 40),
+      node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
+      rebootCell(node),
+      errorCell(node),
+    ]);
   return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
 }
 
@@ -76,7 +80,8 @@ export function waitOf({ waitingFor, waitingSince }: LiveNode, now: number, max?
 
 function nodeGroupTable(status: LiveStatus, { color, zone, now }: StatusView): string {
   const live = liveByName(status);
-  const rows = status.nodes.map((group) =>
+  const groups = status.nodes.filter((row) => row.kind === 'node-group');
+  const rows = groups.map((group) =>
     statusRow(group, zone, stateCell(group, live.get(group.name), color), errorCell(group)),
   );
   return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status, now)}\n\n${timesNote(zone, color)}`;
@@ -135,7 +140,7 @@ export function colorState(state: string, kind: NodeState, color: Colors): strin
   }
 }
 
-export function errorCell({ lastError }: NodeStatus): string {
+export function errorCell({ lastError }: MemberStatus): string {
   return lastError === null ? '' : `${lastError.type}: ${oneLine(lastError.message, MAX_ERROR)}`;
 }
 
@@ -157,7 +162,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
   if (run !== null) {
     const went = run.state === 'running' ? 'running' : run.state;
-    const nodes = `${run.done} of ${plural(run.total, unitName(status.type))} done`;
+    const nodes = `${run.done} of ${plural(run.total, memberNameOf(status.type))} done`;
     fields.push([
       'Run',
       `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,
@@ -193,8 +198,8 @@ function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveS
   return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
 }
 
-function stateCell(node: NodeStatus, live: LiveNode | undefined, color: Colors): string {
-  const boot = node.bootPatch === 'pending' && node.state !== 'patching' ? ' (boot patch pending)' : '';
+function stateCell(node: MemberStatus, live: LiveNode | undefined, color: Colors): string {
+  const boot = isNode(node) && node.bootPatch === 'pending' && node.state !== 'patching' ? ' (boot patch pending)' : '';
   return colorState(live === undefined ? `${node.state}${boot}` : `${node.state} (${stepOf(live)})`, node.state, color);
 }
 

@@ -1,6 +1,5 @@
 import type { ClusterSpec, Schedule } from '../../domain/spec/types';
-import type { NodePatchResult } from '../../domain/node/patch';
-import type { NodeSettled } from '../../domain/node/status';
+import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
@@ -31,7 +30,7 @@ export interface SpecRejection {
 export interface AuditRecord {
   cluster: string;
   trigger: RunTrigger;
-  result: NodePatchResult;
+  result: PatchRecord;
 }
 
 /** Activities that touch no node. The first five run as local activities: short, and recorded in the history. */
@@ -48,12 +47,12 @@ export interface ClusterActivities {
    * Writes one JSON line to the worker's log. Returns the record, which so stands in the history of the node patch without
    * being copied to its run.
    */
-  recordAudit(record: AuditRecord): Promise<NodePatchResult>;
+  recordAudit(record: AuditRecord): Promise<PatchRecord>;
   /**
    * How a node patch has ended; null when it cannot say, because it was terminated or Temporal does not have it any more.
    * Fails with `StillRunning`, and so is tried again, while it runs.
    */
-  awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<NodeSettled | null>;
+  awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<MemberSettled | null>;
   /** Cancels all children that a workflow which is over has left behind. */
   cancelChildren(workflowId: string): Promise<void>;
   /** Waits until no workflow of this id is running. */

@@ -1,8 +1,9 @@
 import type { ActiveRun, ClusterState } from './state';
 import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
-import type { NodeStatus } from '../node/status';
-import type { RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
+import { isNode } from './member';
+import type { MemberStatus } from './member';
+import type { NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
 import { orderNodes } from '../run/run';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -114,7 +115,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
       why: `the window of ${due} has come`,
     });
   }
-  const entered = state.nodes.filter((node) => node.bootPatch === 'pending').map((node) => node.name);
+  const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
   if (entered.length > 0) {
     return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have entered the cluster` });
   }
@@ -159,7 +160,7 @@ function endSuspended({ suspended }: ActiveRun, message: string): Decision {
 }
 
 function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
-  if (state === 'cancelling' && policy.eks !== undefined) {
+  if (state === 'cancelling' && policy.kind === 'node-group') {
     return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
   }
   const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
@@ -230,28 +231,23 @@ function nodeGroupWork(
     nodes: wanted.map((name) => ({ name })),
     ...(nodeGroups === 'all' ? { nodeGroupsUnresolved: true } : {}),
     policy: {
-      // Nodes are replaced, so there is nothing here that a tightening could forbid.
-      rebootIfRequired: true,
-      withoutDrain: false,
-      prefetch: false,
+      kind: 'node-group',
       onFailure: spec.patching.rollout.onFailure,
-      unreachableTimeoutMs: 0,
       ...(taskQueue === undefined ? {} : { taskQueue }),
-      eks: {
-        access: accessOf(spec.eks),
-        force,
-        ...(launchTemplates ? { launchTemplates } : {}),
-        passOverRefused: !isNamed,
-      },
+      access: accessOf(spec.eks),
+      force,
+      ...(launchTemplates ? { launchTemplates } : {}),
+      passOverRefused: !isNamed,
     },
   };
 }
 
 /** What a run of this trigger is started with. */
-export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): RunPolicy {
+export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPolicy {
   const { patching, kubernetes, taskQueue } = spec;
   const configured = parseDuration(patching.unreachableTimeout);
   return {
+    kind: 'node',
     rebootIfRequired: patching.rebootIfRequired,
     ...(patching.rebootCommand === undefined ? {} : { rebootCommand: patching.rebootCommand }),
     ...(patching.powerCycleHook === undefined
@@ -286,8 +282,10 @@ function refreshFactsAt(state: ClusterState): number {
 }
 
 /** Nodes whose reboot or restarts by hand are looked for; one in quarantine is not connected to. */
-function waitsForReboot(node: NodeStatus): boolean {
-  return (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined;
+function waitsForReboot(node: MemberStatus): boolean {
+  return (
+    isNode(node) && (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined
+  );
 }
 
 function windowAfter(window: string | undefined, now: number): number | null {
@@ -321,7 +319,8 @@ function sleep(
 /** What a run in progress may no longer do: only ever less than it was started with. */
 export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestrictions {
   return {
-    rebootsForbidden: !run.policy.rebootIfRequired,
+    // Nodes of a node group are replaced, so there is no reboot that could be forbidden.
+    rebootsForbidden: run.policy.kind === 'node' && !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,
     ...(run.state === 'cancelling' ? { cancelled: true } : {}),

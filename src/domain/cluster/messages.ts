@@ -9,7 +9,8 @@ import type { ErrorInfo } from '../shared/errors';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
-import type { NodeError, NodeState, NodeStatus } from '../node/status';
+import type { MemberStatus } from './member';
+import type { NodeError, NodeState } from '../node/status';
 import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
 
@@ -162,7 +163,7 @@ export interface ClusterSummary {
 
 /** The same with all nodes. */
 export interface ClusterStatus extends Omit<ClusterSummary, 'explanation' | 'counts'> {
-  nodes: NodeStatus[];
+  nodes: MemberStatus[];
 }
 
 /** Which part of the nodes is asked for. */
@@ -180,7 +181,7 @@ export interface PageRequest {
 /** Answer of the `nodes` query. */
 export interface NodesPage {
   total: number;
-  nodes: NodeStatus[];
+  nodes: MemberStatus[];
   /** `from` of the next page; null: this is the last one. */
   next: number | null;
 }

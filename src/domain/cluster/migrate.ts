@@ -49,6 +49,7 @@ const SHAPE: Readonly<Record<string, (value: unknown) => boolean>> = {
   createdAt: (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)),
   texts: Array.isArray,
   nodes: Array.isArray,
+  groups: Array.isArray,
   runs: Array.isArray,
   windows: Array.isArray,
   schedule: isObject,

@@ -8,7 +8,10 @@
  */
 import type { ActiveRun, ClusterState } from './state';
 import { isSelfManaged } from './state';
-import type { NodeError, NodeOutcome, NodeSettled, NodeStatus } from '../node/status';
+import type { MemberSettled, MemberStatus } from './member';
+import type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from '../eks/status';
+import type { CommonSettled, NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
+import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from '../node/warning';
 import type { UncuredReboot } from '../node/reboot';
 import { plainText } from '../shared/text';
@@ -39,8 +42,22 @@ type PackedNode = [
   /** 0: none. 1: for the last error. */
   quarantine: 0 | 1 | PackedError,
   uncuredReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
-  /** What only few nodes have, and the name and role where the spec does not have them. */
-  rare: Partial<NodeStatus> | 0,
+  /** Where the spec does not have them. */
+  named: [name: string, role: NodeRole] | 0,
+];
+
+type PackedNodeGroup = [
+  name: string,
+  state: TextRef,
+  lastOutcome: TextRef | null,
+  lastAppliedPatchTime: Moment | null,
+  patchedVersion: TextRef | null,
+  kubernetesVersion: TextRef | null,
+  releaseBefore: TextRef | null,
+  health: TextRef[] | null,
+  lastCheckedTime: Moment | null,
+  lastError: PackedError | null,
+  warnings: PackedError[],
 ];
 
 type PackedSettled = [
@@ -59,16 +76,34 @@ type PackedSettled = [
   uncuredReboot: 0 | 1,
 ];
 
+type PackedGroupSettled = [
+  node: NodeRef,
+  outcome: TextRef,
+  appliedAt: PackedSettled[2],
+  workflowRunId: PackedSettled[6],
+  reading: PackedSettled[7],
+  error: PackedSettled[8],
+];
+
+/** The members of a cluster are all nodes or all node groups. */
+interface ByKind<N, G> {
+  nodes: N[];
+  groups: G[];
+}
+
 interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended'> {
   nodes: NodeRef[];
   /** In the order of `nodes`; null: not settled. */
   done: (TextRef | null)[];
-  suspended: (Omit<NonNullable<ActiveRun['suspended']>, 'settled'> & { settled: PackedSettled[] }) | null;
+  suspended:
+    | (Omit<NonNullable<ActiveRun['suspended']>, 'settled'> & { settled: ByKind<PackedSettled, PackedGroupSettled> })
+    | null;
 }
 
 export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'request'> {
   texts: string[];
   nodes: PackedNode[];
+  groups: PackedNodeGroup[];
   run: PackedRun | null;
   request: (Omit<NonNullable<ClusterState['request']>, 'nodes'> & { nodes: NodeRef[] | null }) | null;
 }
@@ -144,13 +179,16 @@ class Packer {
   pack(): PackedState | null {
     const { nodes, run, request, ...rest } = this.state;
     const packedNodes: PackedNode[] = [];
-    for (const [at, node] of nodes.entries()) {
-      packedNodes.push(this.node(node, at));
+    const groups: PackedNodeGroup[] = [];
+    for (const [at, member] of nodes.entries()) {
+      if (member.kind === 'node') packedNodes.push(this.node(member, at));
+      else groups.push(this.group(member));
       if (this.charsAboutNodes > this.room) return null;
     }
     const packed: PackedState = {
       ...rest,
       nodes: packedNodes,
+      groups,
       run: run === null ? null : this.run(run),
       request:
         request === null
@@ -161,15 +199,15 @@ class Packer {
     return this.charsAboutNodes > this.room ? null : packed;
   }
 
-  private node(node: NodeStatus, at: number): PackedNode {
+  private node({ kind: _, ...node }: NodeStatus, at: number): PackedNode {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
     const { lastError, warnings, quarantine, uncuredReboot, ...others } = rest;
+    others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const isNamed = inSpec?.name === name && inSpec.role === role;
-    const rare = { ...(isNamed ? {} : { name, role }), ...others };
     return [
       this.text(state),
       this.textOrNull(lastOutcome),
@@ -187,7 +225,26 @@ class Packer {
       warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
       quarantine === undefined ? 0 : isSame(quarantine, lastError) ? 1 : this.error(name, quarantine),
       this.uncured(uncuredReboot),
-      Object.keys(rare).length === 0 ? 0 : rare,
+      isNamed ? 0 : [name, role],
+    ];
+  }
+
+  private group({ kind: _, ...group }: NodeGroupStatus): PackedNodeGroup {
+    const { name, state, lastOutcome, lastAppliedPatchTime, patchedVersion, ...more } = group;
+    const { kubernetesVersion, releaseBefore, health, lastCheckedTime, lastError, warnings, ...others } = more;
+    others satisfies Record<string, never>;
+    return [
+      name,
+      this.text(state),
+      this.textOrNull(lastOutcome),
+      this.moment(lastAppliedPatchTime),
+      this.textOrNull(patchedVersion),
+      this.textOrNull(kubernetesVersion),
+      this.textOrNull(releaseBefore),
+      health === null ? null : health.map((issue) => this.text(issue)),
+      this.moment(lastCheckedTime),
+      lastError === null ? null : this.error(name, lastError),
+      warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
     ];
   }
 
@@ -231,28 +288,46 @@ class Packer {
       ...rest,
       nodes: nodes.map((name) => this.nodeRef(name)),
       done: nodes.map((name) => this.textOrNull(done[name] ?? null)),
-      suspended:
-        suspended === null
-          ? null
-          : { ...suspended, settled: suspended.settled.map((settled) => this.settled(settled)) },
+      suspended: suspended === null ? null : { ...suspended, settled: this.allSettled(suspended.settled) },
     };
   }
 
+  private allSettled(settled: readonly MemberSettled[]): ByKind<PackedSettled, PackedGroupSettled> {
+    const byKind: ByKind<PackedSettled, PackedGroupSettled> = { nodes: [], groups: [] };
+    for (const one of settled) {
+      if (one.kind === 'node') byKind.nodes.push(this.settled(one));
+      else byKind.groups.push(this.groupSettled(one));
+    }
+    return byKind;
+  }
+
   private settled(settled: NodeSettled): PackedSettled {
-    const { node, outcome, appliedAt, packagesChanged, reboots, pendingUpdates, workflowRunId, reading } = settled;
+    const { packagesChanged, reboots, pendingUpdates, uncuredReboot } = settled;
+    const [node, outcome, appliedAt, workflowRunId, reading, error] = this.groupSettled(settled);
+    return [
+      node,
+      outcome,
+      appliedAt,
+      packagesChanged,
+      reboots,
+      pendingUpdates ?? null,
+      workflowRunId,
+      reading,
+      error,
+      uncuredReboot === undefined ? 0 : 1,
+    ];
+  }
+
+  /** What the ends of nodes and of node groups have in common, which is all of the latter. */
+  private groupSettled({ node, outcome, appliedAt, workflowRunId, reading, error }: MemberSettled): PackedGroupSettled {
     const row = this.state.nodes[this.places.get(node) ?? -1];
-    const { error, uncuredReboot } = settled;
     return [
       this.nodeRef(node),
       this.text(outcome),
       appliedAt !== null && appliedAt === row?.lastAppliedPatchTime ? 'row' : this.moment(appliedAt),
-      packagesChanged,
-      reboots,
-      pendingUpdates ?? null,
       workflowRunId === null ? null : withoutHyphens(workflowRunId),
       reading !== null && reading.at === row?.lastCheckedTime ? 1 : 0,
       this.settledError(node, error, row?.lastError ?? null),
-      uncuredReboot === undefined ? 0 : 1,
     ];
   }
 
@@ -295,15 +370,16 @@ class Packer {
 
 class Unpacker {
   private readonly created: number;
-  private readonly nodes: NodeStatus[];
+  private readonly nodes: MemberStatus[];
 
   constructor(private readonly packed: PackedState) {
     this.created = Date.parse(packed.createdAt);
-    this.nodes = packed.nodes.map((node, at) => this.node(node, at));
+    const groups = packed.groups.map((group) => this.group(group));
+    this.nodes = [...packed.nodes.map((node, at) => this.node(node, at)), ...groups];
   }
 
   unpack(): ClusterState {
-    const { run, request, ...rest } = withoutTexts(this.packed);
+    const { run, request, ...rest } = withoutLists(this.packed);
     return {
       ...rest,
       nodes: this.nodes,
@@ -318,13 +394,14 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, uncuredReboot, rare] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, uncuredReboot, named] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
-    const { name = inSpec?.name, role = inSpec?.role, ...others } = rare === 0 ? {} : rare;
+    const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
     if (name === undefined || role === undefined) throw new Error(`node ${at} of the carried state has no name`);
     const error = lastError === null ? null : this.error(name, lastError);
     return {
+      kind: 'node',
       name,
       role,
       state: this.text(state),
@@ -349,7 +426,25 @@ class Unpacker {
             ? {}
             : { quarantine: error }),
       ...(uncuredReboot === null ? {} : { uncuredReboot: this.uncured(uncuredReboot) }),
-      ...others,
+    };
+  }
+
+  private group(packed: PackedNodeGroup): NodeGroupStatus {
+    const [name, state, lastOutcome, lastAppliedPatchTime, patchedVersion, kubernetesVersion, ...more] = packed;
+    const [releaseBefore, health, lastCheckedTime, lastError, warnings] = more;
+    return {
+      kind: 'node-group',
+      name,
+      state: this.text(state),
+      lastOutcome: this.textOrNull(lastOutcome),
+      lastAppliedPatchTime: this.time(lastAppliedPatchTime),
+      patchedVersion: this.textOrNull(patchedVersion),
+      kubernetesVersion: this.textOrNull(kubernetesVersion),
+      releaseBefore: this.textOrNull(releaseBefore),
+      health: health === null ? null : health.map((issue) => this.text(issue)),
+      lastCheckedTime: this.time(lastCheckedTime),
+      lastError: lastError === null ? null : this.error(name, lastError),
+      warnings: warnings.map((warning) => this.warning(name, warning)),
     };
   }
 
@@ -388,30 +483,52 @@ class Unpacker {
           return outcome === null ? [] : [[name, this.text<NodeOutcome>(outcome)]];
         }),
       ),
-      suspended:
-        suspended === null
-          ? null
-          : { ...suspended, settled: suspended.settled.map((settled) => this.settled(settled)) },
+      suspended: suspended === null ? null : { ...suspended, settled: this.allSettled(suspended.settled) },
     };
+  }
+
+  private allSettled({ nodes, groups }: ByKind<PackedSettled, PackedGroupSettled>): MemberSettled[] {
+    return [...nodes.map((one) => this.settled(one)), ...groups.map((one) => this.groupSettled(one))];
   }
 
   private settled(packed: PackedSettled): NodeSettled {
     const [node, outcome, appliedAt, packagesChanged, reboots, pendingUpdates, workflowRunId, reading, error] = packed;
-    const row = typeof node === 'number' ? this.nodes[node] : undefined;
-    const uncuredReboot = packed[9] === 1 ? row?.uncuredReboot : undefined;
+    const row = this.rowOf(node);
+    const uncuredReboot = packed[9] === 1 && row?.kind === 'node' ? row.uncuredReboot : undefined;
+    return {
+      kind: 'node',
+      ...this.commonSettled([node, outcome, appliedAt, workflowRunId, reading, error]),
+      packagesChanged,
+      reboots,
+      reading: reading === 1 && row?.kind === 'node' ? readingOf(row) : null,
+      ...(pendingUpdates === null ? {} : { pendingUpdates }),
+      ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+    };
+  }
+
+  private groupSettled(packed: PackedGroupSettled): NodeGroupSettled {
+    const row = this.rowOf(packed[0]);
+    return {
+      kind: 'node-group',
+      ...this.commonSettled(packed),
+      reading: packed[4] === 1 && row?.kind === 'node-group' ? groupReadingOf(row) : null,
+    };
+  }
+
+  private commonSettled([node, outcome, appliedAt, workflowRunId, , error]: PackedGroupSettled): CommonSettled {
+    const row = this.rowOf(node);
     const name = this.nameOf(node);
     return {
       node: name,
       outcome: this.text(outcome),
       appliedAt: appliedAt === 'row' ? (row?.lastAppliedPatchTime ?? null) : this.time(appliedAt),
-      packagesChanged,
-      reboots,
-      reading: reading === 1 && row !== undefined ? readingOf(row) : null,
-      ...(pendingUpdates === null ? {} : { pendingUpdates }),
       error: error === 0 ? null : error === 1 ? (row?.lastError ?? null) : this.error(name, error),
-      ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
       workflowRunId: workflowRunId === null ? null : withHyphens(workflowRunId),
     };
+  }
+
+  private rowOf(node: NodeRef): MemberStatus | undefined {
+    return typeof node === 'number' ? this.nodes[node] : undefined;
   }
 
   private nameOf(ref: NodeRef): string {
@@ -449,27 +566,36 @@ function shareable(node: string, text: string, max: number): string {
   return node.length < MIN_NAME ? shown : shown.replaceAll(node, OWN_NAME);
 }
 
-function withoutTexts({ texts: _, ...packed }: PackedState): Omit<PackedState, 'texts'> {
+function withoutLists({
+  texts: _texts,
+  groups: _groups,
+  ...packed
+}: PackedState): Omit<PackedState, 'texts' | 'groups'> {
   return packed;
 }
 
 /** What the row says of the last reading of its node. */
-function readingOf(row: NodeStatus): NodeSettled['reading'] {
+function readingOf(row: NodeStatus): NodeReading | null {
   const { lastCheckedTime, patchedVersion, kernel, pendingUpdates, rebootRequired, restartRequired } = row;
-  const { packageSetDigest, machineId, warnings, nodeGroup } = row;
-  if (lastCheckedTime === null || patchedVersion === null) return null;
+  const { packageSetDigest, machineId, warnings } = row;
+  if (lastCheckedTime === null || patchedVersion === null || kernel === null || packageSetDigest === null) return null;
   return {
     at: lastCheckedTime,
     osVersion: patchedVersion,
-    kernel: kernel ?? '',
+    kernel,
     pendingUpdates,
     rebootRequired: rebootRequired === true,
     ...(restartRequired === true ? { restartRequired } : {}),
-    packageSetDigest: packageSetDigest ?? '',
+    packageSetDigest,
     ...(machineId === undefined ? {} : { machineId }),
     warnings,
-    ...(nodeGroup === undefined ? {} : { nodeGroup }),
   };
+}
+
+function groupReadingOf(row: NodeGroupStatus): NodeGroupReading | null {
+  const { lastCheckedTime, patchedVersion, kubernetesVersion, releaseBefore, health, warnings } = row;
+  if (lastCheckedTime === null || patchedVersion === null || kubernetesVersion === null || health === null) return null;
+  return { at: lastCheckedTime, release: patchedVersion, kubernetesVersion, releaseBefore, health, warnings };
 }
 
 function isSame(one: NodeError, other: NodeError | null | undefined): boolean {

@@ -18,10 +18,11 @@ import { unpackState } from './packed-state';
 import { SIGNALS, parseMessage } from './messages';
 import type { SignalName } from './messages';
 import { actOnApplySpec, actOnRequest, checkApplySpec, checkRequest } from './requests';
-import type { NodeSettled } from '../node/status';
+import { memberName } from './member';
+import type { MemberSettled } from './member';
 import type { RunInput, RunResult } from '../run/run';
 import { parseProgress } from '../run/progress-parser';
-import { notTried, settleLost, unitOf } from '../run/run';
+import { failedUnrecorded, notTried, settleLost } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
@@ -274,15 +275,15 @@ class PastCluster {
     run: ActiveRun,
     outcome: RunResult['outcome'],
     at: string,
-    inWork: ((node: string) => NodeSettled) | null = null,
+    inWork: ((node: string) => MemberSettled) | null = null,
   ): void {
     if (inWork !== null) settleNodes(this.state, run, this.inWork(run).map(inWork));
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const why = `run ${run.number} ended before this ${unitOf(run.policy)}`;
+    const why = `run ${run.number} ended before this ${memberName(run.policy.kind)}`;
     finishRun(
       this.state,
       run,
-      rest.map((name) => notTried(name, why)),
+      rest.map((name) => notTried(run.policy.kind, name, why)),
       outcome,
       at,
     );
@@ -295,16 +296,12 @@ class PastCluster {
   }
 }
 
-function unknownEnd(cluster: string, { number }: ActiveRun, node: string): NodeSettled {
-  return {
-    ...notTried(node, ''),
-    outcome: 'failed',
-    error: {
-      type: 'UnreachableAfterChange',
-      message: `the cluster was recovered while run ${number} worked on ${node}, so how far it came is not known; its node patch goes on to its own end`,
-      remedy: `ospatch patch ${cluster} --nodes ${node}`,
-    },
-  };
+function unknownEnd(cluster: string, { number, policy }: ActiveRun, node: string): MemberSettled {
+  return failedUnrecorded(policy.kind, node, {
+    type: 'UnreachableAfterChange',
+    message: `the cluster was recovered while run ${number} worked on ${node}, so how far it came is not known; its node patch goes on to its own end`,
+    remedy: `ospatch patch ${cluster} --nodes ${node}`,
+  });
 }
 
 function toPastMessage(

@@ -3,6 +3,7 @@
  * and an act, which is called when the check found nothing against it.
  */
 import type { ActiveRun, ClusterState } from './state';
+import { memberNameOf } from './member';
 import {
   applySpecToState,
   answerFor,
@@ -137,7 +138,8 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
   const changes = applySpecToState(state, message.spec, now);
   const { run, spec } = state;
-  if (run !== null && isSelfManaged(spec) && !spec.patching.rebootIfRequired) run.policy.rebootIfRequired = false;
+  if (run?.policy.kind === 'node' && isSelfManaged(spec) && !spec.patching.rebootIfRequired)
+    run.policy.rebootIfRequired = false;
   // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
@@ -207,7 +209,7 @@ function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | 
   if (unknown.length === 0) return null;
   const names = [...known].slice(0, 10).join(', ');
   const more = known.size > 10 ? `, ... (${known.size} in all)` : '';
-  const word = isEks(state.spec) ? 'node group' : 'node';
+  const word = memberNameOf(state.spec.type);
   return `no such ${word}: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the ${word}s are ${names}${more}`;
 }
 

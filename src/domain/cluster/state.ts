@@ -2,8 +2,10 @@ import { canonicalJson } from '../shared/canonical-json';
 import type { AcceptedRequest, ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/rows';
-import type { NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
-import { newNodeStatus, toNodeError, transition } from '../node/status';
+import { isNode, transition } from './member';
+import type { MemberSettled, MemberStatus } from './member';
+import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
+import { newNodeStatus, toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -75,7 +77,8 @@ export interface ClusterState {
   createdBy: string | null;
   /** A cluster of the same name that was created again is another one. */
   createdAt: string;
-  nodes: NodeStatus[];
+  /** Nodes, or the node groups of EKS. */
+  nodes: MemberStatus[];
   /** Machines whose node left the spec, at most 50; one that comes back under any name keeps its history. */
   formerNodes?: FormerNode[];
   paused: Pause | null;
@@ -161,7 +164,7 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   const before = state.spec;
   state.spec = spec;
   if (isSelfManaged(before) && isSelfManaged(spec)) {
-    const known = new Map(state.nodes.map((node) => [node.name, node]));
+    const known = new Map(state.nodes.filter(isNode).map((node) => [node.name, node]));
     const trust = new Map(before.nodes.map((node) => [node.name, trustKey(node)]));
     const renamed = renamedNodes(before, spec);
     keepFormer(state, spec, new Set(renamed.values()));
@@ -206,7 +209,7 @@ export function startRun(
 }
 
 /** Records nodes that settled; told twice, it changes nothing the second time. Nodes no longer in the spec are ignored. */
-export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly NodeSettled[]): void {
+export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
   const inRun = new Set(run.nodes);
   const fresh = new Map(
     settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined).map((one) => [one.node, one]),
@@ -243,7 +246,7 @@ export function isInWork(run: ActiveRun, node: string): boolean {
 export function finishRun(
   state: ClusterState,
   run: ActiveRun,
-  settled: readonly NodeSettled[],
+  settled: readonly MemberSettled[],
   outcome: RunOutcome,
   endedAt: string,
   error: ErrorInfo | null = null,
@@ -388,17 +391,19 @@ function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfMa
 
 function keepFormer(state: ClusterState, after: SelfManagedSpec, renamed: ReadonlySet<string>): void {
   const names = namesOf(after);
-  const gone = state.nodes.flatMap(({ name, machineId, lastAppliedPatchTime }) =>
-    names.has(name) || renamed.has(name) || machineId === undefined || lastAppliedPatchTime === null
-      ? []
-      : [{ machineId, lastAppliedPatchTime }],
-  );
+  const gone = state.nodes
+    .filter(isNode)
+    .flatMap(({ name, machineId, lastAppliedPatchTime }) =>
+      names.has(name) || renamed.has(name) || machineId === undefined || lastAppliedPatchTime === null
+        ? []
+        : [{ machineId, lastAppliedPatchTime }],
+    );
   if (gone.length > 0) state.formerNodes = [...(state.formerNodes ?? []), ...gone].slice(-KEPT_FORMER_NODES);
 }
 
 /** A node without a history whose machine has one takes that over. */
-function recognised(state: ClusterState, node: NodeStatus): NodeStatus {
-  if (node.lastAppliedPatchTime !== null || node.machineId === undefined) return node;
+function recognised(state: ClusterState, node: MemberStatus): MemberStatus {
+  if (!isNode(node) || node.lastAppliedPatchTime !== null || node.machineId === undefined) return node;
   const former = (state.formerNodes ?? []).findLast(({ machineId }) => machineId === node.machineId);
   return former === undefined ? node : { ...node, lastAppliedPatchTime: former.lastAppliedPatchTime };
 }
@@ -412,6 +417,10 @@ function scheduleKey(spec: PatchableSpec): string {
   return canonicalJson({ schedule: spec.patching.schedule ?? null, timeZone: spec.patching.timeZone });
 }
 
-function updateNodes(state: ClusterState, names: ReadonlySet<string>, change: (node: NodeStatus) => NodeStatus): void {
+function updateNodes(
+  state: ClusterState,
+  names: ReadonlySet<string>,
+  change: (node: MemberStatus) => MemberStatus,
+): void {
   state.nodes = state.nodes.map((node) => (names.has(node.name) ? change(node) : node));
 }

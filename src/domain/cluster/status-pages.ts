@@ -2,7 +2,7 @@
 import type { ClusterSummary, NodesPage, PageRequest, StatusPage } from './messages';
 import type { ClusterState } from './state';
 import { toSummary } from './status';
-import type { NodeStatus } from '../node/status';
+import type { MemberStatus } from './member';
 import { NODE_STATES } from '../node/status';
 
 export const DEFAULT_PAGE = 100;
@@ -14,8 +14,8 @@ const MAX_LONG_CHARS = 900 * 1024;
 
 /** Which rows have changed since somebody looked. Lives as long as one generation of the cluster. */
 export class RowVersions {
-  private readonly versions = new WeakMap<NodeStatus, number>();
-  private rows: readonly NodeStatus[] = [];
+  private readonly versions = new WeakMap<MemberStatus, number>();
+  private rows: readonly MemberStatus[] = [];
   private names = 0;
   private version = 0;
 
@@ -23,7 +23,7 @@ export class RowVersions {
   constructor(private readonly life: string) {}
 
   /** Takes in what has changed; a row that has is another object. */
-  note(rows: readonly NodeStatus[]): void {
+  note(rows: readonly MemberStatus[]): void {
     if (rows === this.rows) return;
     const sameNames = rows.length === this.rows.length && rows.every(({ name }, at) => name === this.rows[at]?.name);
     if (!sameNames) this.names += 1;
@@ -33,12 +33,12 @@ export class RowVersions {
   }
 
   /** Stands for what is known now; null while something is not taken in yet. */
-  token(rows: readonly NodeStatus[]): string | null {
+  token(rows: readonly MemberStatus[]): string | null {
     return rows === this.rows ? `${this.life}/${this.names}/${this.version}` : null;
   }
 
   /** The rows, each null that is as it was at `token`; all of them when nothing is known of that moment. */
-  since(rows: readonly NodeStatus[], token: string | null): { rows: (NodeStatus | null)[]; changedOnly: boolean } {
+  since(rows: readonly MemberStatus[], token: string | null): { rows: (MemberStatus | null)[]; changedOnly: boolean } {
     const [life, names, version] = /^(.*)\/(\d+)\/(\d+)$/.exec(token ?? '')?.slice(1) ?? [];
     const isKnown = life === this.life && Number(names) === this.names && this.token(rows) !== null;
     if (!isKnown) return { rows: [...rows], changedOnly: false };
@@ -96,9 +96,9 @@ export function pageOfItems<T>(
 }
 
 function pageOf(
-  rows: readonly (NodeStatus | null)[],
+  rows: readonly (MemberStatus | null)[],
   { state, ...range }: PageRequest,
-): { nodes: NodeStatus[]; next: number | null } {
+): { nodes: MemberStatus[]; next: number | null } {
   const wanted = state === undefined ? rows : rows.map((row) => (row?.state === state ? row : null));
   const { items, next } = pageOfItems(wanted, range);
   return { nodes: items.filter((row) => row !== null), next };

@@ -1,4 +1,5 @@
 import type { ClusterState } from './state';
+import { isNode } from './member';
 import { isPatchable } from './state';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
@@ -15,7 +16,7 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     createdAt: state.createdAt,
     type: spec.type,
     state: clusterPhase(state),
-    ready: state.nodes.every((node) => node.bootPatch !== 'pending' && node.bootPatch !== 'failed'),
+    ready: state.nodes.filter(isNode).every(({ bootPatch }) => bootPatch !== 'pending' && bootPatch !== 'failed'),
     paused: state.paused,
     timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
     nextWindow: state.schedule.next?.[0] ?? null,

@@ -7,15 +7,6 @@ import { plainText, withoutFullStop } from '../shared/text';
 
 export type { EksAccess, EksPolicy } from './policy';
 
-/** What a run was started with. */
-export interface EksRunPolicy {
-  access: EksAccess;
-  force: boolean;
-  launchTemplates?: boolean;
-  /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
-  passOverRefused: boolean;
-}
-
 /** AWS allows at most some hundred node groups in a cluster. */
 export const MAX_NODE_GROUPS = 500;
 
@@ -71,25 +62,6 @@ export type BegunUpdate =
   | { state: 'up-to-date' }
   /** An update that somebody else has begun; `adopted`: it brings another version, as ours would. */
   | { state: 'in-progress'; updateId: string; type: string; adopted: boolean };
-
-/** What a cluster keeps about a node group beside what it keeps about a node. */
-export interface NodegroupReading {
-  /** Kubernetes version. */
-  version: string;
-  /** The release before the last update; null when none is known. */
-  releaseBefore: string | null;
-  /** Empty: healthy. */
-  health: string[];
-}
-
-/** What the record of an update says beside that of a node patch. */
-export interface NodegroupRecord extends NodegroupReading {
-  amiType: string;
-  /** Null when none was needed. */
-  updateId: string | null;
-  /** Somebody else had begun the update. */
-  adopted: boolean;
-}
 
 /** What a look at an EKS cluster found. */
 export interface EksInspection {

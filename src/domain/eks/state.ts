@@ -1,7 +1,7 @@
 /** Node groups in the state of a cluster: each has the row that a node has elsewhere. */
 import type { ActiveRun, ClusterState } from '../cluster/state';
 import type { ErrorInfo } from '../shared/errors';
-import { transition } from '../node/status';
+import { transition } from '../cluster/member';
 import { isEks } from './node-groups';
 import { rowsFor } from './rows';
 import { plainText } from '../shared/text';

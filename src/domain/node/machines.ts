@@ -2,7 +2,8 @@
 import { canonicalJson } from '../shared/canonical-json';
 import type { Finding } from '../inspection/finding';
 import { warning } from '../inspection/finding';
-import type { NodeStatus } from './status';
+import { isNode } from '../cluster/member';
+import type { MemberStatus } from '../cluster/member';
 import type { NodeWarning } from './warning';
 import type { ClusterSpec, NodeSpec } from '../spec/types';
 import { plainText } from '../shared/text';
@@ -28,9 +29,9 @@ export function addressOf(
   return canonicalJson({ host: host.toLowerCase(), port: ssh.port, jump: ssh.jump ?? [], site });
 }
 
-export function machinesOf(spec: ClusterSpec, statuses: readonly NodeStatus[]): Machine[] {
+export function machinesOf(spec: ClusterSpec, statuses: readonly MemberStatus[]): Machine[] {
   if (spec.type !== 'self-managed') return [];
-  const ids = new Map(statuses.map(({ name, machineId }) => [name, machineId ?? null]));
+  const ids = new Map(statuses.filter(isNode).map(({ name, machineId }) => [name, machineId ?? null]));
   return spec.nodes.map((node) => ({
     cluster: spec.name,
     node: node.name,

@@ -1,4 +1,3 @@
-import type { NodegroupReading, NodegroupRecord } from '../eks/node-groups';
 import type { ErrorInfo } from '../shared/errors';
 import { findBrokenUnits } from './failed-units';
 import type { DrainRecord } from '../kubernetes/drain-record';
@@ -21,39 +20,44 @@ export interface StepRecord {
   durationMs: number;
 }
 
-/** The full record of one node patch, which stands in the history of its own workflow. Times are ISO 8601. */
-export interface NodePatchResult {
+/** What the patch of any member of a cluster records. Times are ISO 8601. */
+export interface CommonRecord {
+  /** Its name. */
   node: string;
   run: number;
   outcome: NodeOutcome;
+  startedAt: string;
+  /** Empty until then. */
+  endedAt: string;
+  appliedAt: string | null;
+  /** What a person should know of it, although it did not stop the patch. */
+  warnings: NodeWarning[];
+  steps: StepRecord[];
+  error: ErrorInfo | null;
+}
+
+/** The full record of one node patch, which stands in the history of its own workflow. */
+export interface NodePatchResult extends CommonRecord {
+  kind: 'node';
   /** Names the jobs on the node: `<token>-<phase>-<attempt>`. */
   token: string;
-  startedAt: string;
-  endedAt: string;
   changes: PackageChange[];
   keptBack: PatchPlan['keptBack'];
   keptConfigFiles: string[];
-  appliedAt: string | null;
   before: NodeSnapshot | null;
   after: NodeSnapshot | null;
   reboots: number;
   pendingUpdates: number | null;
   /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
-  /** What a person should know of the node, although it did not stop the patch. */
-  warnings: NodeWarning[];
   /** Reasons for a reboot that the last one did not take away. Absent: none. */
   uncuredReboot?: UncuredReboot;
-  steps: StepRecord[];
   /** Absent: the node was not to be drained. */
   drain?: DrainRecord;
   /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
   restarts?: Pick<RestartReport, 'restarted' | 'skipped'>;
   /** The power-cycle hook was run; `error` says why the hook failed. */
   powerCycle?: { at: string; error: string | null };
-  /** The record is of a node group: `osVersion` is its release, and there are no packages, kernels and reboots. */
-  nodeGroup?: NodegroupRecord;
-  error: ErrorInfo | null;
 }
 
 /** What is compared before and after. */
@@ -144,16 +148,10 @@ function listed(parts: readonly string[]): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
-/** Whether `value` is the record of a node patch. */
-export function isNodePatchResult(value: unknown): value is NodePatchResult {
-  if (typeof value !== 'object' || value === null) return false;
-  const { node, token, changes, steps } = value as Partial<Record<keyof NodePatchResult, unknown>>;
-  return typeof node === 'string' && typeof token === 'string' && Array.isArray(changes) && Array.isArray(steps);
-}
-
 /** The part of a node patch that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
-export function toSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
+export function toNodeSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
   return {
+    kind: 'node',
     node: result.node,
     outcome: result.outcome,
     appliedAt: result.appliedAt,
@@ -180,10 +178,5 @@ function toReading(result: NodePatchResult): NodeReading | null {
     packageSetDigest: last.packageSetDigest,
     ...(last.machineId === undefined ? {} : { machineId: last.machineId }),
     warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
-    ...(result.nodeGroup === undefined ? {} : { nodeGroup: toNodegroupReading(result.nodeGroup) }),
   };
-}
-
-function toNodegroupReading({ version, releaseBefore, health }: NodegroupRecord): NodegroupReading {
-  return { version, releaseBefore, health };
 }

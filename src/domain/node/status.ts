@@ -1,4 +1,3 @@
-import type { NodegroupReading } from '../eks/node-groups';
 import type { ErrorInfo, ErrorType } from '../shared/errors';
 import type { UncuredReboot } from './reboot';
 import type { NodeRole } from '../spec/types';
@@ -35,17 +34,25 @@ export type NodeOutcome = (typeof NODE_OUTCOMES)[number];
 /** Whether the node still has to be brought to the latest patch version because it entered the cluster. */
 export type BootPatch = 'not-required' | 'pending' | 'done' | 'failed';
 
-/** What the cluster knows about one node. Kept for years for every node, so it stays small. Times are ISO 8601. */
-export interface NodeStatus {
+/** What the cluster knows about any of its members. Kept for years for each, so it stays small. Times are ISO 8601. */
+export interface CommonStatus {
   name: string;
-  role: NodeRole;
   state: NodeState;
   lastOutcome: NodeOutcome | null;
-  bootPatch: BootPatch;
   /** When an apply that changed at least one package ended, even if the reboot after it failed. */
   lastAppliedPatchTime: string | null;
   /** OS version read by the last successful check or verify, e.g. `Debian GNU/Linux 12.15`. */
   patchedVersion: string | null;
+  lastCheckedTime: string | null;
+  lastError: NodeError | null;
+  /** Of the last reading, the most important first, at most 5. */
+  warnings: NodeWarning[];
+}
+
+export interface NodeStatus extends CommonStatus {
+  kind: 'node';
+  role: NodeRole;
+  bootPatch: BootPatch;
   kernel: string | null;
   pendingUpdates: number | null;
   rebootRequired: boolean | null;
@@ -54,10 +61,6 @@ export interface NodeStatus {
   packageSetDigest: string | null;
   /** Of the machine that was read last. Absent: it does not say, or was not read yet. */
   machineId?: string;
-  lastCheckedTime: string | null;
-  lastError: NodeError | null;
-  /** Of the last reading, the most important first, at most 5. */
-  warnings: NodeWarning[];
   /**
    * The host-key mismatch after which the node is not connected to by itself, until what it is trusted by has changed or
    * somebody asks for this very node. Absent: not in quarantine.
@@ -65,8 +68,6 @@ export interface NodeStatus {
   quarantine?: NodeError;
   /** What the last reboot did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
-  /** Of a node group of EKS, whose release is the Patched Version. Absent: a node, or not read yet. */
-  nodeGroup?: NodegroupReading;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
@@ -84,39 +85,35 @@ export interface NodeReading {
   machineId?: string;
   /** At most 5. */
   warnings: NodeWarning[];
-  /** The node is a node group; what only a node has is empty then. */
-  nodeGroup?: NodegroupReading;
 }
 
-/** The end of one node patch, as small as the cluster keeps it. */
-export interface NodeSettled {
+/** The end of the patch of any member of a cluster, as small as the cluster keeps it. */
+export interface CommonSettled {
+  /** Its name. */
   node: string;
   outcome: NodeOutcome;
-  /** When packages were changed; null when none were. */
+  /** When it was changed; null when it was not. */
   appliedAt: string | null;
+  error: NodeError | null;
+  /** Run id of the workflow that holds the full record; null when none was started. */
+  workflowRunId: string | null;
+}
+
+export interface NodeSettled extends CommonSettled {
+  kind: 'node';
   packagesChanged: number;
   reboots: number;
   /** The last successful reading; null when the node could not be read. */
   reading: NodeReading | null;
-  error: NodeError | null;
   /** What the last reboot did not remedy. Absent: nothing. */
   uncuredReboot?: UncuredReboot;
   /** Updates that wait on a node that was not read to its end. Absent: not known, or part of the reading. */
   pendingUpdates?: number;
-  /** Run id of the patchNode workflow that holds the full record; null when none was started. */
-  workflowRunId: string | null;
 }
-
-export type NodeEvent =
-  | { kind: 'queued' }
-  | { kind: 'started' }
-  | { kind: 'lost'; error: NodeError }
-  | { kind: 'settled'; settled: NodeSettled }
-  | { kind: 'read'; reading: NodeReading }
-  | { kind: 'trust-changed' };
 
 export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch): NodeStatus {
   return {
+    kind: 'node',
     name,
     role,
     state: 'unknown',
@@ -134,25 +131,7 @@ export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch
   };
 }
 
-/** The one door through which a node's status changes. */
-export function transition(status: NodeStatus, event: NodeEvent): NodeStatus {
-  switch (event.kind) {
-    case 'queued':
-      return { ...status, state: 'waiting' };
-    case 'started':
-      return { ...status, state: 'patching', lastError: null };
-    case 'lost':
-      return { ...status, state: 'patching', lastError: event.error };
-    case 'read':
-      return afterReading(status, event.reading);
-    case 'settled':
-      return afterPatch(status, event.settled);
-    case 'trust-changed':
-      return released(status);
-  }
-}
-
-function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
+export function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 
@@ -179,28 +158,22 @@ function withReading({ restartRequired: _, ...status }: NodeStatus, reading: Nod
   return {
     ...status,
     patchedVersion: reading.osVersion,
-    kernel: reading.kernel || null,
+    kernel: reading.kernel,
     pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
     rebootRequired: reading.rebootRequired,
     ...(reading.restartRequired === true ? { restartRequired: true as const } : {}),
-    packageSetDigest: reading.packageSetDigest || null,
+    packageSetDigest: reading.packageSetDigest,
     ...(reading.machineId === undefined ? {} : { machineId: reading.machineId }),
     lastCheckedTime: reading.at,
     warnings: reading.warnings,
-    ...(reading.nodeGroup === undefined ? {} : { nodeGroup: withReleaseBefore(reading.nodeGroup, status) }),
   };
-}
-
-/** A look that found nothing to update knows no release before this one, but the last update did. */
-function withReleaseBefore(reading: NodegroupReading, { nodeGroup }: NodeStatus): NodegroupReading {
-  return { ...reading, releaseBefore: reading.releaseBefore ?? nodeGroup?.releaseBefore ?? null };
 }
 
 /**
  * A reading outside a run: it settles reboots and restarts that somebody did by hand, and finds services that run old
  * code after somebody has changed packages by hand.
  */
-function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
+export function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
   const next = withReading(status, reading);
   const restart = reading.restartRequired === true;
   switch (status.state) {
@@ -216,14 +189,14 @@ function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
   }
 }
 
-function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
+export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const read = settled.reading === null ? status : withReading(status, settled.reading);
   const counted = { ...read, pendingUpdates: pendingAfter(status, settled) };
   const known = afterConnecting(withUncured(counted, settled), settled);
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
-    state: isShutOut ? 'failed' : stateAfter(settled, known),
+    state: isShutOut ? 'failed' : (stateAfter(settled) ?? stateOfUntouched(known)),
     lastOutcome: settled.outcome,
     bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
@@ -265,13 +238,17 @@ function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: 
   return error !== null && PROVES_NOTHING.has(error.type) ? status : released(status);
 }
 
-function stateAfter(settled: NodeSettled, { rebootRequired, restartRequired }: NodeStatus): NodeState {
-  const untouched = settled.outcome === 'not-tried' || (settled.outcome === 'cancelled' && settled.appliedAt === null);
-  // A required reboot stays visible until it is done, also when later runs do not reach the node; so do restarts.
-  if (untouched) return rebootRequired === true ? 'reboot-pending' : restartRequired ? 'restart-pending' : 'not-tried';
-  // A cancelled node patch that did change the node must not look fine.
-  if (settled.outcome === 'cancelled') return 'failed';
-  return settled.outcome;
+/** Null: the run has left everything as it was. */
+export function stateAfter({ outcome, appliedAt }: CommonSettled): NodeState | null {
+  if (outcome === 'not-tried') return null;
+  if (outcome !== 'cancelled') return outcome;
+  // A cancelled patch that did change something must not look fine.
+  return appliedAt === null ? null : 'failed';
+}
+
+/** A required reboot stays visible until it is done, also when later runs do not reach the node; so do restarts. */
+function stateOfUntouched({ rebootRequired, restartRequired }: NodeStatus): NodeState {
+  return rebootRequired === true ? 'reboot-pending' : restartRequired ? 'restart-pending' : 'not-tried';
 }
 
 /** Its packages are at the latest patch version, whatever is left to restart. */

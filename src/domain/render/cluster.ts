@@ -2,6 +2,8 @@
 import { NO_VALUE, text } from './markdown';
 import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
+import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member';
+import { isNode, memberName, memberNameOf } from '../cluster/member';
 import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
 import type { RunProgressPage, RunTrigger } from '../run/run';
@@ -27,7 +29,7 @@ const SEVERITY: readonly NodeState[] = [
 export function renderCluster(status: ClusterStatus, explanation: string): string {
   if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
   return [
-    ...(status.type === 'eks' ? nodeGroupTable(worstFirst(status.nodes)) : nodeTable(status.nodes)),
+    ...memberTable(status),
     '',
     `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
     '',
@@ -38,7 +40,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
       ? []
       : [
           '',
-          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${status.type === 'eks' ? 'node groups' : 'nodes'}`,
+          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${memberNameOf(status.type)}s`,
         ]),
     ...(status.lastRun === null
       ? []
@@ -56,24 +58,25 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
 }
 
 /** What a run shows of itself. */
-export function renderRunProgress(progress: RunProgressPage, unit = 'node'): string {
-  const rows = progress.settled.slice(-MAX_ROWS).map((node) => {
-    const cells = [
-      node.node,
-      node.outcome,
-      String(node.packagesChanged),
-      String(node.reboots),
-      node.error?.message ?? '',
-    ];
-    return `| ${cells.map(text).join(' | ')} |`;
-  });
+export function renderRunProgress(progress: RunProgressPage, kind: MemberKind): string {
+  const rows = progress.settled.slice(-MAX_ROWS).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
   return [
-    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${unit}s${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
     '',
-    `| ${unit === 'node' ? 'Node' : 'Node group'} | Outcome | Packages | Reboots | Error |`,
-    '|---|---|---|---|---|',
+    ...RUN_HEADS[kind],
     ...rows,
   ].join('\n');
+}
+
+const RUN_HEADS: Readonly<Record<MemberKind, readonly string[]>> = {
+  node: ['| Node | Outcome | Packages | Reboots | Error |', '|---|---|---|---|---|'],
+  'node-group': ['| Node group | Outcome | Release | Error |', '|---|---|---|---|'],
+};
+
+function settledCells(one: MemberSettled): string[] {
+  const what =
+    one.kind === 'node' ? [String(one.packagesChanged), String(one.reboots)] : [one.reading?.release ?? NO_VALUE];
+  return [one.node, one.outcome, ...what, one.error?.message ?? ''];
 }
 
 /** What a node patch shows of itself. */
@@ -113,8 +116,19 @@ function renderDrain({ drain }: NodePatchResult): string[] {
   ];
 }
 
+function memberTable({ type, nodes }: ClusterStatus): string[] {
+  const shown = worstFirst(nodes);
+  const hidden = nodes.length - shown.length;
+  return [
+    ...(type === 'eks'
+      ? nodeGroupTable(shown.filter((row) => row.kind === 'node-group'))
+      : nodeTable(shown.filter(isNode))),
+    ...(hidden > 0 ? ['', `and ${hidden} more ${memberNameOf(type)}s (${countStates(nodes)})`] : []),
+  ];
+}
+
 function nodeTable(nodes: readonly NodeStatus[]): string[] {
-  const rows = worstFirst(nodes).map((node) => {
+  const rows = nodes.map((node) => {
     const cells = [
       node.name,
       node.role,
@@ -127,21 +141,19 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
     ];
     return `| ${cells.map(text).join(' | ')} |`;
   });
-  const hidden = nodes.length - rows.length;
   return [
     '| Node | Role | State | Last Applied Patch Time | Patched Version | Kernel | Pending | Last error |',
     '|---|---|---|---|---|---|---|---|',
     ...rows,
-    ...(hidden > 0 ? ['', `and ${hidden} more nodes (${countStates(nodes)})`] : []),
   ];
 }
 
 /** As many as a page bears. */
-function worstFirst(nodes: readonly NodeStatus[]): NodeStatus[] {
+function worstFirst(nodes: readonly MemberStatus[]): MemberStatus[] {
   return [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state)).slice(0, MAX_ROWS);
 }
 
-function countStates(nodes: readonly NodeStatus[]): string {
+function countStates(nodes: readonly MemberStatus[]): string {
   return SEVERITY.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
     .filter(({ count }) => count > 0)
     .map(({ state, count }) => `${count} ${state}`)

@@ -1,19 +1,19 @@
 /** Markdown for the Temporal UI about node groups of EKS. */
 import { NO_VALUE, text } from './markdown';
-import type { NodePatchResult } from '../node/patch';
-import type { NodeStatus } from '../node/status';
+import type { NodeGroupRecord } from '../eks/record';
+import type { NodeGroupStatus } from '../eks/status';
 import type { RunTrigger } from '../run/run';
 
 /** One row per node group, in the order given. */
-export function nodeGroupTable(groups: readonly NodeStatus[]): string[] {
+export function nodeGroupTable(groups: readonly NodeGroupStatus[]): string[] {
   const rows = groups.map((group) => {
     const cells = [
       group.name,
       group.state,
       group.lastAppliedPatchTime ?? NO_VALUE,
       group.patchedVersion ?? NO_VALUE,
-      group.nodeGroup?.releaseBefore ?? NO_VALUE,
-      group.nodeGroup?.version ?? NO_VALUE,
+      group.releaseBefore ?? NO_VALUE,
+      group.kubernetesVersion ?? NO_VALUE,
       healthOf(group),
       group.lastError?.message ?? '',
     ];
@@ -27,10 +27,11 @@ export function nodeGroupTable(groups: readonly NodeStatus[]): string[] {
 }
 
 /** What the update of a node group shows of itself. */
-export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
-  const { nodeGroup, before, after, error } = result;
+export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, result: NodeGroupRecord): string {
+  const { before, after, updateId, error } = result;
+  const last = after ?? before;
   const ended = result.endedAt === '' ? '' : `: ${result.outcome}`;
-  const release = after === null ? before?.osVersion : `${before?.osVersion ?? NO_VALUE} → ${after.osVersion}`;
+  const release = after === null ? before?.release : `${before?.release ?? NO_VALUE} → ${after.release}`;
   return [
     `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended}`,
     '',
@@ -38,15 +39,15 @@ export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, resu
     '|---|---|---|',
     ...result.steps.map((step) => `| ${step.step} | ${step.startedAt} | ${(step.durationMs / 1000).toFixed(1)} |`),
     ...(release === undefined ? [] : ['', `**Release:** ${text(release)}`]),
-    ...(nodeGroup === undefined ? [] : ['', `**Kubernetes:** ${text(nodeGroup.version)}`]),
-    ...(nodeGroup?.updateId ? ['', `**Update at AWS:** ${text(nodeGroup.updateId)}`] : []),
-    ...(nodeGroup?.health ?? []).flatMap((issue) => ['', `**Health:** ${text(issue)}`]),
+    ...(last === null ? [] : ['', `**Kubernetes:** ${text(last.kubernetesVersion)}`]),
+    ...(updateId === null ? [] : ['', `**Update at AWS:** ${text(updateId)}`]),
+    ...(last?.health ?? []).flatMap((issue) => ['', `**Health:** ${text(issue)}`]),
     ...(error === null ? [] : ['', `**${error.type}:** ${text(error.message)}`]),
   ].join('\n');
 }
 
 /** `ok`, or the health issues by their codes. */
-export function healthOf({ nodeGroup }: NodeStatus): string {
-  if (nodeGroup === undefined) return NO_VALUE;
-  return nodeGroup.health.length === 0 ? 'ok' : nodeGroup.health.map((issue) => issue.split(':')[0]).join(', ');
+export function healthOf({ health }: NodeGroupStatus): string {
+  if (health === null) return NO_VALUE;
+  return health.length === 0 ? 'ok' : health.map((issue) => issue.split(':')[0]).join(', ');
 }

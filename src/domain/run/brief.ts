@@ -1,4 +1,5 @@
 /** What one workflow of a run hands over to the next about thousands of nodes: it has to fit into one message beside their specs. */
+import type { MemberSettled } from '../cluster/member';
 import type { NodeError, NodeSettled } from '../node/status';
 import { plainText } from '../shared/text';
 import type { RunCursor } from './run';
@@ -20,8 +21,13 @@ export function briefErrors(errors: Record<string, NodeError>): Record<string, N
   return Object.fromEntries(entries.map(([node, error]) => [node, briefError(error)]));
 }
 
-function briefSettled({ uncuredReboot: _, ...settled }: NodeSettled): NodeSettled {
-  return { ...settled, reading: null, error: settled.error === null ? null : briefError(settled.error) };
+function briefSettled(settled: MemberSettled): MemberSettled {
+  const error = settled.error === null ? null : briefError(settled.error);
+  return { ...(settled.kind === 'node' ? withoutUncured(settled) : settled), reading: null, error };
+}
+
+function withoutUncured({ uncuredReboot: _, ...settled }: NodeSettled): NodeSettled {
+  return settled;
 }
 
 function briefError({ type, message }: NodeError): NodeError {

@@ -1,6 +1,7 @@
 /** Parsers of the messages between workflows about a run: anybody may signal a workflow, so nothing is trusted. */
-import type { NodegroupReading } from '../eks/node-groups';
-import type { NodeError, NodeReading, NodeSettled } from '../node/status';
+import type { MemberSettled } from '../cluster/member';
+import type { NodeGroupReading } from '../eks/status';
+import type { NodeError, NodeReading } from '../node/status';
 import { NODE_OUTCOMES, toNodeError } from '../node/status';
 import { parseUncured } from '../node/reboot';
 import { parseWarnings } from '../node/warning';
@@ -50,23 +51,31 @@ export function parseLost(value: unknown): LostNode | null {
 }
 
 /** Reads how a node patch ended; null when it is nothing of the kind. */
-export function parseSettled(value: unknown): NodeSettled | null {
+export function parseSettled(value: unknown): MemberSettled | null {
   const one = toRecord(value);
   const node = textOrNull(one?.['node'], 253);
   const outcome = NODE_OUTCOMES.find((known) => known === one?.['outcome']);
   if (one === null || node === null || outcome === undefined) return null;
-  const uncuredReboot = parseUncured(one['uncuredReboot']);
-  return {
+  const common = {
     node,
     outcome,
     appliedAt: timeOrNull(one['appliedAt']),
+    error: parseError(one['error']),
+    workflowRunId: textOrNull(one['workflowRunId'], 64),
+  };
+  if (one['kind'] === 'node-group') {
+    return { kind: 'node-group', ...common, reading: parseNodeGroupReading(one['reading']) };
+  }
+  if (one['kind'] !== 'node') return null;
+  const uncuredReboot = parseUncured(one['uncuredReboot']);
+  return {
+    kind: 'node',
+    ...common,
     packagesChanged: numberOr(one['packagesChanged'], 0),
     reboots: numberOr(one['reboots'], 0),
     reading: parseReading(one['reading']),
     ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
-    error: parseError(one['error']),
     ...(uncuredReboot === null ? {} : { uncuredReboot }),
-    workflowRunId: textOrNull(one['workflowRunId'], 64),
   };
 }
 
@@ -82,25 +91,26 @@ function parseReading(value: unknown): NodeReading | null {
   const pending = one?.['pendingUpdates'];
   const pendingUpdates = typeof pending === 'number' ? pending : null;
   const machineId = textOrNull(one?.['machineId'], 64);
-  const nodeGroup = parseNodegroup(one?.['nodeGroup']);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
     ...(machineId === null ? {} : { machineId }),
     ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
     warnings: parseWarnings(one?.['warnings']),
-    ...(nodeGroup === null ? {} : { nodeGroup }),
   };
 }
 
-function parseNodegroup(value: unknown): NodegroupReading | null {
+function parseNodeGroupReading(value: unknown): NodeGroupReading | null {
   const one = toRecord(value);
-  const version = textOrNull(one?.['version'], 40);
-  if (one === null || version === null) return null;
+  const at = timeOrNull(one?.['at']);
+  const release = textOrNull(one?.['release'], 200);
+  const kubernetesVersion = textOrNull(one?.['kubernetesVersion'], 40);
+  if (one === null || at === null || release === null || kubernetesVersion === null) return null;
   const health = Array.isArray(one['health']) ? one['health'].slice(0, 5) : [];
   return {
-    version,
+    ...{ at, release, kubernetesVersion },
     releaseBefore: textOrNull(one['releaseBefore'], 60),
     health: health.map((issue) => textOrNull(issue, 300)).filter((issue) => issue !== null),
+    warnings: parseWarnings(one['warnings']),
   };
 }
 

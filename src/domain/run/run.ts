@@ -1,5 +1,7 @@
-import type { EksRunPolicy } from '../eks/node-groups';
-import type { NodeError, NodeSettled, NodeStatus } from '../node/status';
+import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member';
+import { isNode, memberName } from '../cluster/member';
+import type { EksAccess } from '../eks/policy';
+import type { CommonSettled, NodeError } from '../node/status';
 import { failureSentence, toNodeError } from '../node/status';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
@@ -17,7 +19,16 @@ export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
 export const NODES_PER_RUN_WORKFLOW = 400;
 
 /** What a run was started with. It keeps these, whatever the spec says later, except for the {@link RunRestrictions}s. */
-export interface RunPolicy {
+export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
+
+interface CommonRunPolicy {
+  onFailure: OnFailure;
+  /** Task queue of the workers that reach the nodes, or AWS; a node may have its own. Absent: that of the workflows. */
+  taskQueue?: string;
+}
+
+export interface NodeRunPolicy extends CommonRunPolicy {
+  kind: 'node';
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
@@ -28,7 +39,6 @@ export interface RunPolicy {
   withoutDrain: boolean;
   /** Packages are downloaded before a node is drained. */
   prefetch: boolean;
-  onFailure: OnFailure;
   unreachableTimeoutMs: number;
   /** How long locks of other programs on a node are waited for. Absent: 2 hours. */
   lockTimeoutMs?: number;
@@ -36,15 +46,20 @@ export interface RunPolicy {
   packages?: PackagePolicy;
   /** How nodes are drained. Absent: they are not. */
   kubernetes?: KubernetesPolicy;
-  /** Task queue of the workers that reach the nodes; a node may have its own. Absent: that of the workflows. */
-  taskQueue?: string;
-  /** Node groups of EKS take the place of nodes. Absent: nodes. */
-  eks?: EksRunPolicy;
+}
+
+export interface NodeGroupRunPolicy extends CommonRunPolicy {
+  kind: 'node-group';
+  access: EksAccess;
+  force: boolean;
+  launchTemplates?: boolean;
+  /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
+  passOverRefused: boolean;
 }
 
 /** Where a run goes on that was suspended. */
 export interface RunCursor {
-  settled: NodeSettled[];
+  settled: MemberSettled[];
   /** Failures counted against the failure budget so far. */
   failures: number;
   /** Node patches that go on without a run workflow because their nodes are unreachable. Absent: none. */
@@ -52,7 +67,7 @@ export interface RunCursor {
 }
 
 /** Takes the ends of lost nodes into the cursor of a suspended run. */
-export function settleLost(cursor: RunCursor, settled: readonly NodeSettled[]): void {
+export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[]): void {
   const { lost = [] } = cursor;
   const ended = settled.filter(({ node }) => lost.some((one) => one.node === node));
   cursor.settled = [...cursor.settled, ...ended];
@@ -69,35 +84,39 @@ export interface LostInRun {
   workflowRunId: string;
 }
 
-/** What a run knows of a node group: AWS has the rest. */
-export interface NodeGroupName {
-  name: string;
-  /** AWS is asked by the workers of the whole cluster. */
-  taskQueue?: never;
-}
+/** What a run is started with; its policy says which of the two it is. */
+export type RunInput = NodeRunInput | NodeGroupRunInput;
 
-/** What a run works on, in the words of its people. */
-export function unitOf(policy: RunPolicy): 'node' | 'node group' {
-  return policy.eks === undefined ? 'node' : 'node group';
-}
-
-export interface RunInput {
+export interface CommonRunInput {
   cluster: string;
   run: number;
   trigger: RunTrigger;
   startedAt: string;
-  /** In the order in which they are patched. Frozen for the whole run. */
-  nodes: (NodeSpec | NodeGroupName)[];
-  policy: RunPolicy;
   resumeFrom: RunCursor | null;
   /** What was forbidden before the run workflow could get a signal. */
   restrictions: RunRestrictions;
   /** Names of the search attributes that may be written. Absent: none. */
   searchAttributes?: string[];
+}
+
+export interface NodeRunInput extends CommonRunInput {
+  policy: NodeRunPolicy;
+  /** In the order in which they are patched. Frozen for the whole run. */
+  nodes: NodeSpec[];
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */
   uncuredReboots?: Record<string, UncuredReboot>;
+}
+
+export interface NodeGroupRunInput extends CommonRunInput {
+  policy: NodeGroupRunPolicy;
+  /** In the order in which they are updated. AWS has the rest. */
+  nodes: { name: string }[];
+}
+
+export function isNodeRun(input: RunInput): input is NodeRunInput {
+  return input.policy.kind === 'node';
 }
 
 /** The only changes that reach a run in progress; each counts for steps that have not started. */
@@ -142,7 +161,7 @@ export interface RunProgressPage {
   /** Nodes that are waited for beside the current one, because they have been unreachable for long. */
   lost?: NodeInWork[];
   /** A part of those that have settled, in their order. */
-  settled: NodeSettled[];
+  settled: MemberSettled[];
   /** Where the next part begins; null or absent: this is the last one. */
   next?: number | null;
 }
@@ -152,7 +171,7 @@ export interface RunProgress {
   run: number;
   /** Workflow id of the run: one that an earlier cluster of the same name has left behind has another. */
   workflowId: string;
-  settled: NodeSettled[];
+  settled: MemberSettled[];
   /** Nodes that are in work now and were not before. */
   started: string[];
   /** Absent: none. */
@@ -171,50 +190,56 @@ export function withinBudget(failures: number, onFailure: OnFailure): boolean {
 }
 
 /** How a run ended, from how its nodes ended. */
-export function runOutcome(settled: readonly NodeSettled[], cancelled: boolean): RunOutcome {
+export function runOutcome(settled: readonly CommonSettled[], cancelled: boolean): RunOutcome {
   if (cancelled) return 'cancelled';
   if (!settled.some((node) => node.outcome === 'failed')) return 'succeeded';
   return settled.some((node) => node.outcome === 'not-tried') ? 'stopped' : 'failed';
 }
 
-/** The record of a node that a run ended without reaching. */
-export function notTried(node: string, why: string): NodeSettled {
-  return {
-    node,
-    outcome: 'not-tried',
-    appliedAt: null,
-    packagesChanged: 0,
-    reboots: 0,
-    reading: null,
-    error: { type: 'NotTried', message: why },
-    workflowRunId: null,
-  };
+/** How a node or node group is settled that a run ended without reaching. */
+export function notTried(kind: MemberKind, node: string, why: string): MemberSettled {
+  const error = { type: 'NotTried', message: why } as const;
+  const untouched = { node, outcome: 'not-tried', appliedAt: null, reading: null, error, workflowRunId: null } as const;
+  return kind === 'node' ? { kind, ...untouched, packagesChanged: 0, reboots: 0 } : { kind, ...untouched };
 }
 
-/** The record of a node that left the spec before its turn. */
-export function skippedBecauseRemoved(node: string, unit = 'node'): NodeSettled {
-  return { ...notTried(node, `the ${unit} was removed from the cluster before its turn`), outcome: 'skipped' };
+/** The same for one that failed with no record of its own. */
+export function failedUnrecorded(
+  kind: MemberKind,
+  node: string,
+  error: NodeError,
+  workflowRunId: string | null = null,
+): MemberSettled {
+  return { ...notTried(kind, node, ''), outcome: 'failed', error, workflowRunId };
+}
+
+/** The same for one that left the spec before its turn. */
+export function skippedBecauseRemoved(kind: MemberKind, node: string): MemberSettled {
+  const why = `the ${memberName(kind)} was removed from the cluster before its turn`;
+  return { ...notTried(kind, node, why), outcome: 'skipped' };
 }
 
 /** The record of a node that is not connected to because it showed another host key before. */
-export function leftInQuarantine(node: string, error: NodeError): NodeSettled {
+export function leftInQuarantine(node: string, error: NodeError): MemberSettled {
   const message = `${node} is in quarantine and was not connected to: ${error.message}`;
-  return { ...notTried(node, ''), outcome: 'failed', error: toNodeError({ ...error, message }) };
+  return failedUnrecorded('node', node, toNodeError({ ...error, message }));
 }
 
 /**
  * The nodes of a run that stay in quarantine. A run that somebody requested by name connects to them: whoever names a
  * node has looked at it, and its host key is verified all the same.
  */
-export function quarantinedNodes(nodes: readonly NodeStatus[]): Record<string, NodeError> {
+export function quarantinedNodes(members: readonly MemberStatus[]): Record<string, NodeError> {
   return Object.fromEntries(
-    nodes.flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [[name, quarantine]])),
+    members.filter(isNode).flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [[name, quarantine]])),
   );
 }
 
-export function uncuredReboots(nodes: readonly NodeStatus[]): Record<string, UncuredReboot> {
+export function uncuredReboots(members: readonly MemberStatus[]): Record<string, UncuredReboot> {
   return Object.fromEntries(
-    nodes.flatMap(({ name, uncuredReboot }) => (uncuredReboot === undefined ? [] : [[name, uncuredReboot]])),
+    members
+      .filter(isNode)
+      .flatMap(({ name, uncuredReboot }) => (uncuredReboot === undefined ? [] : [[name, uncuredReboot]])),
   );
 }
 
@@ -233,6 +258,6 @@ export function runFailure(input: Pick<RunInput, 'cluster' | 'run' | 'policy'>, 
     first === undefined || first.error === null ? '' : `, first ${failureSentence(first.node, first.error)}`;
   const notTriedCount = count('not-tried');
   const stopped = notTriedCount === 0 ? '' : `, ${notTriedCount} not tried`;
-  const unit = unitOf(input.policy);
+  const unit = memberName(input.policy.kind);
   return `run ${input.run} of ${input.cluster}: ${count('failed')} of ${settled.length} ${unit}s failed${stopped}${cause}`;
 }

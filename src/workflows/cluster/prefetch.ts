@@ -1,6 +1,7 @@
 /** The download of packages before a window: in the background of a cluster, and given up as soon as a run begins. */
 import { CancellationScope, startChild } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
+import { isNode } from '../../domain/cluster/member';
 import { isSelfManaged, notePrefetched } from '../../domain/cluster/state';
 import { policyFor } from '../../domain/cluster/decide';
 import { prefetchWorkflowId } from '../../contract/workflow-ids';
@@ -28,7 +29,7 @@ export class ClusterPrefetch {
     const scope = new CancellationScope();
     this.scope = scope;
     const quarantined = new Set(
-      this.state.nodes.filter((node) => node.quarantine !== undefined).map(({ name }) => name),
+      this.state.nodes.filter((node) => isNode(node) && node.quarantine !== undefined).map(({ name }) => name),
     );
     const workflowId = prefetchWorkflowId(spec.name);
     const input = {

@@ -8,12 +8,20 @@ import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
-import type { NodeError, NodeSettled } from '../../domain/node/status';
+import type { NodeError } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
-import type { RunResult, RunCursor } from '../../domain/run/run';
+import type { RunCursor, RunInput, RunResult } from '../../domain/run/run';
+import type { NodeSpec } from '../../domain/spec/types';
 import type { UncuredReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
-import { notTried, quarantinedNodes, skippedBecauseRemoved, uncuredReboots, unitOf } from '../../domain/run/run';
+import {
+  failedUnrecorded,
+  notTried,
+  quarantinedNodes,
+  skippedBecauseRemoved,
+  uncuredReboots,
+} from '../../domain/run/run';
+import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
@@ -63,8 +71,10 @@ export class RunSupervisor {
     run.suspended = null;
     this.scope = scope;
     this.startedCancelled = run.state === 'cancelling';
+    // Frozen for the whole run, however long it waits for its turn.
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
+    const resumeFrom = cursor === null ? null : briefCursor(cursor);
     const workflowId = runWorkflowId(spec.name, this.state.createdAt, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> => {
       const restrictions = restrictionsFor(this.state, run);
@@ -74,21 +84,7 @@ export class RunSupervisor {
         workflowId,
         ...foundBy(spec.name, this.visibility.registered),
         staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
-        args: [
-          {
-            cluster: spec.name,
-            run: run.number,
-            trigger: run.trigger,
-            startedAt: run.startedAt,
-            nodes: run.policy.eks === undefined ? nodes : run.nodes.map((name) => ({ name })),
-            policy: { ...run.policy },
-            resumeFrom: cursor === null ? null : briefCursor(cursor),
-            restrictions,
-            searchAttributes: [...this.visibility.registered],
-            ...this.quarantined(run),
-            ...this.uncured(run),
-          },
-        ],
+        args: [this.inputOf(run, nodes, { resumeFrom, restrictions })],
       });
     };
     const work = async (): Promise<RunResult> => {
@@ -109,10 +105,32 @@ export class RunSupervisor {
     );
   }
 
+  private inputOf(run: ActiveRun, nodes: NodeSpec[], more: Pick<RunInput, 'resumeFrom' | 'restrictions'>): RunInput {
+    const input = {
+      cluster: this.state.spec.name,
+      run: run.number,
+      trigger: run.trigger,
+      startedAt: run.startedAt,
+      ...more,
+      searchAttributes: [...this.visibility.registered],
+    };
+    const { policy } = run;
+    if (policy.kind === 'node-group') {
+      return { ...input, nodes: run.nodes.map((name) => ({ name })), policy: { ...policy } };
+    }
+    return {
+      ...input,
+      nodes,
+      policy: { ...policy },
+      ...this.quarantined(run),
+      ...this.uncured(run),
+    };
+  }
+
   /** Asks AWS for the node groups of a run that is about all of them. */
   private async listNodeGroups(run: ActiveRun): Promise<void> {
-    if (run.policy.eks === undefined) return;
-    const { access } = run.policy.eks;
+    if (run.policy.kind !== 'node-group') return;
+    const { access } = run.policy;
     const listed = await awsCancellable.listNodegroups.executeWithOptions(
       optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
       [{ access }],
@@ -141,8 +159,11 @@ export class RunSupervisor {
     const { settled, failures, lost = [] } = run.suspended ?? NOTHING_SETTLED;
     const known = new Set([...settled, ...lost].map(({ node }) => node));
     const gone = run.removed.filter((name) => !known.has(name));
-    const unit = unitOf(run.policy);
-    return { settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(name, unit))], failures, lost };
+    return {
+      settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(run.policy.kind, name))],
+      failures,
+      lost,
+    };
   }
 
   private workflowEnded(run: ActiveRun, report: RunResult): void {
@@ -162,7 +183,7 @@ export class RunSupervisor {
     const error = failure instanceof CannotBegin ? failure.info : toErrorInfo(failure, `run ${run.number}`);
     const settled = this.state.nodes
       .filter((node) => node.state === 'patching')
-      .map((node): NodeSettled => ({ ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(error) }));
+      .map(({ name }) => failedUnrecorded(run.policy.kind, name, toNodeError(error)));
     const isCancelled = error.type === 'Cancelled';
     this.end(run, { settled, failures: 0 }, isCancelled ? 'cancelled' : 'failed', isCancelled ? null : error);
   }
@@ -194,7 +215,9 @@ export class RunSupervisor {
   private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
     settleNodes(this.state, run, cursor.settled);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const settled = rest.map((name) => notTried(name, `run ${run.number} ended before this ${unitOf(run.policy)}`));
+    const { kind } = run.policy;
+    const why = `run ${run.number} ended before this ${memberName(kind)}`;
+    const settled = rest.map((name) => notTried(kind, name, why));
     finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString(), error);
     this.endedRuns += 1;
     this.changed();

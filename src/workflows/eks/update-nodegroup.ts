@@ -6,15 +6,16 @@
  * end and tells what came of it. An update that somebody else has begun is followed as ours, and then AWS is asked whether
  * anything is left to update.
  */
-import { CancellationScope, isCancellation, setCurrentDetails, setHandler, uuid4 } from '@temporalio/workflow';
-import type { BegunUpdate, EksAccess, EksRunPolicy, NodegroupFacts } from '../../domain/eks/node-groups';
+import { CancellationScope, isCancellation, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import type { BegunUpdate, EksAccess, NodegroupFacts } from '../../domain/eks/node-groups';
 import { nodegroupRefusal, updateFailure } from '../../domain/eks/node-groups';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import type { NodePatchResult, NodeSnapshot } from '../../domain/node/patch';
+import type { NodeGroupRecord } from '../../domain/eks/record';
+import { nodeGroupSnapshot } from '../../domain/eks/record';
 import type { NodeStep } from '../../domain/node/report';
-import type { NodeSettled } from '../../domain/node/status';
+import type { MemberSettled } from '../../domain/cluster/member';
 import { renderNodegroupUpdate } from '../../domain/render/node-group';
-import type { RunPolicy, RunTrigger } from '../../domain/run/run';
+import type { NodeGroupRunPolicy, RunTrigger } from '../../domain/run/run';
 import type { Options } from '../shared/activity-options';
 import { awsUncancellable, awsCancellable, local, optionsFor } from '../shared/activity-options';
 import { endNodePatch } from '../shared/endings';
@@ -34,35 +35,34 @@ export interface UpdateNodegroupInput {
   /** When the run started, ISO 8601. */
   startedAt: string;
   nodeGroup: string;
-  policy: RunPolicy;
+  policy: NodeGroupRunPolicy;
   /** Names of the search attributes that may be written. Absent: none. */
   searchAttributes?: string[];
 }
 
 /** @throws ApplicationFailure with the settled record, when the update has failed */
-export async function updateNodegroup(input: UpdateNodegroupInput): Promise<NodeSettled> {
+export async function updateNodegroup(input: UpdateNodegroupInput): Promise<MemberSettled> {
   const result = await new NodeGroupUpdate(input).run();
   publishNodeEnd(result.outcome, input.searchAttributes);
   return endNodePatch(result);
 }
 
 class NodeGroupUpdate {
-  private readonly result: NodePatchResult;
-  private readonly policy: EksRunPolicy;
+  private readonly result: NodeGroupRecord;
+  private readonly policy: NodeGroupRunPolicy;
   private readonly access: EksAccess;
   private cancelled = false;
   /** An update has ended well. */
   private updated = false;
 
   constructor(private readonly input: UpdateNodegroupInput) {
-    if (input.policy.eks === undefined) throw new TypeError('a node group needs the policy of its EKS cluster');
-    this.policy = input.policy.eks;
+    this.policy = input.policy;
     this.access = this.policy.access;
     this.result = newResult(input);
     setHandler(nodePatchQuery, () => this.result, { description: 'How far the update of the node group is.' });
   }
 
-  async run(): Promise<NodePatchResult> {
+  async run(): Promise<NodeGroupRecord> {
     CancellationScope.current().cancelRequested.catch(() => {
       this.cancelled = true;
     });
@@ -128,10 +128,9 @@ class NodeGroupUpdate {
     const { updateId } = begun;
     const foreign = begun.state === 'in-progress';
     const what = `${foreign ? `a ${begun.type} begun by somebody else` : 'the update'} (${updateId}) of node group ${nodeGroup} at AWS`;
-    const { nodeGroup: record } = this.result;
-    if (record !== undefined && (adopted || !foreign)) {
-      record.updateId = updateId;
-      record.adopted = adopted;
+    if (adopted || !foreign) {
+      this.result.updateId = updateId;
+      this.result.adopted = adopted;
       this.show();
     }
     const input = { access: this.access, nodeGroup, updateId, what };
@@ -160,19 +159,9 @@ class NodeGroupUpdate {
   }
 
   private note(facts: NodegroupFacts, when: 'before' | 'after'): void {
-    const { version, releaseVersion, amiType, health, endOfLife } = facts;
+    const { endOfLife } = facts;
     this.result.warnings = endOfLife === undefined ? [] : [endOfLife];
-    const known = this.result.nodeGroup;
-    this.result[when] = snapshotOf(releaseVersion);
-    const releaseBefore = this.result.before?.osVersion ?? null;
-    this.result.nodeGroup = {
-      version,
-      releaseBefore: releaseBefore === releaseVersion ? null : releaseBefore,
-      health,
-      amiType,
-      updateId: known?.updateId ?? null,
-      adopted: known?.adopted ?? false,
-    };
+    this.result[when] = nodeGroupSnapshot(facts, timestamp());
     this.show();
   }
 
@@ -212,23 +201,10 @@ class NodeGroupUpdate {
   }
 }
 
-function newResult({ nodeGroup, run }: UpdateNodegroupInput): NodePatchResult {
+function newResult({ nodeGroup, run }: UpdateNodegroupInput): NodeGroupRecord {
   return {
-    ...{ node: nodeGroup, run, outcome: 'failed', startedAt: timestamp(), endedAt: '' },
-    token: uuid4().replaceAll('-', '').slice(0, 16),
-    ...{ changes: [], keptBack: [], keptConfigFiles: [], appliedAt: null, before: null, after: null, warnings: [] },
-    ...{ reboots: 0, pendingUpdates: null, rebootReasons: [], steps: [], error: null },
-  };
-}
-
-/** A node group has a release; what else a node has is empty. */
-function snapshotOf(releaseVersion: string): NodeSnapshot {
-  return {
-    at: timestamp(),
-    osVersion: releaseVersion,
-    kernel: '',
-    bootId: '',
-    packageSetDigest: '',
-    rebootRequired: false,
+    kind: 'node-group',
+    ...{ node: nodeGroup, run, outcome: 'failed', startedAt: timestamp(), endedAt: '', appliedAt: null },
+    ...{ before: null, after: null, updateId: null, adopted: false, warnings: [], steps: [], error: null },
   };
 }

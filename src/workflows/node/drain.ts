@@ -27,7 +27,7 @@ import {
 } from '../../domain/kubernetes/drain-record';
 import type { DrainRecord } from '../../domain/kubernetes/drain-record';
 import type { NodeFacts } from '../../domain/node/report';
-import type { RunPolicy } from '../../domain/run/run';
+import type { NodeRunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { Options } from '../shared/activity-options';
 import { kubernetes, optionsFor } from '../shared/activity-options';
@@ -225,7 +225,7 @@ export class NodeDrain {
 export function uncordonOwn(
   cluster: string,
   node: NodeSpec,
-  policy: RunPolicy,
+  policy: NodeRunPolicy,
   waits: ReleasableWaits | null = null,
 ): Promise<ErrorInfo | null> {
   if (policy.kubernetes === undefined) return Promise.resolve(null);

@@ -8,7 +8,7 @@
 import { CancellationScope, CancelledFailure, isCancellation, setHandler, sleep } from '@temporalio/workflow';
 import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
 import type { NodePatchResult } from '../../domain/node/patch';
-import type { NodeSettled } from '../../domain/node/status';
+import type { MemberSettled } from '../../domain/cluster/member';
 import { findBootDefect } from '../../domain/node/boot';
 import { mayRecover, unitWarnings } from '../../domain/node/failed-units';
 import { reasonToStayCordoned } from '../../domain/kubernetes/drain-record';
@@ -35,7 +35,7 @@ import { notifyEnd } from './unreachable';
 const UNIT_RETRY_MS = 10_000;
 
 /** @throws ApplicationFailure with the settled record, when the patch has failed */
-export async function patchNode(input: PatchNodeInput): Promise<NodeSettled> {
+export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
     description: 'From the run: reboots are no longer allowed.',

@@ -3,7 +3,7 @@ import { isCancellation, uuid4 } from '@temporalio/workflow';
 import type { NodeReading } from '../../domain/node/status';
 import { readingFromFacts } from '../../domain/node/reading';
 import type { UncuredReboot } from '../../domain/node/reboot';
-import type { RunPolicy } from '../../domain/run/run';
+import type { NodeRunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
@@ -17,7 +17,7 @@ export interface PrefetchNodesInput {
   /** The start of the window, ISO 8601. */
   window: string;
   nodes: NodeSpec[];
-  policy: RunPolicy;
+  policy: NodeRunPolicy;
   /** By node: the reboot that did not help, where the cluster remembers one. */
   uncured: Record<string, UncuredReboot>;
 }

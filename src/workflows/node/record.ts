@@ -31,6 +31,7 @@ export class NodeRecord {
 
   constructor(private readonly input: PatchNodeInput) {
     this.result = {
+      kind: 'node',
       node: input.node.name,
       run: input.run,
       outcome: 'failed',

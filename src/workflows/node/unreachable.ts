@@ -9,7 +9,7 @@ import { TRANSACTION_TIMEOUT_MS } from '../../domain/node/time-limits';
 import { nodeEndedSignal, nodeUnreachableSignal, runProgressSignal } from '../../contract/messages';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import type { NodePatchResult } from '../../domain/node/patch';
-import { toSettled } from '../../domain/node/patch';
+import { toNodeSettled } from '../../domain/node/patch';
 
 /** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
 export const NOTICE_AFTER_MS = 30 * MINUTE_MS;
@@ -69,7 +69,7 @@ export async function notifyEnd(
 ): Promise<void> {
   const { parent, runId } = workflowInfo();
   if (parent === undefined) return;
-  const settled = toSettled(result, runId);
+  const settled = toNodeSettled(result, runId);
   try {
     await getExternalWorkflowHandle(parent.workflowId).signal(nodeEndedSignal, settled);
   } catch {

@@ -14,22 +14,18 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
-  sleep,
-  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
-import { leftCordoned } from '../../domain/kubernetes/drain-record';
-import type { NodeSettled } from '../../domain/node/status';
+import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
+import { memberName } from '../../domain/cluster/member';
 import { toNodeError } from '../../domain/node/status';
 import { renderRunProgress } from '../../domain/render/cluster';
 import { parseLost, parseRestrictions, parseSettled } from '../../domain/run/progress-parser';
 import type {
   LostInRun,
   LostNode,
-  NodeGroupName,
   NodeInWork,
   RunInput,
   RunProgressPage,
@@ -39,20 +35,17 @@ import type {
 } from '../../domain/run/run';
 import {
   NODES_PER_RUN_WORKFLOW,
-  leftInQuarantine,
+  failedUnrecorded,
+  isNodeRun,
   notTried,
   progressIntervalMs,
   runFailure,
   runOutcome,
   skippedBecauseRemoved,
-  unitOf,
   withinBudget,
 } from '../../domain/run/run';
 import { parsePageRequest } from '../../domain/cluster/status-pages';
 import { progressPage } from '../../domain/run/progress-page';
-import { taskQueueOf } from '../../domain/cluster/task-queues';
-import type { NodeSpec } from '../../domain/spec/types';
-import { updateNodegroup } from '../eks/update-nodegroup';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { endRun, settledOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
@@ -66,8 +59,9 @@ import {
   restrictSignal,
   runProgressSignal,
 } from '../../contract/messages';
-import { uncordonOwn } from '../node/drain';
-import { patchNode } from '../node/patch-node';
+import type { MemberChild, RunMember } from './member';
+import { nodeMember } from './node-member';
+import { nodeGroupMember } from './node-group-member';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function run(input: RunInput): Promise<RunResult> {
@@ -89,47 +83,40 @@ export async function run(input: RunInput): Promise<RunResult> {
   return endRun(report, runFailure(input, report));
 }
 
-/**
- * Activities of a workflow that was terminated hear of it by their next heartbeat, one every 10 s. Until then they may
- * still cordon a node or evict pods.
- */
-const ORPHAN_ACTIVITY_GRACE = '15 seconds';
-
 /** One node patch that has not ended. */
 interface NodeInFlight extends NodeInWork {
   /** Null: not started yet, or started by an earlier run workflow. */
-  child: NodeChild | null;
+  child: MemberChild | null;
   rebootsForbidden: boolean;
   lost: boolean;
   /** Lets the next node begin while this one is lost. */
   markLost: () => void;
   /** Of a node patch that an earlier run workflow has started: it has ended. */
-  ended: (settled: NodeSettled) => void;
+  ended: (settled: MemberSettled) => void;
 }
-
-type RunNode = NodeSpec | NodeGroupName;
-
-/** What works on one node or node group. */
-type NodeChild = ChildWorkflowHandle<typeof patchNode> | ChildWorkflowHandle<typeof updateNodegroup>;
 
 class RunLoop {
   private readonly cursor: RunCursor;
   private readonly alreadySettled: number;
-  private readonly unit: ReturnType<typeof unitOf>;
+  private readonly kind: MemberKind;
+  private readonly unit: MemberName;
+  private readonly members: readonly RunMember[];
   private paused = false;
   private removed: ReadonlySet<string> = new Set();
   private rebootsForbidden = false;
   private cancelled = false;
   private readonly work = new Map<string, NodeInFlight>();
   /** What the cluster does not know yet. */
-  private unreported: { settled: NodeSettled[]; started: string[]; lost: LostNode[] } = newReport();
+  private unreported: { settled: MemberSettled[]; started: string[]; lost: LostNode[] } = newReport();
   private reportDue = false;
   private ended = false;
 
   constructor(private readonly input: RunInput) {
     this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
     this.alreadySettled = this.cursor.settled.length;
-    this.unit = unitOf(input.policy);
+    this.kind = input.policy.kind;
+    this.unit = memberName(this.kind);
+    this.members = membersOf(input);
     this.takeRestrictions(input.restrictions);
   }
 
@@ -156,7 +143,7 @@ class RunLoop {
     this.changed();
   }
 
-  nodeEnded(settled: NodeSettled | null): void {
+  nodeEnded(settled: MemberSettled | null): void {
     const work = settled === null ? undefined : this.work.get(settled.node);
     if (settled === null || work === undefined || work.workflowRunId !== settled.workflowRunId) return;
     work.ended(settled);
@@ -205,10 +192,10 @@ class RunLoop {
   private async takeNodes(): Promise<RunResult> {
     this.adoptLost();
     const settled = new Set(this.cursor.settled.map((one) => one.node));
-    for (const node of this.input.nodes) {
+    for (const node of this.members) {
       if (settled.has(node.name) || this.work.has(node.name)) continue;
       await this.budgetIsFree();
-      const skip = this.reasonNotToTry(node) ?? this.inQuarantine(node);
+      const skip = this.reasonNotToTry(node) ?? node.quarantined;
       if (skip !== null) {
         this.settle(skip);
         continue;
@@ -242,7 +229,7 @@ class RunLoop {
   }
 
   /** Ends when the node has settled, or when it is lost and goes on in the background. */
-  private async patchUnlessLost(node: RunNode): Promise<'settled' | 'lost' | 'not-started'> {
+  private async patchUnlessLost(node: RunMember): Promise<'settled' | 'lost' | 'not-started'> {
     let markLost = (): void => undefined;
     const lost = new Promise<'lost'>((resolve) => {
       markLost = () => resolve('lost');
@@ -278,7 +265,7 @@ class RunLoop {
 
   /** Waits for the node patches that an earlier workflow of this run has left. */
   private adoptLost(): void {
-    const nodes = new Map(this.input.nodes.map((node) => [node.name, node]));
+    const nodes = new Map(this.members.map((node) => [node.name, node]));
     for (const lost of this.cursor.lost ?? []) {
       const node = nodes.get(lost.node);
       if (node !== undefined) void this.adopt(lost, node).then((settled) => this.settle(settled));
@@ -286,13 +273,13 @@ class RunLoop {
     delete this.cursor.lost;
   }
 
-  private async adopt({ node: name, startedAt, workflowRunId }: LostInRun, node: RunNode): Promise<NodeSettled> {
-    const { cluster, policy } = this.input;
-    let ended = (_: NodeSettled): void => undefined;
-    const signalled = new Promise<NodeSettled>((resolve) => {
+  private async adopt({ node: name, startedAt, workflowRunId }: LostInRun, node: RunMember): Promise<MemberSettled> {
+    const { cluster } = this.input;
+    const { taskQueue } = node;
+    let ended = (_: MemberSettled): void => undefined;
+    const signalled = new Promise<MemberSettled>((resolve) => {
       ended = resolve;
     });
-    const taskQueue = taskQueueOf(node, policy);
     const work: NodeInFlight = {
       ...{ node: name, state: 'patching', startedAt, workflowRunId },
       ...(taskQueue === undefined ? {} : { taskQueue }),
@@ -322,14 +309,13 @@ class RunLoop {
     void CancellationScope.nonCancellable(() => this.handleOf(node, workflowRunId).cancel()).catch(() => undefined);
   }
 
-  private reasonNotToTry(node: RunNode): NodeSettled | null {
-    if (this.removed.has(node.name)) {
-      return skippedBecauseRemoved(node.name, this.unit);
-    }
-    if (this.cancelled) return notTried(node.name, `the run was cancelled before this ${this.unit}`);
+  private reasonNotToTry(node: RunMember): MemberSettled | null {
+    if (this.removed.has(node.name)) return skippedBecauseRemoved(this.kind, node.name);
+    if (this.cancelled) return notTried(this.kind, node.name, `the run was cancelled before this ${this.unit}`);
     if (!withinBudget(this.cursor.failures, this.input.policy.onFailure)) {
       const failed = this.cursor.settled.find((one) => one.outcome === 'failed' && !this.isQuarantined(one.node));
       return notTried(
+        this.kind,
         node.name,
         `the run stopped before this ${this.unit} because ${failed?.node ?? `another ${this.unit}`} failed`,
       );
@@ -338,20 +324,14 @@ class RunLoop {
   }
 
   /** A failure that was known before the run is on its record, but does not keep the run from the other nodes. */
-  private inQuarantine(node: RunNode): NodeSettled | null {
-    const error = this.input.quarantined?.[node.name];
-    return error === undefined ? null : leftInQuarantine(node.name, error);
-  }
-
   private isQuarantined(node: string): boolean {
-    return this.input.quarantined?.[node] !== undefined;
+    return this.members.some(({ name, quarantined }) => name === node && quarantined !== null);
   }
 
   /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: RunNode, markLost: () => void): Promise<NodeSettled | 'not-started'> {
-    const { cluster, policy } = this.input;
-    const workflowId = nodeWorkflowId(cluster, node.name);
-    const taskQueue = taskQueueOf(node, policy);
+  private async patch(node: RunMember, markLost: () => void): Promise<MemberSettled | 'not-started'> {
+    const workflowId = nodeWorkflowId(this.input.cluster, node.name);
+    const { taskQueue } = node;
     const work: NodeInFlight = {
       node: node.name,
       state: 'patching',
@@ -369,7 +349,7 @@ class RunLoop {
     this.unreported.started.push(node.name);
     this.changed();
     try {
-      const start = (): Promise<NodeChild> => {
+      const start = (): Promise<MemberChild> => {
         work.rebootsForbidden = this.rebootsForbidden;
         return this.startWork(workflowId, node);
       };
@@ -393,7 +373,7 @@ class RunLoop {
       if (settled !== null) return settled;
       // Only when cancellation arrived before the child was started: a started one always answers.
       if (isCancellation(failure) && work.child === null)
-        return notTried(node.name, `the run was cancelled before this ${this.unit}`);
+        return notTried(this.kind, node.name, `the run was cancelled before this ${this.unit}`);
       return await this.failedPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`));
     } finally {
       this.work.delete(node.name);
@@ -401,50 +381,24 @@ class RunLoop {
   }
 
   /** The record of a node patch that could not say itself how it ended. */
-  private async failedPatch(work: NodeInFlight, node: RunNode, error: ErrorInfo): Promise<NodeSettled> {
+  private async failedPatch(work: NodeInFlight, node: RunMember, error: ErrorInfo): Promise<MemberSettled> {
     const { workflowRunId } = work;
-    const known = workflowRunId === null ? error : await this.cleanUpTerminatedPatch(node, error);
-    return { ...notTried(node.name, ''), outcome: 'failed', error: toNodeError(known), workflowRunId };
+    const known = workflowRunId === null ? error : await node.cleanUp(error);
+    return failedUnrecorded(this.kind, node.name, toNodeError(known), workflowRunId);
   }
 
-  /** A node patch that was terminated cannot take its cordon off any more. */
-  private async cleanUpTerminatedPatch(node: RunNode, error: ErrorInfo): Promise<ErrorInfo> {
-    const { cluster, policy } = this.input;
-    if (policy.kubernetes === undefined || !isNode(node)) return error;
-    await CancellationScope.nonCancellable(() => sleep(ORPHAN_ACTIVITY_GRACE));
-    const inTheWay = await uncordonOwn(cluster, node, policy);
-    return inTheWay === null ? error : leftCordoned(cluster, node.name, inTheWay, error);
-  }
-
-  private startWork(workflowId: string, node: RunNode): Promise<NodeChild> {
-    const { cluster, run, trigger, startedAt, policy } = this.input;
-    const { searchAttributes = [] } = this.input;
-    const found = foundBy(cluster, searchAttributes);
+  private startWork(workflowId: string, node: RunMember): Promise<MemberChild> {
+    const { cluster, run, trigger, searchAttributes = [] } = this.input;
     const options = {
       ...NODE_CHILD_OPTIONS,
-      ...found,
+      ...foundBy(cluster, searchAttributes),
       workflowId,
       staticSummary: `${node.name}: run ${run} (${trigger})`,
     };
-    if (!isNode(node)) {
-      const input = { cluster, run, trigger, startedAt, nodeGroup: node.name, policy, searchAttributes };
-      return startChild(updateNodegroup, { ...options, args: [input] });
-    }
-    const rebootIfRequired = policy.rebootIfRequired && !this.rebootsForbidden;
-    const uncuredReboot = this.input.uncuredReboots?.[node.name];
-    return startChild(patchNode, {
-      ...options,
-      args: [
-        {
-          ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
-          ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
-          searchAttributes,
-        },
-      ],
-    });
+    return node.start(options, this.rebootsForbidden);
   }
 
-  private settle(settled: NodeSettled): void {
+  private settle(settled: MemberSettled): void {
     this.cursor.settled.push(settled);
     const wasKnown = settled.workflowRunId === null && this.isQuarantined(settled.node);
     if (settled.outcome === 'failed' && !wasKnown) this.cursor.failures += 1;
@@ -459,7 +413,7 @@ class RunLoop {
   }
 
   private show(): void {
-    setCurrentDetails(renderRunProgress(this.progress(), this.unit));
+    setCurrentDetails(renderRunProgress(this.progress(), this.kind));
   }
 
   /** Tells the cluster what has happened, in bundles, until the run has ended; the report carries the rest. */
@@ -494,12 +448,14 @@ class RunLoop {
   }
 }
 
-function newReport(): { settled: NodeSettled[]; started: string[]; lost: LostNode[] } {
+function newReport(): { settled: MemberSettled[]; started: string[]; lost: LostNode[] } {
   return { settled: [], started: [], lost: [] };
 }
 
-function isNode(node: RunNode): node is NodeSpec {
-  return 'host' in node;
+function membersOf(input: RunInput): RunMember[] {
+  return isNodeRun(input)
+    ? input.nodes.map((node) => nodeMember(input, node))
+    : input.nodes.map(({ name }) => nodeGroupMember(input, name));
 }
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: NodeInFlight): NodeInWork {

@@ -3,19 +3,18 @@
  * its parent gets the same answer either way.
  */
 import { ApplicationFailure, ChildWorkflowFailure, workflowInfo } from '@temporalio/workflow';
-import type { NodePatchResult } from '../../domain/node/patch';
-import { toSettled } from '../../domain/node/patch';
-import type { NodeSettled } from '../../domain/node/status';
+import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
+import { toSettled } from '../../domain/cluster/member';
 import { failureSentence } from '../../domain/node/status';
 import { isRunResult, parseSettled } from '../../domain/run/progress-parser';
 import type { RunResult } from '../../domain/run/run';
 
 /** @throws ApplicationFailure when the node patch has failed */
-export function endNodePatch(result: NodePatchResult): NodeSettled {
-  const settled = toSettled(result, workflowInfo().runId);
+export function endNodePatch(record: PatchRecord): MemberSettled {
+  const settled = toSettled(record, workflowInfo().runId);
   const { error, outcome } = settled;
   if (outcome !== 'failed' || error === null) return settled;
-  throw failed(failureSentence(result.node, error), error.type, settled);
+  throw failed(failureSentence(record.node, error), error.type, settled);
 }
 
 /** `sentence`: why the run has failed; null when it did not. @throws ApplicationFailure when it has failed */
@@ -25,7 +24,7 @@ export function endRun(report: RunResult, sentence: string | null): RunResult {
 }
 
 /** How a node patch ended that has failed; null when it does not say: it was terminated, for example. */
-export function settledOf(failure: unknown): NodeSettled | null {
+export function settledOf(failure: unknown): MemberSettled | null {
   return parseSettled(detailsOf(failure));
 }
 
@@ -35,7 +34,7 @@ export function reportOf(failure: unknown): RunResult | null {
   return isRunResult(report) ? report : null;
 }
 
-function failed(message: string, type: string, answer: NodeSettled | RunResult): ApplicationFailure {
+function failed(message: string, type: string, answer: MemberSettled | RunResult): ApplicationFailure {
   return ApplicationFailure.create({ message, type, nonRetryable: true, details: [answer] });
 }
 

@@ -14,6 +14,7 @@ const before = {
 };
 
 const record: NodePatchResult = {
+  kind: 'node',
   node: 'w-1',
   run: 7,
   outcome: 'patched',

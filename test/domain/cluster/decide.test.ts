@@ -5,6 +5,7 @@ import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, settled } from '../../support/builders';
+import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
@@ -135,7 +136,7 @@ describe('domain/decide', () => {
       settled('cp-1', { outcome: 'cancelled', appliedAt: null }),
     ];
     if (state.run !== null) finishRun(state, state.run, ends, 'stopped', T0);
-    expect(state.nodes.map((node) => node.bootPatch)).toEqual(['failed', 'failed', 'failed']);
+    expect(nodesOf(state.nodes).map((node) => node.bootPatch)).toEqual(['failed', 'failed', 'failed']);
     expect(decide(state, at(T0), quiet).do).toBe('sleep');
   });
 

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
-import { finishRun, newClusterState } from '../../../src/domain/cluster/state';
+import { finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
 import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
-import type { NodeSettled } from '../../../src/domain/node/status';
+import { decide } from '../../../src/domain/cluster/decide';
+import type { MemberSettled } from '../../../src/domain/cluster/member';
+import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { MAX_NODES } from '../../../src/domain/spec/types';
 import { MAX_STATE_BYTES_PER_NODE, specTooLarge } from '../../../src/domain/spec/size';
 import { briefCursor, briefErrors } from '../../../src/domain/run/brief';
@@ -11,7 +13,11 @@ import { quarantinedNodes } from '../../../src/domain/run/run';
 import { storedBytes } from '../../../src/encryption/compression';
 import { clusterSpec } from '../../support/builders';
 import { random, worstState } from '../../support/worst-state';
+import { nodesOf } from '../../support/members';
 
+const T0 = '2027-01-01T00:00:00.000Z';
+const T1 = '2027-01-03T00:00:00.000Z';
+const IDLE = { runWorkflowRunning: false, continueAsNewDue: false, refreshingFacts: false, prefetching: false };
 const MAX_PAYLOAD = 2 * 1024 * 1024;
 const carried = (state: ClusterState): ClusterState =>
   unpackState(JSON.parse(JSON.stringify(packState(state))) as ReturnType<typeof packState>);
@@ -43,9 +49,35 @@ describe('src/domain/cluster/packed-state', () => {
       patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
     } as const;
     const access = { region: 'eu-west-1', cluster: 'e', nodeGroups: ['b', 'a'], force: false };
-    const state = newClusterState({ ...eks, eks: access }, null, '2027-01-01T00:00:00.000Z');
-    const [first] = state.nodes;
-    if (first !== undefined) first.nodeGroup = { version: '1.31', releaseBefore: null, health: ['one'] };
+    const state = newClusterState({ ...eks, eks: access }, null, T0);
+    expect(carried(state)).toEqual(state);
+    const reading = { at: T1, release: '1.31.3-1', kubernetesVersion: '1.31', releaseBefore: null, warnings: [] };
+    const updated = { node: 'b', outcome: 'patched', appliedAt: T1, error: null, workflowRunId: randomUUID() } as const;
+    const failed = { type: 'Aws', message: 'AWS ended the update of node group a as Failed', remedy: 'fix a' } as const;
+    state.request = { nodes: null, by: 'ann', reason: null };
+    const decision = decide(state, Date.parse(T1), IDLE);
+    if (decision.do !== 'start-run') throw new Error(decision.do);
+    const { policy } = decision.start;
+    const more = {
+      trigger: 'on-demand',
+      startedAt: T1,
+      by: null,
+      reason: null,
+      nodes: ['b', 'a', 'c'],
+      policy,
+    } as const;
+    const run = startRun(state, { number: 1, ...more, nodes: [...more.nodes] });
+    const settled: NodeGroupSettled[] = [
+      { kind: 'node-group', ...updated, reading: { ...reading, health: ['one'] } },
+      { kind: 'node-group', ...updated, node: 'a', outcome: 'failed', appliedAt: null, reading: null, error: failed },
+      { kind: 'node-group', ...updated, node: 'c', outcome: 'skipped', appliedAt: null, reading: null },
+    ];
+    settleNodes(state, run, settled);
+    run.suspended = { settled, failures: 1 };
+    expect(state.nodes.map(({ state: is, patchedVersion }) => [is, patchedVersion])).toEqual([
+      ['patched', '1.31.3-1'],
+      ['failed', null],
+    ]);
     expect(carried(state)).toEqual(state);
   });
 
@@ -71,7 +103,7 @@ describe('src/domain/cluster/packed-state', () => {
 
     it('still says of every node what happened and what to do', () => {
       const { nodes, run } = after;
-      const told = nodes.filter(
+      const told = nodesOf(nodes).filter(
         ({ name, lastError, quarantine, machineId }) =>
           machineId?.length === 32 &&
           quarantine?.message === lastError?.message &&
@@ -79,8 +111,9 @@ describe('src/domain/cluster/packed-state', () => {
           lastError.remedy === `if ${name} was installed anew: ospatch enroll --node ${name}`,
       );
       expect(told).toHaveLength(MAX_NODES);
-      const known = ({ node, outcome, workflowRunId, packagesChanged }: NodeSettled) => ({
-        ...{ node, outcome, workflowRunId, packagesChanged },
+      const known = (one: MemberSettled) => ({
+        ...{ node: one.node, outcome: one.outcome, workflowRunId: one.workflowRunId },
+        packagesChanged: one.kind === 'node' ? one.packagesChanged : null,
       });
       expect(JSON.stringify(run?.suspended?.settled.map(known))).toBe(
         JSON.stringify(state.run?.suspended?.settled.map(known)),
@@ -91,7 +124,7 @@ describe('src/domain/cluster/packed-state', () => {
 
   it('keeps to its size when each text is about one node only', () => {
     const state = worstState(1_000);
-    for (const node of state.nodes) {
+    for (const node of nodesOf(state.nodes)) {
       const message = random(300).toString('base64');
       node.lastError = { type: 'Internal', message, remedy: random(100).toString('base64') };
       node.quarantine = { type: 'HostKeyMismatch', message: node.lastError.message };

@@ -4,11 +4,10 @@ import { policyFor } from '../../../src/domain/cluster/decide';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
-import type { RunInput, RunResult } from '../../../src/domain/run/run';
-import { notTried } from '../../../src/domain/run/run';
+import type { NodeRunInput, RunResult } from '../../../src/domain/run/run';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { validateSpecObject } from '../../../src/domain/spec/parse';
-import { clusterSpec } from '../../support/builders';
+import { clusterSpec, settled } from '../../support/builders';
 
 const recoverCluster = (state: ClusterState, past: readonly PastEvent[], now: string): recovery.RecoveredCluster =>
   recovery.recoverCluster(state, past, now, { checkSpec: validateSpecObject, runWorkflowId: () => WORKFLOW });
@@ -28,9 +27,9 @@ function message(name: string, value?: unknown): PastEvent {
   return { at: T1, kind: 'message', name, value };
 }
 
-function started(more: Partial<RunInput> = {}): PastEvent {
+function started(more: Partial<NodeRunInput> = {}): PastEvent {
   const { nodes } = clusterSpec();
-  const input: RunInput = {
+  const input: NodeRunInput = {
     ...{ cluster: 'demo', run: 1, trigger: 'on-demand', startedAt: T1, nodes, resumeFrom: null, restrictions: {} },
     policy: policyFor(clusterSpec(), 'on-demand'),
     ...more,
@@ -39,15 +38,15 @@ function started(more: Partial<RunInput> = {}): PastEvent {
 }
 
 function patched(node: string): NodeSettled {
-  return { ...notTried(node, ''), outcome: 'patched', appliedAt: T1, packagesChanged: 1, error: null };
+  return settled(node, { appliedAt: T1, packagesChanged: 1, reading: null });
 }
 
-function progress(settled: NodeSettled[], ...started: string[]): PastEvent {
-  return message('runProgress', { run: 1, workflowId: WORKFLOW, settled, started });
+function progress(ends: NodeSettled[], ...started: string[]): PastEvent {
+  return message('runProgress', { run: 1, workflowId: WORKFLOW, settled: ends, started });
 }
 
-function ended(settled: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
-  const report: RunResult = { end: 'finished', outcome: 'succeeded', cursor: { settled, failures: 0 }, ...more };
+function ended(ends: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
+  const report: RunResult = { end: 'finished', outcome: 'succeeded', cursor: { settled: ends, failures: 0 }, ...more };
   return { at: T2, kind: 'run-ended', run: 1, report };
 }
 

@@ -10,6 +10,7 @@ import {
 import type { NotPatchableSpec } from '../../../src/domain/spec/types';
 import { toHistory, toStatus } from '../../../src/domain/cluster/status';
 import { clusterSpec, nodeSpec } from '../../support/builders';
+import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const T1 = '2027-01-02T00:00:00.000Z';
@@ -18,6 +19,7 @@ function running(): ReturnType<typeof newClusterState> {
   const spec = clusterSpec();
   const state = newClusterState(spec, null, T0);
   const policy = {
+    kind: 'node',
     rebootIfRequired: true,
     withoutDrain: false,
     prefetch: false,
@@ -242,7 +244,7 @@ describe('domain/requests', () => {
       const state = newClusterState(clusterSpec(['w-1']), null, T0);
       actOnApplySpec(state, { spec: clusterSpec(['w-1'], { patchOnBoot: true }), applyId: '' }, T1);
       actOnApplySpec(state, { spec: clusterSpec(['w-1', 'w-2'], { patchOnBoot: true }), applyId: '' }, T1);
-      expect(state.nodes.map(({ name, bootPatch }) => [name, bootPatch])).toEqual([
+      expect(nodesOf(state.nodes).map(({ name, bootPatch }) => [name, bootPatch])).toEqual([
         ['w-1', 'not-required'],
         ['w-2', 'pending'],
       ]);
@@ -251,7 +253,7 @@ describe('domain/requests', () => {
     it('calls off a boot patch that has not begun together with patchOnBoot', () => {
       const state = newClusterState(clusterSpec(['w-1'], { patchOnBoot: true }), null, T0);
       actOnApplySpec(state, { spec: clusterSpec(['w-1']), applyId: '' }, T1);
-      expect(state.nodes[0]?.bootPatch).toBe('not-required');
+      expect(nodesOf(state.nodes)[0]?.bootPatch).toBe('not-required');
     });
 
     it('answers with short changes, however long they are', () => {
@@ -276,7 +278,7 @@ describe('domain/requests', () => {
       const state = running();
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: true }), applyId: '' }, T1);
-      expect(state.run?.policy.rebootIfRequired).toBe(false);
+      expect(state.run?.policy).toMatchObject({ rebootIfRequired: false });
     });
 
     it('refuses another type or name', () => {

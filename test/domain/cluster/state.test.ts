@@ -7,6 +7,7 @@ const T0 = '2027-01-01T00:00:00.000Z';
 
 function begin(state: ClusterState, names: string[]): ActiveRun {
   const policy = {
+    kind: 'node',
     rebootIfRequired: true,
     withoutDrain: false,
     prefetch: false,
@@ -39,9 +40,9 @@ describe('domain/cluster-state', () => {
       [
         settled('a'),
         settled('b', { outcome: 'skipped', error: { type: 'DrainTimeout', message: 'b was not drained' } }),
-        skippedBecauseRemoved('c'),
+        skippedBecauseRemoved('node', 'c'),
         settled('d', { outcome: 'cancelled', appliedAt: null }),
-        notTried('e', 'the run was cancelled before this node'),
+        notTried('node', 'e', 'the run was cancelled before this node'),
       ],
       'cancelled',
       T0,
@@ -57,7 +58,7 @@ describe('domain/cluster-state', () => {
 
   it('shows no pending updates of an earlier run beside a node that failed', () => {
     const state = patchedState(['w-1']);
-    expect(state.nodes[0]?.pendingUpdates).toBe(0);
+    expect(state.nodes[0]).toMatchObject({ pendingUpdates: 0 });
     const failed = { outcome: 'failed', reading: null, error: { type: 'Policy', message: 'no' } } as const;
     settleNodes(state, begin(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })]);
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: 3 });
@@ -67,7 +68,7 @@ describe('domain/cluster-state', () => {
 
   it('keeps what the run before has counted where a run did not come to the node', () => {
     const state = patchedState(['w-1']);
-    settleNodes(state, begin(state, ['w-1']), [notTried('w-1', 'stopped.')]);
+    settleNodes(state, begin(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')]);
     expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
   });
 

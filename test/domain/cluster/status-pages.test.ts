@@ -8,7 +8,7 @@ import {
   statusPage,
   clusterSummary,
 } from '../../../src/domain/cluster/status-pages';
-import { transition } from '../../../src/domain/node/status';
+import { transition } from '../../../src/domain/cluster/member';
 import { clusterSpec } from '../../support/builders';
 import { worstState } from '../../support/worst-state';
 

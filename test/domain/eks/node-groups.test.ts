@@ -4,7 +4,9 @@ import { decide } from '../../../src/domain/cluster/decide';
 import type { EksPolicy, NodegroupFacts } from '../../../src/domain/eks/node-groups';
 import { nodegroupRefusal, saysUpToDate, updateFailure } from '../../../src/domain/eks/node-groups';
 import { takeNodeGroups } from '../../../src/domain/eks/state';
-import { transition } from '../../../src/domain/node/status';
+import { transition } from '../../../src/domain/cluster/member';
+import type { NodeGroupSettled } from '../../../src/domain/eks/status';
+import { newNodeGroupStatus } from '../../../src/domain/eks/status';
 import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
 import { settled } from '../../support/builders';
@@ -33,11 +35,11 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
 function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
   const more = names.length === 0 ? {} : { explicitNodes: true };
   const policy = {
-    rebootIfRequired: true,
-    withoutDrain: false,
-    prefetch: false,
+    kind: 'node-group',
     onFailure: 'stop',
-    unreachableTimeoutMs: 0,
+    access: ACCESS,
+    force: false,
+    passOverRefused: true,
   } as const;
   return startRun(state, {
     ...{ number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy },
@@ -114,7 +116,9 @@ describe('src/domain/eks/state', () => {
       start: {
         nodes: [],
         nodeGroupsUnresolved: true,
-        policy: { eks: { access: ACCESS, force: false, passOverRefused: true } },
+        policy: {
+          ...{ kind: 'node-group', onFailure: 'stop', access: ACCESS, force: false, passOverRefused: true },
+        },
       },
     });
     const named = newClusterState(spec({ nodeGroups: ['b', 'a'], force: true }), null, T0);
@@ -122,7 +126,7 @@ describe('src/domain/eks/state', () => {
     const decision = decide(named, Date.parse(T0), IDLE);
     expect(decision).toMatchObject({
       do: 'start-run',
-      start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { eks: { force: true, passOverRefused: false } } },
+      start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { force: true, passOverRefused: false } },
     });
     expect(decision).not.toHaveProperty('start.nodeGroupsUnresolved');
   });
@@ -167,22 +171,37 @@ describe('src/domain/eks/state', () => {
   });
 });
 
-describe('src/domain/node/status of a node group', () => {
+describe('src/domain/eks/status', () => {
   it('keeps the release before the last update, and news of it survive the way to the cluster', () => {
-    const nodeGroup = { version: '1.31', releaseBefore: 'old', health: ['Code: said (i-1)'] };
-    const reading = { at: T0, osVersion: 'new', kernel: '', pendingUpdates: null, rebootRequired: false, warnings: [] };
-    const one = settled('a', { reading: { ...reading, packageSetDigest: '', nodeGroup } });
+    const reading = {
+      ...{ at: T0, release: 'new', kubernetesVersion: '1.31', releaseBefore: 'old' },
+      ...{ health: ['Code: said (i-1)'], warnings: [] },
+    };
+    const one: NodeGroupSettled = {
+      ...{ kind: 'node-group', node: 'a', outcome: 'patched', appliedAt: T0, error: null, workflowRunId: 'w' },
+      reading,
+    };
     const news = parseProgress({ run: 1, workflowId: 'r', settled: [one], started: [] }, 1, 'r');
     expect(news?.settled).toEqual([one]);
-    const [row] = newClusterState(spec({ nodeGroups: ['a'] }), null, T0).nodes;
-    if (row === undefined) throw new Error('no row');
-    const after = transition(row, { kind: 'settled', settled: one });
-    expect(after).toMatchObject({ patchedVersion: 'new', kernel: null, packageSetDigest: null, nodeGroup });
-    const unchanged = settled('a', {
-      reading: { ...reading, packageSetDigest: '', nodeGroup: { ...nodeGroup, releaseBefore: null, health: [] } },
+    const after = transition(newNodeGroupStatus('a'), { kind: 'settled', settled: one });
+    expect(after).toEqual({
+      ...{ kind: 'node-group', name: 'a', state: 'patched', lastOutcome: 'patched', lastAppliedPatchTime: T0 },
+      ...{ patchedVersion: 'new', kubernetesVersion: '1.31', releaseBefore: 'old', health: reading.health },
+      ...{ lastCheckedTime: T0, lastError: null, warnings: [] },
     });
-    expect(transition(after, { kind: 'settled', settled: unchanged }).nodeGroup).toEqual({
-      ...{ version: '1.31', releaseBefore: 'old', health: [] },
+    const unchanged = { ...one, reading: { ...reading, releaseBefore: null, health: [] } };
+    expect(transition(after, { kind: 'settled', settled: unchanged })).toMatchObject({
+      ...{ kubernetesVersion: '1.31', releaseBefore: 'old', health: [] },
+    });
+  });
+
+  it('leaves a node group as it is when the end of a node is told of it', () => {
+    const row = newNodeGroupStatus('a');
+    expect(transition(row, { kind: 'settled', settled: settled('a') })).toBe(row);
+    expect(
+      parseProgress({ run: 1, workflowId: 'r', settled: [{ ...settled('a'), kind: 'pod' }] }, 1, 'r'),
+    ).toMatchObject({
+      settled: [],
     });
   });
 });

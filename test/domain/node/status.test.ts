@@ -1,4 +1,5 @@
-import { newNodeStatus, transition } from '../../../src/domain/node/status';
+import { transition } from '../../../src/domain/cluster/member';
+import { newNodeStatus } from '../../../src/domain/node/status';
 import { leftInQuarantine } from '../../../src/domain/run/run';
 import { settled } from '../../support/builders';
 

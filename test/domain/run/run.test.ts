@@ -46,6 +46,7 @@ describe('domain/run', () => {
 
   it('keeps of progress only what has the type it claims', () => {
     const forged = {
+      kind: 'node',
       node: 'w-2',
       outcome: 'failed',
       error: { type: 'x', message: 5 },

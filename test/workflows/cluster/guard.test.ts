@@ -18,6 +18,7 @@ import { newClusterState } from '../../../src/domain/cluster/state';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching } from '../../../src/domain/spec/types';
 import { clusterSpec } from '../../support/builders';
+import { nodesOf } from '../../support/members';
 
 const WINDOW = '2027-01-11T00:00:00Z';
 const WEEKLY = { schedule: { preset: 'weekly', startWithin: '1h' } } as const;
@@ -176,7 +177,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
 
   it('puts off the look at a node that gives no answer', async () => {
     const state = newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-01T00:00:00Z');
-    const [node] = state.nodes;
+    const [node] = nodesOf(state.nodes);
     if (node !== undefined) state.nodes = [{ ...node, state: 'reboot-pending', rebootRequired: true }];
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
     await settle(workflow, await workflow.activate(), 'start');

@@ -59,8 +59,7 @@ describe('workflows/eks-update', () => {
         state: 'patched',
         patchedVersion: eks.latest,
         lastAppliedPatchTime: expect.any(String),
-        kernel: null,
-        nodeGroup: { version: '1.31', releaseBefore: '1.31.3-20250103', health: [] },
+        ...{ kind: 'node-group', kubernetesVersion: '1.31', releaseBefore: '1.31.3-20250103', health: [] },
       });
       const asked = eks.calls.filter(({ action }) => action === 'UpdateNodegroupVersion');
       expect(asked.map(({ group }) => group)).toEqual(['Red_1', 'blue', 'green']);
@@ -74,7 +73,7 @@ describe('workflows/eks-update', () => {
       expect(again.nodes[1]).toMatchObject({
         state: 'up-to-date',
         lastAppliedPatchTime: status.nodes[1]?.lastAppliedPatchTime,
-        nodeGroup: { releaseBefore: '1.31.3-20250103' },
+        releaseBefore: '1.31.3-20250103',
       });
     }));
 
@@ -213,7 +212,7 @@ describe('workflows/eks-update', () => {
       const status = await cluster.untilIdle(1);
       expect(status.nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
       expect(eks.updates).toEqual([foreign]);
-      expect(await cluster.record('blue')).toMatchObject({ nodeGroup: { updateId: foreign.id, adopted: true } });
+      expect(await cluster.groupRecord('blue')).toMatchObject({ updateId: foreign.id, adopted: true });
     }));
 
   it.each([null, '1.31.4-20250203'])(

@@ -8,6 +8,7 @@ import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 import { kubernetesPolicy } from '../simulated-kubernetes';
+import { nodePatch, nodesOf } from '../../support/members';
 
 let harness: Harness;
 
@@ -43,7 +44,7 @@ async function patched(
 }
 
 function first(status: ClusterStatus): NodeStatus | undefined {
-  return status.nodes[0];
+  return nodesOf(status.nodes)[0];
 }
 
 async function untilLogged(cluster: TestCluster, line: string): Promise<void> {
@@ -166,7 +167,7 @@ describe('workflows/node-drain', () => {
       cluster.nodes.node('w-1').asksForReboot = true;
       cluster.kubernetes.reportAgain = { evicted: 1 };
       expect(first(await patched(cluster))).toMatchObject({ state: 'patched', lastError: null });
-      expect(cluster.nodes.audit[0]?.result.drain).toMatchObject({ state: 'drained', evicted: 3 });
+      expect(cluster.nodes.audit[0]?.result).toMatchObject({ drain: { state: 'drained', evicted: 3 } });
     }));
 
   it('does not reboot a node that somebody has uncordoned, and says that it is patched', () =>
@@ -320,7 +321,7 @@ describe('workflows/node-drain', () => {
         cluster.kubernetes.report = timedOut;
         expect(first(await patched(cluster, kubernetesPolicy({ onDrainTimeout: 'proceed' })))?.state).toBe('patched');
         expect(cluster.nodes.log.slice(-2)).toEqual(['awaitHealthy w-1', 'uncordon w-1']);
-        expect(cluster.nodes.audit[0]?.result.drain?.blocked).toEqual([WEB]);
+        expect(nodePatch(cluster.nodes.audit[0]?.result).drain?.blocked).toEqual([WEB]);
       }));
   });
 

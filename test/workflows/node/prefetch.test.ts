@@ -1,6 +1,7 @@
 /** The download of packages before a window; nodes are simulated, time is skipped. */
 import { clusterSpec } from '../../support/builders';
 import { Harness } from '../harness';
+import { nodesOf } from '../../support/members';
 
 let harness: Harness;
 
@@ -35,7 +36,7 @@ describe('workflows/prefetch-nodes', () => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], outdated: ['web.service'] });
       const patching = { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE };
       await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));
-      await cluster.until('w-1 was looked at', ({ nodes }) => nodes[0]?.pendingUpdates === 0);
+      await cluster.until('w-1 was looked at', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 0);
       expect(cluster.nodes.log).not.toContain('prefetch w-1');
       expect((await cluster.status()).nodes[0]).toMatchObject({ restartRequired: true });
       await cluster.handle.signal('patchNow');

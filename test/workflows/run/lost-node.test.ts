@@ -6,6 +6,7 @@ import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
+import { nodesOf } from '../../support/members';
 
 let harness: Harness;
 
@@ -20,7 +21,7 @@ function spec(cluster: TestCluster, patching: Partial<Patching> = {}): SelfManag
 }
 
 function node(status: ClusterStatus, name: string): NodeStatus | undefined {
-  return status.nodes.find((one) => one.name === name);
+  return nodesOf(status.nodes).find((one) => one.name === name);
 }
 
 const GOES_ON = { rollout: { order: 'workers-first', onFailure: 'continue' } } as const;

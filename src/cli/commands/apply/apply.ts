@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { LiveStatus } from '../../../client/live-status';
 import type { ErrorInfo, ErrorType } from '../../../domain/shared/errors';
+import { isNode } from '../../../domain/cluster/member';
 import type { ClusterSpec } from '../../../domain/spec/types';
 import { withSpecs } from './source';
 import type { CliContext } from '../../io/context';
@@ -96,6 +97,7 @@ function nodesToWaitFor(spec: ClusterSpec, { result, changes }: ApplyOutcome, { 
   );
   const entered = (name: string): boolean => result === 'created' || added.has(`nodes[${name}]`);
   return nodes
+    .filter(isNode)
     .filter(({ name, bootPatch }) => bootPatch === 'pending' || (bootPatch !== 'not-required' && entered(name)))
     .map(({ name }) => name);
 }

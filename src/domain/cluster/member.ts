@@ -1,0 +1,81 @@
+/** What a cluster is made of: nodes, or the node groups of EKS. */
+import type { NodeGroupRecord } from '../eks/record';
+import { toNodeGroupSettled } from '../eks/record';
+import type { NodeGroupSettled, NodeGroupStatus } from '../eks/status';
+import { afterUpdate } from '../eks/status';
+import type { NodePatchResult } from '../node/patch';
+import { toNodeSettled } from '../node/patch';
+import type { NodeError, NodeReading, NodeSettled, NodeStatus } from '../node/status';
+import { afterPatch, afterReading, released } from '../node/status';
+import type { ClusterType } from '../spec/types';
+
+export type MemberStatus = NodeStatus | NodeGroupStatus;
+export type MemberSettled = NodeSettled | NodeGroupSettled;
+/** What the workflow of one member did in one run. */
+export type PatchRecord = NodePatchResult | NodeGroupRecord;
+export type MemberKind = MemberStatus['kind'];
+
+/** As people call it. */
+export type MemberName = 'node' | 'node group';
+
+const NAMES: Readonly<Record<MemberKind, MemberName>> = { node: 'node', 'node-group': 'node group' };
+
+export function memberName(kind: MemberKind): MemberName {
+  return NAMES[kind];
+}
+
+/** What the members of a cluster of this type are called. */
+export function memberNameOf(type: ClusterType): MemberName {
+  return memberName(type === 'eks' ? 'node-group' : 'node');
+}
+
+export function isNode<T extends { kind: MemberKind }>(member: T): member is Extract<T, { kind: 'node' }> {
+  return member.kind === 'node';
+}
+
+export type MemberEvent =
+  | { kind: 'queued' }
+  | { kind: 'started' }
+  | { kind: 'lost'; error: NodeError }
+  | { kind: 'settled'; settled: MemberSettled }
+  /** Of nodes only. */
+  | { kind: 'read'; reading: NodeReading }
+  | { kind: 'trust-changed' };
+
+/** The one door through which the status of a member changes. What is said of another kind of member changes nothing. */
+export function transition(status: NodeStatus, event: MemberEvent): NodeStatus;
+export function transition(status: NodeGroupStatus, event: MemberEvent): NodeGroupStatus;
+export function transition(status: MemberStatus, event: MemberEvent): MemberStatus;
+export function transition(status: MemberStatus, event: MemberEvent): MemberStatus {
+  switch (event.kind) {
+    case 'queued':
+      return { ...status, state: 'waiting' };
+    case 'started':
+      return { ...status, state: 'patching', lastError: null };
+    case 'lost':
+      return { ...status, state: 'patching', lastError: event.error };
+    case 'settled':
+      return afterSettling(status, event.settled);
+    case 'read':
+      return status.kind === 'node' ? afterReading(status, event.reading) : status;
+    case 'trust-changed':
+      return status.kind === 'node' ? released(status) : status;
+  }
+}
+
+function afterSettling(status: MemberStatus, settled: MemberSettled): MemberStatus {
+  if (status.kind === 'node') return settled.kind === 'node' ? afterPatch(status, settled) : status;
+  return settled.kind === 'node-group' ? afterUpdate(status, settled) : status;
+}
+
+/** The part of a record that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
+export function toSettled(record: PatchRecord, workflowRunId: string | null): MemberSettled {
+  return record.kind === 'node' ? toNodeSettled(record, workflowRunId) : toNodeGroupSettled(record, workflowRunId);
+}
+
+/** Whether `value` is the record of a node patch, or of the update of a node group. */
+export function isPatchRecord(value: unknown): value is PatchRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, node, steps } = value as Partial<Record<keyof PatchRecord, unknown>>;
+  return (kind === 'node' || kind === 'node-group') && typeof node === 'string' && Array.isArray(steps);
+}

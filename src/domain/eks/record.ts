@@ -1,0 +1,59 @@
+/** The record of one update of a node group, which stands in the history of its own workflow. */
+import type { CommonRecord } from '../node/patch';
+import { toNodeError } from '../node/status';
+import { MAX_STATUS_WARNINGS } from '../node/warning';
+import type { NodegroupFacts } from './node-groups';
+import type { NodeGroupReading, NodeGroupSettled } from './status';
+
+/** What is compared before and after. Times are ISO 8601. */
+export interface NodeGroupSnapshot {
+  at: string;
+  release: string;
+  kubernetesVersion: string;
+  amiType: string;
+  /** Health issues, each in AWS's words; empty: healthy. */
+  health: string[];
+}
+
+export interface NodeGroupRecord extends CommonRecord {
+  kind: 'node-group';
+  before: NodeGroupSnapshot | null;
+  after: NodeGroupSnapshot | null;
+  /** At AWS; null when none was needed. */
+  updateId: string | null;
+  /** Somebody else had begun the update. */
+  adopted: boolean;
+}
+
+export function nodeGroupSnapshot(facts: NodegroupFacts, at: string): NodeGroupSnapshot {
+  const { releaseVersion, version, amiType, health } = facts;
+  return { at, release: releaseVersion, kubernetesVersion: version, amiType, health };
+}
+
+/** The part of the record that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
+export function toNodeGroupSettled(record: NodeGroupRecord, workflowRunId: string | null): NodeGroupSettled {
+  return {
+    kind: 'node-group',
+    node: record.node,
+    outcome: record.outcome,
+    appliedAt: record.appliedAt,
+    reading: toReading(record),
+    error: record.error === null ? null : toNodeError(record.error),
+    workflowRunId,
+  };
+}
+
+function toReading({ before, after, warnings }: NodeGroupRecord): NodeGroupReading | null {
+  const last = after ?? before;
+  if (last === null) return null;
+  const { at, release, kubernetesVersion, health } = last;
+  const releaseBefore = before === null || before.release === release ? null : before.release;
+  return {
+    at,
+    release,
+    kubernetesVersion,
+    releaseBefore,
+    health,
+    warnings: warnings.slice(0, MAX_STATUS_WARNINGS),
+  };
+}
