@@ -40,7 +40,7 @@ export function cacheDir(...parts: string[]): string {
 }
 
 /** Runs a command to its end and never throws for its exit code. */
-export function run(command: string, args: string[], options: CommandOptions = {}): Promise<CommandResult> {
+export function runProgram(command: string, args: string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = execFile(
       command,
@@ -60,7 +60,7 @@ export function run(command: string, args: string[], options: CommandOptions = {
 
 /** Runs a command to its end and returns its output; throws one sentence with the end of its error output. */
 export async function mustRun(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
-  const result = await run(command, args, options);
+  const result = await runProgram(command, args, options);
   if (result.code === 0) return result.stdout;
   // Some tools (Maven) write their errors to standard output.
   const output = stripVTControlCharacters(`${result.stdout}\n${result.stderr}`).split('\n');

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { mustRun, processStartTime, run } from '../../src/dev/host';
+import { mustRun, processStartTime, runProgram } from '../../src/dev/host';
 import { hasLiveOwner, markOwner, withLock } from '../../src/dev/owner-lock';
 
 describe('src/dev/host', () => {
   it('reports a missing command and a failed one without throwing', async () => {
-    expect((await run('no-such-command-here', [])).code).toBe(127);
-    expect(await run('sh', ['-c', 'echo out; echo bad >&2; exit 3'])).toEqual({
+    expect((await runProgram('no-such-command-here', [])).code).toBe(127);
+    expect(await runProgram('sh', ['-c', 'echo out; echo bad >&2; exit 3'])).toEqual({
       code: 3,
       stdout: 'out\n',
       stderr: 'bad\n',

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 
 const ROOT = path.join(__dirname, '../..');
 const OXLINT = path.join(ROOT, 'node_modules/.bin/oxlint');
@@ -112,7 +112,7 @@ describe('.oxlintrc.json', () => {
       mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
       writeFileSync(path.join(dir, file), `${line}\n`);
     }
-    report = (await run(OXLINT, ['--format=unix', 'src'], { cwd: dir })).stdout;
+    report = (await runProgram(OXLINT, ['--format=unix', 'src'], { cwd: dir })).stdout;
   });
 
   afterAll(() => rmSync(dir, { recursive: true }));

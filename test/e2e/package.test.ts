@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { environmentFor, mustRun, run } from '../../src/dev/host';
+import { environmentFor, mustRun, runProgram } from '../../src/dev/host';
 
 const ROOT = path.join(__dirname, '../..');
 const MODULES = path.join(ROOT, 'node_modules');
@@ -76,7 +76,7 @@ describe('the npm package', () => {
   }
 
   function ospatch(...args: string[]) {
-    return run(path.join(project, 'node_modules/.bin/ospatch'), args, {
+    return runProgram(path.join(project, 'node_modules/.bin/ospatch'), args, {
       cwd: project,
       env: environmentFor('127.0.0.1:1'),
     });
@@ -162,7 +162,7 @@ export const wrong: ClusterSpec = {};
       '--types',
       'node',
     ];
-    const compiled = await run(tsc, [...flags, 'program.ts'], { cwd: project });
+    const compiled = await runProgram(tsc, [...flags, 'program.ts'], { cwd: project });
     expect(compiled.stdout).toBe('');
   });
 

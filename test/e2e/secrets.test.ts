@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 import type { LabPackage } from '../../tools/lab/packages';
 import { createCodec } from '../../src/encryption/codec';
 import { readKeyRing } from '../../src/encryption/key-ring';
@@ -76,7 +76,7 @@ async function watchProcesses(cluster: string, number: number): Promise<string> 
   });
   await waitFor(
     async () => {
-      seen.push((await run('ps', ['axeww', '-o', 'args'])).stdout);
+      seen.push((await runProgram('ps', ['axeww', '-o', 'args'])).stdout);
       return isOver;
     },
     { what: 'the end of the run', timeoutMs: 300_000, pollMs: 250 },

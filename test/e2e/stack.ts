@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveStatus } from '../../src/client/live-status';
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import type { CommandResult } from '../../src/dev/host';
 import { type Lab, type LabNodeOptions, type TemporalServer, type WorkerProcess } from '../support/local-stack';
@@ -94,7 +94,7 @@ export async function startProduct(
     server,
     worker: await start(),
     cli: (...args) => runCli(args, { env, cwd: dir, timeoutMs }),
-    temporal: (...args) => run(binary, [...args, '--address', server.address]),
+    temporal: (...args) => runProgram(binary, [...args, '--address', server.address]),
     writeSpec: (options) => {
       const file = `${options.name}.yaml`;
       const wanted = options.nodes ?? machines.nodes.map((node) => node.name);

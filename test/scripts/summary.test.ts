@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 
 /** Jest loads the reporter by name; there are no types of it. */
 const ResultsReporter = jest.requireActual<new () => { onRunComplete(contexts: unknown, results: unknown): void }>(
@@ -44,21 +44,24 @@ describe('scripts/summary.js', () => {
     suite('unit', { passed: 5 });
     suite('node', { passed: 2 });
     writeFileSync(path.join(dir, 'lint.txt'), 'passed types\npassed rules\n');
-    expect(await run('node', [SCRIPT, dir])).toMatchObject({ code: 0, stdout: '9 passed, 0 failed, 0 skipped\n' });
+    expect(await runProgram('node', [SCRIPT, dir])).toMatchObject({
+      code: 0,
+      stdout: '9 passed, 0 failed, 0 skipped\n',
+    });
     expect(readFileSync(path.join(dir, 'summary.txt'), 'utf8')).toBe('9 passed, 0 failed, 0 skipped\n');
   });
 
   it('names what failed and ends with failure', async () => {
     suite('unit', { passed: 5, failed: ['a thing works'] });
     writeFileSync(path.join(dir, 'lint.txt'), 'failed types\n');
-    const result = await run('node', [SCRIPT, dir]);
+    const result = await runProgram('node', [SCRIPT, dir]);
     expect(result.code).toBe(1);
     expect(result.stdout).toBe('failed: types\nfailed: unit: a thing works\n5 passed, 2 failed, 0 skipped\n');
   });
 
   it('counts a test file that could not even load as a failure', async () => {
     suite('unit', { passed: 0, broken: true });
-    expect((await run('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
+    expect((await runProgram('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
   });
 
   it('counts a failure whose error refers to itself, as those of child_process do', async () => {
@@ -76,7 +79,7 @@ describe('scripts/summary.js', () => {
         { testFilePath: path.resolve('b.test.ts'), numFailingTests: 0, testExecError: error, testResults: [] },
       ],
     });
-    const { stdout } = await run('node', [SCRIPT, dir]);
+    const { stdout } = await runProgram('node', [SCRIPT, dir]);
     expect(stdout).toBe(
       'failed: unit: a thing works\nfailed: unit: b.test.ts could not run: spawnSync sh EPIPE\n4 passed, 2 failed, 0 skipped\n',
     );
@@ -85,6 +88,6 @@ describe('scripts/summary.js', () => {
   it('counts a suite that was left out as skipped', async () => {
     suite('unit', { passed: 1, skipped: 2 });
     writeFileSync(path.join(dir, 'skipped.txt'), 'skipped node: needs root\n');
-    expect((await run('node', [SCRIPT, dir])).stdout).toBe('1 passed, 0 failed, 3 skipped\n');
+    expect((await runProgram('node', [SCRIPT, dir])).stdout).toBe('1 passed, 0 failed, 3 skipped\n');
   });
 });

@@ -10,7 +10,7 @@ import path from 'node:path';
 import pc from 'picocolors';
 
 import type { Log } from '../../src/dev/host';
-import { environmentFor, run as runCommand, sleep } from '../../src/dev/host';
+import { environmentFor, runProgram, sleep } from '../../src/dev/host';
 import type { Lab, LabNodeOptions } from '../lab/lab';
 import { createLab, prepareLabImages } from '../lab/lab';
 import type { LabNode } from '../lab/lab-node';
@@ -162,7 +162,7 @@ async function untilRunEnds(shell: Shell, run: number): Promise<void> {
   const args = [PROGRAM, 'status', CLUSTER, '-o', 'json'];
   const deadline = Date.now() + RUN_TIMEOUT_MS;
   while (Date.now() < deadline) {
-    const { code, stdout } = await runCommand(process.execPath, args, { cwd: shell.cwd, env: shell.env });
+    const { code, stdout } = await runProgram(process.execPath, args, { cwd: shell.cwd, env: shell.env });
     const status =
       code === 0 ? (JSON.parse(stdout) as { run: unknown; lastRun: { number: number } | null }) : undefined;
     if (status?.run === null && (status.lastRun?.number ?? 0) >= run) return;

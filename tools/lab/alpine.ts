@@ -18,7 +18,7 @@ import path from 'node:path';
 
 import { aptInstall } from '../apt';
 import type { Log } from '../../src/dev/host';
-import { cacheDir, mustRun, run, timed, which } from '../../src/dev/host';
+import { cacheDir, mustRun, runProgram, timed, which } from '../../src/dev/host';
 import { withLock } from '../../src/dev/owner-lock';
 import { buildApk, indexApkRepository, LAB_KEY } from './apk-packages';
 import type { LabUpdate } from './images';
@@ -135,7 +135,7 @@ async function buildBase(debian: Image, { id, dir: runDir }: RunDir, target: str
 }
 
 function pip(args: string[]) {
-  return run('python3', ['-m', 'pip', '--disable-pip-version-check', ...args]);
+  return runProgram('python3', ['-m', 'pip', '--disable-pip-version-check', ...args]);
 }
 
 /** The tree of the disk image, which is one ext4 without partitions. Needs no loop device and no kernel module. */

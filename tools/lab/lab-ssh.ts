@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 
 import type { CommandResult } from '../../src/dev/host';
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 
 export interface SshAccess {
   port: number;
@@ -17,7 +17,7 @@ export function runOverSsh(access: SshAccess, user: string, command: string): Pr
     ...['-o', `UserKnownHostsFile=${access.knownHostsFile}`, '-o', 'StrictHostKeyChecking=yes'],
     ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=60'],
   ];
-  return run('ssh', [...options, `${user}@127.0.0.1`, command]);
+  return runProgram('ssh', [...options, `${user}@127.0.0.1`, command]);
 }
 
 /** True when an SSH server greets on the port of 127.0.0.1. */

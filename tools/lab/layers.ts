@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
-import { mustRun, run } from '../../src/dev/host';
+import { mustRun, runProgram } from '../../src/dev/host';
 
 /** Directories of an image, topmost first. Never written once they have their name. */
 export interface Image {
@@ -62,7 +62,7 @@ async function canOverlay(dir: string): Promise<boolean> {
   mkdirSync(path.join(probe, 'lower'), { recursive: true });
   try {
     await mountOverlay({ lower: [path.join(probe, 'lower')] }, probe);
-    await run('umount', [path.join(probe, 'root')]);
+    await runProgram('umount', [path.join(probe, 'root')]);
     overlayWorks = true;
   } catch {
     overlayWorks = false;

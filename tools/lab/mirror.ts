@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { run } from '../../src/dev/host';
+import { runProgram } from '../../src/dev/host';
 import type { Mirror } from './recipe';
 
 /**
@@ -13,7 +13,7 @@ export async function findMirror(root = '/'): Promise<Mirror> {
   const sources = isDebian ? readSources(root) : [];
   const main = sources.find((source) => /\/debian\/?$/.test(source.uri))?.uri ?? '';
   const security = sources.find((source) => source.suites.some((suite) => suite.endsWith('-security')))?.uri;
-  const proxy = (await run('apt-config', ['dump', '--format', '%v', 'Acquire::http::Proxy'])).stdout.trim();
+  const proxy = (await runProgram('apt-config', ['dump', '--format', '%v', 'Acquire::http::Proxy'])).stdout.trim();
   const chosenProxy = proxy || process.env['http_proxy'] || '';
   return {
     main,
