@@ -9,23 +9,26 @@ import type { EksAccess } from '../domain/eks/node-groups';
 import type { NodeStep } from '../domain/node/report';
 import type { EksActivities } from '../contract/activities/eks';
 import { toApplicationFailure } from './errors';
-import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
+import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from './heartbeat';
 import type { ActivityLog } from './node';
 
 export interface EksActivityDeps {
   log: ActivityLog;
   apis?: EksApis;
+  /** How long a wait holds its activity slot at first; default 30 s. */
+  firstHoldMs?: number;
 }
 
-export function createEksActivities({ log, apis = new EksApis() }: EksActivityDeps): EksActivities {
+export function createEksActivities({ log, apis = new EksApis(), firstHoldMs }: EksActivityDeps): EksActivities {
   async function atAws<R>(
     step: NodeStep,
     access: EksAccess,
     policy: AwsRetryPolicy,
     body: (caller: EksCaller) => Promise<R>,
+    run: typeof withHeartbeat = withSilentLooks,
   ): Promise<R> {
     const fields = { eksCluster: access.cluster, region: access.region, step };
-    return withHeartbeat(step, ({ signal, details, send, hold }) => {
+    return run(step, ({ signal, details, send, hold }) => {
       const show = (waitingFor: string | undefined): void => {
         if (updateProgress(details, { waitingFor }, Date.now())) send();
       };
@@ -36,11 +39,9 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
           policy,
           signal,
           show,
-          observedMs: details.unreachableMs,
-          onObserved: (ms) => {
-            details.unreachableMs = ms;
-          },
-          hold: hold('unreachable'),
+          waits: (details.waits ??= {}),
+          hold: hold('aws', { firstMs: firstHoldMs }),
+          workHold: hold('aws', { firstMs: firstHoldMs, laterMs: 0 }),
         }),
       );
     }).catch((error: unknown) => {
@@ -56,16 +57,22 @@ export function createEksActivities({ log, apis = new EksApis() }: EksActivityDe
 
   return {
     listNodegroups: ({ access }) =>
-      atAws('preflight', access, BEFORE_UPDATE, (caller) => caller.call((api, signal) => api.listNodegroups(signal))),
+      atAws('preflight', access, BEFORE_UPDATE, (caller) =>
+        caller.call('listNodegroups', (api, signal) => api.listNodegroups(signal)),
+      ),
 
     describeNodegroup: ({ access, nodeGroup, afterUpdate }) =>
       atAws(afterUpdate ? 'verify' : 'preflight', access, afterUpdate ? DURING_UPDATE : BEFORE_UPDATE, (caller) =>
-        caller.call((api, signal) => api.describeNodegroup(nodeGroup, signal)),
+        caller.call('describeNodegroup', (api, signal) => api.describeNodegroup(nodeGroup, signal)),
       ),
 
     beginNodegroupUpdate: ({ access, request: { cluster, run, startedAt }, ...request }) =>
-      atAws('apply', access, BEFORE_UPDATE, (caller) =>
-        beginUpdate(caller, { ...request, identity: [cluster, String(run), startedAt] }),
+      atAws(
+        'apply',
+        access,
+        BEFORE_UPDATE,
+        (caller) => beginUpdate(caller, { ...request, identity: [cluster, String(run), startedAt] }),
+        withHeartbeat,
       ),
 
     followNodegroupUpdate: ({ access, nodeGroup, updateId, what }) =>

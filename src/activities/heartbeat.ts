@@ -6,9 +6,11 @@ import type { DrainedSoFar } from '../kubernetes/drain/drain';
 import type { HandedBack } from '../retry/hand-back';
 import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/hand-back';
 
-/** Waits whose times are counted apart: for a node or an API server that does not answer, for others that work on the node. */
-export const WAIT_KINDS = ['unreachable', 'others'] as const;
-export type WaitKind = (typeof WAIT_KINDS)[number];
+/**
+ * Waits that may follow one another: for a node or an API server that does not answer, for others that work on the node,
+ * and for AWS, each of whose waits has a name and a time of its own.
+ */
+export type WaitKind = 'unreachable' | 'others' | 'aws';
 
 /** Who is at work on the node in our place, and for how long that was waited for. */
 export interface ObservedOthers {
@@ -23,6 +25,8 @@ export type HeartbeatDetails = NodeProgress & {
   /** How long this call lasts so far, as far as anybody worked on it or waited in it. */
   elapsedMs: number;
   others?: ObservedOthers;
+  /** How long other things were waited for so far, by their names. */
+  waits?: Record<string, number>;
   /** How long the job on the node was followed so far. */
   jobMs?: number;
   /** What a drain has done so far. */
@@ -44,8 +48,15 @@ export interface Heartbeater {
   send(): void;
   /** How long the call has lasted, earlier attempts included, in milliseconds. */
   elapsedMs(): number;
-  /** For how long waits of this kind hold the activity slot: a first one 30 s, or `firstMs`. */
-  hold(kind: WaitKind, firstMs?: number): Hold;
+  hold(kind: WaitKind, limits?: HoldLimits): Hold;
+}
+
+/** For how long waits hold the activity slot, in milliseconds. */
+export interface HoldLimits {
+  /** Default: 30 s. */
+  firstMs?: number | undefined;
+  /** In attempts that go on waiting; default: 15 s, or the first where that is shorter. 0: one look. */
+  laterMs?: number;
 }
 
 /** For so long an attempt that only looks whether a wait is over is silent. */
@@ -82,9 +93,9 @@ export async function withHeartbeat<R>(
     },
     Math.min(HEARTBEAT_INTERVAL_MS, (info.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS) / 3),
   );
-  const hold = (kind: WaitKind, firstMs = FIRST_HOLD_MS): Hold => {
-    const carriedMs = kind === 'others' ? (details.others?.ms ?? 0) : details.unreachableMs;
-    const holdMs = resumed || carriedMs >= firstMs ? LATER_HOLD_MS : firstMs;
+  const hold = (kind: WaitKind, { firstMs = FIRST_HOLD_MS, ...limits }: HoldLimits = {}): Hold => {
+    const laterMs = limits.laterMs ?? Math.min(firstMs, LATER_HOLD_MS);
+    const holdMs = resumed || waitedMs(details, kind) >= firstMs ? laterMs : firstMs;
     return new Hold({
       kind,
       holdMs: isRetriedForEver(info) ? holdMs : Infinity,
@@ -127,6 +138,17 @@ export function failedAttempts(): number {
   const { attempt, heartbeatDetails } = activityInfo();
   const { failures } = failuresIn(heartbeatDetails);
   return failures === undefined ? attempt : failures + 1;
+}
+
+function waitedMs({ unreachableMs, others, waits = {} }: HeartbeatDetails, kind: WaitKind): number {
+  switch (kind) {
+    case 'unreachable':
+      return unreachableMs;
+    case 'others':
+      return others?.ms ?? 0;
+    case 'aws':
+      return Math.max(0, ...Object.values(waits));
+  }
 }
 
 type Info = ReturnType<typeof activityInfo>;
@@ -172,14 +194,17 @@ function detailsFrom(last: unknown, step: NodeStep, attempt: number, now: number
     ...(time(last, 'jobMs') === 0 ? {} : { jobMs: time(last, 'jobMs') }),
     ...failuresIn(last),
     ...others(last),
+    ...waits(last),
     ...drained(last),
   };
   const left = handedBack(last);
   if (left === null || left.attempt >= attempt) return details;
-  const waitedMs = observedSince(left, attempt, now);
-  details.elapsedMs += waitedMs;
-  if (left.kind === 'unreachable') details.unreachableMs += waitedMs;
-  if (left.kind === 'others' && details.others !== undefined) details.others.ms += waitedMs;
+  const pausedMs = observedSince(left, attempt, now);
+  details.elapsedMs += pausedMs;
+  if (left.kind === 'unreachable') details.unreachableMs += pausedMs;
+  else if (left.kind === 'others') {
+    if (details.others !== undefined) details.others.ms += pausedMs;
+  } else details.waits = { ...details.waits, [left.kind]: (details.waits?.[left.kind] ?? 0) + pausedMs };
   // What is waited for is shown from the last attempt until this one knows better.
   return { ...details, ...shown(last), handedBack: left };
 }
@@ -207,6 +232,12 @@ function others(details: unknown): Pick<HeartbeatDetails, 'others'> {
   const { by, ms } = (details.others ?? {}) as Partial<ObservedOthers>;
   if ((by !== 'job' && by !== 'lock') || typeof ms !== 'number' || !(ms >= 0)) return {};
   return { others: { by, ms } };
+}
+
+function waits(details: unknown): Pick<HeartbeatDetails, 'waits'> {
+  if (typeof details !== 'object' || details === null || !('waits' in details)) return {};
+  const all = Object.entries(details.waits ?? {}).filter(([, ms]) => typeof ms === 'number' && ms > 0);
+  return { waits: Object.fromEntries(all) as Record<string, number> };
 }
 
 function handedBack(details: unknown): HandedBack | null {

@@ -70,7 +70,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
-        hold: hold('unreachable', AFTER_WORK.has(step) ? AFTER_WORK_HOLD_MS : undefined),
+        hold: hold('unreachable', { firstMs: AFTER_WORK.has(step) ? AFTER_WORK_HOLD_MS : undefined }),
         show: (progress) => {
           if (updateProgress(details, progress, now())) send();
         },

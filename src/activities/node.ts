@@ -97,7 +97,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         signal,
         now,
         observedMs: details.unreachableMs,
-        hold: hold('unreachable', deps.firstHoldMs ?? (step === 'reboot' ? REBOOT_HOLD_MS : undefined)),
+        hold: hold('unreachable', { firstMs: deps.firstHoldMs ?? (step === 'reboot' ? REBOOT_HOLD_MS : undefined) }),
         onObserved: (ms) => {
           details.unreachableMs = ms;
         },
@@ -123,7 +123,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
             if (seen === null) delete details.others;
             else details.others = seen;
           },
-          hold: hold('others', deps.firstHoldMs),
+          hold: hold('others', { firstMs: deps.firstHoldMs }),
         });
         const session = { node, reachability, others, signal, now, show };
         return await body(limits.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);

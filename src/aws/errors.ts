@@ -9,7 +9,16 @@ import { describePage, pageTitle } from '../domain/shared/web-page';
  * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group. `foreign`:
  * something between us and AWS has answered in its place; whatever its status is says nothing about rights.
  */
-export type AwsErrorKind = 'passing' | 'credentials' | 'denied' | 'not-found' | 'conflict' | 'refused' | 'foreign';
+export const AWS_ERROR_KINDS = [
+  'passing',
+  'credentials',
+  'denied',
+  'not-found',
+  'conflict',
+  'refused',
+  'foreign',
+] as const;
+export type AwsErrorKind = (typeof AWS_ERROR_KINDS)[number];
 
 /** A call that AWS did not carry out. */
 export class AwsError extends OspatchError {

@@ -18,7 +18,8 @@ export async function inspectNodegroups(
 ): Promise<EksInspection> {
   const groups: NodegroupCheck[] = [];
   try {
-    const names = wanted === 'all' ? await caller.call((api, signal) => api.listNodegroups(signal)) : wanted;
+    const names =
+      wanted === 'all' ? await caller.call('listNodegroups', (api, signal) => api.listNodegroups(signal)) : wanted;
     const sorted = wanted === 'all' ? [...names].sort() : names;
     for (let at = 0; at < sorted.length; at += GROUPS_AT_ONCE) {
       const batch = sorted.slice(at, at + GROUPS_AT_ONCE);
@@ -41,8 +42,8 @@ async function checkGroup(
   { passOver, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { passOver: boolean },
 ): Promise<NodegroupCheck> {
   try {
-    const described = await caller.call((api, signal) => api.describeNodegroup(name, signal));
-    const found = await caller.call((api, signal) => api.newestRelease(described, signal));
+    const described = await caller.call('describeNodegroup', (api, signal) => api.describeNodegroup(name, signal));
+    const found = await caller.call('newestRelease', (api, signal) => api.newestRelease(described, signal));
     const facts =
       found.release === null
         ? { ...described, ...(found.why === 'no-such-image' ? {} : { newestUnknown: found.why }) }
@@ -59,7 +60,7 @@ async function checkGroup(
 /** Nothing depends on them, so a worker need not be allowed to list them. */
 async function fargateProfiles(caller: EksCaller): Promise<string[] | null> {
   try {
-    return await caller.call((api, signal) => api.listFargateProfiles(signal));
+    return await caller.call('listFargateProfiles', (api, signal) => api.listFargateProfiles(signal));
   } catch (error) {
     if (!isAwsError(error)) throw error;
     return null;

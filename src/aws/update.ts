@@ -1,6 +1,5 @@
 /** Asking AWS to update a node group, and following what it does. */
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
 import { saysUpToDate } from '../domain/eks/node-groups';
 import { isNewest } from '../domain/eks/releases';
@@ -16,8 +15,8 @@ const MAX_POLL_MS = 30_000;
 const BUSY_LIMIT_MS = 60 * 60_000;
 const BUSY_PAUSE_MS = 5_000;
 
-/** Looks at a group whose update has ended while AWS still calls it UPDATING. */
-const SETTLING_LOOKS = 10;
+/** How long a group whose update has ended is waited for while AWS still calls it UPDATING. */
+const SETTLING_LIMIT_MS = 2 * 60_000;
 
 /** States of a group in which it may be free soon. */
 const PASSES = new Set(['ACTIVE', 'UPDATING', 'CREATING']);
@@ -38,13 +37,12 @@ export interface BeginRequest {
 export async function beginUpdate(caller: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
   const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
-  const pauses = pacer(BUSY_PAUSE_MS);
-  let waitedMs = 0;
+  const pauses = backoff(BUSY_PAUSE_MS);
   for (;;) {
     const version = await versionToAskFor(caller, request);
     if (version === null) return { state: 'up-to-date' };
     try {
-      const updateId = await caller.call((api, signal) =>
+      const updateId = await caller.call('updateVersion', (api, signal) =>
         api.updateVersion({ nodeGroup, version, force, clientRequestToken }, signal),
       );
       return { state: 'started', updateId };
@@ -59,10 +57,10 @@ export async function beginUpdate(caller: EksCaller, request: BeginRequest): Pro
       }
       // It has ended this moment, or something else is going on with the group.
       const { status } = await describe(caller, nodeGroup);
-      if (waitedMs >= BUSY_LIMIT_MS || !PASSES.has(status)) throw error;
-      caller.show(`the node group to be free: ${error.message}`);
+      const leftMs = BUSY_LIMIT_MS - caller.waitedFor('busy');
+      if (leftMs <= 0 || !PASSES.has(status)) throw error;
+      await caller.pause('busy', `the node group to be free: ${error.message}`, pauses, leftMs);
     }
-    waitedMs += await pauses(caller.signal);
   }
 }
 
@@ -79,24 +77,30 @@ async function versionToAskFor(
   // What AWS says of a group in the middle of an update is not yet so; its own answer tells which update that is.
   if (facts.status === 'UPDATING') return version;
   const image = { amiType: facts.amiType, version: facts.version };
-  const { release: newest } = await caller.call((api, signal) => api.newestRelease(image, signal));
+  const { release: newest } = await caller.call('newestRelease', (api, signal) => api.newestRelease(image, signal));
   if (newest === null) return adopted || facts.releaseVersion !== found ? null : facts.version;
   return isNewest(facts.releaseVersion, newest) ? null : facts.version;
 }
 
 /** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
 async function settledGroup(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
-  const pauses = pacer(FIRST_POLL_MS);
-  for (let look = 1; ; look += 1) {
+  const pauses = backoff(FIRST_POLL_MS);
+  for (;;) {
     const facts = await describe(caller, nodeGroup);
-    if (facts.status !== 'UPDATING' || look === SETTLING_LOOKS) return facts;
+    const leftMs = SETTLING_LIMIT_MS - caller.waitedFor('settling');
+    if (facts.status !== 'UPDATING' || leftMs <= 0) return facts;
     if ((await updateInProgress(caller, nodeGroup)) !== null) return facts;
-    await pauses(caller.signal);
+    await caller.pause(
+      'settling',
+      `AWS to be done with node group ${nodeGroup}, whose update has ended`,
+      pauses,
+      leftMs,
+    );
   }
 }
 
 function describe(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
-  return caller.call((api, signal) => api.describeNodegroup(nodeGroup, signal));
+  return caller.call('describeNodegroup', (api, signal) => api.describeNodegroup(nodeGroup, signal));
 }
 
 /** Waits until AWS has ended the update. */
@@ -104,19 +108,20 @@ export async function followUpdate(
   caller: EksCaller,
   { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
 ): Promise<NodegroupUpdate> {
-  const pauses = pacer(FIRST_POLL_MS);
+  const pauses = backoff(FIRST_POLL_MS);
   for (;;) {
-    const update = await caller.call((api, signal) => api.describeUpdate(nodeGroup, updateId, signal));
+    const update = await caller.call('describeUpdate', (api, signal) =>
+      api.describeUpdate(nodeGroup, updateId, signal),
+    );
     if (update.status !== 'InProgress') return update;
-    caller.show(what);
-    await pauses(caller.signal);
+    await caller.pause('update', what, pauses);
   }
 }
 
 async function updateInProgress(caller: EksCaller, nodeGroup: string): Promise<NodegroupUpdate | null> {
-  const ids = await caller.call((api, signal) => api.listUpdates(nodeGroup, signal));
+  const ids = await caller.call('listUpdates', (api, signal) => api.listUpdates(nodeGroup, signal));
   for (const id of ids) {
-    const update = await caller.call((api, signal) => api.describeUpdate(nodeGroup, id, signal));
+    const update = await caller.call('describeUpdate', (api, signal) => api.describeUpdate(nodeGroup, id, signal));
     if (update.status === 'InProgress') return update;
   }
   return null;
@@ -127,12 +132,6 @@ export function requestToken(parts: readonly string[]): string {
   return `ospatch-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`;
 }
 
-/** Waits longer each time; returns for how long, in milliseconds. */
-function pacer(firstMs: number): (signal: AbortSignal) => Promise<number> {
-  const pauses = new Backoff({ firstMs, maxMs: MAX_POLL_MS, growth: 1.5 });
-  return async (signal) => {
-    const pauseMs = pauses.next();
-    await sleep(pauseMs, undefined, { signal });
-    return pauseMs;
-  };
+function backoff(firstMs: number): Backoff {
+  return new Backoff({ firstMs, maxMs: MAX_POLL_MS, growth: 1.5 });
 }

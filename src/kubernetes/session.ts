@@ -6,6 +6,7 @@ import type { BlockedPod, KubeNode } from '../domain/kubernetes/types';
 import type { ApiErrorKind, KubernetesApi } from './client/api';
 import { ApiError } from './client/api';
 import type { Hold } from '../retry/hand-back';
+import type { ObservedCall } from '../retry/observed-times';
 import { ObservedTimes } from '../retry/observed-times';
 import type { RetryOptions, Transient } from '../retry/retry-until';
 import { Retry } from '../retry/retry-until';
@@ -82,8 +83,11 @@ export function createSession(options: SessionOptions): KubeSession {
   }
 
   /** Each call counts for itself: ten that wait for the same server at once have waited no longer than one. */
-  async function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
-    const call = times.begin();
+  function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
+    return times.during((call) => retryOf(call).until(() => ask(api)));
+  }
+
+  function retryOf(call: ObservedCall): Retry {
     let forbiddenSince: number | null = null;
     const classify = (error: unknown, observedMs: number): Transient | null => {
       if (!(error instanceof ApiError)) return null;
@@ -113,7 +117,7 @@ export function createSession(options: SessionOptions): KubeSession {
         if (wasWaiting && !times.isWaiting) show({ waitingFor: undefined });
       },
     };
-    return new Retry(hold === undefined ? retry : { ...retry, hold }).until(() => ask(api));
+    return new Retry(hold === undefined ? retry : { ...retry, hold });
   }
 
   const pause = async (ms: number): Promise<void> => {

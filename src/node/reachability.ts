@@ -2,6 +2,7 @@
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Hold } from '../retry/hand-back';
+import type { ObservedCall } from '../retry/observed-times';
 import { ObservedTimes } from '../retry/observed-times';
 import type { Attempt, RetryOptions, Transient } from '../retry/retry-until';
 import { Retry } from '../retry/retry-until';
@@ -59,12 +60,12 @@ export class ReachabilityTracker {
 
   /** Repeats `attempt` while the node is unreachable. Other errors pass through. */
   whenReachable<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.begin().until(attempt);
+    return this.times.during((call) => this.retry(call).until(attempt));
   }
 
   /** One attempt of a loop that paces itself; being unreachable is an error only when the limit is passed. */
   attempt<T>(attempt: () => Promise<T>): Promise<Attempt<T>> {
-    this.probes ??= this.begin();
+    this.probes ??= this.retry(this.times.begin());
     return this.probes.attempt(attempt);
   }
 
@@ -73,9 +74,8 @@ export class ReachabilityTracker {
     this.probes?.add(pauseMs);
   }
 
-  private begin(): Retry {
+  private retry(call: ObservedCall): Retry {
     const { signal, now, hold, onWaiting } = this.options;
-    const call = this.times.begin();
     const options: RetryOptions = {
       classify: (error, observedMs) => this.classify(error, observedMs),
       timedOut: (error, observedMs) => this.timedOut(error, observedMs),

@@ -97,6 +97,8 @@ export interface HoldOptions {
 }
 
 export interface WaitPause {
+  /** Default: that of the hold. */
+  kind?: string;
   /** What is waited for, as a clause. */
   waitingFor: string;
   /** How long it was waited for, in milliseconds. */
@@ -135,8 +137,9 @@ export class Hold {
   }
 
   /** @throws RetryLater unless waits are to their end in this place, or the next attempt would come too late to be made */
-  handBack({ waitingFor, observedMs, leftMs, maxDelayMs = MAX_DELAY_MS, cause }: WaitPause): void {
-    const { kind, roomMs = () => Infinity } = this.options;
+  handBack({ waitingFor, observedMs, leftMs, maxDelayMs = MAX_DELAY_MS, cause, ...pause }: WaitPause): void {
+    const { roomMs = () => Infinity } = this.options;
+    const { kind = this.options.kind } = pause;
     const delayMs = Math.round(Math.max(LEAST_DELAY_MS, Math.min(leftMs, nextDelayMs(observedMs, maxDelayMs))));
     if (!this.ends || delayMs + LATER_HOLD_MS > roomMs()) return;
     throw new RetryLater({ kind, observedMs, maxDelayMs }, delayMs, waitingFor, { cause });

@@ -7,6 +7,8 @@ export interface ObservedCall {
   onObserved(observedMs: number): void;
   /** The other side has answered this call, whatever it said. */
   onEnd(): void;
+  /** The call is over. Without an answer, what was reported of it last stays. */
+  close(): void;
 }
 
 /** Counts for each call alone; the longest wait is what the next attempt has to know. */
@@ -24,6 +26,17 @@ export class ObservedTimes {
     return this.carriedMs > 0 || [...this.open.values()].some((ms) => ms > 0);
   }
 
+  /** Counts for a call until it is over, whatever comes of it. */
+  async during<T>(work: (call: ObservedCall) => Promise<T>): Promise<T> {
+    const call = this.begin();
+    try {
+      return await work(call);
+    } finally {
+      call.close();
+    }
+  }
+
+  /** The same for a call whose end the caller tells. */
   begin(): ObservedCall {
     const call: ObservedCall = {
       observedMs: this.carriedMs,
@@ -35,6 +48,9 @@ export class ObservedTimes {
         this.carriedMs = 0;
         this.open.delete(call);
         this.report();
+      },
+      close: () => {
+        this.open.delete(call);
       },
     };
     return call;

@@ -18,6 +18,8 @@ export interface Transient {
   waitingFor: string;
   /** Shortest pause that the other side asks for, in milliseconds. */
   retryAfterMs?: number | null;
+  /** What is counted apart from other errors of the same call; times in milliseconds. */
+  wait?: { kind: string; observedMs: number };
 }
 
 export interface RetryOptions {
@@ -92,7 +94,7 @@ export class Retry {
       this.set(observedMs);
       if (transient.leftMs <= 0) throw timedOut(error, observedMs);
       onWaiting(transient.waitingFor);
-      hold?.check({ ...transient, observedMs, cause: error });
+      hold?.check({ ...transient, observedMs, ...transient.wait, cause: error });
       this.left = transient.leftMs;
       this.retryAfterMs = transient.retryAfterMs ?? 0;
       return { answered: false };

@@ -218,7 +218,7 @@ describe('aws/update', () => {
       seen.push(header);
       return header.includes('AKIAOLD') ? FAULTS.expired : null;
     };
-    const described = callerOf(DURING_UPDATE, { profile: 'patching' }).call((api, signal) =>
+    const described = callerOf(DURING_UPDATE, { profile: 'patching' }).call('describeNodegroup', (api, signal) =>
       api.describeNodegroup('blue', signal),
     );
     await waitFor(() => shown.length > 0, { what: 'word of the credentials' });
@@ -232,7 +232,7 @@ describe('aws/update', () => {
     delete process.env['AWS_ACCESS_KEY_ID'];
     const access = { profile: 'nowhere' };
     await expect(
-      callerOf(BEFORE_UPDATE, access).call((api, signal) => api.listNodegroups(signal)),
+      callerOf(BEFORE_UPDATE, access).call('listNodegroups', (api, signal) => api.listNodegroups(signal)),
     ).rejects.toMatchObject({
       message:
         'the worker has no AWS credentials (profile nowhere), so it cannot ask for EKS cluster Prod_1 in eu-central-1',
@@ -244,7 +244,7 @@ describe('aws/update', () => {
     eks.addGroup('blue');
     eks.fault = FAULTS.denied;
     await expect(
-      callerOf(BEFORE_UPDATE).call((api, signal) => api.describeNodegroup('blue', signal)),
+      callerOf(BEFORE_UPDATE).call('describeNodegroup', (api, signal) => api.describeNodegroup('blue', signal)),
     ).rejects.toMatchObject({
       message: expect.stringMatching(/^AWS does not allow the worker eks:DescribeNodegroup on EKS cluster Prod_1 /),
       remedy: expect.stringContaining('allow eks:DescribeNodegroup'),
@@ -253,7 +253,9 @@ describe('aws/update', () => {
 
   it('gives up after its policy and says for how long AWS was away', async () => {
     eks.fault = FAULTS.unavailable;
-    await expect(callerOf({ passing: 500 }).call((api, signal) => api.listNodegroups(signal))).rejects.toMatchObject({
+    await expect(
+      callerOf({ passing: 500 }).call('listNodegroups', (api, signal) => api.listNodegroups(signal)),
+    ).rejects.toMatchObject({
       message: expect.stringMatching(/for \d+m?s already$/),
     });
   });
