@@ -3,6 +3,9 @@ import { Context, activityInfo } from '@temporalio/activity';
 import type { NodeProgress, NodeStep } from '../domain/node/report';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS } from '../domain/node/time-limits';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
+import type { Other } from '../node/others-at-work';
+import { OTHERS } from '../node/others-at-work';
+import type { BegunJobs } from '../node/session';
 import type { HandedBack } from '../retry/hand-back';
 import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/hand-back';
 
@@ -14,7 +17,7 @@ export type WaitKind = 'unreachable' | 'others' | 'aws';
 
 /** Who is at work on the node in our place, and for how long that was waited for. */
 export interface ObservedOthers {
-  by: 'job' | 'lock';
+  by: Other;
   ms: number;
 }
 
@@ -27,6 +30,8 @@ export type HeartbeatDetails = NodeProgress & {
   others?: ObservedOthers;
   /** How long other things were waited for so far, by their names. */
   waits?: Record<string, number>;
+  /** Jobs that the step has begun on the node. */
+  jobs?: BegunJobs;
   /** How long the job on the node was followed so far. */
   jobMs?: number;
   /** What a drain has done so far. */
@@ -195,6 +200,7 @@ function detailsFrom(last: unknown, step: NodeStep, attempt: number, now: number
     ...failuresIn(last),
     ...others(last),
     ...waits(last),
+    ...jobs(last),
     ...drained(last),
   };
   const left = handedBack(last);
@@ -230,14 +236,25 @@ function drained(details: unknown): Pick<HeartbeatDetails, 'drained'> {
 function others(details: unknown): Pick<HeartbeatDetails, 'others'> {
   if (typeof details !== 'object' || details === null || !('others' in details)) return {};
   const { by, ms } = (details.others ?? {}) as Partial<ObservedOthers>;
-  if ((by !== 'job' && by !== 'lock') || typeof ms !== 'number' || !(ms >= 0)) return {};
-  return { others: { by, ms } };
+  if (!OTHERS.some((one) => one === by) || typeof ms !== 'number' || !(ms >= 0)) return {};
+  return { others: { by: by as Other, ms } };
 }
 
 function waits(details: unknown): Pick<HeartbeatDetails, 'waits'> {
   if (typeof details !== 'object' || details === null || !('waits' in details)) return {};
   const all = Object.entries(details.waits ?? {}).filter(([, ms]) => typeof ms === 'number' && ms > 0);
   return { waits: Object.fromEntries(all) as Record<string, number> };
+}
+
+function jobs(details: unknown): Pick<HeartbeatDetails, 'jobs'> {
+  if (typeof details !== 'object' || details === null || !('jobs' in details)) return {};
+  const { plan, repair } = (details.jobs ?? {}) as BegunJobs;
+  return {
+    jobs: {
+      ...(Number.isInteger(plan) ? { plan } : {}),
+      ...(Number.isInteger(repair) ? { repair } : {}),
+    } as BegunJobs,
+  };
 }
 
 function handedBack(details: unknown): HandedBack | null {

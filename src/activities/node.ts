@@ -49,8 +49,9 @@ export interface NodeActivityDeps {
 }
 
 /**
- * Job numbers of preflight: a hundred per attempt of the workflow, ten per attempt of the activity. Its jobs change
- * nothing and must not be found done from an earlier attempt; its repairs stay clear of the numbers of `repair`.
+ * Job numbers of preflight: a hundred thousand per attempt of the workflow, ten per attempt of the activity. Its jobs
+ * change nothing and must not be found done from an earlier attempt, unless they are the very ones that it goes on with;
+ * its repairs stay clear of the numbers of `repair`.
  */
 const JOBS_PER_ATTEMPT = 100_000;
 const JOBS_PER_RETRY = 10;
@@ -58,7 +59,7 @@ const JOBS_PER_RETRY = 10;
 /** The boot of a machine is waited for in place, so that its end is noticed at once: bare metal takes minutes. */
 const REBOOT_HOLD_MS = 10 * MINUTE_MS;
 
-/** Of these ten, the one of the look after a failure. */
+/** Below those of a preflight: the look after a failure, once in an attempt of the workflow. */
 const SURVEY_JOB = 9;
 
 /** The activities as they run: a preflight names every package of its plan. */
@@ -125,7 +126,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           },
           hold: hold('others', { firstMs: deps.firstHoldMs }),
         });
-        const session = { node, reachability, others, signal, now, show };
+        const session = { node, reachability, others, jobs: (details.jobs ??= {}), signal, now, show };
         return await body(limits.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
@@ -168,7 +169,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       onNode('prefetch', target, unreachable(unreachableTimeoutMs), (session) =>
         prefetchPackages(
           session,
-          { token, number: firstJob(attempt) },
+          { token, number: attempt },
           { digest: planDigest, count: planned },
           { manager: knownManager(packageManager), packages, lockTimeoutMs },
         ),
@@ -229,7 +230,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
 
     surveyNode: ({ target, token, attempt, packages, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), (session) => {
-        const number = attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY + SURVEY_JOB;
+        const number = attempt * JOBS_PER_ATTEMPT + SURVEY_JOB;
         return surveyNode(session, { token, number, packages });
       }),
 

@@ -1,4 +1,4 @@
-/** Waiting for somebody else who is at work on the node: another job, or the holder of a lock. */
+/** Waiting for what is at work on the node in our place: another job, the holder of a lock, or systemd itself. */
 import type { Hold } from '../retry/hand-back';
 
 /** Between two looks without a place of our own: who waits has the node, and often only for minutes. */
@@ -7,19 +7,22 @@ const MAX_DELAY_MS = 60_000;
 /** A job of ours that waits for a lock goes on by itself as soon as it has it; then it has to be followed. */
 const MAX_FOLLOW_DELAY_MS = 15_000;
 
+export const OTHERS = ['job', 'lock', 'systemd'] as const;
+export type Other = (typeof OTHERS)[number];
+
 export interface OthersOptions {
   now: () => number;
   /** Who was at work when the last attempt ended, and for how long, in milliseconds. */
-  carried?: { by: 'job' | 'lock'; ms: number };
+  carried?: { by: Other; ms: number };
   /** Called with each look. Null: the node is ours. */
-  onChange?: (others: { by: 'job' | 'lock'; ms: number } | null) => void;
+  onChange?: (others: { by: Other; ms: number } | null) => void;
   /** Ends the attempt when it has waited for long. Absent: it waits in place. */
   hold?: Hold;
 }
 
 /** How long others have been at work on the node. The time outlives the attempt. */
 export class OthersAtWork {
-  private wait: { by: 'job' | 'lock'; since: number } | null;
+  private wait: { by: Other; since: number } | null;
 
   constructor(private readonly options: OthersOptions) {
     const { carried, now } = options;
@@ -31,13 +34,8 @@ export class OthersAtWork {
     return this.options.carried?.by === 'lock';
   }
 
-  /** Whether a long wait ends the attempt. */
-  get givesBack(): boolean {
-    return this.options.hold?.ends === true;
-  }
-
   /** To be called at each look at which they are: for how long, in milliseconds. */
-  seen(by: 'job' | 'lock'): number {
+  seen(by: Other): number {
     const { now, onChange } = this.options;
     if (this.wait?.by !== by) this.wait = { by, since: now() };
     const ms = now() - this.wait.since;
@@ -68,14 +66,6 @@ export class OthersAtWork {
   pauseFollowing(waitingFor: string): void {
     const observedMs = this.waitedMs();
     this.options.hold?.check({ waitingFor, observedMs, leftMs: Infinity, maxDelayMs: MAX_FOLLOW_DELAY_MS });
-  }
-
-  /**
-   * Ends the attempt now.
-   * @throws RetryLater if attempts end at all
-   */
-  handBack(waitingFor: string, leftMs: number): void {
-    this.options.hold?.handBack({ waitingFor, observedMs: this.waitedMs(), leftMs, maxDelayMs: MAX_DELAY_MS });
   }
 
   private waitedMs(): number {

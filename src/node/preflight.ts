@@ -12,6 +12,7 @@ import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } fro
 import { LOCK_KINDS } from '../domain/node/report';
 import type { FactsReading } from './facts';
 import { followJob, jobNeverEnds, pauseFor } from './job/follow';
+import { formatJobId } from './job/id';
 import { lockWait } from './lock';
 import { readFacts } from './read-facts';
 import type { PackageManagerName } from './package-managers';
@@ -41,8 +42,8 @@ export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 const PLAN_TRIES = 3;
 const PLAN_PAUSE_MS = 15_000;
 
-/** How long the job of a plan waits for a lock that was free a moment before. */
-const PLAN_LOCK_MS = 30_000;
+/** A plan that was finished while nobody watched is taken unless it is older, in seconds. */
+const PLAN_FRESH_SECONDS = 300;
 
 const MAX_NAMED_PROBLEMS = 3;
 
@@ -62,6 +63,10 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   let { facts } = await usableNode(session, options, session.others.waitedForLock ? LOCK_KINDS : ['package']);
   let job = options.firstJob;
   let repair: Repair = { report: null, error: null };
+  if (session.jobs.repair !== undefined) {
+    repair = await repairBefore(session, options, session.jobs.repair, facts);
+    ({ facts } = await usableNode(session, options));
+  }
   if (facts.packages.problems.length > 0) {
     repair = await repairFirst(session, options, job, facts);
     ({ facts } = await usableNode(session, options));
@@ -108,21 +113,25 @@ function packageOf(problem: string): string {
 /** Facts of a node that may be patched and on which nobody else is at work now. `kinds`: the locks that count. */
 async function usableNode(
   session: Session,
-  { withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
+  { token, withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
   kinds: readonly LockKind[] = ['package'],
 ): Promise<FactsReading> {
-  const { others, show, node } = session;
+  const { others, show, node, jobs } = session;
   for (;;) {
     const reading = await readFacts(session);
     assertSupported(node.name, reading);
     assertSafe(node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;
     const holder = kinds.includes(lockKind) ? lockHolder : null;
+    // Begun by an attempt before this one: it waits for locks itself.
+    if (job !== null && isOwn(session, token, job)) return reading;
     if (job === null && holder === null) {
       others.gone();
       show({ waitingFor: undefined });
       return reading;
     }
+    // What others do meanwhile is not in it.
+    delete jobs.plan;
     if (job !== null) {
       const waitedMs = others.seen('job');
       if (waitedMs > JOB_TIMEOUT_MS) throw jobNeverEnds(node.name, job);
@@ -133,6 +142,13 @@ async function usableNode(
       await untilNextLook(session, lockWait(lockKind, holder), lockTimeoutMs - waitedMs);
     }
   }
+}
+
+function isOwn({ jobs }: Session, token: string, job: string): boolean {
+  return (['plan', 'repair'] as const).some((phase) => {
+    const number = jobs[phase];
+    return number !== undefined && formatJobId({ token, phase, number }) === job;
+  });
 }
 
 async function untilNextLook(session: Session, waitingFor: string, leftMs: number): Promise<void> {
@@ -149,6 +165,20 @@ function lockedTooLong(node: string, kind: LockKind, holder: string, timeoutMs: 
   });
 }
 
+/** What a repair has come to that an attempt before this one has begun. Whether it was enough is for the node to say. */
+async function repairBefore(
+  session: Session,
+  { token, packages, lockTimeoutMs }: PreflightOptions,
+  number: number,
+  facts: NodeFacts,
+): Promise<Repair> {
+  const work = { manager: managerOf(facts), packages, lockTimeoutMs };
+  const outcome = await repairPackages(session, { token, number }, work);
+  if (outcome.state !== 'done' || outcome.result.error !== null) return { report: null, error: null };
+  const warning = repairedWarning('packages were repaired before the patch');
+  return { report: { ...outcome.result, warnings: [...outcome.result.warnings, warning] }, error: null };
+}
+
 async function repairFirst(
   session: Session,
   { token, packages, lockTimeoutMs }: PreflightOptions,
@@ -156,6 +186,7 @@ async function repairFirst(
   facts: NodeFacts,
 ): Promise<Repair> {
   const manager = managerOf(facts);
+  session.jobs.repair = job;
   const outcome = await repairPackages(session, { token, number: job }, { manager, packages, lockTimeoutMs });
   const report = outcome.state === 'done' ? outcome.result : null;
   if (report !== null && report.error === null) {
@@ -176,23 +207,24 @@ async function repairFirst(
 
 async function makePlan(
   session: Session,
-  { token, packages, lockTimeoutMs: wantedMs }: PreflightOptions,
+  { token, packages, lockTimeoutMs }: PreflightOptions,
   firstJob: number,
   facts: NodeFacts,
 ): Promise<{ plan: PatchPlan; refused: ErrorInfo | null }> {
-  const { others } = session;
-  // A lock that was taken this moment is waited for where that costs no place. One that the node does not show is not.
-  const isShort = others.givesBack && !others.waitedForLock;
-  const longestMs = wantedMs ?? DEFAULT_LOCK_TIMEOUT_MS;
-  const lockTimeoutMs = isShort ? Math.min(longestMs, PLAN_LOCK_MS) : wantedMs;
+  const { jobs } = session;
+  const begun = jobs.plan;
   const manager = packageManager(managerOf(facts));
   const clock = wrongClock(session, facts);
   let failure: string | null = null;
-  for (let tries = 1; ; tries += 1) {
-    const job = { token, phase: 'plan', number: firstJob + tries - 1 } as const;
+  for (let tries = begun === undefined ? 1 : 0; ; tries += 1) {
+    const number = tries === 0 && begun !== undefined ? begun : firstJob + tries - 1;
+    jobs.plan = number;
+    const job = { token, phase: 'plan', number } as const;
     const end = await followJob(session, job, { refresh: true, packages, lockTimeoutMs, waitSeconds: 20 }, (line) =>
       showLock(session, line),
     );
+    delete jobs.plan;
+    if (tries === 0 && end.state === 'done' && end.endedAgo > PLAN_FRESH_SECONDS) continue;
     if (end.state === 'done' && end.rc === 0) {
       const read = readPlan(session.node.name, manager, end.result, facts, packages);
       if (failure === null) return read;
@@ -208,10 +240,6 @@ async function makePlan(
             retry: 'transient',
           } as const);
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
-    if (error.type === 'Busy' && isShort && longestMs > PLAN_LOCK_MS) {
-      others.seen('lock');
-      others.handBack(error.message, longestMs);
-    }
     // The helper has waited for locks already.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     failure = error.message;

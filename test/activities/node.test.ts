@@ -19,11 +19,12 @@ const APPLY = {
 };
 const FACTS = { target: TARGET, unreachableTimeoutMs: 1_000 };
 
-function setUp(answers: Answer[] | Transport, info: object = {}) {
+function setUp(answers: Answer[] | Transport, info: object = {}, firstHoldMs?: number) {
   const transport = Array.isArray(answers) ? new FakeTransport(answers) : answers;
   const pool = { transport: () => transport, ownTransport: () => transport, close: () => undefined };
   const activities = createNodeActivities({
     pool,
+    ...(firstHoldMs === undefined ? {} : { firstHoldMs }),
     hookDir: null,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
@@ -53,6 +54,40 @@ describe('src/activities/node', () => {
     expect((transport as FakeTransport).calls[0]?.command).toContain(`start ${TOKEN}-apply-2 apply`);
     expect(heartbeats).toContainEqual(expect.objectContaining({ step: 'apply', unreachableMs: 0, done: 1, total: 2 }));
     expect(heartbeats.at(-1)).toMatchObject({ step: 'apply', unreachableMs: 0, done: 2, total: 2 });
+  });
+
+  it.each(['prefetch', 'surveyNode'] as const)('has one job for a %s, whatever attempt follows it', async (step) => {
+    const starts: string[] = [];
+    for (const attempt of [1, 5]) {
+      const transport = new FakeTransport([
+        ...(step === 'surveyNode' ? [factsAnswer()] : []),
+        jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
+      ]);
+      const { activities, environment } = setUp(transport, { attempt });
+      const input = { ...APPLY, packageManager: 'apt', unreachableTimeoutMs: 1_000 };
+      await environment.run(activities[step] as (given: typeof input) => Promise<unknown>, input);
+      starts.push(...transport.calls.flatMap(({ command }) => / start (\S+) /.exec(command)?.[1] ?? []));
+    }
+    expect(starts).toHaveLength(2);
+    expect(new Set(starts).size).toBe(1);
+  });
+
+  it('carries the number of a plan that waits for a lock to the next attempt', async () => {
+    const log = 'ospatch: waiting for /var/lib/dpkg/lock-frontend, held by apt-get (pid 7)\n';
+    const input = { target: TARGET, token: TOKEN, attempt: 1, withoutDrain: false, unreachableTimeoutMs: 1_000 };
+    const forEver = { retryPolicy: { maximumAttempts: 0 }, scheduleToCloseTimeoutMs: 0 };
+    const first = setUp([factsAnswer(), jobAnswer('running', { log })], { attempt: 1, ...forEver }, 0);
+    await expect(first.environment.run(first.activities.preflight, input)).rejects.toMatchObject({ type: 'Waiting' });
+    const [heartbeatDetails] = first.heartbeats.slice(-1);
+    expect(heartbeatDetails).toMatchObject({ others: { by: 'lock' }, handedBack: { kind: 'others', attempt: 1 } });
+    const planned = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
+    const next = setUp([factsAnswer(`job=${TOKEN}-plan-100010`), planned], {
+      attempt: 2,
+      heartbeatDetails,
+      ...forEver,
+    });
+    await next.environment.run(next.activities.preflight, input);
+    expect((next.transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-100010 plan`);
   });
 
   it('returns a failure of the package manager together with what has changed', async () => {

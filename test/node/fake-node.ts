@@ -99,6 +99,7 @@ export function fakeSession(
     now,
     show: (progress) => shown.push(progress),
     others: new OthersAtWork({ now }),
+    jobs: {},
     reachability: new ReachabilityTracker({
       node: target.name,
       limitMs,

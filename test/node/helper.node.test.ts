@@ -82,6 +82,7 @@ describe('src/node on real nodes', () => {
       now: Date.now,
       show: () => undefined,
       others: new OthersAtWork({ now: Date.now }),
+      jobs: {},
       reachability: new ReachabilityTracker({
         node: node.name,
         limitMs: LIMIT_MS,

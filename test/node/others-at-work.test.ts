@@ -20,6 +20,7 @@ const HOUR_MS = 3_600_000;
 const TOKEN = '0123456789abcdef';
 const LOCKED = factsAnswer('lock_holder=unattended-upgr (pid 812)');
 const BUSY = factsAnswer('job=feedfeedfeedfeed-apply-1');
+const PLANNED = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
 const WAITS_FOR_LOCK = 'ospatch: waiting for /var/lib/dpkg/lock-frontend, held by apt-get (pid 7)\n';
 
 function attempt(answers: Answer[], carried?: OthersOptions['carried']) {
@@ -69,16 +70,66 @@ describe('src/node/others-at-work', () => {
     await expect(preflight([LOCKED], { by: 'job', ms: 5 * HOUR_MS }).end).rejects.toMatchObject({ name: 'RetryLater' });
   });
 
-  it('lets the job of a plan wait for a lock in its place for a moment only, and for all of the time once', async () => {
-    const gaveUp = jobAnswer('done rc=95', {
-      log: 'ospatch: gave up waiting: /var/lib/dpkg/lock was held by apt (pid 1) for 0 min\n',
+  describe('while the job of a plan waits for a lock', () => {
+    const waiting = jobAnswer('running', { log: WAITS_FOR_LOCK });
+    const quiet = jobAnswer('running', { size: WAITS_FOR_LOCK.length });
+    const own = factsAnswer(`job=${TOKEN}-plan-10`, 'lock_holder=apt-get (pid 7)');
+    const starts = ({ transport }: ReturnType<typeof attempt>['session']) =>
+      transport.calls.flatMap(({ command }) => / start (\S+-plan-\d+) plan$/.exec(command)?.[1] ?? []);
+
+    it('ends the attempt, and goes on with the same job in the next one', async () => {
+      const first = preflight([factsAnswer(), waiting, quiet]);
+      await expect(first.end).rejects.toMatchObject({
+        name: 'RetryLater',
+        waitingFor: 'package lock held by apt-get (pid 7)',
+        wait: { kind: 'others', maxDelayMs: 15_000 },
+      });
+      expect(first.session.jobs).toEqual({ plan: 10 });
+      // The job itself waits for all of the time.
+      expect(first.session.transport.calls[1]?.stdin).toContain('lock_wait=7200\n');
+      const { session } = attempt([own, waiting, PLANNED], { by: 'lock', ms: 45_000 });
+      session.jobs = { ...first.session.jobs };
+      await preflightNode(session, { token: TOKEN, firstJob: 20, withoutDrain: false });
+      expect([starts(first.session), starts(session)]).toEqual([[`${TOKEN}-plan-10`], [`${TOKEN}-plan-10`]]);
+      expect(session.jobs).toEqual({});
     });
-    const first = preflight([factsAnswer(), gaveUp]);
-    await expect(first.end).rejects.toMatchObject({ name: 'RetryLater' });
-    expect(first.session.transport.calls[1]?.stdin).toContain('lock_wait=30\n');
-    const next = preflight([factsAnswer(), gaveUp], { by: 'lock', ms: 45_000 });
-    await expect(next.end).rejects.toMatchObject({ type: 'Busy' });
-    expect(next.session.transport.calls[1]?.stdin).toContain('lock_wait=7200\n');
+
+    it('takes the plan that was finished in the pause, unless others were at work since or it is old', async () => {
+      const old = PLANNED.replace('state=done', 'state=done ended=301');
+      const done = [
+        [factsAnswer(), PLANNED],
+        [factsAnswer(), old, PLANNED],
+        [BUSY, factsAnswer(), PLANNED],
+      ].map(async (answers) => {
+        const { session } = attempt(answers, { by: 'lock', ms: 45_000 });
+        session.jobs = { plan: 10 };
+        await preflightNode(session, { token: TOKEN, firstJob: 20, withoutDrain: false });
+        return starts(session).map((job) => job.slice(-2));
+      });
+      expect(await Promise.all(done)).toEqual([['10'], ['10', '20'], ['20']]);
+    });
+  });
+
+  it('tells of the repair that an attempt before this one has begun', async () => {
+    const repaired = jobAnswer('done rc=0', { answer: '- a amd64 1\n+ a amd64 2\n' });
+    const { session } = attempt([factsAnswer(`job=${TOKEN}-repair-10`), repaired, factsAnswer(), PLANNED]);
+    session.jobs = { repair: 10 };
+    const report = await preflightNode(session, { token: TOKEN, firstJob: 20, withoutDrain: false });
+    expect(report.repaired?.changes).toMatchObject([{ name: 'a', from: '1', to: '2' }]);
+    expect(session.transport.calls[1]?.command).toContain(`start ${TOKEN}-repair-10 repair`);
+  });
+
+  it('ends an attempt whose node cannot say what systemd does, and gives up after an hour of them', async () => {
+    const job = { token: TOKEN, phase: 'apply', number: 1 } as const;
+    const silent = jobAnswer('unknown');
+    const { session, seen } = attempt([silent]);
+    await expect(followJob(session, job, { waitSeconds: 0 })).rejects.toMatchObject({
+      name: 'RetryLater',
+      waitingFor: 'systemd on the node to answer',
+    });
+    expect(seen.at(-1)).toMatchObject({ by: 'systemd' });
+    const last = attempt([silent], { by: 'systemd', ms: HOUR_MS + 1 });
+    await expect(followJob(last.session, job, { waitSeconds: 0 })).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
   it('ends an attempt that follows a job which waits for a lock, and goes on following it in the next one', async () => {

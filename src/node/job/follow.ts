@@ -94,14 +94,13 @@ export async function followJob(
         return { state: 'interrupted', how: answer.state };
       case 'running':
         polls += 1;
-        followLock(session, job, lockWait);
+        followLock(session, lockWait);
         await limits.pace();
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
       // Never treated as dead: systemd may be restarting itself.
       case 'unknown':
-        session.show({ waitingFor: 'systemd on the node to answer' });
-        await pauseFor(session, BUSY_PAUSE_MS);
+        await pauseBusy(session, 'systemd on the node to answer');
         answer = await poll(log.offset, 0);
         break;
       case 'busy':
@@ -119,11 +118,11 @@ export async function followJob(
   }
 }
 
-/** A job that waits for a lock needs nobody who watches; a plan must be read where it was begun. */
-function followLock({ others }: Session, { phase }: Job, lockWait: string | null): void {
+/** A job that waits for a lock needs nobody who watches. */
+function followLock({ others }: Session, lockWait: string | null): void {
   if (lockWait === null) return others.gone();
   others.seen('lock');
-  if (phase !== 'plan') others.pauseFollowing(lockWait);
+  others.pauseFollowing(lockWait);
 }
 
 /** Waits before the next question whether the node is free. */
@@ -135,30 +134,22 @@ export async function pauseBusy(session: Session, waitingFor: string): Promise<v
 
 /** For how long the node has given the same kind of answer, and when that is too long. */
 class FollowLimits {
-  private since: number;
-  private state = '';
   private asked: number;
   private runningSince: number | null = null;
 
   constructor(private readonly session: Session) {
-    this.since = session.now();
     this.asked = session.now();
   }
 
   /** @throws OspatchError `Busy` or `Unhealthy`, or an {@link UnreachableNotice} */
   check(answer: JobAnswer, job: Job): void {
     const now = this.session.now();
-    if (answer.state !== this.state) {
-      this.state = answer.state;
-      this.since = now;
-    }
-    const waited = now - this.since;
     const node = this.session.node.name;
     if (answer.state === 'busy' && this.session.others.seen('job') > JOB_TIMEOUT_MS) {
       throw jobNeverEnds(node, answer.holder);
     }
     if (answer.state === 'running') this.checkOwn(now, job);
-    if (answer.state === 'unknown' && waited > SYSTEMD_TIMEOUT_MS) {
+    if (answer.state === 'unknown' && this.session.others.seen('systemd') > SYSTEMD_TIMEOUT_MS) {
       throw new OspatchError({
         type: 'Unhealthy',
         message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs`,
