@@ -6,6 +6,7 @@ import type { InspectionPolicy, NodeInspection } from '../domain/inspection/node
 import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { WORKFLOW_PRIORITIES } from '../contract/priorities';
 import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
 import type { KubernetesPolicy } from '../domain/kubernetes/types';
 import type { NodeAddress } from '../domain/cluster/task-queues';
@@ -92,6 +93,7 @@ async function inspectPart(
       workflowId: inspectionWorkflowId(cluster, randomUUID()),
       taskQueue,
       args: [input],
+      priority: { priorityKey: WORKFLOW_PRIORITIES.inspectNodes },
       workflowExecutionTimeout: WORKFLOW_LIMIT_MS,
       staticSummary,
     }),

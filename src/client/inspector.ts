@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { NodeInspection } from '../domain/inspection/node';
 import { failedInspection } from '../domain/inspection/node';
 import { OspatchError } from '../domain/shared/errors';
+import { WORKFLOW_PRIORITIES } from '../contract/priorities';
 import {
   WORKFLOW_TYPES,
   inspectionWorkflowId,
@@ -86,6 +87,7 @@ export class Inspector {
         workflowId: inspectionWorkflowId(spec.name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
         args: [{ access, nodeGroups, ...(launchTemplates ? { launchTemplates } : {}), ...site }],
+        priority: { priorityKey: WORKFLOW_PRIORITIES.inspectEks },
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `inspection of EKS cluster ${access.cluster}, requested by ${this.by}`,
       },
@@ -107,6 +109,7 @@ export class Inspector {
       this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeLog>>(WORKFLOW_TYPES.readNodeLog, {
         workflowId: logWorkflowId(cluster, node, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
+        priority: { priorityKey: WORKFLOW_PRIORITIES.readNodeLog },
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: UNREACHABLE_MS }],
         staticSummary: `log of ${node}, requested by ${this.by}`,

@@ -6,6 +6,7 @@ import { kubernetesFindings } from '../domain/inspection/drain';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Finding } from '../domain/inspection/finding';
 import { findingOfError } from '../domain/inspection/finding';
+import { WORKFLOW_PRIORITIES } from '../contract/priorities';
 import { WORKFLOW_TYPES, inspectionWorkflowId, nodeWorkflowId } from '../contract/workflow-ids';
 import { notPatchableReason, rejectionInfo } from '../domain/cluster/messages';
 import type { NodeAddress } from '../domain/cluster/task-queues';
@@ -58,6 +59,7 @@ export async function requestUncordon(
           workflowId: nodeWorkflowId(cluster, name),
           taskQueue,
           args: [{ cluster, kubernetes, node }],
+          priority: { priorityKey: WORKFLOW_PRIORITIES.uncordonNode },
           workflowExecutionTimeout: LIMIT_MS,
           staticSummary: `${name}: uncordon, requested by ${by}`,
         }),
@@ -94,6 +96,7 @@ export async function requestKubernetesFindings(
             workflowId: inspectionWorkflowId(cluster, randomUUID()),
             taskQueue,
             args: [input],
+            priority: { priorityKey: WORKFLOW_PRIORITIES.inspectKubernetes },
             workflowExecutionTimeout: LIMIT_MS,
             staticSummary: `inspection of Kubernetes of cluster ${cluster}, requested by ${by}`,
           }),

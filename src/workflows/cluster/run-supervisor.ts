@@ -7,7 +7,8 @@ import { finishRun, isInWork, isSelfManaged, settleNodes } from '../../domain/cl
 import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import { nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
+import { priorityOf } from '../../contract/priorities';
+import { WORKFLOW_TYPES, nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
 import type { RunCursor, RunInput, RunResult } from '../../domain/run/run';
@@ -132,7 +133,11 @@ export class RunSupervisor {
     if (run.policy.kind !== 'node-group') return;
     const { access } = run.policy;
     const listed = await awsCancellable.listNodegroups.executeWithOptions(
-      optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
+      {
+        ...optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
+        // The cluster has no trigger; the run, which has not begun, has one.
+        priority: { priorityKey: priorityOf('listNodegroups', WORKFLOW_TYPES.run, run.trigger) },
+      },
       [{ access }],
     );
     const error = takeNodeGroups(this.state, run, listed);

@@ -1,7 +1,7 @@
-/** Gives every activity its priority. Here and not at each call, so that no activity can be without one. */
+/** Gives every activity and every child its priority. Here and not at each call, so that none can be without one. */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { workflowInfo } from '@temporalio/workflow';
-import { priorityOf } from '../shared/priorities';
+import { priorityOf, workflowPriorityOf } from '../../contract/priorities';
 
 export function interceptors(): WorkflowInterceptors {
   let trigger: unknown = null;
@@ -18,6 +18,10 @@ export function interceptors(): WorkflowInterceptors {
       {
         scheduleActivity: (input, next) => {
           const priorityKey = priorityOf(input.activityType, workflowInfo().workflowType, trigger);
+          return next({ ...input, options: { ...input.options, priority: input.options.priority ?? { priorityKey } } });
+        },
+        startChildWorkflowExecution: (input, next) => {
+          const priorityKey = workflowPriorityOf(input.workflowType);
           return next({ ...input, options: { ...input.options, priority: input.options.priority ?? { priorityKey } } });
         },
       },

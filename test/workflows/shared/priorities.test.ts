@@ -1,14 +1,43 @@
-import { WORKFLOW_TYPES } from '../../../src/contract/workflow-ids';
-import { priorityOf } from '../../../src/workflows/shared/priorities';
+/** Priorities that workflows ask for, in the sandbox of a worker. */
+import { clusterSpec } from '../../support/builders';
+import type { Command } from '../sandbox';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandbox';
+
+const WINDOW = '2027-01-11T00:00:00Z';
+
+/** A cluster that has taken up its first spec and sleeps. */
+async function startCluster(spec: object): Promise<SandboxedWorkflow> {
+  const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
+  await workflow.activate();
+  const windows = JSON.stringify(spec).includes('schedule') ? [WINDOW] : null;
+  const checked = { ok: true, spec: null, windows, searchAttributes: [] };
+  await workflow.activate(resolved(localActivity(workflow.commands, 'checkFirstSpec'), checked));
+  return workflow;
+}
+
+function prioritiesIn(commands: readonly Command[]): [string, number][] {
+  return commands.flatMap(({ scheduleActivity: activity, startChildWorkflowExecution: child }) => {
+    const started = activity ?? child;
+    if (!started) return [];
+    const name = activity?.activityType ?? child?.workflowType ?? '';
+    return [[name, started.priority?.priorityKey ?? 0] as [string, number]];
+  });
+}
 
 describe('workflows/priorities', () => {
-  test('a look that nobody waits for never comes before work', () => {
-    const { refreshFacts, prefetchNodes, patchNode, inspectNodes } = WORKFLOW_TYPES;
-    expect(priorityOf('readFacts', patchNode, 'schedule')).toBe(1);
-    expect(priorityOf('inspectNode', inspectNodes, undefined)).toBe(2);
-    expect(priorityOf('apply', patchNode, 'schedule')).toBe(3);
-    expect(priorityOf('preflight', patchNode, 'on-demand')).toBe(4);
-    expect(priorityOf('readFacts', refreshFacts, undefined)).toBe(5);
-    expect(priorityOf('prefetch', prefetchNodes, undefined)).toBe(5);
+  it('asks for the node groups of a run on demand before those of scheduled runs', async () => {
+    const eks = { region: 'eu-central-1', cluster: 'prod', nodeGroups: 'all', force: false };
+    const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } };
+    const workflow = await startCluster({ apiVersion: 'ospatch/v1', name: 'demo', type: 'eks', eks, patching });
+    await workflow.activate(signal('patchNow', payloadOf({ by: 'ann' })));
+    expect(prioritiesIn(workflow.commands)).toEqual([['listNodegroups', 4]]);
+    await workflow.dispose();
+  });
+
+  it('puts a download before a window behind everything else', async () => {
+    const patching = { schedule: { preset: 'weekly', startWithin: '1h' }, prefetch: { beforeWindow: '7d' } } as const;
+    const workflow = await startCluster(clusterSpec(['w-1'], patching, 'demo'));
+    expect(prioritiesIn(workflow.commands)).toEqual([['prefetchNodes', 5]]);
+    await workflow.dispose();
   });
 });

@@ -1,0 +1,94 @@
+/**
+ * Which activities are taken up first when more are waiting than workers have slots for. What gives a node back to service
+ * comes before what a person waits for, that before work on nodes that has begun, and that before anything new. The tasks of
+ * workflows have priorities too: those that a person waits for first, those that nobody waits for last.
+ *
+ * Temporal calls it the priority key: 1 is the highest of five, and servers that know no priorities ignore it.
+ */
+import type { RunTrigger } from '../domain/run/run';
+import type { ClusterActivities } from './activities/cluster';
+import type { EksActivities } from './activities/eks';
+import type { KubernetesActivities } from './activities/kubernetes';
+import type { NodeActivities } from './activities/node';
+import type { WORKFLOW_TYPES } from './workflow-ids';
+
+export type PriorityKey = 1 | 2 | 3 | 4 | 5;
+
+/** They run in the worker of the workflow, and wait in no queue. */
+type LocalActivity = 'nextWindows' | 'checkSpec' | 'checkFirstSpec' | 'searchAttributes' | 'recordAudit';
+
+type Activity =
+  | keyof NodeActivities
+  | keyof KubernetesActivities
+  | keyof EksActivities
+  | Exclude<keyof ClusterActivities, LocalActivity>;
+
+type Workflow = keyof typeof WORKFLOW_TYPES;
+
+const BACK_TO_SERVICE = 1;
+const PERSON_WAITS = 2;
+const BEGUN = 3;
+/** Asked for by a person, or a node that has never been patched. */
+const WANTED_SOON = 4;
+const SCHEDULED = 5;
+const NOBODY_WAITS = 5;
+
+export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
+  uncordon: BACK_TO_SERVICE,
+  awaitHealthy: BACK_TO_SERVICE,
+  awaitWorkloads: BACK_TO_SERVICE,
+  readFacts: BACK_TO_SERVICE,
+  surveyNode: BACK_TO_SERVICE,
+  inspectNode: PERSON_WAITS,
+  readLog: PERSON_WAITS,
+  findStaleCordons: PERSON_WAITS,
+  inspectEksCluster: PERSON_WAITS,
+  cordon: BEGUN,
+  drain: BEGUN,
+  apply: BEGUN,
+  repair: BEGUN,
+  restart: BEGUN,
+  reboot: BEGUN,
+  powerCycle: BEGUN,
+  followNodegroupUpdate: BEGUN,
+  awaitWorkflowClosed: BEGUN,
+  awaitNodePatch: BEGUN,
+  cancelChildren: BEGUN,
+  preflight: SCHEDULED,
+  prefetch: SCHEDULED,
+  drainPreview: SCHEDULED,
+  listNodegroups: SCHEDULED,
+  describeNodegroup: SCHEDULED,
+  beginNodegroupUpdate: SCHEDULED,
+};
+
+/** One for all of its life: a run and a node patch have begun as soon as they are there, whatever has triggered them. */
+export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
+  inspectEks: PERSON_WAITS,
+  inspectKubernetes: PERSON_WAITS,
+  inspectNodes: PERSON_WAITS,
+  readNodeLog: PERSON_WAITS,
+  uncordonNode: PERSON_WAITS,
+  cluster: BEGUN,
+  run: BEGUN,
+  patchNode: BEGUN,
+  updateNodegroup: BEGUN,
+  prefetchNodes: NOBODY_WAITS,
+  refreshFacts: NOBODY_WAITS,
+};
+
+/** `trigger`: of the run that the activity belongs to; anything else where it belongs to none. */
+export function priorityOf(activity: string, workflowType: string, trigger: unknown): PriorityKey {
+  const own: PriorityKey = (ACTIVITY_PRIORITIES as Readonly<Record<string, PriorityKey>>)[activity] ?? BEGUN;
+  const ofWorkflow = workflowPriorityOf(workflowType);
+  if (ofWorkflow === PERSON_WAITS) return own < PERSON_WAITS ? own : PERSON_WAITS;
+  // A cluster looks now and then whether a node still asks for a reboot, and downloads before a window.
+  if (ofWorkflow === NOBODY_WAITS) return NOBODY_WAITS;
+  if (own !== SCHEDULED) return own;
+  const isSoon = (['boot', 'on-demand'] satisfies RunTrigger[]).some((one) => one === trigger);
+  return isSoon ? WANTED_SOON : SCHEDULED;
+}
+
+export function workflowPriorityOf(workflowType: string): PriorityKey {
+  return (WORKFLOW_PRIORITIES as Readonly<Record<string, PriorityKey>>)[workflowType] ?? BEGUN;
+}
