@@ -50,6 +50,8 @@ import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
 import { Doctor } from './doctor';
+import type { Cleared } from './ended';
+import { clearEnded } from './ended';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import type { WorkflowHistory } from './histories';
@@ -65,6 +67,7 @@ import { StatusMemory, readLiveStatus } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
+export type { Cleared } from './ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
 
@@ -248,6 +251,16 @@ export class ClusterClient {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(removeUpdate, { args: [this.signed(message)], updateId }),
     );
+  }
+
+  /**
+   * Deletes what Temporal keeps of a cluster whose workflow has ended without `remove`: the cluster can no longer be
+   * recovered. Nodes stay as they are. Needs no worker.
+   *
+   * @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is nothing of it
+   */
+  async clearEnded(cluster: string): Promise<Cleared> {
+    return clearEnded(this.calls, cluster);
   }
 
   /** Resolves when a removed cluster has ended its run and its workflow. */

@@ -189,4 +189,19 @@ describe('client of clusters that are stuck', () => {
       expect(await client.status(cluster.name).catch((error: unknown) => error)).toMatchObject({ type: 'NotFound' });
       await waitFor(async () => (await listed()) === null, { what: 'its absence from the list' });
     }));
+
+  it('deletes what Temporal keeps of a cluster whose workflow has ended, and of no other', () =>
+    withSleeping(async (cluster, client) => {
+      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'Refused' });
+      await cluster.handle.terminate('the site is closed');
+      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ finishing: 0 });
+      // The server deletes what has ended just now some 20 s later.
+      await waitFor(async () => (await client.health(cluster.name)).state === 'absent', {
+        ...{ what: 'the deletion', timeoutMs: 60_000 },
+      });
+      await waitFor(async () => (await client.list()).every((one) => one.cluster !== cluster.name), {
+        what: 'its absence from the list',
+      });
+      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'NotFound' });
+    }));
 });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
+import type { StuckCluster } from '../../domain/inspection/stuck';
 import { OspatchError } from '../../domain/shared/errors';
 import { clusterArgument, reasonOption } from '../options/arguments';
 import type { CliContext } from '../io/context';
@@ -12,7 +13,8 @@ Examples:
   ospatch remove prod-eu
   ospatch remove prod-eu --yes --reason "moved to another region"
 
-Nodes stay as they are; a run in progress is cancelled first. Applying the spec again starts with an empty history.`;
+Nodes stay as they are; a run in progress is cancelled first. Applying the spec again starts with an empty history. Of a
+cluster whose workflow has ended otherwise, what Temporal keeps is deleted, and no worker is needed.`;
 
 interface RemoveOptions {
   yes?: boolean;
@@ -40,17 +42,16 @@ async function remove(
   cluster: string,
   options: RemoveOptions,
 ): Promise<void> {
-  const { canAsk, confirm } = await import('../io/confirm.js');
   const { orInterrupted, untilInterrupted } = await import('../io/interrupt.js');
   const { yes = false, reason, output } = options;
+  const health = await client.health(cluster);
+  if (health.state === 'stuck' && health.stuck.kind === 'ended') {
+    return clear(context, client, health.stuck, options);
+  }
   if (!yes) {
     const { nodes } = await client.status(cluster);
-    if (!canAsk(context)) throw needsYes(cluster);
     const question = `stop managing cluster ${cluster} with ${nodes.length} nodes and forget its history?`;
-    if (!(await confirm(context, question))) {
-      context.setExitCode(1);
-      return printNote(context, 'nothing was removed');
-    }
+    if (!(await confirmed(context, cluster, question))) return;
   }
   const { run } = await client.remove(cluster, reason === undefined ? {} : { reason });
   if (run !== null) {
@@ -69,6 +70,36 @@ async function remove(
     printNote(context, `detached: the removal of ${cluster} goes on. Follow: ospatch status ${cluster} --watch`);
   if (output === 'json') return printJson(context, { cluster, removed: ended === true, cancelledRun: run });
   if (ended === true) print(context, `${cluster} removed`);
+}
+
+/** Nobody is left to be asked to end the cluster, so what it has left in Temporal is deleted. */
+async function clear(
+  context: CliContext,
+  client: ClusterClient,
+  { cluster, message }: StuckCluster,
+  { yes = false, output }: RemoveOptions,
+): Promise<void> {
+  printNote(context, `${message}; to keep what the cluster knew: ospatch recover ${cluster}`);
+  const question = `delete what Temporal keeps of cluster ${cluster}, with its history?`;
+  if (!yes && !(await confirmed(context, cluster, question))) return;
+  const { done, finishing } = await client.clearEnded(cluster);
+  if (!done)
+    printNote(context, `Temporal has accepted the deletion, and may show ${cluster} until it has carried it out`);
+  if (finishing > 0) {
+    const workflows = finishing === 1 ? '1 workflow of its last run goes' : `${finishing} workflows of its last run go`;
+    printNote(context, `${workflows} on until the node in work is finished`);
+  }
+  if (output === 'json') return printJson(context, { cluster, removed: true, cancelledRun: null });
+  print(context, `${cluster} removed`);
+}
+
+async function confirmed(context: CliContext, cluster: string, question: string): Promise<boolean> {
+  const { canAsk, confirm } = await import('../io/confirm.js');
+  if (!canAsk(context)) throw needsYes(cluster);
+  if (await confirm(context, question)) return true;
+  context.setExitCode(1);
+  printNote(context, 'nothing was removed');
+  return false;
 }
 
 function needsYes(cluster: string): OspatchError {

@@ -77,7 +77,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
       return {
         ...{ cluster, kind: 'ended' },
         message: `the workflow of cluster ${cluster} ${endOf(obstacle)}`,
-        remedy: `${recover} starts the cluster again with what it knew`,
+        remedy: `${recover} starts the cluster again with what it knew; \`ospatch remove ${cluster}\` gives the cluster up`,
       };
     case 'paused-on-server':
       return {
