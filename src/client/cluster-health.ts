@@ -7,7 +7,8 @@ import {
 import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
 import type { HowEnded, Obstacle, StuckCluster } from '../domain/inspection/stuck';
-import { describeStuck } from '../domain/inspection/stuck';
+import { describeStuck, isUnreadablePayload } from '../domain/inspection/stuck';
+import { isOspatchError } from '../domain/shared/errors';
 import type { TemporalSession } from './connection';
 import { isPausedOnServer } from './execution-status';
 
@@ -98,14 +99,31 @@ async function taskObstacle(session: TemporalSession, execution: Execution, atte
     const failed = event.workflowTaskFailedEventAttributes;
     if (!failed) continue;
     if (HARMLESS.includes(failed.cause)) return null;
+    const message = await messageOf(session, failed.failure);
     return {
       kind: 'task-failed',
       isNondeterminism: failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
-      message: await messageOf(session, failed.failure),
+      message,
       attempt,
+      isStartUnreadable: isUnreadablePayload(message ?? '') && !(await canReadStart(session, execution)),
     };
   }
   return null;
+}
+
+/** With the key missing here nobody knows. */
+async function canReadStart({ client, namespace }: TemporalSession, execution: Execution): Promise<boolean> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    ...{ namespace, execution },
+    maximumPageSize: 1,
+  });
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  try {
+    await decodeArrayFromPayloads(client.options.loadedDataConverter, started?.input?.payloads ?? []);
+    return true;
+  } catch (error) {
+    return isOspatchError(error);
+  }
 }
 
 /** A start by hand with a spec that is not valid never was a cluster. */

@@ -8,6 +8,7 @@ import {
 import type { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent } from '../domain/cluster/recovery';
+import { giveUp } from '../domain/inspection/stuck';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { isRunResult } from '../domain/run/progress-parser';
@@ -74,7 +75,7 @@ async function readArgument({ client }: TemporalSession, cluster: string, payloa
       {
         type: 'Stuck',
         message: `what the workflow of cluster ${cluster} was started with cannot be read here: ${why}`,
-        remedy: `use the version of ospatch that wrote it, or a backup: ospatch recover ${cluster} --from FILE`,
+        remedy: `use the version of ospatch that wrote it, or a backup: ospatch recover ${cluster} --from FILE; or ${giveUp(cluster)}`,
       },
       { cause },
     );

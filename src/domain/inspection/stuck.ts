@@ -4,13 +4,14 @@ import { plainText, withoutFullStop } from '../shared/text';
 
 /**
  * `nondeterminism`: its history and the code of the workers do not fit. `missing-key`: the workers cannot decrypt what
- * belongs to it. `failing`: its code fails for another reason. `timing-out`: the workers begin its workflow task and do
+ * belongs to it. `unreadable-start`: neither they nor we can decode what its workflow was started with. `failing`: its code fails for another reason. `timing-out`: the workers begin its workflow task and do
  * not end it. `ended`: its workflow is over and nobody removed the cluster. `paused-on-server`: somebody paused its
  * workflow in Temporal, which is not `ospatch pause`.
  */
 export const STUCK_KINDS = [
   'nondeterminism',
   'missing-key',
+  'unreadable-start',
   'failing',
   'timing-out',
   'ended',
@@ -28,8 +29,17 @@ export interface StuckCluster {
 
 /** What Temporal knows of a workflow that does not go on. Times are ISO 8601. */
 export type Obstacle =
-  /** `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query. */
-  | { kind: 'task-failed'; isNondeterminism: boolean; message: string | null; attempt: number | null }
+  /**
+   * `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query.
+   * `isStartUnreadable`: what the workflow was started with cannot be decoded here either.
+   */
+  | {
+      kind: 'task-failed';
+      isNondeterminism: boolean;
+      message: string | null;
+      attempt: number | null;
+      isStartUnreadable?: boolean;
+    }
   | { kind: 'task-timed-out'; attempt: number }
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
   | { kind: 'paused-on-server'; by: string | null; at: string | null; reason: string | null };
@@ -61,6 +71,13 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
         };
       }
+      if (obstacle.isStartUnreadable === true) {
+        return {
+          ...{ cluster, kind: 'unreadable-start' },
+          message: `cluster ${cluster} stands still, because the workers cannot read what its workflow was started with${cause}`,
+          remedy: `start workers of the version that wrote it; if no ospatch did, ${giveUp(cluster)}`,
+        };
+      }
       return {
         ...{ cluster, kind: 'failing' },
         message: `cluster ${cluster} stands still, because the workers fail in its code${cause}`,
@@ -86,6 +103,16 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
         remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
       };
   }
+}
+
+/** Of a cluster whose workflow runs, and which there is nothing to recover of. */
+export function giveUp(cluster: string): string {
+  return `give the cluster up: \`temporal workflow terminate --workflow-id cluster/${cluster}\`, then \`ospatch remove ${cluster}\``;
+}
+
+/** Whether a failure is that of a payload which the sandbox of the workflows could not decode. */
+export function isUnreadablePayload(message: string): boolean {
+  return /a payload in Temporal (?:has the encoding|is no JSON)/.test(message);
 }
 
 /** The error of a question or request that meets such a cluster. */

@@ -1,10 +1,10 @@
 import type { Obstacle } from '../../../src/domain/inspection/stuck';
-import { describeStuck } from '../../../src/domain/inspection/stuck';
+import { describeStuck, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
 const PAUSED: Obstacle = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
 
-const failed = (message: string | null): Obstacle => ({
+const failed = (message: string | null): Extract<Obstacle, { kind: 'task-failed' }> => ({
   ...{ kind: 'task-failed', isNondeterminism: false, attempt: 4 },
   message,
 });
@@ -40,6 +40,16 @@ describe('src/domain/inspection/stuck', () => {
     );
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');
+  });
+
+  test('a start argument that nobody can read is not remedied by a recovery, which could not read it either', () => {
+    const message = 'a payload in Temporal has the encoding binary/foreign, which this worker does not know';
+    expect(isUnreadablePayload(message)).toBe(true);
+    const { kind, remedy } = describeStuck('demo', { ...failed(message), isStartUnreadable: true });
+    expect(kind).toBe('unreadable-start');
+    expect(remedy).toContain('temporal workflow terminate --workflow-id cluster/demo');
+    expect(remedy).not.toContain('recover');
+    expect(describeStuck('demo', failed(message))).toMatchObject({ kind: 'failing' });
   });
 
   test('stuck clusters are errors of the installation, and warnings beside the cluster that is asked about', () => {
