@@ -11,6 +11,7 @@ import type {
 } from '../contract/activities/cluster';
 import { canonicalJson } from '../domain/shared/canonical-json';
 import { plainText } from '../domain/shared/text';
+import { hostKeyProblems } from '../domain/trust/spec-host-keys';
 import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
@@ -86,14 +87,23 @@ function firstWindows(spec: ClusterSpec, after: string, count: number): string[]
   }
 }
 
-/** The spec is left out of the answer when it came normalised: it is in the history already. */
+/**
+ * By the rules of `ospatch apply`, whoever sent the spec. It is left out of the answer when it came normalised: it is in
+ * the history already.
+ */
 function checkSpec(spec: unknown): SpecVerdict {
   const checked = validateSpecObject(spec);
-  const tooLarge = checked.ok ? specTooLarge(checked.spec, storedBytes(checked.spec)) : null;
-  if (tooLarge !== null) return { ok: false, problems: [tooLarge] };
-  if (checked.ok) return { ok: true, spec: canonicalJson(checked.spec) === canonicalJson(spec) ? null : checked.spec };
-  const problems = checked.problems.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
-  const more = checked.problems.length - problems.length;
+  if (!checked.ok) return refused(checked.problems);
+  const tooLarge = specTooLarge(checked.spec, storedBytes(checked.spec));
+  if (tooLarge !== null) return refused([tooLarge]);
+  const untrusted = hostKeyProblems(checked.spec);
+  if (untrusted.length > 0) return refused(untrusted);
+  return { ok: true, spec: canonicalJson(checked.spec) === canonicalJson(spec) ? null : checked.spec };
+}
+
+function refused(all: readonly string[]): SpecVerdict {
+  const problems = all.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
+  const more = all.length - problems.length;
   return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
 

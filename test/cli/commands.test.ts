@@ -3,6 +3,7 @@ import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
 import { withDrain } from '../../src/domain/inspection/drain';
+import { describeStuck } from '../../src/domain/inspection/stuck';
 import { failedInspection } from '../../src/domain/inspection/node';
 import type { DrainPreview } from '../../src/domain/kubernetes/types';
 import { nodeInspection } from '../support/builders';
@@ -175,9 +176,13 @@ describe('src/cli/commands', () => {
     expect(code).toBe(1);
   });
 
+  const running = () => Promise.resolve({ state: 'running' });
+
   test('remove without a terminal needs --yes and removes nothing', async () => {
     const remove = jest.fn();
-    const { code, err } = await run(['remove', 'demo'], { status: () => Promise.resolve(status([])), remove });
+    const { code, err } = await run(['remove', 'demo'], {
+      ...{ health: running, status: () => Promise.resolve(status([])), remove },
+    });
     expect(code).toBe(2);
     expect(err).toContain('fix: ospatch remove demo --yes');
     expect(remove).not.toHaveBeenCalled();
@@ -185,10 +190,26 @@ describe('src/cli/commands', () => {
 
   test('remove says that a run is cancelled first and waits for the end', async () => {
     const { out, err, code } = await run(['remove', 'demo', '--yes'], {
+      health: running,
       remove: () => Promise.resolve({ run: 7 }),
       untilRemoved: () => Promise.resolve(),
     });
     expect(err).toContain('run 7 of demo is being cancelled first');
+    expect(out).toBe('demo removed\n');
+    expect(code).toBe(0);
+  });
+
+  test('remove clears a cluster whose workflow has ended otherwise, after saying what recover would keep', async () => {
+    const stuck = describeStuck('demo', { kind: 'ended', how: 'terminated', at: null, message: null });
+    const health = () => Promise.resolve({ state: 'stuck', stuck });
+    const clearEnded = jest.fn(() => Promise.resolve({ done: false, finishing: 2 }));
+    const asked = await run(['remove', 'demo'], { health, clearEnded });
+    expect(asked.code).toBe(2);
+    expect(clearEnded).not.toHaveBeenCalled();
+    const { out, err, code } = await run(['remove', 'demo', '--yes'], { health, clearEnded });
+    expect(err).toContain('was terminated in Temporal; to keep what the cluster knew: ospatch recover demo\n');
+    expect(err).toContain('2 workflows of its last run go on');
+    expect(err).toContain('may show demo until');
     expect(out).toBe('demo removed\n');
     expect(code).toBe(0);
   });

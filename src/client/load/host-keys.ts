@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { knownHostsName, lookUpHostKeys, parseKnownHosts } from '../../domain/trust/known-hosts';
 import type { HmacSha1, KnownHostKeys, KnownHosts } from '../../domain/trust/known-hosts';
 import type { NodeSpec, SshTransport } from '../../domain/spec/types';
-import { parseTrustEntry, trustsAnything } from '../../domain/trust/host-keys';
+import { parseTrustEntry, revokedInList, trustsAnything, whyNothingTrusted } from '../../domain/trust/host-keys';
 import { isHost } from '../../domain/trust/hosts';
 import type { SpecIssue, SpecPath } from '../../domain/spec/issues';
 import { valueAt } from '../../domain/spec/issues';
@@ -111,21 +111,16 @@ class HostKeyCheck {
     const entries = given.flatMap((key) => (typeof key === 'string' ? (parseTrustEntry(key) ?? []) : []));
     // What is not a key at all has an issue of its own.
     if (entries.length < given.length) return;
-    const revokedHere = entries.flatMap((entry) => (entry.startsWith('@revoked ') ? [entry.slice(9)] : []));
+    const revokedHere = revokedInList(entries);
     for (const [index, entry] of entries.entries()) {
       const key = entry.replace(/^@cert-authority /, '');
-      const where = revokedHere.includes(key) ? 'this list' : known.revoked.includes(key) ? this.file.name : null;
+      const where = revokedHere.includes(index) ? 'this list' : known.revoked.includes(key) ? this.file.name : null;
       if (where === null) continue;
       const message = `found a key that ${where} marks as @revoked; remove it and run: ospatch enroll -f ${this.options.source}`;
       this.error([...path, index], message);
     }
-    if (trustsAnything(entries, transport === 'openssh')) return;
-    this.error(
-      path,
-      trustsAnything(entries, true)
-        ? 'found only certificate authorities, which the builtin transport cannot use; set ssh.transport to openssh, or add a plain host key'
-        : 'found only revoked keys, so nothing is trusted; add the host key that counts',
-    );
+    const why = whyNothingTrusted(entries, transport === 'openssh');
+    if (why !== null) this.error(path, why);
   }
 
   private error(path: SpecPath, message: string, at: SpecIssue['at'] = 'value'): void {

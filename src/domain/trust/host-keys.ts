@@ -26,6 +26,20 @@ export function trustsAnything(entries: readonly string[], withAuthorities: bool
   return entries.some((entry) => !entry.startsWith('@') || (withAuthorities && entry.startsWith('@cert-authority ')));
 }
 
+/** Why none of the entries, of which there are some, can make a host trusted; null when one can. */
+export function whyNothingTrusted(entries: readonly string[], withAuthorities: boolean): string | null {
+  if (trustsAnything(entries, withAuthorities)) return null;
+  return trustsAnything(entries, true)
+    ? 'found only certificate authorities, which the builtin transport cannot use; set ssh.transport to openssh, or add a plain host key'
+    : 'found only revoked keys, so nothing is trusted; add the host key that counts';
+}
+
+/** Places of keys in the list that another entry of it marks as revoked. */
+export function revokedInList(entries: readonly string[]): number[] {
+  const revoked = new Set(entries.filter((entry) => entry.startsWith('@revoked ')).map((entry) => entry.slice(9)));
+  return entries.flatMap((entry, index) => (revoked.has(entry.replace(/^@cert-authority /, '')) ? [index] : []));
+}
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 

@@ -102,6 +102,10 @@ describe('workflows/cluster, the way of a spec', () => {
   it('rejects a bad spec with every problem, in the words of the command line, and stays as it was', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+      const unpinned = { ...rawSpec(cluster), nodes: [{ name: 'w-1', host: 'w-1.example' }] };
+      await expect(applyRaw(cluster, unpinned)).rejects.toMatchObject({
+        cause: { type: 'InvalidSpec', message: expect.stringContaining('nodes[0].hostKeys: missing') as string },
+      });
       const bad = { ...rawSpec(cluster, 'w-1'), patching: { schedule: 'wekly', timeZone: 'Berlin' } };
       const checked = validateSpecObject(bad);
       const problems = checked.ok ? [] : checked.problems;
