@@ -148,7 +148,7 @@ describe('client of clusters that are stuck', () => {
     await harness.withWorkerFor(cluster, async () => {
       expect(await soon(() => client.status(cluster.name))).toMatchObject({
         type: 'Stuck',
-        details: { kind: 'failing' },
+        details: { kind: 'unreadable-start' },
         message: expect.stringContaining('binary/of-tomorrow') as string,
       });
       expect(await soon(() => client.recover(cluster.name, { waitMs: 0 }))).toMatchObject({
