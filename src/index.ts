@@ -2,6 +2,7 @@
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ClusterHealth } from './client/cluster-health';
+export type { Cleared } from './client/ended';
 export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';

@@ -61,7 +61,9 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
     return obstacle === null ? { state: 'running' } : stuck(obstacle);
   }
   if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
-  const end = await closingFailure(session, execution);
+  const end = await orNull(closingFailure(session, execution));
+  // Its deletion has been carried out meanwhile.
+  if (end === null) return { state: 'absent' };
   if (end.neverBegan) return { state: 'absent' };
   return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message });
 }
@@ -80,9 +82,14 @@ async function describeOrNull(
   { client, namespace }: TemporalSession,
   cluster: string,
 ): Promise<temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse | null> {
+  const execution = { workflowId: clusterWorkflowId(cluster) };
+  return orNull(client.workflowService.describeWorkflowExecution({ namespace, execution }));
+}
+
+/** Null when there is no such workflow, or none any more. */
+async function orNull<T>(call: Promise<T>): Promise<T | null> {
   try {
-    const execution = { workflowId: clusterWorkflowId(cluster) };
-    return await client.workflowService.describeWorkflowExecution({ namespace, execution });
+    return await call;
   } catch (error) {
     if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
     throw error;
