@@ -2,10 +2,13 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancelledFailure,
   ChildWorkflowFailure,
   NamespaceNotFoundError,
   QueryNotRegisteredError,
   QueryRejectedError,
+  TerminatedFailure,
+  TimeoutFailure,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -167,9 +170,7 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
   if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause !== undefined) {
     return fromFailure(failure.cause, cause);
   }
-  if (!(failure instanceof ApplicationFailure)) {
-    return new OspatchError({ type: 'Internal', message: failure.message }, { cause });
-  }
+  if (!(failure instanceof ApplicationFailure)) return new OspatchError(fromTemporal(failure), { cause });
   const info: unknown = failure.details?.[0];
   const type = ERROR_TYPES.find((known) => known === failure.type) ?? 'Internal';
   const remedy =
@@ -178,6 +179,26 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
       : null;
   const described: ErrorInfo = { type, message: failure.message, ...(remedy === null ? {} : { remedy }) };
   return new OspatchError(described, { cause });
+}
+
+/** Ends that Temporal has made, in whose words nobody finds a cause or a remedy. */
+function fromTemporal(failure: Error): ErrorInfo {
+  if (failure instanceof TimeoutFailure) {
+    return {
+      type: 'NoWorker',
+      message: 'the workers did not finish the request in time, so Temporal has ended it',
+      remedy: 'see with `ospatch doctor` that workers run and are not overloaded, then try again',
+    };
+  }
+  if (failure instanceof TerminatedFailure || failure instanceof CancelledFailure) {
+    const how = failure instanceof TerminatedFailure ? 'terminated' : 'cancelled';
+    return {
+      type: 'Cancelled',
+      message: `the workflow that had to answer was ${how} in Temporal`,
+      remedy: 'try again; the Temporal UI shows who ended it',
+    };
+  }
+  return { type: 'Internal', message: failure.message };
 }
 
 /** Of the error and those it wraps. */

@@ -1,4 +1,11 @@
-import { NamespaceNotFoundError, ServiceError } from '@temporalio/client';
+import {
+  ActivityFailure,
+  NamespaceNotFoundError,
+  ServiceError,
+  TerminatedFailure,
+  TimeoutFailure,
+  WorkflowFailedError,
+} from '@temporalio/client';
 import { isTransient, toClientError } from '../../src/client/errors';
 
 const CONTEXT = { address: 'host:7233', namespace: 'nope', cluster: 'demo', deadlineMs: 10_000 };
@@ -23,5 +30,18 @@ describe('src/client/errors', () => {
   ])('a server that has no worker to ask is worth waiting for: %s', (details) => {
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
+  });
+
+  const timeout = new TimeoutFailure('Workflow execution timed out', undefined, 'START_TO_CLOSE');
+  const activity = new ActivityFailure('Activity task timed out', 'readLog', '1', 'TIMEOUT', 'worker', timeout);
+
+  test.each([
+    [timeout, 'NoWorker'],
+    [activity, 'NoWorker'],
+    [new TerminatedFailure('Workflow execution terminated'), 'Cancelled'],
+  ])('an end that Temporal has made is told in a sentence with a remedy: %s', (cause, type) => {
+    const error = toClientError(new WorkflowFailedError('Workflow execution failed', cause, 'TIMEOUT'), CONTEXT);
+    expect(error).toMatchObject({ type, remedy: expect.stringContaining('try again') as string });
+    expect(error.message).not.toMatch(/timed out|execution/);
   });
 });

@@ -3,7 +3,7 @@ import type { InspectEksInput } from '../../contract/activities/eks';
 import type { EksInspection } from '../../domain/eks/node-groups';
 import { noWorkerAtSite } from '../../domain/cluster/task-queues';
 import { SITE_ANSWERS_WITHIN, awsInspection, optionsFor } from '../shared/activity-options';
-import { isNotTakenUp, toErrorInfo } from '../shared/failures';
+import { isNotTakenUp, toInspectionError } from '../shared/failures';
 
 /** `taskQueue`: of the workers that call AWS. */
 export async function inspectEks({
@@ -22,7 +22,7 @@ export async function inspectEks({
     const error =
       taskQueue !== undefined && isNotTakenUp(failure)
         ? noWorkerAtSite(name, taskQueue)
-        : toErrorInfo(failure, `the inspection of ${name}`);
+        : toInspectionError(failure, `the inspection of ${name}`);
     return { error, groups: [], fargateProfiles: null };
   }
 }

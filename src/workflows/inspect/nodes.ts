@@ -20,7 +20,7 @@ import {
   kubernetesInspection,
   optionsFor,
 } from '../shared/activity-options';
-import { isNotTakenUp, isTimeout, failureOf, toErrorInfo } from '../shared/failures';
+import { isNotTakenUp, isTimeout, failureOf, toInspectionError } from '../shared/failures';
 import { kubernetesTarget, machineOf } from '../node/drain';
 
 export interface InspectNodesInput {
@@ -118,8 +118,7 @@ export async function readNodeLog(input: ReadNodeLogInput): Promise<{ log: strin
     const options = inspectionOptions(node, 'read the log');
     return await inspection.readLog.executeWithOptions(options, [{ ...input, target: targetOf(node) }]);
   } catch (failure) {
-    if (isNotTakenUp(failure)) throw failureOf(notInspectedReason(failure, node, 'reading the log'));
-    throw failure;
+    throw failureOf(notInspectedReason(failure, node, 'reading the log'));
   }
 }
 
@@ -154,7 +153,7 @@ function inspectionOptions(
 
 function notInspectedReason(failure: unknown, { name, taskQueue }: HasTaskQueue, what: string): ErrorInfo {
   if (taskQueue !== undefined && isNotTakenUp(failure)) return noWorkerAtSite(name, taskQueue);
-  return toErrorInfo(failure, `${what} of ${name}`);
+  return toInspectionError(failure, `${what} of ${name}`);
 }
 
 function uncuredOf(

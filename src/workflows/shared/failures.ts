@@ -21,9 +21,39 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
       remedy: 'check the node; the next run repairs what was left behind',
     };
   }
-  if (cause instanceof TimeoutFailure)
-    return { type: 'UnreachableAfterChange', message: `${what} gave no sign of life in time` };
+  if (cause instanceof TimeoutFailure) return fromTimeout(cause, what);
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
+}
+
+/** The same for what somebody at a terminal waits for, which changes nothing. */
+export function toInspectionError(failure: unknown, what: string): ErrorInfo {
+  const info = toErrorInfo(failure, what);
+  if (!isTimeout(failure) || info.type !== 'UnreachableAfterChange') return info;
+  return { ...info, type: 'NoWorker', remedy: `${SEE_WORKERS}, then try again` };
+}
+
+const SEE_WORKERS = 'see with `ospatch doctor` that workers run and are not overloaded';
+
+/** Temporal itself says only which of its time-outs it was. */
+function fromTimeout({ timeoutType, cause }: TimeoutFailure, what: string): ErrorInfo {
+  // What the last attempt has met is why the time was over.
+  const last = cause instanceof ApplicationFailure ? fromApplicationFailure(cause) : null;
+  return {
+    type: 'UnreachableAfterChange',
+    message: last === null ? timeoutMessage(timeoutType, what) : `${what} was not done in time: ${last.message}`,
+    remedy: last?.remedy ?? `${SEE_WORKERS}; the next run repairs what was left behind`,
+  };
+}
+
+function timeoutMessage(timeoutType: TimeoutFailure['timeoutType'], what: string): string {
+  switch (timeoutType) {
+    case 'SCHEDULE_TO_START':
+      return `${what} was not begun in time: no worker took it up`;
+    case 'HEARTBEAT':
+      return `${what} was not done: its worker gave no sign of life any more`;
+    default:
+      return `${what} was not done in time, and no worker said why`;
+  }
 }
 
 /** Whether an activity was given up because its time was over. */
