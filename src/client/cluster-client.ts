@@ -134,7 +134,7 @@ export class ClusterClient {
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
-        memo: { type: spec.type, createdAt: new Date().toISOString() },
+        memo: { type: spec.type },
       });
     const { workflow } = this.session.client;
     const create = (): Promise<ApplySpecAnswer> =>

@@ -1,6 +1,5 @@
 /** One run, node by node. */
 import type { RunReport } from '../../client/cluster-client';
-import { formatDuration } from '../../domain/shared/duration';
 import type { PatchRecord } from '../../domain/cluster/member';
 import type { NodeGroupRecord } from '../../domain/eks/record';
 import type { NodePatchResult } from '../../domain/node/patch';
@@ -10,7 +9,7 @@ import { recordFields as nodeGroupFields } from './node-groups';
 import { cancelledBy, colorState, countOutcomes } from './status';
 import type { Colors } from './table';
 import { renderFields } from './table';
-import { formatElapsed, formatTime, oneLine, ownZone, plural } from './text';
+import { formatElapsed, formatTime, formatTook, oneLine, ownZone, plural } from './text';
 
 type NodeOfRun = RunReport['nodes'][number];
 
@@ -94,7 +93,7 @@ function startedField({ startedAt, endedAt }: PatchRecord, zone: string): [strin
 }
 
 function stepsField({ steps }: PatchRecord): [string, string | null] {
-  return ['Steps', steps.map((step) => `${step.step} ${formatStep(step.durationMs)}`).join(', ') || null];
+  return ['Steps', steps.map((step) => `${step.step} ${formatTook(step.durationMs)}`).join(', ') || null];
 }
 
 function recordFields(record: NodePatchResult, zone: string): [string, string][] {
@@ -140,9 +139,4 @@ function renderPackage({ name, arch, from, to }: PackageChange): string {
   const title = oneLine(arch === undefined ? name : `${name}:${arch}`);
   if (from === null) return `${title} ${oneLine(to)} (new)`;
   return to === null ? `${title} ${oneLine(from)} (removed)` : `${title} ${oneLine(from)} -> ${oneLine(to)}`;
-}
-
-/** Steps of a few seconds are common, so tenths count there. */
-function formatStep(ms: number): string {
-  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)}s` : formatDuration(ms);
 }

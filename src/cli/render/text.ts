@@ -52,7 +52,13 @@ export function formatClock(ms: number, zone: string): string {
 /** How long from `startIso` to `endMs`, e.g. `1m5s`; never negative, since clocks of two machines differ. */
 export function formatElapsed(startIso: string, endMs: number): string {
   const start = Date.parse(startIso);
-  return Number.isNaN(start) ? NONE : formatDuration(Math.max(0, endMs - start));
+  return Number.isNaN(start) ? NONE : formatTook(Math.max(0, endMs - start));
+}
+
+/** Milliseconds that something took, to the nearest second: `1m5s`; below 10 s, where tenths count, `0.3s`. */
+export function formatTook(ms: number): string {
+  const tenths = Math.round(ms / 100);
+  return tenths > 0 && tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : formatDuration(wholeSeconds(ms + 500));
 }
 
 /** `1 node`, `3 nodes`. */

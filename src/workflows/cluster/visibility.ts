@@ -38,7 +38,7 @@ export class VisibilityPublisher {
     this.shown = key;
     const told = {
       ...{ type: status.type, state: status.state, ready: status.ready, nextWindow: next },
-      ...{ lastOutcome: outcome, failedNodes },
+      ...{ lastOutcome: outcome, failedNodes, createdAt: status.createdAt },
     };
     const hadSites = workflowInfo().memo?.['sites'] !== undefined;
     upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });

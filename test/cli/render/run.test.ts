@@ -52,7 +52,7 @@ describe('src/cli/render/run', () => {
     expect(text).toMatch(/Kernel +6\.1\.0-44-amd64$/m);
     expect(text).toMatch(/Boot id +boot-1 -> boot-2/);
     expect(text).toMatch(/Reboots +1 \(linux-image\)/);
-    expect(text).toMatch(/Steps +apply 12\.3s/);
+    expect(text).toMatch(/Steps +apply 12s/);
     expect(text).toMatch(/Package set +sha256:2/);
     expect(text).toMatch(/Kept back +kubelet \(kubernetes\)/);
     expect(text).toContain('openssl:amd64 3.0.20 -> 3.0.22');
