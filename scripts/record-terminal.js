@@ -30,7 +30,7 @@ const result = spawnSync('script', ['-qefc', onTerminal, '/dev/null'], {
 });
 if (result.status !== 0) {
   process.stderr.write(result.stdout);
-  console.error(`error: the command ended with exit code ${result.status}, so no picture was made`);
+  console.error(`error: the command exited with code ${result.status}, so no picture was made`);
   process.exit(1);
 }
 

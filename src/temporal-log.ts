@@ -55,7 +55,7 @@ export class TemporalLog {
       { ...(cluster === undefined ? {} : { cluster }), ...(workflowId === null ? {} : { workflowId }), runId },
       hasEnded(fields)
         ? `workflow ${workflowId ?? `of run ${runId}`} has failed: ${causeOf(fields)}`
-        : `${what} fails on this worker, and is tried again: ${causeOf(fields)}`,
+        : `${what} fails on this worker, and is retried: ${causeOf(fields)}`,
     );
   }
 

@@ -37,7 +37,7 @@ export function deploymentOptions(
   version: string,
 ): WorkerDeploymentOptions & { useWorkerVersioning: true } {
   if (!existsSync(BUNDLE)) {
-    const message = `${DEPLOYMENT_SETTING} is set, and this package has no workflow bundle whose version it could tell`;
+    const message = `${DEPLOYMENT_SETTING} is set, and this package has no workflow bundle whose version could be determined`;
     throw new OspatchError({ type: 'Usage', message, remedy: 'build ospatch, or unset the variable' });
   }
   return {

@@ -22,7 +22,7 @@ describe('src/temporal-log', () => {
     for (let attempt = 0; attempt < 100; attempt += 1) await log.write(core);
     const line = {
       ...{ level: 'warn', cluster: 'prod-eu', workflowId: 'cluster/prod-eu/run/3', runId: RUN },
-      message: 'cluster prod-eu fails on this worker, and is tried again: [TMPRL1100] Nondeterminism error: "x" is new',
+      message: 'cluster prod-eu fails on this worker, and is retried: [TMPRL1100] Nondeterminism error: "x" is new',
     };
     expect(lines).toEqual([line]);
     clock.now += 10 * 60_000;
@@ -36,7 +36,7 @@ describe('src/temporal-log', () => {
     await log.write({ level: 'WARN', message: 'Workflow failed', meta });
     await log.write({ level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: FAILURE } });
     expect(lines).toEqual([
-      expect.objectContaining({ message: 'cluster lab fails on this worker, and is tried again: boom [2J' }),
+      expect.objectContaining({ message: 'cluster lab fails on this worker, and is retried: boom [2J' }),
     ]);
   });
 
@@ -59,7 +59,7 @@ describe('src/temporal-log', () => {
     log.workflowOf = () => Promise.reject(new Error('away'));
     await log.write({ level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: 'odd' } });
     expect(lines).toEqual([
-      expect.objectContaining({ message: `workflow of run ${RUN} fails on this worker, and is tried again: odd` }),
+      expect.objectContaining({ message: `workflow of run ${RUN} fails on this worker, and is retried: odd` }),
     ]);
   });
 

@@ -14,7 +14,7 @@ export async function awaitNodePatch(execution: {
   try {
     const { status } = await handle.describe();
     if (status.name === 'RUNNING' || status.name === 'PAUSED') {
-      throw ApplicationFailure.retryable(`${workflowId} is still at work`, 'StillRunning');
+      throw ApplicationFailure.retryable(`${workflowId} is still running`, 'StillRunning');
     }
     return parseSettled(await handle.result().catch(detailsOfFailure));
   } catch (error) {

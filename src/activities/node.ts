@@ -137,7 +137,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       if (error instanceof RetryLater) {
         deps.log.info(
           { ...fields, attempt, waitingFor: error.waitingFor, nextInMs: error.delayMs },
-          'node is waited for',
+          'waiting for the node',
         );
         throw failure;
       }

@@ -50,7 +50,7 @@ export function unknownActivity({ version, newest }: SpokenProtocols): () => Pro
     const info: ErrorInfo = {
       type: 'WorkerProtocol',
       message: `the worker at the task queue ${taskQueue} runs ospatch ${version} (protocol ${newest}), which does not know the activity ${activityType}`,
-      remedy: `bring the workers of the task queue ${taskQueue} to the version of the workers that run the workflows`,
+      remedy: `upgrade the workers of the task queue ${taskQueue} to the version of the workers that run the workflows`,
     };
     return Promise.reject(refusal(info, attempt));
   };
@@ -73,16 +73,16 @@ function findMismatch(
   if (needed.protocol > newest) {
     return {
       type: 'WorkerProtocol',
-      message: `${worker}, which speaks protocol ${newest}; the activity ${activity} needs ${describeProtocol(needed)}`,
-      remedy: `upgrade the workers of the task queue ${taskQueue}; the step goes on by itself then`,
+      message: `${worker}, which supports protocol ${newest}; the activity ${activity} needs ${describeProtocol(needed)}`,
+      remedy: `upgrade the workers of the task queue ${taskQueue}; the step then continues by itself`,
       details: { needed: { ...needed }, taskQueue },
     };
   }
   if (needed.protocol < oldest) {
     return {
       type: 'WorkerProtocol',
-      message: `${worker}, which speaks protocol ${oldest} and newer; the activity ${activity} was started with protocol ${needed.protocol}`,
-      remedy: `upgrade the workers that run the workflows, or put the workers of the task queue ${taskQueue} back to the version of these`,
+      message: `${worker}, which supports protocol ${oldest} and newer; the activity ${activity} was started with protocol ${needed.protocol}`,
+      remedy: `upgrade the workers that run the workflows, or downgrade the workers of the task queue ${taskQueue} to the version of these`,
     };
   }
   return null;

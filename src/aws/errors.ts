@@ -132,7 +132,7 @@ function foreignAnswer(error: Error): string | null {
   // The SDK mostly keeps only the first characters, in the message of its parser.
   const title = typeof body === 'string' ? pageTitle(body) : /token '?</.test(error.message) ? '' : null;
   if (title !== null) return describePage(title, status);
-  return `something that is no answer of an API${status === null ? '' : ` (HTTP ${status})`}`;
+  return `something that is not an API response${status === null ? '' : ` (HTTP ${status})`}`;
 }
 
 function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: string, access: EksAccess): string {
@@ -149,12 +149,12 @@ function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: 
     case 'passing':
       return `AWS does not answer eks:${action} for ${where} (${words})`;
     case 'foreign':
-      return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall on the way`;
+      return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall in between`;
     case 'not-found':
       return `AWS does not find what eks:${action} asks for in ${where} (${words})`;
     case 'conflict':
     case 'refused':
-      return `AWS refuses eks:${action} for ${where} (${words})`;
+      return `AWS rejects eks:${action} for ${where} (${words})`;
   }
 }
 
@@ -169,7 +169,7 @@ function remedyFor(kind: AwsErrorKind, error: Error, action: string, access: Eks
     case 'passing':
       return 'check that the worker reaches the EKS API of this region, and eks.region and eks.endpoint';
     case 'foreign':
-      return 'see that the proxy of the worker (HTTPS_PROXY, NO_PROXY) and its firewall let it through to the EKS API, and eks.endpoint';
+      return 'check that the proxy of the worker (HTTPS_PROXY, NO_PROXY) and its firewall let it through to the EKS API, and eks.endpoint';
     case 'not-found':
       return `check eks.cluster, eks.region and eks.nodeGroups: aws eks list-nodegroups --region ${access.region} --cluster-name ${access.cluster}`;
     case 'conflict':

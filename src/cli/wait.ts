@@ -90,7 +90,7 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
   } else {
     printNote(
       context,
-      `detached: ${what} goes on. Follow: ospatch status ${cluster} --watch   Cancel: ospatch cancel ${cluster}`,
+      `detached: ${what} continues. Follow: ospatch status ${cluster} --watch   Cancel: ospatch cancel ${cluster}`,
     );
   }
   return { end, result: null };

@@ -66,8 +66,8 @@ export function toClientError(error: unknown, context: CallContext): Error {
     return new OspatchError(
       {
         type: 'Internal',
-        message: `the workers run an ospatch that does not know this question: ${error.message}`,
-        remedy: 'bring the workers and this command to the same version',
+        message: `the workers run a version of ospatch that does not know this query: ${error.message}`,
+        remedy: 'run the workers and this command at the same version',
       },
       { cause: error },
     );
@@ -88,7 +88,8 @@ export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean
   const { address, tls } = context;
   const foreign = cause instanceof Error ? notTemporal(context, detailsOf(cause), cause) : null;
   if (foreign !== null) return foreign;
-  const usual = 'start one (`ospatch dev` brings its own), or name yours with --address or TEMPORAL_ADDRESS';
+  const usual =
+    'start one (`ospatch dev` runs its own), or set the address of yours with --address or TEMPORAL_ADDRESS';
   return new OspatchError(
     tls === true
       ? {
@@ -109,7 +110,7 @@ export function noWorker(taskQueue: string, cause?: unknown): OspatchError {
   return new OspatchError(
     {
       type: 'NoWorker',
-      message: `no worker polls the task queue ${taskQueue}, so nothing can answer`,
+      message: `no worker polls the task queue ${taskQueue}, so no query can be answered`,
       remedy: 'start one with `ospatch worker`',
     },
     { cause },
@@ -158,8 +159,8 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
   return new OspatchError(
     {
       type: 'NoWorker',
-      message: `no answer within ${Math.round(context.deadlineMs / 1000)} s: Temporal at ${context.address} or the workers are busy or away`,
-      remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
+      message: `no answer within ${Math.round(context.deadlineMs / 1000)} s: Temporal at ${context.address} or the workers are busy or not running`,
+      remedy: 'check that `ospatch worker` runs, or allow more time with --timeout',
     },
     { cause },
   );
@@ -214,9 +215,9 @@ function notTemporal({ address }: Pick<CallContext, 'address'>, details: string,
   return new OspatchError(
     {
       type: 'NoServer',
-      message: `what answers at ${address} is no Temporal server but ${describePage('', status === undefined ? null : Number(status))}, most likely a proxy or load balancer`,
+      message: `what answers at ${address} is not a Temporal server but ${describePage('', status === undefined ? null : Number(status))}, most likely a proxy or load balancer`,
       remedy:
-        'see that --address or TEMPORAL_ADDRESS names the gRPC port of the server (7233), not its web UI, and that no proxy is between',
+        'check that --address or TEMPORAL_ADDRESS names the gRPC port of the server (7233), not its web UI, and that no proxy is between',
     },
     { cause },
   );
@@ -236,7 +237,7 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
       return new OspatchError(
         {
           type: 'NoServer',
-          message: `Temporal at ${context.address} does not let us in: ${details}`,
+          message: `Temporal at ${context.address} denies access: ${details}`,
           remedy: 'check the API key or certificate of the profile',
         },
         { cause: error },
@@ -245,9 +246,15 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
       // What the server says to a query when it has not seen a worker for some minutes, and when workers have failed or
       // died in the same workflow task several times.
       if (/poller|workflow task in failed state/i.test(details)) return noAnswer(context, error);
-      return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
+      return new OspatchError(
+        { type: 'Internal', message: `Temporal rejected the call: ${details}` },
+        { cause: error },
+      );
     case GRPC_INVALID_ARGUMENT:
-      return new OspatchError({ type: 'Internal', message: `Temporal refused the call: ${details}` }, { cause: error });
+      return new OspatchError(
+        { type: 'Internal', message: `Temporal rejected the call: ${details}` },
+        { cause: error },
+      );
     default:
       return noAnswer(context, error);
   }

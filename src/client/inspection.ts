@@ -141,7 +141,7 @@ function notTakenUp(taskQueue: string, time: string): OspatchError {
   return new OspatchError({
     type: 'NoWorker',
     message: `no worker of the task queue ${taskQueue} started the work within ${time}`,
-    remedy: 'see that `ospatch worker` runs, or allow more time with --timeout',
+    remedy: 'check that `ospatch worker` runs, or allow more time with --timeout',
   });
 }
 
@@ -157,6 +157,6 @@ function notUnderstood(time: string, why: string | null): OspatchError {
   return new OspatchError({
     type: 'NoWorker',
     message: `the workers could not do the inspection within ${time}: ${cause}`,
-    remedy: 'bring the workers and this command to the same version, with the same OSPATCH_ENCRYPTION_KEYS',
+    remedy: 'run the workers and this command at the same version, with the same OSPATCH_ENCRYPTION_KEYS',
   });
 }

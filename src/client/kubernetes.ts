@@ -70,7 +70,7 @@ export async function requestUncordon(
     throw new OspatchError(
       {
         type: 'Refused',
-        message: `a run is at work on ${name}, and uncordons it itself when it is done there`,
+        message: `a run is working on ${name} and uncordons the node itself when the work is done`,
         remedy: `see \`ospatch status ${cluster}\`, or end the run with \`ospatch cancel ${cluster}\``,
       },
       { cause: error },

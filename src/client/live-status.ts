@@ -49,7 +49,7 @@ export interface LiveNode {
 }
 
 export interface LiveStatus extends ClusterStatus {
-  /** Why the cluster does what it does now. */
+  /** What the cluster is doing now, and why. */
   explanation: string;
   current: LiveNode[];
 }

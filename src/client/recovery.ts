@@ -188,10 +188,10 @@ function unusable(cluster: string, why: string, isBackup: boolean): OspatchError
     type: isBackup ? 'Usage' : 'Stuck',
     message: isBackup
       ? `the backup cannot be used for cluster ${cluster}: ${why}`
-      : `what the workflow of cluster ${cluster} was started with is nothing to go on from: ${why}`,
+      : `what the workflow of cluster ${cluster} was started with is not a usable state: ${why}`,
     remedy: isBackup
       ? 'name a file of `ospatch backup` of this cluster, of this version or an earlier one'
-      : `use a backup: ospatch recover ${cluster} --from FILE; or give up what it knew: temporal workflow terminate --workflow-id ${clusterWorkflowId(cluster)}, then \`ospatch apply\` with --discard-history`,
+      : `use a backup: ospatch recover ${cluster} --from FILE; or discard its state: temporal workflow terminate --workflow-id ${clusterWorkflowId(cluster)}, then \`ospatch apply\` with --discard-history`,
   });
 }
 

@@ -39,5 +39,5 @@ export function describeProtocol({ protocol, since }: ProtocolHeader): string {
 
 /** For `waitingFor`, when the workers of a task queue are too old for a step. */
 export function waitsForProtocol(taskQueue: string, needed: ProtocolHeader): string {
-  return `a worker of task queue ${taskQueue} that speaks ${describeProtocol(needed)}`;
+  return `a worker of task queue ${taskQueue} that supports ${describeProtocol(needed)}`;
 }

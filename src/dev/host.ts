@@ -68,7 +68,7 @@ export async function mustRun(command: string, args: string[], options: CommandO
     .filter((line) => line.trim() !== '')
     .slice(-ERROR_LINES)
     .join('\n');
-  throw new Error(`${command} ${args.slice(0, 3).join(' ')} ended with exit code ${result.code}:\n${tail}`);
+  throw new Error(`${command} ${args.slice(0, 3).join(' ')} exited with code ${result.code}:\n${tail}`);
 }
 
 /** Absolute path of a command on PATH, or undefined. */

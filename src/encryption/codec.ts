@@ -85,8 +85,8 @@ function decrypt(payload: Payload, ring: KeyRing | null, onUnreadable: OnUnreada
     throw new OspatchError(
       {
         type: 'Internal',
-        message: `a payload that was encrypted with the key ${plainText(id, 80)} is not as it was encrypted`,
-        remedy: 'somebody or something changed it in Temporal; do not trust what it belongs to',
+        message: `a payload that was encrypted with the key ${plainText(id, 80)} was changed after encryption`,
+        remedy: 'the payload was changed in Temporal; do not trust the workflow it belongs to',
       },
       { cause },
     );
@@ -101,8 +101,8 @@ async function unpack(payload: Payload, maxBytes: number, onUnreadable: OnUnread
     throw new OspatchError(
       {
         type: 'Internal',
-        message: 'a compressed payload cannot be unpacked: it is damaged, or too large to be one of ospatch',
-        remedy: 'somebody or something changed it in Temporal; do not trust what it belongs to',
+        message: 'a compressed payload cannot be decompressed: it is damaged, or too large to be one of ospatch',
+        remedy: 'the payload was changed in Temporal; do not trust the workflow it belongs to',
       },
       { cause },
     );
@@ -115,8 +115,8 @@ function keyMissing(id: string, ring: KeyRing | null): OspatchError {
     type: 'Usage',
     message:
       ring === null
-        ? `what Temporal holds is encrypted (key ${name}), and there is no key here to read it with`
-        : `what Temporal holds is encrypted with the key ${name}, which is not in ${ring.directory}`,
+        ? `payloads in Temporal are encrypted (key ${name}), and no key is configured here`
+        : `payloads in Temporal are encrypted with the key ${name}, which is not in ${ring.directory}`,
     remedy:
       ring === null
         ? `set ${KEYS_SETTING} to the directory with the keys that the workers use`

@@ -79,7 +79,7 @@ function readKey(directory: string, file: string): EncryptionKey {
   const key = Buffer.from(text, /^[0-9a-fA-F]{64}$/.test(text) ? 'hex' : 'base64');
   if (key.length !== KEY_BYTES) {
     throw problem(
-      `${full} is no key: allowed are ${KEY_BYTES} random bytes in base64 or hex`,
+      `${full} is not a key: allowed are ${KEY_BYTES} random bytes in base64 or hex`,
       `make one: openssl rand -base64 32 > ${full}`,
     );
   }

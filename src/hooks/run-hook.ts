@@ -71,5 +71,5 @@ function failureOf(error: unknown): string {
   const last = typeof stderr === 'string' ? plainText(stderr.trim().split('\n').at(-1) ?? '', 200) : '';
   const said = last === '' ? '' : ` (${withoutFullStop(last)})`;
   if (killed === true) return `it did not end within ${TIMEOUT_MS / 60_000} min${said}`;
-  return typeof code === 'number' ? `it ended with code ${code}${said}` : `it could not be run (${String(code)})`;
+  return typeof code === 'number' ? `it exited with code ${code}${said}` : `it could not be run (${String(code)})`;
 }

@@ -91,7 +91,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     packages: {
       count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
-      // A transaction that is still at work is not interrupted.
+      // A transaction that is still running is not interrupted.
       problems: [...all('package_problem'), ...(job === null ? all('package_interrupted') : [])],
     },
     lockKind: lockKind(optional('lock_kind')),
@@ -135,7 +135,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
 function rebootSchedules(schedules: readonly string[]): NodeWarning[] {
   return schedules.map((schedule) => ({
     kind: 'other-updaters',
-    message: `${schedule} reboots this node by the clock, whatever a run is doing there`,
+    message: `${schedule} reboots this node on a timer, even during a run`,
     remedy: 'remove the reboot from the schedule: a run reboots the node when a reboot is required',
   }));
 }
@@ -161,7 +161,7 @@ function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {
     {
       kind: 'facts-incomplete',
       message:
-        'needrestart gave no answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not looked for',
+        'needrestart did not answer within 10 s, so replaced modules of services in Python, Perl, Ruby and Java were not detected',
       remedy: 'run `needrestart -b -l -r l` on the node and see what it waits for',
     },
   ];

@@ -72,7 +72,10 @@ async function readPending(session: Session, facts: NodeFacts, packages?: Packag
   const manager = packageManager(managerOf(facts));
   const answer = await session.reachability.whenReachable(() => session.node.pending(packages));
   if (answer.state !== 'done') {
-    throw new OspatchError({ type: 'HelperProtocol', message: `${session.node.name} does not say what is pending` });
+    throw new OspatchError({
+      type: 'HelperProtocol',
+      message: `${session.node.name} did not list its pending packages`,
+    });
   }
   if (answer.rc !== 0) {
     const log = answer.result.replace(/^out /gm, '');

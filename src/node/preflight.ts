@@ -298,7 +298,7 @@ function readPlan(
   if (unparsed.length > 0) {
     throw new OspatchError({
       type: 'HelperProtocol',
-      message: `the plan of ${node} cannot be understood: ${unparsed.slice(0, 3).join(' | ')}`,
+      message: `the plan of ${node} cannot be parsed: ${unparsed.slice(0, 3).join(' | ')}`,
     });
   }
   const machine = { node, packageManager: facts.packageManager, loader: facts.boot?.loader ?? null };

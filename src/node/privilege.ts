@@ -98,7 +98,7 @@ function ruleRemedy(tool: Tool, { node, user, call }: Denied): string {
 /** The tool was asked, and did not run the helper or did not let it be placed. */
 export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
   const { node, user, doing, call } = denied;
-  const reason = sudoReason(result) || `it ended with code ${result.code ?? result.signal ?? 'unknown'}`;
+  const reason = sudoReason(result) || `it exited with code ${result.code ?? result.signal ?? 'unknown'}`;
   const said = redactSecrets(result.stderr.toString());
   const tool = toolOf(said);
   const known = REASONS.find(([pattern]) => pattern.test(said))?.[1](denied);

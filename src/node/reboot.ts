@@ -163,7 +163,7 @@ const GOES_DOWN: ReadonlySet<RebootProgress['way']> = new Set(['stopping', 'dela
 function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, goesDown: boolean): OspatchError {
   const minutes = limitMs / 60_000;
   const waits = reboot === null || reboot.why === '' ? '' : `: it waits for ${reboot.why}`;
-  const running = reboot?.rc === null ? '; the reboot command has not ended' : '';
+  const running = reboot?.rc === null ? '; the reboot command has not exited' : '';
   return new OspatchError({
     type: 'RebootFailed',
     message: goesDown
@@ -175,18 +175,18 @@ function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, g
   });
 }
 
-/** `own-reboot ended with code 1 and said: ...`. */
+/** `own-reboot exited with code 1 and printed: ...`. */
 function describeEnd(command: string | undefined, { rc, said }: RebootProgress): string {
   const what = command ?? 'the reboot command';
-  return `${what} ended with code ${rc}${said === '' ? ' and said nothing' : `: ${said}`}`;
+  return `${what} exited with code ${rc}${said === '' ? ' and printed nothing' : `: ${said}`}`;
 }
 
 function describeNoEffect({ rc, said, way, why }: RebootProgress): string {
   if (way === 'stuck')
     return 'its services were stopped, and then it did not go down: systemd is stopping and runs no job';
   if (rc === 'never') return `the reboot command was not run (${said})`;
-  const words = said === '' ? '' : ` and said: ${said}`;
-  return `the reboot command ended with code 0${words}, but the node is not shutting down${why === '' ? '' : ` (${why})`}`;
+  const words = said === '' ? '' : ` and printed: ${said}`;
+  return `the reboot command exited with code 0${words}, but the node is not shutting down${why === '' ? '' : ` (${why})`}`;
 }
 
 async function awaitSettled(session: Session, first: NodeProbe): Promise<NodeProbe> {

@@ -228,7 +228,7 @@ export class RemoteNode {
     this.helperPlaced = this.helper.path;
     if (defect.kind === 'changed') {
       this.options.onNotice?.(
-        `the helper was changed by somebody (sha256 ${defect.found ?? 'unknown'}); it was not run and is replaced`,
+        `the helper was modified by someone (sha256 ${defect.found ?? 'unknown'}); the file was not run and is replaced`,
       );
     }
   }
@@ -245,7 +245,7 @@ export class RemoteNode {
     if (protocol !== null) {
       return this.protocolError(
         `it speaks protocol ${protocol} and this worker ${UNDERSTOOD.join(' and ')} (it needs ${this.helper.path}, sha256 ${this.helper.digest})`,
-        `bring the helper of this version with \`ospatch helper install -f SPEC --node ${this.name}\``,
+        `install the helper of this version with \`ospatch helper install -f SPEC --node ${this.name}\``,
       );
     }
     if (/^ospatch \d+ /m.test(text)) {
@@ -261,7 +261,7 @@ export class RemoteNode {
       const call = this.answered ? verbOf(command) : null;
       return sudoDenied({ node: this.name, user, path: this.helper.path, doing: 'run', call }, result);
     }
-    return this.protocolError(`it ended with code ${result.code} and said: ${said}`);
+    return this.protocolError(`it exited with code ${result.code} and printed: ${said}`);
   }
 
   /** What a machine does to every session when it goes down; that it lacks a right is nothing anybody can know then. */
@@ -276,12 +276,12 @@ export class RemoteNode {
     if (failed !== null) return startRefused(this.name, failed);
     if (why === 'short-upload') {
       const { name, host, ssh } = this.target;
-      return unreachable({ name, host, port: ssh.port }, 'the connection broke off while a call was being sent');
+      return unreachable({ name, host, port: ssh.port }, 'the connection was lost while a call was being sent');
     }
     if (why === 'result-too-large') {
       return new OspatchError({
         type: 'PackageManager',
-        message: `what the package manager of ${this.name} lists is larger than ${MAX_RESULT_BYTES / 2 ** 20} MiB, which no update is`,
+        message: `what the package manager of ${this.name} lists is larger than ${MAX_RESULT_BYTES / 2 ** 20} MiB, which is not plausible`,
         remedy: `see the file \`result\` of the newest job in /var/lib/ospatch/runs on ${this.name}`,
       });
     }
@@ -319,7 +319,7 @@ export class RemoteNode {
   private protocolError(what: string, remedy?: string): OspatchError {
     return new OspatchError({
       type: 'HelperProtocol',
-      message: `the helper on ${this.name} cannot be understood: ${what}`,
+      message: `the answer of the helper on ${this.name} cannot be parsed: ${what}`,
       ...(remedy === undefined ? {} : { remedy }),
     });
   }

@@ -76,7 +76,7 @@ function restartError(node: string, rc: number, { failed }: Omit<RestartReport, 
     if (rc === 0) return null;
     return {
       type: 'Unhealthy',
-      message: `services on ${node} could not be restarted: the job ended with code ${rc}`,
+      message: `services on ${node} could not be restarted: the job exited with code ${rc}`,
       remedy: 'read the log of the job with `ospatch logs`',
     };
   }
@@ -90,7 +90,7 @@ function restartError(node: string, rc: number, { failed }: Omit<RestartReport, 
           .join(', ')})`;
   return {
     type: 'Unhealthy',
-    message: `${first.name} on ${node} did not come up after its restart: ${first.reason}${others}${said === undefined ? '' : `; it said: ${said}`}`,
+    message: `${first.name} on ${node} did not come up after its restart: ${first.reason}${others}${said === undefined ? '' : `; output: ${said}`}`,
     remedy: `check \`systemctl status ${first.name}\` and \`journalctl -u ${first.name}\` on ${node}`,
     details: { failed },
   };

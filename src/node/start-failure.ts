@@ -48,7 +48,7 @@ function describe(
       return {
         type: 'DiskFull',
         what: `the file system ${place} has no free inodes, although it has free space`,
-        remedy: `remove files on ${place} of ${node}; \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` who has them`,
+        remedy: `remove files on ${place} of ${node}; \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` where they are`,
       };
     case 'read-only':
       return {

@@ -41,8 +41,8 @@ export function unreachable(target: Machine, reason: string, cause?: unknown): O
 export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
   return new OspatchError({
     type: 'Unreachable',
-    message: `${describe(target)} is slow or has just gone: the login worked, but a command has not answered there within ${timeoutMs / 1000} s`,
-    remedy: `see on ${target.name} what commands wait for there: load, memory, a hung file system, sudo or a directory service`,
+    message: `${describe(target)} is slow or has just gone down: the login worked, but a command has not answered there within ${timeoutMs / 1000} s`,
+    remedy: `check what commands on ${target.name} wait for: load, memory, a hung file system, sudo or a directory service`,
     details: { loggedIn: true },
   });
 }
@@ -178,14 +178,14 @@ export function mismatch(target: SshTarget, trusted: string, got: string): Ospat
   return new OspatchError({
     type: 'HostKeyMismatch',
     message: `${describe(target)} has another host key than the trusted one: expected ${trusted}, got ${got}`,
-    remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console, put the new key in the place of the old one (ospatch enroll) and apply; otherwise somebody may be in between`,
+    remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console, replace the old key with the new one (ospatch enroll) and apply; otherwise this may be a man-in-the-middle attack`,
   });
 }
 
 export function noHostKeys(target: SshTarget): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describe(target)} has no trusted host key in the spec, so it is not connected to`,
+    message: `${describe(target)} has no trusted host key in the spec, so ospatch does not connect to it`,
     remedy: 'read and check its host keys with `ospatch enroll`',
   });
 }

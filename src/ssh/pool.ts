@@ -119,7 +119,7 @@ class Pool implements TransportPool {
         refusedSince ??= performance.now();
         refusals += 1;
         if (refusals >= LEAST_REFUSALS && performance.now() - refusedSince >= REFUSALS_END_MS)
-          throw unreachable(target, 'it opens no session on a connection that stands (MaxSessions)', error);
+          throw unreachable(target, 'it opens no further session on an established connection (MaxSessions)', error);
         await sleep(REFUSAL_PAUSE_MS);
       } finally {
         entry.running.delete(running);

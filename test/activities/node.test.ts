@@ -219,13 +219,13 @@ describe('src/activities/node', () => {
     })) as NodeInspection;
     expect(inspected.facts?.reboot.required).toBe(false);
     const messages = inspected.findings.map(({ message }) => message).join(' ');
-    expect(messages).toContain('the last reboot did not change that');
-    expect(messages).not.toContain('the next run reboots it');
+    expect(messages).toContain('the last reboot did not clear the reason');
+    expect(messages).not.toContain('the next run reboots the node');
     // Another boot since: nobody knows what that one has changed.
     const booted = setUp([...answers]);
     const anew = { ...INSPECT, uncuredReboot: { ...uncuredReboot, bootId: 'b-0' } };
     const { findings } = (await booted.environment.run(booted.activities.inspectNode, anew)) as NodeInspection;
-    expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots it');
+    expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots the node');
   });
 
   it('says in an inspection that the helper was placed', async () => {

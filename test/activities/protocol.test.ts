@@ -41,7 +41,7 @@ describe('src/activities/protocol', () => {
       nonRetryable: false,
       nextRetryDelay: 5_000,
       message:
-        'the worker at the task queue site-b runs ospatch 0.3.0, which speaks protocol 3; the activity apply needs protocol 4 (ospatch 0.4.0 or newer)',
+        'the worker at the task queue site-b runs ospatch 0.3.0, which supports protocol 3; the activity apply needs protocol 4 (ospatch 0.4.0 or newer)',
       details: [{ details: { needed: { protocol: 4, since: '0.4.0' } } }],
     });
     await expect(execute({ protocol: 4 }, { attempt: 50 })).rejects.toMatchObject({ nextRetryDelay: 60_000 });

@@ -41,7 +41,7 @@ describe('src/aws/errors', () => {
       answer = { status, type: 'text/html', body: PAGE };
       await expect(asked()).rejects.toMatchObject({
         kind: 'foreign',
-        message: `what answers eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 is not AWS but a web page (HTTP ${status}), most likely a proxy or firewall on the way`,
+        message: `what answers eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 is not AWS but a web page (HTTP ${status}), most likely a proxy or firewall in between`,
         remedy: expect.stringContaining('HTTPS_PROXY') as string,
       });
     },

@@ -233,7 +233,7 @@ describe('src/cli/commands', () => {
     const one = withDrain(nodeInspection('w-1'), { ok: true, preview });
     const { out, code } = await run(['check', 'demo'], { check: () => Promise.resolve([one]) });
     expect(out).toMatch(/^w-1 .* blocked$/m);
-    expect(out).toContain('w-1  error: it cannot be drained: The budget shop/web never allows it');
+    expect(out).toContain('w-1  error: the node cannot be drained: The budget shop/web never allows it');
     expect(code).toBe(1);
   });
 

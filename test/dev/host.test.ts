@@ -19,7 +19,7 @@ describe('src/dev/host', () => {
 
   it('names the command, the exit code and the end of the error output when a command must not fail', async () => {
     await expect(mustRun('sh', ['-c', 'echo broken pipe of the kitchen >&2; exit 4'])).rejects.toThrow(
-      /sh -c .* ended with exit code 4:\nbroken pipe of the kitchen/,
+      /sh -c .* exited with code 4:\nbroken pipe of the kitchen/,
     );
   });
 

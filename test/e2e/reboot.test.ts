@@ -77,7 +77,7 @@ describe('e2e/reboots', () => {
     const before = await bootId();
     const patched = await stack.cli('patch', 'strict', '--wait');
     expect(patched).toMatchObject({ code: 0 });
-    expect(patched.stdout).toContain('the last reboot did not change that');
+    expect(patched.stdout).toContain('the last reboot did not clear the reason');
     const rebooted = await bootId();
     expect(rebooted).not.toBe(before);
     const [first] = (await stack.status('strict')).nodes;
@@ -86,10 +86,10 @@ describe('e2e/reboots', () => {
 
     const check = await stack.cli('check', 'strict', '-o', 'json');
     expect(JSON.parse(check.stdout)).toMatchObject([{ facts: { reboot: { required: false } } }]);
-    expect(check.stdout).toContain('the last reboot did not change that');
+    expect(check.stdout).toContain('the last reboot did not clear the reason');
     const doctor = await stack.cli('doctor', '-f', 'strict.yaml');
-    expect(doctor.stdout).toContain('the last reboot did not change that');
-    expect(doctor.stdout).not.toContain('the next run reboots it');
+    expect(doctor.stdout).toContain('the last reboot did not clear the reason');
+    expect(doctor.stdout).not.toContain('the next run reboots the node');
 
     expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
     expect(await bootId()).toBe(rebooted);

@@ -191,7 +191,7 @@ describe('e2e/secrets', () => {
       ]) {
         const { code, stderr, stdout } = await stack.cli(...args);
         expect(stderr).toMatch(
-          /^error: what Temporal holds is encrypted \(key a:[0-9a-f]{12}\), and there is no key here to read it with\.\n {2}fix: set OSPATCH_ENCRYPTION_KEYS /,
+          /^error: payloads in Temporal are encrypted \(key a:[0-9a-f]{12}\), and no key is configured here\.\n {2}fix: set OSPATCH_ENCRYPTION_KEYS /,
         );
         expect(stdout).toBe('');
         expect(code).toBe(2);

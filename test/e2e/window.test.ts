@@ -77,7 +77,7 @@ describe('e2e/window', () => {
         state: 'failed',
         lastError: {
           type: 'Unhealthy',
-          message: expect.stringContaining('lab-daemon.service failed and had not before'),
+          message: expect.stringContaining('lab-daemon.service failed and had not failed before'),
         },
       },
       { state: 'not-tried' },

@@ -65,7 +65,7 @@ describe('src/encryption/codec', () => {
     await expect(without.decode(old)).rejects.toMatchObject({
       type: 'Usage',
       message: expect.stringMatching(
-        /^what Temporal holds is encrypted with the key 2026:[0-9a-f]{12}, which is not in .*$/,
+        /^payloads in Temporal are encrypted with the key 2026:[0-9a-f]{12}, which is not in .*$/,
       ),
     });
   });
@@ -85,7 +85,7 @@ describe('src/encryption/codec', () => {
     const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
     await expect(createCodec(null).decode(encrypted)).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^what Temporal holds is encrypted \(key a:[0-9a-f]{12}\), and there is no key here to read it with$/,
+        /^payloads in Temporal are encrypted \(key a:[0-9a-f]{12}\), and no key is configured here$/,
       ),
       remedy: expect.stringContaining('OSPATCH_ENCRYPTION_KEYS'),
     });
@@ -101,7 +101,7 @@ describe('src/encryption/codec', () => {
       const index = at < 0 ? data.length + at : at;
       data[index] = (data[index] ?? 0) ^ 1;
       const tampered = { ...one, data };
-      await expect(createCodec(ring).decode([tampered])).rejects.toThrow('is not as it was encrypted');
+      await expect(createCodec(ring).decode([tampered])).rejects.toThrow('was changed after encryption');
       expect(await createCodec(ring, 'passthrough').decode([tampered])).toEqual([tampered]);
       expect(await createCodec(ring, 'passthrough').decode([{ ...one, data: Buffer.alloc(3) }])).toHaveLength(1);
     },
@@ -154,7 +154,7 @@ describe('src/encryption/codec', () => {
       });
       const third = bomb(MAX_UNPACKED_BYTES / 3);
       await expect(codec.decode([third, third])).resolves.toHaveLength(2);
-      await expect(codec.decode([third, third, third, third])).rejects.toThrow('cannot be unpacked');
+      await expect(codec.decode([third, third, third, third])).rejects.toThrow('cannot be decompressed');
     });
 
     it.each([
@@ -164,7 +164,7 @@ describe('src/encryption/codec', () => {
     ])('that were %s on their way are refused for people, left unreadable for workflows', async (_, damage) => {
       const [packed] = await createCodec(null).encode([large()]);
       const damaged = { ...packed, data: damage(Buffer.from(packed?.data ?? [])) };
-      await expect(createCodec(null).decode([damaged])).rejects.toThrow('cannot be unpacked');
+      await expect(createCodec(null).decode([damaged])).rejects.toThrow('cannot be decompressed');
       expect(await createCodec(null, 'passthrough').decode([damaged])).toEqual([damaged]);
     });
 
@@ -180,7 +180,7 @@ describe('src/encryption/codec', () => {
     expect(() => readKeyRing(path.join(dir, 'none'))).toThrow('OSPATCH_ENCRYPTION_KEYS: there is no directory');
     expect(() => readKeyRing(dir)).toThrow('holds no key');
     put('a.key', 'short');
-    expect(() => readKeyRing(dir)).toThrow('a.key is no key: allowed are 32 random bytes');
+    expect(() => readKeyRing(dir)).toThrow('a.key is not a key: allowed are 32 random bytes');
     put('b.key', randomBytes(32), 0o644);
     rmSync(path.join(dir, 'a.key'));
     expect(() => readKeyRing(dir)).toThrow('can be read by everybody');

@@ -64,7 +64,7 @@ describe('faults/node-boot', () => {
       transactions: 1,
       reboots: 1,
       sentence:
-        'w-1 is degraded: lab-fails.service failed and had not before; 2 packages were changed and it was rebooted once',
+        'w-1 is degraded: lab-fails.service failed and had not failed before; 2 packages were changed and it was rebooted once',
       left: ['failed-unit lab-fails.service'],
     });
   });

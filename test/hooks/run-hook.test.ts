@@ -26,7 +26,7 @@ describe('hooks/run-hook', () => {
     place('fails', 'echo "no such BMC" >&2; exit 3');
     await expect(runHook(dir, 'fails', target, signal)).rejects.toMatchObject({
       type: 'PowerCycle',
-      message: 'the hook fails did not power-cycle w-1: it ended with code 3 (no such BMC)',
+      message: 'the hook fails did not power-cycle w-1: it exited with code 3 (no such BMC)',
     });
   });
 

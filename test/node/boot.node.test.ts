@@ -102,7 +102,7 @@ describe('the next boot of a real node', () => {
 
     it.each([
       ['empty', `: >/boot/initrd.img-${NEW}`, 'is empty'],
-      ['cut', `head -c 60000 /boot/initrd.img-${OLD} >/boot/initrd.img-${NEW}`, 'is cut or damaged'],
+      ['cut', `head -c 60000 /boot/initrd.img-${OLD} >/boot/initrd.img-${NEW}`, 'is truncated or damaged'],
       ['not there', `rm /boot/initrd.img-${NEW}`, 'does not exist'],
     ])('finds that the initrd of the next boot is %s', async (_, command, message) => {
       await sh(node, command);

@@ -57,7 +57,7 @@ describe('src/node/facts', () => {
       );
     const fedora = ['os_id=fedora', 'os_version_id=41', 'os_pretty_name=Fedora Linux 41', 'support_end=2025-12-15'];
     expect(warned(...fedora)).toEqual([
-      expect.stringMatching(/^end-of-life: Fedora Linux 41 reached .* on 2025-12-15 \(as the node itself says\): /),
+      expect.stringMatching(/^end-of-life: Fedora Linux 41 reached .* on 2025-12-15 \(as reported by the node\): /),
     ]);
     const focal = ['os_id=ubuntu', 'os_version_id=20.04', 'os_pretty_name=Ubuntu 20.04.6 LTS'];
     expect(warned(...focal)).toEqual([

@@ -287,7 +287,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await expect(reboot()).rejects.toMatchObject({
         type: 'RebootFailed',
         message: expect.stringMatching(
-          /^odd was not rebooted: the reboot command ended with code 1: Call to Reboot failed/,
+          /^odd was not rebooted: the reboot command exited with code 1: Call to Reboot failed/,
         ),
       });
       expect(Date.now() - started).toBeLessThan(30_000);
@@ -308,8 +308,8 @@ describe('src/node: jobs on a node where things go wrong', () => {
     });
 
     it.each([
-      ['echo maintenance mode is on >&2; exit 3', 'ended with code 3: maintenance mode is on'],
-      ['exec /nonexistent/reboot', /ended with code 127: .*not found/],
+      ['echo maintenance mode is on >&2; exit 3', 'exited with code 3: maintenance mode is on'],
+      ['exec /nonexistent/reboot', /exited with code 127: .*not found/],
     ])('by a program that ends at once (%s) is told with its words', async (script, said) => {
       await sh(
         node,

@@ -35,14 +35,14 @@ describe('src/node/reboot on a real node', () => {
     [
       'a reboot.target that does nothing',
       `printf '[Unit]\\nDescription=mock\\n' >/etc/systemd/system/reboot.target; systemctl daemon-reload`,
-      /^odd was not rebooted: the reboot command ended with code 0, but the node is not shutting down \(reboot\.target is replaced by \/etc\/systemd\/system\/reboot\.target\)$/,
+      /^odd was not rebooted: the reboot command exited with code 0, but the node is not shutting down \(reboot\.target is replaced by \/etc\/systemd\/system\/reboot\.target\)$/,
       'rm /etc/systemd/system/reboot.target; systemctl daemon-reload; systemctl stop reboot.target || true',
     ],
     [
       'a program in front of systemctl',
       `printf '%s\\n' '#!/bin/sh' 'case $1 in reboot) echo "W: not today"; exit 0; esac; exec /usr/bin/systemctl "$@"' >/usr/sbin/systemctl
       chmod 755 /usr/sbin/systemctl`,
-      /^odd was not rebooted: the reboot command ended with code 0 and said: W: not today, but the node is not shutting down \(systemctl is \/usr\/sbin\/systemctl\)$/,
+      /^odd was not rebooted: the reboot command exited with code 0 and printed: W: not today, but the node is not shutting down \(systemctl is \/usr\/sbin\/systemctl\)$/,
       'rm /usr/sbin/systemctl',
     ],
     [

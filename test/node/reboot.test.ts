@@ -80,7 +80,7 @@ describe('src/node/reboot', () => {
     const failed = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=1', 'reboot_said=Operation inhibited by "backup"');
     await expect(reboot([asked, old, failed]).end).rejects.toMatchObject({
       type: 'RebootFailed',
-      message: 'w-1 was not rebooted: the reboot command ended with code 1: Operation inhibited by "backup"',
+      message: 'w-1 was not rebooted: the reboot command exited with code 1: Operation inhibited by "backup"',
     });
     expect(clock - started).toBeLessThan(10_000);
   });
@@ -91,10 +91,10 @@ describe('src/node/reboot', () => {
   });
 
   it.each([
-    [['reboot_rc=0', 'reboot_way=none'], 'the reboot command ended with code 0, but the node is not shutting down'],
+    [['reboot_rc=0', 'reboot_way=none'], 'the reboot command exited with code 0, but the node is not shutting down'],
     [
       ['reboot_rc=0', 'reboot_said=W: molly-guard', 'reboot_way=none', 'reboot_why=reboot.target is masked'],
-      'the reboot command ended with code 0 and said: W: molly-guard, but the node is not shutting down (reboot.target is masked)',
+      'the reboot command exited with code 0 and printed: W: molly-guard, but the node is not shutting down (reboot.target is masked)',
     ],
     [
       ['reboot_rc=never', 'reboot_said=status=203/EXEC', 'reboot_way=none'],
@@ -150,7 +150,7 @@ describe('src/node/reboot', () => {
     const started = clock;
     await expect(reboot([`ospatch 1 state=busy holder=feed-apply-1 boot=${OLD}\n`]).end).rejects.toMatchObject({
       type: 'Busy',
-      message: 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped',
+      message: 'the ospatch job feed-apply-1 has not ended on w-1 within 6h; it was not stopped',
     });
     expect(clock - started).toBeLessThan(7 * 3600_000);
   });

@@ -57,13 +57,13 @@ describe('src/node/remote-node', () => {
     const remote = new RemoteNode(TARGET, transport, undefined, { onNotice: (text) => notices.push(text) });
     await remote.facts();
     expect(transport.calls.length).toBe(3);
-    expect(notices).toEqual([expect.stringContaining(`was changed by somebody (sha256 ${FOREIGN})`)]);
+    expect(notices).toEqual([expect.stringContaining(`was modified by someone (sha256 ${FOREIGN})`)]);
   });
 
   it('leaves a helper that is not ours to the administrator in mode preinstalled, and says what it found', async () => {
     await expect(node([CHANGED], { helper: 'preinstalled' }).node.facts()).rejects.toMatchObject({
       type: 'HelperMissing',
-      message: `the helper on w-1 is not ours and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}`,
+      message: `the helper on w-1 does not belong to this version of ospatch and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}`,
       details: { path, digest, found: FOREIGN },
     });
     const mode = { code: 127, stdout: Buffer.from('ospatch-helper:mode \n') };
@@ -224,7 +224,7 @@ describe('src/node/remote-node', () => {
   });
 
   it.each([
-    ['short-upload', 'Unreachable', 'the connection broke off while a call was being sent'],
+    ['short-upload', 'Unreachable', 'the connection was lost while a call was being sent'],
     ['result-too-large', 'PackageManager', 'is larger than 2 MiB'],
     ['no-systemd', 'UnsupportedOs', 'systemd does not run there'],
   ])('names the reason of the refusal %s', async (why, type, message) => {

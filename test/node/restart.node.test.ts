@@ -172,7 +172,7 @@ describe('src/node/helper/services on a real node', () => {
     expect(report.error).toMatchObject({
       type: 'Unhealthy',
       message:
-        'lab-script.service on food did not come up after its restart: it is failed (failed); it said: no such database: food',
+        'lab-script.service on food did not come up after its restart: it is failed (failed); output: no such database: food',
     });
     await replace();
     await sh(node, 'systemctl start lab-script');
@@ -380,7 +380,7 @@ END
       const found = await outdated(runtime);
       expect(found.blockers).toContainEqual({ service: 'containerd.service', blocker: 'runtime' });
       expect(reasons(await restart({}, runtime))).toMatchObject({
-        'containerd.service': 'pods and containers live from it; restarted while the node is drained by ospatch',
+        'containerd.service': 'pods and containers depend on it; restarted while the node is drained by ospatch',
       });
       expect(reasons(await restart({ mode: 'listed', services: ['containerd'] }, runtime))).toMatchObject({
         'containerd.service': expect.stringContaining('pods and containers'),

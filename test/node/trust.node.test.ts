@@ -163,7 +163,9 @@ describe('src/node with the least privilege', () => {
       expect(direct.stderr).toMatch(/a password is required|not allowed/);
       await expect(remoteNode(pool, narrow).facts()).rejects.toMatchObject({
         type: 'HelperMissing',
-        message: expect.stringMatching(`^the helper on trust is not ours and was not run: ${path} has sha256 `),
+        message: expect.stringMatching(
+          `^the helper on trust does not belong to this version of ospatch and was not run: ${path} has sha256 `,
+        ),
         remedy: expect.stringContaining('ospatch helper install'),
       });
       await sh(node, `mv /root/kept ${path}`);
@@ -249,7 +251,7 @@ describe('src/node with the least privilege', () => {
       onNotice: (text) => notices.push(text),
     });
     await remote.facts();
-    expect(notices).toEqual([expect.stringContaining('changed by somebody')]);
+    expect(notices).toEqual([expect.stringContaining('modified by someone')]);
     expect(await ask(node, `sha256sum ${path} | cut -c1-64`)).toBe(digest);
     expect(await ask(node, 'ls /root/canary 2>&1')).toContain('No such file');
   });

@@ -39,7 +39,7 @@ describe('ospatch replay --dir', () => {
     write('started.json', ({ events }) => ({ events: events.slice(0, 3) }));
     expect(await runCli(['replay', '--dir', dir])).toEqual({
       code: 0,
-      stdout: expect.stringMatching(/^ospatch \S+ takes up all of 3 histories \(3 patchNode\)\n$/) as string,
+      stdout: expect.stringMatching(/^ospatch \S+ can replay all of 3 histories \(3 patchNode\)\n$/) as string,
       stderr: '',
     });
   });

@@ -53,7 +53,7 @@ describe('ospatch replay', () => {
     await worker.stop();
     expect(await cli(['replay'])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/takes up all of 1 history \(1 cluster\)/) as string,
+      stdout: expect.stringMatching(/can replay all of 1 history \(1 cluster\)/) as string,
     });
     const { stdout } = await cli(['replay', '--ended', '-o', 'json']);
     const types = (JSON.parse(stdout) as { workflowType: string; failure: string | null }[]).map(
@@ -66,6 +66,6 @@ describe('ospatch replay', () => {
   it('says that it lacks the keys, and replays nothing', async () => {
     const { code, stdout, stderr } = await cli(['replay'], '');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain('there is no key here to read it with');
+    expect(stderr).toContain('no key is configured here');
   });
 });

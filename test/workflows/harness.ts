@@ -177,14 +177,14 @@ export class SimulatedNodes {
         if (node.endless !== null && jobMs === undefined) {
           return {
             ...unreachableNode(0),
-            message: `the job of ospatch has not ended on ${target.name} within 6h`,
+            message: `the ospatch job has not ended on ${target.name} within 6h`,
             jobMs: 1,
           };
         }
         await gate(target.name, 'apply');
         failIn('apply', node);
         if (node.endless === 'given-up') {
-          const message = `the job of ospatch has not ended on ${target.name} within 24h`;
+          const message = `the ospatch job has not ended on ${target.name} within 24h`;
           const info = { type: 'Busy', message, remedy: 'see what it waits for', details: { stillRuns: true } };
           throw ApplicationFailure.create({ message, type: 'Busy', nonRetryable: true, details: [info] });
         }

@@ -176,7 +176,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
       expect(before.health.state).toBe('running');
       expect(await cli('recover', cluster.name, '--yes')).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('nothing is known to be wrong with it') as string,
+        stderr: expect.stringContaining('no problem with it is known') as string,
       });
       await cluster.handle.terminate('by hand');
       const asked = await cli('recover', cluster.name);

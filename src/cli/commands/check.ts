@@ -12,7 +12,7 @@ Examples:
   ospatch check prod-eu -o json | jq '.[] | select(.verdict == "error")'
 
 With \`kubernetes\` in the spec, the table also shows what a drain of each node would meet. Changes nothing, except that
-with \`ssh.helper: auto\` the helper is placed on nodes that lack it. The exit code is 1 when a node or node group cannot
+with \`ssh.helper: auto\` the helper is installed on nodes that lack it. The exit code is 1 when a node or node group cannot
 be patched.`;
 
 export function registerCheck(program: Command, context: CliContext): void {

@@ -14,7 +14,7 @@ Examples:
   temporal workflow show -w cluster/prod-eu --codec-endpoint http://127.0.0.1:8081
 
 In the Temporal UI, enter http://127.0.0.1:8081 under the glasses icon as codec endpoint. Whoever reaches this server
-reads everything, so it listens on 127.0.0.1; for others put TLS in front of it and ask for a token (--token-file).`;
+reads everything, so it listens on 127.0.0.1; for others put TLS in front of it and require a token (--token-file).`;
 
 const MIN_TOKEN = 16;
 
@@ -32,9 +32,10 @@ export function registerCodecServer(program: Command, context: CliContext): void
     .addOption(new Option('--port <port>', 'port').default(8081).argParser(parsePort))
     .option('--listen <address>', 'address to listen on', '127.0.0.1')
     .addOption(
-      new Option('--ui-origin <origin>', 'origin of the Temporal UI, whose pages may ask (default: none)').argParser(
-        parseOrigin,
-      ),
+      new Option(
+        '--ui-origin <origin>',
+        'origin of the Temporal UI, whose pages may send requests (default: none)',
+      ).argParser(parseOrigin),
     )
     .option('--token-file <file>', 'file with the token that requests must carry')
     .addHelpText('after', EXAMPLES)
@@ -48,7 +49,7 @@ async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }:
   const ring = keyRingFromEnv(context.env);
   const token = tokenFile === undefined ? null : readToken(resolve(context.cwd, tokenFile));
   if (!['127.0.0.1', '::1', 'localhost'].includes(listen) && token === null) {
-    throw usage(`--listen ${listen} would let everybody there read everything`, 'give a token with --token-file');
+    throw usage(`--listen ${listen} would let everybody there read all payloads`, 'give a token with --token-file');
   }
   const server = createCodecServer({ codec: createCodec(ring), uiOrigin: uiOrigin ?? null, token });
   server.listen(port, listen);
@@ -74,7 +75,10 @@ function readToken(file: string): string {
     throw new OspatchError({ type: 'Usage', message: `--token-file: ${file} cannot be read` }, { cause });
   }
   if (token.length >= MIN_TOKEN) return token;
-  throw usage(`--token-file: ${file} has less than ${MIN_TOKEN} characters`, 'openssl rand -hex 32 makes a token');
+  throw usage(
+    `--token-file: ${file} has less than ${MIN_TOKEN} characters`,
+    'generate a token with: openssl rand -hex 32',
+  );
 }
 
 function parsePort(text: string): number {

@@ -16,7 +16,7 @@ export function registerList(program: Command, context: CliContext): void {
   program
     .command('list')
     .description('list all clusters of the namespace; needs no worker')
-    .option('--failed', 'only clusters whose last run or a node of which has failed, or that are stuck')
+    .option('--failed', 'only clusters that are stuck, or whose last run or any node has failed')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action(({ output, failed = false }: { output: OutputFormat; failed?: boolean }, command: Command) =>

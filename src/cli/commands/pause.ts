@@ -21,7 +21,7 @@ export function registerPause(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const answer = await client.pause(cluster, reason === undefined ? {} : { reason });
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else if (answer.changed) print(context, `${cluster} is paused; go on with: ospatch resume ${cluster}`);
+        else if (answer.changed) print(context, `${cluster} is paused; continue with: ospatch resume ${cluster}`);
         else print(context, `${cluster} was paused already; see: ospatch status ${cluster}`);
       }),
     );

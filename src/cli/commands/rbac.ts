@@ -20,7 +20,7 @@ const DEPLOY = join(__dirname, '..', '..', '..', 'deploy');
 export function registerRbac(program: Command, context: CliContext): void {
   program
     .command('rbac')
-    .description('print the Kubernetes manifest with the rights that are just enough for draining')
+    .description('print the Kubernetes manifest with the minimal rights for draining')
     .option('--disable-eviction', 'also the right to delete pods, for kubernetes.drain.disableEviction')
     .addHelpText('after', EXAMPLES)
     .action(({ disableEviction = false }: { disableEviction?: boolean }) =>

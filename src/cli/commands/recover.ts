@@ -17,9 +17,9 @@ Examples:
   ospatch recover prod-eu --yes --wait 1m
   ospatch recover prod-eu --from backups/prod-eu.json
 
-The workflow of the cluster is ended and started again with what its history tells, or with a backup. What is lost is
-said first. Needs no worker. A run in progress ends: its node in work is finished, no other is started, and it is waited
-for; Ctrl-C ends that wait, and the cluster starts then.`;
+The workflow of the cluster is ended and started again with the state in its history, or with a backup. What is lost is
+shown first. Needs no worker. A run in progress ends: the node being patched is finished, no other is started, and the
+command waits for that end; Ctrl-C ends the wait, and the cluster starts then.`;
 
 interface RecoverCommandOptions {
   from?: string;
@@ -32,7 +32,7 @@ interface RecoverCommandOptions {
 export function registerRecover(program: Command, context: CliContext): void {
   program
     .command('recover')
-    .description('start a cluster again that is stuck or whose workflow was ended, with what it knew')
+    .description('restart a cluster that is stuck or whose workflow was ended, with its last known state')
     .addArgument(clusterArgument())
     .option('--from <file>', 'a file of `ospatch backup`, instead of the history in Temporal')
     .addOption(
@@ -43,8 +43,8 @@ export function registerRecover(program: Command, context: CliContext): void {
           throw new InvalidArgumentError(`Allowed: ${DURATION_FORMAT}.`);
         }),
     )
-    .option('--force', 'also a cluster with which nothing is known to be wrong, or that was removed')
-    .option('--yes', 'do not ask')
+    .option('--force', 'also a cluster that is healthy or was removed')
+    .option('--yes', 'do not ask for confirmation')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, options: RecoverCommandOptions, command: Command) =>
@@ -106,12 +106,12 @@ function refuseHealthy({ cluster, health }: RecoveryPlan, from: string | undefin
     case 'stuck': {
       const { kind, message, remedy } = health.stuck;
       if (!REMEDIED_OTHERWISE.includes(kind)) return;
-      throw refused(message, `${remedy}; to recover it all the same: ${force}`);
+      throw refused(message, `${remedy}; to recover it anyway: ${force}`);
     }
     case 'running':
       throw refused(
-        `the workflow of cluster ${cluster} runs, and nothing is known to be wrong with it`,
-        `see \`ospatch doctor ${cluster}\`; to recover it all the same: ${force}`,
+        `the workflow of cluster ${cluster} runs, and no problem with it is known`,
+        `see \`ospatch doctor ${cluster}\`; to recover it anyway: ${force}`,
       );
     case 'removed':
     case 'absent':

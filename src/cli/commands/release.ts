@@ -9,12 +9,14 @@ const EXAMPLES = `
 Examples:
   ospatch release prod-eu w-1 --reason "its disk is dead"
 
-Nothing on the node is ended. A node whose state is unknown then stays cordoned, and its patch has failed.`;
+Nothing is stopped on the node. A node whose state is unknown then stays cordoned, and its patch has failed.`;
 
 export function registerRelease(program: Command, context: CliContext): void {
   program
     .command('release')
-    .description('stop waiting for a node that was lost or whose job never ends, or for an API server that is gone')
+    .description(
+      'stop waiting for an unreachable node, for a job that never ends, or for an API server that does not come back',
+    )
     .addArgument(clusterArgument())
     .addArgument(nodeArgument())
     .addOption(reasonOption())

@@ -27,7 +27,7 @@ export function registerRemove(program: Command, context: CliContext): void {
     .command('remove')
     .description('stop managing a cluster')
     .addArgument(clusterArgument())
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .addOption(reasonOption())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
@@ -67,7 +67,7 @@ async function remove(
     ),
   );
   if (ended === undefined)
-    printNote(context, `detached: the removal of ${cluster} goes on. Follow: ospatch status ${cluster} --watch`);
+    printNote(context, `detached: the removal of ${cluster} continues. Follow: ospatch status ${cluster} --watch`);
   if (output === 'json') return printJson(context, { cluster, removed: ended === true, cancelledRun: run });
   if (ended === true) print(context, `${cluster} removed`);
 }

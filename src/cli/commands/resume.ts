@@ -12,7 +12,7 @@ Examples:
 export function registerResume(program: Command, context: CliContext): void {
   program
     .command('resume')
-    .description('undo pause; a run that was put down goes on')
+    .description('undo pause; a suspended run continues')
     .addArgument(clusterArgument())
     .addOption(reasonOption())
     .addOption(outputOption())

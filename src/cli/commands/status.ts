@@ -68,5 +68,5 @@ async function watchStatus(context: CliContext, client: ClusterClient, cluster: 
   const { end, status } = await watchCluster(context, client, { cluster, until: () => false });
   if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
   if (status?.run)
-    printNote(context, `detached: run ${status.run.number} of ${cluster} goes on. Cancel: ospatch cancel ${cluster}`);
+    printNote(context, `detached: run ${status.run.number} of ${cluster} continues. Cancel: ospatch cancel ${cluster}`);
 }

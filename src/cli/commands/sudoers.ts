@@ -23,7 +23,7 @@ before the workers get a new version (ospatch helper install), each version has 
 export function registerSudoers(program: Command, context: CliContext): void {
   program
     .command('sudoers')
-    .description('print the sudo or doas rule that is just enough for the helper of this version')
+    .description('print the minimal sudo or doas rule for the helper of this version')
     .addOption(userOption('the user that logs in (ssh.user)').default('ospatch'))
     .addOption(
       new Option('--form <form>', 'regex for sudo 1.9.10 and newer, wildcard for older ones, sudo-rs, doas')

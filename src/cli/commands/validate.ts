@@ -16,7 +16,7 @@ Examples:
 export function registerValidate(program: Command, context: CliContext): void {
   program
     .command('validate')
-    .description('check specs, without any server: all problems at once, each with its place')
+    .description('check specs, without any server: all problems at once, each with its location')
     .addOption(fileOption())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)

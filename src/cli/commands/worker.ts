@@ -12,8 +12,8 @@ Examples:
   OSPATCH_KEY_DIR=/etc/ospatch/keys ospatch worker --address temporal.example:7233 --namespace patching
   ospatch worker --task-queue site-b --activities-only      # in a network of its own, for nodes with taskQueue: site-b
 
-It logs for people on a terminal and as JSON lines elsewhere. Stop it with Ctrl-C or SIGTERM at any moment: jobs on
-nodes go on, and the next worker goes on with them.
+Logs are readable text on a terminal and JSON lines elsewhere. Stop the worker with Ctrl-C or SIGTERM at any moment: jobs
+on nodes continue, and the next worker follows them.
 
 Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks),
@@ -24,9 +24,9 @@ For upgrades in the middle of runs: OSPATCH_WORKER_DEPLOYMENT (workers are not v
 export function registerWorker(program: Command, context: CliContext): void {
   program
     .command('worker')
-    .description('run a worker: it holds the SSH keys, reaches the nodes and carries out the workflows')
+    .description('run a worker: it holds the SSH keys, reaches the nodes and executes the workflows')
     .option('--task-queue <name>', 'serve the nodes of this task queue (taskQueue in the spec)', parseTaskQueue)
-    .option('--activities-only', 'reach nodes, and leave the workflows to other workers')
+    .option('--activities-only', 'run activities only, and leave the workflows to other workers')
     .addHelpText('after', EXAMPLES)
     .action((options: WorkOptions, command: Command) => runCommand(context, () => work(context, command, options)));
 }

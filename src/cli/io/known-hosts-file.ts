@@ -48,7 +48,7 @@ function cannot(what: 'read' | 'write', path: string, cause: unknown): OspatchEr
     {
       type: 'Usage',
       message: `${path} cannot be ${done} (${codeOf(cause) ?? 'unknown reason'})`,
-      remedy: `see that its directory exists and that you may ${what} the file`,
+      remedy: `check that its directory exists and that you may ${what} the file`,
     },
     { cause },
   );

@@ -42,7 +42,7 @@ function parseClusterName(text: string): string {
   throw new OspatchError({
     type: 'Usage',
     message: `cluster name ${show(text)} is not valid: allowed are at most 63 lower-case letters, digits and hyphens, with a letter or digit first and last, e.g. prod-eu`,
-    remedy: 'see the names with: ospatch list',
+    remedy: 'list the names with: ospatch list',
   });
 }
 

@@ -29,8 +29,8 @@ export function workerFailure(error: unknown, address: string): OspatchError {
   return new OspatchError(
     {
       type: 'NoServer',
-      message: `the worker at ${address} could not go on: ${why}`,
-      remedy: 'see that Temporal runs, then start it again; nothing is lost',
+      message: `the worker at ${address} could not continue: ${why}`,
+      remedy: 'check that Temporal runs, then start it again; nothing is lost',
     },
     { cause: error },
   );

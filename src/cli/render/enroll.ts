@@ -38,7 +38,7 @@ export function renderTrouble(nodes: readonly ScannedNode[], color: Colors): str
     if (found.state !== 'refused') return [];
     return [
       color.red(`WARNING: ${place} ${found.why}: it shows ${oneLine(found.type)} ${found.fingerprint}`),
-      `  ${color.bold('fix:')} if it was reinstalled, check the fingerprint on its console and take the old key out of the file or the spec; otherwise somebody may be in between`,
+      `  ${color.bold('fix:')} if it was reinstalled, check the fingerprint on its console and remove the old key from the file or the spec; otherwise this may be a man-in-the-middle attack`,
     ];
   });
 }

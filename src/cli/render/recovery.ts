@@ -12,20 +12,20 @@ export function renderRecoveryPlan(plan: RecoveryPlan, fromBackup: boolean, zone
   const { cluster, health, stateOf, nodes, kept, lost, run } = plan;
   const source = fromBackup
     ? `the backup of ${formatTime(stateOf, zone)}`
-    : `what it knew at ${formatTime(stateOf, zone)}, when its history began`;
+    : `its state of ${formatTime(stateOf, zone)}, when its history began`;
   return [
     health.state === 'stuck'
       ? asSentence(oneLine(health.stuck.message, 600))
       : `cluster ${cluster}: ${HEALTH[health.state]}`,
-    `it would start again with ${plural(nodes, 'node')} and ${source}`,
-    ...(kept.length === 0 ? [] : ['kept of what came since:', ...messageLines(kept, zone)]),
-    ...(lost.length === 0 ? [] : ['lost, send again what still counts:', ...messageLines(lost, zone)]),
+    `the cluster would restart with ${plural(nodes, 'node')} and ${source}`,
+    ...(kept.length === 0 ? [] : ['kept of later messages:', ...messageLines(kept, zone)]),
+    ...(lost.length === 0 ? [] : ['lost; send again what still applies:', ...messageLines(lost, zone)]),
     ...(run === null ? [] : [runLine(run)]),
   ];
 }
 
 const HEALTH = {
-  running: 'its workflow runs and nothing is known to be wrong with it',
+  running: 'its workflow runs, and no problem with it is known',
   removed: 'it was removed',
   absent: 'Temporal has no workflow of it',
 } as const;
@@ -46,9 +46,9 @@ export function renderRecovered({ cluster, run, runEnded }: Recovered): string[]
 function runLine({ number, nodesInWork }: NonNullable<RecoveryPlan['run']>): string {
   const nodes =
     nodesInWork.length === 0
-      ? 'a node in work is'
+      ? 'a node being patched is'
       : `${oneLine(nodesInWork.join(', '))} ${nodesInWork.length === 1 ? 'is' : 'are'}`;
-  return `run ${number} is in progress and ends with it: ${nodes} finished, no other is started`;
+  return `run ${number} is in progress and ends with it: ${nodes} finished, no other node is started`;
 }
 
 function messageLines(messages: readonly PastMessage[], zone: string): string[] {

@@ -17,8 +17,8 @@ export function renderReplay(replayed: readonly ReplayedHistory[], version: stri
   const total = `${plural(replayed.length, 'history').replace(/historys$/, 'histories')} (${describeTypes(replayed)})`;
   const summary =
     failed.length === 0
-      ? `ospatch ${version} takes up all of ${total}`
-      : `ospatch ${version} cannot take up ${failed.length} of ${total}`;
+      ? `ospatch ${version} can replay all of ${total}`
+      : `ospatch ${version} cannot replay ${failed.length} of ${total}`;
   return [...lines, ...(lines.length === 0 ? [] : ['']), summary].join('\n');
 }
 

@@ -111,7 +111,7 @@ async function loadDocument(
   if (typeof name === 'string') {
     const place = document.locate(['name'], 'value');
     const first = seen.names.get(name);
-    const message = `found ${show(name)}, the name of the cluster at ${first} already; allowed: each cluster once`;
+    const message = `found ${show(name)}, already the name of the cluster at ${first}; allowed: each cluster once`;
     if (first !== undefined) issues.push({ severity: 'error', path: ['name'], at: 'value', message });
     else seen.names.set(name, `${file.name}:${place.line}`);
   }

@@ -77,7 +77,7 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
   }
   if (!isPatchable(spec)) {
     return context.continueAsNewDue
-      ? { do: 'continue-as-new', message: 'a fresh history is due' }
+      ? { do: 'continue-as-new', message: 'continue-as-new is due' }
       : { do: 'sleep', untilMs: null, message: 'this cluster is not patched by ospatch' };
   }
   return decidePatchable(state, spec, now, context);
@@ -96,7 +96,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     const passed = passWindow(state, spec, due, now);
     // After a long time away there may be thousands of them, more than one history holds.
     if (passed !== null && context.continueAsNewDue)
-      return { do: 'continue-as-new', message: 'a fresh history is due' };
+      return { do: 'continue-as-new', message: 'continue-as-new is due' };
     if (passed !== null)
       return { do: 'skip-window', at: due, result: passed, message: `the window of ${due} has passed` };
   }
@@ -117,7 +117,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   }
   const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
   if (entered.length > 0) {
-    return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have entered the cluster` });
+    return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have joined the cluster` });
   }
 
   const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
@@ -149,11 +149,11 @@ function decideInRun(
     return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
-  if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} goes on` };
+  if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
 }
 
-/** A lost node is waited for by a run workflow, which starts nothing else. */
+/** A lost waiting for the node by a run workflow, which starts nothing else. */
 function endSuspended({ suspended }: ActiveRun, message: string): Decision {
   const isWaiting = (suspended?.lost?.length ?? 0) > 0;
   return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };
@@ -175,7 +175,7 @@ function passWindow(state: ClusterState, spec: PatchableSpec, window: string, no
   if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
   const latest = Date.parse(window) + startWithinMs(spec);
   if (now > latest)
-    return run === null ? 'missed (nothing ran ospatch in time)' : `missed (run ${run.number} took too long)`;
+    return run === null ? 'missed (no worker was running in time)' : `missed (run ${run.number} took too long)`;
   return null;
 }
 
@@ -302,7 +302,7 @@ function sleep(
   window: string | undefined,
   message: string,
 ): Decision {
-  if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'a fresh history is due' };
+  if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
   const wakeUps: number[] = [];
   const nextWindow = windowAfter(window, now);
   if (nextWindow !== null) wakeUps.push(nextWindow);

@@ -155,7 +155,7 @@ export interface ClusterSummary {
   run: RunStatus | null;
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;
-  /** Why the cluster does what it does now. */
+  /** What the cluster is doing now, and why. */
   explanation: string;
   /** Nodes by state; states that no node is in are left out. */
   counts: Partial<Record<NodeState, number>>;
@@ -273,7 +273,7 @@ export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> &
 /** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
 export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
-  return 'OS patching is not available for this EKS cluster: its spec does not say which it is at AWS; apply a spec with eks.region and eks.cluster, and ospatch updates its node groups through AWS';
+  return 'OS patching is not available for this EKS cluster: its spec does not name the cluster at AWS; apply a spec with eks.region and eks.cluster, and ospatch updates its node groups through AWS';
 }
 
 /** The same by the type alone. */

@@ -27,12 +27,12 @@ export function migrate(value: unknown, steps: MigrationSteps = STEPS, current: 
   let version = versionOf(state);
   if (version > current) {
     throw new RangeError(
-      `the state of the cluster has version ${version}, and this release reads versions up to ${current}; a newer one can read more`,
+      `the state of the cluster has version ${version}, and this release reads versions up to ${current}; a newer release is required`,
     );
   }
   for (; version < current; version += 1) {
     const step = steps[version];
-    if (step === undefined) throw new RangeError(`nothing leads from version ${version} of the state to the next`);
+    if (step === undefined) throw new RangeError(`there is no migration from version ${version} of the state`);
     state = { ...step(state), version: version + 1 };
   }
   for (const [key, isAsExpected] of Object.entries(SHAPE)) {

@@ -110,11 +110,11 @@ export function readStartArgument(
   checkSpec: SpecCheck,
 ): ClusterState | string {
   const argument = toRecord(value);
-  if (argument === null) return 'it is no object';
+  if (argument === null) return 'the content is not an object';
   if (argument['state'] !== undefined) return readState(argument['state'], cluster);
   const checked = checkSpec(argument['spec']);
   if (!checked.ok) return `its spec is not valid: ${checked.problems.join('; ')}`;
-  if (checked.spec.name !== cluster) return `it is of cluster ${plainText(checked.spec.name, 63)}`;
+  if (checked.spec.name !== cluster) return `the state belongs to cluster ${plainText(checked.spec.name, 63)}`;
   const { applyId } = argument;
   return newClusterState(checked.spec, typeof applyId === 'string' ? applyId : null, at);
 }
@@ -122,13 +122,13 @@ export function readStartArgument(
 function readState(value: unknown, cluster: string): ClusterState | string {
   const packed = toRecord(value);
   const spec = toRecord(packed?.['spec']);
-  if (packed === null || spec === null) return 'it holds no state of a cluster';
-  if (spec['name'] !== cluster) return `it is of cluster ${plainText(String(spec['name']), 63)}`;
+  if (packed === null || spec === null) return 'the content is not the state of a cluster';
+  if (spec['name'] !== cluster) return `the state belongs to cluster ${plainText(String(spec['name']), 63)}`;
   try {
     return unpackState(migrate(value));
   } catch (error) {
     // What `migrate` says names the versions; anything else is damage.
-    return error instanceof RangeError ? plainText(error.message, 200) : 'its state is damaged';
+    return error instanceof RangeError ? plainText(error.message, 200) : 'the state is damaged';
   }
 }
 

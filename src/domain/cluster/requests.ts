@@ -32,7 +32,7 @@ import { plainText } from '../shared/text';
 const MAX_CHANGES_TOLD = 200;
 const MAX_VALUE_CHARS = 1_000;
 
-const UNKNOWN_SENDER = 'someone who did not say';
+const UNKNOWN_SENDER = 'an unnamed user';
 
 /** Answers to the requests that exist both as signal and as update. */
 export interface Answers {
@@ -48,7 +48,7 @@ export function checkRequest(state: ClusterState, what: SignalName, message: Pat
   const refused = rejectionOf(state.spec) ?? beingRemoved(state);
   if (refused !== null) return refused;
   if (what !== 'patchNow' && message.nodes !== undefined)
-    return `${what} takes no nodes; it counts for the whole cluster`;
+    return `${what} takes no nodes; it applies to the whole cluster`;
   switch (what) {
     case 'patchNow':
       return checkPatchNow(state, message);
@@ -96,7 +96,7 @@ function resultOf(answer: Answers[SignalName]): string {
     return answer.changed ? now : `${now}, as before`;
   }
   if ('followUp' in answer) {
-    const followUp = answer.followUp === null ? '' : ` and run ${answer.followUp}, which was to follow`;
+    const followUp = answer.followUp === null ? '' : ` and queued run ${answer.followUp}`;
     return `run ${answer.run} cancelled${followUp}`;
   }
   return answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`;
@@ -186,7 +186,7 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
       cancel(run, message);
       const { by } = senderOf(message);
       // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
-      const why = `it was cancelled by ${by} together with run ${run.number}, before it began`;
+      const why = `cancelled by ${by} together with run ${run.number}, before it started`;
       return { run: run.number, followUp: cancelRequest(state, why, now) };
     }
   }

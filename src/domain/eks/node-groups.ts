@@ -94,7 +94,7 @@ export function nodegroupRefusal(
     return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it`;
   }
   if (launchTemplate !== null && !launchTemplates) {
-    return `node group ${name} has the launch template ${launchTemplate}, which somebody may manage together with its release; set eks.launchTemplates: true to update the release and keep the template`;
+    return `node group ${name} has the launch template ${launchTemplate}, which may be managed elsewhere together with its release; set eks.launchTemplates: true to update the release and keep the template`;
   }
   switch (status) {
     case 'CREATING':
@@ -119,7 +119,7 @@ export function healthIssues(details: readonly AwsErrorDetail[]): string[] {
 /** Why an update of AWS did not succeed, in the words of AWS; null when it did. */
 export function updateFailure(group: string, update: NodegroupUpdate, adopted: boolean): ErrorInfo | null {
   if (update.status === 'Successful') return null;
-  const whose = adopted ? 'update begun by somebody else' : 'update';
+  const whose = adopted ? 'update started by someone else' : 'update';
   const why = update.errors.slice(0, MAX_ERRORS).map(tellDetail).join('; ');
   const evictionFailed = update.errors.some(({ code }) => code === 'PodEvictionFailure');
   return {

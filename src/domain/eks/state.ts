@@ -29,7 +29,7 @@ export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: read
 }
 
 function noSuchGroups(missing: readonly string[], names: readonly string[]): ErrorInfo {
-  const there = names.length === 0 ? 'it has none' : `it has ${plainText(names.join(', '), 200)}`;
+  const there = names.length === 0 ? 'the cluster has none' : `its node groups are ${plainText(names.join(', '), 200)}`;
   return {
     type: 'NotFound',
     message: `the EKS cluster has no node group ${plainText(missing.slice(0, 5).join(', '), 150)}; ${there}`,

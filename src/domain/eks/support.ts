@@ -42,7 +42,7 @@ export function eksEndOfLife(
   if (family !== undefined) {
     return {
       kind: 'end-of-life',
-      message: `AWS has released no more ${family.name} since ${family.ended}, so the newest release there is gets no more fixes`,
+      message: `AWS has released no ${family.name} since ${family.ended}, so the newest release receives no more fixes`,
       remedy: `move its pods to ${family.successor}`,
     };
   }

@@ -32,13 +32,13 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return [findingOfError(check.error, check.error.type === 'Policy' ? 'reboot-owners' : 'drain')];
   const { blockers, pending, cordonedBy, evict, nodeName, ended } = check.preview;
   const found = told(blockers).map((one) =>
-    problem('drain', `it cannot be drained: ${one}`, `correct it, then see \`ospatch doctor\` again`),
+    problem('drain', `the node cannot be drained: ${one}`, `remove the cause, then run \`ospatch doctor\` again`),
   );
   for (const one of told(pending))
-    found.push(warning('drain', one, 'see to it before the window, or let the drain wait'));
+    found.push(warning('drain', one, 'resolve it before the window, or let the drain wait'));
   if (cordonedBy === 'others') {
-    const message = 'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned';
-    found.push(warning('drain', message, `\`kubectl uncordon ${nodeName}\` when it may take pods again`));
+    const message = 'someone else has cordoned the node in Kubernetes, so a run leaves it cordoned';
+    found.push(warning('drain', message, `\`kubectl uncordon ${nodeName}\` when the node may receive pods again`));
   }
   if (found.length === 0)
     found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}`));
@@ -60,7 +60,7 @@ export function kubernetesFindings(
     found.push(
       warning(
         'drain',
-        `${plainText(title, 200)} is still cordoned by run ${owner.run}, which did not take it off; no pod is placed there`,
+        `${plainText(title, 200)} is still cordoned by run ${owner.run}, which did not uncordon it; no pod is scheduled there`,
         `ospatch uncordon ${cluster} ${owner.node}`,
       ),
     );
@@ -73,5 +73,5 @@ export function kubernetesFindings(
 function told(sentences: readonly string[]): string[] {
   const shown = sentences.slice(0, MAX_TOLD).map((one) => plainText(one, MAX_TEXT));
   const more = sentences.length - shown.length;
-  return more > 0 ? [...shown, `and ${more} more of the kind`] : shown;
+  return more > 0 ? [...shown, `and ${more} more of this kind`] : shown;
 }

@@ -20,7 +20,7 @@ export function eksFindings(
     findings.push(
       warning(
         'aws',
-        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none`,
+        `${where} has no managed node groups, so there is nothing to update: nodes of EKS Auto Mode and Karpenter and self-managed nodes belong to no node group`,
         null,
       ),
     );
@@ -50,12 +50,12 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
   }
   if (unknown('silent').length > 0) {
     const message = `AWS Systems Manager does not answer which release is the newest, ${ASKS_EACH_TIME}`;
-    found.push(warning('aws', message, `see that the worker reaches the SSM API of ${region}`));
+    found.push(warning('aws', message, `check that the worker reaches the SSM API of ${region}`));
   }
   const images = new Set(unknown('not-published').map(({ amiType, version }) => `${amiType} of Kubernetes ${version}`));
   for (const image of [...images].slice(0, 5)) {
     const message = `AWS publishes no newest release of ${image} in ${region}, ${ASKS_EACH_TIME}`;
-    found.push(warning('aws', message, 'see in the EKS documentation whether this image is still released'));
+    found.push(warning('aws', message, 'check the EKS documentation for whether AWS still releases this image'));
   }
   return found;
 }
@@ -85,7 +85,7 @@ function updatable(
   { version, releaseVersion, status, newest, endOfLife: ended }: NodegroupFacts,
   passedOver: string | null,
 ): Finding {
-  if (passedOver !== null) return warning('node-group', `a run passes it over: ${passedOver}`, null);
+  if (passedOver !== null) return warning('node-group', `a run skips this node group: ${passedOver}`, null);
   return ok(
     'node-group',
     `release ${releaseVersion}${preview(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}`,
@@ -94,7 +94,7 @@ function updatable(
 
 function preview(running: string, newest: string | undefined, hasEnded: boolean): string {
   if (newest === undefined) return '';
-  const last = hasEnded ? ', the last one of its line so far' : ', the newest there is';
+  const last = hasEnded ? ', the last release of its line' : ', the newest release';
   return isNewest(running, newest) ? last : `, which a run updates to ${newest}`;
 }
 
@@ -107,7 +107,7 @@ function health(facts: NodegroupFacts | null): Finding[] {
     warning(
       'node-group',
       `AWS reports: ${issue}`,
-      'repair the node group in the AWS console; an update may fail because of it',
+      'repair the node group in the AWS console; until then an update may fail',
     ),
   );
 }

@@ -38,7 +38,7 @@ export function diagnoseServer({ address, namespace, version }: ServerSeen): Fin
     return problem(
       'temporal',
       `the Temporal server at ${address} is of version ${plainText(version, 60)}; ospatch needs ${major}.${minor} or later`,
-      `upgrade the server; until then \`ospatch apply\` may create no cluster`,
+      `upgrade the server; until then \`ospatch apply\` may be unable to create clusters`,
     );
   }
   return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}`);
@@ -75,7 +75,7 @@ export function diagnoseStuck(
     found.push(warning('cluster', `${notLooked} of ${total} clusters did not answer in time`, 'ospatch list'));
   }
   if (found.length > 0 || total === 0) return found;
-  return [ok('cluster', `${total === 1 ? 'the one cluster goes' : `all ${total} clusters go`} on`)];
+  return [ok('cluster', `${total === 1 ? 'the cluster is' : `all ${total} clusters are`} running`)];
 }
 
 /**
@@ -133,10 +133,11 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
 /** `next` is the next start in words; null when the schedule has none any more. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (!isPatchable(spec)) return [ok('spec', rejectionOf(spec) ?? '')];
-  if (spec.patching.schedule === undefined) return [ok('schedule', 'it has no schedule: it is patched on demand only')];
+  if (spec.patching.schedule === undefined)
+    return [ok('schedule', 'the cluster has no schedule and is patched on demand only')];
   if (next !== null) return [ok('schedule', `the next window is ${next}`)];
   return [
-    warning('schedule', 'the schedule has no start any more', 'correct patching.schedule, then see `ospatch next`'),
+    warning('schedule', 'the schedule has no further start', 'correct patching.schedule, then run `ospatch next`'),
   ];
 }
 
@@ -148,7 +149,7 @@ export type ClusterSeen =
 
 export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | null): Finding[] {
   if (!seen.applied) {
-    return [ok('cluster', `it is not applied yet; \`ospatch apply -f ${file ?? 'FILE'}\` does it`)];
+    return [ok('cluster', `the spec is not applied yet; run \`ospatch apply -f ${file ?? 'FILE'}\``)];
   }
   const found: Finding[] = [];
   if (seen.paused !== null) {
@@ -158,7 +159,7 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
     found.push(
       warning(
         'cluster',
-        `it was paused${who} at ${at}${why}; no run starts until it is resumed`,
+        `the cluster was paused${who} at ${at}${why}; no run starts until it is resumed`,
         `ospatch resume ${name}`,
       ),
     );
@@ -169,11 +170,13 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
       warning(
         'cluster',
         `the spec in force differs from this one in ${fields}`,
-        `see \`ospatch diff -f ${file ?? 'FILE'}\`, then apply it`,
+        `run \`ospatch diff -f ${file ?? 'FILE'}\`, then apply the spec`,
       ),
     );
   }
-  return found.length > 0 ? found : [ok('cluster', file === null ? 'it is applied' : 'the applied spec is the same')];
+  return found.length > 0
+    ? found
+    : [ok('cluster', file === null ? 'the spec is applied' : 'the applied spec is the same')];
 }
 
 function flags({ address, namespace }: Where): string {

@@ -85,8 +85,7 @@ export function toInspection(node: string, observed: NodeObservation, policy: In
     found.push(...packageFindings(node, facts, plan, error), ...rebootFindings(facts, policy));
     found.push(...mergeWarnings(plan?.warnings ?? [], facts.warnings).map(findingOfWarning));
   }
-  if (observed.helperPlaced !== null)
-    found.push(ok('helper', `the helper was placed there as ${observed.helperPlaced}`));
+  if (observed.helperPlaced !== null) found.push(ok('helper', `the helper was installed as ${observed.helperPlaced}`));
   if (facts !== null && worstOf(found) === 'ok') found.unshift(ok('ready', describeReady(facts, plan)));
   return inspection(node, found, observed);
 }
@@ -132,7 +131,7 @@ function withinLimit(plan: PatchPlan): PatchPlan {
 /** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
 function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
   const time = formatDuration(limitMs);
-  const remedy = `log in to ${node} and see why commands hang there: load, a full disk, sudo or a directory service`;
+  const remedy = `log in to ${node} and check why commands hang: load, a full disk, sudo or a directory service`;
   if (!isReached) return problem('reachable', `${node} did not answer within ${time}`, remedy);
   return warning('packages', `${node} did not list its pending packages within ${time}`, remedy);
 }
@@ -158,17 +157,17 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
     found.push(
       warning(
         'units',
-        `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts those that fail through it`,
+        `${failedUnits.length} ${units} failed (${list(failedUnits)}); a run only counts units that its changes made fail`,
         `check \`systemctl status ${failedUnits[0] ?? ''}\` on ${node}`,
       ),
     );
   }
   if (facts.kernelBootId !== undefined) {
-    const message = `it is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; a restart is detected by the start time of its init`;
+    const message = `the node is a container (${facts.container ?? 'of an unknown kind'}) that shows the boot id of its host; a restart is detected by the start time of its init`;
     found.push(ok('boot', message));
   }
   if (!SETTLED.has(systemState)) {
-    const message = `systemd is in the state "${systemState}" and not up in full`;
+    const message = `systemd is in the state "${systemState}", not in "running"`;
     found.push(warning('units', message, `check \`systemctl list-jobs\` on ${node}`));
   }
   return found;
@@ -189,8 +188,8 @@ function clockFindings(node: string, aheadMs: number): Finding[] {
   if (off <= CLOCK_NOTICE_MS) return [];
   const how = clockDifference(aheadMs);
   const remedy = `switch time synchronisation on, e.g. \`timedatectl set-ntp true\` on ${node}, and check the worker's clock too`;
-  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `its clock is ${how}`, remedy)];
-  return [problem('clock', `its clock is ${how}; signatures of package sources may not be accepted`, remedy)];
+  if (off <= CLOCK_LIMIT_MS) return [warning('clock', `the clock is ${how}`, remedy)];
+  return [problem('clock', `the clock is ${how}; signatures of package sources may not be accepted`, remedy)];
 }
 
 function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: InspectionPolicy): Finding[] {
@@ -246,16 +245,16 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
       warning(
         'packages',
         `the package database is damaged (${list(packages.problems)}); the next run repairs it first`,
-        `patch it, or repair it by hand on ${node}${REPAIR[facts.packageManager] ?? ''}`,
+        `patch the node, or repair the database by hand on ${node}${REPAIR[facts.packageManager] ?? ''}`,
       ),
     );
   }
   if (job !== null) {
-    const name = job === 'unknown' || job === '' ? 'a job of ospatch' : `the job ${job} of ospatch`;
+    const name = job === 'unknown' || job === '' ? 'an ospatch job' : `the ospatch job ${job}`;
     found.push(
       warning(
         'job',
-        `${name} still runs there, started by a run in progress or left by a killed one; the next run waits for its end`,
+        `${name} is still running, started by a run in progress or left behind by a killed one; the next run waits for its end`,
         `let it finish; \`journalctl -u ospatch-job\` on ${node} shows its progress`,
       ),
     );
@@ -270,7 +269,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
       warning(
         'held-packages',
         `${held.length} ${has} held, so not patched (${list(held)})`,
-        `release what shall be patched on ${node}${UNHOLD[facts.packageManager] ?? ''}`,
+        `unhold the packages to be patched on ${node}${UNHOLD[facts.packageManager] ?? ''}`,
       ),
     );
   }
@@ -281,13 +280,19 @@ function rebootFindings({ reboot }: NodeFacts, { rebootIfRequired }: InspectionP
   if (!reboot.required) return [];
   const why = reboot.reasons.length === 0 ? '' : ` (${list(reboot.reasons)})`;
   if (rebootIfRequired) {
-    return [warning('reboot', `a reboot is pending${why}; the next run reboots it`, 'patch it, or reboot it by hand')];
+    return [
+      warning(
+        'reboot',
+        `a reboot is pending${why}; the next run reboots the node`,
+        'patch the node, or reboot it by hand',
+      ),
+    ];
   }
   return [
     warning(
       'reboot',
-      `a reboot is pending${why}, and patching.rebootIfRequired is false, so no run does it`,
-      'reboot it by hand, or set patching.rebootIfRequired: true',
+      `a reboot is pending${why}, and patching.rebootIfRequired is false, so no run reboots the node`,
+      'reboot the node by hand, or set patching.rebootIfRequired: true',
     ),
   ];
 }

@@ -60,14 +60,14 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
       if (obstacle.isNondeterminism) {
         return {
           ...{ cluster, kind: 'nondeterminism' },
-          message: `cluster ${cluster} stands still, because its history does not fit the code of the workers${cause}`,
-          remedy: `start workers of the version that ran ${cluster} before, or start the cluster afresh with ${recover}`,
+          message: `cluster ${cluster} is stuck, because its history does not match the code of the workers${cause}`,
+          remedy: `start workers of the version that ran ${cluster} before, or restart the cluster with ${recover}`,
         };
       }
       if (message !== null && KEY_IS_MISSING.test(message)) {
         return {
           ...{ cluster, kind: 'missing-key' },
-          message: `cluster ${cluster} stands still, because the workers cannot read it${cause}`,
+          message: `cluster ${cluster} is stuck, because the workers cannot read it${cause}`,
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
         };
       }
@@ -80,14 +80,14 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
       }
       return {
         ...{ cluster, kind: 'failing' },
-        message: `cluster ${cluster} stands still, because the workers fail in its code${cause}`,
-        remedy: `see the log of the worker; start workers of another version, or start the cluster afresh with ${recover}`,
+        message: `cluster ${cluster} is stuck, because its workflow code fails on the workers${cause}`,
+        remedy: `see the log of the worker; start workers of another version, or restart the cluster with ${recover}`,
       };
     }
     case 'task-timed-out':
       return {
         ...{ cluster, kind: 'timing-out' },
-        message: `cluster ${cluster} stands still, because the workers begin its workflow task and do not end it (attempt ${obstacle.attempt})`,
+        message: `cluster ${cluster} is stuck, because the workers start its workflow task and do not complete it (attempt ${obstacle.attempt})`,
         remedy: `check the log of the worker, and whether the worker runs out of memory; then ${recover}`,
       };
     case 'ended':
@@ -99,7 +99,7 @@ export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster
     case 'paused-on-server':
       return {
         ...{ cluster, kind: 'paused-on-server' },
-        message: `the workflow of cluster ${cluster} is paused on the Temporal server${pauseOf(obstacle)}, so the cluster does and answers nothing`,
+        message: `the workflow of cluster ${cluster} is paused on the Temporal server${pauseOf(obstacle)}, so the cluster makes no progress and answers no queries`,
         remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
       };
   }
@@ -129,11 +129,11 @@ function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): stri
     case 'failed':
       return `failed${when}${why}`;
     case 'timed-out':
-      return `ran into its execution timeout${when}${why}`;
+      return `exceeded its execution timeout${when}${why}`;
     case 'cancelled':
-      return `was cancelled${when}, and nobody removed the cluster`;
+      return `was cancelled${when}, although the cluster was not removed`;
     case 'completed':
-      return `completed${when}, and nobody removed the cluster`;
+      return `completed${when}, although the cluster was not removed`;
   }
 }
 

@@ -87,7 +87,7 @@ export function whyClosed(budget: BudgetView, pod: PodView): string | null {
   const { status } = budget;
   const fixed = whyClosedFor(budget);
   if (fixed !== null || status === null) return fixed;
-  if (status.expectedPods === 0 && pod.controller === null) return 'it cannot count pods without a controller';
+  if (status.expectedPods === 0 && pod.controller === null) return 'pods without a controller cannot be counted';
   // A number of pods is compared with those that are there, be they finished or some missing.
   const most = usesAbsoluteCount(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
   if (most > 0 && status.desiredHealthy >= most && status.disruptionsAllowed <= 0) {
@@ -110,7 +110,7 @@ export function usesAbsoluteCount({ minAvailable }: BudgetView): boolean {
 
 /** Why the budget allows nothing now. One clause. */
 export function currentBlocker({ status }: BudgetView): string {
-  if (status === null) return 'it has not been looked at by its controller yet';
+  if (status === null) return 'its controller has not processed it yet';
   if (status.currentHealthy === 0) return 'none of its pods is healthy';
   return `${status.currentHealthy} pods are healthy and ${status.desiredHealthy} must be`;
 }

@@ -53,7 +53,7 @@ export function drainTimeout(node: string, timeout: string, { blocked }: DrainRe
     type: 'DrainTimeout',
     message: `${node} was not drained within ${formatDuration(parseDuration(timeout))}${left}`,
     remedy:
-      'see to the pods that are named, or allow more with kubernetes.drain.timeout or kubernetes.drain.onDrainTimeout',
+      'resolve the blockers of the named pods, or allow more with kubernetes.drain.timeout or kubernetes.drain.onDrainTimeout',
     details: { blocked: blocked.slice(0, 20) },
   };
 }
@@ -62,8 +62,8 @@ export function drainTimeout(node: string, timeout: string, { blocked }: DrainRe
 export function noMachineId(node: string): ErrorInfo {
   return {
     type: 'WrongNode',
-    message: `${node} does not say its machine id, so ospatch cannot verify that the Kubernetes node is the same machine`,
-    remedy: `see that /etc/machine-id of ${node} holds an id (\`systemd-machine-id-setup\`) and that its helper is the one of this version`,
+    message: `${node} reports no machine id, so ospatch cannot verify that the Kubernetes node is the same machine`,
+    remedy: `check that /etc/machine-id of ${node} holds an id (\`systemd-machine-id-setup\`) and that its helper is of this version`,
   };
 }
 
@@ -71,8 +71,8 @@ export function noMachineId(node: string): ErrorInfo {
 export function apiSilent(node: string, timeoutMs: number): ErrorInfo {
   return {
     type: 'KubernetesApi',
-    message: `the Kubernetes API did not tell within ${formatDuration(timeoutMs)} whether ${node} was left cordoned`,
-    remedy: 'see that the worker reaches the API server; `ospatch doctor` shows the cause',
+    message: `the Kubernetes API did not report within ${formatDuration(timeoutMs)} whether ${node} was left cordoned`,
+    remedy: 'check that the worker reaches the API server; `ospatch doctor` shows the cause',
   };
 }
 

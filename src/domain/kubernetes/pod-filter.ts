@@ -92,7 +92,7 @@ export function podFilter({ policy, nowMs, hasDaemonSet }: PodFilterInput): (pod
       return { do: 'refuse', why: 'with local storage (emptyDir)', option: 'deleteEmptydirData' };
     }
     if (!ended && pod.controller === null && !policy.force) {
-      return { do: 'refuse', why: 'without a controller that would start it again', option: 'force' };
+      return { do: 'refuse', why: 'not managed by a controller, so nothing would recreate it', option: 'force' };
     }
     return { do: 'evict', order: rule?.order ?? 0 };
   };

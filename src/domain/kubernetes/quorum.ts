@@ -21,7 +21,7 @@ export interface ControlPlane {
 
 /** What stands against taking the node down now, one clause; null: nothing does. */
 export function quorumViolation(nodeName: string, { etcd, apiServers, nodes, failing }: ControlPlane): string | null {
-  if (failing.length > 0) return `the API server says that it is not ready (${failing.slice(0, 5).join(', ')})`;
+  if (failing.length > 0) return `the API server reports that it is not ready (${failing.slice(0, 5).join(', ')})`;
   return (
     etcdQuorum(nodeName, etcd) ??
     anotherOne(nodeName, apiServers, 'API server') ??
@@ -37,14 +37,14 @@ function etcdQuorum(nodeName: string, members: readonly ControlPlaneMember[]): s
   // One or two members lose their quorum whatever is waited for; then at least nothing else may be wrong.
   const needed = Math.min(majority, others.length);
   if (others.length - away.length >= needed) return null;
-  return `etcd needs ${needed} of its ${others.length} other members, and only ${others.length - away.length} can be counted on (${namesOf(away)})`;
+  return `etcd needs ${needed} of its ${others.length} other members, and only ${others.length - away.length} are available (${namesOf(away)})`;
 }
 
 function anotherOne(nodeName: string, members: readonly ControlPlaneMember[], what: string): string | null {
   if (!members.some((member) => member.nodeName === nodeName)) return null;
   const others = members.filter((member) => member.nodeName !== nodeName);
   if (others.length === 0 || others.some(isUp)) return null;
-  return `no other ${what} can be counted on (${namesOf(others)})`;
+  return `no other ${what} is available (${namesOf(others)})`;
 }
 
 function isUp(member: ControlPlaneMember): boolean {
@@ -54,6 +54,6 @@ function isUp(member: ControlPlaneMember): boolean {
 function namesOf(members: readonly ControlPlaneMember[]): string {
   return members
     .slice(0, 5)
-    .map(({ nodeName, inWork, problem = 'not ready' }) => `${nodeName} is ${inWork ? 'in work' : problem}`)
+    .map(({ nodeName, inWork, problem = 'not ready' }) => `${nodeName} is ${inWork ? 'being patched' : problem}`)
     .join(', ');
 }

@@ -44,7 +44,7 @@ export function findBlockers(node: string, facts: NodeFacts, drained: boolean): 
             type: 'Policy',
             message: `${node} is a Kubernetes node (${kubernetesAgents.join(', ')} is active) and nothing would drain it`,
             remedy:
-              'say in `kubernetes` how the cluster is reached, so that its nodes are drained, or set `patching.withoutDrain: true` if its workloads may be interrupted',
+              'configure access to the cluster in `kubernetes`, so that its nodes are drained, or set `patching.withoutDrain: true` if its workloads may be interrupted',
           },
     disk:
       small === undefined
@@ -64,7 +64,7 @@ function noInodes(node: string, { freeInodes }: NodeFacts): ErrorInfo | null {
     return {
       type: 'DiskFull',
       message: `${node} has ${free} inodes free on ${place}; at least ${least} are needed to patch it safely, whatever space is free`,
-      remedy: `remove files on ${place} of ${node}; \`du --inodes -xd2 ${place} | sort -n | tail\` shows who has them`,
+      remedy: `remove files on ${place} of ${node}; \`du --inodes -xd2 ${place} | sort -n | tail\` shows where they are`,
     };
   }
   return null;

@@ -30,7 +30,7 @@ const UNPIN: readonly (readonly [pin: RegExp, remedy: string])[] = [
   [/^GRUB_DEFAULT/, 'correct GRUB_DEFAULT in /etc/default/grub and regenerate grub.cfg (`update-grub`)'],
   [/^saved_entry/, 'choose the entry with `grub-set-default` (or `grubby --set-default`)'],
   [/^next_entry/, 'clear it with `grub-editenv - unset next_entry`'],
-  [/proxmox-boot-tool|next-boot-pin/, 'take the pin off with `proxmox-boot-tool kernel unpin`'],
+  [/proxmox-boot-tool|next-boot-pin/, 'remove the pin with `proxmox-boot-tool kernel unpin`'],
   [/loader\.conf|systemd-boot/, 'change the default entry with `bootctl set-default`'],
 ];
 
@@ -106,15 +106,15 @@ function describeDefect({ kind, state, bytes, largestOther, path }: BootFile): s
   if (path === '-') return 'the boot loader names no initrd for the kernel that it starts';
   if (state === 'missing') return `the ${kind} ${path} that the boot loader starts does not exist`;
   if (bytes === 0) return `${kind} ${path} is empty`;
-  if (state === 'damaged') return `${kind} ${path} is cut or damaged`;
+  if (state === 'damaged') return `${kind} ${path} is truncated or damaged`;
   return `${kind} ${path} has ${mebibytes(bytes)}, less than half of another one there (${mebibytes(largestOther)})`;
 }
 
 function remedyOf({ kind }: BootFile, { kernel }: BootFacts): string {
   const name = kernel ?? 'VERSION';
   return kind === 'kernel'
-    ? 'make room on /boot and install that kernel again'
-    : `make room on /boot and regenerate it (\`update-initramfs -u -k ${name}\` or \`dracut --force --kver ${name}\`)`;
+    ? 'free space on /boot and install that kernel again'
+    : `free space on /boot and regenerate it (\`update-initramfs -u -k ${name}\` or \`dracut --force --kver ${name}\`)`;
 }
 
 function mebibytes(bytes: number): string {

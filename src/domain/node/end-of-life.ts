@@ -148,7 +148,7 @@ export function osEndOfLife(os: OsLifecycle, nowMs: number): NodeWarning | null 
   const name = os.prettyName === '' ? `${os.id} ${os.versionId}` : os.prettyName;
   return {
     kind: 'end-of-life',
-    message: `${name} reached its end of life on ${end.day} (${end.source}): without an extended support of its vendor it gets no more updates, and being at its latest version says nothing of known holes`,
+    message: `${name} reached its end of life on ${end.day} (${end.source}): without an extended support of its vendor it gets no more updates, and its latest version may have known vulnerabilities`,
     remedy: 'upgrade the node to a supported release, or subscribe to the extended support of its vendor',
   };
 }
@@ -158,7 +158,7 @@ function endOf(os: OsLifecycle): End | null {
   const said = os.supportEnd !== null && /^\d{4}-\d{2}-\d{2}$/.test(os.supportEnd) ? os.supportEnd : null;
   const published = publishedEnd(os);
   if (said === null || Number.isNaN(Date.parse(said))) return published;
-  return published !== null && published.day >= said ? published : { day: said, source: 'as the node itself says' };
+  return published !== null && published.day >= said ? published : { day: said, source: 'as reported by the node' };
 }
 
 function publishedEnd({ id, versionId, prettyName }: OsLifecycle): End | null {

@@ -91,7 +91,7 @@ export function findBrokenUnits(node: string, before: UnitFacts, after: UnitFact
     message:
       before.unitsUnknown === true
         ? `${node} is degraded: ${list(broken)} ${broken.length === 1 ? 'has' : 'have'} failed, and what ${broken.length === 1 ? 'it runs' : 'they run'} was changed by the last package transaction`
-        : `${node} is degraded: ${list(broken)} failed and had not before`,
+        : `${node} is degraded: ${list(broken)} failed and had not failed before`,
     remedy: `see journalctl -u ${broken[0] ?? ''} on ${node}`,
   };
 }
@@ -108,21 +108,21 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
     });
     warnings.push({
       kind: 'units-failed',
-      message: `${list(told)} failed while the node was patched, for reasons of ${own.length === 1 ? 'its' : 'their'} own: nothing of ${own.length === 1 ? 'it' : 'them'} was changed`,
+      message: `${list(told)} failed while the node was patched, for unrelated reasons: nothing that ${own.length === 1 ? 'it runs' : 'they run'} was changed`,
       remedy: `see \`journalctl -u ${own[0] ?? ''}\` on the node`,
     });
   }
   if (restarting.length > 0) {
     warnings.push({
       kind: 'units-failed',
-      message: `${list(restarting)} ${restarting.length === 1 ? 'fails' : 'fail'} and ${restarting.length === 1 ? 'is' : 'are'} started again all the time, which was not so before`,
+      message: `${list(restarting)} ${restarting.length === 1 ? 'fails' : 'fail'} and ${restarting.length === 1 ? 'is' : 'are'} restarted in a loop, which was not the case before`,
       remedy: `see \`journalctl -u ${restarting[0] ?? ''}\` on the node`,
     });
   }
   if (unknown.length > 0) {
     warnings.push({
       kind: 'units-failed',
-      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was so before the patch is not known, because the node did not answer in time`,
+      message: `${list(unknown)} ${unknown.length === 1 ? 'has' : 'have'} failed; whether that was the case before the patch is unknown, because the node did not answer in time`,
       remedy: `see \`journalctl -u ${unknown[0] ?? ''}\` on the node`,
     });
   }

@@ -50,7 +50,7 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
   return more > 0
     ? [
         ...found.slice(0, MAX_TOLD),
-        warning('nodes', `${more} more nodes are machines of other nodes too`, 'see the ones that are named'),
+        warning('nodes', `${more} more nodes are machines of other nodes too`, 'start with the nodes named here'),
       ]
     : found;
 }
@@ -91,7 +91,7 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
     return {
       kind: 'shared-machine',
       message: `${machine.node} and ${other} have the same address, so both patch and reboot one machine, each in its own windows`,
-      remedy: 'take it out of one of the two',
+      remedy: 'remove the node from one of the two',
     };
   }
   const sameKey = twin.hostKeys.some((key) => machine.hostKeys.some((own) => keyOf(own) === keyOf(key)));
@@ -101,6 +101,6 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
   return {
     kind: 'shared-machine',
     message: `${machine.node} and ${other} have the same ${what}: they are one machine under two names, or one is a copy of the other's disk`,
-    remedy: `take one machine out of one of the two; give a copy its own (${remedy})`,
+    remedy: `remove the machine from one of the two; give a copy its own (${remedy})`,
   };
 }

@@ -139,7 +139,7 @@ function pendingRestarts(outdated: OutdatedCode): PendingRestart[] {
     remedies.push({ part: { ...NOTHING, containers }, why: '', remedy });
   }
   if (processes.length > 0) {
-    const remedy = 'end them and start them again the way they were started, or reboot the node';
+    const remedy = 'stop them and start them again the way they were started, or reboot the node';
     remedies.push({ part: { ...NOTHING, processes }, why: '', remedy });
   }
   return remedies;
@@ -178,12 +178,12 @@ function blockerRemedy(
     case 'gone':
       return {
         why: 'without a unit file, so that systemd could not start it again',
-        remedy: `\`systemctl stop ${names}\` if nobody needs it, else put its package or unit file back, then restart it`,
+        remedy: `\`systemctl stop ${names}\` if nobody needs it, otherwise restore its package or unit file, then restart it`,
       };
     case 'unreadable':
       return {
         why: 'systemd cannot read the unit',
-        remedy: `set right what \`systemd-analyze verify ${named(services.slice(0, 1))}\` names, then \`systemctl daemon-reload\` and restart it`,
+        remedy: `correct what \`systemd-analyze verify ${named(services.slice(0, 1))}\` reports, then \`systemctl daemon-reload\` and restart it`,
       };
     case 'refuses':
       return {
@@ -204,17 +204,17 @@ function blockerRemedy(
       };
     case 'left':
       return {
-        why: 'what is left of it from before its last start or stop, which a restart does not end',
+        why: 'processes left over from before its last start or stop, which a restart does not end',
         remedy: `${pids.length === 0 ? 'end these processes' : `\`kill ${pids.slice(0, MAX_NAMES).join(' ')}\` on the node`}, or wait until they end`,
       };
     case 'connection':
       return {
-        why: 'a restart may cut connections, logins, machines or what changes packages',
+        why: 'a restart may interrupt connections, logins, machines or package changes',
         remedy: `reboot the node, or \`systemctl restart ${names}\` where that does no harm`,
       };
     case 'runtime':
       return {
-        why: 'pods and containers live from it',
+        why: 'pods and containers depend on it',
         remedy: `drain the node, then \`systemctl restart ${names}\`; patching.restartServices does both in a cluster with kubernetes`,
       };
   }

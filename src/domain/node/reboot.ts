@@ -79,8 +79,8 @@ function toUncured({ bootId, reboot }: NodeFacts, reasons: readonly string[]): U
 function uncuredWarning(reasons: readonly string[]): NodeWarning {
   return {
     kind: 'reboot-not-cured',
-    message: `a reboot is still required (${list(reasons)}), but the last reboot did not change that; no further reboot is made for it`,
-    remedy: 'find out what asks for it (`ls -l /run/reboot-required*`, the default of the boot loader)',
+    message: `a reboot is still required (${list(reasons)}), but the last reboot did not clear the reason; the node is not rebooted for it again`,
+    remedy: 'find out what requests it (`ls -l /run/reboot-required*`, the default of the boot loader)',
   };
 }
 
@@ -115,7 +115,7 @@ export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: bool
     error: {
       type: 'RebootFailed',
       message: `${node} has another reason for a reboot after ${reboots} reboots (${list(facts.reboot.reasons) || 'no reason given'})`,
-      remedy: 'find out on the node what keeps asking for it, then patch the node again',
+      remedy: 'find out on the node what keeps requesting a reboot, then patch the node again',
     },
   };
 }

@@ -57,7 +57,7 @@ export function findLackOfRoom(
       return {
         type: 'DiskFull',
         message: `${node} has ${inodes} free inodes on ${place}; at least ${MIN_FREE_INODES} are needed to patch it safely, however much space is free`,
-        remedy: `remove files on ${place} of ${node}: \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` who has them`,
+        remedy: `remove files on ${place} of ${node}: \`df -i\` shows the inodes, \`du --inodes -xd2 ${place} | sort -n | tail\` where they are`,
       };
     }
   }

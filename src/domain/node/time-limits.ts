@@ -29,7 +29,7 @@ export const INSPECTION_RETRIES_MS = 180_000;
 /** A job, of whomever, that has the node for longer than this is not waited for any more; nothing is killed. */
 export const JOB_TIMEOUT_MS = 6 * HOUR_MS;
 
-/** A transaction of our own that was begun is followed for as long as a lost node is waited for; the run is told before. */
+/** A transaction of our own that was begun is followed for as long as a lost waiting for the node; the run is told before. */
 export const TRANSACTION_TIMEOUT_MS = 24 * HOUR_MS;
 
 /** systemd may restart itself, and be slow; what says nothing for this long will not by itself. */

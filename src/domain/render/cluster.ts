@@ -89,7 +89,7 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
     '|---|---|---|',
     ...result.steps.map((step, at) => {
       const isOpen = !ended && at === result.steps.length - 1 && step.durationMs === 0;
-      return `| ${step.step} | ${step.startedAt} | ${isOpen ? 'goes on' : (step.durationMs / 1000).toFixed(1)} |`;
+      return `| ${step.step} | ${step.startedAt} | ${isOpen ? 'in progress' : (step.durationMs / 1000).toFixed(1)} |`;
     }),
     ...(result.before === null
       ? []

@@ -25,7 +25,7 @@ export function checkCron(expression: string): string | null {
   }
   try {
     const first = calendarOf(expression).nextRun(new Date(Date.UTC(2000, 0, 1)));
-    return first === null ? 'no such date ever comes; allowed: a day that the month can have' : null;
+    return first === null ? 'no such date exists; allowed: a day that the month can have' : null;
   } catch {
     return explain(fields);
   }
@@ -92,7 +92,7 @@ function calendarOf(expression: string): Cron {
 function explain(fields: readonly string[]): string {
   const at = fields.findIndex((field, index) => !isReadable(FIELDS.map((_, other) => (other === index ? field : '*'))));
   const { name, allowed } = FIELDS[at] ?? {};
-  if (name === undefined) return `the fields do not go together; allowed: ${CRON_FORMAT}`;
+  if (name === undefined) return `the fields contradict each other; allowed: ${CRON_FORMAT}`;
   const found = show(fields[at]);
   return `the ${name} field ${found} is not valid; allowed: ${allowed}, ranges (1-5), steps (*/2) and lists (1,3)`;
 }

@@ -98,7 +98,7 @@ function parseRequirement(tokens: string[]): LabelRequirement | string {
       return { key, operator: operator === '>' ? 'gt' : 'lt', value: Number(value) };
     }
     default:
-      return `"${operator}" is no operator; allowed: =, ==, !=, in, notin, <, >`;
+      return `"${operator}" is not an operator; allowed: =, ==, !=, in, notin, <, >`;
   }
 }
 
@@ -120,7 +120,7 @@ function parseValues(tokens: string[]): string[] | string {
 
 function withValues(key: string, operator: 'in' | 'notin', values: string[]): LabelRequirement | string {
   const wrong = values.find((value) => value !== '' && !NAME.test(value));
-  return wrong === undefined ? { key, operator, values } : `"${wrong}" is no label value`;
+  return wrong === undefined ? { key, operator, values } : `"${wrong}" is not a label value`;
 }
 
 function checkKey(key: string): string | null {
@@ -131,5 +131,5 @@ function checkKey(key: string): string | null {
     parts.length <= 1 &&
     NAME.test(name) &&
     (prefix === undefined || (prefix.length <= MAX_PREFIX && PREFIX.test(prefix)));
-  return isRight ? null : `"${key}" is no label key`;
+  return isRight ? null : `"${key}" is not a label key`;
 }

@@ -31,7 +31,7 @@ function nodeIssues(document: unknown): SpecIssue[] {
       if (first === undefined) names.set(name, path);
       else
         issues.push(
-          error([...path, 'name'], `found ${show(name)}, the name of ${nth(first)} already; allowed: each name once`),
+          error([...path, 'name'], `found ${show(name)}, already the name of ${nth(first)}; allowed: each name once`),
         );
     }
     const givenHost = valueAt(document, [...path, 'host']);
@@ -50,7 +50,7 @@ function nodeIssues(document: unknown): SpecIssue[] {
     if (first === undefined) addresses.set(address, path);
     else if (valueAt(document, [...first, 'name']) !== name || givenHost !== undefined) {
       const place: SpecPath = givenHost === undefined ? [...path, 'name'] : [...path, 'host'];
-      const message = `found ${show(host)} with port ${show(port)}, the address of ${nth(first)} already; allowed: each address once`;
+      const message = `found ${show(host)} with port ${show(port)}, already the address of ${nth(first)}; allowed: each address once`;
       issues.push(error(place, message));
     }
   }
@@ -77,7 +77,7 @@ function userIssues(document: unknown): SpecIssue[] {
 export function leapDayIssues(document: unknown): SpecIssue[] {
   const path: SpecPath = ['patching', 'schedule', 'custom'];
   if (valueAt(document, [...path, 'month']) !== 2 || valueAt(document, [...path, 'day']) !== 29) return [];
-  const message = 'found February 29, which comes in leap years only; write day: 28 for a start in every year';
+  const message = 'found February 29, which exists in leap years only; write day: 28 for a start in every year';
   return [{ severity: 'warning', path: [...path, 'day'], at: 'value', message }];
 }
 

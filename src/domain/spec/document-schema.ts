@@ -59,7 +59,7 @@ const sshFields = {
     .choice(HELPER_MODES)
     .optional()
     .describe(
-      'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator places it and ospatch never writes it. Default: auto.',
+      'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator installs it and ospatch never writes it. Default: auto.',
     ),
   transport: field
     .choice(SSH_TRANSPORTS)
@@ -72,7 +72,7 @@ const sshFields = {
     .max(MAX_JUMPS, { error: jumpError })
     .optional()
     .describe(
-      'Jump hosts to go through, the one reached first in front. Each is verified by its own host keys. []: none.',
+      'Jump hosts to connect through, in order from the worker. Each is verified by its own host keys. []: none.',
     ),
 };
 
@@ -103,7 +103,7 @@ const node = z.strictObject(
     ssh: z
       .strictObject(sshFields, { error: 'a mapping with user, port, identity, helper, transport and jump' })
       .optional()
-      .describe("What differs for this node from the cluster's ssh."),
+      .describe("Settings of this node that differ from the cluster's ssh."),
     hostKeys,
   },
   { error: 'a mapping with at least name' },
@@ -149,7 +149,7 @@ const packages = z.strictObject(
         error: ({ input }) => `found ${(input as unknown[]).length} entries; allowed: ${excludesError}`,
       })
       .default([])
-      .describe('Names of packages that stay as they are; * and ? stand for any characters.'),
+      .describe('Names of packages that are not updated; * and ? stand for any characters.'),
     includeKubernetes: field
       .flag()
       .default(false)
@@ -157,7 +157,9 @@ const packages = z.strictObject(
     allowRemovals: field
       .flag()
       .default(false)
-      .describe('true: a patch may remove packages, also such as others replace. false: it is refused with the list.'),
+      .describe(
+        'true: a patch may remove packages, including those that others replace. false: such a patch is refused with the list of packages.',
+      ),
     keepMinor: field
       .flag()
       .default(false)
@@ -168,7 +170,7 @@ const packages = z.strictObject(
       .choice(PHASED_UPDATES)
       .default('default')
       .describe(
-        'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until it is out for all.',
+        'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until phasing is complete.',
       ),
     onHidden: field
       .choice(ON_HIDDEN)
@@ -201,7 +203,7 @@ const patching = z.strictObject(
     patchOnBoot: field
       .flag()
       .default(false)
-      .describe('Bring each node to the latest patch version once when it enters the cluster.'),
+      .describe('Bring each node to the latest patch version once when it joins the cluster.'),
     rebootIfRequired: field
       .flag()
       .default(false)

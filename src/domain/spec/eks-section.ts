@@ -44,9 +44,7 @@ const eks = z.strictObject(
     cluster: text(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, clusterForm).describe('Name of the cluster at AWS.'),
     nodeGroups: nodeGroups
       .default('all')
-      .describe(
-        'Which managed node groups are updated: all that there are when a run starts, or these, in this order.',
-      ),
+      .describe('Which managed node groups are updated: all that exist when a run starts, or these, in this order.'),
     force: field
       .flag()
       .default(false)

@@ -187,7 +187,7 @@ function nameIssues(document: unknown): SpecIssue[] {
     else if (given !== undefined || valueAt(document, ['nodes', before, 'kubernetesName']) !== undefined) {
       const place: SpecPath = given === undefined ? ['nodes', index, 'name'] : path;
       issues.push(
-        error(place, `found ${show(name)}, the Kubernetes name of nodes[${before}] already; allowed: each once`),
+        error(place, `found ${show(name)}, already the Kubernetes name of nodes[${before}]; allowed: each once`),
       );
     }
   }

@@ -31,5 +31,5 @@ export function specTooLarge(spec: ClusterSpec, storedBytes: number): string | n
   if (tooMany !== null || spec.type !== 'self-managed') return tooMany;
   const allowed = maxSpecBytes(spec.nodes.length);
   if (storedBytes <= allowed) return null;
-  return `the spec takes ${storedBytes} bytes in Temporal (compressed), at most ${allowed} are allowed for ${spec.nodes.length} nodes; keep one host key per node (an RSA key takes more than ten ED25519 keys), or make two clusters of it`;
+  return `the spec takes ${storedBytes} bytes in Temporal (compressed), at most ${allowed} are allowed for ${spec.nodes.length} nodes; keep one host key per node (an RSA key takes more than ten ED25519 keys), or split it into two clusters`;
 }

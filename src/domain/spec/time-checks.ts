@@ -65,7 +65,7 @@ function cronIssues(cron: string): SpecIssue[] {
 export function cronWarnings(cron: string): string[] {
   const found: string[] = [];
   if (isLeapDayCron(cron)) {
-    found.push('found February 29, which comes in leap years only; write day 28 for a start in every year');
+    found.push('found February 29, which exists in leap years only; write day 28 for a start in every year');
   }
   const either = eitherDayOf(cron);
   if (either !== null) {

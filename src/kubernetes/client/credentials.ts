@@ -145,13 +145,13 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
       end(() => {
         if (code !== 0) {
           const how = code === null ? `was ended by ${signal}` : `failed with exit code ${code}`;
-          return fail(new Error(`the credential plugin ${command} ${how}: ${stderr.trim() || 'it said nothing'}`));
+          return fail(new Error(`the credential plugin ${command} ${how}: ${stderr.trim() || 'no output'}`));
         }
         try {
           done(JSON.parse(output));
         } catch {
           // The parser's own message would quote the credential.
-          fail(new Error(`the credential plugin ${command} printed no JSON`));
+          fail(new Error(`the credential plugin ${command} did not print JSON`));
         }
       }),
     );
@@ -181,7 +181,7 @@ function toFetched(answer: unknown): Fetched {
   };
   const [token, cert, key] = [text('token'), text('clientCertificateData'), text('clientKeyData')];
   if (token === null && (cert === null || key === null)) {
-    throw new Error('the credential plugin gave neither a token nor a certificate with its key');
+    throw new Error('the credential plugin returned neither a token nor a certificate with its key');
   }
   const endsAt = Date.parse(text('expirationTimestamp') ?? '');
   return {

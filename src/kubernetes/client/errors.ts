@@ -84,15 +84,15 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
 /** Whatever its status is says nothing about rights. */
 function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
   return new ApiError('away', {
-    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer on the way`,
-    remedy: `see that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
+    message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer in between`,
+    remedy: `check that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
   });
 }
 
 /** Nothing was answered: no way there, no trust, or no credentials to show. */
 function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiError {
   const { code, name, message } = describe(error);
-  if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is no answer of an API');
+  if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is not an API response');
   const isLate = name === 'AbortError' || name === 'TimeoutError';
   if (isLate || (wasSent && !DISTRUST.test(code))) {
     const why = isLate ? 'did not answer in time' : `is unreachable${code === '' ? '' : ` (${code})`}`;

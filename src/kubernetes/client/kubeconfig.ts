@@ -29,12 +29,12 @@ export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
  */
 export function kubeconfigFile(directory: string, access: KubernetesAccess): { path: string; fingerprint: string } {
   if (!KUBECONFIG_NAME.test(access.kubeconfig)) {
-    throw unusable(access, 'it is no bare file name', 'name a file of the worker without its directory');
+    throw unusable(access, 'the name is not a bare file name', 'name a file of the worker without its directory');
   }
   const path = join(directory, access.kubeconfig);
   const { mtimeMs, size, ino, isFile } = statOf(path, access);
   // To read a pipe is to wait for whoever writes into it.
-  if (!isFile) throw unusable(access, `${path} is no file`, 'put a kubeconfig there');
+  if (!isFile) throw unusable(access, `${path} is not a file`, 'put a kubeconfig there');
   if (size > MAX_BYTES) {
     const why = `${path} has ${Math.ceil(size / MAX_BYTES)} MiB and at most 1 is read`;
     throw unusable(access, why, 'put a kubeconfig there with the clusters that are needed');
@@ -79,7 +79,11 @@ export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeout
   }
   const contexts = config.getContexts().map(({ name }) => name);
   if (contexts.length === 0) {
-    throw unusable(access, `${path} is no kubeconfig with contexts`, 'check it on the worker with kubectl config view');
+    throw unusable(
+      access,
+      `${path} is not a kubeconfig with contexts`,
+      'check it on the worker with kubectl config view',
+    );
   }
   const context = access.context ?? config.getCurrentContext();
   const has = `it has ${plainText(contexts.slice(0, MAX_CONTEXTS).join(', '), 300)}`;

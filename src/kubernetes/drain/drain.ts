@@ -132,7 +132,7 @@ function admitted(leaving: readonly PodEviction[], newcomers: Newcomers): PodEvi
   return leaving.flatMap((one) => {
     const pauseMs = newcomers.pauseMs(one.pod);
     if (pauseMs === null) return [];
-    const why = one.state === 'due' && one.do === 'evict' ? 'it came to the node after the cordon' : one.why;
+    const why = one.state === 'due' && one.do === 'evict' ? 'it was scheduled after the cordon' : one.why;
     return [{ ...one, nextAtMs: one.nextAtMs + pauseMs, why }];
   });
 }
@@ -181,7 +181,7 @@ function toLeaving({ pod, verdict }: ClassifiedPod, policy: DrainPolicy, now: nu
   if (verdict.do !== 'evict' && verdict.do !== 'wait-completed') return [];
   // Asked again, a pod that is already going would at most get less time.
   const isLeaving = verdict.do === 'evict' && pod.deletionAtMs !== null && policy.gracePeriod === undefined;
-  const why = isLeaving ? 'it is terminating' : 'it has not been its turn yet';
+  const why = isLeaving ? 'it is terminating' : 'it is not its turn yet';
   return [
     {
       pod,
@@ -191,7 +191,7 @@ function toLeaving({ pod, verdict }: ClassifiedPod, policy: DrainPolicy, now: nu
       nextAtMs: now,
       askedAtMs: 0,
       heldBy: null,
-      why: verdict.do === 'evict' ? why : 'by a rule it is left to run to its end',
+      why: verdict.do === 'evict' ? why : 'a rule lets it run to completion',
       since: new Date(now).toISOString(),
     },
   ];

@@ -106,14 +106,10 @@ function note(one: PodEviction, answer: EvictionAnswer, now: number): void {
       return again(one, now + answer.retryAfterMs, 'the API server is busy');
     case 'two-budgets':
       one.state = 'held';
-      return again(
-        one,
-        now + RETRY_MS,
-        `two budgets of namespace ${namespace} select it, and a person has to leave one`,
-      );
+      return again(one, now + RETRY_MS, `two budgets of namespace ${namespace} select it; delete all but one`);
     case 'namespace-terminating':
       if (one.pod.deletionAtMs !== null) one.state = 'leaving';
-      return again(one, now + RETRY_MS, `namespace ${namespace} is terminating, which takes its pods along`);
+      return again(one, now + RETRY_MS, `namespace ${namespace} is terminating, which removes its pods`);
     case 'denied':
       return again(one, now + RETRY_MS, `the server does not allow it: ${answer.message}`);
   }
@@ -148,14 +144,14 @@ function whyHeld(own: readonly BudgetView[]): string | null {
   if (budget === undefined) return null;
   if (own.length > 1) {
     const names = own.map(({ name }) => name).join(' and ');
-    return plainText(`two budgets select it (${names}), and a person has to leave only one`, MAX_WHY);
+    return plainText(`two budgets select it (${names}); delete all but one`, MAX_WHY);
   }
   const { status } = budget;
   let reason = whyClosedFor(budget);
   if (reason === null) {
     reason =
       status === null
-        ? 'its controller has not looked at it yet'
+        ? 'its controller has not processed it yet'
         : `${status.currentHealthy} of ${status.desiredHealthy} needed are healthy${
             status.currentHealthy > status.desiredHealthy ? ', and the last evictions are still being counted' : ''
           }`;

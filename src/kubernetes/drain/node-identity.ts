@@ -16,7 +16,7 @@ export async function readOwnNode({ reach, target }: KubeSession, machine: Machi
   if (node === null) {
     throw wrongNode(
       target,
-      `Kubernetes knows no node ${target.nodeName}`,
+      `Kubernetes has no node ${target.nodeName}`,
       `set the kubernetesName of node ${target.node} in the spec to a name that \`kubectl get nodes\` shows, or correct kubeconfig and context`,
     );
   }
@@ -29,8 +29,8 @@ function checkMachine(target: KubeNode, node: NodeView, machine: MachineIdentity
     ['machine id', machine.machineId, node.machineId],
     ['boot id', machine.bootId, node.bootId],
   ] as const) {
-    if (there === '') throw wrongNode(target, `the Node object ${node.name} tells no ${what}`);
-    if (here === '') throw wrongNode(target, `${target.node} tells no ${what}`);
+    if (there === '') throw wrongNode(target, `the Node object ${node.name} reports no ${what}`);
+    if (here === '') throw wrongNode(target, `${target.node} reports no ${what}`);
     if (!isSameId(here, there)) {
       throw wrongNode(
         target,

@@ -71,7 +71,7 @@ export function findUnevictable(pods: readonly PodView[], budgets: readonly Budg
     const own = budgetsOf(pod, budgets);
     if (own.length < 2) continue;
     const names = own.map(({ name }) => name).join(' and ');
-    const why = `the server evicts no pod that two budgets select, here ${names} of namespace ${pod.namespace}; leave only one of them`;
+    const why = `the server evicts no pod that two budgets select, here ${names} of namespace ${pod.namespace}; delete all but one of them`;
     found.set(why, [...(found.get(why) ?? []), pod]);
   }
   return [...found].map(([why, stuck]) => `${why}: ${namesOf(stuck)}`);
@@ -85,7 +85,7 @@ export function findWaits(judged: readonly ClassifiedPod[], budgets: readonly Bu
     waits.set(why, [...(waits.get(why) ?? []), pod]);
   };
   for (const { pod, verdict } of judged) {
-    if (verdict.do === 'wait-completed') add(passing, 'the end of pods by a rule', pod);
+    if (verdict.do === 'wait-completed') add(passing, 'pods that a rule lets run to completion', pod);
     if (verdict.do !== 'evict') continue;
     if (pod.deletionAtMs !== null) add(passing, 'pods that are terminating', pod);
     const own = budgetsOf(pod, budgets);

@@ -27,7 +27,7 @@ export async function refuseRebootOwners(session: KubeSession): Promise<void> {
   throw new OspatchError({
     type: 'Policy',
     message: `${session.target.node} was not drained: its Kubernetes cluster has another reboot owner, ${owners.join(' and ')}`,
-    remedy: 'remove it or scale it to nothing, then patch again; two reboot owners would take nodes down at once',
+    remedy: 'remove it or scale it to zero, then patch again; two reboot owners would take nodes down at once',
   });
 }
 

@@ -345,7 +345,7 @@ start_unit() {
     -p RefuseManualStop=yes -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" "$@" 2>&1 >/dev/null)
   rc=$?
   [ "$rc" -ne 124 ] || said="systemd has not answered systemd-run within $start_limit s"
-  [ "$rc" -eq 0 ] || said=${said:-systemd-run ended with code $rc}
+  [ "$rc" -eq 0 ] || said=${said:-systemd-run exited with code $rc}
   return "$rc"
 }
 

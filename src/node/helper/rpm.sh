@@ -51,7 +51,7 @@ rpm_facts() {
   printf '%s\n' "$list" | sed 's/ /:/; s/ /=/' | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
-  # Also of a transaction that is still at work: whoever reads this knows whether there is one.
+  # Also of a transaction that is still running: whoever reads this knows whether there is one.
   rpm_interrupted_problems | head -n 50 | sed 's/^/package_interrupted=/'
 }
 

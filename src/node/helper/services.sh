@@ -485,7 +485,7 @@ why_not() {
   elif [ "$restart_mode" = listed ] && ! in_list "$1" "$restart_wanted"; then reason='not listed in patching.restartServices'
   elif needs_reboot "$1"; then reason='only a reboot starts it anew'
   elif in_list "$1" "$never_restarted"; then reason='a restart may cut connections, logins or what changes packages'
-  elif [ "$drained" = no ] && in_list "$1" "$runtimes"; then reason='pods and containers live from it; restarted while the node is drained by ospatch'
+  elif [ "$drained" = no ] && in_list "$1" "$runtimes"; then reason='pods and containers depend on it; restarted while the node is drained by ospatch'
   elif [ "$restart_mode" = auto ] && in_list "$1" "$named_only" && ! in_list "$1" "$restart_wanted"; then
     reason='a restart may cost data or quorum; name it in patching.restartServices.services'
   elif [ "$refused" = unknown ]; then reason='the configuration of needrestart cannot be read or is not safe to run'
@@ -632,7 +632,7 @@ restart_phase() {
       case $rc in
         0) ;;
         124 | 137) say_failed "$name" 'its restart did not end within 300 s' && continue ;;
-        *) say_failed "$name" "its restart ended with code $rc" && continue ;;
+        *) say_failed "$name" "its restart exited with code $rc" && continue ;;
       esac
     fi
     [ "$name" = systemd-manager ] || restarted="$restarted $name"

@@ -56,13 +56,13 @@ export function helperMissing(
 ): OspatchError {
   const message = {
     missing: `${node} has no helper of this version (${path}, sha256 ${digest})`,
-    changed: `the helper on ${node} is not ours and was not run: ${path} has sha256 ${found ?? 'unknown'} instead of ${digest}`,
+    changed: `the helper on ${node} does not belong to this version of ospatch and was not run: ${path} has sha256 ${found ?? 'unknown'} instead of ${digest}`,
     mode: `the helper on ${node} cannot be run: ${user} may not read and execute ${path} (sha256 ${digest})`,
   }[kind];
   return new OspatchError({
     type: 'HelperMissing',
     message,
-    remedy: `an administrator brings it with \`ospatch helper install -f SPEC --node ${node}\`, or with the output of \`ospatch helper print --installer\` run as root on ${node}; or ssh.helper is set to auto`,
+    remedy: `an administrator installs it with \`ospatch helper install -f SPEC --node ${node}\`, or with the output of \`ospatch helper print --installer\` run as root on ${node}; or ssh.helper is set to auto`,
     details: { path, digest, ...(found === null ? {} : { found }) },
   });
 }

@@ -152,7 +152,7 @@ class FollowLimits {
     if (answer.state === 'unknown' && this.session.others.seen('systemd') > SYSTEMD_TIMEOUT_MS) {
       throw new OspatchError({
         type: 'Unhealthy',
-        message: `systemd on ${node} has not said for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs`,
+        message: `systemd on ${node} has not reported for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs`,
         remedy: `see on ${node} what \`systemctl status ospatch-job\` says, and reboot the node if systemd does not answer there either`,
         ...(this.session.transaction === undefined ? {} : { details: { stillRuns: true } }),
       });
@@ -192,7 +192,7 @@ class FollowLimits {
 /** A job that has the node for longer than anybody can wait. It is left as it is. */
 export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT_MS): OspatchError {
   const name = plainText(holder, 80);
-  const which = name === '' || name === 'unknown' ? 'a job of ospatch' : `the job ${name} of ospatch`;
+  const which = name === '' || name === 'unknown' ? 'an ospatch job' : `the ospatch job ${name}`;
   return new OspatchError({
     type: 'Busy',
     message: `${which} has not ended on ${node} within ${formatDuration(limitMs)}; it was not stopped`,

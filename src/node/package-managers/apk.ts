@@ -32,7 +32,7 @@ const FAILURES: FailureTable = [
     {
       type: 'Policy',
       retry: 'decision',
-      what: 'the dependencies of the updates cannot be met',
+      what: 'the updates have unmet dependencies',
       remedy: 'run `apk upgrade --simulate` on the node and resolve it by hand, often in /etc/apk/world',
     },
   ],
@@ -136,7 +136,7 @@ function describePinned(pinned: readonly PinnedUpdate[]): string {
 function pinnedRefusal(pinned: readonly PinnedUpdate[]): string {
   return pinned.length === 0
     ? ''
-    : `would leave out what it should not: ${describePinned(pinned)} (patching.packages.onHidden is fail)`;
+    : `would omit updates: ${describePinned(pinned)} (patching.packages.onHidden is fail)`;
 }
 
 function pinnedWarning(pinned: readonly PinnedUpdate[]): NodeWarning[] {
@@ -146,7 +146,7 @@ function pinnedWarning(pinned: readonly PinnedUpdate[]): NodeWarning[] {
     {
       kind: 'hidden-updates',
       message: describePinned(pinned),
-      remedy: `\`apk add ${first.name}\` takes the pin off`,
+      remedy: `\`apk add ${first.name}\` removes the pin`,
     },
   ];
 }
@@ -169,7 +169,7 @@ function listWarnings(result: string): NodeWarning[] {
       {
         kind: 'stale-lists',
         message: 'apk is set to use no network (/etc/apk/config), so that its package lists are as old as its cache',
-        remedy: 'take the setting `network no` out',
+        remedy: 'remove the setting `network no`',
       },
     ];
   }

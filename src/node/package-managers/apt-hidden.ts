@@ -34,7 +34,7 @@ const CAUSES: Record<string, { because: string; remedy: string }> = {
   },
   hold: {
     because: 'the packages are on hold',
-    remedy: 'run `apt-mark unhold NAME` on the node once they may move',
+    remedy: 'run `apt-mark unhold NAME` on the node once they may be updated',
   },
 };
 

@@ -15,7 +15,7 @@ const BAD_CONFIGURATION: Failure = {
   type: 'PackageManager',
   retry: 'permanent',
   what: 'apt cannot read its configuration',
-  remedy: 'correct it (/etc/apt), until `apt-get update` on the node is content',
+  remedy: 'correct it (/etc/apt) until `apt-get update` succeeds on the node',
 };
 
 const BROKEN_PACKAGES: Failure = {
@@ -28,8 +28,8 @@ const BROKEN_PACKAGES: Failure = {
 const REFUSED_PACKAGE: Failure = {
   type: 'PackageManager',
   retry: 'permanent',
-  what: 'a package could not be installed and has stayed as it was',
-  remedy: 'settle what its script or dpkg complains of, or keep it back (patching.packages.exclude)',
+  what: 'a package could not be installed and was left unchanged',
+  remedy: 'correct what its script or dpkg reports, or exclude the package (patching.packages.exclude)',
 };
 
 /** Of a script that wants to ask somebody; nobody is there, and an answer is a decision. */
@@ -83,7 +83,7 @@ const FAILURES: FailureTable = [
     {
       type: 'PackagesBroken',
       retry: 'permanent',
-      what: 'a half-installed package is in no package source and not in the cache of apt any more',
+      what: 'a half-installed package is neither in a package source nor in the cache of apt any more',
       remedy: 'get its package file and run `dpkg -i` on it, or offer it again; is it excluded or pinned?',
     },
   ],
@@ -92,7 +92,7 @@ const FAILURES: FailureTable = [
     {
       type: 'DecisionRequired',
       retry: 'decision',
-      what: 'a repository now serves another release, which a person has to accept',
+      what: 'a repository now serves another release, which has to be accepted by hand',
       remedy:
         'name the release you want in the sources of the node, or, if this is it, run `apt-get update --allow-releaseinfo-change` there',
     },
@@ -102,7 +102,7 @@ const FAILURES: FailureTable = [
     {
       type: 'DecisionRequired',
       retry: 'decision',
-      what: 'a repository calls itself something else now, which a person has to accept',
+      what: 'a repository changed its Origin or Label, which has to be accepted by hand',
       remedy:
         'find out whether its publisher has announced this, then run `apt-get update --allow-releaseinfo-change` on the node',
     },
@@ -139,7 +139,7 @@ const FAILURES: FailureTable = [
     {
       type: 'PackagesBroken',
       retry: 'permanent',
-      what: 'the dependencies of the updates cannot be met',
+      what: 'the updates have unmet dependencies',
       remedy: 'check `apt-get -s dist-upgrade` on the node',
     },
   ],
@@ -218,9 +218,9 @@ const FAILURES: FailureTable = [
     {
       type: 'DecisionRequired',
       retry: 'decision',
-      what: 'two packages want the same file',
+      what: 'two packages conflict over the same file',
       remedy:
-        'remove the one that is not needed, or keep the update back (patching.packages.exclude) until its publisher has settled it',
+        'remove the one that is not needed, or exclude the update (patching.packages.exclude) until its publisher has fixed it',
     },
   ],
   [/error processing (?:archive|package) /, { ...BROKEN_PACKAGES, undamaged: REFUSED_PACKAGE }],

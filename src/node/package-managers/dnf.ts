@@ -48,7 +48,7 @@ const FAILURES: FailureTable = [
       type: 'PackageManager',
       retry: 'permanent',
       what: 'the configuration of the repositories cannot be used',
-      remedy: 'correct it (/etc/yum.repos.d and /etc/dnf), until `dnf makecache` on the node is content',
+      remedy: 'correct it (/etc/yum.repos.d and /etc/dnf) until `dnf makecache` succeeds on the node',
     },
   ],
   [
@@ -73,7 +73,7 @@ const FAILURES: FailureTable = [
     {
       type: 'PackageManager',
       retry: 'permanent',
-      what: 'two packages want to own the same file',
+      what: 'two packages conflict over the same file',
       remedy: 'remove or exclude one of the two on the node, then patch it again',
     },
   ],
@@ -82,7 +82,7 @@ const FAILURES: FailureTable = [
     {
       type: 'Policy',
       retry: 'decision',
-      what: 'the dependencies of the updates cannot be met',
+      what: 'the updates have unmet dependencies',
       remedy: 'run `dnf upgrade --assumeno` on the node and resolve it by hand',
     },
   ],

@@ -9,8 +9,8 @@ export function excludedFixes(names: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'excluded-security',
-      message: refusal(`${fixes} that patching.packages.exclude keeps back`, names),
-      remedy: 'take them off patching.packages.exclude, or update them by hand',
+      message: refusal(`${fixes} that patching.packages.exclude holds back`, names),
+      remedy: 'remove them from patching.packages.exclude, or update them by hand',
     },
   ];
 }

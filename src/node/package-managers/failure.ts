@@ -197,7 +197,7 @@ export function classifyFailure(failed: FailedPhase, symptoms: FailureRules): Cl
     symptoms.codes?.get(failed.rc) ?? {
       type: 'PackageManager',
       retry: failed.rc > MAX_EXIT_CODE ? 'transient' : 'permanent',
-      what: `${symptoms.name} ended with code ${failed.rc}`,
+      what: `${symptoms.name} exited with code ${failed.rc}`,
       remedy: 'read the log of the job',
     };
   const holder = found.type === 'Busy' ? lockHolder(log) : null;

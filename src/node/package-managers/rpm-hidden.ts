@@ -12,15 +12,15 @@ const STALE_AFTER_DAYS = 8;
 const CAUSES: Record<string, { because: string; remedy: string }> = {
   exclude: {
     because: 'excludepkgs in the configuration of dnf keeps them out',
-    remedy: 'take them off excludepkgs in /etc/dnf/dnf.conf and /etc/yum.repos.d on the node',
+    remedy: 'remove them from excludepkgs in /etc/dnf/dnf.conf and /etc/yum.repos.d on the node',
   },
   versionlock: {
     because: 'the packages are locked by versionlock',
-    remedy: 'run `dnf versionlock delete NAME` on the node once they may move',
+    remedy: 'run `dnf versionlock delete NAME` on the node once they may be updated',
   },
   lock: {
     because: 'the packages are locked',
-    remedy: 'see `zypper locks` on the node, and run `zypper removelock NAME` once they may move',
+    remedy: 'see `zypper locks` on the node, and run `zypper removelock NAME` once they may be updated',
   },
   include: {
     because: 'includepkgs of a repository does not let them in',
@@ -94,7 +94,7 @@ export function hiddenUpdateRefusal(hidden: readonly HiddenUpdate[], manager: st
   const fixes = manager === 'zypper' ? hidden : hidden.filter(({ isSecurity }) => isSecurity);
   if (fixes.length === 0) return '';
   const causes = new Set(fixes.map(({ cause }) => CAUSES[cause]?.because));
-  return `would leave out what it should not: ${describe(fixes, manager)} (${[...causes].join('; ')}; patching.packages.onHidden is fail)`;
+  return `would omit updates: ${describe(fixes, manager)} (${[...causes].join('; ')}; patching.packages.onHidden is fail)`;
 }
 
 function describe(updates: readonly HiddenUpdate[], manager: string): string {

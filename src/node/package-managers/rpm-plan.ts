@@ -94,12 +94,10 @@ export function parseRpmPlan(
       digest,
     },
     refusals: [
-      noSecurityData
-        ? 'cannot be limited to security fixes: its repositories have no data on which updates those are'
-        : '',
+      noSecurityData ? 'cannot be limited to security fixes: its repositories carry no advisory metadata' : '',
       policy.onHidden === 'fail' ? hiddenUpdateRefusal(hidden, manager) : '',
       refusal(`would leave release ${wanted} with`, lists.foreign),
-      refusal('would change packages that are to stay as they are', lists.guarded),
+      refusal('would change packages that must not change', lists.guarded),
       refusal('would remove', lists.removed),
       refusal('would downgrade', lists.downgraded),
       refusal('would change the vendor of', lists.vendor),

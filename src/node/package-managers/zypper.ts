@@ -11,7 +11,7 @@ import type { PackageManager, PhaseEvent } from './types';
 const UNRESOLVED: Failure = {
   type: 'Policy',
   retry: 'decision',
-  what: 'the dependencies of the patches cannot be met',
+  what: 'the patches have unmet dependencies',
   remedy: 'run `zypper patch --dry-run` on the node and resolve it by hand',
 };
 
@@ -56,7 +56,7 @@ const FAILURES: FailureTable = [
       type: 'PackageManager',
       retry: 'permanent',
       what: 'the configuration of the repositories cannot be used',
-      remedy: 'correct it (/etc/zypp/repos.d), until `zypper refresh` on the node is content',
+      remedy: 'correct it (/etc/zypp/repos.d) until `zypper refresh` succeeds on the node',
     },
   ],
   [
@@ -73,7 +73,7 @@ const FAILURES: FailureTable = [
     {
       type: 'PackageManager',
       retry: 'permanent',
-      what: 'two packages want to own the same file',
+      what: 'two packages conflict over the same file',
       remedy: 'remove or exclude one of the two on the node, then patch it again',
     },
   ],
@@ -91,7 +91,7 @@ const CODES: ReadonlyMap<number, Failure> = new Map<number, Failure>([
     {
       type: 'PackageManager',
       retry: 'permanent',
-      what: 'zypper met a problem that it cannot solve by itself',
+      what: 'zypper found a problem that it cannot solve automatically',
       remedy: 'run `zypper patch --dry-run` on the node',
     },
   ],

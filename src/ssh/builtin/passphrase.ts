@@ -85,7 +85,7 @@ function run(
     child.once('close', (code) => {
       if (size > MAX_PASSPHRASE_BYTES) resolve(`prints more than ${MAX_PASSPHRASE_BYTES} bytes`);
       else if (code === null) resolve(`has not ended within ${timeoutMs / 1000} s`);
-      else if (code !== 0) resolve(`ended with code ${code}`);
+      else if (code !== 0) resolve(`exited with code ${code}`);
       else if (size === 0) resolve('prints nothing');
       else resolve(Buffer.concat(chunks));
     });

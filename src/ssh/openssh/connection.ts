@@ -155,7 +155,7 @@ export class OpensshConnection implements Connection {
     }
   }
 
-  /** Returns when the command itself has ended with code 255, and throws when the client failed. */
+  /** Returns when the command itself has exited with code 255, and throws when the client failed. */
   private checkEnd(log: string): void {
     if (/Received exit status from master 255/.test(log)) return;
     if (/Session open refused by peer|session request failed/.test(log)) {

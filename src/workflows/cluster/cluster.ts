@@ -78,7 +78,7 @@ async function failTaskOnly<T>(body: () => Promise<T>): Promise<T> {
     return await body();
   } catch (failure) {
     if (!(failure instanceof TemporalFailure)) throw failure;
-    throw new Error(`the cluster cannot go on: ${failure.message}`, { cause: failure });
+    throw new Error(`the cluster cannot continue: ${failure.message}`, { cause: failure });
   }
 }
 
@@ -248,7 +248,7 @@ class ClusterLoop {
 
   /** A loop that gets nowhere would keep the one thread that runs workflows from all other clusters. */
   private async rest(decision: Decision): Promise<void> {
-    this.state.loopError = `the cluster decided again and again without an end (${decision.do}: ${decision.message}); it does nothing until ${new Date(Date.now() + REST_MS).toISOString()}`;
+    this.state.loopError = `the cluster keeps deciding without an end (${decision.do}: ${decision.message}); the cluster is idle until ${new Date(Date.now() + REST_MS).toISOString()}`;
     this.publish();
     const { removing } = this.state;
     await condition(() => this.state.removing !== removing, REST_MS, { summary: this.state.loopError });

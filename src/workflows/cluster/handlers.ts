@@ -73,7 +73,7 @@ class Handlers {
   private registerQueries(): void {
     const { cluster } = this;
     setHandler(messages.summaryQuery, () => clusterSummary(cluster.state, cluster.explain()), {
-      description: 'How the cluster stands, with nodes counted by state.',
+      description: 'Status of the cluster, with nodes counted by state.',
     });
     setHandler(
       messages.statusQuery,
@@ -87,7 +87,7 @@ class Handlers {
       description: 'The last 20 runs, windows and requests, oldest first.',
     });
     setHandler(messages.explainQuery, () => cluster.explain(), {
-      description: 'Why the cluster does what it does now.',
+      description: 'What the cluster is doing now, and why.',
     });
     setHandler(messages.specQuery, () => cluster.state.spec, { description: 'The spec in force.' });
   }

@@ -36,7 +36,7 @@ async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): Re
   const child = await startLockedChild(workflowId, () =>
     startChild(refreshFacts, {
       ...CHILD_OPTIONS,
-      ...{ workflowId, args: [input], staticSummary: `do ${nodes.length} nodes still wait for a reboot?` },
+      ...{ workflowId, args: [input], staticSummary: `refresh facts of ${nodes.length} nodes with a pending reboot` },
     }),
   );
   return child === null ? [] : child.result();

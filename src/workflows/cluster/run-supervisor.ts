@@ -206,7 +206,7 @@ export class RunSupervisor {
     const workflowId = runWorkflowId(cluster, this.state.createdAt, run.number);
     // What the cluster had not heard of yet. Without an answer it goes on to its end, and the next run waits for it.
     await cleanUp.cancelChildren
-      .executeWithOptions({ summary: `cancel what run ${run.number} has left` }, [workflowId])
+      .executeWithOptions({ summary: `cancel node patches left by run ${run.number}` }, [workflowId])
       .catch(() => undefined);
   }
 

@@ -115,7 +115,7 @@ class NodeGroupUpdate {
   private begin({ version, releaseVersion: found }: NodegroupFacts): Promise<BegunUpdate> {
     const { cluster, run, startedAt, nodeGroup } = this.input;
     const { force } = this.policy;
-    return awsUncancellable.beginNodegroupUpdate.executeWithOptions(this.options('ask for the latest release'), [
+    return awsUncancellable.beginNodegroupUpdate.executeWithOptions(this.options('request the latest release'), [
       {
         ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
         ...(this.updated ? { adopted: true } : {}),

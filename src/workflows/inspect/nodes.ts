@@ -130,7 +130,7 @@ async function inspectDrain(
 ): Promise<DrainCheck> {
   const target = kubernetesTarget(node.cluster, node, kubernetes);
   try {
-    const options = inspectionOptions(node, 'what a drain would meet');
+    const options = inspectionOptions(node, 'drain preview');
     const preview = await kubernetesInspection.drainPreview.executeWithOptions(options, [
       { target, machine, policy: kubernetes.drain, unreachableTimeoutMs },
     ]);

@@ -71,7 +71,7 @@ export class NodeDrain {
     const { cluster, run, node, policy } = this.input;
     const { target } = this;
     const { unreachableTimeoutMs } = policy;
-    const preview = await kubernetes.drainPreview.executeWithOptions(this.options('what a drain would meet'), [
+    const preview = await kubernetes.drainPreview.executeWithOptions(this.options('drain preview'), [
       { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
     ]);
     const noted = newDrainRecord(target.nodeName, preview.cordonedBy);
@@ -108,7 +108,7 @@ export class NodeDrain {
     const { unreachableTimeoutMs } = policy;
     try {
       return await this.record.step('drain', () =>
-        this.evict('is it still drained?', noted, {
+        this.evict('check that the node is still drained', noted, {
           ...{ target, machine: { machineId, bootId }, owner, unreachableTimeoutMs },
           again: true,
         }),
@@ -146,7 +146,7 @@ export class NodeDrain {
     const { baseline, target, machineId } = this;
     const bootId = kernelBootIdOf(after ?? before);
     if (baseline === null || machineId === null || bootId === undefined) return;
-    await this.unlessCancelled('is it healthy in Kubernetes?', (options) =>
+    await this.unlessCancelled('check the health in Kubernetes', (options) =>
       kubernetes.awaitHealthy.executeWithOptions(options, [
         { target, machine: { machineId, bootId }, baseline, timeoutMs: parseDuration(this.policy.health.readyTimeout) },
       ]),
@@ -178,7 +178,10 @@ export class NodeDrain {
   async removeStaleCordon(): Promise<void> {
     const { node, policy } = this.input;
     const { target } = this;
-    const options = { ...this.options('uncordon, if left'), scheduleToCloseTimeout: policy.unreachableTimeoutMs };
+    const options = {
+      ...this.options('uncordon, if left cordoned'),
+      scheduleToCloseTimeout: policy.unreachableTimeoutMs,
+    };
     try {
       await kubernetes.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
     } catch (failure) {
@@ -197,7 +200,7 @@ export class NodeDrain {
     const { workloadsTimeout } = this.policy.health;
     const { target, workloads } = this;
     if (workloadsTimeout === undefined || workloads.length === 0) return;
-    await this.unlessCancelled(`are its ${workloads.length} workloads available again?`, (options) =>
+    await this.unlessCancelled(`wait for ${workloads.length} evicted workloads`, (options) =>
       kubernetes.awaitWorkloads.executeWithOptions(options, [
         { target, workloads, timeoutMs: parseDuration(workloadsTimeout) },
       ]),

@@ -391,6 +391,6 @@ function interrupted(node: string, attempts: number): ErrorInfo {
   return {
     type: 'PackagesBroken',
     message: `the package transaction on ${node} was interrupted ${attempts} times`,
-    remedy: `find out what stops it (power, memory), then patch ${node} again`,
+    remedy: `find the cause (power, memory), then patch ${node} again`,
   };
 }

@@ -169,7 +169,7 @@ export class NodeRecord {
       if (this.rebootAsked === null) return `after ${name} was rebooted, before it was found to be healthy`;
       return this.rebootAsked === 'yes'
         ? `while ${name} was rebooting; its return was not waited for`
-        : `while ${name} was being asked to reboot, and whether it did is not known; its return was not waited for`;
+        : `while a reboot of ${name} was being requested; whether the node rebooted is unknown, and its return was not waited for`;
     }
     if (this.result.changes.length > 0) return `before all packages of ${name} were changed`;
     if (step === 'drain') return `while ${name} was being drained; none of its packages was changed`;

@@ -39,7 +39,7 @@ export async function refreshFacts({ cluster, nodes, uncured, ...site }: Refresh
     const atSite = taskQueue === undefined ? {} : { taskQueue, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
     try {
       const facts = await refreshFactsOnce.readFacts.executeWithOptions(
-        { summary: `${name}: does it still wait for a reboot?`, ...atSite },
+        { summary: `${name}: refresh facts`, ...atSite },
         [{ target, unreachableTimeoutMs: UNREACHABLE_MS }],
       );
       refreshed.push({ node: name, reading: readingFromFacts(facts, uncured[name] ?? null, timestamp(), null) });

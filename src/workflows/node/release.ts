@@ -47,14 +47,14 @@ export class ReleasableWaits {
   check(value: unknown): void {
     const parsed = parseMessage(value);
     if (!parsed.ok) throw refused(parsed.why);
-    if (this.open === null) throw refused(`${this.node} is in no step whose wait could be ended`);
+    if (this.open === null) throw refused(`${this.node} is not in a step whose wait can be ended`);
   }
 
   release(value: unknown): { step: NodeStep } {
     this.check(value);
     const parsed = parseMessage(value);
     const wait = this.open;
-    if (wait === null || !parsed.ok) throw refused(`${this.node} is in no step whose wait could be ended`);
+    if (wait === null || !parsed.ok) throw refused(`${this.node} is not in a step whose wait can be ended`);
     wait.end(parsed.message);
     return { step: wait.step };
   }

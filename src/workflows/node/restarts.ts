@@ -80,17 +80,17 @@ export class NodeRestarts {
         message: `not restarted: ${listed(named)}`,
         remedy: isTold(left.map(({ name }) => name))
           ? null
-          : 'settle the reasons and restart them by hand, or reboot the node',
+          : 'resolve the reasons and restart the services by hand, or reboot the node',
       });
     }
     const inVain = restarted.filter((name) => outdated?.services.includes(name));
     if (inVain.length > 0) {
       this.record.addWarning({
         kind: 'restart-pending',
-        message: `restarted, and still on replaced code: ${listed(inVain)}`,
+        message: `restarted, but still running replaced code: ${listed(inVain)}`,
         remedy: isTold(inVain)
           ? null
-          : 'look with `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
+          : 'check `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
       });
     }
   }

@@ -188,7 +188,7 @@ export class NodeSteps {
       ]);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
-      // The node is waited for all the same: somebody may bring it back by hand.
+      // The waiting for the node all the same: somebody may bring it back by hand.
       this.record.result.powerCycle.error = toErrorInfo(failure, `power-cycling ${this.target.name}`).message;
     }
     this.record.show();
@@ -266,7 +266,7 @@ export class NodeSteps {
     return notifyRun(this.target, unreachableNode);
   }
 
-  /** Once something was begun, the node is waited for for as long as it may take, or until a person ends that. */
+  /** Once something was begun, the waiting for the node for as long as it may take, or until a person ends that. */
   private releasable<R>(
     step: 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
     body: () => Promise<R>,
@@ -275,7 +275,7 @@ export class NodeSteps {
     return this.waits.run(step, body, (how) => ({
       type: 'UnreachableAfterChange',
       message: `${name} is no longer waited for: ${how}`,
-      remedy: `see how ${name} is; the next run repairs what was left half-way`,
+      remedy: `check ${name}; the next run repairs what was left unfinished`,
     }));
   }
 

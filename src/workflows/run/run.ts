@@ -470,7 +470,7 @@ function toLostInRun({ node, startedAt, workflowRunId }: NodeInFlight): LostInRu
 function terminated(node: string): ErrorInfo {
   return {
     type: 'UnreachableAfterChange',
-    message: `the patch of ${node} was terminated in Temporal, so how far it came is not known`,
+    message: `the patch of ${node} was terminated in Temporal, so its progress is unknown`,
     remedy: 'check the node; the next run repairs what was left behind',
   };
 }

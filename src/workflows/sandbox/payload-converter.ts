@@ -40,10 +40,10 @@ function explain({ metadata }: Payload, cause: unknown): string {
   const encoding = textOf(metadata?.['encoding']);
   if (encoding === ENCRYPTED_ENCODING) {
     const key = textOf(metadata?.[ENCRYPTION_KEY]);
-    return `what Temporal holds is encrypted with the key ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
+    return `a payload in Temporal is encrypted with the key ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
   }
-  if (encoding === COMPRESSED_ENCODING) return 'a compressed payload in Temporal cannot be unpacked: it is damaged';
-  if (encoding === 'json/plain') return `a payload in Temporal is no JSON: ${messageOf(cause)}`;
+  if (encoding === COMPRESSED_ENCODING) return 'a compressed payload in Temporal cannot be decompressed: it is damaged';
+  if (encoding === 'json/plain') return `a payload in Temporal is not JSON: ${messageOf(cause)}`;
   return `a payload in Temporal has the encoding ${encoding === '' ? 'none' : encoding}, which this worker does not know; a newer worker may`;
 }
 

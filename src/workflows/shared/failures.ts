@@ -17,7 +17,7 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   if (cause instanceof TerminatedFailure) {
     return {
       type: 'UnreachableAfterChange',
-      message: `${what} was terminated in Temporal, so how far it came is not known`,
+      message: `${what} was terminated in Temporal, so its progress is unknown`,
       remedy: 'check the node; the next run repairs what was left behind',
     };
   }

@@ -40,7 +40,7 @@ export async function startLockedChild<H>(
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       onWaiting();
       await temporalWaits.awaitWorkflowClosed.executeWithOptions(
-        { summary: `wait for ${workflowId}, which is still at work` },
+        { summary: `wait for ${workflowId}, which is still running` },
         [workflowId],
       );
       if (!shouldStart()) return null;

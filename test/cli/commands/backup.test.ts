@@ -57,7 +57,7 @@ describe('backups of clusters', () => {
       ['{', /is no backup/],
       [{ ...BACKUP, kind: 'Cluster' }, /is no backup/],
       [{ ...BACKUP, takenAt: 'noon' }, /when it was taken/],
-      [{ ...BACKUP, state: undefined }, /no state of a cluster/],
+      [{ ...BACKUP, state: undefined }, /not the state of a cluster/],
       [{ ...BACKUP, state: { ...BACKUP.state, version: 9 } }, /version 9/],
     ];
     for (const [value, why] of broken) {

@@ -42,7 +42,7 @@ async function run(args: string[], answers: Answers = {}) {
 function seeing(...nodes: InspectionSummary[]): Answers {
   return {
     diagnoseInstallation: () => Promise.resolve(WELL),
-    diagnoseCluster: () => Promise.resolve(clusterDiagnosis('prod-eu', [ok('cluster', 'it is applied')], nodes)),
+    diagnoseCluster: () => Promise.resolve(clusterDiagnosis('prod-eu', [ok('cluster', 'the spec is applied')], nodes)),
   };
 }
 
@@ -115,7 +115,7 @@ describe('src/cli/render/doctor', () => {
       node(
         'w-3',
         problem('sudo', 'sudo \u001b[31mrefuses', 'allow it'),
-        warning('clock', 'its clock is off', 'set it'),
+        warning('clock', 'the clock is off', 'set it'),
       ),
     ];
     const clusters = [clusterDiagnosis('demo', [ok('spec', 'the spec is valid')], nodes)];
@@ -125,7 +125,7 @@ describe('src/cli/render/doctor', () => {
       '                                fix: allow it',
       'warning   w-2           units   1 unit has failed.',
       '                                fix: look',
-      'warning   w-3           clock   its clock is off.',
+      'warning   w-3           clock   the clock is off.',
       '                                fix: set it',
       'ok        installation  worker  1 worker polls.',
       'ok        demo          spec    the spec is valid.',

@@ -8,7 +8,7 @@ import { fakeClient, fakeTerminal } from '../support';
 const AT = '2026-11-23T11:00:00.000Z';
 const FAILED: Obstacle = { kind: 'task-failed', isNondeterminism: false, message: 'boom', attempt: 4 };
 const PAUSED: Obstacle = { kind: 'paused-on-server', by: 'me', at: AT, reason: null };
-const LOST_KEY: Obstacle = { ...FAILED, message: 'what Temporal holds is encrypted with the key one' };
+const LOST_KEY: Obstacle = { ...FAILED, message: 'payloads in Temporal are encrypted with the key one' };
 
 function plan(health: RecoveryPlan['health'], more: Partial<RecoveryPlan> = {}): RecoveryPlan {
   return { cluster: 'demo', health, stateOf: AT, nodes: 2, kept: [], lost: [], run: null, ...more };
@@ -38,15 +38,15 @@ describe('src/cli/commands/recover', () => {
     const inRun = { number: 7, workflowId: 'x', nodesInWork: ['w-1', 'w-2'] };
     const { err, code, recovered } = await run(plan(stuck(FAILED), { lost, kept, run: inRun }));
     expect({ code, recovered }).toEqual({ code: 2, recovered: 0 });
-    expect(err).toContain('cluster demo stands still, because the workers fail in its code (attempt 4): boom.\n');
-    expect(err).toMatch(/lost, send again what still counts:\n {2}\S+ \S+ patchNow of w-1 by you \[2J \(CVE\)\n/);
-    expect(err).toMatch(/kept of what came since:\n {2}\S+ \S+ pause\n/);
+    expect(err).toContain('cluster demo is stuck, because its workflow code fails on the workers (attempt 4): boom.\n');
+    expect(err).toMatch(/lost; send again what still applies:\n {2}\S+ \S+ patchNow of w-1 by you \[2J \(CVE\)\n/);
+    expect(err).toMatch(/kept of later messages:\n {2}\S+ \S+ pause\n/);
     expect(err).toContain('run 7 is in progress and ends with it: w-1, w-2 are finished, no other is started');
     expect(err).toContain('fix: ospatch recover demo --yes');
   });
 
   it.each<[string, RecoveryPlan['health'], string]>([
-    ['runs', { state: 'running' }, 'nothing is known to be wrong with it'],
+    ['runs', { state: 'running' }, 'no problem with it is known'],
     ['was removed', { state: 'removed' }, 'cluster demo was removed'],
     ['is paused on the server', stuck(PAUSED), 'temporal workflow unpause'],
     ['lacks a key that the workers can be given', stuck(LOST_KEY), 'give every worker the key'],

@@ -39,7 +39,7 @@ describe('src/cli/render/checks', () => {
     expect(text).toMatch(/^w-4 .* 4 pods, cordoned by others$/m);
     expect(text).toMatch(/^w-5 .* \?$/m);
     expect(text).toContain('w-2  warning: a drain would wait for shop/web-1');
-    expect(text).toContain('w-3  error: it cannot be drained: The budget shop/web never allows it');
+    expect(text).toContain('w-3  error: the node cannot be drained: The budget shop/web never allows it');
     expect(text).toContain('w-5  error: no answer');
     expect(text).not.toContain('would move');
     expect(text).toMatch(/\n3 of 5 nodes can be patched$/);

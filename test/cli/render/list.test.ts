@@ -55,7 +55,7 @@ describe('src/cli/render/list', () => {
   test('says of a cluster that does not go on why, and not what it showed of better days', () => {
     const stuck = {
       kind: 'failing',
-      message: 'cluster prod-eu stands still: \u001b[2Jboom',
+      message: 'cluster prod-eu is stuck: \u001b[2Jboom',
       remedy: 'do this',
     } as const;
     const text = renderList(
@@ -67,7 +67,7 @@ describe('src/cli/render/list', () => {
       'UTC',
     );
     expect(text).toMatch(/^prod-eu +self-managed +stuck +0 +- +- +2027-01-01$/m);
-    expect(text).toContain('\n\nstuck: cluster prod-eu stands still:  [2Jboom.\n  fix: do this');
+    expect(text).toContain('\n\nstuck: cluster prod-eu is stuck:  [2Jboom.\n  fix: do this');
     expect(text).toMatch(/^lab +self-managed +running/m);
   });
 

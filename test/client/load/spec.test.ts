@@ -155,7 +155,7 @@ nodes:
     it('passes over empty documents and refuses one cluster twice', async () => {
       const found = await problemsIn(`---\n---\n${HEADER}${NODE}---\n${HEADER}${NODE}`);
       expect(found).toEqual([
-        'a.yaml:12:7: name: found "prod-eu", the name of the cluster at a.yaml:4 already; allowed: each cluster once',
+        'a.yaml:12:7: name: found "prod-eu", already the name of the cluster at a.yaml:4; allowed: each cluster once',
       ]);
     });
   });

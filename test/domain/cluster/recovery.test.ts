@@ -127,7 +127,7 @@ describe('src/domain/cluster/recovery', () => {
       ['w-1', 'patched'],
       ['w-2', 'failed'],
     ]);
-    expect(state.nodes[2]?.lastError?.message).toContain('how far it came is not known');
+    expect(state.nodes[2]?.lastError?.message).toContain('its progress is unknown');
   });
 
   test('what a run of another cluster of the name tells is not heard', () => {
@@ -141,7 +141,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(state.nodes[1]?.state).not.toBe('patched');
   });
 
-  test('a run that was put down stays so, and goes on under its number', () => {
+  test('a suspended run stays suspended, and continues under its number', () => {
     const suspended = ended([patched('w-1')], { end: 'suspended' });
     const { state, run } = recoverCluster(base(), [message('pause'), started(), suspended], T2);
     expect(run).toBeNull();
@@ -182,10 +182,10 @@ describe('src/domain/cluster/recovery', () => {
     expect(read({ state: { ...packed, version: 99 } })).toMatch(
       /has version 99, and this release reads versions up to \d+/,
     );
-    expect(readStartArgument({ state: packed }, 'other', T0)).toBe('it is of cluster demo');
-    expect(readStartArgument({ spec: clusterSpec() }, 'other', T0)).toBe('it is of cluster demo');
-    expect(read({ state: {} })).toBe('it holds no state of a cluster');
-    expect(read({ state: { ...packed, nodes: [7] } })).toBe('its state is damaged');
+    expect(readStartArgument({ state: packed }, 'other', T0)).toBe('the state belongs to cluster demo');
+    expect(readStartArgument({ spec: clusterSpec() }, 'other', T0)).toBe('the state belongs to cluster demo');
+    expect(read({ state: {} })).toBe('the content is not the state of a cluster');
+    expect(read({ state: { ...packed, nodes: [7] } })).toBe('the state is damaged');
     for (const value of [undefined, null, 'x', 7, [], { spec: { name: 'demo' } }])
       expect(typeof read(value)).toBe('string');
   });

@@ -57,8 +57,8 @@ describe('domain/requests', () => {
         ['patchNow', 'ann', 'wrong cluster', 'run 2, after run 1'],
         ['pause', 'ann', 'wrong cluster', 'paused'],
         ['pause', 'ann', 'wrong cluster', 'paused, as before'],
-        ['resume', 'someone who did not say', null, 'not paused'],
-        ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and run 2, which was to follow'],
+        ['resume', 'an unnamed user', null, 'not paused'],
+        ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and queued run 2'],
         ['applySpec', 'ann', 'wrong cluster', '1 field changed'],
         ['remove', 'ann', 'wrong cluster', 'removed after run 1'],
       ]);
@@ -132,7 +132,7 @@ describe('domain/requests', () => {
       reason: 'CVE',
       total: 1,
       notTried: 1,
-      error: { message: 'it was cancelled by bob together with run 1, before it began' },
+      error: { message: 'cancelled by bob together with run 1, before it started' },
     });
     expect(state.request).toMatchObject({ by: 'cid' });
     expect(state.nextRun).toBe(3);

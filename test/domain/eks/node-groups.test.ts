@@ -102,7 +102,7 @@ describe('src/domain/eks/node-groups', () => {
     });
     expect(updateFailure('blue', { ...update, status: 'Successful', errors: [] }, false)).toBeNull();
     expect(updateFailure('blue', { ...update, status: 'Cancelled', errors: [] }, true)?.message).toBe(
-      'AWS ended the update begun by somebody else of node group blue as Cancelled',
+      'AWS ended the update started by someone else of node group blue as Cancelled',
     );
   });
 });

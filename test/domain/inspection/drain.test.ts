@@ -32,7 +32,7 @@ describe('src/domain/inspection/drain', () => {
       'an blocker',
       { blockers: ['The budget never allows it'] },
       'error',
-      'it cannot be drained: The budget never allows it',
+      'the node cannot be drained: The budget never allows it',
     ],
     [
       'something to wait for',
@@ -44,7 +44,7 @@ describe('src/domain/inspection/drain', () => {
       'a cordon of others',
       { cordonedBy: 'others' } as const,
       'warning',
-      'somebody else has cordoned it in Kubernetes, so a run leaves it cordoned',
+      'someone else has cordoned the node in Kubernetes, so a run leaves it cordoned',
     ],
   ])('no longer calls a node ready because of %s', (_what, more, verdict, message) => {
     const told = withDrain(WELL, seen(more));
@@ -81,7 +81,7 @@ describe('src/domain/inspection/drain', () => {
         severity: 'warning',
         check: 'drain',
         message:
-          'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not take it off; no pod is placed there',
+          'w-1 (ip-10-0-0-1 in Kubernetes) is still cordoned by run 7, which did not uncordon it; no pod is scheduled there',
         remedy: 'ospatch uncordon prod w-1',
       },
     ]);

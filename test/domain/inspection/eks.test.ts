@@ -30,7 +30,7 @@ describe('src/domain/inspection/eks', () => {
       'release 1.31.3-20250103, which a run updates to 1.31.4-20250203',
     );
     expect(told({ newest: '1.31.3-20250103' })).toContain(
-      'release 1.31.3-20250103, the newest there is, Kubernetes 1.31',
+      'release 1.31.3-20250103, the newest release, Kubernetes 1.31',
     );
     expect(told({ newest: '1.31.3-20250103' })).not.toContain('warning');
   });
@@ -42,15 +42,15 @@ describe('src/domain/inspection/eks', () => {
     expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
   });
 
-  it('does not call the last release of a line that has ended the newest there is', () => {
+  it('does not call the last release of a line that has ended the newest release', () => {
     const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it', remedy: 'move' } as const;
     const last = told({ newest: '1.31.3-20250103', endOfLife });
-    expect(last).toContain('the last one of its line so far');
+    expect(last).toContain('the last release of its line');
     expect(last).toContain('warning: AWS has released no more of it');
   });
 
   it('says which nodes are in no managed node group when there is none', () => {
     const { findings } = eksFindings(SPEC, { error: null, groups: [], fargateProfiles: [] });
-    expect(findings[0]?.message).toContain('nodes of EKS Auto Mode, of Karpenter and self-managed ones are in none');
+    expect(findings[0]?.message).toContain('self-managed nodes belong to no node group');
   });
 });

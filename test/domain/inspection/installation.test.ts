@@ -61,7 +61,7 @@ describe('src/domain/inspection/installation', () => {
     });
   });
 
-  it('tells the next window, that there is no schedule, or that it has no start any more', () => {
+  it('tells the next window, that there is no schedule, or that the schedule has no further start', () => {
     const weekly = clusterSpec(['w-1'], { schedule: { preset: 'weekly', startWithin: '1h' } });
     expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun' }]);
     expect(diagnoseSchedule(weekly, null)).toMatchObject([{ severity: 'warning', check: 'schedule' }]);

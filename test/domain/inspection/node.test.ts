@@ -61,7 +61,7 @@ describe('src/domain/inspection/node', () => {
       /abc-apply-1.*waits for its end/,
       /journalctl/,
     ],
-    ['a job nobody can name', { job: 'unknown' }, 'warning job', /^a job of ospatch still runs/, /journalctl/],
+    ['a job nobody can name', { job: 'unknown' }, 'warning job', /^an ospatch job is still running/, /journalctl/],
     [
       'another updater',
       { otherUpdaters: ['unattended-upgrades'] },
@@ -94,7 +94,7 @@ describe('src/domain/inspection/node', () => {
       'a pending reboot',
       { reboot: { required: true, reasons: ['package libc6'] } },
       'warning reboot',
-      /package libc6.*next run reboots it/,
+      /package libc6.*next run reboots the node/,
       /patch it/,
     ],
   ])('finds %s', (_, facts, expected, message, remedy) => {
@@ -134,7 +134,7 @@ describe('src/domain/inspection/node', () => {
     expect(finding?.remedy).toContain('apt-mark unhold');
   });
 
-  it('says of a pending reboot that no run does it when the policy forbids it', () => {
+  it('says of a pending reboot that no run reboots the node when the policy forbids reboots', () => {
     const facts = nodeFacts({ reboot: { required: true, reasons: [] } });
     expect(findings({ facts }, { rebootIfRequired: false })[0]?.message).toMatch(/rebootIfRequired is false/);
   });

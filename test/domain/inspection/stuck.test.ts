@@ -11,7 +11,11 @@ const failed = (message: string | null): Extract<Obstacle, { kind: 'task-failed'
 
 describe('src/domain/inspection/stuck', () => {
   test.each<[string, Obstacle, string]>([
-    ['a failure', failed('boom'), 'cluster demo stands still, because the workers fail in its code (attempt 4): boom'],
+    [
+      'a failure',
+      failed('boom'),
+      'cluster demo is stuck, because its workflow code fails on the workers (attempt 4): boom',
+    ],
     ['an encrypted one', failed(null), 'failure is encrypted, and cannot be read here'],
     ['a hostile one', failed(`\u001b[2J${'x'.repeat(5_000)}`), '(attempt 4): [2Jxxx'],
     [
@@ -23,7 +27,7 @@ describe('src/domain/inspection/stuck', () => {
     [
       'an execution timeout',
       { kind: 'ended', how: 'timed-out', at: '2027-01-01T00:00:00.000Z', message: null },
-      'the workflow of cluster demo ran into its execution timeout at 2027-01-01T00:00:00.000Z',
+      'the workflow of cluster demo exceeded its execution timeout at 2027-01-01T00:00:00.000Z',
     ],
   ])('%s is said in one sentence that fits a terminal', (_, obstacle, sentence) => {
     const { message, remedy } = describeStuck('demo', obstacle);
@@ -36,7 +40,7 @@ describe('src/domain/inspection/stuck', () => {
   test('a missing key is remedied by the key, and not by giving up what is known', () => {
     const { kind, remedy } = describeStuck(
       'demo',
-      failed('what Temporal holds is encrypted (key one), and there is no key here to read it with'),
+      failed('payloads in Temporal are encrypted (key one), and no key is configured here'),
     );
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');

@@ -32,7 +32,7 @@ describe('src/domain/kubernetes/quorum', () => {
 
   it('spares no node of a control plane whose API server says that it is not ready', () => {
     expect(quorumViolation('n0', { ...NOBODY, etcd: members('+++'), failing: ['etcd'] })).toBe(
-      'the API server says that it is not ready (etcd)',
+      'the API server reports that it is not ready (etcd)',
     );
   });
 
@@ -42,7 +42,7 @@ describe('src/domain/kubernetes/quorum', () => {
 
   it('keeps one API server, and one control-plane node where neither can be seen', () => {
     expect(quorumViolation('n0', { ...NOBODY, apiServers: members('+-*') })).toBe(
-      'no other API server can be counted on (n1 is not ready, n2 is in work)',
+      'no other API server is available (n1 is not ready, n2 is being patched)',
     );
     expect(quorumViolation('n0', { ...NOBODY, apiServers: members('+-+') })).toBeNull();
     expect(quorumViolation('n0', { ...NOBODY, nodes: members('+-') })).toContain('control-plane node');

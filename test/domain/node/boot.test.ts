@@ -31,7 +31,7 @@ describe('domain/boot', () => {
   it.each<[Partial<BootFile>, string | null]>([
     [{}, null],
     [{ state: 'damaged', bytes: 0 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is empty'],
-    [{ state: 'damaged', bytes: 9 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is cut or damaged'],
+    [{ state: 'damaged', bytes: 9 }, 'w-1 was not rebooted: initrd /boot/initrd.img-x is truncated or damaged'],
     [
       { state: 'missing', bytes: 0 },
       'w-1 was not rebooted: the initrd /boot/initrd.img-x that the boot loader starts does not exist',

@@ -61,7 +61,7 @@ describe('src/domain/node/end-of-life', () => {
   it('names who has published the day, or says that the node did', () => {
     expect(on(os('sles', '15.6'), '2026-11-26')?.message).toContain('on 2025-12-31 (suse.com/lifecycle): without');
     const node = os('fedora', '41', { supportEnd: '2025-12-15' });
-    expect(on(node, '2026-11-26')?.message).toContain('on 2025-12-15 (as the node itself says): without');
+    expect(on(node, '2026-11-26')?.message).toContain('on 2025-12-15 (as reported by the node): without');
   });
 
   it('knows CentOS Stream from CentOS Linux', () => {

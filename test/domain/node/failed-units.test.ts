@@ -23,7 +23,7 @@ describe('domain/failed-units', () => {
   ])('fails the node: %s', (_, after) => {
     expect(findBrokenUnits('w-1', before, after)).toMatchObject({
       type: 'Unhealthy',
-      message: `w-1 is degraded: ${after.failedUnits[0]} failed and had not before`,
+      message: `w-1 is degraded: ${after.failedUnits[0]} failed and had not failed before`,
     });
     expect(unitWarnings(before, after)).toEqual([]);
   });
@@ -57,7 +57,10 @@ describe('domain/failed-units', () => {
     const after = failed('app.service');
     expect(findBrokenUnits('w-1', silent, after)).toBeNull();
     expect(unitWarnings(silent, after)).toMatchObject([
-      { kind: 'units-failed', message: expect.stringContaining('whether that was so before the patch is not known') },
+      {
+        kind: 'units-failed',
+        message: expect.stringContaining('whether that was the case before the patch is unknown'),
+      },
     ]);
     expect(findBrokenUnits('w-1', silent, failed('app.service', { changed: true }))).toMatchObject({
       type: 'Unhealthy',

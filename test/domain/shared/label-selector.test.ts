@@ -41,12 +41,12 @@ describe('src/domain/shared/label-selector', () => {
     ['app=web,', 'a label key is missing'],
     ['app in a,b', 'in parentheses'],
     ['app in (a,b', 'a closing parenthesis is missing'],
-    ['app ~ web', '"~" is no operator'],
-    ['-app=web', '"-app" is no label key'],
-    ['a/b/c', '"a/b/c" is no label key'],
-    ['Example.com/app', 'is no label key'],
-    ['app=we$b', '"we$b" is no label value'],
-    [`app=${'x'.repeat(64)}`, 'is no label value'],
+    ['app ~ web', '"~" is not an operator'],
+    ['-app=web', '"-app" is not a label key'],
+    ['a/b/c', '"a/b/c" is not a label key'],
+    ['Example.com/app', 'is not a label key'],
+    ['app=we$b', '"we$b" is not a label value'],
+    [`app=${'x'.repeat(64)}`, 'is not a label value'],
     ['gpus>two', '"two" after > is not a whole number'],
   ])('says what is wrong with "%s"', (text, problem) => {
     const parsed = parseLabelSelector(text);

@@ -133,7 +133,7 @@ describe('domain/spec-kubernetes', () => {
   it('refuses two nodes behind one name in Kubernetes', () => {
     const nodes = [NODE, { ...NODE, name: 'w-2', host: '10.0.0.13', kubernetesName: 'w-1' }];
     expect(issuesOf(withKubernetes({ kubeconfig: 'a' }, { nodes }))).toEqual([
-      'nodes[1].kubernetesName: found "w-1", the Kubernetes name of nodes[0] already; allowed: each once',
+      'nodes[1].kubernetesName: found "w-1", already the Kubernetes name of nodes[0]; allowed: each once',
     ]);
   });
 

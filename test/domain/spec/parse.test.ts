@@ -185,7 +185,7 @@ describe('domain/spec-schema', () => {
         { name: 'a', host: 'y' },
       ];
       expect(issuesOf(specDocument({ nodes }))).toEqual([
-        'nodes[1].name: found "a", the name of nodes[0] already; allowed: each name once',
+        'nodes[1].name: found "a", already the name of nodes[0]; allowed: each name once',
       ]);
     });
 

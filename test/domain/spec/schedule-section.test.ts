@@ -64,7 +64,7 @@ describe('domain/spec-schedule-schema', () => {
       const document = withSchedule('{custom: {month: 2, day: 29, hour: 2, minute: 30}}');
       expect(specOf(document).type).toBe('self-managed');
       expect(issuesOf(document)).toEqual([
-        'warning: patching.schedule.custom.day: found February 29, which comes in leap years only; write day: 28 for a start in every year',
+        'warning: patching.schedule.custom.day: found February 29, which exists in leap years only; write day: 28 for a start in every year',
       ]);
     });
   });

@@ -36,8 +36,8 @@ describe('domain/spec-time-checks', () => {
     ['0 5-2 * * *', 'the hour field "5-2" is not valid'],
     ['0 0 32 * *', 'the day-of-month field "32" is not valid'],
     ['0 0 * 13 *', 'the month field "13" is not valid'],
-    ['0 0 30 2 *', 'no such date ever comes'],
-    ['0 0 31 4,6 *', 'no such date ever comes'],
+    ['0 0 30 2 *', 'no such date exists'],
+    ['0 0 31 4,6 *', 'no such date exists'],
   ])('refuses the cron expression %s: %s', (cron, why) => {
     const issues = issuesOf(specDocument({ patching: { schedule: { cron } } }));
     expect(issues).toEqual([expect.stringContaining(`patching.schedule.cron: found "${cron}": ${why}; allowed: `)]);
@@ -56,14 +56,14 @@ describe('domain/spec-time-checks', () => {
     expect(issuesOf(specDocument({ patching: { schedule: { cron } } }))).toEqual([]);
   });
 
-  it.each(['0 0 29 2 *', '*/5 * 29 FEB *', '0 0 29-31 2 *'])('warns that %s comes in leap years only', (cron) => {
+  it.each(['0 0 29 2 *', '*/5 * 29 FEB *', '0 0 29-31 2 *'])('warns that %s exists in leap years only', (cron) => {
     const [issue, ...more] = timeIssues(specDocument({ patching: { schedule: { cron } } }), { now, isNew: true });
     expect([issue, more]).toEqual([
       {
         severity: 'warning',
         path: ['patching', 'schedule', 'cron'],
         at: 'value',
-        message: 'found February 29, which comes in leap years only; write day 28 for a start in every year',
+        message: 'found February 29, which exists in leap years only; write day 28 for a start in every year',
       },
       [],
     ]);

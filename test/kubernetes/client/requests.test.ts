@@ -76,7 +76,7 @@ describe('src/kubernetes/client/requests', () => {
       'away',
       'what answers in place of the API server of kubeconfig config is a web page (HTTP 403, "Blocked")',
     ],
-    [{ name: 'SyntaxError', message: 'Unexpected token <' }, true, 'away', 'is something that is no answer of an API'],
+    [{ name: 'SyntaxError', message: 'Unexpected token <' }, true, 'away', 'is something that is not an API response'],
   ])('takes %j for a server that is %3$s', (error, wasSent, kind, text) => {
     const failure = toApiError(error, { ...call, wasSent });
     expect(failure).toMatchObject({ type: 'KubernetesApi', kind });

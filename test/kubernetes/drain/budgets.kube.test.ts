@@ -131,7 +131,11 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
 
   it.each([
     { title: 'a share of the pods of a Job', limit: { maxUnavailable: 1 }, why: 'does not implement the scale' },
-    { title: 'a share of pods without a controller', limit: { minAvailable: '50%' }, why: 'cannot count pods without' },
+    {
+      title: 'a share of pods without a controller',
+      limit: { minAvailable: '50%' },
+      why: 'pods without a controller cannot be counted',
+    },
   ])('warns of a budget that the server cannot compute: $title', async ({ limit, why }) => {
     const name = 'maxUnavailable' in limit ? 'of-job' : 'of-bare';
     const scenario = await stage.scenario(name);

@@ -155,7 +155,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     const cordoned = cordon();
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('etcd') === true, 'etcd is waited for');
     expect(kube.heartbeats.at(-1)?.waitingFor).toBe(
-      'the control plane: etcd needs 2 of its 2 other members, and only 1 can be counted on (cp-3 is not ready)',
+      'the control plane: etcd needs 2 of its 2 other members, and only 1 are available (cp-3 is not ready)',
     );
     expect(node.unschedulable).toBe(false);
     if (down !== undefined) down.ready = true;
@@ -171,7 +171,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
       if (name !== 'cp-3') kube.api.pod('kube-system', `etcd-${name}`, member);
     }
     const cordoned = cordon();
-    const told = 'only 1 can be counted on (cp-3 is without a pod of etcd)';
+    const told = 'only 1 are available (cp-3 is without a pod of etcd)';
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(told) === true, 'the missing member');
     kube.api.pod('kube-system', 'etcd-cp-3', { nodeName: 'cp-3', owner: null, labels: { component: 'etcd' } });
     await cordoned;
@@ -183,7 +183,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     const learner = kube.api.node('cp-2', { labels: roles, conditions: { Ready: 'True', EtcdIsVoter: 'False' } });
     kube.api.node('cp-3', { labels: roles, conditions: { Ready: 'True', EtcdIsVoter: 'True' } });
     const cordoned = cordon();
-    const told = 'only 1 can be counted on (cp-2 is no voting member of etcd: EtcdIsVoter is False)';
+    const told = 'only 1 are available (cp-2 is no voting member of etcd: EtcdIsVoter is False)';
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(told) === true, 'the learner');
     learner.conditions['EtcdIsVoter'] = 'True';
     await cordoned;
@@ -195,7 +195,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await uncordon();
     node.labels = { 'node-role.kubernetes.io/control-plane': '' };
     const cordoned = cordon();
-    const told = 'the control plane: the API server says that it is not ready (etcd, etcd-readiness)';
+    const told = 'the control plane: the API server reports that it is not ready (etcd, etcd-readiness)';
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor === told, 'the failing check');
     kube.api.failingChecks = [];
     await cordoned;

@@ -62,9 +62,9 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
       nonRetryable: true,
       message:
         'w-1 cannot be drained: a pod of a DaemonSet that no longer exists (kubernetes.drain.force allows it): kube-system/orphan-x; ' +
-        'a pod without a controller that would start it again (kubernetes.drain.force allows it): shop/bare; ' +
+        'a pod not managed by a controller, so nothing would recreate it (kubernetes.drain.force allows it): shop/bare; ' +
         'a pod with local storage (emptyDir) (kubernetes.drain.deleteEmptydirData allows it): shop/scratch; ' +
-        'the server evicts no pod that two budgets select, here all and some of namespace shop; leave only one of them: shop/web-1',
+        'the server evicts no pod that two budgets select, here all and some of namespace shop; delete all but one of them: shop/web-1',
     });
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });

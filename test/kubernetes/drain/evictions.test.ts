@@ -60,7 +60,7 @@ describe('src/kubernetes/drain/evictions', () => {
     const free = held('a', {});
     const both = held('b');
     refreshBudgets([free, both], [budget('web', 5), { ...budget('second', 5), selector: {} }]);
-    expect(both.why).toBe('two budgets select it (web and second), and a person has to leave only one');
+    expect(both.why).toBe('two budgets select it (web and second); delete all but one');
     refreshBudgets([free], [budget('web', 0)]);
     expect(oncePerBudget([free], 6_000)).toEqual([free]);
     expect(free.nextAtMs).toBe(0);

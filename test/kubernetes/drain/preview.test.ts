@@ -147,7 +147,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       expectedPods: 0,
     });
     expect((await preview({ force: true })).pending).toEqual([
-      `${CLOSED} (it cannot count pods without a controller): shop/bare`,
+      `${CLOSED} (pods without a controller cannot be counted): shop/bare`,
     ]);
   });
 
@@ -231,7 +231,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       return (error as Error).message;
     };
     expect(await fails({ kubeconfig: 'missing' })).toContain('there is no file');
-    expect(await fails({ kubeconfig: '../config' })).toContain('no bare file name');
+    expect(await fails({ kubeconfig: '../config' })).toContain('not a bare file name');
     const at = (name: string): string => join(kube.api.directory, name);
     copyFileSync(at('config'), at('_prod+1@eu'));
     expect(await fails({ kubeconfig: '_prod+1@eu', context: 'other' })).toContain('has no context other');
@@ -240,7 +240,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     writeFileSync(at('large'), Buffer.alloc(1024 * 1024 + 1));
     expect(await fails({ kubeconfig: 'large' })).toMatch(/large has 2 MiB and at most 1 is read$/);
     writeFileSync(at('other'), 'a: secret');
-    expect(await fails({ kubeconfig: 'other' })).toMatch(/other is no kubeconfig with contexts$/);
+    expect(await fails({ kubeconfig: 'other' })).toMatch(/other is not a kubeconfig with contexts$/);
     expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
     expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');
     Object.assign(process.env, { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' });

@@ -69,7 +69,7 @@ describe('src/node/job/follow', () => {
   it.each([
     ['ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n', 'Busy', 'feedfeedfeedfeed-apply-1'],
     [jobAnswer('running'), 'Busy', '0123456789abcdef-apply-1'],
-    [jobAnswer('unknown'), 'Unhealthy', 'has not said for 1h'],
+    [jobAnswer('unknown'), 'Unhealthy', 'has not reported for 1h'],
   ])('ends its wait some time, and asks at most four times a second (%#)', async (answer, type, said) => {
     const started = clock;
     const { end, session } = follow([answer]);

@@ -141,7 +141,7 @@ describe('src/node on Alpine', () => {
     expect(plan.warnings[0]).toEqual({
       kind: 'hidden-updates',
       message: '1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0)',
-      remedy: '`apk add lab-a` takes the pin off',
+      remedy: '`apk add lab-a` removes the pin',
     });
     await sh(node, 'apk -q add lab-a && apk -q upgrade');
     expect(await installed('lab-a')).toBe('lab-a-1.4-r0');

@@ -151,12 +151,9 @@ describe('src/node/package-managers/apk', () => {
     [['change downgrade libfoo x86_64 2-r0 1-r0'], 'would downgrade: libfoo'],
     [
       ['guard excluded kube*', 'change upgrade kubelet x86_64 1-r0 2-r0'],
-      'would change packages that are to stay as they are: kubelet',
+      'would change packages that must not change: kubelet',
     ],
-    [
-      ['no-security-data'],
-      'cannot be limited to security fixes: its repositories have no data on which updates those are',
-    ],
+    [['no-security-data'], 'cannot be limited to security fixes: its repositories carry no advisory metadata'],
   ])('refuses %j in one sentence', (lines, sentence) => {
     expect(plan(lines).refusals).toEqual([sentence]);
   });
@@ -164,7 +161,7 @@ describe('src/node/package-managers/apk', () => {
   it('refuses the node for what pins hide, where the policy says so', () => {
     const { refusals } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0'], { onHidden: 'fail' });
     expect(refusals).toEqual([
-      'would leave out what it should not: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0) (patching.packages.onHidden is fail)',
+      'would omit updates: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0) (patching.packages.onHidden is fail)',
     ]);
   });
 

@@ -27,7 +27,7 @@ const REFUSALS: Refusal[] = [
     title: "the scripts of both versions refuse, the old one's words first",
     make: `installed st-a 1.0 '' prerm 'echo cannot stop the daemon; exit 1'; mkpkg st-a 1.1 '' prerm 'echo me neither; exit 1'`,
     type: 'PackageManager',
-    message: /stayed as it was \(cannot stop the daemon; old st-a package .* exit status 1; me neither; dpkg: error/,
+    message: /was left unchanged \(cannot stop the daemon; old st-a package .* exit status 1; me neither; dpkg: error/,
     remedy: /patching\.packages\.exclude/,
   },
   {
@@ -35,7 +35,7 @@ const REFUSALS: Refusal[] = [
     make: `${OLD}; mkpkg st-a 1.1 '' preinst 'echo this kernel is too old; exit 7'`,
     type: 'PackageManager',
     message: /\(this kernel is too old; .*st-a package pre-installation script .*exit status 7\)/,
-    remedy: /settle what its script/,
+    remedy: /correct what its script/,
   },
   {
     title: 'a preinst asks at the terminal',

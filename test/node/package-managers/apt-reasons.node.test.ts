@@ -84,7 +84,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
   const passwdLock =
     'perl -e \'open(F,">>","/etc/.pwd.lock"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600\'';
 
-  it('asks for a decision, once, when a repository calls itself something else', async () => {
+  it('asks for a decision, once, when a repository changes its Origin or Label', async () => {
     await repository('Lab PPA');
     await preflight();
     await repository('Lab moved');

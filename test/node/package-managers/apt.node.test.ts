@@ -139,8 +139,8 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(without.warnings.filter(({ kind }) => kind === 'excluded-security')).toEqual([
       {
         kind: 'excluded-security',
-        message: '1 package has a security fix that patching.packages.exclude keeps back: lab-both',
-        remedy: 'take them off patching.packages.exclude, or update them by hand',
+        message: '1 package has a security fix that patching.packages.exclude holds back: lab-both',
+        remedy: 'remove them from patching.packages.exclude, or update them by hand',
       },
     ]);
     const { plan, apply, changes } = await preflight({ only: 'security' });

@@ -117,7 +117,7 @@ describe('src/node/package-managers: the message is the reason', () => {
       type: 'PackageManager',
       retry: 'permanent',
       message:
-        'apply failed on w-1: a package could not be installed and has stayed as it was (this kernel is too old; dpkg: error processing archive /lab_1.1_all.deb (--unpack): new lab package pre-installation script subprocess returned error exit status 7)',
+        'apply failed on w-1: a package could not be installed and was left unchanged (this kernel is too old; dpkg: error processing archive /lab_1.1_all.deb (--unpack): new lab package pre-installation script subprocess returned error exit status 7)',
     });
   });
 

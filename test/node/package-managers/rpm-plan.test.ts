@@ -184,7 +184,7 @@ describe('src/node/package-managers/rpm-plan', () => {
   });
 
   it('refuses to touch what is to stay, whatever the manager made of the policy', () => {
-    const text = 'would change packages that are to stay as they are: kubelet';
+    const text = 'would change packages that must not change: kubelet';
     expect(refusals(['guard kubernetes kube*', 'change upgrade kubelet x 1 2'])).toEqual([text]);
     expect(refusals(['guard excluded k+.(', 'change upgrade kubelet x 1 2'])).toEqual([]);
   });
@@ -201,7 +201,7 @@ describe('src/node/package-managers/rpm-plan', () => {
 
   it('refuses security only without data, and does not guess', () => {
     expect(refusals(['no-security-data'], { only: 'security' })).toEqual([
-      'cannot be limited to security fixes: its repositories have no data on which updates those are',
+      'cannot be limited to security fixes: its repositories carry no advisory metadata',
     ]);
   });
 

@@ -77,7 +77,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     it('refuses to tell security fixes from others', async () => {
       await expect(preflight({ only: 'security' })).rejects.toMatchObject({
         type: 'Policy',
-        message: expect.stringContaining('its repositories have no data on which updates those are'),
+        message: expect.stringContaining('its repositories carry no advisory metadata'),
       });
     });
 

@@ -23,7 +23,7 @@ describe('src/ssh/builtin/passphrase', () => {
 
   it.each([
     ['cannot be run', ['/nowhere/at/all']],
-    ['ended with code 3', node('console.log("s3cret"); process.exit(3)')],
+    ['exited with code 3', node('console.log("s3cret"); process.exit(3)')],
     ['prints nothing', node('')],
     ['prints more than 4096 bytes', node('process.stdout.write("s3cret".repeat(2000)); setInterval(() => 1, 1000)')],
   ])('says that the command %s, and never what it printed', async (why, passphraseCommand) => {

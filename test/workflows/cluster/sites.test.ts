@@ -122,7 +122,7 @@ describe('sites', () => {
           expect(waiting).toMatchObject({
             ...{ node: 'w-1', step: 'preflight' },
             waitingFor: `a worker of task queue ${taskQueue} that speaks ${needed}`,
-            lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which speaks protocol ${old.newest}; the activity preflight needs ${needed}`,
+            lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which supports protocol ${old.newest}; the activity preflight needs ${needed}`,
           });
           expect(await own.check(cluster.name)).toMatchObject([
             { node: 'w-1', error: { type: 'WorkerProtocol' } },

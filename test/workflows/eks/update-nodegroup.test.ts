@@ -281,7 +281,7 @@ describe('workflows/eks-update', () => {
       });
       expect((await cluster.status()).run).toMatchObject({ state: 'cancelling' });
       expect(await cluster.handle.query('explain')).toBe(
-        'run 1 is being cancelled; an update that AWS has begun cannot be stopped and is waited for',
+        'run 1 is being cancelled; an update already started at AWS cannot be stopped, so the run waits for its end',
       );
       eks.hold = false;
       const status = await cluster.untilIdle(1);

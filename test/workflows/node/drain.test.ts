@@ -131,7 +131,7 @@ describe('workflows/node-drain', () => {
 
   it('gives a node back on which another job kept it from changing anything', () =>
     harness.withWorker(async (cluster) => {
-      const message = 'the job feed-apply-1 of ospatch has not ended on w-1 within 6h; it was not stopped';
+      const message = 'the ospatch job feed-apply-1 has not ended on w-1 within 6h; it was not stopped';
       cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'Busy', message } };
       expect(first(await patched(cluster))).toMatchObject({ state: 'failed', lastError: { type: 'Busy' } });
       expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
@@ -240,7 +240,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log).toEqual(['preflight w-1', 'prefetch w-1']);
       expect(first(status)?.lastError).toMatchObject({
         type: 'WrongNode',
-        message: expect.stringContaining('does not say its machine id'),
+        message: expect.stringContaining('reports no machine id'),
       });
     }));
 

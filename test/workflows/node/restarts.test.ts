@@ -98,7 +98,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       const node = { outdated: ['cron.service'], restartedInVain: ['cron.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
-        warnings: [{ message: 'restarted, and still on replaced code: cron.service' }],
+        warnings: [{ message: 'restarted, but still running replaced code: cron.service' }],
       });
     }));
 

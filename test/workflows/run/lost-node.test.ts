@@ -94,7 +94,7 @@ describe('workflows/run', () => {
       expect(node(meanwhile, 'w-1')).toMatchObject({
         state: 'patching',
         lastError: {
-          message: `the job of ospatch has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\``,
+          message: `the ospatch job has not ended on w-1 within 6h; it is followed for 24 h, or until \`ospatch release ${cluster.name} w-1\``,
         },
       });
       ends();

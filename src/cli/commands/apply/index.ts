@@ -30,9 +30,9 @@ export function registerApply(program: Command, context: CliContext): void {
     .command('apply')
     .description('create clusters or put changed specs into force at once')
     .addOption(fileOption())
-    .option('--dry-run', 'say what would change and change nothing')
-    .option('--discard-history', 'create anew a cluster whose workflow ended without `ospatch remove`')
-    .option('--wait', 'follow the boot patch of the nodes that came in')
+    .option('--dry-run', 'show what would change without changing anything')
+    .option('--discard-history', 'recreate a cluster whose workflow ended without `ospatch remove`')
+    .option('--wait', 'follow the boot patch of the nodes that joined')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((options: ApplyOptions, command: Command) =>

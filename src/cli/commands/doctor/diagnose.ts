@@ -124,7 +124,11 @@ async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
   const { cronWarnings } = await import('../../../domain/spec/time-checks.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
   return cronWarnings(spec.patching.schedule.cron).map((message) =>
-    warning('schedule', `patching.schedule.cron: ${message}`, 'correct it in the spec, then see `ospatch next`'),
+    warning(
+      'schedule',
+      `patching.schedule.cron: ${message}`,
+      'correct the schedule in the spec, then run `ospatch next`',
+    ),
   );
 }
 

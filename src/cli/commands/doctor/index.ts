@@ -15,8 +15,8 @@ Examples:
   ospatch doctor prod-eu
   ospatch doctor -f clusters/ -o json | jq '.clusters[].nodes[] | select(.verdict == "error")'
 
-Without a cluster only the installation is looked at, and which clusters are stuck. Changes nothing, except that with \`ssh.helper: auto\` the helper is placed on nodes that lack it, which is said. The
-exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
+Without a cluster only the installation is checked, and which clusters are stuck. Changes nothing, except that with \`ssh.helper: auto\` the helper is installed on nodes that lack it, which is reported.
+The exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
 
 interface DoctorOptions {
   file?: string;

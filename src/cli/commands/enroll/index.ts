@@ -32,9 +32,9 @@ interface EnrollOptions {
 export function registerEnroll(program: Command, context: CliContext): void {
   program
     .command('enroll')
-    .description('read the host keys of new nodes, show their fingerprints and write known_hosts after a yes')
+    .description('read the host keys of new nodes, show their fingerprints and write known_hosts after confirmation')
     .addOption(fileOption())
-    .option('--yes', 'write without asking: whatever key is on the wire now is trusted')
+    .option('--yes', 'write without confirmation: whatever key the node presents now is trusted')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action(({ file, yes = false, output }: EnrollOptions) =>

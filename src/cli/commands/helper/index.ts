@@ -18,7 +18,7 @@ const PRINT_EXAMPLES = `
 Examples:
   ospatch helper print > ospatch-node
   ospatch helper print --path
-  ospatch helper print --installer | ssh admin@node sudo sh     # places it; also for configuration management`;
+  ospatch helper print --installer | ssh admin@node sudo sh     # installs it; also for configuration management`;
 
 const INSTALL_EXAMPLES = `
 Examples:
@@ -33,22 +33,22 @@ anything by sudo -n. With -f, user and key are those of the spec unless given; t
 export function registerHelper(program: Command, context: CliContext): void {
   const helper = program
     .command('helper')
-    .description('the script that ospatch runs on nodes: print it, or place it')
+    .description('the script that ospatch runs on nodes: print or install it')
     .addHelpText('after', EXAMPLES);
   helper
     .command('print')
     .description('print the helper of this version, or what identifies it')
     .addOption(new Option('--digest', 'its SHA-256 instead').conflicts(['path', 'installer']))
-    .addOption(new Option('--path', 'its place on a node instead').conflicts(['digest', 'installer']))
+    .addOption(new Option('--path', 'its path on a node instead').conflicts(['digest', 'installer']))
     .addOption(
-      new Option('--installer', 'a script that places it, to be run as root on a node').conflicts(['digest', 'path']),
+      new Option('--installer', 'a script that installs it, to be run as root on a node').conflicts(['digest', 'path']),
     )
     .addOption(outputOption())
     .addHelpText('after', PRINT_EXAMPLES)
     .action((options: PrintOptions) => runCommand(context, () => printHelper(context, options)));
   helper
     .command('install')
-    .description('place the helper on nodes, with the rights of an administrator')
+    .description('install the helper on nodes, with the rights of an administrator')
     .addOption(optionalFileOption())
     .option('--node <name>', 'only this node of the spec; may be given several times', collect, [])
     .option('--host <host>', 'a single machine instead of a spec')

@@ -81,7 +81,7 @@ async function singleHost(context: CliContext, host: string, options: TargetOpti
   const { keys } = hostKeysFor(await readKnownHostsFile(file), host, port, hmacSha1);
   if (keys.length === 0) {
     throw usage(
-      `${file} has no host key of ${knownHostsName(host, port)}, so it is not connected to`,
+      `${file} has no host key of ${knownHostsName(host, port)}, so ospatch does not connect to it`,
       'log in there once with ssh and check the fingerprint, or name another file with --known-hosts',
     );
   }
