@@ -71,7 +71,7 @@ export type { BootFacts, BootFile } from './domain/node/boot';
 export type { FailedUnit } from './domain/node/failed-units';
 export type { OutdatedCode, RestartBlocker } from './domain/node/outdated';
 export type { CommonRecord, NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
-export type { UncuredReboot } from './domain/node/reboot';
+export type { IneffectiveReboot } from './domain/node/reboot';
 export type {
   LockKind,
   NodeFacts,

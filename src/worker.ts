@@ -6,7 +6,7 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
-import { protocolInterceptor, spokenProtocols, unknownActivity } from './activities/protocol';
+import { protocolInterceptor, supportedProtocols, unknownActivity } from './activities/protocol';
 import { TASK_QUEUE } from './contract/workflow-ids';
 import { HEARTBEAT_INTERVAL_MS } from './domain/node/time-limits';
 import { parsePassphraseCommand } from './ssh/builtin/passphrase';
@@ -99,7 +99,7 @@ export async function runWorker(
     ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
     log,
   });
-  const spoken = spokenProtocols(packageVersion());
+  const supported = supportedProtocols(packageVersion());
   const version = deploymentOf(options);
   const code: WorkflowCode =
     options.activitiesOnly === true
@@ -112,10 +112,10 @@ export async function runWorker(
       connection,
       namespace: options.namespace,
       taskQueue: options.taskQueue,
-      activities: { ...activities, default: unknownActivity(spoken) },
+      activities: { ...activities, default: unknownActivity(supported) },
       ...code,
       ...(version === null ? {} : { workerDeploymentOptions: version }),
-      interceptors: { ...code.interceptors, activity: [protocolInterceptor(spoken)] },
+      interceptors: { ...code.interceptors, activity: [protocolInterceptor(supported)] },
       maxConcurrentActivityTaskExecutions: limits.maxActivities,
       maxCachedWorkflows: limits.maxCachedWorkflows,
       workflowTaskPollerBehavior: pollers,

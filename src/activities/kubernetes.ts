@@ -158,12 +158,12 @@ function left(timeoutMs: number, elapsedMs: number): number {
 
 /** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
 function beforeChange(limitMs: number): () => ApiRetryPolicy {
-  return () => ({ limitMs, passing: ['away'] });
+  return () => ({ limitMs, transient: ['unavailable'] });
 }
 
 /** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
 function untilDeadline(untilMs: number): ApiRetryPolicy {
-  return { limitMs: Infinity, untilMs, passing: ['away', 'credentials', 'forbidden'] };
+  return { limitMs: Infinity, untilMs, transient: ['unavailable', 'credentials', 'forbidden'] };
 }
 
 /** An attempt that was killed at once had no time to tell what it had evicted; a first one has evicted nothing yet. */

@@ -13,7 +13,7 @@ import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
 import type { NodePreflight } from '../node/preflight';
 import { preflightNode } from '../node/preflight';
-import type { RebootAsked } from '../domain/node/reboot';
+import type { RebootRequested } from '../domain/node/reboot';
 import { rebootNode } from '../node/reboot';
 import { RemoteNode } from '../node/remote-node';
 import { restartServices } from '../node/restart';
@@ -22,7 +22,7 @@ import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
-import { surveyNode } from '../node/survey';
+import { inspectFailedNode } from '../node/inspect-failed';
 import { RetryLater } from '../retry/hand-back';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
@@ -60,7 +60,7 @@ const JOBS_PER_RETRY = 10;
 const REBOOT_HOLD_MS = 10 * MINUTE_MS;
 
 /** Below those of a preflight: the look after a failure, once in an attempt of the workflow. */
-const SURVEY_JOB = 9;
+const INSPECTION_JOB = 9;
 
 /** The activities as they run: a preflight names every package of its plan. */
 export type OnNode = Omit<NodeActivities, 'preflight'> & {
@@ -111,7 +111,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       const transaction = {
         // A retry of this call knows more than the call before it did.
         followedMs: Math.max(details.jobMs ?? 0, limits.jobMs ?? 0),
-        told: limits.jobMs !== undefined,
+        isReported: limits.jobMs !== undefined,
         note: (ms: number) => {
           details.jobMs = ms;
         },
@@ -211,13 +211,14 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
 
     reboot: ({ target, bootId, command, ...watch }) => {
       // What an earlier call has come to is not known here.
-      let asked: RebootAsked = activityInfo().attempt > 1 || watch.observedMs !== undefined ? 'unknown' : 'no';
-      const note = (now: RebootAsked): void => {
+      let asked: RebootRequested = activityInfo().attempt > 1 || watch.observedMs !== undefined ? 'unknown' : 'no';
+      const note = (now: RebootRequested): void => {
         if (asked !== 'yes') asked = now;
       };
       return onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command, note)).catch(
         (error: unknown) => {
-          if (error instanceof CancelledFailure) throw new CancelledFailure(error.message, [{ rebootAsked: asked }]);
+          if (error instanceof CancelledFailure)
+            throw new CancelledFailure(error.message, [{ rebootRequested: asked }]);
           return reportUnreachable(error);
         },
       );
@@ -228,10 +229,10 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         throw toApplicationFailure(error, activityInfo().attempt);
       }),
 
-    surveyNode: ({ target, token, attempt, packages, unreachableTimeoutMs }) =>
+    inspectFailedNode: ({ target, token, attempt, packages, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), (session) => {
-        const number = attempt * JOBS_PER_ATTEMPT + SURVEY_JOB;
-        return surveyNode(session, { token, number, packages });
+        const number = attempt * JOBS_PER_ATTEMPT + INSPECTION_JOB;
+        return inspectFailedNode(session, { token, number, packages });
       }),
 
     readFacts: ({ target, unreachableTimeoutMs }) =>
@@ -240,11 +241,11 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         return facts;
       }),
 
-    inspectNode: async ({ target, policy, factsLimitMs, planLimitMs, unreachableTimeoutMs, uncuredReboot }) => {
+    inspectNode: async ({ target, policy, factsLimitMs, planLimitMs, unreachableTimeoutMs, ineffectiveReboot }) => {
       const over = new AbortController();
       const inspect = async (session: Session) => {
         const limits = { factsMs: factsLimitMs, planMs: planLimitMs };
-        const observed = await inspectNode(session, limits, { packages: policy.packages, uncuredReboot });
+        const observed = await inspectNode(session, limits, { packages: policy.packages, ineffectiveReboot });
         return toInspection(target.name, observed, policy);
       };
       try {

@@ -16,7 +16,7 @@ const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 60_000;
 
 /** What a worker can carry out. */
-export interface SpokenProtocols {
+export interface SupportedProtocols {
   /** Version of ospatch. */
   version: string;
   oldest: number;
@@ -24,18 +24,18 @@ export interface SpokenProtocols {
 }
 
 /** What this release can carry out. */
-export function spokenProtocols(version: string): SpokenProtocols {
+export function supportedProtocols(version: string): SupportedProtocols {
   return { version, oldest: OLDEST_PROTOCOL, newest: PROTOCOL };
 }
 
 /** Refuses activities whose input is of a protocol that the worker does not speak, or of none. */
-export function protocolInterceptor(spoken: SpokenProtocols): ActivityInterceptorsFactory {
+export function protocolInterceptor(supported: SupportedProtocols): ActivityInterceptorsFactory {
   return () => ({
     inbound: {
       execute: async (input, next) => {
         const { isLocal, activityType, taskQueue, attempt } = activityInfo();
         if (isLocal) return next(input);
-        const mismatch = findMismatch(readHeader(input.headers[PROTOCOL_HEADER]), spoken, activityType, taskQueue);
+        const mismatch = findMismatch(readHeader(input.headers[PROTOCOL_HEADER]), supported, activityType, taskQueue);
         if (mismatch !== null) throw refusal(mismatch, attempt);
         return next(input);
       },
@@ -44,7 +44,7 @@ export function protocolInterceptor(spoken: SpokenProtocols): ActivityIntercepto
 }
 
 /** Stands in for every activity that the worker does not have. */
-export function unknownActivity({ version, newest }: SpokenProtocols): () => Promise<never> {
+export function unknownActivity({ version, newest }: SupportedProtocols): () => Promise<never> {
   return () => {
     const { activityType, taskQueue, attempt } = activityInfo();
     const info: ErrorInfo = {
@@ -58,7 +58,7 @@ export function unknownActivity({ version, newest }: SpokenProtocols): () => Pro
 
 function findMismatch(
   needed: ProtocolHeader | null,
-  { version, oldest, newest }: SpokenProtocols,
+  { version, oldest, newest }: SupportedProtocols,
   activity: string,
   taskQueue: string,
 ): ErrorInfo | null {

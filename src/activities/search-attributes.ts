@@ -10,7 +10,7 @@ const DEADLINE_MS = 3_000;
 const ANSWER_COUNTS_MS = 3_600_000;
 
 /** The same while some are missing, or when nothing answered. */
-const ASK_AGAIN_MS = 60_000;
+const READ_AGAIN_MS = 60_000;
 
 interface Answer {
   names: Promise<string[]>;
@@ -36,11 +36,11 @@ export function rememberSearchAttributes(
       asked.names = inTime(ask()).then(
         (registered) => {
           const names = wantedIn(registered);
-          asked.until = now() + (names.length === WANTED.length ? ANSWER_COUNTS_MS : ASK_AGAIN_MS);
+          asked.until = now() + (names.length === WANTED.length ? ANSWER_COUNTS_MS : READ_AGAIN_MS);
           return names;
         },
         () => {
-          asked.until = now() + ASK_AGAIN_MS;
+          asked.until = now() + READ_AGAIN_MS;
           return [];
         },
       );

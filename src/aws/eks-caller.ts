@@ -18,11 +18,11 @@ const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 export type AwsRetryPolicy = Partial<Record<AwsErrorKind, number>>;
 
 /** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
-export const BEFORE_UPDATE: AwsRetryPolicy = { passing: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
+export const BEFORE_UPDATE: AwsRetryPolicy = { transient: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
 
 /** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
 export const DURING_UPDATE: AwsRetryPolicy = {
-  passing: 24 * HOUR_MS,
+  transient: 24 * HOUR_MS,
   foreign: 24 * HOUR_MS,
   credentials: HOUR_MS,
   denied: HOUR_MS,
@@ -36,7 +36,7 @@ export type AwsWork = 'update' | 'settling' | 'busy';
 const MAX_WORK_DELAY_MS = 60_000;
 
 /** Somebody waits at a terminal. */
-export const INTERACTIVE: AwsRetryPolicy = { passing: 10_000 };
+export const INTERACTIVE: AwsRetryPolicy = { transient: 10_000 };
 
 /** One client for each EKS cluster, kept as long as its credentials are good. */
 export class EksApis {
@@ -52,7 +52,7 @@ export class EksApis {
   }
 
   /** The next one reads its credentials anew. */
-  forget(access: EksAccess): void {
+  invalidate(access: EksAccess): void {
     const key = keyOf(access);
     this.apis.get(key)?.close();
     this.apis.delete(key);
@@ -101,7 +101,7 @@ export class EksCaller {
         classify: (error, observedMs) => {
           if (!isAwsError(error)) return null;
           const { kind } = error;
-          if (kind === 'credentials') apis.forget(access);
+          if (kind === 'credentials') apis.invalidate(access);
           const limitMs = policy[kind] ?? 0;
           if (limitMs === 0) {
             // An answer, if not the one that was hoped for.

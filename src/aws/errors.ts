@@ -5,17 +5,17 @@ import { plainText, withoutFullStop } from '../domain/shared/text';
 import { describePage, pageTitle } from '../domain/shared/web-page';
 
 /**
- * `passing`: throttling, errors of the server and of the network, which a repetition may remedy. `credentials`: there are
+ * `transient`: throttling, errors of the server and of the network, which a repetition may remedy. `credentials`: there are
  * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group. `foreign`:
  * something between us and AWS has answered in its place; whatever its status is says nothing about rights.
  */
 export const AWS_ERROR_KINDS = [
-  'passing',
+  'transient',
   'credentials',
   'denied',
   'not-found',
   'conflict',
-  'refused',
+  'rejected',
   'foreign',
 ] as const;
 export type AwsErrorKind = (typeof AWS_ERROR_KINDS)[number];
@@ -67,7 +67,7 @@ const DENIED = new Set([
   'OptInRequired',
 ]);
 
-const PASSING =
+const TRANSIENT =
   /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|TimeoutError|RequestTimeout|NetworkingError|ServerException|ServiceUnavailable|InternalFailure|InternalServer|ResourcePropagationDelay)/;
 
 /** Of Node.js: the network, name resolution and TLS. */
@@ -99,17 +99,17 @@ function kindOf(error: Error): AwsErrorKind | null {
   const { name, message } = error;
   const status = statusOf(error);
   // Load balancers of AWS answer with a page too when there is nothing behind them.
-  if (foreignAnswer(error) !== null) return status !== null && status >= 500 ? 'passing' : 'foreign';
+  if (foreignAnswer(error) !== null) return status !== null && status >= 500 ? 'transient' : 'foreign';
   if (CREDENTIALS.has(name)) return 'credentials';
   if (DENIED.has(name)) return 'denied';
-  if (PASSING.test(name) || status === 429 || (status !== null && status >= 500)) return 'passing';
+  if (TRANSIENT.test(name) || status === 429 || (status !== null && status >= 500)) return 'transient';
   if (/^(?:Resource|Parameter)?NotFound(?:Exception)?$|^ParameterVersionNotFound$/.test(name) || status === 404)
     return 'not-found';
   if (name === 'ResourceInUseException' || status === 409 || BUSY.test(message)) return 'conflict';
   if (status === 401) return 'credentials';
   if (status === 403) return 'denied';
-  if (status !== null && status >= 400) return 'refused';
-  return isNetworkError(error) ? 'passing' : null;
+  if (status !== null && status >= 400) return 'rejected';
+  return isNetworkError(error) ? 'transient' : null;
 }
 
 function statusOf(error: object): number | null {
@@ -146,14 +146,14 @@ function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: 
         : `AWS does not accept the credentials of the worker${profileOf(access)} for ${where} (${error.name})`;
     case 'denied':
       return `AWS does not allow the worker eks:${action} on ${where} (${words})`;
-    case 'passing':
+    case 'transient':
       return `AWS does not answer eks:${action} for ${where} (${words})`;
     case 'foreign':
       return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall in between`;
     case 'not-found':
       return `AWS does not find what eks:${action} asks for in ${where} (${words})`;
     case 'conflict':
-    case 'refused':
+    case 'rejected':
       return `AWS rejects eks:${action} for ${where} (${words})`;
   }
 }
@@ -166,14 +166,14 @@ function remedyFor(kind: AwsErrorKind, error: Error, action: string, access: Eks
         : 'renew the AWS credentials of the worker, then patch again';
     case 'denied':
       return `allow eks:${action} to the role of the worker; the policy is in docs/eks.md`;
-    case 'passing':
+    case 'transient':
       return 'check that the worker reaches the EKS API of this region, and eks.region and eks.endpoint';
     case 'foreign':
       return 'check that the proxy of the worker (HTTPS_PROXY, NO_PROXY) and its firewall let it through to the EKS API, and eks.endpoint';
     case 'not-found':
       return `check eks.cluster, eks.region and eks.nodeGroups: aws eks list-nodegroups --region ${access.region} --cluster-name ${access.cluster}`;
     case 'conflict':
-    case 'refused':
+    case 'rejected':
       return undefined;
   }
 }

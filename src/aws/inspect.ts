@@ -8,7 +8,7 @@ import { isAwsError } from './errors';
 const GROUPS_AT_ONCE = 5;
 
 /** Errors that every further question would meet too. */
-const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'passing', 'foreign']);
+const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'transient', 'foreign']);
 
 /** Everything that can be told; what AWS does not answer is told too. */
 export async function inspectNodegroups(
@@ -25,7 +25,7 @@ export async function inspectNodegroups(
       const batch = sorted.slice(at, at + GROUPS_AT_ONCE);
       groups.push(
         ...(await Promise.all(
-          batch.map((name) => checkGroup(caller, name, { ...policy, passOver: wanted === 'all' })),
+          batch.map((name) => checkGroup(caller, name, { ...policy, skipReasonOf: wanted === 'all' })),
         )),
       );
     }
@@ -39,7 +39,7 @@ export async function inspectNodegroups(
 async function checkGroup(
   caller: EksCaller,
   name: string,
-  { passOver, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { passOver: boolean },
+  { skipReasonOf, ...policy }: Pick<EksPolicy, 'launchTemplates'> & { skipReasonOf: boolean },
 ): Promise<NodegroupCheck> {
   try {
     const described = await caller.call('describeNodegroup', (api, signal) => api.describeNodegroup(name, signal));
@@ -49,7 +49,7 @@ async function checkGroup(
         ? { ...described, ...(found.why === 'no-such-image' ? {} : { newestUnknown: found.why }) }
         : { ...described, newest: found.release };
     const refusal = nodegroupRefusal(facts, policy);
-    if (refusal === null || passOver) return { node: name, ok: true, facts, passedOver: refusal };
+    if (refusal === null || skipReasonOf) return { node: name, ok: true, facts, skipReason: refusal };
     return { node: name, ok: false, facts, error: { type: 'Policy', message: refusal } };
   } catch (error) {
     if (!isAwsError(error) || GENERAL.has(error.kind)) throw error;

@@ -48,7 +48,7 @@ export async function beginUpdate(caller: EksCaller, request: BeginRequest): Pro
       return { state: 'started', updateId };
     } catch (error) {
       if (!isAwsError(error)) throw error;
-      if (error.kind === 'refused' && saysUpToDate(error.awsMessage)) return { state: 'up-to-date' };
+      if (error.kind === 'rejected' && saysUpToDate(error.awsMessage)) return { state: 'up-to-date' };
       if (error.kind !== 'conflict') throw error;
       const running = await updateInProgress(caller, nodeGroup);
       if (running !== null) {

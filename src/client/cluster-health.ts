@@ -49,7 +49,7 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   const described = await describeOrNull(session, cluster);
   const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
   if (described === null || !execution || !status) return { state: 'absent' };
-  const stuck = (obstacle: Obstacle): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
+  const stuck = (obstacle: StuckCause): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
   if (isPausedOnServer(status)) {
     const { identity, pausedTime, reason } = described.workflowExtendedInfo?.pauseInfo ?? {};
     return stuck({ kind: 'paused-on-server', by: identity || null, at: timeOf(pausedTime), reason: reason || null });
@@ -57,7 +57,7 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   const how = HOW_ENDED.get(status);
   if (how === undefined) {
     const attempt = described.pendingWorkflowTask?.attempt ?? 1;
-    const obstacle = attempt < 2 ? null : await taskObstacle(session, execution, attempt);
+    const obstacle = attempt < 2 ? null : await taskBlocker(session, execution, attempt);
     return obstacle === null ? { state: 'running' } : stuck(obstacle);
   }
   if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
@@ -97,7 +97,11 @@ async function orNull<T>(call: Promise<T>): Promise<T | null> {
 }
 
 /** Why a workflow task is in its second attempt or a later one; null when that is nothing yet. */
-async function taskObstacle(session: TemporalSession, execution: Execution, attempt: number): Promise<Obstacle | null> {
+async function taskBlocker(
+  session: TemporalSession,
+  execution: Execution,
+  attempt: number,
+): Promise<StuckCause | null> {
   for (const event of await lastEvents(session, execution)) {
     if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return null;
     if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT) {
@@ -180,8 +184,8 @@ async function wasRemoved(
   try {
     const state = memo?.fields?.['state'];
     if (!state) return false;
-    const [told] = await decodeArrayFromPayloads(client.options.loadedDataConverter, [state]);
-    return told === 'removing';
+    const [phase] = await decodeArrayFromPayloads(client.options.loadedDataConverter, [state]);
+    return phase === 'removing';
   } catch {
     // Encrypted with a key that is not here; almost every completed workflow is that of a removed cluster.
     return true;

@@ -108,11 +108,11 @@ class PastReader {
       this.accepted.set(meta?.updateId ?? '', message);
     }
     const answered = event.workflowExecutionUpdateCompletedEventAttributes;
-    if (answered?.outcome?.failure) this.forget(this.accepted.get(answered.meta?.updateId ?? ''));
+    if (answered?.outcome?.failure) this.drop(this.accepted.get(answered.meta?.updateId ?? ''));
     await this.child(event, at);
   }
 
-  private forget(message: PastEvent | undefined): void {
+  private drop(message: PastEvent | undefined): void {
     if (message !== undefined) this.events.splice(this.events.indexOf(message), 1);
   }
 

@@ -103,7 +103,7 @@ export class Doctor {
     const { name } = spec;
     if (!hasWorker) return clusterDiagnosis(name, notInspected(spec), []);
     const [findings, examined, machines] = await Promise.all([
-      this.standing(spec, file),
+      this.clusterFindings(spec, file),
       this.nodes(spec),
       findSharedMachines(this.calls, spec),
     ]);
@@ -171,7 +171,7 @@ export class Doctor {
     }
   }
 
-  private async standing(spec: ClusterSpec, file: string | null): Promise<Finding[]> {
+  private async clusterFindings(spec: ClusterSpec, file: string | null): Promise<Finding[]> {
     try {
       return diagnoseCluster(spec.name, await this.seen(spec), file);
     } catch (error) {

@@ -13,7 +13,7 @@ import type { NodeAddress } from '../domain/cluster/task-queues';
 import { INSPECTION_FACTS_MS, INSPECTION_PLAN_MS, INSPECTION_RETRIES_MS } from '../domain/node/time-limits';
 import type { SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
-import { readUncured, pickUncured } from './uncured';
+import { readIneffectiveReboot, pickIneffectiveReboot } from './ineffective-reboots';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
 /** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
@@ -46,7 +46,7 @@ export async function requestInspections(
   calls: TemporalCalls,
   { spec, targets, kubernetes, by }: InspectionRequest,
 ): Promise<NodeInspections> {
-  const uncured = await readUncured(calls, spec.name);
+  const ineffective = await readIneffectiveReboot(calls, spec.name);
   const parts: NodeAddress[][] = [];
   for (let at = 0; at < targets.length; at += NODES_PER_WORKFLOW) {
     parts.push(targets.slice(at, at + NODES_PER_WORKFLOW));
@@ -60,7 +60,7 @@ export async function requestInspections(
       planLimitMs: INSPECTION_PLAN_MS,
       unreachableTimeoutMs: UNREACHABLE_MS,
       ...(kubernetes === undefined ? {} : { kubernetes }),
-      ...pickUncured(part, uncured),
+      ...pickIneffectiveReboot(part, ineffective),
     };
     const summary = `inspection of ${part.length} nodes of cluster ${spec.name}, requested by ${by}`;
     try {

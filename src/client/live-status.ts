@@ -230,7 +230,7 @@ function stepOf(activity: string | null | undefined): NodeProgress['step'] | nul
 
 const STEP_OF: Readonly<Record<string, NodeProgress['step']>> = {
   readFacts: 'verify',
-  surveyNode: 'verify',
+  inspectFailedNode: 'verify',
   drainPreview: 'drain',
   cordon: 'drain',
   awaitHealthy: 'verify',

@@ -151,10 +151,10 @@ function planOf(
   }
   // What came before the backup is in it; what came since is told, and none of it is done again.
   const since = (past?.events ?? []).filter(({ at }) => at > backup.takenAt);
-  const told = past === null ? null : lostSince(cluster, past, since, now);
+  const loss = past === null ? null : lostSince(cluster, past, since, now);
   return {
     ...{ state: restored(base, past, now), cluster, stateOf: backup.takenAt, nodes: base.nodes.length },
-    ...{ kept: [], lost: told?.lost ?? [], run: told?.run ?? null },
+    ...{ kept: [], lost: loss?.lost ?? [], run: loss?.run ?? null },
   };
 }
 

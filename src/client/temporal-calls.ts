@@ -94,8 +94,8 @@ export class TemporalCalls {
    */
   async sendToCluster<T>(cluster: string, body: (isThere: boolean) => Promise<T>, discardHistory = false): Promise<T> {
     await this.ensureWorker();
-    await this.refuseUnreadable(cluster);
-    const { state } = await this.refuseStuck(cluster, discardHistory);
+    await this.assertReadable(cluster);
+    const { state } = await this.assertNotStuck(cluster, discardHistory);
     try {
       return await this.ofCluster(cluster, () => body(state === 'running'));
     } catch (error) {
@@ -107,7 +107,7 @@ export class TemporalCalls {
   async send<T>(cluster: string, body: () => Promise<T>): Promise<T> {
     // The server keeps a request that nobody answers and hands it to the next worker, however much later.
     await this.ensureWorker();
-    await this.refuseUnreadable(cluster);
+    await this.assertReadable(cluster);
     try {
       return await this.call(cluster, body);
     } catch (error) {
@@ -121,7 +121,7 @@ export class TemporalCalls {
   }
 
   /** @throws OspatchError `Stuck` */
-  private async refuseStuck(cluster: string, discardHistory: boolean): Promise<ClusterHealth> {
+  private async assertNotStuck(cluster: string, discardHistory: boolean): Promise<ClusterHealth> {
     let health = await this.health(cluster);
     if (health.state === 'stuck' && health.stuck.kind !== 'ended') {
       // A worker that is being replaced may fail once.
@@ -161,7 +161,7 @@ export class TemporalCalls {
    *
    * @throws OspatchError `Usage`
    */
-  private async refuseUnreadable(cluster: string): Promise<void> {
+  private async assertReadable(cluster: string): Promise<void> {
     if (this.session.encrypts) return;
     try {
       await this.call(cluster, () => this.session.client.workflow.getHandle(clusterWorkflowId(cluster)).describe());

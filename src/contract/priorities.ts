@@ -38,7 +38,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   awaitHealthy: BACK_TO_SERVICE,
   awaitWorkloads: BACK_TO_SERVICE,
   readFacts: BACK_TO_SERVICE,
-  surveyNode: BACK_TO_SERVICE,
+  inspectFailedNode: BACK_TO_SERVICE,
   inspectNode: PERSON_WAITS,
   readLog: PERSON_WAITS,
   findStaleCordons: PERSON_WAITS,

@@ -48,7 +48,7 @@ export interface ApiRetryPolicy {
   /** Moment at which it is given up, in milliseconds; default never. */
   untilMs?: number;
   /** What may pass by itself. Credentials do when somebody renews them; rights that are missing are waited for briefly. */
-  passing: readonly ApiErrorKind[];
+  transient: readonly ApiErrorKind[];
 }
 
 export interface SessionOptions {
@@ -72,13 +72,13 @@ export interface SessionOptions {
 export function createSession(options: SessionOptions): KubeSession {
   const { api, target, retryPolicy, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
   const times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
-  let wasAway = false;
+  let wasUnavailable = false;
   setMaxListeners(MAX_AT_ONCE, signal);
 
   /** Whether a later answer to the same question may be another one. */
   function isTransient({ kind }: ApiError, forbiddenMs: number): boolean {
-    if (kind !== 'forbidden') return retryPolicy.passing.includes(kind);
-    const isExpected = wasAway || retryPolicy.passing.includes(kind);
+    if (kind !== 'forbidden') return retryPolicy.transient.includes(kind);
+    const isExpected = wasUnavailable || retryPolicy.transient.includes(kind);
     return forbiddenMs < (isExpected ? forbiddenGraceMs : Math.min(FORBIDDEN_AT_FIRST_MS, forbiddenGraceMs));
   }
 
@@ -97,7 +97,7 @@ export function createSession(options: SessionOptions): KubeSession {
         if (error.kind !== 'credentials') call.onEnd();
         return null;
       }
-      wasAway ||= error.kind === 'away';
+      wasUnavailable ||= error.kind === 'unavailable';
       return {
         leftMs: Math.min(retryPolicy.limitMs - observedMs, (retryPolicy.untilMs ?? Infinity) - now()),
         waitingFor: `the API server: ${error.message}`,

@@ -26,7 +26,7 @@ const MAX_VALUES = 100;
 /** A file system that did not answer is not a full one. */
 const UNKNOWN_FREE_MIB = 1_000_000_000;
 
-/** Processes told by name; the rest is counted. */
+/** Processes shown by name; the rest is counted. */
 const MAX_PROCESSES = 5;
 
 /** Debian's VERSION_ID is the major number only; the point release stands in a file of its own. */
@@ -180,12 +180,12 @@ function freeInodes(one: (key: string) => string): NodeFacts['freeInodes'] {
 /** What scripts of packages have started by themselves, outside of any service. */
 function leftRunning(processes: readonly string[]): NodeWarning[] {
   if (processes.length === 0) return [];
-  const told = processes.slice(0, MAX_PROCESSES).join(', ');
+  const shown = processes.slice(0, MAX_PROCESSES).join(', ');
   const more = processes.length > MAX_PROCESSES ? ` and ${processes.length - MAX_PROCESSES} more` : '';
   return [
     {
       kind: 'left-running',
-      message: `scripts of packages have left processes running outside of any service: ${told}${more}. The job that ran them is over`,
+      message: `scripts of packages have left processes running outside of any service: ${shown}${more}. The job that ran them is over`,
       remedy: 'start them as services (systemctl), or end them if nobody needs them; they block nothing',
     },
   ];
@@ -207,7 +207,7 @@ function slowParts(parts: readonly string[]): NodeWarning[] {
 function packageWarnings(messages: readonly string[]): NodeWarning[] {
   return messages.map((message) => ({
     kind: 'other',
-    message: `${message}, and no package source has it: its files cannot be told apart from others`,
+    message: `${message}, and no package source has it: its files cannot be shown apart from others`,
     remedy: 'get its package file and run `dpkg -i` on it',
   }));
 }

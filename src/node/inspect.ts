@@ -1,8 +1,8 @@
 /** Inspection of a node: facts, pending packages, and whether a job could start. What was read before an error is kept. */
 import type { NodeObservation } from '../domain/inspection/node';
 import type { NodeFacts, PatchPlan } from '../domain/node/report';
-import type { UncuredReboot } from '../domain/node/reboot';
-import { discountUncured } from '../domain/node/reboot';
+import type { IneffectiveReboot } from '../domain/node/reboot';
+import { discountIneffectiveReboot } from '../domain/node/reboot';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { readFacts } from './read-facts';
@@ -22,7 +22,7 @@ export interface InspectionLimits {
 export async function inspectNode(
   session: Session,
   limits: InspectionLimits,
-  known: { packages?: PackagePolicy | undefined; uncuredReboot?: UncuredReboot | undefined } = {},
+  known: { packages?: PackagePolicy | undefined; ineffectiveReboot?: IneffectiveReboot | undefined } = {},
 ): Promise<NodeObservation> {
   const { node, reachability } = session;
   const observed: NodeObservation = {
@@ -39,7 +39,7 @@ export async function inspectNode(
       observed.timedOutMs = limits.factsMs;
       return;
     }
-    const facts = discountUncured(read.reading.facts, known.uncuredReboot ?? null);
+    const facts = discountIneffectiveReboot(read.reading.facts, known.ineffectiveReboot ?? null);
     const clock = Date.parse(facts.clock);
     observed.facts = facts;
     observed.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;

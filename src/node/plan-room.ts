@@ -7,9 +7,9 @@ const MAX_NAMES = 20;
 /** The result without these lines, and what they say; null when the node says nothing of it. */
 export function splitRoom(result: string): { rest: string; room: PlanRoom | null } {
   const lines = result.split('\n');
-  const told = lines.filter((line) => line.startsWith('room '));
+  const roomLines = lines.filter((line) => line.startsWith('room '));
   const rest = lines.filter((line) => !line.startsWith('room ')).join('\n');
-  if (told.length === 0) return { rest, room: null };
+  if (roomLines.length === 0) return { rest, room: null };
   const room: PlanRoom = {
     places: [],
     downloadKib: 0,
@@ -20,7 +20,7 @@ export function splitRoom(result: string): { rest: string; room: PlanRoom | null
     initrdKib: 0,
     oldKernels: [],
   };
-  for (const line of told) {
+  for (const line of roomLines) {
     const [, kind, ...words] = line.split(' ');
     const [first = '', second = '', third, fourth] = words;
     switch (kind) {

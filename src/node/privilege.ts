@@ -114,7 +114,7 @@ export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
 }
 
 /** What a run asks for, as it looks in a run; every phase that changes something, and the reboot. */
-const ASKED_CALLS = [
+const PROBED_CALLS = [
   'start 0123456789abcdef-plan-100010 plan',
   'start 0123456789abcdef-apply-100010 apply',
   'start 0123456789abcdef-repair-100010 repair',
@@ -127,7 +127,7 @@ const ASKED_CALLS = [
  * with doas, with a sudo-rs that cannot be asked, and where a list of rights needs a password.
  */
 export function askRightsCommand(user: string, path: string): string {
-  const calls = ASKED_CALLS.map((call) => `"${call}"`).join(' ');
+  const calls = PROBED_CALLS.map((call) => `"${call}"`).join(' ');
   const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin; export PATH; ${privilegeOf(user).setup}if [ $p = sudo ]; then for c in ${calls}; do e=$(env LC_ALL=C sudo -n -l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || echo "denied $c"; done; fi`;
   return `sh -c '${script}'`;
 }
@@ -135,5 +135,5 @@ export function askRightsCommand(user: string, path: string): string {
 /** The first call that the rule does not allow, by the answer to `askRightsCommand`; null when there is none. */
 export function deniedCall({ stdout }: ExecResult): string | null {
   const call = /^denied (.*)$/m.exec(stdout.toString())?.[1];
-  return ASKED_CALLS.find((asked) => asked === call) ?? null;
+  return PROBED_CALLS.find((asked) => asked === call) ?? null;
 }

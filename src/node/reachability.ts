@@ -11,7 +11,7 @@ import { Retry } from '../retry/retry-until';
 const PAUSES = { firstMs: 1_000, maxMs: 12_000 };
 
 /** What a node may answer for a while in the middle of its own update, and for how long that is believed. */
-const PASSING_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
+const TRANSIENT_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
 const REFUSAL_LIMIT_MS = 10 * 60_000;
 
 /** Thrown when a node has been unreachable for `noticeMs`, or our own job on it has not ended for long: a message to whoever waits, no verdict. */
@@ -107,7 +107,9 @@ export class ReachabilityTracker {
   private isTransient({ type }: OspatchError, observedMs: number): boolean {
     if (type === 'Unreachable') return true;
     return (
-      this.options.giveUpAs === 'UnreachableAfterChange' && PASSING_REFUSALS.has(type) && observedMs < REFUSAL_LIMIT_MS
+      this.options.giveUpAs === 'UnreachableAfterChange' &&
+      TRANSIENT_REFUSALS.has(type) &&
+      observedMs < REFUSAL_LIMIT_MS
     );
   }
 

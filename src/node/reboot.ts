@@ -1,6 +1,6 @@
 /** Rebooting a node and waiting until it is really back: another boot id, systemd settled, and still there a while later. */
 import { OspatchError } from '../domain/shared/errors';
-import type { RebootAsked } from '../domain/node/reboot';
+import type { RebootRequested } from '../domain/node/reboot';
 import type { NodeFacts } from '../domain/node/report';
 import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
 import { jobNeverEnds, pauseFor, pauseBusy } from './job/follow';
@@ -36,7 +36,7 @@ const REFUSALS_SEEN = 2;
 /**
  * Reboots the node if `bootId` is still its boot id, by the program `command` on the node if one is named, and returns the
  * facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and
- * looks. `onAsked` hears how far it has come, for somebody who ends it in between.
+ * looks. `onRequested` hears how far it has come, for somebody who ends it in between.
  *
  * @throws OspatchError `RebootFailed`, `Unhealthy`, or what reaching the node may say
  */
@@ -44,9 +44,9 @@ export async function rebootNode(
   session: Session,
   bootId: string,
   command?: string,
-  onAsked: (asked: RebootAsked) => void = () => undefined,
+  onRequested: (asked: RebootRequested) => void = () => undefined,
 ): Promise<NodeFacts> {
-  await askForReboot(session, bootId, command, onAsked);
+  await askForReboot(session, bootId, command, onRequested);
   let seen = await awaitNewBoot(session, bootId, command);
   const boots = new Set([seen.bootId]);
   for (;;) {
@@ -72,12 +72,12 @@ async function askForReboot(
   session: Session,
   bootId: string,
   command: string | undefined,
-  onAsked: (asked: RebootAsked) => void,
+  onRequested: (asked: RebootRequested) => void,
 ): Promise<void> {
   for (;;) {
-    onAsked('unknown');
+    onRequested('unknown');
     const { state, holder } = await session.reachability.whenReachable(() => session.node.reboot(bootId, command));
-    onAsked(state === 'busy' ? 'no' : 'yes');
+    onRequested(state === 'busy' ? 'no' : 'yes');
     if (state !== 'busy') return session.others.gone();
     if (session.others.seen('job') > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);
     await pauseBusy(session, 'a package job on the node to end before the reboot');
@@ -96,7 +96,7 @@ async function awaitNewBoot(session: Session, bootId: string, command: string | 
       if (result.value.bootId !== bootId) return result.value;
       verdict.check(result.value);
     } else {
-      verdict.forget();
+      verdict.reset();
       session.reachability.add(pauseMs);
     }
     pauseMs = Math.min(MAX_PROBE_MS, pauseMs * PROBE_GROWTH);
@@ -114,7 +114,7 @@ class RebootVerdict {
     private readonly command: string | undefined,
   ) {}
 
-  forget(): void {
+  reset(): void {
     this.answeredFirst = null;
     this.noEffect = null;
     this.refusals = 0;

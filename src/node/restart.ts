@@ -10,7 +10,7 @@ import type { JobNumber } from './transaction';
 const WAIT_SECONDS = 5;
 
 /** More services than a node has that one could tell about. */
-const MAX_TOLD = 100;
+const MAX_LISTED = 100;
 const MAX_REASON = 200;
 
 /**
@@ -42,7 +42,7 @@ export function parseRestartReport(text: string): Omit<RestartReport, 'error'> {
   const restarted: string[] = [];
   const skipped: RestartReport['skipped'] = [];
   const failed: RestartReport['failed'] = [];
-  for (const line of text.split('\n').slice(0, MAX_TOLD * 10)) {
+  for (const line of text.split('\n').slice(0, MAX_LISTED * 10)) {
     const [, kind, rest = ''] = /^(restarted|skipped|failed|journal) (.*)$/.exec(line) ?? [];
     const [name = '', ...words] = plainText(rest, MAX_REASON + 100).split(' ');
     const reason = words.join(' ').slice(0, MAX_REASON);
@@ -64,9 +64,9 @@ export function parseRestartReport(text: string): Omit<RestartReport, 'error'> {
     }
   }
   return {
-    restarted: restarted.filter((name) => !failed.some((one) => one.name === name)).slice(0, MAX_TOLD),
-    skipped: skipped.slice(0, MAX_TOLD),
-    failed: failed.slice(0, MAX_TOLD),
+    restarted: restarted.filter((name) => !failed.some((one) => one.name === name)).slice(0, MAX_LISTED),
+    skipped: skipped.slice(0, MAX_LISTED),
+    failed: failed.slice(0, MAX_LISTED),
   };
 }
 

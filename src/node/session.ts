@@ -23,7 +23,7 @@ export interface Session {
    * For a job that changes the node: how long it was followed by earlier calls, and whether they have said that it does
    * not end. Absent: a job that can be given up.
    */
-  transaction?: { followedMs: number; told: boolean; note(followedMs: number): void };
+  transaction?: { followedMs: number; isReported: boolean; note(followedMs: number): void };
   /** Shows what is going on; fields left out stay as they are, undefined clears one. */
   show(progress: { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined }): void;
 }

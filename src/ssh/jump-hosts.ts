@@ -70,14 +70,14 @@ export class JumpHosts<C extends Connection> {
       idle: undefined,
       openings: new Semaphore(OPENINGS_AT_ONCE),
     };
-    const forget = (): void => {
+    const drop = (): void => {
       clearTimeout(hop.idle);
       if (this.hops.get(key) === hop) this.hops.delete(key);
     };
     hop.connection.then((connection) => {
       hop.opened = connection;
-      connection.onClose(forget);
-    }, forget);
+      connection.onClose(drop);
+    }, drop);
     this.hops.set(key, hop);
     return hop;
   }

@@ -135,14 +135,14 @@ class Pool implements TransportPool {
       running: new Set(),
       idle: undefined,
     };
-    const forget = (): void => {
+    const drop = (): void => {
       clearTimeout(entry.idle);
       if (this.entries.get(key) === entry) this.entries.delete(key);
     };
     entry.connection.then((connection) => {
       entry.opened = connection;
-      connection.onClose(forget);
-    }, forget);
+      connection.onClose(drop);
+    }, drop);
     this.entries.set(key, entry);
     return entry;
   }

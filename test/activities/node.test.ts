@@ -56,21 +56,24 @@ describe('src/activities/node', () => {
     expect(heartbeats.at(-1)).toMatchObject({ step: 'apply', unreachableMs: 0, done: 2, total: 2 });
   });
 
-  it.each(['prefetch', 'surveyNode'] as const)('has one job for a %s, whatever attempt follows it', async (step) => {
-    const starts: string[] = [];
-    for (const attempt of [1, 5]) {
-      const transport = new FakeTransport([
-        ...(step === 'surveyNode' ? [factsAnswer()] : []),
-        jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
-      ]);
-      const { activities, environment } = setUp(transport, { attempt });
-      const input = { ...APPLY, packageManager: 'apt', unreachableTimeoutMs: 1_000 };
-      await environment.run(activities[step] as (given: typeof input) => Promise<unknown>, input);
-      starts.push(...transport.calls.flatMap(({ command }) => / start (\S+) /.exec(command)?.[1] ?? []));
-    }
-    expect(starts).toHaveLength(2);
-    expect(new Set(starts).size).toBe(1);
-  });
+  it.each(['prefetch', 'inspectFailedNode'] as const)(
+    'has one job for a %s, whatever attempt follows it',
+    async (step) => {
+      const starts: string[] = [];
+      for (const attempt of [1, 5]) {
+        const transport = new FakeTransport([
+          ...(step === 'inspectFailedNode' ? [factsAnswer()] : []),
+          jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` }),
+        ]);
+        const { activities, environment } = setUp(transport, { attempt });
+        const input = { ...APPLY, packageManager: 'apt', unreachableTimeoutMs: 1_000 };
+        await environment.run(activities[step] as (given: typeof input) => Promise<unknown>, input);
+        starts.push(...transport.calls.flatMap(({ command }) => / start (\S+) /.exec(command)?.[1] ?? []));
+      }
+      expect(starts).toHaveLength(2);
+      expect(new Set(starts).size).toBe(1);
+    },
+  );
 
   it('carries the number of a plan that waits for a lock to the next attempt', async () => {
     const log = 'ospatch: waiting for /var/lib/dpkg/lock-frontend, held by apt-get (pid 7)\n';
@@ -210,12 +213,12 @@ describe('src/activities/node', () => {
   it('asks for no reboot that the last one has not cured, and says so', async () => {
     const facts = factsAnswer('boot_id=b-1', 'reboot_reason=/run/reboot-required', 'reboot_stamp=2026-01-01T00:00:00Z');
     const pending = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
-    const uncuredReboot = { bootId: 'b-1', reasons: ['/run/reboot-required'], stamp: '2026-01-01T00:00:00Z' };
+    const ineffectiveReboot = { bootId: 'b-1', reasons: ['/run/reboot-required'], stamp: '2026-01-01T00:00:00Z' };
     const answers = [facts, pending, 'ospatch 1 facts\nboot_id=x\nend\n'];
     const doctor = setUp([...answers]);
     const inspected = (await doctor.environment.run(doctor.activities.inspectNode, {
       ...INSPECT,
-      uncuredReboot,
+      ineffectiveReboot,
     })) as NodeInspection;
     expect(inspected.facts?.reboot.required).toBe(false);
     const messages = inspected.findings.map(({ message }) => message).join(' ');
@@ -223,7 +226,7 @@ describe('src/activities/node', () => {
     expect(messages).not.toContain('the next run reboots the node');
     // Another boot since: nobody knows what that one has changed.
     const booted = setUp([...answers]);
-    const anew = { ...INSPECT, uncuredReboot: { ...uncuredReboot, bootId: 'b-0' } };
+    const anew = { ...INSPECT, ineffectiveReboot: { ...ineffectiveReboot, bootId: 'b-0' } };
     const { findings } = (await booted.environment.run(booted.activities.inspectNode, anew)) as NodeInspection;
     expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots the node');
   });

@@ -2,7 +2,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { DefaultLogger } from '@temporalio/worker';
-import { protocolInterceptor, spokenProtocols, unknownActivity } from '../../src/activities/protocol';
+import { protocolInterceptor, supportedProtocols, unknownActivity } from '../../src/activities/protocol';
 import { PROTOCOL_HEADER } from '../../src/contract/protocol';
 
 const SPOKEN = { version: '0.3.0', oldest: 2, newest: 3 };
@@ -73,7 +73,7 @@ describe('src/activities/protocol', () => {
 
   it('takes no unreadable header for a number', async () => {
     const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
-    const { inbound } = protocolInterceptor(spokenProtocols('0.1.0'))(environment.context);
+    const { inbound } = protocolInterceptor(supportedProtocols('0.1.0'))(environment.context);
     const headers = {
       [PROTOCOL_HEADER]: { metadata: { encoding: Buffer.from('binary/odd') }, data: Buffer.from('1') },
     };

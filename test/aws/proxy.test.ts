@@ -50,7 +50,7 @@ describe('src/aws/errors', () => {
   it('waits through the page of a load balancer with nothing behind it', async () => {
     answer = { status: 503, type: 'text/html', body: '<html><title>503 Service Unavailable</title></html>' };
     await expect(asked()).rejects.toMatchObject({
-      kind: 'passing',
+      kind: 'transient',
       message: 'AWS does not answer eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 (a web page (HTTP 503))',
     });
   });

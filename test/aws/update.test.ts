@@ -254,7 +254,7 @@ describe('aws/update', () => {
   it('gives up after its policy and says for how long AWS was away', async () => {
     eks.fault = FAULTS.unavailable;
     await expect(
-      callerOf({ passing: 500 }).call('listNodegroups', (api, signal) => api.listNodegroups(signal)),
+      callerOf({ transient: 500 }).call('listNodegroups', (api, signal) => api.listNodegroups(signal)),
     ).rejects.toMatchObject({
       message: expect.stringMatching(/for \d+m?s already$/),
     });

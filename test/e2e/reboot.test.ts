@@ -82,7 +82,7 @@ describe('e2e/reboots', () => {
     expect(rebooted).not.toBe(before);
     const [first] = (await stack.status('strict')).nodes;
     expect(first).toMatchObject({ state: 'patched', rebootRequired: false });
-    expect(first?.warnings.map(({ kind }) => kind)).toContain('reboot-not-cured');
+    expect(first?.warnings.map(({ kind }) => kind)).toContain('reboot-ineffective');
 
     const check = await stack.cli('check', 'strict', '-o', 'json');
     expect(JSON.parse(check.stdout)).toMatchObject([{ facts: { reboot: { required: false } } }]);

@@ -7,7 +7,7 @@ import type { KubernetesInjectionPoint } from './kubernetes-injection-points';
 import type { KubernetesScenario } from './kubernetes-scenario';
 import { activities, begun, completed, scheduled } from './node-history';
 import { listens } from '../support/listens';
-import { dpkgLog, jobHas, rebootAsked } from './node-view';
+import { dpkgLog, jobHas, rebootRequested } from './node-view';
 import type { Random } from './random';
 
 /** In the order in which a patch that needs a reboot passes them. */
@@ -91,8 +91,8 @@ const CONDITIONS: Record<Moment, Condition> = {
   'during verify': (watched) => begun(watched, 'readFacts'),
   'after verify': (watched) => completed(watched, 'readFacts'),
   'before reboot sent': (watched) => scheduled(watched, 'reboot'),
-  'during reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
-  'after reboot sent': (watched) => rebootAsked(watched.node) || wentDown(watched),
+  'during reboot sent': (watched) => rebootRequested(watched.node) || wentDown(watched),
+  'after reboot sent': (watched) => rebootRequested(watched.node) || wentDown(watched),
   'before node down': async (watched) => wentDown(watched) || !(await answersOnSsh(watched)),
   'during node down': wentDown,
   'after node down': ({ node, bootsBefore }) => node.bootCount > bootsBefore,

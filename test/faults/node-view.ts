@@ -35,7 +35,7 @@ export function dpkgLog(node: LabNode): string {
 }
 
 /** Whether the node was told to reboot and has not gone down yet. */
-export function rebootAsked(node: LabNode): boolean {
+export function rebootRequested(node: LabNode): boolean {
   const init = node.initPid;
   return init !== undefined && existsSync(`/proc/${init}/root/run/systemd/transient/ospatch-reboot.timer`);
 }

@@ -33,7 +33,7 @@ async function run<T>(work: Promise<T>): Promise<T> {
 }
 
 function away(): ApiError {
-  return new ApiError('away', { message: 'could not read the workload: the API server is unreachable' });
+  return new ApiError('unavailable', { message: 'could not read the workload: the API server is unreachable' });
 }
 
 function session(limitMs: number, other: Partial<SessionOptions> = {}) {
@@ -41,7 +41,7 @@ function session(limitMs: number, other: Partial<SessionOptions> = {}) {
   const value = createSession({
     api: {} as KubernetesApi,
     target: { cluster: 'demo', node: 'w-1', nodeName: 'w-1' },
-    retryPolicy: { limitMs, passing: ['away'] },
+    retryPolicy: { limitMs, transient: ['unavailable'] },
     signal: new AbortController().signal,
     now: () => clock,
     show: () => undefined,

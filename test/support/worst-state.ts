@@ -64,7 +64,7 @@ function failure(node: string, at: number): NodeSettled {
       message: `the host key of ${node} has changed: it shows ${fingerprint()} and ${fingerprint()}, trusted are ${fingerprint()} and ${fingerprint()}; ${at % 400} packages were changed.`,
       remedy: `if ${node} was installed anew: ospatch enroll --node ${node}`,
     },
-    uncuredReboot: {
+    ineffectiveReboot: {
       bootId: randomUUID(),
       reasons: ['/run/reboot-required', `package linux-image-${at % 40}`],
       stamp: '2027-01-02T00:00:00Z',

@@ -74,7 +74,7 @@ export interface SimulatedNode {
   /** What the step ends with, once nobody asks to be told of the wait any more. */
   failsIn: { step: 'apply' | 'reboot'; error: ErrorInfo } | null;
   /** What a reboot that is cancelled at its gate tells. */
-  rebootAsked: 'no' | 'unknown' | 'yes';
+  rebootRequested: 'no' | 'unknown' | 'yes';
 }
 
 /** As the real activity is: cancelled, it says how far it has come. */
@@ -120,7 +120,7 @@ export class SimulatedNodes {
       lostIn: null,
       endless: null,
       failsIn: null,
-      rebootAsked: 'yes',
+      rebootRequested: 'yes',
     };
     this.nodes.set(name, fresh);
     return fresh;
@@ -202,7 +202,7 @@ export class SimulatedNodes {
           result: { changes, keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
         };
       },
-      surveyNode: ({ target }) =>
+      inspectFailedNode: ({ target }) =>
         Promise.resolve({ facts: facts(target.name), pending: this.node(target.name).pending.length, changes: null }),
       repair: () =>
         Promise.resolve({
@@ -223,7 +223,7 @@ export class SimulatedNodes {
       reboot: async ({ target, noticeAfterMs }) => {
         this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
-        await cancellable(gate(target.name, 'reboot'), { rebootAsked: node.rebootAsked });
+        await cancellable(gate(target.name, 'reboot'), { rebootRequested: node.rebootRequested });
         if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
         failIn('reboot', node);
         node.reboots += 1;

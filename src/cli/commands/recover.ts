@@ -63,7 +63,7 @@ async function recover(
   const { ownZone } = await import('../render/text.js');
   const backup = from === undefined ? null : await readBackup(context, cluster, from);
   const plan = await client.planRecovery(cluster, backup);
-  if (!force) refuseHealthy(plan, from);
+  if (!force) assertNeedsRecovery(plan, from);
   for (const line of renderRecoveryPlan(plan, backup !== null, ownZone())) printNote(context, line);
   if (!yes && !(await confirmed(context, cluster))) {
     context.setExitCode(1);
@@ -99,7 +99,7 @@ async function readBackup(context: CliContext, cluster: string, from: string): P
 const REMEDIED_OTHERWISE: readonly StuckKind[] = ['missing-key', 'paused-on-server'];
 
 /** With a backup a cluster may be started that Temporal has nothing of. */
-function refuseHealthy({ cluster, health }: RecoveryPlan, from: string | undefined): void {
+function assertNeedsRecovery({ cluster, health }: RecoveryPlan, from: string | undefined): void {
   const file = from === undefined ? '' : ` --from ${from}`;
   const force = `ospatch recover ${cluster}${file} --force`;
   switch (health.state) {

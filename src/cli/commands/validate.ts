@@ -34,8 +34,8 @@ async function validate(context: CliContext, { file, output }: { file: string; o
   // Before anything is printed: a reader that closes the pipe ends the process with it.
   context.setExitCode(loaded.valid ? 0 : 2);
   if (output === 'json') {
-    const told = clusters.map(({ works: _, ...cluster }) => cluster);
-    printJson(context, { valid: loaded.valid, clusters: told, problems: loaded.problems });
+    const listed = clusters.map(({ works: _, ...cluster }) => cluster);
+    printJson(context, { valid: loaded.valid, clusters: listed, problems: loaded.problems });
     return;
   }
   printProblems(context, loaded.problems);

@@ -66,10 +66,10 @@ function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {
     [nodes.filter((node) => node.verdict === 'warning').length, 'with warnings'],
     [nodes.filter((node) => node.verdict === 'ok').length, 'ok'],
   ] as const;
-  const told = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  const shown = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   const unit = nodes.some(({ findings }) => findings.some(({ check }) => check === 'node-group'))
     ? 'node group'
     : 'node';
-  if (nodes.length > 0) return `${name}: ${plural(nodes.length, unit)}, ${told.join(', ')}`;
+  if (nodes.length > 0) return `${name}: ${plural(nodes.length, unit)}, ${shown.join(', ')}`;
   return `${name}: ${verdict === 'ok' ? 'ok' : 'no node was inspected'}`;
 }

@@ -33,7 +33,7 @@ export function recordFields({ before, after, updateId, adopted }: NodeGroupReco
   const to = after?.release;
   const last = after ?? before;
   const release = to === undefined || to === from ? (from ?? null) : `${from ?? NONE} -> ${to}`;
-  const whose = adopted ? ' (begun by somebody else)' : '';
+  const whose = adopted ? ' (started by someone else)' : '';
   return [
     ['Release', release],
     ['Kubernetes', last?.kubernetesVersion ?? null],
@@ -64,7 +64,7 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspecti
     const which = `${plural(fargateProfiles.length, 'Fargate profile')} (${names.join(', ')}${more})`;
     parts.push(`${which} skipped: they are no node groups, AWS patches what they run`);
   }
-  const updatable = groups.flatMap((group) => (group.ok && group.passedOver === null ? [group.facts] : []));
+  const updatable = groups.flatMap((group) => (group.ok && group.skipReason === null ? [group.facts] : []));
   parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${preview(updatable)}`);
   return parts.join('\n\n');
 }
@@ -95,7 +95,7 @@ export function checkExitCode({ error, groups }: EksInspection): 0 | 1 {
 
 function checkRow(group: NodegroupCheck, color: Colors): string[] {
   const { facts } = group;
-  const verdict = !group.ok ? color.red('no') : group.passedOver === null ? color.green('yes') : color.yellow('no');
+  const verdict = !group.ok ? color.red('no') : group.skipReason === null ? color.green('yes') : color.yellow('no');
   return [
     oneLine(group.node),
     verdict,
@@ -119,8 +119,8 @@ function notesOn(group: NodegroupCheck, color: Colors): string[] {
     const fix = error.remedy === undefined ? [] : [`  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
     return [...health, `${color.red(name)}  ${error.type}: ${oneLine(error.message, 500)}`, ...fix];
   }
-  if (group.passedOver === null) return health;
-  return [...health, `${color.yellow(name)}  passed over: ${oneLine(group.passedOver, 500)}`];
+  if (group.skipReason === null) return health;
+  return [...health, `${color.yellow(name)}  passed over: ${oneLine(group.skipReason, 500)}`];
 }
 
 /** The issues by their codes. */

@@ -1,12 +1,12 @@
 import type { InspectionPolicy, NodeInspection } from '../../domain/inspection/node';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import type { NodeTarget } from '../../domain/spec/types';
 import type {
   ApplyReport,
   NodeFacts,
-  NodeSurvey,
+  FailedNodeFacts,
   UnreachableNode,
   PhaseOutcome,
   PreflightReport,
@@ -88,7 +88,7 @@ export interface RestartInput extends JobRef, Watch {
   lostTimeoutMs: number;
 }
 
-export interface SurveyInput extends JobRef {
+export interface InspectFailedInput extends JobRef {
   target: NodeTarget;
   packages?: PackagePolicy;
   unreachableTimeoutMs: number;
@@ -121,7 +121,7 @@ export interface InspectInput extends TargetInput {
   /** Longest time for the pending packages after them, in milliseconds. */
   planLimitMs: number;
   /** What the last reboot of the node did not remedy. Absent: nothing. */
-  uncuredReboot?: UncuredReboot;
+  ineffectiveReboot?: IneffectiveReboot;
 }
 
 export interface ReadLogInput extends TargetInput {
@@ -151,7 +151,7 @@ export interface NodeActivities {
   /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
   powerCycle(input: PowerCycleInput): Promise<void>;
   /** How a patch that failed has left the node: what it has changed, and what is pending now. */
-  surveyNode(input: SurveyInput): Promise<NodeSurvey>;
+  inspectFailedNode(input: InspectFailedInput): Promise<FailedNodeFacts>;
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /**

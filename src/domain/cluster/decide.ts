@@ -14,7 +14,7 @@ import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
 
 /** How often a reboot-pending node is looked at, so that a reboot by hand is noticed the same day. */
-const RECHECK_EVERY_MS = 6 * HOUR_MS;
+const REFRESH_FACTS_EVERY_MS = 6 * HOUR_MS;
 
 /** How soon the next windows are asked for again after that failed. */
 export const SCHEDULE_RETRY_MS = HOUR_MS;
@@ -93,7 +93,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const window = schedule.next?.[0];
   const due = window !== undefined && Date.parse(window) <= now ? window : null;
   if (due !== null) {
-    const passed = passWindow(state, spec, due, now);
+    const passed = skipWindow(state, spec, due, now);
     // After a long time away there may be thousands of them, more than one history holds.
     if (passed !== null && context.continueAsNewDue)
       return { do: 'continue-as-new', message: 'continue-as-new is due' };
@@ -161,14 +161,14 @@ function endSuspended({ suspended }: ActiveRun, message: string): Decision {
 
 function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
   if (state === 'cancelling' && policy.kind === 'node-group') {
-    return 'is being cancelled; an update that AWS has begun cannot be stopped and is waited for';
+    return 'is being cancelled; an update already started at AWS cannot be stopped, so the run waits for its end';
   }
   const through = policy.taskQueue === undefined ? '' : `, through ${waitsForWorker(policy.taskQueue)}`;
   return nodeGroupsUnresolved === true ? `lists the node groups at AWS${through}` : 'is in progress';
 }
 
 /** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
-function passWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
+function skipWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
   const { run, paused } = state;
   if (paused !== null) return 'missed (paused)';
   // A run of some nodes does not stand in for the others: their window waits until that run has ended.
@@ -237,7 +237,7 @@ function nodeGroupWork(
       access: accessOf(spec.eks),
       force,
       ...(launchTemplates ? { launchTemplates } : {}),
-      passOverRefused: !isNamed,
+      skipRefused: !isNamed,
     },
   };
 }
@@ -275,10 +275,10 @@ function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | u
 function refreshFactsAt(state: ClusterState): number {
   const lastRunEnd = state.runs.at(-1)?.endedAt;
   const last = Math.max(
-    state.recheckedAt === null ? 0 : Date.parse(state.recheckedAt),
+    state.factsRefreshedAt === null ? 0 : Date.parse(state.factsRefreshedAt),
     lastRunEnd === undefined ? 0 : Date.parse(lastRunEnd),
   );
-  return last + RECHECK_EVERY_MS;
+  return last + REFRESH_FACTS_EVERY_MS;
 }
 
 /** Nodes whose reboot or restarts by hand are looked for; one in quarantine is not connected to. */

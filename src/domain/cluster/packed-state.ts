@@ -13,7 +13,7 @@ import type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from '../eks
 import type { CommonSettled, NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
 import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from '../node/warning';
-import type { UncuredReboot } from '../node/reboot';
+import type { IneffectiveReboot } from '../node/reboot';
 import { plainText } from '../shared/text';
 
 /** A text, by its place in `texts`. */
@@ -41,7 +41,7 @@ type PackedNode = [
   warnings: PackedError[],
   /** 0: none. 1: for the last error. */
   quarantine: 0 | 1 | PackedError,
-  uncuredReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
+  ineffectiveReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
   /** Where the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
 ];
@@ -73,7 +73,7 @@ type PackedSettled = [
   reading: 0 | 1,
   /** 0: none. 1: that of the row. */
   error: 0 | 1 | PackedError,
-  uncuredReboot: 0 | 1,
+  ineffectiveReboot: 0 | 1,
 ];
 
 type PackedGroupSettled = [
@@ -203,7 +203,7 @@ class Packer {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
-    const { lastError, warnings, quarantine, uncuredReboot, ...others } = rest;
+    const { lastError, warnings, quarantine, ineffectiveReboot, ...others } = rest;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -224,7 +224,7 @@ class Packer {
       lastError === null ? null : this.error(name, lastError),
       warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
       quarantine === undefined ? 0 : isSame(quarantine, lastError) ? 1 : this.error(name, quarantine),
-      this.uncured(uncuredReboot),
+      this.ineffective(ineffectiveReboot),
       isNamed ? 0 : [name, role],
     ];
   }
@@ -272,7 +272,7 @@ class Packer {
     return this.text(shared);
   }
 
-  private uncured(reboot: UncuredReboot | undefined): PackedNode[15] {
+  private ineffective(reboot: IneffectiveReboot | undefined): PackedNode[15] {
     if (reboot === undefined || this.limits.reasons === 0) return null;
     const reasons = reboot.reasons.slice(0, this.limits.reasons);
     for (const reason of reasons) this.count(reason);
@@ -302,7 +302,7 @@ class Packer {
   }
 
   private settled(settled: NodeSettled): PackedSettled {
-    const { packagesChanged, reboots, pendingUpdates, uncuredReboot } = settled;
+    const { packagesChanged, reboots, pendingUpdates, ineffectiveReboot } = settled;
     const [node, outcome, appliedAt, workflowRunId, reading, error] = this.groupSettled(settled);
     return [
       node,
@@ -314,7 +314,7 @@ class Packer {
       workflowRunId,
       reading,
       error,
-      uncuredReboot === undefined ? 0 : 1,
+      ineffectiveReboot === undefined ? 0 : 1,
     ];
   }
 
@@ -394,7 +394,7 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, uncuredReboot, named] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, named] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -425,7 +425,7 @@ class Unpacker {
           : error === null
             ? {}
             : { quarantine: error }),
-      ...(uncuredReboot === null ? {} : { uncuredReboot: this.uncured(uncuredReboot) }),
+      ...(ineffectiveReboot === null ? {} : { ineffectiveReboot: this.ineffective(ineffectiveReboot) }),
     };
   }
 
@@ -464,7 +464,7 @@ class Unpacker {
     };
   }
 
-  private uncured([bootId, reasons, stamp]: NonNullable<PackedNode[15]>): UncuredReboot {
+  private ineffective([bootId, reasons, stamp]: NonNullable<PackedNode[15]>): IneffectiveReboot {
     return {
       bootId: this.text(bootId),
       reasons: reasons.map((reason) => this.text(reason)),
@@ -494,7 +494,7 @@ class Unpacker {
   private settled(packed: PackedSettled): NodeSettled {
     const [node, outcome, appliedAt, packagesChanged, reboots, pendingUpdates, workflowRunId, reading, error] = packed;
     const row = this.rowOf(node);
-    const uncuredReboot = packed[9] === 1 && row?.kind === 'node' ? row.uncuredReboot : undefined;
+    const ineffectiveReboot = packed[9] === 1 && row?.kind === 'node' ? row.ineffectiveReboot : undefined;
     return {
       kind: 'node',
       ...this.commonSettled([node, outcome, appliedAt, workflowRunId, reading, error]),
@@ -502,7 +502,7 @@ class Unpacker {
       reboots,
       reading: reading === 1 && row?.kind === 'node' ? readingOf(row) : null,
       ...(pendingUpdates === null ? {} : { pendingUpdates }),
-      ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+      ...(ineffectiveReboot === undefined ? {} : { ineffectiveReboot }),
     };
   }
 

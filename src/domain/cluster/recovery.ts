@@ -189,14 +189,14 @@ class PastCluster {
       return;
     }
     const checked = this.context.checkSpec(message?.['spec']);
-    const told = { by: textOf(message?.['by']), reason: textOf(message?.['reason']) };
+    const sender = { by: textOf(message?.['by']), reason: textOf(message?.['reason']) };
     const applyId = textOf(message?.['applyId']) ?? 'none';
     if (!checked.ok || checkApplySpec(this.state, { spec: checked.spec, applyId }) !== null) {
-      return this.lose({ at, name: APPLY_SPEC }, told);
+      return this.lose({ at, name: APPLY_SPEC }, sender);
     }
     const { result } = actOnApplySpec(this.state, { spec: checked.spec, applyId }, at);
     // The spec that the cluster was created with is where it begins.
-    if (result === 'updated') this.kept.push(toPastMessage({ at, name: APPLY_SPEC }, told));
+    if (result === 'updated') this.kept.push(toPastMessage({ at, name: APPLY_SPEC }, sender));
   }
 
   lose(
@@ -299,7 +299,7 @@ class PastCluster {
 function unknownEnd(cluster: string, { number, policy }: ActiveRun, node: string): MemberSettled {
   return failedUnrecorded(policy.kind, node, {
     type: 'UnreachableAfterChange',
-    message: `the cluster was recovered while run ${number} worked on ${node}, so how far it came is not known; its node patch goes on to its own end`,
+    message: `the cluster was recovered while run ${number} worked on ${node}, so its progress is unknown; the node patch continues on its own`,
     remedy: `ospatch patch ${cluster} --nodes ${node}`,
   });
 }

@@ -29,7 +29,7 @@ import { isEks } from '../eks/node-groups';
 import { tooManyNodes } from '../spec/size';
 import { plainText } from '../shared/text';
 
-const MAX_CHANGES_TOLD = 200;
+const MAX_CHANGES_LISTED = 200;
 const MAX_VALUE_CHARS = 1_000;
 
 const UNKNOWN_SENDER = 'an unnamed user';
@@ -108,7 +108,7 @@ function requestKey(what: SignalName, { requestId }: Message): string | undefine
 }
 
 /** Keeps a refusal where whoever sent a signal can find it. */
-export function refuseRequest(
+export function rejectRequest(
   state: ClusterState,
   what: string,
   by: string | undefined,
@@ -239,7 +239,7 @@ export function beingRemoved(state: ClusterState): string | null {
 
 /** The answer must stay far below the size of a message: the diff in full is the client's to make. */
 function shorten(changes: ApplySpecAnswer['changes']): ApplySpecAnswer['changes'] {
-  return changes.slice(0, MAX_CHANGES_TOLD).map(({ path, before, after }) => ({
+  return changes.slice(0, MAX_CHANGES_LISTED).map(({ path, before, after }) => ({
     path,
     before: briefly(before),
     after: briefly(after),

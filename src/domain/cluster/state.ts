@@ -98,7 +98,7 @@ export interface ClusterState {
   /** Why the cluster does nothing for now, when its own code is at fault. Absent: it is not. */
   loopError?: string;
   /** When the facts of reboot-pending nodes were last read again. */
-  recheckedAt: string | null;
+  factsRefreshedAt: string | null;
   /** The window for which packages were downloaded last. */
   prefetchedFor: string | null;
 }
@@ -144,7 +144,7 @@ export function newClusterState(
     lastRejection: null,
     requests: [],
     answered: [],
-    recheckedAt: null,
+    factsRefreshedAt: null,
     prefetchedFor: null,
   };
 }

@@ -79,7 +79,7 @@ export type NodegroupCheck =
       ok: true;
       facts: NodegroupFacts;
       /** A run passes it over, for this reason; null when it is updated. */
-      passedOver: string | null;
+      skipReason: string | null;
     }
   | { node: string; ok: false; facts: NodegroupFacts | null; error: ErrorInfo };
 
@@ -113,14 +113,14 @@ export function nodegroupRefusal(
 
 /** The health issues of AWS as sentences, at most five. */
 export function healthIssues(details: readonly AwsErrorDetail[]): string[] {
-  return details.slice(0, MAX_HEALTH_ISSUES).map(tellDetail);
+  return details.slice(0, MAX_HEALTH_ISSUES).map(describeDetail);
 }
 
 /** Why an update of AWS did not succeed, in the words of AWS; null when it did. */
 export function updateFailure(group: string, update: NodegroupUpdate, adopted: boolean): ErrorInfo | null {
   if (update.status === 'Successful') return null;
   const whose = adopted ? 'update started by someone else' : 'update';
-  const why = update.errors.slice(0, MAX_ERRORS).map(tellDetail).join('; ');
+  const why = update.errors.slice(0, MAX_ERRORS).map(describeDetail).join('; ');
   const evictionFailed = update.errors.some(({ code }) => code === 'PodEvictionFailure');
   return {
     type: 'Aws',
@@ -132,7 +132,7 @@ export function updateFailure(group: string, update: NodegroupUpdate, adopted: b
   };
 }
 
-function tellDetail({ code, message, resourceIds }: AwsErrorDetail): string {
+function describeDetail({ code, message, resourceIds }: AwsErrorDetail): string {
   const shown = resourceIds.slice(0, MAX_RESOURCES).join(', ');
   const more = resourceIds.length > MAX_RESOURCES ? ` and ${resourceIds.length - MAX_RESOURCES} more` : '';
   const where = shown === '' ? '' : ` (${shown}${more})`;

@@ -16,7 +16,7 @@ export interface KubernetesInspection {
   error: ErrorInfo | null;
 }
 
-const MAX_TOLD = 5;
+const MAX_LISTED = 5;
 const MAX_TEXT = 600;
 
 /** The inspection with what a drain of the node would meet. */
@@ -31,10 +31,10 @@ export function withDrain<I extends { node: string; findings: Finding[] }>(inspe
 function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return [findingOfError(check.error, check.error.type === 'Policy' ? 'reboot-owners' : 'drain')];
   const { blockers, pending, cordonedBy, evict, nodeName, ended } = check.preview;
-  const found = told(blockers).map((one) =>
+  const found = listed(blockers).map((one) =>
     problem('drain', `the node cannot be drained: ${one}`, `remove the cause, then run \`ospatch doctor\` again`),
   );
-  for (const one of told(pending))
+  for (const one of listed(pending))
     found.push(warning('drain', one, 'resolve it before the window, or let the drain wait'));
   if (cordonedBy === 'others') {
     const message = 'someone else has cordoned the node in Kubernetes, so a run leaves it cordoned';
@@ -70,8 +70,8 @@ export function kubernetesFindings(
   return found;
 }
 
-function told(sentences: readonly string[]): string[] {
-  const shown = sentences.slice(0, MAX_TOLD).map((one) => plainText(one, MAX_TEXT));
+function listed(sentences: readonly string[]): string[] {
+  const shown = sentences.slice(0, MAX_LISTED).map((one) => plainText(one, MAX_TEXT));
   const more = sentences.length - shown.length;
   return more > 0 ? [...shown, `and ${more} more of this kind`] : shown;
 }

@@ -35,7 +35,7 @@ export function eksFindings(
   return { findings, nodes };
 }
 
-const ASKS_EACH_TIME = 'so each run requests an update, and AWS may replace nodes that run the newest one already';
+const UPDATES_EACH_TIME = 'so each run requests an update, and AWS may replace nodes that run the newest one already';
 
 /** One finding for each reason. */
 function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string): Finding[] {
@@ -43,18 +43,18 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
     groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
   const found: Finding[] = [];
   if (unknown('denied').length > 0) {
-    const message = `the worker may not read which release is the newest, ${ASKS_EACH_TIME}`;
+    const message = `the worker may not read which release is the newest, ${UPDATES_EACH_TIME}`;
     found.push(
       warning('aws', message, 'allow ssm:GetParameter to the role of the worker; the policy is in docs/eks.md'),
     );
   }
   if (unknown('silent').length > 0) {
-    const message = `AWS Systems Manager does not answer which release is the newest, ${ASKS_EACH_TIME}`;
+    const message = `AWS Systems Manager does not answer which release is the newest, ${UPDATES_EACH_TIME}`;
     found.push(warning('aws', message, `check that the worker reaches the SSM API of ${region}`));
   }
   const images = new Set(unknown('not-published').map(({ amiType, version }) => `${amiType} of Kubernetes ${version}`));
   for (const image of [...images].slice(0, 5)) {
-    const message = `AWS publishes no newest release of ${image} in ${region}, ${ASKS_EACH_TIME}`;
+    const message = `AWS publishes no newest release of ${image} in ${region}, ${UPDATES_EACH_TIME}`;
     found.push(warning('aws', message, 'check the EKS documentation for whether AWS still releases this image'));
   }
   return found;
@@ -71,7 +71,7 @@ export function eksSiteFinding(taskQueue: string): Finding {
 
 function summariseGroup(check: NodegroupCheck): InspectionSummary {
   const findings = check.ok
-    ? [updatable(check.facts, check.passedOver), ...endOfLife(check.facts), ...health(check.facts)]
+    ? [updatable(check.facts, check.skipReason), ...endOfLife(check.facts), ...health(check.facts)]
     : [
         problem('node-group', check.error.message, check.error.remedy ?? null),
         ...endOfLife(check.facts),
@@ -83,9 +83,9 @@ function summariseGroup(check: NodegroupCheck): InspectionSummary {
 
 function updatable(
   { version, releaseVersion, status, newest, endOfLife: ended }: NodegroupFacts,
-  passedOver: string | null,
+  skipReason: string | null,
 ): Finding {
-  if (passedOver !== null) return warning('node-group', `a run skips this node group: ${passedOver}`, null);
+  if (skipReason !== null) return warning('node-group', `a run skips this node group: ${skipReason}`, null);
   return ok(
     'node-group',
     `release ${releaseVersion}${preview(releaseVersion, newest, ended !== undefined)}, Kubernetes ${version}, ${status}`,

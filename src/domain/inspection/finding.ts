@@ -126,7 +126,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'units-failed': 'units',
   'other-updaters': 'other-updaters',
   'boot-kernel': 'boot',
-  'reboot-not-cured': 'reboot',
+  'reboot-ineffective': 'reboot',
   'boot-id-shared': 'boot',
   'shared-machine': 'nodes',
   'facts-incomplete': 'facts',

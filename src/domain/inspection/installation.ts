@@ -53,7 +53,7 @@ function isTooOld(version: string): boolean {
 }
 
 /** Names in one sentence; the rest is counted. */
-const MAX_STUCK_TOLD = 20;
+const MAX_STUCK_LISTED = 20;
 
 /**
  * All clusters of the namespace that do not go on. They are errors where the installation is what was asked about, else
@@ -66,9 +66,9 @@ export function diagnoseStuck(
 ): Finding[] {
   const others = stuck.filter(({ cluster }) => asked?.includes(cluster) !== true);
   const finding = asked === null ? problem : warning;
-  const found = others.slice(0, MAX_STUCK_TOLD).map(({ message, remedy }) => finding('cluster', message, remedy));
-  if (others.length > MAX_STUCK_TOLD) {
-    const more = `${others.length - MAX_STUCK_TOLD} more clusters are stuck`;
+  const found = others.slice(0, MAX_STUCK_LISTED).map(({ message, remedy }) => finding('cluster', message, remedy));
+  if (others.length > MAX_STUCK_LISTED) {
+    const more = `${others.length - MAX_STUCK_LISTED} more clusters are stuck`;
     found.push(finding('cluster', more, '`ospatch list` names all of them'));
   }
   if (notLooked > 0) {

@@ -22,7 +22,7 @@ const DISK_NOTICE_MIB = 1_024;
 /** Room for one more kernel with its initramfs. */
 const BOOT_NOTICE_MIB = 150;
 
-/** Names told of a list; the rest is counted. */
+/** Names shown of a list; the rest is counted. */
 const MAX_NAMES = 5;
 const MAX_TEXT = 600;
 
@@ -308,6 +308,6 @@ function freeSome(node: string, { packageManager }: NodeFacts): string {
 }
 
 function list(names: readonly string[]): string {
-  const told = names.slice(0, MAX_NAMES).join(', ');
-  return names.length <= MAX_NAMES ? told : `${told} and ${names.length - MAX_NAMES} more`;
+  const shown = names.slice(0, MAX_NAMES).join(', ');
+  return names.length <= MAX_NAMES ? shown : `${shown} and ${names.length - MAX_NAMES} more`;
 }

@@ -51,7 +51,7 @@ const MAX_CAUSE = 400;
 /** As `src/encryption/codec.ts` says it, here or on a worker. */
 const KEY_IS_MISSING = /what Temporal holds is encrypted/;
 
-export function describeStuck(cluster: string, obstacle: Obstacle): StuckCluster {
+export function describeStuck(cluster: string, obstacle: StuckCause): StuckCluster {
   const recover = `\`ospatch recover ${cluster}\``;
   switch (obstacle.kind) {
     case 'task-failed': {
@@ -120,7 +120,7 @@ export function stuckInfo({ kind, message, remedy }: StuckCluster): ErrorInfo {
   return { type: 'Stuck', message, remedy, details: { kind } };
 }
 
-function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): string {
+function endOf({ how, at, message }: Extract<StuckCause, { kind: 'ended' }>): string {
   const when = at === null ? '' : ` at ${at}`;
   const why = message === null || message === '' ? '' : `: ${causeOf(message)}`;
   switch (how) {
@@ -137,7 +137,7 @@ function endOf({ how, at, message }: Extract<Obstacle, { kind: 'ended' }>): stri
   }
 }
 
-function pauseOf({ by, at, reason }: Extract<Obstacle, { kind: 'paused-on-server' }>): string {
+function pauseOf({ by, at, reason }: Extract<StuckCause, { kind: 'paused-on-server' }>): string {
   const who = by === null ? '' : ` by ${plainText(by, 100)}`;
   const since = at === null ? '' : ` since ${at}`;
   return `${who}${since}${reason === null ? '' : ` (${plainText(reason, 200)})`}`;

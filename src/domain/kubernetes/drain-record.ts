@@ -6,7 +6,7 @@ import { MAX_ERROR_MESSAGE } from '../node/status';
 import { plainText } from '../shared/text';
 
 /** Named in a message; the rest is counted. */
-const MAX_TOLD = 3;
+const MAX_LISTED = 3;
 /** Kept in the record of a node patch. */
 const MAX_KEPT = 5;
 
@@ -39,7 +39,7 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
   if (blockers.length === 0) return null;
   return {
     type: 'DrainBlocked',
-    message: `${node} cannot be drained: ${tell(blockers)}`,
+    message: `${node} cannot be drained: ${listed(blockers)}`,
     remedy: `\`ospatch check ${cluster}\` lists all blockers; remove them, then patch ${node} again`,
     details: { blockers: blockers.slice(0, 20).map((one) => plainText(one, MAX_ERROR_MESSAGE)) },
   };
@@ -48,7 +48,7 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
 /** The drain of a node took longer than it may. */
 export function drainTimeout(node: string, timeout: string, { blocked }: DrainReport): ErrorInfo {
   const pods = blocked.map(({ namespace, name, why }) => `${namespace}/${name}: ${why}`);
-  const left = pods.length === 0 ? '' : `; still there: ${tell(pods)}`;
+  const left = pods.length === 0 ? '' : `; still there: ${listed(pods)}`;
   return {
     type: 'DrainTimeout',
     message: `${node} was not drained within ${formatDuration(parseDuration(timeout))}${left}`,
@@ -109,7 +109,7 @@ export function staysCordoned(cluster: string, node: string, why: 'running' | 'u
   };
 }
 
-function tell(parts: readonly string[]): string {
-  const told = parts.slice(0, MAX_TOLD).join('; ');
-  return parts.length <= MAX_TOLD ? told : `${told}; and ${parts.length - MAX_TOLD} more`;
+function listed(parts: readonly string[]): string {
+  const shown = parts.slice(0, MAX_LISTED).join('; ');
+  return parts.length <= MAX_LISTED ? shown : `${shown}; and ${parts.length - MAX_LISTED} more`;
 }

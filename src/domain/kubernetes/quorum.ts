@@ -32,12 +32,12 @@ export function quorumViolation(nodeName: string, { etcd, apiServers, nodes, fai
 function etcdQuorum(nodeName: string, members: readonly ControlPlaneMember[]): string | null {
   if (!members.some((member) => member.nodeName === nodeName)) return null;
   const others = members.filter((member) => member.nodeName !== nodeName);
-  const away = others.filter((member) => !isUp(member));
+  const down = others.filter((member) => !isUp(member));
   const majority = Math.floor(members.length / 2) + 1;
   // One or two members lose their quorum whatever is waited for; then at least nothing else may be wrong.
   const needed = Math.min(majority, others.length);
-  if (others.length - away.length >= needed) return null;
-  return `etcd needs ${needed} of its ${others.length} other members, and only ${others.length - away.length} are available (${namesOf(away)})`;
+  if (others.length - down.length >= needed) return null;
+  return `etcd needs ${needed} of its ${others.length} other members, and only ${others.length - down.length} are available (${namesOf(down)})`;
 }
 
 function anotherOne(nodeName: string, members: readonly ControlPlaneMember[], what: string): string | null {

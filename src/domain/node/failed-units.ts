@@ -102,13 +102,13 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));
   const warnings: NodeWarning[] = [];
   if (own.length > 0) {
-    const told = own.map((name) => {
+    const shown = own.map((name) => {
       const trigger = details.get(name)?.triggeredBy.find((one) => one.endsWith('.timer') || one.endsWith('.socket'));
       return trigger === undefined ? name : `${name} (started by ${trigger})`;
     });
     warnings.push({
       kind: 'units-failed',
-      message: `${list(told)} failed while the node was patched, for unrelated reasons: nothing that ${own.length === 1 ? 'it runs' : 'they run'} was changed`,
+      message: `${list(shown)} failed while the node was patched, for unrelated reasons: nothing that ${own.length === 1 ? 'it runs' : 'they run'} was changed`,
       remedy: `see \`journalctl -u ${own[0] ?? ''}\` on the node`,
     });
   }
@@ -138,6 +138,6 @@ export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[]
 }
 
 function list(names: readonly string[]): string {
-  const told = names.slice(0, MAX_NAMES).join(', ');
-  return names.length <= MAX_NAMES ? told : `${told} and ${names.length - MAX_NAMES} more`;
+  const shown = names.slice(0, MAX_NAMES).join(', ');
+  return names.length <= MAX_NAMES ? shown : `${shown} and ${names.length - MAX_NAMES} more`;
 }

@@ -18,7 +18,7 @@ export interface Machine {
   machineId: string | null;
 }
 
-const MAX_TOLD = 10;
+const MAX_LISTED = 10;
 
 /** Where a node is found: the same private address behind another jump host or at another site is another machine. */
 export function addressOf(
@@ -46,10 +46,10 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
   const found = [...sharedMachineWarnings(own, others).values()].map(({ message, remedy }) =>
     warning('nodes', message, remedy),
   );
-  const more = found.length - MAX_TOLD;
+  const more = found.length - MAX_LISTED;
   return more > 0
     ? [
-        ...found.slice(0, MAX_TOLD),
+        ...found.slice(0, MAX_LISTED),
         warning('nodes', `${more} more nodes are machines of other nodes too`, 'start with the nodes named here'),
       ]
     : found;

@@ -17,7 +17,7 @@ export interface OutdatedCode {
   blockers?: { service: string; blocker: RestartBlocker; pids?: number[] }[];
 }
 
-/** In the order in which they are told. `left`: processes that a service left behind when it ended or was started anew. */
+/** In the order in which they are shown. `left`: processes that a service left behind when it ended or was started anew. */
 export const RESTART_BLOCKERS = [
   'reboot',
   'runtime',
@@ -73,8 +73,8 @@ export function describeOutdated(outdated: OutdatedCode): string {
     const names = outdated[kind] ?? [];
     const count = names.length >= MAX_OUTDATED ? `${MAX_OUTDATED} or more` : String(names.length);
     const rest = names.length - MAX_NAMES;
-    const told = names.slice(0, MAX_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
-    return `${count} ${names.length === 1 ? one : many} (${told})`;
+    const shown = names.slice(0, MAX_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+    return `${count} ${names.length === 1 ? one : many} (${shown})`;
   });
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }

@@ -8,7 +8,7 @@ import type { NodeWarning } from './warning';
 import { MAX_STATUS_WARNINGS } from './warning';
 import type { OutdatedCode } from './outdated';
 import { runsOutdated } from './outdated';
-import type { UncuredReboot } from './reboot';
+import type { IneffectiveReboot } from './reboot';
 import { plainText } from '../shared/text';
 
 /** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
@@ -51,7 +51,7 @@ export interface NodePatchResult extends CommonRecord {
   /** Why the node asked for a reboot at any moment of this patch. */
   rebootReasons: string[];
   /** Reasons for a reboot that the last one did not take away. Absent: none. */
-  uncuredReboot?: UncuredReboot;
+  ineffectiveReboot?: IneffectiveReboot;
   /** Absent: the node was not to be drained. */
   drain?: DrainRecord;
   /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
@@ -122,25 +122,31 @@ export interface WorkDone {
   /** Default 0. */
   podsEvicted?: number;
   /** Without proof that it happened. */
-  rebootAsked: boolean;
+  rebootRequested: boolean;
   /** A package transaction was begun and its end was never reported. */
   transactionOpen: boolean;
 }
 
 /** A failure as a person reads it first: what happened, and what was done to the node before. One sentence that fits. */
-export function tellWhatWasDone(message: string, done: WorkDone): string {
+export function describeWorkDone(message: string, done: WorkDone): string {
   const clause = whatWasDone(done);
   return `${plainText(message, MAX_ERROR_MESSAGE - clause.length - 2)}; ${clause}`;
 }
 
-function whatWasDone({ packagesChanged, reboots, rebootAsked, transactionOpen, podsEvicted = 0 }: WorkDone): string {
+function whatWasDone({
+  packagesChanged,
+  reboots,
+  rebootRequested,
+  transactionOpen,
+  podsEvicted = 0,
+}: WorkDone): string {
   if (transactionOpen) return 'what the package transaction has changed is not known yet';
   const parts: string[] = [];
   if (podsEvicted > 0) parts.push(podsEvicted === 1 ? '1 pod was evicted' : `${podsEvicted} pods were evicted`);
   if (packagesChanged > 0)
     parts.push(packagesChanged === 1 ? '1 package was changed' : `${packagesChanged} packages were changed`);
   if (reboots > 0) parts.push(`it was rebooted ${reboots === 1 ? 'once' : `${reboots} times`}`);
-  if (rebootAsked) parts.push('a reboot was requested');
+  if (rebootRequested) parts.push('a reboot was requested');
   return listed(parts) || 'nothing was changed';
 }
 
@@ -160,7 +166,7 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     reading: toReading(result),
     ...(result.pendingUpdates === null ? {} : { pendingUpdates: result.pendingUpdates }),
     error: result.error === null ? null : toNodeError(result.error),
-    ...(result.uncuredReboot === undefined ? {} : { uncuredReboot: result.uncuredReboot }),
+    ...(result.ineffectiveReboot === undefined ? {} : { ineffectiveReboot: result.ineffectiveReboot }),
     workflowRunId,
   };
 }

@@ -3,17 +3,17 @@ import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
 import { runsOutdated } from './outdated';
-import type { UncuredReboot } from './reboot';
-import { discountUncured } from './reboot';
+import type { IneffectiveReboot } from './reboot';
+import { discountIneffectiveReboot } from './reboot';
 
-/** `uncured` is the reboot that did not help, if the cluster remembers one; without a plan nothing is known as pending. */
+/** `ineffective` is the reboot that did not help, if the cluster remembers one; without a plan nothing is known as pending. */
 export function readingFromFacts(
   read: NodeFacts,
-  uncured: UncuredReboot | null,
+  ineffective: IneffectiveReboot | null,
   at: string,
   plan: Pick<PlanSummary, 'pending' | 'warnings'> | null,
 ): NodeReading {
-  const facts = discountUncured(read, uncured);
+  const facts = discountIneffectiveReboot(read, ineffective);
   return {
     at,
     osVersion: facts.osVersion,

@@ -6,7 +6,7 @@ import type { NodeWarning } from './warning';
 import { mergeWarnings } from './warning';
 
 /** Of a reboot that has not come to its end. `unknown`: the call that asks for it has not answered. */
-export type RebootAsked = 'no' | 'unknown' | 'yes';
+export type RebootRequested = 'no' | 'unknown' | 'yes';
 
 /** A node that has a new reason after each of this many reboots in one run is left to a person. */
 export const MAX_REBOOTS_PER_RUN = 2;
@@ -15,7 +15,7 @@ export const MAX_REBOOTS_PER_RUN = 2;
 const MAX_NAMES = 5;
 
 /** What still asked for a reboot after one; remembered until the node has another boot id. */
-export interface UncuredReboot {
+export interface IneffectiveReboot {
   /** Of the boot that did not help. */
   bootId: string;
   reasons: string[];
@@ -32,16 +32,16 @@ const MAX_REASON = 200;
 
 /**
  * The facts without the reasons that no reboot would take away, and with a warning that names them. `changed`: the names
- * of packages that were changed since `uncured` was noted, whose reasons are new ones.
+ * of packages that were changed since `ineffective` was noted, whose reasons are new ones.
  */
-export function discountUncured(
+export function discountIneffectiveReboot(
   facts: NodeFacts,
-  uncured: UncuredReboot | null,
+  ineffective: IneffectiveReboot | null,
   changed: readonly string[] = [],
 ): NodeFacts {
-  if (uncured === null || uncured.bootId !== facts.bootId) return facts;
-  const isAnew = (facts.reboot.stamp ?? null) !== uncured.stamp;
-  const known = new Set(uncured.reasons);
+  if (ineffective === null || ineffective.bootId !== facts.bootId) return facts;
+  const isAnew = (facts.reboot.stamp ?? null) !== ineffective.stamp;
+  const known = new Set(ineffective.reasons);
   const isKnown = (reason: string): boolean =>
     known.has(reason.slice(0, MAX_REASON)) &&
     !(isAnew && IN_A_FILE.test(reason)) &&
@@ -51,42 +51,42 @@ export function discountUncured(
   const reasons = facts.reboot.reasons.filter((reason) => !isKnown(reason));
   return {
     ...facts,
-    reboot: { ...facts.reboot, required: reasons.length > 0, reasons, uncured: left },
-    warnings: mergeWarnings([uncuredWarning(left)], facts.warnings),
+    reboot: { ...facts.reboot, required: reasons.length > 0, reasons, ineffective: left },
+    warnings: mergeWarnings([ineffectiveRebootWarning(left)], facts.warnings),
   };
 }
 
 /** What a reboot has not changed: everything that asked for it and still asks. */
-export function uncuredAfter(before: NodeFacts, after: NodeFacts): UncuredReboot | null {
-  const asked = new Set([...before.reboot.reasons, ...(before.reboot.uncured ?? [])]);
-  return toUncured(
+export function ineffectiveRebootAfter(before: NodeFacts, after: NodeFacts): IneffectiveReboot | null {
+  const asked = new Set([...before.reboot.reasons, ...(before.reboot.ineffective ?? [])]);
+  return toIneffectiveReboot(
     after,
     after.reboot.reasons.filter((reason) => asked.has(reason)),
   );
 }
 
 /** What is remembered of a node when its patch has ended. */
-export function uncuredOf(facts: NodeFacts): UncuredReboot | null {
-  return toUncured(facts, facts.reboot.uncured ?? []);
+export function ineffectiveRebootOf(facts: NodeFacts): IneffectiveReboot | null {
+  return toIneffectiveReboot(facts, facts.reboot.ineffective ?? []);
 }
 
-function toUncured({ bootId, reboot }: NodeFacts, reasons: readonly string[]): UncuredReboot | null {
+function toIneffectiveReboot({ bootId, reboot }: NodeFacts, reasons: readonly string[]): IneffectiveReboot | null {
   if (reasons.length === 0) return null;
   const kept = reasons.slice(0, MAX_REASONS).map((reason) => reason.slice(0, MAX_REASON));
   return { bootId, reasons: kept, stamp: reboot.stamp ?? null };
 }
 
-function uncuredWarning(reasons: readonly string[]): NodeWarning {
+function ineffectiveRebootWarning(reasons: readonly string[]): NodeWarning {
   return {
-    kind: 'reboot-not-cured',
+    kind: 'reboot-ineffective',
     message: `a reboot is still required (${list(reasons)}), but the last reboot did not clear the reason; the node is not rebooted for it again`,
     remedy: 'find out what requests it (`ls -l /run/reboot-required*`, the default of the boot loader)',
   };
 }
 
 function list(names: readonly string[]): string {
-  const told = names.slice(0, MAX_NAMES).join('; ');
-  return names.length <= MAX_NAMES ? told : `${told} and ${names.length - MAX_NAMES} more`;
+  const shown = names.slice(0, MAX_NAMES).join('; ');
+  return names.length <= MAX_NAMES ? shown : `${shown} and ${names.length - MAX_NAMES} more`;
 }
 
 export type RebootDecision =
@@ -121,7 +121,7 @@ export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: bool
 }
 
 /** What a record or a state holds; null for anything else. */
-export function parseUncured(value: unknown): UncuredReboot | null {
+export function parseIneffectiveReboot(value: unknown): IneffectiveReboot | null {
   if (typeof value !== 'object' || value === null) return null;
   const { bootId, reasons, stamp } = value as Record<string, unknown>;
   if (typeof bootId !== 'string' || !Array.isArray(reasons)) return null;

@@ -48,7 +48,7 @@ export interface NodeFacts {
     /** When /run/reboot-required was written, by the node's clock. Absent: it is not there. */
     stamp?: string;
     /** Reasons that a reboot did not take away, which count no more. Absent: none. */
-    uncured?: string[];
+    ineffective?: string[];
   };
   packages: {
     count: number;
@@ -121,8 +121,8 @@ export interface PreflightReport {
   refused?: import('../shared/errors').ErrorInfo;
 }
 
-/** Answer of the `surveyNode` activity: how a failed patch has left a node. */
-export interface NodeSurvey {
+/** Answer of the `inspectFailedNode` activity: how a failed patch has left a node. */
+export interface FailedNodeFacts {
   facts: NodeFacts;
   /** Packages that are pending now; null when the node cannot say. */
   pending: number | null;

@@ -1,5 +1,5 @@
 import type { ErrorInfo, ErrorType } from '../shared/errors';
-import type { UncuredReboot } from './reboot';
+import type { IneffectiveReboot } from './reboot';
 import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from './warning';
 import { plainText } from '../shared/text';
@@ -67,7 +67,7 @@ export interface NodeStatus extends CommonStatus {
    */
   quarantine?: NodeError;
   /** What the last reboot did not remedy. Absent: nothing. */
-  uncuredReboot?: UncuredReboot;
+  ineffectiveReboot?: IneffectiveReboot;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
@@ -106,7 +106,7 @@ export interface NodeSettled extends CommonSettled {
   /** The last successful reading; null when the node could not be read. */
   reading: NodeReading | null;
   /** What the last reboot did not remedy. Absent: nothing. */
-  uncuredReboot?: UncuredReboot;
+  ineffectiveReboot?: IneffectiveReboot;
   /** Updates that wait on a node that was not read to its end. Absent: not known, or part of the reading. */
   pendingUpdates?: number;
 }
@@ -192,7 +192,7 @@ export function afterReading(status: NodeStatus, reading: NodeReading): NodeStat
 export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const read = settled.reading === null ? status : withReading(status, settled.reading);
   const counted = { ...read, pendingUpdates: pendingAfter(status, settled) };
-  const known = afterConnecting(withUncured(counted, settled), settled);
+  const known = afterConnecting(withIneffectiveReboot(counted, settled), settled);
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
@@ -205,12 +205,12 @@ export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus
 }
 
 /** A patch that has read the node says what its last reboot did not remedy. */
-function withUncured(status: NodeStatus, { reading, uncuredReboot }: NodeSettled): NodeStatus {
+function withIneffectiveReboot(status: NodeStatus, { reading, ineffectiveReboot }: NodeSettled): NodeStatus {
   if (reading === null) return status;
-  return uncuredReboot === undefined ? withoutUncured(status) : { ...status, uncuredReboot };
+  return ineffectiveReboot === undefined ? withoutIneffectiveReboot(status) : { ...status, ineffectiveReboot };
 }
 
-function withoutUncured({ uncuredReboot: _, ...status }: NodeStatus): NodeStatus {
+function withoutIneffectiveReboot({ ineffectiveReboot: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 

@@ -18,7 +18,7 @@ export const WARNING_KINDS = [
   'other-updaters',
   // What starts next.
   'boot-kernel',
-  'reboot-not-cured',
+  'reboot-ineffective',
   'boot-id-shared',
   // Who else patches it.
   'shared-machine',

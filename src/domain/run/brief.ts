@@ -23,10 +23,10 @@ export function briefErrors(errors: Record<string, NodeError>): Record<string, N
 
 function briefSettled(settled: MemberSettled): MemberSettled {
   const error = settled.error === null ? null : briefError(settled.error);
-  return { ...(settled.kind === 'node' ? withoutUncured(settled) : settled), reading: null, error };
+  return { ...(settled.kind === 'node' ? withoutIneffectiveReboot(settled) : settled), reading: null, error };
 }
 
-function withoutUncured({ uncuredReboot: _, ...settled }: NodeSettled): NodeSettled {
+function withoutIneffectiveReboot({ ineffectiveReboot: _, ...settled }: NodeSettled): NodeSettled {
   return settled;
 }
 

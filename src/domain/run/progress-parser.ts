@@ -3,7 +3,7 @@ import type { MemberSettled } from '../cluster/member';
 import type { NodeGroupReading } from '../eks/status';
 import type { NodeError, NodeReading } from '../node/status';
 import { NODE_OUTCOMES, toNodeError } from '../node/status';
-import { parseUncured } from '../node/reboot';
+import { parseIneffectiveReboot } from '../node/reboot';
 import { parseWarnings } from '../node/warning';
 import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
@@ -67,7 +67,7 @@ export function parseSettled(value: unknown): MemberSettled | null {
     return { kind: 'node-group', ...common, reading: parseNodeGroupReading(one['reading']) };
   }
   if (one['kind'] !== 'node') return null;
-  const uncuredReboot = parseUncured(one['uncuredReboot']);
+  const ineffectiveReboot = parseIneffectiveReboot(one['ineffectiveReboot']);
   return {
     kind: 'node',
     ...common,
@@ -75,7 +75,7 @@ export function parseSettled(value: unknown): MemberSettled | null {
     reboots: numberOr(one['reboots'], 0),
     reading: parseReading(one['reading']),
     ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
-    ...(uncuredReboot === null ? {} : { uncuredReboot }),
+    ...(ineffectiveReboot === null ? {} : { ineffectiveReboot }),
   };
 }
 

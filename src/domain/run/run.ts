@@ -5,7 +5,7 @@ import type { CommonSettled, NodeError } from '../node/status';
 import { failureSentence, toNodeError } from '../node/status';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
-import type { UncuredReboot } from '../node/reboot';
+import type { IneffectiveReboot } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
 import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from '../spec/types';
 
@@ -54,7 +54,7 @@ export interface NodeGroupRunPolicy extends CommonRunPolicy {
   force: boolean;
   launchTemplates?: boolean;
   /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
-  passOverRefused: boolean;
+  skipRefused: boolean;
 }
 
 /** Where a run goes on that was suspended. */
@@ -106,7 +106,7 @@ export interface NodeRunInput extends CommonRunInput {
   /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */
-  uncuredReboots?: Record<string, UncuredReboot>;
+  ineffectiveReboots?: Record<string, IneffectiveReboot>;
 }
 
 export interface NodeGroupRunInput extends CommonRunInput {
@@ -221,7 +221,7 @@ export function skippedBecauseRemoved(kind: MemberKind, node: string): MemberSet
 
 /** The record of a node that is not connected to because it showed another host key before. */
 export function leftInQuarantine(node: string, error: NodeError): MemberSettled {
-  const message = `${node} is in quarantine and was not connected to: ${error.message}`;
+  const message = `${node} is quarantined and was not contacted: ${error.message}`;
   return failedUnrecorded('node', node, toNodeError({ ...error, message }));
 }
 
@@ -235,11 +235,11 @@ export function quarantinedNodes(members: readonly MemberStatus[]): Record<strin
   );
 }
 
-export function uncuredReboots(members: readonly MemberStatus[]): Record<string, UncuredReboot> {
+export function ineffectiveReboots(members: readonly MemberStatus[]): Record<string, IneffectiveReboot> {
   return Object.fromEntries(
     members
       .filter(isNode)
-      .flatMap(({ name, uncuredReboot }) => (uncuredReboot === undefined ? [] : [[name, uncuredReboot]])),
+      .flatMap(({ name, ineffectiveReboot }) => (ineffectiveReboot === undefined ? [] : [[name, ineffectiveReboot]])),
   );
 }
 

@@ -28,7 +28,7 @@ const nodeGroups = z.union(
     z
       .array(text(NODE_GROUP_NAME, groupForm))
       .min(1, { error: groupsForm })
-      .max(MAX_NODE_GROUPS, { error: ({ input }) => tellTooMany(input) })
+      .max(MAX_NODE_GROUPS, { error: ({ input }) => tooManyMessage(input) })
       .refine((names) => twice(names) === undefined, {
         error: ({ input }) => `found ${show(twice(input))} twice; allowed: each name once`,
       }),
@@ -143,7 +143,7 @@ export function explainEksIssues(issues: readonly SpecIssue[]): SpecIssue[] {
   });
 }
 
-function tellTooMany(input: unknown): string {
+function tooManyMessage(input: unknown): string {
   return `found a list of ${Array.isArray(input) ? input.length : 'too many'} names; allowed: ${groupsForm}`;
 }
 

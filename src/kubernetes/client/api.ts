@@ -108,7 +108,7 @@ export interface KubernetesApi {
  * `away`: the server did not answer, or not with an answer. `credentials`: it does not accept who asks, or is not who
  * it should be. `forbidden`: it refuses what was asked. `refused`: anything else it says no to.
  */
-export type ApiErrorKind = 'away' | 'credentials' | 'forbidden' | 'refused';
+export type ApiErrorKind = 'unavailable' | 'credentials' | 'forbidden' | 'rejected';
 
 /** A question that got no useful answer. Its type is always `KubernetesApi`. */
 export class ApiError extends OspatchError {

@@ -111,7 +111,7 @@ export function createConnections({
         };
         return await attempt().catch((error: unknown) => {
           // They may have been taken back before their end; what was refused has had no effect.
-          if (apiStatus(error)?.code !== 401 || clients.credentials?.forget(begun) !== true) throw error;
+          if (apiStatus(error)?.code !== 401 || clients.credentials?.invalidate(begun) !== true) throw error;
           return attempt();
         });
       } catch (error) {

@@ -19,7 +19,7 @@ const MAX_STDERR = 2_000;
 
 export interface Credentials {
   /** Drops what was fetched before that moment, in milliseconds. False: nothing was fetched, so asking again is idle. */
-  forget(before: number): boolean;
+  invalidate(before: number): boolean;
 }
 
 interface Fetched {
@@ -87,7 +87,7 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
     return { ...user, exec, ...(token === undefined ? {} : { token }) };
   });
   return {
-    forget: (before) => {
+    invalidate: (before) => {
       if (kept === null || kept.fetchedAt >= before) return kept !== null;
       kept = null;
       return true;

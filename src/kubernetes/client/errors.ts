@@ -72,7 +72,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   }
   const isTransient = code >= 500 || code === 429 || code === 408;
   return new ApiError(
-    isTransient ? 'away' : 'refused',
+    isTransient ? 'unavailable' : 'rejected',
     {
       message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${withoutFullStop(message)}`}`,
       ...(isTransient ? {} : { remedy: `see what the API server of ${where} says` }),
@@ -83,7 +83,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
 
 /** Whatever its status is says nothing about rights. */
 function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
-  return new ApiError('away', {
+  return new ApiError('unavailable', {
     message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer in between`,
     remedy: `check that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
   });
@@ -96,7 +96,7 @@ function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiEr
   const isLate = name === 'AbortError' || name === 'TimeoutError';
   if (isLate || (wasSent && !DISTRUST.test(code))) {
     const why = isLate ? 'did not answer in time' : `is unreachable${code === '' ? '' : ` (${code})`}`;
-    return new ApiError('away', {
+    return new ApiError('unavailable', {
       message: `could not ${what}: the API server of ${where} ${why}`,
       remedy: 'check that it is up and that the worker reaches it',
     });

@@ -63,7 +63,9 @@ export function createApi(call: Call): KubernetesApi {
         if (next === '') return items;
       } while (next !== '');
       if (attempt === MAX_LIST_ATTEMPTS) {
-        throw new ApiError('away', { message: `could not ${what}: the list changes faster than it can be read` });
+        throw new ApiError('unavailable', {
+          message: `could not ${what}: the list changes faster than it can be read`,
+        });
       }
     }
   }

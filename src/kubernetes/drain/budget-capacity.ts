@@ -17,7 +17,7 @@ export async function withCapacity(
   pods: readonly PodView[],
   budgets: readonly BudgetView[],
 ): Promise<BudgetView[]> {
-  const inTheWay = new Set(
+  const blocking = new Set(
     pods.flatMap((pod) =>
       budgetsOf(pod, budgets).filter((budget) => usesAbsoluteCount(budget) && !allowsEviction(budget, pod)),
     ),
@@ -25,7 +25,7 @@ export async function withCapacity(
   const podsIn = new Map<string, PodView[]>();
   const found: BudgetView[] = [];
   for (const budget of budgets) {
-    if (!inTheWay.has(budget)) {
+    if (!blocking.has(budget)) {
       found.push(budget);
       continue;
     }

@@ -3,7 +3,7 @@ import { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { KubeSession } from '../session';
 
-const ASK_NODE_EVERY_MS = 5_000;
+const READ_NODE_EVERY_MS = 5_000;
 
 /**
  * A node that somebody uncordons fills up again: that is for people to settle. The answer looks at the node every 5 s, or
@@ -13,7 +13,7 @@ const ASK_NODE_EVERY_MS = 5_000;
 export function cordonGuard(session: KubeSession, when: string): (now?: boolean) => Promise<void> {
   let askedAtMs = session.now();
   return async (always = false) => {
-    if (!always && session.now() < askedAtMs + ASK_NODE_EVERY_MS) return;
+    if (!always && session.now() < askedAtMs + READ_NODE_EVERY_MS) return;
     askedAtMs = session.now();
     const node = await session.reach((api) => api.readNode(session.target.nodeName));
     if (node === null || node.unschedulable) return;

@@ -46,7 +46,7 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
   const until = session.now() + quorumTimeoutMs - waitedMs;
   for (;;) {
     const first = await readOwnNode(session, machine);
-    refuseForeign(session, first);
+    assertNotForeign(session, first);
     const kept = ownBaseline(first, owner);
     if (kept !== null) {
       if ((await whyNot(session)) === null) return kept;
@@ -54,7 +54,7 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
     }
     await awaitQuorum(session, until, quorumTimeoutMs);
     const node = await readOwnNode(session, machine);
-    refuseForeign(session, node);
+    assertNotForeign(session, node);
     const baseline = await readBaselineOf(session, node);
     if (cordonState(node).by === 'others') return baseline;
     if (!(await applyCordon(session, node, owner, baseline))) continue;
@@ -77,7 +77,7 @@ function ownBaseline(node: NodeView, owner: CordonOwner): KubernetesBaseline | n
   return readBaseline(node.annotations[BASELINE_ANNOTATION]);
 }
 
-function refuseForeign({ target }: KubeSession, node: NodeView): void {
+function assertNotForeign({ target }: KubeSession, node: NodeView): void {
   const foreign = foreignOwner(target, node);
   if (foreign === null) return;
   throw new OspatchError({

@@ -9,8 +9,8 @@ import { cordonGuard } from './cordon-guard';
 import type { PodEviction } from './evictions';
 import { refreshBudgets, evictDue, oncePerBudget } from './evictions';
 import { readOwnNode } from './node-identity';
-import type { Newcomers } from './newcomers';
-import { createNewcomers } from './newcomers';
+import type { NewPods } from './new-pods';
+import { trackNewPods } from './new-pods';
 import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { KubeProgress, KubeSession } from '../session';
 import type { ClassifiedPod } from './pod-classes';
@@ -23,7 +23,7 @@ const LOOK_EVERY_MS = 1_000;
 const FIRST_LOOKS_MS = [100, 200, 400];
 
 /** How often the budgets are asked when they hold pods back. */
-const ASK_BUDGETS_EVERY_MS = 2_000;
+const READ_BUDGETS_EVERY_MS = 2_000;
 
 /** A retry after the time is over gets so much for what is nearly done. */
 const LAST_CHANCE_MS = 60_000;
@@ -31,7 +31,7 @@ const LAST_CHANCE_MS = 60_000;
 const MAX_BLOCKED = 20;
 /** Shown while it goes on. */
 const MAX_SHOWN = 5;
-const IN_THE_WAY: readonly PodEviction['state'][] = ['held', 'due', 'leaving'];
+const BLOCKING: readonly PodEviction['state'][] = ['held', 'due', 'leaving'];
 const MAX_BLOCKERS = 10;
 const MAX_MESSAGE = 1_500;
 
@@ -76,13 +76,13 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   const there = await classifyPods(session, policy);
   // Before a reboot nothing but a tolerance keeps a pod on the node.
   const judged = there.filter(({ pod }) => !again || !pod.toleratesCordon);
-  await refuseBlocked(session, policy, judged);
+  await assertNotBlocked(session, policy, judged);
   const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
   const toEvict = countEvicted(pods);
   soFar.total = Math.max(earlier?.total ?? 0, toEvict);
   soFar.evicted = soFar.total - toEvict;
   const before = soFar.evicted;
-  const newcomers = createNewcomers(there.map(({ pod }) => pod));
+  const newPods = trackNewPods(there.map(({ pod }) => pod));
 
   const note = async (leaving: readonly PodEviction[]): Promise<void> => {
     soFar.workloads = await addWorkloads(
@@ -99,17 +99,17 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
     untilMs,
     guard,
     onGone: (one) => {
-      newcomers.left(one.pod);
+      newPods.left(one.pod);
       if (one.do === 'evict') onGone(session, options, soFar);
     },
     admit: async (onNode) => {
-      const came = newcomers.among(onNode);
+      const came = newPods.among(onNode);
       if (came.length === 0) return [];
       // Nothing but a tolerance brings a pod to a cordoned node.
       await guard(true);
       const more = await judge(session, policy, came);
-      await refuseBlocked(session, policy, more);
-      const leaving = more.flatMap((one) => admitted(toLeaving(one, policy, session.now()), newcomers));
+      await assertNotBlocked(session, policy, more);
+      const leaving = more.flatMap((one) => admitted(toLeaving(one, policy, session.now()), newPods));
       pods.push(...leaving);
       soFar.total += countEvicted(leaving);
       await note(leaving);
@@ -128,9 +128,9 @@ function countEvicted(pods: readonly PodEviction[]): number {
 }
 
 /** What came back is sent away later each time, and in the end left. */
-function admitted(leaving: readonly PodEviction[], newcomers: Newcomers): PodEviction[] {
+function admitted(leaving: readonly PodEviction[], newPods: NewPods): PodEviction[] {
   return leaving.flatMap((one) => {
-    const pauseMs = newcomers.pauseMs(one.pod);
+    const pauseMs = newPods.pauseMs(one.pod);
     if (pauseMs === null) return [];
     const why = one.state === 'due' && one.do === 'evict' ? 'it was scheduled after the cordon' : one.why;
     return [{ ...one, nextAtMs: one.nextAtMs + pauseMs, why }];
@@ -157,7 +157,7 @@ function onGone({ show }: KubeSession, { remember }: DrainOptions, soFar: Draine
   remember(soFar);
 }
 
-async function refuseBlocked(
+async function assertNotBlocked(
   session: KubeSession,
   policy: DrainPolicy,
   judged: readonly ClassifiedPod[],
@@ -210,7 +210,7 @@ async function evictAll(
   session: KubeSession,
   policy: DrainPolicy,
   pods: readonly PodEviction[],
-  { untilMs, guard, onGone: tellGone, admit }: EvictionLoop,
+  { untilMs, guard, onGone: reportGone, admit }: EvictionLoop,
 ): Promise<PodEviction[]> {
   const { now, show, pause, reach, target } = session;
   const looks = [...FIRST_LOOKS_MS];
@@ -224,7 +224,7 @@ async function evictAll(
     const held = turn.filter((one) => one.state === 'held');
     if (held.length > 0 && now() >= budgetsAtMs) {
       refreshBudgets(held, await reach((api) => api.listBudgets()));
-      budgetsAtMs = now() + ASK_BUDGETS_EVERY_MS;
+      budgetsAtMs = now() + READ_BUDGETS_EVERY_MS;
     }
     const due = oncePerBudget(
       turn.filter((one) => one.state !== 'leaving' && one.nextAtMs <= now()),
@@ -243,7 +243,7 @@ async function evictAll(
     left = left.filter((one) => {
       const pod = there.get(one.pod.uid);
       if (pod !== undefined) one.pod = pod;
-      else tellGone(one);
+      else reportGone(one);
       return pod !== undefined && !(one.do === 'wait-completed' && hasEnded(pod)) && !isLongDeleted(pod, policy, now());
     });
     left.push(...(await admit(there.values())));
@@ -256,9 +256,7 @@ async function evictAll(
 function whatFor(left: readonly PodEviction[], order: number): KubeProgress {
   const turn = left
     .filter((one) => one.order === order)
-    .sort(
-      (a, b) => IN_THE_WAY.indexOf(a.state) - IN_THE_WAY.indexOf(b.state) || Date.parse(a.since) - Date.parse(b.since),
-    )
+    .sort((a, b) => BLOCKING.indexOf(a.state) - BLOCKING.indexOf(b.state) || Date.parse(a.since) - Date.parse(b.since))
     .slice(0, MAX_SHOWN)
     .map(toBlocked);
   const [first] = turn;

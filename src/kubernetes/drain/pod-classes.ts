@@ -80,23 +80,23 @@ export function findUnevictable(pods: readonly PodView[], budgets: readonly Budg
 /** What would be waited for as things are now; first the budgets that do not open by themselves. */
 export function findWaits(judged: readonly ClassifiedPod[], budgets: readonly BudgetView[]): string[] {
   const closed = new Map<string, PodView[]>();
-  const passing = new Map<string, PodView[]>();
+  const temporary = new Map<string, PodView[]>();
   const add = (waits: Map<string, PodView[]>, why: string, pod: PodView): void => {
     waits.set(why, [...(waits.get(why) ?? []), pod]);
   };
   for (const { pod, verdict } of judged) {
-    if (verdict.do === 'wait-completed') add(passing, 'pods that a rule lets run to completion', pod);
+    if (verdict.do === 'wait-completed') add(temporary, 'pods that a rule lets run to completion', pod);
     if (verdict.do !== 'evict') continue;
-    if (pod.deletionAtMs !== null) add(passing, 'pods that are terminating', pod);
+    if (pod.deletionAtMs !== null) add(temporary, 'pods that are terminating', pod);
     const own = budgetsOf(pod, budgets);
     const [budget] = own;
     if (own.length !== 1 || budget === undefined || allowsEviction(budget, pod)) continue;
     const why = whyClosed(budget, pod);
     const title = `${budgetTitle(budget)}, which allows no eviction now`;
-    if (why === null) add(passing, `${title} (${currentBlocker(budget)})`, pod);
+    if (why === null) add(temporary, `${title} (${currentBlocker(budget)})`, pod);
     else add(closed, `${title} and opens only when an operator or a person changes something (${why})`, pod);
   }
-  return [...closed, ...passing].map(([why, pods]) => `${why}: ${namesOf(pods)}`);
+  return [...closed, ...temporary].map(([why, pods]) => `${why}: ${namesOf(pods)}`);
 }
 
 export function namesOf(pods: readonly Pick<PodView, 'namespace' | 'name'>[]): string {

@@ -6,7 +6,7 @@ import { kubeletEndOfLife } from '../../domain/kubernetes/end-of-life';
 import { hasEnded } from '../../domain/kubernetes/pod-filter';
 import type { NodeView } from '../client/api';
 import { readOwnNode } from './node-identity';
-import { refuseRebootOwners } from './reboot-owners';
+import { assertNoRebootOwners } from './reboot-owners';
 import { addWorkloads } from './workloads';
 import type { KubeNode, MachineIdentity } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';
@@ -21,7 +21,7 @@ export async function drainPreview(
   policy: DrainPolicy,
 ): Promise<DrainPreview> {
   const node = await readOwnNode(session, machine);
-  await refuseRebootOwners(session);
+  await assertNoRebootOwners(session);
   const judged = await classifyPods(session, policy);
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
   const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);

@@ -21,7 +21,7 @@ export async function findRebootOwners({ reach }: KubeSession): Promise<string[]
 }
 
 /** @throws OspatchError `Policy` */
-export async function refuseRebootOwners(session: KubeSession): Promise<void> {
+export async function assertNoRebootOwners(session: KubeSession): Promise<void> {
   const owners = await findRebootOwners(session);
   if (owners.length === 0) return;
   throw new OspatchError({

@@ -55,7 +55,7 @@ rc_unreadable=97
 
 read -r boot </proc/sys/kernel/random/boot_id
 
-# Set while facts are told: when they have to be told at the latest, in seconds since the boot.
+# Set while facts are isReported: when they have to be told at the latest, in seconds since the boot.
 facts_until=''
 
 say() { printf 'ospatch %s %s\n' "$protocol" "$*"; }

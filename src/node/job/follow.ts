@@ -176,7 +176,7 @@ class FollowLimits {
         ...(remedy === undefined ? {} : { remedy }),
         details: { stillRuns: true },
       });
-    } else if (followed > JOB_TIMEOUT_MS && !transaction.told) {
+    } else if (followed > JOB_TIMEOUT_MS && !transaction.isReported) {
       throw new UnreachableNotice(0, jobNeverEnds(node.name, holder).message, followed);
     }
   }

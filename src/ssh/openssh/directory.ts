@@ -32,13 +32,13 @@ function createBase(): string {
   const usual = tmpdir();
   // Jump hosts are reached by a command line, so the path must have nothing a shell would see.
   const parent = usual.length <= MAX_BASE_CHARS - 30 && /^[A-Za-z0-9/._-]+$/.test(usual) ? usual : '/tmp';
-  removeLeftovers(parent);
+  removeDeadDirectories(parent);
   // mkdtemp makes it with mode 0700.
   return mkdtempSync(path.join(parent, `${PREFIX}${process.pid}-`));
 }
 
 /** What processes of this user that were killed have left; their connections have ended by themselves. */
-function removeLeftovers(parent: string): void {
+function removeDeadDirectories(parent: string): void {
   for (const name of readdirSync(parent)) {
     const pid = /^ospatch-ssh-(\d{1,10})-\w{6}$/.exec(name)?.[1];
     if (pid === undefined || isAlive(Number(pid))) continue;

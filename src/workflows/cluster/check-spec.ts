@@ -20,7 +20,7 @@ const MAX_LEVELS = 32;
  * @throws ApplicationFailure `InvalidSpec` with every problem, `Internal` when the check itself failed
  */
 export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<ClusterSpec> {
-  refuseDeep(spec);
+  assertShallow(spec);
   if (canonicalJson({ spec }) === canonicalJson({ spec: inForce })) return inForce;
   let verdict: SpecVerdict;
   try {
@@ -49,7 +49,7 @@ export interface FirstSpec {
  * @throws ApplicationFailure `InvalidSpec`
  */
 export async function checkFirstSpec(spec: unknown): Promise<FirstSpec> {
-  refuseDeep(spec);
+  assertShallow(spec);
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
     const at = new Date(Date.now()).toISOString();
     const verdict = await local.checkFirstSpec({ spec, after: at, count: WINDOWS_AHEAD }).catch(() => null);
@@ -58,7 +58,7 @@ export async function checkFirstSpec(spec: unknown): Promise<FirstSpec> {
   }
 }
 
-function refuseDeep(spec: unknown): void {
+function assertShallow(spec: unknown): void {
   if (isDeeperThan(spec, MAX_LEVELS)) throw specFailure(`the spec is not valid: it has more than ${MAX_LEVELS} levels`);
 }
 

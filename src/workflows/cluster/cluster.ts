@@ -342,7 +342,7 @@ class ClusterLoop {
   private refreshFacts(names: string[]): void {
     this.refreshingFacts = true;
     void refreshPendingNodes(this.state, names).finally(() => {
-      this.state.recheckedAt = new Date(Date.now()).toISOString();
+      this.state.factsRefreshedAt = new Date(Date.now()).toISOString();
       this.refreshingFacts = false;
       this.isStale = true;
     });

@@ -10,7 +10,7 @@ import {
   beingRemoved,
   checkApplySpec,
   checkRequest,
-  refuseRequest,
+  rejectRequest,
 } from '../../domain/cluster/requests';
 import { plainText } from '../../domain/shared/text';
 import { whyUnreadable } from '../../domain/shared/unreadable';
@@ -138,7 +138,7 @@ class Handlers {
       (value?: unknown) =>
         this.update(async () => {
           const { spec, ...message } = parseApplySpec(value);
-          this.refuseWithoutSpec(value);
+          this.rejectWithoutSpec(value);
           const inForce = cluster.state.spec;
           const checked = { ...message, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
           const why = checkApplySpec(cluster.state, checked);
@@ -151,8 +151,8 @@ class Handlers {
         description: 'Put a spec into force at once. Input: {"spec": {...}}, written as in a file or normalised.',
         validator: (value?: unknown) => {
           if (this.queue.isBusy) return;
-          this.refuseWithoutSpec(value);
-          this.refuseWhenRemoving();
+          this.rejectWithoutSpec(value);
+          this.rejectWhenRemoving();
         },
       },
     );
@@ -202,7 +202,7 @@ class Handlers {
 
   private refuse(request: string, by: string | undefined, why: string): void {
     try {
-      refuseRequest(this.cluster.state, request, by, why, timestamp());
+      rejectRequest(this.cluster.state, request, by, why, timestamp());
       this.cluster.changed();
     } catch {
       // A cluster whose first spec was refused has no place to file anything.
@@ -210,7 +210,7 @@ class Handlers {
   }
 
   /** Only the call that has started this workflow has sent its spec before. */
-  private refuseWithoutSpec(value: unknown): void {
+  private rejectWithoutSpec(value: unknown): void {
     const unread = whyUnreadable(value);
     if (unread !== null) throw refused(`the input cannot be read: ${unread}`);
     const { spec, applyId } = parseApplySpec(value);
@@ -219,7 +219,7 @@ class Handlers {
     }
   }
 
-  private refuseWhenRemoving(): void {
+  private rejectWhenRemoving(): void {
     const why = beingRemoved(this.cluster.state);
     if (why !== null) throw refused(why);
   }

@@ -5,7 +5,7 @@ import { isNode } from '../../domain/cluster/member';
 import { isSelfManaged, notePrefetched } from '../../domain/cluster/state';
 import { policyFor } from '../../domain/cluster/decide';
 import { prefetchWorkflowId } from '../../contract/workflow-ids';
-import { uncuredReboots } from '../../domain/run/run';
+import { ineffectiveReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { prefetchNodes } from '../node/prefetch-nodes';
 
@@ -37,7 +37,7 @@ export class ClusterPrefetch {
       window,
       nodes: spec.nodes.filter(({ name }) => !quarantined.has(name)),
       policy: policyFor(spec, 'schedule'),
-      uncured: uncuredReboots(this.state.nodes),
+      ineffective: ineffectiveReboots(this.state.nodes),
     };
     const start = () =>
       startChild(prefetchNodes, {

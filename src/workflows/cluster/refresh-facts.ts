@@ -3,7 +3,7 @@ import { startChild } from '@temporalio/workflow';
 import { refreshWorkflowId } from '../../contract/workflow-ids';
 import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, readNode } from '../../domain/cluster/state';
-import { uncuredReboots } from '../../domain/run/run';
+import { ineffectiveReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { refreshFacts } from '../node/refresh-facts';
 
@@ -29,7 +29,7 @@ async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): Re
   const nodes = spec.nodes.filter(({ name }) => names.has(name));
   const { name: cluster, taskQueue } = spec;
   const input = {
-    ...{ cluster, nodes, uncured: uncuredReboots(state.nodes.filter(({ name }) => names.has(name))) },
+    ...{ cluster, nodes, ineffective: ineffectiveReboots(state.nodes.filter(({ name }) => names.has(name))) },
     ...(taskQueue === undefined ? {} : { taskQueue }),
   };
   const workflowId = refreshWorkflowId(cluster);

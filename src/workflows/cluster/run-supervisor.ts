@@ -13,14 +13,14 @@ import type { NodeError } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
 import type { RunCursor, RunInput, RunResult } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
 import {
   failedUnrecorded,
   notTried,
   quarantinedNodes,
   skippedBecauseRemoved,
-  uncuredReboots,
+  ineffectiveReboots,
 } from '../../domain/run/run';
 import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
@@ -124,7 +124,7 @@ export class RunSupervisor {
       nodes,
       policy: { ...policy },
       ...this.quarantined(run),
-      ...this.uncured(run),
+      ...this.ineffective(run),
     };
   }
 
@@ -152,10 +152,10 @@ export class RunSupervisor {
     return Object.keys(quarantined).length === 0 ? {} : { quarantined: briefErrors(quarantined) };
   }
 
-  private uncured(run: ActiveRun): { uncuredReboots?: Record<string, UncuredReboot> } {
+  private ineffective(run: ActiveRun): { ineffectiveReboots?: Record<string, IneffectiveReboot> } {
     const names = new Set(run.nodes);
-    const uncured = uncuredReboots(this.state.nodes.filter(({ name }) => names.has(name)));
-    return Object.keys(uncured).length === 0 ? {} : { uncuredReboots: uncured };
+    const ineffective = ineffectiveReboots(this.state.nodes.filter(({ name }) => names.has(name)));
+    return Object.keys(ineffective).length === 0 ? {} : { ineffectiveReboots: ineffective };
   }
 
   /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */

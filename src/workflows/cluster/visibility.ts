@@ -36,12 +36,12 @@ export class VisibilityPublisher {
     // Each change is an event in the history, so unchanged values are not written.
     if (key === this.shown) return;
     this.shown = key;
-    const told = {
+    const memo = {
       ...{ type: status.type, state: status.state, ready: status.ready, nextWindow: next },
       ...{ lastOutcome: outcome, failedNodes, createdAt: status.createdAt },
     };
     const hadSites = workflowInfo().memo?.['sites'] !== undefined;
-    upsertMemo(sites.length === 0 && !hadSites ? told : { ...told, sites: sites.slice(0, MAX_SITES) });
+    upsertMemo(sites.length === 0 && !hadSites ? memo : { ...memo, sites: sites.slice(0, MAX_SITES) });
     const attributes = [
       { key: SEARCH_ATTRIBUTES.cluster, value: status.cluster },
       { key: SEARCH_ATTRIBUTES.state, value: status.state },

@@ -127,7 +127,7 @@ class NodeGroupUpdate {
     const { nodeGroup } = this.input;
     const { updateId } = begun;
     const foreign = begun.state === 'in-progress';
-    const what = `${foreign ? `a ${begun.type} begun by somebody else` : 'the update'} (${updateId}) of node group ${nodeGroup} at AWS`;
+    const what = `${foreign ? `a ${begun.type} started by someone else` : 'the update'} (${updateId}) of node group ${nodeGroup} at AWS`;
     if (adopted || !foreign) {
       this.result.updateId = updateId;
       this.result.adopted = adopted;
@@ -170,7 +170,7 @@ class NodeGroupUpdate {
   }
 
   private refuse(why: string): void {
-    this.result.outcome = this.policy.passOverRefused ? 'skipped' : 'failed';
+    this.result.outcome = this.policy.skipRefused ? 'skipped' : 'failed';
     this.result.error = { type: 'Policy', message: why };
   }
 

@@ -8,7 +8,7 @@ import { withDrain } from '../../domain/inspection/drain';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { KubernetesPolicy } from '../../domain/kubernetes/types';
 import { apiSilent } from '../../domain/kubernetes/drain-record';
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import type { NodeAddress } from '../../domain/cluster/task-queues';
 import { noWorkerAtSite } from '../../domain/cluster/task-queues';
 import type { NodeTarget } from '../../domain/spec/types';
@@ -35,21 +35,21 @@ export interface InspectNodesInput {
   /** Absent: drains are not inspected. */
   kubernetes?: KubernetesPolicy;
   /** By the name of the node: what its last reboot did not remedy. */
-  uncuredReboots?: Record<string, UncuredReboot>;
+  ineffectiveReboots?: Record<string, IneffectiveReboot>;
 }
 
 /** All at once: the caller bounds how many there are. A node that fails keeps no other from being inspected. */
 export async function inspectNodes({
   targets,
   kubernetes,
-  uncuredReboots,
+  ineffectiveReboots,
   ...input
 }: InspectNodesInput): Promise<NodeInspection[]> {
   return Promise.all(
     targets.map(async (node): Promise<NodeInspection> => {
       try {
         const inspected = await inspection.inspectNode.executeWithOptions(inspectionOptions(node, 'inspection'), [
-          { ...input, target: targetOf(node), ...uncuredOf(node, uncuredReboots) },
+          { ...input, target: targetOf(node), ...ineffectiveRebootOf(node, ineffectiveReboots) },
         ]);
         const machine = inspected.facts === null ? null : machineOf(inspected.facts);
         if (kubernetes === undefined || machine === null) return inspected;
@@ -156,12 +156,12 @@ function notInspectedReason(failure: unknown, { name, taskQueue }: HasTaskQueue,
   return toInspectionError(failure, `${what} of ${name}`);
 }
 
-function uncuredOf(
+function ineffectiveRebootOf(
   { name }: NodeAddress,
-  uncuredReboots: Record<string, UncuredReboot> = {},
-): { uncuredReboot?: UncuredReboot } {
-  const uncuredReboot = uncuredReboots[name];
-  return uncuredReboot === undefined ? {} : { uncuredReboot };
+  ineffectiveReboots: Record<string, IneffectiveReboot> = {},
+): { ineffectiveReboot?: IneffectiveReboot } {
+  const ineffectiveReboot = ineffectiveReboots[name];
+  return ineffectiveReboot === undefined ? {} : { ineffectiveReboot };
 }
 
 function targetOf({ cluster, name, host, ssh, hostKeys }: NodeAddress): NodeTarget {

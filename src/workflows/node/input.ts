@@ -1,5 +1,5 @@
 /** What a node patch is started with. */
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import type { NodeRunPolicy, RunTrigger } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 
@@ -10,7 +10,7 @@ export interface PatchNodeInput {
   node: NodeSpec;
   policy: NodeRunPolicy;
   /** What the last reboot of the node did not remedy. Absent: nothing. */
-  uncuredReboot?: UncuredReboot;
+  ineffectiveReboot?: IneffectiveReboot;
   /** Names of the search attributes that may be written. Absent: none. */
   searchAttributes?: string[];
 }

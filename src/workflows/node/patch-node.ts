@@ -359,7 +359,7 @@ class NodePatch {
     // It was waited for already, for long.
     if (reasonToStayCordoned(error) !== null) return;
     try {
-      this.record.noteSurvey(await this.steps.survey());
+      this.record.noteFailedNode(await this.steps.inspectFailed());
     } catch {
       // The failure already recorded says more than that the node cannot be read now.
     }

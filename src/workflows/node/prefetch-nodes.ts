@@ -2,7 +2,7 @@
 import { isCancellation, uuid4 } from '@temporalio/workflow';
 import type { NodeReading } from '../../domain/node/status';
 import { readingFromFacts } from '../../domain/node/reading';
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import type { NodeRunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
@@ -19,7 +19,7 @@ export interface PrefetchNodesInput {
   nodes: NodeSpec[];
   policy: NodeRunPolicy;
   /** By node: the reboot that did not help, where the cluster remembers one. */
-  uncured: Record<string, UncuredReboot>;
+  ineffective: Record<string, IneffectiveReboot>;
 }
 
 export interface PrefetchedNode {
@@ -42,7 +42,10 @@ export async function prefetchNodes(input: PrefetchNodesInput): Promise<Prefetch
   return results;
 }
 
-async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, node: NodeSpec): Promise<PrefetchedNode> {
+async function prefetchNode(
+  { cluster, policy, ineffective }: PrefetchNodesInput,
+  node: NodeSpec,
+): Promise<PrefetchedNode> {
   const { name, host, ssh, hostKeys } = node;
   const { packages, unreachableTimeoutMs } = policy;
   const input = {
@@ -60,7 +63,7 @@ async function prefetchNode({ cluster, policy, uncured }: PrefetchNodesInput, no
       [{ ...input, withoutDrain: true }],
     );
     // A plan without a digest was not made.
-    reading = readingFromFacts(facts, uncured[name] ?? null, timestamp(), plan.digest === '' ? null : plan);
+    reading = readingFromFacts(facts, ineffective[name] ?? null, timestamp(), plan.digest === '' ? null : plan);
     if (refused !== undefined) return { node: name, reading, error: refused.message };
     if (plan.pending === 0) return { node: name, reading, error: null };
     const work = { packageManager: facts.packageManager, planDigest: plan.digest, planned: plan.pending };

@@ -2,12 +2,12 @@
 import { setCurrentDetails, uuid4 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { NodePatchResult } from '../../domain/node/patch';
-import { snapshot, tellWhatWasDone } from '../../domain/node/patch';
-import type { ApplyReport, NodeFacts, NodeStep, NodeSurvey, PlanSummary } from '../../domain/node/report';
+import { snapshot, describeWorkDone } from '../../domain/node/patch';
+import type { ApplyReport, NodeFacts, NodeStep, FailedNodeFacts, PlanSummary } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { mergeWarnings } from '../../domain/node/warning';
-import type { RebootAsked } from '../../domain/node/reboot';
-import { uncuredOf } from '../../domain/node/reboot';
+import type { RebootRequested } from '../../domain/node/reboot';
+import { ineffectiveRebootOf } from '../../domain/node/reboot';
 import { renderNodePatch } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
 import type { PatchNodeInput } from './input';
@@ -21,7 +21,7 @@ export class NodeRecord {
   /** A package transaction was begun, and nobody has heard of its end. */
   transactionOpen = false;
   /** Null: none is open. */
-  rebootAsked: RebootAsked | null = null;
+  rebootRequested: RebootRequested | null = null;
   /** Facts and plan are read anew and replace what they said before; what jobs said stays. */
   private readonly warnings: Record<'facts' | 'plan' | 'jobs', readonly NodeWarning[]> = {
     facts: [],
@@ -71,9 +71,9 @@ export class NodeRecord {
 
   private noteFacts(facts: NodeFacts): void {
     this.noteRebootReasons(facts);
-    const uncured = uncuredOf(facts);
-    if (uncured === null) delete this.result.uncuredReboot;
-    else this.result.uncuredReboot = uncured;
+    const ineffective = ineffectiveRebootOf(facts);
+    if (ineffective === null) delete this.result.ineffectiveReboot;
+    else this.result.ineffectiveReboot = ineffective;
     this.warn('facts', facts.warnings);
   }
 
@@ -115,7 +115,7 @@ export class NodeRecord {
   }
 
   /** What the node itself says after a failure counts more than what its jobs had time to say. */
-  noteSurvey({ facts, pending, changes }: NodeSurvey): void {
+  noteFailedNode({ facts, pending, changes }: FailedNodeFacts): void {
     this.noteAfter(facts);
     this.result.pendingUpdates = pending;
     if (changes === null) return;
@@ -148,7 +148,7 @@ export class NodeRecord {
 
   endCancelled(): void {
     const step = this.result.steps.at(-1)?.step;
-    if (step === 'reboot' && this.rebootAsked === 'no') {
+    if (step === 'reboot' && this.rebootRequested === 'no') {
       // Its packages are in place, and the reboot that was waited for was never sent.
       this.result.outcome = 'reboot-pending';
       this.result.error = null;
@@ -166,8 +166,8 @@ export class NodeRecord {
   private whenCancelled(step: NodeStep | undefined): string {
     const { name } = this.input.node;
     if (step === 'reboot') {
-      if (this.rebootAsked === null) return `after ${name} was rebooted, before it was found to be healthy`;
-      return this.rebootAsked === 'yes'
+      if (this.rebootRequested === null) return `after ${name} was rebooted, before it was found to be healthy`;
+      return this.rebootRequested === 'yes'
         ? `while ${name} was rebooting; its return was not waited for`
         : `while a reboot of ${name} was being requested; whether the node rebooted is unknown, and its return was not waited for`;
     }
@@ -178,7 +178,7 @@ export class NodeRecord {
 
   /** The last word on everything. */
   async close(): Promise<NodePatchResult> {
-    this.tellWhatWasDone();
+    this.describeWorkDone();
     this.result.endedAt = timestamp();
     this.show();
     await this.audit();
@@ -190,14 +190,14 @@ export class NodeRecord {
   }
 
   /** Only after everything has ended is it known. A cancellation says so itself. */
-  private tellWhatWasDone(): void {
+  private describeWorkDone(): void {
     const { error, changes, reboots, drain } = this.result;
     if (error === null || error.type === 'Cancelled') return;
-    const message = tellWhatWasDone(error.message, {
+    const message = describeWorkDone(error.message, {
       packagesChanged: changes.length,
       reboots,
       podsEvicted: drain?.evicted ?? 0,
-      rebootAsked: this.rebootAsked === 'yes' || this.rebootAsked === 'unknown',
+      rebootRequested: this.rebootRequested === 'yes' || this.rebootRequested === 'unknown',
       transactionOpen: this.transactionOpen,
     });
     this.result.error = { ...error, message };

@@ -2,7 +2,7 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { NodeReading } from '../../domain/node/status';
 import { readingFromFacts } from '../../domain/node/reading';
-import type { UncuredReboot } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
@@ -18,7 +18,7 @@ export interface RefreshFactsInput {
   /** Of the nodes that name none. Absent: that of the workflows. */
   taskQueue?: string;
   /** By node: the reboot that did not help, where the cluster remembers one. */
-  uncured: Record<string, UncuredReboot>;
+  ineffective: Record<string, IneffectiveReboot>;
 }
 
 export interface RefreshedNode {
@@ -27,7 +27,12 @@ export interface RefreshedNode {
 }
 
 /** One node after the other. A node that cannot be read is left out. */
-export async function refreshFacts({ cluster, nodes, uncured, ...site }: RefreshFactsInput): Promise<RefreshedNode[]> {
+export async function refreshFacts({
+  cluster,
+  nodes,
+  ineffective,
+  ...site
+}: RefreshFactsInput): Promise<RefreshedNode[]> {
   const refreshed: RefreshedNode[] = [];
   const withoutWorker = new Set<string | undefined>();
   for (const node of nodes) {
@@ -42,7 +47,7 @@ export async function refreshFacts({ cluster, nodes, uncured, ...site }: Refresh
         { summary: `${name}: refresh facts`, ...atSite },
         [{ target, unreachableTimeoutMs: UNREACHABLE_MS }],
       );
-      refreshed.push({ node: name, reading: readingFromFacts(facts, uncured[name] ?? null, timestamp(), null) });
+      refreshed.push({ node: name, reading: readingFromFacts(facts, ineffective[name] ?? null, timestamp(), null) });
     } catch (failure) {
       if (isCancellation(failure)) break;
       if (isNotTakenUp(failure)) withoutWorker.add(taskQueue);

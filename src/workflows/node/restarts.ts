@@ -26,10 +26,10 @@ export class NodeRestarts {
 
   /** One of them is what pods live from, and a restart puts it on new code. */
   needDrain({ outdated }: NodeFacts): boolean {
-    const inTheWay = new Set(
+    const blocked = new Set(
       outdated?.blockers?.flatMap(({ service, blocker }) => (blocker === 'runtime' ? [] : [service])),
     );
-    return restartsRuntime(outdated?.services.filter((name) => !inTheWay.has(name)) ?? [], this.policy);
+    return restartsRuntime(outdated?.services.filter((name) => !blocked.has(name)) ?? [], this.policy);
   }
 
   /** What runs replaced code counts as a reason to reboot; what can be restarted is restarted first. */
@@ -70,7 +70,7 @@ export class NodeRestarts {
   sayWhatIsLeft({ outdated }: NodeFacts): void {
     const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
     // The node itself says what to do where a restart is not the remedy.
-    const isTold = (names: readonly string[]): boolean =>
+    const isListed = (names: readonly string[]): boolean =>
       names.every((name) => outdated?.blockers?.some(({ service }) => service === name));
     const left = skipped.filter(({ name }) => outdated?.services.includes(name));
     if (left.length > 0) {
@@ -78,17 +78,17 @@ export class NodeRestarts {
       this.record.addWarning({
         kind: 'restart-pending',
         message: `not restarted: ${listed(named)}`,
-        remedy: isTold(left.map(({ name }) => name))
+        remedy: isListed(left.map(({ name }) => name))
           ? null
           : 'resolve the reasons and restart the services by hand, or reboot the node',
       });
     }
-    const inVain = restarted.filter((name) => outdated?.services.includes(name));
-    if (inVain.length > 0) {
+    const stillOutdated = restarted.filter((name) => outdated?.services.includes(name));
+    if (stillOutdated.length > 0) {
       this.record.addWarning({
         kind: 'restart-pending',
-        message: `restarted, but still running replaced code: ${listed(inVain)}`,
-        remedy: isTold(inVain)
+        message: `restarted, but still running replaced code: ${listed(stillOutdated)}`,
+        remedy: isListed(stillOutdated)
           ? null
           : 'check `systemctl status` for processes that the restart did not end, and end them, or reboot the node',
       });

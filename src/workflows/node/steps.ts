@@ -4,7 +4,7 @@ import type { Watch } from '../../contract/activities/node';
 import type {
   ApplyReport,
   NodeFacts,
-  NodeSurvey,
+  FailedNodeFacts,
   UnreachableNode,
   PlanSummary,
   PhaseOutcome,
@@ -12,15 +12,15 @@ import type {
 } from '../../domain/node/report';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
-import type { UncuredReboot } from '../../domain/node/reboot';
-import { discountUncured, uncuredAfter } from '../../domain/node/reboot';
+import type { IneffectiveReboot } from '../../domain/node/reboot';
+import { discountIneffectiveReboot, ineffectiveRebootAfter } from '../../domain/node/reboot';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import type { NodeTarget } from '../../domain/spec/types';
 import { HEARTBEAT_TIMEOUT_MS } from '../../domain/node/time-limits';
 import type { Options } from '../shared/activity-options';
 import { singleAttempt, optionsFor, reportsCancellation, uncancellable, cancellable } from '../shared/activity-options';
 import { failureOf, toErrorInfo } from '../shared/failures';
-import type { RebootAsked } from '../../domain/node/reboot';
+import type { RebootRequested } from '../../domain/node/reboot';
 import type { NodeRecord } from './record';
 import { timestamp } from './record';
 import type { PatchNodeInput } from './input';
@@ -46,7 +46,7 @@ export class NodeSteps {
   private readonly target: NodeTarget;
   private packageManager = '';
   /** What the last reboot did not remedy, and how many packages this patch had changed by then. */
-  private uncured: UncuredReboot | null;
+  private ineffective: IneffectiveReboot | null;
   private changedBeforeReboot = 0;
 
   constructor(
@@ -57,7 +57,7 @@ export class NodeSteps {
     const { name, host, ssh, hostKeys } = input.node;
     this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
     this.rebootAllowed = input.policy.rebootIfRequired;
-    this.uncured = input.uncuredReboot ?? null;
+    this.ineffective = input.ineffectiveReboot ?? null;
   }
 
   async preflight(): Promise<Preflight> {
@@ -77,7 +77,7 @@ export class NodeSteps {
     );
     const { plan, repaired, refused } = report;
     if (repaired !== null) this.record.noteTransaction(repaired);
-    const facts = this.withoutUncured(report.facts);
+    const facts = this.withoutIneffectiveReboot(report.facts);
     this.packageManager = facts.packageManager;
     this.record.noteBefore(facts);
     if (plan.digest !== '') this.record.notePlan(plan);
@@ -86,12 +86,12 @@ export class NodeSteps {
   }
 
   /** How a failed patch has left the node. A node that is unreachable is not waited for long. */
-  survey(): Promise<NodeSurvey> {
+  inspectFailed(): Promise<FailedNodeFacts> {
     const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
     const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
     return CancellationScope.nonCancellable(() =>
       this.record.step('verify', () =>
-        cancellable.surveyNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
+        cancellable.inspectFailedNode.executeWithOptions(this.options('survey'), [{ ...input, unreachableTimeoutMs }]),
       ),
     );
   }
@@ -163,14 +163,16 @@ export class NodeSteps {
         ),
       );
       this.record.result.reboots += 1;
-      this.record.rebootAsked = null;
-      this.uncured = uncuredAfter(facts, after);
+      this.record.rebootRequested = null;
+      this.ineffective = ineffectiveRebootAfter(facts, after);
       this.changedBeforeReboot = this.record.result.changes.length;
-      return this.withoutUncured(after);
+      return this.withoutIneffectiveReboot(after);
     } catch (failure) {
       const rebooted = hasRebooted(failure);
       if (rebooted) this.record.result.reboots += 1;
-      this.record.rebootAsked = rebooted ? null : whetherRebootAsked(failure, this.target.name, Date.now() - begunAt);
+      this.record.rebootRequested = rebooted
+        ? null
+        : wasRebootRequested(failure, this.target.name, Date.now() - begunAt);
       throw failure;
     }
   }
@@ -207,7 +209,7 @@ export class NodeSteps {
   }
 
   private async look(unreachableTimeoutMs: number): Promise<NodeFacts> {
-    return this.withoutUncured(
+    return this.withoutIneffectiveReboot(
       await cancellable.readFacts.executeWithOptions(this.options('verify'), [
         { target: this.target, unreachableTimeoutMs },
       ]),
@@ -238,9 +240,9 @@ export class NodeSteps {
   }
 
   /** The facts without the reasons that no reboot takes away; packages that were changed since give new ones. */
-  private withoutUncured(facts: NodeFacts): NodeFacts {
+  private withoutIneffectiveReboot(facts: NodeFacts): NodeFacts {
     const changed = this.record.result.changes.slice(this.changedBeforeReboot).map(({ name }) => name);
-    return discountUncured(facts, this.uncured, changed);
+    return discountIneffectiveReboot(facts, this.ineffective, changed);
   }
 
   /** A transaction is followed to its end however long the node is unreachable, and the run is told of that. */
@@ -301,16 +303,16 @@ export class NodeSteps {
 }
 
 /** How far a reboot came that has not ended well. */
-function whetherRebootAsked(failure: unknown, node: string, elapsedMs: number): RebootAsked {
+function wasRebootRequested(failure: unknown, node: string, elapsedMs: number): RebootRequested {
   // The wait for a job to end was given up.
   if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
   // One that was not running tells nothing: at first it was not taken up yet, later it may be between two attempts.
-  if (typeof details !== 'object' || details === null || !('rebootAsked' in details)) {
+  if (typeof details !== 'object' || details === null || !('rebootRequested' in details)) {
     return elapsedMs < HEARTBEAT_TIMEOUT_MS / 2 ? 'no' : 'unknown';
   }
-  return details.rebootAsked === 'yes' || details.rebootAsked === 'no' ? details.rebootAsked : 'unknown';
+  return details.rebootRequested === 'yes' || details.rebootRequested === 'no' ? details.rebootRequested : 'unknown';
 }
 
 /** The reboot was proven, and something else went wrong after it. */

@@ -19,7 +19,7 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
   const { cluster, run, trigger, policy, searchAttributes = [] } = input;
   const { name } = node;
   const error = input.quarantined?.[name];
-  const uncuredReboot = input.uncuredReboots?.[name];
+  const ineffectiveReboot = input.ineffectiveReboots?.[name];
   return {
     name,
     taskQueue: taskQueueOf(node, policy),
@@ -31,7 +31,7 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
         args: [
           {
             ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
-            ...(uncuredReboot === undefined ? {} : { uncuredReboot }),
+            ...(ineffectiveReboot === undefined ? {} : { ineffectiveReboot }),
             searchAttributes,
           },
         ],

@@ -1,20 +1,20 @@
 import { ClusterClient } from '../../../src/client/cluster-client';
 import type { RecoveryPlan } from '../../../src/client/recovery';
 import { runCli } from '../../../src/cli/main';
-import type { Obstacle } from '../../../src/domain/inspection/stuck';
+import type { StuckCause } from '../../../src/domain/inspection/stuck';
 import { describeStuck } from '../../../src/domain/inspection/stuck';
 import { fakeClient, fakeTerminal } from '../support';
 
 const AT = '2026-11-23T11:00:00.000Z';
-const FAILED: Obstacle = { kind: 'task-failed', isNondeterminism: false, message: 'boom', attempt: 4 };
-const PAUSED: Obstacle = { kind: 'paused-on-server', by: 'me', at: AT, reason: null };
-const LOST_KEY: Obstacle = { ...FAILED, message: 'payloads in Temporal are encrypted with the key one' };
+const FAILED: StuckCause = { kind: 'task-failed', isNondeterminism: false, message: 'boom', attempt: 4 };
+const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: AT, reason: null };
+const LOST_KEY: StuckCause = { ...FAILED, message: 'payloads in Temporal are encrypted with the key one' };
 
 function plan(health: RecoveryPlan['health'], more: Partial<RecoveryPlan> = {}): RecoveryPlan {
   return { cluster: 'demo', health, stateOf: AT, nodes: 2, kept: [], lost: [], run: null, ...more };
 }
 
-function stuck(obstacle: Obstacle): RecoveryPlan['health'] {
+function stuck(obstacle: StuckCause): RecoveryPlan['health'] {
   return { state: 'stuck', stuck: describeStuck('demo', obstacle) };
 }
 

@@ -128,7 +128,7 @@ describe('src/domain/cluster/packed-state', () => {
       const message = random(300).toString('base64');
       node.lastError = { type: 'Internal', message, remedy: random(100).toString('base64') };
       node.quarantine = { type: 'HostKeyMismatch', message: node.lastError.message };
-      node.uncuredReboot = { bootId: randomUUID(), stamp: null, reasons: [random(100).toString('base64')] };
+      node.ineffectiveReboot = { bootId: randomUUID(), stamp: null, reasons: [random(100).toString('base64')] };
     }
     const { spec, ...rest } = packState(state);
     expect(spec).toEqual(state.spec);

@@ -39,7 +39,7 @@ function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
     onFailure: 'stop',
     access: ACCESS,
     force: false,
-    passOverRefused: true,
+    skipRefused: true,
   } as const;
   return startRun(state, {
     ...{ number: 1, trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy },
@@ -117,7 +117,7 @@ describe('src/domain/eks/state', () => {
         nodes: [],
         nodeGroupsUnresolved: true,
         policy: {
-          ...{ kind: 'node-group', onFailure: 'stop', access: ACCESS, force: false, passOverRefused: true },
+          ...{ kind: 'node-group', onFailure: 'stop', access: ACCESS, force: false, skipRefused: true },
         },
       },
     });
@@ -126,7 +126,7 @@ describe('src/domain/eks/state', () => {
     const decision = decide(named, Date.parse(T0), IDLE);
     expect(decision).toMatchObject({
       do: 'start-run',
-      start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { force: true, passOverRefused: false } },
+      start: { nodes: [{ name: 'b' }, { name: 'a' }], policy: { force: true, skipRefused: false } },
     });
     expect(decision).not.toHaveProperty('start.nodeGroupsUnresolved');
   });

@@ -14,7 +14,7 @@ function seen(more: Partial<NodegroupFacts>): EksInspection {
     ...{ amiType: 'AL2023_x86_64_STANDARD', launchTemplate: null, health: [] },
     ...more,
   };
-  return { error: null, groups: [{ node: 'blue', ok: true, facts, passedOver: null }], fargateProfiles: null };
+  return { error: null, groups: [{ node: 'blue', ok: true, facts, skipReason: null }], fargateProfiles: null };
 }
 
 function told(more: Partial<NodegroupFacts>): string {

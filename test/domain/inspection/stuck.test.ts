@@ -2,7 +2,7 @@ import type { Obstacle } from '../../../src/domain/inspection/stuck';
 import { describeStuck, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
-const PAUSED: Obstacle = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
+const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
 
 const failed = (message: string | null): Extract<Obstacle, { kind: 'task-failed' }> => ({
   ...{ kind: 'task-failed', isNondeterminism: false, attempt: 4 },
@@ -10,7 +10,7 @@ const failed = (message: string | null): Extract<Obstacle, { kind: 'task-failed'
 });
 
 describe('src/domain/inspection/stuck', () => {
-  test.each<[string, Obstacle, string]>([
+  test.each<[string, StuckCause, string]>([
     [
       'a failure',
       failed('boom'),

@@ -1,7 +1,7 @@
 import type { BlockedPod, DrainPreview } from '../../../src/domain/kubernetes/types';
 import { drainBlocked, drainTimeout, leftCordoned } from '../../../src/domain/kubernetes/drain-record';
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
-import { tellWhatWasDone } from '../../../src/domain/node/patch';
+import { describeWorkDone } from '../../../src/domain/node/patch';
 
 function preview(...blockers: string[]): DrainPreview {
   return { nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, blockers, pending: [] };
@@ -51,7 +51,7 @@ describe('domain/node-drain', () => {
     [{ packagesChanged: 1, reboots: 1 }, 'x; 1 package was changed and it was rebooted once'],
     [{}, 'x; nothing was changed'],
   ])('tells of %j in one sentence', (done, sentence) => {
-    const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
-    expect(tellWhatWasDone('x', { ...nothing, ...done })).toBe(sentence);
+    const nothing = { packagesChanged: 0, reboots: 0, rebootRequested: false, transactionOpen: false };
+    expect(describeWorkDone('x', { ...nothing, ...done })).toBe(sentence);
   });
 });

@@ -1,4 +1,4 @@
-import { decidePatch, findDamage, tellWhatWasDone } from '../../../src/domain/node/patch';
+import { decidePatch, findDamage, describeWorkDone } from '../../../src/domain/node/patch';
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
 import { nodeFacts } from '../../support/builders';
 
@@ -31,16 +31,16 @@ describe('domain/node-patch', () => {
     [{ packagesChanged: 1 }, 'it is full; 1 package was changed'],
     [{ packagesChanged: 4, reboots: 1 }, 'it is full; 4 packages were changed and it was rebooted once'],
     [{ reboots: 2 }, 'it is full; it was rebooted 2 times'],
-    [{ packagesChanged: 4, rebootAsked: true }, 'it is full; 4 packages were changed and a reboot was requested'],
+    [{ packagesChanged: 4, rebootRequested: true }, 'it is full; 4 packages were changed and a reboot was requested'],
     [{ transactionOpen: true }, 'it is full; what the package transaction has changed is not known yet'],
   ])('says in the same sentence what was done to a node that failed: %j', (done, sentence) => {
-    const nothing = { packagesChanged: 0, reboots: 0, rebootAsked: false, transactionOpen: false };
-    expect(tellWhatWasDone('it is full', { ...nothing, ...done })).toBe(sentence);
+    const nothing = { packagesChanged: 0, reboots: 0, rebootRequested: false, transactionOpen: false };
+    expect(describeWorkDone('it is full', { ...nothing, ...done })).toBe(sentence);
   });
 
   it('cuts a long failure, and not what was done', () => {
-    const done = { packagesChanged: 3, reboots: 0, rebootAsked: false, transactionOpen: false };
-    const sentence = tellWhatWasDone(`${'x'.repeat(1_000)}.`, done);
+    const done = { packagesChanged: 3, reboots: 0, rebootRequested: false, transactionOpen: false };
+    const sentence = describeWorkDone(`${'x'.repeat(1_000)}.`, done);
     expect(sentence).toHaveLength(MAX_ERROR_MESSAGE);
     expect(sentence).toMatch(/…; 3 packages were changed$/);
   });

@@ -1,5 +1,11 @@
 import type { NodeFacts } from '../../../src/domain/node/report';
-import { decideReboot, discountUncured, parseUncured, uncuredAfter, uncuredOf } from '../../../src/domain/node/reboot';
+import {
+  decideReboot,
+  discountIneffectiveReboot,
+  parseIneffectiveReboot,
+  ineffectiveRebootAfter,
+  ineffectiveRebootOf,
+} from '../../../src/domain/node/reboot';
 import { nodeFacts } from '../../support/builders';
 
 const asks = nodeFacts({ reboot: { required: true, reasons: ['package libc6'], stamp: '100' } });
@@ -46,24 +52,27 @@ describe('domain/reboot', () => {
   it('counts a reason that a reboot did not take away no more, and says so', () => {
     const before = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'one', '1');
     const after = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'two', '2');
-    const facts = discountUncured(after, uncuredAfter(before, after));
+    const facts = discountIneffectiveReboot(after, ineffectiveRebootAfter(before, after));
     expect(facts.reboot).toMatchObject({ required: false, reasons: [] });
     expect(facts.warnings).toEqual([
       expect.objectContaining({
-        kind: 'reboot-not-cured',
+        kind: 'reboot-ineffective',
         message: expect.stringContaining('kernel 2 is installed, 1 is running'),
       }),
     ]);
     expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'finish', outcome: 'patched' });
     // What is remembered holds in later runs too.
-    const kept = parseUncured(JSON.parse(JSON.stringify(uncuredOf(facts))));
-    expect(discountUncured(after, kept).reboot.required).toBe(false);
-    expect(discountUncured(after, kept).warnings).toHaveLength(1);
+    const kept = parseIneffectiveReboot(JSON.parse(JSON.stringify(ineffectiveRebootOf(facts))));
+    expect(discountIneffectiveReboot(after, kept).reboot.required).toBe(false);
+    expect(discountIneffectiveReboot(after, kept).warnings).toHaveLength(1);
   });
 
   it('reboots for a reason that came up with the first reboot', () => {
     const after = asking(['kernel 3 is installed, 2 is running'], 'two');
-    const facts = discountUncured(after, uncuredAfter(asking(['package linux-image'], 'one', '1'), after));
+    const facts = discountIneffectiveReboot(
+      after,
+      ineffectiveRebootAfter(asking(['package linux-image'], 'one', '1'), after),
+    );
     expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'reboot' });
   });
 
@@ -75,7 +84,7 @@ describe('domain/reboot', () => {
     ['the package was changed again', asking(['package a'], 'two', '5'), ['a'], ['package a']],
     ['another package was changed', asking(['package a'], 'two', '5'), ['b'], []],
   ])('remembers what was not cured until that changes: %s', (_, facts, changed, owed) => {
-    const uncured = { bootId: 'two', reasons: ['package a'], stamp: '5' };
-    expect(discountUncured(facts, uncured, changed).reboot.reasons).toEqual(owed);
+    const ineffective = { bootId: 'two', reasons: ['package a'], stamp: '5' };
+    expect(discountIneffectiveReboot(facts, ineffective, changed).reboot.reasons).toEqual(owed);
   });
 });

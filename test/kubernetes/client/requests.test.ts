@@ -55,28 +55,38 @@ describe('src/kubernetes/client/requests', () => {
   });
 
   it.each([
-    [{ name: 'FetchError', code: 'ECONNREFUSED', message: 'connect' }, true, 'away', 'is unreachable (ECONNREFUSED)'],
-    [{ name: 'FetchError', code: 'ERR_STREAM_PREMATURE_CLOSE', message: '' }, true, 'away', 'is unreachable'],
-    [{ name: 'TimeoutError', code: 23, message: 'aborted' }, false, 'away', 'did not answer in time'],
+    [
+      { name: 'FetchError', code: 'ECONNREFUSED', message: 'connect' },
+      true,
+      'unavailable',
+      'is unreachable (ECONNREFUSED)',
+    ],
+    [{ name: 'FetchError', code: 'ERR_STREAM_PREMATURE_CLOSE', message: '' }, true, 'unavailable', 'is unreachable'],
+    [{ name: 'TimeoutError', code: 23, message: 'aborted' }, false, 'unavailable', 'did not answer in time'],
     [{ name: 'FetchError', code: 'DEPTH_ZERO_SELF_SIGNED_CERT', message: '' }, true, 'credentials', 'are not trusted'],
     [{ name: 'Error', message: 'aws: token=abcdefgh failed' }, false, 'credentials', 'token=[redacted] failed'],
-    [thrown(503, { message: 'apiserver not ready' }), true, 'away', '503: apiserver not ready'],
+    [thrown(503, { message: 'apiserver not ready' }), true, 'unavailable', '503: apiserver not ready'],
     [thrown(401, {}), true, 'credentials', '(401)'],
     [thrown(403, { message: 'nodes is forbidden' }), true, 'forbidden', 'nodes is forbidden'],
-    [thrown(400, { message: 'odd' }), true, 'refused', '400: odd'],
+    [thrown(400, { message: 'odd' }), true, 'rejected', '400: odd'],
     [
       { code: 502, body: '<html>\u001b[31mBad Gateway</html>', headers: {} },
       true,
-      'away',
+      'unavailable',
       'is a web page (HTTP 502), most',
     ],
     [
       { code: 403, body: '<html><title>Blocked</title></html>', headers: {} },
       true,
-      'away',
+      'unavailable',
       'what answers in place of the API server of kubeconfig config is a web page (HTTP 403, "Blocked")',
     ],
-    [{ name: 'SyntaxError', message: 'Unexpected token <' }, true, 'away', 'is something that is not an API response'],
+    [
+      { name: 'SyntaxError', message: 'Unexpected token <' },
+      true,
+      'unavailable',
+      'is something that is not an API response',
+    ],
   ])('takes %j for a server that is %3$s', (error, wasSent, kind, text) => {
     const failure = toApiError(error, { ...call, wasSent });
     expect(failure).toMatchObject({ type: 'KubernetesApi', kind });

@@ -221,7 +221,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     const session = createSession({
       api: connections.api(TARGET.access, signal),
       target: TARGET,
-      retryPolicy: { limitMs: 1_000, passing: ['away'] },
+      retryPolicy: { limitMs: 1_000, transient: ['unavailable'] },
       signal,
       now: Date.now,
       show: () => undefined,

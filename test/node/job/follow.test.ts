@@ -79,8 +79,8 @@ describe('src/node/job/follow', () => {
 
   it('tells once of a transaction that does not end, across calls, and gives it up as one that still runs', async () => {
     const followed: number[] = [];
-    const run = (followedMs: number, told: boolean) => {
-      const transaction = { followedMs, told, note: (ms: number) => followed.push(ms) };
+    const run = (followedMs: number, isReported: boolean) => {
+      const transaction = { followedMs, isReported, note: (ms: number) => followed.push(ms) };
       return followJob({ ...fakeSession([jobAnswer('running')], { now: () => (clock += 20_000) }), transaction }, JOB, {
         waitSeconds: 0,
       });

@@ -1,7 +1,7 @@
 /** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
 import { isDeepStrictEqual } from 'node:util';
 import { ClusterClient } from '../../../src/client/cluster-client';
-import { protocolInterceptor, spokenProtocols } from '../../../src/activities/protocol';
+import { protocolInterceptor, supportedProtocols } from '../../../src/activities/protocol';
 import { PROTOCOL, PROTOCOL_SINCE } from '../../../src/contract/protocol';
 import type { EksSpec, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, nodeSpec } from '../../support/builders';
@@ -132,7 +132,7 @@ describe('sites', () => {
         [protocolInterceptor(old)],
       );
       expect(site.nodes.log).toEqual([]);
-      const current = [protocolInterceptor(spokenProtocols('0.1.0'))];
+      const current = [protocolInterceptor(supportedProtocols('0.1.0'))];
       const ended = async () => {
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 2 });
       };

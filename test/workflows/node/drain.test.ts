@@ -358,7 +358,7 @@ describe('workflows/node-drain', () => {
 
     it('when the run is cancelled before a reboot that only waited was sent, and then no reboot is told', () =>
       harness.withWorker(async (cluster) => {
-        Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, rebootAsked: 'no' });
+        Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, rebootRequested: 'no' });
         const release = cluster.nodes.hold('w-1', 'reboot');
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');

@@ -30,7 +30,7 @@ export interface ApplySpecsOptions {
 /** Result of `-o json`; `boot` is null where there was nothing to wait for. */
 type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed: string[] } | null };
 
-const AWAY: readonly ErrorType[] = ['NoServer', 'NoWorker'];
+const UNAVAILABLE: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
 export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<void> {
   const { file, output, dryRun, discardHistory, wait } = options;
@@ -41,13 +41,15 @@ export async function applySpecs(context: CliContext, command: Command, options:
     (body) => withClient(command, body),
     async (client, specs) => {
       const reported: Reported[] = [];
-      let away: ErrorInfo | null = null;
+      let unavailable: ErrorInfo | null = null;
       for (const spec of specs) {
         // Without a server or worker the answer is the same for every cluster, and is said once.
         const outcome: ApplyOutcome =
-          away === null ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory }) : failed(spec, away);
-        if (away === null) report(context, outcome, options);
-        if (outcome.error !== null && AWAY.includes(outcome.error.type)) away = outcome.error;
+          unavailable === null
+            ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory })
+            : failed(spec, unavailable);
+        if (unavailable === null) report(context, outcome, options);
+        if (outcome.error !== null && UNAVAILABLE.includes(outcome.error.type)) unavailable = outcome.error;
         reported.push({ ...outcome, boot: null });
       }
       if (wait) await waitForAll(context, client, specs, reported, isJson);

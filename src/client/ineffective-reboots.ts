@@ -1,14 +1,17 @@
 /** Reboots that did not help: the cluster remembers them, and an inspection must know them. */
 import { isOspatchError } from '../domain/shared/errors';
-import type { UncuredReboot } from '../domain/node/reboot';
-import { uncuredReboots } from '../domain/run/run';
+import type { IneffectiveReboot } from '../domain/node/reboot';
+import { ineffectiveReboots } from '../domain/run/run';
 import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 
 /** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
-export async function readUncured(calls: TemporalCalls, cluster: string): Promise<Record<string, UncuredReboot>> {
+export async function readIneffectiveReboot(
+  calls: TemporalCalls,
+  cluster: string,
+): Promise<Record<string, IneffectiveReboot>> {
   try {
-    return uncuredReboots(await calls.query(cluster, readNodes));
+    return ineffectiveReboots(await calls.query(cluster, readNodes));
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     return {};
@@ -16,13 +19,13 @@ export async function readUncured(calls: TemporalCalls, cluster: string): Promis
 }
 
 /** The part of an input that is about `nodes`; nothing when there is nothing to know. */
-export function pickUncured(
+export function pickIneffectiveReboot(
   nodes: readonly { name: string }[],
-  known: Record<string, UncuredReboot>,
-): { uncuredReboots?: Record<string, UncuredReboot> } {
+  known: Record<string, IneffectiveReboot>,
+): { ineffectiveReboots?: Record<string, IneffectiveReboot> } {
   const own = nodes.flatMap(({ name }) => {
     const one = Object.hasOwn(known, name) ? known[name] : undefined;
     return one === undefined ? [] : [[name, one] as const];
   });
-  return own.length === 0 ? {} : { uncuredReboots: Object.fromEntries(own) };
+  return own.length === 0 ? {} : { ineffectiveReboots: Object.fromEntries(own) };
 }

@@ -1,5 +1,5 @@
 /** Survey of a node whose patch has failed: what was changed, and what is pending now. */
-import type { NodeSurvey } from '../domain/node/report';
+import type { FailedNodeFacts } from '../domain/node/report';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { followJob } from './job/follow';
 import { readFacts } from './read-facts';
@@ -9,10 +9,10 @@ import { managerOf } from './preflight';
 import type { Session } from './session';
 
 /** Plans once more under the job's token, from the lists that the node has; changes nothing. */
-export async function surveyNode(
+export async function inspectFailedNode(
   session: Session,
   { token, number, packages }: { token: string; number: number; packages?: PackagePolicy | undefined },
-): Promise<NodeSurvey> {
+): Promise<FailedNodeFacts> {
   const { facts } = await readFacts(session);
   const manager = packageManager(managerOf(facts));
   const end = await followJob(session, { token, phase: 'plan', number }, { packages, waitSeconds: 20 });

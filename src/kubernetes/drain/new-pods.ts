@@ -14,7 +14,7 @@ interface Returns {
   hasLeft: boolean;
 }
 
-export interface Newcomers {
+export interface NewPods {
   /** Those that were not here before and have no business here; what tolerates the cordon has. */
   among(pods: Iterable<PodView>): PodView[];
   /** How long the pod is left alone before it is sent away, in milliseconds; null: for ever. */
@@ -23,8 +23,8 @@ export interface Newcomers {
   left(pod: PodView): void;
 }
 
-/** `first`: pods that are no newcomers. */
-export function createNewcomers(first: readonly PodView[]): Newcomers {
+/** `first`: pods that are no newPods. */
+export function trackNewPods(first: readonly PodView[]): NewPods {
   const seen = new Set(first.map(({ uid }) => uid));
   const came = new Set<string>();
   const returns = new Map<string, Returns>();
