@@ -49,7 +49,7 @@ export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'co
 const MAX_CAUSE = 400;
 
 /** As `src/encryption/codec.ts` says it, here or on a worker. */
-const KEY_IS_MISSING = /what Temporal holds is encrypted/;
+const KEY_IS_MISSING = /payloads? in Temporal (?:is|are) encrypted/;
 
 export function describeStuck(cluster: string, obstacle: StuckCause): StuckCluster {
   const recover = `\`ospatch recover ${cluster}\``;

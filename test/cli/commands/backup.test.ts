@@ -64,6 +64,6 @@ describe('backups of clusters', () => {
       const text = typeof value === 'string' ? value : JSON.stringify(value);
       expect(() => parseBackup(text, 'demo', 'f')).toThrow(why);
     }
-    expect(() => parseBackup(JSON.stringify(BACKUP), 'other', 'f')).toThrow(/of cluster demo/);
+    expect(() => parseBackup(JSON.stringify(BACKUP), 'other', 'f')).toThrow(/to cluster demo/);
   });
 });

@@ -41,7 +41,7 @@ describe('src/cli/commands/recover', () => {
     expect(err).toContain('cluster demo is stuck, because its workflow code fails on the workers (attempt 4): boom.\n');
     expect(err).toMatch(/lost; send again what still applies:\n {2}\S+ \S+ patchNow of w-1 by you \[2J \(CVE\)\n/);
     expect(err).toMatch(/kept of later messages:\n {2}\S+ \S+ pause\n/);
-    expect(err).toContain('run 7 is in progress and ends with it: w-1, w-2 are finished, no other is started');
+    expect(err).toContain('run 7 is in progress and ends with it: w-1, w-2 are finished, no other node is started');
     expect(err).toContain('fix: ospatch recover demo --yes');
   });
 

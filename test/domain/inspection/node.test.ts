@@ -95,7 +95,7 @@ describe('src/domain/inspection/node', () => {
       { reboot: { required: true, reasons: ['package libc6'] } },
       'warning reboot',
       /package libc6.*next run reboots the node/,
-      /patch it/,
+      /patch the node/,
     ],
   ])('finds %s', (_, facts, expected, message, remedy) => {
     const [finding, ...rest] = findings({ facts: nodeFacts(facts) });

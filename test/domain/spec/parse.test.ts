@@ -203,7 +203,7 @@ describe('domain/spec-schema', () => {
         }),
       );
       expect([issue, more]).toEqual([
-        expect.stringMatching(/^nodes\[1\]\.host: .*the address of nodes\[0\] already/),
+        expect.stringMatching(/^nodes\[1\]\.host: .*already the address of nodes\[0\]/),
         [],
       ]);
     });
