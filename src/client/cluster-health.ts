@@ -6,7 +6,7 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
-import type { HowEnded, Obstacle, StuckCluster } from '../domain/inspection/stuck';
+import type { HowEnded, StuckCause, StuckCluster } from '../domain/inspection/stuck';
 import { describeStuck, isUnreadablePayload } from '../domain/inspection/stuck';
 import { isOspatchError } from '../domain/shared/errors';
 import type { TemporalSession } from './connection';

@@ -50,7 +50,7 @@ async function remove(
   }
   if (!yes) {
     const { nodes } = await client.status(cluster);
-    const question = `stop managing cluster ${cluster} with ${nodes.length} nodes and forget its history?`;
+    const question = `stop managing cluster ${cluster} with ${nodes.length} nodes and discard its history?`;
     if (!(await confirmed(context, cluster, question))) return;
   }
   const { run } = await client.remove(cluster, reason === undefined ? {} : { reason });

@@ -28,7 +28,7 @@ export interface StuckCluster {
 }
 
 /** What Temporal knows of a workflow that does not go on. Times are ISO 8601. */
-export type Obstacle =
+export type StuckCause =
   /**
    * `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query.
    * `isStartUnreadable`: what the workflow was started with cannot be decoded here either.
@@ -74,7 +74,7 @@ export function describeStuck(cluster: string, obstacle: StuckCause): StuckClust
       if (obstacle.isStartUnreadable === true) {
         return {
           ...{ cluster, kind: 'unreadable-start' },
-          message: `cluster ${cluster} stands still, because the workers cannot read what its workflow was started with${cause}`,
+          message: `cluster ${cluster} is stuck, because the workers cannot read what its workflow was started with${cause}`,
           remedy: `start workers of the version that wrote it; if no ospatch did, ${giveUp(cluster)}`,
         };
       }
@@ -94,7 +94,7 @@ export function describeStuck(cluster: string, obstacle: StuckCause): StuckClust
       return {
         ...{ cluster, kind: 'ended' },
         message: `the workflow of cluster ${cluster} ${endOf(obstacle)}`,
-        remedy: `${recover} starts the cluster again with what it knew; \`ospatch remove ${cluster}\` gives the cluster up`,
+        remedy: `${recover} restarts the cluster with its last known state; \`ospatch remove ${cluster}\` gives the cluster up`,
       };
     case 'paused-on-server':
       return {

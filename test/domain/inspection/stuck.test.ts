@@ -1,10 +1,10 @@
-import type { Obstacle } from '../../../src/domain/inspection/stuck';
+import type { StuckCause } from '../../../src/domain/inspection/stuck';
 import { describeStuck, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
 const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
 
-const failed = (message: string | null): Extract<Obstacle, { kind: 'task-failed' }> => ({
+const failed = (message: string | null): Extract<StuckCause, { kind: 'task-failed' }> => ({
   ...{ kind: 'task-failed', isNondeterminism: false, attempt: 4 },
   message,
 });
