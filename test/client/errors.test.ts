@@ -36,10 +36,10 @@ describe('src/client/errors', () => {
   const activity = new ActivityFailure('Activity task timed out', 'readLog', '1', 'TIMEOUT', 'worker', timeout);
 
   test.each([
-    [timeout, 'NoWorker'],
-    [activity, 'NoWorker'],
-    [new TerminatedFailure('Workflow execution terminated'), 'Cancelled'],
-  ])('an end that Temporal has made is told in a sentence with a remedy: %s', (cause, type) => {
+    ['a time-out', timeout, 'NoWorker'],
+    ['the time-out of a step', activity, 'NoWorker'],
+    ['a termination', new TerminatedFailure('Workflow execution terminated'), 'Cancelled'],
+  ])('an end that Temporal has made is told in a sentence with a remedy: %s', (_, cause, type) => {
     const error = toClientError(new WorkflowFailedError('Workflow execution failed', cause, 'TIMEOUT'), CONTEXT);
     expect(error).toMatchObject({ type, remedy: expect.stringContaining('try again') as string });
     expect(error.message).not.toMatch(/timed out|execution/);
