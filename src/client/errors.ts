@@ -49,7 +49,7 @@ export function toClientError(error: unknown, context: CallContext): Error {
   // What the payload codec says may come wrapped.
   if (error instanceof Error && isOspatchError(error.cause)) return error.cause;
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
-    return fromFailure(error.cause ?? error, error);
+    return withStatus(fromFailure(error.cause ?? error, error), context);
   if (error instanceof NamespaceNotFoundError) return namespaceNotFound(context, error);
   // That of a cluster is named by whoever knows that it was asked.
   if (error instanceof QueryRejectedError && isPausedOnServer(error.status)) return pausedOnServer(error);
@@ -180,6 +180,12 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
       : null;
   const described: ErrorInfo = { type, message: failure.message, ...(remedy === null ? {} : { remedy }) };
   return new OspatchError(described, { cause });
+}
+
+/** A cluster says why it refuses a request; what to ask for instead is seen in how it stands. */
+function withStatus(error: OspatchError, { cluster }: CallContext): OspatchError {
+  if (error.type !== 'Refused' || error.remedy !== undefined || cluster === null) return error;
+  return new OspatchError({ ...error.toInfo(), remedy: `see \`ospatch status ${cluster}\`` }, { cause: error.cause });
 }
 
 /** Ends that Temporal has made, in whose words nobody finds a cause or a remedy. */

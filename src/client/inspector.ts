@@ -181,7 +181,8 @@ export class Inspector {
       const record = await this.runningRecord(cluster, node, runWorkflowId(cluster, createdAt, run));
       if (record?.kind === 'node') return record.token;
     }
-    throw new OspatchError({ type: 'NotFound', message: `run ${run} left no log on ${node}: it was not tried there` });
+    const message = `run ${run} left no log on ${node}: it was not tried there`;
+    throw new OspatchError({ type: 'NotFound', message, remedy: `see \`ospatch history ${cluster} --run ${run}\`` });
   }
 
   /** The record of the node patch in progress that run `runId` has begun; null when there is none. */

@@ -46,6 +46,7 @@ describe('cli', () => {
         expect.stringMatching(/^a\.yaml:3:\d+: warning: patching\.schedule\.custom\.day: found February 29/),
         expect.stringMatching(/^a\.yaml:3:\d+: patching\.schedule\.custom\.hour: found 25; allowed: /),
         'error: a.yaml is not valid: 1 error.',
+        expect.stringMatching(/^  fix: /),
         '',
       ]);
     });

@@ -55,7 +55,8 @@ async function serve(context: CliContext, { port, listen, uiOrigin, tokenFile }:
   server.listen(port, listen);
   await once(server, 'listening').catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OspatchError({ type: 'Usage', message: `cannot listen on ${listen} port ${port}: ${why}` }, { cause });
+    const message = `cannot listen on ${listen} port ${port}: ${why}`;
+    throw new OspatchError({ type: 'Usage', message, remedy: 'name another with --listen and --port' }, { cause });
   });
   print(context, `codec endpoint: http://${listen.includes(':') ? `[${listen}]` : listen}:${port}`);
   if (ring === null) printNote(context, `${KEYS_SETTING} is not set: payloads are decompressed, and none is decrypted`);
@@ -72,7 +73,8 @@ function readToken(file: string): string {
   try {
     token = readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new OspatchError({ type: 'Usage', message: `--token-file: ${file} cannot be read` }, { cause });
+    const message = `--token-file: ${file} cannot be read`;
+    throw new OspatchError({ type: 'Usage', message, remedy: 'name a file with a token that you may read' }, { cause });
   }
   if (token.length >= MIN_TOKEN) return token;
   throw usage(

@@ -80,7 +80,8 @@ function jsonFiles(dir: string): string[] {
   try {
     names = readdirSync(dir, { recursive: true }).map(String);
   } catch (cause) {
-    throw new OspatchError({ type: 'Usage', message: `--dir: ${dir} cannot be read` }, { cause });
+    const message = `--dir: ${dir} cannot be read`;
+    throw new OspatchError({ type: 'Usage', message, remedy: 'name a directory with histories (*.json)' }, { cause });
   }
   const files = names.filter((name) => name.endsWith('.json')).sort();
   if (files.length > 0) return files.map((name) => join(dir, name));

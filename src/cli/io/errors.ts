@@ -19,7 +19,7 @@ export async function runCommand(context: CliContext, body: () => Promise<void> 
   }
 }
 
-/** Prints `error: ...` and, where there is one, `  fix: ...`; sets the exit code. */
+/** Prints `error: ...` and `  fix: ...`; sets the exit code. */
 export function reportError(context: CliContext, error: unknown): void {
   if (isOspatchError(error)) {
     printError(context, error);
@@ -33,7 +33,32 @@ export function reportError(context: CliContext, error: unknown): void {
 function printError(context: CliContext, error: OspatchError): void {
   const color = colors(context, 'stderr');
   printNote(context, `${color.red('error:')} ${asSentence(error.message)}`);
-  if (error.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${error.remedy}`);
+  printNote(context, `  ${color.bold('fix:')} ${error.remedy ?? usualRemedy(error.type)}`);
+}
+
+/** Of an error that knows no better one. */
+export function usualRemedy(type: ErrorType): string {
+  switch (type) {
+    case 'InvalidSpec':
+      return 'correct the spec (docs/spec.md), then see `ospatch validate -f FILE`';
+    case 'Usage':
+      return 'correct the command line or the setting; `ospatch COMMAND --help` shows what is allowed';
+    case 'Refused':
+    case 'NotFound':
+      return '`ospatch status NAME` and `ospatch history NAME` show how the cluster stands';
+    case 'Cancelled':
+    case 'NotTried':
+      return '`ospatch history NAME` shows who ended the run and why';
+    case 'Stuck':
+    case 'NoWorker':
+    case 'WorkerProtocol':
+    case 'NoServer':
+      return '`ospatch doctor` names what is wrong with Temporal and the workers';
+    case 'Internal':
+      return 'see the log of the worker, and `ospatch doctor`';
+    default:
+      return '`ospatch doctor NAME` inspects the nodes and names a remedy for each finding';
+  }
 }
 
 function reportBug(context: CliContext, error: unknown): void {
