@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { AwsRetryPolicy } from '../aws/eks-caller';
 import { INTERACTIVE, EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../aws/eks-caller';
 import { inspectNodegroups } from '../aws/inspect';
-import { beginUpdate, followUpdate } from '../aws/update';
+import { beginUpdate, followUpdate } from '../aws/node-group-update';
 import type { EksAccess } from '../domain/eks/node-groups';
 import type { NodeStep } from '../domain/node/report';
 import type { EksActivities } from '../contract/activities/eks';

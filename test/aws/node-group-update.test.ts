@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AwsRetryPolicy } from '../../src/aws/eks-caller';
 import { EksCaller, BEFORE_UPDATE, DURING_UPDATE, EksApis } from '../../src/aws/eks-caller';
-import { beginUpdate, followUpdate, requestToken } from '../../src/aws/update';
+import { beginUpdate, followUpdate, requestToken } from '../../src/aws/node-group-update';
 import type { EksAccess } from '../../src/domain/eks/node-groups';
 import { EksServer, FAULTS, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
@@ -41,7 +41,7 @@ const REQUEST = { nodeGroup: 'blue', version: '1.31', force: false, identity: ['
 
 const KNOWN = { ...REQUEST, found: '1.31.3-20250103' };
 
-describe('aws/update', () => {
+describe('aws/node-group-update', () => {
   it('asks for the version the group runs, names no release, and gives a repetition the same token', async () => {
     eks.addGroup('blue');
     eks.hold = true;

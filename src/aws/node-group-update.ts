@@ -1,4 +1,4 @@
-/** Asking AWS to update a node group, and following what it does. */
+/** Starting the update of a node group at AWS, and following it to its end. */
 import { createHash } from 'node:crypto';
 import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
 import { saysUpToDate } from '../domain/eks/node-groups';
