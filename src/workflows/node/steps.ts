@@ -91,7 +91,9 @@ export class NodeSteps {
     const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
     return CancellationScope.nonCancellable(() =>
       this.record.step('verify', () =>
-        cancellable.inspectFailedNode.executeWithOptions(this.options('inspect the failed node'), [{ ...input, unreachableTimeoutMs }]),
+        cancellable.inspectFailedNode.executeWithOptions(this.options('inspect the failed node'), [
+          { ...input, unreachableTimeoutMs },
+        ]),
       ),
     );
   }
