@@ -2,6 +2,7 @@
 import { DefaultLogger } from '@temporalio/worker';
 import type { LogEntry, NativeConnection } from '@temporalio/worker';
 import { plainText } from './domain/shared/text';
+import { defined } from './domain/shared/defined';
 
 /** The part of a pino logger that is used. */
 export interface LogSink {
@@ -52,7 +53,7 @@ export class TemporalLog {
     const what = cluster === undefined ? `workflow ${workflowId ?? `of run ${runId}`}` : `cluster ${cluster}`;
     this.print(
       level,
-      { ...(cluster === undefined ? {} : { cluster }), ...(workflowId === null ? {} : { workflowId }), runId },
+      { ...defined({ cluster, workflowId: workflowId ?? undefined }), runId },
       hasEnded(fields)
         ? `workflow ${workflowId ?? `of run ${runId}`} has failed: ${causeOf(fields)}`
         : `${what} fails on this worker, and is retried: ${causeOf(fields)}`,

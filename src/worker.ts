@@ -20,6 +20,7 @@ import type { WorkerLimits } from './worker-limits';
 import { workerLimitsFromEnv } from './worker-limits';
 import type { WorkflowCode } from './workflow-code';
 import { workflowCode } from './workflow-code';
+import { defined } from './domain/shared/defined';
 
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
 const SHUTDOWN_GRACE = '10 seconds';
@@ -58,10 +59,10 @@ export interface WorkerOptions {
  * @throws OspatchError `Usage`
  */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
-  const config = loadClientConnectConfig(profile === undefined ? {} : { profile });
+  const config = loadClientConnectConfig(defined({ profile }));
   const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
   return {
-    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+    ...defined({ passphraseCommand }),
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
@@ -96,7 +97,7 @@ export async function runWorker(
     keyDir,
     hookDir,
     kubeconfigDir,
-    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+    ...defined({ passphraseCommand }),
     log,
   });
   const supported = supportedProtocols(packageVersion());
@@ -114,7 +115,7 @@ export async function runWorker(
       taskQueue: options.taskQueue,
       activities: { ...activities, default: unknownActivity(supported) },
       ...code,
-      ...(version === null ? {} : { workerDeploymentOptions: version }),
+      ...defined({ workerDeploymentOptions: version ?? undefined }),
       interceptors: { ...code.interceptors, activity: [protocolInterceptor(supported)] },
       maxConcurrentActivityTaskExecutions: limits.maxActivities,
       maxCachedWorkflows: limits.maxCachedWorkflows,
@@ -125,8 +126,8 @@ export async function runWorker(
       defaultHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     });
     const { taskQueue, namespace, encryption } = options;
-    const encrypted = encryption ? { encryptionKey: encryption.keys[0].id } : {};
-    const versioned = version === null ? {} : { deployment: version.version };
+    const encrypted = defined({ encryptionKey: encryption ? encryption.keys[0].id : undefined });
+    const versioned = defined({ deployment: version === null ? undefined : version.version });
     log.info(
       { taskQueue, namespace, address: options.connection.address, ...encrypted, ...versioned },
       'worker started',

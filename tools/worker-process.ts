@@ -8,6 +8,7 @@ import { Connection } from '@temporalio/client';
 import { TASK_QUEUE } from '../src/contract/workflow-ids';
 import { environmentFor, sleep } from '../src/dev/host';
 import { endWithThisProcess } from '../src/dev/reaper';
+import { defined } from '../src/domain/shared/defined';
 
 const PROGRAM = path.join(__dirname, '../lib/worker.js');
 
@@ -48,7 +49,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     env: {
       ...environmentFor(options.address),
       OSPATCH_KEY_DIR: options.keyDir,
-      ...(options.taskQueue === undefined ? {} : { OSPATCH_TASK_QUEUE: options.taskQueue }),
+      ...defined({ OSPATCH_TASK_QUEUE: options.taskQueue }),
       ...options.env,
     },
   });

@@ -5,6 +5,7 @@ import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
 import { assertNever, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { RetryLater } from '../retry/hand-back';
+import { defined } from '../domain/shared/defined';
 
 /**
  * Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look.
@@ -22,7 +23,7 @@ export function toApplicationFailure(error: unknown, attempt: number): Applicati
     type: info.type,
     nonRetryable: !isRetryable(info.type, attempt),
     details: [info],
-    ...(error instanceof Error ? { cause: withoutStack(error) } : {}),
+    ...defined({ cause: error instanceof Error ? withoutStack(error) : undefined }),
   });
 }
 

@@ -8,6 +8,7 @@ import { OTHERS } from '../node/others-at-work';
 import type { BegunJobs } from '../node/session';
 import type { HandedBack } from '../retry/hand-back';
 import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/hand-back';
+import { defined } from '../domain/shared/defined';
 
 /**
  * Waits that may follow one another: for a node or an API server that does not answer, for others that work on the node,
@@ -187,7 +188,7 @@ function noteWait(details: HeartbeatDetails, { waitingFor, waitingSince, blocked
   delete details.waitingSince;
   delete details.blocked;
   if (waitingFor === undefined) return;
-  Object.assign(details, { waitingFor, waitingSince: since, ...(blocked === undefined ? {} : { blocked }) });
+  Object.assign(details, { waitingFor, waitingSince: since, ...defined({ blocked }) });
 }
 
 /** From the details of an earlier attempt, which may be of another version. */
@@ -196,7 +197,7 @@ function detailsFrom(last: unknown, step: NodeStep, attempt: number, now: number
     step,
     unreachableMs: time(last, 'unreachableMs'),
     elapsedMs: time(last, 'elapsedMs'),
-    ...(time(last, 'jobMs') === 0 ? {} : { jobMs: time(last, 'jobMs') }),
+    ...defined({ jobMs: time(last, 'jobMs') === 0 ? undefined : time(last, 'jobMs') }),
     ...failuresIn(last),
     ...others(last),
     ...waits(last),
@@ -223,7 +224,7 @@ function time(details: unknown, name: keyof HeartbeatDetails): number {
 
 function failuresIn(details: unknown): Pick<HeartbeatDetails, 'failures'> {
   if (typeof details !== 'object' || details === null || !('failures' in details)) return {};
-  return typeof details.failures === 'number' ? { failures: details.failures } : {};
+  return defined({ failures: typeof details.failures === 'number' ? details.failures : undefined });
 }
 
 function drained(details: unknown): Pick<HeartbeatDetails, 'drained'> {
@@ -251,8 +252,10 @@ function jobs(details: unknown): Pick<HeartbeatDetails, 'jobs'> {
   const { plan, repair } = (details.jobs ?? {}) as BegunJobs;
   return {
     jobs: {
-      ...(Number.isInteger(plan) ? { plan } : {}),
-      ...(Number.isInteger(repair) ? { repair } : {}),
+      ...defined({
+        plan: Number.isInteger(plan) ? plan : undefined,
+        repair: Number.isInteger(repair) ? repair : undefined,
+      }),
     } as BegunJobs,
   };
 }
@@ -268,8 +271,11 @@ function handedBack(details: unknown): HandedBack | null {
 function shown(details: unknown): Omit<NodeProgress, 'step'> {
   const { done, total, waitingFor, waitingSince } = (details ?? {}) as Progress;
   return {
-    ...(typeof done === 'number' ? { done } : {}),
-    ...(typeof total === 'number' ? { total } : {}),
-    ...(typeof waitingFor === 'string' && typeof waitingSince === 'string' ? { waitingFor, waitingSince } : {}),
+    ...defined({
+      done: typeof done === 'number' ? done : undefined,
+      total: typeof total === 'number' ? total : undefined,
+      waitingFor: typeof waitingFor === 'string' && typeof waitingSince === 'string' ? waitingFor : undefined,
+      waitingSince: typeof waitingFor === 'string' && typeof waitingSince === 'string' ? waitingSince : undefined,
+    }),
   };
 }

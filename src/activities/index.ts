@@ -15,6 +15,7 @@ import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
 import type { NodeActivities } from '../contract/activities/node';
+import { defined } from '../domain/shared/defined';
 
 export interface ActivityDeps {
   /** Directory of the private keys that `ssh.identity` names. */
@@ -44,12 +45,12 @@ export function createActivities({
   kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
   log,
-  pool = createTransportPool({ keyDir, ...(passphraseCommand === undefined ? {} : { passphraseCommand }) }),
+  pool = createTransportPool({ keyDir, ...defined({ passphraseCommand }) }),
   now,
 }: ActivityDeps): Activities {
-  const nodeActivities = createNodeActivities({ pool, log, hookDir, ...(now === undefined ? {} : { now }) });
+  const nodeActivities = createNodeActivities({ pool, log, hookDir, ...defined({ now }) });
   const connections = createConnections({ kubeconfigDir });
-  const kubernetesActivities = createKubernetesActivities({ connections, log, ...(now === undefined ? {} : { now }) });
+  const kubernetesActivities = createKubernetesActivities({ connections, log, ...defined({ now }) });
   const apis = new EksApis();
   return {
     activities: {

@@ -20,6 +20,7 @@ import type { Heartbeater } from './heartbeat';
 import { failedAttempts, updateProgress, withHeartbeat } from './heartbeat';
 import type { DrainInput, KubernetesActivities } from '../contract/activities/kubernetes';
 import type { ActivityLog } from './node';
+import { defined } from '../domain/shared/defined';
 
 export interface KubernetesActivityDeps {
   connections: KubernetesConnections;
@@ -65,7 +66,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         retryPolicy: policy(elapsedMs()),
         signal,
         now,
-        ...(deps.forbiddenGraceMs === undefined ? {} : { forbiddenGraceMs: deps.forbiddenGraceMs }),
+        ...defined({ forbiddenGraceMs: deps.forbiddenGraceMs }),
         observedMs: details.unreachableMs,
         onObserved: (ms) => {
           details.unreachableMs = ms;
@@ -127,7 +128,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
           machine,
           baseline,
           timeoutMs: left(timeoutMs, elapsedMs()),
-          ...(deps.settledMs === undefined ? {} : { settledMs: deps.settledMs }),
+          ...defined({ settledMs: deps.settledMs }),
         }),
       ),
 

@@ -28,6 +28,7 @@ import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
 import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from './heartbeat';
 import type { NodeActivities, PreflightInput, Watch } from '../contract/activities/node';
+import { defined } from '../domain/shared/defined';
 
 /** As much of pino as is used. */
 export interface ActivityLog {
@@ -94,7 +95,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         node: target.name,
         limitMs: limits.limitMs,
         giveUpAs: limits.giveUpAs,
-        ...(limits.noticeAfterMs === undefined ? {} : { noticeMs: limits.noticeAfterMs }),
+        ...defined({ noticeMs: limits.noticeAfterMs }),
         signal,
         now,
         observedMs: details.unreachableMs,
@@ -119,7 +120,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       try {
         const others = new OthersAtWork({
           now,
-          ...(details.others === undefined ? {} : { carried: details.others }),
+          ...defined({ carried: details.others }),
           onChange: (seen) => {
             if (seen === null) delete details.others;
             else details.others = seen;
@@ -292,7 +293,7 @@ function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): W
 function reportUnreachable(error: unknown): UnreachableNode {
   if (!(error instanceof UnreachableNotice)) throw error;
   const { observedMs, message, jobMs } = error;
-  return { state: 'unreachable', observedMs, message, ...(jobMs === undefined ? {} : { jobMs }) };
+  return { state: 'unreachable', observedMs, message, ...defined({ jobMs }) };
 }
 
 function jobRetry(): number {

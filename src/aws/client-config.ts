@@ -1,5 +1,6 @@
 /** How the clients of AWS's SDK are set up: bounded calls, repeated a few times, with the credentials of the worker. */
 import type { EksAccess } from '../domain/eks/node-groups';
+import { defined } from '../domain/shared/defined';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -22,7 +23,6 @@ export function clientConfig(
     },
     // Handed on to the default chain: a file whose keys were renewed meanwhile is read again by a new client.
     ignoreCache: true,
-    ...(profile === undefined ? {} : { profile }),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...defined({ profile, endpoint }),
   };
 }

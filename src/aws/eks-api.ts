@@ -8,6 +8,7 @@ import { clientConfig } from './client-config';
 import { toAwsError } from './errors';
 import type { Image, NewestRelease } from './newest-release';
 import { ReleaseParameters } from './newest-release';
+import { defined } from '../domain/shared/defined';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -70,7 +71,7 @@ export class EksApi {
       status: word(nodegroup?.status),
       ...image,
       releaseVersion: word(nodegroup?.releaseVersion),
-      ...(endOfLife === null ? {} : { endOfLife }),
+      ...defined({ endOfLife: endOfLife ?? undefined }),
       launchTemplate: launchTemplate === undefined ? null : word(launchTemplate.name ?? launchTemplate.id),
       health: healthIssues(
         (health?.issues ?? []).map(({ code, message, resourceIds }) => detail(code, message, resourceIds)),
@@ -87,7 +88,7 @@ export class EksApi {
       nodegroupName: nodeGroup,
       version,
       clientRequestToken,
-      ...(force ? { force } : {}),
+      ...defined({ force: force || undefined }),
     });
     const { update } = await this.call('UpdateNodegroupVersion', () =>
       this.client.send(command, { abortSignal: signal }),

@@ -11,6 +11,7 @@ import type { Backoff } from '../retry/backoff';
 import type { Hold } from '../retry/hand-back';
 import { Retry } from '../retry/retry-until';
 import { HOUR_MS, MINUTE_MS } from '../domain/shared/time-units';
+import { defined } from '../domain/shared/defined';
 
 const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 
@@ -126,7 +127,7 @@ export class EksCaller {
           time.onAnswer();
           if (wasWaiting && !this.times.isWaiting) show(undefined);
         },
-        ...(hold === undefined ? {} : { hold }),
+        ...defined({ hold }),
       });
       return retry.until(() => call(apis.get(access), signal));
     });

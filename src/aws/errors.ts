@@ -3,6 +3,7 @@ import type { EksAccess } from '../domain/eks/node-groups';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { describePage, pageTitle } from '../domain/shared/web-page';
+import { defined } from '../domain/shared/defined';
 
 /**
  * `transient`: throttling, errors of the server and of the network, which a repetition may remedy. `credentials`: there are
@@ -29,7 +30,7 @@ export class AwsError extends OspatchError {
     message: string,
     remedy?: string,
   ) {
-    super({ type: 'Aws', message, ...(remedy === undefined ? {} : { remedy }) });
+    super({ type: 'Aws', message, ...defined({ remedy }) });
   }
 }
 

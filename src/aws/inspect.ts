@@ -4,6 +4,7 @@ import { nodegroupRefusal } from '../domain/eks/node-groups';
 import type { EksCaller } from './eks-caller';
 import type { AwsErrorKind } from './errors';
 import { isAwsError } from './errors';
+import { defined } from '../domain/shared/defined';
 
 const GROUPS_AT_ONCE = 5;
 
@@ -46,7 +47,7 @@ async function checkGroup(
     const found = await caller.call('newestRelease', (api, signal) => api.newestRelease(described, signal));
     const facts =
       found.release === null
-        ? { ...described, ...(found.why === 'no-such-image' ? {} : { newestUnknown: found.why }) }
+        ? { ...described, ...defined({ newestUnknown: found.why === 'no-such-image' ? undefined : found.why }) }
         : { ...described, newest: found.release };
     const refusal = nodegroupRefusal(facts, policy);
     if (refusal === null || skipReasonOf) return { node: name, ok: true, facts, skipReason: refusal };

@@ -7,6 +7,7 @@ import type { EksAccess } from '../domain/eks/node-groups';
 import { newestReleaseParameter } from '../domain/eks/releases';
 import { clientConfig } from './client-config';
 import { awsErrorKind } from './errors';
+import { defined } from '../domain/shared/defined';
 
 /** Nobody waits long for what can be done without. */
 const TIMEOUT_MS = 5_000;
@@ -41,9 +42,9 @@ export class ReleaseParameters {
       clientConfig(
         {
           region,
-          ...(profile === undefined ? {} : { profile }),
+          ...defined({ profile }),
           // An emulator on this machine has all services in one place; any other endpoint is that of EKS only.
-          ...(endpoint?.startsWith('http:') === true ? { endpoint } : {}),
+          ...defined({ endpoint: endpoint?.startsWith('http:') === true ? endpoint : undefined }),
         },
         TIMEOUT_MS,
       ),

@@ -5,6 +5,7 @@ import { OspatchError } from '../domain/shared/errors';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { noServer } from './errors';
+import { defined } from '../domain/shared/defined';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 /**
@@ -75,7 +76,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
 
 function readConfig(profile: string | undefined): ReturnType<typeof loadClientConnectConfig> {
   try {
-    return loadClientConnectConfig(profile === undefined ? {} : { profile });
+    return loadClientConnectConfig(defined({ profile }));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new OspatchError(

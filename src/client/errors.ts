@@ -22,6 +22,7 @@ import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/erro
 import { isPausedOnServer } from './execution-status';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { stuckInfo } from '../domain/inspection/stuck';
+import { defined } from '../domain/shared/defined';
 
 const GRPC_INVALID_ARGUMENT = 3;
 const GRPC_NOT_FOUND = 5;
@@ -178,7 +179,7 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
     typeof info === 'object' && info !== null && 'remedy' in info && typeof info.remedy === 'string'
       ? info.remedy
       : null;
-  const described: ErrorInfo = { type, message: failure.message, ...(remedy === null ? {} : { remedy }) };
+  const described: ErrorInfo = { type, message: failure.message, ...defined({ remedy: remedy ?? undefined }) };
   return new OspatchError(described, { cause });
 }
 

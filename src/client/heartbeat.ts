@@ -3,6 +3,7 @@ import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
 import { plainText } from '../domain/shared/text';
+import { defined } from '../domain/shared/defined';
 
 const MAX_WAITING_FOR = 400;
 const MAX_NAME = 253;
@@ -18,11 +19,13 @@ export function readHeartbeat(value: unknown): NodeProgress | null {
   if (known === undefined) return null;
   return {
     step: known,
-    ...(typeof done === 'number' ? { done } : {}),
-    ...(typeof total === 'number' ? { total } : {}),
-    ...(typeof waitingFor === 'string' ? { waitingFor: plainText(waitingFor, MAX_WAITING_FOR) } : {}),
-    ...(isTime(waitingSince) ? { waitingSince } : {}),
-    ...(Array.isArray(blocked) ? { blocked: blocked.slice(0, MAX_BLOCKED).flatMap(readBlocked) } : {}),
+    ...defined({
+      done: typeof done === 'number' ? done : undefined,
+      total: typeof total === 'number' ? total : undefined,
+      waitingFor: typeof waitingFor === 'string' ? plainText(waitingFor, MAX_WAITING_FOR) : undefined,
+      waitingSince: isTime(waitingSince) ? waitingSince : undefined,
+      blocked: Array.isArray(blocked) ? blocked.slice(0, MAX_BLOCKED).flatMap(readBlocked) : undefined,
+    }),
   };
 }
 

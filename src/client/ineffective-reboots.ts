@@ -4,6 +4,7 @@ import type { IneffectiveReboot } from '../domain/node/reboot';
 import { ineffectiveReboots } from '../domain/run/run';
 import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
+import { defined } from '../domain/shared/defined';
 
 /** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
 export async function readIneffectiveReboot(
@@ -27,5 +28,5 @@ export function pickIneffectiveReboot(
     const one = Object.hasOwn(known, name) ? known[name] : undefined;
     return one === undefined ? [] : [[name, one] as const];
   });
-  return own.length === 0 ? {} : { ineffectiveReboots: Object.fromEntries(own) };
+  return defined({ ineffectiveReboots: own.length === 0 ? undefined : Object.fromEntries(own) });
 }

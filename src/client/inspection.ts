@@ -15,6 +15,7 @@ import type { SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
 import { readIneffectiveReboot, pickIneffectiveReboot } from './ineffective-reboots';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
+import { defined } from '../domain/shared/defined';
 
 /** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
 const UNREACHABLE_MS = 10_000;
@@ -59,7 +60,7 @@ export async function requestInspections(
       factsLimitMs: INSPECTION_FACTS_MS,
       planLimitMs: INSPECTION_PLAN_MS,
       unreachableTimeoutMs: UNREACHABLE_MS,
-      ...(kubernetes === undefined ? {} : { kubernetes }),
+      ...defined({ kubernetes }),
       ...pickIneffectiveReboot(part, ineffective),
     };
     const summary = `inspection of ${part.length} nodes of cluster ${spec.name}, requested by ${by}`;
@@ -78,7 +79,7 @@ export async function requestInspections(
 function inspectionPolicy({ patching, kubernetes }: SelfManagedSpec): InspectionPolicy {
   const { rebootIfRequired, packages } = patching;
   const withoutDrain = patching.withoutDrain || kubernetes !== undefined;
-  return { withoutDrain, rebootIfRequired, ...(packages === undefined ? {} : { packages }) };
+  return { withoutDrain, rebootIfRequired, ...defined({ packages }) };
 }
 
 async function inspectPart(

@@ -24,6 +24,7 @@ import { answerOf, readNodeRecord } from './node-records';
 import { readSettled } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { requestInspections } from './inspection';
+import { defined } from '../domain/shared/defined';
 
 /** How many node records are read at once. */
 const READS_AT_ONCE = 8;
@@ -80,13 +81,13 @@ export class Inspector {
   async inspectEks(spec: EksSpec): Promise<EksInspection> {
     const access = accessOf(spec.eks);
     const { nodeGroups, launchTemplates = false } = spec.eks;
-    const site = spec.taskQueue === undefined ? {} : { taskQueue: spec.taskQueue };
+    const site = defined({ taskQueue: spec.taskQueue });
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksInspection>>(
       WORKFLOW_TYPES.inspectEks,
       {
         workflowId: inspectionWorkflowId(spec.name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
-        args: [{ access, nodeGroups, ...(launchTemplates ? { launchTemplates } : {}), ...site }],
+        args: [{ access, nodeGroups, ...defined({ launchTemplates: launchTemplates || undefined }), ...site }],
         priority: { priorityKey: WORKFLOW_PRIORITIES.inspectEks },
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         staticSummary: `inspection of EKS cluster ${access.cluster}, requested by ${this.by}`,

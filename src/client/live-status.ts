@@ -23,6 +23,7 @@ import { readStatus } from './pages';
 import type { TemporalSession } from './connection';
 import { readHeartbeat } from './heartbeat';
 import { waitsForOtherWorker } from './protocol';
+import { defined } from '../domain/shared/defined';
 
 /** A program that asks for thousands of clusters in turn keeps the last ones only. */
 const MAX_FOLLOWED = 16;
@@ -144,7 +145,7 @@ async function readListing(
     const taskQueue = isEks(spec) ? spec.taskQueue : undefined;
     const { startedAt } = run;
     const listing = { node: 'all node groups', state: 'waiting', startedAt, workflowRunId: null } as const;
-    const site = taskQueue === undefined ? {} : { taskQueue };
+    const site = defined({ taskQueue });
     return [await readActivity(session, { ...baseOf(listing), step: 'preflight' }, activity, site)];
   } catch {
     return [];

@@ -3,6 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { nodesQuery, progressQuery, statusQuery } from '../contract/messages';
 import type { StatusPage } from '../domain/cluster/messages';
 import type { MemberSettled, MemberStatus } from '../domain/cluster/member';
+import { defined } from '../domain/shared/defined';
 
 /** As many nodes as an answer may have; fewer are sent when they do not fit. */
 const LIMIT = 1_000;
@@ -18,7 +19,7 @@ export async function readStatus(
   handle: WorkflowHandle,
   known: KnownStatus | null,
 ): Promise<{ status: StatusPage; known: KnownStatus | null }> {
-  const since = known === null ? {} : { since: known.token };
+  const since = defined({ since: known === null ? undefined : known.token });
   const first = await handle.query(statusQuery, { limit: LIMIT, ...since });
   const changed = [...first.nodes];
   let isWhole = true;

@@ -17,6 +17,7 @@ import { isOpen, isPausedOnServer } from './execution-status';
 import { clusterNotFound } from './errors';
 import { answerOf } from './node-records';
 import type { TemporalCalls } from './temporal-calls';
+import { defined } from '../domain/shared/defined';
 
 export const BACKUP_API_VERSION = 'ospatch/v1';
 export const BACKUP_KIND = 'ClusterBackup';
@@ -227,7 +228,7 @@ async function untilEnded(
       (pendingWorkflowTask?.attempt ?? 1) >= HOPELESS_ATTEMPT ||
       (taskQueue === calls.session.taskQueue && !(await calls.hasWorker()));
     if (signal?.aborted === true || isHopeless || Date.now() >= until) return false;
-    await sleep(LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    await sleep(LOOK_EVERY_MS, undefined, defined({ signal })).catch(() => undefined);
   }
 }
 

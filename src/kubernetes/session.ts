@@ -10,6 +10,7 @@ import type { ObservedCall } from '../retry/observed-times';
 import { ObservedTimes } from '../retry/observed-times';
 import type { RetryOptions, Transient } from '../retry/retry-until';
 import { Retry } from '../retry/retry-until';
+import { defined } from '../domain/shared/defined';
 
 /** The longest pause is short enough that a server is found soon after it is back. */
 const PAUSES = { firstMs: 500, maxMs: 8_000 };
@@ -133,7 +134,7 @@ function timedOut(target: KubeNode, cause: ApiError, observedMs: number): Ospatc
     {
       type: 'KubernetesApi',
       message: `${target.node}: ${cause.message}; tried for ${duration}`,
-      ...(cause.remedy === undefined ? {} : { remedy: cause.remedy }),
+      ...defined({ remedy: cause.remedy }),
     },
     { cause },
   );

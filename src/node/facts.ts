@@ -9,6 +9,7 @@ import type { OutdatedCode } from '../domain/node/outdated';
 import { RESTART_BLOCKERS, outdatedWarnings } from '../domain/node/outdated';
 import { plainText } from '../domain/shared/text';
 import { parseBoot } from './boot-facts';
+import { defined } from '../domain/shared/defined';
 
 /** What decides whether a node can be patched at all, beside its facts. */
 export interface FactsReading {
@@ -67,11 +68,11 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
   const blockers = all('outdated_blocker').flatMap((line) => parseBlocker(line) ?? []);
   const outdated: OutdatedCode = {
     services: all('outdated_service'),
-    ...(userServices.length === 0 ? {} : { userServices }),
+    ...defined({ userServices: userServices.length === 0 ? undefined : userServices }),
     sessions: all('outdated_session'),
     containers: all('outdated_container'),
     processes: all('outdated_process'),
-    ...(blockers.length === 0 ? {} : { blockers }),
+    ...defined({ blockers: blockers.length === 0 ? undefined : blockers }),
   };
   const job = optional('job');
   const facts: NodeFacts = {
@@ -83,11 +84,10 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     kernelRunning: one('kernel_running'),
     kernelNewest: optional('kernel_newest'),
     bootId: one('boot_id'),
-    ...(kernelBootId === null ? {} : { kernelBootId }),
-    ...(boot === null ? {} : { boot }),
+    ...defined({ kernelBootId: kernelBootId ?? undefined, boot: boot ?? undefined }),
     machineId: optional('machine_id'),
     container: optional('container'),
-    reboot: { required: reasons.length > 0, reasons, ...(stamp === null ? {} : { stamp }) },
+    reboot: { required: reasons.length > 0, reasons, ...defined({ stamp: stamp ?? undefined }) },
     packages: {
       count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
@@ -105,8 +105,12 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     freeInodes: freeInodes(one),
     systemState: optional('system_state') ?? 'unknown',
     failedUnits: all('failed_unit'),
-    ...(restarting.length === 0 ? {} : { restartingUnits: restarting }),
-    ...(all('slow_part').some((part) => part.startsWith('systemctl list-units')) ? { unitsUnknown: true } : {}),
+    ...defined({
+      restartingUnits: restarting.length === 0 ? undefined : restarting,
+      unitsUnknown: all('slow_part').some((part) => part.startsWith('systemctl list-units'))
+        ? (true as const)
+        : undefined,
+    }),
     failedUnitDetails: all('unit_detail').map((line) => parseFailedUnit(line)),
     otherUpdaters: all('other_updater'),
     rebootOwners: all('reboot_owner'),
@@ -152,7 +156,7 @@ function parseBlocker(line: string): NonNullable<OutdatedCode['blockers']>[numbe
   const blocker = RESTART_BLOCKERS.find((known) => known === word);
   if (blocker === undefined) return null;
   const pids = rest.filter((pid) => /^[1-9][0-9]{0,9}$/.test(pid)).map(Number);
-  return { service, blocker, ...(pids.length === 0 ? {} : { pids }) };
+  return { service, blocker, ...defined({ pids: pids.length === 0 ? undefined : pids }) };
 }
 
 function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {

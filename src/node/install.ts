@@ -6,6 +6,7 @@ import { plainText } from '../domain/shared/text';
 import { HELPER_DIR, type HelperScript } from './helper/script';
 import { privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { imageBasedSystem } from './supported-systems';
+import { defined } from '../domain/shared/defined';
 
 const FAILED_MARK = 'ospatch-install:';
 
@@ -39,7 +40,7 @@ export async function installHelper(
   const node = target.name;
   const { user } = target.ssh;
   const { setup, prefix } = privilegeOf(user);
-  const options = signal === undefined ? {} : { signal };
+  const options = defined({ signal });
   // The script holds no single quote, and nothing in it comes from outside.
   const script = `'${installScript(helper)}'`;
   const command = prefix === '' ? `sh -c ${script}` : `sh -c '${setup}exec ${prefix}sh -c "$1"' ospatch ${script}`;

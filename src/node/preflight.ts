@@ -22,6 +22,7 @@ import { splitRoom } from './plan-room';
 import type { Session } from './session';
 import { assertSafe, assertSupported } from './supported-systems';
 import { isToBeUnpackedAgain, repairPackages, showLock } from './transaction';
+import { defined } from '../domain/shared/defined';
 
 export interface PreflightOptions {
   token: string;
@@ -92,7 +93,7 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   const planned = new Set(plan.changes.map(({ name }) => name));
   const isMended = facts.packages.problems.every((problem) => planned.has(packageOf(problem)));
   const refused = made.refused ?? (repair.error === null || isMended ? null : repair.error);
-  return { facts, plan, repaired, ...(refused === null ? {} : { refused }) };
+  return { facts, plan, repaired, ...defined({ refused: refused ?? undefined }) };
 }
 
 /** A plan that fails of one of these after a repair that failed says the same in other words. */
@@ -200,7 +201,7 @@ async function repairFirst(
     message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, MAX_NAMED_PROBLEMS).join(', ')}) and could not be repaired: ${message ?? ''}`,
     // What was tried has not helped: the remedy is that of the failure itself.
     remedy: remedy ?? `${packageManager(manager).words.repair} on ${session.node.name}`,
-    ...(details === undefined ? {} : { details }),
+    ...defined({ details }),
   };
   return { report, error };
 }

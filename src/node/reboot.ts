@@ -7,6 +7,7 @@ import { jobNeverEnds, pauseFor, pauseBusy } from './job/follow';
 import type { NodeProbe, RebootProgress } from './probe';
 import { rebootRefused } from './probe';
 import type { Session } from './session';
+import { defined } from '../domain/shared/defined';
 
 /** Virtual machines are back in seconds, bare metal in many minutes; later probes need not be so frequent. */
 const FIRST_PROBE_MS = 1_000;
@@ -171,7 +172,7 @@ function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, g
       : `${node} still runs the old system ${minutes} min after the reboot was requested${running}`,
     remedy: `check \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${node}`,
     // It may still go down, at any moment.
-    ...(goesDown ? { details: { goingDown: true } } : {}),
+    ...defined({ details: goesDown ? { goingDown: true } : undefined }),
   });
 }
 

@@ -26,6 +26,7 @@ import { policyParameters, restartParameters } from './policy-parameters';
 import type { Privilege } from './privilege';
 import { askRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from '../domain/shared/redact';
+import { defined } from '../domain/shared/defined';
 
 export interface StartParameters {
   /** `plan` refreshes the package lists first. */
@@ -165,7 +166,7 @@ export class RemoteNode {
   async checkRights(): Promise<void> {
     const { user } = this.target.ssh;
     if (user === 'root') return;
-    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const signal = defined({ signal: this.signal });
     const command = askRightsCommand(user, this.helper.path);
     const result = await this.transport.exec(command, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
     const call = deniedCall(result);
@@ -202,7 +203,7 @@ export class RemoteNode {
   }
 
   private exec(command: string, { timeoutMs = CALL_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
-    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const signal = defined({ signal: this.signal });
     const line = helperCommand(this.helper, this.privilege, command);
     return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
   }
@@ -211,7 +212,7 @@ export class RemoteNode {
   private async brokenLogin({ stdout, code }: ExecResult): Promise<OspatchError | null> {
     if (code === null || helperDefect(stdout) !== null || /^ospatch \d+ /m.test(stdout.toString())) return null;
     const word = `ospatch-login-${randomUUID()}`;
-    const signal = this.signal === undefined ? {} : { signal: this.signal };
+    const signal = defined({ signal: this.signal });
     const echoed = await this.transport.exec(`echo ${word}`, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
     if (echoed.code === null || echoed.stdout.includes(word)) return null;
     return runsNothing(this.name, this.target.ssh.user, echoed);
@@ -320,7 +321,7 @@ export class RemoteNode {
     return new OspatchError({
       type: 'HelperProtocol',
       message: `the answer of the helper on ${this.name} cannot be parsed: ${what}`,
-      ...(remedy === undefined ? {} : { remedy }),
+      ...defined({ remedy }),
     });
   }
 }

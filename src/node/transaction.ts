@@ -11,6 +11,7 @@ import type { PackageManagerName } from './package-managers';
 import { packageManager } from './package-managers';
 import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
+import { defined } from '../domain/shared/defined';
 
 /** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
 const FIRST_WAIT_SECONDS = 3;
@@ -117,7 +118,7 @@ function toOutcome(
       keptConfigFiles,
       warnings,
       error,
-      ...(unfinished ? { unfinished } : {}),
+      ...defined({ unfinished: unfinished || undefined }),
       logBytes,
       endedAgo,
     },

@@ -8,6 +8,7 @@ import type { ControlPlane } from '../../tools/kube/control-plane';
 import { startControlPlane } from '../../tools/kube/control-plane';
 import type { TemporalServer, WorkerProcess } from '../support/local-stack';
 import { startTemporalServer, startWorkerProcess } from '../support/local-stack';
+import { defined } from '../../src/domain/shared/defined';
 
 export interface TemporalEnvironment {
   readonly address: string;
@@ -70,7 +71,7 @@ export function openEnvironment(): Environment {
 
 async function startEnvironment(dbFile?: string): Promise<TemporalEnvironment> {
   const [port = 0] = await freePorts(1);
-  const options = { headless: true, port, ...(dbFile === undefined ? {} : { dbFile }) };
+  const options = { headless: true, port, ...defined({ dbFile }) };
   let server: TemporalServer = await startTemporalServer(options);
   const { address } = server;
   const connection = Connection.lazy({ address });

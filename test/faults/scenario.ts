@@ -24,6 +24,7 @@ import { dpkgLog, jobLogs } from './node-view';
 import { randomFor } from './random';
 import type { Relay } from './relay';
 import { startRelay } from './relay';
+import { defined } from '../../src/domain/shared/defined';
 
 const RUN_TIMEOUT_MS = 540_000;
 
@@ -163,11 +164,12 @@ export async function makeScenario(
       const text = specText({
         name,
         patching: patching ?? '{rebootIfRequired: true}',
-        ...(user === undefined ? {} : { user }),
+        ...defined({ user }),
         identity,
-        ...(kubernetes === undefined
-          ? {}
-          : { kubernetes: `{kubeconfig: ${kubernetes.kubeconfig}}`, names: { [NODE]: kubernetes.nodeName } }),
+        ...defined({
+          kubernetes: kubernetes === undefined ? undefined : `{kubeconfig: ${kubernetes.kubeconfig}}`,
+          names: kubernetes === undefined ? undefined : { [NODE]: kubernetes.nodeName },
+        }),
         nodes: [{ name: NODE, host: node.host, port }],
       });
       writeFileSync(path.join(dir, `${name}.yaml`), text);

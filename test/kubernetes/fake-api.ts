@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { matchesLabels, parseLabelSelector } from '../../src/domain/shared/label-selector';
+import { defined } from '../../src/domain/shared/defined';
 
 export type Json = Record<string, unknown>;
 
@@ -434,7 +435,7 @@ export function failure(code: number, reason: string, message: string, details?:
       status: 'Failure',
       message: `${prefix}${message}`,
       reason,
-      ...(details === undefined ? {} : { details }),
+      ...defined({ details }),
       code,
     },
   };
@@ -443,7 +444,7 @@ export function failure(code: number, reason: string, message: string, details?:
 function tooMany(_: FakeBudget, message: string, retryAfterSeconds = 0): Answer {
   const answer = failure(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget", {
     causes: [{ reason: 'DisruptionBudget', message }],
-    ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
+    ...defined({ retryAfterSeconds: retryAfterSeconds === 0 ? undefined : retryAfterSeconds }),
   });
   return retryAfterSeconds === 0 ? answer : { ...answer, headers: { 'Retry-After': String(retryAfterSeconds) } };
 }
@@ -453,7 +454,10 @@ function notFound(resource: string, name: string): Answer {
 }
 
 function list(items: Json[], next = ''): Answer {
-  return { code: 200, body: { metadata: { resourceVersion: '1', ...(next === '' ? {} : { continue: next }) }, items } };
+  return {
+    code: 200,
+    body: { metadata: { resourceVersion: '1', ...defined({ continue: next === '' ? undefined : next }) }, items },
+  };
 }
 
 /** Percentages round up, as the disruption controller does. */
@@ -475,7 +479,7 @@ function nodeJson(node: FakeNode): Json {
           : [{ manager: node.manager, operation: 'Update', fieldsV1: { 'f:spec': { 'f:unschedulable': {} } } }]),
       ],
     },
-    spec: node.unschedulable ? { unschedulable: true } : {},
+    spec: defined({ unschedulable: node.unschedulable ? true : undefined }),
     status: {
       conditions: Object.entries(node.conditions).map(([type, status]) => ({
         type,
@@ -498,8 +502,10 @@ function podJson(pod: FakePod): Json {
       labels,
       annotations,
       finalizers,
-      ...(deletionTimestamp === null ? {} : { deletionTimestamp }),
-      ...(owner === null ? {} : { ownerReferences: [{ ...owner, controller: true }] }),
+      ...defined({
+        deletionTimestamp: deletionTimestamp ?? undefined,
+        ownerReferences: owner === null ? undefined : [{ ...owner, controller: true }],
+      }),
     },
     spec: {
       nodeName: pod.nodeName,

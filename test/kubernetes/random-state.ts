@@ -6,6 +6,7 @@ import type { KubeObject } from '../../tools/kube/kube-api';
 import type { Random } from '../support/fuzz';
 import { countHealthy, isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';
+import { defined } from '../../src/domain/shared/defined';
 
 /** What brings pods into being: controllers of the server, owners that only stand in the pod, or nothing. */
 const MANAGED = ['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController', 'Job', 'DaemonSet'] as const;
@@ -72,8 +73,8 @@ export function randomPlan(random: Random): Plan {
     const kind = random.pick(KINDS);
     const isAlone = kind in OWNERS;
     const name = `u${index}`;
-    const tier: Record<string, string> = chance(70) ? { tier: random.pick(TIERS) } : {};
-    const weight: Record<string, string> = chance(30) ? { weight: String(random.below(10)) } : {};
+    const tier: Record<string, string> = defined({ tier: chance(70) ? random.pick(TIERS) : undefined });
+    const weight: Record<string, string> = defined({ weight: chance(30) ? String(random.below(10)) : undefined });
     return {
       ...{ name, kind, space: random.below(2), replicas: 1 + random.below(kind === 'DaemonSet' ? 1 : 3) },
       labels: isAlone && chance(25) ? {} : { app: name, ...tier, ...weight },
@@ -101,7 +102,7 @@ export function randomPlan(random: Random): Plan {
     const spec = {
       selector,
       ...random.pick(LIMITS),
-      ...(policy === '' ? {} : { unhealthyPodEvictionPolicy: policy }),
+      ...defined({ unhealthyPodEvictionPolicy: policy === '' ? undefined : policy }),
     };
     return { name: `b${index}`, space: unit.space, spec };
   });
@@ -275,14 +276,16 @@ async function makeAlone(unit: MadeUnit, kind: Alone, namespace: string, { plane
   for (let index = 0; index < (kind === 'mirror' ? 1 : unit.replicas); index += 1) {
     const name = kind === 'mirror' ? `${unit.name}-${node}` : `${unit.name}-${index}`;
     const uid = kind === 'mirror' ? await uidOfNode(plane, node) : `${unit.name}-owner`;
-    const reference =
-      owner === undefined ? {} : { ownerReferences: [{ ...owner, name: kind === 'mirror' ? node : unit.name, uid }] };
+    const reference = defined({
+      ownerReferences:
+        owner === undefined ? undefined : [{ ...owner, name: kind === 'mirror' ? node : unit.name, uid }],
+    });
     const annotations = {
       ...marksOf(unit),
       ...(kind === 'mirror' ? MIRROR : {}),
       ...(unit.phase === 'Pending' && index === 0 ? { [STAYS_PENDING]: 'yes' } : {}),
     };
-    const finalizers = unit.finalizer ? { finalizers: ['example.com/hold'] } : {};
+    const finalizers = defined({ finalizers: unit.finalizer ? ['example.com/hold'] : undefined });
     const pod = {
       kind: 'Pod',
       metadata: { name, namespace, labels: unit.labels, annotations, ...reference, ...finalizers },

@@ -7,6 +7,7 @@ import type { RetryLater } from '../../src/retry/hand-back';
 import { Hold } from '../../src/retry/hand-back';
 import type { Answer } from './fake-node';
 import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
+import { defined } from '../../src/domain/shared/defined';
 
 let clock = 0;
 jest.mock('node:timers/promises', () => ({
@@ -30,7 +31,7 @@ function attempt(answers: Answer[], carried?: OthersOptions['carried']) {
     now,
     hold: new Hold({ kind: 'others', holdMs: 30_000, now }),
     onChange: (one) => seen.push(one),
-    ...(carried === undefined ? {} : { carried }),
+    ...defined({ carried }),
   });
   return { session: { ...fakeSession(answers, { now }), others }, seen };
 }

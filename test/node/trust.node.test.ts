@@ -28,6 +28,7 @@ import {
   inspectInput,
 } from './support';
 import { sh } from '../support/sh';
+import { defined } from '../../src/domain/shared/defined';
 
 const LIMIT_MS = 60_000;
 const { path, digest } = helperScript();
@@ -232,7 +233,7 @@ describe('src/node with the least privilege', () => {
         await expect(remoteNode(pool, narrow).facts()).rejects.toMatchObject({
           type,
           message: expect.stringMatching(message),
-          ...(remedy === undefined ? {} : { remedy: expect.stringMatching(remedy) }),
+          ...defined({ remedy: remedy === undefined ? undefined : expect.stringMatching(remedy) }),
         });
       } finally {
         await sh(node, repair);

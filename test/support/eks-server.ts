@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { defined } from '../../src/domain/shared/defined';
 
 export interface SimulatedGroup {
   version: string;
@@ -229,7 +230,7 @@ export class EksServer {
   /** Two at a time, so that paging is used. */
   private page(key: string, names: string[], url: URL): object {
     const at = Number(url.searchParams.get('nextToken') ?? '0');
-    const next = at + 2 < names.length ? { nextToken: String(at + 2) } : {};
+    const next = defined({ nextToken: at + 2 < names.length ? String(at + 2) : undefined });
     return { [key]: names.slice(at, at + 2), ...next };
   }
 }

@@ -5,6 +5,7 @@ import type { ControlPlane } from '../../tools/kube/control-plane';
 import type { KubeObject } from '../../tools/kube/kube-api';
 import { COMPLETES_AFTER, NEVER_READY, NODE_DOWN, STAYS_PENDING, TERMINATES_IN } from '../../tools/kube/stages';
 import { waitFor } from './wait-for';
+import { defined } from '../../src/domain/shared/defined';
 
 export { COMPLETES_AFTER, NEVER_READY, STAYS_PENDING, TERMINATES_IN };
 
@@ -203,7 +204,7 @@ export async function addMirrorPod(
       name: `${name}-${node}`,
       namespace: 'kube-system',
       annotations: { ...fromFile, 'kubernetes.io/config.source': 'file' },
-      labels: component === undefined ? {} : { component, tier: 'control-plane' },
+      labels: defined({ component, tier: component === undefined ? undefined : 'control-plane' }),
       ownerReferences: [
         { apiVersion: 'v1', kind: 'Node', name: node, uid: owner.metadata?.uid ?? '', controller: true },
       ],
@@ -292,15 +293,14 @@ async function addWorkload(
 }
 
 function marks({ labels, annotations }: PodOptions) {
-  return { ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };
+  return { ...defined({ labels, annotations }) };
 }
 
 function podSpec({ node, emptyDir, spec }: PodOptions): V1PodSpec {
   return {
     containers: [{ name: 'main', image: IMAGE }],
     terminationGracePeriodSeconds: 30,
-    ...(node === undefined ? {} : { nodeName: node }),
-    ...(emptyDir === true ? { volumes: [{ name: 'scratch', emptyDir: {} }] } : {}),
+    ...defined({ nodeName: node, volumes: emptyDir === true ? [{ name: 'scratch', emptyDir: {} }] : undefined }),
     ...spec,
   };
 }

@@ -1,4 +1,5 @@
 /** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
+import { defined } from '../../src/domain/shared/defined';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunReport } from '../../src/client/cluster-client';
@@ -102,7 +103,7 @@ export function describeSystems(systems: readonly System[]): void {
     }
 
     function spec(ssh?: string): string {
-      return stack.writeSpec({ name, patching: '{rebootIfRequired: true}', nodes: [name], ...(ssh && { ssh }) });
+      return stack.writeSpec({ name, patching: '{rebootIfRequired: true}', nodes: [name], ...defined({ ssh }) });
     }
 
     if (release !== undefined) {

@@ -18,6 +18,7 @@ import { waitFor } from '../support/wait-for';
 import { worstState } from '../support/worst-state';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
+import { defined } from '../../src/domain/shared/defined';
 
 const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
 
@@ -77,7 +78,7 @@ describe.each([
       const { nodes, lastRun } = status;
       expect(nodes.map(({ name }) => name)).toEqual(state.nodes.map(({ name }) => name));
       // Nothing has changed since, and only what has is sent.
-      const since = known === null ? {} : { since: known.token };
+      const since = defined({ since: known === null ? undefined : known.token });
       expect(await cluster.handle.query(statusQuery, since)).toMatchObject({ nodes: [], next: null });
       expect((await readStatus(cluster.handle, known)).status.nodes).toEqual(nodes);
       expect(nodes.at(-1)?.lastError?.message).toContain(`the host key of ${nodes.at(-1)?.name} has changed`);

@@ -12,6 +12,7 @@ import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
+import { defined } from '../../src/domain/shared/defined';
 
 let harness: Harness;
 let broken: { code: string };
@@ -54,7 +55,7 @@ async function withNodes(body: (cluster: TestCluster, client: ClusterClient) => 
 }
 
 function withCode(cluster: TestCluster, body: () => Promise<void>, workflowBundle?: { code: string }): Promise<void> {
-  const code = workflowBundle === undefined ? {} : { workflowBundle };
+  const code = defined({ workflowBundle });
   return harness.withWorkerFor(cluster, body, {}, { ...code, enableNonLocalActivities: false });
 }
 

@@ -9,6 +9,7 @@ import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
 import type { TestCluster } from './harness';
 import { Harness } from './harness';
+import { defined } from '../../src/domain/shared/defined';
 
 /** Well below the 15 s after which a call is given up. */
 const SOON_MS = 10_000;
@@ -34,7 +35,7 @@ afterAll(async () => {
 async function clientOf(cluster: TestCluster, encryptionKeys?: string): Promise<ClusterClient> {
   const client = await ClusterClient.connect({
     ...{ address: harness.address, namespace: 'default', taskQueue: cluster.name, by: 'me' },
-    ...(encryptionKeys === undefined ? {} : { encryptionKeys }),
+    ...defined({ encryptionKeys }),
   });
   clients.push(client);
   return client;

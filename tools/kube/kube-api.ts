@@ -3,6 +3,7 @@
  * sees with other eyes.
  */
 import { Agent, request } from 'node:https';
+import { defined } from '../../src/domain/shared/defined';
 
 const TIMEOUT_MS = 20_000;
 
@@ -131,7 +132,7 @@ export class KubeApi {
 
   /** `gracePeriodSeconds: 0` removes a pod at once. */
   async delete(ref: KubeRef, gracePeriodSeconds?: number): Promise<void> {
-    await this.call('DELETE', pathOf(ref), gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds });
+    await this.call('DELETE', pathOf(ref), defined({ gracePeriodSeconds }));
   }
 
   /** Asks for the eviction of a pod as a drain does. */
@@ -155,5 +156,5 @@ function pathOf({ kind, name, namespace }: KubeRef): string {
 }
 
 function namespaceOf(namespace: string | undefined): { namespace?: string } {
-  return namespace === undefined ? {} : { namespace };
+  return defined({ namespace });
 }

@@ -15,6 +15,7 @@ import { buildDeb, indexRepository, repackOlder, REPOSITORY_DIR } from './packag
 import * as recipe from './recipe';
 import type { RunDir } from './run-dir';
 import { hasOtherRuns } from './run-dir';
+import { defined } from '../../src/domain/shared/defined';
 
 /** A lab-made package in the version a node starts with and in the one its repository offers. */
 export interface LabUpdate {
@@ -123,7 +124,7 @@ async function buildBase(suite: recipe.LabSuite, run: RunDir, found: recipe.Mirr
   const root = path.join(dir, 'base');
   mkdirSync(root, { recursive: true });
   const include = `--include=${recipe.BASE_PACKAGES.join(',')}`;
-  const proxy = found.proxy === undefined ? {} : { http_proxy: found.proxy };
+  const proxy = defined({ http_proxy: found.proxy });
   await mustRun('debootstrap', ['--variant=minbase', include, suite, root, found.main].filter(Boolean), {
     env: { ...process.env, ...proxy },
   });

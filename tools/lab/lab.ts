@@ -20,6 +20,7 @@ import type { LabSuite, RpmManager, Userland } from './recipe';
 import { LAB_SUITE, UNIFIED_CGROUP_SUITES } from './recipe';
 import type { RunDir } from './run-dir';
 import { openRunDir } from './run-dir';
+import { defined } from '../../src/domain/shared/defined';
 
 /** The user with `sudo -n` on every node; root may log in too, with the same key. */
 export const LAB_USER = 'ospatch';
@@ -151,12 +152,11 @@ function imageOf(node: Omit<LabNodeOptions, 'name'>, run: RunDir, log: Log): Pro
 function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
   const reboot = node.labReboot === true ? [{ from: rebootPackage('1.0'), to: rebootPackage('1.1') }] : [];
   return {
-    ...(node.suite === undefined ? {} : { suite: node.suite }),
+    ...defined({ suite: node.suite }),
     updates: node.updates ?? 'few',
     oldBaseFiles: node.oldBaseFiles ?? false,
     labUpdates: [...reboot, ...(node.labUpdates ?? [])],
-    ...(node.userland === undefined ? {} : { userland: node.userland }),
-    ...(node.rpm === undefined ? {} : { rpm: node.rpm }),
+    ...defined({ userland: node.userland, rpm: node.rpm }),
   };
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import { runProgram } from '../../src/dev/host';
 import type { Mirror } from './recipe';
+import { defined } from '../../src/domain/shared/defined';
 
 /**
  * Reads the apt sources of `root`. An empty `main` means that it names none, and debootstrap shall choose.
@@ -18,7 +19,7 @@ export async function findMirror(root = '/'): Promise<Mirror> {
   return {
     main,
     security: security ?? main.replace(/\/debian\/?$/, '/debian-security'),
-    ...(chosenProxy === '' ? {} : { proxy: chosenProxy }),
+    ...defined({ proxy: chosenProxy === '' ? undefined : chosenProxy }),
   };
 }
 

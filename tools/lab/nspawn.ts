@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { mustRun } from '../../src/dev/host';
+import { defined } from '../../src/domain/shared/defined';
 
 const BOOT_SCRIPT = path.join(__dirname, 'boot.sh');
 
@@ -46,7 +47,7 @@ export function boot(
   // What busybox's init powers off at; the default is understood by systemd alone.
   const powerOff = system === 'alpine' ? ['--kill-signal=SIGUSR2'] : [];
   return spawn('sh', [BOOT_SCRIPT, machine, ...NSPAWN, ...powerOff, '-M', machine, '-D', root, '-b'], {
-    env: { ...process.env, ...(unified ? { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' } : {}) },
+    env: { ...process.env, ...defined({ SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: unified ? '1' : undefined }) },
     // Ctrl-C is for the owner of the lab, which then ends its nodes in order.
     detached: true,
     stdio: ['ignore', console, console],

@@ -5,6 +5,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +21,7 @@ export function registerCancel(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { reason, output }: { reason?: string; output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
-        const answer = await client.cancelRun(cluster, reason === undefined ? {} : { reason });
+        const answer = await client.cancelRun(cluster, defined({ reason }));
         if (output === 'json') printJson(context, { cluster, ...answer });
         else print(context, describeCancel(cluster, answer));
       }),

@@ -6,6 +6,7 @@ import { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { print, printNote } from '../io/output';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -52,7 +53,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
         ...settings,
         namespace: 'default',
         connection: { address },
-        ...(context.isTTY ? { logTo: prettyLog(context) } : {}),
+        ...defined({ logTo: context.isTTY ? prettyLog(context) : undefined }),
       },
       (worker) => {
         print(context, describeStack(context, { address, uiPort, dbFile }));

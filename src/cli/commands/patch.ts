@@ -6,6 +6,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -47,8 +48,7 @@ async function patch(
   const { nodes, reason, wait = false, output } = options;
   const before = wait ? await client.status(cluster) : null;
   const answer = await client.patch(cluster, {
-    ...(nodes === undefined ? {} : { nodes }),
-    ...(reason === undefined ? {} : { reason }),
+    ...defined({ nodes, reason }),
   });
   const isJson = output === 'json';
   if (!isJson) print(context, describeAnswer(cluster, answer));

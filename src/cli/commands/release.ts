@@ -4,6 +4,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -30,7 +31,7 @@ export function registerRelease(program: Command, context: CliContext): void {
         command: Command,
       ) =>
         runWithClient(context, command, async (client) => {
-          const { step } = await client.release(cluster, node, reason === undefined ? {} : { reason });
+          const { step } = await client.release(cluster, node, defined({ reason }));
           if (output === 'json') return printJson(context, { cluster, node, step });
           print(context, `${node} is no longer waited for (step ${step})`);
         }),

@@ -7,6 +7,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -53,7 +54,7 @@ async function remove(
     const question = `stop managing cluster ${cluster} with ${nodes.length} nodes and discard its history?`;
     if (!(await confirmed(context, cluster, question))) return;
   }
-  const { run } = await client.remove(cluster, reason === undefined ? {} : { reason });
+  const { run } = await client.remove(cluster, defined({ reason }));
   if (run !== null) {
     printNote(
       context,

@@ -4,6 +4,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -19,7 +20,7 @@ export function registerResume(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, { reason, output }: { reason?: string; output: OutputFormat }, command: Command) =>
       runWithClient(context, command, async (client) => {
-        const answer = await client.resume(cluster, reason === undefined ? {} : { reason });
+        const answer = await client.resume(cluster, defined({ reason }));
         if (output === 'json') printJson(context, { cluster, ...answer });
         else print(context, answer.changed ? `${cluster} goes on` : `${cluster} was not paused`);
       }),

@@ -5,6 +5,7 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { globalOptions } from '../options/global-options';
 import { withClient } from '../options/session';
+import { defined } from '../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -60,10 +61,10 @@ async function work(
     await runWorker({
       ...settings,
       namespace,
-      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...defined({ taskQueue }),
       activitiesOnly,
       connection: { ...settings.connection, address },
-      ...(context.isTTY ? { logTo: prettyLog(context) } : {}),
+      ...defined({ logTo: context.isTTY ? prettyLog(context) : undefined }),
     });
   } catch (error) {
     throw isOspatchError(error) ? error : workerFailure(error, address);

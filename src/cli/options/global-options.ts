@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { DURATION_FORMAT, isDuration, parseDuration } from '../../domain/shared/duration';
+import { defined } from '../../domain/shared/defined';
 
 /** What every command that talks to Temporal needs; undefined means that the environment or the profile decides. */
 export interface GlobalOptions {
@@ -33,9 +34,7 @@ export function globalOptions(command: Command): GlobalOptions {
     timeout: number;
   }>();
   return {
-    ...(address === undefined ? {} : { address }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(profile === undefined ? {} : { profile }),
+    ...defined({ address, namespace, profile }),
     timeoutMs: timeout,
   };
 }

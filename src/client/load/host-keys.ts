@@ -8,6 +8,7 @@ import { isHost } from '../../domain/trust/hosts';
 import type { SpecIssue, SpecPath } from '../../domain/spec/issues';
 import { valueAt } from '../../domain/spec/issues';
 import { DEFAULT_SSH } from '../../domain/spec/normalise';
+import { defined } from '../../domain/shared/defined';
 
 /** A known_hosts file that was looked for; `text` is null when there is none. */
 export interface KnownHostsFile {
@@ -56,7 +57,7 @@ export function embedHostKeys(node: NodeSpec, knownHosts: KnownHosts): NodeSpec 
   const jump = ssh.jump?.map((hop) => ({ ...hop, hostKeys: keysOf(hop.host, hop.port, hop.hostKeys) }));
   return {
     ...node,
-    ssh: { ...ssh, ...(jump === undefined ? {} : { jump }) },
+    ssh: { ...ssh, ...defined({ jump }) },
     hostKeys: keysOf(node.host, ssh.port, node.hostKeys),
   };
 }

@@ -11,6 +11,7 @@ import type {
   SshAccess,
 } from '../../domain/spec/types';
 import { DEFAULT_SSH, defaultStartWithin } from '../../domain/spec/normalise';
+import { defined } from '../../domain/shared/defined';
 
 const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] as const;
 
@@ -20,7 +21,7 @@ const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] a
  */
 export function renderSpecYaml(spec: ClusterSpec): string {
   const { apiVersion, name, type, description } = spec;
-  const header = { apiVersion, name, type, ...(description === undefined ? {} : { description }) };
+  const header = { apiVersion, name, type, ...defined({ description }) };
   const sections = isEks(spec) ? eksSectionsOf(spec) : spec.type === 'self-managed' ? sectionsOf(spec) : {};
   const document = { ...header, ...sections };
   return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
@@ -31,22 +32,20 @@ function sectionsOf({ patching, kubernetes, taskQueue, nodes }: SelfManagedSpec)
   const ssh = withoutEqual(shared, DEFAULT_SSH);
   return {
     patching: patchingOf(patching),
-    ...(kubernetes === undefined ? {} : { kubernetes }),
-    ...(taskQueue === undefined ? {} : { taskQueue }),
-    ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
+    ...defined({ kubernetes, taskQueue, ssh: Object.keys(ssh).length === 0 ? undefined : ssh }),
     nodes: nodes.map((node) => nodeOf(node, shared)),
   };
 }
 
 function eksSectionsOf({ eks, taskQueue, patching: { timeZone, schedule, rollout } }: EksSpec) {
-  const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
-  const site = taskQueue === undefined ? {} : { taskQueue };
+  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule) });
+  const site = defined({ taskQueue });
   return { eks, ...site, patching: { timeZone, ...when, rollout } };
 }
 
 function patchingOf({ schedule, ...patching }: Patching) {
   const { patchOnBoot, rebootIfRequired, timeZone, ...rest } = patching;
-  const when = schedule === undefined ? {} : { schedule: scheduleOf(schedule) };
+  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule) });
   return { patchOnBoot, rebootIfRequired, timeZone, ...when, ...rest };
 }
 
@@ -60,10 +59,12 @@ function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partia
   const own = withoutEqual(ssh, { ...DEFAULT_SSH, ...shared });
   return {
     name,
-    ...(host === name ? {} : { host }),
+    ...defined({ host: host === name ? undefined : host }),
     ...rest,
-    ...(Object.keys(own).length === 0 ? {} : { ssh: own }),
-    ...(hostKeys.length === 0 ? {} : { hostKeys }),
+    ...defined({
+      ssh: Object.keys(own).length === 0 ? undefined : own,
+      hostKeys: hostKeys.length === 0 ? undefined : hostKeys,
+    }),
   };
 }
 

@@ -9,6 +9,7 @@ import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
+import { defined } from '../shared/defined';
 
 /** New machines may still be coming up when their boot patch starts. */
 const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
@@ -204,7 +205,7 @@ function startRun(
       ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(spec, names, trigger)),
       by: more.by ?? null,
       reason: more.reason ?? null,
-      ...(trigger === 'on-demand' && names !== null ? { explicitNodes: true } : {}),
+      ...defined({ explicitNodes: trigger === 'on-demand' && names !== null ? (true as const) : undefined }),
       window: more.window ?? null,
     },
   };
@@ -229,14 +230,14 @@ function nodeGroupWork(
   const wanted = nodeGroups === 'all' ? (names ?? []) : nodeGroups.filter((name) => names?.includes(name) ?? true);
   return {
     nodes: wanted.map((name) => ({ name })),
-    ...(nodeGroups === 'all' ? { nodeGroupsUnresolved: true } : {}),
+    ...defined({ nodeGroupsUnresolved: nodeGroups === 'all' ? (true as const) : undefined }),
     policy: {
       kind: 'node-group',
       onFailure: spec.patching.rollout.onFailure,
-      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...defined({ taskQueue }),
       access: accessOf(spec.eks),
       force,
-      ...(launchTemplates ? { launchTemplates } : {}),
+      ...defined({ launchTemplates: launchTemplates || undefined }),
       skipRefused: !isNamed,
     },
   };
@@ -249,19 +250,24 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPo
   return {
     kind: 'node',
     rebootIfRequired: patching.rebootIfRequired,
-    ...(patching.rebootCommand === undefined ? {} : { rebootCommand: patching.rebootCommand }),
-    ...(patching.powerCycleHook === undefined
-      ? {}
-      : { powerCycle: { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) } }),
-    ...(patching.restartServices === undefined ? {} : { restartServices: patching.restartServices }),
+    ...defined({
+      rebootCommand: patching.rebootCommand,
+      powerCycle:
+        patching.powerCycleHook === undefined
+          ? undefined
+          : { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) },
+      restartServices: patching.restartServices,
+    }),
     withoutDrain: patching.withoutDrain,
     prefetch: patching.prefetch !== 'off',
     onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
-    ...(patching.lockTimeout === undefined ? {} : { lockTimeoutMs: parseDuration(patching.lockTimeout) }),
-    ...(patching.packages === undefined ? {} : { packages: patching.packages }),
-    ...(kubernetes === undefined ? {} : { kubernetes }),
-    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...defined({
+      lockTimeoutMs: patching.lockTimeout === undefined ? undefined : parseDuration(patching.lockTimeout),
+      packages: patching.packages,
+      kubernetes,
+      taskQueue,
+    }),
   };
 }
 
@@ -323,6 +329,6 @@ export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestric
     rebootsForbidden: run.policy.kind === 'node' && !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,
-    ...(run.state === 'cancelling' ? { cancelled: true } : {}),
+    ...defined({ cancelled: run.state === 'cancelling' ? (true as const) : undefined }),
   };
 }

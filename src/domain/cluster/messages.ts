@@ -13,6 +13,7 @@ import type { MemberStatus } from './member';
 import type { NodeError, NodeState } from '../node/status';
 import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
+import { defined } from '../shared/defined';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
 export type SignalName = (typeof SIGNALS)[number];
@@ -263,10 +264,12 @@ export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> &
   const { spec, applyId, by, reason } =
     typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
   return {
-    ...(spec === undefined ? {} : { spec }),
+    ...defined({ spec }),
     applyId: typeof applyId === 'string' ? applyId : 'none',
-    ...(typeof by === 'string' ? { by: plainText(by, MAX_WORD) } : {}),
-    ...(typeof reason === 'string' ? { reason: plainText(reason, MAX_SENTENCE) } : {}),
+    ...defined({
+      by: typeof by === 'string' ? plainText(by, MAX_WORD) : undefined,
+      reason: typeof reason === 'string' ? plainText(reason, MAX_SENTENCE) : undefined,
+    }),
   };
 }
 

@@ -15,6 +15,7 @@ import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from '../node/warning';
 import type { IneffectiveReboot } from '../node/reboot';
 import { plainText } from '../shared/text';
+import { defined } from '../shared/defined';
 
 /** A text, by its place in `texts`. */
 type TextRef = number;
@@ -412,20 +413,17 @@ class Unpacker {
       kernel: this.textOrNull(kernel),
       pendingUpdates,
       rebootRequired: rebootRequired === null ? null : rebootRequired === 1,
-      ...(restartRequired === 1 ? { restartRequired: true as const } : {}),
+      ...defined({ restartRequired: restartRequired === 1 ? (true as const) : undefined }),
       packageSetDigest: this.textOrNull(packageSetDigest),
-      ...(machineId === null ? {} : { machineId: this.text(machineId) }),
+      ...defined({ machineId: machineId === null ? undefined : this.text(machineId) }),
       lastCheckedTime: this.time(lastCheckedTime),
       lastError: error,
       warnings: warnings.map((warning) => this.warning(name, warning)),
-      ...(quarantine === 0
-        ? {}
-        : quarantine !== 1
-          ? { quarantine: this.error(name, quarantine) }
-          : error === null
-            ? {}
-            : { quarantine: error }),
-      ...(ineffectiveReboot === null ? {} : { ineffectiveReboot: this.ineffective(ineffectiveReboot) }),
+      ...defined({
+        quarantine:
+          quarantine === 0 ? undefined : quarantine === 1 ? (error ?? undefined) : this.error(name, quarantine),
+      }),
+      ...defined({ ineffectiveReboot: ineffectiveReboot === null ? undefined : this.ineffective(ineffectiveReboot) }),
     };
   }
 
@@ -452,7 +450,7 @@ class Unpacker {
     return {
       type: this.text(type),
       message: this.aboutNode(node, message),
-      ...(remedy === null ? {} : { remedy: this.aboutNode(node, remedy) }),
+      ...defined({ remedy: remedy === null ? undefined : this.aboutNode(node, remedy) }),
     };
   }
 
@@ -501,8 +499,7 @@ class Unpacker {
       packagesChanged,
       reboots,
       reading: reading === 1 && row?.kind === 'node' ? readingOf(row) : null,
-      ...(pendingUpdates === null ? {} : { pendingUpdates }),
-      ...(ineffectiveReboot === undefined ? {} : { ineffectiveReboot }),
+      ...defined({ pendingUpdates: pendingUpdates ?? undefined, ineffectiveReboot }),
     };
   }
 
@@ -585,9 +582,9 @@ function readingOf(row: NodeStatus): NodeReading | null {
     kernel,
     pendingUpdates,
     rebootRequired: rebootRequired === true,
-    ...(restartRequired === true ? { restartRequired } : {}),
+    ...defined({ restartRequired: restartRequired === true ? restartRequired : undefined }),
     packageSetDigest,
-    ...(machineId === undefined ? {} : { machineId }),
+    ...defined({ machineId }),
     warnings,
   };
 }

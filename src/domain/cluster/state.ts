@@ -12,6 +12,7 @@ import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../s
 import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
 import { isEks } from '../eks/node-groups';
+import { defined } from '../shared/defined';
 
 const KEPT_RUNS = 20;
 const KEPT_WINDOWS = 20;
@@ -271,8 +272,10 @@ export function finishRun(
     skipped: count('skipped'),
     cancelled: count('cancelled'),
     notTried: count('not-tried'),
-    ...(run.cancelledBy === undefined || outcome !== 'cancelled' ? {} : { cancelledBy: run.cancelledBy }),
-    ...(error === null ? {} : { error: toNodeError(error) }),
+    ...defined({
+      cancelledBy: run.cancelledBy === undefined || outcome !== 'cancelled' ? undefined : run.cancelledBy,
+      error: error === null ? undefined : toNodeError(error),
+    }),
   };
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
@@ -386,7 +389,13 @@ function namesOf({ nodes }: SelfManagedSpec): Set<string> {
 /** A run in progress knows the old name, and leaves the node alone from now on. */
 function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   const inWork = former.state === 'waiting' || former.state === 'patching';
-  return { ...former, name, role, ...(inWork ? { state: 'unknown' } : {}), bootPatch: owedNow(former, spec) };
+  return {
+    ...former,
+    name,
+    role,
+    state: inWork ? 'unknown' : former.state,
+    bootPatch: owedNow(former, spec),
+  };
 }
 
 function keepFormer(state: ClusterState, after: SelfManagedSpec, renamed: ReadonlySet<string>): void {

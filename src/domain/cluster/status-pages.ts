@@ -4,6 +4,7 @@ import type { ClusterState } from './state';
 import { toSummary } from './status';
 import type { MemberStatus } from './member';
 import { NODE_STATES } from '../node/status';
+import { defined } from '../shared/defined';
 
 export const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1_000;
@@ -110,10 +111,12 @@ export function parsePageRequest(value: unknown): PageRequest {
   const { from, limit, state, since } = value as Record<string, unknown>;
   const known = NODE_STATES.find((name) => name === state);
   return {
-    ...(isCount(from) ? { from } : {}),
-    ...(isCount(limit) && limit > 0 ? { limit: Math.min(limit, MAX_PAGE) } : {}),
-    ...(known === undefined ? {} : { state: known }),
-    ...(typeof since === 'string' ? { since } : {}),
+    ...defined({
+      from: isCount(from) ? from : undefined,
+      limit: isCount(limit) && limit > 0 ? Math.min(limit, MAX_PAGE) : undefined,
+      state: known,
+      since: typeof since === 'string' ? since : undefined,
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import { isSelfManaged } from './state';
 import { isEks } from '../eks/node-groups';
 import type { ErrorInfo } from '../shared/errors';
 import type { ClusterSpec, NodeTarget, SelfManagedSpec } from '../spec/types';
+import { defined } from '../shared/defined';
 
 interface HasTaskQueue {
   taskQueue?: string;
@@ -50,8 +51,7 @@ export function nodeAddresses(spec: SelfManagedSpec): NodeAddress[] {
       host,
       ssh,
       hostKeys,
-      ...(kubernetesName === undefined ? {} : { kubernetesName }),
-      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...defined({ kubernetesName, taskQueue }),
     };
   });
 }

@@ -4,6 +4,7 @@ import type { NodeWarning } from '../node/warning';
 import type { EksSpec } from '../spec/types';
 import type { EksAccess, EksPolicy } from './policy';
 import { plainText, withoutFullStop } from '../shared/text';
+import { defined } from '../shared/defined';
 
 export type { EksAccess, EksPolicy } from './policy';
 
@@ -159,8 +160,7 @@ const UP_TO_DATE = [
 export function accessOf({ region, cluster, profile, endpoint }: EksPolicy): EksAccess {
   return {
     ...{ region, cluster },
-    ...(profile === undefined ? {} : { profile }),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...defined({ profile, endpoint }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { OutdatedCode } from './outdated';
 import { runsOutdated } from './outdated';
 import type { IneffectiveReboot } from './reboot';
 import { plainText } from '../shared/text';
+import { defined } from '../shared/defined';
 
 /** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
 export const MAX_APPLY_ATTEMPTS = 3;
@@ -81,11 +82,13 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
     osVersion: facts.osVersion,
     kernel: facts.kernelRunning,
     bootId: facts.bootId,
-    ...(facts.kernelBootId === undefined ? {} : { kernelBootId: facts.kernelBootId }),
-    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
+    ...defined({
+      kernelBootId: facts.kernelBootId,
+      machineId: typeof facts.machineId === 'string' ? facts.machineId : undefined,
+    }),
     packageSetDigest: facts.packages.digest,
     rebootRequired: facts.reboot.required,
-    ...(facts.outdated !== undefined && runsOutdated(facts) ? { outdated: facts.outdated } : {}),
+    ...defined({ outdated: facts.outdated !== undefined && runsOutdated(facts) ? facts.outdated : undefined }),
   };
 }
 
@@ -164,9 +167,9 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     packagesChanged: result.changes.length,
     reboots: result.reboots,
     reading: toReading(result),
-    ...(result.pendingUpdates === null ? {} : { pendingUpdates: result.pendingUpdates }),
+    ...defined({ pendingUpdates: result.pendingUpdates ?? undefined }),
     error: result.error === null ? null : toNodeError(result.error),
-    ...(result.ineffectiveReboot === undefined ? {} : { ineffectiveReboot: result.ineffectiveReboot }),
+    ...defined({ ineffectiveReboot: result.ineffectiveReboot }),
     workflowRunId,
   };
 }
@@ -180,9 +183,9 @@ function toReading(result: NodePatchResult): NodeReading | null {
     kernel: last.kernel,
     pendingUpdates: result.pendingUpdates,
     rebootRequired: last.rebootRequired,
-    ...(last.outdated === undefined ? {} : { restartRequired: true }),
+    ...defined({ restartRequired: last.outdated === undefined ? undefined : (true as const) }),
     packageSetDigest: last.packageSetDigest,
-    ...(last.machineId === undefined ? {} : { machineId: last.machineId }),
+    ...defined({ machineId: last.machineId }),
     warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),
   };
 }

@@ -5,6 +5,7 @@ import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
 import { runsOutdated } from './outdated';
 import type { IneffectiveReboot } from './reboot';
 import { discountIneffectiveReboot } from './reboot';
+import { defined } from '../shared/defined';
 
 /** `ineffective` is the reboot that did not help, if the cluster remembers one; without a plan nothing is known as pending. */
 export function readingFromFacts(
@@ -20,9 +21,9 @@ export function readingFromFacts(
     kernel: facts.kernelRunning,
     pendingUpdates: plan === null ? null : plan.pending,
     rebootRequired: facts.reboot.required,
-    ...(runsOutdated(facts) ? { restartRequired: true } : {}),
+    ...defined({ restartRequired: runsOutdated(facts) ? (true as const) : undefined }),
     packageSetDigest: facts.packages.digest,
-    ...(typeof facts.machineId === 'string' ? { machineId: facts.machineId } : {}),
+    ...defined({ machineId: typeof facts.machineId === 'string' ? facts.machineId : undefined }),
     warnings: mergeWarnings(plan?.warnings ?? [], facts.warnings).slice(0, MAX_STATUS_WARNINGS),
   };
 }

@@ -3,6 +3,7 @@ import type { IneffectiveReboot } from './reboot';
 import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from './warning';
 import { plainText } from '../shared/text';
+import { defined } from '../shared/defined';
 
 export const NODE_STATES = [
   'unknown',
@@ -143,7 +144,7 @@ export function toNodeError(error: ErrorInfo): NodeError {
   return {
     type: error.type,
     message: plainText(error.message, MAX_ERROR_MESSAGE),
-    ...(error.remedy === undefined ? {} : { remedy: plainText(error.remedy, 200) }),
+    ...defined({ remedy: error.remedy === undefined ? undefined : plainText(error.remedy, 200) }),
   };
 }
 
@@ -161,9 +162,9 @@ function withReading({ restartRequired: _, ...status }: NodeStatus, reading: Nod
     kernel: reading.kernel,
     pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
     rebootRequired: reading.rebootRequired,
-    ...(reading.restartRequired === true ? { restartRequired: true as const } : {}),
+    ...defined({ restartRequired: reading.restartRequired === true ? (true as const) : undefined }),
     packageSetDigest: reading.packageSetDigest,
-    ...(reading.machineId === undefined ? {} : { machineId: reading.machineId }),
+    ...defined({ machineId: reading.machineId }),
     lastCheckedTime: reading.at,
     warnings: reading.warnings,
   };

@@ -9,6 +9,7 @@ import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES } from '../spec/types';
 import type { LostNode, RunResult, RunProgress, RunRestrictions } from './run';
+import { defined } from '../shared/defined';
 
 /** Reads restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
@@ -16,10 +17,12 @@ export function parseRestrictions(value: unknown): RunRestrictions | null {
   const { rebootsForbidden, removedNodes, paused, cancelled } = value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
   return {
-    ...(typeof rebootsForbidden === 'boolean' ? { rebootsForbidden } : {}),
-    ...(names === undefined ? {} : { removedNodes: names }),
-    ...(typeof paused === 'boolean' ? { paused } : {}),
-    ...(typeof cancelled === 'boolean' ? { cancelled } : {}),
+    ...defined({
+      rebootsForbidden: typeof rebootsForbidden === 'boolean' ? rebootsForbidden : undefined,
+      removedNodes: names,
+      paused: typeof paused === 'boolean' ? paused : undefined,
+      cancelled: typeof cancelled === 'boolean' ? cancelled : undefined,
+    }),
   };
 }
 
@@ -74,8 +77,10 @@ export function parseSettled(value: unknown): MemberSettled | null {
     packagesChanged: numberOr(one['packagesChanged'], 0),
     reboots: numberOr(one['reboots'], 0),
     reading: parseReading(one['reading']),
-    ...(typeof one['pendingUpdates'] === 'number' ? { pendingUpdates: one['pendingUpdates'] } : {}),
-    ...(ineffectiveReboot === null ? {} : { ineffectiveReboot }),
+    ...defined({
+      pendingUpdates: typeof one['pendingUpdates'] === 'number' ? one['pendingUpdates'] : undefined,
+      ineffectiveReboot: ineffectiveReboot ?? undefined,
+    }),
   };
 }
 
@@ -93,8 +98,7 @@ function parseReading(value: unknown): NodeReading | null {
   const machineId = textOrNull(one?.['machineId'], 64);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
-    ...(machineId === null ? {} : { machineId }),
-    ...(one?.['restartRequired'] === true ? { restartRequired: true } : {}),
+    ...defined({ machineId: machineId ?? undefined, restartRequired: one?.['restartRequired'] === true || undefined }),
     warnings: parseWarnings(one?.['warnings']),
   };
 }
@@ -120,7 +124,7 @@ function parseError(value: unknown): NodeError | null {
   const message = textOrNull(one?.['message'], 500);
   if (type === undefined || message === null) return null;
   const remedy = textOrNull(one?.['remedy'], 300);
-  return toNodeError({ type, message, ...(remedy === null ? {} : { remedy }) });
+  return toNodeError({ type, message, ...defined({ remedy: remedy ?? undefined }) });
 }
 
 /** Whether a run has ended with this, as far as can be seen from outside. */

@@ -2,6 +2,8 @@
  * Every failure a user can meet has one of these types. Errors are told apart by `type`, never by text and never by
  * `instanceof` across the workflow sandbox.
  */
+import { defined } from './defined';
+
 export const ERROR_TYPES = [
   // The user's input.
   'InvalidSpec',
@@ -80,8 +82,7 @@ export class OspatchError extends Error {
     return {
       type: this.type,
       message: this.message,
-      ...(this.remedy === undefined ? {} : { remedy: this.remedy }),
-      ...(this.details === undefined ? {} : { details: this.details }),
+      ...defined({ remedy: this.remedy, details: this.details }),
     };
   }
 }

@@ -7,6 +7,7 @@ import * as field from './fields';
 import type { SpecIssue } from './issues';
 import { renderPath, show } from './issues';
 import { scheduleSchema } from './schedule-section';
+import { defined } from '../shared/defined';
 
 const groupForm = 'the name of a node group: at most 63 letters, digits, hyphens and underscores';
 const groupsForm = `all, or a list of 1 to ${MAX_NODE_GROUPS} names of node groups`;
@@ -112,8 +113,7 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
 export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eks>): EksPolicy {
   return {
     ...rest,
-    ...(profile === undefined ? {} : { profile }),
-    ...(endpoint === undefined ? {} : { endpoint: endpoint.replace(/\/$/, '') }),
+    ...defined({ profile, endpoint: endpoint === undefined ? undefined : endpoint.replace(/\/$/, '') }),
   };
 }
 

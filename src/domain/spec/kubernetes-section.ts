@@ -11,6 +11,7 @@ import type { DrainRule, KubernetesPolicy } from '../kubernetes/types';
 import * as field from './fields';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
+import { defined } from '../shared/defined';
 
 /** More rules than this are a mistake. */
 const MAX_RULES = 50;
@@ -133,18 +134,16 @@ export function normaliseKubernetes({
   const { readyTimeout, workloadsTimeout } = wanted;
   return {
     kubeconfig,
-    ...(context === undefined ? {} : { context }),
+    ...defined({ context }),
     drain: {
       ...options,
-      ...(gracePeriod === undefined ? {} : { gracePeriod }),
-      ...(podSelector === undefined ? {} : { podSelector }),
-      ...(skipWaitForDeleteTimeout === undefined ? {} : { skipWaitForDeleteTimeout }),
+      ...defined({ gracePeriod, podSelector, skipWaitForDeleteTimeout }),
       rules: rules.map(({ namespace, ...one }): DrainRule => ({
         ...one,
-        ...(namespace === undefined ? {} : { namespace }),
+        ...defined({ namespace }),
       })),
     },
-    health: { readyTimeout, ...(workloadsTimeout === undefined ? {} : { workloadsTimeout }) },
+    health: { readyTimeout, ...defined({ workloadsTimeout }) },
   };
 }
 

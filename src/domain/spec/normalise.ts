@@ -16,6 +16,7 @@ import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './d
 import { normaliseRestart } from './restart-section';
 import { normaliseEks } from './eks-section';
 import { parseTrustEntry } from '../trust/host-keys';
+import { defined } from '../shared/defined';
 
 type PatchingDocument = SelfManagedDocument['patching'];
 type ScheduleDocument = NonNullable<PatchingDocument['schedule']>;
@@ -29,8 +30,7 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
   return {
     ...headerOf(document),
     type: document.type,
-    ...(kubernetes === undefined ? {} : { kubernetes: normaliseKubernetes(kubernetes) }),
-    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...defined({ kubernetes: kubernetes === undefined ? undefined : normaliseKubernetes(kubernetes), taskQueue }),
     patching: normalisePatching(document.patching),
     nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
   } satisfies ClusterSpec;
@@ -43,8 +43,11 @@ export function normaliseEksCluster(document: EksDocument): EksSpec {
     ...headerOf(document),
     type: document.type,
     eks: normaliseEks(document.eks),
-    ...(taskQueue === undefined ? {} : { taskQueue }),
-    patching: { ...patching, ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }) },
+    ...defined({ taskQueue }),
+    patching: {
+      ...patching,
+      ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
+    },
   } satisfies ClusterSpec;
 }
 
@@ -58,7 +61,7 @@ export function defaultStartWithin(schedule: Record<string, unknown>): string {
 }
 
 function headerOf({ apiVersion, name, description }: NotPatchableDocument | EksDocument | SelfManagedDocument) {
-  return { apiVersion, name, ...(description === undefined ? {} : { description }) };
+  return { apiVersion, name, ...defined({ description }) };
 }
 
 function normalisePatching({
@@ -71,27 +74,26 @@ function normalisePatching({
 }: PatchingDocument): Patching {
   return {
     ...patching,
-    ...(rebootCommand === undefined ? {} : { rebootCommand }),
-    ...(powerCycleHook === undefined ? {} : { powerCycleHook }),
+    ...defined({ rebootCommand, powerCycleHook }),
     ...normaliseRestart(restartServices),
-    ...(schedule === undefined ? {} : { schedule: normaliseSchedule(schedule) }),
+    ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
     packages: normalisePackages(packages),
   };
 }
 
 function normalisePackages({ only, exclude, ...packages }: PatchingDocument['packages']): PackagePolicy {
-  return { ...(only === undefined ? {} : { only }), exclude: [...new Set(exclude)], ...packages };
+  return { ...defined({ only }), exclude: [...new Set(exclude)], ...packages };
 }
 
 function normaliseSchedule(document: ScheduleDocument): Schedule {
   const startWithin = ('startWithin' in document ? document.startWithin : undefined) ?? defaultStartWithin(document);
   const spread = 'spread' in document ? document.spread : undefined;
-  const options = { startWithin, ...(spread === undefined ? {} : { spread }) };
+  const options = { startWithin, ...defined({ spread }) };
   if ('custom' in document) return { custom: document.custom, ...options };
   if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), ...options };
   if ('once' in document) return { once: document.once.replace(' ', 'T'), ...options };
   const anchor = 'anchor' in document ? document.anchor : undefined;
-  return { preset: document.preset, ...(anchor === undefined ? {} : { anchor }), ...options };
+  return { preset: document.preset, ...defined({ anchor }), ...options };
 }
 
 function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {
@@ -100,10 +102,12 @@ function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): No
     name: node.name,
     host: node.host ?? node.name,
     role: node.role,
-    ...(zone === undefined ? {} : { zone }),
-    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
-    ...(kubernetesName === undefined || kubernetesName === node.name ? {} : { kubernetesName }),
-    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...defined({
+      zone,
+      labels: labels === undefined || Object.keys(labels).length === 0 ? undefined : labels,
+      kubernetesName: kubernetesName === undefined || kubernetesName === node.name ? undefined : kubernetesName,
+      taskQueue,
+    }),
     ssh: normaliseSsh(node.ssh ?? {}, cluster ?? {}),
     hostKeys: uniqueHostKeys(node.hostKeys ?? []),
   };
@@ -122,8 +126,10 @@ function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocumen
   return {
     ...access,
     // What is the default is not written: specs from before these fields existed stay equal to themselves.
-    ...(transport === 'openssh' ? { transport } : {}),
-    ...(jump.length === 0 ? {} : { jump: jump.map((hop) => normaliseHop(hop, access)) }),
+    ...defined({
+      transport: transport === 'openssh' ? transport : undefined,
+      jump: jump.length === 0 ? undefined : jump.map((hop) => normaliseHop(hop, access)),
+    }),
   };
 }
 

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
+import { defined } from '../../domain/shared/defined';
 
 type Authenticator = Parameters<KubeConfig['addAuthenticator']>[0];
 
@@ -84,7 +85,7 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
   // The library's own ways come first, so the user must look like none of theirs.
   config.users = config.users.map(({ exec, token, ...user }): User => {
     if (user.name === name) return { ...user, authProvider: { name: PROVIDER, config: {} } };
-    return { ...user, exec, ...(token === undefined ? {} : { token }) };
+    return { ...user, exec, ...defined({ token }) };
   });
   return {
     invalidate: (before) => {
@@ -159,17 +160,16 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
 }
 
 function infoFor({ apiVersion, provideClusterInfo }: Plugin, cluster: Cluster | null): object {
-  const told =
-    provideClusterInfo === true && cluster !== null
-      ? {
-          cluster: {
+  const told = defined({
+    cluster:
+      provideClusterInfo === true && cluster !== null
+        ? {
             server: cluster.server,
             'insecure-skip-tls-verify': cluster.skipTLSVerify,
-            ...(cluster.caData === undefined ? {} : { 'certificate-authority-data': cluster.caData }),
-            ...(cluster.tlsServerName === undefined ? {} : { 'tls-server-name': cluster.tlsServerName }),
-          },
-        }
-      : {};
+            ...defined({ 'certificate-authority-data': cluster.caData, 'tls-server-name': cluster.tlsServerName }),
+          }
+        : undefined,
+  });
   return { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...told } };
 }
 
@@ -186,7 +186,10 @@ function toFetched(answer: unknown): Fetched {
   const endsAt = Date.parse(text('expirationTimestamp') ?? '');
   return {
     headers: token === null ? {} : bearer(token),
-    ...(cert === null || key === null ? {} : { cert, key }),
+    ...defined({
+      cert: cert === null || key === null ? undefined : cert,
+      key: cert === null || key === null ? undefined : key,
+    }),
     endsAt: Number.isNaN(endsAt) ? Infinity : endsAt,
     fetchedAt: Date.now(),
   };

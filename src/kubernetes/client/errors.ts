@@ -3,6 +3,7 @@ import { plainText, withoutFullStop } from '../../domain/shared/text';
 import { describePage, pageTitle } from '../../domain/shared/web-page';
 import { redactSecrets } from '../../domain/shared/redact';
 import { ApiError } from './api';
+import { defined } from '../../domain/shared/defined';
 
 /** The answer of a server that said no. */
 export interface ApiStatus {
@@ -75,7 +76,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
     isTransient ? 'unavailable' : 'rejected',
     {
       message: `could not ${what}: the API server answered ${code}${message === '' ? '' : `: ${withoutFullStop(message)}`}`,
-      ...(isTransient ? {} : { remedy: `see what the API server of ${where} says` }),
+      ...defined({ remedy: isTransient ? undefined : `see what the API server of ${where} says` }),
     },
     retryAfterMs,
   );

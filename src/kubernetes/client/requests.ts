@@ -9,6 +9,7 @@ import type { ApiStatus } from './errors';
 import { apiStatus } from './errors';
 import type { ApiClients, Call } from './call';
 import { controllerOf, daemonSetView, deploymentView, toBudgetView, toNodeView, toPodView } from './views';
+import { defined } from '../../domain/shared/defined';
 
 /** As kubectl does: answers stay small however many there are. */
 const PAGE = 500;
@@ -53,7 +54,7 @@ export function createApi(call: Call): KubernetesApi {
       const items: T[] = [];
       let next = '';
       do {
-        const page = { limit: PAGE, ...(next === '' ? {} : { _continue: next }) };
+        const page = { limit: PAGE, ...defined({ _continue: next === '' ? undefined : next }) };
         const answer = await call<Page<T> | null>(what, (clients, options) =>
           ask(clients, page, options).catch((error: unknown) => (isExpired(error) ? null : rethrow(error))),
         );
@@ -196,13 +197,13 @@ function patchBody({ resourceVersion, annotations, unschedulable }: NodePatch): 
   return {
     metadata: { resourceVersion, annotations },
     // As kubectl uncordon leaves it: a field that is not there.
-    ...(unschedulable === undefined ? {} : { spec: { unschedulable: unschedulable ? true : null } }),
+    ...defined({ spec: unschedulable === undefined ? undefined : { unschedulable: unschedulable ? true : null } }),
   };
 }
 
 /** A pod of the same name that has taken its place meanwhile is left alone. */
 function deleteOptions({ uid }: PodView, { gracePeriodSeconds }: EvictionOptions): V1DeleteOptions {
-  return { preconditions: { uid }, ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }) };
+  return { preconditions: { uid }, ...defined({ gracePeriodSeconds }) };
 }
 
 async function answerOf(request: Promise<unknown>): Promise<EvictionAnswer> {

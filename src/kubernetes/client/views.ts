@@ -13,6 +13,7 @@ import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import type { ControllerRef, PodView } from '../../domain/kubernetes/pod-filter';
 import { plainText } from '../../domain/shared/text';
 import type { ControllerView, NodeView } from './api';
+import { defined } from '../../domain/shared/defined';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const CORDON_TAINT = 'node.kubernetes.io/unschedulable';
@@ -99,8 +100,7 @@ export function toBudgetView({ metadata, spec, status }: V1PodDisruptionBudget):
       spec?.selector === undefined
         ? null
         : {
-            ...(matchLabels === undefined ? {} : { matchLabels }),
-            ...(matchExpressions === undefined ? {} : { matchExpressions }),
+            ...defined({ matchLabels, matchExpressions }),
           },
     minAvailable: spec?.minAvailable ?? null,
     maxUnavailable: spec?.maxUnavailable ?? null,

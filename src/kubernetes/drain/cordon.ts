@@ -19,6 +19,7 @@ import { readOwnNode } from './node-identity';
 import { foreignCordon, foreignOwner } from './preview';
 import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';
+import { defined } from '../../domain/shared/defined';
 
 /** Observed time after which a control plane that is not whole is a matter for people. */
 const QUORUM_TIMEOUT_MS = 10 * 60_000;
@@ -148,7 +149,7 @@ export async function uncordon(session: KubeSession, owner: CordonOwner | 'any')
       return api.patchNode(node.name, {
         resourceVersion: node.resourceVersion,
         annotations: { [CORDON_ANNOTATION]: null, [BASELINE_ANNOTATION]: null },
-        ...(isCordoned ? { unschedulable: false } : {}),
+        ...defined({ unschedulable: isCordoned ? false : undefined }),
       });
     });
     if (answer.state === 'patched') return isCordoned;

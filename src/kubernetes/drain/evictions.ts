@@ -8,6 +8,7 @@ import { plainText } from '../../domain/shared/text';
 import type { EvictionAnswer } from '../client/api';
 import type { KubeSession } from '../session';
 import { mapConcurrently } from '../../domain/shared/map-concurrently';
+import { defined } from '../../domain/shared/defined';
 
 /** As kubectl. */
 const RETRY_MS = 5_000;
@@ -64,10 +65,10 @@ export async function evictDue(
   due: readonly PodEviction[],
   untilMs: number,
 ): Promise<number> {
-  const options =
-    policy.gracePeriod === undefined
-      ? {}
-      : { gracePeriodSeconds: Math.round(parseDuration(policy.gracePeriod) / 1000) };
+  const options = defined({
+    gracePeriodSeconds:
+      policy.gracePeriod === undefined ? undefined : Math.round(parseDuration(policy.gracePeriod) / 1000),
+  });
   let busyUntilMs = 0;
   await mapConcurrently(due, IN_FLIGHT, async (one) => {
     if (session.now() >= untilMs || session.now() < busyUntilMs) return;

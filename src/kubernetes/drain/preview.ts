@@ -11,6 +11,7 @@ import { addWorkloads } from './workloads';
 import type { KubeNode, MachineIdentity } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';
 import { budgetsFor, findUnevictable, findRefusals, findWaits, classifyPods } from './pod-classes';
+import { defined } from '../../domain/shared/defined';
 
 const MAX_PODS = 100;
 
@@ -34,15 +35,16 @@ export async function drainPreview(
     cordonedBy: by,
     owner: by === 'ospatch' ? state.owner : null,
     evict: evicted.length,
-    ...(machine === null
-      ? {}
-      : {
-          workloads: await addWorkloads(
-            session,
-            [],
-            evicted.filter((pod) => !hasEnded(pod)),
-          ),
-        }),
+    ...defined({
+      workloads:
+        machine === null
+          ? undefined
+          : await addWorkloads(
+              session,
+              [],
+              evicted.filter((pod) => !hasEnded(pod)),
+            ),
+    }),
     pods: evicted.slice(0, MAX_PODS).map(({ namespace, name }) => ({ namespace, name })),
     ignored: countStaying(judged),
     blockers: [
@@ -51,7 +53,7 @@ export async function drainPreview(
       ...findUnevictable(evicted, budgets),
     ],
     pending: findWaits(judged, budgets).map((wait) => `a drain would wait for ${wait}`),
-    ...(ended === null ? {} : { ended }),
+    ...defined({ ended: ended ?? undefined }),
   };
 }
 

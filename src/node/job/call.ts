@@ -5,6 +5,7 @@
 import { OspatchError } from '../../domain/shared/errors';
 import type { HelperScript } from '../helper/script';
 import type { Privilege } from '../privilege';
+import { defined } from '../../domain/shared/defined';
 
 /** What stands at the helper's place instead of the helper. */
 export interface HelperDefect {
@@ -63,6 +64,6 @@ export function helperMissing(
     type: 'HelperMissing',
     message,
     remedy: `an administrator installs it with \`ospatch helper install -f SPEC --node ${node}\`, or with the output of \`ospatch helper print --installer\` run as root on ${node}; or ssh.helper is set to auto`,
-    details: { path, digest, ...(found === null ? {} : { found }) },
+    details: { path, digest, ...defined({ found: found ?? undefined }) },
   });
 }

@@ -13,6 +13,7 @@ import type { StartParameters } from '../remote-node';
 import { redactSecrets } from '../../domain/shared/redact';
 import { wholeLines } from '../sanitize';
 import type { Session } from '../session';
+import { defined } from '../../domain/shared/defined';
 
 /** A poll returns at once when the job ends; the wait only paces the progress shown. */
 const POLL_SECONDS = 2;
@@ -154,7 +155,7 @@ class FollowLimits {
         type: 'Unhealthy',
         message: `systemd on ${node} has not reported for ${formatDuration(SYSTEMD_TIMEOUT_MS)} whether the job ${formatJobId(job)} still runs`,
         remedy: `see on ${node} what \`systemctl status ospatch-job\` says, and reboot the node if systemd does not answer there either`,
-        ...(this.session.transaction === undefined ? {} : { details: { stillRuns: true } }),
+        ...defined({ details: this.session.transaction === undefined ? undefined : { stillRuns: true } }),
       });
     }
   }
@@ -173,7 +174,7 @@ class FollowLimits {
       throw new OspatchError({
         type,
         message,
-        ...(remedy === undefined ? {} : { remedy }),
+        ...defined({ remedy }),
         details: { stillRuns: true },
       });
     } else if (followed > JOB_TIMEOUT_MS && !transaction.isReported) {

@@ -11,6 +11,7 @@ import type { IdentityOptions } from './identity';
 import type { Driver } from '../driver';
 import { scanHostKey } from './scan';
 import type { ExecOptions, ExecResult, SshTarget } from '../transport';
+import { defined } from '../../domain/shared/defined';
 
 /** A silent peer is noticed after interval x (count + 1) at the latest. */
 const KEEPALIVE_INTERVAL_MS = 10_000;
@@ -69,7 +70,8 @@ export async function connectSsh(
   const pins = parsePins(target.hostKeys);
   if (pins.length === 0) throw noHostKeys(target);
   const auth = await resolveIdentity(target.identity, target.user, options);
-  const route = async () => (via === null ? {} : { sock: await via.tunnel(target, options.connectTimeoutMs) });
+  const route = async () =>
+    defined({ sock: via === null ? undefined : await via.tunnel(target, options.connectTimeoutMs) });
   const client = new Client();
   const sock = await route();
   let rejected: Buffer | undefined;

@@ -47,6 +47,7 @@ import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
 import { carriedState, firstState } from './start-argument';
+import { defined } from '../../domain/shared/defined';
 
 export async function cluster(input?: ClusterInput): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
@@ -331,8 +332,10 @@ class ClusterLoop {
       by: start.by,
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
-      ...(start.explicitNodes ? { explicitNodes: true } : {}),
-      ...(start.nodeGroupsUnresolved ? { nodeGroupsUnresolved: true } : {}),
+      ...defined({
+        explicitNodes: start.explicitNodes ? (true as const) : undefined,
+        nodeGroupsUnresolved: start.nodeGroupsUnresolved ? (true as const) : undefined,
+      }),
       policy: start.policy,
     });
     this.runSupervisor.start(run);

@@ -6,6 +6,7 @@ import { isSelfManaged, readNode } from '../../domain/cluster/state';
 import { ineffectiveReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { refreshFacts } from '../node/refresh-facts';
+import { defined } from '../../domain/shared/defined';
 
 /** Nodes per child, which keeps the history of each small. */
 const NODES_AT_ONCE = 200;
@@ -30,7 +31,7 @@ async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): Re
   const { name: cluster, taskQueue } = spec;
   const input = {
     ...{ cluster, nodes, ineffective: ineffectiveReboots(state.nodes.filter(({ name }) => names.has(name))) },
-    ...(taskQueue === undefined ? {} : { taskQueue }),
+    ...defined({ taskQueue }),
   };
   const workflowId = refreshWorkflowId(cluster);
   const child = await startLockedChild(workflowId, () =>

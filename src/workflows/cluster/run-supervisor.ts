@@ -30,6 +30,7 @@ import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
 import { run as runWorkflow } from '../run/run';
+import { defined } from '../../domain/shared/defined';
 
 const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
 
@@ -149,13 +150,13 @@ export class RunSupervisor {
     if (run.explicitNodes === true) return {};
     const names = new Set(run.nodes);
     const quarantined = quarantinedNodes(this.state.nodes.filter(({ name }) => names.has(name)));
-    return Object.keys(quarantined).length === 0 ? {} : { quarantined: briefErrors(quarantined) };
+    return defined({ quarantined: Object.keys(quarantined).length === 0 ? undefined : briefErrors(quarantined) });
   }
 
   private ineffective(run: ActiveRun): { ineffectiveReboots?: Record<string, IneffectiveReboot> } {
     const names = new Set(run.nodes);
     const ineffective = ineffectiveReboots(this.state.nodes.filter(({ name }) => names.has(name)));
-    return Object.keys(ineffective).length === 0 ? {} : { ineffectiveReboots: ineffective };
+    return defined({ ineffectiveReboots: Object.keys(ineffective).length === 0 ? undefined : ineffective });
   }
 
   /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */

@@ -24,6 +24,7 @@ import { publishNodeEnd } from '../shared/search-attributes';
 import { nodePatchQuery } from '../../contract/messages';
 import { timestamp } from '../node/record';
 import { timedStep } from '../shared/timed-step';
+import { defined } from '../../domain/shared/defined';
 
 /** Updates of others that are waited for, one after the other, before a person has to look who makes so many. */
 const MAX_FOREIGN_UPDATES = 10;
@@ -118,7 +119,7 @@ class NodeGroupUpdate {
     return awsUncancellable.beginNodegroupUpdate.executeWithOptions(this.options('request the latest release'), [
       {
         ...{ access: this.access, nodeGroup, version, found, force, request: { cluster, run, startedAt } },
-        ...(this.updated ? { adopted: true } : {}),
+        ...defined({ adopted: this.updated ? (true as const) : undefined }),
       },
     ]);
   }

@@ -4,6 +4,7 @@ import type { EksInspection } from '../../domain/eks/node-groups';
 import { noWorkerAtSite } from '../../domain/cluster/task-queues';
 import { SITE_ANSWERS_WITHIN, awsInspection, optionsFor } from '../shared/activity-options';
 import { isNotTakenUp, toInspectionError } from '../shared/failures';
+import { defined } from '../../domain/shared/defined';
 
 /** `taskQueue`: of the workers that call AWS. */
 export async function inspectEks({
@@ -11,8 +12,8 @@ export async function inspectEks({
   ...input
 }: InspectEksInput & { taskQueue?: string }): Promise<EksInspection> {
   const name = `EKS cluster ${input.access.cluster}`;
-  const site = taskQueue === undefined ? {} : { taskQueue };
-  const soon = taskQueue === undefined ? {} : { scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
+  const site = defined({ taskQueue });
+  const soon = defined({ scheduleToStartTimeout: taskQueue === undefined ? undefined : SITE_ANSWERS_WITHIN });
   try {
     return await awsInspection.inspectEksCluster.executeWithOptions(
       { ...optionsFor({ name }, site, 'inspection'), ...soon },

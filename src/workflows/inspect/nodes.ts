@@ -22,6 +22,7 @@ import {
 } from '../shared/activity-options';
 import { isNotTakenUp, isTimeout, failureOf, toInspectionError } from '../shared/failures';
 import { kubernetesTarget, machineOf } from '../node/drain';
+import { defined } from '../../domain/shared/defined';
 
 export interface InspectNodesInput {
   targets: NodeAddress[];
@@ -161,7 +162,7 @@ function ineffectiveRebootOf(
   ineffectiveReboots: Record<string, IneffectiveReboot> = {},
 ): { ineffectiveReboot?: IneffectiveReboot } {
   const ineffectiveReboot = ineffectiveReboots[name];
-  return ineffectiveReboot === undefined ? {} : { ineffectiveReboot };
+  return defined({ ineffectiveReboot });
 }
 
 function targetOf({ cluster, name, host, ssh, hostKeys }: NodeAddress): NodeTarget {

@@ -37,6 +37,7 @@ import { timestamp } from './record';
 import type { PatchNodeInput } from './input';
 import type { ReleasableWaits } from './release';
 import { LOST_TIMEOUT_MS } from './unreachable';
+import { defined } from '../../domain/shared/defined';
 
 /** A request to cordon that nobody waits for any more may still be on its way to the API server. */
 const IN_FLIGHT_CORDON_GRACE = '5 seconds';
@@ -262,7 +263,7 @@ export function kubernetesTarget(
   { name, kubernetesName }: Pick<NodeSpec, 'name' | 'kubernetesName'>,
   { kubeconfig, context }: KubernetesPolicy,
 ): KubernetesTarget {
-  const access = { kubeconfig, ...(context === undefined ? {} : { context }) };
+  const access = { kubeconfig, ...defined({ context }) };
   return { cluster, node: name, nodeName: kubernetesName ?? name, access };
 }
 

@@ -8,6 +8,7 @@ import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
 import { timestamp } from './record';
+import { defined } from '../../domain/shared/defined';
 
 /** Downloads share a mirror, so only a few nodes ask it at once. */
 const AT_ONCE = 4;
@@ -52,7 +53,7 @@ async function prefetchNode(
     target: { cluster, name, host, ssh, hostKeys },
     token: uuid4().replaceAll('-', '').slice(0, 16),
     attempt: 1,
-    ...(packages === undefined ? {} : { packages }),
+    ...defined({ packages }),
     unreachableTimeoutMs,
   };
   let reading: NodeReading | null = null;

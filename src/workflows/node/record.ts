@@ -12,6 +12,7 @@ import { renderNodePatch } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
 import type { PatchNodeInput } from './input';
 import { timedStep } from '../shared/timed-step';
+import { defined } from '../../domain/shared/defined';
 
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
@@ -159,7 +160,7 @@ export class NodeRecord {
     this.result.error = {
       type: 'Cancelled',
       message: `the run was cancelled ${this.whenCancelled(step)}`,
-      ...(asked ? { remedy: `ospatch check ${this.input.cluster}` } : {}),
+      ...defined({ remedy: asked ? `ospatch check ${this.input.cluster}` : undefined }),
     };
   }
 

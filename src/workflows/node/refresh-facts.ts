@@ -8,6 +8,7 @@ import type { NodeSpec } from '../../domain/spec/types';
 import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
 import { isNotTakenUp } from '../shared/failures';
 import { timestamp } from './record';
+import { defined } from '../../domain/shared/defined';
 
 /** How long a node may be unreachable before it is left to the next time. */
 const UNREACHABLE_MS = 30_000;
@@ -41,7 +42,10 @@ export async function refreshFacts({
     if (withoutWorker.has(taskQueue)) continue;
     const { name, host, ssh, hostKeys } = node;
     const target = { cluster, name, host, ssh, hostKeys };
-    const atSite = taskQueue === undefined ? {} : { taskQueue, scheduleToStartTimeout: SITE_ANSWERS_WITHIN };
+    const atSite = defined({
+      taskQueue,
+      scheduleToStartTimeout: taskQueue === undefined ? undefined : SITE_ANSWERS_WITHIN,
+    });
     try {
       const facts = await refreshFactsOnce.readFacts.executeWithOptions(
         { summary: `${name}: refresh facts`, ...atSite },

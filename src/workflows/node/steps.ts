@@ -26,6 +26,7 @@ import { timestamp } from './record';
 import type { PatchNodeInput } from './input';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
+import { defined } from '../../domain/shared/defined';
 
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;
@@ -151,7 +152,7 @@ export class NodeSteps {
     const input = {
       target: this.target,
       bootId: facts.bootId,
-      ...(rebootCommand === undefined ? {} : { command: rebootCommand }),
+      ...defined({ command: rebootCommand }),
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
     const begunAt = Date.now();
@@ -294,8 +295,7 @@ export class NodeSteps {
   private packagePolicy(): { packages?: PackagePolicy; lockTimeoutMs?: number } {
     const { packages, lockTimeoutMs } = this.input.policy;
     return {
-      ...(packages === undefined ? {} : { packages }),
-      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+      ...defined({ packages, lockTimeoutMs }),
     };
   }
 

@@ -10,6 +10,7 @@ import { nodeEndedSignal, nodeUnreachableSignal, runProgressSignal } from '../..
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import type { NodePatchResult } from '../../domain/node/patch';
 import { toNodeSettled } from '../../domain/node/patch';
+import { defined } from '../../domain/shared/defined';
 
 /** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
 export const NOTICE_AFTER_MS = 30 * MINUTE_MS;
@@ -31,9 +32,7 @@ export async function retryWhileUnreachable<T extends object>(
   for (let passed = 0; ;) {
     const noticeAfterMs = noticesMs[passed];
     const outcome = await attempt({
-      ...(observedMs === 0 ? {} : { observedMs }),
-      ...(noticeAfterMs === undefined ? {} : { noticeAfterMs }),
-      ...(jobMs === undefined ? {} : { jobMs }),
+      ...defined({ observedMs: observedMs === 0 ? undefined : observedMs, noticeAfterMs, jobMs }),
     });
     if (!isUnreachable(outcome)) return outcome;
     ({ observedMs } = outcome);

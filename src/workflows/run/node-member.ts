@@ -8,6 +8,7 @@ import type { NodeSpec } from '../../domain/spec/types';
 import { uncordonOwn } from '../node/drain';
 import { patchNode } from '../node/patch-node';
 import type { RunMember } from './member';
+import { defined } from '../../domain/shared/defined';
 
 /**
  * Activities of a workflow that was terminated hear of it by their next heartbeat, one every 10 s. Until then they may
@@ -31,7 +32,7 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
         args: [
           {
             ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
-            ...(ineffectiveReboot === undefined ? {} : { ineffectiveReboot }),
+            ...defined({ ineffectiveReboot }),
             searchAttributes,
           },
         ],

@@ -62,6 +62,7 @@ import {
 import type { MemberChild, RunMember } from './member';
 import { nodeMember } from './node-member';
 import { nodeGroupMember } from './node-group-member';
+import { defined } from '../../domain/shared/defined';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function run(input: RunInput): Promise<RunResult> {
@@ -282,7 +283,7 @@ class RunLoop {
     });
     const work: NodeInFlight = {
       ...{ node: name, state: 'patching', startedAt, workflowRunId },
-      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...defined({ taskQueue }),
       ...{ child: null, rebootsForbidden: false, lost: true, markLost: () => undefined, ended },
     };
     this.work.set(name, work);
@@ -337,7 +338,7 @@ class RunLoop {
       state: 'patching',
       startedAt: new Date(Date.now()).toISOString(),
       workflowRunId: null,
-      ...(taskQueue === undefined ? {} : { taskQueue }),
+      ...defined({ taskQueue }),
       child: null,
       rebootsForbidden: false,
       lost: false,
@@ -440,7 +441,7 @@ class RunLoop {
         .signal(runProgressSignal, {
           ...{ run, workflowId, settled },
           started: started.filter((node) => this.work.has(node)),
-          ...(lost.length === 0 ? {} : { lost }),
+          ...defined({ lost: lost.length === 0 ? undefined : lost }),
         })
         .catch(() => undefined);
       if (isLast) return;
@@ -459,7 +460,7 @@ function membersOf(input: RunInput): RunMember[] {
 }
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: NodeInFlight): NodeInWork {
-  return { node, state, startedAt, workflowRunId, ...(taskQueue === undefined ? {} : { taskQueue }) };
+  return { node, state, startedAt, workflowRunId, ...defined({ taskQueue }) };
 }
 
 function toLostInRun({ node, startedAt, workflowRunId }: NodeInFlight): LostInRun {

@@ -6,6 +6,7 @@ import type { EksActivities } from '../../contract/activities/eks';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import { HEARTBEAT_TIMEOUT_MS, INSPECTION_MS, INSPECTION_RETRIES_MS } from '../../domain/node/time-limits';
+import { defined } from '../../domain/shared/defined';
 
 /**
  * Far beyond any package transaction. It only bounds a single attempt: the retry finds the job on the node and goes on
@@ -153,5 +154,5 @@ export function optionsFor(
   what: string,
 ): Options {
   const taskQueue = taskQueueOf(node, cluster);
-  return { summary: `${node.name}: ${what}`, ...(taskQueue === undefined ? {} : { taskQueue }) };
+  return { summary: `${node.name}: ${what}`, ...defined({ taskQueue }) };
 }

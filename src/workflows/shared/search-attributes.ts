@@ -4,6 +4,7 @@ import type { SearchAttributePair } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 import type { NodeOutcome } from '../../domain/node/status';
 import type { RunResult } from '../../domain/run/run';
+import { defined } from '../../domain/shared/defined';
 
 /** The options of a child that make it found by the name of its cluster. */
 export function foundBy(
@@ -11,7 +12,7 @@ export function foundBy(
   registered: readonly string[],
 ): { typedSearchAttributes?: SearchAttributePair[] } {
   const pairs = known([{ key: SEARCH_ATTRIBUTES.cluster, value: cluster }], registered);
-  return pairs.length === 0 ? {} : { typedSearchAttributes: pairs };
+  return defined({ typedSearchAttributes: pairs.length === 0 ? undefined : pairs });
 }
 
 /** A run that is suspended has not ended. */

@@ -202,7 +202,7 @@ describe('domain/decide', () => {
     begin(state, decide(state, at(T0), quiet));
     state.request = null;
     const ends = ['w-1', 'w-2', 'cp-1'].map((name) =>
-      settled(name, name === 'w-1' ? { outcome: 'reboot-pending', reading: owed } : {}),
+      name === 'w-1' ? settled(name, { outcome: 'reboot-pending', reading: owed }) : settled(name),
     );
     if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });

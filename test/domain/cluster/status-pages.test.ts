@@ -11,6 +11,7 @@ import {
 import { transition } from '../../../src/domain/cluster/member';
 import { clusterSpec } from '../../support/builders';
 import { worstState } from '../../support/worst-state';
+import { defined } from '../../../src/domain/shared/defined';
 
 const NAMES = ['cp-1', 'w-1', 'w-2'];
 
@@ -59,7 +60,7 @@ describe('src/domain/cluster/status-pages', () => {
 
   describe('what has changed', () => {
     const look = (state: ClusterState, versions: RowVersions, since: string | null) => {
-      const { nodes, token, changedOnly } = statusPage(state, '', versions, since === null ? {} : { since });
+      const { nodes, token, changedOnly } = statusPage(state, '', versions, defined({ since: since ?? undefined }));
       return { names: nodes.map(({ name }) => name), token, changedOnly };
     };
 

@@ -10,6 +10,7 @@ import { newNodeGroupStatus } from '../../../src/domain/eks/status';
 import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
 import { settled } from '../../support/builders';
+import { defined } from '../../../src/domain/shared/defined';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const IDLE = { runWorkflowRunning: false, continueAsNewDue: false, refreshingFacts: false, prefetching: false };
@@ -33,7 +34,7 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
 
 /** A state whose run waits for the list of node groups. */
 function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
-  const more = names.length === 0 ? {} : { explicitNodes: true };
+  const more = defined({ explicitNodes: names.length === 0 ? undefined : true });
   const policy = {
     kind: 'node-group',
     onFailure: 'stop',

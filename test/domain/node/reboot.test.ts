@@ -7,11 +7,12 @@ import {
   ineffectiveRebootOf,
 } from '../../../src/domain/node/reboot';
 import { nodeFacts } from '../../support/builders';
+import { defined } from '../../../src/domain/shared/defined';
 
 const asks = nodeFacts({ reboot: { required: true, reasons: ['package libc6'], stamp: '100' } });
 
 function asking(reasons: string[], bootId: string, stamp?: string): NodeFacts {
-  const reboot = { required: reasons.length > 0, reasons, ...(stamp === undefined ? {} : { stamp }) };
+  const reboot = { required: reasons.length > 0, reasons, ...defined({ stamp }) };
   return nodeFacts({ bootId, reboot });
 }
 

@@ -2,6 +2,7 @@ import { transition } from '../../../src/domain/cluster/member';
 import { newNodeStatus } from '../../../src/domain/node/status';
 import { leftInQuarantine } from '../../../src/domain/run/run';
 import { settled } from '../../support/builders';
+import { defined } from '../../../src/domain/shared/defined';
 
 const node = { ...newNodeStatus('w-1', 'worker', 'pending'), state: 'patching' as const };
 
@@ -78,7 +79,11 @@ describe('domain/node-status', () => {
     (state, restart, rebootRequired, expected) => {
       const { reading } = settled('w-1');
       if (reading === null) throw new Error('no reading');
-      const next = { ...reading, rebootRequired, ...(restart ? { restartRequired: true as const } : {}) };
+      const next = {
+        ...reading,
+        rebootRequired,
+        ...defined({ restartRequired: restart ? (true as const) : undefined }),
+      };
       const after = transition({ ...node, state, restartRequired: true }, { kind: 'read', reading: next });
       expect(after.state).toBe(expected);
       expect(after.restartRequired).toBe(restart ? true : undefined);

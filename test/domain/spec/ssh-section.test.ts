@@ -2,13 +2,14 @@ import { parse } from 'yaml';
 import { renderSpecYaml } from '../../../src/client/load/yaml';
 import type { ClusterSpec, SshAccess } from '../../../src/domain/spec/types';
 import { KEY, OTHER_KEY, issuesOf, specDocument, specOf } from './spec-text';
+import { defined } from '../../../src/domain/shared/defined';
 
 const HOP = { host: 'bastion.example', hostKeys: [KEY] };
 const node = (name: string, ssh?: unknown) => ({
   name,
   host: `${name}.example`,
   hostKeys: [KEY],
-  ...(ssh ? { ssh } : {}),
+  ...defined({ ssh: ssh || undefined }),
 });
 
 function accessOf(spec: ClusterSpec): SshAccess[] {

@@ -13,6 +13,7 @@ import type { Plan } from '../random-state';
 import { carryOut, randomPlan, unitOf } from '../random-state';
 import type { Scenario, Stage } from '../scenario';
 import { startStage } from '../scenario';
+import { defined } from '../../../src/domain/shared/defined';
 
 /** `OSPATCH_DRAIN_STATES` asks for more than is quick. */
 const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
@@ -179,9 +180,11 @@ function randomPolicy(random: Random): Partial<DrainPolicy> {
     deleteEmptydirData: chance(60),
     force: chance(60),
     disableEviction: chance(20),
-    ...(chance(40) ? { podSelector } : {}),
-    ...(chance(40) ? { gracePeriod: random.pick(['0s', '5s', '1h']) } : {}),
-    ...(chance(40) ? { skipWaitForDeleteTimeout: random.pick(['1s', '1h']) } : {}),
+    ...defined({
+      podSelector: chance(40) ? podSelector : undefined,
+      gracePeriod: chance(40) ? random.pick(['0s', '5s', '1h']) : undefined,
+      skipWaitForDeleteTimeout: chance(40) ? random.pick(['1s', '1h']) : undefined,
+    }),
   };
 }
 

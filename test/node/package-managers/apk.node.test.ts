@@ -30,6 +30,7 @@ import {
 } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
+import { defined } from '../../../src/domain/shared/defined';
 
 jest.setTimeout(180_000);
 
@@ -40,7 +41,7 @@ const lab1 = (name: string, version: string, postinst?: string) => ({
   name,
   version,
   files: file(name, version),
-  ...(postinst === undefined ? {} : { postinst }),
+  ...defined({ postinst }),
 });
 
 /** A real Alpine: OpenRC, busybox, apk-tools 3, musl. */

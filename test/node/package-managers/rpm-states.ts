@@ -7,6 +7,7 @@ import type { TransportPool } from '../../../src/ssh/transport';
 import type { PatchRun, PatchRunner } from './patch-runner';
 import type { LabRpm } from './rpm-lab';
 import { build, installed, offer, withdraw } from './rpm-lab';
+import { defined } from '../../../src/domain/shared/defined';
 
 export interface RpmStatesScenario {
   node: LabNode;
@@ -99,8 +100,8 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
     it.each(STATES)('in $where is completed, with all its scripts', async ({ old, fresh, left, ran: expected }) => {
       const { node, preflight } = scenarioOf();
       await make(
-        [{ name: 'st-a', version: '1', ...(old === undefined ? {} : { scripts: old }) }],
-        [{ name: 'st-a', version: '2', ...(fresh === undefined ? {} : { scripts: fresh }) }],
+        [{ name: 'st-a', version: '1', ...defined({ scripts: old }) }],
+        [{ name: 'st-a', version: '2', ...defined({ scripts: fresh }) }],
       );
       const run = await killedApply();
       expect(await run.apply()).toMatchObject({ state: 'done', result: { unfinished: true } });

@@ -298,6 +298,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
       const forged = {
+        kind: 'node',
         node: 'cp-1',
         outcome: 'failed',
         error: { type: 'x', message: 5 },
@@ -306,7 +307,7 @@ describe('workflows/cluster', () => {
       };
       await cluster.handle.signal('runProgress', {
         ...{ run: 1, workflowId: await cluster.runId(1), started: ['nobody', 7] },
-        settled: [forged, { node: 'nobody', outcome: 'failed' }],
+        settled: [forged, { kind: 'node', node: 'nobody', outcome: 'failed' }],
       });
       // Of a run 1 that an earlier cluster of this name has had.
       await cluster.handle.signal('runProgress', {

@@ -8,6 +8,7 @@ import { colors, outputOption, print, printJson, printNote } from '../../io/outp
 import type { OutputFormat } from '../../io/output';
 import { optionalFileOption } from '../../options/spec-source';
 import { asSentence } from '../../../domain/shared/text';
+import { defined } from '../../../domain/shared/defined';
 
 const EXAMPLES = `
 Examples:
@@ -96,7 +97,7 @@ async function install(context: CliContext, options: InstallOptions): Promise<vo
   const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
   const results = await installHelpers(nodes, {
     keyDir,
-    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+    ...defined({ passphraseCommand }),
   });
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) context.setExitCode(1);

@@ -10,6 +10,7 @@ import { show } from '../../../domain/spec/issues';
 import type { CliContext } from '../../io/context';
 import { readKnownHostsFile } from '../../io/known-hosts-file';
 import { requireSpecs } from '../../options/spec-source';
+import { defined } from '../../../domain/shared/defined';
 
 export interface TargetOptions {
   file?: string;
@@ -46,8 +47,7 @@ export async function helperTargets(context: CliContext, options: TargetOptions)
       ...node,
       ssh: {
         ...node.ssh,
-        ...(user === undefined ? {} : { user }),
-        ...(keyName === undefined ? {} : { identity: keyName }),
+        ...defined({ user, identity: keyName }),
       },
     })),
   };
@@ -94,5 +94,5 @@ function expandHome(file: string): string {
 }
 
 function usage(message: string, remedy?: string): OspatchError {
-  return new OspatchError({ type: 'Usage', message, ...(remedy === undefined ? {} : { remedy }) });
+  return new OspatchError({ type: 'Usage', message, ...defined({ remedy }) });
 }
