@@ -1,9 +1,10 @@
 /** Small helpers of the local stack: where things are cached, how commands are run, what a process is called. */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { OspatchError } from '../domain/shared/errors';
 
 /** Receives one line of plain words, without a line end. */
 export type Log = (line: string) => void;
@@ -29,14 +30,29 @@ const ERROR_LINES = 8;
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-/** `$OSPATCH_CACHE`, or `ospatch` in the user's cache directory. Created when missing. */
+/**
+ * `$OSPATCH_CACHE`, or `ospatch` in the user's cache directory. Created when missing, a missing home directory excepted:
+ * one that HOME names by mistake, or that is not mounted yet, must not come into being by the way.
+ *
+ * @throws OspatchError `Usage`
+ */
 export function cacheDir(...parts: string[]): string {
   const base =
     process.env['OSPATCH_CACHE'] ??
-    path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'ospatch');
+    path.join(process.env['XDG_CACHE_HOME'] ?? path.join(existingHome(), '.cache'), 'ospatch');
   const dir = path.resolve(base, ...parts);
   mkdirSync(dir, { recursive: true });
   return dir;
+}
+
+function existingHome(): string {
+  const home = homedir();
+  if (existsSync(home)) return home;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `the home directory ${home} does not exist, so there is no place for the cache`,
+    remedy: 'set OSPATCH_CACHE to a directory for the cache, or correct HOME',
+  });
 }
 
 /** Runs a command to its end and never throws for its exit code. */

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { mustRun, processStartTime, runProgram } from '../../src/dev/host';
+import { cacheDir, mustRun, processStartTime, runProgram } from '../../src/dev/host';
 import { hasLiveOwner, markOwner, withLock } from '../../src/dev/owner-lock';
 
 describe('src/dev/host', () => {
@@ -90,5 +90,32 @@ describe('src/dev/owner-lock', () => {
     expect(hasLiveOwner(dir)).toBe(false);
     markOwner(dir);
     expect(hasLiveOwner(dir)).toBe(true);
+  });
+});
+
+describe('the cache directory', () => {
+  const before = { ...process.env };
+  afterEach(() => {
+    for (const name of ['OSPATCH_CACHE', 'XDG_CACHE_HOME']) {
+      delete process.env[name];
+      if (before[name] !== undefined) process.env[name] = before[name];
+    }
+  });
+
+  it('is not made below a home directory that does not exist', () => {
+    const root = mkdtempSync(path.join(tmpdir(), 'ospatch-home-'));
+    try {
+      for (const name of ['OSPATCH_CACHE', 'XDG_CACHE_HOME']) delete process.env[name];
+      // In a Jest sandbox `process.env` is a copy, which the C library does not see.
+      const home = jest.spyOn(os, 'homedir');
+      home.mockReturnValue(path.join(root, 'gone'));
+      expect(() => cacheDir('dev')).toThrow(/gone does not exist/);
+      expect(existsSync(path.join(root, 'gone'))).toBe(false);
+      home.mockReturnValue(root);
+      expect(cacheDir('dev')).toBe(path.join(root, '.cache/ospatch/dev'));
+    } finally {
+      jest.restoreAllMocks();
+      rmSync(root, { recursive: true });
+    }
   });
 });
