@@ -8,7 +8,6 @@ import type { Finding, Severity } from '../domain/inspection/finding';
 import { findingOfError, problem, warning, worstFirst, worstOf } from '../domain/inspection/finding';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
-  SEARCH_ATTRIBUTE_TYPES,
   diagnoseCluster,
   diagnoseSearchAttributes,
   diagnoseServer,
@@ -29,6 +28,7 @@ import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
 import { findSharedMachines } from './machines';
 import type { Inspector } from './inspector';
+import { SEARCH_ATTRIBUTE_TYPES } from '../domain/shared/search-attributes';
 
 export interface InstallationDiagnosis {
   findings: Finding[];

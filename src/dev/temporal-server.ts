@@ -4,7 +4,7 @@ import { once } from 'node:events';
 
 import { Connection } from '@temporalio/client';
 
-import { SEARCH_ATTRIBUTE_TYPES } from '../domain/inspection/installation';
+import { SEARCH_ATTRIBUTE_TYPES } from '../domain/shared/search-attributes';
 import type { Log } from './host';
 import { sleep } from './host';
 import { freePorts } from './ports';

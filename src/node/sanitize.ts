@@ -1,18 +1,13 @@
 /** Text that came from a node: it is somebody else's, may be hostile and may hold secrets. */
 import { redactSecrets } from '../domain/shared/redact';
+import { plainLines } from '../domain/shared/text';
 
 /** What travels with a failure at most. */
 export const MAX_TAIL_BYTES = 8 * 1024;
 
-/** Everything a terminal could take as a command, line ends and tabs excepted; a lone CR is what progress bars print. */
-const UNSAFE =
-  // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
-  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
 /** Several lines of output, safe to show: no control characters but line ends and tabs, no credentials. */
 export function cleanOutput(text: string): string {
-  const clean = text.replace(/\r\n?/g, '\n').replace(UNSAFE, '');
-  return redactSecrets(clean);
+  return redactSecrets(plainLines(text));
 }
 
 /** The last `maxBytes` of cleaned output, from the start of a line where there is one. */

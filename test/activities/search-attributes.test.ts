@@ -1,4 +1,4 @@
-import { SEARCH_ATTRIBUTE_TYPES } from '../../src/domain/inspection/installation';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../src/domain/shared/search-attributes';
 import { rememberSearchAttributes } from '../../src/activities/search-attributes';
 
 const ALL = SEARCH_ATTRIBUTE_TYPES;

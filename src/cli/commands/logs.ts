@@ -23,8 +23,8 @@ export function registerLogs(program: Command, context: CliContext): void {
       (cluster: string, node: string, { run, output }: { run?: number; output: OutputFormat }, command: Command) =>
         runWithClient(context, command, async (client) => {
           const { log, truncated } = await client.nodeLog(cluster, node, run);
-          const { manyLines } = await import('../render/text.js');
-          const text = manyLines(log);
+          const { plainLines } = await import('../../domain/shared/text.js');
+          const text = plainLines(log);
           if (output === 'json') return printJson(context, { cluster, node, run: run ?? null, log: text, truncated });
           if (text === '') return printNote(context, `no log on ${node}: ospatch has not patched it yet`);
           print(context, text);

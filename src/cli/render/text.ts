@@ -8,20 +8,9 @@ export const NONE = '-';
 
 const MAX_CELL = 300;
 
-// Colours and cursor movements as a whole, then every control character but line end and tab, and the marks that
-// reorder text.
-const UNSAFE =
-  // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
-  /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
 /** One line for a table or a sentence: no control characters, at most `max` characters. */
 export function oneLine(value: string | null | undefined, max = MAX_CELL): string {
   return value === null || value === undefined || value === '' ? NONE : plainText(value, max);
-}
-
-/** Several lines of output of a node, safe for a terminal. */
-export function manyLines(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replace(UNSAFE, '');
 }
 
 /** The zone of the person who reads: the variable TZ, else that of the machine. */

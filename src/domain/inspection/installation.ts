@@ -5,17 +5,8 @@ import { ok, problem, warning } from './finding';
 import { rejectionOf } from '../cluster/messages';
 import type { ClusterSpec } from '../spec/types';
 import type { StuckCluster } from './stuck';
+import { SEARCH_ATTRIBUTE_TYPES } from '../shared/search-attributes';
 import { plainText } from '../shared/text';
-
-/** Search attributes of ospatch and their types, in the words of the `temporal` CLI. */
-export const SEARCH_ATTRIBUTE_TYPES = {
-  PatchCluster: 'Keyword',
-  PatchState: 'Keyword',
-  PatchNextWindow: 'Datetime',
-  PatchOutcome: 'Keyword',
-  PatchFailedNodes: 'Int',
-  PatchRebootPending: 'Int',
-} as const;
 
 /** What Temporal said about itself. */
 export interface ServerSeen {

@@ -7,6 +7,7 @@ import { isDeeperThan } from '../../domain/shared/nesting';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
+import { timestamp } from '../shared/timestamp';
 
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3_600_000;
@@ -51,7 +52,7 @@ export interface FirstSpec {
 export async function checkFirstSpec(spec: unknown): Promise<FirstSpec> {
   assertShallow(spec);
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
-    const at = new Date(Date.now()).toISOString();
+    const at = timestamp();
     const verdict = await local.checkFirstSpec({ spec, after: at, count: WINDOWS_AHEAD }).catch(() => null);
     if (verdict !== null) return firstSpec(verdict, spec, at);
     await sleep(pause, { summary: 'the check of the spec failed and is repeated' });

@@ -48,6 +48,7 @@ import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
 import { carriedState, firstState } from './start-argument';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 export async function cluster(input?: ClusterInput): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
@@ -328,7 +329,7 @@ class ClusterLoop {
     const run = startRun(state, {
       number: state.nextRun,
       trigger: start.trigger,
-      startedAt: new Date(Date.now()).toISOString(),
+      startedAt: timestamp(),
       by: start.by,
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
@@ -345,7 +346,7 @@ class ClusterLoop {
   private refreshFacts(names: string[]): void {
     this.refreshingFacts = true;
     void refreshPendingNodes(this.state, names).finally(() => {
-      this.state.factsRefreshedAt = new Date(Date.now()).toISOString();
+      this.state.factsRefreshedAt = timestamp();
       this.refreshingFacts = false;
       this.isStale = true;
     });

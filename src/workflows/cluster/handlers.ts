@@ -20,6 +20,7 @@ import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../d
 import * as messages from '../../contract/messages';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
+import { timestamp } from '../shared/timestamp';
 
 const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
 
@@ -242,8 +243,4 @@ function messageOf(failure: unknown): string {
 
 function refused(why: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(why, 'Refused');
-}
-
-function timestamp(): string {
-  return new Date(Date.now()).toISOString();
 }

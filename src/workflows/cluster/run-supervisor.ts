@@ -31,6 +31,7 @@ import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
 import { run as runWorkflow } from '../run/run';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
 
@@ -224,7 +225,7 @@ export class RunSupervisor {
     const { kind } = run.policy;
     const why = `run ${run.number} ended before this ${memberName(kind)}`;
     const settled = rest.map((name) => notTried(kind, name, why));
-    finishRun(this.state, run, settled, outcome, new Date(Date.now()).toISOString(), error);
+    finishRun(this.state, run, settled, outcome, timestamp(), error);
     this.endedRuns += 1;
     this.changed();
   }

@@ -22,9 +22,9 @@ import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { publishNodeEnd } from '../shared/search-attributes';
 import { nodePatchQuery } from '../../contract/messages';
-import { timestamp } from '../node/record';
 import { timedStep } from '../shared/timed-step';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** Updates of others that are waited for, one after the other, before a person has to look who makes so many. */
 const MAX_FOREIGN_UPDATES = 10;

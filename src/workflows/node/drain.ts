@@ -33,11 +33,11 @@ import type { Options } from '../shared/activity-options';
 import { kubernetes, optionsFor } from '../shared/activity-options';
 import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
-import { timestamp } from './record';
 import type { PatchNodeInput } from './input';
 import type { ReleasableWaits } from './release';
 import { LOST_TIMEOUT_MS } from './unreachable';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** A request to cordon that nobody waits for any more may still be on its way to the API server. */
 const IN_FLIGHT_CORDON_GRACE = '5 seconds';

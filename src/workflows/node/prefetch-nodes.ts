@@ -7,8 +7,8 @@ import type { NodeRunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
-import { timestamp } from './record';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** Downloads share a mirror, so only a few nodes ask it at once. */
 const AT_ONCE = 4;

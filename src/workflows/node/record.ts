@@ -13,6 +13,7 @@ import { local } from '../shared/activity-options';
 import type { PatchNodeInput } from './input';
 import { timedStep } from '../shared/timed-step';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** A node may name every package that wants the reboot; this many are enough to understand it. */
 const MAX_REBOOT_REASONS = 20;
@@ -211,9 +212,4 @@ export class NodeRecord {
       // What cannot be written down must not fail the node; its run knows how it ended.
     }
   }
-}
-
-/** Workflow time as ISO 8601. */
-export function timestamp(): string {
-  return new Date(Date.now()).toISOString();
 }

@@ -7,8 +7,8 @@ import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
 import { isNotTakenUp } from '../shared/failures';
-import { timestamp } from './record';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** How long a node may be unreachable before it is left to the next time. */
 const UNREACHABLE_MS = 30_000;

@@ -22,11 +22,11 @@ import { singleAttempt, optionsFor, reportsCancellation, uncancellable, cancella
 import { failureOf, toErrorInfo } from '../shared/failures';
 import type { RebootRequested } from '../../domain/node/reboot';
 import type { NodeRecord } from './record';
-import { timestamp } from './record';
 import type { PatchNodeInput } from './input';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;

@@ -63,6 +63,7 @@ import type { MemberChild, RunMember } from './member';
 import { nodeMember } from './node-member';
 import { nodeGroupMember } from './node-group-member';
 import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function run(input: RunInput): Promise<RunResult> {
@@ -336,7 +337,7 @@ class RunLoop {
     const work: NodeInFlight = {
       node: node.name,
       state: 'patching',
-      startedAt: new Date(Date.now()).toISOString(),
+      startedAt: timestamp(),
       workflowRunId: null,
       ...defined({ taskQueue }),
       child: null,

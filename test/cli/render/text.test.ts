@@ -1,9 +1,10 @@
-import { formatElapsed, formatStart, formatTime, manyLines, oneLine } from '../../../src/cli/render/text';
+import { formatElapsed, formatStart, formatTime, oneLine } from '../../../src/cli/render/text';
+import { plainLines } from '../../../src/domain/shared/text';
 
 describe('src/cli/render/text', () => {
   test('takes everything from node output that a terminal could obey, and keeps lines and tabs', () => {
     const hostile = 'a\u001b[2Jb\tc\r\nd\u0007\u009b31m\u202ee\u001b]0;title\u0007';
-    expect(manyLines(hostile)).toBe('ab\tc\nd31me]0;title');
+    expect(plainLines(hostile)).toBe('ab\tc\nd31me]0;title');
   });
 
   test('makes one short line of hostile text for a table', () => {

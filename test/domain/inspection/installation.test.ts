@@ -1,5 +1,4 @@
 import {
-  SEARCH_ATTRIBUTE_TYPES,
   diagnoseCluster,
   diagnoseSchedule,
   diagnoseSearchAttributes,
@@ -8,6 +7,7 @@ import {
 } from '../../../src/domain/inspection/installation';
 import { SEARCH_ATTRIBUTES } from '../../../src/contract/search-attributes';
 import { clusterSpec } from '../../support/builders';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../../src/domain/shared/search-attributes';
 
 const WHERE = { address: 't.example:7233', namespace: 'prod' };
 

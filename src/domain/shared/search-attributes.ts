@@ -1,0 +1,9 @@
+/** Search attributes of ospatch and their types, in the words of the `temporal` CLI. */
+export const SEARCH_ATTRIBUTE_TYPES = {
+  PatchCluster: 'Keyword',
+  PatchState: 'Keyword',
+  PatchNextWindow: 'Datetime',
+  PatchOutcome: 'Keyword',
+  PatchFailedNodes: 'Int',
+  PatchRebootPending: 'Int',
+} as const;
