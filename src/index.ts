@@ -95,6 +95,7 @@ export type {
 export type { NodeWarning, WarningKind } from './domain/node/warning';
 export type {
   LostInRun,
+  NodeInWork,
   NodeGroupRunPolicy,
   NodeRunPolicy,
   RunCursor,

@@ -2,6 +2,7 @@ import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
+import { MAX_CLOSED_DELAY_MS } from '../domain/node/time-limits';
 import type {
   AuditRecord,
   ClusterActivities,
@@ -15,7 +16,7 @@ import { hostKeyProblems } from '../domain/trust/spec-host-keys';
 import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
-import { FIRST_HOLD_MS, MAX_DELAY_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
+import { FIRST_HOLD_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
 import { toApplicationFailure } from './errors';
 import { awaitNodePatch, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
@@ -123,8 +124,9 @@ async function awaitWorkflowClosed(workflowId: string, firstHoldMs: number): Pro
     }
     if (Date.now() - begunAt >= holdMs) {
       const waitedMs = Math.max(0, Date.now() - scheduledTimestampMs);
-      const wait = { kind: 'workflow', observedMs: waitedMs, maxDelayMs: MAX_DELAY_MS };
-      throw toApplicationFailure(new RetryLater(wait, nextDelayMs(waitedMs), `${workflowId} to end`), attempt);
+      const wait = { kind: 'workflow', observedMs: waitedMs, maxDelayMs: MAX_CLOSED_DELAY_MS };
+      const delayMs = nextDelayMs(waitedMs, MAX_CLOSED_DELAY_MS);
+      throw toApplicationFailure(new RetryLater(wait, delayMs, `${workflowId} to end`), attempt);
     }
     heartbeat();
     await sleep(CLOSED_POLL_MS);

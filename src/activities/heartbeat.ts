@@ -181,14 +181,19 @@ export function updateProgress(details: HeartbeatDetails, progress: Progress, no
   return seen(details) !== before;
 }
 
-function noteWait(details: HeartbeatDetails, { waitingFor, waitingSince, blocked }: Progress, now: number): void {
+function noteWait(
+  details: HeartbeatDetails,
+  { waitingFor, waitingSince, waitingUntil, blocked }: Progress,
+  now: number,
+): void {
   const isSame = details.waitingFor === waitingFor;
   const since = waitingSince ?? (isSame ? details.waitingSince : undefined) ?? new Date(now).toISOString();
   delete details.waitingFor;
   delete details.waitingSince;
+  delete details.waitingUntil;
   delete details.blocked;
   if (waitingFor === undefined) return;
-  Object.assign(details, { waitingFor, waitingSince: since, ...defined({ blocked }) });
+  Object.assign(details, { waitingFor, waitingSince: since, ...defined({ waitingUntil, blocked }) });
 }
 
 /** From the details of an earlier attempt, which may be of another version. */
@@ -269,13 +274,14 @@ function handedBack(details: unknown): HandedBack | null {
 }
 
 function shown(details: unknown): Omit<NodeProgress, 'step'> {
-  const { done, total, waitingFor, waitingSince } = (details ?? {}) as Progress;
+  const { done, total, waitingFor, waitingSince, waitingUntil } = (details ?? {}) as Progress;
   return {
     ...defined({
       done: typeof done === 'number' ? done : undefined,
       total: typeof total === 'number' ? total : undefined,
       waitingFor: typeof waitingFor === 'string' && typeof waitingSince === 'string' ? waitingFor : undefined,
       waitingSince: typeof waitingFor === 'string' && typeof waitingSince === 'string' ? waitingSince : undefined,
+      waitingUntil: typeof waitingUntil === 'string' ? waitingUntil : undefined,
     }),
   };
 }

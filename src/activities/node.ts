@@ -56,9 +56,13 @@ export interface NodeActivityDeps {
  */
 const JOBS_PER_ATTEMPT = 100_000;
 const JOBS_PER_RETRY = 10;
+const RETRIES_PER_CALL = JOBS_PER_ATTEMPT / JOBS_PER_RETRY / 2;
 
 /** The boot of a machine is waited for in place, so that its end is noticed at once: bare metal takes minutes. */
 const REBOOT_HOLD_MS = 10 * MINUTE_MS;
+
+/** What is waited for begins with this while a node is unreachable, whatever it is that was tried last. */
+const UNREACHABLE = 'the node to answer';
 
 /** Below those of a preflight: the look after a failure, once in an attempt of the workflow. */
 const INSPECTION_JOB = 9;
@@ -105,7 +109,15 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         },
         onWaiting: (waitingFor) => {
           if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is unreachable');
-          show({ waitingFor });
+          // A first call before its notice is not the whole wait.
+          const isWhole = limits.giveUpAs === 'UnreachableAfterChange' || limits.observedMs !== undefined;
+          const waitingUntil = isWhole
+            ? new Date(now() + limits.limitMs - details.unreachableMs).toISOString()
+            : undefined;
+          const goesOn = details.waitingFor?.startsWith(UNREACHABLE) === true;
+          const since = goesOn ? details.waitingSince : undefined;
+          const waitingSince = since ?? new Date(now() - details.unreachableMs).toISOString();
+          show({ waitingFor, waitingSince, waitingUntil });
         },
         onBack: () => show({ waitingFor: undefined }),
       });
@@ -151,9 +163,10 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   }
 
   return {
-    preflight: ({ target, token, attempt, packages, lockTimeoutMs, withoutDrain, unreachableTimeoutMs }) =>
-      onNode('preflight', target, unreachable(unreachableTimeoutMs), (session) => {
-        return preflightNode(session, { token, firstJob: firstJob(attempt), withoutDrain, packages, lockTimeoutMs });
+    preflight: ({ target, token, attempt, packages, lockTimeoutMs, withoutDrain, unreachableTimeoutMs, observedMs }) =>
+      onNode('preflight', target, unreachable(unreachableTimeoutMs, observedMs), (session) => {
+        const number = firstJob(attempt, observedMs !== undefined);
+        return preflightNode(session, { token, firstJob: number, withoutDrain, packages, lockTimeoutMs });
       }),
 
     prefetch: ({
@@ -236,8 +249,8 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         return inspectFailedNode(session, { token, number, packages });
       }),
 
-    readFacts: ({ target, unreachableTimeoutMs }) =>
-      onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
+    readFacts: ({ target, unreachableTimeoutMs, observedMs }) =>
+      onNode('verify', target, unreachable(unreachableTimeoutMs, observedMs), async (session) => {
         const { facts } = await readFacts(session);
         return facts;
       }),
@@ -272,14 +285,21 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   };
 }
 
-/** The first number for jobs that change nothing, of this attempt of the activity in this attempt of the workflow. */
-function firstJob(attempt: number): number {
-  return attempt * JOBS_PER_ATTEMPT + jobRetry() * JOBS_PER_RETRY;
+/**
+ * The first number for jobs that change nothing, of this attempt of the activity in this attempt of the workflow.
+ * `again`: of the second call in that attempt, which counts its own attempts.
+ */
+function firstJob(attempt: number, again = false): number {
+  const retry = again ? RETRIES_PER_CALL + Math.min(jobRetry(), RETRIES_PER_CALL - 1) : jobRetry();
+  return attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
 }
 
 /** Before anything changed on a node: it is given up after `limitMs`. */
-function unreachable(limitMs: number): { limitMs: number; giveUpAs: 'Unreachable' } {
-  return { limitMs, giveUpAs: 'Unreachable' };
+function unreachable(
+  limitMs: number,
+  observedMs?: number,
+): { limitMs: number; giveUpAs: 'Unreachable'; observedMs?: number } {
+  return { limitMs, giveUpAs: 'Unreachable', ...defined({ observedMs }) };
 }
 
 /** Once something was begun on a node. */

@@ -12,7 +12,7 @@ const MAX_BLOCKED = 5;
 /** Null when it is none of ours. */
 export function readHeartbeat(value: unknown): NodeProgress | null {
   if (typeof value !== 'object' || value === null || !('step' in value)) return null;
-  const { step, done, total, waitingFor, waitingSince, blocked } = value as Partial<
+  const { step, done, total, waitingFor, waitingSince, waitingUntil, blocked } = value as Partial<
     Record<keyof NodeProgress, unknown>
   >;
   const known = NODE_STEPS.find((one) => one === step);
@@ -24,6 +24,7 @@ export function readHeartbeat(value: unknown): NodeProgress | null {
       total: typeof total === 'number' ? total : undefined,
       waitingFor: typeof waitingFor === 'string' ? plainText(waitingFor, MAX_WAITING_FOR) : undefined,
       waitingSince: isTime(waitingSince) ? waitingSince : undefined,
+      waitingUntil: isTime(waitingUntil) ? waitingUntil : undefined,
       blocked: Array.isArray(blocked) ? blocked.slice(0, MAX_BLOCKED).flatMap(readBlocked) : undefined,
     }),
   };

@@ -16,6 +16,7 @@ import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { NodeInWork, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
+import { mapConcurrently } from '../domain/shared/map-concurrently';
 import { plainText } from '../domain/shared/text';
 import { progressQuery, specQuery } from '../contract/messages';
 import type { KnownStatus } from './pages';
@@ -27,6 +28,10 @@ import { defined } from '../domain/shared/defined';
 
 /** A program that asks for thousands of clusters in turn keeps the last ones only. */
 const MAX_FOLLOWED = 16;
+
+/** Of more nodes at a time nobody reads the details. */
+const MAX_LIVE_NODES = 100;
+const LOOKS_AT_ONCE = 10;
 
 /** What happens on the node in work at this moment. */
 export interface LiveNode {
@@ -41,6 +46,8 @@ export interface LiveNode {
   waitingFor: string | null;
   /** Since when, ISO 8601; null when that is not known. */
   waitingSince: string | null;
+  /** When that is given up at the earliest, ISO 8601; null when it is not known, or has no end. */
+  waitingUntil: string | null;
   /** During a drain: the pods it waits for, at most 5. */
   blocked: BlockedPod[];
   /** Attempts of the current activity; above 1 something is being retried. */
@@ -68,15 +75,20 @@ export async function readLiveStatus(
   const read = await readStatus(client.workflow.getHandle(clusterWorkflowId(cluster)), memory?.get(cluster) ?? null);
   memory?.set(cluster, read.known);
   const status = wholeStatus(read.status);
-  if (status.run === null || status.state !== 'running') return { ...status, current: [] };
   const { createdAt, run } = status;
+  if (run === null) return { ...status, current: [] };
+  if (run.state === 'paused') return { ...status, current: await readLiveNodes(session, cluster, run.lost ?? []) };
   // What the cluster has heard of already is not asked for again.
   const progress = await readProgress(client, runWorkflowId(cluster, createdAt, run.number), run.done);
   if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
-  const live = await Promise.all(inWork.map((one) => readLiveNode(session, cluster, one)));
-  return { ...status, run: { ...status.run, done: progress.done }, nodes, current: live };
+  const live = await readLiveNodes(session, cluster, inWork);
+  return { ...status, run: { ...run, done: progress.done }, nodes, current: live };
+}
+
+function readLiveNodes(session: TemporalSession, cluster: string, nodes: readonly NodeInWork[]): Promise<LiveNode[]> {
+  return mapConcurrently(nodes.slice(0, MAX_LIVE_NODES), LOOKS_AT_ONCE, (one) => readLiveNode(session, cluster, one));
 }
 
 /** Nodes as they stand according to the run, which knows of them first. */
@@ -167,7 +179,7 @@ async function readLiveNode(session: TemporalSession, cluster: string, current: 
 function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {
   return {
     ...{ node, state, startedAt },
-    ...{ step: null, done: null, total: null, waitingFor: null, waitingSince: null, blocked: [] },
+    ...{ step: null, done: null, total: null, waitingFor: null, waitingSince: null, waitingUntil: null, blocked: [] },
     ...{ attempt: 1, lastFailure: null },
   };
 }
@@ -199,6 +211,7 @@ async function readActivity(
     total: heartbeat?.total ?? null,
     waitingFor: otherWorker ?? heartbeat?.waitingFor ?? between,
     waitingSince: heartbeat?.waitingSince ?? null,
+    waitingUntil: otherWorker === null ? (heartbeat?.waitingUntil ?? null) : null,
     blocked: heartbeat?.blocked ?? [],
     attempt,
     lastFailure: failure?.message && !isWait ? plainText(failure.message, 300) : null,

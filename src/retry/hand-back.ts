@@ -17,8 +17,11 @@ const FIRST_MINUTES_MS = 3 * MINUTE_MS;
 /** Of the time already waited: the next look comes after a third of it. */
 const DELAY_SHARE = 1 / 3;
 
-/** After a day without an answer the end of the outage is still noticed within 5 min, for fewer than 300 attempts. */
-export const MAX_DELAY_MS = 5 * MINUTE_MS;
+/**
+ * After a day without an answer the end of the outage is still noticed within 6 min. What a day costs has to leave room for
+ * what the run spends on the same node: together fewer than 300 actions.
+ */
+export const MAX_DELAY_MS = 6 * MINUTE_MS;
 
 /** Before the time is over there is always another attempt, which says so. */
 const LEAST_DELAY_MS = 1_000;
@@ -105,7 +108,7 @@ export interface WaitPause {
   observedMs: number;
   /** How long it will be at most, in milliseconds. */
   leftMs: number;
-  /** Longest delay until the next attempt, in milliseconds; default 5 min. */
+  /** Longest delay until the next attempt, in milliseconds; default 6 min. */
   maxDelayMs?: number;
   cause?: unknown;
 }

@@ -61,6 +61,7 @@ export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
     total: null,
     waitingFor: null,
     waitingSince: null,
+    waitingUntil: null,
     blocked: [],
     attempt: 1,
     lastFailure: null,

@@ -1,10 +1,11 @@
 import { Hold, RetryLater, longestDelayMs, nextDelayMs, observedSince } from '../../src/retry/hand-back';
+import { MAX_CLOSED_DELAY_MS } from '../../src/domain/node/time-limits';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** A wait that nothing ends, look by look, as the server runs its attempts. `lookMs`: what one look takes. */
-function waitFor(totalMs: number, lookMs: number) {
+function waitFor(totalMs: number, lookMs: number, maxDelayMs?: number) {
   let clock = 0;
   let attempts = 0;
   let longestGapMs = 0;
@@ -18,7 +19,8 @@ function waitFor(totalMs: number, lookMs: number) {
     while (delayMs === null) {
       clock += lookMs;
       try {
-        hold.check({ waitingFor: 'the node', observedMs: clock, leftMs: totalMs - clock });
+        const pause = { waitingFor: 'the node', observedMs: clock, leftMs: totalMs - clock };
+        hold.check(maxDelayMs === undefined ? pause : { ...pause, maxDelayMs });
         clock += Math.max(1_000, 5_000 - lookMs);
       } catch (error) {
         if (!(error instanceof RetryLater)) throw error;
@@ -35,16 +37,22 @@ function waitFor(totalMs: number, lookMs: number) {
 
 describe('src/retry/hand-back', () => {
   it.each([0, 1_000, 3_000, 10_000])(
-    'costs fewer than 290 attempts in 24 h, at looks of %i ms, and notices the end within 5 min at any time',
+    'costs fewer than 245 attempts in 24 h, at looks of %i ms, and notices the end within 6 min at any time',
     (lookMs) => {
       const { attempts, longestGapMs, heldMs, gaps } = waitFor(24 * HOUR_MS, lookMs);
       // Beyond the attempts themselves: a handful of heartbeats, before the wait is known and when its notice is given.
-      expect(attempts).toBeLessThan(290);
-      expect(longestGapMs).toBeLessThanOrEqual(5 * MINUTE_MS);
+      expect(attempts).toBeLessThan(245);
+      expect(longestGapMs).toBeLessThanOrEqual(6 * MINUTE_MS);
       expect(heldMs / (24 * HOUR_MS)).toBeLessThan(0.1);
       for (const { atMs, gapMs } of gaps) if (atMs < 3 * MINUTE_MS) expect(gapMs).toBeLessThanOrEqual(15_000);
     },
   );
+
+  it('costs fewer than 300 attempts in 24 h together with a run that waits for the node patch of another', () => {
+    const other = waitFor(24 * HOUR_MS, 1_000, MAX_CLOSED_DELAY_MS);
+    expect(waitFor(24 * HOUR_MS, 1_000).attempts + other.attempts).toBeLessThan(300);
+    for (const { atMs, gapMs } of other.gaps) expect(gapMs).toBeLessThanOrEqual(Math.max(15_000, atMs / 3));
+  });
 
   it('never delays longer than asked for, and spreads those that began together', () => {
     for (let observedMs = 0; observedMs < HOUR_MS; observedMs += 10_000) {

@@ -67,8 +67,8 @@ export interface SimulatedNode {
   interrupted: number;
   /** Held by tests that need a node in flight. */
   gate: { step: GateStep; open: Promise<void> } | null;
-  /** The step in which the node is unreachable for as long as anybody asks to be told; then it is back. */
-  lostIn: 'apply' | 'reboot' | 'verify' | null;
+  /** The step (`preflight`: of a later attempt) in which the node is unreachable for as long as anybody asks to be told; then it is back. */
+  lostIn: 'preflight' | 'apply' | 'reboot' | 'verify' | null;
   /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
   endless: 'told' | 'given-up' | null;
   /** What the step ends with, once nobody asks to be told of the wait any more. */
@@ -152,11 +152,15 @@ export class SimulatedNodes {
       if (held?.step === step) await held.open;
     };
     return {
-      preflight: async ({ target }) => {
+      preflight: async ({ target, attempt, observedMs }) => {
         this.order.push(target.name);
         this.log.push(`preflight ${target.name}`);
-        await gate(target.name, 'preflight');
         const node = this.node(target.name);
+        if (node.lostIn !== 'preflight') await gate(target.name, 'preflight');
+        else if (attempt > 1) {
+          if (observedMs === undefined) throw unreachable(target.name);
+          await cancellable(gate(target.name, 'preflight'), {});
+        }
         if (node.preflightError !== null) {
           const { type, message } = node.preflightError;
           throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [node.preflightError] });
@@ -238,9 +242,7 @@ export class SimulatedNodes {
       readFacts: async ({ target, unreachableTimeoutMs }) => {
         this.log.push(`verify ${target.name}`);
         if (this.node(target.name).lostIn === 'verify') {
-          const info = { type: 'Unreachable', message: `${target.name} was unreachable` };
-          const isNotice = unreachableTimeoutMs <= 30 * 60_000;
-          if (isNotice) throw ApplicationFailure.create({ ...info, nonRetryable: true, details: [info] });
+          if (unreachableTimeoutMs <= 30 * 60_000) throw unreachable(target.name);
           await gate(target.name, 'verify');
         }
         return facts(target.name);
@@ -270,6 +272,11 @@ function failIn(step: 'apply' | 'reboot', { failsIn }: SimulatedNode): void {
   if (failsIn?.step !== step) return;
   const { type, message } = failsIn.error;
   throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [failsIn.error] });
+}
+
+function unreachable(name: string): ApplicationFailure {
+  const info = { type: 'Unreachable', message: `${name} was unreachable` };
+  return ApplicationFailure.create({ ...info, nonRetryable: true, details: [info] });
 }
 
 function unreachableNode(observedMs: number): UnreachableNode {

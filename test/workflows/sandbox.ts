@@ -48,7 +48,16 @@ export class SandboxedWorkflow {
   ) {}
 
   /** The workflow begins with the first `activate`, whose jobs arrive together with its start. */
-  static async create(workflowId: string, workflowType: string, ...args: Payload[]): Promise<SandboxedWorkflow> {
+  static create(workflowId: string, workflowType: string, ...args: Payload[]): Promise<SandboxedWorkflow> {
+    return SandboxedWorkflow.createChildOf(undefined, workflowId, workflowType, ...args);
+  }
+
+  static async createChildOf(
+    parentId: string | undefined,
+    workflowId: string,
+    workflowType: string,
+    ...args: Payload[]
+  ): Promise<SandboxedWorkflow> {
     const { code } = await workflowBundle();
     creator ??= await ReusableVMWorkflowCreator.create(parseWorkflowCode(code), 20_000, ACTIVITIES);
     runs += 1;
@@ -65,6 +74,7 @@ export class SandboxedWorkflow {
           firstExecutionRunId: runId,
           originalExecutionRunId: runId,
         },
+        ...(parentId === undefined ? {} : { parent: { workflowId: parentId, runId: 'parent', namespace: 'default' } }),
         ...{ attempt: 1, taskTimeoutMs: 10_000, startTime: begun, runStartTime: begun },
         ...{ historyLength: 3, historySize: 300, continueAsNewSuggested: false, suggestedContinueAsNewReasons: [] },
         ...{ targetWorkerDeploymentVersionChanged: false, searchAttributes: {} },

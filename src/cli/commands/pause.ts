@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { PauseAnswer } from '../../domain/cluster/messages';
 import { clusterArgument, reasonOption } from '../options/arguments';
 import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
+import { oneLine } from '../render/text';
 import { runWithClient } from '../options/session';
 import { defined } from '../../domain/shared/defined';
 
@@ -22,8 +24,16 @@ export function registerPause(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const answer = await client.pause(cluster, defined({ reason }));
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else if (answer.changed) print(context, `${cluster} is paused; continue with: ospatch resume ${cluster}`);
-        else print(context, `${cluster} was paused already; see: ospatch status ${cluster}`);
+        else print(context, describePaused(cluster, answer));
       }),
     );
+}
+
+function describePaused(cluster: string, { changed, newReason, pause }: PauseAnswer): string {
+  if (changed) return `${cluster} is paused; continue with: ospatch resume ${cluster}`;
+  const see = `see: ospatch status ${cluster}`;
+  if (newReason === true) return `${cluster} was paused already; the reason is now: ${oneLine(pause?.reason)}; ${see}`;
+  const reason = pause === null || pause.reason === null ? '' : ` (${oneLine(pause.reason)})`;
+  const by = pause === null ? '' : `, by ${oneLine(pause.by)}${reason}`;
+  return `${cluster} was paused already${by}; ${see}`;
 }

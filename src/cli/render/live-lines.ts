@@ -28,7 +28,7 @@ export function describeChanges(before: LiveStatus | null, after: LiveStatus): s
 
 function describePause(before: LiveStatus | null, { paused }: LiveStatus): string[] {
   const was = before?.paused ?? null;
-  if (paused !== null && was === null) {
+  if (paused !== null && (was === null || was.at !== paused.at)) {
     const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
     return [`paused by ${oneLine(paused.by)}${reason}`];
   }

@@ -71,11 +71,14 @@ function describeWait(live: LiveNode, now: number): string[] {
   return [`${oneLine(live.node)} ${stepOf(live)}, ${wait}`, ...others];
 }
 
-/** `waiting 3m20s for ...`, with the time in front, so that no long text cuts it off. */
-export function waitOf({ waitingFor, waitingSince }: LiveNode, now: number, max?: number): string | null {
+/** `waiting 3h20m (20h40m left) for ...`, with the time in front, so that no long text cuts it off. */
+export function waitOf(live: LiveNode, now: number, max?: number): string | null {
+  const { waitingFor, waitingSince, waitingUntil } = live;
   if (waitingFor === null) return null;
   const elapsed = waitingSince === null ? '' : ` ${formatElapsed(waitingSince, now)}`;
-  return `waiting${elapsed} for ${oneLine(waitingFor, max)}`;
+  const left =
+    waitingUntil === null ? '' : ` (${formatElapsed(new Date(now).toISOString(), Date.parse(waitingUntil))} left)`;
+  return `waiting${elapsed}${left} for ${oneLine(waitingFor, max)}`;
 }
 
 function nodeGroupTable(status: LiveStatus, { color, zone, now }: StatusView): string {
@@ -155,7 +158,13 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   ];
   if (paused !== null) {
     const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
-    fields.push(['Paused', `by ${oneLine(paused.by)} since ${formatTime(paused.at, zone)}${reason}`]);
+    const by = oneLine(paused.by);
+    const at = formatTime(paused.at, zone);
+    const since = paused.since === undefined ? null : formatTime(paused.since, zone);
+    fields.push([
+      'Paused',
+      `${since === null ? `by ${by} since ${at}` : `since ${since}, last by ${by} at ${at}`}${reason}`,
+    ]);
   }
   if (patchable) fields.push(['Next window', nextWindow(status, zone)]);
   if (status.loopError !== null) fields.push(['Error', oneLine(status.loopError)]);

@@ -39,6 +39,8 @@ export interface PreflightInput extends JobRef {
   withoutDrain: boolean;
   /** Observed unreachable time after which the activity fails with `Unreachable`, in milliseconds. */
   unreachableTimeoutMs: number;
+  /** What an earlier call of the same step has observed of it already, in milliseconds. */
+  observedMs?: number;
 }
 
 export interface PrefetchInput extends JobRef {
@@ -112,6 +114,8 @@ export interface PowerCycleInput {
 export interface TargetInput {
   target: NodeTarget;
   unreachableTimeoutMs: number;
+  /** As for preflight. */
+  observedMs?: number;
 }
 
 export interface InspectInput extends TargetInput {

@@ -17,6 +17,9 @@ const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
 /** How often a reboot-pending node is looked at, so that a reboot by hand is noticed the same day. */
 const REFRESH_FACTS_EVERY_MS = 6 * HOUR_MS;
 
+/** As many are refreshed before the cluster may begin a fresh history: some minutes, also when all are unreachable. */
+const NODES_PER_REFRESH = 200;
+
 /** How soon the next windows are asked for again after that failed. */
 export const SCHEDULE_RETRY_MS = HOUR_MS;
 
@@ -55,7 +58,7 @@ export type Decision = { message: string } & (
   | { do: 'start-run'; start: RunStart }
   | { do: 'resume-run' }
   | { do: 'abort-suspended-run' }
-  | { do: 'refresh-facts'; nodes: string[] }
+  | { do: 'refresh-facts'; nodes: string[]; rest: number }
   | { do: 'prefetch'; window: string }
   | { do: 'continue-as-new' }
   | { do: 'sleep'; untilMs: number | null }
@@ -121,9 +124,13 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have joined the cluster` });
   }
 
-  const pending = state.nodes.filter(waitsForReboot).map((node) => node.name);
-  if (pending.length > 0 && !context.refreshingFacts && refreshFactsAt(state) <= now) {
-    return { do: 'refresh-facts', nodes: pending, message: `${pending.length} nodes wait for a reboot` };
+  const refresh = nextRefresh(state);
+  if (refresh.nodes.length > 0 && !context.refreshingFacts && refresh.atMs <= now) {
+    // A refresh of thousands of nodes takes hours.
+    if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'a fresh history is due' };
+    const nodes = refresh.nodes.slice(0, NODES_PER_REFRESH);
+    const rest = refresh.nodes.length - nodes.length;
+    return { do: 'refresh-facts', nodes, rest, message: `${refresh.nodes.length} nodes wait for a reboot` };
   }
   const prefetchDue = prefetchAt(state, spec, window);
   if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !context.prefetching) {
@@ -278,6 +285,19 @@ function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | u
   return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
 }
 
+/** The nodes whose facts are to be refreshed, and from when on. */
+function nextRefresh(state: ClusterState): { nodes: string[]; atMs: number } {
+  const { nodes, factsRefreshedUpTo } = state;
+  const place = factsRefreshedUpTo === undefined ? -1 : nodes.findIndex(({ name }) => name === factsRefreshedUpTo);
+  const namesFrom = (first: number): string[] =>
+    nodes
+      .slice(first)
+      .filter(waitsForReboot)
+      .map(({ name }) => name);
+  const rest = place < 0 ? [] : namesFrom(place + 1);
+  return rest.length > 0 ? { nodes: rest, atMs: 0 } : { nodes: namesFrom(0), atMs: refreshFactsAt(state) };
+}
+
 function refreshFactsAt(state: ClusterState): number {
   const lastRunEnd = state.runs.at(-1)?.endedAt;
   const last = Math.max(
@@ -314,9 +334,8 @@ function sleep(
   if (nextWindow !== null) wakeUps.push(nextWindow);
   if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
   const waiting = state.run === null && state.paused === null;
-  if (waiting && !context.refreshingFacts && state.nodes.some(waitsForReboot)) {
-    wakeUps.push(refreshFactsAt(state));
-  }
+  const refresh = nextRefresh(state);
+  if (waiting && !context.refreshingFacts && refresh.nodes.length > 0) wakeUps.push(refresh.atMs);
   const prefetchDue = waiting && isPatchable(state.spec) ? prefetchAt(state, state.spec, window) : null;
   if (prefetchDue !== null && !context.prefetching) wakeUps.push(prefetchDue);
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };

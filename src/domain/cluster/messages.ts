@@ -6,7 +6,7 @@ import type { SpecChange } from '../spec/diff';
 import type { ClusterSpec } from '../spec/types';
 import { MAX_NODES } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
-import type { RunOutcome, RunTrigger } from '../run/run';
+import type { NodeInWork, RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
 import type { MemberStatus } from './member';
@@ -43,6 +43,10 @@ export interface PauseAnswer {
   paused: boolean;
   /** False when it was so already. */
   changed: boolean;
+  /** The pause in force; null: there is none. */
+  pause: Pause | null;
+  /** A cluster that was paused already now has the reason of this request. Absent: it does not. */
+  newReason?: true;
 }
 
 export interface CancelRunAnswer {
@@ -96,11 +100,13 @@ export interface AcceptedRequest {
   result: string;
 }
 
-/** Who paused the cluster, when and why. */
+/** Who paused the cluster, when and why: of those who did so while it was paused, the last who gave another reason. */
 export interface Pause {
   at: string;
   by: string;
   reason: string | null;
+  /** When the pause began. Absent: at `at`. */
+  since?: string;
 }
 
 export interface RunSummary {
@@ -202,6 +208,8 @@ export interface RunStatus {
   startedAt: string;
   done: number;
   total: number;
+  /** While it is paused: nodes that are waited for all the same, at most 100. Absent: none. */
+  lost?: NodeInWork[];
 }
 
 export interface ClusterHistory {

@@ -93,6 +93,7 @@ function senderOf({ by, reason }: Message): { by: string; reason: string | null 
 function resultOf(answer: Answers[SignalName]): string {
   if ('paused' in answer) {
     const now = answer.paused ? 'paused' : 'not paused';
+    if (answer.newReason === true) return `${now}, as before, for another reason`;
     return answer.changed ? now : `${now}, as before`;
   }
   if ('followUp' in answer) {
@@ -170,15 +171,12 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
   switch (what) {
     case 'patchNow':
       return actOnPatchNow(state, message);
-    case 'pause': {
-      const changed = state.paused === null;
-      state.paused ??= { at: now, by: message.by ?? UNKNOWN_SENDER, reason: message.reason ?? null };
-      return { paused: true, changed };
-    }
+    case 'pause':
+      return pause(state, message, now);
     case 'resume': {
       const changed = state.paused !== null;
       state.paused = null;
-      return { paused: false, changed };
+      return { paused: false, changed, pause: null };
     }
     case 'cancelRun': {
       const { run } = state;
@@ -192,6 +190,20 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
   }
 }
 
+/** Whoever pauses a cluster that is paused, and says why, has the last word on why it is. */
+function pause(state: ClusterState, message: Message, now: string): PauseAnswer {
+  const before = state.paused;
+  const pausing = { at: now, ...senderOf(message) };
+  if (before === null) {
+    state.paused = pausing;
+    return { paused: true, changed: true, pause: pausing };
+  }
+  if (pausing.reason === null || pausing.reason === before.reason)
+    return { paused: true, changed: false, pause: before };
+  state.paused = { ...pausing, since: before.since ?? before.at };
+  return { paused: true, changed: false, pause: state.paused, newReason: true };
+}
+
 function cancel(run: ActiveRun, message: Message): void {
   run.state = 'cancelling';
   run.cancelledBy ??= senderOf(message);
@@ -199,8 +211,10 @@ function cancel(run: ActiveRun, message: Message): void {
 
 function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {
   if (state.paused !== null) {
-    const { at, by, reason } = state.paused;
-    return `the cluster is paused by ${by} since ${at}${reason === null ? '' : ` (${reason})`}; resume it first`;
+    const { at, by, reason, since } = state.paused;
+    const paused =
+      since === undefined ? `paused by ${by} since ${at}` : `paused since ${since}, last by ${by} at ${at}`;
+    return `the cluster is ${paused}${reason === null ? '' : ` (${reason})`}; resume it first`;
   }
   // Which groups there are is asked when the run starts.
   if (isEks(state.spec) && state.spec.eks.nodeGroups === 'all') return null;

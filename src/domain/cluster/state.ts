@@ -100,6 +100,8 @@ export interface ClusterState {
   loopError?: string;
   /** When the facts of reboot-pending nodes were last read again. */
   factsRefreshedAt: string | null;
+  /** The node up to which they were read in the refresh in progress. Absent: none is. */
+  factsRefreshedUpTo?: string;
   /** The window for which packages were downloaded last. */
   prefetchedFor: string | null;
 }
@@ -238,6 +240,15 @@ export function markLost(state: ClusterState, run: ActiveRun, lost: readonly Los
   });
 }
 
+/** Nodes that a run workflow had taken and not begun wait for the next one. */
+export function queueUnstarted(state: ClusterState, run: ActiveRun, { lost = [] }: RunCursor): void {
+  const begun = new Set(lost.map(({ node }) => node));
+  const names = state.nodes
+    .filter(({ name, state: now }) => now === 'patching' && isInWork(run, name) && !begun.has(name))
+    .map(({ name }) => name);
+  updateNodes(state, new Set(names), (node) => transition(node, { kind: 'queued' }));
+}
+
 /** Whether the run may still say something about this node. */
 export function isInWork(run: ActiveRun, node: string): boolean {
   return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
@@ -339,6 +350,16 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 /** Takes in what was read from a node outside a run. */
 export function readNode(state: ClusterState, name: string, reading: NodeReading): void {
   updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
+}
+
+/** Keeps how far the look at nodes that wait for a reboot has come; `rest` nodes are left of it. */
+export function noteRefresh(state: ClusterState, upTo: string, rest: number, now: string): void {
+  if (rest > 0) {
+    state.factsRefreshedUpTo = upTo;
+    return;
+  }
+  delete state.factsRefreshedUpTo;
+  state.factsRefreshedAt = now;
 }
 
 /** Takes in how the download before `window` went on one node. */

@@ -1,7 +1,10 @@
-import type { ClusterState } from './state';
+import { defined } from '../shared/defined';
+import type { ActiveRun, ClusterState } from './state';
 import { isNode } from './member';
-import { isPatchable } from './state';
+import { isPatchable, isSelfManaged } from './state';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
+
+const MAX_LOST_SHOWN = 100;
 
 /** How the cluster stands, with all its nodes. */
 export function toStatus(state: ClusterState): ClusterStatus {
@@ -50,5 +53,19 @@ function runStatus(state: ClusterState): RunStatus | null {
     startedAt: run.startedAt,
     done: Object.keys(run.done).length,
     total: run.nodes.length,
+    ...lostOf(state, run),
+  };
+}
+
+/** Node patches of a paused run that go on by themselves. */
+function lostOf({ spec }: ClusterState, { policy, suspended }: ActiveRun): Pick<RunStatus, 'lost'> {
+  const lost = suspended?.lost?.slice(0, MAX_LOST_SHOWN) ?? [];
+  if (lost.length === 0) return {};
+  const queues = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node.taskQueue]) : []);
+  return {
+    lost: lost.map((one) => {
+      const taskQueue = queues.get(one.node) ?? policy.taskQueue;
+      return { ...one, state: 'patching', ...defined({ taskQueue }) };
+    }),
   };
 }

@@ -193,6 +193,8 @@ export interface NodeProgress {
   waitingFor?: string;
   /** Since when, ISO 8601. */
   waitingSince?: string;
+  /** When the wait is given up unless nobody is there to wait, ISO 8601. Absent: not known, or never. */
+  waitingUntil?: string;
   /** During a drain: pods it waits for, those that have been in the way for longest first, at most 5. */
   blocked?: BlockedPod[];
 }

@@ -136,6 +136,11 @@ export function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 
+/** In work, and unreachable for so long that its run no longer waits for it alone. */
+export function isLost({ state, lastError }: Pick<NodeStatus, 'state' | 'lastError'>): boolean {
+  return state === 'patching' && lastError?.type === 'UnreachableAfterChange';
+}
+
 /** Characters of an error message that a status keeps. */
 export const MAX_ERROR_MESSAGE = 500;
 

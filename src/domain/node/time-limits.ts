@@ -35,6 +35,15 @@ export const TRANSACTION_TIMEOUT_MS = 24 * HOUR_MS;
 /** systemd may restart itself, and be slow; what says nothing for this long will not by itself. */
 export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
 
+/**
+ * The looks at a node patch that an earlier workflow of the run has left, in case it was terminated; otherwise its signal
+ * comes first. Each is billed: 16 of them in a day, and at most 5 more each time when the run is suspended.
+ */
+export const ADOPTED_LOOKS = { initialInterval: 10_000, backoffCoefficient: 8, maximumInterval: 2 * HOUR_MS } as const;
+
+/** Longest time between two looks whether another workflow that holds a node has ended. */
+export const MAX_CLOSED_DELAY_MS = HOUR_MS;
+
 /** Whatever a node answers, it is not asked more often. */
 export const MIN_POLL_MS = 250;
 

@@ -15,23 +15,13 @@ import {
 } from '@temporalio/workflow';
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
-import {
-  isInWork,
-  isPatchable,
-  markLost,
-  markStarted,
-  recordWindow,
-  settleNodes,
-  startRun,
-  WINDOWS_AHEAD,
-} from '../../domain/cluster/state';
+import { isPatchable, recordWindow, startRun, WINDOWS_AHEAD } from '../../domain/cluster/state';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
 import { DecisionCounter, REST_MS, generationMs } from '../../domain/cluster/pace';
 import type { StatusPage } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
-import { settleLost } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { toStatus } from '../../domain/cluster/status';
@@ -42,7 +32,7 @@ import { registerHandlers } from './handlers';
 import { ClusterPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
-import { refreshPendingNodes } from './refresh-facts';
+import { FactsRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
@@ -136,9 +126,9 @@ class ClusterLoop {
   private readonly historyStarted = Date.now();
   private readonly generationMs: number;
   private isStale = false;
-  private refreshingFacts = false;
   private readonly runSupervisor: RunSupervisor;
   private readonly prefetch: ClusterPrefetch;
+  private readonly refresh: FactsRefresh;
   private readonly visibility: VisibilityPublisher;
   readonly versions = new RowVersions(workflowInfo().runId);
 
@@ -151,6 +141,7 @@ class ClusterLoop {
     this.generationMs = generationMs(state.spec.name);
     this.runSupervisor = new RunSupervisor(state, this.visibility, () => this.changed());
     this.prefetch = new ClusterPrefetch(state, () => this.changed());
+    this.refresh = new FactsRefresh(state, () => this.changed());
   }
 
   changed(): void {
@@ -167,11 +158,7 @@ class ClusterLoop {
     const progress: RunProgress | null =
       run === null ? null : parseProgress(value, run.number, this.runWorkflowId(run));
     if (run === null || progress === null) return;
-    settleNodes(this.state, run, progress.settled);
-    if (run.suspended !== null) settleLost(run.suspended, progress.settled);
-    for (const node of progress.started) if (isInWork(run, node)) markStarted(this.state, node);
-    markLost(this.state, run, progress.lost ?? []);
-    this.isStale = true;
+    this.runSupervisor.noteProgress(run, progress);
   }
 
   private runWorkflowId({ number }: ActiveRun): string {
@@ -196,6 +183,7 @@ class ClusterLoop {
       this.isStale = false;
       this.versions.note(this.state.nodes);
       this.prefetch.stopUnlessIdle();
+      this.refresh.stopUnlessIdle();
       await this.runSupervisor.syncRestrictions();
       const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
@@ -232,7 +220,7 @@ class ClusterLoop {
         if (state.run !== null) this.runSupervisor.drop(state.run);
         return;
       case 'refresh-facts':
-        this.refreshFacts(decision.nodes);
+        this.refresh.start(decision.nodes, decision.rest);
         return;
       case 'prefetch':
         this.prefetch.start(decision.window);
@@ -278,13 +266,13 @@ class ClusterLoop {
     return {
       runWorkflowRunning: this.runSupervisor.isRunning,
       continueAsNewDue: due && !this.isInFlight,
-      refreshingFacts: this.refreshingFacts,
+      refreshingFacts: this.refresh.isRunning,
       prefetching: this.prefetch.isRunning,
     };
   }
 
   private get isInFlight(): boolean {
-    return this.runSupervisor.isRunning || this.refreshingFacts || this.prefetch.isRunning;
+    return this.runSupervisor.isRunning || this.refresh.isRunning || this.prefetch.isRunning;
   }
 
   private async loadWindows(): Promise<void> {
@@ -340,16 +328,6 @@ class ClusterLoop {
       policy: start.policy,
     });
     this.runSupervisor.start(run);
-  }
-
-  /** Looks at reboot-pending nodes without holding up the loop. */
-  private refreshFacts(names: string[]): void {
-    this.refreshingFacts = true;
-    void refreshPendingNodes(this.state, names).finally(() => {
-      this.state.factsRefreshedAt = timestamp();
-      this.refreshingFacts = false;
-      this.isStale = true;
-    });
   }
 
   private publish(): void {

@@ -1,30 +1,58 @@
-/** Reads the facts of nodes that wait for a reboot in child workflows, which must not fill the history of the cluster. */
-import { startChild } from '@temporalio/workflow';
+/**
+ * Reads the facts of nodes that wait for a reboot: some at a time, in a child workflow each time, so that neither fills the
+ * history of the cluster nor keeps the cluster from a fresh one. Given up as soon as a run begins.
+ */
+import { CancellationScope, startChild } from '@temporalio/workflow';
 import { refreshWorkflowId } from '../../contract/workflow-ids';
 import type { ClusterState } from '../../domain/cluster/state';
-import { isSelfManaged, readNode } from '../../domain/cluster/state';
+import { isSelfManaged, noteRefresh, readNode } from '../../domain/cluster/state';
 import { ineffectiveReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import type { RefreshedNode } from '../node/refresh-facts';
 import { refreshFacts } from '../node/refresh-facts';
 import { defined } from '../../domain/shared/defined';
 
-/** Nodes per child, which keeps the history of each small. */
-const NODES_AT_ONCE = 200;
+export class FactsRefresh {
+  private scope: CancellationScope | null = null;
 
-/** Reads the facts of the nodes `names` and writes them into `state`. Never throws. */
-export async function refreshPendingNodes(state: ClusterState, names: readonly string[]): Promise<void> {
-  const runsBefore = state.nextRun;
-  for (let at = 0; at < names.length; at += NODES_AT_ONCE) {
-    const slice = new Set(names.slice(at, at + NODES_AT_ONCE));
-    // A run knows its nodes better than this look does.
-    if (state.nextRun !== runsBefore || state.removing !== null) return;
-    const refreshed = await refreshSlice(state, slice).catch(() => []);
-    if (state.nextRun !== runsBefore) return;
-    for (const { node, reading } of refreshed) readNode(state, node, reading);
+  /** `changed` is called when the refresh has ended and the state says what was seen. */
+  constructor(
+    private readonly state: ClusterState,
+    private readonly changed: () => void,
+  ) {}
+
+  get isRunning(): boolean {
+    return this.scope !== null;
+  }
+
+  /** `rest`: how many nodes are left for the next refresh. */
+  start(names: readonly string[], rest: number): void {
+    const { state } = this;
+    const scope = new CancellationScope();
+    this.scope = scope;
+    const runsBefore = state.nextRun;
+    void scope
+      .run(() => refreshNodes(state, new Set(names)))
+      // Terminated by somebody: the facts are refreshed again in some hours.
+      .catch(() => [])
+      .then((refreshed) => {
+        this.scope = null;
+        // A run knows its nodes better than this refresh does.
+        if (!scope.consideredCancelled && state.nextRun === runsBefore) {
+          for (const { node, reading } of refreshed) readNode(state, node, reading);
+          noteRefresh(state, names.at(-1) ?? '', rest, new Date(Date.now()).toISOString());
+        }
+        this.changed();
+      });
+  }
+
+  stopUnlessIdle(): void {
+    const isIdle = this.state.run === null && this.state.paused === null && this.state.removing === null;
+    if (!isIdle) this.scope?.cancel();
   }
 }
 
-async function refreshSlice(state: ClusterState, names: ReadonlySet<string>): ReturnType<typeof refreshFacts> {
+async function refreshNodes(state: ClusterState, names: ReadonlySet<string>): Promise<RefreshedNode[]> {
   const { spec } = state;
   if (!isSelfManaged(spec)) return [];
   const nodes = spec.nodes.filter(({ name }) => names.has(name));

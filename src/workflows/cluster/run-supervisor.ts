@@ -3,15 +3,23 @@ import { CancellationScope, condition, getExternalWorkflowHandle, startChild } f
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
-import { finishRun, isInWork, isSelfManaged, settleNodes } from '../../domain/cluster/state';
+import {
+  finishRun,
+  isInWork,
+  isSelfManaged,
+  markLost,
+  markStarted,
+  queueUnstarted,
+  settleNodes,
+} from '../../domain/cluster/state';
 import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { priorityOf } from '../../contract/priorities';
 import { WORKFLOW_TYPES, nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError } from '../../domain/node/status';
-import { toNodeError } from '../../domain/node/status';
-import type { RunCursor, RunInput, RunResult } from '../../domain/run/run';
+import { isLost, toNodeError } from '../../domain/node/status';
+import type { RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/brief';
@@ -19,12 +27,14 @@ import {
   failedUnrecorded,
   notTried,
   quarantinedNodes,
+  settleLost,
   skippedBecauseRemoved,
   ineffectiveReboots,
 } from '../../domain/run/run';
+import type { MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
-import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
+import { CHILD_OPTIONS, startLockedChild, whileWanted } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
 import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
@@ -49,6 +59,8 @@ export class RunSupervisor {
   private endedRuns = 0;
   /** The run workflow was started only to wait for the lost nodes of a cancelled run. */
   private startedCancelled = false;
+  /** How lost nodes ended of which the report of the run workflow may not know. */
+  private lostEnds: MemberSettled[] = [];
 
   /** `changed` is called whenever the state has changed. */
   constructor(
@@ -66,6 +78,20 @@ export class RunSupervisor {
     return this.endedRuns;
   }
 
+  /**
+   * Takes in what is told of a run in progress: by its run workflow, or by a node patch that has found its run workflow over, whose
+   * report may come later than this.
+   */
+  noteProgress(run: ActiveRun, { settled, started, lost = [] }: RunProgress): void {
+    const lostBefore = new Set(this.state.nodes.filter(isLost).map(({ name }) => name));
+    settleNodes(this.state, run, settled);
+    if (run.suspended !== null) settleLost(run.suspended, settled);
+    else this.lostEnds.push(...settled.filter(({ node }) => lostBefore.has(node)));
+    for (const node of started) if (isInWork(run, node)) markStarted(this.state, node);
+    markLost(this.state, run, lost);
+    this.changed();
+  }
+
   /** Starts the run workflow of `run`, or goes on with it where it was suspended. */
   start(run: ActiveRun): void {
     const { spec } = this.state;
@@ -73,6 +99,7 @@ export class RunSupervisor {
     const cursor = this.withoutRemoved(run);
     run.suspended = null;
     this.scope = scope;
+    this.lostEnds = [];
     this.startedCancelled = run.state === 'cancelling';
     // Frozen for the whole run, however long it waits for its turn.
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
@@ -90,10 +117,12 @@ export class RunSupervisor {
         args: [this.inputOf(run, nodes, { resumeFrom, restrictions })],
       });
     };
+    // A run that only waits for its beginning is paused at once, and one that is cancelled ends by its scope.
+    const shouldStart = (): boolean => this.state.paused === null || run.state === 'cancelling';
     const work = async (): Promise<RunResult> => {
-      if (run.nodeGroupsUnresolved === true) await this.listNodeGroups(run);
-      const child = await startLockedChild(workflowId, start);
-      if (child === null) throw new TypeError('a run is always wanted');
+      const isListed = run.nodeGroupsUnresolved !== true || (await this.listNodeGroups(run, shouldStart));
+      const child = isListed ? await startLockedChild(workflowId, start, { shouldStart }) : null;
+      if (child === null) return { end: 'suspended', outcome: 'succeeded', cursor: cursor ?? NOTHING_SETTLED };
       this.child = child;
       this.changed();
       return child.result();
@@ -130,21 +159,25 @@ export class RunSupervisor {
     };
   }
 
-  /** Asks AWS for the node groups of a run that is about all of them. */
-  private async listNodeGroups(run: ActiveRun): Promise<void> {
-    if (run.policy.kind !== 'node-group') return;
+  /** Asks AWS for the node groups of a run that is about all of them. False: the answer is not wanted any more. */
+  private async listNodeGroups(run: ActiveRun, isWanted: () => boolean): Promise<boolean> {
+    if (run.policy.kind !== 'node-group') return true;
     const { access } = run.policy;
-    const listed = await awsCancellable.listNodegroups.executeWithOptions(
-      {
-        ...optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
-        // The cluster has no trigger; the run, which has not begun, has one.
-        priority: { priorityKey: priorityOf('listNodegroups', WORKFLOW_TYPES.run, run.trigger) },
-      },
-      [{ access }],
+    const listed = await whileWanted(isWanted, () =>
+      awsCancellable.listNodegroups.executeWithOptions(
+        {
+          ...optionsFor({ name: `EKS cluster ${access.cluster}` }, run.policy, 'its node groups'),
+          // The cluster has no trigger; the run, which has not begun, has one.
+          priority: { priorityKey: priorityOf('listNodegroups', WORKFLOW_TYPES.run, run.trigger) },
+        },
+        [{ access }],
+      ),
     );
+    if (listed === null) return false;
     const error = takeNodeGroups(this.state, run, listed);
     if (error !== null) throw new CannotBegin(error);
     this.changed();
+    return true;
   }
 
   private quarantined(run: ActiveRun): { quarantined?: Record<string, NodeError> } {
@@ -176,8 +209,11 @@ export class RunSupervisor {
   private workflowEnded(run: ActiveRun, report: RunResult): void {
     this.workflowIsOver();
     if (report.end === 'suspended') {
-      settleNodes(this.state, run, report.cursor.settled);
-      run.suspended = report.cursor;
+      const { cursor } = report;
+      settleNodes(this.state, run, cursor.settled);
+      settleLost(cursor, this.lostEnds);
+      queueUnstarted(this.state, run, cursor);
+      run.suspended = cursor;
     } else {
       this.end(run, report.cursor, report.outcome);
     }

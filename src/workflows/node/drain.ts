@@ -8,6 +8,7 @@ import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { DrainInput, KubernetesTarget } from '../../contract/activities/kubernetes';
 import { parseDuration } from '../../domain/shared/duration';
+import { HOUR_MS, MINUTE_MS } from '../../domain/shared/time-units';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type {
   EvictedWorkload,
@@ -35,7 +36,7 @@ import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
 import type { ReleasableWaits } from './release';
-import { LOST_TIMEOUT_MS } from './unreachable';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS } from './unreachable';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -56,6 +57,7 @@ export class NodeDrain {
     private readonly policy: KubernetesPolicy,
     private readonly record: NodeRecord,
     private readonly waits: ReleasableWaits,
+    private readonly notices: { notifyRun(message: string): Promise<void> },
   ) {
     this.target = kubernetesTarget(input.cluster, input.node, policy);
   }
@@ -160,7 +162,10 @@ export class NodeDrain {
     const { cluster, node, policy } = this.input;
     const error = await this.record.step('uncordon', async () => {
       if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(IN_FLIGHT_CORDON_GRACE));
-      return uncordonOwn(cluster, node, policy, this.waits);
+      return uncordonOwn(cluster, node, policy, {
+        run: (body) => this.waits.run('uncordon', body, (how) => ({ type: 'KubernetesApi', message: how })),
+        onLong: () => this.notices.notifyRun(waitsForUncordon(cluster, node.name)),
+      });
     });
     if (error === null) return;
     const before = this.record.result.error;
@@ -222,30 +227,56 @@ export class NodeDrain {
   }
 }
 
+const UNCORDON_TIMED_OUT: ErrorInfo = {
+  type: 'KubernetesApi',
+  message: `the Kubernetes API server has not confirmed the uncordon within ${LOST_TIMEOUT_MS / HOUR_MS} h`,
+};
+
+/** A wait for an API server that has no end but a person's. */
+interface EndlessWait {
+  run<T>(body: () => Promise<T>): Promise<T>;
+  /** Called when it has lasted for 30 min. */
+  onLong(): Promise<void>;
+}
+
 /**
- * Takes off whatever cordon this cluster has put on the node: for as long as it takes where `waits` let a person end it,
- * else for a day. Null when it is off, or was not there.
+ * Takes off whatever cordon this cluster has put on the node: for as long as it takes where a person can end the wait, else
+ * for a day. Null when it is off, or was not there.
  */
 export function uncordonOwn(
   cluster: string,
   node: NodeSpec,
   policy: NodeRunPolicy,
-  waits: ReleasableWaits | null = null,
+  wait: EndlessWait | null = null,
 ): Promise<ErrorInfo | null> {
   if (policy.kubernetes === undefined) return Promise.resolve(null);
   const target = kubernetesTarget(cluster, node, policy.kubernetes);
   const options = optionsFor(node, policy, 'uncordon');
-  const bounded = waits === null ? { ...options, scheduleToCloseTimeout: LOST_TIMEOUT_MS } : options;
-  const remove = () => kubernetes.uncordon.executeWithOptions(bounded, [{ target, owner: 'any' }]);
+  const within = (scheduleToCloseTimeout: number): Promise<boolean> =>
+    kubernetes.uncordon.executeWithOptions({ ...options, scheduleToCloseTimeout }, [{ target, owner: 'any' }]);
+  const remove = async ({ onLong }: EndlessWait): Promise<boolean> => {
+    try {
+      return await within(NOTICE_AFTER_MS);
+    } catch (failure) {
+      if (!isTimeout(failure)) throw failure;
+    }
+    await onLong();
+    return kubernetes.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+  };
   return CancellationScope.nonCancellable(async () => {
     try {
-      if (waits === null) await remove();
-      else await waits.run('uncordon', remove, (how) => ({ type: 'KubernetesApi', message: how }));
+      if (wait === null) await within(LOST_TIMEOUT_MS);
+      else await wait.run(() => remove(wait));
       return null;
     } catch (failure) {
-      return toErrorInfo(failure, `the uncordon of ${node.name}`);
+      return isTimeout(failure) ? UNCORDON_TIMED_OUT : toErrorInfo(failure, `the uncordon of ${node.name}`);
     }
   });
+}
+
+function waitsForUncordon(cluster: string, node: string): string {
+  const minutes = NOTICE_AFTER_MS / MINUTE_MS;
+  return `${node} could not be uncordoned for ${minutes} min; ospatch tries again until the Kubernetes API server answers, or until \`ospatch release ${cluster} ${node}\``;
 }
 
 /** Pods that a failed drain has evicted. */

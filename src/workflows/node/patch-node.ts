@@ -70,7 +70,8 @@ class NodePatch {
     this.steps = new NodeSteps(input, this.record, this.waits);
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
     const { kubernetes } = input.policy;
-    this.kubernetes = kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits);
+    this.kubernetes =
+      kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits, this.steps);
   }
 
   /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
@@ -268,7 +269,8 @@ class NodePatch {
     try {
       return (await this.steps.preflight()).plan;
     } catch (failure) {
-      this.record.fail(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
+      if (isCancellation(failure)) this.record.endCancelled();
+      else this.record.fail(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
       return null;
     }
   }

@@ -13,6 +13,9 @@ import { timestamp } from '../shared/timestamp';
 /** How long a node may be unreachable before it is left to the next time. */
 const UNREACHABLE_MS = 30_000;
 
+/** At each site. Nodes that are unreachable must not hold up the others, and work on nodes must find free slots. */
+const AT_ONCE = 16;
+
 export interface RefreshFactsInput {
   cluster: string;
   nodes: NodeSpec[];
@@ -27,35 +30,54 @@ export interface RefreshedNode {
   reading: NodeReading;
 }
 
-/** One node after the other. A node that cannot be read is left out. */
-export async function refreshFacts({
-  cluster,
-  nodes,
-  ineffective,
-  ...site
-}: RefreshFactsInput): Promise<RefreshedNode[]> {
+/** A node that cannot be read is left out. */
+export async function refreshFacts(input: RefreshFactsInput): Promise<RefreshedNode[]> {
   const refreshed: RefreshedNode[] = [];
-  const withoutWorker = new Set<string | undefined>();
-  for (const node of nodes) {
-    const taskQueue = taskQueueOf(node, site);
-    // One node of a site without a worker is enough to wait for.
-    if (withoutWorker.has(taskQueue)) continue;
-    const { name, host, ssh, hostKeys } = node;
-    const target = { cluster, name, host, ssh, hostKeys };
-    const atSite = defined({
-      taskQueue,
-      scheduleToStartTimeout: taskQueue === undefined ? undefined : SITE_ANSWERS_WITHIN,
-    });
-    try {
-      const facts = await refreshFactsOnce.readFacts.executeWithOptions(
-        { summary: `${name}: refresh facts`, ...atSite },
-        [{ target, unreachableTimeoutMs: UNREACHABLE_MS }],
-      );
-      refreshed.push({ node: name, reading: readingFromFacts(facts, ineffective[name] ?? null, timestamp(), null) });
-    } catch (failure) {
-      if (isCancellation(failure)) break;
-      if (isNotTakenUp(failure)) withoutWorker.add(taskQueue);
-    }
+  const sites = new Map<string | undefined, NodeSpec[]>();
+  for (const node of input.nodes) {
+    const taskQueue = taskQueueOf(node, input);
+    sites.set(taskQueue, [...(sites.get(taskQueue) ?? []), node]);
   }
+  await Promise.all([...sites].map((site) => refreshSite(input, site, refreshed)));
   return refreshed;
+}
+
+async function refreshSite(
+  input: RefreshFactsInput,
+  [taskQueue, nodes]: [string | undefined, NodeSpec[]],
+  refreshed: RefreshedNode[],
+): Promise<void> {
+  const queue = [...nodes];
+  let isOver = false;
+  const next = async (): Promise<void> => {
+    const node = queue.shift();
+    if (node === undefined) return;
+    try {
+      refreshed.push(await refreshNode(input, taskQueue, node));
+    } catch (failure) {
+      isOver ||= isCancellation(failure) || isNotTakenUp(failure);
+    }
+  };
+  // One node of a site without a worker is enough to wait for.
+  await next();
+  const work = async (): Promise<void> => {
+    while (!isOver && queue.length > 0) await next();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+async function refreshNode(
+  { cluster, ineffective }: RefreshFactsInput,
+  taskQueue: string | undefined,
+  { name, host, ssh, hostKeys }: NodeSpec,
+): Promise<RefreshedNode> {
+  const target = { cluster, name, host, ssh, hostKeys };
+  const atSite = defined({
+    taskQueue,
+    scheduleToStartTimeout: taskQueue === undefined ? undefined : SITE_ANSWERS_WITHIN,
+  });
+  const facts = await refreshFactsOnce.readFacts.executeWithOptions({ summary: `${name}: refresh facts`, ...atSite }, [
+    { target, unreachableTimeoutMs: UNREACHABLE_MS },
+  ]);
+  return { node: name, reading: readingFromFacts(facts, ineffective[name] ?? null, timestamp(), null) };
 }

@@ -1,6 +1,6 @@
 /** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
 import { ActivityFailure, CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
-import type { Watch } from '../../contract/activities/node';
+import type { TargetInput, Watch } from '../../contract/activities/node';
 import type {
   ApplyReport,
   NodeFacts,
@@ -8,6 +8,7 @@ import type {
   UnreachableNode,
   PlanSummary,
   PhaseOutcome,
+  PreflightReport,
   RestartReport,
 } from '../../domain/node/report';
 import type { ErrorInfo } from '../../domain/shared/errors';
@@ -23,13 +24,16 @@ import { failureOf, toErrorInfo } from '../shared/failures';
 import type { RebootRequested } from '../../domain/node/reboot';
 import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
-import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, retryWhileUnreachable, notifyRun } from './unreachable';
+import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, describeWait, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
 /** What a cancelled run still spends on finding out how it left a node. */
 const SHORT_LOOK_MS = 60_000;
+
+/** How long a node may be unreachable, and has been. */
+type Limits = Pick<TargetInput, 'unreachableTimeoutMs' | 'observedMs'>;
 
 /** What a node is and what it needs. */
 export interface Preflight {
@@ -45,7 +49,10 @@ export class NodeSteps {
   /** The run was told that the node is unreachable. */
   lost = false;
   private readonly target: NodeTarget;
+  private readonly root = CancellationScope.current();
   private packageManager = '';
+  /** A package transaction was begun: the node may be half-way. */
+  private changeBegun = false;
   /** What the last reboot did not remedy, and how many packages this patch had changed by then. */
   private ineffective: IneffectiveReboot | null;
   private changedBeforeReboot = 0;
@@ -63,7 +70,7 @@ export class NodeSteps {
 
   async preflight(): Promise<Preflight> {
     const { policy } = this.input;
-    const report = await this.record.step('preflight', () =>
+    const look = (limits: Limits): Promise<PreflightReport> =>
       cancellable.preflight.executeWithOptions(this.options('preflight'), [
         {
           target: this.target,
@@ -71,10 +78,12 @@ export class NodeSteps {
           ...this.packagePolicy(),
           // A node that is drained may be patched whatever runs on it.
           withoutDrain: policy.withoutDrain || policy.kubernetes !== undefined,
-          // Once an attempt has begun, the node may be half-way: it is waited for as long as after any change.
-          unreachableTimeoutMs: this.attempt === 1 ? policy.unreachableTimeoutMs : LOST_TIMEOUT_MS,
+          ...limits,
         },
-      ]),
+      ]);
+    const { unreachableTimeoutMs } = policy;
+    const report = await this.record.step('preflight', () =>
+      this.changeBegun ? this.afterChange('preflight', LOST_TIMEOUT_MS, look) : look({ unreachableTimeoutMs }),
     );
     const { plan, repaired, refused } = report;
     if (repaired !== null) this.record.noteTransaction(repaired);
@@ -89,14 +98,11 @@ export class NodeSteps {
   /** How a failed patch has left the node. A node that is unreachable is not waited for long. */
   inspectFailed(): Promise<FailedNodeFacts> {
     const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
-    const unreachableTimeoutMs = this.cancelled ? SHORT_LOOK_MS : this.input.policy.unreachableTimeoutMs;
-    return CancellationScope.nonCancellable(() =>
-      this.record.step('verify', () =>
-        cancellable.inspectFailedNode.executeWithOptions(this.options('inspect the failed node'), [
-          { ...input, unreachableTimeoutMs },
-        ]),
-      ),
-    );
+    const look = ({ unreachableTimeoutMs }: Limits): Promise<FailedNodeFacts> =>
+      cancellable.inspectFailedNode.executeWithOptions(this.options('inspect the failed node'), [
+        { ...input, unreachableTimeoutMs },
+      ]);
+    return this.look(Math.min(NOTICE_AFTER_MS, this.input.policy.unreachableTimeoutMs), look);
   }
 
   /** Downloads what `plan` names while the node is still in service. */
@@ -112,8 +118,10 @@ export class NodeSteps {
     );
   }
 
-  apply(plan: PlanSummary): Promise<PhaseOutcome<ApplyReport>> {
+  async apply(plan: PlanSummary): Promise<PhaseOutcome<ApplyReport>> {
     this.record.transactionOpen = true;
+    const { changeBegun } = this;
+    this.changeBegun = true;
     const planned = plan.pending;
     const input = {
       ...this.transactionInput(),
@@ -121,9 +129,15 @@ export class NodeSteps {
       planned,
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
-    return this.follow('apply', `apply ${planned} packages`, (options, watch) =>
-      uncancellable.apply.executeWithOptions(options, [{ ...input, ...watch }]),
-    );
+    try {
+      return await this.follow('apply', `apply ${planned} packages`, (options, watch) =>
+        uncancellable.apply.executeWithOptions(options, [{ ...input, ...watch }]),
+      );
+    } catch (failure) {
+      // Then it was not begun.
+      if (toErrorInfo(failure, 'apply').type === 'PlanChanged') this.changeBegun = changeBegun;
+      throw failure;
+    }
   }
 
   repair(): Promise<PhaseOutcome<ApplyReport>> {
@@ -182,7 +196,7 @@ export class NodeSteps {
 
   /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
   private async onUnreachableAfterReboot(unreachableNode: UnreachableNode): Promise<void> {
-    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await this.notifyRun(unreachableNode);
+    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await this.notifyUnreachable(unreachableNode);
     const { powerCycle } = this.input.policy;
     const due = powerCycle !== undefined && unreachableNode.observedMs >= powerCycle.afterMs;
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
@@ -201,35 +215,47 @@ export class NodeSteps {
 
   /** Waits for the node, by default long, but not when the run is cancelled: then one short look must do. */
   async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
+    const look = (limits: Limits): Promise<NodeFacts> =>
+      cancellable.readFacts.executeWithOptions(this.options('verify'), [{ target: this.target, ...limits }]);
+    return this.withoutIneffectiveReboot(await this.look(timeoutMs, look));
+  }
+
+  private look<R>(timeoutMs: number, look: (limits: Limits) => Promise<R>): Promise<R> {
     return this.record.step('verify', async () => {
       try {
-        if (!this.cancelled) return await this.releasable('verify', () => this.lookFor(timeoutMs));
+        if (!this.cancelled) return await this.afterChange('verify', timeoutMs, look);
       } catch (failure) {
         if (!isCancellation(failure)) throw failure;
       }
-      return CancellationScope.nonCancellable(() => this.look(SHORT_LOOK_MS));
+      return CancellationScope.nonCancellable(() => look({ unreachableTimeoutMs: SHORT_LOOK_MS }));
     });
   }
 
-  private async look(unreachableTimeoutMs: number): Promise<NodeFacts> {
-    return this.withoutIneffectiveReboot(
-      await cancellable.readFacts.executeWithOptions(this.options('verify'), [
-        { target: this.target, unreachableTimeoutMs },
-      ]),
-    );
+  /**
+   * A look at a node on which a change was begun: the run hears that the node does not come back, and a release ends the
+   * wait, as does a cancellation of the run also where it is called by work that no cancellation reaches.
+   */
+  private afterChange<R>(
+    step: 'preflight' | 'verify',
+    timeoutMs: number,
+    look: (limits: Limits) => Promise<R>,
+  ): Promise<R> {
+    const scope = new CancellationScope({ cancellable: true, parent: this.root });
+    return scope.run(() => this.releasable(step, () => this.untilLost(timeoutMs, look)));
   }
 
   /** A node that has not come back from its change is lost, as one that is lost in the middle of it. */
-  private async lookFor(timeoutMs: number): Promise<NodeFacts> {
-    if (timeoutMs <= NOTICE_AFTER_MS) return this.look(timeoutMs);
+  private async untilLost<R>(timeoutMs: number, look: (limits: Limits) => Promise<R>): Promise<R> {
+    if (timeoutMs <= NOTICE_AFTER_MS) return look({ unreachableTimeoutMs: timeoutMs });
+    const observedMs = NOTICE_AFTER_MS;
     try {
-      return await this.look(NOTICE_AFTER_MS);
+      return await look({ unreachableTimeoutMs: observedMs });
     } catch (failure) {
       const { message } = this.unreachableInfo(failure);
-      await this.notifyRun({ state: 'unreachable', observedMs: NOTICE_AFTER_MS, message });
+      await this.notifyUnreachable({ state: 'unreachable', observedMs, message });
     }
     try {
-      return await this.look(timeoutMs);
+      return await look({ unreachableTimeoutMs: timeoutMs, observedMs });
     } catch (failure) {
       throw failureOf({ ...this.unreachableInfo(failure), type: 'UnreachableAfterChange' });
     }
@@ -237,7 +263,7 @@ export class NodeSteps {
 
   /** @throws the failure when it is another one */
   private unreachableInfo(failure: unknown): ErrorInfo {
-    const info = toErrorInfo(failure, `the verification of ${this.target.name}`);
+    const info = toErrorInfo(failure, `the look at ${this.target.name}`);
     if (isCancellation(failure) || info.type !== 'Unreachable') throw failure;
     return info;
   }
@@ -260,20 +286,25 @@ export class NodeSteps {
         retryWhileUnreachable(
           [NOTICE_AFTER_MS],
           (watch) => attempt(options, watch),
-          (unreachableNode) => this.notifyRun(unreachableNode),
+          (unreachableNode) => this.notifyUnreachable(unreachableNode),
         ),
       ),
     );
   }
 
-  private notifyRun(unreachableNode: UnreachableNode): Promise<void> {
+  private notifyUnreachable(unreachableNode: UnreachableNode): Promise<void> {
+    return this.notifyRun(describeWait(this.input.cluster, this.target, unreachableNode));
+  }
+
+  /** Tells the run that the node is waited for, so that it can go on, or be paused, without that. */
+  notifyRun(message: string): Promise<void> {
     this.lost = true;
-    return notifyRun(this.target, unreachableNode);
+    return notifyRun(this.input, message);
   }
 
   /** Once something was begun, the waiting for the node for as long as it may take, or until a person ends that. */
   private releasable<R>(
-    step: 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
+    step: 'preflight' | 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
     body: () => Promise<R>,
   ): Promise<R> {
     const { name } = this.target;

@@ -1,5 +1,6 @@
 /** Waiting for a node that has been changed: for a day if need be, but not in silence. */
 import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
+import type { SignalDefinition } from '@temporalio/workflow';
 import type { Watch } from '../../contract/activities/node';
 import type { UnreachableNode } from '../../domain/node/report';
 import { isUnreachable } from '../../domain/node/report';
@@ -11,6 +12,7 @@ import { clusterWorkflowId } from '../../contract/workflow-ids';
 import type { NodePatchResult } from '../../domain/node/patch';
 import { toNodeSettled } from '../../domain/node/patch';
 import { defined } from '../../domain/shared/defined';
+import type { RunProgress } from '../../domain/run/run';
 
 /** After this long unreachable the run is told, whose failure budget then decides about the other nodes. */
 export const NOTICE_AFTER_MS = 30 * MINUTE_MS;
@@ -42,44 +44,50 @@ export async function retryWhileUnreachable<T extends object>(
   }
 }
 
-type NodeName = Pick<NodeTarget, 'cluster' | 'name'>;
-
-/** Tells the run workflow; without one there is nobody to tell. */
-export async function notifyRun({ cluster, name }: NodeName, unreachableNode: UnreachableNode): Promise<void> {
-  const { parent } = workflowInfo();
-  if (parent === undefined) return;
-  // A run workflow that was terminated needs no telling.
-  await getExternalWorkflowHandle(parent.workflowId)
-    .signal(nodeUnreachableSignal, {
-      node: name,
-      message: describeWait({ cluster, name }, unreachableNode),
-      workflowRunId: workflowInfo().runId,
-    })
-    .catch(() => undefined);
+interface NodeInRun {
+  cluster: string;
+  run: number;
+  node: Pick<NodeTarget, 'name'>;
 }
 
-/**
- * Tells whoever goes on with the run that a node patch whose node was unreachable has ended: the next workflow of the run,
- * or the cluster while the run is suspended.
- */
-export async function notifyEnd(
-  { cluster, run }: { cluster: string; run: number },
-  result: NodePatchResult,
+/** Tells whoever goes on with the run that the node is waited for; `message` says for what, and how that ends. */
+export function notifyRun(patch: NodeInRun, message: string): Promise<void> {
+  const lost = { node: patch.node.name, message, workflowRunId: workflowInfo().runId };
+  return tellRun(patch, nodeUnreachableSignal, lost, { settled: [], lost: [lost] });
+}
+
+/** The same that a node patch whose node was unreachable has ended. */
+export function notifyEnd(patch: NodeInRun, result: NodePatchResult): Promise<void> {
+  const settled = toNodeSettled(result, workflowInfo().runId);
+  return tellRun(patch, nodeEndedSignal, settled, { settled: [settled] });
+}
+
+/** Tells the run workflow that there is now, or the cluster while the run is suspended. */
+async function tellRun<T extends object>(
+  { cluster, run }: NodeInRun,
+  signal: SignalDefinition<[T]>,
+  news: T,
+  progress: Pick<RunProgress, 'settled' | 'lost'>,
 ): Promise<void> {
-  const { parent, runId } = workflowInfo();
+  const { parent } = workflowInfo();
+  // Without a run workflow there is nobody to tell.
   if (parent === undefined) return;
-  const settled = toNodeSettled(result, runId);
   try {
-    await getExternalWorkflowHandle(parent.workflowId).signal(nodeEndedSignal, settled);
+    await getExternalWorkflowHandle(parent.workflowId).signal(signal, news);
   } catch {
     // A cluster that was terminated needs no telling.
     await getExternalWorkflowHandle(clusterWorkflowId(cluster))
-      .signal(runProgressSignal, { run, workflowId: parent.workflowId, settled: [settled], started: [] })
+      .signal(runProgressSignal, { run, workflowId: parent.workflowId, started: [], ...progress })
       .catch(() => undefined);
   }
 }
 
-function describeWait({ cluster, name }: NodeName, { observedMs, message, jobMs }: UnreachableNode): string {
+/** What a run is told of a node that is unreachable, or whose job does not end. */
+export function describeWait(
+  cluster: string,
+  { name }: Pick<NodeTarget, 'name'>,
+  { observedMs, message, jobMs }: UnreachableNode,
+): string {
   const end = `or until \`ospatch release ${cluster} ${name}\``;
   if (jobMs !== undefined) return `${message}; it is followed for ${TRANSACTION_TIMEOUT_MS / HOUR_MS} h, ${end}`;
   const minutes = Math.round(observedMs / 60_000);

@@ -91,10 +91,10 @@ interface NodeInFlight extends NodeInWork {
   child: MemberChild | null;
   rebootsForbidden: boolean;
   lost: boolean;
-  /** Lets the next node begin while this one is lost. */
-  markLost: () => void;
-  /** Of a node patch that an earlier run workflow has started: it has ended. */
-  ended: (settled: MemberSettled) => void;
+  /** Nothing but its cleaning up is left, which the next run workflow can do as well. */
+  terminated: boolean;
+  /** A message to an adopted node patch has found nobody. */
+  unheard: boolean;
 }
 
 class RunLoop {
@@ -108,18 +108,23 @@ class RunLoop {
   private rebootsForbidden = false;
   private cancelled = false;
   private readonly work = new Map<string, NodeInFlight>();
+  private readonly settledNodes: Set<string>;
   /** What the cluster does not know yet. */
   private unreported: { settled: MemberSettled[]; started: string[]; lost: LostNode[] } = newReport();
   private reportDue = false;
   private ended = false;
 
   constructor(private readonly input: RunInput) {
-    this.cursor = input.resumeFrom ?? { settled: [], failures: 0 };
-    this.alreadySettled = this.cursor.settled.length;
+    const { settled, failures, lost = [] } = input.resumeFrom ?? { settled: [], failures: 0 };
+    this.cursor = { settled: [...settled], failures };
+    this.alreadySettled = settled.length;
+    this.settledNodes = new Set(settled.map(({ node }) => node));
     this.kind = input.policy.kind;
     this.unit = memberName(this.kind);
     this.members = membersOf(input);
     this.takeRestrictions(input.restrictions);
+    // What lost nodes have said before this run workflow began is handed over as the handlers are registered.
+    for (const one of lost) this.adopt(one);
   }
 
   progress(): RunProgressPage {
@@ -140,7 +145,6 @@ class RunLoop {
     const work = lost === null ? undefined : this.work.get(lost.node);
     if (lost === null || work === undefined || work.workflowRunId !== lost.workflowRunId) return;
     work.lost = true;
-    work.markLost();
     this.unreported.lost.push(lost);
     this.changed();
   }
@@ -148,7 +152,8 @@ class RunLoop {
   nodeEnded(settled: MemberSettled | null): void {
     const work = settled === null ? undefined : this.work.get(settled.node);
     if (settled === null || work === undefined || work.workflowRunId !== settled.workflowRunId) return;
-    work.ended(settled);
+    // At once: whatever else has arrived by now may end this run workflow, which would hand over a node patch that has ended.
+    this.settle(settled);
   }
 
   async restrict(restrictions: RunRestrictions): Promise<void> {
@@ -170,7 +175,9 @@ class RunLoop {
     // A node patch that has ended meanwhile reboots nothing any more.
     await this.handleOf(work.node, workflowRunId)
       .signal(forbidRebootsSignal)
-      .catch(() => undefined);
+      .catch(() => {
+        work.unheard = true;
+      });
   }
 
   private handleOf(node: string, workflowRunId: string): ReturnType<typeof getExternalWorkflowHandle> {
@@ -184,31 +191,42 @@ class RunLoop {
     });
     const progressReporter = CancellationScope.nonCancellable(() => this.reportProgress());
     try {
-      return await this.takeNodes();
+      await this.takeNodes();
     } finally {
       this.ended = true;
       await progressReporter;
     }
+    // Nothing is awaited from here on, so what is heard by now is in the report.
+    return this.report();
   }
 
-  private async takeNodes(): Promise<RunResult> {
-    this.adoptLost();
-    const settled = new Set(this.cursor.settled.map((one) => one.node));
+  /** Ends when all nodes have settled, or when the rest is for the next workflow of the run. */
+  private async takeNodes(): Promise<void> {
+    if (this.work.size > 0) this.show();
+    for (const work of this.work.values()) void this.awaitAdopted(work);
     for (const node of this.members) {
-      if (settled.has(node.name) || this.work.has(node.name)) continue;
+      if (this.settledNodes.has(node.name) || this.work.has(node.name)) continue;
       await this.budgetIsFree();
       const skip = this.reasonNotToTry(node) ?? node.quarantined;
       if (skip !== null) {
         this.settle(skip);
         continue;
       }
-      if (this.paused || this.historyIsLarge()) return this.suspended();
+      if (this.paused || this.historyIsLarge()) return this.onlyLostIsLeft();
       const end = await this.patchUnlessLost(node);
-      if (end === 'not-started') return this.suspended();
+      if (end === 'not-started') return this.onlyLostIsLeft();
     }
     await this.shielded(() => this.work.size === 0 || this.onlyLostInPause());
-    if (this.work.size > 0) return this.suspended();
-    return { end: 'finished', outcome: runOutcome(this.cursor.settled, this.cancelled), cursor: this.cursor };
+  }
+
+  private report(): RunResult {
+    const cursor = { ...this.cursor, settled: [...this.cursor.settled] };
+    if (this.work.size === 0 && this.members.every(({ name }) => this.settledNodes.has(name))) {
+      return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
+    }
+    const lost = [...this.work.values()].map(toLostInRun);
+    if (lost.length > 0) cursor.lost = lost;
+    return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
   }
 
   private historyIsLarge(): boolean {
@@ -231,17 +249,19 @@ class RunLoop {
   }
 
   /** Ends when the node has settled, or when it is lost and goes on in the background. */
-  private async patchUnlessLost(node: RunMember): Promise<'settled' | 'lost' | 'not-started'> {
-    let markLost = (): void => undefined;
-    const lost = new Promise<'lost'>((resolve) => {
-      markLost = () => resolve('lost');
-    });
-    const patching = this.patch(node, markLost).then((end): 'settled' | 'not-started' => {
-      if (end === 'not-started') return end;
+  private async patchUnlessLost(node: RunMember): Promise<'begun' | 'not-started'> {
+    const work = this.begin(node);
+    const patching = this.patch(work, node).then((end): 'begun' | 'not-started' => {
+      if (end === 'not-started') {
+        this.work.delete(node.name);
+        return end;
+      }
       this.settle(end);
-      return 'settled';
+      return 'begun';
     });
-    return Promise.race([patching, lost]);
+    const isOver = (): boolean => work.lost || this.work.get(node.name) !== work;
+    await CancellationScope.nonCancellable(() => Promise.race([patching, condition(isOver)]));
+    return work.lost || this.settledNodes.has(node.name) ? 'begun' : patching;
   }
 
   private onlyLostInPause(): boolean {
@@ -249,7 +269,7 @@ class RunLoop {
   }
 
   private onlyLost(): boolean {
-    return [...this.work.values()].every((work) => work.lost);
+    return [...this.work.values()].every((work) => work.lost || work.terminated);
   }
 
   /** A cancelled run still waits for the nodes in work; they are told by their own cancellation. */
@@ -258,57 +278,56 @@ class RunLoop {
   }
 
   /** A lost node is left to the next run workflow, never waited for here. */
-  private async suspended(): Promise<RunResult> {
-    await this.shielded(() => this.onlyLost());
-    const lost = [...this.work.values()].map(toLostInRun);
-    const cursor = lost.length === 0 ? this.cursor : { ...this.cursor, lost };
-    return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
+  private onlyLostIsLeft(): Promise<void> {
+    return this.shielded(() => this.onlyLost());
   }
 
-  /** Waits for the node patches that an earlier workflow of this run has left. */
-  private adoptLost(): void {
-    const nodes = new Map(this.members.map((node) => [node.name, node]));
-    for (const lost of this.cursor.lost ?? []) {
-      const node = nodes.get(lost.node);
-      if (node !== undefined) void this.adopt(lost, node).then((settled) => this.settle(settled));
-    }
-    delete this.cursor.lost;
-  }
-
-  private async adopt({ node: name, startedAt, workflowRunId }: LostInRun, node: RunMember): Promise<MemberSettled> {
-    const { cluster } = this.input;
-    const { taskQueue } = node;
-    let ended = (_: MemberSettled): void => undefined;
-    const signalled = new Promise<MemberSettled>((resolve) => {
-      ended = resolve;
-    });
-    const work: NodeInFlight = {
+  /** Takes over a node patch that an earlier run workflow of this run has left. */
+  private adopt({ node: name, startedAt, workflowRunId }: LostInRun): void {
+    const node = this.nodeOf(name);
+    const taskQueue = node?.taskQueue;
+    this.work.set(name, {
       ...{ node: name, state: 'patching', startedAt, workflowRunId },
       ...defined({ taskQueue }),
-      ...{ child: null, rebootsForbidden: false, lost: true, markLost: () => undefined, ended },
-    };
-    this.work.set(name, work);
-    this.changed();
+      ...{ child: null, rebootsForbidden: false, lost: true, terminated: false, unheard: false },
+    });
+  }
+
+  /** Its own signal comes first. One that was terminated sends none, so now and then it is looked for. */
+  private async awaitAdopted(work: NodeInFlight): Promise<void> {
+    const { node: name, workflowRunId } = work;
+    const execution = { workflowId: nodeWorkflowId(this.input.cluster, name), workflowRunId: workflowRunId ?? '' };
     if (this.cancelled) this.cancelAdopted(work);
     await this.forbidReboots(work);
+    const look = (): Promise<MemberSettled | null> =>
+      nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [execution]);
     // A run that is cancelled waits on: its cancellation reaches the node patch, which says how it ended.
     const waiting = new CancellationScope({ cancellable: true, parent: new CancellationScope({ cancellable: false }) });
-    const closed = waiting.run(() =>
-      nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [
-        { workflowId: nodeWorkflowId(cluster, name), workflowRunId },
+    const settled = await waiting.run(() =>
+      Promise.race([
+        look().then(parseSettled, () => null),
+        condition(() => work.unheard)
+          .then(look)
+          .then(parseSettled, () => null),
+        condition(() => this.settledNodes.has(name)).then(() => null),
       ]),
     );
-    const settled = await Promise.race([signalled, closed.then(parseSettled, () => null)]);
     waiting.cancel();
-    const known = settled ?? (await this.failedPatch(work, node, terminated(name)));
-    this.work.delete(name);
-    return known;
+    if (this.settledNodes.has(name)) return;
+    this.settle(settled ?? (await this.failedPatch(work, this.nodeOf(name), terminated(name))));
+  }
+
+  private nodeOf(name: string): RunMember | undefined {
+    return this.members.find((node) => node.name === name);
   }
 
   /** A child hears of a cancellation from the scope it was started in; one that was adopted does not. */
-  private cancelAdopted({ child, lost, node, workflowRunId }: NodeInFlight): void {
+  private cancelAdopted(work: NodeInFlight): void {
+    const { child, lost, node, workflowRunId } = work;
     if (child !== null || !lost || workflowRunId === null) return;
-    void CancellationScope.nonCancellable(() => this.handleOf(node, workflowRunId).cancel()).catch(() => undefined);
+    void CancellationScope.nonCancellable(() => this.handleOf(node, workflowRunId).cancel()).catch(() => {
+      work.unheard = true;
+    });
   }
 
   private reasonNotToTry(node: RunMember): MemberSettled | null {
@@ -330,9 +349,7 @@ class RunLoop {
     return this.members.some(({ name, quarantined }) => name === node && quarantined !== null);
   }
 
-  /** `not-started`: paused while another workflow still held the node. */
-  private async patch(node: RunMember, markLost: () => void): Promise<MemberSettled | 'not-started'> {
-    const workflowId = nodeWorkflowId(this.input.cluster, node.name);
+  private begin(node: RunMember): NodeInFlight {
     const { taskQueue } = node;
     const work: NodeInFlight = {
       node: node.name,
@@ -340,16 +357,17 @@ class RunLoop {
       startedAt: timestamp(),
       workflowRunId: null,
       ...defined({ taskQueue }),
-      child: null,
-      rebootsForbidden: false,
-      lost: false,
-      markLost,
-      // Its own result says it too.
-      ended: () => undefined,
+      ...{ child: null, rebootsForbidden: false, lost: false, terminated: false, unheard: false },
     };
     this.work.set(node.name, work);
     this.unreported.started.push(node.name);
     this.changed();
+    return work;
+  }
+
+  /** `not-started`: paused while another workflow still held the node. */
+  private async patch(work: NodeInFlight, node: RunMember): Promise<MemberSettled | 'not-started'> {
+    const workflowId = nodeWorkflowId(this.input.cluster, node.name);
     try {
       const start = (): Promise<MemberChild> => {
         work.rebootsForbidden = this.rebootsForbidden;
@@ -377,16 +395,16 @@ class RunLoop {
       if (isCancellation(failure) && work.child === null)
         return notTried(this.kind, node.name, `the run was cancelled before this ${this.unit}`);
       return await this.failedPatch(work, node, toErrorInfo(failure, `the patch of ${node.name}`));
-    } finally {
-      this.work.delete(node.name);
     }
   }
 
   /** The record of a node patch that could not say itself how it ended. */
-  private async failedPatch(work: NodeInFlight, node: RunMember, error: ErrorInfo): Promise<MemberSettled> {
+  private async failedPatch(work: NodeInFlight, node: RunMember | undefined, error: ErrorInfo): Promise<MemberSettled> {
     const { workflowRunId } = work;
-    const known = workflowRunId === null ? error : await node.cleanUp(error);
-    return failedUnrecorded(this.kind, node.name, toNodeError(known), workflowRunId);
+    const isKnown = workflowRunId === null || node === undefined;
+    work.terminated = !isKnown;
+    const known = isKnown ? error : await node.cleanUp(error);
+    return failedUnrecorded(this.kind, work.node, toNodeError(known), workflowRunId);
   }
 
   private startWork(workflowId: string, node: RunMember): Promise<MemberChild> {
@@ -400,7 +418,11 @@ class RunLoop {
     return node.start(options, this.rebootsForbidden);
   }
 
+  /** Once: a node patch that was lost says how it ended by a signal, and by its own result. */
   private settle(settled: MemberSettled): void {
+    if (this.settledNodes.has(settled.node)) return;
+    this.settledNodes.add(settled.node);
+    this.work.delete(settled.node);
     this.cursor.settled.push(settled);
     const wasKnown = settled.workflowRunId === null && this.isQuarantined(settled.node);
     if (settled.outcome === 'failed' && !wasKnown) this.cursor.failures += 1;

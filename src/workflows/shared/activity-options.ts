@@ -5,7 +5,12 @@ import type { KubernetesActivities } from '../../contract/activities/kubernetes'
 import type { EksActivities } from '../../contract/activities/eks';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
-import { HEARTBEAT_TIMEOUT_MS, INSPECTION_MS, INSPECTION_RETRIES_MS } from '../../domain/node/time-limits';
+import {
+  ADOPTED_LOOKS,
+  HEARTBEAT_TIMEOUT_MS,
+  INSPECTION_MS,
+  INSPECTION_RETRIES_MS,
+} from '../../domain/node/time-limits';
 import { defined } from '../../domain/shared/defined';
 
 /**
@@ -121,8 +126,7 @@ export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkf
 /** Waits for a node patch of another run workflow. Each look ends at once, so that the wait holds no slot of a worker. */
 export const nodePatchEnds = proxyActivities<Pick<ClusterActivities, 'awaitNodePatch'>>({
   startToCloseTimeout: '1 minute',
-  // Its own signal comes first, unless the node patch was terminated.
-  retry: { initialInterval: '1 second', maximumInterval: '10 minutes', backoffCoefficient: 2 },
+  retry: ADOPTED_LOOKS,
 });
 
 /** What is left to do after a run workflow that was terminated; the cluster does not wait for it for long. */

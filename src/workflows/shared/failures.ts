@@ -58,7 +58,9 @@ function timeoutMessage(timeoutType: TimeoutFailure['timeoutType'], what: string
 
 /** Whether an activity was given up because its time was over. */
 export function isTimeout(failure: unknown): boolean {
-  return failure instanceof ActivityFailure && failure.cause instanceof TimeoutFailure;
+  return (
+    failure instanceof ActivityFailure && (failure.cause instanceof TimeoutFailure || failure.retryState === 'TIMEOUT')
+  );
 }
 
 /** Whether no worker has taken the activity up in time. */

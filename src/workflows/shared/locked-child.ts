@@ -1,4 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import { temporalWaits } from './activity-options';
 
 /**
@@ -20,13 +21,13 @@ export const NODE_CHILD_OPTIONS = { ...CHILD_OPTIONS, parentClosePolicy: 'ABANDO
 export interface HeldChildOptions {
   /** Told when somebody else holds the id. */
   onWaiting?: () => void;
-  /** Asked again after each wait; default yes. */
+  /** Asked again during and after each wait; default yes. */
   shouldStart?: () => boolean;
 }
 
 /**
  * Starts a child whose fixed id is a lock. Where the id is still held, by the child of a workflow that was terminated for
- * example, the holder is waited for, never ended. Returns null when the child is no longer wanted after such a wait.
+ * example, the holder is waited for, never ended. Returns null as soon as the child is no longer wanted in such a wait.
  */
 export async function startLockedChild<H>(
   workflowId: string,
@@ -39,11 +40,23 @@ export async function startLockedChild<H>(
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       onWaiting();
-      await temporalWaits.awaitWorkflowClosed.executeWithOptions(
-        { summary: `wait for ${workflowId}, which is still running` },
-        [workflowId],
+      await whileWanted(shouldStart, () =>
+        temporalWaits.awaitWorkflowClosed.executeWithOptions(
+          { summary: `wait for ${workflowId}, which is still running` },
+          [workflowId],
+        ),
       );
       if (!shouldStart()) return null;
     }
+  }
+}
+
+/** Runs `wait`, which is cancelled as soon as `isWanted` turns false; then the answer is null. */
+export async function whileWanted<T>(isWanted: () => boolean, wait: () => Promise<T>): Promise<T | null> {
+  const scope = new CancellationScope();
+  try {
+    return await scope.run(() => Promise.race([wait(), condition(() => !isWanted()).then(() => null)]));
+  } finally {
+    scope.cancel();
   }
 }

@@ -67,6 +67,37 @@ describe('domain/requests', () => {
       expect(state.requests.at(-1)?.by).toBe('29');
     });
 
+    it('is a pause whose reason is now another one, with who gave that and when, and since when the cluster is paused', () => {
+      const state = running();
+      actOnRequest(state, 'pause', ann, T0);
+      const bob = { by: 'bob', reason: 'audit' };
+      const pause = { ...bob, at: T1, since: T0 };
+      expect(actOnRequest(state, 'pause', bob, T1)).toEqual({ paused: true, changed: false, pause, newReason: true });
+      // Nothing new is said by these.
+      for (const again of [bob, { by: 'cid' }])
+        expect(actOnRequest(state, 'pause', again, T1)).toEqual({ paused: true, changed: false, pause });
+      expect(toStatus(state).paused).toEqual(pause);
+      expect(checkRequest(state, 'patchNow', {})).toBe(
+        `the cluster is paused since ${T0}, last by bob at ${T1} (audit); resume it first`,
+      );
+      expect(state.requests.map(({ by, result }) => [by, result])).toEqual([
+        ['ann', 'paused'],
+        ['bob', 'paused, as before, for another reason'],
+        ['bob', 'paused, as before'],
+        ['cid', 'paused, as before'],
+      ]);
+      expect(actOnRequest(state, 'resume', {}, T1)).toEqual({ paused: false, changed: true, pause: null });
+    });
+
+    it('names no requester in words that do not go on as a sentence', () => {
+      const state = running();
+      actOnRequest(state, 'patchNow', {}, T0);
+      actOnRequest(state, 'cancelRun', {}, T0);
+      expect(state.run?.cancelledWith?.[0]?.message).toBe(
+        'cancelled by an unnamed user together with run 1, before it started',
+      );
+    });
+
     it('counts once under one request id', () => {
       const state = running();
       for (const at of [T0, T1]) actOnRequest(state, 'pause', { ...ann, requestId: 'p' }, at);
@@ -203,7 +234,7 @@ describe('domain/requests', () => {
   it('counts one request id once per kind of request', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'pause', { requestId: 'r1' }, T0);
-    expect(actOnRequest(state, 'resume', { requestId: 'r1' }, T1)).toEqual({ paused: false, changed: true });
+    expect(actOnRequest(state, 'resume', { requestId: 'r1' }, T1)).toMatchObject({ paused: false, changed: true });
     expect(state.paused).toBeNull();
   });
 

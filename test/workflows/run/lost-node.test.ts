@@ -82,6 +82,72 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
     }));
 
+  /** A run whose w-1 is lost while the plan is made anew, after its transaction was interrupted. */
+  async function lostInPlan(cluster: TestCluster, patching: Partial<Patching> = {}): Promise<() => void> {
+    const back = cluster.nodes.hold('w-1', 'preflight');
+    Object.assign(cluster.nodes.node('w-1'), { interrupted: 1, lostIn: 'preflight' });
+    await cluster.apply(spec(cluster, patching));
+    await cluster.handle.signal('patchNow');
+    await untilLost(cluster, 'w-1');
+    return back;
+  }
+
+  it('goes on with the other nodes while one is lost whose plan is made anew, and is paused without that', () =>
+    harness.withWorker(async (cluster) => {
+      const back = await lostInPlan(cluster, GOES_ON);
+      await cluster.until('the others are patched', (status) =>
+        ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
+      );
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      back();
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    }));
+
+  it('ends at once when it is cancelled while a node is lost whose plan is made anew', () =>
+    harness.withWorker(async (cluster) => {
+      await lostInPlan(cluster);
+      await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'cancelled', notTried: 2 });
+      expect(node(status, 'w-1')).toMatchObject({ lastOutcome: 'cancelled' });
+    }));
+
+  it('waits no longer for the new plan of a lost node that somebody releases', () =>
+    harness.withWorker(async (cluster) => {
+      await lostInPlan(cluster);
+      const patch = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
+      expect(await patch.executeUpdate('release', { args: [{ by: 'alice' }] })).toEqual({ step: 'preflight' });
+      expect(node(await cluster.untilIdle(1), 'w-1')).toMatchObject({
+        state: 'failed',
+        lastError: {
+          type: 'UnreachableAfterChange',
+          message: expect.stringContaining('alice ended the wait') as string,
+        },
+      });
+    }));
+
+  it('is paused at once while it waits for the node patch of another run, and waits for that again when it goes on', () =>
+    harness.withWorker(async (cluster) => {
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('w-1 is applied', () => cluster.nodes.log.includes('apply w-1'));
+      await harness.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
+      await cluster.untilIdle(1);
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      await cluster.until('run 2 waits', (status) => node(status, 'w-1')?.state === 'patching');
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      const paused = await cluster.until('run 2 is paused', ({ run }) => run?.state === 'paused');
+      expect(paused).toMatchObject({ state: 'paused', run: { number: 2, done: 0 } });
+      expect(node(paused, 'w-1')?.state).toBe('waiting');
+      await cluster.handle.executeUpdate('resume', { args: [{}] });
+      await cluster.until('run 2 waits again', ({ run }) => run?.state === 'running');
+      release();
+      expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
+    }));
+
   it('tells of a transaction that does not end, and goes on with the other nodes', () =>
     harness.withWorker(async (cluster) => {
       const ends = cluster.nodes.hold('w-1', 'apply');
@@ -143,7 +209,7 @@ describe('workflows/run', () => {
       await cluster.untilRunTold(1, 'restrict');
       inWork();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
-      expect(paused).toMatchObject({ state: 'paused', run: { done: 1 } });
+      expect(paused).toMatchObject({ state: 'paused', run: { done: 1, lost: [{ node: 'w-1' }] } });
       expect(node(paused, 'w-1')).toMatchObject({ state: 'patching', lastError: { type: 'UnreachableAfterChange' } });
       await cluster.handle.executeUpdate('resume', { args: [{}] });
       await cluster.until('cp-1 is patched', (status) => node(status, 'cp-1')?.state === 'patched');

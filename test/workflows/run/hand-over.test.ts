@@ -1,0 +1,244 @@
+/**
+ * A node patch whose node is lost outlives its run workflow. In whatever order its end, a pause, the end of the run workflow and the
+ * begin of the next one arrive: the end is counted once, and the node is left to nobody after it.
+ */
+import { packState } from '../../../src/domain/cluster/packed-state';
+import type { ClusterStatus } from '../../../src/domain/cluster/messages';
+import { newClusterState, startRun } from '../../../src/domain/cluster/state';
+import type { NodeSettled } from '../../../src/domain/node/status';
+import type { NodeRunInput, RunResult, RunCursor, NodeRunPolicy } from '../../../src/domain/run/run';
+import { clusterSpec, nodeSpec, settled } from '../../support/builders';
+import type { Command } from '../sandbox';
+import { SandboxedWorkflow, payloadOf, signal, valueOf } from '../sandbox';
+
+type Job = Parameters<SandboxedWorkflow['activate']>[0];
+
+const CLUSTER = 'cluster/demo';
+const PATCH = 'patch-1';
+const STARTED = '2027-01-04T11:00:00.000Z';
+const POLICY: NodeRunPolicy = {
+  kind: 'node',
+  ...{ rebootIfRequired: true, withoutDrain: false, prefetch: false },
+  ...{ onFailure: 'stop', unreachableTimeoutMs: 600_000 },
+};
+
+const lostNotice = { node: 'w-1', message: 'w-1 has been unreachable for 30 min', workflowRunId: PATCH };
+const failure: NodeSettled = settled('w-1', {
+  ...{ outcome: 'failed', workflowRunId: PATCH },
+  error: { type: 'PackageManager', message: 'no' },
+});
+const nodeEnded = signal('nodeEnded', payloadOf(failure));
+const pause = signal('restrict', payloadOf({ paused: true }));
+const handedOver: RunCursor = {
+  ...{ settled: [], failures: 0 },
+  lost: [{ node: 'w-1', startedAt: STARTED, workflowRunId: PATCH }],
+};
+
+function runInput(more: Partial<NodeRunInput> = {}): NodeRunInput {
+  return {
+    ...{ cluster: 'demo', run: 1, trigger: 'on-demand', startedAt: STARTED, policy: POLICY },
+    ...{ nodes: [nodeSpec('w-1'), nodeSpec('w-2')], resumeFrom: null, restrictions: {} },
+    ...more,
+  };
+}
+
+function runWorkflow(more: Partial<NodeRunInput> = {}): Promise<SandboxedWorkflow> {
+  return SandboxedWorkflow.createChildOf(CLUSTER, `${CLUSTER}/run/1`, 'run', payloadOf(runInput(more)));
+}
+
+function seqOf(commands: readonly Command[], kind: keyof Command): number {
+  const command = commands.findLast((one) => one[kind])?.[kind] as { seq?: number } | undefined;
+  if (command?.seq === undefined) throw new Error(`no ${kind}`);
+  return command.seq;
+}
+
+/** Lets every message to the cluster arrive. */
+async function delivered(workflow: SandboxedWorkflow, commands: readonly Command[]): Promise<void> {
+  for (let latest = commands; ;) {
+    const jobs = latest.flatMap(({ signalExternalWorkflowExecution: one }) =>
+      one ? [{ resolveSignalExternalWorkflow: { seq: one.seq ?? 0 } }] : [],
+    );
+    if (jobs.length === 0) return;
+    latest = await workflow.activate(...jobs);
+  }
+}
+
+function reportOf({ commands }: SandboxedWorkflow): RunResult | null {
+  const { completeWorkflowExecution: end, failWorkflowExecution: failed } = commands.at(-1) ?? {};
+  const payload = end?.result ?? failed?.failure?.applicationFailureInfo?.details?.payloads?.[0];
+  return payload === undefined || payload === null ? null : (valueOf(payload) as RunResult);
+}
+
+/** The end of the child as its parent hears of it. */
+function childFailed(seq: number): Job {
+  const cause = {
+    ...{ message: 'no', applicationFailureInfo: { type: 'PackageManager', nonRetryable: true } },
+  };
+  Object.assign(cause.applicationFailureInfo, { details: { payloads: [payloadOf(failure)] } });
+  const childWorkflowExecutionFailureInfo = {
+    ...{ namespace: 'default', workflowType: { name: 'patchNode' }, retryState: 5 },
+    workflowExecution: { workflowId: 'w', runId: PATCH },
+  };
+  return {
+    resolveChildWorkflowExecution: {
+      ...{ seq, result: { failed: { failure: { message: 'child', childWorkflowExecutionFailureInfo, cause } } } },
+    },
+  };
+}
+
+/** A run workflow whose w-1 is lost. */
+async function withLost(): Promise<{ workflow: SandboxedWorkflow; child: number }> {
+  const workflow = await runWorkflow();
+  const begun = await workflow.activate();
+  const child = seqOf(begun, 'startChildWorkflowExecution');
+  await workflow.activate({ resolveChildWorkflowExecutionStart: { seq: child, succeeded: { runId: PATCH } } });
+  await delivered(workflow, begun);
+  return { workflow, child };
+}
+
+function ordersOf<T>(items: readonly T[]): T[][] {
+  if (items.length <= 1) return [[...items]];
+  return items.flatMap((item, at) => ordersOf(items.filter((_, other) => other !== at)).map((rest) => [item, ...rest]));
+}
+
+function expectCountedOnce(report: RunResult | null): void {
+  expect(report?.cursor.settled.filter(({ node }) => node === 'w-1')).toMatchObject([{ outcome: 'failed' }]);
+  expect(report?.cursor).toMatchObject({ failures: 1 });
+  expect(report?.cursor.lost ?? []).toEqual([]);
+}
+
+describe('workflows/run: a lost node that ends as its run workflow does', () => {
+  const NOTICE = signal('nodeUnreachable', payloadOf(lostNotice));
+  const EVENTS = ['pause', 'ended', 'closed'] as const;
+  const ORDERS = ordersOf(EVENTS).filter((order) => order.indexOf('ended') < order.indexOf('closed'));
+
+  it.each(ORDERS.flatMap((order) => [1, 2, 3].map((tasks) => [order.join(', '), tasks, order] as const)))(
+    'is counted once and handed over to nobody: %s, in %i tasks',
+    async (_, tasks, order) => {
+      const { workflow, child } = await withLost();
+      const jobs = order.map((event) =>
+        event === 'pause' ? pause : event === 'ended' ? nodeEnded : childFailed(child),
+      );
+      const first = order.length - tasks + 1;
+      // The notice comes with what comes first, so that the run workflow ends in this very task if it can.
+      let commands = await workflow.activate(NOTICE, ...jobs.slice(0, first));
+      for (const job of jobs.slice(first)) {
+        if (reportOf(workflow) === null) commands = [...commands, ...(await workflow.activate(job))];
+      }
+      await delivered(workflow, commands);
+      const report = reportOf(workflow);
+      const endedInTime =
+        report?.end !== 'suspended' || order.indexOf('ended') < first || report.cursor.settled.length > 0;
+      if (endedInTime) expectCountedOnce(report);
+      else expect(report?.cursor).toMatchObject({ settled: [], failures: 0, lost: [{ node: 'w-1' }] });
+      await workflow.dispose();
+    },
+  );
+
+  it('is counted that ends while the last report of its run workflow is on its way to the cluster', async () => {
+    const { workflow } = await withLost();
+    const last = await workflow.activate(NOTICE, pause);
+    expect(reportOf(workflow)).toBeNull();
+    await workflow.activate(nodeEnded);
+    await delivered(workflow, last);
+    expectCountedOnce(reportOf(workflow));
+    await workflow.dispose();
+  });
+});
+
+describe('workflows/run: a lost node that was handed over', () => {
+  it('is counted that ends before the next run workflow has begun to wait', async () => {
+    const workflow = await runWorkflow({ resumeFrom: handedOver, restrictions: { paused: true } });
+    await delivered(workflow, await workflow.activate(nodeEnded));
+    expectCountedOnce(reportOf(workflow));
+    await workflow.dispose();
+  });
+
+  it.each([
+    ['its signal first', (answer: Job) => [nodeEnded, answer]],
+    ['the look first', (answer: Job) => [answer, nodeEnded]],
+  ])('is counted once when its signal and a look say so: %s', async (_, order) => {
+    const workflow = await runWorkflow({ resumeFrom: handedOver });
+    const seq = seqOf(await workflow.activate(), 'scheduleActivity');
+    const answer = { resolveActivity: { seq, result: { completed: { result: payloadOf(failure) } } } };
+    const commands: Command[] = [];
+    for (const job of order(answer)) if (reportOf(workflow) === null) commands.push(...(await workflow.activate(job)));
+    await delivered(workflow, commands);
+    expectCountedOnce(reportOf(workflow));
+    await workflow.dispose();
+  });
+
+  it('is looked for at once when a message to it finds nobody', async () => {
+    const workflow = await runWorkflow({ resumeFrom: handedOver });
+    await workflow.activate();
+    const told = await workflow.activate(signal('restrict', payloadOf({ rebootsForbidden: true })));
+    const seq = seqOf(told, 'signalExternalWorkflowExecution');
+    const nobody = { message: 'not found', applicationFailureInfo: { type: 'NotFound' } };
+    const looks = await workflow.activate({ resolveSignalExternalWorkflow: { seq, failure: nobody } });
+    expect(looks).toMatchObject([{ scheduleActivity: { activityType: 'awaitNodePatch' } }]);
+    await workflow.dispose();
+  });
+});
+
+describe('workflows/cluster: a lost node that ends between two run workflows', () => {
+  const told = { run: 1, workflowId: '', settled: [failure], started: [] };
+
+  /** A cluster whose run has lost w-1 and is being paused. */
+  async function pausing(): Promise<{ workflow: SandboxedWorkflow; child: number; runId: string }> {
+    const spec = clusterSpec(['w-1', 'w-2'], {}, 'demo');
+    const state = newClusterState(spec, null, STARTED);
+    startRun(state, {
+      ...{ number: 1, trigger: 'on-demand', startedAt: STARTED, by: null, reason: null },
+      ...{ nodes: ['w-1', 'w-2'], policy: POLICY },
+    });
+    const workflow = await SandboxedWorkflow.create(CLUSTER, 'cluster', payloadOf({ state: packState(state) }));
+    let commands = await workflow.activate();
+    const local = commands.find((one) => one.scheduleLocalActivity)?.scheduleLocalActivity?.seq ?? 0;
+    commands = await workflow.activate({
+      resolveActivity: { seq: local, isLocal: true, result: { completed: { result: payloadOf([]) } } },
+    });
+    const child = seqOf(commands, 'startChildWorkflowExecution');
+    const runId = commands.findLast((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution?.workflowId;
+    await workflow.activate({ resolveChildWorkflowExecutionStart: { seq: child, succeeded: { runId: 'r-1' } } });
+    const lost = { run: 1, workflowId: runId, settled: [], started: ['w-1'], lost: [lostNotice] };
+    await workflow.activate(signal('runProgress', payloadOf(lost)));
+    const told = await workflow.activate(signal('pause', payloadOf({ by: 'ann' })));
+    await delivered(workflow, told);
+    return { workflow, child, runId: runId ?? '' };
+  }
+
+  const suspended = (seq: number): Job => {
+    const report = { end: 'suspended', outcome: 'succeeded', cursor: handedOver };
+    return { resolveChildWorkflowExecution: { seq, result: { completed: { result: payloadOf(report) } } } };
+  };
+
+  it.each(['before the report of the run workflow', 'after it', 'in the same task'])(
+    'is counted once: %s',
+    async (when) => {
+      const { workflow, child, runId } = await pausing();
+      const ended = signal('runProgress', payloadOf({ ...told, workflowId: runId }));
+      if (when === 'in the same task') await workflow.activate(ended, suspended(child));
+      else
+        for (const job of when === 'after it' ? [suspended(child), ended] : [ended, suspended(child)])
+          await workflow.activate(job);
+      const status = (await workflow.query('status')) as ClusterStatus;
+      expect(status).toMatchObject({ state: 'paused', run: { done: 1, state: 'paused' } });
+      const resumed = await workflow.activate(signal('resume'));
+      const next = resumed.findLast((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution;
+      const input = valueOf(next?.input?.[0]) as NodeRunInput;
+      expect(input.resumeFrom).toMatchObject({ settled: [{ node: 'w-1' }], failures: 1, lost: [] });
+      await workflow.dispose();
+    },
+  );
+
+  it('shows a node as waiting that the run workflow had taken and not begun', async () => {
+    const { workflow, child, runId } = await pausing();
+    await workflow.activate(
+      signal('runProgress', payloadOf({ run: 1, workflowId: runId, settled: [], started: ['w-2'] })),
+      suspended(child),
+    );
+    const { nodes } = (await workflow.query('status')) as ClusterStatus;
+    expect(nodes.map(({ state }) => state)).toEqual(['patching', 'waiting']);
+    await workflow.dispose();
+  });
+});
