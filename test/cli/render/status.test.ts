@@ -22,6 +22,21 @@ describe('src/cli/render/status', () => {
     expect(line(broken, 'Schedule error')).toContain('no such zone');
   });
 
+  test('says how long a wait lasts and for how long still, also of a run that is paused', () => {
+    const hour = 3_600_000;
+    const wait = {
+      waitingFor: 'the node to answer: no route',
+      waitingSince: new Date(NOW - 3 * hour).toISOString(),
+      waitingUntil: new Date(NOW + 21 * hour).toISOString(),
+    };
+    const paused = { at: '2026-11-23T10:00:00Z', by: 'bob', reason: 'audit', since: '2026-11-23T09:00:00Z' };
+    const run = runStatus(7, { state: 'paused' });
+    const current = [live('w-1', { step: 'apply', ...wait })];
+    const text = renderStatus({ ...status([node('w-1')], { state: 'paused', paused, run }), current }, null, VIEW);
+    expect(text).toContain('\nw-1 apply, waiting 3h (21h left) for the node to answer: no route');
+    expect(line(text, 'Paused')).toMatch(/since .*09:00.*, last by bob at .*10:00.*: audit$/);
+  });
+
   test('says what a node group of EKS waits for', () => {
     const waitingFor = 'a worker of task queue site-b';
     const current = [live('blue', { step: 'apply', waitingFor })];

@@ -1,5 +1,5 @@
 import type { ClusterState } from '../../../src/domain/cluster/state';
-import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
+import { finishRun, newClusterState, noteRefresh, startRun } from '../../../src/domain/cluster/state';
 import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
@@ -208,6 +208,21 @@ describe('domain/decide', () => {
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
     expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
     expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, refreshingFacts: true }).do).toBe('sleep');
+  });
+
+  it('looks at thousands of nodes that wait for a reboot part by part, between which a fresh history may begin', () => {
+    const names = Array.from({ length: 450 }, (_, index) => `w-${index}`);
+    const state = newClusterState(clusterSpec(names), null, T0);
+    state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
+    const parts: string[][] = [];
+    for (let look = decide(state, at(T0), quiet); look.do === 'refresh-facts'; look = decide(state, at(T0), quiet)) {
+      expect(decide(state, at(T0), { ...quiet, continueAsNewDue: true }).do).toBe('continue-as-new');
+      parts.push(look.nodes);
+      noteRefresh(state, look.nodes.at(-1) ?? '', look.rest, T0);
+    }
+    expect(parts.map(({ length }) => length)).toEqual([200, 200, 50]);
+    expect(parts.flat()).toEqual(state.nodes.map(({ name }) => name));
+    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', rest: 250 });
   });
 
   it('downloads packages so long before a window as the spec says, once, and not while paused', () => {

@@ -3,6 +3,9 @@ import { refreshWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
+import { SandboxedWorkflow, payloadOf, signal } from '../sandbox';
+import { packState } from '../../../src/domain/cluster/packed-state';
+import { newClusterState } from '../../../src/domain/cluster/state';
 
 const LOOK_EVERY = '7 hours';
 
@@ -83,3 +86,48 @@ describe('src/workflows/cluster/cluster', () => {
       });
     }));
 });
+
+describe('workflows, a look at thousands of nodes that are unreachable', () => {
+  it('asks 16 nodes at a time, the first of a site alone', async () => {
+    const nodes = Array.from({ length: 100 }, (_, index) => nodeSpec(`w-${index}`));
+    const input = payloadOf({ cluster: 'demo', nodes, ineffective: {} });
+    const workflow = await SandboxedWorkflow.create('refresh', 'refreshFacts', input);
+    const rounds: number[] = [];
+    for (let commands = await workflow.activate(); ;) {
+      const asked = commands.flatMap(({ scheduleActivity: one }) => (one ? [one.seq ?? 0] : []));
+      if (asked.length === 0) break;
+      rounds.push(asked.length);
+      const unreachable = (seq: number) => ({
+        resolveActivity: { seq, result: { failed: { failure: failureOf(seq) } } },
+      });
+      commands = await workflow.activate(...asked.map(unreachable));
+    }
+    expect(rounds).toEqual([1, 16, 16, 16, 16, 16, 16, 3]);
+    expect(workflow.commands.at(-1)?.completeWorkflowExecution).toBeTruthy();
+    await workflow.dispose();
+  });
+
+  it('is given up as soon as a run begins', async () => {
+    const state = newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-04T11:00:00.000Z');
+    state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
+    const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
+    const [first] = await workflow.activate();
+    const seq = first?.scheduleLocalActivity?.seq ?? 0;
+    const result = { completed: { result: payloadOf([]) } };
+    const look = await workflow.activate({ resolveActivity: { seq, isLocal: true, result } });
+    const child = look.find((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution;
+    expect(child?.workflowType).toBe('refreshFacts');
+    const begun = { seq: child?.seq ?? 0, succeeded: { runId: 'r-1' } };
+    await workflow.activate({ resolveChildWorkflowExecutionStart: begun });
+    const run = await workflow.activate(signal('patchNow'));
+    expect(run.some((one) => one.startChildWorkflowExecution?.workflowType === 'run')).toBe(true);
+    expect(run.some((one) => one.cancelChildWorkflowExecution)).toBe(true);
+    await workflow.dispose();
+  });
+});
+
+function failureOf(seq: number) {
+  const activityFailureInfo = { activityType: { name: 'readFacts' }, activityId: String(seq), retryState: 5 };
+  const cause = { message: 'w is unreachable', applicationFailureInfo: { type: 'Unreachable', nonRetryable: true } };
+  return { message: 'activity failed', activityFailureInfo, cause };
+}

@@ -153,7 +153,7 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({
         outcome: 'failed',
         total: 1,
-        error: { message: 'the EKS cluster has no node group pink; it has blue' },
+        error: { message: 'the EKS cluster has no node group pink; its node groups are blue' },
       });
     }));
 
