@@ -141,7 +141,7 @@ describe('recovery of a cluster that its code has wedged in the middle of a run'
           const { code, stdout, stderr } = await cli('recover', cluster.name, '--yes', '--wait', '1s');
           expect({ code, stdout }).toEqual({ code: 0, stdout: `${cluster.name} recovered\n` });
           expect(stderr).toContain('the code of this version is broken');
-          expect(stderr).toContain('run 1 is in progress and ends with it: w-1 is finished, no other is started');
+          expect(stderr).toContain('run 1 is in progress and ends with it: w-1 is finished, no other node is started');
           expect(stderr).toContain('run 1 is still ending');
         },
         broken,
