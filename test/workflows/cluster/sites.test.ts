@@ -121,7 +121,7 @@ describe('sites', () => {
           const needed = `protocol ${PROTOCOL} (ospatch ${PROTOCOL_SINCE} or newer)`;
           expect(waiting).toMatchObject({
             ...{ node: 'w-1', step: 'preflight' },
-            waitingFor: `a worker of task queue ${taskQueue} that speaks ${needed}`,
+            waitingFor: `a worker of task queue ${taskQueue} that supports ${needed}`,
             lastFailure: `the worker at the task queue ${taskQueue} runs ospatch 0.0.9, which supports protocol ${old.newest}; the activity preflight needs ${needed}`,
           });
           expect(await own.check(cluster.name)).toMatchObject([
