@@ -11,10 +11,13 @@ import { describeStuck, isUnreadablePayload } from '../domain/inspection/stuck';
 import { isOspatchError } from '../domain/shared/errors';
 import type { TemporalSession } from './connection';
 import { isPausedOnServer } from './execution-status';
+import { countPollers } from './pollers';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 type Failure = temporal.api.failure.v1.IFailure;
 type Execution = temporal.api.common.v1.IWorkflowExecution;
+type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
+type Time = { seconds?: unknown } | null | undefined;
 
 /** `absent`: Temporal has no such workflow (any more), or it never had a valid spec. */
 export type ClusterHealth = { state: 'running' | 'removed' | 'absent' } | { state: 'stuck'; stuck: StuckCluster };
@@ -44,20 +47,15 @@ const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
   [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, 'completed'],
 ]);
 
-/** Asks Temporal twice at most. Throws what its client throws, except for a workflow that is not there. */
+/** Asks Temporal three times at most. Throws what its client throws, except for a workflow that is not there. */
 export async function readHealth(session: TemporalSession, cluster: string): Promise<ClusterHealth> {
   const described = await describeOrNull(session, cluster);
   const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
   if (described === null || !execution || !status) return { state: 'absent' };
   const stuck = (obstacle: StuckCause): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
-  if (isPausedOnServer(status)) {
-    const { identity, pausedTime, reason } = described.workflowExtendedInfo?.pauseInfo ?? {};
-    return stuck({ kind: 'paused-on-server', by: identity || null, at: timeOf(pausedTime), reason: reason || null });
-  }
   const how = HOW_ENDED.get(status);
   if (how === undefined) {
-    const attempt = described.pendingWorkflowTask?.attempt ?? 1;
-    const obstacle = attempt < 2 ? null : await taskBlocker(session, execution, attempt);
+    const obstacle = await readObstacle(session, described);
     return obstacle === null ? { state: 'running' } : stuck(obstacle);
   }
   if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
@@ -68,7 +66,37 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message });
 }
 
-function timeOf(at: { seconds?: unknown } | null | undefined): string | null {
+/** What keeps an open workflow from going on; null when nothing does. */
+export async function readObstacle(session: TemporalSession, described: Described): Promise<StuckCause | null> {
+  const { status, execution, taskQueue } = described.workflowExecutionInfo ?? {};
+  if (!status || !execution || HOW_ENDED.has(status)) return null;
+  if (isPausedOnServer(status)) {
+    return { kind: 'paused-on-server', ...pauseOf(described.workflowExtendedInfo?.pauseInfo) };
+  }
+  const paused = described.pendingActivities?.find((one) => one.paused === true);
+  if (paused) {
+    const { pauseInfo, activityType, activityId } = paused;
+    const manual = { ...pauseInfo?.manual, pausedTime: pauseInfo?.pauseTime };
+    const names = { activity: activityType?.name ?? '', activityId: activityId ?? '' };
+    return { kind: 'activity-paused', ...names, ...pauseOf(manual) };
+  }
+  const attempt = described.pendingWorkflowTask?.attempt ?? 1;
+  const failure = attempt < 2 ? null : await taskBlocker(session, execution, attempt);
+  if (failure !== null) return failure;
+  // Whether workers poll the usual one is known to whoever asks.
+  if (!taskQueue || taskQueue === session.taskQueue) return null;
+  return (await countPollers(session, taskQueue, 'workflows')) > 0 ? null : { kind: 'no-worker', taskQueue };
+}
+
+function pauseOf(pause: { identity?: string | null; reason?: string | null; pausedTime?: Time } | null | undefined): {
+  by: string | null;
+  at: string | null;
+  reason: string | null;
+} {
+  return { by: pause?.identity || null, at: timeOf(pause?.pausedTime), reason: pause?.reason || null };
+}
+
+function timeOf(at: Time): string | null {
   return at?.seconds ? new Date(Number(at.seconds) * 1000).toISOString() : null;
 }
 

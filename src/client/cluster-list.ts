@@ -5,6 +5,7 @@ import { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES } from '../contract/workflow-ids';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { readHealth } from './cluster-health';
+import { readStuckRun } from './run-health';
 import type { TemporalSession } from './connection';
 import type { TemporalCalls } from './temporal-calls';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
@@ -100,13 +101,15 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
 /** The newest execution of each name. */
 async function readEnded(session: TemporalSession): Promise<Execution[]> {
   const newest = new Map<string, Execution>();
-  let count = 0;
-  const ended = 'ExecutionStatus IN ("Failed", "Terminated", "TimedOut", "Canceled", "Completed")';
-  for await (const one of find(session, ended)) {
-    const known = newest.get(nameOf(one));
-    if (known === undefined || startOf(known) < startOf(one)) newest.set(nameOf(one), one);
-    count += 1;
-    if (count >= MAX_ENDED) break;
+  // Almost every completed one is that of a removed cluster: however many there are, they push out none of the others.
+  for (const ended of ['IN ("Failed", "Terminated", "TimedOut", "Canceled")', '= "Completed"']) {
+    let count = 0;
+    for await (const one of find(session, `ExecutionStatus ${ended}`)) {
+      const known = newest.get(nameOf(one));
+      if (known === undefined || startOf(known) < startOf(one)) newest.set(nameOf(one), one);
+      count += 1;
+      if (count >= MAX_ENDED) break;
+    }
   }
   return [...newest.values()];
 }
@@ -184,9 +187,11 @@ async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]
     if (Date.now() >= until) return;
     const { cluster } = item;
     const health = await calls.call(null, () => readHealth(calls.session, cluster));
+    const stuck =
+      health.state === 'stuck' ? health.stuck : await calls.call(null, () => readStuckRun(calls.session, cluster));
     item.looked = true;
-    if (health.state !== 'stuck') return;
-    const { kind, message, remedy } = health.stuck;
+    if (stuck === null) return;
+    const { kind, message, remedy } = stuck;
     item.stuck = { kind, message, remedy };
   });
 }

@@ -91,6 +91,8 @@ class PastReader {
   /** Updates by the event with which they were accepted, which a failed one is taken out by. */
   private readonly accepted = new Map<string, PastEvent>();
   private readonly inputs = new Map<string, RunInput>();
+  /** Updates that a reset has carried over, by id. */
+  private readonly admitted = new Map<string, temporal.api.update.v1.IRequest>();
 
   constructor(private readonly session: TemporalSession) {}
 
@@ -100,9 +102,12 @@ class PastReader {
     if (event.workflowTaskCompletedEventAttributes) this.firstTaskAt ??= this.taskBeganAt;
     const signal = event.workflowExecutionSignaledEventAttributes;
     if (signal) this.events.push(await this.message(at, signal.signalName, signal.input?.payloads));
+    const admitted = event.workflowExecutionUpdateAdmittedEventAttributes?.request;
+    if (admitted) this.admitted.set(admitted.meta?.updateId ?? '', admitted);
     const accepted = event.workflowExecutionUpdateAcceptedEventAttributes;
     if (accepted) {
-      const { input, meta } = accepted.acceptedRequest ?? {};
+      const { protocolInstanceId, acceptedRequest } = accepted;
+      const { input, meta } = acceptedRequest ?? this.admitted.get(protocolInstanceId ?? '') ?? {};
       const message = await this.message(at, input?.name, input?.args?.payloads);
       this.events.push(message);
       this.accepted.set(meta?.updateId ?? '', message);

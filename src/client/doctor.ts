@@ -29,6 +29,7 @@ import { requestKubernetesFindings } from './kubernetes';
 import { findSharedMachines } from './machines';
 import type { Inspector } from './inspector';
 import { SEARCH_ATTRIBUTE_TYPES } from '../domain/shared/search-attributes';
+import { readStuckRun } from './run-health';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
@@ -173,7 +174,9 @@ export class Doctor {
 
   private async clusterFindings(spec: ClusterSpec, file: string | null): Promise<Finding[]> {
     try {
-      return diagnoseCluster(spec.name, await this.seen(spec), file);
+      const found = diagnoseCluster(spec.name, await this.seen(spec), file);
+      const stuck = await this.calls.call(spec.name, () => readStuckRun(this.calls.session, spec.name));
+      return stuck === null ? found : [problem('cluster', stuck.message, stuck.remedy), ...found];
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       if (error.type === 'Stuck') return [findingOfError(error.toInfo())];

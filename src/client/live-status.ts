@@ -1,4 +1,3 @@
-import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import {
@@ -14,6 +13,8 @@ import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
 import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
+import type { StuckCluster } from '../domain/inspection/stuck';
+import { describeStuckRun } from '../domain/inspection/stuck';
 import type { NodeInWork, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
@@ -22,7 +23,9 @@ import { progressQuery, specQuery } from '../contract/messages';
 import type { KnownStatus } from './pages';
 import { readStatus } from './pages';
 import type { TemporalSession } from './connection';
+import { readObstacle } from './cluster-health';
 import { readHeartbeat } from './heartbeat';
+import { readStuckRun, readStuckWorkflow } from './run-health';
 import { waitsForOtherWorker } from './protocol';
 import { defined } from '../domain/shared/defined';
 
@@ -60,6 +63,8 @@ export interface LiveStatus extends ClusterStatus {
   /** What the cluster is doing now, and why. */
   explanation: string;
   current: LiveNode[];
+  /** Why the run in progress does not go on. Absent: it does, as far as Temporal knows. */
+  stuck?: Pick<StuckCluster, 'kind' | 'message' | 'remedy'>;
 }
 
 /**
@@ -77,18 +82,36 @@ export async function readLiveStatus(
   const status = wholeStatus(read.status);
   const { createdAt, run } = status;
   if (run === null) return { ...status, current: [] };
-  if (run.state === 'paused') return { ...status, current: await readLiveNodes(session, cluster, run.lost ?? []) };
+  if (run.state === 'paused') return { ...status, ...(await readLiveNodes(session, cluster, run.lost ?? [])) };
   // What the cluster has heard of already is not asked for again.
-  const progress = await readProgress(client, runWorkflowId(cluster, createdAt, run.number), run.done);
-  if (progress === null) return { ...status, current: await readListing(session, cluster, status) };
+  const workflowId = runWorkflowId(cluster, createdAt, run.number);
+  const progress = await readProgress(session, workflowId, run.done);
+  if (progress === null) {
+    const own = await readStuckWorkflow(session, cluster, { workflowId });
+    const stuck = own.found ?? (await readStuckRun(session, cluster));
+    return { ...status, current: await readListing(session, cluster, status), ...(stuck === null ? {} : told(stuck)) };
+  }
   const nodes = mergeProgress(status.nodes, progress);
   const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
   const live = await readLiveNodes(session, cluster, inWork);
-  return { ...status, run: { ...run, done: progress.done }, nodes, current: live };
+  return { ...status, run: { ...run, done: progress.done }, nodes, ...live };
 }
 
-function readLiveNodes(session: TemporalSession, cluster: string, nodes: readonly NodeInWork[]): Promise<LiveNode[]> {
-  return mapConcurrently(nodes.slice(0, MAX_LIVE_NODES), LOOKS_AT_ONCE, (one) => readLiveNode(session, cluster, one));
+async function readLiveNodes(
+  session: TemporalSession,
+  cluster: string,
+  nodes: readonly NodeInWork[],
+): Promise<Pick<LiveStatus, 'current' | 'stuck'>> {
+  const live = await mapConcurrently(nodes.slice(0, MAX_LIVE_NODES), LOOKS_AT_ONCE, (one) =>
+    readLiveNode(session, cluster, one),
+  );
+  const stuck = live.find((one) => one.stuck !== null)?.stuck ?? null;
+  const current = live.map(({ stuck: _stuck, ...one }) => one);
+  return { current, ...(stuck === null ? {} : told(stuck)) };
+}
+
+function told({ kind, message, remedy }: StuckCluster): Pick<LiveStatus, 'stuck'> {
+  return { stuck: { kind, message, remedy } };
 }
 
 /** Nodes as they stand according to the run, which knows of them first. */
@@ -131,11 +154,17 @@ export class StatusMemory {
   }
 }
 
-async function readProgress(client: Client, workflowId: string, from: number): Promise<RunProgressPage | null> {
+/** A run that does not answer must not keep its cluster from being shown. */
+async function readProgress(
+  { client, deadlineMs }: TemporalSession,
+  workflowId: string,
+  from: number,
+): Promise<RunProgressPage | null> {
   try {
-    return await client.workflow.getHandle(workflowId).query(progressQuery, { from });
+    const handle = client.workflow.getHandle(workflowId);
+    return await client.withDeadline(Date.now() + deadlineMs / 3, () => handle.query(progressQuery, { from }));
   } catch {
-    // Not started yet or ended this moment: the cluster's own status is right then.
+    // Not started yet, ended this moment, or stuck: the cluster's own status is right then.
     return null;
   }
 }
@@ -164,15 +193,23 @@ async function readListing(
   }
 }
 
-async function readLiveNode(session: TemporalSession, cluster: string, current: NodeInWork): Promise<LiveNode> {
+async function readLiveNode(
+  session: TemporalSession,
+  cluster: string,
+  current: NodeInWork,
+): Promise<LiveNode & { stuck: StuckCluster | null }> {
   const base = baseOf(current);
   try {
-    const { raw } = await session.client.workflow.getHandle(nodeWorkflowId(cluster, current.node)).describe();
+    const workflowId = nodeWorkflowId(cluster, current.node);
+    const { raw } = await session.client.workflow.getHandle(workflowId).describe();
+    const obstacle = await readObstacle(session, raw);
+    const stuck = obstacle === null ? null : describeStuckRun(cluster, workflowId, obstacle);
     const activity = raw.pendingActivities?.[0];
-    return activity === undefined ? base : await readActivity(session, base, activity, current);
+    const live = activity === undefined || stuck !== null ? base : await readActivity(session, base, activity, current);
+    return { ...live, stuck };
   } catch {
     // Detail for people who watch; the run does not depend on it.
-    return base;
+    return { ...base, stuck: null };
   }
 }
 

@@ -16,6 +16,7 @@ import { readClusterPast } from './cluster-past';
 import { isOpen, isPausedOnServer } from './execution-status';
 import { clusterNotFound } from './errors';
 import { answerOf } from './node-records';
+import { countPollers } from './pollers';
 import type { TemporalCalls } from './temporal-calls';
 import { defined } from '../domain/shared/defined';
 
@@ -107,7 +108,7 @@ export async function recover(
   if (past !== null && runEnded === true && past.runWorkflow !== null)
     past.events.push(await endOfRun(calls, past.runWorkflow));
   const { state, ...plan } = planOf(cluster, past, backup);
-  const runId = await start(calls, state, past?.taskQueue ?? backup?.taskQueue ?? calls.session.taskQueue);
+  const runId = await start(calls, state, await taskQueueFor(calls, past?.taskQueue ?? backup?.taskQueue));
   // It was in progress when the cluster ended, however it ended since.
   const run = plan.run ?? (before === null ? null : planOf(cluster, before, null).run);
   return { ...plan, run, health, runId, runEnded };
@@ -230,6 +231,17 @@ async function untilEnded(
     if (signal?.aborted === true || isHopeless || Date.now() >= until) return false;
     await sleep(LOOK_EVERY_MS, undefined, defined({ signal })).catch(() => undefined);
   }
+}
+
+/** That of before, unless only the one of this command has workers: `OSPATCH_TASK_QUEUE` was changed since. */
+async function taskQueueFor(calls: TemporalCalls, before: string | undefined): Promise<string> {
+  const { session } = calls;
+  const { taskQueue } = session;
+  if (before === undefined || before === taskQueue) return taskQueue;
+  const [there, here] = await Promise.all(
+    [before, taskQueue].map((queue) => calls.call(null, () => countPollers(session, queue, 'workflows'))),
+  );
+  return there === 0 && here !== undefined && here > 0 ? taskQueue : before;
 }
 
 async function endOfRun(

@@ -10,10 +10,8 @@ import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { ClusterHealth } from './cluster-health';
 import { failedQuery, readHealth } from './cluster-health';
 import type { TemporalSession } from './connection';
+import { countPollers } from './pollers';
 import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
-
-/** A worker that polled within this time counts as there; a long poll lasts a minute. */
-const WORKER_SEEN_MS = 90_000;
 
 /** A worker says that it started just before it polls for the first time. */
 const FIRST_POLL_MS = 3_000;
@@ -33,10 +31,6 @@ const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Stuck', 'Inter
 /** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
 const FRESH_HISTORY_TRIES = 20;
 const FRESH_HISTORY_PAUSE_MS = 50;
-
-/** Kinds of work that Temporal tells pollers of a task queue apart by. */
-const WORKFLOWS = 1;
-const ACTIVITIES = 2;
 
 export class TemporalCalls {
   constructor(readonly session: TemporalSession) {}
@@ -186,28 +180,22 @@ export class TemporalCalls {
 
   /** How many workers poll the task queue, or that of a site for its activities. @throws OspatchError `NotFound` when there is no such namespace. */
   async countWorkers(site?: string): Promise<number> {
-    const pollers = await this.call(null, () => this.readPollers(site));
-    const since = Date.now() - WORKER_SEEN_MS;
-    return pollers.filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since).length;
-  }
-
-  /** Workers that the server has seen lately, each with the time of its last poll. */
-  private async readPollers(site?: string): Promise<temporal.api.taskqueue.v1.IPollerInfo[]> {
-    const { client, namespace, taskQueue } = this.session;
-    const request = {
-      namespace,
-      taskQueue: { name: site ?? taskQueue },
-      taskQueueType: site === undefined ? WORKFLOWS : ACTIVITIES,
-    };
-    return (await client.workflowService.describeTaskQueue(request)).pollers ?? [];
+    const { taskQueue } = this.session;
+    return this.call(null, () =>
+      site === undefined
+        ? countPollers(this.session, taskQueue, 'workflows')
+        : countPollers(this.session, site, 'activities'),
+    );
   }
 
   /** A missing worker is by far the most common reason; say so when it is one. */
   private async explainNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
     const { client, taskQueue } = this.session;
     try {
-      const pollers = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () => this.readPollers());
-      return pollers.length === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
+      const count = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
+        countPollers(this.session, taskQueue, 'workflows'),
+      );
+      return count === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
     } catch {
       return noAnswer;
     }

@@ -200,6 +200,28 @@ describe('recovery of a cluster whose workflow is gone', () => {
       });
     }));
 
+  it('knows what was asked before somebody reset the cluster, which the server has sent it again', () =>
+    withNodes(async (cluster, client) => {
+      await withCode(cluster, async () => {
+        await apply(cluster, client);
+        await apply(cluster, client, { rebootIfRequired: false });
+        await client.pause(cluster.name, { reason: 'freeze' });
+        const { runId } = await cluster.handle.describe();
+        const { events } = await cluster.handle.fetchHistory();
+        const first = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+        await cluster.env.client.workflowService.resetWorkflowExecution({
+          ...{ namespace: 'default', workflowExecution: { workflowId: cluster.handle.workflowId, runId } },
+          ...{ reason: 'by hand', requestId: 'reset', ...(first ? { workflowTaskFinishEventId: first } : {}) },
+        });
+        await cluster.until('it is paused again', (status) => status.paused !== null);
+        const kept = await client.planRecovery(cluster.name);
+        expect(kept.kept.map(({ name }) => name)).toEqual(['applySpec', 'pause']);
+        await client.recover(cluster.name, { waitMs: 1_000 });
+        expect((await client.status(cluster.name)).paused).toMatchObject({ reason: 'freeze' });
+        expect(await client.spec(cluster.name)).toMatchObject({ patching: { rebootIfRequired: false } });
+      });
+    }));
+
   it('starts from a backup that was taken without a worker, in private files that are whole', () =>
     withNodes(async (cluster, client) => {
       await withCode(cluster, async () => {

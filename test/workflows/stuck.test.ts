@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
+import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { dataConverter } from '../../src/encryption/data-converter';
 import { clusterSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
@@ -15,6 +16,9 @@ import { defined } from '../../src/domain/shared/defined';
 const SOON_MS = 10_000;
 
 const BROKEN = path.join(__dirname, '../support/broken-workflows');
+
+/** Beside a worker that reaches the nodes. */
+const WORKFLOWS_ONLY = { enableNonLocalActivities: false };
 
 let harness: Harness;
 let keys: string;
@@ -56,9 +60,59 @@ async function withSleeping(body: (cluster: TestCluster, client: ClusterClient) 
   }
 }
 
-async function withBroken(cluster: TestCluster, which: string, body: () => Promise<void>): Promise<void> {
+async function withBroken(
+  cluster: TestCluster,
+  which: string,
+  body: () => Promise<void>,
+  options: { enableNonLocalActivities?: boolean } = {},
+): Promise<void> {
   const bundle = await workflowBundle(path.join(BROKEN, `${which}.ts`));
-  await harness.withWorkerFor(cluster, body, {}, { workflowBundle: bundle });
+  await harness.withWorkerFor(cluster, body, {}, { workflowBundle: bundle, ...options });
+}
+
+/** Runs `body` with a cluster whose run 1 is held at `step` of w-1, which nobody but a worker without workflows serves. */
+async function withRunInWork(
+  step: 'preflight' | 'apply',
+  body: (cluster: TestCluster, client: ClusterClient, release: () => void) => Promise<void>,
+): Promise<void> {
+  const cluster = harness.newCluster();
+  const client = await clientOf(cluster);
+  const release = cluster.nodes.hold('w-1', step);
+  await harness.withSiteWorker(cluster.name, cluster, async () => {
+    try {
+      await harness.withWorkerFor(
+        cluster,
+        async () => {
+          await client.apply(clusterSpec(undefined, {}, cluster.name));
+          await client.patch(cluster.name);
+          await waitFor(() => Promise.resolve(cluster.nodes.log.includes(`${step} w-1`)), { what: step });
+        },
+        {},
+        WORKFLOWS_ONLY,
+      );
+      await body(cluster, client, release);
+    } finally {
+      release();
+      await cluster.handle.terminate().catch(() => undefined);
+    }
+  });
+}
+
+/** By the status, the list, and both diagnoses. */
+async function expectNamed(
+  cluster: TestCluster,
+  client: ClusterClient,
+  stuck: { kind: string; message: string; remedy: string },
+): Promise<void> {
+  expect((await client.status(cluster.name)).stuck).toEqual(stuck);
+  expect((await client.list()).find((one) => one.cluster === cluster.name)?.stuck).toEqual(stuck);
+  const finding = expect.objectContaining({
+    ...{ severity: 'error', check: 'cluster', message: stuck.message, remedy: stuck.remedy },
+  }) as unknown;
+  expect((await client.diagnoseInstallation()).findings).toContainEqual(finding);
+  const spec = clusterSpec(undefined, {}, cluster.name);
+  const { findings } = await client.diagnoseCluster(spec, { hasWorker: true, file: null });
+  expect(findings).toContainEqual(finding);
 }
 
 async function soon(body: () => Promise<unknown>): Promise<unknown> {
@@ -113,6 +167,59 @@ describe('client of clusters that are stuck', () => {
         );
       }),
     ));
+
+  it('names a run whose own code fails, and its remedy ends that run', () =>
+    withRunInWork('apply', async (cluster, client, release) => {
+      await withBroken(
+        cluster,
+        'throwing-run',
+        async () => {
+          release();
+          const stuck = {
+            kind: 'failing',
+            message: expect.stringMatching(/^run 1 of cluster .*: the run of this version is broken$/) as string,
+            remedy: expect.stringContaining(`--workflow-id ${await cluster.runId(1)}`) as string,
+          };
+          await waitFor(async () => (await client.status(cluster.name)).stuck !== undefined, { what: 'its failure' });
+          await expectNamed(cluster, client, stuck);
+          // The cluster itself goes on, and takes requests.
+          expect((await client.health(cluster.name)).state).toBe('running');
+          expect(await client.pause(cluster.name)).toMatchObject({ paused: true });
+          await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('the remedy');
+          const status = await cluster.untilIdle(1);
+          expect(status.lastRun).toMatchObject({ number: 1, outcome: 'failed' });
+          expect(await client.status(cluster.name)).not.toHaveProperty('stuck');
+        },
+        WORKFLOWS_ONLY,
+      );
+    }));
+
+  it('names a step of a node patch that somebody has paused in Temporal, and goes on when it is unpaused', () =>
+    withRunInWork('preflight', async (cluster, client, release) => {
+      const execution = { workflowId: nodeWorkflowId(cluster.name, 'w-1') };
+      const { workflowService } = cluster.env.client;
+      const { pendingActivities } = await workflowService.describeWorkflowExecution({
+        ...{ namespace: 'default', execution },
+      });
+      const id = pendingActivities?.[0]?.activityId ?? '';
+      const one = { namespace: 'default', execution, id };
+      await harness.withWorkerFor(
+        cluster,
+        async () => {
+          await workflowService.pauseActivity({ ...one, identity: 'eve', reason: 'a look' });
+          const remedy = `temporal activity unpause --workflow-id ${execution.workflowId} --activity-id ${id}`;
+          const message = expect.stringMatching(
+            /^the patch of w-1 .* activity preflight is paused .* by eve/,
+          ) as string;
+          await expectNamed(cluster, client, { kind: 'paused-on-server', message, remedy });
+          await workflowService.unpauseActivity(one);
+          release();
+          expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded' });
+        },
+        {},
+        WORKFLOWS_ONLY,
+      );
+    }));
 
   it('names the key that the workers do not have', async () => {
     const cluster = harness.newCluster();

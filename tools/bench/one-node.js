@@ -17,7 +17,7 @@ const { createLab } = require('../lab/lab');
 const { REPOSITORY_DIR, buildDeb, indexRepository } = require('../lab/packages');
 const { startTemporalServer } = require('../../src/dev/temporal-server');
 const { startWorkerProcess } = require('../worker-process');
-const { TASK_QUEUE } = require('../../src/contract/workflow-ids');
+const { TASK_QUEUE, nodeWorkflowId } = require('../../src/contract/workflow-ids');
 
 /** What somebody types who wants no more than the updates. */
 const BARE =
@@ -199,7 +199,7 @@ async function main() {
     logins += 1;
     const handle = await client.workflow.start('patchNode', {
       taskQueue: TASK_QUEUE,
-      workflowId: `bench/${logins}`,
+      workflowId: nodeWorkflowId('bench', 'bench'),
       args: [
         {
           cluster: 'bench',

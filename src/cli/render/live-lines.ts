@@ -23,7 +23,12 @@ export function describeChanges(before: LiveStatus | null, after: LiveStatus): s
   const end = describeEnd(before, after);
   // Between two looks one run may have ended and the next one begun.
   const runs = end.length > 0 ? [...ends, ...end, ...start] : [...start, ...ends];
-  return [...describePause(before, after), ...runs, ...describeCurrent(before, after)];
+  return [...describePause(before, after), ...runs, ...describeCurrent(before, after), ...describeStuck(before, after)];
+}
+
+function describeStuck(before: LiveStatus | null, { stuck }: LiveStatus): string[] {
+  if (stuck === undefined || before?.stuck?.kind === stuck.kind) return [];
+  return [`stuck: ${oneLine(stuck.message, 600)}; fix: ${oneLine(stuck.remedy, 600)}`];
 }
 
 function describePause(before: LiveStatus | null, { paused }: LiveStatus): string[] {

@@ -24,6 +24,8 @@ const ORDER: readonly NodeState[] = [
 
 /** Heading, empty line, table head, counts, notice, and the line the cursor is on. */
 const LINES_AROUND_NODES = 6;
+/** What a run is stuck of, and the remedy. */
+const STUCK_LINES = 2;
 const FEWEST_ROWS = 3;
 
 export interface LiveView extends StatusView {
@@ -40,7 +42,10 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const oneLineRows = { ...color, columns: undefined };
   const unit = memberNameOf(status.type);
   const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
-  const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES);
+  const fitting = Math.max(
+    FEWEST_ROWS,
+    view.height - LINES_AROUND_NODES - (status.stuck === undefined ? 0 : STUCK_LINES),
+  );
   const shown = nodes.slice(0, fitting);
   const live = liveByName(status);
   const rows = shown.map((node) => row(node, live.get(node.name), view));
@@ -56,6 +61,8 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
           oneLineRows,
         ).split('\n')),
     ...(hidden.length === 0 ? [] : [color.dim(`and ${plural(hidden.length, `more ${unit}`)}: ${countStates(hidden)}`)]),
+    ...(status.stuck === undefined ? [] : [color.red(`stuck: ${oneLine(status.stuck.message, 600)}`)]),
+    ...(status.stuck === undefined ? [] : [`fix: ${oneLine(status.stuck.remedy, 600)}`]),
     ...(view.notice === null ? [] : [color.yellow(view.notice)]),
   ];
 }

@@ -1,5 +1,6 @@
 /** The status of one cluster: what it does, when it does the next thing, and every node. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
+import { asSentence } from '../../domain/shared/text';
 import type { RunSummary } from '../../domain/cluster/messages';
 import { isNode, memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
@@ -18,6 +19,7 @@ export interface StatusView {
 }
 
 const MAX_ERROR = 120;
+const MAX_STUCK = 600;
 
 /** `why` is the cluster's own word for what it does now. */
 export function renderStatus(status: LiveStatus, why: string | null, view: StatusView): string {
@@ -176,6 +178,10 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
       'Run',
       `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,
     ]);
+  }
+  if (status.stuck !== undefined) {
+    fields.push(['Stuck', asSentence(oneLine(status.stuck.message, MAX_STUCK))]);
+    fields.push(['Fix', oneLine(status.stuck.remedy, MAX_STUCK)]);
   }
   if (lastRun !== null) {
     const ended = formatTime(lastRun.endedAt, zone);

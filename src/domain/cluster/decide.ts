@@ -29,6 +29,8 @@ export interface LoopContext {
   runWorkflowRunning: boolean;
   /** A fresh history is due and nothing of this one is in flight. */
   continueAsNewDue: boolean;
+  /** A run workflow of this history has put the run down, so that a fresh history brings the run on. */
+  runPutDown: boolean;
   /** Something is in flight besides the run workflow, e.g. a look at reboot-pending nodes. */
   refreshingFacts: boolean;
   /** Packages are being downloaded for the next window. */
@@ -157,6 +159,9 @@ function decideInRun(
     return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
+  if (context.continueAsNewDue && context.runPutDown) {
+    return { do: 'continue-as-new', message: 'a fresh history is due' };
+  }
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
 }

@@ -11,6 +11,7 @@ import {
   newClusterState,
   recordWindow,
   settleNodes,
+  settleReport,
   startRun,
 } from './state';
 import { migrate } from './migrate';
@@ -266,7 +267,7 @@ class PastCluster {
     if (run === null || run.number !== number) return;
     this.isRunning = false;
     if (report === null) return this.finish(run, 'failed', at, (node) => unknownEnd(state.spec.name, run, node));
-    settleNodes(state, run, report.cursor.settled);
+    settleReport(state, run, report.cursor.settled);
     if (report.end === 'suspended') run.suspended = report.cursor;
     else this.finish(run, report.outcome, at);
   }

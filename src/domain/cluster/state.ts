@@ -227,6 +227,14 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   });
 }
 
+/** Takes what a run answers. Progress is a signal, which anybody may send: where the two differ the answer counts. */
+export function settleReport(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
+  const reported = new Map(settled.map(({ node, outcome }) => [node, outcome]));
+  const isTrue = ([node, outcome]: [string, NodeOutcome]): boolean => (reported.get(node) ?? outcome) === outcome;
+  run.done = Object.fromEntries(Object.entries(run.done).filter(isTrue));
+  settleNodes(state, run, settled);
+}
+
 export function markStarted(state: ClusterState, node: string): void {
   updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
 }

@@ -6,7 +6,7 @@ import { plainText, withoutFullStop } from '../shared/text';
  * `nondeterminism`: its history and the code of the workers do not fit. `missing-key`: the workers cannot decrypt what
  * belongs to it. `unreadable-start`: neither they nor we can decode what its workflow was started with. `failing`: its code fails for another reason. `timing-out`: the workers begin its workflow task and do
  * not end it. `ended`: its workflow is over and nobody removed the cluster. `paused-on-server`: somebody paused its
- * workflow in Temporal, which is not `ospatch pause`.
+ * workflow, or a step of it, in Temporal, which is not `ospatch pause`. `no-worker`: its workflow is on another task queue, and no worker polls that.
  */
 export const STUCK_KINDS = [
   'nondeterminism',
@@ -16,6 +16,7 @@ export const STUCK_KINDS = [
   'timing-out',
   'ended',
   'paused-on-server',
+  'no-worker',
 ] as const;
 export type StuckKind = (typeof STUCK_KINDS)[number];
 
@@ -42,7 +43,17 @@ export type StuckCause =
     }
   | { kind: 'task-timed-out'; attempt: number }
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
-  | { kind: 'paused-on-server'; by: string | null; at: string | null; reason: string | null };
+  /** `taskQueue`: of its workflow, which is another one than that of the workers. */
+  | { kind: 'no-worker'; taskQueue: string }
+  | ({ kind: 'paused-on-server' } & ServerPause)
+  | ({ kind: 'activity-paused'; activity: string; activityId: string } & ServerPause);
+
+/** Who paused something in Temporal, as far as the server says. */
+interface ServerPause {
+  by: string | null;
+  at: string | null;
+  reason: string | null;
+}
 
 export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'completed';
 
@@ -53,6 +64,50 @@ const KEY_IS_MISSING = /payloads? in Temporal (?:is|are) encrypted/;
 
 export function describeStuck(cluster: string, obstacle: StuckCause): StuckCluster {
   const recover = `\`ospatch recover ${cluster}\``;
+  return describe(obstacle, {
+    cluster,
+    name: `cluster ${cluster}`,
+    workflowId: `cluster/${cluster}`,
+    otherwise: `restart the cluster with ${recover}`,
+    restart: `${recover} restarts the cluster with its last known state; \`ospatch remove ${cluster}\` gives the cluster up`,
+    giveUpStart: giveUp(cluster),
+  });
+}
+
+/** Of the workflow of a run, or of a node that a run works on, with which the run does not go on. */
+export function describeStuckRun(cluster: string, workflowId: string, obstacle: StuckCause): StuckCluster {
+  const [, run] = /\/run\/(\d+)-[^/]*$/.exec(workflowId) ?? [];
+  const [, node] = /\/node\/([^/]+)$/.exec(workflowId) ?? [];
+  const end = `end it with \`temporal workflow terminate --workflow-id ${plainText(workflowId, 400)}\``;
+  const then = run === undefined ? 'the run goes on then' : 'the run ends as failed then';
+  const what = run === undefined ? `the patch of ${plainText(node ?? workflowId, 253)}` : `run ${run}`;
+  return describe(obstacle, {
+    cluster,
+    name: `${what} of cluster ${cluster}`,
+    workflowId: plainText(workflowId, 400),
+    otherwise: `${end}; ${then}`,
+    restart: then,
+    giveUpStart: end,
+  });
+}
+
+interface Subject {
+  cluster: string;
+  /** As the subject of a sentence. */
+  name: string;
+  workflowId: string;
+  /** What to do where no worker helps. */
+  otherwise: string;
+  /** What to do when its workflow has ended. */
+  restart: string;
+  /** What to do when nobody can read what its workflow was started with. */
+  giveUpStart: string;
+}
+
+function describe(
+  obstacle: StuckCause,
+  { cluster, name, workflowId, otherwise, restart, giveUpStart }: Subject,
+): StuckCluster {
   switch (obstacle.kind) {
     case 'task-failed': {
       const { message, attempt } = obstacle;
@@ -60,48 +115,64 @@ export function describeStuck(cluster: string, obstacle: StuckCause): StuckClust
       if (obstacle.isNondeterminism) {
         return {
           ...{ cluster, kind: 'nondeterminism' },
-          message: `cluster ${cluster} is stuck, because its history does not match the code of the workers${cause}`,
-          remedy: `start workers of the version that ran ${cluster} before, or restart the cluster with ${recover}`,
+          message: `${name} is stuck, because its history does not match the code of the workers${cause}`,
+          remedy: `start workers of the version that ran ${cluster} before, or ${otherwise}`,
         };
       }
       if (message !== null && KEY_IS_MISSING.test(message)) {
         return {
           ...{ cluster, kind: 'missing-key' },
-          message: `cluster ${cluster} is stuck, because the workers cannot read it${cause}`,
+          message: `${name} is stuck, because the workers cannot read it${cause}`,
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
         };
       }
       if (obstacle.isStartUnreadable === true) {
         return {
           ...{ cluster, kind: 'unreadable-start' },
-          message: `cluster ${cluster} is stuck, because the workers cannot read what its workflow was started with${cause}`,
-          remedy: `start workers of the version that wrote it; if no ospatch did, ${giveUp(cluster)}`,
+          message: `${name} is stuck, because the workers cannot read what its workflow was started with${cause}`,
+          remedy: `start workers of the version that wrote it; if no ospatch did, ${giveUpStart}`,
         };
       }
       return {
         ...{ cluster, kind: 'failing' },
-        message: `cluster ${cluster} is stuck, because its workflow code fails on the workers${cause}`,
-        remedy: `see the log of the worker; start workers of another version, or restart the cluster with ${recover}`,
+        message: `${name} is stuck, because its workflow code fails on the workers${cause}`,
+        remedy: `see the log of the worker; start workers of another version, or ${otherwise}`,
       };
     }
     case 'task-timed-out':
       return {
         ...{ cluster, kind: 'timing-out' },
-        message: `cluster ${cluster} is stuck, because the workers start its workflow task and do not complete it (attempt ${obstacle.attempt})`,
-        remedy: `check the log of the worker, and whether the worker runs out of memory; then ${recover}`,
+        message: `${name} is stuck, because the workers start its workflow task and do not complete it (attempt ${obstacle.attempt})`,
+        remedy: `check the log of the worker, and whether the worker runs out of memory; then ${otherwise}`,
       };
     case 'ended':
       return {
         ...{ cluster, kind: 'ended' },
-        message: `the workflow of cluster ${cluster} ${endOf(obstacle)}`,
-        remedy: `${recover} restarts the cluster with its last known state; \`ospatch remove ${cluster}\` gives the cluster up`,
+        message: `the workflow of ${name} ${endOf(obstacle)}`,
+        remedy: restart,
       };
     case 'paused-on-server':
       return {
         ...{ cluster, kind: 'paused-on-server' },
-        message: `the workflow of cluster ${cluster} is paused on the Temporal server${pauseOf(obstacle)}, so the cluster makes no progress and answers no queries`,
-        remedy: `temporal workflow unpause --workflow-id cluster/${cluster}`,
+        message: `the workflow of ${name} is paused on the Temporal server${pauseOf(obstacle)}, so it makes no progress and answers no queries`,
+        remedy: `temporal workflow unpause --workflow-id ${workflowId}`,
       };
+    case 'no-worker': {
+      const taskQueue = plainText(obstacle.taskQueue, 200);
+      return {
+        ...{ cluster, kind: 'no-worker' },
+        message: `${name} is stuck, because its workflow is on the task queue ${taskQueue}, which no worker polls`,
+        remedy: `start \`ospatch worker --task-queue ${taskQueue}\`, or ${otherwise}`,
+      };
+    }
+    case 'activity-paused': {
+      const { activity, activityId } = obstacle;
+      return {
+        ...{ cluster, kind: 'paused-on-server' },
+        message: `${name} is stuck, because its activity ${plainText(activity, 60)} is paused on the Temporal server${pauseOf(obstacle)}`,
+        remedy: `temporal activity unpause --workflow-id ${workflowId} --activity-id ${plainText(activityId, 60)}`,
+      };
+    }
   }
 }
 
@@ -137,7 +208,7 @@ function endOf({ how, at, message }: Extract<StuckCause, { kind: 'ended' }>): st
   }
 }
 
-function pauseOf({ by, at, reason }: Extract<StuckCause, { kind: 'paused-on-server' }>): string {
+function pauseOf({ by, at, reason }: ServerPause): string {
   const who = by === null ? '' : ` by ${plainText(by, 100)}`;
   const since = at === null ? '' : ` since ${at}`;
   return `${who}${since}${reason === null ? '' : ` (${plainText(reason, 200)})`}`;

@@ -14,13 +14,14 @@ import { defined } from '../shared/defined';
 /** Reads restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { rebootsForbidden, removedNodes, paused, cancelled } = value as Record<string, unknown>;
+  const { rebootsForbidden, removedNodes, paused, handOver, cancelled } = value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
   return {
     ...defined({
       rebootsForbidden: typeof rebootsForbidden === 'boolean' ? rebootsForbidden : undefined,
       removedNodes: names,
       paused: typeof paused === 'boolean' ? paused : undefined,
+      handOver: typeof handOver === 'boolean' ? handOver : undefined,
       cancelled: typeof cancelled === 'boolean' ? cancelled : undefined,
     }),
   };

@@ -124,6 +124,8 @@ export interface RunRestrictions {
   rebootsForbidden?: boolean;
   removedNodes?: string[];
   paused?: boolean;
+  /** The history of the cluster is about to be full: the next run workflow takes over after the node in work. */
+  handOver?: boolean;
   /** The run was cancelled while it was suspended, and only waits for its lost nodes. */
   cancelled?: boolean;
 }

@@ -184,7 +184,7 @@ class ClusterLoop {
       this.versions.note(this.state.nodes);
       this.prefetch.stopUnlessIdle();
       this.refresh.stopUnlessIdle();
-      await this.runSupervisor.syncRestrictions();
+      await this.runSupervisor.syncRestrictions(workflowInfo().continueAsNewSuggested);
       const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
       if (decision.do === 'sleep') {
@@ -266,6 +266,7 @@ class ClusterLoop {
     return {
       runWorkflowRunning: this.runSupervisor.isRunning,
       continueAsNewDue: due && !this.isInFlight,
+      runPutDown: this.runSupervisor.hasPutDown,
       refreshingFacts: this.refresh.isRunning,
       prefetching: this.prefetch.isRunning,
     };

@@ -11,6 +11,7 @@ import {
   markStarted,
   queueUnstarted,
   settleNodes,
+  settleReport,
 } from '../../domain/cluster/state';
 import { restrictionsFor } from '../../domain/cluster/decide';
 import { takeNodeGroups } from '../../domain/eks/state';
@@ -57,6 +58,7 @@ export class RunSupervisor {
   /** The restrictions that the run workflow has, as JSON. */
   private lastSent = '';
   private endedRuns = 0;
+  private putDown = false;
   /** The run workflow was started only to wait for the lost nodes of a cancelled run. */
   private startedCancelled = false;
   /** How lost nodes ended of which the report of the run workflow may not know. */
@@ -71,6 +73,11 @@ export class RunSupervisor {
 
   get isRunning(): boolean {
     return this.scope !== null;
+  }
+
+  /** Whether a run workflow has put its run down in this generation of the workflow. */
+  get hasPutDown(): boolean {
+    return this.putDown;
   }
 
   /** Runs that have ended in this generation of the workflow. */
@@ -210,10 +217,11 @@ export class RunSupervisor {
     this.workflowIsOver();
     if (report.end === 'suspended') {
       const { cursor } = report;
-      settleNodes(this.state, run, cursor.settled);
+      settleReport(this.state, run, cursor.settled);
       settleLost(cursor, this.lostEnds);
       queueUnstarted(this.state, run, cursor);
       run.suspended = cursor;
+      this.putDown = true;
     } else {
       this.end(run, report.cursor, report.outcome);
     }
@@ -256,7 +264,7 @@ export class RunSupervisor {
 
   /** Nodes that are neither in `cursor` nor done were not tried. */
   private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
-    settleNodes(this.state, run, cursor.settled);
+    settleReport(this.state, run, cursor.settled);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
     const { kind } = run.policy;
     const why = `run ${run.number} ended before this ${memberName(kind)}`;
@@ -266,8 +274,12 @@ export class RunSupervisor {
     this.changed();
   }
 
-  /** Brings the run workflow in line with the state: cancel, pause, removed nodes, reboots no longer allowed. */
-  async syncRestrictions(): Promise<void> {
+  /**
+   * Brings the run workflow in line with the state: cancel, pause, removed nodes, reboots no longer allowed. `handOver`: the
+   * history of the cluster is about to be full, after which the server takes no message, so the run workflow ends
+   * after the node in work, and the next one goes on from a fresh history.
+   */
+  async syncRestrictions(handOver: boolean): Promise<void> {
     const { run } = this.state;
     if (run === null || this.scope === null) return;
     if (run.state === 'cancelling') {
@@ -276,7 +288,8 @@ export class RunSupervisor {
     }
     const { child } = this;
     if (child === null) return;
-    const restrictions = restrictionsFor(this.state, run);
+    const asked = restrictionsFor(this.state, run);
+    const restrictions = handOver ? { ...asked, handOver: true } : asked;
     const key = canonicalJson(restrictions);
     if (key === this.lastSent) return;
     this.lastSent = key;

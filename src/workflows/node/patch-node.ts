@@ -20,8 +20,10 @@ import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { isObject, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
 import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
+import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { NodeDrain } from './drain';
 import type { PatchNodeInput } from './input';
 import { NodeRecord } from './record';
@@ -36,6 +38,7 @@ const UNIT_RETRY_MS = 10_000;
 
 /** @throws ApplicationFailure with the settled record, when the patch has failed */
 export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
+  requireOwnId((id) => id === nodeWorkflowId(input.cluster, input.node.name) && isObject(input.policy));
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
     description: 'From the run: reboots are no longer allowed.',

@@ -17,7 +17,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import { nodeWorkflowId } from '../../contract/workflow-ids';
+import { clusterWorkflowId, nodeWorkflowId } from '../../contract/workflow-ids';
 import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { toNodeError } from '../../domain/node/status';
@@ -49,6 +49,7 @@ import { progressPage } from '../../domain/run/progress-page';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { endRun, settledOf } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { isObject, requireOwnId } from '../shared/own-id';
 import { foundBy, publishRunEnd } from '../shared/search-attributes';
 import { nodePatchEnds } from '../shared/activity-options';
 import {
@@ -67,6 +68,7 @@ import { timestamp } from '../shared/timestamp';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function run(input: RunInput): Promise<RunResult> {
+  requireOwnId((id) => isOwnRun(id, input));
   const work = new RunLoop(input);
   setHandler(progressQuery, (value) => progressPage(work.progress(), parsePageRequest(value)), {
     description: 'How far the run is, node by node.',
@@ -83,6 +85,11 @@ export async function run(input: RunInput): Promise<RunResult> {
   const report = await work.run();
   publishRunEnd(report, input.searchAttributes);
   return endRun(report, runFailure(input, report));
+}
+
+function isOwnRun(id: string, { cluster, run, nodes, policy, restrictions }: RunInput): boolean {
+  const isWhole = Array.isArray(nodes) && isObject(policy) && isObject(restrictions);
+  return isWhole && id.startsWith(`${clusterWorkflowId(cluster)}/run/${run}-`);
 }
 
 /** One node patch that has not ended. */
@@ -104,6 +111,7 @@ class RunLoop {
   private readonly unit: MemberName;
   private readonly members: readonly RunMember[];
   private paused = false;
+  private handOver = false;
   private removed: ReadonlySet<string> = new Set();
   private rebootsForbidden = false;
   private cancelled = false;
@@ -163,6 +171,7 @@ class RunLoop {
 
   private takeRestrictions(restrictions: RunRestrictions): void {
     this.paused = restrictions.paused ?? this.paused;
+    this.handOver ||= restrictions.handOver === true;
     this.removed = new Set(restrictions.removedNodes ?? this.removed);
     this.rebootsForbidden ||= restrictions.rebootsForbidden === true;
     this.cancelled ||= restrictions.cancelled === true;
@@ -232,7 +241,10 @@ class RunLoop {
   private historyIsLarge(): boolean {
     const settledHere = this.cursor.settled.length - this.alreadySettled;
     // The first node of a run workflow is always taken, or a run would never get on.
-    return settledHere >= NODES_PER_RUN_WORKFLOW || (settledHere > 0 && workflowInfo().continueAsNewSuggested);
+    return (
+      settledHere >= NODES_PER_RUN_WORKFLOW ||
+      (settledHere > 0 && (this.handOver || workflowInfo().continueAsNewSuggested))
+    );
   }
 
   /** Waits while only lost nodes, which may come back, stand between the next node and the failure budget. */

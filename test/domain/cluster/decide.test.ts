@@ -14,6 +14,7 @@ const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
 const quiet: LoopContext = {
   runWorkflowRunning: false,
   continueAsNewDue: false,
+  runPutDown: false,
   refreshingFacts: false,
   prefetching: false,
 };
@@ -254,6 +255,18 @@ describe('domain/decide', () => {
     const due = { ...quiet, continueAsNewDue: true };
     expect(decide(scheduled(), at(T0), due).do).toBe('continue-as-new');
     expect(decide(scheduled(), at(SUNDAY), due).do).toBe('start-run');
+  });
+
+  it('continues as new before it goes on with a run that was put down, and not while the run is being cancelled', () => {
+    const state = scheduled();
+    actOnRequest(state, 'patchNow', {}, T0);
+    begin(state, decide(state, at(T0), quiet));
+    const due = { ...quiet, continueAsNewDue: true, runPutDown: true };
+    expect(decide(state, at(T0), quiet).do).toBe('resume-run');
+    expect(decide(state, at(T0), { ...due, runPutDown: false }).do).toBe('resume-run');
+    expect(decide(state, at(T0), due).do).toBe('continue-as-new');
+    actOnRequest(state, 'cancelRun', {}, T0);
+    expect(decide(state, at(T0), due).do).toBe('abort-suspended-run');
   });
 
   it('finishes a removed cluster once its run has ended', () => {

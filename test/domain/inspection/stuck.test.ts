@@ -1,5 +1,5 @@
 import type { StuckCause } from '../../../src/domain/inspection/stuck';
-import { describeStuck, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
+import { describeStuck, describeStuckRun, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
 const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
@@ -23,6 +23,11 @@ describe('src/domain/inspection/stuck', () => {
       PAUSED,
       'is paused on the Temporal server by me since 2027-01-01T00:00:00.000Z (test), so',
     ],
+    [
+      'another task queue',
+      { kind: 'no-worker', taskQueue: 'old' },
+      'is stuck, because its workflow is on the task queue old, which no worker polls',
+    ],
     ['a termination', { kind: 'ended', how: 'terminated', at: null, message: '' }, 'was terminated in Temporal'],
     [
       'an execution timeout',
@@ -35,6 +40,35 @@ describe('src/domain/inspection/stuck', () => {
     expect(message.length).toBeLessThan(600);
     expect(message).not.toContain('\u001b');
     expect(remedy).toContain('demo');
+  });
+
+  test.each<[string, string, StuckCause, string, string]>([
+    [
+      'a run',
+      'cluster/demo/run/3-k1',
+      failed('boom'),
+      'run 3 of cluster demo is stuck, because its workflow code fails on the workers (attempt 4): boom',
+      'workflow terminate --workflow-id cluster/demo/run/3-k1`; the run ends as failed then',
+    ],
+    [
+      'a node patch',
+      'cluster/demo/node/w-1',
+      PAUSED,
+      'the workflow of the patch of w-1 of cluster demo is paused on the Temporal server by me',
+      'temporal workflow unpause --workflow-id cluster/demo/node/w-1',
+    ],
+    [
+      'a step',
+      'cluster/demo/node/w-1',
+      { ...PAUSED, kind: 'activity-paused', activity: 'apply', activityId: '7' },
+      'the patch of w-1 of cluster demo is stuck, because its activity apply is paused on the Temporal server by me',
+      'temporal activity unpause --workflow-id cluster/demo/node/w-1 --activity-id 7',
+    ],
+  ])('%s is named by its own name, and with the way out', (_, workflowId, obstacle, sentence, remedy) => {
+    const stuck = describeStuckRun('demo', workflowId, obstacle);
+    expect(stuck.message).toContain(sentence);
+    expect(stuck.remedy).toContain(remedy);
+    expect(stuck.remedy).not.toContain('recover');
   });
 
   test('a missing key is remedied by the key, and not by giving up what is known', () => {

@@ -1,4 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
+import { policyFor } from '../../../src/domain/cluster/decide';
 import type { ClusterHistory, ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, settled } from '../../support/builders';
@@ -318,7 +320,34 @@ describe('workflows/cluster', () => {
       const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
       expect(refused.lastRejection?.request).toContain('reserved name x');
       release();
-      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ total: 3, failed: 1, patched: 2 });
+      // What the run itself answers in the end counts.
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ total: 3, outcome: 'succeeded', failed: 0, patched: 3 });
+      expect(status.nodes[0]).toMatchObject({ name: 'cp-1', state: 'patched', lastError: null });
+    }));
+
+  it('refuses a run and a node patch that somebody starts by hand under another id, or with nothing', () =>
+    harness.withWorker(async (cluster) => {
+      const { workflow } = cluster.env.client;
+      const [node] = spec(cluster).nodes;
+      const policy = policyFor(spec(cluster), 'on-demand');
+      const patch = { cluster: cluster.name, run: 1, trigger: 'on-demand', node, policy };
+      const run = { ...patch, startedAt: '', nodes: [node], resumeFrom: null, restrictions: {} };
+      const nodeId = nodeWorkflowId(cluster.name, node?.name ?? '');
+      const starts: [string, string, unknown[]][] = [
+        ['patchNode', 'beside-the-lock', [patch]],
+        ['patchNode', nodeId, []],
+        ['patchNode', nodeId, [{ ...patch, policy: null }]],
+        ['updateNodegroup', nodeId, [{ ...patch, nodeGroup: node?.name }]],
+        ['run', `${cluster.handle.workflowId}/run/2-x`, [run]],
+        ['run', `${cluster.handle.workflowId}/run/1-x`, [{ ...run, nodes: undefined }]],
+        ['run', `${cluster.handle.workflowId}/run/1-x`, []],
+      ];
+      for (const [type, workflowId, args] of starts) {
+        const handle = await workflow.start(type, { workflowId, taskQueue: cluster.name, args });
+        await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'Refused' } });
+      }
+      expect(cluster.nodes.log).toEqual([]);
     }));
 
   it('does not touch a node that was removed while its run was paused', () =>

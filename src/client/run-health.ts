@@ -1,0 +1,61 @@
+/** Whether the run in progress goes on: its workflow and those of the nodes it works on, read from Temporal alone. */
+import { isGrpcServiceError } from '@temporalio/client';
+import type { temporal } from '@temporalio/proto';
+import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
+import type { StuckCluster } from '../domain/inspection/stuck';
+import { describeStuckRun } from '../domain/inspection/stuck';
+import { readObstacle } from './cluster-health';
+import type { TemporalSession } from './connection';
+
+type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
+type Execution = { workflowId: string; runId?: string };
+
+const GRPC_NOT_FOUND = 5;
+
+/** Nodes in work are few, lost ones may be many; the first ones tell. */
+const MAX_NODES_LOOKED_AT = 8;
+
+/** What keeps the run of a cluster from going on; null when nothing does, or there is no run. Throws as Temporal's client. */
+export async function readStuckRun(session: TemporalSession, cluster: string): Promise<StuckCluster | null> {
+  const described = await describeOrNull(session, { workflowId: clusterWorkflowId(cluster) });
+  for (const run of childrenOf(described, WORKFLOW_TYPES.run)) {
+    const stuck = await readStuckWorkflow(session, cluster, run);
+    if (stuck.found !== null) return stuck.found;
+    const nodes = [
+      ...childrenOf(stuck.described, WORKFLOW_TYPES.patchNode),
+      ...childrenOf(stuck.described, WORKFLOW_TYPES.updateNodegroup),
+    ];
+    for (const node of nodes.slice(0, MAX_NODES_LOOKED_AT)) {
+      const { found } = await readStuckWorkflow(session, cluster, node);
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}
+
+/** What keeps one workflow of a run from going on, and what Temporal says of it. Throws as Temporal's client. */
+export async function readStuckWorkflow(
+  session: TemporalSession,
+  cluster: string,
+  execution: Execution,
+): Promise<{ described: Described | null; found: StuckCluster | null }> {
+  const described = await describeOrNull(session, execution);
+  const obstacle = described === null ? null : await readObstacle(session, described);
+  return { described, found: obstacle === null ? null : describeStuckRun(cluster, execution.workflowId, obstacle) };
+}
+
+async function describeOrNull({ client, namespace }: TemporalSession, execution: Execution): Promise<Described | null> {
+  try {
+    return await client.workflowService.describeWorkflowExecution({ namespace, execution });
+  } catch (error) {
+    // It has ended, and Temporal does not keep it any more.
+    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
+    throw error;
+  }
+}
+
+function childrenOf(described: Described | null, type: string): Execution[] {
+  return (described?.pendingChildren ?? []).flatMap(({ workflowId, runId, workflowTypeName }) =>
+    workflowTypeName === type && workflowId ? [{ workflowId, ...(runId ? { runId } : {}) }] : [],
+  );
+}

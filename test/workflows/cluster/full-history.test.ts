@@ -1,0 +1,40 @@
+/** A history has an end, after which the server takes no message: a cluster begins the next one before that, in a run too. */
+import { clusterSpec } from '../../support/builders';
+import { waitFor } from '../../support/wait-for';
+import { Harness } from '../harness';
+
+const EVENTS = 80;
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real', null, { 'limit.historyCount.suggestContinueAsNew': EVENTS });
+});
+
+afterAll(() => harness.stop());
+
+describe('workflows/cluster with a full history', () => {
+  it('puts its run down after the node in work, and goes on with the next one from a fresh history', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.handle.signal('patchNow');
+      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      const { runId } = await cluster.handle.describe();
+      const run = await cluster.runId(1);
+      for (let asked = 0; asked < EVENTS; asked += 1) await cluster.handle.signal('resume', { by: 'a loop' });
+      await cluster.untilRunTold(1, 'restrict');
+      // Nobody has paused anything, and the node in work is finished.
+      expect(await cluster.status()).toMatchObject({ state: 'running', paused: null });
+      expect((await cluster.handle.describe()).runId).toBe(runId);
+      release();
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      const parts = async (): Promise<number> => {
+        const { count } = await cluster.env.client.workflow.count(`WorkflowId = "${run}"`);
+        return count;
+      };
+      await waitFor(async () => (await parts()) === 2, { what: 'both parts of the run' });
+    }));
+});
