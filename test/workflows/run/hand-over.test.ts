@@ -43,7 +43,7 @@ function runInput(more: Partial<NodeRunInput> = {}): NodeRunInput {
 }
 
 function runWorkflow(more: Partial<NodeRunInput> = {}): Promise<SandboxedWorkflow> {
-  return SandboxedWorkflow.createChildOf(CLUSTER, `${CLUSTER}/run/1`, 'run', payloadOf(runInput(more)));
+  return SandboxedWorkflow.createChildOf(CLUSTER, `${CLUSTER}/run/1-x`, 'run', payloadOf(runInput(more)));
 }
 
 function seqOf(commands: readonly Command[], kind: keyof Command): number {
