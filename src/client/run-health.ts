@@ -8,6 +8,7 @@ import { readObstacle } from './cluster-health';
 import type { TemporalSession } from './connection';
 
 type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
+/** Without a run id: the newest of the id. */
 type Execution = { workflowId: string; runId?: string };
 
 const GRPC_NOT_FOUND = 5;
@@ -56,6 +57,6 @@ async function describeOrNull({ client, namespace }: TemporalSession, execution:
 
 function childrenOf(described: Described | null, type: string): Execution[] {
   return (described?.pendingChildren ?? []).flatMap(({ workflowId, runId, workflowTypeName }) =>
-    workflowTypeName === type && workflowId ? [{ workflowId, ...(runId ? { runId } : {}) }] : [],
+    workflowTypeName === type && workflowId ? [{ workflowId, runId: runId ?? '' }] : [],
   );
 }
