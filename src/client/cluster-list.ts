@@ -187,13 +187,18 @@ async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]
     if (Date.now() >= until) return;
     const { cluster } = item;
     const health = await calls.call(null, () => readHealth(calls.session, cluster));
-    const stuck =
-      health.state === 'stuck' ? health.stuck : await calls.call(null, () => readStuckRun(calls.session, cluster));
+    const stuck = health.state === 'stuck' ? health.stuck : await stuckRunOf(calls, item);
     item.looked = true;
     if (stuck === null) return;
     const { kind, message, remedy } = stuck;
     item.stuck = { kind, message, remedy };
   });
+}
+
+/** A cluster that shows itself at rest has no run to look at, and most of them are. */
+async function stuckRunOf(calls: TemporalCalls, { cluster, state }: ClusterListItem): Promise<StuckCluster | null> {
+  if (state === 'idle' || state === 'not-patchable') return null;
+  return calls.call(null, () => readStuckRun(calls.session, cluster));
 }
 
 /** Null where the server does not note them. */
