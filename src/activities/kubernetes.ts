@@ -13,7 +13,7 @@ import { findStaleCordons } from '../kubernetes/drain/stale-cordons';
 import { drainPreview } from '../kubernetes/drain/preview';
 import type { KubeNode } from '../domain/kubernetes/types';
 import type { KubeSession, ApiRetryPolicy } from '../kubernetes/session';
-import { createSession } from '../kubernetes/session';
+import { KUBERNETES_CHANGES, createSession } from '../kubernetes/session';
 import { awaitWorkloads } from '../kubernetes/drain/workloads';
 import { toApplicationFailure } from './errors';
 import type { Heartbeater } from './heartbeat';
@@ -70,6 +70,12 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         observedMs: details.unreachableMs,
         onObserved: (ms) => {
           details.unreachableMs = ms;
+        },
+        changes: {
+          observedMs: details.waits?.[KUBERNETES_CHANGES] ?? 0,
+          onObserved: (ms) => {
+            details.waits = { ...details.waits, [KUBERNETES_CHANGES]: ms };
+          },
         },
         hold: hold('unreachable', { firstMs: AFTER_WORK.has(step) ? AFTER_WORK_HOLD_MS : undefined }),
         show: (progress) => {

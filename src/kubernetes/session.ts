@@ -20,6 +20,9 @@ const FORBIDDEN_GRACE_MS = 20_000;
 /** As long as nothing says that it has: measured are less than 0.1 s on an idle machine, and people wait for this. */
 const FORBIDDEN_AT_FIRST_MS = 3_000;
 
+/** What is waited for, apart from answers to questions, in what attempts leave to each other. */
+export const KUBERNETES_CHANGES = 'changes to Kubernetes';
+
 /** More questions at once than this would be a mistake. */
 const MAX_AT_ONCE = 64;
 
@@ -38,6 +41,8 @@ export interface KubeSession {
   target: KubeNode;
   /** Asks until the server answers, or the time of the retry policy is over. */
   reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
+  /** The same for what changes something: a server that answers questions may still take no changes. */
+  change<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
   show(progress: KubeProgress): void;
   pause(ms: number): Promise<void>;
   now(): number;
@@ -64,6 +69,8 @@ export interface SessionOptions {
   observedMs?: number;
   /** Called with the longest time that a call has no answer for. */
   onObserved?: (observedMs: number) => void;
+  /** The same for calls that change something. */
+  changes?: { observedMs: number; onObserved: (observedMs: number) => void };
   /** How long it may be forbidden what is allowed; default 20 s. */
   forbiddenGraceMs?: number;
   /** Ends the attempt when it has waited for the server for long. Absent: it waits in place. */
@@ -72,7 +79,8 @@ export interface SessionOptions {
 
 export function createSession(options: SessionOptions): KubeSession {
   const { api, target, retryPolicy, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
-  const times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
+  const reads = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
+  const changes = new ObservedTimes(options.changes?.observedMs ?? 0, options.changes?.onObserved);
   let wasUnavailable = false;
   setMaxListeners(MAX_AT_ONCE, signal);
 
@@ -85,10 +93,14 @@ export function createSession(options: SessionOptions): KubeSession {
 
   /** Each call counts for itself: ten that wait for the same server at once have waited no longer than one. */
   function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
-    return times.during((call) => retryOf(call).until(() => ask(api)));
+    return reads.during((call) => retryOf(call, {}).until(() => ask(api)));
   }
 
-  function retryOf(call: ObservedCall): Retry {
+  function change<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
+    return changes.during((call) => retryOf(call, { kind: KUBERNETES_CHANGES }).until(() => ask(api)));
+  }
+
+  function retryOf(call: ObservedCall, { kind }: { kind?: string }): Retry {
     let forbiddenSince: number | null = null;
     const classify = (error: unknown, observedMs: number): Transient | null => {
       if (!(error instanceof ApiError)) return null;
@@ -103,6 +115,7 @@ export function createSession(options: SessionOptions): KubeSession {
         leftMs: Math.min(retryPolicy.limitMs - observedMs, (retryPolicy.untilMs ?? Infinity) - now()),
         waitingFor: `the API server: ${error.message}`,
         retryAfterMs: error.retryAfterMs,
+        ...defined({ wait: kind === undefined ? undefined : { kind, observedMs } }),
       };
     };
     const retry: RetryOptions = {
@@ -115,7 +128,7 @@ export function createSession(options: SessionOptions): KubeSession {
       onWaiting: (waitingFor) => show({ waitingFor }),
       onAnswered: (wasWaiting) => {
         call.onEnd();
-        if (wasWaiting && !times.isWaiting) show({ waitingFor: undefined });
+        if (wasWaiting && !reads.isWaiting && !changes.isWaiting) show({ waitingFor: undefined });
       },
     };
     return new Retry(hold === undefined ? retry : { ...retry, hold });
@@ -124,7 +137,7 @@ export function createSession(options: SessionOptions): KubeSession {
   const pause = async (ms: number): Promise<void> => {
     await sleep(Math.max(0, ms), undefined, { signal });
   };
-  return { api, target, reach, show, pause, now };
+  return { api, target, reach, change, show, pause, now };
 }
 
 function timedOut(target: KubeNode, cause: ApiError, observedMs: number): OspatchError {

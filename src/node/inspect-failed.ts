@@ -1,4 +1,4 @@
-/** Survey of a node whose patch has failed: what was changed, and what is pending now. */
+/** What is read of a node whose patch has failed: what was changed, and what is pending now. */
 import type { FailedNodeFacts } from '../domain/node/report';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { followJob } from './job/follow';

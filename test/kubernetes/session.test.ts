@@ -107,4 +107,27 @@ describe('src/kubernetes/session', () => {
     await run(second.value.reach(() => Promise.reject(away())).catch(() => undefined));
     expect(clock - started).toBeCloseTo(120_000 - carried, -3);
   });
+
+  it('counts changes that are not taken over attempts, whatever questions are answered meanwhile', async () => {
+    let observedMs = 0;
+    const attempt = () => {
+      const onObserved = (ms: number): void => {
+        observedMs = ms;
+      };
+      return session(120_000, { changes: { observedMs, onObserved } });
+    };
+    for (const expectedMs of [60_000, 120_000]) {
+      const { value, observed } = attempt();
+      await run(value.reach(() => Promise.resolve('here')));
+      const refused = () => Promise.reject(clock < expectedMs ? away() : new Error('the worker ends'));
+      await run(value.change(refused).catch(() => undefined));
+      expect(observedMs).toBeGreaterThan(expectedMs - 10_000);
+      expect(observed.at(-1)).toBe(0);
+    }
+    const { value } = attempt();
+    await expect(run(value.change(() => Promise.reject(away())))).rejects.toMatchObject({ type: 'KubernetesApi' });
+    expect(clock).toBeLessThan(150_000);
+    await run(value.change(() => Promise.resolve('patched')));
+    expect(observedMs).toBe(0);
+  });
 });

@@ -381,14 +381,17 @@ export class Harness {
       shutdownForceTime: SHUTDOWN_LIMIT,
     });
     const { signal } = this.stopping;
+    const workEnds = new AbortController();
     const stopped = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      const options = { once: true, signal: workEnds.signal };
+      signal.addEventListener('abort', () => reject(signal.reason as Error), options);
     });
     const work = worker.runUntil(Promise.race([body(), stopped]));
     this.working.add(work);
     try {
       await work;
     } finally {
+      workEnds.abort();
       this.working.delete(work);
     }
   }

@@ -95,7 +95,7 @@ async function applyCordon(
   owner: CordonOwner,
   baseline: KubernetesBaseline,
 ): Promise<boolean> {
-  const answer = await session.reach((api) =>
+  const answer = await session.change((api) =>
     api.patchNode(node.name, {
       resourceVersion: node.resourceVersion,
       annotations: { [CORDON_ANNOTATION]: cordonOwner(owner), [BASELINE_ANNOTATION]: writeBaseline(baseline) },
@@ -133,7 +133,7 @@ async function awaitQuorum(session: KubeSession, until: number, timeoutMs: numbe
  * @returns false when there was nothing of it
  */
 export async function uncordon(session: KubeSession, owner: CordonOwner | 'any'): Promise<boolean> {
-  const { target, reach } = session;
+  const { target, reach, change } = session;
   let wasSent = false;
   for (;;) {
     const node = await reach((api) => api.readNode(target.nodeName));
@@ -144,7 +144,7 @@ export async function uncordon(session: KubeSession, owner: CordonOwner | 'any')
     // The answer to an earlier attempt may have been lost on its way.
     if (!isOwn && !hasLostOwner(node)) return wasSent;
     const isCordoned = isOwn && state.by === 'ospatch';
-    const answer = await reach((api) => {
+    const answer = await change((api) => {
       wasSent ||= isCordoned;
       return api.patchNode(node.name, {
         resourceVersion: node.resourceVersion,

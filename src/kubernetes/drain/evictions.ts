@@ -72,7 +72,7 @@ export async function evictDue(
   let busyUntilMs = 0;
   await mapConcurrently(due, IN_FLIGHT, async (one) => {
     if (session.now() >= untilMs || session.now() < busyUntilMs) return;
-    const answer = await session.reach((api) =>
+    const answer = await session.change((api) =>
       policy.disableEviction ? api.delete(one.pod, options) : api.evict(one.pod, options),
     );
     if (answer.state === 'busy') busyUntilMs = session.now() + answer.retryAfterMs;
