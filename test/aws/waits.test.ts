@@ -114,7 +114,7 @@ describe('aws: waits that hold no activity slot', () => {
   it('gives up on a call that AWS does not answer although it answers others', async () => {
     eks.addGroup('blue');
     const faults = Array.from({ length: 50 }, () => FAULTS.unavailable);
-    const earlier = { waits: { 'updateVersion: passing': 29.99 * MINUTE_MS } };
+    const earlier = { waits: { 'updateVersion: transient': 29.99 * MINUTE_MS } };
     eks.failNext('UpdateNodegroupVersion', ...faults);
     const course = await run(begin, { earlier });
     expect(eks.count('DescribeNodegroup')).toBeGreaterThan(0);
@@ -132,7 +132,7 @@ describe('aws: waits that hold no activity slot', () => {
     const follow = (activities: Activities) => () => activities.followNodegroupUpdate(input);
     eks.fault = FAULTS.expired;
     // Credentials have an hour; AWS was away for longer than that before they expired.
-    const waits = { 'describeUpdate: passing': 3 * HOUR_MS, 'describeNodegroup: credentials': 2 * HOUR_MS };
+    const waits = { 'describeUpdate: transient': 3 * HOUR_MS, 'describeNodegroup: credentials': 2 * HOUR_MS };
     const course = await run(follow, { earlier: { waits }, maxAttempts: 3 });
     expect(course.error).toBeUndefined();
     expect(course.attempts).toBe(3);

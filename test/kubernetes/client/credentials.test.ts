@@ -101,7 +101,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
       'echo "token=abcdefgh: session has ended, log in again" >&2; exit 3',
       'failed with exit code 3: token=[redacted]',
     ],
-    ['prints no credential', 'echo "{}"', 'gave neither a token nor a certificate'],
+    ['prints no credential', 'echo "{}"', 'returned neither a token nor a certificate'],
     ['prints no JSON', 'echo secret-token', 'did not print JSON'],
     ['prints too much', 'yes | head -c 3000000', 'printed too much'],
   ])('says so at once when a plugin %s', async (_, script, told) => {

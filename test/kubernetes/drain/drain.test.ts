@@ -242,7 +242,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     ];
     const drained = drain({ rules });
     await waitFor(() => !kube.api.pods.has('shop/front'), 'the first has gone');
-    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('run to its end') === true, 'the job is named');
+    await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('run to completion') === true, 'the job is named');
     expect(db.deletionTimestamp).toBeNull();
     expect(kube.api.pods.has('shop/db')).toBe(true);
     job.phase = 'Succeeded';

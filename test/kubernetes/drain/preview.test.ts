@@ -236,7 +236,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     copyFileSync(at('config'), at('_prod+1@eu'));
     expect(await fails({ kubeconfig: '_prod+1@eu', context: 'other' })).toContain('has no context other');
     execFileSync('mkfifo', [at('pipe')]);
-    expect(await fails({ kubeconfig: 'pipe' })).toMatch(/pipe is no file$/);
+    expect(await fails({ kubeconfig: 'pipe' })).toMatch(/pipe is not a file$/);
     writeFileSync(at('large'), Buffer.alloc(1024 * 1024 + 1));
     expect(await fails({ kubeconfig: 'large' })).toMatch(/large has 2 MiB and at most 1 is read$/);
     writeFileSync(at('other'), 'a: secret');

@@ -157,7 +157,7 @@ export function describeStates({ all }: { all: boolean }): void {
       await makeState(node, `${OLD}; mkpkg st-a 1.1 '' preinst "$HANG"; ${CUT}; gone 'st-a_*'`);
       await expect(patch()).rejects.toMatchObject({
         type: 'PackagesBroken',
-        message: expect.stringMatching(/st-a is not fully installed \(iHR\).*no package source/),
+        message: expect.stringMatching(/st-a is not fully installed \(iHR\).*in a package source/),
         remedy: expect.stringContaining('dpkg -i'),
       });
       await ask(node, 'mv /root/away/st-a_1.1_all.deb /var/lib/lab/states; . /var/lib/lab/states.sh; index');
