@@ -21,6 +21,9 @@ export interface StatusView {
 const MAX_ERROR = 120;
 const MAX_STUCK = 600;
 
+/** In which order a narrow terminal does without them: what the state says too comes last. */
+const SPARE_COLUMNS = ['Kernel', 'Role', 'Pending', 'Reboot'];
+
 /** `why` is the cluster's own word for what it does now. */
 export function renderStatus(status: LiveStatus, why: string | null, view: StatusView): string {
   const { color, zone } = view;
@@ -45,7 +48,7 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
       rebootCell(node),
       errorCell(node),
     ]);
-  return `${fields}\n\n${renderTable(head, rows, color)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
+  return `${fields}\n\n${renderTable(head, rows, color, SPARE_COLUMNS)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
 }
 
 export function liveByName({ current }: LiveStatus): ReadonlyMap<string, LiveNode> {

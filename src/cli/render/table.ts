@@ -9,19 +9,34 @@ const LONG_WORD = 24;
 
 /**
  * Columns without borders, headed; the cells are safe text already. No line ends in spaces. Where the terminal is too
- * narrow, empty columns are left out and cells are wrapped between words; where that does not help, each row becomes
- * lines of `Title  value`.
+ * narrow, empty columns are left out and cells are wrapped between words; where that does not help, the columns of `spare`
+ * are left out one after the other, which is said below the table; and where that does not help, each row becomes lines of
+ * `Title  value`.
  */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[], color: Colors): string {
+export function renderTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  color: Colors,
+  spare: readonly string[] = [],
+): string {
   const titles = head.map((title) => color.bold(title));
   const natural = naturalWidths([titles, ...rows]);
   const room = color.columns ?? Infinity;
   if (totalOf(natural) <= room) return renderRows([titles, ...rows], natural);
   const filled = head.flatMap((_, column) => (rows.some((row) => (row[column] ?? '') !== '') ? [column] : []));
-  const all = [titles, ...rows].map((row) => filled.map((column) => row[column] ?? ''));
-  const widths = narrowedWidths(all, room);
-  if (widths !== null) return renderRows(all, widths);
+  const leftOut = spare.filter((title) => filled.includes(head.indexOf(title)));
+  for (let count = 0; count <= leftOut.length; count += 1) {
+    const missing = leftOut.slice(0, count);
+    const kept = filled.filter((column) => !missing.includes(head[column] ?? ''));
+    const all = [titles, ...rows].map((row) => kept.map((column) => row[column] ?? ''));
+    const widths = narrowedWidths(all, room);
+    if (widths !== null) return [renderRows(all, widths), ...noteOf(missing, room)].join('\n');
+  }
   return rows.map((row) => renderFields(zip(head, row), color)).join('\n\n');
+}
+
+function noteOf(missing: readonly string[], room: number): string[] {
+  return missing.length === 0 ? [] : wrapText(`left out in ${room} columns: ${missing.join(', ')}`, room);
 }
 
 /** `Name   value` lines, the names aligned; a value too long for the terminal goes on below itself. */
@@ -65,8 +80,9 @@ function naturalWidths(rows: readonly (readonly string[])[]): number[] {
   return (rows[0] ?? []).map((_, column) => widest(rows, column, (cell) => cell.split('\n')));
 }
 
-/** The longest word; in the last column a longer one, such as a path to copy, may stand out. */
+/** The longest word; names are never broken, and in the last column a longer word, such as a path, may stand out. */
 function narrowest(rows: readonly (readonly string[])[], column: number): number {
+  if (column === 0) return widest(rows, column, (cell) => cell.split('\n'));
   const longest = widest(rows, column, (cell) => wrapText(cell, 1));
   return column === (rows[0]?.length ?? 0) - 1 ? Math.min(longest, LONG_WORD) : longest;
 }

@@ -82,6 +82,17 @@ describe('src/cli/render/table', () => {
     expect(renderFields(fields, PLAIN)).not.toContain('\n');
   });
 
+  test('a status of nodes stays a table in 80 columns, without the columns that matter least, and says so', () => {
+    const nodes = ['prod-control-plane-1', 'w-2'].map((name) => node(name, { kernel: '6.1.0-25-cloud-amd64' }));
+    const text = renderStatus(status(nodes), null, { now: NOW, zone: 'UTC', color: narrow(80) });
+    expect(widest(text)).toBeLessThanOrEqual(80);
+    const [head = ''] = text.split('\n').filter((line) => line.startsWith('Node '));
+    for (const title of ['Node', 'State', 'Last', 'Patched']) expect(head).toContain(title);
+    expect(text).toContain('\nprod-control-plane-1  ');
+    expect(text).toContain('left out in 80 columns: Kernel');
+    expect(renderStatus(status(nodes), null, { now: NOW, zone: 'UTC', color: narrow(200) })).not.toContain('left out');
+  });
+
   test('the width is that of the terminal, COLUMNS before it, and none without a terminal', () => {
     const stdout = Object.assign(fakeTerminal().context.stdout, { columns: 100 });
     const columns = (isTTY: boolean, env: Record<string, string> = {}): number | undefined =>
