@@ -98,10 +98,9 @@ describe('workflows/node: a wait for a node that is unreachable', () => {
   it('holds no slot and writes no history between two looks, is shown meanwhile, and counts its time across them', () =>
     whileWaiting(async (cluster, node) => {
       const before = { events: await events(cluster), looks: node.looks() };
-      const session = { client: harness.env.client, namespace: 'default', taskQueue: cluster.name } as Parameters<
-        typeof readLiveStatus
-      >[0];
-      const { current } = await readLiveStatus(session, cluster.name);
+      const { client } = harness.env;
+      const session = { ...{ client, encrypts: false, address: '' }, namespace: 'default', taskQueue: cluster.name };
+      const { current } = await readLiveStatus({ ...session, deadlineMs: 20_000 }, cluster.name);
       expect(current).toMatchObject([
         {
           node: 'w-1',
