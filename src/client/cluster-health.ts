@@ -1,5 +1,4 @@
 /** Whether the workflow of a cluster goes on: read from Temporal alone, without a worker. */
-import { isGrpcServiceError } from '@temporalio/client';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -10,6 +9,7 @@ import type { HowEnded, StuckCause, StuckCluster } from '../domain/inspection/st
 import { describeStuck, isUnreadablePayload } from '../domain/inspection/stuck';
 import { isOspatchError } from '../domain/shared/errors';
 import type { TemporalSession } from './connection';
+import { orNull } from './not-found';
 import { isPausedOnServer } from './execution-status';
 import { countPollers } from './pollers';
 
@@ -21,8 +21,6 @@ type Time = { seconds?: unknown } | null | undefined;
 
 /** `absent`: Temporal has no such workflow (any more), or it never had a valid spec. */
 export type ClusterHealth = { state: 'running' | 'removed' | 'absent' } | { state: 'stuck'; stuck: StuckCluster };
-
-const GRPC_NOT_FOUND = 5;
 
 /** The end of a workflow task is among the last events, unless more messages than these have come since. */
 const LAST_EVENTS = 100;
@@ -112,16 +110,6 @@ async function describeOrNull(
 ): Promise<temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse | null> {
   const execution = { workflowId: clusterWorkflowId(cluster) };
   return orNull(client.workflowService.describeWorkflowExecution({ namespace, execution }));
-}
-
-/** Null when there is no such workflow, or none any more. */
-async function orNull<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
-    throw error;
-  }
 }
 
 /** Why a workflow task is in its second attempt or a later one; null when that is nothing yet. */

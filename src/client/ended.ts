@@ -1,16 +1,14 @@
 /** Deletes what Temporal keeps of a cluster whose workflow has ended without `remove`. Needs no worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
 import { OspatchError } from '../domain/shared/errors';
 import { clusterNotFound } from './errors';
 import { isOpen } from './execution-status';
+import { orNull } from './not-found';
 import type { TemporalCalls } from './temporal-calls';
 
 type ExecutionInfo = temporal.api.workflow.v1.IWorkflowExecutionInfo;
-
-const GRPC_NOT_FOUND = 5;
 
 /** Temporal carries deletions out by itself, of what has ended just now some 20 s later. */
 const WAIT_MS = 3_000;
@@ -51,7 +49,7 @@ export async function clearEnded(calls: TemporalCalls, cluster: string): Promise
 async function describe({ session }: TemporalCalls, cluster: string): Promise<ExecutionInfo | null> {
   const { client, namespace } = session;
   const execution = { workflowId: clusterWorkflowId(cluster) };
-  const described = await orGone(client.workflowService.describeWorkflowExecution({ namespace, execution }));
+  const described = await orNull(client.workflowService.describeWorkflowExecution({ namespace, execution }));
   return described?.workflowExecutionInfo ?? null;
 }
 
@@ -65,7 +63,7 @@ async function listEnded({ session }: TemporalCalls, cluster: string): Promise<E
 async function deleteExecution({ session }: TemporalCalls, cluster: string, runId: string): Promise<void> {
   const { client, namespace } = session;
   const workflowExecution = { workflowId: clusterWorkflowId(cluster), runId };
-  await orGone(client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }));
+  await orNull(client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }));
 }
 
 /** Detail for people: 0 where the server cannot be asked. */
@@ -76,15 +74,6 @@ async function countFinishing({ session }: TemporalCalls, cluster: string): Prom
     return Number((await client.workflowService.countWorkflowExecutions({ namespace, query })).count);
   } catch {
     return 0;
-  }
-}
-
-async function orGone<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
-    throw error;
   }
 }
 

@@ -1,17 +1,15 @@
 /** Whether the run in progress goes on: its workflow and those of the nodes it works on, read from Temporal alone. */
-import { isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { describeStuckRun } from '../domain/inspection/stuck';
 import { readObstacle } from './cluster-health';
 import type { TemporalSession } from './connection';
+import { orNull } from './not-found';
 
 type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 /** Without a run id: the newest of the id. */
 type Execution = { workflowId: string; runId?: string };
-
-const GRPC_NOT_FOUND = 5;
 
 /** Nodes in work are few, lost ones may be many; the first ones tell. */
 const MAX_NODES_LOOKED_AT = 8;
@@ -45,14 +43,8 @@ export async function readStuckWorkflow(
   return { described, found: obstacle === null ? null : describeStuckRun(cluster, execution.workflowId, obstacle) };
 }
 
-async function describeOrNull({ client, namespace }: TemporalSession, execution: Execution): Promise<Described | null> {
-  try {
-    return await client.workflowService.describeWorkflowExecution({ namespace, execution });
-  } catch (error) {
-    // It has ended, and Temporal does not keep it any more.
-    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND && !/namespace/i.test(error.details)) return null;
-    throw error;
-  }
+function describeOrNull({ client, namespace }: TemporalSession, execution: Execution): Promise<Described | null> {
+  return orNull(client.workflowService.describeWorkflowExecution({ namespace, execution }));
 }
 
 function childrenOf(described: Described | null, type: string): Execution[] {

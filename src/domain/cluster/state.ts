@@ -156,6 +156,11 @@ export function isPatchable(spec: ClusterSpec): spec is PatchableSpec {
   return isSelfManaged(spec) || isEks(spec);
 }
 
+/** Whether nothing keeps the cluster from work in its background. */
+export function isAtRest({ run, paused, removing }: ClusterState): boolean {
+  return run === null && paused === null && removing === null;
+}
+
 export function isSelfManaged(spec: ClusterSpec): spec is SelfManagedSpec {
   return spec.type === 'self-managed';
 }

@@ -2,7 +2,7 @@
 import { CancellationScope, startChild } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
 import { isNode } from '../../domain/cluster/member';
-import { isSelfManaged, notePrefetched } from '../../domain/cluster/state';
+import { isAtRest, isSelfManaged, notePrefetched } from '../../domain/cluster/state';
 import { policyFor } from '../../domain/cluster/decide';
 import { prefetchWorkflowId } from '../../contract/workflow-ids';
 import { ineffectiveReboots } from '../../domain/run/run';
@@ -59,7 +59,6 @@ export class ClusterPrefetch {
 
   /** A run downloads what it needs by itself, and a cluster that is removed needs nothing. */
   stopUnlessIdle(): void {
-    const isIdle = this.state.run === null && this.state.paused === null && this.state.removing === null;
-    if (!isIdle) this.scope?.cancel();
+    if (!isAtRest(this.state)) this.scope?.cancel();
   }
 }

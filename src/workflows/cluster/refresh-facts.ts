@@ -5,11 +5,12 @@
 import { CancellationScope, startChild } from '@temporalio/workflow';
 import { refreshWorkflowId } from '../../contract/workflow-ids';
 import type { ClusterState } from '../../domain/cluster/state';
-import { isSelfManaged, noteRefresh, readNode } from '../../domain/cluster/state';
+import { isAtRest, isSelfManaged, noteRefresh, readNode } from '../../domain/cluster/state';
 import { ineffectiveReboots } from '../../domain/run/run';
 import { CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import type { RefreshedNode } from '../node/refresh-facts';
 import { refreshFacts } from '../node/refresh-facts';
+import { timestamp } from '../shared/timestamp';
 import { defined } from '../../domain/shared/defined';
 
 export class FactsRefresh {
@@ -40,15 +41,14 @@ export class FactsRefresh {
         // A run knows its nodes better than this refresh does.
         if (!scope.consideredCancelled && state.nextRun === runsBefore) {
           for (const { node, reading } of refreshed) readNode(state, node, reading);
-          noteRefresh(state, names.at(-1) ?? '', rest, new Date(Date.now()).toISOString());
+          noteRefresh(state, names.at(-1) ?? '', rest, timestamp());
         }
         this.changed();
       });
   }
 
   stopUnlessIdle(): void {
-    const isIdle = this.state.run === null && this.state.paused === null && this.state.removing === null;
-    if (!isIdle) this.scope?.cancel();
+    if (!isAtRest(this.state)) this.scope?.cancel();
   }
 }
 
