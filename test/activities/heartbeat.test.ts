@@ -16,7 +16,7 @@ function environment(info: object = {}) {
 }
 
 describe('src/activities/heartbeat', () => {
-  it('beats three times per timeout for as long as the body is silent', async () => {
+  it('sends three heartbeats per timeout while the activity body is silent', async () => {
     const { run, beats } = environment({ heartbeatTimeoutMs: 600 });
     jest.useFakeTimers();
     try {
@@ -24,11 +24,11 @@ describe('src/activities/heartbeat', () => {
     } finally {
       jest.useRealTimers();
     }
-    // At 0, 200, 400, 600 and 800 ms, and the last details at the end.
+    // At 0, 200, 400, 600 and 800 ms, and the final details.
     expect(beats.length).toBe(6);
   });
 
-  it('tells the last details when the body fails, so that the next attempt knows them', async () => {
+  it('sends the last details when the body fails, so that the next attempt starts from them', async () => {
     const { run, beats } = environment();
     const failing = run(({ details }) => {
       details.unreachableMs = 5_000;
@@ -39,7 +39,7 @@ describe('src/activities/heartbeat', () => {
   });
 
   it.each([[undefined], [null], ['text'], [{ unreachableMs: 'x' }], [{ unreachableMs: -1 }]])(
-    'starts from zero when an earlier attempt said %j',
+    'starts from zero when the heartbeat details of the previous attempt are %j',
     async (heartbeatDetails) => {
       const { run } = environment({ heartbeatDetails });
       expect(await run(({ details }) => Promise.resolve(details.unreachableMs))).toBe(0);
@@ -57,7 +57,7 @@ describe('src/activities/heartbeat', () => {
     ],
     [{ total: 'x' }, undefined],
     [null, undefined],
-  ])('keeps from its first beat on what an earlier attempt had drained, %j', async (drained, kept) => {
+  ])('keeps the drain progress of the previous attempt from the first heartbeat on: %j', async (drained, kept) => {
     const { run, beats } = environment({ heartbeatDetails: { step: 'drain', drained } });
     await run(() => Promise.resolve());
     expect((beats[0] as { drained?: unknown }).drained).toEqual(kept);
@@ -72,7 +72,7 @@ describe('src/activities/heartbeat', () => {
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 
-  describe('of an activity that only waits', () => {
+  describe('in an activity that only waits', () => {
     const FOR_EVER = { retryPolicy: { maximumAttempts: 0 }, scheduleToCloseTimeoutMs: 0 };
     const HANDED_BACK = { kind: 'unreachable', observedMs: 600_000, maxDelayMs: 300_000, atMs: Date.now(), attempt: 7 };
     const LEFT = {
@@ -91,7 +91,7 @@ describe('src/activities/heartbeat', () => {
       throw new Error('was to be handed back');
     }
 
-    it('leaves behind for how long it has waited, and when', async () => {
+    it('records how long the attempt has waited, and until when', async () => {
       const { run, beats } = environment({ ...FOR_EVER, attempt: 7 });
       await expect(run(waitOnce)).rejects.toMatchObject({ name: 'RetryLater' });
       expect(beats.at(-1)).toMatchObject({
@@ -100,7 +100,7 @@ describe('src/activities/heartbeat', () => {
       });
     });
 
-    it('goes on from there with the pauses since, and sends nothing unless there is news', async () => {
+    it('resumes the wait including the pauses between attempts, and sends nothing unless the progress changed', async () => {
       jest.useFakeTimers();
       try {
         const atMs = Date.now() - 200_000;
@@ -125,7 +125,7 @@ describe('src/activities/heartbeat', () => {
       }
     });
 
-    it('does not count the hours in which no worker took up the next attempt', async () => {
+    it('does not count the hours in which no worker took the next attempt', async () => {
       const atMs = Date.now() - 8 * 3_600_000;
       const { run } = environment({
         ...FOR_EVER,
@@ -135,7 +135,7 @@ describe('src/activities/heartbeat', () => {
       expect(await run(({ details }) => Promise.resolve(details.unreachableMs))).toBe(800_000);
     });
 
-    it('speaks at once where it must hear of the end of its workflow', async () => {
+    it('sends a heartbeat at once in an activity that must notice the end of its workflow', async () => {
       const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
       const { value, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
       await value.run(() =>
@@ -146,7 +146,7 @@ describe('src/activities/heartbeat', () => {
       );
     });
 
-    it('shows that it is alive when one look takes long', async () => {
+    it('sends heartbeats while a single poll takes long', async () => {
       jest.useFakeTimers();
       try {
         const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
@@ -160,7 +160,7 @@ describe('src/activities/heartbeat', () => {
       }
     });
 
-    it('waits in place when its attempts are few, or when it would be over before the next one', async () => {
+    it('waits in place when attempts are limited, or when the timeout would end the wait before the next attempt', async () => {
       for (const info of [
         { retryPolicy: { maximumAttempts: 2 } },
         { ...FOR_EVER, scheduledTimestampMs: Date.now(), scheduleToCloseTimeoutMs: 60_000 },

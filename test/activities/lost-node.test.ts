@@ -1,4 +1,4 @@
-/** What a node that is lost for a day costs, counted as Temporal Cloud does: attempts, and heartbeats that reach the server. */
+/** The cost of a node that is unreachable for a day, counted as Temporal Cloud does: attempts, and heartbeats that reach the server. */
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -21,15 +21,15 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 interface Call {
   attempts: number;
   heartbeats: number;
-  /** Longest time in which nobody looked for the node. */
+  /** Longest time without a connection attempt. */
   longestGapMs: number;
   end: unknown;
 }
 
-/** To the run when the node is lost, from there to the cluster, and the same when it has ended. */
+/** Node patch to run and run to cluster when the node becomes unreachable, and both again at the end. */
 const SIGNALS = 4;
 
-/** Looks of rollouts at the node patch in that day, which is adopted so often, the last time for nearly all of it. */
+/** Polls of the node patch by the runs that adopt it: one run per suspension, the last of them for nearly the whole day. */
 function adoptedLooks(times: number): number {
   const { initialInterval, backoffCoefficient, maximumInterval } = ADOPTED_LOOKS;
   const looksWithin = (limitMs: number): number => {
@@ -42,7 +42,7 @@ function adoptedLooks(times: number): number {
   return times === 0 ? 0 : looksWithin(DAY_MS) + (times - 1) * looksWithin(maximumInterval);
 }
 
-/** Runs an activity as the server and a worker do, attempt by attempt, until it ends for good. */
+/** Runs an activity the way server and worker do, attempt by attempt, until the final result. */
 async function run(watch: { observedMs?: number; noticeAfterMs?: number }): Promise<Call> {
   const transport = new FakeTransport([unreachableNode()]);
   const activities = createNodeActivities({
@@ -66,7 +66,7 @@ async function run(watch: { observedMs?: number; noticeAfterMs?: number }): Prom
     );
     let sentAt = -Infinity;
     environment.on('heartbeat', (details) => {
-      // The SDK sends one per interval; what it holds back travels with the failure of the attempt.
+      // The SDK sends one heartbeat per interval; held-back details travel with the failure of the attempt.
       if (Date.now() - sentAt >= HEARTBEAT_INTERVAL_MS) {
         sentAt = Date.now();
         call.heartbeats += 1;
@@ -90,8 +90,8 @@ async function run(watch: { observedMs?: number; noticeAfterMs?: number }): Prom
   }
 }
 
-describe('activities: a node that is lost for a day', () => {
-  it('costs fewer than 300 actions, is looked for every 6 min at least, and is given up after that day', async () => {
+describe('src/activities: a node that is unreachable for a day', () => {
+  it('costs fewer than 300 actions, is polled at least every 6 min, and fails after that day', async () => {
     jest.useFakeTimers();
     try {
       const begunAt = Date.now();
@@ -107,7 +107,7 @@ describe('activities: a node that is lost for a day', () => {
       const passedMs = Date.now() - begunAt;
       expect(Math.abs(passedMs - DAY_MS)).toBeLessThan(15 * MINUTE_MS);
       const ofNodePatch = first.attempts + first.heartbeats + second.attempts + second.heartbeats;
-      // The same when the run is paused and resumed again and again, each time leaving the node to another rollout.
+      // The limit also holds when the run is paused and resumed repeatedly, each time leaving the node to another run.
       for (let suspensions = 0; suspensions <= 6; suspensions += 1) {
         expect(ofNodePatch + SIGNALS + adoptedLooks(suspensions)).toBeLessThan(300);
       }

@@ -35,7 +35,7 @@ function setUp(answers: Answer[] | Transport, info: object = {}, firstHoldMs?: n
 }
 
 describe('src/activities/node', () => {
-  it('applies under the job id of token and attempt, and shows packages finished by heartbeat', async () => {
+  it('applies under the job id of token and attempt, and reports finished packages in heartbeats', async () => {
     const { activities, environment, heartbeats, transport } = setUp([
       jobAnswer('running', { log: 'Unpacking a\nSetting up a (2) ...\n' }),
       jobAnswer('done rc=0', { log: 'Setting up b (2) ...\n', answer: '- a amd64 1\n+ a amd64 2\n' }),
@@ -57,7 +57,7 @@ describe('src/activities/node', () => {
   });
 
   it.each(['prefetch', 'inspectFailedNode'] as const)(
-    'has one job for a %s, whatever attempt follows it',
+    'uses one job id for a %s, whatever the attempt',
     async (step) => {
       const starts: string[] = [];
       for (const attempt of [1, 5]) {
@@ -75,7 +75,7 @@ describe('src/activities/node', () => {
     },
   );
 
-  it('carries the number of a plan that waits for a lock to the next attempt', async () => {
+  it('carries the plan number of a lock wait over to the next attempt', async () => {
     const log = 'ospatch: waiting for /var/lib/dpkg/lock-frontend, held by apt-get (pid 7)\n';
     const input = { target: TARGET, token: TOKEN, attempt: 1, withoutDrain: false, unreachableTimeoutMs: 1_000 };
     const forEver = { retryPolicy: { maximumAttempts: 0 }, scheduleToCloseTimeoutMs: 0 };
@@ -93,7 +93,7 @@ describe('src/activities/node', () => {
     expect((next.transport as FakeTransport).calls[1]?.command).toContain(`start ${TOKEN}-plan-100010 plan`);
   });
 
-  it('returns a failure of the package manager together with what has changed', async () => {
+  it('returns a package manager failure together with the packages that changed', async () => {
     const { activities, environment } = setUp([
       jobAnswer('done rc=100', {
         log: 'E: Sub-process /usr/bin/dpkg returned an error code (1)\n',
@@ -109,7 +109,7 @@ describe('src/activities/node', () => {
     });
   });
 
-  it('fails as PlanChanged when the node says that the set is another one', async () => {
+  it('fails as PlanChanged when the node reports another package set', async () => {
     const { activities, environment } = setUp([jobAnswer('done rc=90')]);
     await expect(environment.run(activities.apply, APPLY)).rejects.toMatchObject({
       type: 'PlanChanged',
@@ -117,7 +117,7 @@ describe('src/activities/node', () => {
     });
   });
 
-  it('fails as Lost in apply and as Unreachable in readFacts when the observed outage passes the limit', async () => {
+  it('fails as UnreachableAfterChange in apply and as Unreachable in readFacts once the observed outage exceeds the limit', async () => {
     const apply = setUp([unreachableNode()]);
     await expect(apply.environment.run(apply.activities.apply, APPLY)).rejects.toMatchObject({
       type: 'UnreachableAfterChange',
@@ -131,7 +131,7 @@ describe('src/activities/node', () => {
     });
   });
 
-  it('goes on counting the outage from the heartbeat of the attempt before', async () => {
+  it('continues the outage count from the heartbeat of the previous attempt', async () => {
     const { activities, environment, heartbeats } = setUp([unreachableNode()], {
       heartbeatDetails: { unreachableMs: 900 },
     });
@@ -142,7 +142,7 @@ describe('src/activities/node', () => {
     );
   });
 
-  it('stops following at once when it is cancelled, and says so and nothing else', async () => {
+  it('stops following the job at once on cancellation, and fails as cancelled only', async () => {
     const never: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const { activities, environment } = setUp(never);
     const running = environment.run(activities.apply, APPLY);
@@ -150,14 +150,14 @@ describe('src/activities/node', () => {
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 
-  it('stops between two polls as well when it is cancelled', async () => {
+  it('also stops between two polls on cancellation', async () => {
     const { activities, environment } = setUp([jobAnswer('busy holder=x')]);
     const running = environment.run(activities.apply, APPLY);
     setTimeout(() => environment.cancel(), 20);
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 
-  it('gives preflight jobs of its own for every attempt of the activity', async () => {
+  it('uses new preflight job ids for every activity attempt', async () => {
     const { activities, environment, transport } = setUp(
       [factsAnswer(), jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` })],
       { attempt: 3 },
@@ -199,7 +199,7 @@ describe('src/activities/node', () => {
     });
   });
 
-  it('answers an inspection with what would stop a run, by the facts and by what is pending', async () => {
+  it('reports every blocker of a run in an inspection, from facts and from pending packages', async () => {
     const { activities, environment } = setUp([
       factsAnswer('failed_unit=a.service', 'reboot_owner=kured', 'clock=2020-01-01T00:00:00Z'),
       jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\nout Inst a [1] (2 Debian:12.1/stable [amd64])\n` }),
@@ -210,7 +210,7 @@ describe('src/activities/node', () => {
     expect(inspected.findings.map(({ check }) => check)).toEqual(['clock', 'reboot-owners', 'units']);
   });
 
-  it('asks for no reboot that the last one has not cured, and says so', async () => {
+  it('requires no reboot for a reason that the last reboot did not clear, and says so', async () => {
     const facts = factsAnswer('boot_id=b-1', 'reboot_reason=/run/reboot-required', 'reboot_stamp=2026-01-01T00:00:00Z');
     const pending = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
     const ineffectiveReboot = { bootId: 'b-1', reasons: ['/run/reboot-required'], stamp: '2026-01-01T00:00:00Z' };
@@ -224,14 +224,14 @@ describe('src/activities/node', () => {
     const messages = inspected.findings.map(({ message }) => message).join(' ');
     expect(messages).toContain('the last reboot did not clear the reason');
     expect(messages).not.toContain('the next run reboots the node');
-    // Another boot since: nobody knows what that one has changed.
+    // After another boot the result of the recorded one no longer counts.
     const booted = setUp([...answers]);
     const anew = { ...INSPECT, ineffectiveReboot: { ...ineffectiveReboot, bootId: 'b-0' } };
     const { findings } = (await booted.environment.run(booted.activities.inspectNode, anew)) as NodeInspection;
     expect(findings.map(({ message }) => message).join(' ')).toContain('the next run reboots the node');
   });
 
-  it('says in an inspection that the helper was placed', async () => {
+  it('reports in an inspection that the helper was installed', async () => {
     const { activities, environment } = setUp([
       { code: 127, stdout: Buffer.from('ospatch-helper:missing \n') },
       'ospatch-install:ok\n',
@@ -246,7 +246,7 @@ describe('src/activities/node', () => {
     ]);
   });
 
-  it('ends an inspection at its limit, whatever hangs, and keeps what was read', async () => {
+  it('ends an inspection at its time limit, whatever hangs, and keeps what was read', async () => {
     const deaf: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const silent = setUp(deaf);
     expect(await silent.environment.run(silent.activities.inspectNode, INSPECT)).toMatchObject({
@@ -265,7 +265,7 @@ describe('src/activities/node', () => {
     });
   });
 
-  it('ends an inspection as cancelled, not as a node that does not answer', async () => {
+  it('reports a cancelled inspection as cancelled, not as an unreachable node', async () => {
     const never: Transport = { exec: () => new Promise(() => undefined), close: () => undefined };
     const { activities, environment } = setUp(never);
     const running = environment.run(activities.inspectNode, { ...INSPECT, factsLimitMs: 10_000 });
@@ -273,7 +273,7 @@ describe('src/activities/node', () => {
     await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 
-  it('hands out logs without credentials and says when there is more', async () => {
+  it('returns logs without credentials and marks truncated ones', async () => {
     const { activities, environment } = setUp(['ospatch 1 log\nfrom http://u:p@mirror\n']);
     const input = { target: TARGET, token: TOKEN, unreachableTimeoutMs: 1_000 };
     expect(await environment.run(activities.readLog, { ...input, maxBytes: 1_000 })).toEqual({
@@ -285,7 +285,7 @@ describe('src/activities/node', () => {
 
 describe('src/activities/errors', () => {
   it.each(ERROR_TYPES.filter((type) => type !== 'Internal' && type !== 'WorkerProtocol'))(
-    'makes %s final, with the whole error in its details',
+    'makes %s non-retryable, with the whole error in its details',
     (type) => {
       const info = { type, message: 'what happened', remedy: 'what to do', details: { rc: 1 } };
       expect(toApplicationFailure(new OspatchError(info), 1)).toMatchObject({
@@ -297,7 +297,7 @@ describe('src/activities/errors', () => {
     },
   );
 
-  it('tries the unforeseen again a few times, and tells no stack', () => {
+  it('retries an unforeseen error a few times, and exposes no stack', () => {
     const failure = toApplicationFailure(new TypeError('x is not a function'), 1);
     expect(failure).toMatchObject({ type: 'Internal', nonRetryable: false });
     expect(toApplicationFailure(new TypeError('x'), 30)).toMatchObject({ nonRetryable: true });

@@ -8,7 +8,7 @@ import { PROTOCOL_HEADER } from '../../src/contract/protocol';
 const SPOKEN = { version: '0.3.0', oldest: 2, newest: 3 };
 const done = 'done';
 
-/** Runs an activity `apply` whose input has `header` behind the interceptor. */
+/** Runs an activity `apply` whose input passes the interceptor with `header`. */
 function execute(
   header: unknown,
   info: object = {},
@@ -25,17 +25,17 @@ function execute(
 
 describe('src/activities/protocol', () => {
   it.each([[{ protocol: 2 }], [{ protocol: 3, since: '0.3.0' }], [{ protocol: 3, since: 7, added: 'later' }]])(
-    'carries out %j',
+    'accepts the protocol %j',
     async (header) => {
       expect(await execute(header)).toBe(done);
     },
   );
 
-  it('asks no number of a local activity, which the same worker has scheduled', async () => {
+  it('requires no protocol number of a local activity, which the same worker has scheduled', async () => {
     expect(await execute(undefined, { isLocal: true })).toBe(done);
   });
 
-  it('names its version and the needed one when the input is newer, for another attempt soon', async () => {
+  it('names its own version and the required one when the input is newer, and retries soon', async () => {
     await expect(execute({ protocol: 4, since: '0.4.0', unknown: {} })).rejects.toMatchObject({
       type: 'WorkerProtocol',
       nonRetryable: false,
@@ -47,7 +47,7 @@ describe('src/activities/protocol', () => {
     await expect(execute({ protocol: 4 }, { attempt: 50 })).rejects.toMatchObject({ nextRetryDelay: 60_000 });
   });
 
-  it('refuses an input older than any that it still carries out', async () => {
+  it('rejects an input older than the oldest supported protocol', async () => {
     await expect(execute({ protocol: 1, since: '0.1.0' })).rejects.toMatchObject({
       nonRetryable: false,
       message: expect.stringContaining('the activity apply was started with protocol 1') as string,
@@ -63,7 +63,7 @@ describe('src/activities/protocol', () => {
     [{ protocol: 2.5 }],
     [{ protocol: 0 }],
     [{ protocol: -1 }],
-  ])('refuses an input without a number: %j', async (header) => {
+  ])('rejects an input without a protocol number: %j', async (header) => {
     await expect(execute(header)).rejects.toMatchObject({
       type: 'WorkerProtocol',
       nonRetryable: false,
@@ -71,7 +71,7 @@ describe('src/activities/protocol', () => {
     });
   });
 
-  it('takes no unreadable header for a number', async () => {
+  it('treats an unreadable header as a missing protocol number', async () => {
     const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
     const { inbound } = protocolInterceptor(supportedProtocols('0.1.0'))(environment.context);
     const headers = {
@@ -82,7 +82,7 @@ describe('src/activities/protocol', () => {
     ).rejects.toMatchObject({ type: 'WorkerProtocol' });
   });
 
-  it('says of an activity that it does not have which version it is', async () => {
+  it("names the worker's version when an activity type is unknown", async () => {
     const environment = new MockActivityEnvironment(
       { activityType: 'freeze', taskQueue: 'site-b' },
       { logger: new DefaultLogger('ERROR') },

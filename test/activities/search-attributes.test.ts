@@ -6,7 +6,7 @@ const NAMES = Object.keys(ALL);
 const HOUR_MS = 3_600_000;
 
 describe('src/activities/search-attributes', () => {
-  it('asks once for all clusters of a worker, and again an hour later', async () => {
+  it('queries the namespace once for all clusters of a worker, and again after an hour', async () => {
     let asked = 0;
     let now = 0;
     const ask = () => {
@@ -24,7 +24,7 @@ describe('src/activities/search-attributes', () => {
     expect(asked).toBe(2);
   });
 
-  it('never fails, and takes up soon what could not be asked or was not there yet', async () => {
+  it('never fails, and soon retries after an error or a missing attribute', async () => {
     let now = 0;
     let registered: Record<string, string> | null = null;
     const ask = () => (registered === null ? Promise.reject(new Error('no answer')) : Promise.resolve(registered));
@@ -40,12 +40,12 @@ describe('src/activities/search-attributes', () => {
     expect(await read()).toEqual(NAMES);
   });
 
-  it('leaves out an attribute of another type: to write it would stop the workflow', async () => {
+  it('omits an attribute of another type, which would fail the workflow task', async () => {
     const read = rememberSearchAttributes(() => Promise.resolve({ ...ALL, PatchState: 'Text' }));
     expect(await read()).toEqual(NAMES.filter((name) => name !== 'PatchState'));
   });
 
-  it('does not wait longer than clusters can', async () => {
+  it('gives up before the clusters that wait for the result do', async () => {
     jest.useFakeTimers();
     const read = rememberSearchAttributes(() => new Promise(() => undefined));
     const answer = read();

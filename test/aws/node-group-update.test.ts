@@ -41,8 +41,8 @@ const REQUEST = { nodeGroup: 'blue', version: '1.31', force: false, identity: ['
 
 const KNOWN = { ...REQUEST, found: '1.31.3-20250103' };
 
-describe('aws/node-group-update', () => {
-  it('asks for the version the group runs, names no release, and gives a repetition the same token', async () => {
+describe('src/aws/node-group-update', () => {
+  it('requests the version the group runs, names no release, and repeats a request under the same token', async () => {
     eks.addGroup('blue');
     eks.hold = true;
     const first = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
@@ -54,7 +54,7 @@ describe('aws/node-group-update', () => {
     ]);
   });
 
-  it('goes on with the update it began itself when a repetition is answered with a conflict', async () => {
+  it('follows the update that the first attempt began when the repetition conflicts with that update', async () => {
     eks.addGroup('blue');
     Object.assign(eks, { hold: true, knowsTokens: false });
     const first = await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN);
@@ -63,13 +63,13 @@ describe('aws/node-group-update', () => {
     expect(eks.updates).toHaveLength(1);
   });
 
-  it('forces the update only when it is told to', async () => {
+  it('forces an update only when the spec says so', async () => {
     eks.addGroup('blue');
     await beginUpdate(callerOf(BEFORE_UPDATE), { ...REQUEST, force: true });
     expect(eks.calls[0]?.body).toMatchObject({ force: true });
   });
 
-  it('takes it for up-to-date when AWS has no newer release, and for nothing else that AWS refuses', async () => {
+  it('reports up-to-date when AWS has no newer release, and for no other rejection by AWS', async () => {
     eks.addGroup('blue', { releaseVersion: eks.latest });
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toEqual({ state: 'up-to-date' });
     const message = "Nodegroup can't be upgraded because maxSize (2) is equal to desiredSize (2)";
@@ -80,7 +80,7 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('does not ask for the newest release where that runs, so that AWS does not replace nodes by their like', async () => {
+  it('requests no update to the release that already runs, which would make AWS replace every node', async () => {
     eks.replacesForNothing = true;
     eks.published = eks.latest;
     eks.addGroup('blue', { releaseVersion: eks.latest });
@@ -95,27 +95,27 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('asks AWS for the latest release where it may not read which that is', async () => {
+  it('requests the latest release from AWS when the parameter store denies access', async () => {
     eks.addGroup('blue');
     eks.failNext('GetParameter', FAULTS.denied);
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toMatchObject({ state: 'started' });
   });
 
-  it('asks again for the newest release when the parameter store is throttled', async () => {
+  it('retries the newest release when the parameter store throttles', async () => {
     eks.published = eks.latest;
     eks.addGroup('blue', { releaseVersion: eks.latest });
     eks.failNext('GetParameter', { ...FAULTS.throttled, status: 400 }, FAULTS.unavailable);
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
   });
 
-  it('asks for the version that the group runs now, also when an adopted update has changed it', async () => {
+  it('requests the version the group runs now, also after an adopted update has changed that version', async () => {
     eks.addGroup('blue', { version: '1.32' });
     eks.published = eks.latest;
     await beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, adopted: true });
     expect(eks.calls.at(-1)).toMatchObject({ action: 'UpdateNodegroupVersion', body: { version: '1.32' } });
   });
 
-  it('leaves it at an adopted update where it cannot be known whether anything is left', async () => {
+  it('ends with the adopted update when the remaining updates cannot be known', async () => {
     eks.addGroup('blue', { status: 'UPDATING' });
     const begun = beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, adopted: true });
     await waitFor(() => eks.count('ListUpdates') > 0, { what: 'a look at a group that is UPDATING after its update' });
@@ -124,16 +124,16 @@ describe('aws/node-group-update', () => {
     expect(eks.count('UpdateNodegroupVersion')).toBe(0);
   });
 
-  it('asks for nothing when the update of somebody else has ended before it could be adopted', async () => {
+  it('requests nothing when the update of another caller ended before adoption', async () => {
     eks.replacesForNothing = true;
     eks.addGroup('blue');
-    // The first look at it is its end.
+    // The update has ended by the first poll.
     const foreign = eks.beginForeign('blue', 'VersionUpdate', eks.latest);
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).toEqual({ state: 'up-to-date' });
     expect(eks.updates).toEqual([foreign]);
   });
 
-  it('does not wait for a group that AWS does not update because it is degraded', async () => {
+  it('does not wait for a group that AWS refuses to update because the group is degraded', async () => {
     eks.addGroup('blue', { status: 'DEGRADED' });
     await expect(beginUpdate(callerOf(BEFORE_UPDATE), KNOWN)).rejects.toMatchObject({
       type: 'Aws',
@@ -141,7 +141,7 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('finds the version update that somebody else has begun among all that there were', async () => {
+  it('adopts the version update of another caller among all updates of the group', async () => {
     eks.addGroup('blue');
     for (let past = 0; past < 5; past += 1) eks.end(eks.beginForeign('blue'));
     const foreign = eks.beginForeign('blue');
@@ -151,16 +151,16 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('tells an update of another kind from one of the version', async () => {
+  it('distinguishes an update of another type from a version update', async () => {
     eks.addGroup('blue');
     eks.beginForeign('blue', 'ConfigUpdate');
     eks.hold = true;
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toMatchObject({ type: 'ConfigUpdate', adopted: false });
   });
 
-  it.each(['throttled', 'unavailable', 'internal'] as const)('waits until AWS is no longer %s', async (fault) => {
+  it.each(['throttled', 'unavailable', 'internal'] as const)('retries until AWS is no longer %s', async (fault) => {
     eks.addGroup('blue');
-    // More often than the SDK repeats by itself.
+    // More failures than the retries of the SDK.
     eks.failNext('UpdateNodegroupVersion', ...Array.from({ length: 4 }, () => FAULTS[fault]));
     expect(await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST)).toMatchObject({ state: 'started' });
     expect(shown[0]).toContain(FAULTS[fault].message);
@@ -168,7 +168,7 @@ describe('aws/node-group-update', () => {
     expect(eks.updates).toHaveLength(1);
   });
 
-  it('waits through a connection that is cut', async () => {
+  it('retries over a cut connection', async () => {
     eks.addGroup('blue');
     eks.fault = 'cut';
     const begun = beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
@@ -177,7 +177,7 @@ describe('aws/node-group-update', () => {
     expect(await begun).toMatchObject({ state: 'started' });
   });
 
-  it('ends at once before an update when credentials are expired, and says what to do without a key in it', async () => {
+  it('fails at once on expired credentials before an update, with a remedy and without the key', async () => {
     eks.addGroup('blue');
     eks.fault = FAULTS.expired;
     const error = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST).catch((caught: unknown) => caught);
@@ -189,7 +189,7 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('goes on following an update when credentials were expired meanwhile, and shows it', async () => {
+  it('keeps following an update while credentials are expired, and reports the wait', async () => {
     eks.addGroup('blue');
     eks.hold = true;
     const begun = await beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
@@ -204,7 +204,7 @@ describe('aws/node-group-update', () => {
     expect(await ended).toMatchObject({ status: 'Successful' });
   });
 
-  it('reads a credentials file again that was renewed after it had expired', async () => {
+  it('reads a credentials file again after its renewal', async () => {
     eks.addGroup('blue');
     const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-aws-'));
     const file = path.join(dir, 'credentials');
@@ -228,7 +228,7 @@ describe('aws/node-group-update', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('says that there are no credentials, and how to give some', async () => {
+  it('reports missing credentials with the ways to provide them', async () => {
     delete process.env['AWS_ACCESS_KEY_ID'];
     const access = { profile: 'nowhere' };
     await expect(
@@ -240,7 +240,7 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('names the right that is missing', async () => {
+  it('names the missing permission', async () => {
     eks.addGroup('blue');
     eks.fault = FAULTS.denied;
     await expect(
@@ -251,7 +251,7 @@ describe('aws/node-group-update', () => {
     });
   });
 
-  it('gives up after its policy and says for how long AWS was away', async () => {
+  it('fails when the retry policy ends and reports for how long AWS was unavailable', async () => {
     eks.fault = FAULTS.unavailable;
     await expect(
       callerOf({ transient: 500 }).call('listNodegroups', (api, signal) => api.listNodegroups(signal)),

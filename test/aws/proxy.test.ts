@@ -1,4 +1,4 @@
-/** The real AWS SDK behind something that answers in the place of AWS. */
+/** The real AWS SDK behind a proxy that answers for AWS. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
@@ -36,7 +36,7 @@ const asked = () => api.listNodegroups(signal);
 
 describe('src/aws/errors', () => {
   it.each([200, 403, 404, 407])(
-    'tells the page of a proxy with status %d as that, and as no missing right',
+    'recognises the error page of a proxy with status %d, and reports no missing permission',
     async (status) => {
       answer = { status, type: 'text/html', body: PAGE };
       await expect(asked()).rejects.toMatchObject({
@@ -47,7 +47,7 @@ describe('src/aws/errors', () => {
     },
   );
 
-  it('waits through the page of a load balancer with nothing behind it', async () => {
+  it('retries while a load balancer has no backend', async () => {
     answer = { status: 503, type: 'text/html', body: '<html><title>503 Service Unavailable</title></html>' };
     await expect(asked()).rejects.toMatchObject({
       kind: 'transient',
@@ -55,7 +55,7 @@ describe('src/aws/errors', () => {
     });
   });
 
-  it('says nothing of the inside of the SDK about an answer that is cut or something else', async () => {
+  it('exposes no SDK internals for a cut or unexpected answer', async () => {
     for (const body of ['{"nodegroups": [', 'Bad Gateway']) {
       answer = { status: 200, type: 'application/json', body };
       const error: unknown = await asked().catch((thrown: unknown) => thrown);
@@ -64,7 +64,7 @@ describe('src/aws/errors', () => {
     }
   });
 
-  it('says of a thing that AWS does not find that it is not found', async () => {
+  it('reports a resource that AWS does not find as not found', async () => {
     answer = {
       status: 404,
       type: 'application/json',
@@ -81,13 +81,13 @@ describe('src/aws/errors', () => {
     [{ __type: 'ParameterNotFound' }, 400, 'not-published'],
     [{ __type: 'AccessDeniedException', message: 'not authorized to perform: ssm:GetParameter' }, 400, 'denied'],
     [{ __type: 'InternalServerError' }, 500, 'silent'],
-  ])('knows why the newest release is not known: %j', async (body, status, why) => {
+  ])('explains why the newest release is unknown: %j', async (body, status, why) => {
     answer = { status, type: 'application/x-amz-json-1.1', body: JSON.stringify(body) };
     const image = { amiType: 'AL2023_x86_64_STANDARD', version: '1.34' };
     expect(await api.newestRelease(image, signal)).toEqual({ release: null, why });
   });
 
-  it('takes the page of a proxy for no missing right to read the newest release', async () => {
+  it('does not take the page of a proxy for a missing permission on the newest release', async () => {
     answer = { status: 403, type: 'text/html', body: PAGE };
     const image = { amiType: 'AL2023_x86_64_STANDARD', version: '1.34' };
     expect(await api.newestRelease(image, signal)).toEqual({ release: null, why: 'silent' });

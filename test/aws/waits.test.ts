@@ -1,4 +1,4 @@
-/** Waits for AWS in attempts that give back their place, run as the server does: the real activities, a simulated EKS API. */
+/** Waits for AWS in attempts that release their slot: the real activities against a simulated EKS API, retried the way the server does. */
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -34,7 +34,7 @@ interface Course {
   error?: ApplicationFailure;
 }
 
-/** Attempt after attempt, each on a worker of its own, until the end or `maxAttempts`; nobody waits for the pauses. */
+/** Runs attempt after attempt, each on a worker of its own, until the result or `maxAttempts`, without the pauses between. */
 async function run<R>(
   work: (activities: Activities) => () => Promise<R>,
   { earlier = {}, maxAttempts = 500, onAttempt = (_: number) => undefined as void } = {},
@@ -81,8 +81,8 @@ function sum(all: number[]): number {
   return all.reduce((total, one) => total + one, 0);
 }
 
-describe('aws: waits that hold no activity slot', () => {
-  it('follows an update by short looks, the next one within a minute, and notices its end', async () => {
+describe('src/aws: waits that hold no activity slot', () => {
+  it('polls an update in short attempts, one per minute, and notices its end', async () => {
     eks.addGroup('blue');
     eks.hold = true;
     const { updateId } = (await run(begin)).value as { updateId: string };
@@ -94,14 +94,14 @@ describe('aws: waits that hold no activity slot', () => {
       },
     });
     expect(course).toMatchObject({ attempts: 60, value: { status: 'Successful' } });
-    // One question for each look.
+    // One API call per poll.
     expect(eks.count('DescribeUpdate') - polls).toBe(60);
     expect(Math.max(...course.delaysMs)).toBeLessThanOrEqual(MINUTE_MS);
-    // Half an hour and more, for a seventh of the heartbeats that it would take to hold the slot.
+    // More than half an hour with a seventh of the heartbeats that a held slot would cost.
     expect(sum(course.delaysMs)).toBeGreaterThan(30 * MINUTE_MS);
   });
 
-  it('gives up on a group that is busy with something else after an hour, counted over all attempts', async () => {
+  it('fails after an hour on a group with another update in progress, counted over all attempts', async () => {
     eks.addGroup('blue', { status: 'UPDATING' });
     const message = 'Nodegroup cannot be updated as it is currently not in Active State';
     const busy = { status: 409, type: 'ResourceInUseException', message };
@@ -111,7 +111,7 @@ describe('aws: waits that hold no activity slot', () => {
     expect(sum(course.delaysMs) / MINUTE_MS).toBeLessThan(65);
   });
 
-  it('gives up on a call that AWS does not answer although it answers others', async () => {
+  it('fails when one AWS call stays unanswered although others succeed', async () => {
     eks.addGroup('blue');
     const faults = Array.from({ length: 50 }, () => FAULTS.unavailable);
     const earlier = { waits: { 'updateVersion: transient': 29.99 * MINUTE_MS } };
@@ -124,14 +124,14 @@ describe('aws: waits that hold no activity slot', () => {
     });
   });
 
-  it('takes no time of one kind of error from another, nor from another call', async () => {
+  it('counts the time of each kind of error and of each call separately', async () => {
     eks.addGroup('blue');
     eks.hold = true;
     const { updateId } = (await run(begin)).value as { updateId: string };
     const input = { access: access(), nodeGroup: 'blue', updateId, what: 'the update' };
     const follow = (activities: Activities) => () => activities.followNodegroupUpdate(input);
     eks.fault = FAULTS.expired;
-    // Credentials have an hour; AWS was away for longer than that before they expired.
+    // Credentials have an hour of their own: AWS was unavailable for longer before they expired.
     const waits = { 'describeUpdate: transient': 3 * HOUR_MS, 'describeNodegroup: credentials': 2 * HOUR_MS };
     const course = await run(follow, { earlier: { waits }, maxAttempts: 3 });
     expect(course.error).toBeUndefined();

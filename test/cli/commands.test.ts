@@ -11,7 +11,7 @@ import { fakeClient, fakeTerminal, node, status, summary } from './support';
 
 type Answers = Parameters<typeof fakeClient>[0];
 
-/** Runs a command line against a client that gives `answers`. */
+/** Runs a command line against a client that returns `answers`. */
 async function run(args: string[], answers: Answers = {}) {
   jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
   const terminal = fakeTerminal();
@@ -30,7 +30,7 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
   });
 
-  test.each(commands)('%s refuses more arguments than it has', async (name) => {
+  test.each(commands)('%s rejects surplus arguments', async (name) => {
     const file = ['validate', 'next', 'enroll', 'diff', 'apply'].includes(name) ? ['-f', 'x.yaml'] : [];
     const { err, code } = await run([name, ...file, 'demo', 'w-1', 'one-too-many']);
     expect(err).toMatch(name === 'helper' ? /unknown command/ : /too many arguments/);
@@ -47,7 +47,7 @@ describe('src/cli/commands', () => {
     ['dev', '--port', '80'],
     ['status', 'demo', '--watch', '-o', 'json'],
     ['apply', '-f', 'x.yaml', '--dry-run', '--wait'],
-  ])('%s %s %s %s is a usage error that says how to fix it', async (...args) => {
+  ])('%s %s %s %s is a usage error with a fix', async (...args) => {
     const { err, code } = await run(args);
     expect(code).toBe(2);
     expect(err).toMatch(/error: .*\n +fix: /);
@@ -65,14 +65,14 @@ describe('src/cli/commands', () => {
     expect(code).toBe(1);
   });
 
-  test('patch says whether the run starts now or after another one', async () => {
+  test('patch reports whether the run starts now or after another one', async () => {
     const now = await run(['patch', 'demo'], { patch: () => Promise.resolve({ run: 7, started: true, after: null }) });
     expect(now).toMatchObject({ out: 'run 7 of demo started\n', code: 0 });
     const later = await run(['patch', 'demo'], { patch: () => Promise.resolve({ run: 8, started: false, after: 7 }) });
     expect(later.out).toBe('run 8 of demo will start after run 7\n');
   });
 
-  test('patch passes on the nodes and the reason', async () => {
+  test('patch sends the nodes and the reason', async () => {
     const patch = jest.fn().mockResolvedValue({ run: 7, started: true, after: null });
     await run(['patch', 'demo', '--nodes', 'w-1, w-2,w-1', '--reason', 'CVE'], { patch });
     expect(patch).toHaveBeenCalledWith('demo', { nodes: ['w-1', 'w-2'], reason: 'CVE' });
@@ -110,7 +110,7 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
   });
 
-  test('patch --wait does not take the end of an earlier run for its own', async () => {
+  test('patch --wait does not report the end of an earlier run as its own', async () => {
     const waiting = jest
       .fn()
       .mockResolvedValueOnce(status([]))
@@ -166,7 +166,7 @@ describe('src/cli/commands', () => {
     ]);
   });
 
-  test('check fails when a node cannot be used and says how far it came', async () => {
+  test('check fails when a node cannot be patched and prints the progress of the inspection', async () => {
     const error = { type: 'SudoDenied', message: 'w-1 refuses sudo', remedy: 'allow it' } as const;
     const { out, code } = await run(['check', 'demo'], {
       check: () => Promise.resolve([failedInspection('w-1', error)]),
@@ -178,7 +178,7 @@ describe('src/cli/commands', () => {
 
   const running = () => Promise.resolve({ state: 'running' });
 
-  test('remove without a terminal needs --yes and removes nothing', async () => {
+  test('remove without a terminal requires --yes and removes nothing', async () => {
     const remove = jest.fn();
     const { code, err } = await run(['remove', 'demo'], {
       ...{ health: running, status: () => Promise.resolve(status([])), remove },
@@ -188,7 +188,7 @@ describe('src/cli/commands', () => {
     expect(remove).not.toHaveBeenCalled();
   });
 
-  test('remove says that a run is cancelled first and waits for the end', async () => {
+  test('remove announces the cancellation of the run and waits for its end', async () => {
     const { out, err, code } = await run(['remove', 'demo', '--yes'], {
       health: running,
       remove: () => Promise.resolve({ run: 7 }),
@@ -199,7 +199,7 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
   });
 
-  test('remove clears a cluster whose workflow has ended otherwise, after saying what recover would keep', async () => {
+  test('remove clears a cluster whose workflow has failed, after listing what recover would keep', async () => {
     const stuck = describeStuck('demo', { kind: 'ended', how: 'terminated', at: null, message: null });
     const health = () => Promise.resolve({ state: 'stuck', stuck });
     const clearEnded = jest.fn(() => Promise.resolve({ done: false, finishing: 2 }));
@@ -214,18 +214,18 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
   });
 
-  test('logs prints nothing that could steer the terminal and says on standard error that it was cut', async () => {
+  test('logs prints no terminal escape and reports a truncated log on standard error', async () => {
     const nodeLog = () => Promise.resolve({ log: 'a\u001b[2J\u0007\nb\n', truncated: true });
     const { out, err } = await run(['logs', 'demo', 'w-1'], { nodeLog });
     expect(out).toBe('a\nb\n');
     expect(err).toContain('was cut');
   });
 
-  test('list -o json is an array also when there is none', async () => {
+  test('list -o json prints an array also without clusters', async () => {
     expect((await run(['list', '-o', 'json'], { list: () => Promise.resolve([]) })).out).toBe('[]\n');
   });
 
-  test('check fails when a drain could never end', async () => {
+  test('check fails when a drain could never finish', async () => {
     const preview: DrainPreview = {
       ...{ nodeName: 'w-1', cordonedBy: 'nobody', owner: null, evict: 1, pods: [], ignored: {}, pending: [] },
       blockers: ['The budget shop/web never allows it'],
@@ -240,12 +240,12 @@ describe('src/cli/commands', () => {
   test.each([
     [true, 'w-1 is uncordoned\n'],
     [false, 'nothing to do: ospatch has no cordon on w-1\n'],
-  ])('uncordon says whether there was something to take off: %s', async (uncordoned, text) => {
+  ])('uncordon reports whether the cordon was removed: %s', async (uncordoned, text) => {
     const answers = { uncordon: () => Promise.resolve(uncordoned) };
     expect(await run(['uncordon', 'demo', 'w-1'], answers)).toEqual({ out: text, err: '', code: 0 });
   });
 
-  test('release says which wait it has ended, and sends the reason', async () => {
+  test('release reports which wait has ended, and sends the reason', async () => {
     const release = jest.fn(() => Promise.resolve({ step: 'reboot' as const }));
     const { out } = await run(['release', 'demo', 'w-1', '--reason', 'disk is dead'], { release });
     expect(out).toBe('w-1 is no longer waited for (step reboot)\n');
@@ -260,7 +260,7 @@ describe('src/cli/commands', () => {
     expect((await run(['rbac', '--disable-eviction'])).out).toMatch(/verbs: \[.*delete.*\]/);
   });
 
-  test('worker refuses a task queue that cannot be one', async () => {
+  test('worker rejects an invalid task queue', async () => {
     const { err, code } = await run(['worker', '--task-queue', 'site b']);
     expect(err).toMatch(/task-queue.*Allowed: at most 100 letters/);
     expect(code).toBe(2);

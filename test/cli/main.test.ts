@@ -22,7 +22,7 @@ describe('src/cli/main', () => {
     return handler as (error: Error) => void;
   }
 
-  test('notes that nobody reads end nothing, so that the exit code stays', async () => {
+  test('keeps the exit code when standard error is closed', async () => {
     const exit = jest.spyOn(process, 'exit').mockReturnValue(undefined as never);
     const handler = await handlersOf(process.stderr);
     expect(() => handler(closedPipe())).not.toThrow();
@@ -30,7 +30,7 @@ describe('src/cli/main', () => {
     expect(() => handler(closedPipe('EIO'))).toThrow('EIO');
   });
 
-  test('a result that nobody reads ends the command with the exit code it has by then', async () => {
+  test('ends a command whose standard output is closed with the exit code so far', async () => {
     const exit = jest.spyOn(process, 'exit').mockReturnValue(undefined as never);
     const handler = await handlersOf(process.stdout);
     handler(closedPipe());

@@ -9,7 +9,7 @@ export interface CliRun {
   stderr: string;
 }
 
-/** Runs a command line in this process, as in a pipe, with a fixed clock. */
+/** Runs a command line in this process, without a terminal and with a fixed clock. */
 export async function runOffline(
   args: string[],
   options: Partial<CliContext> & { input?: string } = {},
@@ -40,7 +40,7 @@ export async function runOffline(
   return run;
 }
 
-/** A valid spec of one node, with `patching` given in YAML. */
+/** A valid spec of one node, with `patching` as YAML. */
 export function specText(patching: string, name = 'prod-eu'): string {
   return `apiVersion: ospatch/v1
 name: ${name}

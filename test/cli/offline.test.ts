@@ -11,10 +11,10 @@ import { loadSpecs } from '../../src/client/load/spec';
 import { runOffline, specText as spec } from './offline-context';
 
 const ROOT = join(__dirname, '../..');
-// Building the program takes nothing from it; only running a command does.
+// Building the program uses none of the context; only running a command does.
 const noContext = {} as CliContext;
 
-describe('cli', () => {
+describe('src/cli without a server', () => {
   let cwd: string;
 
   beforeEach(() => {
@@ -38,7 +38,7 @@ describe('cli', () => {
       });
     });
 
-    it('prints every problem with its place, warnings marked, and exits 2', async () => {
+    it('prints every problem with its location, warnings marked, and exits 2', async () => {
       write(spec('{schedule: {custom: {month: 2, day: 29, hour: 25, minute: 0}}}'));
       const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml'], { cwd });
       expect([code, stdout]).toEqual([2, '']);
@@ -51,7 +51,7 @@ describe('cli', () => {
       ]);
     });
 
-    it.each(['text', 'json'])('does not count a cluster with a key that comes twice as valid in %s', async (format) => {
+    it.each(['text', 'json'])('does not count a cluster with a duplicate key as valid in %s', async (format) => {
       write(spec('{}').replace('name: prod-eu\n', 'name: prod-eu\nname: prod-eu\n'));
       const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml', '-o', format], { cwd });
       expect(code).toBe(2);
@@ -65,7 +65,7 @@ describe('cli', () => {
       ['diff', []],
       ['apply', []],
       ['enroll', ['--yes']],
-    ])('%s refuses a second -f', async (command, more) => {
+    ])('%s rejects a second -f', async (command, more) => {
       expect(await runOffline([command, '-f', 'a.yaml', '--file', 'b.yaml', ...more], { cwd })).toEqual({
         code: 2,
         stdout: '',
@@ -73,7 +73,7 @@ describe('cli', () => {
       });
     });
 
-    it('names a cluster name that cannot be one', async () => {
+    it('reports an invalid cluster name', async () => {
       expect(await runOffline(['status', 'Bad Name'], { cwd })).toEqual({
         code: 2,
         stdout: '',
@@ -87,7 +87,7 @@ describe('cli', () => {
       expect([code, stderr]).toEqual([0, expect.stringContaining('warning: ')]);
     });
 
-    it('gives the same as JSON', async () => {
+    it('prints the same as JSON', async () => {
       write(spec('{schedule: fortnightly}'));
       const { code, stdout, stderr } = await runOffline(['validate', '-f', 'a.yaml', '-o', 'json'], { cwd });
       expect([code, stderr]).toEqual([2, '']);
@@ -124,12 +124,12 @@ describe('cli', () => {
       [['validate', '-f', 'a.yaml', '-o', 'xml'], 'Allowed choices are text, json'],
       [['--timeout', '5', 'schema'], 'Allowed: a duration with a unit'],
       [[], 'Usage: ospatch'],
-    ])('%j exits 2 and says why', async (args, message) => {
+    ])('%j exits 2 with the reason', async (args, message) => {
       const { code, stdout, stderr } = await runOffline(args, { cwd });
       expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
     });
 
-    it('takes the global options before and after the command', () => {
+    it('accepts global options before and after the command', () => {
       const program = buildProgram(noContext);
       const seen: unknown[] = [];
       program.command('probe').action((_options, command) => {
@@ -176,7 +176,7 @@ describe('cli', () => {
       });
     });
 
-    it('that are bugs show no trace but name a file with it', async () => {
+    it('prints no stack trace for a bug but names the file with the trace', async () => {
       const { codes, stderr } = await reportOf(new Error('boom'));
       const file = /the file (\S+)/.exec(stderr)?.[1] ?? '';
       expect([codes, stderr.split('\n')[0]]).toEqual([[1], 'error: this is a bug in ospatch: boom']);
@@ -190,7 +190,7 @@ describe('cli', () => {
     const coloured = async (options: Parameters<typeof runOffline>[1]) =>
       (await runOffline(['validate', '-f', 'none.yaml'], { cwd, ...options })).stderr.includes('\u001b[');
 
-    it('are for terminals only and honour NO_COLOR', async () => {
+    it('are used on terminals only and honour NO_COLOR', async () => {
       expect(await coloured({ isErrorTTY: true })).toBe(true);
       expect(await coloured({ isErrorTTY: false })).toBe(false);
       expect(await coloured({ isErrorTTY: true, env: { NO_COLOR: '1' } })).toBe(false);
@@ -198,12 +198,12 @@ describe('cli', () => {
   });
 
   describe('schema', () => {
-    it('is what the command prints', async () => {
+    it('equals the output of the command', async () => {
       const { code, stdout } = await runOffline(['schema']);
       expect([code, JSON.parse(stdout)]).toEqual([0, specJsonSchema()]);
     });
 
-    it('and the reference page are not stale; node scripts/generate-schema.js after a build writes them', () => {
+    it('and the reference page are up to date; after a build, node scripts/generate-schema.js writes them', () => {
       const { generatedFiles } = jest.requireActual<{
         generatedFiles(schema: unknown): { file: string; text: string }[];
       }>('../../scripts/generate-schema.js');
@@ -211,7 +211,7 @@ describe('cli', () => {
     });
   });
 
-  it('keeps the examples valid', async () => {
+  it('accepts the examples', async () => {
     const { problems, specs } = await loadSpecs(join(ROOT, 'examples'), { now: Date.now(), requireHostKeys: false });
     expect(problems).toEqual([]);
     expect(specs.length).toBeGreaterThanOrEqual(8);

@@ -1,4 +1,4 @@
-/** A terminal, a cluster and its answers, without any of them. */
+/** An output, a cluster and a client for command tests, without a terminal and a server. */
 import { PassThrough, Writable } from 'node:stream';
 import pc from 'picocolors';
 import type { ClusterClient } from '../../src/client/cluster-client';
@@ -118,7 +118,7 @@ export function summary(number: number, more: Partial<RunSummary> = {}): RunSumm
   };
 }
 
-/** A client that answers what is given and fails for everything else. */
+/** A client with the given answers; every other call fails. */
 export function fakeClient(answers: { [K in keyof ClusterClient]?: unknown }): ClusterClient {
   return { close: () => Promise.resolve(), ...answers } as unknown as ClusterClient;
 }

@@ -10,7 +10,7 @@ const running = status([node('w-1', { state: 'patching' })], {
 });
 const ended = status([node('w-1', { state: 'patched' })], { lastRun: summary(7) });
 
-/** Answers one after the other, then the last one for ever. */
+/** Returns the answers in order, then repeats the last one. */
 function answering(...answers: (LiveStatus | Error)[]) {
   let at = 0;
   const statusOf = (): Promise<LiveStatus> => {
@@ -23,7 +23,7 @@ function answering(...answers: (LiveStatus | Error)[]) {
 const hasEnded = ({ lastRun }: LiveStatus): boolean => lastRun !== null;
 
 describe('src/cli/watch', () => {
-  test('waits for a worker that goes away, with one line when it goes and one when it is back', async () => {
+  test('survives the loss of its worker, with one line on loss and one on return', async () => {
     const terminal = fakeTerminal();
     const client = answering(running, noWorker, noWorker, ended);
     const { end } = await watchCluster(terminal.context, client, { cluster: 'demo', until: hasEnded });
@@ -43,12 +43,12 @@ describe('src/cli/watch', () => {
     ]);
   });
 
-  test('fails at once when nothing answers at the very first look', async () => {
+  test('fails at once when the very first poll gets no answer', async () => {
     const watching = watchCluster(fakeTerminal().context, answering(noWorker), { cluster: 'demo', until: hasEnded });
     await expect(watching).rejects.toMatchObject({ type: 'NoWorker' });
   });
 
-  test('ends when the cluster is removed meanwhile', async () => {
+  test('ends when the cluster is removed', async () => {
     const gone = new OspatchError({ type: 'NotFound', message: 'there is no cluster demo' });
     const { end } = await watchCluster(fakeTerminal().context, answering(running, gone), {
       cluster: 'demo',
@@ -57,7 +57,7 @@ describe('src/cli/watch', () => {
     expect(end).toBe('removed');
   });
 
-  test('never takes a run of a cluster that was created again for the one that it waits for', async () => {
+  test('never takes a run of a re-created cluster for the awaited one', async () => {
     const again = status([node('w-1', { state: 'patched' })], {
       createdAt: '2026-11-23T12:00:00.000Z',
       lastRun: summary(7),
@@ -70,7 +70,7 @@ describe('src/cli/watch', () => {
     expect((await watching).end).toBe('removed');
   });
 
-  test('detaches on Ctrl-C even while an answer is awaited, and leaves no handler behind', async () => {
+  test('detaches on Ctrl-C even during a pending call, and leaves no handler behind', async () => {
     const before = process.listenerCount('SIGINT');
     const client = fakeClient({ status: () => new Promise(() => undefined) });
     const watching = watchCluster(fakeTerminal().context, client, {
@@ -83,7 +83,7 @@ describe('src/cli/watch', () => {
     expect(process.listenerCount('SIGINT')).toBe(before);
   });
 
-  test('redraws frames on a terminal and gives the cursor and line wrapping back', async () => {
+  test('redraws frames on a terminal and restores cursor and line wrapping', async () => {
     const terminal = fakeTerminal({ isTTY: true, env: { NO_COLOR: '1' } });
     await watchCluster(terminal.context, answering(running, ended), { cluster: 'demo', until: hasEnded });
     expect(terminal.out()).toContain('\u001b[4A');
@@ -91,7 +91,7 @@ describe('src/cli/watch', () => {
     expect(terminal.out()).toContain('last run 7 succeeded');
   });
 
-  test('keeps standard output free when that belongs to the result', async () => {
+  test('keeps standard output free when reserved for the result', async () => {
     const terminal = fakeTerminal({ isTTY: true });
     await watchCluster(terminal.context, answering(running, ended), {
       cluster: 'demo',

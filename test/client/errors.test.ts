@@ -17,7 +17,7 @@ function grpcError(code: number, details: string): Error {
 }
 
 describe('src/client/errors', () => {
-  test('a namespace that does not exist is named with what to do, and is no bug', () => {
+  test('reports a missing namespace with a remedy, and not as a bug', () => {
     expect(toClientError(new NamespaceNotFoundError('nope'), CONTEXT)).toMatchObject({
       type: 'NotFound',
       message: 'Temporal at host:7233 has no namespace nope',
@@ -27,7 +27,7 @@ describe('src/client/errors', () => {
   test.each([
     'no poller seen for task queue recently, worker may be down',
     'Unable to query workflow due to Workflow Task in failed state',
-  ])('a server that has no worker to ask is worth waiting for: %s', (details) => {
+  ])('retries a query while the server has no worker for it: %s', (details) => {
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, details), CONTEXT))).toBe(true);
     expect(isTransient(toClientError(grpcError(FAILED_PRECONDITION, 'something else'), CONTEXT))).toBe(false);
   });
@@ -39,7 +39,7 @@ describe('src/client/errors', () => {
     ['a time-out', timeout, 'NoWorker'],
     ['the time-out of a step', activity, 'NoWorker'],
     ['a termination', new TerminatedFailure('Workflow execution terminated'), 'Cancelled'],
-  ])('an end that Temporal has made is told in a sentence with a remedy: %s', (_, cause, type) => {
+  ])('reports a workflow end made by Temporal in a sentence with a remedy: %s', (_, cause, type) => {
     const error = toClientError(new WorkflowFailedError('Workflow execution failed', cause, 'TIMEOUT'), CONTEXT);
     expect(error).toMatchObject({ type, remedy: expect.stringContaining('try again') as string });
     expect(error.message).not.toMatch(/timed out|execution/);

@@ -19,7 +19,7 @@ function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): Tem
 }
 
 describe('src/client/temporal-calls', () => {
-  test('a question that meets a cluster between two of its histories is asked again, and finds the cluster', async () => {
+  test('repeats a query that falls between two runs of a cluster workflow', async () => {
     const answers = [1, 2].map(() => new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW));
     const ask = (): Promise<string> => {
       const rejected = answers.pop();
@@ -28,13 +28,13 @@ describe('src/client/temporal-calls', () => {
     expect(await calls().call('demo', ask)).toBe('here');
   });
 
-  test('a cluster that has ended is not there, which is said at once', async () => {
+  test('reports an ended cluster as not found, at once', async () => {
     const ask = jest.fn(() => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_COMPLETED)));
     await expect(calls().call('demo', ask)).rejects.toMatchObject({ type: 'NotFound' });
     expect(ask).toHaveBeenCalledTimes(1);
   });
 
-  test('a workflow that is paused on the server is there, and is said to be paused', async () => {
+  test('finds a workflow that is paused on the server, and reports the pause', async () => {
     const ask = (): Promise<never> => Promise.reject(new QueryRejectedError(WORKFLOW_EXECUTION_STATUS_PAUSED));
     await expect(calls().call('demo', ask)).rejects.toMatchObject({
       type: 'Stuck',
@@ -42,14 +42,14 @@ describe('src/client/temporal-calls', () => {
     });
   });
 
-  test('a worker that has started and not polled yet is waited for', async () => {
+  test('waits for a worker that has started and not polled yet', async () => {
     const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
     const describeTaskQueue = jest.fn().mockResolvedValueOnce({}).mockResolvedValue({ pollers });
     await calls({ describeTaskQueue }).ensureWorker();
     expect(describeTaskQueue).toHaveBeenCalledTimes(2);
   });
 
-  test('without any worker that is said soon', async () => {
+  test('soon reports a missing worker', async () => {
     const describeTaskQueue = jest.fn().mockResolvedValue({ pollers: [] });
     const asking = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
     await expect(asking).rejects.toMatchObject({ type: 'NoWorker' });

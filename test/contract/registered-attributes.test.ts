@@ -4,9 +4,9 @@ const OURS = { PatchCluster: 'Keyword', PatchNextWindow: 'Datetime' };
 const WANTED = Object.keys(OURS);
 
 interface Answers {
-  /** Of DescribeNamespace; null: it is refused. */
+  /** The answer of DescribeNamespace; null: permission denied. */
   aliases: Record<string, string> | null;
-  /** Of the operator service, by Temporal's numbers of the types; null: it is refused. */
+  /** The answer of the operator service, with Temporal's numbers of the types; null: permission denied. */
   listed: Record<string, number> | null;
 }
 
@@ -32,20 +32,20 @@ function ask({ aliases, listed }: Answers) {
 }
 
 describe('src/contract/registered-attributes', () => {
-  it('reads those of the namespace, as on Temporal Cloud, without the operator service', async () => {
+  it('reads the attributes of the namespace, as on Temporal Cloud, without the operator service', async () => {
     const aliases = { Keyword07: 'PatchCluster', Datetime01: 'PatchNextWindow', KeywordList02: 'theirs', Odd1: 'odd' };
     const { asked, answer } = ask({ aliases, listed: null });
     expect(await answer).toEqual({ ...OURS, theirs: 'KeywordList', odd: '?' });
     expect(asked).toEqual(['namespace']);
   });
 
-  it('reads those of the server where the namespace has none, as with Elasticsearch', async () => {
+  it('reads the attributes of the server where the namespace has none, as with Elasticsearch', async () => {
     const listed = { PatchCluster: 2, PatchNextWindow: 6, New: 99 };
     expect(await ask({ aliases: {}, listed }).answer).toEqual({ ...OURS, New: '?' });
     expect(await ask({ aliases: null, listed }).answer).toMatchObject(OURS);
   });
 
-  it('does without the operator service where that is refused, and fails only when both are', async () => {
+  it('works without access to the operator service, and fails only when both calls are denied', async () => {
     expect(await ask({ aliases: { Keyword01: 'PatchCluster' }, listed: null }).answer).toEqual({
       PatchCluster: 'Keyword',
     });

@@ -1,4 +1,4 @@
-/** Files that need each other cannot be read, tested or moved alone; types count, because readers follow them too. */
+/** Files that import each other cannot be read, tested or moved alone; types count, because readers follow them too. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -21,7 +21,7 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(IMPORT)].flatMap(([, name = '']) => resolveImport(file, name) ?? []);
 }
 
-/** The first circle, as the files along it; empty when there is none. */
+/** The first cycle as the files along its path; empty without a cycle. */
 function findCircle(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const done = new Set<string>();
   const visit = (file: string, above: readonly string[]): string[] => {
@@ -41,14 +41,14 @@ function findCircle(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return [];
 }
 
-describe('files of src and tools', () => {
-  it('do not import each other in a circle, not for types and not lazily', () => {
+describe('imports of src and tools', () => {
+  it('form no cycle, neither of types nor of lazy imports', () => {
     const graph = new Map([...filesOf('src'), ...filesOf('tools')].map((file) => [file, importsOf(file)]));
     expect([...graph.values()].flat().length).toBeGreaterThan(1_000);
     expect(findCircle(graph)).toEqual([]);
   });
 
-  it('would be found in one', () => {
+  it('with a cycle are detected', () => {
     expect(findCircle(new Map(Object.entries({ a: ['b'], b: ['c', 'd'], c: [], d: ['b'] })))).toEqual(['b', 'd', 'b']);
   });
 });

@@ -1,10 +1,10 @@
-/** Messages are stored as clauses, so that they can be joined; what prints one as a sentence adds the full stop. */
+/** Messages are stored as clauses, so that they can be joined; rendering adds the full stop. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
 const SRC = path.resolve(__dirname, '../../src');
 
-/** A message, or a finding of one line, whose last character is a full stop. */
+/** A message, or a one-line finding, with a full stop as last character. */
 const WITH_FULL_STOP = /(?:\bmessage(?::| =)|\b(?:problem|warning|ok)\('[a-z-]+',)\s*(['"`])(?:(?!\1).)*[^.]\.\1/g;
 
 describe('messages of src', () => {

@@ -1,4 +1,4 @@
-/** A field that may be absent is written in one way: `defined`, with the field's name once and no empty object. */
+/** An optional field is written in one way: `defined`, with the field's name once and no empty object. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -6,7 +6,7 @@ const SRC = path.resolve(__dirname, '../../src');
 
 const EMPTY_BRANCH = /\?\s*\{\}\s*:\s*\{|\?\s*\{[^{}?;]*\}\s*:\s*\{\}/g;
 
-describe('fields of src that may be absent', () => {
+describe('optional fields in src', () => {
   it('are written with `defined`', () => {
     const found = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))

@@ -1,4 +1,4 @@
-/** A name that is exported twice means two things, and readers take one for the other. */
+/** A name that is exported twice has two meanings, and readers confuse them. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 

@@ -8,7 +8,7 @@ import { cacheDir, mustRun, processStartTime, runProgram } from '../../src/dev/h
 import { hasLiveOwner, markOwner, withLock } from '../../src/dev/owner-lock';
 
 describe('src/dev/host', () => {
-  it('reports a missing command and a failed one without throwing', async () => {
+  it('reports a missing and a failed command without throwing', async () => {
     expect((await runProgram('no-such-command-here', [])).code).toBe(127);
     expect(await runProgram('sh', ['-c', 'echo out; echo bad >&2; exit 3'])).toEqual({
       code: 3,
@@ -17,13 +17,13 @@ describe('src/dev/host', () => {
     });
   });
 
-  it('names the command, the exit code and the end of the error output when a command must not fail', async () => {
+  it('throws with the command, the exit code and the tail of standard error when failure is not accepted', async () => {
     await expect(mustRun('sh', ['-c', 'echo broken pipe of the kitchen >&2; exit 4'])).rejects.toThrow(
       /sh -c .* exited with code 4:\nbroken pipe of the kitchen/,
     );
   });
 
-  it('knows no start time of a process that is gone', async () => {
+  it('has no start time for a process that is gone', async () => {
     const child = spawn('true');
     await once(child, 'exit');
     expect(processStartTime(child.pid ?? 0)).toBeUndefined();
@@ -40,7 +40,7 @@ describe('src/dev/owner-lock', () => {
 
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  it('lets one holder work at a time and tells the others that they wait', async () => {
+  it('admits one holder at a time and notifies the others that they wait', async () => {
     const lock = path.join(dir, 'lock');
     const order: string[] = [];
     let isIn = (): void => undefined;
@@ -69,7 +69,7 @@ describe('src/dev/owner-lock', () => {
     expect(order).toEqual(['first in', 'first out', 'second in']);
   });
 
-  it('gives the lock back when the work fails', async () => {
+  it('releases the lock when the locked function throws', async () => {
     const lock = path.join(dir, 'lock');
     const failing = withLock(
       lock,
@@ -86,7 +86,7 @@ describe('src/dev/owner-lock', () => {
     ).resolves.toBe('yes');
   });
 
-  it('calls a directory owned only while the process that marked it lives', () => {
+  it('treats a directory as owned only while its owner process lives', () => {
     expect(hasLiveOwner(dir)).toBe(false);
     markOwner(dir);
     expect(hasLiveOwner(dir)).toBe(true);
@@ -102,11 +102,11 @@ describe('the cache directory', () => {
     }
   });
 
-  it('is not made below a home directory that does not exist', () => {
+  it('is not created below a home directory that does not exist', () => {
     const root = mkdtempSync(path.join(tmpdir(), 'ospatch-home-'));
     try {
       for (const name of ['OSPATCH_CACHE', 'XDG_CACHE_HOME']) delete process.env[name];
-      // In a Jest sandbox `process.env` is a copy, which the C library does not see.
+      // In a Jest sandbox `process.env` is a copy, invisible to the C library.
       const home = jest.spyOn(os, 'homedir');
       home.mockReturnValue(path.join(root, 'gone'));
       expect(() => cacheDir('dev')).toThrow(/gone does not exist/);

@@ -7,7 +7,7 @@ import { runProgram } from '../../src/dev/host';
 const ROOT = path.join(__dirname, '../..');
 const OXLINT = path.join(ROOT, 'node_modules/.bin/oxlint');
 
-/** File and one import in it; `refused` tells whether the lint must refuse it. */
+/** A file and one of its imports; `refused` is the expected lint result. */
 const ARROWS = [
   { file: 'src/domain/node/a.ts', line: "import { x } from '../../node/b';", refused: true },
   { file: 'src/domain/b.ts', line: "import { x } from 'node:fs';", refused: true },
@@ -63,7 +63,7 @@ const ARROWS = [
   { file: 'src/dev/a.ts', line: "import { x } from '../../tools/apt';", refused: true },
 ];
 
-/** What binds an import at the top binds loading in the middle of a function too. */
+/** Rules for static imports also hold for lazy imports inside a function. */
 const LAZY = [
   { file: 'src/domain/node/lazy-a.ts', line: "export const a = () => import('../../node/facts.js');", refused: true },
   { file: 'src/domain/node/lazy-b.ts', line: "export const a = () => import('../spec/types.js');", refused: false },

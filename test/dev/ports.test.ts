@@ -26,7 +26,7 @@ describe('src/dev/ports', () => {
     for (const port of ports) jest.spyOn(Math, 'random').mockReturnValueOnce((port - 20_000) / 12_000 + 1e-9);
   }
 
-  it('are free, distinct and outside the range of outgoing connections', async () => {
+  it('are free, distinct and outside the ephemeral range', async () => {
     const ports = await freePorts(20);
     expect(new Set(ports).size).toBe(20);
     for (const port of ports) expect(port).toBeLessThan(32_768);
@@ -35,14 +35,14 @@ describe('src/dev/ports', () => {
     server.close();
   });
 
-  it('are given once, although nothing listens on them', async () => {
+  it('are handed out once, although nothing listens on them', async () => {
     const [port = 0] = await freePorts(1);
     tried(port, port);
     expect(await freePorts(1)).not.toEqual([port]);
     expect(readdirSync(path.join(dir, 'ports'))).toHaveLength(2);
   });
 
-  it('of a process that has ended are given again', async () => {
+  it('of a process that has ended are reused', async () => {
     const [port = 0] = await freePorts(1);
     const file = path.join(dir, 'ports', String(port));
     rmSync(file);

@@ -32,7 +32,7 @@ describe('src/dev/temporal-server', () => {
     return server;
   }
 
-  it('serves the web UI and knows the search attributes of ospatch', async () => {
+  it('serves the web UI and registers the search attributes of ospatch', async () => {
     const server = await start({});
     expect((await fetch(server.uiUrl ?? '')).status).toBe(200);
     const connection = await Connection.connect({ address: server.address });
@@ -43,7 +43,7 @@ describe('src/dev/temporal-server', () => {
     );
   });
 
-  it('has every workflow again after a crash when it was given a file', async () => {
+  it('keeps every workflow over a crash when started with a database file', async () => {
     const dbFile = path.join(dir, 'temporal.db');
     const first = await start({ dbFile, headless: true });
     const port = Number(first.address.split(':')[1]);
@@ -59,7 +59,7 @@ describe('src/dev/temporal-server', () => {
     expect(description.status.name).toBe('RUNNING');
   });
 
-  it('uses the server that TEMPORAL_ADDRESS names and leaves it running', async () => {
+  it('uses the server of TEMPORAL_ADDRESS and leaves that server running', async () => {
     process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
     try {
       const server = await useTemporalServer();
@@ -70,7 +70,7 @@ describe('src/dev/temporal-server', () => {
     }
   });
 
-  it('ends when the process that started it is killed', async () => {
+  it('stops when the process that started the server is killed', async () => {
     const script = `
       require(${JSON.stringify(BUILT_SERVER)}).startTemporalServer({ headless: true }).then((server) => {
         console.log(server.pid);

@@ -15,7 +15,7 @@ function place(name: string, body: string, mode = 0o755): void {
   chmodSync(path.join(dir, name), mode);
 }
 
-describe('hooks/run-hook', () => {
+describe('src/hooks/run-hook', () => {
   it('runs the program with the names of cluster and node and the address as arguments, without a shell', async () => {
     place('cycle', `printf '%s,' "$@" >${dir}/seen`);
     await runHook(dir, 'cycle', { ...target, host: '$(touch x); 10.0.0.1' }, signal);

@@ -50,7 +50,7 @@ describe('src/cli/commands/apply/apply', () => {
     };
   }
 
-  test('applies nothing and asks no server when one of several specs is not valid', async () => {
+  test('applies nothing and contacts no server when one of several specs is invalid', async () => {
     const apply = jest.fn();
     const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two', 'wekly')}`, { apply });
     expect(answer).toMatchObject({ code: 2, connected: false });
@@ -58,7 +58,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(apply).not.toHaveBeenCalled();
   });
 
-  test('a cluster that fails does not hide the others', async () => {
+  test('applies the remaining clusters when one fails', async () => {
     const refused = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
     const apply = jest.fn().mockRejectedValueOnce(refused).mockResolvedValueOnce(created);
     const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, { apply });
@@ -67,7 +67,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(answer.code).toBe(1);
   });
 
-  test('a missing worker is said once for all clusters', async () => {
+  test('reports a missing worker once for all clusters', async () => {
     const apply = jest.fn().mockRejectedValue(new OspatchError({ type: 'NoWorker', message: 'no worker polls' }));
     const answer = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], `${yaml('one')}---\n${yaml('two')}`, {
       apply,
@@ -78,7 +78,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(answer.code).toBe(1);
   });
 
-  test('prints what changed, and the notice of a cluster that is not ours to patch', async () => {
+  test('prints the changes, and the notice for a cluster that is not patched by ospatch', async () => {
     const changes = [{ path: 'patching.rebootIfRequired', before: false, after: true }];
     const updated = await run(['apply', '-f', 'spec.yaml'], yaml('one'), {
       apply: () => Promise.resolve({ result: 'updated', changes, notice: null }),
@@ -104,7 +104,7 @@ describe('src/cli/commands/apply/apply', () => {
     },
   );
 
-  test('a single start in the past is a mistake for a new cluster only', async () => {
+  test('rejects a single start in the past for a new cluster only', async () => {
     const text = yaml('one', '{once: "2020-01-01T02:30"}');
     const apply = jest.fn().mockResolvedValue(unchanged);
     const fresh = await run(['apply', '-f', 'spec.yaml'], text, { apply, findSpec: () => Promise.resolve(null) });
@@ -120,7 +120,7 @@ describe('src/cli/commands/apply/apply', () => {
   });
 
   test.each([['apply'], ['apply', '--dry-run'], ['diff']])(
-    'a single start in the past is a mistake for %s %s when the cluster has another schedule in force',
+    'rejects a single start in the past for %s %s when the cluster has another schedule in force',
     async (...args) => {
       const apply = jest.fn();
       const answer = await run([...args, '-f', 'spec.yaml'], yaml('one', '{once: "2020-01-01T02:30"}'), {
@@ -135,7 +135,7 @@ describe('src/cli/commands/apply/apply', () => {
   );
 
   test.each([['apply', '--dry-run'], ['diff']])(
-    '%s %s refuses another type as the cluster itself would',
+    '%s %s rejects a changed type as the cluster itself would',
     async (...args) => {
       const answer = await run([...args, '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: one\ntype: aks\n', {
         diff: () => Promise.resolve([{ path: 'type', before: 'self-managed', after: 'aks' }]),
@@ -147,7 +147,7 @@ describe('src/cli/commands/apply/apply', () => {
     },
   );
 
-  test('reads standard input once, also when it has to check twice', async () => {
+  test('reads standard input once, also when the spec is checked twice', async () => {
     jest
       .spyOn(ClusterClient, 'connect')
       .mockResolvedValue(fakeClient({ apply: () => Promise.resolve(created), findSpec: () => Promise.resolve(null) }));
@@ -157,7 +157,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(terminal.out()).toBe('one created\n');
   });
 
-  test('--wait follows the boot patch and fails when a node did not get it', async () => {
+  test('--wait follows the boot patch and fails when a node did not get one', async () => {
     const bootStatus = jest
       .fn()
       .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'pending' })]))
@@ -171,7 +171,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(answer.code).toBe(1);
   });
 
-  test('--wait tells how the boot run ended also when the next run is at the nodes already', async () => {
+  test('--wait reports the end of the boot run also when the next run already patches the nodes', async () => {
     const boot = { trigger: 'boot' } as const;
     const followUp = status([node('w-1', { bootPatch: 'done', state: 'patching' })], {
       run: runStatus(2),
@@ -191,7 +191,7 @@ describe('src/cli/commands/apply/apply', () => {
     expect(answer.code).toBe(0);
   });
 
-  test('--wait has nothing to wait for when no node came in', async () => {
+  test('--wait returns at once when no node was added', async () => {
     const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
       apply: () => Promise.resolve(unchanged),
       status: () => Promise.resolve(status([node('w-1', { bootPatch: 'failed' })])),

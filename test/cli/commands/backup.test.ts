@@ -21,8 +21,8 @@ const BACKUP = {
   state: packState(newClusterState(clusterSpec(), null, '2027-01-01T00:00:00.000Z')),
 };
 
-describe('backups of clusters', () => {
-  test('are private, replace what is there, and never write through a link', async () => {
+describe('src/cli/commands/backup', () => {
+  test('writes private files, replaces existing ones, and never follows a symlink', async () => {
     const target = path.join(dir, 'deep', 'down');
     await prepareDirectory(target);
     expect(statSync(target).mode & 0o777).toBe(0o700);
@@ -35,7 +35,7 @@ describe('backups of clusters', () => {
     expect(readdirSync(target)).toEqual(['demo.json']);
   });
 
-  test('are refused where no directory can be made, at once', async () => {
+  test('fails at once where the directory cannot be created', async () => {
     writeFileSync(path.join(dir, 'file'), '');
     await prepareDirectory(dir);
     for (const target of ['/proc/ospatch/backups', path.join(dir, 'file'), path.join(dir, 'file', 'in')]) {
@@ -44,14 +44,14 @@ describe('backups of clusters', () => {
   });
 
   test.each(['../demo.json', '/etc/demo.json', '.demo.json', '-rf.json', 'a b.json', ''])(
-    'a name that somebody chose by hand leads nowhere: %j',
+    'does not let a cluster name leave the directory: %j',
     async (name) => {
       await expect(writePrivateFile(dir, name, 'x')).rejects.toMatchObject({ type: 'Usage' });
       expect(readdirSync(dir)).toEqual([]);
     },
   );
 
-  test('are read for their own cluster only, and only as a whole', () => {
+  test('restores a backup for its own cluster only, and only a complete one', () => {
     expect(parseBackup(JSON.stringify(BACKUP), 'demo', 'f')).toEqual(BACKUP);
     const broken: [unknown, RegExp][] = [
       ['{', /is no backup/],

@@ -62,7 +62,7 @@ describe('src/cli/commands/doctor/index', () => {
     );
   });
 
-  it('reports what needs no server when none answers, with exit code 1', async () => {
+  it('reports the checks that need no server when none answers, with exit code 1', async () => {
     const error = new OspatchError({ type: 'NoServer', message: 'no server', remedy: 'start one' });
     jest.spyOn(ClusterClient, 'connect').mockRejectedValue(error);
     const terminal = fakeTerminal({ cwd });
@@ -77,14 +77,14 @@ describe('src/cli/commands/doctor/index', () => {
     ]);
   });
 
-  it('keeps the rest of the report when the look at one cluster fails', async () => {
+  it('keeps the rest of the report when the inspection of one cluster fails', async () => {
     const diagnoseCluster = () => Promise.reject(new OspatchError({ type: 'Internal', message: 'broken.' }));
     const { out, code } = await run(['-f', 'a.yaml', '-o', 'json'], { ...seeing(), diagnoseCluster });
     expect(code).toBe(1);
     expect((JSON.parse(out) as DoctorReport).clusters[0]?.findings[0]).toEqual(problem('nodes', 'broken.', null));
   });
 
-  it('takes the spec in force for the name of an applied cluster', async () => {
+  it('inspects the spec in force when given the name of an applied cluster', async () => {
     const diagnoseCluster = jest.fn().mockResolvedValue(clusterDiagnosis('demo', [], [node('w-1', ok('ready', 'x'))]));
     const spec = clusterSpec();
     const answer = await run(['demo'], { ...seeing(), spec: () => Promise.resolve(spec), diagnoseCluster });
@@ -100,7 +100,7 @@ describe('src/cli/commands/doctor/index', () => {
     [['-f', 'a.yaml', '--fast'], /unknown option '--fast'/],
     [['Prod_EU'], /cluster name "Prod_EU" is not valid/],
     [['-f', 'a.yaml', '-o', 'xml'], /json/],
-  ])('refuses %j with exit code 2 and asks no server', async (args, message) => {
+  ])('rejects %j with exit code 2 and contacts no server', async (args, message) => {
     const answer = await run(args);
     expect(answer).toMatchObject({ code: 2, out: '', err: expect.stringMatching(message) });
     expect(ClusterClient.connect).not.toHaveBeenCalled();
@@ -108,7 +108,7 @@ describe('src/cli/commands/doctor/index', () => {
 });
 
 describe('src/cli/render/doctor', () => {
-  it('shows the worst first, a line for every finding with its remedy below, and one for a node that is well', () => {
+  it('shows errors first, a line for every finding with its fix below, and one for a healthy node', () => {
     const nodes = [
       node('w-1', ok('ready', 'can be patched'), ok('helper', 'the helper was placed')),
       node('w-2', warning('units', '1 unit has failed', 'look')),

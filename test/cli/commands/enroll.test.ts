@@ -21,7 +21,7 @@ function scanned(node: string, found: ScannedNode['found'] = fresh, port = 22): 
   return { cluster: 'demo', node, host: `${node}.example`, port, knownHostsPath: file, found };
 }
 
-/** A person at a terminal who types `answer`. */
+/** A user at a terminal who types `answer`. */
 function person(answer: string) {
   const stdin = Object.assign(new PassThrough(), { isTTY: true });
   stdin.end(answer);
@@ -31,7 +31,7 @@ function person(answer: string) {
 describe('src/cli/commands/enroll/finish', () => {
   const options = { yes: false, isJson: false, file: 'spec.yaml' };
 
-  test('shows the fingerprints, asks, and writes names with and without a port', async () => {
+  test('shows the fingerprints, asks for confirmation, and writes names with and without a port', async () => {
     const terminal = person('y\n');
     await finishEnrolment(terminal.context, [scanned('w-1'), scanned('w-2', fresh, 2222)], options);
     expect(terminal.out()).toMatch(/^w-1 +w-1\.example:22 +ssh-ed25519 +SHA256:abc$/m);
@@ -55,7 +55,7 @@ describe('src/cli/commands/enroll/finish', () => {
     expect(readdirSync(dir)).toEqual(['known_hosts']);
   });
 
-  test('never writes a key that differs from the known one, reports it loudly, and still enrols the others', async () => {
+  test('never writes a key that differs from the known one, reports the mismatch, and still enrolls the other nodes', async () => {
     const changed = {
       state: 'refused',
       type: 'ssh-ed25519',
@@ -74,7 +74,7 @@ describe('src/cli/commands/enroll/finish', () => {
     expect(terminal.exitCode()).toBe(1);
   });
 
-  test('-o json keeps standard output for one document', async () => {
+  test('-o json reserves standard output for one document', async () => {
     const terminal = fakeTerminal();
     await finishEnrolment(terminal.context, [scanned('w-1')], { ...options, yes: true, isJson: true });
     expect(JSON.parse(terminal.out())).toEqual({
@@ -90,7 +90,7 @@ describe('src/cli/commands/enroll/finish', () => {
 });
 
 describe('src/cli/io/known-hosts-file', () => {
-  test('adds after what is there, ends the last line first, keeps the mode and leaves nothing else behind', async () => {
+  test('appends after a missing newline, keeps the mode and leaves no temporary file behind', async () => {
     writeFileSync(file, 'old ssh-ed25519 BBBB', { mode: 0o600 });
     await appendKnownHosts(file, ['new ssh-ed25519 AAAA']);
     expect(readFileSync(file, 'utf8')).toBe('old ssh-ed25519 BBBB\nnew ssh-ed25519 AAAA\n');
@@ -98,14 +98,14 @@ describe('src/cli/io/known-hosts-file', () => {
     expect(readdirSync(dir)).toEqual(['known_hosts']);
   });
 
-  test('makes a new file readable for everybody, whatever the umask', async () => {
+  test('creates a world-readable file, whatever the umask', async () => {
     const before = process.umask(0o077);
     await appendKnownHosts(file, ['new ssh-ed25519 AAAA']);
     process.umask(before);
     expect(statSync(file).mode & 0o777).toBe(0o644);
   });
 
-  test('says in one sentence that it cannot write', async () => {
+  test('reports a write failure in one sentence', async () => {
     const writing = appendKnownHosts(path.join(dir, 'no', 'such', 'known_hosts'), ['x']);
     await expect(writing).rejects.toMatchObject({
       type: 'Usage',

@@ -5,7 +5,7 @@ import { runOffline } from '../offline-context';
 const { digest, path } = helperScript();
 
 describe('src/cli/commands/helper/index', () => {
-  it('prints the helper byte for byte, and what identifies it', async () => {
+  it('prints the helper byte for byte, with its digest', async () => {
     const { stdout } = await runOffline(['helper', 'print']);
     expect(createHash('sha256').update(stdout).digest('hex')).toBe(digest);
     expect((await runOffline(['helper', 'print', '--digest'])).stdout).toBe(`${digest}\n`);
@@ -30,14 +30,14 @@ describe('src/cli/commands/helper/index', () => {
     [['sudoers', '--user', 'root\nALL'], /a user name of at most 128/],
     [['sudoers', '--user', 'ALL'], /a user name of at most 128/],
     [['sudoers', '--user', 'root'], /root needs no rule/],
-  ])('refuses %j', async (args, message) => {
+  ])('rejects %j', async (args, message) => {
     const { code, stderr, stdout } = await runOffline(args);
     expect(stderr).toMatch(message);
     expect(stdout).toBe('');
     expect(code).toBe(2);
   });
 
-  it('prints a sudo rule for the helper of this version', async () => {
+  it('prints a sudoers rule for the helper of this version', async () => {
     expect((await runOffline(['sudoers'])).stdout).toContain(`sha256:${digest} ${path} facts`);
     expect(JSON.parse((await runOffline(['sudoers', '-o', 'json', '--form', 'wildcard'])).stdout)).toMatchObject({
       file: `/etc/sudoers.d/ospatch-${digest.slice(0, 12)}`,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runOffline, specText as spec } from '../offline-context';
 
-describe('cli/commands/next', () => {
+describe('src/cli/commands/next', () => {
   let cwd: string;
 
   beforeEach(() => {
@@ -24,7 +24,7 @@ describe('cli/commands/next', () => {
     return (JSON.parse(stdout) as { start: string }[]).map(({ start }) => start);
   }
 
-  it("gives starts with the zone's offset", async () => {
+  it('prints starts with the offset of the time zone', async () => {
     expect(await startsOf(berlin, '--after', '2027-03-20', '--count', '3')).toEqual([
       '2027-03-21T02:30:00+01:00',
       '2027-03-28T03:00:00+02:00',
@@ -36,7 +36,7 @@ describe('cli/commands/next', () => {
     expect(await startsOf('{schedule: monthly}', '--count', '1')).toEqual(['2026-12-01T00:00:00+00:00']);
   });
 
-  it('gives the starts of this very cluster where they are spread', async () => {
+  it('prints the spread starts of this cluster', async () => {
     const exact = await startsOf('{schedule: weekly}', '--count', '1');
     const spread = await startsOf('{schedule: {preset: weekly, spread: 30m}}', '--count', '1');
     const later = Date.parse(String(spread)) - Date.parse(String(exact));
@@ -46,7 +46,7 @@ describe('cli/commands/next', () => {
     expect(stdout).toContain('every Sunday at 00:00 (UTC), spread over 30m');
   });
 
-  it('gives five from now on when nothing else is asked for', async () => {
+  it('prints the next five starts by default', async () => {
     expect(await startsOf('{schedule: weekly}')).toHaveLength(5);
   });
 
@@ -57,7 +57,7 @@ describe('cli/commands/next', () => {
     ['2026-12-06T02:29', '2026-12-06T02:30:00+01:00'],
     ['2026-12-06T02:30', '2026-12-13T02:30:00+01:00'],
     ['2026-12-06', '2026-12-06T02:30:00+01:00'],
-  ])('reads --after %s, strictly', async (after, expected) => {
+  ])('accepts --after %s', async (after, expected) => {
     expect(await startsOf(berlin, '--after', after, '--count', '1')).toEqual([expected]);
   });
 
@@ -69,7 +69,7 @@ describe('cli/commands/next', () => {
     '1969-12-31',
     '2200-01-02',
     '2027-03-01T00:00:00+25:00',
-  ])('refuses --after %s', async (after) => {
+  ])('rejects --after %s', async (after) => {
     write(spec(berlin));
     const { code, stdout, stderr } = await runOffline(['next', '-f', 'a.yaml', '--after', after], { cwd });
     expect([code, stdout, stderr]).toEqual([
@@ -79,7 +79,7 @@ describe('cli/commands/next', () => {
     ]);
   });
 
-  it('shows weekday, local time and UTC as text', async () => {
+  it('prints weekday, local time and UTC as text', async () => {
     write(spec(berlin));
     const { stdout } = await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd });
     expect(stdout).toBe(
@@ -87,13 +87,13 @@ describe('cli/commands/next', () => {
     );
   });
 
-  it('needs no host keys, and shows a single start that has passed as none', async () => {
+  it('needs no host keys, and prints no start for a single start in the past', async () => {
     write(spec('{schedule: {once: "2026-01-01T00:00"}}').replace(/, hostKeys.*]/, ''));
     const { code, stdout } = await runOffline(['next', '-f', 'a.yaml'], { cwd });
     expect([code, stdout]).toEqual([0, expect.stringContaining('no start after 2026-11-23T12:00:00+00:00')]);
   });
 
-  it('says when there is no schedule, and gives an empty list', async () => {
+  it('reports a missing schedule, and prints an empty list as JSON', async () => {
     write(spec('{}'));
     expect(await runOffline(['next', '-f', 'a.yaml', '-o', 'json'], { cwd })).toEqual({
       code: 0,
@@ -104,7 +104,7 @@ describe('cli/commands/next', () => {
 
   const several = `${spec('{schedule: monthly}')}---\n${spec('{}', 'b')}---\n${spec('{schedule: weekly}', 'c')}`;
 
-  it('shows several clusters one after the other', async () => {
+  it('prints several clusters one after the other', async () => {
     write(several);
     expect(await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd })).toEqual({
       code: 0,
@@ -117,7 +117,7 @@ describe('cli/commands/next', () => {
     });
   });
 
-  it('refuses several clusters as JSON, which does not name them', async () => {
+  it('rejects several clusters with -o json, which has no cluster names', async () => {
     write(several);
     expect(await runOffline(['next', '-f', 'a.yaml', '-o', 'json'], { cwd })).toEqual({
       code: 2,

@@ -32,7 +32,7 @@ async function run(planned: RecoveryPlan, ...args: string[]) {
 afterEach(() => jest.restoreAllMocks());
 
 describe('src/cli/commands/recover', () => {
-  it('says what is lost before anything is done, and does nothing without a yes', async () => {
+  it('lists what is lost before any change, and does nothing without confirmation', async () => {
     const lost = [{ at: AT, name: 'patchNow', by: 'you\u001b[2J', reason: 'CVE', nodes: ['w-1'] }];
     const kept = [{ at: AT, name: 'pause', by: null, reason: null, nodes: null }];
     const inRun = { number: 7, workflowId: 'x', nodesInWork: ['w-1', 'w-2'] };
@@ -50,7 +50,7 @@ describe('src/cli/commands/recover', () => {
     ['was removed', { state: 'removed' }, 'cluster demo was removed'],
     ['is paused on the server', stuck(PAUSED), 'temporal workflow unpause'],
     ['lacks a key that the workers can be given', stuck(LOST_KEY), 'give every worker the key'],
-  ])('refuses a cluster that %s, unless it is forced', async (_, health, said) => {
+  ])('refuses a cluster that %s, unless forced', async (_, health, said) => {
     const { err, code, recovered } = await run(plan(health), '--yes');
     expect({ code, recovered }).toEqual({ code: 1, recovered: 0 });
     expect(err).toContain(said);
@@ -62,7 +62,7 @@ describe('src/cli/commands/recover', () => {
     });
   });
 
-  it('gives programs what was lost', async () => {
+  it('prints the loss as JSON', async () => {
     const { out, code } = await run(plan(stuck(FAILED)), '--yes', '-o', 'json');
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual({
@@ -79,7 +79,7 @@ describe('src/cli/commands/recover', () => {
     });
   });
 
-  it('refuses a wait that is no duration', async () => {
+  it('rejects an invalid duration for the wait', async () => {
     expect(await run(plan(stuck(FAILED)), '--yes', '--wait', 'soon')).toMatchObject({ code: 2, recovered: 0 });
   });
 });

@@ -1,7 +1,7 @@
 import { renderChanges } from '../../../src/cli/render/changes';
 
 describe('src/cli/render/changes', () => {
-  test('names the parts of a schedule that changed', () => {
+  test('names the changed fields of a schedule', () => {
     const before = { preset: 'weekly', startWithin: '1h' };
     const after = { preset: 'monthly', startWithin: '24h' };
     expect(renderChanges([{ path: 'patching.schedule', before, after }])).toEqual([
@@ -10,7 +10,7 @@ describe('src/cli/render/changes', () => {
     ]);
   });
 
-  test('shows another kind of schedule, and one that comes or goes, as a whole', () => {
+  test('shows a changed kind of schedule, and an added or removed schedule, as a whole', () => {
     const weekly = { preset: 'weekly', startWithin: '1h' };
     const cron = { cron: '0 2 * * *', startWithin: '24h' };
     expect(renderChanges([{ path: 'patching.schedule', before: weekly, after: cron }])[0]).toBe(
@@ -21,7 +21,7 @@ describe('src/cli/render/changes', () => {
     );
   });
 
-  test('says in few words which node came and which went', () => {
+  test('lists added and removed nodes briefly', () => {
     const host = { name: 'w-1', host: '10.0.0.1', hostKeys: ['x'.repeat(500)] };
     expect(renderChanges([{ path: 'nodes[w-1]', before: null, after: host }])).toEqual([
       '  nodes[w-1]: added host 10.0.0.1',
@@ -31,7 +31,7 @@ describe('src/cli/render/changes', () => {
     ]);
   });
 
-  test('counts what is more than 20 rows', () => {
+  test('counts the rows beyond 20', () => {
     const changes = Array.from({ length: 30 }, (_, index) => ({
       path: `nodes[w-${index}].host`,
       before: 'a',

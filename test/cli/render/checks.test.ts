@@ -21,7 +21,7 @@ function drained(node: string, more: Partial<DrainPreview>): NodeInspection {
 }
 
 describe('src/cli/render/checks', () => {
-  it('shows what a drain of each node would meet', () => {
+  it('shows what a drain of each node would evict', () => {
     const text = renderChecks(
       [
         drained('w-1', {}),
@@ -45,7 +45,7 @@ describe('src/cli/render/checks', () => {
     expect(text).toMatch(/\n3 of 5 nodes can be patched$/);
   });
 
-  it('shows how far an inspection came, and dashes for what could not be read', () => {
+  it('shows the progress of an inspection, and dashes for unread values', () => {
     const facts = nodeFacts();
     const text = renderChecks(
       [
@@ -63,7 +63,7 @@ describe('src/cli/render/checks', () => {
     expect(text).toContain('w-1  error: w-1 refuses the key.\n  fix: add the key\nw-2');
   });
 
-  it('has no column for drains where nodes are not drained', () => {
+  it('has no drain column where nodes are not drained', () => {
     expect(renderChecks([nodeInspection('w-1')], PLAIN)).not.toContain('Drain');
   });
 });

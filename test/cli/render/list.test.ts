@@ -26,7 +26,7 @@ describe('src/cli/render/list', () => {
     expect(renderList([{ ...ITEM, sites, sitesWithoutWorker: [] }], PLAIN, 'UTC')).not.toContain('worker');
   });
 
-  test('counts failed nodes, and names a run that has failed without one', () => {
+  test('counts failed nodes, and marks a failed run without one', () => {
     const text = renderList(
       [
         { ...ITEM, failedNodes: 3, lastOutcome: 'failed' },
@@ -48,11 +48,11 @@ describe('src/cli/render/list', () => {
     [{ lastOutcome: 'cancelled' }, false],
     [{ state: 'ended' }, true],
     [{ lastOutcome: null, failedNodes: null }, false],
-  ])('%j is a cluster to look at: %s', (more, expected) => {
+  ])('marks %j as needing attention: %s', (more, expected) => {
     expect(hasFailed({ ...ITEM, ...more })).toBe(expected);
   });
 
-  test('says of a cluster that does not go on why, and not what it showed of better days', () => {
+  test('gives the reason why a cluster is stuck instead of its last known state', () => {
     const stuck = {
       kind: 'failing',
       message: 'cluster prod-eu is stuck: \u001b[2Jboom',
@@ -71,7 +71,7 @@ describe('src/cli/render/list', () => {
     expect(text).toMatch(/^lab +self-managed +running/m);
   });
 
-  test('says of how many clusters it is not known', () => {
+  test('counts the clusters of unknown state', () => {
     const text = renderList(
       [
         { ...ITEM, looked: false },

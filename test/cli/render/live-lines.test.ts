@@ -4,7 +4,7 @@ import { live, node, runStatus, status, summary } from '../support';
 describe('src/cli/render/live-lines', () => {
   const idle = status([node('w-1'), node('w-2')]);
 
-  test('says one line per change and nothing for the same again', () => {
+  test('prints one line per change and nothing for an unchanged status', () => {
     const applying = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], {
       run: runStatus(7),
       current: [live('w-1', { step: 'apply', done: 3, total: 12 })],
@@ -15,7 +15,7 @@ describe('src/cli/render/live-lines', () => {
     expect(describeChanges(applying, further)).toEqual(['w-1 apply 4/12']);
   });
 
-  test('says how each node ended and then how the run did', () => {
+  test('reports the end of each node and then the end of the run', () => {
     const before = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], {
       run: runStatus(7),
     });
@@ -30,7 +30,7 @@ describe('src/cli/render/live-lines', () => {
     ]);
   });
 
-  test('tells of the end of one run before the start of the next', () => {
+  test('reports the end of one run before the start of the next', () => {
     const before = status([node('w-1', { state: 'patching' })], { run: runStatus(7) });
     const after = status([node('w-1', { state: 'patched' })], { run: runStatus(8), lastRun: summary(7) });
     expect(describeChanges(before, after)).toEqual([
@@ -40,7 +40,7 @@ describe('src/cli/render/live-lines', () => {
     ]);
   });
 
-  test('tells of a node whose whole patch fell between two looks', () => {
+  test('reports a node whose whole patch fell between two polls', () => {
     const before = status([node('w-1', { state: 'up-to-date', lastCheckedTime: '2026-11-01T00:00:00Z' })], {
       run: runStatus(7),
     });
@@ -50,13 +50,13 @@ describe('src/cli/render/live-lines', () => {
     expect(describeChanges(before, after)).toEqual(['w-1 up-to-date']);
   });
 
-  test('is silent about a look at a node outside a run', () => {
+  test('prints nothing for the refresh of a node outside a run', () => {
     const before = status([node('w-1', { state: 'reboot-pending', lastCheckedTime: '2026-11-01T00:00:00Z' })]);
     const after = status([node('w-1', { state: 'reboot-pending', lastCheckedTime: '2026-11-02T00:00:00Z' })]);
     expect(describeChanges(before, after)).toEqual([]);
   });
 
-  test('says when the cluster is paused and when it goes on', () => {
+  test('reports pause and resume', () => {
     const paused = status([], { paused: { at: '', by: 'ann', reason: 'freeze' } });
     expect(describeChanges(idle, paused)).toEqual(['paused by ann: freeze']);
     expect(describeChanges(paused, idle)).toEqual(['resumed']);

@@ -4,7 +4,7 @@ import { NOW, PLAIN, live, node, runStatus, status } from '../support';
 const VIEW = { now: NOW, zone: 'UTC', color: PLAIN, height: 24, notice: null };
 
 describe('src/cli/render/live', () => {
-  test('shows step, packages and elapsed time of the node in work first', () => {
+  test('lists the node in progress first, with step, packages and elapsed time', () => {
     const frame = renderFrame(
       status([node('w-1', { state: 'patched' }), node('w-2', { state: 'patching' })], {
         run: runStatus(7, { done: 1 }),
@@ -31,7 +31,7 @@ describe('src/cli/render/live', () => {
     expect(frame.at(-1)).toBe('no worker. Still trying');
   });
 
-  test('shows why the last attempt failed while another one is made', () => {
+  test('shows the failure of the last attempt while the next one runs', () => {
     const frame = renderFrame(
       status([node('w-1', { state: 'patching' })], {
         run: runStatus(1),

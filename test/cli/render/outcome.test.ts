@@ -3,14 +3,14 @@ import { settled } from '../../support/builders';
 import { node, status, summary } from '../support';
 
 describe('src/cli/render/outcome', () => {
-  test('a run fails the command when a node failed, was not tried, or it was cancelled', () => {
+  test('a run fails the command when a node failed or was skipped, or when the run was cancelled', () => {
     expect(runExitCode(summary(1, { outcome: 'failed', failed: 1 }))).toBe(1);
     expect(runExitCode(summary(1, { outcome: 'stopped', failed: 1, notTried: 1 }))).toBe(1);
     expect(runExitCode(summary(1, { outcome: 'cancelled' }))).toBe(1);
     expect(runExitCode(summary(1))).toBe(0);
   });
 
-  test('a pending reboot does not fail the command and is said', () => {
+  test('a pending reboot does not fail the command and is reported', () => {
     const run = summary(7, { patched: 1, rebootPending: 1 });
     expect(runExitCode(run)).toBe(0);
     expect(describeRunEnd('demo', run, [settled('w-1'), settled('w-2', { outcome: 'reboot-pending' })])).toEqual([
@@ -19,7 +19,7 @@ describe('src/cli/render/outcome', () => {
     ]);
   });
 
-  test('a failed node is named with its error and what to do', () => {
+  test('a failed node is named with its error and a fix', () => {
     const error = { type: 'DiskFull', message: 'w-1 has no space left', remedy: 'free some' } as const;
     const lines = describeRunEnd('demo', summary(7, { outcome: 'failed', failed: 1 }), [
       settled('w-1', { outcome: 'failed', error }),
@@ -27,7 +27,7 @@ describe('src/cli/render/outcome', () => {
     expect(lines.slice(1)).toEqual(['w-1: w-1 has no space left', '  fix: free some']);
   });
 
-  test('the boot patch of the named nodes counts, that of others does not', () => {
+  test('the boot patch counts for the named nodes only', () => {
     const nodes = [
       node('w-1', { bootPatch: 'done' }),
       node('w-2', { bootPatch: 'failed' }),

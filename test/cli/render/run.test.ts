@@ -60,13 +60,13 @@ describe('src/cli/render/run', () => {
     expect(text).toContain('evil [2J 1 (removed)');
   });
 
-  test('shows what is left of a node whose record is past its retention', () => {
+  test('shows what remains of a node whose record is past its retention', () => {
     const one = settled('w-1', { workflowRunId: 'r', packagesChanged: 3 });
     const text = renderRun('demo', { run: 7, summary: null, nodes: [{ settled: one, record: null }] }, PLAIN, 'UTC');
     expect(text).toContain('3 packages changed; the list is past its retention');
   });
 
-  test('shows only the reason for a node that was not tried', () => {
+  test('shows only the reason for a skipped node', () => {
     const error = { type: 'Cancelled', message: 'the run stopped before this node' } as const;
     const one = settled('w-1', { outcome: 'not-tried', error });
     const text = renderRun('demo', { run: 7, summary: null, nodes: [{ settled: one, record: null }] }, PLAIN, 'UTC');
@@ -78,7 +78,7 @@ describe('src/cli/render/run', () => {
 describe('src/cli/render/history', () => {
   const CREATED_AT = '2026-11-01T00:00:00.000Z';
 
-  test('lists runs with who, why and counts, and windows with what became of them', () => {
+  test('lists runs with requester, reason and counts, and windows with their outcome', () => {
     const runs = [summary(7, { outcome: 'failed', failed: 1, patched: 1, reason: 'CVE' })];
     const windows = [{ at: '2026-11-22T00:00:00+01:00', result: 'missed (paused)' }];
     const by = 'ann';
@@ -91,7 +91,7 @@ describe('src/cli/render/history', () => {
     expect(text).toMatch(/^cancel +2026-11-23 12:00:00 +run 7 cancelled +ann +wrong cluster$/m);
   });
 
-  test('says so when no run has ended yet', () => {
+  test('reports that no run has ended yet', () => {
     expect(
       renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [], requests: [] }, PLAIN, 'UTC'),
     ).toContain('no run of demo has ended yet');

@@ -8,21 +8,21 @@ function line(text: string, start: string): string {
 }
 
 describe('src/cli/render/status', () => {
-  test('shows the next window in the zone of the cluster and in that of the reader', () => {
+  test('shows the next window in the time zone of the cluster and in that of the reader', () => {
     const berlin = status([node('w-1')], { timeZone: 'Europe/Berlin', nextWindow: '2026-11-29T00:00:00+01:00' });
     const text = renderStatus(berlin, null, VIEW);
     expect(line(text, 'Next window')).toContain('Sun 2026-11-29 00:00 Europe/Berlin = Sat 2026-11-28 23:00 UTC');
     expect(line(renderStatus(berlin, null, { ...VIEW, zone: 'Europe/Berlin' }), 'Next window')).not.toContain('=');
   });
 
-  test('says that there is no schedule, or that it cannot be told', () => {
+  test('reports a missing schedule, or an unknown next window', () => {
     expect(line(renderStatus(status([]), null, VIEW), 'Next window')).toContain('none, on demand only');
     const broken = renderStatus(status([], { scheduleError: 'no such zone' }), null, VIEW);
     expect(line(broken, 'Next window')).toContain('unknown');
     expect(line(broken, 'Schedule error')).toContain('no such zone');
   });
 
-  test('says how long a wait lasts and for how long still, also of a run that is paused', () => {
+  test('shows how long a wait lasts and when its limit is reached, also in a paused run', () => {
     const hour = 3_600_000;
     const wait = {
       waitingFor: 'the node to answer: no route',
@@ -37,14 +37,14 @@ describe('src/cli/render/status', () => {
     expect(line(text, 'Paused')).toMatch(/since .*09:00.*, last by bob at .*10:00.*: audit$/);
   });
 
-  test('says what a node group of EKS waits for', () => {
+  test('shows what an EKS node group waits for', () => {
     const waitingFor = 'a worker of task queue site-b';
     const current = [live('blue', { step: 'apply', waitingFor })];
     const text = renderStatus({ ...status([node('blue')], { type: 'eks' }), current }, null, VIEW);
     expect(line(text, 'blue apply')).toContain(`waiting for ${waitingFor}`);
   });
 
-  test('says who paused the cluster and why, what runs, and what was refused', () => {
+  test('shows who paused the cluster and why, what runs, and what was rejected', () => {
     const text = renderStatus(
       status([node('w-1')], {
         state: 'running',
@@ -64,7 +64,7 @@ describe('src/cli/render/status', () => {
     expect(line(text, 'Last refusal')).toContain('patchNow by bob at 2026-11-23 09:00:00: it is paused');
   });
 
-  test('shows for each node the two values every user looks for, and what it does now', () => {
+  test('shows Last Applied Patch Time, Patched Version and the current step of each node', () => {
     const text = renderStatus(
       status(
         [
@@ -83,19 +83,19 @@ describe('src/cli/render/status', () => {
     expect(line(text, 'w-2')).toMatch(/patching \(apply 3\/12\).* 0 +required/);
   });
 
-  test('prints nothing that a node could steer the terminal with', () => {
+  test('prints no terminal escape sent by a node', () => {
     const error = { type: 'PackageManager', message: 'bad \u001b[2J\nthing' } as const;
     const text = renderStatus(status([node('w-1', { state: 'failed', lastError: error })]), null, VIEW);
     expect(line(text, 'w-1')).toContain('PackageManager: bad  [2J thing');
   });
 
-  test('has no window and no node table for a cluster that is not ours to patch', () => {
+  test('has no window and no node table for a cluster that is not patched by ospatch', () => {
     const text = renderStatus(status([], { type: 'aks', state: 'not-patchable' }), 'Azure patches it', VIEW);
     expect(text).not.toMatch(/Next window|Node /);
     expect(text).toContain('not-patchable: Azure patches it');
   });
 
-  test('shows how far a drain is and which pod and budget it waits for', () => {
+  test('shows the progress of a drain with the blocking pod and its budget', () => {
     const text = renderStatus(
       status([node('w-1', { state: 'patching' })], {
         current: [

@@ -21,7 +21,7 @@ function widest(text: string): number {
 }
 
 describe('src/cli/render/table', () => {
-  test('aligns columns also behind wide characters, and cuts nothing where no terminal is', () => {
+  test('aligns columns also behind wide characters, and truncates nothing without a terminal', () => {
     expect(renderTable(HEAD, ROWS, PLAIN).split('\n')).toEqual([
       'Cluster  Type          State   Note',
       'prod-eu  self-managed  idle',
@@ -39,7 +39,7 @@ describe('src/cli/render/table', () => {
     ]);
   });
 
-  test('gives the lines of each row a title where no wrapping helps', () => {
+  test('prints one block with a title per row where wrapping is not enough', () => {
     expect(renderTable(HEAD, ROWS, narrow(30)).split('\n')).toEqual([
       'Cluster  prod-eu',
       'Type     self-managed',
@@ -55,7 +55,7 @@ describe('src/cli/render/table', () => {
     ]);
   });
 
-  test('leaves out a column in which nothing is before it wraps anything', () => {
+  test('drops an empty column before wrapping', () => {
     expect(renderTable(HEAD, [['prod-eu', 'self-managed', 'idle', '']], narrow(30)).split('\n')).toEqual([
       'Cluster  Type          State',
       'prod-eu  self-managed  idle',
@@ -67,13 +67,13 @@ describe('src/cli/render/table', () => {
     const rows = ROWS.map((row) => row.map((cell) => color.red(cell)));
     const text = renderTable(HEAD, rows, color);
     expect(widest(text)).toBeLessThanOrEqual(Math.max(columns, 'Note     /var/log/syslog'.length));
-    // Each line ends what it begins.
+    // Colours begin and end within each line.
     for (const line of text.split('\n')) {
       expect(line.split('\u001b[31m')).toHaveLength(line.split('\u001b[39m').length);
     }
   });
 
-  test('a field that is too long goes on below itself', () => {
+  test('a field that is too long continues on the next line', () => {
     const fields = [['Next window', 'Sun 2026-11-29 01:00 Europe/Berlin = Sun 2026-11-29 00:00 UTC']] as const;
     expect(renderFields(fields, narrow(60)).split('\n')).toEqual([
       'Next window  Sun 2026-11-29 01:00 Europe/Berlin = Sun',
@@ -82,7 +82,7 @@ describe('src/cli/render/table', () => {
     expect(renderFields(fields, PLAIN)).not.toContain('\n');
   });
 
-  test('a status of nodes stays a table in 80 columns, without the columns that matter least, and says so', () => {
+  test('the node status stays a table in 80 columns, and names the dropped columns', () => {
     const nodes = ['prod-control-plane-1', 'w-2'].map((name) => node(name, { kernel: '6.1.0-25-cloud-amd64' }));
     const text = renderStatus(status(nodes), null, { now: NOW, zone: 'UTC', color: narrow(80) });
     expect(widest(text)).toBeLessThanOrEqual(80);
@@ -93,7 +93,7 @@ describe('src/cli/render/table', () => {
     expect(renderStatus(status(nodes), null, { now: NOW, zone: 'UTC', color: narrow(200) })).not.toContain('left out');
   });
 
-  test('the width is that of the terminal, COLUMNS before it, and none without a terminal', () => {
+  test('the width is that of the terminal, with COLUMNS as override, and unlimited without a terminal', () => {
     const stdout = Object.assign(fakeTerminal().context.stdout, { columns: 100 });
     const columns = (isTTY: boolean, env: Record<string, string> = {}): number | undefined =>
       colors({ ...fakeTerminal().context, stdout, isTTY, env }).columns;
@@ -103,7 +103,7 @@ describe('src/cli/render/table', () => {
     expect(columns(false, { COLUMNS: '60' })).toBeUndefined();
   });
 
-  test('the status of 5,000 nodes is laid out in less than a second of processor time', () => {
+  test('the status of 5,000 nodes takes less than a second of processor time to lay out', () => {
     const nodes = Array.from({ length: 5_000 }, (_, index) =>
       node(`worker-${index}`, { patchedVersion: 'Ubuntu 24.04.3 LTS', kernel: '6.8.0-31-generic' }),
     );

@@ -2,18 +2,18 @@ import { formatElapsed, formatStart, formatTime, oneLine } from '../../../src/cl
 import { plainLines } from '../../../src/domain/shared/text';
 
 describe('src/cli/render/text', () => {
-  test('takes everything from node output that a terminal could obey, and keeps lines and tabs', () => {
+  test('strips terminal escapes from node output, and keeps lines and tabs', () => {
     const hostile = 'a\u001b[2Jb\tc\r\nd\u0007\u009b31m\u202ee\u001b]0;title\u0007';
     expect(plainLines(hostile)).toBe('ab\tc\nd31me]0;title');
   });
 
-  test('makes one short line of hostile text for a table', () => {
+  test('turns hostile text into one short line for a table', () => {
     expect(oneLine('x\n\u001b[31my', 50)).toBe('x [31my');
     expect(oneLine('x'.repeat(99), 10)).toBe(`${'x'.repeat(9)}…`);
     expect(oneLine(null)).toBe('-');
   });
 
-  test('shows times on the wall clock of the zone and a dash for none', () => {
+  test('shows times on the wall clock of the time zone and a dash for none', () => {
     expect(formatTime('2026-07-01T23:30:05.900Z', 'Europe/Berlin')).toBe('2026-07-02 01:30:05');
     expect(formatTime(null, 'UTC')).toBe('-');
     expect(formatTime('garbage', 'UTC')).toBe('-');

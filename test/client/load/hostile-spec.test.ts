@@ -1,4 +1,4 @@
-/** Hostile values in every text of a spec: refused, or unable to run anything and to break the display. */
+/** Hostile values in every text of a spec: rejected, or unable to run a command or to break the display. */
 import { stringify } from 'yaml';
 import { loadSpecs } from '../../../src/client/load/spec';
 import type { NodeTarget } from '../../../src/domain/spec/types';
@@ -47,12 +47,12 @@ const HOSTILE: readonly string[] = [
   'constructor',
 ];
 
-/** Nothing that a shell, ssh or a path would take for more than a name. */
+/** No character with a meaning to a shell, to ssh or in a path. */
 const HARMLESS = /^[A-Za-z0-9_:[][A-Za-z0-9_.:@+%[\]-]*$/;
-/** A user of a directory has its domain before a backslash, and a user name may end in a dollar sign. */
+/** A directory user has its domain before a backslash, and a user name may end in a dollar sign. */
 const HARMLESS_USER = /^(?:\w[\w.@+-]*\\)?\w[\w.@+-]*\$?$/;
 
-/** The one value of a spec that reaches the helper as an argument. */
+/** The only value of a spec that reaches the helper as an argument. */
 const REBOOT_COMMAND = /( ospatch reboot 01234567-89ab )[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
 const DOCUMENT = {
@@ -87,7 +87,7 @@ const DOCUMENT = {
   ],
 };
 
-/** All places of a text in the document, as paths. */
+/** Paths of all strings in the document. */
 function textPlaces(value: unknown, path: (string | number)[] = []): (string | number)[][] {
   if (typeof value === 'string') return [path];
   if (Array.isArray(value)) return value.flatMap((one, index) => textPlaces(one, [...path, index]));
@@ -103,7 +103,7 @@ function replaced(value: unknown, [head, ...rest]: readonly (string | number)[],
   return copy;
 }
 
-/** Every command that work on a node sends, in order. */
+/** Every command that a patch of a node sends, in order. */
 async function commandsFor(target: NodeTarget, rebootCommand = 'kexec-now'): Promise<string[]> {
   const transport = new FakeTransport([{ code: 127, stdout: Buffer.from('ospatch-helper:missing \n') }]);
   const node = new RemoteNode(target, transport);
@@ -169,7 +169,7 @@ describe(`src/client/load/spec against hostile values (OSPATCH_FUZZ_SEED=${FUZZ_
     return loaded.valid;
   }
 
-  it('accepts the document itself', async () => {
+  it('accepts the unchanged document', async () => {
     expect(await expectHarmless(DOCUMENT, 'as it is')).toBe(true);
   });
 
@@ -183,7 +183,7 @@ describe(`src/client/load/spec against hostile values (OSPATCH_FUZZ_SEED=${FUZZ_
     }
   });
 
-  it('shows specs that are accepted without anything that could steer a terminal', async () => {
+  it('shows accepted specs without terminal escapes', async () => {
     for (const text of HOSTILE.slice(0, 24)) {
       const input = stringify(replaced(DOCUMENT, ['description'], text));
       const { stdout, stderr } = await runOffline(['validate', '-f', '-'], { input });

@@ -10,7 +10,7 @@ const now = Date.parse('2026-11-23T12:00:00Z');
 const HEADER = 'apiVersion: ospatch/v1\nname: prod-eu\nssh: {user: root}\n';
 const NODE = `nodes:\n  - name: w-1\n    host: 10.0.0.12\n    hostKeys: ["${KEY}"]\n`;
 
-describe('client/load-spec', () => {
+describe('src/client/load/spec', () => {
   let cwd: string;
 
   beforeEach(() => {
@@ -37,7 +37,7 @@ describe('client/load-spec', () => {
   }
 
   describe('places', () => {
-    it('points at the value, at an unknown key, and at the mapping in which a key is missing', async () => {
+    it('point at the value, at an unknown key, and at the mapping with a missing key', async () => {
       const text = `apiVersion: ospatch/v1
 name: prod-eu
 patching:
@@ -62,7 +62,7 @@ nodes:
       ]);
     });
 
-    it('follows aliases and counts lines over several documents', async () => {
+    it('follow aliases and count lines over several documents', async () => {
       const text = `${HEADER}${NODE}---\n${HEADER.replace('prod-eu', 'b')}x: &p {port: 0}\nnodes:\n  - {name: a, hostKeys: ["${KEY}"], ssh: *p}\n`;
       const places = (await problemsIn(text)).map((problem) => problem.split(': ').slice(0, 2).join(' '));
       expect(places).toEqual(['a.yaml:12:1 x', 'a.yaml:12:14 nodes[0].ssh.port']);
@@ -70,7 +70,7 @@ nodes:
   });
 
   describe('schedules', () => {
-    it('have the place of an unknown key inside and beside the date', async () => {
+    it('give the location of an unknown key inside and beside the date', async () => {
       const text = `${HEADER}patching:\n  schedule:\n    custom: {month: 1, day: 2, hour: 3, minute: 4, second: 5}\n    year: 1\n${NODE}`;
       expect(await problemsIn(text)).toEqual([
         'a.yaml:6:52: patching.schedule.custom.second: unknown key; allowed: month, day, hour, minute',
@@ -91,7 +91,7 @@ nodes:
       expect(await problemsIn(text)).toEqual([expect.stringMatching(expected)]);
     });
 
-    it('with a key that comes twice name its place and go on', async () => {
+    it('with a duplicate key name its location and report later problems too', async () => {
       const found = await problemsIn(`${HEADER}name: other\nextra: 1\n${NODE}`);
       expect(found).toEqual([
         'a.yaml:4:1: : line 4: not valid YAML: the key "name" comes twice (first in line 2); remove one of the two',
@@ -99,7 +99,7 @@ nodes:
       ]);
     });
 
-    it('with a key that comes twice deep inside name that key', async () => {
+    it('with a duplicate key deep inside name that key', async () => {
       const twice = `${HEADER}${NODE}    ssh: {port: 22, user: a, port: 23}\n`;
       expect(await problemsIn(twice)).toEqual([
         'a.yaml:8:30: : line 8: not valid YAML: the key "port" comes twice (first in line 8); remove one of the two',
@@ -107,7 +107,7 @@ nodes:
       expect((await load('a.yaml')).clusters).toEqual([]);
     });
 
-    it('that expand without end through aliases are refused', async () => {
+    it('that expand without end through aliases are rejected', async () => {
       const levels = Array.from(
         { length: 12 },
         (_, i) => `l${i + 1}: &l${i + 1} [${Array(10).fill(`*l${i}`).join(', ')}]`,
@@ -120,12 +120,12 @@ nodes:
     it.each<[string, Buffer, string]>([
       ['other bytes than UTF-8', Buffer.from([0x6e, 0xff, 0xfe]), 'is not UTF-8 text'],
       ['more than 8 MiB', Buffer.alloc(8 * 1_048_576 + 1, '#'), 'is larger than 8 MiB; split it into several files'],
-    ])('with %s are refused', async (_what, content, message) => {
+    ])('with %s are rejected', async (_what, content, message) => {
       write('a.yaml', content);
       expect(await problemsOf('a.yaml')).toEqual([`a.yaml:null:null: : ${message}`]);
     });
 
-    it('that do not exist, and directories without YAML files, are said', async () => {
+    it('that do not exist, and directories without YAML files, are reported', async () => {
       mkdirSync(join(cwd, 'empty'));
       expect(await problemsOf('none.yaml')).toEqual(['none.yaml:null:null: : does not exist']);
       expect(await problemsOf('empty')).toEqual(['empty:null:null: : has no *.yaml or *.yml file in it']);
@@ -133,7 +133,7 @@ nodes:
   });
 
   describe('sources', () => {
-    it('takes the YAML files of a directory in order, not those below it', async () => {
+    it('include the YAML files of a directory in order, not those of its subdirectories', async () => {
       mkdirSync(join(cwd, 'd/sub'), { recursive: true });
       for (const [file, name] of [
         ['b.yml', 'two'],
@@ -147,12 +147,12 @@ nodes:
       expect([specs.map(({ name }) => name), files, valid]).toEqual([['one', 'two'], ['d/a.yaml', 'd/b.yml'], true]);
     });
 
-    it('reads standard input for -', async () => {
+    it('include standard input for -', async () => {
       const { specs, files } = await load('-', { stdin: () => Promise.resolve(HEADER + NODE) });
       expect([specs.map(({ name }) => name), files]).toEqual([['prod-eu'], ['<stdin>']]);
     });
 
-    it('passes over empty documents and refuses one cluster twice', async () => {
+    it('may hold empty documents but not one cluster twice', async () => {
       const found = await problemsIn(`---\n---\n${HEADER}${NODE}---\n${HEADER}${NODE}`);
       expect(found).toEqual([
         'a.yaml:12:7: name: found "prod-eu", already the name of the cluster at a.yaml:4; allowed: each cluster once',
@@ -160,7 +160,7 @@ nodes:
     });
   });
 
-  it('warns of two clusters that name one machine', async () => {
+  it('warn of two clusters with the same machine', async () => {
     const other = `${HEADER.replace('prod-eu', 'old-eu')}${NODE}`;
     expect(await problemsIn(`${HEADER}${NODE}---\n${other}`)).toEqual([
       expect.stringContaining(
@@ -172,7 +172,7 @@ nodes:
   describe('single starts in the past', () => {
     const text = `${HEADER}patching: {schedule: {once: "2026-11-01T00:00"}}\n${NODE}`;
 
-    it('are mistakes for new clusters only, asked by name', async () => {
+    it('are errors for new clusters only, and only on request', async () => {
       expect(await problemsIn(text)).toHaveLength(1);
       const warned = [expect.stringContaining('no run starts by it any more')];
       expect(await problemsIn(text, { isNew: (name) => name !== 'prod-eu' })).toEqual(warned);
@@ -198,17 +198,17 @@ nodes:
       expect(await keysOf(text)).toEqual([[KEY], [OTHER_KEY]]);
     });
 
-    it('are looked for in known_hosts when the spec names no file', async () => {
+    it("come from the user's known_hosts when the spec names no file", async () => {
       write('known_hosts', `10.0.0.12 ${KEY}\n`);
       expect(await keysOf(bare)).toEqual([[KEY]]);
     });
 
-    it('that stand in the spec are the only ones trusted for that node', async () => {
+    it('in the spec are the only trusted ones of that node', async () => {
       write('known_hosts', `10.0.0.12 ${OTHER_KEY}\n`);
       expect(await keysOf(HEADER + NODE)).toEqual([[KEY]]);
     });
 
-    it('that are missing are a problem of that node, with the remedy, unless they are not required', async () => {
+    it('are reported as missing per node, with the remedy, unless optional', async () => {
       const remedy = 'read and check it with: ospatch enroll -f a.yaml';
       expect(await problemsIn(bare)).toEqual([
         `a.yaml:5:5: nodes[0].hostKeys: missing: no host key in the spec, and there is no file known_hosts beside the spec; ${remedy}`,
@@ -220,7 +220,7 @@ nodes:
       expect(await problemsIn(bare, { requireHostKeys: false })).toEqual([]);
     });
 
-    it('are reported together with the other mistakes of the document', async () => {
+    it('are reported together with the other errors of the document', async () => {
       const found = await problemsIn(bare.replace('{name: w-1', '{nam: w-1'));
       expect(found.map((problem) => problem.split(': ')[1])).toEqual(['nodes[0].hostKeys', 'nodes[0].nam']);
     });
@@ -255,7 +255,7 @@ nodes:
       ]);
     });
 
-    it('that are revoked are never embedded, and refused when pinned', async () => {
+    it('that are revoked are never embedded, and rejected when pinned', async () => {
       write('known_hosts', `10.0.0.12 ${KEY}\n@revoked * ${KEY}\n`);
       expect((await problemsIn(bare))[0]).toContain('every host key of 10.0.0.12 in known_hosts is @revoked');
       expect((await problemsIn(HEADER + NODE))[0]).toContain(
@@ -265,14 +265,14 @@ nodes:
       expect((await problemsIn(both))[0]).toContain('found a key that this list marks as @revoked');
     });
 
-    it('never come from a file elsewhere', async () => {
+    it('never come from a file in another place', async () => {
       mkdirSync(join(cwd, 'd'));
       write('hosts', `10.0.0.12 ${KEY}\n`);
       write('d/a.yaml', bare.replace('root', 'root, knownHosts: ../hosts'));
       expect((await load('d/a.yaml')).valid).toBe(false);
     });
 
-    it('in a file that cannot be read are a problem of ssh.knownHosts', async () => {
+    it('in an unreadable file are a problem of ssh.knownHosts', async () => {
       mkdirSync(join(cwd, 'known_hosts'));
       expect((await problemsIn(bare))[0]).toContain('ssh.knownHosts: found "known_hosts", which is a directory');
       rmSync(join(cwd, 'known_hosts'), { recursive: true });
@@ -281,7 +281,7 @@ nodes:
       expect(await keysOf(bare)).toEqual([[KEY]]);
     });
 
-    it('say which known_hosts file belongs to a cluster', async () => {
+    it('report which known_hosts file a cluster uses', async () => {
       write('a.yaml', bare);
       const { clusters } = await load('a.yaml', { requireHostKeys: false });
       expect(clusters.map(({ knownHostsPath }) => knownHostsPath)).toEqual([join(cwd, 'known_hosts')]);

@@ -45,7 +45,7 @@ function begin(state: ClusterState, decision: Decision): void {
   if (trigger === 'on-demand') state.request = null;
 }
 
-describe('domain/decide', () => {
+describe('src/domain/cluster/decide', () => {
   it('asks for the next windows before anything else when there is a schedule', () => {
     const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY, patchOnBoot: true }), null, T0);
     expect(decide(state, at(T0), quiet).do).toBe('load-windows');

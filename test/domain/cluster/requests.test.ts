@@ -38,7 +38,7 @@ function running(): ReturnType<typeof newClusterState> {
   return state;
 }
 
-describe('domain/requests', () => {
+describe('src/domain/cluster/requests', () => {
   describe('what was asked for and done', () => {
     const ann = { by: 'ann', reason: 'wrong cluster' };
 

@@ -29,7 +29,7 @@ function patchedState(names: string[], machineId = 'abc'): ClusterState {
   return state;
 }
 
-describe('domain/cluster-state', () => {
+describe('src/domain/cluster/state', () => {
   it('counts in the summary of a run what its records say', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const state = newClusterState(clusterSpec(names), null, T0);

@@ -11,7 +11,7 @@ function pod(name: string): BlockedPod {
   return { namespace: 'shop', name, why: 'the budget web allows no disruption', since: '2027-01-01T00:00:00Z' };
 }
 
-describe('domain/node-drain', () => {
+describe('src/domain/kubernetes/drain-record', () => {
   it('finds nothing against a drain without blockers', () => {
     expect(drainBlocked('prod', 'w-1', preview())).toBeNull();
   });

@@ -9,7 +9,7 @@ function warnings(boot: Partial<BootFacts>, kernelRunning = '6.1.0-26-amd64') {
 
 const initrd: BootFile = { kind: 'initrd', state: 'whole', bytes: 4e7, largestOther: 4e7, path: '/boot/initrd.img-x' };
 
-describe('domain/boot', () => {
+describe('src/domain/node/boot', () => {
   it('says which kernel will not be started, and by whose choice', () => {
     expect(warnings({})).toEqual([]);
     expect(warnings({ kernel: '6.1.0-26-amd64', order: 'behind', pin: 'GRUB_DEFAULT=1>2' })).toEqual([

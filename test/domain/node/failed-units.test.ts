@@ -9,7 +9,7 @@ function failed(name: string, more: Partial<FailedUnit> = {}) {
   return nodeFacts({ failedUnits: [name], failedUnitDetails: [unit] });
 }
 
-describe('domain/failed-units', () => {
+describe('src/domain/node/failed-units', () => {
   it.each([
     ['a service', failed('app.service')],
     ['a service that nothing more is known of', nodeFacts({ failedUnits: ['app.service'] })],

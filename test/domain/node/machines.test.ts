@@ -17,7 +17,7 @@ function machine(cluster: string, node: string, more: Partial<Machine> = {}): Ma
 const messages = (...args: Parameters<typeof sharedMachines>): string[] =>
   sharedMachines(...args).map(({ message }) => message);
 
-describe('domain/machines', () => {
+describe('src/domain/node/machines', () => {
   it('names the other cluster of a machine that is reached by the same address', () => {
     const own = [machine('prod', 'w-1', { address: 'a' }), machine('prod', 'w-2')];
     expect(messages(own, [machine('old', 'db', { address: 'a' }), machine('old', 'x')])).toEqual([

@@ -2,7 +2,7 @@ import { decidePatch, findDamage, describeWorkDone } from '../../../src/domain/n
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
 import { nodeFacts } from '../../support/builders';
 
-describe('domain/node-patch', () => {
+describe('src/domain/node/patch', () => {
   it.each([
     [{ pending: 1 }, false, false, { do: 'apply' }],
     [{ pending: 0 }, false, true, { do: 'nothing', outcome: 'up-to-date' }],

@@ -16,7 +16,7 @@ function asking(reasons: string[], bootId: string, stamp?: string): NodeFacts {
   return nodeFacts({ bootId, reboot });
 }
 
-describe('domain/reboot', () => {
+describe('src/domain/node/reboot', () => {
   it('reboots only when asked for and allowed', () => {
     expect(decideReboot('w-1', nodeFacts(), true, 0)).toEqual({ do: 'finish', outcome: 'patched' });
     expect(decideReboot('w-1', asks, true, 0)).toEqual({ do: 'reboot' });

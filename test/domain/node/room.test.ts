@@ -18,7 +18,7 @@ function lack(lines: string[], loader: string | null = null) {
 
 const KERNEL = ['room kernel linux-image-6.1.0-30-amd64', 'room boot 8192 40960', 'room old 6.1.0-20-amd64'];
 
-describe('domain/room', () => {
+describe('src/domain/node/room', () => {
   it('finds room where there is enough of it', () => {
     expect(lack(['room plan 1024 1024 1024', ...KERNEL])).toBeNull();
     expect(splitRoom('digest x\n').room).toBeNull();

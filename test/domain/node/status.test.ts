@@ -6,7 +6,7 @@ import { defined } from '../../../src/domain/shared/defined';
 
 const node = { ...newNodeStatus('w-1', 'worker', 'pending'), state: 'patching' as const };
 
-describe('domain/node-status', () => {
+describe('src/domain/node/status', () => {
   it('keeps the Last Applied Patch Time of an apply whose reboot failed', () => {
     const failed = settled('w-1', { outcome: 'failed', error: { type: 'RebootFailed', message: 'no' } });
     expect(transition(node, { kind: 'settled', settled: failed })).toMatchObject({

@@ -4,7 +4,7 @@ import { nodeSpec, settled } from '../../support/builders';
 
 const RUN_ID = 'cluster/demo/run/1-k';
 
-describe('domain/run', () => {
+describe('src/domain/run/run', () => {
   it('orders by role and keeps the order of the spec within a role', () => {
     const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
     const names = (order: Parameters<typeof orderNodes>[1]): string[] =>

@@ -16,7 +16,7 @@ const custom = (month: number, day: number, hour: number, minute: number): Sched
   startWithin,
 });
 
-describe('domain/schedule', () => {
+describe('src/domain/schedule/next-starts', () => {
   describe('presets', () => {
     it.each<[Schedule, string, string[]]>([
       [weekly, '2026-11-23T00:00:00Z', ['2026-11-28T23:00:00Z', '2026-12-05T23:00:00Z', '2026-12-12T23:00:00Z']],

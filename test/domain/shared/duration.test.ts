@@ -1,6 +1,6 @@
 import { formatDuration, isDuration, parseDuration } from '../../../src/domain/shared/duration';
 
-describe('domain/duration', () => {
+describe('src/domain/shared/duration', () => {
   it.each([
     ['90s', 90_000, '1m30s'],
     ['30m', 1_800_000, '30m'],

@@ -12,7 +12,7 @@ function spec(parts: Record<string, unknown> = {}): ClusterSpec {
   return parsed.spec;
 }
 
-describe('domain/canonical-json', () => {
+describe('src/domain/spec/diff', () => {
   it('is the same for equal values, whatever the order of their keys', () => {
     expect(canonicalJson({ b: [{ d: 1, c: null }], a: undefined })).toBe('{"b":[{"c":null,"d":1}]}');
     expect(canonicalJson({ x: 1, y: 'a' })).toBe(canonicalJson({ y: 'a', x: 1 }));

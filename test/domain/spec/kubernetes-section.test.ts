@@ -8,7 +8,7 @@ function withKubernetes(kubernetes: unknown, parts: Record<string, unknown> = {}
   return specDocument({ kubernetes, ...parts });
 }
 
-describe('domain/spec-kubernetes', () => {
+describe('src/domain/spec/kubernetes-section', () => {
   it('fills in what kubectl drain does by default, except that DaemonSets are ignored', () => {
     expect(specOf(withKubernetes({ kubeconfig: 'prod-eu' }))).toMatchObject({
       kubernetes: {

@@ -1,7 +1,7 @@
 import { validateSpecObject } from '../../../src/domain/spec/parse';
 import { issuesOf, KEY, OTHER_KEY, specDocument, specOf, withSchedule } from './spec-text';
 
-describe('domain/spec-schema', () => {
+describe('src/domain/spec/parse', () => {
   describe('normalising', () => {
     it('fills in every default', () => {
       expect(specOf(specDocument({ nodes: [{ name: 'w-1' }] }))).toEqual({

@@ -3,7 +3,7 @@ import { issuesOf, specOf, withSchedule } from './spec-text';
 const scheduleForms =
   'weekly, every-2-weeks, monthly, every-2-months, or a mapping with exactly one of preset, custom, cron, once';
 
-describe('domain/spec-schedule-schema', () => {
+describe('src/domain/spec/schedule-section', () => {
   describe('schedules', () => {
     it.each([
       ['fortnightly', `patching.schedule: found "fortnightly"; allowed: ${scheduleForms}`],

@@ -8,7 +8,7 @@ function issuesOf(document: unknown, isNew = true): string[] {
   return timeIssues(document, { now, isNew }).map(({ path, message }) => `${renderPath(path)}: ${message}`);
 }
 
-describe('domain/spec-time-checks', () => {
+describe('src/domain/spec/time-checks', () => {
   it.each([
     ['Europe/Berln', 'Europe/Berlin'],
     ['Berlin', 'Europe/Berlin'],

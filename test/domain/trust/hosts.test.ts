@@ -1,6 +1,6 @@
 import { issuesOf, KEY, specDocument } from '../spec/spec-text';
 
-describe('domain/spec-hosts and domain/spec-host-keys', () => {
+describe('src/domain/trust/hosts', () => {
   describe('hosts', () => {
     it.each(['10.0.0.1', '::1', 'fe80::1:2', '::ffff:10.0.0.1', 'node-1', 'a.b.example.com', 'XN--P1AI.example'])(
       'accepts %s',

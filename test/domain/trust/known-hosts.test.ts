@@ -19,7 +19,7 @@ function hashed(name: string): string {
   return `|1|${salt}|${hmacSha1(salt, name)}`;
 }
 
-describe('domain/known-hosts', () => {
+describe('src/domain/trust/known-hosts', () => {
   it.each([
     ['10.0.0.1', '10.0.0.1', 22],
     ['a.example.com,10.0.0.1', '10.0.0.1', 22],
