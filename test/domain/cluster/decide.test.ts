@@ -46,12 +46,12 @@ function begin(state: ClusterState, decision: Decision): void {
 }
 
 describe('src/domain/cluster/decide', () => {
-  it('asks for the next windows before anything else when there is a schedule', () => {
+  it('loads the next windows first when there is a schedule', () => {
     const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY, patchOnBoot: true }), null, T0);
     expect(decide(state, at(T0), quiet).do).toBe('load-windows');
   });
 
-  it('does not let an unreadable schedule keep anything else from happening', () => {
+  it('keeps working without windows when the schedule is unreadable', () => {
     const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY }), null, T0);
     state.schedule = { ...state.schedule, error: 'no such zone', retryAt: '2027-01-01T01:00:00.000Z' };
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T01:00:00Z') });
@@ -60,7 +60,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at('2027-01-01T01:00:00Z'), quiet).do).toBe('load-windows');
   });
 
-  it('says what it sleeps for: a window, or that somebody asks for a run', () => {
+  it('reports what the cluster waits for: a window or a request', () => {
     expect(decide(scheduled(), at(T0), quiet).message).toBe('nothing to do before the next window');
     const onDemand = newClusterState(clusterSpec(), null, T0);
     expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do until a run is requested');
@@ -69,7 +69,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do, and the next windows are not known');
   });
 
-  it('sleeps until the next window and starts a run of all nodes, workers first, when it comes', () => {
+  it('sleeps until the next window, then starts a run of all nodes, workers first', () => {
     const state = scheduled();
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
     const decision = decide(state, at(SUNDAY), quiet);
@@ -81,7 +81,7 @@ describe('src/domain/cluster/decide', () => {
       expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'w-2', 'cp-1']);
   });
 
-  it('starts late within startWithin and calls the window missed after it', () => {
+  it('starts late within startWithin and records the window as missed after that', () => {
     expect(decide(scheduled(), at('2027-01-03T01:00:00Z'), quiet)).toMatchObject({
       do: 'start-run',
       start: { window: { result: 'run 1, late' } },
@@ -89,21 +89,21 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), quiet)).toMatchObject({ do: 'skip-window', at: SUNDAY });
   });
 
-  it('records a window that passes while paused as missed and starts nothing', () => {
+  it('records a window during a pause as missed and starts nothing', () => {
     const state = scheduled();
     actOnRequest(state, 'pause', { by: 'ann' }, T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), message: 'paused by ann' });
     expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'skip-window', result: 'missed (paused)' });
   });
 
-  it('lets a run of all nodes cover a window that passes during it', () => {
+  it('lets a run of all nodes cover a window that opens during the run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
     expect(decide(state, at(SUNDAY), inRun)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
   });
 
-  it('keeps a window for the nodes that a partial run leaves out, and starts it when that run has ended', () => {
+  it('keeps a window for the nodes left out of a partial run, and starts that run afterwards', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', { nodes: ['w-1'] }, T0);
     begin(state, decide(state, at(T0), quiet));
@@ -115,7 +115,7 @@ describe('src/domain/cluster/decide', () => {
     });
   });
 
-  it('starts one boot run of just the nodes that are owed it', () => {
+  it('starts one boot run of exactly the nodes with a pending boot patch', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
     state.nodes = state.nodes.map((node) => (node.name === 'w-2' ? { ...node, bootPatch: 'done' } : node));
     const decision = decide(state, at(T0), quiet);
@@ -123,12 +123,12 @@ describe('src/domain/cluster/decide', () => {
     if (decision.do === 'start-run') expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'cp-1']);
   });
 
-  it('gives new machines half an hour to come up, whatever the configured timeout', () => {
+  it('allows new machines 30 min to become reachable, whatever the configured timeout', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true, unreachableTimeout: '1m' }), null, T0);
     expect(decide(state, at(T0), quiet)).toMatchObject({ start: { policy: { unreachableTimeoutMs: 30 * 60_000 } } });
   });
 
-  it('does not start another boot run after one that stopped or was cancelled', () => {
+  it('starts no second boot run after one that stopped or was cancelled', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
     begin(state, decide(state, at(T0), quiet));
     const ends = [
@@ -141,7 +141,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), quiet).do).toBe('sleep');
   });
 
-  it('carries out a request before the window that falls on the same moment, so that the answered number holds', () => {
+  it('starts a request before a window of the same instant, so that the answered run number holds', () => {
     const state = scheduled();
     const answer = actOnRequest(state, 'patchNow', { by: 'ann' }, SUNDAY);
     expect(answer).toEqual({ run: 1, started: true, after: null });
@@ -170,7 +170,7 @@ describe('src/domain/cluster/decide', () => {
     expect(state.request).toMatchObject({ nodes: null });
   });
 
-  it('puts a paused run down and goes on with it when resumed', () => {
+  it('suspends a paused run and resumes that run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
@@ -185,7 +185,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), quiet).do).toBe('resume-run');
   });
 
-  it('drops a paused run that is cancelled', () => {
+  it('drops a paused run on cancellation', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
@@ -195,7 +195,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
   });
 
-  it('looks at reboot-pending nodes every six hours', () => {
+  it('refreshes reboot-pending nodes every six hours', () => {
     const { reading } = settled('w-1');
     const owed = reading === null ? null : { ...reading, rebootRequired: true };
     const state = newClusterState(clusterSpec(), null, T0);
@@ -211,7 +211,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, refreshingFacts: true }).do).toBe('sleep');
   });
 
-  it('looks at thousands of nodes that wait for a reboot part by part, between which a fresh history may begin', () => {
+  it('refreshes thousands of reboot-pending nodes in batches, with continue-as-new possible in between', () => {
     const names = Array.from({ length: 450 }, (_, index) => `w-${index}`);
     const state = newClusterState(clusterSpec(names), null, T0);
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
@@ -226,7 +226,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', rest: 250 });
   });
 
-  it('downloads packages so long before a window as the spec says, once, and not while paused', () => {
+  it('prefetches packages once, at the configured lead before a window, and not while paused', () => {
     const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
     const window = SUNDAY;
     const due = at('2027-01-02T18:00:00Z');
@@ -237,13 +237,13 @@ describe('src/domain/cluster/decide', () => {
     expect(decide({ ...state, prefetchedFor: window }, due, quiet)).toMatchObject({ do: 'sleep', untilMs: at(window) });
   });
 
-  it('still looks at a node that waits for a reboot when a later run did not reach it', () => {
+  it('still refreshes a reboot-pending node after a later run skipped that node', () => {
     const state = newClusterState(clusterSpec(['w-1']), null, T0);
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
     expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
   });
 
-  it('does not let a run that is being cancelled cover a window', () => {
+  it('does not let a run in cancellation cover a window', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
@@ -251,13 +251,13 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(SUNDAY), inRun).do).toBe('sleep');
   });
 
-  it('continues as new only when there is nothing to do', () => {
+  it('continues as new only when idle', () => {
     const due = { ...quiet, continueAsNewDue: true };
     expect(decide(scheduled(), at(T0), due).do).toBe('continue-as-new');
     expect(decide(scheduled(), at(SUNDAY), due).do).toBe('start-run');
   });
 
-  it('continues as new before it goes on with a run that was put down, and not while the run is being cancelled', () => {
+  it('continues as new before resuming a suspended run, and not while the run is being cancelled', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), quiet));
@@ -280,7 +280,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), quiet).do).toBe('finish');
   });
 
-  it('never starts anything on a cluster that is not ours to patch', () => {
+  it('starts nothing on a cluster that is not patched by ospatch', () => {
     const state = newClusterState({ apiVersion: 'ospatch/v1', name: 'theirs', type: 'aks' }, null, T0);
     expect(decide(state, at('2099-01-01T00:00:00Z'), quiet)).toMatchObject({ do: 'sleep', untilMs: null });
   });

@@ -11,7 +11,7 @@ import { clusterSpec } from '../../support/builders';
 
 const STATES = path.join(__dirname, 'states');
 
-/** What the release that wrote it carried through continue-as-new, and what it stood for then. */
+/** The state that its release carried over continue-as-new, and the meaning at that time. */
 function recorded(file: string): { carried: unknown; state: unknown } {
   return JSON.parse(readFileSync(path.join(STATES, file), 'utf8')) as { carried: unknown; state: unknown };
 }
@@ -26,22 +26,22 @@ describe('src/domain/cluster/migrate', () => {
     expect(carried().version).toBe(STATE_VERSION);
   });
 
-  it.each(files)('reads %s, with every default that specs have today', (file) => {
+  it.each(files)('reads %s, with every present default of the spec', (file) => {
     const state = unpackState(migrate(recorded(file).carried));
     expect(diffSpecs(state.spec, withDefaults(state.spec))).toEqual([]);
     const status = toStatus(state);
     expect(status).toMatchObject({ cluster: 'demo', run: { number: 1, state: 'paused' } });
     expect(status.nodes.map(({ state: one }) => one)).toEqual(state.nodes.map(() => 'failed'));
-    // What it writes today is read again.
+    // The state as written today is readable again.
     expect(unpackState(migrate(JSON.parse(JSON.stringify(packState(state)))))).toEqual(state);
   });
 
-  it('reads what this release has recorded without a loss', () => {
+  it('reads its own states without loss', () => {
     const { carried: packed, state } = recorded(`v${STATE_VERSION}.json`);
     expect(unpackState(migrate(packed))).toEqual(state);
   });
 
-  it('takes the steps in their order, from wherever a state comes', () => {
+  it('applies the migrations in order, from any version', () => {
     const steps = {
       1: (state: object) => ({ ...state, windows: ['one'] }),
       2: (state: { windows?: unknown }) => ({ ...state, windows: [...(state.windows as string[]), 'two'] }),
@@ -58,7 +58,7 @@ describe('src/domain/cluster/migrate', () => {
     [{ spec: null }, 'spec is null'],
     [{ nodes: {} }, 'nodes is an object'],
     [{ createdAt: 'then' }, 'createdAt is "then"'],
-  ])('refuses %j with a plain error, which a workflow task fails of and no workflow', (more, message) => {
+  ])('rejects %j with a plain error, which fails the workflow task and not the workflow', (more, message) => {
     let failure: unknown;
     try {
       migrate({ ...carried(), ...more });
@@ -69,7 +69,7 @@ describe('src/domain/cluster/migrate', () => {
     expect((failure as Error).name).toMatch(/^(Type|Range)Error$/);
   });
 
-  it.each([null, undefined, 5, 'x', []])('refuses %j', (value) => {
+  it.each([null, undefined, 5, 'x', []])('rejects %j', (value) => {
     expect(() => migrate(value)).toThrow('cannot be read');
   });
 });

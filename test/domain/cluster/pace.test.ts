@@ -3,7 +3,7 @@ import { DecisionCounter, generationMs } from '../../../src/domain/cluster/pace'
 const DAY_MS = 86_400_000;
 
 describe('src/domain/cluster/pace', () => {
-  it('gives every cluster a fresh history within 7 days, and never all of them together', () => {
+  it('continues every cluster as new within 7 days, and never all clusters together', () => {
     const lengths = Array.from({ length: 10_000 }, (_, index) => generationMs(`cluster-${index}`));
     expect(Math.max(...lengths)).toBeLessThanOrEqual(7 * DAY_MS);
     expect(Math.min(...lengths)).toBeGreaterThan(5 * DAY_MS - 1);
@@ -12,12 +12,12 @@ describe('src/domain/cluster/pace', () => {
       const hour = Math.floor(length / 3_600_000);
       perHour.set(hour, (perHour.get(hour) ?? 0) + 1);
     }
-    // 208 on average.
+    // The average is 208.
     expect(Math.max(...perHour.values())).toBeLessThan(300);
     expect(generationMs('prod-eu')).toBe(generationMs('prod-eu'));
   });
 
-  it('stops a loop that gets nowhere, and none that catches up with windows', () => {
+  it('stops a loop without progress, and none that catches up with windows', () => {
     const counter = new DecisionCounter();
     const day = (number: number): string => new Date(number * DAY_MS).toISOString();
     for (let passed = 0; passed < 20_000; passed += 1) expect(counter.isRunaway(day(passed))).toBe(false);

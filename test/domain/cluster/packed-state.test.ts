@@ -34,7 +34,7 @@ function suspendedRun({ run }: ClusterState): { run: ActiveRun; cursor: RunCurso
 }
 
 describe('src/domain/cluster/packed-state', () => {
-  it('gives back what went in, texts and all, as long as they fit', () => {
+  it('restores what was packed, texts included while they fit', () => {
     const state = worstState(12);
     state.request = { nodes: [state.nodes[3]?.name ?? '', 'gone'], by: 'ann', reason: null };
     expect(carried(state)).toEqual(state);
@@ -47,7 +47,7 @@ describe('src/domain/cluster/packed-state', () => {
     });
   });
 
-  it('keeps what is on record of node groups, which no spec lists', () => {
+  it('keeps the records of node groups, which no spec lists', () => {
     const eks = {
       apiVersion: 'ospatch/v1',
       name: 'e',
@@ -87,17 +87,17 @@ describe('src/domain/cluster/packed-state', () => {
     expect(carried(state)).toEqual(state);
   });
 
-  describe(`of ${MAX_NODES} nodes that have all failed in a run that is suspended`, () => {
+  describe(`of ${MAX_NODES} failed nodes in a suspended run`, () => {
     const state = worstState(MAX_NODES);
     const packed = packState(state);
     const after = unpackState(packed);
 
-    it('takes at most 150 bytes a node beside the spec, and fits into one payload together with it', () => {
+    it('takes at most 150 bytes a node beside the spec, and fits into one payload with the spec', () => {
       const { spec, ...rest } = packed;
       expect(storedBytes(rest) / MAX_NODES).toBeLessThan(MAX_STATE_BYTES_PER_NODE);
       expect(specTooLarge(spec, storedBytes(spec))).toBeNull();
       expect(storedBytes(packed)).toBeLessThan(MAX_PAYLOAD);
-      // The run workflow that goes on with the run gets the specs and the cursor.
+      // The run workflow that resumes the run gets the specs and the cursor.
       const { nodes } = after;
       expect(storedBytes({ nodes: state.spec, resumeFrom: briefCursor(suspendedRun(after).cursor) })).toBeLessThan(
         MAX_PAYLOAD,
@@ -107,7 +107,7 @@ describe('src/domain/cluster/packed-state', () => {
       );
     });
 
-    it('still says of every node what happened and what to do', () => {
+    it('keeps the failure and the remedy of every node', () => {
       const { nodes, run } = after;
       const told = nodesOf(nodes).filter(
         ({ name, lastError, quarantine, machineId }) =>
@@ -128,7 +128,7 @@ describe('src/domain/cluster/packed-state', () => {
     });
   });
 
-  it('keeps to its size when each text is about one node only', () => {
+  it('stays within its size when every text differs', () => {
     const state = worstState(1_000);
     for (const node of nodesOf(state.nodes)) {
       const message = random(300).toString('base64');
@@ -138,7 +138,7 @@ describe('src/domain/cluster/packed-state', () => {
     }
     const { spec, ...rest } = packState(state);
     expect(spec).toEqual(state.spec);
-    // Such texts do not exist: ours are sentences. They are kept from stopping the cluster all the same.
+    // Messages of ospatch are sentences and never this long; such texts must not stop the cluster either.
     expect(storedBytes(rest) / 1_000).toBeLessThan(2 * MAX_STATE_BYTES_PER_NODE);
   });
 });

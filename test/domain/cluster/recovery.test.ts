@@ -51,7 +51,7 @@ function ended(ends: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
 }
 
 describe('src/domain/cluster/recovery', () => {
-  test('specs and pauses stay in force; requests that had not begun are lost and not carried out again', () => {
+  test('keeps specs and pauses in force; requests without a run are lost and not repeated', () => {
     const spec = clusterSpec(undefined, { rebootIfRequired: false });
     const { state, kept, lost, run } = recoverCluster(
       base(),
@@ -85,7 +85,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(run).toBeNull();
   });
 
-  test('a spec of another cluster, or one that is not valid, is not put into force', () => {
+  test('does not apply a spec of another cluster or an invalid one', () => {
     const { state, kept, lost } = recoverCluster(
       base(),
       [
@@ -99,7 +99,7 @@ describe('src/domain/cluster/recovery', () => {
     expect([kept.length, lost.length]).toEqual([0, 2]);
   });
 
-  test('a request whose run began is not lost, and the run has its number, its sender and its ends', () => {
+  test('keeps a request whose run began, with number, requester and results', () => {
     const all = ['w-1', 'w-2', 'cp-1'].map(patched);
     const { state, lost } = recoverCluster(
       base(),
@@ -114,7 +114,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(state.nodes.map((node) => node.state)).toEqual(['patched', 'patched', 'patched']);
   });
 
-  test('a run in progress is ended: what is known of its nodes stays, and of the one in work no more is claimed', () => {
+  test('ends a run in progress: known results of nodes stay, and the node in progress gets no invented result', () => {
     const { state, run } = recoverCluster(base(), [started(), progress([patched('w-1')], 'w-2')], T2);
     expect(run).toEqual({ number: 1, workflowId: WORKFLOW, nodesInWork: ['w-2'] });
     expect(state).toMatchObject({
@@ -130,7 +130,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(state.nodes[2]?.lastError?.message).toContain('its progress is unknown');
   });
 
-  test('what a run of another cluster of the name tells is not heard', () => {
+  test('ignores the progress of a run of another cluster with the same name', () => {
     const foreign = message('runProgress', {
       run: 1,
       workflowId: 'cluster/demo/run/1-y',
@@ -141,7 +141,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(state.nodes[1]?.state).not.toBe('patched');
   });
 
-  test('a suspended run stays suspended, and continues under its number', () => {
+  test('keeps a suspended run suspended, under the same number', () => {
     const suspended = ended([patched('w-1')], { end: 'suspended' });
     const { state, run } = recoverCluster(base(), [message('pause'), started(), suspended], T2);
     expect(run).toBeNull();
@@ -154,7 +154,7 @@ describe('src/domain/cluster/recovery', () => {
     expect(again.state).toMatchObject({ run: null, nextRun: 2, runs: [{ number: 1, patched: 3 }] });
   });
 
-  test('the window of a run that began is neither filled again nor missed', () => {
+  test('neither repeats nor marks as missed the window of a run that began', () => {
     const state = base();
     state.schedule = {
       after: '2026-12-27T00:00:00.000Z',
@@ -167,13 +167,13 @@ describe('src/domain/cluster/recovery', () => {
     expect(after.windows).toEqual([{ at: T0, result: 'run 1' }]);
   });
 
-  test('an event that makes no sense does not keep the rest from being read', () => {
+  test('reads the remaining events after a nonsensical one', () => {
     const odd = { at: T1, kind: 'run-ended', run: 1, report: { end: 'finished' } } as unknown as PastEvent;
     const { state } = recoverCluster(base(), [started(), odd, message('pause', { by: 'me' })], T2);
     expect(state.paused).toMatchObject({ by: 'me' });
   });
 
-  test('a start argument is read only if this version can go on from it', () => {
+  test('reads a start argument only if this version can continue from the state', () => {
     const state = base();
     const packed = packState(state);
     expect(readStartArgument({ state: packed }, 'demo', T0)).toEqual(state);

@@ -39,10 +39,10 @@ function running(): ReturnType<typeof newClusterState> {
 }
 
 describe('src/domain/cluster/requests', () => {
-  describe('what was asked for and done', () => {
+  describe('request log', () => {
     const ann = { by: 'ann', reason: 'wrong cluster' };
 
-    it('is kept with who, why and what came of it, the last 20', () => {
+    it('records the last 20 requests with requester, reason and outcome', () => {
       const state = running();
       actOnRequest(state, 'patchNow', { ...ann, nodes: ['w-1'] }, T0);
       actOnRequest(state, 'pause', ann, T0);
@@ -67,13 +67,13 @@ describe('src/domain/cluster/requests', () => {
       expect(state.requests.at(-1)?.by).toBe('29');
     });
 
-    it('is a pause whose reason is now another one, with who gave that and when, and since when the cluster is paused', () => {
+    it('records a pause with a new reason and its requester, and keeps the start of the pause', () => {
       const state = running();
       actOnRequest(state, 'pause', ann, T0);
       const bob = { by: 'bob', reason: 'audit' };
       const pause = { ...bob, at: T1, since: T0 };
       expect(actOnRequest(state, 'pause', bob, T1)).toEqual({ paused: true, changed: false, pause, newReason: true });
-      // Nothing new is said by these.
+      // Repetitions without news.
       for (const again of [bob, { by: 'cid' }])
         expect(actOnRequest(state, 'pause', again, T1)).toEqual({ paused: true, changed: false, pause });
       expect(toStatus(state).paused).toEqual(pause);
@@ -89,7 +89,7 @@ describe('src/domain/cluster/requests', () => {
       expect(actOnRequest(state, 'resume', {}, T1)).toEqual({ paused: false, changed: true, pause: null });
     });
 
-    it('names no requester in words that do not go on as a sentence', () => {
+    it('names the requester in a form that fits inside a sentence', () => {
       const state = running();
       actOnRequest(state, 'patchNow', {}, T0);
       actOnRequest(state, 'cancelRun', {}, T0);
@@ -98,7 +98,7 @@ describe('src/domain/cluster/requests', () => {
       );
     });
 
-    it('counts once under one request id', () => {
+    it('records one request id once', () => {
       const state = running();
       for (const at of [T0, T1]) actOnRequest(state, 'pause', { ...ann, requestId: 'p' }, at);
       expect(state.requests).toHaveLength(1);
@@ -107,7 +107,7 @@ describe('src/domain/cluster/requests', () => {
     it.each([
       ['cancel', (state: ReturnType<typeof running>) => void actOnRequest(state, 'cancelRun', ann, T1)],
       ['remove', (state: ReturnType<typeof running>) => void actOnRemove(state, ann, T1)],
-    ])('stands with the run that a %s has ended', (_, act) => {
+    ])('ends in the same entry as the run after a %s', (_, act) => {
       const state = running();
       act(state);
       actOnRequest(state, 'cancelRun', { by: 'bob' }, T1);
@@ -116,7 +116,7 @@ describe('src/domain/cluster/requests', () => {
       expect(state.runs.at(-1)).toMatchObject({ outcome: 'cancelled', cancelledBy: ann });
     });
 
-    it('says who removes the cluster, and why, to whoever asks for something after that', () => {
+    it('names who removes the cluster, and why, in later rejections', () => {
       const state = running();
       actOnRemove(state, ann, T1);
       expect(checkRequest(state, 'pause', {})).toBe('the cluster is being removed by ann (wrong cluster)');
@@ -132,21 +132,21 @@ describe('src/domain/cluster/requests', () => {
     ['no nodes', { nodes: [] }],
     ['nodes that are no names', { nodes: [1] }],
     ['a requestId that is no text', { requestId: {} }],
-  ])('refuses %s as a message, in one sentence', (_what, value) => {
+  ])('rejects %s as a message, in one sentence', (_what, value) => {
     expect(parseMessage(value)).toEqual({ ok: false, why: expect.any(String) });
   });
 
-  it.each([[undefined], [null], [{}], [{ by: null }]])('takes %p as an empty message', (value) => {
+  it.each([[undefined], [null], [{}], [{ by: null }]])('accepts %p as an empty message', (value) => {
     expect(parseMessage(value)).toEqual({ ok: true, message: {} });
   });
 
-  it('cuts what strangers type and takes the control characters out', () => {
+  it('truncates user texts and strips control characters', () => {
     const parsed = parseMessage({ by: `\u001b[31m${'x'.repeat(1000)}` });
     expect(parsed.ok && parsed.message.by).toMatch(/^\[31mx+…$/);
     expect(parsed.ok && parsed.message.by).toHaveLength(100);
   });
 
-  it('cancels the follow-up together with the run, and files how it ended under a number that no other run gets', () => {
+  it('cancels the follow-up together with the run, and records its end under a number that no other run gets', () => {
     const state = running();
     expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann', reason: 'CVE' }, T0).run).toBe(2);
     expect(actOnRequest(state, 'cancelRun', { by: 'bob' }, T0)).toEqual({ run: 1, followUp: 2 });
@@ -169,7 +169,7 @@ describe('src/domain/cluster/requests', () => {
     expect(state.nextRun).toBe(3);
   });
 
-  it('files a run that waits and loses all its nodes as cancelled, with the reason', () => {
+  it('records a waiting run as cancelled, with the reason, after all its nodes were removed', () => {
     const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
     actOnRequest(state, 'pause', {}, T0);
     state.request = { nodes: ['w-2'], by: 'ann', reason: null };
@@ -187,7 +187,7 @@ describe('src/domain/cluster/requests', () => {
     ]);
   });
 
-  it('keeps the run itself however many follow-ups are cancelled with it, and no more of them than are filed', () => {
+  it('keeps the run in the history however many follow-ups are cancelled, with only the last follow-ups', () => {
     const state = running();
     for (let one = 0; one < 30; one += 1) {
       actOnRequest(state, 'patchNow', {}, T0);
@@ -200,11 +200,11 @@ describe('src/domain/cluster/requests', () => {
     expect(state.runs.map(({ number }) => number)).toEqual([1, ...Array.from({ length: 19 }, (_, at) => at + 13)]);
   });
 
-  it('says that no run was to follow the one that is cancelled', () => {
+  it('reports that the cancelled run had no follow-up', () => {
     expect(actOnRequest(running(), 'cancelRun', {}, T0)).toEqual({ run: 1, followUp: null });
   });
 
-  it('refuses patchNow while paused, naming who paused it and why', () => {
+  it('rejects patchNow while paused, with the requester and the reason of the pause', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'pause', { by: 'ann', reason: 'audit' }, T0);
     expect(checkRequest(state, 'patchNow', {})).toBe(
@@ -212,16 +212,16 @@ describe('src/domain/cluster/requests', () => {
     );
   });
 
-  it('refuses nodes that the cluster does not have and names those it has', () => {
+  it('rejects unknown nodes and lists the nodes of the cluster', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     expect(checkRequest(state, 'patchNow', { nodes: ['w-9'] })).toBe('no such node: w-9; the nodes are cp-1, w-1, w-2');
   });
 
-  it('refuses to cancel when no run is in progress', () => {
+  it('rejects a cancellation without a run in progress', () => {
     expect(checkRequest(newClusterState(clusterSpec(), null, T0), 'cancelRun', {})).toMatch(/no run is in progress/);
   });
 
-  it('answers a repeated request id as the first time and does nothing', () => {
+  it('repeats the answer for a repeated request id and does nothing', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     const first = actOnRequest(state, 'patchNow', { requestId: 'r1' }, T0);
     state.request = null;
@@ -239,7 +239,7 @@ describe('src/domain/cluster/requests', () => {
   });
 
   it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
-    'refuses every request to a cluster of type %s with its reason',
+    'rejects every request to a cluster of type %s with its reason',
     (type) => {
       const spec: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'theirs', type };
       const state = newClusterState(spec, 'a', T0);
@@ -255,13 +255,13 @@ describe('src/domain/cluster/requests', () => {
   );
 
   describe('applySpec', () => {
-    it('says created once, to the call that started the cluster, and unchanged after that', () => {
+    it('answers created once, to the call that started the cluster, and unchanged after that', () => {
       const state = newClusterState(clusterSpec(), 'call-1', T0);
       expect(actOnApplySpec(state, { spec: clusterSpec(), applyId: 'call-1' }, T0).result).toBe('created');
       expect(actOnApplySpec(state, { spec: clusterSpec(), applyId: 'call-2' }, T0).result).toBe('unchanged');
     });
 
-    it('counts windows anew only when the schedule changed', () => {
+    it('recomputes windows only when the schedule changed', () => {
       const state = newClusterState(clusterSpec(), null, T0);
       state.schedule.next = ['x'];
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
@@ -271,7 +271,7 @@ describe('src/domain/cluster/requests', () => {
       expect(state.schedule).toMatchObject({ after: T1, next: null });
     });
 
-    it('owes the boot patch to nodes added after patchOnBoot was switched on, and to no others', () => {
+    it('sets the boot patch pending for nodes added after patchOnBoot was enabled, and for no others', () => {
       const state = newClusterState(clusterSpec(['w-1']), null, T0);
       actOnApplySpec(state, { spec: clusterSpec(['w-1'], { patchOnBoot: true }), applyId: '' }, T1);
       actOnApplySpec(state, { spec: clusterSpec(['w-1', 'w-2'], { patchOnBoot: true }), applyId: '' }, T1);
@@ -281,13 +281,13 @@ describe('src/domain/cluster/requests', () => {
       ]);
     });
 
-    it('calls off a boot patch that has not begun together with patchOnBoot', () => {
+    it('drops a pending boot patch when patchOnBoot is disabled', () => {
       const state = newClusterState(clusterSpec(['w-1'], { patchOnBoot: true }), null, T0);
       actOnApplySpec(state, { spec: clusterSpec(['w-1']), applyId: '' }, T1);
       expect(nodesOf(state.nodes)[0]?.bootPatch).toBe('not-required');
     });
 
-    it('answers with short changes, however long they are', () => {
+    it('answers with short changes, whatever their length', () => {
       const state = newClusterState(clusterSpec(['w-1']), null, T0);
       const labels = { note: 'x'.repeat(1_100_000) };
       const large = { ...clusterSpec(['w-1']), nodes: [nodeSpec('w-1', { labels })] };
@@ -295,7 +295,7 @@ describe('src/domain/cluster/requests', () => {
       expect(JSON.stringify(changes).length).toBeLessThan(5_000);
     });
 
-    it('forgets removed nodes and keeps what is known of the others', () => {
+    it('forgets removed nodes and keeps the records of the others', () => {
       const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
       state.nodes = state.nodes.map((node) => ({ ...node, patchedVersion: 'Debian GNU/Linux 12.15' }));
       actOnApplySpec(state, { spec: clusterSpec(['w-2', 'w-3']), applyId: '' }, T1);
@@ -305,14 +305,14 @@ describe('src/domain/cluster/requests', () => {
       ]);
     });
 
-    it('takes the permission to reboot from a run in progress and never gives it back', () => {
+    it('withdraws the permission to reboot from a run in progress and never grants it', () => {
       const state = running();
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: true }), applyId: '' }, T1);
       expect(state.run?.policy).toMatchObject({ rebootIfRequired: false });
     });
 
-    it('refuses another type or name', () => {
+    it('rejects another type or name', () => {
       const state = newClusterState(clusterSpec(), null, T0);
       const eks: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'demo', type: 'eks' };
       expect(checkApplySpec(state, { spec: eks, applyId: '' })).toMatch(/type of a cluster cannot be changed/);
@@ -328,7 +328,7 @@ describe('src/domain/cluster/requests', () => {
     });
   });
 
-  it('refuses everything once the cluster is being removed', () => {
+  it('rejects everything once the cluster is being removed', () => {
     const state = running();
     expect(actOnRemove(state, { by: 'ann' }, T1)).toEqual({ run: 1 });
     expect(checkRequest(state, 'patchNow', {})).toBe('the cluster is being removed by ann');

@@ -30,7 +30,7 @@ function patchedState(names: string[], machineId = 'abc'): ClusterState {
 }
 
 describe('src/domain/cluster/state', () => {
-  it('counts in the summary of a run what its records say', () => {
+  it('counts node records in the summary of a run', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const state = newClusterState(clusterSpec(names), null, T0);
     const run = begin(state, names);
@@ -56,7 +56,7 @@ describe('src/domain/cluster/state', () => {
     });
   });
 
-  it('shows no pending updates of an earlier run beside a node that failed', () => {
+  it('shows no pending updates of an earlier run beside a failed node', () => {
     const state = patchedState(['w-1']);
     expect(state.nodes[0]).toMatchObject({ pendingUpdates: 0 });
     const failed = { outcome: 'failed', reading: null, error: { type: 'Policy', message: 'no' } } as const;
@@ -66,27 +66,27 @@ describe('src/domain/cluster/state', () => {
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: null });
   });
 
-  it('keeps what the run before has counted where a run did not come to the node', () => {
+  it('keeps the pending count of the previous run for a node that this run did not reach', () => {
     const state = patchedState(['w-1']);
     settleNodes(state, begin(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')]);
     expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
   });
 
-  describe('a node under another name', () => {
+  describe('renamed node', () => {
     const [old] = clusterSpec(['w-1']).nodes;
     const renamed = (more = {}) => {
       const spec = clusterSpec(['w-1']);
       return { ...spec, nodes: [{ ...(old ?? nodeSpec('w-1')), name: 'worker-1', ...more }] };
     };
 
-    it('keeps its history when it is reached and trusted as before', () => {
+    it('keeps its history under the same address and trust', () => {
       const state = patchedState(['w-1']);
       const before = state.nodes[0];
       applySpecToState(state, renamed(), T0);
       expect(state.nodes).toEqual([{ ...before, name: 'worker-1' }]);
     });
 
-    it('is left alone by the run that knows it under the old one', () => {
+    it('is left alone by the run that knows the old name', () => {
       const state = patchedState(['w-1']);
       begin(state, ['w-1']);
       applySpecToState(state, renamed(), T0);
@@ -94,7 +94,7 @@ describe('src/domain/cluster/state', () => {
       expect(state.run?.removed).toEqual(['w-1']);
     });
 
-    it('gets its history back by its machine id when its address is another one too', () => {
+    it('regains its history by machine id when the address changed too', () => {
       const state = patchedState(['w-1']);
       const applied = state.nodes[0]?.lastAppliedPatchTime;
       applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
@@ -105,7 +105,7 @@ describe('src/domain/cluster/state', () => {
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: applied });
     });
 
-    it('is a new node when it is another machine', () => {
+    it('is a new node on another machine', () => {
       const state = patchedState(['w-1']);
       applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
       settleNodes(state, begin(state, ['worker-1']), [

@@ -24,7 +24,7 @@ function start(state: ClusterState, name: string): void {
 }
 
 describe('src/domain/cluster/status-pages', () => {
-  it('never gives more than 64 KiB in 100 rows, nor more than 1 MiB at all, and every node once', () => {
+  it('returns at most 64 KiB in 100 rows, at most 1 MiB altogether, and every node once', () => {
     const state = worstState(1_500);
     for (const [limit, max] of [
       [undefined, 64 * 1024],
@@ -43,14 +43,14 @@ describe('src/domain/cluster/status-pages', () => {
     }
   });
 
-  it('gives a node that is larger than a page alone', () => {
+  it('returns a node larger than a page alone', () => {
     const items = ['x'.repeat(100_000), 'y', 'z'];
     expect(pageOfItems(items, {})).toEqual({ items: items.slice(0, 1), next: 1 });
     expect(pageOfItems(items, { from: 1 })).toEqual({ items: ['y', 'z'], next: null });
     expect(pageOfItems(items, { from: 7 })).toEqual({ items: [], next: null });
   });
 
-  it('gives nodes of one state, and counts all', () => {
+  it('filters by state, and counts all nodes', () => {
     const state = idle();
     start(state, 'w-1');
     expect(nodesPage(state, { state: 'patching' })).toMatchObject({ total: 3, nodes: [{ name: 'w-1' }], next: null });
@@ -58,13 +58,13 @@ describe('src/domain/cluster/status-pages', () => {
     expect(clusterSummary(state, 'why')).not.toHaveProperty('nodes');
   });
 
-  describe('what has changed', () => {
+  describe('changes', () => {
     const look = (state: ClusterState, versions: RowVersions, since: string | null) => {
       const { nodes, token, changedOnly } = statusPage(state, '', versions, defined({ since: since ?? undefined }));
       return { names: nodes.map(({ name }) => name), token, changedOnly };
     };
 
-    it('is all that is sent to whoever says what they have seen', () => {
+    it('are the only rows sent for a token of the last page', () => {
       const state = idle();
       const versions = new RowVersions('a');
       versions.note(state.nodes);
@@ -72,7 +72,7 @@ describe('src/domain/cluster/status-pages', () => {
       expect(first).toMatchObject({ names: NAMES, changedOnly: false });
       expect(look(state, versions, first.token)).toEqual({ names: [], token: first.token, changedOnly: true });
       start(state, 'w-1');
-      // What is not taken in yet is sent, and sent again.
+      // Rows without acknowledgement are sent again.
       expect(look(state, versions, first.token)).toEqual({ names: NAMES, token: null, changedOnly: false });
       versions.note(state.nodes);
       const second = look(state, versions, first.token);
@@ -83,7 +83,7 @@ describe('src/domain/cluster/status-pages', () => {
       expect(look(state, versions, first.token).names).toEqual(['w-1', 'w-2']);
     });
 
-    it('is everything after nodes came or went, in another generation, and for tokens of others', () => {
+    it('are all rows after nodes were added or removed, in another generation, and for foreign tokens', () => {
       const state = idle();
       const versions = new RowVersions('a');
       versions.note(state.nodes);
@@ -101,7 +101,7 @@ describe('src/domain/cluster/status-pages', () => {
   });
 
   it.each([[null], ['x'], [{ from: -1, limit: 0, state: 'x', since: 7 }], [{ from: 1.5, limit: '9' }]])(
-    'takes %j for a request for the first page',
+    'treats %j as a request for the first page',
     (value) => {
       expect(parsePageRequest(value)).toEqual({});
     },

@@ -38,7 +38,7 @@ function facts(more: Partial<NodegroupFacts> = {}): NodegroupFacts {
   };
 }
 
-/** A state whose run waits for the list of node groups. */
+/** A state with a run that waits for the list of node groups. */
 function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
   const more = defined({ explicitNodes: names.length === 0 ? undefined : true });
   const policy = {
@@ -67,13 +67,13 @@ describe('src/domain/eks/node-groups', () => {
     [{ status: 'CREATING' }, /is being created/],
     [{ status: 'DELETING' }, /is being deleted/],
     [{ status: 'CREATE_FAILED' }, /is CREATE_FAILED at AWS/],
-  ])('decides about a group that is %j', (more, expected) => {
+  ])('decides on a group that is %j', (more, expected) => {
     const refusal = nodegroupRefusal(facts(more), {});
     if (expected === null) expect(refusal).toBeNull();
     else expect(refusal).toMatch(expected);
   });
 
-  it('takes a group with a launch template where the spec says so, unless the template brings its own image', () => {
+  it('updates a group with a launch template where the spec says so, unless the template has its own image', () => {
     const policy = { launchTemplates: true };
     expect(nodegroupRefusal(facts({ launchTemplate: 'lt' }), policy)).toBeNull();
     expect(nodegroupRefusal(facts({ launchTemplate: 'lt', amiType: 'CUSTOM' }), policy)).toMatch(/custom AMI/);
@@ -97,7 +97,7 @@ describe('src/domain/eks/node-groups', () => {
     expect(saysUpToDate(message)).toBe(expected);
   });
 
-  it('tells what AWS says about an update, with at most five resources of each error', () => {
+  it('reports the errors of an update, with at most five resources each', () => {
     const resourceIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     const error = { code: 'NodeCreationFailure', message: 'Instances failed to join', resourceIds };
     const update = { id: 'u-1', type: 'VersionUpdate', status: 'Failed', errors: [error] };
@@ -115,7 +115,7 @@ describe('src/domain/eks/node-groups', () => {
 });
 
 describe('src/domain/eks/state', () => {
-  it('starts a run of all groups without knowing them, and one of named groups with their names', () => {
+  it('starts a run of all groups without a list, and one of named groups with their names', () => {
     const state = newClusterState(spec(), null, T0);
     state.request = { nodes: null, by: 'ann', reason: null };
     expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({
@@ -138,12 +138,12 @@ describe('src/domain/eks/state', () => {
     expect(decision).not.toHaveProperty('start.nodeGroupsUnresolved');
   });
 
-  it('owes no node group a boot patch', () => {
+  it('sets no boot patch pending for a node group', () => {
     const state = newClusterState(spec({ nodeGroups: ['a'] }), null, T0);
     expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({ do: 'sleep' });
   });
 
-  it('keeps the rows of groups that are still there', () => {
+  it('keeps the rows of remaining groups', () => {
     const state = newClusterState(spec(), null, T0);
     expect(takeNodeGroups(state, nodeGroupsUnresolved(state), ['b', 'a'])).toBeNull();
     expect(state.run).toMatchObject({ nodes: ['a', 'b'], removed: [] });
@@ -155,7 +155,7 @@ describe('src/domain/eks/state', () => {
     ]);
   });
 
-  it('leaves out what a spec that came in meanwhile no longer names', () => {
+  it('omits groups that a newer spec no longer names', () => {
     const state = newClusterState(spec(), null, T0);
     const run = nodeGroupsUnresolved(state);
     applySpecToState(state, spec({ nodeGroups: ['b'] }), T0);
@@ -164,7 +164,7 @@ describe('src/domain/eks/state', () => {
     expect(run).toMatchObject({ nodes: ['a', 'b'], removed: ['a'] });
   });
 
-  it('lets a run of all groups cover the window that comes meanwhile, and one of named groups not', () => {
+  it('lets a run of all groups cover a window during the run, and one of named groups not', () => {
     for (const [names, verdict] of [
       [[], 'skip-window'],
       [['a'], 'sleep'],
@@ -179,7 +179,7 @@ describe('src/domain/eks/state', () => {
 });
 
 describe('src/domain/eks/status', () => {
-  it('keeps the release before the last update, and news of it survive the way to the cluster', () => {
+  it('keeps the previous release, and its progress reaches the cluster', () => {
     const reading = {
       ...{ at: T0, release: 'new', kubernetesVersion: '1.31', releaseBefore: 'old' },
       ...{ health: ['Code: said (i-1)'], warnings: [] },
@@ -202,7 +202,7 @@ describe('src/domain/eks/status', () => {
     });
   });
 
-  it('leaves a node group as it is when the end of a node is told of it', () => {
+  it('ignores a node result for a node group', () => {
     const row = newNodeGroupStatus('a');
     expect(transition(row, { kind: 'settled', settled: settled('a') })).toBe(row);
     expect(

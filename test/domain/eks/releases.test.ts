@@ -13,11 +13,11 @@ describe('src/domain/eks/releases', () => {
     ['WINDOWS_CORE_2022_x86_64', null],
     ['CUSTOM', null],
     ['constructor', null],
-  ])('knows where the newest release of %s is published', (amiType, expected) => {
+  ])('knows the parameter with the newest release of %s', (amiType, expected) => {
     expect(newestReleaseParameter(amiType, '1.31')).toBe(expected);
   });
 
-  it('asks for no parameter of a version that is none', () => {
+  it('reads no parameter for an invalid version', () => {
     expect(newestReleaseParameter('AL2_x86_64', '../x')).toBeNull();
   });
 
@@ -28,7 +28,7 @@ describe('src/domain/eks/releases', () => {
     ['1.31.4-20250203', '1.31.5-20250203', false],
     ['1.26.1-943d9a41', '1.26.2-360b7a38', false],
     ['1.26.1-943d9a41', '1.26.1-943d9a41', true],
-  ])('of a group at %s with %s published says %s', (running, newest, expected) => {
+  ])('of a group at %s with %s published reports %s', (running, newest, expected) => {
     expect(isNewest(running, newest)).toBe(expected);
   });
 });

@@ -20,7 +20,7 @@ function seen(more: Partial<DrainPreview>): Parameters<typeof withDrain>[1] {
 }
 
 describe('src/domain/inspection/drain', () => {
-  it('adds how many pods a drain would move to a node that is well', () => {
+  it('adds the number of pods that a drain would evict to a healthy node', () => {
     expect(withDrain(WELL, seen({}))).toMatchObject({
       verdict: 'ok',
       findings: [{ check: 'ready' }, { check: 'drain', message: 'a drain of w-1 would move 3 pods' }],
@@ -46,13 +46,13 @@ describe('src/domain/inspection/drain', () => {
       'warning',
       'someone else has cordoned the node in Kubernetes, so a run leaves it cordoned',
     ],
-  ])('no longer calls a node ready because of %s', (_what, more, verdict, message) => {
+  ])('does not report a node as ready because of %s', (_what, more, verdict, message) => {
     const told = withDrain(WELL, seen(more));
     expect(told.verdict).toBe(verdict);
     expect(told.findings.map((one) => one.message)).toEqual([message]);
   });
 
-  it('warns of a Kubernetes version that has ended, beside what a drain would do', () => {
+  it('warns of a Kubernetes version past its end of life, beside the drain preview', () => {
     const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over', remedy: 'upgrade' } as const;
     const told = withDrain(WELL, seen({ ended }));
     expect(told.verdict).toBe('warning');
@@ -62,14 +62,14 @@ describe('src/domain/inspection/drain', () => {
     ]);
   });
 
-  it('calls a node unfit that is another machine, or that another reboot owner reboots', () => {
+  it('reports an error for a node that is another machine, or that another reboot owner reboots', () => {
     const wrong = withDrain(WELL, { ok: false, error: { type: 'WrongNode', message: 'x is another machine' } });
     expect(wrong).toMatchObject({ verdict: 'error', findings: [{ check: 'drain' }] });
     const kured = withDrain(WELL, { ok: false, error: { type: 'Policy', message: 'kured.' } });
     expect(kured).toMatchObject({ verdict: 'error', findings: [{ check: 'reboot-owners' }] });
   });
 
-  it('finds cordons that were left, with their remedy, but not those of nodes in work or of other clusters', () => {
+  it('finds stale cordons with their remedy, but not those of nodes in progress or of other clusters', () => {
     const staleCordons = [
       { nodeName: 'ip-10-0-0-1', owner: OWNER },
       { nodeName: 'w-2', owner: { ...OWNER, node: 'w-2' } },
@@ -87,7 +87,7 @@ describe('src/domain/inspection/drain', () => {
     ]);
   });
 
-  it('says what would end every node patch once', () => {
+  it('reports what would fail every node patch once', () => {
     const error = { type: 'Policy', message: 'kured is there', remedy: 'remove it' } as const;
     expect(kubernetesFindings('prod', { staleCordons: [], error }, new Set())).toEqual([
       { severity: 'error', check: 'reboot-owners', message: 'kured is there', remedy: 'remove it' },

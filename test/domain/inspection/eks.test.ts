@@ -25,7 +25,7 @@ function told(more: Partial<NodegroupFacts>): string {
 }
 
 describe('src/domain/inspection/eks', () => {
-  it('says to which release a run updates a group, and which group has nothing to gain', () => {
+  it('reports the target release of an update, and which group is up to date', () => {
     expect(told({ newest: '1.31.4-20250203' })).toContain(
       'release 1.31.3-20250103, which a run updates to 1.31.4-20250203',
     );
@@ -35,21 +35,21 @@ describe('src/domain/inspection/eks', () => {
     expect(told({ newest: '1.31.3-20250103' })).not.toContain('warning');
   });
 
-  it('warns where the newest release could be known and is not, with the reason', () => {
+  it('warns with the reason where the newest release is unknown', () => {
     expect(told({ newestUnknown: 'denied' })).toContain('warning: the worker may not read which release is the newest');
     expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not answer');
     expect(told({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
     expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
   });
 
-  it('does not call the last release of a line that has ended the newest release', () => {
+  it('does not report the last release of an ended version as the newest release', () => {
     const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it', remedy: 'move' } as const;
     const last = told({ newest: '1.31.3-20250103', endOfLife });
     expect(last).toContain('the last release of its line');
     expect(last).toContain('warning: AWS has released no more of it');
   });
 
-  it('says which nodes are in no managed node group when there is none', () => {
+  it('lists nodes outside of managed node groups when there is no group', () => {
     const { findings } = eksFindings(SPEC, { error: null, groups: [], fargateProfiles: [] });
     expect(findings[0]?.message).toContain('self-managed nodes belong to no node group');
   });

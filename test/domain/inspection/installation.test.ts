@@ -12,7 +12,7 @@ import { SEARCH_ATTRIBUTE_TYPES } from '../../../src/domain/shared/search-attrib
 const WHERE = { address: 't.example:7233', namespace: 'prod' };
 
 describe('src/domain/inspection/installation', () => {
-  it('knows the search attributes that the workflows write', () => {
+  it('accepts the search attributes that the workflows write', () => {
     const written = Object.values(SEARCH_ATTRIBUTES).map(({ name, type }) => [name, type.toUpperCase()]);
     const known = Object.entries(SEARCH_ATTRIBUTE_TYPES).map(([name, type]) => [name, type.toUpperCase()]);
     expect(known).toEqual(written);
@@ -30,18 +30,18 @@ describe('src/domain/inspection/installation', () => {
     );
   });
 
-  it('takes a search attribute of another type away before it creates it', () => {
+  it('removes a search attribute of another type before creating the right one', () => {
     const finding = diagnoseSearchAttributes({ ...SEARCH_ATTRIBUTE_TYPES, PatchState: 'Text' }, WHERE);
     expect(finding.message).toContain('PatchState is of type Text instead of Keyword');
     expect(finding.remedy).toMatch(/^temporal operator search-attribute remove --name PatchState .*--yes && temporal/);
     expect(finding.remedy).toContain('create --name PatchState --type Keyword ');
   });
 
-  it('does not warn when the server does not let it ask', () => {
+  it('does not warn when the server denies the query', () => {
     expect(diagnoseSearchAttributes(null, WHERE).severity).toBe('ok');
   });
 
-  it('tells address, namespace and version of the server', () => {
+  it('reports address, namespace and version of the server', () => {
     expect(diagnoseServer({ ...WHERE, version: '1.29.1' }).message).toBe(
       'Temporal answers at t.example:7233 (server version 1.29.1), namespace prod',
     );
@@ -50,7 +50,7 @@ describe('src/domain/inspection/installation', () => {
     );
   });
 
-  it('counts workers, and knows that nothing goes without one', () => {
+  it('counts workers, and reports an error without one', () => {
     expect(diagnoseWorkers(2, 'ospatch')).toMatchObject({
       severity: 'ok',
       message: '2 workers poll the task queue ospatch',
@@ -61,7 +61,7 @@ describe('src/domain/inspection/installation', () => {
     });
   });
 
-  it('tells the next window, that there is no schedule, or that the schedule has no further start', () => {
+  it('reports the next window, a missing schedule, or a schedule without further starts', () => {
     const weekly = clusterSpec(['w-1'], { schedule: { preset: 'weekly', startWithin: '1h' } });
     expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun' }]);
     expect(diagnoseSchedule(weekly, null)).toMatchObject([{ severity: 'warning', check: 'schedule' }]);
@@ -74,7 +74,7 @@ describe('src/domain/inspection/installation', () => {
     ]);
   });
 
-  it('tells how the cluster stands: not applied, as it stands here, different, paused', () => {
+  it('reports whether the cluster is applied, unchanged, different or paused', () => {
     expect(diagnoseCluster('a', { applied: false }, 'a.yaml')).toMatchObject([
       { severity: 'ok', message: expect.stringContaining('ospatch apply -f a.yaml') },
     ]);

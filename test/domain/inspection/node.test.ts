@@ -29,7 +29,7 @@ const PACKAGES = { count: 1, digest: 'x', problems: ['libc6 is not fully install
 const FREE = { root: 10_000, var: 10_000, boot: 500 };
 
 describe('src/domain/inspection/node', () => {
-  it('says that a healthy node can be patched, with its OS and what is pending', () => {
+  it('reports a healthy node as patchable, with its OS and pending packages', () => {
     const plan = patchPlan('a', 'b');
     expect(toInspection('w-1', observed({ plan }), POLICY)).toEqual({
       facts: nodeFacts(),
@@ -121,7 +121,7 @@ describe('src/domain/inspection/node', () => {
     }
   });
 
-  it('counts held packages and not those that are kept back by design', () => {
+  it('counts held packages and not those kept back by design', () => {
     const keptBack = [
       { name: 'nginx', reason: 'held' },
       { name: 'kubelet', reason: 'kubernetes' },
@@ -134,12 +134,12 @@ describe('src/domain/inspection/node', () => {
     expect(finding?.remedy).toContain('apt-mark unhold');
   });
 
-  it('says of a pending reboot that no run reboots the node when the policy forbids reboots', () => {
+  it('warns that no run reboots the node when the policy forbids reboots', () => {
     const facts = nodeFacts({ reboot: { required: true, reasons: [] } });
     expect(findings({ facts }, { rebootIfRequired: false })[0]?.message).toMatch(/rebootIfRequired is false/);
   });
 
-  it('has nothing against an agent that may be interrupted, nor against a failed unit as the state of the system', () => {
+  it('ignores an interruptible agent and a degraded system state caused by a failed unit', () => {
     const facts = nodeFacts({ kubernetesAgents: ['k3s'], systemState: 'degraded' });
     expect(findings({ facts }, { withoutDrain: true }).map(({ check }) => check)).toEqual(['ready']);
   });
@@ -157,7 +157,7 @@ describe('src/domain/inspection/node', () => {
     ['Repository', 'packages'],
     ['DiskFull', 'disk'],
     ['Internal', 'other'],
-  ])('files %s under %s, with its sentence and its remedy', (type, check) => {
+  ])('reports %s under %s, with message and remedy', (type, check) => {
     const error = { type, message: 'what happened', remedy: 'what to do' };
     expect(findings({ facts: null, plan: null, error })).toEqual([
       { severity: 'error', check, message: 'what happened', remedy: 'what to do' },
@@ -165,13 +165,13 @@ describe('src/domain/inspection/node', () => {
     expect(failedInspection('w-1', error)).toMatchObject({ verdict: 'error', os: null, pending: null });
   });
 
-  it('keeps the findings of the facts when an error ended the inspection after them', () => {
+  it('keeps the findings of the facts when an error ended the inspection later', () => {
     const error = { type: 'UnsupportedOs', message: 'w-1 runs X' } as const;
     const facts = nodeFacts({ failedUnits: ['a.service'] });
     expect(findings({ facts, plan: null, error }).map(({ check }) => check)).toEqual(['os', 'units']);
   });
 
-  it('does not say twice that the package database is damaged, since a run repairs it', () => {
+  it('reports a damaged package database once, since a run repairs such damage', () => {
     const error = { type: 'PackagesBroken', message: 'x' } as const;
     const inspected = toInspection(
       'w-1',
@@ -185,7 +185,7 @@ describe('src/domain/inspection/node', () => {
   it.each([
     'dpkg cannot read its database: /var/lib/dpkg/status names no package',
     '/var/lib/dpkg/status does not name 9 packages whose files are installed',
-  ])('stops at a database that no run repairs: %s', (problem) => {
+  ])('reports an error for a database that no run repairs: %s', (problem) => {
     const facts = nodeFacts({ packages: { ...PACKAGES, problems: [problem] } });
     const error = { type: 'PackagesBroken', message: 'x', remedy: 'copy it' } as const;
     const withError = findings({ facts, plan: null, error }).filter(({ severity }) => severity === 'error');
@@ -196,7 +196,7 @@ describe('src/domain/inspection/node', () => {
     });
   });
 
-  it('takes silence for an outage, and slow packages for a warning', () => {
+  it('reports no answer as an error and slow packages as a warning', () => {
     expect(findings({ facts: null, plan: null, timedOutMs: 30_000 })[0]).toMatchObject({
       severity: 'error',
       check: 'reachable',
@@ -205,21 +205,21 @@ describe('src/domain/inspection/node', () => {
     expect(findings({ plan: null, timedOutMs: 30_000 })[0]).toMatchObject({ severity: 'warning', check: 'packages' });
   });
 
-  it('says where the helper was placed, also beside worse news', () => {
+  it('reports the installed helper also beside an error', () => {
     const helperPlaced = '/usr/local/libexec/ospatch-node-x';
     expect(findings({ helperPlaced }).map(({ check }) => check)).toEqual(['ready', 'helper']);
     const facts = nodeFacts({ rebootOwners: ['kured'], failedUnits: ['a.service'] });
     expect(findings({ helperPlaced, facts }).map(({ severity }) => severity)).toEqual(['error', 'warning', 'ok']);
   });
 
-  it('cuts a plan of thousands of packages, and counts all of them', () => {
+  it('truncates a plan of thousands of packages, and counts all of them', () => {
     const names = Array.from({ length: 1_000 }, (_, at) => `p${at}`);
     const inspected = toInspection('w-1', observed({ plan: patchPlan(...names) }), POLICY);
     expect(inspected.pending).toBe(1_000);
     expect(inspected.plan?.changes).toHaveLength(300);
   });
 
-  it('counts what would make a sentence endless, and lets no control character through', () => {
+  it('counts items beyond the first, and strips control characters', () => {
     const failedUnits = Array.from({ length: 100 }, (_, at) => `u${at}\u001b[2J`);
     const [finding] = findings({ facts: nodeFacts({ failedUnits }) });
     expect(finding?.message).toContain('and 95 more');

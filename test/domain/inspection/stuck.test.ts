@@ -34,7 +34,7 @@ describe('src/domain/inspection/stuck', () => {
       { kind: 'ended', how: 'timed-out', at: '2027-01-01T00:00:00.000Z', message: null },
       'the workflow of cluster demo exceeded its execution timeout at 2027-01-01T00:00:00.000Z',
     ],
-  ])('%s is said in one sentence that fits a terminal', (_, obstacle, sentence) => {
+  ])('%s is reported in one sentence that fits a terminal', (_, obstacle, sentence) => {
     const { message, remedy } = describeStuck('demo', obstacle);
     expect(message).toContain(sentence);
     expect(message.length).toBeLessThan(600);
@@ -64,14 +64,14 @@ describe('src/domain/inspection/stuck', () => {
       'the patch of w-1 of cluster demo is stuck, because its activity apply is paused on the Temporal server by me',
       'temporal activity unpause --workflow-id cluster/demo/node/w-1 --activity-id 7',
     ],
-  ])('%s is named by its own name, and with the way out', (_, workflowId, obstacle, sentence, remedy) => {
+  ])('%s is named by its own name, with a remedy', (_, workflowId, obstacle, sentence, remedy) => {
     const stuck = describeStuckRun('demo', workflowId, obstacle);
     expect(stuck.message).toContain(sentence);
     expect(stuck.remedy).toContain(remedy);
     expect(stuck.remedy).not.toContain('recover');
   });
 
-  test('a missing key is remedied by the key, and not by giving up what is known', () => {
+  test('a missing key is remedied by the key, and not by a recovery that loses state', () => {
     const { kind, remedy } = describeStuck(
       'demo',
       failed('payloads in Temporal are encrypted (key one), and no key is configured here'),
@@ -80,7 +80,7 @@ describe('src/domain/inspection/stuck', () => {
     expect(remedy).not.toContain('recover');
   });
 
-  test('a start argument that nobody can read is not remedied by a recovery, which could not read it either', () => {
+  test('an unreadable start argument is not remedied by a recovery, which could not read the argument either', () => {
     const message = 'a payload in Temporal has the encoding binary/foreign, which this worker does not know';
     expect(isUnreadablePayload(message)).toBe(true);
     const { kind, remedy } = describeStuck('demo', { ...failed(message), isStartUnreadable: true });
@@ -90,7 +90,7 @@ describe('src/domain/inspection/stuck', () => {
     expect(describeStuck('demo', failed(message))).toMatchObject({ kind: 'failing' });
   });
 
-  test('stuck clusters are errors of the installation, and warnings beside the cluster that is asked about', () => {
+  test('stuck clusters are errors of the installation, and warnings beside the requested cluster', () => {
     const stuck = ['a', 'b'].map((name) => describeStuck(name, PAUSED));
     expect(diagnoseStuck({ stuck, notLooked: 0, total: 9 }, null).map(({ severity }) => severity)).toEqual([
       'error',

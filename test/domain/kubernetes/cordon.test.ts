@@ -12,11 +12,11 @@ describe('src/domain/kubernetes/cordon', () => {
     [OURS, true, null, 'ospatch'],
     [OURS, true, 'kubectl', 'others'],
     [OURS, false, null, 'nobody'],
-  ])('tells of %j, unschedulable %s by %s: %s', (annotations, unschedulable, unschedulableBy, by) => {
+  ])('reports %j, unschedulable %s by %s: %s', (annotations, unschedulable, unschedulableBy, by) => {
     expect(cordonState({ annotations: { ...annotations }, unschedulable, unschedulableBy }).by).toBe(by);
   });
 
-  it('reads the baseline it has written, and nothing else', () => {
+  it('reads only a baseline of its own format', () => {
     const baseline = { ready: false, pressure: ['DiskPressure'], daemonsetsNotReady: ['a/b', 'c/d'] };
     expect(readBaseline(writeBaseline(baseline))).toEqual(baseline);
     for (const text of [undefined, '', '{}', '[1]', '[1,[],[2]]', 'null', '[1,']) expect(readBaseline(text)).toBeNull();

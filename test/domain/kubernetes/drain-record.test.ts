@@ -12,7 +12,7 @@ function pod(name: string): BlockedPod {
 }
 
 describe('src/domain/kubernetes/drain-record', () => {
-  it('finds nothing against a drain without blockers', () => {
+  it('reports no error for a drain without blockers', () => {
     expect(drainBlocked('prod', 'w-1', preview())).toBeNull();
   });
 
@@ -22,7 +22,7 @@ describe('src/domain/kubernetes/drain-record', () => {
     );
   });
 
-  it('names pods and budgets that were left at the end of the time, and counts what is too much', () => {
+  it('names pods and budgets left at the timeout, and truncates the list', () => {
     const report = {
       state: 'timed-out',
       evicted: 3,
@@ -34,7 +34,7 @@ describe('src/domain/kubernetes/drain-record', () => {
     );
   });
 
-  it('says that a node is left cordoned beside what else went wrong, however long that is', () => {
+  it('reports a remaining cordon beside any other error, however long', () => {
     const why = { type: 'KubernetesApi', message: 'patching nodes is forbidden' } as const;
     const told = leftCordoned('prod', 'w-1', why, { type: 'UnreachableAfterChange', message: `${'x'.repeat(1_000)}.` });
     expect(told).toMatchObject({ type: 'UnreachableAfterChange', remedy: 'ospatch uncordon prod w-1' });
@@ -50,7 +50,7 @@ describe('src/domain/kubernetes/drain-record', () => {
     ],
     [{ packagesChanged: 1, reboots: 1 }, 'x; 1 package was changed and it was rebooted once'],
     [{}, 'x; nothing was changed'],
-  ])('tells of %j in one sentence', (done, sentence) => {
+  ])('reports %j in one sentence', (done, sentence) => {
     const nothing = { packagesChanged: 0, reboots: 0, rebootRequested: false, transactionOpen: false };
     expect(describeWorkDone('x', { ...nothing, ...done })).toBe(sentence);
   });

@@ -11,12 +11,12 @@ describe('src/domain/kubernetes/end-of-life', () => {
     });
   });
 
-  it('knows only that a version before those of the list has ended', () => {
+  it('reports only that a version older than the list has ended', () => {
     expect(on('v1.19.16', '2026-11-26')?.message).toContain('1.19 reached its end of life before 2024-02-28');
   });
 
   it.each(['v1.35.1', 'v1.99.0', 'v1.31.2-eks-94953ac', 'v1.27.16+1d1b7f5', 'v1.30.5-gke.1014001', ''])(
-    'says nothing of "%s": it goes on, or somebody else supports it',
+    'reports nothing for "%s", which is current or supported by somebody else',
     (version) => {
       expect(on(version, '2026-11-26')).toBeNull();
     },

@@ -57,16 +57,16 @@ describe('src/domain/kubernetes/pod-filter', () => {
     ['a pod deleted 60 s ago', { deletionAtMs: NOW - 60_900 }, { skipWaitForDeleteTimeout: '60s' }, { do: 'evict' }],
     ['a pod deleted long ago', { deletionAtMs: 0 }, { skipWaitForDeleteTimeout: '0s' }, { do: 'evict' }],
     ['a pod deleted long ago', { deletionAtMs: 0 }, {}, { do: 'evict' }],
-  ])('judges %s (%j) under %j', (_, pod, policy, expected) => {
+  ])('classifies %s (%j) under %j', (_, pod, policy, expected) => {
     expect(judge(pod, policy)).toMatchObject(expected);
   });
 
-  it('lets the pod of a DaemonSet that is gone go with force only', () => {
+  it('evicts the pod of a deleted DaemonSet with force only', () => {
     expect(judge({ controller: DAEMON }, {}, false)).toMatchObject({ do: 'refuse', option: 'force' });
     expect(judge({ controller: DAEMON }, { force: true }, false)).toMatchObject({ do: 'evict' });
   });
 
-  it('follows the first rule that matches, in its namespace; a skipped pod is never refused', () => {
+  it('applies the first matching rule of its namespace; a skipped pod never blocks', () => {
     const rules = [
       { podSelector: 'app=web', namespace: 'other', action: 'skip' as const, order: 0 },
       { podSelector: 'app in (web,db)', action: 'evict' as const, order: 5 },

@@ -10,7 +10,7 @@ function warnings(boot: Partial<BootFacts>, kernelRunning = '6.1.0-26-amd64') {
 const initrd: BootFile = { kind: 'initrd', state: 'whole', bytes: 4e7, largestOther: 4e7, path: '/boot/initrd.img-x' };
 
 describe('src/domain/node/boot', () => {
-  it('says which kernel will not be started, and by whose choice', () => {
+  it('names the kernel that will not boot, and what selected another one', () => {
     expect(warnings({})).toEqual([]);
     expect(warnings({ kernel: '6.1.0-26-amd64', order: 'behind', pin: 'GRUB_DEFAULT=1>2' })).toEqual([
       {
@@ -40,10 +40,10 @@ describe('src/domain/node/boot', () => {
       { state: 'unknown', bytes: 1e7 },
       'w-1 was not rebooted: initrd /boot/initrd.img-x has 9.5 MiB, less than half of another one there (38.1 MiB)',
     ],
-    // What was read to its end may be as small as it likes.
+    // A file that was read to its end may have any size.
     [{ state: 'whole', bytes: 1e7 }, null],
     [{ state: 'unknown', bytes: 3e7 }, null],
-  ])('refuses a reboot into what is not whole: %j', (file, message) => {
+  ])('refuses a reboot into an incomplete kernel or initrd: %j', (file, message) => {
     const defect = findBootDefect('w-1', { boot: { ...grub, files: [{ ...initrd, ...file }] } });
     expect(defect?.message ?? null).toBe(message);
   });

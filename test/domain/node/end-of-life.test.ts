@@ -47,28 +47,28 @@ describe('src/domain/node/end-of-life', () => {
     ['centos', '10'],
     ['gentoo', '2.17'],
     ['constructor', 'name'],
-  ])('%s %s has not, as far as is known', (id, version) => {
+  ])('%s %s has not ended, as far as is known', (id, version) => {
     expect(on(os(id, version), '2026-11-26')).toBeNull();
   });
 
-  it('believes the node, of a release it knows nothing of itself, and where that is later', () => {
+  it('trusts the date on the node for an unknown release, and where that date is later', () => {
     expect(on(os('fedora', '41', { supportEnd: '2025-12-15' }), '2026-11-26')).toMatchObject(ended('2025-12-15'));
     expect(on(os('debian', '11', { supportEnd: '2024-08-14' }), '2025-01-01')).toBeNull();
     expect(on(os('debian', '11', { supportEnd: '2031-06-30' }), '2026-11-26')).toBeNull();
     expect(on(os('fedora', '41', { supportEnd: 'soon' }), '2026-11-26')).toBeNull();
   });
 
-  it('names who has published the day, or says that the node did', () => {
+  it('names the publisher of the date, or the node as its source', () => {
     expect(on(os('sles', '15.6'), '2026-11-26')?.message).toContain('on 2025-12-31 (suse.com/lifecycle): without');
     const node = os('fedora', '41', { supportEnd: '2025-12-15' });
     expect(on(node, '2026-11-26')?.message).toContain('on 2025-12-15 (as reported by the node): without');
   });
 
-  it('knows CentOS Stream from CentOS Linux', () => {
+  it('distinguishes CentOS Stream from CentOS Linux', () => {
     expect(on(os('centos', '8', { prettyName: 'CentOS Stream 8' }), '2026-11-26')).toMatchObject(ended('2024-05-31'));
   });
 
-  it('says nothing where a subscription extends the life of the release', () => {
+  it('reports nothing where a subscription extends the support of the release', () => {
     expect(on(os('ubuntu', '20.04', { isExtended: true }), '2026-11-26')).toBeNull();
   });
 });

@@ -41,7 +41,7 @@ describe('src/domain/node/failed-units', () => {
     expect(mayRecover(before, after)).toBe(false);
   });
 
-  it('looks again at what is started again and again, and tells it as a warning unless it was changed', () => {
+  it('reads a restarting unit again, and warns about that unit unless the update changed it', () => {
     const after = nodeFacts({ restartingUnits: ['app.service'] });
     expect(mayRecover(before, after)).toBe(true);
     expect(findBrokenUnits('w-1', before, after)).toBeNull();
@@ -52,7 +52,7 @@ describe('src/domain/node/failed-units', () => {
     ).not.toBeNull();
   });
 
-  it('calls nothing newly failed when the node did not tell before, but what was changed', () => {
+  it('fails only changed units when the state before the update is unknown', () => {
     const silent = nodeFacts({ unitsUnknown: true });
     const after = failed('app.service');
     expect(findBrokenUnits('w-1', silent, after)).toBeNull();
@@ -68,14 +68,14 @@ describe('src/domain/node/failed-units', () => {
     });
   });
 
-  it('looks again when the node did not tell afterwards, and says so when it still does not', () => {
+  it('reads the units again when they were not listed after the update, and reports a second failure to list', () => {
     const silent = nodeFacts({ unitsUnknown: true });
     expect(mayRecover(before, silent)).toBe(true);
     expect(findBrokenUnits('w-1', before, silent)).toBeNull();
     expect(unitWarnings(before, silent)).toMatchObject([{ message: expect.stringContaining('is not known') }]);
   });
 
-  it('counts nothing that was so before', () => {
+  it('ignores units that had failed before', () => {
     expect(findBrokenUnits('w-1', failed('a.service'), failed('a.service'))).toBeNull();
     expect(unitWarnings(nodeFacts({ restartingUnits: ['a.service'] }), failed('a.service'))).toEqual([]);
   });

@@ -18,7 +18,7 @@ const messages = (...args: Parameters<typeof sharedMachines>): string[] =>
   sharedMachines(...args).map(({ message }) => message);
 
 describe('src/domain/node/machines', () => {
-  it('names the other cluster of a machine that is reached by the same address', () => {
+  it('names the other cluster of a machine with the same address', () => {
     const own = [machine('prod', 'w-1', { address: 'a' }), machine('prod', 'w-2')];
     expect(messages(own, [machine('old', 'db', { address: 'a' }), machine('old', 'x')])).toEqual([
       'w-1 and node db of cluster old have the same address, so both patch and reboot one machine, each in its own windows',
@@ -28,14 +28,14 @@ describe('src/domain/node/machines', () => {
   it.each([
     ['host key', { hostKeys: ['ssh-ed25519 AAAA root@w-1'] }, { hostKeys: ['ssh-ed25519 AAAA'] }],
     ['machine id', { machineId: 'abc' }, { machineId: 'abc' }],
-  ])('says of the same %s that it may be a copy', (what, one, other) => {
+  ])('reports a possible clone by the same %s', (what, one, other) => {
     expect(messages([machine('prod', 'w-1', one)], [machine('old', 'db', other)])).toEqual([
       `w-1 and node db of cluster old have the same ${what}: they are one machine under two names, or one is a copy of the other's disk`,
     ]);
     expect(messages([machine('prod', 'w-1', one), machine('prod', 'w-2', other)], [])).toHaveLength(2);
   });
 
-  it('warns each node of its own, of two in one cluster as well', () => {
+  it('warns each node of its own clone, also within one cluster', () => {
     const own = [
       machine('prod', 'w-1', { address: 'a' }),
       machine('prod', 'w-2'),
@@ -49,11 +49,11 @@ describe('src/domain/node/machines', () => {
     });
   });
 
-  it('takes machines of which nothing is the same for different ones', () => {
+  it('distinguishes machines with nothing in common', () => {
     expect(messages([machine('prod', 'w-1')], [machine('old', 'w-1')])).toEqual([]);
   });
 
-  it('knows the same private address behind another jump host or at another site as another one', () => {
+  it('distinguishes the same private address behind another jump host or at another site', () => {
     const node = nodeSpec('w-1');
     expect(addressOf(node)).toBe(addressOf(nodeSpec('w-2', { host: node.host.toUpperCase() })));
     expect(addressOf(node, 'site-a')).not.toBe(addressOf(node, 'site-b'));

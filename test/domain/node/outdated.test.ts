@@ -16,14 +16,14 @@ const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
 });
 
 describe('src/domain/node/outdated', () => {
-  it('names what runs replaced code, by kind', () => {
+  it('names the processes with replaced code, by kind', () => {
     const all = outdated({ services: ['a.service', 'b.service'], sessions: ['alice (session 3)'], processes: ['top'] });
     expect(describeOutdated(all)).toBe(
       '2 services (a.service, b.service), 1 login (alice (session 3)) and 1 process (top)',
     );
   });
 
-  it('tells for each what puts it on new code', () => {
+  it('gives the action that loads the new code for each kind', () => {
     const all = outdated({
       services: ['a.service', 'b.service', 'm.service', 'n.service'],
       sessions: ['alice (session 3)', 'bob (by ssh)'],
@@ -45,34 +45,31 @@ describe('src/domain/node/outdated', () => {
     ]);
   });
 
-  it.each(RESTART_BLOCKERS)(
-    'has a remedy for %s that is not cut where it is kept, nor goes round in a circle',
-    (blocker) => {
-      const services = Array.from({ length: 100 }, (_, at) => `a-service-with-a-long-name-${at}.service`);
-      const blockers = services.map((service, at) => ({ service, blocker, pids: [at + 4_000_000] }));
-      for (const { remedy } of outdatedWarnings(outdated({ services, blockers }))) {
-        expect(remedy?.length).toBeLessThanOrEqual(200);
-        expect(remedy).not.toMatch(/^`systemctl restart [^`]*` on the node/);
-      }
-    },
-  );
+  it.each(RESTART_BLOCKERS)('has a remedy for %s that is stored whole and does not lead back to itself', (blocker) => {
+    const services = Array.from({ length: 100 }, (_, at) => `a-service-with-a-long-name-${at}.service`);
+    const blockers = services.map((service, at) => ({ service, blocker, pids: [at + 4_000_000] }));
+    for (const { remedy } of outdatedWarnings(outdated({ services, blockers }))) {
+      expect(remedy?.length).toBeLessThanOrEqual(200);
+      expect(remedy).not.toMatch(/^`systemctl restart [^`]*` on the node/);
+    }
+  });
 
-  it('restarts a service of OpenRC by its own command', () => {
+  it('restarts an OpenRC service with rc-service', () => {
     expect(outdatedWarnings(outdated({ services: ['nginx'] }))[0]?.remedy).toMatch(/^`rc-service nginx restart` /);
   });
 
-  it('counts what it does not name, and does not pretend to have counted what the node has left out', () => {
+  it('counts unnamed processes, and not those that the node omitted', () => {
     const many = (length: number) => outdated({ services: Array.from({ length }, (_, at) => `s${at}.service`) });
     expect(describeOutdated(many(10))).toMatch(/^10 services \(s0\.service, .* and 2 more\)$/);
     expect(describeOutdated(many(100))).toMatch(/^100 or more services /);
   });
 
-  it('does not offer to restart the first process as a service', () => {
+  it('does not suggest restarting PID 1 as a service', () => {
     const remedy = outdatedWarnings(outdated({ services: ['systemd-manager'] }))[0]?.remedy;
     expect(remedy).toBe('`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot');
   });
 
-  it('quotes names that a shell would change', () => {
+  it('quotes names for the shell', () => {
     const remedy = outdatedWarnings(outdated({ services: ['a\\x2db.service'] }))[0]?.remedy;
     expect(remedy).toContain("systemctl restart 'a\\x2db.service'");
   });
@@ -81,12 +78,12 @@ describe('src/domain/node/outdated', () => {
     ['patched', 'restart-pending'],
     ['up-to-date', 'restart-pending'],
     ['reboot-pending', 'reboot-pending'],
-  ])('makes of %s %s', (outcome, expected) => {
+  ])('describes %s as %s', (outcome, expected) => {
     expect(outcomeWithOutdated(outcome, { outdated: outdated({ sessions: ['bob (session 1)'] }) })).toBe(expected);
     expect(outcomeWithOutdated(outcome, { outdated: outdated({}) })).toBe(outcome);
   });
 
-  it('takes the silence of an older helper for no', () => {
+  it('reads a missing answer of an older helper as none', () => {
     expect(runsOutdated({})).toBe(false);
   });
 });

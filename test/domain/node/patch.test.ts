@@ -12,7 +12,7 @@ describe('src/domain/node/patch', () => {
     expect(decidePatch(plan, required, allowed)).toEqual(decision);
   });
 
-  it('finds units that failed through the work and not those that had failed before', () => {
+  it('finds units that failed during the patch and not those that had failed before', () => {
     const before = nodeFacts({ failedUnits: ['old.service'] });
     expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service'] }))).toBeNull();
     expect(findDamage('w-1', before, nodeFacts({ failedUnits: ['old.service', 'new.service'] }))).toMatchObject({
@@ -21,7 +21,7 @@ describe('src/domain/node/patch', () => {
     });
   });
 
-  it('finds a package database that is not consistent', () => {
+  it('finds an inconsistent package database', () => {
     const broken = nodeFacts({ packages: { count: 1, digest: 'x', problems: ['half-configured: libc6'] } });
     expect(findDamage('w-1', nodeFacts(), broken)?.type).toBe('PackagesBroken');
   });
@@ -33,12 +33,12 @@ describe('src/domain/node/patch', () => {
     [{ reboots: 2 }, 'it is full; it was rebooted 2 times'],
     [{ packagesChanged: 4, rebootRequested: true }, 'it is full; 4 packages were changed and a reboot was requested'],
     [{ transactionOpen: true }, 'it is full; what the package transaction has changed is not known yet'],
-  ])('says in the same sentence what was done to a node that failed: %j', (done, sentence) => {
+  ])('adds what was done to the error of a failed node: %j', (done, sentence) => {
     const nothing = { packagesChanged: 0, reboots: 0, rebootRequested: false, transactionOpen: false };
     expect(describeWorkDone('it is full', { ...nothing, ...done })).toBe(sentence);
   });
 
-  it('cuts a long failure, and not what was done', () => {
+  it('truncates a long failure, and not what was done', () => {
     const done = { packagesChanged: 3, reboots: 0, rebootRequested: false, transactionOpen: false };
     const sentence = describeWorkDone(`${'x'.repeat(1_000)}.`, done);
     expect(sentence).toHaveLength(MAX_ERROR_MESSAGE);

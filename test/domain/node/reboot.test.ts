@@ -17,27 +17,27 @@ function asking(reasons: string[], bootId: string, stamp?: string): NodeFacts {
 }
 
 describe('src/domain/node/reboot', () => {
-  it('reboots only when asked for and allowed', () => {
+  it('reboots only when required and allowed', () => {
     expect(decideReboot('w-1', nodeFacts(), true, 0)).toEqual({ do: 'finish', outcome: 'patched' });
     expect(decideReboot('w-1', asks, true, 0)).toEqual({ do: 'reboot' });
     expect(decideReboot('w-1', asks, false, 0)).toEqual({ do: 'finish', outcome: 'reboot-pending' });
   });
 
-  it('never reboots a node beside another reboot owner, and says that the patch itself is done', () => {
+  it('never reboots a node of another reboot owner, and reports the patch as done', () => {
     expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0)).toMatchObject({
       do: 'fail',
       error: { type: 'Policy', message: expect.stringContaining('rebooted by kured') },
     });
   });
 
-  it('gives up after two reboots when there is a new reason each time, naming it', () => {
+  it('fails after two reboots with a new reason each time, naming the reason', () => {
     expect(decideReboot('w-1', asks, true, 2)).toMatchObject({
       do: 'fail',
       error: { type: 'RebootFailed', message: expect.stringContaining('libc6') },
     });
   });
 
-  it('does not reboot into an initial RAM disk that is empty', () => {
+  it('does not reboot into an empty initial RAM disk', () => {
     const file = { kind: 'initrd', state: 'damaged', bytes: 0, largestOther: 4e7, path: '/boot/initrd.img-9' } as const;
     const boot = { loader: 'grub', kernel: '9', pin: null, order: 'newest', files: [file] } as const;
     expect(decideReboot('w-1', { ...asks, boot: { ...boot, files: [file] } }, true, 0)).toMatchObject({
@@ -50,7 +50,7 @@ describe('src/domain/node/reboot', () => {
     });
   });
 
-  it('counts a reason that a reboot did not take away no more, and says so', () => {
+  it('no longer counts a reason that survived a reboot, and reports this reason', () => {
     const before = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'one', '1');
     const after = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'two', '2');
     const facts = discountIneffectiveReboot(after, ineffectiveRebootAfter(before, after));
@@ -62,13 +62,13 @@ describe('src/domain/node/reboot', () => {
       }),
     ]);
     expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'finish', outcome: 'patched' });
-    // What is remembered holds in later runs too.
+    // The record also holds in later runs.
     const kept = parseIneffectiveReboot(JSON.parse(JSON.stringify(ineffectiveRebootOf(facts))));
     expect(discountIneffectiveReboot(after, kept).reboot.required).toBe(false);
     expect(discountIneffectiveReboot(after, kept).warnings).toHaveLength(1);
   });
 
-  it('reboots for a reason that came up with the first reboot', () => {
+  it('reboots for a reason that appeared with the first reboot', () => {
     const after = asking(['kernel 3 is installed, 2 is running'], 'two');
     const facts = discountIneffectiveReboot(
       after,
@@ -84,7 +84,7 @@ describe('src/domain/node/reboot', () => {
     ['the file was written anew', asking(['package a'], 'two', '6'), [], ['package a']],
     ['the package was changed again', asking(['package a'], 'two', '5'), ['a'], ['package a']],
     ['another package was changed', asking(['package a'], 'two', '5'), ['b'], []],
-  ])('remembers what was not cured until that changes: %s', (_, facts, changed, owed) => {
+  ])('ignores an uncleared reason until a change: %s', (_, facts, changed, owed) => {
     const ineffective = { bootId: 'two', reasons: ['package a'], stamp: '5' };
     expect(discountIneffectiveReboot(facts, ineffective, changed).reboot.reasons).toEqual(owed);
   });

@@ -16,7 +16,7 @@ describe('src/domain/node/status', () => {
     });
   });
 
-  it('keeps the former Last Applied Patch Time when nothing was to be applied', () => {
+  it('keeps the previous Last Applied Patch Time when there was nothing to apply', () => {
     const before = { ...node, lastAppliedPatchTime: '2026-12-01T00:00:00.000Z' };
     const after = transition(before, {
       kind: 'settled',
@@ -29,7 +29,7 @@ describe('src/domain/node/status', () => {
     });
   });
 
-  it('keeps the Patched Version of the last successful reading when a node could not be read', () => {
+  it('keeps the Patched Version of the last successful reading when a node was unreachable', () => {
     const before = { ...node, patchedVersion: 'Debian GNU/Linux 12.14' };
     const after = transition(before, {
       kind: 'settled',
@@ -43,12 +43,12 @@ describe('src/domain/node/status', () => {
     expect(transition(failed, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('done');
   });
 
-  it('never asks for a boot patch that was not asked for', () => {
+  it('never sets a boot patch pending that was not required', () => {
     const plain = { ...node, bootPatch: 'not-required' as const };
     expect(transition(plain, { kind: 'settled', settled: settled('w-1') }).bootPatch).toBe('not-required');
   });
 
-  it('clears reboot-pending when a reading shows that somebody rebooted the node', () => {
+  it('clears reboot-pending when the facts show a reboot by somebody else', () => {
     const { reading } = settled('w-1');
     if (reading === null) throw new Error('the builder gives a reading');
     const pending = { ...node, state: 'reboot-pending' as const, rebootRequired: true };
@@ -58,7 +58,7 @@ describe('src/domain/node/status', () => {
     expect(transition(pending, { kind: 'read', reading })).toMatchObject({ state: 'patched', rebootRequired: false });
   });
 
-  it('keeps an owed reboot visible when a later run does not reach the node', () => {
+  it('keeps a required reboot visible when a later run skips the node', () => {
     const owed = { ...node, rebootRequired: true };
     const missed = settled('w-1', { outcome: 'not-tried', appliedAt: null, reading: null });
     expect(transition(owed, { kind: 'settled', settled: missed })).toMatchObject({
@@ -90,7 +90,7 @@ describe('src/domain/node/status', () => {
     },
   );
 
-  it('does not call a node that was cancelled half-way not tried', () => {
+  it('does not report a node cancelled halfway as skipped', () => {
     const after = transition(node, { kind: 'settled', settled: settled('w-1', { outcome: 'cancelled' }) });
     expect(after.state).toBe('failed');
   });
@@ -102,7 +102,7 @@ describe('src/domain/node/status', () => {
       settled: settled('w-1', { outcome: 'failed', reading: null, error: mismatch, workflowRunId: 'r' }),
     });
 
-    it('begins with another host key and is kept over runs that do not connect to the node', () => {
+    it('begins with a changed host key and stays over runs that do not connect to the node', () => {
       expect(shutOut).toMatchObject({ state: 'failed', quarantine: mismatch, lastError: mismatch });
       for (const settledAgain of [
         leftInQuarantine('w-1', mismatch),
@@ -122,7 +122,7 @@ describe('src/domain/node/status', () => {
       }
     });
 
-    it('ends when the trusted keys change, and when the node was logged in to', () => {
+    it('ends when the trusted keys change, or after a successful login', () => {
       expect(transition(shutOut, { kind: 'trust-changed' })).not.toHaveProperty('quarantine');
       const patched = transition(shutOut, { kind: 'settled', settled: settled('w-1', { workflowRunId: 'r2' }) });
       expect(patched).not.toHaveProperty('quarantine');

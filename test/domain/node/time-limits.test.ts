@@ -18,7 +18,7 @@ function onNode(name: string): number {
   return Number(seconds) * 1000;
 }
 
-/** A command that does not end by SIGTERM has a second more, and its answer has to travel. */
+/** A command that ignores SIGTERM has a second more, and the answer needs time to arrive. */
 const ON_THE_WAY_MS = 2_000;
 
 describe('src/domain/node/time-limits', () => {
@@ -41,15 +41,15 @@ describe('src/domain/node/time-limits', () => {
     for (const [, seconds] of limits) expect(Number(seconds) * 1000).toBeLessThan(onNode('facts_limit'));
   });
 
-  it('each call waits longer than what it asks for may take on the node', () => {
+  it('each call outlasts the commands it runs on the node', () => {
     expect(PROBE_TIMEOUT_MS).toBeGreaterThan(onNode('probe_limit') + ON_THE_WAY_MS);
     expect(FACTS_TIMEOUT_MS).toBeGreaterThan(onNode('facts_limit') + ON_THE_WAY_MS);
     expect(CALL_TIMEOUT_MS).toBeGreaterThan(onNode('pending_limit') + ON_THE_WAY_MS);
-    // A start under two names, the questions between them, and the words of the journal.
+    // A start under two names, the polls between them, and the lines of the journal.
     expect(CALL_TIMEOUT_MS).toBeGreaterThan(2 * onNode('start_limit') + 3 * onNode('systemd_limit') - ON_THE_WAY_MS);
   });
 
-  it('each activity waits longer than its calls, and what is a wait longer than all of them', () => {
+  it('each activity outlasts its calls, and a waiting activity outlasts its wait', () => {
     expect(INSPECTION_FACTS_MS).toBeGreaterThan(FACTS_TIMEOUT_MS);
     expect(INSPECTION_PLAN_MS).toBeGreaterThan(CALL_TIMEOUT_MS);
     expect(INSPECTION_MS).toBeGreaterThan(INSPECTION_FACTS_MS + INSPECTION_PLAN_MS);

@@ -5,7 +5,7 @@ import { nodeSpec, settled } from '../../support/builders';
 const RUN_ID = 'cluster/demo/run/1-k';
 
 describe('src/domain/run/run', () => {
-  it('orders by role and keeps the order of the spec within a role', () => {
+  it('orders nodes by role and keeps the order of the spec within a role', () => {
     const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
     const names = (order: Parameters<typeof orderNodes>[1]): string[] =>
       orderNodes(nodes, order).map((node) => node.name);
@@ -13,13 +13,13 @@ describe('src/domain/run/run', () => {
     expect(names('control-planes-first')).toEqual(['cp-2', 'cp-1', 'w-2', 'w-1']);
   });
 
-  it('stops at the first failure unless told to continue', () => {
+  it('stops at the first failure unless configured to continue', () => {
     expect(withinBudget(0, 'stop')).toBe(true);
     expect(withinBudget(1, 'stop')).toBe(false);
     expect(withinBudget(99, 'continue')).toBe(true);
   });
 
-  it('tells a run that stopped from one that failed on every node it could', () => {
+  it('distinguishes a stopped run from one that failed on every reachable node', () => {
     const failed = settled('w-1', { outcome: 'failed' });
     expect(runOutcome([settled('w-2', { outcome: 'reboot-pending' })], false)).toBe('succeeded');
     expect(runOutcome([failed, settled('w-2')], false)).toBe('failed');
@@ -27,7 +27,7 @@ describe('src/domain/run/run', () => {
     expect(runOutcome([failed], true)).toBe('cancelled');
   });
 
-  it('reports progress at least two seconds apart, and rarer the longer a run lasts', () => {
+  it('reports progress at least two seconds apart, and less often in a longer run', () => {
     expect(progressIntervalMs(0)).toBe(2_000);
     expect(progressIntervalMs(10 * 3_600_000)).toBe(144_000);
   });
@@ -40,11 +40,11 @@ describe('src/domain/run/run', () => {
     [{ run: 2, workflowId: RUN_ID, settled: [] }],
     [{ run: 1, workflowId: RUN_ID, settled: 'x' }],
     [{ run: 1, workflowId: `${RUN_ID}-of-an-earlier-cluster`, settled: [] }],
-  ])('takes %p for no progress of run 1', (value) => {
+  ])('rejects %p as progress of run 1', (value) => {
     expect(parseProgress(value, 1, RUN_ID)).toBeNull();
   });
 
-  it('keeps of progress only what has the type it claims', () => {
+  it('keeps only the well-typed fields of a progress report', () => {
     const forged = {
       kind: 'node',
       node: 'w-2',
@@ -74,7 +74,7 @@ describe('src/domain/run/run', () => {
     });
   });
 
-  it.each([[null], [undefined], ['x'], [1]])('takes %p for no restrictions', (value) => {
+  it.each([[null], [undefined], ['x'], [1]])('rejects %p as restrictions', (value) => {
     expect(parseRestrictions(value)).toBeNull();
   });
 });

@@ -3,13 +3,13 @@
  * whenever the clock reaches or jumps over a wanted wall time that it has not shown before.
  */
 const HOUR_MS = 3_600_000;
-// Fine enough for wall times at multiples of 5 minutes, and for zones whose offset is one.
+// Fine enough for wall times at multiples of 5 min, and for zones with such an offset.
 const STEP_MS = 5 * 60_000;
 const LEAD_MS = 48 * HOUR_MS;
 
 export type WantedWall = (wall: Date) => boolean;
 
-/** The starts after `fromMs` up to `toMs` of several schedules, each told by which wall times it wants. */
+/** The starts after `fromMs` up to `toMs` of several schedules, each given as a predicate on wall times. */
 export function bruteForceStarts(timeZone: string, fromMs: number, toMs: number, wanted: WantedWall[]): number[][] {
   const starts: number[][] = wanted.map(() => []);
   let atHour = readClock(timeZone, fromMs - LEAD_MS);
@@ -36,7 +36,7 @@ export function bruteForceStarts(timeZone: string, fromMs: number, toMs: number,
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** What the clock shows, counted as if it showed UTC. */
+/** The wall clock, encoded as if the zone were UTC. */
 function readClock(timeZone: string, instant: number): number {
   let format = formats.get(timeZone);
   if (format === undefined) {

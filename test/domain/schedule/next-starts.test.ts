@@ -43,7 +43,7 @@ describe('src/domain/schedule/next-starts', () => {
       ['2026-12-15T00:00:00Z', '2027-01-01T00:00:00Z'],
       ['2027-02-10T00:00:00Z', '2027-03-01T00:00:00Z'],
       ['2027-10-01T00:00:00Z', '2027-11-01T00:00:00Z'],
-    ])('starts every-2-months in the odd months, also when asked in an even one (%s)', (after, expected) => {
+    ])('starts every-2-months in the odd months, also from a date in an even month (%s)', (after, expected) => {
       expect(starts({ preset: 'every-2-months', startWithin }, 'UTC', after)).toEqual([expected]);
     });
 
@@ -64,13 +64,13 @@ describe('src/domain/schedule/next-starts', () => {
   });
 
   describe('strictly after', () => {
-    it('leaves out a start at exactly the given instant and keeps one a millisecond later', () => {
+    it('excludes a start at exactly the given instant and includes one a millisecond later', () => {
       expect(starts(weekly, 'UTC', '2026-11-29T00:00:00.000Z')).toEqual(['2026-12-06T00:00:00Z']);
       expect(starts(weekly, 'UTC', '2026-11-28T23:59:59.999Z')).toEqual(['2026-11-29T00:00:00Z']);
     });
 
-    it('does not start twice for a wall time that comes a second time after the given instant', () => {
-      // Both are 02:10 in Berlin, the second after the clock went back.
+    it('does not start twice for a wall time that repeats after the given instant', () => {
+      // Both are 02:10 in Berlin, the second one after the end of summer time.
       const daily: Schedule = { cron: '30 2 25 10 *', startWithin };
       expect(starts(daily, 'Europe/Berlin', '2026-10-25T00:10:00Z')).toEqual(['2026-10-25T00:30:00Z']);
       expect(starts(daily, 'Europe/Berlin', '2026-10-25T01:10:00Z')).toEqual(['2027-10-25T00:30:00Z']);
@@ -181,7 +181,7 @@ describe('src/domain/schedule/next-starts', () => {
       ],
     ];
 
-    // One year for each zone; Pacific/Apia gets the one in which it lost a day.
+    // One year per zone; Pacific/Apia gets the year with the skipped day.
     const years = [2026, 1983, 2011, 2024];
 
     it.each(zones.map((zone, index) => [zone, years[index % 4] ?? 2026] as const))('%s in %d', (zone, year) => {
@@ -198,7 +198,7 @@ describe('src/domain/schedule/next-starts', () => {
   });
 
   describe('limits', () => {
-    it('answers for any instant from 1970 to 2200, and 1,000 at once', () => {
+    it('computes starts for any instant from 1970 to 2200, and 1,000 at once', () => {
       for (const after of ['1970-01-01T00:00:00Z', '2199-12-31T23:59:59Z']) {
         const found = nextStarts(
           { preset: 'every-2-months', startWithin },
@@ -211,11 +211,11 @@ describe('src/domain/schedule/next-starts', () => {
       }
     });
 
-    it('refuses an unknown time zone', () => {
+    it('rejects an unknown time zone', () => {
       expect(() => nextStarts(weekly, 'Mars/Olympus', 0, 1)).toThrow('unknown time zone "Mars/Olympus"');
     });
 
-    it('gives nothing when nothing is asked for', () => {
+    it('returns nothing for a count of zero', () => {
       expect(nextStarts(weekly, 'UTC', 0, 0)).toEqual([]);
     });
   });
@@ -235,7 +235,7 @@ describe('src/domain/schedule/next-starts', () => {
       expect(describeSchedule(schedule, 'Europe/Berlin')).toBe(words);
     });
 
-    it('tells that starts are spread', () => {
+    it('mentions the spread', () => {
       expect(describeSchedule({ ...weekly, spread: '30m' }, 'UTC')).toBe(
         'every Sunday at 00:00 (UTC), spread over 30m',
       );
@@ -246,30 +246,30 @@ describe('src/domain/schedule/next-starts', () => {
     const spread: Schedule = { ...weekly, spread: '30m' };
     const names = Array.from({ length: 3_000 }, (_, at) => `prod-eu-${at}`);
 
-    it('starts exactly when the schedule says unless it is asked for', () => {
+    it('starts exactly at the scheduled time by default', () => {
       expect(nextWindows('prod', weekly, 'UTC', 0, 3)).toEqual(nextStarts(weekly, 'UTC', 0, 3));
     });
 
-    it('starts each window later by the same share, which does not change', () => {
+    it('delays each window by the same fixed share', () => {
       expect(spreadMs('prod-eu', spread)).toBe(PROD_EU_MS);
       const found = nextWindows('prod-eu', spread, 'Europe/Berlin', 0, 60);
       expect(found).toEqual(nextStarts(weekly, 'Europe/Berlin', 0, 60).map((start) => start + PROD_EU_MS));
     });
 
-    it('gives a window that its schedule has begun and the cluster has not', () => {
+    it('includes a window whose scheduled time has passed and whose spread start has not', () => {
       const [first = 0] = nextStarts(spread, 'UTC', 0, 1);
       expect(nextWindows('prod-eu', spread, 'UTC', first, 1)).toEqual([first + PROD_EU_MS]);
       expect(nextWindows('prod-eu', spread, 'UTC', first + PROD_EU_MS, 1)).toEqual([first + 7 * DAY_MS + PROD_EU_MS]);
     });
 
-    it('is even over many clusters, in whole seconds below the spread', () => {
+    it('distributes many clusters evenly, in whole seconds below the spread', () => {
       const shares = names.map((name) => spreadMs(name, spread));
       expect(shares.every((share) => share >= 0 && share < 30 * 60_000 && share % 1_000 === 0)).toBe(true);
       const perMinute = Array.from(
         { length: 30 },
         (_, minute) => shares.filter((share) => Math.floor(share / 60_000) === minute).length,
       );
-      // 100 on the average; 60 and 140 are four standard deviations away.
+      // The mean is 100; 60 and 140 are four standard deviations away.
       expect(Math.min(...perMinute)).toBeGreaterThan(60);
       expect(Math.max(...perMinute)).toBeLessThan(140);
     });

@@ -1,6 +1,6 @@
 import { formatInstant, instantOfWall, wallAt } from '../../../src/domain/schedule/zone';
 
-/** What the clocks of the zone show at an instant. */
+/** The wall clock of the zone at an instant. */
 const clock = (zone: string, instant: string): string =>
   new Date(wallAt(Date.parse(instant), zone)).toISOString().slice(0, -1);
 
@@ -16,16 +16,16 @@ describe('src/domain/schedule/zone', () => {
     ['America/St_Johns', '2026-01-01T03:29:59.000Z', '2025-12-31T23:59:59.000'],
     ['Pacific/Kiritimati', '2026-01-01T00:00:00.000Z', '2026-01-01T14:00:00.000'],
     ['Africa/Monrovia', '1969-12-31T23:59:59.500Z', '1969-12-31T23:15:29.500'],
-  ])('reads the clocks of %s at %s', (zone, instant, expected) => {
+  ])('reads the wall clock of %s at %s', (zone, instant, expected) => {
     expect(clock(zone, instant)).toBe(expected);
   });
 
-  it.each(['', 'Nowhere/City', 'Europe/Berlin '])('refuses %j as a time zone', (zone) => {
+  it.each(['', 'Nowhere/City', 'Europe/Berlin '])('rejects %j as a time zone', (zone) => {
     expect(() => wallAt(0, zone)).toThrow(RangeError);
     expect(() => instantOfWall(0, zone)).toThrow(RangeError);
   });
 
-  it('writes an instant with the offset of the zone', () => {
+  it('formats an instant with the offset of the zone', () => {
     const instant = Date.parse('2026-11-28T23:00:00Z');
     expect(formatInstant(instant, 'Europe/Berlin')).toEqual({ weekday: 'Sun', iso: '2026-11-29T00:00:00+01:00' });
     expect(formatInstant(instant, 'America/St_Johns').iso).toBe('2026-11-28T19:30:00-03:30');

@@ -31,7 +31,7 @@ describe('src/domain/shared/label-selector', () => {
     ['gpus>2', { gpus: 'many' }, false],
     ['example.com/team_a=x.y-z', { 'example.com/team_a': 'x.y-z' }, true],
     ['constructor', {}, false],
-  ])('reads "%s" of %j as kubectl does: %s', (text, labels, expected) => {
+  ])('parses "%s" of %j like kubectl: %s', (text, labels, expected) => {
     expect(matches(text, labels)).toBe(expected);
   });
 
@@ -48,7 +48,7 @@ describe('src/domain/shared/label-selector', () => {
     ['app=we$b', '"we$b" is not a label value'],
     [`app=${'x'.repeat(64)}`, 'is not a label value'],
     ['gpus>two', '"two" after > is not a whole number'],
-  ])('says what is wrong with "%s"', (text, problem) => {
+  ])('reports what is wrong with "%s"', (text, problem) => {
     const parsed = parseLabelSelector(text);
     expect(parsed.ok ? 'nothing' : parsed.problem).toContain(problem);
   });

@@ -1,7 +1,7 @@
 import { mapConcurrently } from '../../../src/domain/shared/map-concurrently';
 
 describe('src/domain/shared/map-concurrently', () => {
-  it('works at most so many at a time, on every item, and answers in their order', async () => {
+  it('limits concurrency, covers every item, and returns the results in order', async () => {
     let running = 0;
     let most = 0;
     const results = await mapConcurrently([30, 1, 20, 2, 10], 2, async (ms, index) => {
@@ -21,7 +21,7 @@ describe('src/domain/shared/map-concurrently', () => {
     expect(most).toBe(2);
   });
 
-  it('begins nothing more after the first rejection, and rejects with it', async () => {
+  it('starts nothing after the first rejection, and rejects with that error', async () => {
     const begun: number[] = [];
     const work = async (item: number): Promise<void> => {
       begun.push(item);
@@ -32,7 +32,7 @@ describe('src/domain/shared/map-concurrently', () => {
     expect(begun.length).toBeLessThan(6);
   });
 
-  it('answers an empty list at once', async () => {
+  it('returns an empty list at once', async () => {
     expect(await mapConcurrently([], 5, () => Promise.reject(new Error('never')))).toEqual([]);
   });
 });

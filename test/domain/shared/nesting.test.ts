@@ -9,7 +9,7 @@ describe('src/domain/shared/nesting', () => {
     expect(isDeeperThan({ a: 1, b: [{ c: [] }] }, 3)).toBe(true);
   });
 
-  test('ends at the limit, whatever is below', () => {
+  test('stops at the limit, whatever the depth below', () => {
     const deep: unknown = JSON.parse(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`);
     expect(isDeeperThan(deep, 32)).toBe(true);
   });

@@ -19,7 +19,7 @@ describe('src/domain/shared/redact', () => {
     ['mail me@example.com', 'mail me@example.com'],
     ['Setting up passwd (1:4.13+dfsg1-1)', 'Setting up passwd (1:4.13+dfsg1-1)'],
     ['Upgrade: libsecret:amd64 (1, 2), passwd:amd64 (1, 2)', 'Upgrade: libsecret:amd64 (1, 2), passwd:amd64 (1, 2)'],
-  ])('keeps credentials out of %j', (text, expected) => {
+  ])('redacts credentials in %j', (text, expected) => {
     expect(redactSecrets(text)).toBe(expected);
   });
 });

@@ -6,7 +6,7 @@ describe('src/domain/shared/text', () => {
     ['no full stop', 'no full stop'],
     ['and so on...', 'and so on...'],
     ['', ''],
-  ])('takes a final full stop off foreign text: %j', (text, expected) => {
+  ])('removes a final full stop from foreign text: %j', (text, expected) => {
     expect(withoutFullStop(text)).toBe(expected);
   });
 
@@ -15,7 +15,7 @@ describe('src/domain/shared/text', () => {
     ['w-1 says: cut in the mid…', 'w-1 says: cut in the mid…'],
     ['it is full. Nothing was changed', 'it is full. Nothing was changed.'],
     ['a full stop already.', 'a full stop already.'],
-  ])('makes a sentence of a clause: %j', (clause, expected) => {
+  ])('turns a clause into a sentence: %j', (clause, expected) => {
     expect(asSentence(clause)).toBe(expected);
   });
 });

@@ -13,7 +13,7 @@ describe('src/domain/shared/web-page', () => {
     expect(pageTitle(text)).toBe(title);
   });
 
-  it('names status and title as far as they are known', () => {
+  it('names status and title as far as known', () => {
     expect(describePage('Access denied', 403)).toBe('a web page (HTTP 403, "Access denied")');
     expect(describePage('', null)).toBe('a web page');
   });

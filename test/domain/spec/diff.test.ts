@@ -12,7 +12,7 @@ function spec(parts: Record<string, unknown> = {}): ClusterSpec {
   return parsed.spec;
 }
 
-describe('src/domain/spec/diff', () => {
+describe('src/domain/shared/canonical-json', () => {
   it('is the same for equal values, whatever the order of their keys', () => {
     expect(canonicalJson({ b: [{ d: 1, c: null }], a: undefined })).toBe('{"b":[{"c":null,"d":1}]}');
     expect(canonicalJson({ x: 1, y: 'a' })).toBe(canonicalJson({ y: 'a', x: 1 }));
@@ -20,8 +20,8 @@ describe('src/domain/spec/diff', () => {
   });
 });
 
-describe('domain/spec-diff', () => {
-  it('finds nothing between equal specs', () => {
+describe('src/domain/spec/diff', () => {
+  it('finds no change between equal specs', () => {
     expect(diffSpecs(spec(), spec())).toEqual([]);
   });
 
@@ -39,7 +39,7 @@ describe('domain/spec-diff', () => {
     ]);
   });
 
-  it('names what changes in the policy of packages', () => {
+  it('names changes of the package policy', () => {
     const before = spec({ patching: { packages: { exclude: ['nginx*'] } } });
     const after = spec({ patching: { packages: { only: 'security', exclude: ['nginx*', 'vim'], keepMinor: true } } });
     expect(diffSpecs(before, after)).toEqual([
@@ -49,7 +49,7 @@ describe('domain/spec-diff', () => {
     ]);
   });
 
-  it('tells nodes apart by name, added and removed ones as one row each', () => {
+  it('matches nodes by name, with one row for an added or removed node', () => {
     const before = spec({ nodes: [{ name: 'a', host: 'x', labels: { tier: 'gold' } }, { name: 'b' }] });
     const after = spec({
       nodes: [{ name: 'c' }, { name: 'a', host: 'y', labels: { tier: 'silver' }, hostKeys: [KEY] }],
@@ -63,7 +63,7 @@ describe('domain/spec-diff', () => {
     ]);
   });
 
-  it('shows another order of the same nodes', () => {
+  it('shows a changed order of the same nodes', () => {
     const [before, after] = [
       spec({ nodes: [{ name: 'a' }, { name: 'b' }] }),
       spec({ nodes: [{ name: 'b' }, { name: 'a' }] }),
@@ -72,7 +72,7 @@ describe('domain/spec-diff', () => {
   });
 });
 
-describe('client/spec-yaml', () => {
+describe('src/client/load/yaml', () => {
   const nodes = [
     {
       name: 'cp-1',
@@ -102,12 +102,12 @@ describe('client/spec-yaml', () => {
     ['a Kubernetes cluster', { kubernetes: { kubeconfig: 'prod', drain: { timeout: '20m' } } }],
     ['a description that looks like YAML', { description: 'a: "b"\n- # c\n' }],
     ['a name that looks like a number', { name: '007' }],
-  ])('reads back as the equal spec: %s', (_what, parts) => {
+  ])('survives a round trip: %s', (_what, parts) => {
     const original = spec(parts);
     expect(parseSpec(parse(renderSpecYaml(original))).spec).toEqual(original);
   });
 
-  it('reads back an EKS cluster with a task queue', () => {
+  it('survives a round trip as an EKS cluster with a task queue', () => {
     const document = { apiVersion: 'ospatch/v1', name: 'x', type: 'eks', taskQueue: 'site-b' };
     const { spec: original } = parseSpec({ ...document, eks: { region: 'eu-central-1', cluster: 'x' } });
     if (original === null) throw new Error('not valid');
@@ -115,13 +115,13 @@ describe('client/spec-yaml', () => {
     expect(parseSpec(parse(renderSpecYaml(original))).spec).toEqual(original);
   });
 
-  it('reads back a cluster that is only listed', () => {
+  it('survives a round trip as an imported cluster', () => {
     const { spec: listed } = parseSpec({ apiVersion: 'ospatch/v1', name: 'x', type: 'gke' });
     if (listed === null) throw new Error('not valid');
     expect(renderSpecYaml(listed)).toBe('apiVersion: ospatch/v1\nname: x\ntype: gke\n');
   });
 
-  it('writes for the cluster what all of several nodes share, and nothing that only some have', () => {
+  it('writes common fields of several nodes at the cluster, and only those', () => {
     const some = [
       { name: 'a', ssh: { port: 2222, identity: 'prod', user: 'admin' } },
       { name: 'b', ssh: { port: 2222, identity: 'prod' } },
@@ -138,7 +138,7 @@ describe('client/spec-yaml', () => {
     expect(parseSpec(written).spec).toEqual(original);
   });
 
-  it('leaves what the only node has with that node', () => {
+  it('leaves the fields of a single node at that node', () => {
     const original = spec({ ssh: { user: 'ospatch', port: 2222 } });
     const written = parse(renderSpecYaml(original)) as Record<string, unknown>;
     expect(written).not.toHaveProperty('ssh');

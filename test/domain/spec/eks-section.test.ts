@@ -9,7 +9,7 @@ function issuesOf(document: object): string[] {
 }
 
 describe('src/domain/spec/eks-section', () => {
-  it('fills in every default, and a normalised spec comes back equal', () => {
+  it('fills in every default, and a normalised spec stays equal', () => {
     const { spec } = parseSpec({ ...HEADER, eks: EKS, patching: { schedule: 'weekly' } });
     expect(spec).toEqual({
       ...HEADER,
@@ -23,7 +23,7 @@ describe('src/domain/spec/eks-section', () => {
     expect(validateSpecObject(spec)).toEqual({ ok: true, spec });
   });
 
-  it('takes a list of node groups in its order, a profile and an endpoint', () => {
+  it('accepts a list of node groups in its order, a profile and an endpoint', () => {
     const eks = {
       ...EKS,
       nodeGroups: ['b', 'A_1'],
@@ -35,7 +35,7 @@ describe('src/domain/spec/eks-section', () => {
   });
 
   it.each(['http://127.0.0.1:4566', 'http://localhost:80', 'http://[::1]:1', 'https://eks.eu-central-1.amazonaws.com'])(
-    'takes the endpoint %s',
+    'accepts the endpoint %s',
     (endpoint) => {
       expect(issuesOf({ eks: { ...EKS, endpoint } })).toEqual([]);
     },
@@ -44,7 +44,7 @@ describe('src/domain/spec/eks-section', () => {
   it.each([
     ...['http://example.com', 'http://127.0.0.1.example.com', 'https://user:pw@example.com', 'ftp://x', 'https://'],
     ...['http://localhost:80/path', 'http://169.254.169.254', '', 'https://x y'],
-  ])('refuses the endpoint %j', (endpoint) => {
+  ])('rejects the endpoint %j', (endpoint) => {
     expect(issuesOf({ eks: { ...EKS, endpoint } })).toEqual([
       expect.stringMatching(/^eks\.endpoint: found .*an https address/),
     ]);
@@ -76,11 +76,11 @@ describe('src/domain/spec/eks-section', () => {
       'x',
       'eks.accessKey: unknown key; allowed: region, cluster, nodeGroups, force, launchTemplates, profile, endpoint',
     ],
-  ])('says what is wrong with eks.%s: %j', (key, value, message) => {
+  ])('reports what is wrong with eks.%s: %j', (key, value, message) => {
     expect(issuesOf({ eks: { ...EKS, [key]: value } })).toEqual([message]);
   });
 
-  it('needs to be told which cluster it is', () => {
+  it('requires the EKS cluster name', () => {
     expect(issuesOf({})).toEqual(['eks: missing; allowed: a mapping with at least region and cluster']);
     expect(issuesOf({ eks: {} }).join('\n')).toMatch(/eks\.region: missing[\s\S]*eks\.cluster: missing/);
   });
@@ -88,19 +88,19 @@ describe('src/domain/spec/eks-section', () => {
   it.each([
     ...['patchOnBoot', 'rebootIfRequired', 'rebootCommand', 'powerCycleHook', 'packages', 'unreachableTimeout'],
     'withoutDrain',
-  ])('refuses patching.%s in one sentence that says why', (key) => {
+  ])('rejects patching.%s in one sentence with the reason', (key) => {
     expect(issuesOf({ eks: EKS, patching: { [key]: true } })).toEqual([
       expect.stringMatching(new RegExp(`^patching\\.${key}: not for a cluster of type eks: AWS .*; remove it$`)),
     ]);
   });
 
-  it.each(['nodes', 'ssh', 'kubernetes'])('refuses %s in one sentence that says why', (key) => {
+  it.each(['nodes', 'ssh', 'kubernetes'])('rejects %s in one sentence with the reason', (key) => {
     expect(issuesOf({ eks: EKS, [key]: {} })).toEqual([
       expect.stringMatching(new RegExp(`^${key}: not for a cluster of type eks: AWS .*; remove it$`)),
     ]);
   });
 
-  it('refuses an order of roles and explains a schedule as for every cluster', () => {
+  it('rejects an order of roles and describes a schedule like that of every cluster', () => {
     expect(issuesOf({ eks: EKS, patching: { rollout: { order: 'workers-first' }, schedule: 'wekly' } })).toEqual([
       expect.stringContaining('patching.schedule: found "wekly"; did you mean "weekly"?'),
       expect.stringMatching(/^patching\.rollout\.order: not for a cluster of type eks: node groups have no roles/),
@@ -110,7 +110,7 @@ describe('src/domain/spec/eks-section', () => {
     ).toEqual([expect.stringContaining('leap years only')]);
   });
 
-  it('lets workflows go on that were started before node groups could be named, but no new file', () => {
+  it('accepts stored specs of a time without node group names, but no such new file', () => {
     expect(validateSpecObject(HEADER)).toEqual({ ok: true, spec: HEADER });
     expect(validateSpecObject({ ...HEADER, patching: {} })).toMatchObject({ ok: false });
     expect(parseSpec(HEADER).spec).toBeNull();

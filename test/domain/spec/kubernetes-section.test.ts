@@ -9,7 +9,7 @@ function withKubernetes(kubernetes: unknown, parts: Record<string, unknown> = {}
 }
 
 describe('src/domain/spec/kubernetes-section', () => {
-  it('fills in what kubectl drain does by default, except that DaemonSets are ignored', () => {
+  it('fills in the defaults of kubectl drain, except that DaemonSets are ignored', () => {
     expect(specOf(withKubernetes({ kubeconfig: 'prod-eu' }))).toMatchObject({
       kubernetes: {
         kubeconfig: 'prod-eu',
@@ -27,7 +27,7 @@ describe('src/domain/spec/kubernetes-section', () => {
     });
   });
 
-  it('keeps every field that is given, and reads back what it has written as itself', () => {
+  it('keeps every given field, and a normalised section stays equal', () => {
     const spec = specOf(
       withKubernetes(
         {
@@ -118,11 +118,11 @@ describe('src/domain/spec/kubernetes-section', () => {
       { kubeconfig: 'a', drain: { rules: [{ action: 'skip' }] } },
       /^kubernetes\.drain\.rules\[0\]\.podSelector: missing/,
     ],
-  ])('refuses %j with the field, what was found and what is allowed', (kubernetes, message) => {
+  ])('rejects %j with the field, the value and the allowed values', (kubernetes, message) => {
     expect(issuesOf(withKubernetes(kubernetes))).toEqual([expect.stringMatching(message)]);
   });
 
-  it('refuses to drain nodes and not to drain them at once', () => {
+  it('rejects a drain section together with patching without drain', () => {
     expect(issuesOf(withKubernetes({ kubeconfig: 'a' }, { patching: { withoutDrain: true } }))).toEqual([
       expect.stringMatching(
         /^patching\.withoutDrain: found true, but with `kubernetes` every node is drained; .*remove/,
@@ -130,27 +130,27 @@ describe('src/domain/spec/kubernetes-section', () => {
     ]);
   });
 
-  it('refuses two nodes behind one name in Kubernetes', () => {
+  it('rejects two nodes with one Kubernetes name', () => {
     const nodes = [NODE, { ...NODE, name: 'w-2', host: '10.0.0.13', kubernetesName: 'w-1' }];
     expect(issuesOf(withKubernetes({ kubeconfig: 'a' }, { nodes }))).toEqual([
       'nodes[1].kubernetesName: found "w-1", already the Kubernetes name of nodes[0]; allowed: each once',
     ]);
   });
 
-  it('warns of a Kubernetes name that nothing uses', () => {
+  it('warns of an unused Kubernetes name', () => {
     expect(issuesOf(specDocument({ nodes: [{ ...NODE, kubernetesName: 'x' }] }))).toEqual([
       expect.stringMatching(/^warning: nodes\[0\]\.kubernetesName: has no effect without a section `kubernetes`/),
     ]);
   });
 
-  it.each(['', 'site b', '-x', 'a'.repeat(101), '../x'])('refuses the task queue %j', (taskQueue) => {
+  it.each(['', 'site b', '-x', 'a'.repeat(101), '../x'])('rejects the task queue %j', (taskQueue) => {
     expect(issuesOf(specDocument({ taskQueue }))).toEqual([
       expect.stringMatching(/^taskQueue: found .*; allowed: the name of/),
     ]);
   });
 
   it.each(['imported', 'aks', 'gke', 'managed'] as const)(
-    'says of type %s why nothing is patched, whatever part of a patching spec it has',
+    'reports why a cluster of type %s is not patched, whatever patching fields its spec has',
     (type) => {
       const reason = notPatchableReason(type) ?? 'none';
       for (const key of ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue']) {

@@ -52,7 +52,7 @@ describe('src/domain/spec/parse', () => {
       ],
       ['{cron: " 30 2 * *  SUN#2"}', { cron: '30 2 * * SUN#2', startWithin: '24h' }],
       ['{once: "2027-03-01 02:30"}', { once: '2027-03-01T02:30', startWithin: '24h' }],
-    ])('writes the schedule %s out', (yaml, schedule) => {
+    ])('expands the schedule %s', (yaml, schedule) => {
       expect(specOf(withSchedule(yaml))).toMatchObject({ patching: { schedule } });
     });
 
@@ -71,14 +71,14 @@ describe('src/domain/spec/parse', () => {
       expect(specOf(document)).toMatchObject({ nodes: [{ hostKeys: [KEY, OTHER_KEY] }] });
     });
 
-    it('gives a normalised spec back as it is', () => {
+    it('leaves a normalised spec unchanged', () => {
       const spec = specOf(specDocument({ description: 'x', patching: { schedule: 'weekly' } }));
       expect(validateSpecObject(spec)).toEqual({ ok: true, spec });
       expect(validateSpecObject(JSON.parse(JSON.stringify(spec)))).toEqual({ ok: true, spec });
     });
   });
 
-  describe('mistakes', () => {
+  describe('problems', () => {
     it.each<[string, Record<string, unknown>, string[]]>([
       [
         'another version',
@@ -136,7 +136,7 @@ describe('src/domain/spec/parse', () => {
       expect(issuesOf(specDocument(parts))).toEqual(expected);
     });
 
-    it('are all reported at once, whatever else is wrong', () => {
+    it('are all reported at once', () => {
       const document = {
         name: 'Prod',
         patching: { timeZone: 5, rollout: { order: 'worker-first' } },
@@ -169,7 +169,7 @@ describe('src/domain/spec/parse', () => {
       ]);
     });
 
-    it('refuses more than 5,000 nodes and accepts exactly so many', () => {
+    it('include more than 5,000 nodes, and not exactly 5,000', () => {
       const nodes = Array.from({ length: 5_001 }, (_, index) => ({ name: `n-${index}` }));
       expect(issuesOf(specDocument({ nodes }))).toEqual([
         'nodes: found 5001 nodes; allowed: at most 5000 in one cluster; split it',
@@ -179,7 +179,7 @@ describe('src/domain/spec/parse', () => {
   });
 
   describe('duplicates', () => {
-    it('refuses a node name that comes twice', () => {
+    it('reject a repeated node name', () => {
       const nodes = [
         { name: 'a', host: 'x' },
         { name: 'a', host: 'y' },
@@ -193,7 +193,7 @@ describe('src/domain/spec/parse', () => {
       [{ host: 'Db.example.com' }, { host: 'db.EXAMPLE.com' }],
       [{ host: '::1' }, { host: '0:0:0:0:0:0:0:1' }],
       [{ host: '10.0.0.1', ssh: { port: 22 } }, { host: '10.0.0.1' }],
-    ])('refuses the address of %j and %j', (a, b) => {
+    ])('reject the addresses %j and %j', (a, b) => {
       const [issue, ...more] = issuesOf(
         specDocument({
           nodes: [
@@ -208,7 +208,7 @@ describe('src/domain/spec/parse', () => {
       ]);
     });
 
-    it('accepts one host with two ports', () => {
+    it('accept one host with two ports', () => {
       const nodes = [
         { name: 'a', host: 'x' },
         { name: 'b', host: 'x', ssh: { port: 2222 } },
@@ -217,19 +217,19 @@ describe('src/domain/spec/parse', () => {
     });
   });
 
-  describe('clusters that are not ours to patch', () => {
-    it.each(['imported', 'eks', 'aks', 'gke', 'managed'])('%s holds a header only', (type) => {
+  describe('clusters that are not patched by ospatch', () => {
+    it.each(['imported', 'eks', 'aks', 'gke', 'managed'])('of type %s have a header only', (type) => {
       const header = { apiVersion: 'ospatch/v1', name: 'x', type, description: 'y' };
       expect(validateSpecObject(header)).toEqual({ ok: true, spec: header });
     });
 
-    it.each(['patching', 'nodes', 'ssh'])('refuses %s and says why', (key) => {
+    it.each(['patching', 'nodes', 'ssh'])('reject %s with the reason', (key) => {
       expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'aks', [key]: {} })).toEqual([
         `${key}: OS patching is not available for an AKS cluster: Azure patches its nodes; set the node OS upgrade channel in AKS instead; allowed: apiVersion, name, description, type; remove ${key}`,
       ]);
     });
 
-    it('says of an imported cluster how it can become one that is patched', () => {
+    it('name the way from an imported to a patched cluster', () => {
       expect(issuesOf({ apiVersion: 'ospatch/v1', name: 'x', type: 'imported', patching: {} })).toEqual([
         expect.stringMatching(/^patching: OS patching is not available .*; remove patching or set type: self-managed$/),
       ]);
@@ -244,13 +244,16 @@ describe('src/domain/spec/parse', () => {
       expect(specOf(document)).toMatchObject({ patching: { packages: { only: 'security', exclude: ['a*', 'b'] } } });
     });
 
-    it.each(['-y', '$(id)', 'a b', 'a;b', 'a[bc]', '../x', 'a'.repeat(129), ''])('refuses to exclude %j', (glob) => {
-      expect(issues({ exclude: [glob] })).toEqual([
-        expect.stringMatching(/^patching\.packages\.exclude\[0\]: found .*; allowed: a package name of at most 128/),
-      ]);
-    });
+    it.each(['-y', '$(id)', 'a b', 'a;b', 'a[bc]', '../x', 'a'.repeat(129), ''])(
+      'rejects the exclusion of %j',
+      (glob) => {
+        expect(issues({ exclude: [glob] })).toEqual([
+          expect.stringMatching(/^patching\.packages\.exclude\[0\]: found .*; allowed: a package name of at most 128/),
+        ]);
+      },
+    );
 
-    it('says what is allowed of everything else', () => {
+    it('lists the allowed values of every other field', () => {
       expect(issues({ only: 'critical', phasedUpdates: true, allowRemoval: true })).toEqual([
         'patching.packages.only: found "critical"; allowed: security',
         expect.stringMatching(/^patching\.packages\.phasedUpdates: found true.*allowed: default, always, never/),
@@ -262,7 +265,7 @@ describe('src/domain/spec/parse', () => {
     });
   });
 
-  it('never lets a value or a key steer the terminal', () => {
+  it('never lets a value or a key control the terminal', () => {
     const [escape, csi, rightToLeft] = ['\u001b', '\u009b', '\u202e'];
     const evil = `${escape}[2J${csi}31m${rightToLeft}x`;
     const document = specDocument({ [evil]: 1, type: evil, patching: { timeZone: evil, schedule: { [evil]: 1 } } });
@@ -270,7 +273,7 @@ describe('src/domain/spec/parse', () => {
     expect(issuesOf(document)).toHaveLength(4);
   });
 
-  it('tells the problems of a value that is no spec at all', () => {
+  it('reports the problems of a value that is no spec', () => {
     expect(validateSpecObject(null)).toMatchObject({ ok: false });
     expect(validateSpecObject({ ...specDocument(), name: undefined })).toEqual({
       ok: false,
@@ -278,7 +281,7 @@ describe('src/domain/spec/parse', () => {
     });
   });
 
-  it('tells time zones and cron expressions that do not exist', () => {
+  it('reports unknown time zones and invalid cron expressions', () => {
     const patching = { timeZone: 'Berlin', schedule: { cron: '0 0 31 2 *' } };
     expect(validateSpecObject(specDocument({ patching }))).toEqual({
       ok: false,

@@ -11,13 +11,13 @@ describe('src/domain/spec/restart-section', () => {
       { mode: 'listed', services: ['nginx'], ignore: [], asReboot: false },
     ],
     [{ asReboot: true }, { mode: 'never', services: [], ignore: [], asReboot: true }],
-  ])('writes %j out, and what is written out means the same', (given, written) => {
+  ])('expands %j, and the expanded form means the same', (given, written) => {
     const spec = specOf(withRestart(given));
     expect(spec).toMatchObject({ patching: { restartServices: written } });
     expect(specOf(spec)).toEqual(spec);
   });
 
-  it.each([['never'], [{}], [{ mode: 'never' }]])('writes nothing for %j, which is the default', (given) => {
+  it.each([['never'], [{}], [{ mode: 'never' }]])('expands to nothing for %j, which is the default', (given) => {
     expect(specOf(withRestart(given))).toEqual(specOf(specDocument({ patching: {} })));
   });
 
@@ -46,11 +46,11 @@ describe('src/domain/spec/restart-section', () => {
       { mode: 'listed', services: [] },
       'patching.restartServices.mode: found listed without services, which restarts nothing; allowed: {mode: listed, services: [NAME, ...]}',
     ],
-  ])('says of %j what is wrong', (given, issue) => {
+  ])('reports what is wrong with %j', (given, issue) => {
     expect(issuesOf(withRestart(given))).toEqual([issue]);
   });
 
-  it('knows when a restart needs a drained node', () => {
+  it('determines when a restart needs a drained node', () => {
     const policy = { mode: 'auto' as const, services: [], ignore: [], asReboot: false };
     expect(restartsRuntime(['containerd.service'], policy)).toBe(true);
     expect(restartsRuntime(['nginx.service'], policy)).toBe(false);

@@ -60,7 +60,7 @@ describe('src/domain/spec/schedule-section', () => {
       expect(issuesOf(withSchedule(yaml))).toEqual([expected]);
     });
 
-    it('accepts February 29 with a warning that it means leap years', () => {
+    it('accepts February 29 with a warning about leap years', () => {
       const document = withSchedule('{custom: {month: 2, day: 29, hour: 2, minute: 30}}');
       expect(specOf(document).type).toBe('self-managed');
       expect(issuesOf(document)).toEqual([

@@ -17,12 +17,12 @@ describe('src/domain/spec/size', () => {
     [MAX_NODES, 'one host key each', () => [ED25519()]],
     [MAX_NODES, 'three host keys each', () => [ED25519(), ECDSA(), ED25519()]],
     [2_500, 'three host keys each, one of them RSA', () => [ED25519(), ECDSA(), RSA()]],
-  ])('takes %i nodes with %s', (nodes, _, hostKeys) => {
+  ])('accepts %i nodes with %s', (nodes, _, hostKeys) => {
     const spec = specOf(nodes, hostKeys);
     expect(specTooLarge(spec, storedBytes(spec))).toBeNull();
   });
 
-  it('refuses what would not fit into Temporal together with the state, with the figures', () => {
+  it('rejects a spec that would not fit into Temporal together with the state, with the sizes', () => {
     const spec = specOf(3_500, () => [ED25519(), ECDSA(), RSA()]);
     const bytes = storedBytes(spec);
     expect(specTooLarge(spec, bytes)).toMatch(

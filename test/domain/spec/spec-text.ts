@@ -6,7 +6,7 @@ import { parseSpec } from '../../../src/domain/spec/parse';
 export const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g';
 export const OTHER_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAfHh0cGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIB';
 
-/** A valid spec document as plain data, with parts replaced. */
+/** A valid spec document as plain data, with overrides. */
 export function specDocument(parts: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     apiVersion: 'ospatch/v1',
@@ -17,7 +17,7 @@ export function specDocument(parts: Record<string, unknown> = {}): Record<string
   };
 }
 
-/** The same with the schedule given in YAML. */
+/** The same document with a schedule in YAML. */
 export function withSchedule(yaml: string): Record<string, unknown> {
   return specDocument({ patching: { schedule: parse(yaml) as unknown } });
 }
@@ -29,7 +29,7 @@ export function issuesOf(document: unknown): string[] {
   );
 }
 
-/** The normalised spec of a document that must be valid. */
+/** The normalised spec of a valid document. */
 export function specOf(document: unknown): ClusterSpec {
   const { spec, issues } = parseSpec(document);
   if (spec === null) throw new Error(JSON.stringify(issues));

@@ -16,14 +16,14 @@ function accessOf(spec: ClusterSpec): SshAccess[] {
   return spec.type === 'self-managed' ? spec.nodes.map(({ ssh }) => ssh) : [];
 }
 
-describe('domain/spec: ssh.jump and ssh.transport', () => {
-  it('leaves a spec without them as it was', () => {
+describe('src/domain/spec/ssh-section: ssh.jump and ssh.transport', () => {
+  it('are optional and leave a spec unchanged', () => {
     expect(accessOf(specOf(specDocument({ ssh: { user: 'u', transport: 'builtin', jump: [] } })))).toEqual([
       { user: 'u', port: 22, identity: 'agent', helper: 'auto' },
     ]);
   });
 
-  it('are taken over by every node, and a node may differ', () => {
+  it('are inherited by every node, with overrides per node', () => {
     const spec = specOf(
       specDocument({
         ssh: { user: 'u', identity: 'k', transport: 'openssh', jump: [HOP] },
@@ -41,7 +41,7 @@ describe('domain/spec: ssh.jump and ssh.transport', () => {
   it.each([
     ['all', [node('a'), node('b')]],
     ['some', [node('a'), node('b', { transport: 'builtin', jump: [] })]],
-  ])('survive being written as YAML and read again when %s nodes have them', (_which, nodes) => {
+  ])('survive a round trip through YAML when %s nodes have them', (_which, nodes) => {
     const spec = specOf(specDocument({ ssh: { user: 'u', transport: 'openssh', jump: [HOP] }, nodes }));
     expect(specOf(parse(renderSpecYaml(spec)))).toEqual(spec);
     expect(specOf(spec)).toEqual(spec);
@@ -56,11 +56,11 @@ describe('domain/spec: ssh.jump and ssh.transport', () => {
     [{ jump: [{ ...HOP, identity: '../k' }] }, 'ssh.jump[0].identity: found "../k"; allowed'],
     [{ jump: [{ ...HOP, hostkeys: [] }] }, 'ssh.jump[0].hostkeys: unknown key; did you mean "hostKeys"'],
     [{ jump: Array.from({ length: 5 }, () => HOP) }, 'ssh.jump: found a list; allowed: a list of at most 4 jump hosts'],
-  ])('%j is refused in one sentence', (ssh, sentence) => {
+  ])('%j is rejected in one sentence', (ssh, sentence) => {
     expect(issuesOf(specDocument({ ssh: { user: 'u', ...ssh } }))[0]).toContain(sentence);
   });
 
-  it('takes authorities and revoked keys as host keys, and no other marker', () => {
+  it('accepts authorities and revoked keys as host keys, and no other marker', () => {
     const keys = [`@cert-authority  ${KEY} comment`, `@revoked ${OTHER_KEY}`];
     const spec = specOf(specDocument({ nodes: [{ name: 'a', hostKeys: keys }] }));
     expect(spec.type === 'self-managed' && spec.nodes[0]?.hostKeys).toEqual([

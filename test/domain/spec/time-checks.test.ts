@@ -12,7 +12,7 @@ describe('src/domain/spec/time-checks', () => {
   it.each([
     ['Europe/Berln', 'Europe/Berlin'],
     ['Berlin', 'Europe/Berlin'],
-  ])('refuses the zone %s and asks whether %s was meant', (timeZone, meant) => {
+  ])('rejects the zone %s and suggests %s', (timeZone, meant) => {
     const [issue] = issuesOf(specDocument({ patching: { timeZone } }));
     expect(issue).toContain(
       `patching.timeZone: found "${timeZone}", which is not a known time zone; did you mean "${meant}"?`,
@@ -38,7 +38,7 @@ describe('src/domain/spec/time-checks', () => {
     ['0 0 * 13 *', 'the month field "13" is not valid'],
     ['0 0 30 2 *', 'no such date exists'],
     ['0 0 31 4,6 *', 'no such date exists'],
-  ])('refuses the cron expression %s: %s', (cron, why) => {
+  ])('rejects the cron expression %s: %s', (cron, why) => {
     const issues = issuesOf(specDocument({ patching: { schedule: { cron } } }));
     expect(issues).toEqual([expect.stringContaining(`patching.schedule.cron: found "${cron}": ${why}; allowed: `)]);
   });
@@ -76,7 +76,7 @@ describe('src/domain/spec/time-checks', () => {
     ['0 2 13 * FRI', '13', 'FRI', 'about 5 days', '0 2 13 * +FRI'],
     ['0 2 1-7 * MON,TUE', '1-7', 'MON,TUE', 'about 14 days', '0 2 1-7 * +MON,TUE'],
     ['0 2 */2 * SUN', '*/2', 'SUN', 'about 18 days', '0 2 */2 * +SUN'],
-  ])('warns that %s starts on days that are either', (cron, dayOfMonth, dayOfWeek, days, both) => {
+  ])('warns that %s starts on days that match either field', (cron, dayOfMonth, dayOfWeek, days, both) => {
     expect(timeIssues(specDocument({ patching: { schedule: { cron } } }), { now, isNew: true })).toEqual([
       {
         severity: 'warning',
@@ -85,11 +85,11 @@ describe('src/domain/spec/time-checks', () => {
         message: `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on ${days} of a month; for days that are both write "${both}"`,
       },
     ]);
-    // What is offered is valid and says nothing more.
+    // The suggestion is valid and has no warning.
     expect(issuesOf(specDocument({ patching: { schedule: { cron: both } } }))).toEqual([]);
   });
 
-  it('refuses a single start in the past for a new cluster, and warns of it elsewhere', () => {
+  it('rejects a single start in the past for a new cluster, and otherwise warns', () => {
     const document = withSchedule('{once: "2026-11-23T12:00"}');
     expect(issuesOf(document)).toEqual([
       expect.stringMatching(/^patching\.schedule\.once: found "2026-11-23T12:00" \(UTC\), which is in the past/),
@@ -103,13 +103,13 @@ describe('src/domain/spec/time-checks', () => {
     expect(issuesOf(withSchedule('{once: "2026-11-23T12:01"}'))).toEqual([]);
   });
 
-  it('reads a single start on the clock of its zone', () => {
+  it('reads a single start in its time zone', () => {
     const at = (timeZone: string) => specDocument({ patching: { timeZone, schedule: { once: '2026-11-23T12:30' } } });
     expect(issuesOf(at('UTC'))).toEqual([]);
     expect(issuesOf(at('Europe/Berlin'))).toHaveLength(1);
   });
 
-  it('passes over values of the wrong type', () => {
+  it('ignores values of the wrong type', () => {
     expect(issuesOf({ patching: { timeZone: 5, schedule: { cron: 5, once: [] } } })).toEqual([]);
     expect(issuesOf(null)).toEqual([]);
   });

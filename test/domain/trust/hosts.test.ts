@@ -29,11 +29,11 @@ describe('src/domain/trust/hosts', () => {
       '10.0.0.1:22',
       'a\n',
       '١',
-    ])('refuses %j', (host) => {
+    ])('rejects %j', (host) => {
       expect(issuesOf(specDocument({ nodes: [{ name: 'a', host }] }))).toHaveLength(1);
     });
 
-    it('asks for a host when the name cannot be one', () => {
+    it('requires a host when the name is no valid host name', () => {
       expect(issuesOf(specDocument({ nodes: [{ name: 'node.7' }] }))[0]).toMatch(
         /^nodes\[0\]\.host: missing, and the name "node\.7"/,
       );
@@ -49,7 +49,7 @@ describe('src/domain/trust/hosts', () => {
       ['no base64', 'ssh-ed25519 AAAA...'],
       ['a type that is not supported', 'ssh-dss AAAAB3NzaC1kc3MAAAAA'],
       ['a host in front', `10.0.0.12 ${KEY}`],
-    ])('refuses a key with %s', (_what, key) => {
+    ])('rejects a key with %s', (_what, key) => {
       expect(issuesOf(specDocument({ nodes: [{ name: 'a', hostKeys: [key] }] }))[0]).toMatch(
         /^nodes\[0\]\.hostKeys\[0\]: found /,
       );

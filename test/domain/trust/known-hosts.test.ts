@@ -33,7 +33,7 @@ describe('src/domain/trust/known-hosts', () => {
     ['[fe80::1]:2222', 'fe80::1', 2222],
     [hashed('10.0.0.1'), '10.0.0.1', 22],
     [hashed('[10.0.0.1]:2222'), '10.0.0.1', 2222],
-  ])('%s speaks of %s port %d', (pattern, host, port) => {
+  ])('%s matches %s port %d', (pattern, host, port) => {
     expect(keysOf(`${pattern} ${KEY} comment\n`, host, port)).toEqual([KEY]);
   });
 
@@ -48,11 +48,11 @@ describe('src/domain/trust/known-hosts', () => {
     ['!b.example.com', 'a.example.com', 22],
     [hashed('10.0.0.1'), '10.0.0.1', 2222],
     [hashed('10.0.0.1').replace('|1|', '|2|'), '10.0.0.1', 22],
-  ])('%s does not speak of %s port %d', (pattern, host, port) => {
+  ])('%s does not match %s port %d', (pattern, host, port) => {
     expect(keysOf(`${pattern} ${KEY}\n`, host, port)).toEqual([]);
   });
 
-  it('gives every key once, in the order of the file', () => {
+  it('returns every key once, in the order of the file', () => {
     expect(keysOf(`h ${OTHER_KEY}\r\n\n# h ${KEY}\nh ${KEY}\nh ${OTHER_KEY}`, 'h')).toEqual([OTHER_KEY, KEY]);
   });
 
@@ -65,11 +65,11 @@ describe('src/domain/trust/known-hosts', () => {
     expect(keysOf(`h ${KEY}\n${hashed('h')} ${OTHER_KEY}`, 'h')).toEqual([KEY, OTHER_KEY]);
   });
 
-  it('passes over lines it does not understand', () => {
+  it('skips lines of unknown syntax', () => {
     expect(keysOf(`h\nh ssh-ed25519\nh ssh-ed25519 !!!\nh ssh-dss AAAA\n@new h ${KEY}\nh ${KEY}`, 'h')).toEqual([KEY]);
   });
 
-  it('never gives a key that is revoked for the host, wherever the line stands', () => {
+  it('never returns a key that is revoked for the host, wherever the line is', () => {
     expect(hostKeysFor(`h ${KEY}\n@revoked * ${KEY}\nh ${OTHER_KEY}`, 'h', 22, hmacSha1)).toEqual({
       keys: [OTHER_KEY],
       revoked: [KEY],
@@ -81,7 +81,7 @@ describe('src/domain/trust/known-hosts', () => {
     });
   });
 
-  it('keeps the key of a certificate authority apart from host keys', () => {
+  it('distinguishes the key of a certificate authority from host keys', () => {
     expect(hostKeysFor(`@cert-authority *.x ${KEY}`, 'a.x', 22, hmacSha1)).toEqual({
       keys: [],
       revoked: [],
@@ -89,7 +89,7 @@ describe('src/domain/trust/known-hosts', () => {
     });
   });
 
-  it('finds what ssh-keygen -F finds, in plain and in hashed files', () => {
+  it('finds the same keys as ssh-keygen -F, in plain and in hashed files', () => {
     const dir = mkdtempSync(join(tmpdir(), 'ospatch-known-'));
     const file = join(dir, 'known_hosts');
     const names = ['a.example.com', '10.0.0.1', '[10.0.0.1]:2222', '[a.example.com]:2222', 'fe80::1', '[fe80::1]:2222'];
@@ -128,7 +128,7 @@ describe('src/domain/trust/known-hosts', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('matches a pattern of many stars in no time', () => {
+  it('matches a pattern of many stars in linear time', () => {
     const began = Date.now();
     expect(keysOf(`${'*a'.repeat(200)}b ${KEY}`, 'a'.repeat(250))).toEqual([]);
     expect(Date.now() - began).toBeLessThan(5_000);
