@@ -37,7 +37,7 @@ lab: ## Boot three real nodes to play with, until Ctrl-C (needs root)
 	@scripts/setup.sh deps build
 	@node tools/run.js lab/cli up 3
 
-bench: ## Measure a node patch against bare ssh and apt on one node (needs root)
+bench: ## Measure a node patch against bare ssh and Ansible on one node (needs root)
 	@scripts/setup.sh deps build temporal
 	@node tools/bench/one-node.js
 

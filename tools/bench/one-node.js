@@ -1,20 +1,22 @@
-// One node, the product and bare ssh side by side: what a node patch costs beyond the same apt commands over a fresh
-// connection. Usage: node tools/bench/one-node.js [--suite SUITE] [--rounds N] [--updates N] [--packages tiny|real]
-//   [--user root|ospatch] [--json FILE]
+// One node, the product and what people do without it side by side: bare ssh and apt, a careful script, and Ansible.
+// Usage: node tools/bench/one-node.js [--suite SUITE] [--rounds N] [--updates N] [--packages tiny|real]
+//   [--user root|ospatch] [--without-ansible] [--json FILE]
 //
 // Every round is one patch of each kind, in turn, so that a busy machine or a slow mirror slows all. Each logs in anew;
-// the worker is warm. Of the product counts the workflow, from its start to its end, as the Temporal server has noted it.
+// the worker is warm. Of a node patch counts the workflow, from its start to its end, as the Temporal server has noted it;
+// of the others the whole command, from its start to its exit code.
 'use strict';
-const { execFileSync } = require('node:child_process');
-const { randomBytes } = require('node:crypto');
-const { readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
+const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { Client, Connection } = require('@temporalio/client');
 require('../register');
 const { DEFAULT_PACKAGE_POLICY } = require('../../src/domain/spec/package-policy');
+const { environmentFor, runProgram } = require('../../src/dev/host');
 const { createLab } = require('../lab/lab');
-const { REPOSITORY_DIR, buildDeb, indexRepository } = require('../lab/packages');
+const { closeLogins } = require('./logins');
+const { findAnsible } = require('./ansible');
+const { createUpdates } = require('./updates');
 const { startTemporalServer } = require('../../src/dev/temporal-server');
 const { startWorkerProcess } = require('../worker-process');
 const { TASK_QUEUE, nodeWorkflowId } = require('../../src/contract/workflow-ids');
@@ -41,95 +43,37 @@ true`;
 const { values } = parseArgs({
   options: {
     suite: { type: 'string', default: 'bookworm' },
-    rounds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '15' },
     updates: { type: 'string', default: '0' },
     packages: { type: 'string', default: 'tiny' },
     user: { type: 'string', default: 'root' },
+    'without-ansible': { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
 const updates = Number(values.updates);
 
-/** As small as a package can be: some files, and a script that does nothing. What is there beside dpkg shows most. */
-function tinyPackage(index, version) {
-  const files = {};
-  for (let n = 0; n < 20; n += 1) files[`/usr/share/lab-bench-${index}/${n}`] = `${version} ${n}\n`.repeat(100);
-  return { name: `lab-bench-${index}`, version, files, postinst: 'true' };
-}
+const PROGRAM = path.join(__dirname, '../../bin/ospatch.js');
 
-const MIB = 1024 * 1024;
+/** Of the cluster that the command patches; node patches that are started without one have another. */
+const CLUSTER = 'bench';
 
-/** Half of what a program holds cannot be compressed. The same in every version: dpkg unpacks it all the same. */
-const NOISE = randomBytes(5 * MIB);
+const TITLES = {
+  bare: 'bare ssh and apt',
+  careful: 'a careful script over ssh',
+  product: 'node patch, workflow start to end',
+  command: 'ospatch patch --wait, the whole command',
+  ansible: 'ansible-playbook with the apt module, the whole command',
+};
 
-/**
- * As security updates are: a package of 1 to 5 MiB in xz, twice that to unpack, 60 files, a configuration file, the trigger of ldconfig that every
- * library has, and for every third package a service, whose script has systemd read its units again.
- */
-function realPackage(index, version) {
-  const name = `lab-bench-${index}`;
-  const size = 1 + (index % 5);
-  const files = {
-    [`/etc/${name}.conf`]: `# ${name}\n`,
-    [`/usr/lib/${name}/program`]: Buffer.concat([
-      NOISE.subarray(0, size * MIB),
-      Buffer.alloc(size * MIB, `${version} `),
-    ]),
-  };
-  for (let n = 0; n < 58; n += 1) files[`/usr/share/${name}/${n}`] = `${version} ${n}\n`.repeat(500);
-  const postinst =
-    index % 3 === 0 ? 'if [ "$1" = configure ]; then systemctl --system daemon-reload || true; fi' : 'true';
-  const triggers = 'activate-noawait ldconfig';
-  return { name, version, files, preinst: 'true', postinst, triggers, compression: 1 };
-}
-
-const packageOf = { tiny: tinyPackage, real: realPackage }[values.packages];
-if (packageOf === undefined) throw new Error(`--packages is tiny or real, not ${values.packages}`);
-const packagesOf = (version) => Array.from({ length: updates }, (_, index) => packageOf(index + 1, version));
-
-/** The members of a package file, which is an archive of ar, by name and with their headers. */
-function membersOf(file) {
-  const archive = readFileSync(file);
-  const members = {};
-  for (let at = 8; at < archive.length;) {
-    const length = 60 + Number(archive.toString('latin1', at + 48, at + 58));
-    members[archive.toString('latin1', at, at + 16).trim()] = archive.subarray(at, at + length);
-    at += length + (length % 2);
-  }
-  return members;
-}
-
-const padded = (member) => (member.length % 2 === 0 ? member : Buffer.concat([member, Buffer.from('\n')]));
-
-/** The compressed files of each real package, which take long to compress and are the same in every version. */
-const dataOf = new Map();
-
-async function build(repository, pkg) {
-  if (values.packages === 'tiny') return buildDeb(repository, pkg);
-  const isFirst = !dataOf.has(pkg.name);
-  const configuration = Object.entries(pkg.files).filter(([name]) => name.startsWith('/etc/'));
-  const file = path.join(
-    repository,
-    await buildDeb(repository, isFirst ? pkg : { ...pkg, files: Object.fromEntries(configuration) }),
-  );
-  const members = membersOf(file);
-  if (isFirst) dataOf.set(pkg.name, members['data.tar.xz']);
-  const parts = [members['debian-binary'], members['control.tar.xz'], dataOf.get(pkg.name)];
-  writeFileSync(file, Buffer.concat([Buffer.from('!<arch>\n'), ...parts.map(padded)]));
-}
-
-/**
- * The repository of the node holds these and nothing older, so that no round is slower than the one before it. What was
- * written is on the disk before somebody else's fsync has to wait for it.
- */
-async function offer(node, version) {
-  const repository = path.join(node.rootDir, REPOSITORY_DIR);
-  for (const file of readdirSync(repository)) if (file.startsWith('lab-bench-')) rmSync(path.join(repository, file));
-  for (const pkg of packagesOf(version)) await build(repository, pkg);
-  await indexRepository(repository);
-  execFileSync('sync');
-}
+/** What is to hold, as a share of another kind. */
+const LIMITS = [
+  ['product', 'bare', '1.1'],
+  ['product', 'careful', null],
+  ['command', 'bare', updates === 0 ? null : '1.1'],
+  ['command', 'ansible', '1'],
+];
 
 /** Seconds of processor time that the node has used since it booted; null where its control group does not tell. */
 function processorTime(node) {
@@ -169,136 +113,206 @@ function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-async function main() {
-  // Tiny ones at first, of which an image of the node can be kept.
-  const labUpdates = Array.from({ length: updates }, (_, index) => tinyPackage(index + 1, '1.0')).map((from) => ({
-    from,
-    to: from,
-  }));
+/** Everything a round needs; `stop` ends it all. */
+async function setUp(packages) {
   const lab = await createLab({
-    nodes: [{ name: 'bench', suite: values.suite, updates: 'none', archive: true, labUpdates }],
+    nodes: [{ name: 'bench', suite: values.suite, updates: 'none', archive: true, labUpdates: packages.installed }],
     log: (line) => console.error(line),
   });
   const node = lab.node('bench');
   const server = await startTemporalServer({ headless: true });
   const worker = await startWorkerProcess({ address: server.address, keyDir: lab.keyDir });
   const connection = await Connection.connect({ address: server.address });
-  const client = new Client({ connection });
-  let logins = 0;
+  const stop = async () => {
+    await connection.close();
+    await worker.stop();
+    await Promise.all([server.stop(), lab.stop()]);
+  };
+  return { lab, node, server, client: new Client({ connection }), stop };
+}
 
-  const byHand = (script) => async () => {
-    const command = values.user === 'root' ? script : `sudo -n sh -c '${script}'`;
+function byHand(node, script) {
+  const command = values.user === 'root' ? script : `sudo -n sh -c '${script}'`;
+  return async () => {
     const { code, stderr, stdout } = await node.exec(command, values.user);
     if (code !== 0) throw new Error(`bare apt has failed:\n${stdout}${stderr}`);
-    const upgraded = Number(/^(\d+) upgraded/m.exec(stdout)?.[1] ?? -1);
-    if (upgraded !== updates) throw new Error(`bare apt has upgraded ${upgraded} packages instead of ${updates}`);
     return {};
   };
+}
 
-  const product = async () => {
-    logins += 1;
+/** A node patch as a run would start it, without a cluster and a run. */
+function nodePatch({ lab, node, client }) {
+  let runs = 0;
+  const cluster = 'alone';
+  const ssh = { user: values.user, port: node.port, identity: lab.keyName, helper: 'auto', transport: 'builtin' };
+  const target = { name: 'bench', host: node.host, role: 'worker', ssh, hostKeys: [node.hostKey] };
+  const policy = {
+    rebootIfRequired: false,
+    withoutDrain: true,
+    prefetch: true,
+    onFailure: 'stop',
+    unreachableTimeoutMs: 60_000,
+    packages: DEFAULT_PACKAGE_POLICY,
+  };
+  return async () => {
+    runs += 1;
+    const startedAt = new Date().toISOString();
     const handle = await client.workflow.start('patchNode', {
       taskQueue: TASK_QUEUE,
-      workflowId: nodeWorkflowId('bench', 'bench'),
-      args: [
-        {
-          cluster: 'bench',
-          run: logins,
-          trigger: 'on-demand',
-          startedAt: new Date().toISOString(),
-          node: {
-            name: 'bench',
-            host: node.host,
-            role: 'worker',
-            ssh: { user: values.user, port: node.port, identity: lab.keyName, helper: 'auto', transport: 'builtin' },
-            // Another list of keys is another connection.
-            hostKeys: Array(logins).fill(node.hostKey),
-          },
-          policy: {
-            rebootIfRequired: false,
-            withoutDrain: true,
-            prefetch: true,
-            onFailure: 'stop',
-            unreachableTimeoutMs: 60_000,
-            packages: DEFAULT_PACKAGE_POLICY,
-          },
-        },
-      ],
+      workflowId: nodeWorkflowId(cluster, 'bench'),
+      args: [{ cluster, run: runs, trigger: 'on-demand', startedAt, node: target, policy }],
     });
     const result = await handle.result();
     const expected = updates === 0 ? 'up-to-date' : 'patched';
     if (result.outcome !== expected) throw new Error(`the node patch has ended ${JSON.stringify(result, null, 2)}`);
-    const { startTime, closeTime } = await handle.describe();
-    const steps = {};
-    const { events } = await handle.fetchHistory();
-    const scheduled = new Map();
-    for (const event of events) {
-      const at = Number(event.eventTime.seconds) + event.eventTime.nanos / 1e9;
-      const begun = event.activityTaskScheduledEventAttributes;
-      if (begun) scheduled.set(String(event.eventId), { name: begun.activityType.name, at });
-      const ended = event.activityTaskCompletedEventAttributes;
-      if (!ended) continue;
-      const { name, at: from } = scheduled.get(String(ended.scheduledEventId));
-      steps[name] = (steps[name] ?? 0) + at - from;
-    }
-    return { workflow: (closeTime.getTime() - startTime.getTime()) / 1000, steps };
+    return { handle };
   };
+}
 
-  const ways = { bare: byHand(BARE), careful: byHand(CAREFUL), product };
-  const kinds = Object.keys(ways);
-  const rows = Object.fromEntries(kinds.map((kind) => [kind, []]));
-  let version = 0;
+/** How long a node patch took by the clock of the Temporal server, and each of its activities, in seconds. */
+async function timesOf(handle) {
+  const { startTime, closeTime } = await handle.describe();
+  const steps = {};
+  const { events } = await handle.fetchHistory();
+  const scheduled = new Map();
+  for (const event of events) {
+    const at = Number(event.eventTime.seconds) + event.eventTime.nanos / 1e9;
+    const begun = event.activityTaskScheduledEventAttributes;
+    if (begun) scheduled.set(String(event.eventId), { name: begun.activityType.name, at });
+    const ended = event.activityTaskCompletedEventAttributes;
+    if (!ended) continue;
+    const { name, at: from } = scheduled.get(String(ended.scheduledEventId));
+    steps[name] = (steps[name] ?? 0) + at - from;
+  }
+  return { startTime, closeTime, workflow: (closeTime.getTime() - startTime.getTime()) / 1000, steps };
+}
+
+/** The program as a person starts it, on a cluster that is there. */
+async function commandOn({ lab, node, server, client }) {
+  const dir = path.join(lab.dir, 'bench');
+  mkdirSync(dir);
+  const spec = {
+    apiVersion: 'ospatch/v1',
+    name: CLUSTER,
+    type: 'self-managed',
+    patching: { rebootIfRequired: false },
+    ssh: { user: values.user, identity: lab.keyName },
+    nodes: [{ name: 'bench', host: node.host, ssh: { port: node.port }, hostKeys: [node.hostKey] }],
+  };
+  writeFileSync(path.join(dir, 'spec.yaml'), JSON.stringify(spec));
+  const env = environmentFor(server.address);
+  const ospatch = async (...args) => {
+    const { code, stdout, stderr } = await runProgram(process.execPath, [PROGRAM, ...args], { cwd: dir, env });
+    if (code !== 0) throw new Error(`ospatch ${args.join(' ')} has failed:\n${stdout}${stderr}`);
+  };
+  await ospatch('apply', '-f', 'spec.yaml');
+  return async () => {
+    const startedAt = Date.now();
+    await ospatch('patch', CLUSTER, '--wait');
+    const endedAt = Date.now();
+    return { handle: client.workflow.getHandle(nodeWorkflowId(CLUSTER, 'bench')), startedAt, endedAt };
+  };
+}
+
+/** What each kind is done by; those that cannot be done here are absent, with a sentence on standard error. */
+async function waysOf(bench) {
+  const ways = {
+    bare: byHand(bench.node, BARE),
+    careful: byHand(bench.node, CAREFUL),
+    product: nodePatch(bench),
+    command: await commandOn(bench),
+  };
+  if (values['without-ansible']) return { ways, ansible: null };
+  const { version, missing, prepare } = await findAnsible();
+  if (version === null) console.error(missing);
+  else ways.ansible = await prepare(bench.lab, bench.node, values.user);
+  return { ways, ansible: version };
+}
+
+/** One patch of the node, and what is known of it. */
+async function patchOnce(node, kind, way) {
+  await closeLogins(node);
+  const { handle, startedAt, endedAt, ...row } = await measured(node, way);
+  if (handle === undefined) return { ...row, time: row.wall };
+  const { startTime, closeTime, workflow, steps } = await timesOf(handle);
+  if (kind === 'product') return { ...row, time: workflow, steps };
+  const parts = {
+    'before the node patch': (startTime.getTime() - startedAt) / 1000,
+    'node patch': workflow,
+    'after the node patch': (endedAt - closeTime.getTime()) / 1000,
+  };
+  return { ...row, time: row.wall, steps: parts };
+}
+
+async function main() {
+  const packages = createUpdates(values.packages, updates);
+  const bench = await setUp(packages);
+  const { node } = bench;
   try {
+    const { ways, ansible } = await waysOf(bench);
+    const kinds = Object.keys(ways);
+    const rows = Object.fromEntries(kinds.map((kind) => [kind, []]));
+    let version = 0;
     // The first of each brings the helper, starts what sleeps and fills caches.
     for (let round = 0; round <= rounds; round += 1) {
-      // Each is the first, the second and the last as often.
+      // Each is the first, the second and so on as often.
       const turn = round % kinds.length;
       for (const kind of [...kinds.slice(turn), ...kinds.slice(0, turn)]) {
         version += 1;
-        if (updates > 0) await offer(node, `1.${version}`);
-        const row = await measured(node, ways[kind]);
+        if (updates > 0) await packages.offer(node, `1.${version}`);
+        const row = await patchOnce(node, kind, ways[kind]);
+        if (updates > 0) packages.check(node, `1.${version}`);
         if (round === 0) continue;
         rows[kind].push(row);
-        console.error(
-          `round ${round} ${kind}: ${(row.workflow ?? row.wall).toFixed(2)} s, ${row.cpu?.toFixed(2) ?? '?'} s of processor`,
-        );
+        const cpu = row.cpu?.toFixed(2) ?? '?';
+        console.error(`round ${round} ${kind}: ${row.time.toFixed(2)} s, ${cpu} s of processor`);
       }
     }
+    report(rows, ansible);
   } finally {
-    await connection.close();
-    await worker.stop();
-    await Promise.all([server.stop(), lab.stop()]);
+    await bench.stop();
   }
+}
 
-  const stepNames = [...new Set(rows.product.flatMap(({ steps }) => Object.keys(steps)))];
-  const timeOf = ({ workflow, wall }) => workflow ?? wall;
+/** Of two of one round, which met the same load. */
+function ratio(rows, kind, to) {
+  const of = (what) =>
+    median(rows[kind].map((row, round) => (row[what] === null ? null : row[what] / rows[to][round][what])));
+  return { time: of('time'), cpu: of('cpu') };
+}
+
+function report(rows, ansible) {
+  const kinds = Object.keys(rows);
   const medians = Object.fromEntries(
-    kinds.map((kind) => [
-      kind,
-      { time: median(rows[kind].map(timeOf)), cpu: median(rows[kind].map(({ cpu }) => cpu)) },
-    ]),
+    kinds.map((kind) => {
+      const names = [...new Set(rows[kind].flatMap(({ steps = {} }) => Object.keys(steps)))];
+      const steps = Object.fromEntries(
+        names.map((name) => [name, median(rows[kind].map((row) => row.steps[name] ?? 0))]),
+      );
+      const of = (what) => median(rows[kind].map((row) => row[what]));
+      return [kind, { time: of('time'), cpu: of('cpu'), steps }];
+    }),
   );
-  const steps = Object.fromEntries(
-    stepNames.map((name) => [name, median(rows.product.map((row) => row.steps[name] ?? 0))]),
+  const ratios = LIMITS.filter(([kind, to]) => rows[kind] !== undefined && rows[to] !== undefined).map(
+    ([kind, to, limit]) => ({ kind, to, limit, ...ratio(rows, kind, to) }),
   );
-  // Of the two of one round, which met the same load.
-  const ratioTo = (kind) => ({
-    time: median(rows.product.map((row, round) => timeOf(row) / timeOf(rows[kind][round]))),
-    cpu: median(rows.product.map((row, round) => (row.cpu === null ? null : row.cpu / rows[kind][round].cpu))),
-  });
-  const ratios = { bare: ratioTo('bare'), careful: ratioTo('careful') };
-  const report = { ...values, rounds, updates, medians, steps, ratios, rows };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.json !== undefined) {
+    const all = { ...values, rounds, updates, ansible, medians, ratios, rows };
+    writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
+  }
   const number = (value) => (value === null ? '-' : value.toFixed(2)).padStart(8);
-  const line = (title, { time, cpu }) => console.log(`${title.padEnd(60)}${number(time)} ${number(cpu ?? null)}`);
+  const line = (title, { time, cpu }) => console.log(`${title.padEnd(68)}${number(time)} ${number(cpu ?? null)}`);
   const what = updates === 0 ? 'no updates' : `${updates} ${values.packages} updates`;
-  console.log(`${`${values.suite}, ${what}, ${rounds} rounds`.padEnd(60)}    time  processor of the node`);
-  line('  bare ssh and apt, median in seconds', medians.bare);
-  line('  a careful script over ssh', medians.careful);
-  line('  node patch, workflow start to end', medians.product);
-  for (const name of stepNames) line(`    of that ${name}`, { time: steps[name] });
-  line('  node patch to bare, median of the ratios (to hold: 1.1)', ratios.bare);
-  line('  node patch to the careful script', ratios.careful);
+  console.log(
+    `${`${values.suite}, ${what}, ${rounds} rounds, medians in s`.padEnd(68)}    time  processor of the node`,
+  );
+  for (const kind of kinds) {
+    line(`  ${TITLES[kind]}${kind === 'ansible' ? ` (${ansible})` : ''}`, medians[kind]);
+    for (const [name, time] of Object.entries(medians[kind].steps)) line(`    of that ${name}`, { time });
+  }
+  for (const { kind, to, limit, ...of } of ratios) {
+    line(`  ${kind} to ${to}, median of the ratios${limit === null ? '' : ` (to hold: ${limit})`}`, of);
+  }
 }
 
 main().catch((error) => {
