@@ -96,7 +96,7 @@ const METHODS: {
   status: true,
 };
 
-/** What is inside of a spec and of an inspection. */
+/** Types inside of a spec and of an inspection. */
 const PARTS: {
   specs: Same<ClusterSpec, SelfManagedSpec | EksSpec | NotPatchableSpec>;
   kubernetes: Same<NonNullable<SelfManagedSpec['kubernetes']>, KubernetesPolicy>;
@@ -122,11 +122,11 @@ const FUNCTIONS: {
 };
 
 describe('src/index', () => {
-  it('names the type of every argument and every answer', () => {
+  it('names the type of every argument and every result', () => {
     for (const types of [METHODS, PARTS, FUNCTIONS]) expect(Object.values(types)).not.toContain(false);
   });
 
-  it('exports every type that its declarations are made of', async () => {
+  it('exports every type used by its declarations', async () => {
     const root = path.join(__dirname, '..');
     const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-types-'));
     const flags = [
@@ -142,10 +142,10 @@ describe('src/index', () => {
     await mustRun(path.join(root, 'node_modules/.bin/tsc'), ['-p', path.join(root, 'tsconfig.json'), ...flags]);
     expect(unnamedTypes(['index', 'worker'].map((name) => path.join(dir, `${name}.d.ts`)))).toEqual([]);
     rmSync(dir, { recursive: true });
-    // The compiler takes 1 s of its own, and more where others compute.
+    // The compiler needs 1 s, and more on a busy machine.
   }, 90_000);
 
-  it('gives these values and no others', () => {
+  it('exports exactly these values', () => {
     expect(Object.keys(api).sort()).toEqual([
       'API_VERSION',
       'ClusterClient',

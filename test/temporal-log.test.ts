@@ -14,7 +14,7 @@ function logged(): { log: TemporalLog; lines: unknown[]; clock: { now: number } 
 }
 
 describe('src/temporal-log', () => {
-  test('a workflow that fails is one line with the name of its cluster, and one more after ten minutes', async () => {
+  test('logs a failing workflow in one line with the name of its cluster, and again after ten minutes', async () => {
     const { log, lines, clock } = logged();
     log.workflowOf = () => Promise.resolve('cluster/prod-eu/run/3');
     const core = { level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: FAILURE } } as const;
@@ -30,7 +30,7 @@ describe('src/temporal-log', () => {
     expect(lines).toEqual([line, line]);
   });
 
-  test('what both halves of the SDK say of one failure is one line', async () => {
+  test('merges the two reports of the SDK on one failure', async () => {
     const { log, lines } = logged();
     const meta = { runId: RUN, workflowId: 'cluster/lab', error: new Error('boom\u001b[2J') };
     await log.write({ level: 'WARN', message: 'Workflow failed', meta });
@@ -40,7 +40,7 @@ describe('src/temporal-log', () => {
     ]);
   });
 
-  test('a workflow that has ended is not said to be tried again', async () => {
+  test('does not announce a retry of an ended workflow', async () => {
     const { log, lines } = logged();
     const error = new Error('n1 was unreachable');
     error.stack = 'ApplicationFailure: n1 was unreachable\n    at failed (workflow-bundle.js:1:1)';
@@ -54,7 +54,7 @@ describe('src/temporal-log', () => {
     ]);
   });
 
-  test('a workflow that Temporal does not name is named by its run', async () => {
+  test('names the run of a workflow without a workflow id', async () => {
     const { log, lines } = logged();
     log.workflowOf = () => Promise.reject(new Error('away'));
     await log.write({ level: 'WARN', message: 'Failing workflow task', meta: { runId: RUN, failure: 'odd' } });
@@ -63,7 +63,7 @@ describe('src/temporal-log', () => {
     ]);
   });
 
-  test('everything else is logged as it comes, and not again and again', async () => {
+  test('passes everything else on, without repetitions', async () => {
     const { log, lines } = logged();
     const retried = { level: 'WARN', message: 'gRPC call poll retried 5 times', meta: { error: 'x' } } as const;
     for (let times = 0; times < 5; times += 1) await log.write(retried);

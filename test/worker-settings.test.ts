@@ -19,7 +19,7 @@ describe('src/worker-limits', () => {
     expect(workerLimitsFromEnv({ OSPATCH_MAX_ACTIVITIES: '' })).toEqual(defaults);
   });
 
-  it('takes each from its variable', () => {
+  it('reads each limit from its variable', () => {
     expect(
       workerLimitsFromEnv({
         OSPATCH_MAX_ACTIVITIES: '50',
@@ -30,7 +30,7 @@ describe('src/worker-limits', () => {
   });
 
   it.each(['0', '1', '-5', '1e3', '2.5', ' 5', 'many', '10001', '9999999999999'])(
-    'refuses %j with one sentence that names the variable',
+    'rejects %j with one sentence that names the variable',
     (value) => {
       expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_ACTIVITIES: value }))).toBe(
         `OSPATCH_MAX_ACTIVITIES: found ${JSON.stringify(value)}; allowed: a whole number from 2 to 10000 correct the variable, or unset it for the default, 500`,
@@ -38,26 +38,26 @@ describe('src/worker-limits', () => {
     },
   );
 
-  it('refuses fewer cached workflows and pollers than a worker can work with', () => {
+  it('rejects fewer cached workflows and pollers than a worker needs', () => {
     expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_CACHED_WORKFLOWS: '9' }))).toContain('from 10 to 100000');
     expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_POLLERS: '1' }))).toContain('from 2 to 500');
   });
 });
 
 describe('src/worker-deployment', () => {
-  it('versions nothing unless a deployment is named', () => {
+  it('uses versioning only when a deployment is named', () => {
     expect(deploymentNameFromEnv({})).toBeNull();
     expect(deploymentNameFromEnv({ OSPATCH_WORKER_DEPLOYMENT: '' })).toBeNull();
     expect(deploymentNameFromEnv({ OSPATCH_WORKER_DEPLOYMENT: 'ospatch-eu_1' })).toBe('ospatch-eu_1');
   });
 
-  it.each(['a.b', 'a:b', '__x', ' a', 'x'.repeat(101)])('refuses the name %j, which Temporal would', (name) => {
+  it.each(['a.b', 'a:b', '__x', ' a', 'x'.repeat(101)])('rejects the name %j, which Temporal would reject', (name) => {
     expect(refusal(() => deploymentNameFromEnv({ OSPATCH_WORKER_DEPLOYMENT: name }))).toContain(
       'OSPATCH_WORKER_DEPLOYMENT: found',
     );
   });
 
-  it('tells two builds of one version apart, and the same build on two machines not', () => {
+  it('distinguishes two builds of one version, and not the same build on two machines', () => {
     expect(buildIdOf('0.1.0', 'a')).toBe(buildIdOf('0.1.0', Buffer.from('a')));
     expect(buildIdOf('0.1.0', 'a')).not.toBe(buildIdOf('0.1.0', 'b'));
     expect(buildIdOf('0.1.0', 'a')).toMatch(/^0\.1\.0-[0-9a-f]{8}$/);

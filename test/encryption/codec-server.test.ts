@@ -45,7 +45,7 @@ describe('src/encryption/codec-server', () => {
     expect(await answer.json()).toEqual({ payloads: [PLAIN] });
   });
 
-  it('lets the browser of the UI ask beforehand, and no other page', async () => {
+  it('answers the CORS preflight of the UI, and of no other page', async () => {
     const ask = (origin: string) => fetch(`${url}/decode`, { method: 'OPTIONS', headers: { origin } });
     const allowed = await ask(UI);
     expect(allowed.status).toBe(204);
@@ -56,11 +56,11 @@ describe('src/encryption/codec-server', () => {
     expect((await post('/decode', { payloads: [PLAIN] }, { origin: 'http://evil.example' })).status).toBe(403);
   });
 
-  it('takes a missing list for an empty one, as the temporal CLI writes it', async () => {
+  it('accepts a missing list as an empty one, as the temporal CLI writes it', async () => {
     expect(await (await post('/encode', {})).json()).toEqual({ payloads: [] });
   });
 
-  it('answers nobody without the token', async () => {
+  it('rejects requests without the token', async () => {
     expect((await post('/decode', { payloads: [] }, { authorization: 'Bearer wrong' })).status).toBe(401);
     expect((await fetch(`${url}/decode`, { method: 'POST', body: '{}' })).status).toBe(401);
   });
@@ -71,7 +71,7 @@ describe('src/encryption/codec-server', () => {
     ['/decode', { payloads: [null] }, 400],
     ['/keys', { payloads: [] }, 404],
     ['/../decode/x', { payloads: [] }, 404],
-  ])('refuses POST %s %j with %i and goes on', async (path, body, status) => {
+  ])('rejects POST %s %j with %i and continues', async (path, body, status) => {
     expect((await post(path, body)).status).toBe(status);
     expect((await post('/decode', { payloads: [PLAIN] })).status).toBe(200);
   });

@@ -35,7 +35,7 @@ describe('src/encryption/codec', () => {
     );
   }
 
-  it('hides value and type, never twice in the same way, and gives both back', async () => {
+  it('hides value and type, never twice in the same form, and decodes both', async () => {
     put('a.key');
     const codec = createCodec(readKeyRing(dir));
     const [one, two] = await codec.encode([payload(), payload()]);
@@ -45,7 +45,7 @@ describe('src/encryption/codec', () => {
     expect(defaultPayloadConverter.fromPayload(back ?? {})).toEqual(SECRET);
   });
 
-  it('reads with every key and writes with the current one', async () => {
+  it('decodes with every key and encodes with the current one', async () => {
     put('2026.key');
     const old = await createCodec(readKeyRing(dir)).encode([payload()]);
     put('2027.key', randomBytes(32).toString('hex'));
@@ -70,17 +70,17 @@ describe('src/encryption/codec', () => {
     });
   });
 
-  it('takes another key of the same name for another key', async () => {
+  it('distinguishes keys with the same name', async () => {
     put('a.key');
     const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
     put('a.key');
     await expect(createCodec(readKeyRing(dir)).decode(encrypted)).rejects.toMatchObject({ type: 'Usage' });
-    // A worker leaves it to who needs it.
+    // A worker passes the payload on to code that reads it.
     expect(await createCodec(readKeyRing(dir), 'passthrough').decode(encrypted)).toEqual(encrypted);
     expect(await createCodec(null, 'passthrough').decode(encrypted)).toEqual(encrypted);
   });
 
-  it('says in one sentence that there is no key', async () => {
+  it('reports a missing key in one sentence', async () => {
     put('a.key');
     const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
     await expect(createCodec(null).decode(encrypted)).rejects.toMatchObject({
@@ -92,7 +92,7 @@ describe('src/encryption/codec', () => {
   });
 
   it.each([0, 5, 12, 40, -1])(
-    'notices a changed byte at %i: refused for people, left unreadable for workflows',
+    'notices a changed byte at %i: an error for clients, left unreadable for workflows',
     async (at) => {
       put('a.key');
       const ring = readKeyRing(dir);
@@ -107,7 +107,7 @@ describe('src/encryption/codec', () => {
     },
   );
 
-  it('reads what is not encrypted as it is, and encrypts nothing without keys', async () => {
+  it('decodes unencrypted payloads, and encrypts nothing without keys', async () => {
     put('a.key');
     expect(await createCodec(readKeyRing(dir)).decode([payload()])).toEqual([payload()]);
     const [plain] = await createCodec(null).encode([payload()]);
@@ -122,7 +122,7 @@ describe('src/encryption/codec', () => {
     it.each([
       ['without keys', false],
       ['with keys, before they are encrypted', true],
-    ])('are compressed %s, and come back as they were', async (_, encrypts) => {
+    ])('are compressed %s, and survive a round trip', async (_, encrypts) => {
       put('a.key');
       const codec = createCodec(encrypts ? readKeyRing(dir) : null);
       const [small, packed] = await codec.encode([payload(), large()]);
@@ -137,12 +137,12 @@ describe('src/encryption/codec', () => {
       ]);
     });
 
-    it('stay as they are when they do not get smaller', async () => {
+    it('stay uncompressed when compression gains nothing', async () => {
       const random = { metadata: { encoding: Buffer.from('binary/plain') }, data: randomBytes(200_000) };
       expect(await createCodec(null).encode([random])).toEqual([random]);
     });
 
-    it('are not unpacked when they are bombs, alone or together', async () => {
+    it('are not unpacked when they are decompression bombs, alone or together', async () => {
       const bomb = (bytes: number): Payload => ({
         metadata: { encoding: Buffer.from(COMPRESSED_ENCODING) },
         data: deflateSync(temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(bytes) }).finish()),
@@ -161,14 +161,14 @@ describe('src/encryption/codec', () => {
       ['cut', (data: Buffer) => data.subarray(0, 100)],
       ['changed', (data: Buffer) => Buffer.concat([data.subarray(0, 50), Buffer.from('xyz'), data.subarray(53)])],
       ['empty', () => Buffer.alloc(0)],
-    ])('that were %s on their way are refused for people, left unreadable for workflows', async (_, damage) => {
+    ])('that were %s in transit are an error for clients, left unreadable for workflows', async (_, damage) => {
       const [packed] = await createCodec(null).encode([large()]);
       const damaged = { ...packed, data: damage(Buffer.from(packed?.data ?? [])) };
       await expect(createCodec(null).decode([damaged])).rejects.toThrow('cannot be decompressed');
       expect(await createCodec(null, 'passthrough').decode([damaged])).toEqual([damaged]);
     });
 
-    it('take the room that is told of them', async () => {
+    it('take the documented size', async () => {
       const value = { keys: randomBytes(300_000).toString('base64') };
       const [packed] = await createCodec(null).encode([defaultPayloadConverter.toPayload(value)]);
       expect(Math.abs(storedBytes(value) - (packed?.data?.length ?? 0))).toBeLessThan(100);
@@ -176,7 +176,7 @@ describe('src/encryption/codec', () => {
     });
   });
 
-  it('names what is wrong with the directory', () => {
+  it('names what is wrong with the key directory', () => {
     expect(() => readKeyRing(path.join(dir, 'none'))).toThrow('OSPATCH_ENCRYPTION_KEYS: there is no directory');
     expect(() => readKeyRing(dir)).toThrow('holds no key');
     put('a.key', 'short');

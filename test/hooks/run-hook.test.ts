@@ -16,13 +16,13 @@ function place(name: string, body: string, mode = 0o755): void {
 }
 
 describe('src/hooks/run-hook', () => {
-  it('runs the program with the names of cluster and node and the address as arguments, without a shell', async () => {
+  it('runs the hook with cluster, node and address as arguments, without a shell', async () => {
     place('cycle', `printf '%s,' "$@" >${dir}/seen`);
     await runHook(dir, 'cycle', { ...target, host: '$(touch x); 10.0.0.1' }, signal);
     expect(readFileSync(path.join(dir, 'seen'), 'utf8')).toBe('prod,w-1,$(touch x); 10.0.0.1,');
   });
 
-  it('says in one sentence how a program failed', async () => {
+  it('reports the failure of a hook in one sentence', async () => {
     place('fails', 'echo "no such BMC" >&2; exit 3');
     await expect(runHook(dir, 'fails', target, signal)).rejects.toMatchObject({
       type: 'PowerCycle',
@@ -44,7 +44,7 @@ describe('src/hooks/run-hook', () => {
     });
   });
 
-  it('says what to set when the worker has no hook directory', async () => {
+  it('names the setting when the worker has no hook directory', async () => {
     await expect(runHook(null, 'cycle', target, signal)).rejects.toMatchObject({
       remedy: expect.stringContaining('OSPATCH_HOOK_DIR'),
     });

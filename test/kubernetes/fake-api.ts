@@ -27,7 +27,7 @@ export interface FakePod {
   tolerations: Json[];
   finalizers: string[];
   deletionTimestamp: string | null;
-  /** How long it takes to end, in milliseconds; null: until the test lets it go. */
+  /** Termination time in milliseconds; null: until the test releases the pod. */
   endsAfterMs: number | null;
 }
 
@@ -38,9 +38,9 @@ export interface FakeBudget {
   minAvailable?: number | string;
   maxUnavailable?: number | string;
   unhealthyPodEvictionPolicy?: string;
-  /** What the controller expects; default: the pods that are there. */
+  /** The number the controller expects; default: the present pods. */
   expectedPods?: number;
-  /** Not looked at by the controller yet. */
+  /** Not processed by the controller yet. */
   stale?: boolean;
   failure?: string;
 }
@@ -77,7 +77,7 @@ export class FakeApi {
   readonly pods = new Map<string, FakePod>();
   readonly budgets: FakeBudget[] = [];
   readonly daemonSets: FakeController[] = [];
-  /** Names of checks, as `/readyz` lists them. */
+  /** Names of checks, as listed by `/readyz`. */
   failingChecks: string[] = [];
   readonly deployments: FakeController[] = [];
   readonly terminatingNamespaces = new Set<string>();
@@ -86,13 +86,13 @@ export class FakeApi {
   /** `METHOD path?query`, in order. */
   readonly calls: string[] = [];
   readonly bodies: Json[] = [];
-  /** Answers given instead of the usual ones; undefined: the usual one. */
+  /** Answers that replace the default ones; undefined: the default. */
   intercept: (method: string, path: string) => Answer | 'hang' | 'reset' | undefined = () => undefined;
-  /** What a request waits for before it is answered. */
+  /** A promise that a request awaits before its answer. */
   before: (method: string, path: string) => Promise<void> | undefined = () => undefined;
-  /** `METHOD path` of requests whose answer nobody wanted any more. */
+  /** `METHOD path` of requests aborted by the client. */
   readonly brokenOff: string[] = [];
-  /** Called when a pod has gone. */
+  /** Called when a pod is gone. */
   onGone: (pod: FakePod) => void = () => undefined;
   token = 'right-token';
   directory = mkdtempSync(join(tmpdir(), 'ospatch-kube-'));
@@ -108,7 +108,7 @@ export class FakeApi {
     return this;
   }
 
-  /** The server goes away; `start` brings it back under the same address. */
+  /** The server becomes unavailable; `start` brings it back at the same address. */
   async goAway(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
@@ -120,7 +120,7 @@ export class FakeApi {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The user is one that carries this token, or what else is given. */
+  /** A user with this token, or with the given credentials. */
   writeKubeconfig(token: string | object = this.token): void {
     writeFileSync(
       join(this.directory, 'config'),
@@ -154,7 +154,7 @@ export class FakeApi {
     return node;
   }
 
-  /** Of a ReplicaSet, running and ready, unless told otherwise. */
+  /** A running, ready pod of a ReplicaSet by default. */
   pod(namespace: string, name: string, more: Partial<FakePod> = {}): FakePod {
     const pod: FakePod = {
       namespace,
@@ -288,7 +288,7 @@ export class FakeApi {
     return { code: 200, body: nodeJson(node) };
   }
 
-  /** As an administrator or a patch does it: a field that does not change keeps its manager. */
+  /** Patched as by an administrator: an unchanged field keeps its manager. */
   setUnschedulable(node: FakeNode, value: boolean, manager: string): void {
     if (node.unschedulable === value) return;
     node.unschedulable = value;

@@ -34,11 +34,11 @@ export interface Harness {
   environment: MockActivityEnvironment;
   connections: KubernetesConnections;
   heartbeats: { waitingFor?: string; waitingSince?: string; blocked?: BlockedPod[]; done?: number; total?: number }[];
-  /** Runs one activity as a worker would. */
+  /** Runs one activity like a worker. */
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
-  /** The environment of a later attempt, which gets the last heartbeat of the one before. */
+  /** The environment of the next attempt, with the last heartbeat of the one before. */
   retry(): MockActivityEnvironment;
-  /** The same after a worker that was killed before its first heartbeat was sent. */
+  /** The same after a worker that was killed before it sent a heartbeat. */
   retryWithoutHeartbeat(): MockActivityEnvironment;
   stop(): Promise<void>;
 }

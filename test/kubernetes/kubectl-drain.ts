@@ -1,21 +1,21 @@
-/** What `kubectl drain` says of a node, taken apart. */
+/** Parses the output of `kubectl drain` for a node. */
 import type { ControlPlane } from '../../tools/kube/control-plane';
 import { KubeApiError } from '../../tools/kube/kube-api';
 import type { DrainPolicy } from '../../src/domain/kubernetes/types';
 import { parseDuration } from '../../src/domain/shared/duration';
 
-/** What the server says of the evictions of single pods; others it would grant. */
+/** The server's answers to rejected evictions of single pods; other pods would be evicted. */
 export interface ServerAnswers {
-  /** Sorted, as `namespace/name`, as all pods here. */
+  /** Sorted `namespace/name`, as everywhere in this file. */
   held: string[];
   twoBudgets: string[];
 }
 
 export interface KubectlVerdict {
   evicts: string[];
-  /** Pods it refuses, by the option of ours that would allow it. */
+  /** Rejected pods, by the ospatch option that would allow them. */
   refuses: Record<string, string[]>;
-  /** Pods of DaemonSets that it leaves. */
+  /** Ignored DaemonSet pods. */
   leaves: string[];
   answers: ServerAnswers;
   output: string;
@@ -67,7 +67,7 @@ export async function kubectlDryRun(
   };
 }
 
-/** Asks the server for each eviction as kubectl does, but once. */
+/** Requests each eviction like kubectl, but once. */
 export async function serverAnswers(
   plane: ControlPlane,
   pods: readonly string[],

@@ -1,4 +1,4 @@
-/** Random pods and budgets of one node, as a plan that can be carried out on any node of the test control plane. */
+/** Random pods and budgets of one node, as a plan that fits any node of the test control plane. */
 import type { V1LabelSelector, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
 
 import type { ControlPlane } from '../../tools/kube/control-plane';
@@ -8,21 +8,21 @@ import { countHealthy, isReady, NEVER_READY, STAYS_PENDING, TERMINATES_IN } from
 import { waitFor } from '../support/wait-for';
 import { defined } from '../../src/domain/shared/defined';
 
-/** What brings pods into being: controllers of the server, owners that only stand in the pod, or nothing. */
+/** Owners of pods: controllers of the server, owners that exist only in the pod, or none. */
 const MANAGED = ['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController', 'Job', 'DaemonSet'] as const;
 const OWNERS = {
   bare: undefined,
   mirror: { apiVersion: 'v1', kind: 'Node', controller: true },
-  /** As operators make them. */
+  /** Owners of the kind that operators create. */
   custom: { apiVersion: 'example.com/v1', kind: 'Widget', controller: true },
-  /** Stands in the pod, but does not control it. */
+  /** Listed as owner of the pod, but not as controller. */
   friend: { apiVersion: 'apps/v1', kind: 'ReplicaSet' },
   lostReplicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', controller: true },
   lostDaemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', controller: true },
   foreignDaemonSet: { apiVersion: 'apps.example.com/v1', kind: 'DaemonSet', controller: true },
 } as const;
 
-/** The others wait for the end of a pod before they make another. */
+/** Others wait for the end of a pod before they create the next. */
 const REPLACES_AT_ONCE = new Set<Unit['kind']>(['Deployment', 'ReplicaSet', 'ReplicationController', 'Job']);
 
 type Managed = (typeof MANAGED)[number];
@@ -31,7 +31,7 @@ type Alone = keyof typeof OWNERS;
 export const KINDS = [...MANAGED, ...(Object.keys(OWNERS) as Alone[])];
 
 export interface Unit {
-  /** Pods are named after it, and `unitOf` finds it again. */
+  /** Prefix of the pod names, from which `unitOf` finds the unit. */
   name: string;
   kind: Managed | Alone;
   /** Index of the namespace. */
@@ -40,9 +40,9 @@ export interface Unit {
   labels: Record<string, string>;
   volume: 'none' | 'disk' | 'memory' | 'configMap';
   ready: boolean;
-  /** Written into the status of the first pod; only of those that nobody brings back. */
+  /** Written into the status of the first pod; only where no controller replaces the pod. */
   phase: 'Running' | 'Pending' | 'Succeeded' | 'Failed' | 'Unknown';
-  /** The first pod is being deleted: for long already, or with hours to go. */
+  /** The first pod is being deleted: for a long time already, or with hours to go. */
   deleted: 'no' | 'long-ago' | 'just-now';
   finalizer: boolean;
 }
@@ -56,7 +56,7 @@ export interface PlannedBudget {
 export interface Plan {
   units: Unit[];
   budgets: PlannedBudget[];
-  /** The second namespace is being deleted, and its pods take their time. */
+  /** The second namespace is being deleted, with slow pods. */
   isDoomed: boolean;
 }
 
@@ -110,7 +110,7 @@ export function randomPlan(random: Random): Plan {
 }
 
 interface MadeUnit extends Unit {
-  /** Its pods take an hour to end. */
+  /** Pods that take an hour to end. */
   isSlow: boolean;
 }
 
@@ -122,7 +122,7 @@ export interface Place {
   spaces: string[];
 }
 
-/** Makes everything that is planned and waits until nothing changes any more. */
+/** Creates everything in the plan and waits until nothing changes any more. */
 export async function carryOut({ units, budgets, isDoomed }: Plan, place: Place): Promise<void> {
   const { plane, spaces } = place;
   await Promise.all(units.map((unit) => makeUnit(unit, place, isDoomed && unit.space === 1)));
@@ -159,7 +159,7 @@ async function doom({ plane, spaces: [, namespace = ''] }: Place): Promise<void>
   );
 }
 
-/** Null as long as a controller has something to do. */
+/** Null while a controller has work left. */
 async function snapshot({ plane, spaces }: Place, doomed: string | undefined): Promise<string | null> {
   const seen: unknown[] = [];
   for (const namespace of spaces) {
@@ -170,7 +170,7 @@ async function snapshot({ plane, spaces }: Place, doomed: string | undefined): P
     }
     const budgets = await plane.api.list<V1PodDisruptionBudget>({ kind: 'PodDisruptionBudget', namespace });
     for (const budget of budgets) {
-      // Where the namespace is being deleted, the controller may leave the numbers as they were.
+      // In a terminating namespace the controller may not update the numbers.
       if (namespace !== doomed && !(await isCounted(plane, namespace, budget))) return null;
       seen.push([budget.metadata?.name, budget.status]);
     }
@@ -178,14 +178,14 @@ async function snapshot({ plane, spaces }: Place, doomed: string | undefined): P
   return JSON.stringify(seen);
 }
 
-/** Whether `skipWaitForDeleteTimeout: 1s` concerns the pod changes in whole seconds, 2 s after its time has come. */
+/** Whether `skipWaitForDeleteTimeout: 1s` applies to the pod changes at whole seconds, 2 s after the deadline. */
 function isJustDeleted({ metadata }: V1Pod): boolean {
   if (metadata?.deletionTimestamp === undefined) return false;
   const sinceMs = Date.now() - new Date(metadata.deletionTimestamp).getTime();
   return sinceMs > -10_000 && sinceMs < 3_000;
 }
 
-/** Whether the controller has seen this budget, and its pods as they are now. One that it cannot compute says so. */
+/** Whether the controller has processed this budget and the present pods; an uncomputable budget has a condition for that. */
 async function isCounted(
   plane: ControlPlane,
   namespace: string,
@@ -196,7 +196,7 @@ async function isCounted(
   return status?.currentHealthy === (await countHealthy(plane, namespace, selectorText(spec?.selector)));
 }
 
-/** As the flag `--selector` of kubectl has it. */
+/** In the syntax of the kubectl flag `--selector`. */
 function selectorText({ matchLabels = {}, matchExpressions = [] }: V1LabelSelector = {}): string {
   const labels = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`);
   const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
@@ -252,7 +252,7 @@ async function makeManaged(
   return podsOf(unit, namespace, plane, replicas);
 }
 
-/** Names of the pods of a controller, as soon as so many of them run. */
+/** Names of the pods of a controller, as soon as that many run. */
 async function podsOf(
   { kind, name, ready }: Unit,
   namespace: string,
@@ -338,7 +338,7 @@ function isManaged(kind: Unit['kind']): kind is Managed {
   return !(kind in OWNERS);
 }
 
-/** Name of the unit that a pod belongs to. */
+/** Name of the unit of a pod. */
 export function unitOf(podName: string): string {
   return podName.split('-')[0] ?? '';
 }

@@ -22,7 +22,7 @@ import { addNamespace, addNode, waitForCordon } from '../support/kube-objects';
 
 const UNREACHABLE_MS = 30_000;
 
-/** What a test sees of a running activity. */
+/** A running activity from the view of a test. */
 export interface Watched {
   waitingFor?: string;
   done?: number;
@@ -30,24 +30,24 @@ export interface Watched {
 }
 
 export interface Scenario {
-  /** Name of the node, of its namespace and of its pool. */
+  /** Name of the node, its namespace and its pool. */
   name: string;
   target: KubernetesTarget;
   machine: MachineIdentity;
   owner: CordonOwner;
   activities: KubernetesActivities;
   heartbeats: Watched[];
-  /** What all workloads of the scenario have in common: its namespace, and nodes of its pool only. */
+  /** Common fields of all workloads of the scenario: its namespace and the nodes of its pool. */
   here<T extends PodOptions | WorkloadOptions>(options: T): T;
-  /** The API server as the code below the activities sees it. */
+  /** The API server as seen by the code below the activities. */
   connect(): KubernetesApi;
   /** A second node of the pool, to which pods can move. */
   addSpareNode(): Promise<string>;
-  /** Runs one activity as a worker would. */
+  /** Runs one activity like a worker. */
   run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R>;
   preview(policy?: Partial<DrainPolicy>): Promise<DrainPreview>;
   cordon(): Promise<KubernetesBaseline>;
-  /** The same, and waits until the scheduler knows it too. For pools without another node. */
+  /** The same, and waits until the scheduler has noticed the cordon. For pools without another node. */
   cordonForAll(): Promise<void>;
   drain(policy?: Partial<DrainPolicy>): Promise<DrainReport>;
   uncordon(): Promise<boolean>;

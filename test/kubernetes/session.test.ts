@@ -13,7 +13,7 @@ jest.mock('node:timers/promises', () => ({
     }),
 }));
 
-/** Lets the clock jump from one pause to the next until `work` is over. */
+/** Advances the clock from pause to pause until `work` is done. */
 async function run<T>(work: Promise<T>): Promise<T> {
   let over = false;
   const end = (): void => {
@@ -57,7 +57,7 @@ describe('src/kubernetes/session', () => {
     sleepers.length = 0;
   });
 
-  it('gives ten calls at once the whole time each, and not a tenth of it', async () => {
+  it('gives ten concurrent calls the whole timeout each, and not a tenth', async () => {
     const { value } = session(600_000);
     const backAt = 540_000;
     const ask = (): Promise<string> => (clock < backAt ? Promise.reject(away()) : Promise.resolve('here'));
@@ -65,7 +65,7 @@ describe('src/kubernetes/session', () => {
     expect(await run(Promise.all(calls))).toEqual(Array(10).fill('here'));
   });
 
-  it('gives ten calls up after ten minutes that have really passed', async () => {
+  it('fails ten concurrent calls after ten real minutes', async () => {
     const { value } = session(600_000);
     const calls = Array.from({ length: 10 }, () => value.reach(() => Promise.reject(away())));
     const results = await run(Promise.allSettled(calls));
@@ -79,7 +79,7 @@ describe('src/kubernetes/session', () => {
     }
   });
 
-  it('does not let an answer to one call count for another that has none', async () => {
+  it('does not count the answer of one call for another that gets none', async () => {
     const { value } = session(60_000);
     const silent = value.reach(() => Promise.reject(away()));
     const talk = async (): Promise<void> => {
@@ -92,7 +92,7 @@ describe('src/kubernetes/session', () => {
     expect(result).toMatchObject({ status: 'rejected', reason: { type: 'KubernetesApi' } });
   });
 
-  it('leaves the longest wait to the next attempt, whose calls go on from there until one is answered', async () => {
+  it('hands the longest wait over to the next attempt, whose calls continue the count until the first answer', async () => {
     const first = session(600_000);
     const calls = Array.from({ length: 3 }, () =>
       first.value.reach(() => (clock < 60_000 ? Promise.reject(away()) : Promise.reject(new Error('the worker ends')))),
@@ -108,7 +108,7 @@ describe('src/kubernetes/session', () => {
     expect(clock - started).toBeCloseTo(120_000 - carried, -3);
   });
 
-  it('counts changes that are not taken over attempts, whatever questions are answered meanwhile', async () => {
+  it('counts unaccepted changes over attempts, whatever reads succeed in between', async () => {
     let observedMs = 0;
     const attempt = () => {
       const onObserved = (ms: number): void => {

@@ -4,7 +4,7 @@ import { MAX_CLOSED_DELAY_MS } from '../../src/domain/node/time-limits';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** A wait that nothing ends, look by look, as the server runs its attempts. `lookMs`: what one look takes. */
+/** An endless wait, poll by poll, with the attempts run by the server. `lookMs`: duration of one poll. */
 function waitFor(totalMs: number, lookMs: number, maxDelayMs?: number) {
   let clock = 0;
   let attempts = 0;
@@ -37,10 +37,10 @@ function waitFor(totalMs: number, lookMs: number, maxDelayMs?: number) {
 
 describe('src/retry/hand-back', () => {
   it.each([0, 1_000, 3_000, 10_000])(
-    'costs fewer than 245 attempts in 24 h, at looks of %i ms, and notices the end within 6 min at any time',
+    'costs fewer than 245 attempts in 24 h, with polls of %i ms, and notices the end within 6 min at any time',
     (lookMs) => {
       const { attempts, longestGapMs, heldMs, gaps } = waitFor(24 * HOUR_MS, lookMs);
-      // Beyond the attempts themselves: a handful of heartbeats, before the wait is known and when its notice is given.
+      // Besides the attempts: a few heartbeats before the wait is known and when its notice is given.
       expect(attempts).toBeLessThan(245);
       expect(longestGapMs).toBeLessThanOrEqual(6 * MINUTE_MS);
       expect(heldMs / (24 * HOUR_MS)).toBeLessThan(0.1);
@@ -48,13 +48,13 @@ describe('src/retry/hand-back', () => {
     },
   );
 
-  it('costs fewer than 300 attempts in 24 h together with a run that waits for the node patch of another', () => {
+  it('costs fewer than 300 attempts in 24 h, including the run that waits for the node patch of another run', () => {
     const other = waitFor(24 * HOUR_MS, 1_000, MAX_CLOSED_DELAY_MS);
     expect(waitFor(24 * HOUR_MS, 1_000).attempts + other.attempts).toBeLessThan(300);
     for (const { atMs, gapMs } of other.gaps) expect(gapMs).toBeLessThanOrEqual(Math.max(15_000, atMs / 3));
   });
 
-  it('never delays longer than asked for, and spreads those that began together', () => {
+  it('never exceeds the requested delay, and spreads waits that began together', () => {
     for (let observedMs = 0; observedMs < HOUR_MS; observedMs += 10_000) {
       expect(nextDelayMs(observedMs)).toBeLessThanOrEqual(longestDelayMs(observedMs));
       expect(nextDelayMs(observedMs, MINUTE_MS)).toBeLessThanOrEqual(MINUTE_MS);
@@ -62,12 +62,12 @@ describe('src/retry/hand-back', () => {
     expect(new Set(Array.from({ length: 50 }, () => nextDelayMs(5 * MINUTE_MS))).size).toBeGreaterThan(40);
   });
 
-  it('counts the pauses and looks between two attempts, and nothing beyond them', () => {
+  it('counts the pauses and polls between two attempts, and nothing beyond', () => {
     const left = { kind: 'unreachable', observedMs: HOUR_MS, maxDelayMs: 5 * MINUTE_MS, atMs: 0, attempt: 20 };
-    // The next attempt was due after 5 min and came after 5 min, or hours later because no worker was there.
+    // The next attempt was due after 5 min and began after 5 min, or hours later for want of a worker.
     expect(observedSince(left, 21, 5 * MINUTE_MS)).toBe(5 * MINUTE_MS);
     expect(observedSince(left, 21, 9 * HOUR_MS)).toBe(5 * MINUTE_MS);
-    // Ten attempts later, with looks of 15 s each.
+    // Ten attempts later, with polls of 15 s each.
     expect(observedSince(left, 30, 10 * 5 * MINUTE_MS + 9 * 15_000)).toBe(10 * 5 * MINUTE_MS + 9 * 15_000);
     // A clock that was set back.
     expect(observedSince(left, 21, -HOUR_MS)).toBe(0);

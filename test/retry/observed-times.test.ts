@@ -18,7 +18,7 @@ describe('src/retry/observed-times', () => {
     expect([...(Reflect.get(times, 'open') as Map<unknown, number>).values()]).toEqual([2_000]);
   });
 
-  it('leaves what a call has reported when it ends without an answer, for the next attempt', async () => {
+  it('hands the observed time of an unanswered call over to the next attempt', async () => {
     let reportedMs = 0;
     const times = new ObservedTimes(5_000, (ms) => {
       reportedMs = ms;
@@ -31,7 +31,7 @@ describe('src/retry/observed-times', () => {
     expect(reportedMs).toBe(6_000);
   });
 
-  it('counts for each call alone, and ends what was carried with the first answer', () => {
+  it('counts per call, and resets the carried time on the first answer', () => {
     let reportedMs = 0;
     const times = new ObservedTimes(5_000, (ms) => {
       reportedMs = ms;

@@ -37,7 +37,7 @@ describe('src/retry/retry-until', () => {
     clock = 0;
   });
 
-  it('repeats a call until it is answered, with pauses that grow to the longest one', async () => {
+  it('repeats a call until it succeeds, with pauses growing up to the maximum', async () => {
     const pauses: number[] = [];
     const onWaiting = (): void => {
       pauses.push(clock);
@@ -50,29 +50,29 @@ describe('src/retry/retry-until', () => {
     }
   });
 
-  it('gives up when the time is over, and not a pause later', async () => {
+  it('fails when the time limit is reached, and not a pause later', async () => {
     await expect(retry(20_000).until(failing(99))).rejects.toThrow('nothing for 20 s');
     expect(clock).toBeCloseTo(20_000);
   });
 
-  it('throws a final error as it is', async () => {
+  it('throws a final error unchanged', async () => {
     await expect(retry(60_000).until(() => Promise.reject(new TypeError('no')))).rejects.toThrow(TypeError);
   });
 
-  it('waits at least as long as the other side asks for', async () => {
+  it('waits at least as long as Retry-After', async () => {
     const classify = () => ({ leftMs: 600_000, waitingFor: 'an answer', retryAfterMs: 30_000 });
     await retry(0, { classify }).until(failing(1));
     expect(clock).toBeCloseTo(30_000);
   });
 
-  it('reports what was observed, and 0 once it is answered', async () => {
+  it('reports the observed time, and 0 after success', async () => {
     const observed: number[] = [];
     await retry(600_000, { observedMs: 5_000, onObserved: (ms) => observed.push(ms) }).until(failing(2));
     expect(Math.max(...observed)).toBeGreaterThan(7_000);
     expect(observed.at(-1)).toBe(0);
   });
 
-  it('ends the attempt once the hold is over, with a delay that stays below what is left', async () => {
+  it('ends the attempt after the hold time, with a delay below the remaining time', async () => {
     const hold = new Hold({ kind: 'unreachable', holdMs: 30_000, now: () => clock });
     const error = await retry(40_000, { hold })
       .until(failing(99))
@@ -82,7 +82,7 @@ describe('src/retry/retry-until', () => {
     expect(clock + (error as RetryLater).delayMs).toBeLessThanOrEqual(40_001);
   });
 
-  it('holds its place for each outage anew', async () => {
+  it('holds its slot for each outage anew', async () => {
     const hold = new Hold({ kind: 'unreachable', holdMs: 30_000, now: () => clock });
     const value = retry(600_000, { hold });
     for (let outage = 0; outage < 5; outage += 1) expect(await value.until(failing(4))).toBe('here');

@@ -16,10 +16,10 @@ function markdownFiles(): string[] {
   return [...top, ...docs.map((name) => `docs/${name}`)];
 }
 
-describe('what is published', () => {
+describe('published documents', () => {
   const { files } = JSON.parse(text('package.json')) as { files: string[] };
 
-  it('has every page that a message of the program points to', () => {
+  it('include every page that a message of the program links to', () => {
     const pointed = new Map<string, string>();
     for (const name of readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
       if (!/\.(ts|sh)$/.test(name)) continue;
@@ -33,30 +33,27 @@ describe('what is published', () => {
     expect(missing).toEqual([]);
   });
 
-  it.each(markdownFiles())('has no link in %s that leads nowhere', (name) => {
+  it.each(markdownFiles())('have no dead link in %s', (name) => {
     const broken = [...text(name).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
       .map(([, target = '']) => target)
       .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(path.join(ROOT, path.dirname(name), target)));
     expect(broken).toEqual([]);
   });
 
-  it.each(markdownFiles().filter((name) => name !== 'CHANGELOG.md'))(
-    'names no file in %s that is not there',
-    (name) => {
-      const gone = [
-        ...text(name).matchAll(
-          /(?<![\w/.-])((?:src|test|tools|scripts|docs|deploy|examples|schema)\/[\w./-]+\.(?:ts|js|sh|md|yaml|json))\b/g,
-        ),
-      ]
-        .map(([, file = '']) => file)
-        .filter((file) => !existsSync(path.join(ROOT, file)));
-      expect(gone).toEqual([]);
-    },
-  );
+  it.each(markdownFiles().filter((name) => name !== 'CHANGELOG.md'))('name no missing file in %s', (name) => {
+    const gone = [
+      ...text(name).matchAll(
+        /(?<![\w/.-])((?:src|test|tools|scripts|docs|deploy|examples|schema)\/[\w./-]+\.(?:ts|js|sh|md|yaml|json))\b/g,
+      ),
+    ]
+      .map(([, file = '']) => file)
+      .filter((file) => !existsSync(path.join(ROOT, file)));
+    expect(gone).toEqual([]);
+  });
 });
 
 describe('scripts/check-lock.js', () => {
-  it('names the packages without a digest, and counts neither the project itself nor a link', () => {
+  it('lists the packages without a digest, ignoring the project itself and links', () => {
     const packages = {
       '': {},
       'node_modules/a': { integrity: 'sha512-x' },
@@ -66,7 +63,7 @@ describe('scripts/check-lock.js', () => {
     expect(withoutIntegrity({ packages })).toEqual(['node_modules/b']);
   });
 
-  it('finds nothing in the lock file', () => {
+  it('finds no problem in the lock file', () => {
     expect(withoutIntegrity(JSON.parse(text('package-lock.json')))).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { runProgram } from '../../src/dev/host';
 
-/** Jest loads the reporter by name; there are no types of it. */
+/** Jest loads the reporter by name; the reporter has no types. */
 const ResultsReporter = jest.requireActual<new () => { onRunComplete(contexts: unknown, results: unknown): void }>(
   '../../scripts/results-reporter.js',
 );
@@ -40,7 +40,7 @@ describe('scripts/summary.js', () => {
     writeFileSync(path.join(dir, `${name}.json`), JSON.stringify(report));
   }
 
-  it('sums the suites and the lint checks and ends with success', async () => {
+  it('sums the suites and the lint checks and succeeds', async () => {
     suite('unit', { passed: 5 });
     suite('node', { passed: 2 });
     writeFileSync(path.join(dir, 'lint.txt'), 'passed types\npassed rules\n');
@@ -51,7 +51,7 @@ describe('scripts/summary.js', () => {
     expect(readFileSync(path.join(dir, 'summary.txt'), 'utf8')).toBe('9 passed, 0 failed, 0 skipped\n');
   });
 
-  it('names what failed and ends with failure', async () => {
+  it('names the failures and fails', async () => {
     suite('unit', { passed: 5, failed: ['a thing works'] });
     writeFileSync(path.join(dir, 'lint.txt'), 'failed types\n');
     const result = await runProgram('node', [SCRIPT, dir]);
@@ -59,12 +59,12 @@ describe('scripts/summary.js', () => {
     expect(result.stdout).toBe('failed: types\nfailed: unit: a thing works\n5 passed, 2 failed, 0 skipped\n');
   });
 
-  it('counts a test file that could not even load as a failure', async () => {
+  it('counts a test file that failed to load as a failure', async () => {
     suite('unit', { passed: 0, broken: true });
     expect((await runProgram('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
   });
 
-  it('counts a failure whose error refers to itself, as those of child_process do', async () => {
+  it('counts a failure whose error refers to itself, like those of child_process', async () => {
     const error: Record<string, unknown> = { message: 'spawnSync sh EPIPE' };
     error['error'] = error;
     process.env['RESULTS_FILE'] = path.join(dir, 'unit.json');
@@ -85,7 +85,7 @@ describe('scripts/summary.js', () => {
     );
   });
 
-  it('counts a suite that was left out as skipped', async () => {
+  it('counts an excluded suite as skipped', async () => {
     suite('unit', { passed: 1, skipped: 2 });
     writeFileSync(path.join(dir, 'skipped.txt'), 'skipped node: needs root\n');
     expect((await runProgram('node', [SCRIPT, dir])).stdout).toBe('1 passed, 0 failed, 3 skipped\n');

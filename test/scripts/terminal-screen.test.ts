@@ -14,12 +14,12 @@ function shown(output: string, columns = 40): string[] {
 }
 
 describe('scripts/terminal-screen.js', () => {
-  it('shows the last frame only of what is redrawn in place', () => {
+  it('shows only the last frame of a redrawn display', () => {
     const frame = (done: number) => `\x1b[2Kw-1 apply\r\n\x1b[2K${done} of 9\r\n`;
     expect(shown(`start\r\n${frame(1)}\x1b[2A${frame(9)}end`)).toEqual(['start', 'w-1 apply', '9 of 9', 'end']);
   });
 
-  it('forgets what stood behind the cursor when the rest of the screen is erased', () => {
+  it('clears the text behind the cursor when the rest of the screen is erased', () => {
     expect(shown('one\r\ntwo\r\nthree\x1b[1A\r\x1b[J')).toEqual(['one']);
   });
 
@@ -27,11 +27,11 @@ describe('scripts/terminal-screen.js', () => {
     expect(shown('10 %\r99')).toEqual(['99 %']);
   });
 
-  it('continues on the next line at the right margin', () => {
+  it('wraps at the right margin', () => {
     expect(shown('abcdef', 4)).toEqual(['abcd', 'ef']);
   });
 
-  it('keeps colour and weight until they are reset and shows no escape sequence', () => {
+  it('keeps colour and weight until reset and shows no escape sequence', () => {
     const screen = new Screen(40);
     screen.write('\x1b[1;32mok\x1b[0m no\x1b]0;title\x07');
     const [line] = screen.lines();

@@ -6,7 +6,7 @@ const other = keyPair();
 const blob = (text: string): Buffer => Buffer.from(text.split(' ')[1] ?? '', 'base64');
 
 describe('src/ssh/host-keys', () => {
-  it('answers with a real boolean: ssh2 accepts every key for anything else', () => {
+  it('returns a boolean: ssh2 accepts every key for anything else', () => {
     const pins = parsePins([key.public]);
     expect(isTrusted(pins, blob(key.public))).toBe(true);
     expect(isTrusted(pins, blob(other.public))).toBe(false);
@@ -14,7 +14,7 @@ describe('src/ssh/host-keys', () => {
     expect(isTrusted([], blob(key.public))).toBe(false);
   });
 
-  it('trusts nothing for an entry that is not a key of the type it names', () => {
+  it('trusts nothing for an entry that is not a key of the named type', () => {
     expect(
       parsePins(['ssh-rsa AAAA', 'ssh-dss AAAA', `ssh-rsa ${key.public.split(' ')[1]}`, 'ssh-ed25519', '']),
     ).toEqual([]);
@@ -26,7 +26,7 @@ describe('src/ssh/host-keys', () => {
     expect(ALL_HOST_KEY_ALGORITHMS).not.toContain('ssh-rsa');
   });
 
-  it('shows fingerprints as OpenSSH does', () => {
+  it('prints fingerprints like OpenSSH', () => {
     const known = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAxnHCb+goBxZb/cKhzMwzl8exIMLtZmpmFxbWTZdtga';
     expect(fingerprint(blob(known))).toBe('SHA256:jwE7ClaMw42farl2laPuANapYHn2Y1VXyQRTGRVJJ4E');
   });

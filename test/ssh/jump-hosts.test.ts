@@ -52,7 +52,7 @@ const hop = (host: string) => ({ host, port: 22, user: 'u', identity: 'id', host
 const behind = (name: string, ...hosts: string[]) => targetOn(22, ['k'], { name, host: name, jump: hosts.map(hop) });
 
 describe('src/ssh/jump-hosts', () => {
-  it('connects to each jump host once, through the one before it, and opens at most eight at a time', async () => {
+  it('connects to each jump host once, through the previous one, and to at most eight at a time', async () => {
     const driver = new FakeDriver();
     const hosts = new JumpHosts(driver, 60_000);
     const names = Array.from({ length: 30 }, (_, index) => `n${index}`);
@@ -68,7 +68,7 @@ describe('src/ssh/jump-hosts', () => {
     expect(driver.made.slice(0, 2).map(({ closed }) => closed)).toEqual([true, true]);
   });
 
-  it('ends the connection to a jump host some time after the last one behind it has ended', async () => {
+  it('closes the connection to a jump host some time after the last connection behind it', async () => {
     const driver = new FakeDriver();
     const hosts = new JumpHosts(driver, 20);
     const [first, second] = [await hosts.connect(behind('a', 'outer')), await hosts.connect(behind('b', 'outer'))];
@@ -83,7 +83,7 @@ describe('src/ssh/jump-hosts', () => {
     hosts.close();
   });
 
-  it('connects anew to a jump host that failed, was lost, or hides that it is gone', async () => {
+  it('reconnects to a jump host that failed, was lost, or died silently', async () => {
     const driver = new FakeDriver();
     const hosts = new JumpHosts(driver, 60_000);
     driver.failures = [new Error('no')];
@@ -99,7 +99,7 @@ describe('src/ssh/jump-hosts', () => {
     hosts.close();
   });
 
-  it('never shares a jump host between targets that differ in how it is reached or trusted', async () => {
+  it('never shares a jump host between targets with different addresses, logins or keys', async () => {
     const driver = new FakeDriver();
     const hosts = new JumpHosts(driver, 60_000);
     const target = behind('a', 'outer');

@@ -35,7 +35,7 @@ function pooled(idleMs = 60_000) {
 const target = targetOn(22, ['ssh-ed25519 A']);
 
 describe('src/ssh/pool', () => {
-  it('logs in once for calls one after another and at the same time', async () => {
+  it('logs in once for sequential and concurrent calls', async () => {
     const { pool, connect } = pooled();
     await Promise.all([pool.transport(target).exec('a'), pool.transport(target).exec('b')]);
     await pool.transport(target).exec('c');
@@ -56,7 +56,7 @@ describe('src/ssh/pool', () => {
     pool.close();
   });
 
-  it('logs in anew after a connection broke, was dropped, or could not be made', async () => {
+  it('reconnects after a connection broke, was dropped, or could not be made', async () => {
     const { pool, opened, connect } = pooled();
     const transport = pool.transport(target);
     await transport.exec('a');
@@ -72,7 +72,7 @@ describe('src/ssh/pool', () => {
     pool.close();
   });
 
-  it('asks again for a while when a busy host still counts the session that has just ended', async () => {
+  it('retries for a while when a busy host still counts the session that has just ended', async () => {
     const { pool, opened } = pooled();
     await pool.transport(target).exec('a');
     const [connection] = opened;
@@ -86,7 +86,7 @@ describe('src/ssh/pool', () => {
     pool.close();
   });
 
-  it('closes a connection that is idle, but not one that is in use', async () => {
+  it('closes an idle connection, but not one in use', async () => {
     const { pool, opened } = pooled(30);
     let finish: (result: ExecResult) => void = () => undefined;
     await pool.transport(target).exec('a');

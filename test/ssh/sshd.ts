@@ -1,4 +1,4 @@
-/** Real OpenSSH servers, each with a configuration of its own, in the file tree of a lab node that is not booted. */
+/** Real OpenSSH servers, each with its own configuration, in the file tree of a lab node that is not booted. */
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ export interface Sshd {
   port: number;
   /** `TYPE BASE64` of its Ed25519 key. */
   hostKey: string;
-  /** What it has logged so far. */
+  /** Its log so far. */
   log(): string;
   /** Processes that serve a connection now. */
   sessions(): number;
@@ -26,13 +26,13 @@ export interface Sshd {
 
 export interface SshdLab {
   keyDir: string;
-  /** File tree of all servers, as seen from outside. */
+  /** File tree of all servers, seen from the host. */
   root: string;
-  /** Starts a server; `settings` are lines of sshd_config that count before the usual ones. */
+  /** Starts a server; `settings` are lines of sshd_config that precede the default ones. */
   start(settings?: string[], hostKeyType?: string): Promise<Sshd>;
   /** Runs a program inside the tree. */
   inside(...command: string[]): string;
-  /** Makes a key in the key directory that every account accepts; returns its public half. */
+  /** Creates a key in the key directory that every account accepts; returns its public half. */
   key(name: string, ...options: string[]): string;
   stop(): Promise<void>;
 }
@@ -93,7 +93,7 @@ async function startSshd(root: string, index: number, settings: string[], keyTyp
     'KbdInteractiveAuthentication no',
     'PidFile none',
     'LogLevel VERBOSE',
-    // Unlike all others, the last one of these counts.
+    // For this option, unlike all others, the last line counts.
     ...(settings.some((line) => line.startsWith('MaxStartups')) ? [] : ['MaxStartups 100']),
   ];
   writeFileSync(`${file}-config`, `${config.join('\n')}\n`);
@@ -126,11 +126,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 
-/** Ends what commands have left running in the tree, so that it can be unmounted. */
+/** Kills what commands have left running in the tree, so that the tree can be unmounted. */
 async function emptyTree(root: string): Promise<void> {
   const inTree = (): number[] =>
     readdirSync('/proc')

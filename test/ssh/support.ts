@@ -17,7 +17,7 @@ export interface KeyPair {
 export function keyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): KeyPair {
   const bits = { ed25519: {}, ecdsa: { bits: 256 }, rsa: { bits: 2048 } }[type];
   const pair = utils.generateKeyPairSync(type as 'ed25519', bits as never);
-  // One key in 256 begins with a zero, which ssh2 leaves out when it writes the key.
+  // One key in 256 begins with a zero, which ssh2 omits when writing the key.
   if (utils.parseKey(pair.public) instanceof Error) return keyPair(type);
   return { private: pair.private, public: pair.public.split(' ').slice(0, 2).join(' ') };
 }
@@ -25,7 +25,7 @@ export function keyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): KeyPair 
 export interface TestServer {
   port: number;
   hostKey: string;
-  /** Logins that came through so far. */
+  /** Successful logins so far. */
   logins: number;
   connections: Set<Connection>;
   stop(): void;
@@ -33,7 +33,7 @@ export interface TestServer {
 
 export interface ServerOptions {
   hostKeys: KeyPair[];
-  /** Public key that may log in. */
+  /** The public key that may log in. */
   accepts: string;
   onExec: (command: string, channel: ServerChannel) => void;
 }
@@ -72,7 +72,7 @@ export async function startServer({ hostKeys, accepts, onExec }: ServerOptions):
   };
 }
 
-/** A plain TCP server that does whatever a broken machine does. */
+/** A plain TCP server that behaves like a broken machine. */
 export async function startTcp(onConnection: (socket: Socket) => void): Promise<{ port: number; stop(): void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

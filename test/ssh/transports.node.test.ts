@@ -47,7 +47,7 @@ describe('src/ssh with a real sshd', () => {
     const run = (to: SshTarget, command = 'id -un') => pool.transport(to).exec(command);
     const user = async (to: SshTarget): Promise<string> => (await run(to)).stdout.toString().trim();
 
-    it('returns exit code, both streams and what was sent to standard input', async () => {
+    it('returns exit code and both streams, and passes standard input', async () => {
       const result = await pool
         .transport(target(server))
         .exec('cat; echo "$(id -un) complains" >&2; exit 3', { stdin: 'hello' });
@@ -60,13 +60,13 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('tells a command that ends with 255 from a client that failed', async () => {
+    it('distinguishes a command that exits with 255 from a client that failed', async () => {
       expect(await run(target(server), 'exit 255')).toMatchObject({ code: 255 });
-      // Taken as an option of the client, it would print a version and succeed.
+      // Taken as an option of the client, this command would print a version and succeed.
       expect((await run(target(server), '-V')).code).not.toBe(0);
     });
 
-    it('carries megabytes both ways and caps what is kept', async () => {
+    it('transfers megabytes both ways and caps the kept output', async () => {
       const stdin = Buffer.alloc(3_000_000, 'x');
       const whole = await pool.transport(target(server)).exec('cat', { stdin });
       expect(whole.stdout.equals(stdin)).toBe(true);
@@ -74,7 +74,7 @@ describe('src/ssh with a real sshd', () => {
       expect([capped.code, capped.stdout.length, capped.truncated]).toEqual([0, 1_000, true]);
     });
 
-    it('logs in once for many commands, one after another and at the same time', async () => {
+    it('logs in once for sequential and concurrent commands', async () => {
       const own = await lab.start();
       await Promise.all([run(target(own)), run(target(own))]);
       await run(target(own));
@@ -90,7 +90,7 @@ describe('src/ssh with a real sshd', () => {
       expect(narrow.log().match(/Accepted publickey/g)).toHaveLength(1);
     });
 
-    it('counts a host that opens no session at all as unreachable', async () => {
+    it('reports a host that opens no session at all as unreachable', async () => {
       const none = await lab.start(['MaxSessions 0']);
       await expect(run(target(none))).rejects.toMatchObject({
         type: 'Unreachable',
@@ -98,7 +98,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('counts a handshake that MaxStartups drops as unreachable, and comes through later', async () => {
+    it('reports a handshake that MaxStartups drops as unreachable, and connects later', async () => {
       const busy = await lab.start(['MaxStartups 1']);
       const squatter = await waitFor(() => squat(busy.port), { what: 'the only place', pollMs: 20 });
       await expect(run(target(busy))).rejects.toMatchObject({ type: 'Unreachable' });
@@ -113,7 +113,7 @@ describe('src/ssh with a real sshd', () => {
       );
     });
 
-    it('fails with both fingerprints for another host key, and sends no key there', async () => {
+    it('fails with both fingerprints on a changed host key, and offers no key there', async () => {
       const other = keyPair().public;
       await expect(run(target(server, { hostKeys: [other] }))).rejects.toMatchObject({
         type: 'HostKeyMismatch',
@@ -129,7 +129,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('refuses a revoked key, also when it is listed plainly', async () => {
+    it('rejects a revoked key, also when the same key is trusted', async () => {
       const hostKeys = [server.hostKey, `@revoked ${server.hostKey}`];
       await expect(run(target(server, { hostKeys }))).rejects.toMatchObject({ type: 'HostKeyMismatch' });
     });
@@ -155,7 +155,7 @@ describe('src/ssh with a real sshd', () => {
       ['ed25519', ['-t', 'ed25519']],
       ['rsa', ['-t', 'rsa', '-b', '2048']],
       ['ecdsa', ['-t', 'ecdsa', '-b', '521']],
-    ])('logs in with an encrypted %s key whose passphrase stands in a file beside it', async (type, options) => {
+    ])('logs in with an encrypted %s key and the passphrase of a file beside it', async (type, options) => {
       const name = `${transport}-locked-${type}`;
       lab.key(name, ...options, '-N', 'pass phrase');
       await expect(run(target(server, { identity: name }))).rejects.toMatchObject({
@@ -183,7 +183,7 @@ describe('src/ssh with a real sshd', () => {
       }
     });
 
-    it('says that the key is not accepted, with what the host says, capped and cleaned', async () => {
+    it('reports a rejected key with the message of the host, capped and sanitised', async () => {
       const stranger = `${transport}-stranger`;
       execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(lab.keyDir, stranger)]);
       writeFileSync(path.join(lab.root, 'etc/banner'), `\u001b[2JKeep out.\r\n${'x'.repeat(5_000)}`);
@@ -204,7 +204,7 @@ describe('src/ssh with a real sshd', () => {
       ['publickey,password', 'wants password as well'],
       ['publickey,keyboard-interactive', 'wants keyboard-interactive as well'],
       ['publickey,publickey', 'wants another key as well'],
-    ])('says that the key was accepted where a second factor is wanted: %s', async (methods, words) => {
+    ])('reports that the key was accepted where a second factor is required: %s', async (methods, words) => {
       const settings = [
         `AuthenticationMethods ${methods}`,
         'PasswordAuthentication yes',
@@ -217,7 +217,7 @@ describe('src/ssh with a real sshd', () => {
       expect(error).toMatchObject({ remedy: expect.stringContaining('AuthenticationMethods publickey') });
     });
 
-    it('says that keys are not what the host takes', async () => {
+    it('reports a host that accepts no public keys', async () => {
       const passwords = await lab.start(['PubkeyAuthentication no', 'PasswordAuthentication yes']);
       await expect(run(target(passwords))).rejects.toMatchObject({
         type: 'AuthFailed',
@@ -236,7 +236,7 @@ describe('src/ssh with a real sshd', () => {
       expect(await user(target(server, { user: name }))).toBe(name);
     });
 
-    it('tells an account that has expired from a key that is not accepted', async () => {
+    it('distinguishes an expired account from a rejected key', async () => {
       const strict = await lab.start(['UsePAM yes']);
       lab.inside('useradd', '-m', `expired-${transport}`);
       expect(await user(target(strict, { user: `expired-${transport}` }))).toBe(`expired-${transport}`);
@@ -248,7 +248,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('counts as lost what was in flight when the host dies, and logs in anew later', async () => {
+    it('reports calls in flight as lost when the host dies, and reconnects later', async () => {
       const dying = await lab.start();
       const hanging = run(target(dying), `echo started >/tmp/started-${transport}; sleep 60`);
       hanging.catch(() => undefined);
@@ -264,7 +264,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('gives up after its own timeout, and on abort with the reason of the signal', async () => {
+    it('ends on its own timeout, and on abort with the abort reason', async () => {
       await run(target(server));
       const abort = new AbortController();
       const running = pool.transport(target(server)).exec('sleep 60', { signal: abort.signal });
@@ -278,7 +278,7 @@ describe('src/ssh with a real sshd', () => {
       expect(await user(target(server))).toBe('ospatch');
     });
 
-    it('says that nobody listens, or that the name does not exist', async () => {
+    it('reports a closed port and an unknown name', async () => {
       await expect(run(target(server, { port: 1 }))).rejects.toMatchObject({
         type: 'Unreachable',
         message: expect.stringContaining('refused'),
@@ -290,7 +290,7 @@ describe('src/ssh with a real sshd', () => {
     });
 
     describe('jump hosts', () => {
-      it('go one behind the other, share one connection, and each is verified by its own key', async () => {
+      it('are chained, share one connection, and are verified by their own keys', async () => {
         const [outer, inner] = [await lab.start(), await lab.start()];
         const nodes = await Promise.all(Array.from({ length: 4 }, () => lab.start()));
         const jump = [on(outer), on(inner)];
@@ -299,7 +299,7 @@ describe('src/ssh with a real sshd', () => {
         for (const hop of [outer, inner]) expect(hop.log().match(/Accepted publickey/g)).toHaveLength(1);
       });
 
-      it('with another key are named, with both fingerprints, and nothing behind them is tried', async () => {
+      it('with a changed key are named with both fingerprints, and nothing behind them is contacted', async () => {
         const node = await lab.start();
         const hop = { ...on(server), host: 'localhost', hostKeys: [node.hostKey] };
         await expect(run(target(node, { jump: [hop] }))).rejects.toMatchObject({
@@ -308,11 +308,11 @@ describe('src/ssh with a real sshd', () => {
             `the jump host localhost .*expected ssh-ed25519 ${escape(shown(node.hostKey))}, got ssh-ed25519 ${escape(shown(server.hostKey))}`,
           ),
         });
-        // The one connection is that of whoever looked whether it is up.
+        // The one connection is the test's own probe.
         expect(node.log().match(/Connection from/g)).toHaveLength(1);
       });
 
-      it('that do not vouch for the node: the node is verified under its own key', async () => {
+      it('are not trusted for the node, which is verified under its own key', async () => {
         const node = await lab.start();
         await expect(run(target(node, { jump: [on(server)], hostKeys: [server.hostKey] }))).rejects.toMatchObject({
           type: 'HostKeyMismatch',
@@ -320,7 +320,7 @@ describe('src/ssh with a real sshd', () => {
         });
       });
 
-      it('that refuse the login or cannot go on are named', async () => {
+      it('that reject the login or cannot forward are named', async () => {
         const node = await lab.start();
         execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(lab.keyDir, `${transport}-no`)]);
         await expect(
@@ -358,7 +358,7 @@ describe('src/ssh with a real sshd', () => {
         await expect(hanging).rejects.toMatchObject({ type: 'Unreachable' });
       });
 
-      it('that die take the connections behind them with them, and are reached again', async () => {
+      it('that die take the connections behind them along, and are reached again', async () => {
         const node = await lab.start();
         const hop = await lab.start();
         const behind = target(node, { jump: [on(hop)] });
@@ -375,7 +375,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('leaves nothing behind', async () => {
+    it('leave nothing behind', async () => {
       const own = await lab.start();
       await run(target(own, { jump: [on(server)] }));
       pool.close();
@@ -387,7 +387,7 @@ describe('src/ssh with a real sshd', () => {
     });
   });
 
-  describe('what only the OpenSSH client can', () => {
+  describe('OpenSSH client only', () => {
     let pool: TransportPool;
 
     beforeEach(() => {
@@ -398,7 +398,7 @@ describe('src/ssh with a real sshd', () => {
 
     const openssh = (to: Sshd, more: Partial<SshTarget> = {}): SshTarget => on(to, { transport: 'openssh', ...more });
 
-    it('logs in with a certificate, also of an encrypted key', async () => {
+    it('logs in with a certificate, also for an encrypted key', async () => {
       const ca = path.join(lab.keyDir, 'user-ca');
       execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', ca]);
       writeFileSync(path.join(lab.root, 'etc/user-ca.pub'), readFileSync(`${ca}.pub`));
@@ -417,7 +417,7 @@ describe('src/ssh with a real sshd', () => {
       }
     });
 
-    it('verifies a host by the certificate of a trusted authority, and refuses one that has expired or is revoked', async () => {
+    it('verifies a host by the certificate of a trusted authority, and rejects an expired or revoked one', async () => {
       const ca = path.join(lab.keyDir, 'host-ca');
       execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', ca]);
       const authority = `@cert-authority ${readFileSync(`${ca}.pub`, 'utf8').split(' ').slice(0, 2).join(' ')}`;
@@ -446,7 +446,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('talks to a host that knows nothing but post-quantum key exchange, and the builtin one says what to set', async () => {
+    it('connects to a host with post-quantum key exchange only, for which the builtin transport names the setting', async () => {
       const quantum = await lab.start(['KexAlgorithms sntrup761x25519-sha512@openssh.com']);
       expect((await pool.transport(openssh(quantum)).exec('id -un')).stdout.toString()).toBe('ospatch\n');
       await expect(pool.transport(on(quantum)).exec('true')).rejects.toMatchObject({
@@ -455,7 +455,7 @@ describe('src/ssh with a real sshd', () => {
       });
     });
 
-    it('never makes a connection that is not the verified one', async () => {
+    it('never uses a connection other than the verified one', async () => {
       const own = await lab.start();
       const transport = pool.transport(openssh(own));
       await transport.exec('true');
@@ -476,7 +476,7 @@ describe('src/ssh with a real sshd', () => {
       expect((await transport.exec('true')).code).toBe(0);
     });
 
-    it('says that there is no OpenSSH client', async () => {
+    it('reports a missing OpenSSH client', async () => {
       const before = process.env['PATH'];
       try {
         process.env['PATH'] = '/nowhere';
@@ -491,7 +491,7 @@ describe('src/ssh with a real sshd', () => {
   });
 });
 
-/** A connection that never logs in and keeps its place; null when there was none. */
+/** A connection that never logs in and keeps its slot; null when refused. */
 function squat(port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

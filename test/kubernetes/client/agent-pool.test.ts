@@ -39,20 +39,20 @@ afterAll(() => {
   server.close();
 });
 
-/** Options that no other call has. */
+/** Options of no other call. */
 function options(servername: string) {
   return { servername, rejectUnauthorized: false };
 }
 
 describe('src/kubernetes/client/agent-pool', () => {
-  it('shares one agent among those that are alike', () => {
+  it('shares one agent between equal configurations', () => {
     const pool = new AgentPool();
     expect(pool.get(options('a'))).toBe(pool.get(options('a')));
     expect(pool.get(options('a'))).not.toBe(pool.get(options('b')));
     pool.close();
   });
 
-  it('gives up the one that was not used for longest', () => {
+  it('evicts the least recently used agent', () => {
     const pool = new AgentPool(2);
     const [a, b] = [pool.get(options('a')), pool.get(options('b'))];
     expect(pool.get(options('a'))).toBe(a);
@@ -62,7 +62,7 @@ describe('src/kubernetes/client/agent-pool', () => {
     pool.close();
   });
 
-  it('lets a request that is under way end when its agent makes room', async () => {
+  it('lets a pending request finish when its agent is evicted', async () => {
     const pool = new AgentPool(1);
     const body = new Promise<string>((resolve, reject) => {
       const request = get({ host: '127.0.0.1', port, agent: pool.get(options('a')) }, (response) => {

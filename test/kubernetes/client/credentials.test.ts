@@ -13,7 +13,7 @@ const put = (name: string, text: string) => writeFileSync(file(name), text);
 const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '');
 const preview = () => kube.run(kube.activities.drainPreview, previewInput());
 
-/** A kubeconfig whose user has what this script prints, which runs in the directory of the kubeconfig. */
+/** A kubeconfig whose user has the output of this script as credential; the script runs in the directory of the kubeconfig. */
 function plugin(script: string, more: object = {}): void {
   put('plugin', `#!/bin/sh\ncd "$(dirname "$0")" && echo called >>calls\n${script}\n`);
   chmodSync(file('plugin'), 0o755);
@@ -26,7 +26,7 @@ const calls = () =>
     .split('\n')
     .filter((line) => line === 'called').length;
 
-/** Prints the token of a file, and its end where there is one. */
+/** Prints the token of a file, and its expiry when there is one. */
 const CREDENTIAL = `end=$(cat end 2>/dev/null) && end=",\\"expirationTimestamp\\":\\"$end\\""
 printf '%s' "$KUBERNETES_EXEC_INFO" >info
 printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"%s}}' "$(cat token)" "$end"`;
@@ -40,7 +40,7 @@ beforeEach(async () => {
 afterEach(() => kube.stop());
 
 describe('src/kubernetes/client/credentials (simulated)', () => {
-  it('asks a plugin once for the many requests of one drain, and tells it the cluster when it wants to know', async () => {
+  it('runs a plugin once for the many requests of one drain, and passes the cluster when requested', async () => {
     plugin(CREDENTIAL, { provideClusterInfo: true });
     expect(await preview()).toMatchObject({ evict: 40 });
     await Promise.all([preview(), preview(), preview()]);
@@ -67,7 +67,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     expect(read('environment')).not.toContain('TEMPORAL_API_KEY');
   });
 
-  it('asks a plugin again when its credential has ended, before the server has to refuse it', async () => {
+  it("renews a plugin's credential at its expiry, before the server rejects it", async () => {
     put('end', new Date(Date.now() + 60_000).toISOString());
     plugin(CREDENTIAL);
     await preview();
@@ -81,7 +81,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     expect(calls()).toBeGreaterThan(before);
   });
 
-  it('asks a plugin again when the server does not accept what it gave, and only then', async () => {
+  it("renews a plugin's credential when the server rejects it, and only then", async () => {
     plugin(CREDENTIAL);
     await preview();
     kube.api.token = 'second';
@@ -104,7 +104,7 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     ['prints no credential', 'echo "{}"', 'returned neither a token nor a certificate'],
     ['prints no JSON', 'echo secret-token', 'did not print JSON'],
     ['prints too much', 'yes | head -c 3000000', 'printed too much'],
-  ])('says so at once when a plugin %s', async (_, script, told) => {
+  ])('fails at once when a plugin %s', async (_, script, told) => {
     plugin(script);
     const error: unknown = await preview().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ type: 'KubernetesApi', nonRetryable: true });
@@ -112,14 +112,14 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     expect(JSON.stringify(error)).not.toMatch(/abcdefgh|secret-token/);
   });
 
-  it('says so when there is no such plugin, with the hint of the kubeconfig', async () => {
+  it('reports a missing plugin with the install hint of the kubeconfig', async () => {
     plugin('', { command: 'ospatch-no-such-plugin', installHint: 'install it from the shop' });
     await expect(preview()).rejects.toMatchObject({
       message: expect.stringContaining('cannot be run on the worker (install it from the shop)') as string,
     });
   });
 
-  it('ends a plugin that hangs, with all that it has started, and tells it', async () => {
+  it('kills a plugin that hangs with all its children, and reports the timeout', async () => {
     await kube.stop();
     kube = await setUp({ callTimeoutMs: 1_500 });
     plugin('echo again >>starts; sleep 1000 & echo $! >child; echo $$ >self; wait');

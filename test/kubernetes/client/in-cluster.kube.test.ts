@@ -12,7 +12,7 @@ import { addNode } from '../../support/kube-objects';
 
 const BUILT = path.join(__dirname, '../../../lib/kubernetes/client/connections.js');
 
-/** Where a kubelet puts the files of a service account, in a mount namespace that nobody else sees. */
+/** The place where a kubelet mounts a service account, in a private mount namespace. */
 const IN_A_POD = `
   mount -t tmpfs tmpfs /run
   mkdir -p /run/secrets/kubernetes.io/serviceaccount
@@ -20,7 +20,7 @@ const IN_A_POD = `
   shift
   exec "$@"`;
 
-/** Lists the nodes for each line that comes in. */
+/** Lists the nodes for each line of input. */
 const ASKS = `
   const { createConnections } = require(${JSON.stringify(BUILT)});
   const connections = createConnections({ kubeconfigDir: '/nowhere' });
@@ -76,7 +76,7 @@ asRoot('src/kubernetes/client/kubeconfig: a worker that runs as a pod', () => {
     writeFileSync(path.join(account, 'token'), config.users[0]?.user.token ?? '');
   }
 
-  it('uses the service account of the pod, and each new token at once', async () => {
+  it('uses the service account of the pod, and each rotated token at once', async () => {
     expect(await ask()).toMatchObject({
       kind: 'credentials',
       message: expect.stringMatching(/serviceaccount\/token cannot be read/) as string,

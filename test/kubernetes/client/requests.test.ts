@@ -46,11 +46,11 @@ describe('src/kubernetes/client/requests', () => {
     ],
     [401, { message: 'Unauthorized' }, null],
     [503, {}, null],
-  ])('takes %i %j for %j', (code, body, expected) => {
+  ])('classifies %i %j as %j', (code, body, expected) => {
     expect(answer(code, body)).toEqual(expected);
   });
 
-  it('takes the time to wait from the header where the answer has none', () => {
+  it('reads the retry delay from the header when the body has none', () => {
     expect(answer(429, {}, { 'retry-after': '7' })).toEqual({ state: 'busy', retryAfterMs: 7_000 });
   });
 
@@ -87,7 +87,7 @@ describe('src/kubernetes/client/requests', () => {
       'unavailable',
       'is something that is not an API response',
     ],
-  ])('takes %j for a server that is %3$s', (error, wasSent, kind, text) => {
+  ])('classifies %j as a server that is %3$s', (error, wasSent, kind, text) => {
     const failure = toApiError(error, { ...call, wasSent });
     expect(failure).toMatchObject({ type: 'KubernetesApi', kind });
     expect(failure.message).toContain(text);

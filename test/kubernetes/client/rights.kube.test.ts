@@ -1,4 +1,4 @@
-/** The rights of `deploy/kubernetes-rbac.yaml`, compared with what the API server was asked for. */
+/** The permissions of `deploy/kubernetes-rbac.yaml`, compared with the requests seen by the API server. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,7 +28,7 @@ interface Rule {
 interface AuditEvent {
   verb: string;
   requestURI: string;
-  /** Absent for what is no resource, such as `/readyz`. */
+  /** Absent for a path that is no resource, such as `/readyz`. */
   objectRef?: { apiGroup?: string; resource: string; subresource?: string };
   responseStatus: { code: number };
 }
@@ -77,7 +77,7 @@ function asked(): { rights: string[]; forbidden: string[] } {
 }
 
 describe('deploy/kubernetes-rbac.yaml', () => {
-  it('grants what a node patch asks for and nothing else', async () => {
+  it('grants exactly the permissions that a node patch uses', async () => {
     const scenario = await stage.scenario('all');
     const { target, machine, activities } = scenario;
     await addDaemonSet(stage.plane, 'agent', scenario.here({}));
@@ -85,7 +85,7 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     await addStatefulSet(stage.plane, 'db', scenario.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'all');
     await scenario.addSpareNode();
-    // A node of the control plane is looked at more closely.
+    // A control-plane node causes further requests.
     const roles = { 'node-role.kubernetes.io/control-plane': '' };
     await addNode(stage.plane, 'other-control-plane', { labels: roles });
     await stage.plane.api.patch({ kind: 'Node', name: target.nodeName }, { metadata: { labels: roles } });
@@ -94,7 +94,7 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     const { workloads } = await scenario.drain();
     await scenario.run(activities.awaitHealthy, { target, machine, baseline, timeoutMs: 30_000 });
     await scenario.uncordon();
-    // A controller that is gone meanwhile is asked for all the same.
+    // A deleted controller is requested all the same.
     const gone = ['ReplicaSet', 'ReplicationController'].map((kind) => ({ namespace: 'all', kind, name: 'gone' }));
     await scenario.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
     await scenario.run(activities.findStaleCordons, { cluster: target.cluster, access: target.access });

@@ -41,7 +41,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
       .length;
   };
 
-  it('never goes below the budget while it moves a workload', async () => {
+  it('never goes below the budget while a workload moves', async () => {
     const scenario = await stage.scenario('kept');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 6 }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 5 }, 'kept');
@@ -59,7 +59,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect(lowest).toBe(5);
   });
 
-  it('waits for a budget that allows nothing, says which, and goes on at once when it does', async () => {
+  it('waits for a budget without allowed disruptions, names the budget, and continues at once when allowed', async () => {
     const scenario = await stage.scenario('blocks');
     const [sick, sound] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'blocks');
@@ -71,7 +71,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     await scenario.cordonForAll();
     const drained = scenario.drain();
     await waitsFor(scenario, 'the budget web of namespace blocks allows no disruption (1 of 1 needed are healthy)');
-    // What is not healthy may leave; what replaces it finds no node yet.
+    // Unhealthy pods may leave; their replacements have no node yet.
     await waitFor(async () => (await podsOn(stage.plane, scenario.name)).length === 1, {
       what: 'the end of the sick pod',
     });
@@ -80,7 +80,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
-  it('ends when the time is over, with the pods that are left and the budget that holds them', async () => {
+  it('fails at the timeout with the remaining pods and the budget that blocks them', async () => {
     const scenario = await stage.scenario('late');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addDeployment(stage.plane, 'free', scenario.here({}));
@@ -100,34 +100,29 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     { title: 'maxUnavailable 0', limit: { maxUnavailable: 0 } },
     { title: 'minAvailable 100%', limit: { minAvailable: '100%' } },
     { title: 'as many as there are', limit: { minAvailable: 2 } },
-  ])(
-    'warns of a budget that opens only when it is changed, and waits for it all the same: $title',
-    async ({ title, limit }) => {
-      const scenario = await stage.scenario(
-        title
-          .toLowerCase()
-          .replaceAll(/[^a-z0-9]+/g, '-')
-          .replace(/-$/, ''),
-      );
-      await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
-      await addDeployment(stage.plane, 'free', scenario.here({}));
-      await addBudget(stage.plane, 'web', 'web', limit, scenario.name);
-      const { blockers, pending } = await scenario.preview();
-      const told = expect.stringMatching(
-        /budget web of namespace .* opens only when an operator or a person/,
-      ) as string;
-      expect([blockers, pending]).toEqual([[], [told]]);
-      await scenario.cordon();
-      expect(await scenario.drain({ timeout: '10s' })).toMatchObject({
-        state: 'timed-out',
-        evicted: 1,
-        blocked: [1, 2].map(() => ({
-          why: expect.stringContaining(`the budget web of namespace ${scenario.name}`) as string,
-        })),
-      });
-      expect((await podsOn(stage.plane, scenario.name)).length).toBe(2);
-    },
-  );
+  ])('warns of a budget that opens only by a change, and still waits for that: $title', async ({ title, limit }) => {
+    const scenario = await stage.scenario(
+      title
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replace(/-$/, ''),
+    );
+    await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
+    await addDeployment(stage.plane, 'free', scenario.here({}));
+    await addBudget(stage.plane, 'web', 'web', limit, scenario.name);
+    const { blockers, pending } = await scenario.preview();
+    const told = expect.stringMatching(/budget web of namespace .* opens only when an operator or a person/) as string;
+    expect([blockers, pending]).toEqual([[], [told]]);
+    await scenario.cordon();
+    expect(await scenario.drain({ timeout: '10s' })).toMatchObject({
+      state: 'timed-out',
+      evicted: 1,
+      blocked: [1, 2].map(() => ({
+        why: expect.stringContaining(`the budget web of namespace ${scenario.name}`) as string,
+      })),
+    });
+    expect((await podsOn(stage.plane, scenario.name)).length).toBe(2);
+  });
 
   it.each([
     { title: 'a share of the pods of a Job', limit: { maxUnavailable: 1 }, why: 'does not implement the scale' },
@@ -153,7 +148,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect(await scenario.preview({ force: true })).toMatchObject({ blockers: [], pending: [told] });
   });
 
-  it('is not misled by a pod that has failed and still counts for the server', async () => {
+  it('is not misled by a failed pod that the server still counts', async () => {
     const scenario = await stage.scenario('leftover');
     const [pod] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     const name = pod?.metadata?.name ?? '';
@@ -173,7 +168,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect((await scenario.preview()).pending).toEqual([expect.stringContaining('selects no more than 2')]);
   });
 
-  it('tells a person of two budgets on one pod, and evicts nothing', async () => {
+  it('reports two budgets on one pod, and evicts nothing', async () => {
     const scenario = await stage.scenario('two');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'one', 'web', { minAvailable: 1 }, 'two');
@@ -184,7 +179,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect((await podsOn(stage.plane, scenario.name)).length).toBe(2);
   });
 
-  it('goes on when the second budget of a pod, made during the drain, is taken away', async () => {
+  it('continues when the second budget of a pod, created during the drain, is deleted', async () => {
     const scenario = await stage.scenario('second');
     const [first] = await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'one', 'web', { minAvailable: 1 }, 'second');
@@ -200,7 +195,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
-  it('evicts pods that are not ready when their budget lets those go', async () => {
+  it('evicts unready pods when their budget allows that', async () => {
     const scenario = await stage.scenario('sick');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'sick');
@@ -212,7 +207,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     expect(await scenario.drain()).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
-  it('deletes pods whatever their budgets say only with disableEviction, which needs a right of its own', async () => {
+  it('deletes pods against their budgets only with disableEviction, which needs its own permission', async () => {
     const scenario = await stage.scenario('forced');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'web', 'web', { maxUnavailable: 0 }, 'forced');

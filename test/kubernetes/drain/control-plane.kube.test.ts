@@ -64,7 +64,7 @@ describe('tools/kube/control-plane', () => {
     return { code: error.code, body: JSON.parse(error.body) as Record<string, unknown> };
   }
 
-  it('answers an eviction that a budget forbids with 429 and the cause DisruptionBudget', async () => {
+  it('answers an eviction that violates a budget with 429 and the cause DisruptionBudget', async () => {
     const [pod] = await addDeployment(plane, 'web', { replicas: 2 });
     await addBudget(plane, 'web', 'web', { minAvailable: 2 });
     const { code, body } = await refusal(as('ospatch').evict('default', pod?.metadata?.name ?? ''));
@@ -85,7 +85,7 @@ describe('tools/kube/control-plane', () => {
     );
   });
 
-  it('gives the user ospatch the rights of the manifest and no other', async () => {
+  it('gives the user ospatch exactly the permissions of the manifest', async () => {
     const api = as('ospatch');
     expect((await api.list<V1Node>({ kind: 'Node' })).length).toBe(2);
     await api.patch({ kind: 'Node', name: 'w-1' }, { metadata: { annotations: { seen: 'yes' } } });
@@ -101,13 +101,13 @@ describe('tools/kube/control-plane', () => {
     for (const call of forbidden) expect(await refusal(call())).toMatchObject({ code: 403 });
   });
 
-  it('turns away a token that has ended and one that nobody knows', async () => {
+  it('rejects an expired and an unknown token', async () => {
     for (const name of ['expired', 'wrong'] as const) {
       expect(await refusal(as(name).list({ kind: 'Node' }))).toMatchObject({ code: 401 });
     }
   });
 
-  it('plays a node that falls silent and comes back under another boot id', async () => {
+  it('simulates a node that stops reporting and returns with another boot id', async () => {
     const ready = (node: V1Node) => isReady(node.status?.conditions);
     await stopNode(plane, 'w-1');
     await waitForNode(plane, 'w-1', (node) => !ready(node));
@@ -116,7 +116,7 @@ describe('tools/kube/control-plane', () => {
     expect(node.status?.nodeInfo).toMatchObject({ machineID: 'm1', bootID: 'b2', osImage: 'Debian GNU/Linux 12' });
   });
 
-  it('has pods of every kind that a drain must tell apart', async () => {
+  it('has pods of every kind that a drain distinguishes', async () => {
     const [daemon] = await addDaemonSet(plane, 'logs', { emptyDir: true });
     expect(daemon?.metadata?.ownerReferences?.[0]).toMatchObject({ kind: 'DaemonSet', name: 'logs' });
     const mirror = await addMirrorPod(plane, 'etcd', 'cp-1', 'etcd');
@@ -128,7 +128,7 @@ describe('tools/kube/control-plane', () => {
     await waitForPods(plane, 'default', 'short', (pods) => pods.every((pod) => pod.status?.phase === 'Succeeded'));
   });
 
-  it('lets a pod take its time to end', async () => {
+  it('lets a pod use its grace period', async () => {
     await addPod(plane, 'slow', { node: 'w-1', annotations: { [TERMINATES_IN]: '1h' } });
     await plane.api.delete({ kind: 'Pod', name: 'slow' });
     await waitForPod(plane, 'default', 'slow', (pod: V1Pod) => pod.metadata?.deletionTimestamp !== undefined);
@@ -146,7 +146,7 @@ describe('tools/kube/control-plane', () => {
     expect(code).toBe(0);
   });
 
-  it('knows everything again when its API server was killed', async () => {
+  it('keeps its data when the API server is killed', async () => {
     const nodes = (await plane.api.list<V1Node>({ kind: 'Node' })).length;
     await plane.killApiServer();
     await expect(plane.api.list({ kind: 'Node' })).rejects.toThrow(/ECONNREFUSED|ECONNRESET|EPIPE|socket hang up/);
@@ -154,7 +154,7 @@ describe('tools/kube/control-plane', () => {
     expect((await plane.api.list<V1Node>({ kind: 'Node' })).length).toBe(nodes);
   });
 
-  it('ends with the process that started it, and the next start removes what that left', async () => {
+  it('stops with the process that started it, and the next start removes the remains', async () => {
     const script = `
       require(${JSON.stringify(REGISTER)});
       require(${JSON.stringify(CONTROL_PLANE)}).startControlPlane().then((plane) => {
@@ -173,7 +173,7 @@ describe('tools/kube/control-plane', () => {
   });
 });
 
-/** Parts of a control plane, by its directory, without the shells that watch over them. */
+/** Processes of a control plane, by its directory, without the shells that supervise them. */
 function processesOf(dir: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))

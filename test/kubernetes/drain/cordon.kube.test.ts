@@ -22,7 +22,7 @@ import { waitFor } from '../../support/wait-for';
 import type { Scenario, Stage } from '../scenario';
 import { startStage } from '../scenario';
 
-describe('src/kubernetes: a node of a real control plane that is cordoned, drained and given back', () => {
+describe('src/kubernetes: cordon, drain and uncordon of a node on a real control plane', () => {
   let stage: Stage;
 
   beforeAll(async () => {
@@ -48,7 +48,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     );
   }
 
-  it('cordons a node under the name of its owner and leaves nothing of it behind', async () => {
+  it('cordons a node with its owner and removes both on uncordon', async () => {
     const scenario = await stage.scenario('plain');
     const before = await nodeOf(scenario);
     await scenario.cordon();
@@ -61,7 +61,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect(await scenario.uncordon()).toBe(true);
     expect(await scenario.uncordon()).toBe(false);
     expect((await nodeOf(scenario)).metadata?.annotations).toEqual(before.metadata?.annotations);
-    // The taint of an unschedulable node is the node controller's, which takes it off in its own time.
+    // The node controller removes the taint of an unschedulable node with a delay.
     await waitForNode(stage.plane, 'plain', ({ spec }) => isDeepStrictEqual(spec, before.spec));
   });
 
@@ -75,10 +75,10 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect((await nodeOf(scenario)).spec?.unschedulable).toBe(true);
   });
 
-  it('leaves a node cordoned that somebody else has made his own meanwhile', async () => {
+  it('leaves a node cordoned that somebody else has cordoned in the meantime', async () => {
     const scenario = await stage.scenario('taken-over');
     await scenario.cordon();
-    // kubectl cordon changes nothing on a cordoned node; off and on again is what makes it his.
+    // kubectl cordon changes nothing on a cordoned node; uncordon and cordon take the cordon over.
     await stage.plane.kubectl('uncordon', 'taken-over');
     await stage.plane.kubectl('cordon', 'taken-over');
     expect(await scenario.uncordon()).toBe(false);
@@ -102,7 +102,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect(await scenario.uncordon()).toBe(false);
   });
 
-  it('goes on with a drain when the API server was killed in the middle of it', async () => {
+  it('continues a drain after the API server was killed', async () => {
     const scenario = await stage.scenario('killed');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 10, annotations: { [TERMINATES_IN]: '2s' } }));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 8 }, 'killed');
@@ -117,7 +117,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect(await scenario.uncordon()).toBe(true);
   });
 
-  it('gives a node back however long the API server is away', async () => {
+  it('uncordons a node however long the API server is unavailable', async () => {
     const scenario = await stage.scenario('away');
     await scenario.cordon();
     await stage.plane.killApiServer();
@@ -129,7 +129,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
   });
 
   it.each(['expired', 'wrong'] as const)(
-    'says in one sentence that a token is %s, and never the token',
+    'reports in one sentence that a token is %s, and never the token',
     async (kind) => {
       const scenario = await stage.scenario(kind, kind);
       const error = await scenario.preview().then(
@@ -138,12 +138,12 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
       );
       expect(error).toMatchObject({ type: 'KubernetesApi' });
       expect(error?.message).toMatch(/^[^\n]*does not accept the credentials of [^\n]* \(401\)[^\n]*$/);
-      // Every kubeconfig of the stage has a token of 32 characters or more.
+      // Every kubeconfig of the environment has a token of 32 characters or more.
       expect(JSON.stringify([error?.message, error?.stack])).not.toMatch(/eyJ|[0-9a-f]{32}/);
     },
   );
 
-  it('never touches a node of another machine', async () => {
+  it('never changes a node of another machine', async () => {
     const scenario = await stage.scenario('mistaken');
     const { target, owner, activities } = scenario;
     const machine = { machineId: 'other', bootId: 'other' };
@@ -152,7 +152,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect((await nodeOf(scenario)).spec?.unschedulable).toBeUndefined();
   });
 
-  it('waits after a reboot for the new boot id, for Ready, for DaemonSet pods and for new pressure to be over', async () => {
+  it('waits after a reboot for the new boot id, Ready, DaemonSet pods and the end of new pressure', async () => {
     const scenario = await stage.scenario('boots');
     const [daemon] = await addDaemonSet(stage.plane, 'net', scenario.here({}));
     const baseline = await scenario.cordon();
@@ -176,7 +176,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     expect(await scenario.uncordon()).toBe(true);
   });
 
-  it('spares a control plane node until the others are whole', async () => {
+  it('waits with a control-plane node until the others are healthy', async () => {
     const roles = { 'node-role.kubernetes.io/control-plane': '' };
     for (const name of ['cp-2', 'cp-3']) {
       await addNode(stage.plane, name, { labels: roles });
@@ -196,7 +196,7 @@ describe('src/kubernetes: a node of a real control plane that is cordoned, drain
     await scenario.uncordon();
   });
 
-  it('takes off the cordon that an earlier run of the same node left, and no other', async () => {
+  it('removes a stale cordon of an earlier run on the same node, and no other cordon', async () => {
     const scenario = await stage.scenario('leftover');
     await scenario.cordon();
     const { target, activities } = scenario;

@@ -25,7 +25,7 @@ const cordon = () => kube.run(kube.activities.cordon, CORDON);
 const uncordon = (owner: typeof OWNER | 'any' = OWNER) => kube.run(kube.activities.uncordon, { target: TARGET, owner });
 
 describe('src/kubernetes/drain/cordon (simulated)', () => {
-  it('puts cordon, owner and baseline on in one change, and takes all three off', async () => {
+  it('sets cordon, owner and baseline in one request, and removes all three', async () => {
     node.conditions['DiskPressure'] = 'True';
     kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
     kube.api.daemonSetPod('kube-system', 'cni');
@@ -45,7 +45,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(await uncordon()).toBe(false);
   });
 
-  it('repeated, gives the baseline of the first time, whatever the node is like by now', async () => {
+  it('returns the baseline of the first call on repetition, whatever the present state of the node', async () => {
     const baseline = await cordon();
     node.conditions['Ready'] = 'False';
     kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
@@ -53,7 +53,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(kube.api.countCalls(/^PATCH/)).toBe(1);
   });
 
-  it('tries again when the node is changed between look and change', async () => {
+  it('retries when the node changes between read and write', async () => {
     let changed = false;
     kube.api.intercept = (method) => {
       if (method === 'PATCH' && !changed) {
@@ -67,7 +67,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node.annotations[CORDON_ANNOTATION]).toBe(VALUE);
   });
 
-  it('leaves the cordon of somebody else alone, before and after', async () => {
+  it('leaves a foreign cordon alone, before and after', async () => {
     kube.api.setUnschedulable(node, true, 'kubectl-cordon');
     await cordon();
     expect([node.unschedulable, node.annotations]).toEqual([true, {}]);
@@ -76,7 +76,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node).toMatchObject({ unschedulable: true, manager: 'kubectl-cordon' });
   });
 
-  it('leaves a node cordoned that somebody uncordoned and cordoned again meanwhile, without our mark', async () => {
+  it('leaves a node cordoned that somebody uncordoned and cordoned again, without the ospatch annotations', async () => {
     await cordon();
     kube.api.setUnschedulable(node, false, 'kubectl');
     kube.api.setUnschedulable(node, true, 'kubectl-cordon');
@@ -84,21 +84,21 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect([node.unschedulable, node.annotations]).toEqual([true, {}]);
   });
 
-  it('leaves a node cordoned whose owner somebody has removed, without our other mark', async () => {
+  it('leaves a node cordoned whose owner annotation was removed, without the other annotation', async () => {
     await cordon();
     delete node.annotations[CORDON_ANNOTATION];
     expect(await uncordon('any')).toBe(false);
     expect([node.unschedulable, node.annotations]).toEqual([true, {}]);
   });
 
-  it('takes only the mark off a node that somebody has uncordoned', async () => {
+  it('removes only the annotations from a node that somebody has uncordoned', async () => {
     await cordon();
     kube.api.setUnschedulable(node, false, 'kubectl');
     expect(await uncordon()).toBe(false);
     expect([node.unschedulable, node.annotations]).toEqual([false, {}]);
   });
 
-  it('takes over what an older run has left on the same node, and only the run that has it takes it off', async () => {
+  it('adopts the cordon of an earlier run on the same node, which only the adopting run removes', async () => {
     kube.api.setUnschedulable(node, true, 'ospatch');
     node.annotations = { [CORDON_ANNOTATION]: 'demo/w-1/3/ffffffffffffffff', [BASELINE_ANNOTATION]: 'odd' };
     expect(await uncordon()).toBe(false);
@@ -108,7 +108,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(await uncordon('any')).toBe(true);
   });
 
-  it('refuses a node that ospatch has cordoned for another cluster, naming it', async () => {
+  it('rejects a node that ospatch has cordoned for another cluster, naming that cluster', async () => {
     kube.api.setUnschedulable(node, true, 'ospatch');
     node.annotations = { [CORDON_ANNOTATION]: 'prod/w-1/3/ffffffffffffffff' };
     await expect(cordon()).rejects.toMatchObject({
@@ -119,7 +119,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node.unschedulable).toBe(true);
   });
 
-  it('says of which machine the Node object is when it is not this one, and changes nothing', async () => {
+  it('names the machine of a mismatched Node object, and changes nothing', async () => {
     node.machineID = 'another';
     await expect(cordon()).rejects.toMatchObject({
       type: 'WrongNode',
@@ -142,7 +142,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(await uncordon()).toBe(false);
   });
 
-  it('waits until the other etcd members that are left would be a majority', async () => {
+  it('waits until the remaining etcd members would be a majority', async () => {
     node.labels = { 'node-role.kubernetes.io/control-plane': '' };
     for (const name of ['w-1', 'cp-2', 'cp-3']) {
       if (name !== 'w-1') kube.api.node(name);
@@ -163,7 +163,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node.unschedulable).toBe(true);
   });
 
-  it('takes a control plane node without a pod of etcd for a member that is down', async () => {
+  it('counts a control-plane node without an etcd pod as a member that is down', async () => {
     for (const name of ['w-1', 'cp-2', 'cp-3']) {
       const one = name === 'w-1' ? node : kube.api.node(name);
       one.labels = { 'node-role.kubernetes.io/control-plane': '' };
@@ -177,7 +177,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await cordoned;
   });
 
-  it('does not count on a node of k3s whose etcd is no healthy voter, however ready the node is', async () => {
+  it('does not count a k3s node whose etcd is no healthy voter, however ready the node', async () => {
     const roles = { 'node-role.kubernetes.io/control-plane': 'true', 'node-role.kubernetes.io/etcd': 'true' };
     node.labels = roles;
     const learner = kube.api.node('cp-2', { labels: roles, conditions: { Ready: 'True', EtcdIsVoter: 'False' } });
@@ -189,7 +189,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await cordoned;
   });
 
-  it('spares no control plane node while the API server says that its etcd is not well, but other nodes', async () => {
+  it('holds back control-plane nodes while the API server reports an unhealthy etcd, but no other nodes', async () => {
     kube.api.failingChecks = ['etcd', 'etcd-readiness'];
     await cordon();
     await uncordon();
@@ -201,14 +201,14 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await cordoned;
   });
 
-  it('passes over the health of an API server that it may not ask', async () => {
+  it('skips the health of the API server without permission to read it', async () => {
     node.labels = { 'node-role.kubernetes.io/control-plane': '' };
     kube.api.intercept = (_, path) => (path === '/readyz' ? failure(403, 'Forbidden', 'forbidden') : undefined);
     await cordon();
     expect(node.unschedulable).toBe(true);
   });
 
-  it('ends with what is missing when the control plane stays as it is', async () => {
+  it('fails with the missing quorum when the control plane stays unhealthy', async () => {
     kube.api.pod('kube-system', 'etcd-w-1', { owner: null, labels: { component: 'etcd' } });
     kube.api.pod('kube-system', 'etcd-cp-2', {
       owner: null,
@@ -233,7 +233,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     await connections.close();
   });
 
-  it('gives the node back when another member was cordoned in the same moment', async () => {
+  it('backs off when another member was cordoned at the same moment', async () => {
     const other = kube.api.node('cp-2');
     for (const name of ['w-1', 'cp-2']) {
       kube.api.pod('kube-system', `etcd-${name}`, { owner: null, labels: { component: 'etcd' }, nodeName: name });
@@ -254,7 +254,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node).toMatchObject({ unschedulable: true, annotations: { [CORDON_ANNOTATION]: VALUE } });
   });
 
-  it('tries to uncordon until the server is back, and also when the token is renewed in between', async () => {
+  it('retries the uncordon until the server is back, also across a token renewal', async () => {
     await cordon();
     await kube.api.goAway();
     const uncordoned = uncordon();
@@ -269,7 +269,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(node.unschedulable).toBe(false);
   });
 
-  it('says that it took the cordon off also when the answer was lost on its way', async () => {
+  it('reports a removed cordon also when the response was lost', async () => {
     await cordon();
     let isFirst = true;
     kube.api.intercept = (method) => {
@@ -282,7 +282,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(await uncordon()).toBe(true);
   });
 
-  it('ends when the right to change nodes stays missing', async () => {
+  it('fails when the permission to change nodes stays missing', async () => {
     await cordon();
     kube.api.intercept = (method) =>
       method === 'PATCH'
@@ -303,7 +303,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     });
   });
 
-  it('waits for a server that has just started to learn who may do what', async () => {
+  it('waits for a freshly started server that does not know permissions yet', async () => {
     await cordon();
     let refusals = 0;
     kube.api.intercept = (method) =>
@@ -313,7 +313,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     expect(await uncordon()).toBe(true);
   });
 
-  it('finds what ospatch has left on the nodes of a cluster', async () => {
+  it('lists the stale cordons on the nodes of a cluster', async () => {
     await cordon();
     kube.api.node('w-2', { unschedulable: true, manager: 'kubectl' });
     kube.api.node('w-3', {

@@ -15,7 +15,7 @@ const waitFor = (condition: () => boolean, what: string) => waitForCondition(con
 const drain = (policy: Parameters<typeof drainInput>[0] = {}) => kube.run(kube.activities.drain, drainInput(policy));
 
 describe('src/kubernetes/drain/drain (simulated)', () => {
-  it('evicts each pod once with its uid, and names the Deployment they came from with what it had', async () => {
+  it('evicts each pod once by uid, and names its Deployment with the ready count before', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 4, available: 3 });
     const first = kube.api.pod('shop', 'web-1');
@@ -36,7 +36,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.heartbeats.at(-1)).toMatchObject({ step: 'drain', done: 2, total: 2 });
   });
 
-  it('leaves DaemonSet pods, static pods, and what a selector or a rule leaves out', async () => {
+  it('ignores DaemonSet pods, static pods, and pods excluded by a selector or a rule', async () => {
     kube.api.daemonSets.push({ namespace: 'kube-system', name: 'proxy', image: 'proxy', replicas: 1 });
     kube.api.daemonSetPod('kube-system', 'proxy');
     kube.api.pod('kube-system', 'etcd-w-1', { owner: null, annotations: { 'kubernetes.io/config.mirror': 'x' } });
@@ -48,7 +48,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['kube-system/etcd-w-1', 'kube-system/proxy-x', 'shop/db-1', 'shop/odd-1']);
   });
 
-  it('tells everything that must not go in one sentence, and evicts nothing', async () => {
+  it('reports all blocking pods in one sentence, and evicts nothing', async () => {
     kube.api.daemonSetPod('kube-system', 'orphan');
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.pod('shop', 'scratch', { emptyDir: true });
@@ -69,7 +69,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });
 
-  it('evicts the same pods when the policy allows it, finished ones always', async () => {
+  it('evicts the same pods when the policy allows that, and finished pods always', async () => {
     kube.api.daemonSetPod('kube-system', 'orphan');
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.pod('shop', 'scratch', { emptyDir: true });
@@ -78,7 +78,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(await drain({ force: true, deleteEmptydirData: true })).toMatchObject({ state: 'drained', evicted: 4 });
   });
 
-  it('waits for a budget, says which, and goes on as soon as it allows one', async () => {
+  it('waits for a budget, names the budget, and continues as soon as one disruption is allowed', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2', ready: false });
     kube.api.pod('shop', 'web-3', { nodeName: 'w-3' });
@@ -104,13 +104,13 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     const looks = (): number => kube.api.countCalls(/^GET \/api\/v1\/pods\?/);
     const looksBefore = looks();
     await waitFor(() => asked() > before + 1, 'the try after the release');
-    // It looks every second, and without word of the budget it would try again after five.
+    // The drain polls every second, and would retry after five without the change of the budget.
     expect(looks() - looksBefore).toBeLessThan(5);
     expect(await drained).toMatchObject({ state: 'drained', evicted: 1 });
     expect(kube.api.countCalls(/^POST .*eviction/)).toBeLessThanOrEqual(4);
   });
 
-  it('asks for evictions that a closed budget refuses, and goes on when an operator moves its pod under another one', async () => {
+  it('retries evictions that a closed budget rejects, and continues when an operator moves the pod to another budget', async () => {
     const primary = kube.api.pod('db', 'pg-0', { labels: { role: 'primary' } });
     kube.api.pod('db', 'pg-1', { nodeName: 'w-2', labels: { role: 'replica' } });
     kube.api.pod('shop', 'web-1');
@@ -124,7 +124,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['db/pg-1']);
   });
 
-  it('asks for each of the pods that one budget holds back in turn, for operators that wait to be asked', async () => {
+  it('retries every pod of a closed budget in turn, for operators that react to evictions', async () => {
     for (const name of ['kafka-0', 'kafka-1']) kube.api.pod('kafka', name);
     kube.api.budgets.push({ namespace: 'kafka', name: 'kafka', labels: { app: 'kafka' }, maxUnavailable: 0 });
     await drain({ timeout: '12s' });
@@ -133,7 +133,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(asked('kafka-1')).toBeGreaterThanOrEqual(2);
   });
 
-  it('evicts what comes to the node while it still waits for other pods', async () => {
+  it('evicts pods that arrive while others are pending', async () => {
     const stuck = kube.api.pod('shop', 'stuck', { endsAfterMs: null });
     kube.api.pod('shop', 'web-1');
     kube.api.onGone = ({ name }) => {
@@ -144,7 +144,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.heartbeats.at(-1)).toMatchObject({ done: 3, total: 3 });
   });
 
-  it('sends away what a late scheduler binds to the node again and again', async () => {
+  it('evicts pods that a lagging scheduler keeps binding to the node', async () => {
     let times = 0;
     kube.api.pod('shop', 'web-0');
     kube.api.onGone = () => {
@@ -155,7 +155,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual([]);
   });
 
-  it('ends as timed-out with the pods that are left, when the time since the start is over', async () => {
+  it('ends as timed-out with the remaining pods, counted from the first start', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'web-2', { nodeName: 'w-2', ready: false });
     kube.api.pod('shop', 'web-3', { nodeName: 'w-3' });
@@ -183,7 +183,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(Date.now() - begun).toBeLessThan(15_000);
   });
 
-  it('never evicts a pod that has taken the name of another', async () => {
+  it('never evicts a pod that reuses the name of another', async () => {
     const old = kube.api.pod('shop', 'db-0');
     const replacements: string[] = [];
     kube.api.intercept = (method, path) => {
@@ -198,7 +198,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.pods.get('shop/db-0')?.deletionTimestamp).toBeNull();
   });
 
-  it('names both budgets of a pod that two select, before anything is evicted', async () => {
+  it('names both budgets of a pod selected by two, before any eviction', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.budgets.push(
       { namespace: 'shop', name: 'a', labels: { app: 'shop' }, minAvailable: 0 },
@@ -210,7 +210,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     });
   });
 
-  it('deletes instead of evicting when that is asked for, whatever the budgets say, with the grace period and the uid', async () => {
+  it('deletes instead of evicting when configured, against budgets, with grace period and uid', async () => {
     const pod = kube.api.pod('shop', 'web-1');
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
     expect(await drain({ disableEviction: true, gracePeriod: '1m30s' })).toMatchObject({
@@ -220,7 +220,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.bodies).toEqual([{ preconditions: { uid: pod.uid }, gracePeriodSeconds: 90 }]);
   });
 
-  it('waits for pods of a terminating namespace to go by themselves', async () => {
+  it('waits for pods of a terminating namespace without evicting them', async () => {
     const pod = kube.api.pod('old', 'web-1');
     kube.api.terminatingNamespaces.add('old');
     const drained = drain();
@@ -232,7 +232,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(await drained).toMatchObject({ state: 'drained' });
   });
 
-  it('lets pods of a lower order leave first, and pods with a rule run to their end', async () => {
+  it('evicts pods of a lower order first, and lets pods with a wait rule finish', async () => {
     const job = kube.api.pod('jobs', 'import', { owner: null, emptyDir: true, labels: { app: 'import' } });
     kube.api.pod('shop', 'front', { labels: { tier: 'front' }, endsAfterMs: 300 });
     const db = kube.api.pod('shop', 'db', { labels: { tier: 'db' } });
@@ -250,7 +250,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['jobs/import']);
   });
 
-  it('does not wait for pods that have been terminating for longer than the policy says', async () => {
+  it('does not wait for pods that have been terminating for longer than the policy allows', async () => {
     kube.api.pod('shop', 'zombie', {
       endsAfterMs: null,
       deletionTimestamp: new Date(Date.now() - 60_000).toISOString(),
@@ -260,7 +260,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });
 
-  it('goes on after an outage of the API server in the middle', async () => {
+  it('continues after an outage of the API server', async () => {
     kube.api.pod('shop', 'web-1', { endsAfterMs: null });
     kube.api.pod('shop', 'web-2', { endsAfterMs: null });
     const drained = drain();
@@ -272,7 +272,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(await drained).toMatchObject({ state: 'drained', evicted: 2 });
   });
 
-  it('honours Retry-After of a busy server, and takes it for no budget', async () => {
+  it('honours Retry-After of a busy server, and does not report a budget', async () => {
     kube.api.pod('shop', 'web-1');
     const asked: number[] = [];
     kube.api.intercept = (method) =>
@@ -294,7 +294,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1_900);
   });
 
-  it('fails naming the right that is missing', async () => {
+  it('fails with the missing permission', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.intercept = (method) =>
       method === 'POST'
@@ -316,7 +316,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     });
   });
 
-  it('stops when somebody uncordons the node meanwhile', async () => {
+  it('stops when somebody uncordons the node', async () => {
     kube.api.pod('shop', 'web-1', { endsAfterMs: null });
     const drained = drain();
     await waitFor(() => kube.api.countCalls(/^POST/) === 1, 'it is asked for');
@@ -329,7 +329,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     });
   });
 
-  it('evicts nothing that comes to the node because somebody has uncordoned it', async () => {
+  it('evicts no pod that arrived because somebody has uncordoned the node', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.onGone = (pod) => {
       if (pod.name !== 'web-1') return;
@@ -341,7 +341,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/web-2']);
   });
 
-  it('evicts nothing on a node that was uncordoned before it began', async () => {
+  it('evicts nothing on a node that was uncordoned before the drain', async () => {
     kube.api.pod('shop', 'web-1');
     const node = kube.api.nodes.get('w-1');
     if (node !== undefined) kube.api.setUnschedulable(node, false, 'kubectl');
@@ -349,7 +349,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.countCalls(/^POST/)).toBe(0);
   });
 
-  it('leaves what tolerates the cordon when it looks again before a reboot', async () => {
+  it('ignores pods that tolerate the cordon in the second drain before a reboot', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.pod('shop', 'on-purpose', { tolerations: [{ operator: 'Exists' }] });
     const again = { ...drainInput(), again: true as const };
@@ -357,7 +357,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
-  it('takes in a second round what was bound to the node in the moment of the cordon, but not what tolerates it', async () => {
+  it('evicts pods in a second round that were bound at the moment of the cordon, unless they tolerate the cordon', async () => {
     kube.api.pod('shop', 'web-1');
     kube.api.onGone = (pod) => {
       if (pod.name !== 'web-1') return;
@@ -368,7 +368,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.names()).toEqual(['shop/on-purpose']);
   });
 
-  it('breaks off no eviction that is on its way, neither when it is cancelled nor when its worker ends', async () => {
+  it('aborts no eviction in flight, neither on cancellation nor on worker shutdown', async () => {
     kube.api.pod('shop', 'web-1');
     let letGo = (): void => undefined;
     const held = new Promise<void>((resolve) => {
@@ -386,7 +386,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.brokenOff).toEqual([]);
   });
 
-  it('knows from before the cordon what a worker has evicted that was killed before it could tell', async () => {
+  it('counts evictions of a killed worker that never sent its progress, from the state before the cordon', async () => {
     const workloads = [{ namespace: 'shop', kind: 'Deployment', name: 'shop' }];
     const input = { ...drainInput(), planned: { evict: 3, workloads } };
     kube.api.pod('late', 'web-3');
@@ -397,13 +397,13 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     });
   });
 
-  it('takes pods that ended by themselves between preview and drain for evicted by nobody', async () => {
+  it('counts pods that finished between preview and drain as evicted by nobody', async () => {
     kube.api.pod('shop', 'web-1');
     const input = { ...drainInput(), planned: { evict: 3, workloads: [] } };
     expect(await kube.run(kube.activities.drain, input)).toMatchObject({ state: 'drained', evicted: 1 });
   });
 
-  it('counts on from where a killed worker was, and knows what was available before that', async () => {
+  it('resumes the counts of a killed worker, including what was available before', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.replicaSets.set('late-rs', 'late');
     const late = { namespace: 'late', name: 'late', image: 'web', replicas: 2, available: 2 };
@@ -433,7 +433,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.countCalls(/^POST .*eviction/)).toBe(2);
   });
 
-  it('empties a node of 600 pods with few questions', async () => {
+  it('drains a node of 600 pods with few requests', async () => {
     for (let number = 0; number < 600; number += 1) kube.api.pod('shop', `web-${number}`, { endsAfterMs: 200 });
     expect(await drain()).toMatchObject({ state: 'drained', evicted: 600 });
     expect(kube.api.countCalls(/^POST .*eviction/)).toBe(600);

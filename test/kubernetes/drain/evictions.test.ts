@@ -37,7 +37,7 @@ function budget(name: string, disruptionsAllowed: number): BudgetView {
 }
 
 describe('src/kubernetes/drain/evictions', () => {
-  it('asks for as many pods as their budget allows by now, before their time', () => {
+  it('retries as many pods as their budget allows now, before their retry time', () => {
     const pods = ['a', 'b', 'c'].map((name) => held(name));
     refreshBudgets(pods, [budget('web', 2)]);
     expect(
@@ -48,7 +48,7 @@ describe('src/kubernetes/drain/evictions', () => {
     ).toEqual(['a', 'b']);
   });
 
-  it('asks for one pod only of those that the same budget holds back', () => {
+  it('retries only one pod of several under the same budget', () => {
     const pods = [held('a'), held('b'), held('c', { app: 'db' })];
     refreshBudgets(pods, [budget('web', 0), budget('db', 0)]);
     expect(pods.map(({ nextAtMs }) => nextAtMs)).toEqual([5_000, 5_000, 5_000]);
@@ -56,7 +56,7 @@ describe('src/kubernetes/drain/evictions', () => {
     expect(pods[1]?.nextAtMs).toBe(11_000);
   });
 
-  it('asks at once for a pod whose budget is gone, and names both of two', () => {
+  it('retries a pod at once whose budget is gone, and names both of two budgets', () => {
     const free = held('a', {});
     const both = held('b');
     refreshBudgets([free, both], [budget('web', 5), { ...budget('second', 5), selector: {} }]);

@@ -26,7 +26,7 @@ const awaitHealthy = (baseline: Partial<KubernetesBaseline> = {}, timeoutMs = 1_
 const missing = (text: string) => ({ type: 'Unhealthy', message: expect.stringContaining(text) as string });
 
 describe('src/kubernetes/drain/health (simulated)', () => {
-  it('does not begin its time anew in the next attempt, whatever became of the worker', async () => {
+  it('does not restart its timeout in the next attempt, whatever happened to the worker', async () => {
     node.conditions['Ready'] = 'False';
     kube.heartbeats.push({ elapsedMs: 3_600_000 } as object);
     const { awaitHealthy: healthy, awaitWorkloads: workloads } = kube.activities;
@@ -39,7 +39,7 @@ describe('src/kubernetes/drain/health (simulated)', () => {
     await expect(kube.retry().run(workloads, { ...input, workloads: left })).rejects.toMatchObject(missing('shop/web'));
   });
 
-  it('waits for the kubelet to report the new boot, for Ready and for DaemonSet pods, each told', async () => {
+  it('waits for the new boot in the kubelet, Ready and DaemonSet pods, and reports each wait', async () => {
     const proxy = kube.api.daemonSetPod('kube-system', 'proxy', { ready: false });
     node.conditions['Ready'] = 'False';
     const healthy = awaitHealthy({}, 60_000, 'boot-2');
@@ -53,7 +53,7 @@ describe('src/kubernetes/drain/health (simulated)', () => {
     await healthy;
   });
 
-  it('fails with pressure that was not there before, and passes over what was', async () => {
+  it('fails on new node pressure, and ignores earlier pressure', async () => {
     node.conditions['DiskPressure'] = 'True';
     kube.api.daemonSetPod('kube-system', 'broken', { ready: false });
     await expect(awaitHealthy({ daemonsetsNotReady: ['kube-system/broken'] })).rejects.toMatchObject(
@@ -63,12 +63,12 @@ describe('src/kubernetes/drain/health (simulated)', () => {
     await awaitHealthy({ pressure: ['DiskPressure'], daemonsetsNotReady: ['kube-system/broken'] });
   });
 
-  it('fails when the Node object has become another machine’s', async () => {
+  it('fails when the Node object belongs to another machine', async () => {
     node.machineID = 'another';
     await expect(awaitHealthy()).rejects.toMatchObject({ type: 'WrongNode' });
   });
 
-  it('waits an outage of the API server through, within the time it has', async () => {
+  it('outlasts an outage of the API server within its timeout', async () => {
     await kube.api.goAway();
     const healthy = awaitHealthy({}, 60_000);
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes('unreachable') === true, 'the outage');
@@ -87,7 +87,7 @@ describe('src/kubernetes/drain/workloads (simulated)', () => {
   const awaitWorkloads = (timeoutMs: number, evicted: EvictedWorkload[] = workloads) =>
     kube.run(kube.activities.awaitWorkloads, { target: TARGET, workloads: evicted, timeoutMs });
 
-  it('waits until each has as many pods as it wants; those that are gone do not count', async () => {
+  it('waits until each workload has its desired pods, without deleted workloads', async () => {
     kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 2 });
     await expect(awaitWorkloads(0)).rejects.toMatchObject(missing('Deployment shop/web (2 of 3)'));
     const available = awaitWorkloads(10_000);
@@ -97,7 +97,7 @@ describe('src/kubernetes/drain/workloads (simulated)', () => {
     await available;
   });
 
-  it('waits for no more than were available before the drain, nor for more than are wanted by now', async () => {
+  it('waits for no more pods than were available before the drain or are desired now', async () => {
     kube.api.deployments.push({ namespace: 'shop', name: 'web', image: 'web', replicas: 3, available: 1 });
     const web = { namespace: 'shop', kind: 'Deployment', name: 'web' };
     await expect(awaitWorkloads(0, [{ ...web, availableBefore: 2 }])).rejects.toMatchObject(

@@ -1,4 +1,4 @@
-/** Operators that open their budgets only once a node is cordoned or an eviction is asked for, beside `kubectl drain`. */
+/** Operators that open their budgets only after a cordon or an eviction request, beside `kubectl drain`. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,9 +11,9 @@ import { waitFor } from '../../support/wait-for';
 import type { Scenario, Stage } from '../scenario';
 import { startStage } from '../scenario';
 
-/** How long an operator takes to move what it protects. */
+/** The time an operator needs to move the protected pod. */
 const OPERATOR_MS = 4_000;
-/** Both look at different moments, on a machine that is busy with more. */
+/** Both poll at different moments, on a busy machine. */
 const SLACK_MS = 8_000;
 
 const AUDIT_POLICY = {
@@ -70,7 +70,7 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
   const removeBudget = (namespace: string, name: string): Promise<unknown> =>
     stage.plane.api.delete({ kind: 'PodDisruptionBudget', namespace, name });
 
-  /** A database of two pods whose budget protects the primary, which is on the node of the scenario. */
+  /** A database of two pods whose budget protects the primary, which runs on the node of the scenario. */
   async function database(scenario: Scenario): Promise<() => Promise<void>> {
     await scenario.addSpareNode();
     await addStatefulSet(stage.plane, 'pg', scenario.here({ replicas: 2, spec: APART }));
@@ -95,7 +95,7 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     };
   }
 
-  /** Storage whose budget is taken away once the node is cordoned. */
+  /** Storage whose budget is deleted once the node is cordoned. */
   async function storage(scenario: Scenario): Promise<() => Promise<void>> {
     await addDeployment(stage.plane, 'instance-manager', scenario.here({ replicas: 1 }));
     await addBudget(stage.plane, 'instance-manager', 'instance-manager', { minAvailable: 1 }, scenario.name);
@@ -106,7 +106,7 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     };
   }
 
-  /** Storage that lets nothing go until its data is whole again, whoever asks for what. */
+  /** Storage that allows no disruption until its data is complete again. */
   async function healing(scenario: Scenario): Promise<() => Promise<void>> {
     await addDeployment(stage.plane, 'osd', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'osd', 'osd', { maxUnavailable: 0 }, scenario.name);
@@ -116,7 +116,7 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     };
   }
 
-  /** Brokers that their operator moves by itself when somebody asks for their eviction. */
+  /** Brokers that their operator moves after an eviction request. */
   async function brokers(scenario: Scenario): Promise<() => Promise<void>> {
     await addDeployment(stage.plane, 'kafka', scenario.here({ replicas: 2 }));
     await addBudget(stage.plane, 'kafka', 'kafka', { maxUnavailable: 0 }, scenario.name);
@@ -136,7 +136,7 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     ['storage that detaches its volumes', 'detach', storage],
     ['storage that heals', 'heal', healing],
     ['brokers that wait to be asked', 'kafka', brokers],
-  ])('drains %s as kubectl does, in the same time', async (_, name, build) => {
+  ])('drains %s like kubectl, in the same time', async (_, name, build) => {
     const [ours, theirs] = await Promise.all([stage.scenario(`ours-${name}`), stage.scenario(`theirs-${name}`)]);
     const operators = [await build(ours), await build(theirs)];
     const { blockers, pending } = await ours.preview();

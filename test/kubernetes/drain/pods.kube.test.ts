@@ -22,7 +22,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
   let stage: Stage;
 
   beforeAll(async () => {
-    // It would soon take away pods whose DaemonSet is gone.
+    // The DaemonSet controller would soon delete pods of a deleted DaemonSet.
     stage = await startStage({ controllerManagerFlags: ['--controllers=*,-garbage-collector-controller'] });
   });
 
@@ -30,7 +30,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
 
   const namesOf = (pods: V1Pod[]) => pods.map(({ metadata }) => metadata?.name ?? '').sort();
 
-  /** Lines of `kubectl drain --dry-run=server` that name a pod. */
+  /** Lines of `kubectl drain --dry-run=server` with a pod name. */
   async function kubectlWouldEvict({ name }: Scenario, ...flags: string[]): Promise<string[]> {
     const { output } = await stage.plane.kubectl('drain', name, '--dry-run=server', '--timeout=2s', ...flags);
     return [
@@ -56,7 +56,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     await scenario.run(scenario.activities.awaitWorkloads, {
       ...{ target: scenario.target, workloads: report.workloads, timeoutMs: 20_000 },
     });
-    // What the StatefulSet counts as available may be a moment old.
+    // The availability in the status of the StatefulSet may lag.
     const after = await waitFor(
       async () => {
         const names = await podsOn(stage.plane, spare);
@@ -67,7 +67,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(after.some((name) => namesOf(before).includes(name))).toBe(false);
   });
 
-  it('does not wait afterwards for pods that were not available before', async () => {
+  it('does not wait for pods that were unavailable before', async () => {
     const scenario = await stage.scenario('short');
     await addDeployment(stage.plane, 'sick', scenario.here({ replicas: 2, annotations: { [NEVER_READY]: 'yes' } }));
     await scenario.addSpareNode();
@@ -81,7 +81,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     ).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
-  it('empties a node of 200 pods', async () => {
+  it('drains a node of 200 pods', async () => {
     const scenario = await stage.scenario('many');
     await addDeployment(stage.plane, 'crowd', scenario.here({ replicas: 200 }));
     await scenario.addSpareNode();
@@ -90,7 +90,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
-  it('leaves pods of a DaemonSet and static pods where they are', async () => {
+  it('leaves DaemonSet pods and static pods in place', async () => {
     const scenario = await stage.scenario('stay');
     const daemons = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
     await addMirrorPod(stage.plane, 'proxy', scenario.name);
@@ -102,7 +102,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await stage.plane.api.find({ kind: 'Pod', namespace: 'kube-system', name: 'proxy-stay' })).toBeDefined();
   });
 
-  it('refuses pods of a DaemonSet when the policy does not ignore them', async () => {
+  it('rejects DaemonSet pods when the policy does not ignore them', async () => {
     const scenario = await stage.scenario('daemons-refused');
     const [daemon] = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
     const { blockers } = await scenario.preview({ ignoreDaemonsets: false });
@@ -111,7 +111,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     await expect(scenario.drain({ ignoreDaemonsets: false })).rejects.toMatchObject({ type: 'DrainBlocked' });
   });
 
-  it('takes the pod of a DaemonSet that is gone for one that nothing brings back', async () => {
+  it('classifies the pod of a deleted DaemonSet as unmanaged', async () => {
     const scenario = await stage.scenario('orphan');
     const [daemon] = await addDaemonSet(stage.plane, 'logs', scenario.here({}));
     const name = daemon?.metadata?.name ?? '';
@@ -125,7 +125,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await scenario.drain({ force: true })).toMatchObject({ state: 'drained', evicted: 1 });
   });
 
-  it('refuses a bare pod and one with an emptyDir before the first eviction, and takes them when that is allowed', async () => {
+  it('rejects a bare pod and one with an emptyDir before the first eviction, and evicts them when allowed', async () => {
     const scenario = await stage.scenario('refused');
     await addPod(stage.plane, 'bare', scenario.here({}));
     await addDeployment(stage.plane, 'cache', scenario.here({ emptyDir: true }));
@@ -144,7 +144,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(report).toMatchObject({ state: 'drained', evicted: 3 });
   });
 
-  it('evicts the pod of a Job, and waits for its end where a rule says so', async () => {
+  it('evicts the pod of a Job, or waits for its completion by rule', async () => {
     const scenario = await stage.scenario('jobs');
     const [pod] = await addJob(stage.plane, 'import', scenario.here({}));
     await addJob(stage.plane, 'backup', scenario.here({ annotations: { [COMPLETES_AFTER]: '3s' } }));
@@ -157,7 +157,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await podsOn(stage.plane, scenario.name)).not.toContain(pod?.metadata?.name);
   });
 
-  it('takes finished pods away, whatever they are', async () => {
+  it('evicts finished pods of any kind', async () => {
     const scenario = await stage.scenario('finished');
     await addPod(stage.plane, 'bare', scenario.here({ emptyDir: true, annotations: { [COMPLETES_AFTER]: '100ms' } }));
     await waitFor(
@@ -171,7 +171,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
-  it('leaves pods where a rule skips them, and lets the others leave in the order of the rules', async () => {
+  it('skips pods by rule, and evicts the others in the order of the rules', async () => {
     const scenario = await stage.scenario('rules');
     const [first] = await addDeployment(
       stage.plane,
@@ -198,7 +198,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await podsOn(stage.plane, scenario.name)).toEqual(namesOf(skipped));
   });
 
-  it('lets pods go with their namespace when that is being deleted', async () => {
+  it('lets pods terminate with their namespace', async () => {
     const scenario = await stage.scenario('doomed');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 3, annotations: { [TERMINATES_IN]: '3s' } }));
     await scenario.cordon();
@@ -207,7 +207,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(await podsOn(stage.plane, scenario.name)).toEqual([]);
   });
 
-  it('does not evict a pod that has taken the name of the one that was meant', async () => {
+  it('does not evict a pod that reuses the name of the intended one', async () => {
     const scenario = await stage.scenario('replaced');
     const uidOf = ([pod]: V1Pod[]) => pod?.metadata?.uid;
     const old = uidOf(await addStatefulSet(stage.plane, 'db', scenario.here({})));
@@ -222,7 +222,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     expect(fresh?.uid).not.toBe(meant.uid);
   });
 
-  it('names the same pods as kubectl drain does on the same state', async () => {
+  it('selects the same pods as kubectl drain in the same state', async () => {
     const scenario = await stage.scenario('compared');
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 3 }));
     await addStatefulSet(stage.plane, 'db', scenario.here({ replicas: 2 }));
@@ -244,7 +244,7 @@ describe('src/kubernetes/drain/drain: which pods leave a node of a real control 
     const some = await kubectlWouldEvict(scenario, ...flags, '--pod-selector=app in (web,db)');
     expect(some.length).toBe(5);
     expect(await ours({ ...everything, podSelector: 'app in (web,db)' })).toEqual(some);
-    // Without permission kubectl names nothing and tells what it would need.
+    // Without permission kubectl lists no pods and reports the missing permissions.
     expect(await kubectlWouldEvict(scenario)).toEqual([]);
     expect((await scenario.preview({ ignoreDaemonsets: false })).blockers.length).toBeGreaterThan(0);
   });

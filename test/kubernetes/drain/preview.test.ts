@@ -20,7 +20,7 @@ const preview = (...args: Parameters<typeof previewInput>) =>
   kube.run(kube.activities.drainPreview, previewInput(...args));
 
 describe('src/kubernetes/drain/preview (simulated)', () => {
-  it('tells what would be evicted, what stays and what would be waited for, and changes nothing', async () => {
+  it('lists pods to evict, to ignore and to wait for, and changes nothing', async () => {
     kube.api.daemonSets.push({ namespace: 'kube-system', name: 'proxy', image: 'proxy', replicas: 1 });
     kube.api.daemonSetPod('kube-system', 'proxy');
     kube.api.replicaSets.set('shop-rs', 'shop');
@@ -51,7 +51,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect(kube.api.countCalls(/^(?!GET)/)).toBe(0);
   });
 
-  it('says that the Kubernetes version of the node has ended', async () => {
+  it("reports the end of life of the node's Kubernetes version", async () => {
     kube.api.node('w-1', { kubeletVersion: 'v1.19.16' });
     expect((await preview()).ended?.message).toContain(
       'its kubelet is v1.19.16: Kubernetes 1.19 reached its end of life',
@@ -68,19 +68,16 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
       'it cannot be computed (found no controllers',
     ],
     [{ maxUnavailable: 1, failure: 'no scale', stale: true }, 'it cannot be computed (no scale)'],
-  ])(
-    'warns of the budget %j that opens only when somebody changes it, unless evictions are not asked for',
-    async (budget, why) => {
-      kube.api.pod('shop', 'web-1');
-      kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
-      kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, ...budget });
-      const { blockers, pending } = await preview();
-      expect([blockers, pending]).toEqual([[], [expect.stringContaining(`${CLOSED} (${why}`)]]);
-      expect((await preview({ disableEviction: true })).pending).toEqual([]);
-    },
-  );
+  ])('warns of the budget %j that opens only by a change, unless evictions are disabled', async (budget, why) => {
+    kube.api.pod('shop', 'web-1');
+    kube.api.pod('shop', 'web-2', { nodeName: 'w-2' });
+    kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, ...budget });
+    const { blockers, pending } = await preview();
+    expect([blockers, pending]).toEqual([[], [expect.stringContaining(`${CLOSED} (${why}`)]]);
+    expect((await preview({ disableEviction: true })).pending).toEqual([]);
+  });
 
-  it('waits for a budget of a number of pods when some of those that are wanted are missing', async () => {
+  it('waits for a budget with an absolute number while desired pods are missing', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     const shop = { namespace: 'shop', name: 'shop', image: 'web', replicas: 3 };
     kube.api.deployments.push(shop);
@@ -95,7 +92,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     ]);
   });
 
-  it('does not count finished pods on a budget of a number of pods, but those of other owners it selects', async () => {
+  it('excludes finished pods from an absolute budget, and includes selected pods of other owners', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 1 });
     kube.api.pod('shop', 'web-1');
@@ -108,7 +105,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect((await preview()).pending).toEqual([expect.not.stringContaining('selects')]);
   });
 
-  it('knows that a budget for one pod of a workload can count on no other', async () => {
+  it('knows that a budget for one pod of a workload depends on that pod alone', async () => {
     kube.api.replicaSets.set('shop-rs', 'shop');
     kube.api.deployments.push({ namespace: 'shop', name: 'shop', image: 'web', replicas: 3 });
     kube.api.pod('shop', 'web-1', { labels: { app: 'shop', pod: 'web-1' } });
@@ -119,7 +116,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     ]);
   });
 
-  it('names what does not open by itself first', async () => {
+  it('lists budgets first that do not open by themselves', async () => {
     kube.api.pod('jobs', 'going', { endsAfterMs: null, deletionTimestamp: '2026-01-01T00:00:00Z' });
     kube.api.pod('shop', 'web-1');
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
@@ -129,7 +126,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     ]);
   });
 
-  it('finds the pod that two budgets select, which the server answers with an error', async () => {
+  it('finds a pod selected by two budgets, which the server rejects', async () => {
     kube.api.pod('shop', 'web-1');
     for (const name of ['a', 'b']) {
       kube.api.budgets.push({ namespace: 'shop', name, labels: { app: 'shop' }, maxUnavailable: 1 });
@@ -137,7 +134,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect((await preview()).blockers).toEqual([expect.stringContaining('two budgets select, here a and b of')]);
   });
 
-  it('warns of the budget that cannot count the pods it selects, because they have no controller', async () => {
+  it('warns of a budget that cannot count its pods for want of a controller', async () => {
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.budgets.push({
       namespace: 'shop',
@@ -151,7 +148,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     ]);
   });
 
-  it('knows that budgets do not count for pods that have ended, are pending, or may go unready', async () => {
+  it('knows that budgets ignore finished and pending pods, and unready pods by policy', async () => {
     kube.api.pod('shop', 'ended', { phase: 'Succeeded', ready: false });
     kube.api.pod('shop', 'pending', { phase: 'Pending', ready: false });
     kube.api.budgets.push({ namespace: 'shop', name: 'web', labels: { app: 'shop' }, maxUnavailable: 0 });
@@ -166,7 +163,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect(await preview()).toMatchObject({ evict: 3, blockers: [], pending: [] });
   });
 
-  it('says who has the node cordoned', async () => {
+  it('reports who has cordoned the node', async () => {
     const node = kube.api.node('w-1', { unschedulable: true, manager: 'kubectl' });
     expect(await preview()).toMatchObject({ cordonedBy: 'others', owner: null, blockers: [] });
     node.manager = 'ospatch';
@@ -200,13 +197,13 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect(await preview()).toMatchObject({ blockers: [] });
   });
 
-  it('reads more pods than one page holds', async () => {
+  it('reads more pods than fit on one page', async () => {
     for (let number = 0; number < 1_100; number += 1) kube.api.pod('shop', `web-${number}`);
     const { evict, pods } = await preview();
     expect([evict, pods.length, kube.api.countCalls(/GET \/api\/v1\/pods\?/)]).toEqual([1_100, 100, 3]);
   });
 
-  it('gives up a server that hangs after the time it was given, counting only what was observed', async () => {
+  it('fails on a server that hangs after the time limit, counting observed time only', async () => {
     await kube.stop();
     kube = await setUp({ callTimeoutMs: 700 });
     kube.api.intercept = () => 'hang';
@@ -222,7 +219,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect(kube.heartbeats.some(({ waitingFor }) => waitingFor?.includes('did not answer in time'))).toBe(true);
   });
 
-  it('says at once, and without any of it, that the credentials or the file are not good', async () => {
+  it('fails at once on bad credentials or a bad kubeconfig, without exposing their content', async () => {
     const fails = async (access: typeof TARGET.access) => {
       const input = { ...previewInput(), target: { ...TARGET, access } };
       const error: unknown = await kube.run(kube.activities.drainPreview, input).catch((thrown: unknown) => thrown);

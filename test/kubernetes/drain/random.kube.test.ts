@@ -15,11 +15,11 @@ import type { Scenario, Stage } from '../scenario';
 import { startStage } from '../scenario';
 import { defined } from '../../../src/domain/shared/defined';
 
-/** `OSPATCH_DRAIN_STATES` asks for more than is quick. */
+/** `OSPATCH_DRAIN_STATES` sets a larger number of states. */
 const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
 const TWINS = Math.ceil(STATES / 3);
 const AT_ONCE = 6;
-/** Some pods never end, so most of these drains last so long. */
+/** Some pods never end, so most of these drains reach this timeout. */
 const TWIN_TIMEOUT = '20s';
 const POLICIES_PER_STATE = 3;
 const MS_PER_STATE = 30_000;
@@ -30,7 +30,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
   beforeAll(async () => {
     stage = await startStage({
       controllerManagerFlags: [
-        // It would take away pods whose owner only stands in them.
+        // The garbage collector would delete pods whose owner exists only in the pod.
         '--controllers=*,-garbage-collector-controller',
         ...['--kube-api-qps=500', '--kube-api-burst=1000'],
       ],
@@ -40,7 +40,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
 
   afterAll(() => stage.stop());
 
-  /** Some at a time; returns what is wrong with each, of those with which something is. */
+  /** Runs some at a time; returns the differences of each plan that has any. */
   async function each(count: number, check: (index: number, random: Random) => Promise<string[]>): Promise<string[]> {
     const indexes = Array.from({ length: count }, (_, index) => index);
     const wrong: string[] = [];
@@ -61,14 +61,14 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
   }
 
   it(
-    'evicts and refuses the same pods for the same reasons, and knows which ones the server holds back',
+    'evicts and rejects the same pods for the same reasons, and knows which pods the server blocks',
     async () => {
       const wrong = await each(STATES, async (index, random) => {
         const plan = randomPlan(random);
         const scenario = await scenarioOf(`state-${index}`, plan);
         const found: string[] = [];
         for (let number = 0; number < POLICIES_PER_STATE; number += 1) {
-          // Who allows everything hears of budgets, who allows nothing of refusals.
+          // Allow-all drains reach the budgets, allow-none drains the rejections.
           const policy = [{ force: true, deleteEmptydirData: true }, {}][number] ?? randomPolicy(random);
           const verdict = await kubectlDryRun(stage.plane, scenario.name, policy, 'client');
           const preview = await scenario.preview(policy);
@@ -94,18 +94,18 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
   }
 
   it(
-    'leaves a node as kubectl leaves its twin',
+    'leaves a node in the same state as kubectl leaves its twin',
     async () => {
       const wrong = await each(TWINS, async (index, random) => {
         const whole = randomPlan(random);
-        // Which of two units of one budget may go is the luck of the moment; and what never ends is told in another test.
+        // Which of two units of one budget goes first is random, and endless pods have a test of their own.
         const plan = { ...whole, isDoomed: false, budgets: whole.budgets.filter(({ spec }) => isOfOneUnit(spec)) };
         const policy = { ...randomPolicy(random), force: true, deleteEmptydirData: true };
         const [ours, theirs] = await Promise.all([
           scenarioOf(`ours-${index}`, plan),
           scenarioOf(`theirs-${index}`, plan),
         ]);
-        // Two budgets on one pod let kubectl evict the rest, and ospatch nothing.
+        // With two budgets on one pod kubectl evicts the rest, and ospatch nothing.
         if ((await ours.preview(policy)).blockers.some((text) => text.includes('budget'))) {
           for (const { name } of [ours, theirs]) await removeBudgets([name, `${name}-b`]);
         }
@@ -116,7 +116,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
           stage.plane.kubectl('drain', theirs.name, `--timeout=${TWIN_TIMEOUT}`, ...flags),
           ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(refusal),
         ]);
-        // What was evicted in the last moment is still on its way.
+        // The last evictions are still in progress.
         const looks = async () => Promise.all([whatIsLeft(ours), whatIsLeft(theirs)]);
         const isSame = async () => (([left, expected]) => left === expected)(await looks());
         if (await waitFor(isSame, { what: 'the same pods', timeoutMs: 30_000 }).catch(() => false)) return [];
@@ -137,7 +137,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
     }
   }
 
-  /** For each unit the pods that are on the node, and how each is being deleted. */
+  /** For each unit the pods on the node, and how each is being deleted. */
   async function whatIsLeft({ name }: Scenario): Promise<string> {
     const left: Record<string, string[]> = {};
     for (const { metadata } of await stage.plane.api.list<V1Pod>(
@@ -153,7 +153,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
   }
 });
 
-/** Kubectl refuses too when pods of DaemonSets are not ignored. */
+/** kubectl also fails when DaemonSet pods are not ignored. */
 function refusal(error: unknown): string {
   if (error instanceof ApplicationFailure && error.type === 'DrainBlocked') return error.message;
   throw error;
@@ -188,7 +188,7 @@ function randomPolicy(random: Random): Partial<DrainPolicy> {
   };
 }
 
-/** Each a sentence. */
+/** One sentence per difference. */
 function compare(ours: DrainPreview, kubectl: KubectlVerdict): string[] {
   const refusals = ours.blockers.flatMap((text) => {
     const [, option, pods = ''] = /\(kubernetes\.drain\.(\w+) allows it\): (.*)$/.exec(text) ?? [];
@@ -198,7 +198,7 @@ function compare(ours: DrainPreview, kubectl: KubectlVerdict): string[] {
     const pods = refusals.filter(([found]) => found === option).flatMap(([, named]) => podsNamed(named));
     return differ(`refused without ${option}`, pods, kubectl.refuses[option] ?? [], 'kubectl');
   });
-  // Kubectl names the others only when it refuses nothing.
+  // kubectl lists the others only without a rejection.
   if (refusals.length > 0) return differences;
   const daemons = ours.ignored['managed by a DaemonSet'] ?? 0;
   differences.push(...differ('pods of DaemonSets', [String(daemons)], [String(kubectl.leaves.length)], 'kubectl'));

@@ -41,14 +41,14 @@ describe('src/ssh/builtin/connection', () => {
   });
 
   describe('connecting', () => {
-    it('is refused without any trusted host key, before a packet is sent', async () => {
+    it('is refused without a trusted host key, before a packet is sent', async () => {
       await expect(connectSsh(targetOn(1, []), options)).rejects.toMatchObject({ type: 'HostKeyMismatch' });
       await expect(connectSsh(targetOn(1, ['ssh-ed25519 AAAA']), options)).rejects.toMatchObject({
         type: 'HostKeyMismatch',
       });
     });
 
-    it('fails with both fingerprints when the host key is another one', async () => {
+    it('fails with both fingerprints on a changed host key', async () => {
       const trusted = keyPair().public;
       await expect(connectSsh(targetOn(server.port, [trusted]), options)).rejects.toMatchObject({
         type: 'HostKeyMismatch',
@@ -69,7 +69,7 @@ describe('src/ssh/builtin/connection', () => {
       });
     });
 
-    it('asks a server with several host keys for the trusted one', async () => {
+    it('requests the trusted key from a server with several host keys', async () => {
       const rsa = keyPair('rsa');
       const both = await startServer({ hostKeys: [hostKey, rsa], accepts: userKey.public, onExec });
       const connection = await connectSsh(targetOn(both.port, [rsa.public]), options);
@@ -78,7 +78,7 @@ describe('src/ssh/builtin/connection', () => {
       both.stop();
     });
 
-    it('fails with AuthFailed, naming user and key, when the key is not accepted', async () => {
+    it('fails with AuthFailed, naming user and key, when the key is rejected', async () => {
       const target = targetOn(server.port, [hostKey.public], { identity: 'stranger' });
       await expect(connectSsh(target, options)).rejects.toMatchObject({
         type: 'AuthFailed',
@@ -86,7 +86,7 @@ describe('src/ssh/builtin/connection', () => {
       });
     });
 
-    it('fails with Unreachable and the reason when nobody listens or the name does not exist', async () => {
+    it('fails with Unreachable and the reason on a closed port or an unknown name', async () => {
       const closed = await startTcp(() => undefined);
       closed.stop();
       await expect(connectSsh(targetOn(closed.port, [hostKey.public]), options)).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('src/ssh/builtin/connection', () => {
   });
 
   describe('exec', () => {
-    it('sends small packets at once, which would cost a delayed acknowledgement for each call otherwise', async () => {
+    it("disables Nagle's algorithm, which would delay every call", async () => {
       const noDelay = jest.spyOn(Socket.prototype, 'setNoDelay');
       try {
         const connection = await connectSsh(targetOn(server.port, [hostKey.public]), options);
@@ -126,7 +126,7 @@ describe('src/ssh/builtin/connection', () => {
 
     const open = () => connectSsh(targetOn(server.port, [hostKey.public]), options);
 
-    it('returns exit code, both streams and what was sent to standard input', async () => {
+    it('returns exit code and both streams, and passes standard input', async () => {
       onExec = (command, channel) => {
         channel.stderr.write(`ran ${command}`);
         channel.on('data', (chunk: Buffer) => channel.write(chunk));
@@ -147,7 +147,7 @@ describe('src/ssh/builtin/connection', () => {
       connection.end();
     });
 
-    it('caps what a command prints and still sees its end', async () => {
+    it('caps the output of a command and still sees its end', async () => {
       onExec = (_command, channel) => {
         channel.write(Buffer.alloc(5_000_000, 'x'), () => {
           channel.exit(0);
@@ -171,7 +171,7 @@ describe('src/ssh/builtin/connection', () => {
       await expect(connection.exec('again')).rejects.toMatchObject({ type: 'Unreachable' });
     });
 
-    it('fails with Unreachable when the library has seen the end of the connection and not told of it yet', async () => {
+    it('fails with Unreachable when ssh2 has seen the end of the connection without an event', async () => {
       const connection = await open();
       const exec = jest.spyOn(Client.prototype, 'exec').mockImplementationOnce(() => {
         throw new Error('Not connected');
@@ -188,7 +188,7 @@ describe('src/ssh/builtin/connection', () => {
       connection.end();
     });
 
-    it('gives up after its own timeout and drops the connection', async () => {
+    it('times out and drops the connection', async () => {
       onExec = () => undefined;
       const connection = await open();
       await expect(connection.exec('hang', { timeoutMs: 50 })).rejects.toMatchObject({
@@ -198,7 +198,7 @@ describe('src/ssh/builtin/connection', () => {
       expect(connection.closed).toBe(true);
     });
 
-    it('rejects with the reason of the signal when aborted, and the connection stays usable', async () => {
+    it('rejects with the abort reason, and the connection stays usable', async () => {
       onExec = () => undefined;
       const connection = await open();
       const abort = new AbortController();
@@ -216,7 +216,7 @@ describe('src/ssh/builtin/connection', () => {
   });
 
   describe('scanHostKey', () => {
-    it('returns the key the server proves to hold, without logging in', async () => {
+    it('returns the key that the server proves to own, without a login', async () => {
       const logins = server.logins;
       const scanned = await scanHostKey('127.0.0.1', server.port, 2_000);
       expect(`${scanned.type} ${scanned.base64}`).toBe(hostKey.public);

@@ -39,7 +39,7 @@ describe('src/ssh/builtin/identity', () => {
     ['../good', /is not a bare file name/],
     ['/etc/passwd', /is not a bare file name/],
     ['..', /is not a bare file name/],
-  ])('refuses %s, saying why and never what is in the file', async (identity, message) => {
+  ])('rejects %s with the reason and never with the content of the file', async (identity, message) => {
     const error: unknown = await resolve(identity).catch((caught: unknown) => caught);
     if (identity === 'open.key' || identity === 'public.pub') {
       expect(JSON.stringify(error)).not.toContain(key.private.slice(100, 140));
@@ -47,13 +47,13 @@ describe('src/ssh/builtin/identity', () => {
     expect(error).toMatchObject({ type: 'IdentityUnavailable', message: expect.stringMatching(message) });
   });
 
-  it('says that a key is encrypted', async () => {
+  it('reports an encrypted key', async () => {
     const file = path.join(keys.dir, 'locked');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret phrase', '-f', file]);
     await expect(resolve('locked')).rejects.toMatchObject({ message: expect.stringContaining('is encrypted') });
   });
 
-  it('refuses `agent` without a socket, with a dead one, and with an agent that holds no keys', async () => {
+  it('rejects `agent` without a socket, with a dead one, and with an agent without keys', async () => {
     delete process.env['SSH_AUTH_SOCK'];
     await expect(resolve('agent')).rejects.toMatchObject({
       type: 'IdentityUnavailable',

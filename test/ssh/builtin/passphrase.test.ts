@@ -11,13 +11,13 @@ const node = (script: string): readonly string[] => [process.execPath, '-e', scr
 describe('src/ssh/builtin/passphrase', () => {
   afterAll(() => keys.remove());
 
-  it('prints the passphrase of the identity it is asked for, without a shell', async () => {
+  it('prints the passphrase of the requested identity, without a shell', async () => {
     const command = node('process.stdout.write(process.argv.at(-1) + "\\r\\n")');
     const found = await findPassphrase('a b; $(id)', { passphraseCommand: command }, nothing);
     expect(found.toString()).toBe('a b; $(id)');
   });
 
-  it('keeps all but one line end of a passphrase', async () => {
+  it('removes only the last line end of a passphrase', async () => {
     expect((await findPassphrase('id', {}, () => Promise.resolve(Buffer.from(' x \n\n')))).toString()).toBe(' x \n');
   });
 
@@ -26,7 +26,7 @@ describe('src/ssh/builtin/passphrase', () => {
     ['exited with code 3', node('console.log("s3cret"); process.exit(3)')],
     ['prints nothing', node('')],
     ['prints more than 4096 bytes', node('process.stdout.write("s3cret".repeat(2000)); setInterval(() => 1, 1000)')],
-  ])('says that the command %s, and never what it printed', async (why, passphraseCommand) => {
+  ])('reports that the command %s, and never its output', async (why, passphraseCommand) => {
     const error: unknown = await findPassphrase('id', { passphraseCommand }, nothing).catch(
       (caught: unknown) => caught,
     );
@@ -34,7 +34,7 @@ describe('src/ssh/builtin/passphrase', () => {
     expect(`${(error as Error).stack}${JSON.stringify(error)}`).not.toContain('s3cret');
   });
 
-  it('says what to do when there is no passphrase, and when others can read the file', async () => {
+  it('names the remedy when there is no passphrase, and when others can read the file', async () => {
     await expect(findPassphrase('id', {}, nothing)).rejects.toMatchObject({
       remedy: expect.stringContaining('id.passphrase'),
     });
@@ -52,7 +52,7 @@ describe('src/ssh/builtin/passphrase', () => {
     expect(readFileSync(`${locked}.passphrase`, 'utf8')).toBe('wrong');
   });
 
-  it('reads the setting, and repeats nothing of one it cannot read', () => {
+  it('reads the setting, and does not repeat an invalid one in its error', () => {
     expect(parsePassphraseCommand(undefined)).toBeUndefined();
     expect(parsePassphraseCommand('["pass", "show"]')).toEqual(['pass', 'show']);
     for (const wrong of ['pass show', '[]', '[""]', '["a", 1]', '{"a": 1}', '"s3cret"']) {
@@ -61,7 +61,7 @@ describe('src/ssh/builtin/passphrase', () => {
     }
   });
 
-  it('gives up a command that hangs, also when a child of it holds the output open', async () => {
+  it('kills a command that hangs, also when a child keeps the output open', async () => {
     const options = { passphraseCommand: ['sh', '-c', 'sleep 30; exit 0'], timeoutMs: 100 };
     const began = Date.now();
     await expect(findPassphrase('id', options, nothing)).rejects.toMatchObject({

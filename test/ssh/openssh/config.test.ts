@@ -27,18 +27,18 @@ describe('src/ssh/openssh/config', () => {
     { user: '%r' },
     { port: Number.NaN },
     { port: 0 },
-  ])('refuses %j, which could become an option or a line', (more) => {
+  ])('rejects %j, which could become an option or a line', (more) => {
     expect(() => config(more)).toThrow(/is not one that can be passed to the OpenSSH client/);
     expect(() => renderKnownHosts({ ...endpoint, ...more })).toThrow(/is not one that can be passed/);
   });
 
-  it('writes file names so that nothing in them is expanded', () => {
+  it('quotes file names so that nothing in them is expanded', () => {
     expect(config({}, '/keys dir/100%d')).toContain('IdentityFile "/keys dir/100%%d"\n');
     for (const file of ['/a"b', '/a\nb', '/${HOME}'])
       expect(() => config({}, file)).toThrow(/cannot be passed to the OpenSSH client/);
   });
 
-  it('trusts under the name and port of the machine, with markers, and leaves out what is no key', () => {
+  it('writes host keys under the name and port of the machine, with markers, and drops invalid keys', () => {
     const hostKeys = [key, `@cert-authority ${key}`, `@revoked ${key}`, 'ssh-ed25519 AAAA', `${key}\n* ${key}`];
     expect(
       renderKnownHosts({ ...endpoint, port: 2222, hostKeys })

@@ -10,7 +10,7 @@ import { sh } from '../../support/sh';
 
 const REGISTER = path.join(__dirname, '../../../tools/register.js');
 const LAB = path.join(__dirname, '../../../tools/lab/lab.ts');
-/** By the lists of the image: the archive may have changed since it was made. */
+/** By the lists of the image: the archive may have changed since. */
 const PENDING = "set -o pipefail; apt-get -s dist-upgrade | sed -n '/^Inst /p'";
 const BOOT_ID = 'cat /proc/sys/kernel/random/boot_id';
 
@@ -32,7 +32,7 @@ describe('tools/lab', () => {
     return sh(lab.node(name), BOOT_ID);
   }
 
-  it('boots machines with a systemd, a host name and a machine id of their own', async () => {
+  it('boots machines with systemd, a host name and a machine id of their own', async () => {
     const answers = await Promise.all(
       lab.nodes.map((node) => node.exec('systemctl is-system-running --wait; hostname; cat /etc/machine-id')),
     );
@@ -43,23 +43,23 @@ describe('tools/lab', () => {
     expect(behind?.[2]).not.toBe(current?.[2]);
   });
 
-  it('lets the user ospatch in with the lab key and become root without a password', async () => {
+  it('lets the user ospatch log in with the lab key and become root without a password', async () => {
     const answer = await lab.node('current').exec('sudo -n id -u', 'ospatch');
     expect(answer).toMatchObject({ code: 0, stdout: '0\n' });
   });
 
-  it('leaves a few real updates, the older point release and the lab package pending on a node that is behind', async () => {
+  it('leaves a few real updates, the older point release and the lab package pending on an outdated node', async () => {
     const pending = (await sh(lab.node('behind'), PENDING)).split('\n');
     expect(pending.filter((line) => line.includes('Debian'))).toHaveLength(4);
     expect(pending.some((line) => line.startsWith('Inst base-files '))).toBe(true);
     expect(pending.some((line) => line.startsWith('Inst lab-reboot [1.0] (1.1 '))).toBe(true);
   });
 
-  it('leaves nothing pending on a node without updates until its repository offers something', async () => {
+  it('leaves nothing pending on a node without updates until its repository publishes one', async () => {
     expect(await sh(lab.node('current'), PENDING)).toBe('');
   });
 
-  it('asks for a reboot when lab-reboot is updated and starts the machine again when it reboots', async () => {
+  it('requires a reboot when lab-reboot is updated and starts the machine again when it reboots', async () => {
     const node = lab.node('behind');
     const before = await bootId('behind');
     await sh(node, 'DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --only-upgrade lab-reboot base-files');
@@ -73,7 +73,7 @@ describe('tools/lab', () => {
     expect((await node.exec('test -e /run/reboot-required')).code).toBe(1);
   });
 
-  it('keeps the machine off after a power cut until it is started, with its files as they were', async () => {
+  it('keeps the machine off after a power cut until its start, with its files intact', async () => {
     const node = lab.node('current');
     const before = await bootId('current');
     await sh(node, 'echo kept >/root/note');
@@ -86,7 +86,7 @@ describe('tools/lab', () => {
     expect(node.readFile('/root/note')).toBe('kept\n');
   });
 
-  it('shuts down in order on stop, so that units end and file systems are synced', async () => {
+  it('shuts down cleanly on stop, so that units end and file systems are synced', async () => {
     const node = lab.node('current');
     await node.stop();
     expect(node.running).toBe(false);

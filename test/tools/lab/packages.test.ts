@@ -5,7 +5,7 @@ import path from 'node:path';
 import { mustRun, which } from '../../../src/dev/host';
 import { buildDeb, indexRepository, rebootPackage, repackOlder } from '../../../tools/lab/packages';
 
-// The lab runs on Debian-like machines only; elsewhere there is nothing to build packages with.
+// The lab runs on Debian-like machines only; elsewhere no packages can be built.
 const onDebian = which('dpkg-deb') === undefined ? describe.skip : describe;
 
 onDebian('tools/lab/packages', () => {
@@ -27,7 +27,7 @@ onDebian('tools/lab/packages', () => {
     expect(index).toContain(`SHA256: ${digest}\n`);
   });
 
-  it('asks for a reboot on an update and not on a first installation', async () => {
+  it('requires a reboot on an update and not on a first installation', async () => {
     const file = await buildDeb(dir, rebootPackage('1.1'));
     const control = path.join(dir, 'control');
     await mustRun('dpkg-deb', ['-e', path.join(dir, file), control]);
@@ -39,7 +39,7 @@ onDebian('tools/lab/packages', () => {
     expect(readFileSync(path.join(dir, 'reboot-required.pkgs'), 'utf8')).toBe('lab-reboot\n');
   });
 
-  it('makes an older package that dpkg sorts before the real one', async () => {
+  it('builds an older package that dpkg sorts before the real one', async () => {
     const real = await buildDeb(dir, { name: 'tool', version: '2.0-1', files: { '/usr/share/tool/note': 'same\n' } });
     const older = await repackOlder(path.join(dir, real), dir);
     const version = (await mustRun('dpkg-deb', ['-f', older, 'Version'])).trim();
@@ -47,7 +47,7 @@ onDebian('tools/lab/packages', () => {
     expect(await mustRun('dpkg-deb', ['--fsys-tarfile', older])).toContain('same\n');
   });
 
-  it('puts base-files back by one point release', async () => {
+  it('downgrades base-files by one point release', async () => {
     const files = { '/etc/debian_version': '12.15\n' };
     const real = await buildDeb(dir, { name: 'base-files', version: '12.4', files });
     const older = await repackOlder(path.join(dir, real), dir);

@@ -9,7 +9,7 @@ import { IMAGE_MAX_AGE_MS, LAB_SUITES, aptSources, recipeDigest } from '../../..
 const MIRROR = { main: 'http://mirror/debian', security: 'http://mirror/debian-security' };
 
 describe('tools/lab/recipe', () => {
-  it('names the images of every release differently, and reads the archives that the release has', () => {
+  it('names the images of every release differently, and uses the archives of the release', () => {
     expect(new Set(LAB_SUITES.map((suite) => recipeDigest(MIRROR, suite))).size).toBe(LAB_SUITES.length);
     expect(aptSources(MIRROR, 'trixie')).toBe(
       'deb http://mirror/debian trixie main\ndeb http://mirror/debian trixie-updates main\ndeb http://mirror/debian-security trixie-security main\n',
@@ -18,7 +18,7 @@ describe('tools/lab/recipe', () => {
   });
 });
 
-describe('what the lab does to the machine it runs on', () => {
+describe('effects of the lab on its host', () => {
   let dir: string;
   const said: string[] = [];
 
@@ -29,7 +29,7 @@ describe('what the lab does to the machine it runs on', () => {
 
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  it('leaves the images of other recipes alone as long as they need not be renewed', () => {
+  it('leave the images of other recipes alone as long as no renewal is due', () => {
     const now = Date.now();
     const names = [`aaa-${now}`, `bbb-${now - IMAGE_MAX_AGE_MS + 60_000}`, `ccc-${now - IMAGE_MAX_AGE_MS}`, 'no-image'];
     for (const name of names) mkdirSync(path.join(dir, name, 'base'), { recursive: true });
@@ -40,7 +40,7 @@ describe('what the lab does to the machine it runs on', () => {
   it.each([
     ['128', '1024\n', /^fs\.inotify\.max_user_instances was 128; it is now 1024/],
     ['8192', '8192', undefined],
-  ])('with a limit of %s inotify instances leaves %j', (before, after, message) => {
+  ])('with a limit of %s inotify instances are %j', (before, after, message) => {
     const file = path.join(dir, 'limit');
     writeFileSync(file, before);
     raiseInotifyLimit((line) => said.push(line), file);
