@@ -1,4 +1,4 @@
-/** What the helper says on a real node of its kernels, its boot and its units; a container is made to look like others. */
+/** Kernels, boot and units as the helper reports them on a real node; a container imitates other systems. */
 import type { NodeFacts } from '../../src/domain/node/report';
 import type { Lab } from '../../tools/lab/lab';
 import { createLab } from '../../tools/lab/lab';
@@ -31,7 +31,7 @@ ${entry('new', NEW)}${entry('recovery', NEW)}${entry('old', OLD)}}
 const KERNEL = 'linux-image-lab-amd64';
 const labUpdates = [{ from: { name: KERNEL, version: '1' }, to: { name: KERNEL, version: '2' } }];
 
-describe('the next boot of a real node', () => {
+describe('src/node: the next boot of a real node', () => {
   let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
@@ -55,7 +55,7 @@ describe('the next boot of a real node', () => {
 
   const kernels = ({ warnings }: NodeFacts) => warnings.filter(({ kind }) => kind === 'boot-kernel');
 
-  describe('of a machine with kernels of its own', () => {
+  describe('of a machine with its own kernels', () => {
     beforeAll(async () => {
       await sh(
         node,
@@ -75,7 +75,7 @@ describe('the next boot of a real node', () => {
       sh(node, 'rm -rf /usr/sbin/systemd-detect-virt /usr/sbin/uname /boot/grub /boot/*.img-* /boot/vmlinuz-*'),
     );
 
-    it('expects the newest kernel where the boot loader is not known, and says so', async () => {
+    it('expects the newest kernel under an unknown boot loader, and reports the assumption', async () => {
       const seen = await facts();
       expect(seen).toMatchObject({
         kernelRunning: OLD,
@@ -86,7 +86,7 @@ describe('the next boot of a real node', () => {
       expect(kernels(seen)).toMatchObject([{ message: expect.stringContaining('could not be read') }]);
     });
 
-    it('owes no reboot for a kernel that GRUB does not start, and names what has chosen the other one', async () => {
+    it('requires no reboot for a kernel that GRUB does not start, and names what selected the other one', async () => {
       await sh(node, `cat >/boot/grub/grub.cfg <<'CONFIG'\n${grubConfig('1>2')}CONFIG`);
       const pinned = await facts();
       expect(pinned.reboot.required).toBe(false);
@@ -104,13 +104,13 @@ describe('the next boot of a real node', () => {
       ['empty', `: >/boot/initrd.img-${NEW}`, 'is empty'],
       ['cut', `head -c 60000 /boot/initrd.img-${OLD} >/boot/initrd.img-${NEW}`, 'is truncated or damaged'],
       ['not there', `rm /boot/initrd.img-${NEW}`, 'does not exist'],
-    ])('finds that the initrd of the next boot is %s', async (_, command, message) => {
+    ])('reports that the initrd of the next boot is %s', async (_, command, message) => {
       await sh(node, command);
       expect(kernels(await facts())).toMatchObject([{ message: expect.stringContaining(message) }]);
     });
   });
 
-  it('refuses a kernel that does not fit into /boot before anything is changed', async () => {
+  it('rejects a kernel that does not fit into /boot before any change', async () => {
     const preflight = () =>
       activities.run('preflight', {
         ...{ target: targetOf(node), token: token(), attempt: 1 },
@@ -128,7 +128,7 @@ describe('the next boot of a real node', () => {
     expect(plan.changes.map(({ name }) => name)).toEqual([KERNEL]);
   });
 
-  it('tells a unit of a timer, one that an update has touched, and one that is started again and again', async () => {
+  it("distinguishes a timer's unit, a unit changed by an update, and a restarting one", async () => {
     await sh(
       node,
       `set -e
@@ -162,7 +162,7 @@ describe('the next boot of a real node', () => {
     );
   });
 
-  it('proves the reboot of a container that shows the boot id of its host by the start of its init', async () => {
+  it("verifies the reboot of a container with the host's boot id by the start time of its init", async () => {
     await sh(
       node,
       `set -e
@@ -177,7 +177,7 @@ describe('the next boot of a real node', () => {
     const after = (await activities.run('reboot', input)) as NodeFacts;
     expect(after.kernelBootId).toBe(shown);
     expect(after.bootId).not.toBe(before.bootId);
-    // A second call finds it done.
+    // The second call finds nothing to do.
     expect(await activities.run('reboot', input)).toMatchObject({ bootId: after.bootId });
   });
 });

@@ -8,12 +8,12 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'boot-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Shells that a node may have; a busybox brings an awk of its own. */
+/** Shells of supported nodes; a busybox has its own awk. */
 const shells = [['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(
   ([program = '']) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0,
 );
 
-/** What functions of the helper print. */
+/** The output of functions of the helper. */
 function run(shell: readonly string[], command: string, input = ''): string {
   const [program = '', ...args] = shell;
   const use = program === 'busybox' ? 'awk() { busybox awk "$@"; }\ngrep() { busybox grep "$@"; }\n' : '';
@@ -30,7 +30,7 @@ function file(name: string, content: string): string {
   return place;
 }
 
-/** Running, then what is installed beside it; the newest one that replaces it. */
+/** The running kernel, then the installed ones; the newest one that replaces the running one. */
 const NEWEST: readonly (readonly [running: string, installed: string, newest: string])[] = [
   // Debian: ABI numbers, backports, LTS builds of a newer kernel, point releases of deb12 on.
   ['6.1.0-9-amd64', '6.1.0-9-amd64 6.1.0-10-amd64 6.1.0-11-cloud-amd64 6.1.0-11-rt-amd64', '6.1.0-10-amd64'],
@@ -80,7 +80,7 @@ const NEWEST: readonly (readonly [running: string, installed: string, newest: st
     '5.15.0-302.167.6.el9uek.x86_64 5.15.0-303.171.5.el9uek.x86_64 5.14.0-999.el9.x86_64',
     '5.15.0-303.171.5.el9uek.x86_64',
   ],
-  // SUSE, Alpine, Proxmox, Raspberry Pi, and what people build themselves.
+  // SUSE, Alpine, Proxmox, Raspberry Pi, and custom builds.
   [
     '6.4.0-150600.23.9-default',
     '6.4.0-150600.23.9-default 6.4.0-150600.23.25-default 6.4.0-150600.23.30-azure',
@@ -95,7 +95,7 @@ const NEWEST: readonly (readonly [running: string, installed: string, newest: st
 ];
 
 describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
-  it('finds the newest kernel of the running flavour by its version, whatever the family calls it', () => {
+  it('finds the newest kernel of the running flavour by version, across the naming schemes of the distributions', () => {
     const found = NEWEST.map(([running, installed]) =>
       run(shell, `kernel_versions ${running} ''`, `${installed.split(' ').join('\n')}\n`).trim(),
     );
@@ -107,7 +107,7 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     ['6.1.0-28-amd64', '6.1.0-28-amd64', 'same behind'],
     ['6.1.0-28-amd64', '6.1.0-30-amd64', 'newer newest'],
     ['6.1.0-28-amd64', '6.1.0-30-rt-amd64', 'other other-flavour'],
-  ])('compares what runs (%s) with what starts (%s): %s', (running, starts, order) => {
+  ])('compares the running kernel (%s) with the next one (%s): %s', (running, starts, order) => {
     const installed = '6.1.0-26-amd64\n6.1.0-28-amd64\n6.1.0-30-amd64\n';
     expect(run(shell, `kernel_versions ${running} ${starts}`, installed).trim()).toBe(`6.1.0-30-amd64 ${order}`);
   });
@@ -157,7 +157,7 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     ]);
   });
 
-  it('reads the entries of blscfg, the newest first unless one is saved', () => {
+  it('reads the entries of blscfg, the newest first unless another is saved', () => {
     const id = '0123456789abcdef0123456789abcdef';
     for (const release of ['503.11.1.el9_5', '503.el9', '427.13.1.el9_4'])
       file(
@@ -187,7 +187,7 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     expect(read()).toContain('kernel /vmlinuz-5.14.0-503.el9.x86_64');
   });
 
-  it('reads the entries of systemd-boot with its pattern of a default, and puts those that failed last', () => {
+  it('reads the entries of systemd-boot with its default pattern, and puts recently failed ones last', () => {
     const entry = (name: string, version: string) =>
       file(
         `sd/entries/${name}.conf`,
@@ -209,7 +209,7 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     );
   });
 
-  it('reads extlinux.conf as U-Boot does', () => {
+  it('reads extlinux.conf like U-Boot', () => {
     const config = file(
       'extlinux.conf',
       'default l0r\nmenu title U-Boot\nlabel l0\n\tlinux /boot/vmlinuz-6.1.0-28-arm64\n\tinitrd /boot/initrd.img-6.1.0-28-arm64\nlabel l0r\n\tlinux /boot/vmlinuz-6.1.0-26-arm64\n\tinitrd /boot/initrd.img-6.1.0-26-arm64\n\tappend root=/dev/x\n',
@@ -225,19 +225,19 @@ describe.each(shells)('src/node/helper/boot.sh in %s', (...shell) => {
     expect(run(shell, `read_extlinux ${config}`)).toContain('kernel vmlinuz-lts');
   });
 
-  it('tells an initial RAM disk that was cut from a whole one, behind early archives too', () => {
+  it('distinguishes a truncated initial RAM disk from a complete one, also behind early archives', () => {
     const [program] = shell;
     const big = path.join(scratch, 'content');
     execFileSync('sh', ['-c', `head -c 300000 /dev/urandom >${big}`]);
     const state = (place: string): string =>
       run(shell, `bytes=$(stat -c %s ${place}); is_whole ${place} initrd; echo $state`).trim();
-    // The grep of busybox cannot look behind an early archive.
+    // The grep of busybox cannot search behind an early archive.
     const [whole, cut] = program === 'busybox' ? ['unknown', 'unknown'] : ['whole', 'damaged'];
     for (const tool of ['gzip', 'zstd -q', 'xz', 'lz4 -l -q']) {
       if (spawnSync('sh', ['-c', `command -v ${tool.split(' ')[0]}`]).status !== 0) continue;
       const place = path.join(scratch, `initrd-${tool.split(' ')[0]}`);
       execFileSync('sh', ['-c', `${tool} -c <${big} >${place}`]);
-      // An early archive as cpio writes it: a trailer, filled up to 512 bytes.
+      // An early archive as written by cpio: a trailer, padded to 512 bytes.
       execFileSync('sh', [
         '-c',
         `{ { printf 070701; head -c 104 /dev/zero | tr '\\000' 0; printf 'TRAILER!!!'; head -c 392 /dev/zero; } ; cat ${place}; } >${place}-early`,
@@ -276,7 +276,7 @@ function savedefault {
 `;
 }
 
-/** RHEL and Fedora: entries of their own files, and a counter of boots that may choose another entry. */
+/** RHEL and Fedora: one file per entry, and a boot counter that may select another entry. */
 const BLS_TAIL = `insmod blscfg
 blscfg
 if [ "\${boot_counter}" -a "\${boot_success}" = "0" ]; then
@@ -290,7 +290,7 @@ menuentry 'UEFI Firmware Settings' $menuentry_id_option 'uefi-firmware' {
 }
 `;
 
-/** As grub-mkconfig of Debian 12 writes it. */
+/** As written by grub-mkconfig of Debian 12. */
 function grubConfig(default_: string): string {
   const entry = (title: string, id: string, abi: number, indent = '') =>
     `${indent}menuentry '${title}' --class debian --class os $menuentry_id_option '${id}' {

@@ -7,7 +7,7 @@ const captured = readFileSync(path.join(__dirname, 'data/facts-debian-12.txt'), 
   '',
 );
 
-/** The captured facts with some lines more. */
+/** The captured facts with additional lines. */
 function withLines(...lines: string[]) {
   return parseFacts(1, `${lines.join('\n')}\n${captured}`)?.facts;
 }
@@ -33,23 +33,23 @@ describe('src/node/facts', () => {
     });
   });
 
-  it('knows that failed units were not told in time', () => {
+  it('recognises that failed units were not listed in time', () => {
     expect(withLines('slow_part=systemctl list-units (no answer within 10 s)')?.unitsUnknown).toBe(true);
     expect(withLines('slow_part=df (no answer within 2 s)')).not.toHaveProperty('unitsUnknown');
   });
 
-  it('takes the point release of Ubuntu from its pretty name, where debian_version means something else', () => {
+  it('reads the point release of Ubuntu from PRETTY_NAME, where debian_version has another meaning', () => {
     const text =
       'os_id=ubuntu\nos_version_id=22.04\nos_pretty_name=Ubuntu 22.04.5 LTS\ndebian_version=bookworm/sid\nend\n';
     expect(parseFacts(1, text)?.facts.osVersion).toBe('Ubuntu 22.04.5 LTS');
   });
 
-  it('keeps the pretty name where Debian has no point release', () => {
+  it('keeps PRETTY_NAME where Debian has no point release', () => {
     const text = 'os_id=debian\nos_pretty_name=Debian GNU/Linux trixie/sid\ndebian_version=trixie/sid\nend\n';
     expect(parseFacts(1, text)?.facts.osVersion).toBe('Debian GNU/Linux trixie/sid');
   });
 
-  it('warns of a release that has ended, by what the node says and by the dates that are published', () => {
+  it("warns of a release past its end of life, by the node's own date and by the published dates", () => {
     const now = Date.parse('2027-01-01T00:00:00Z');
     const warned = (...lines: string[]) =>
       parseFacts(1, `${lines.join('\n')}\nend\n`, now)?.facts.warnings.map(
@@ -67,7 +67,7 @@ describe('src/node/facts', () => {
     expect(parseFacts(1, captured, now)?.facts.warnings).toEqual([]);
   });
 
-  it('names what runs replaced code, and warns of it', () => {
+  it('names processes with replaced code, and warns of them', () => {
     const facts = withLines(
       'outdated_service=a.service',
       'outdated_service=b.service',
@@ -91,7 +91,7 @@ describe('src/node/facts', () => {
     ]);
   });
 
-  it('collects what occurs several times, reasons without repetition', () => {
+  it('collects repeated fields, and reasons without duplicates', () => {
     expect(
       withLines(
         'reboot_reason=package libc6',
@@ -107,23 +107,23 @@ describe('src/node/facts', () => {
     });
   });
 
-  it('calls a transaction interrupted only once no job is at work', () => {
+  it('reports an interrupted transaction only when no job is running', () => {
     expect(withLines('package_interrupted=lab-a 2-1.noarch')?.packages.problems).toEqual(['lab-a 2-1.noarch']);
     expect(withLines('package_interrupted=lab-a 2-1.noarch', 'job=x-apply-1')?.packages.problems).toEqual([]);
   });
 
-  it('takes a running updater for a lock holder when nobody holds the lock this instant', () => {
+  it('reports a running updater as lock holder when the lock is free at the moment', () => {
     expect(withLines('updater_running=apt-daily-upgrade.service')?.lockHolder).toBe('apt-daily-upgrade.service');
     expect(withLines('updater_running=x', 'lock_holder=apt-get (pid 8)')?.lockHolder).toBe('apt-get (pid 8)');
   });
 
-  it('takes the patch version of Alpine from the number of the release', () => {
+  it('reads the patch version of Alpine from the release number', () => {
     const alpine = ['os_id=alpine', 'os_version_id=3.20.3', 'os_pretty_name=Alpine Linux v3.20'];
     const text = captured.replace(/^os_.*\n/gm, '');
     expect(parseFacts(1, `${alpine.join('\n')}\n${text}`)?.facts.osVersion).toBe('Alpine Linux 3.20.3');
   });
 
-  it('strips control characters and caps what a node says about itself', () => {
+  it('strips control characters and caps text from the node', () => {
     const facts = withLines(
       `failed_unit=\u001b[2Jevil${'x'.repeat(1000)}`,
       ...Array.from({ length: 500 }, () => 'reboot_owner=x'),
@@ -133,7 +133,7 @@ describe('src/node/facts', () => {
     expect(facts?.rebootOwners.length).toBe(100);
   });
 
-  it('does not take a cut-off answer for facts', () => {
+  it('rejects a truncated answer', () => {
     expect(parseFacts(1, captured.slice(0, -5))).toBeNull();
     expect(parseFacts(1, '')).toBeNull();
   });

@@ -1,4 +1,4 @@
-/** A node that answers with what a test says, at the level of the transport. */
+/** A node with given answers, at the level of the transport. */
 import { OspatchError } from '../../src/domain/shared/errors';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
@@ -27,7 +27,7 @@ export function unreachableNode(): OspatchError {
   return new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused' });
 }
 
-/** A job answer; `log` is what the log holds from the offset asked for. */
+/** A job answer; `log` is the content of the log from the requested offset. */
 export function jobAnswer(state: string, options: { log?: string; size?: number; answer?: string } = {}): string {
   const { log = '', answer = '' } = options;
   const size = options.size ?? log.length;
@@ -47,24 +47,24 @@ export function factsAnswer(...lines: string[]): string {
   return `ospatch 1 facts\n${[...lines, ...healthy].join('\n')}\nend\n`;
 }
 
-/** A call of the helper without the look at its digest around it: `[sudo] PATH VERB ARGUMENTS`. */
+/** A call of the helper without the digest check around it: `[sudo] PATH VERB ARGUMENTS`. */
 export function callOf(command: string): string {
   const match = /^sh -c '.* && exec (.*)\$f "\$@"; .*' ospatch (.*)$/.exec(command);
   return match === null ? command : `${match[1]?.replace('$p', 'sudo')}${helperScript().path} ${match[2]}`;
 }
 
-/** Takes the answers in order, the last one for ever. */
+/** Returns the answers in order, then repeats the last one. */
 export class FakeTransport implements Transport {
-  /** What was asked for, as `callOf` tells it. */
+  /** The calls, in the form of `callOf`. */
   calls: { command: string; stdin: string }[] = [];
-  /** The same as it would reach the login shell. */
+  /** The same calls in the form that reaches the login shell. */
   lines: string[] = [];
   closed = 0;
 
   constructor(private readonly answers: Answer[]) {}
 
   exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    // A login that runs what it is asked to.
+    // A login shell that runs the given command.
     const echo = /^echo (ospatch-login-\S+)$/.exec(command)?.[1];
     if (echo !== undefined) return Promise.resolve(result(`${echo}\n`));
     this.calls.push({ command: callOf(command), stdin: String(options.stdin ?? '') });

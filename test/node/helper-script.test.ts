@@ -17,7 +17,7 @@ function has(command: string): boolean {
 describe('src/node/helper', () => {
   const shells = [['sh'], ['dash'], ['bash', '--posix'], ['busybox', 'ash']].filter(([name = '']) => has(name));
 
-  it.each(shells)('is understood by %s', (...shell) => {
+  it.each(shells)('is valid for %s', (...shell) => {
     const [program = '', ...args] = shell;
     expect(() => execFileSync(program, [...args, '-n', script])).not.toThrow();
   });
@@ -28,13 +28,13 @@ describe('src/node/helper', () => {
     expect(status).toBe(0);
   });
 
-  it('lies on a node under the first twelve digits of its digest', () => {
+  it('is installed under the first twelve digits of its digest', () => {
     const { path: place, digest, content } = helperScript();
     expect(place).toBe(`/usr/local/libexec/ospatch-node-${digest.slice(0, 12)}`);
     expect(content.subarray(0, 10).toString()).toBe('#!/bin/sh\n');
   });
 
-  it('refuses unknown verbs before it touches anything', () => {
+  it('rejects unknown verbs before any effect', () => {
     const { status, stdout } = spawnSync('sh', [script, 'reformat'], { encoding: 'utf8' });
     expect([status, stdout]).toEqual([64, 'ospatch 1 state=error why=bad-verb\n']);
   });

@@ -41,7 +41,7 @@ const labUpdates = [
   },
 ];
 
-describe('src/node on real nodes', () => {
+describe('src/node/helper on real nodes', () => {
   let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
@@ -94,8 +94,8 @@ describe('src/node on real nodes', () => {
     };
   }
 
-  describe('the helper itself', () => {
-    it('is not brought to a node in mode preinstalled, and the error names path and digest', async () => {
+  describe('installation', () => {
+    it('does not happen in mode preinstalled, and the error names path and digest', async () => {
       const target = targetOf(quiet, { helper: 'preinstalled' });
       await expect(remoteNode(pool, target).facts()).rejects.toMatchObject({
         type: 'HelperMissing',
@@ -105,7 +105,7 @@ describe('src/node on real nodes', () => {
       expect(await ask(quiet, 'ls /usr/local/libexec 2>/dev/null | wc -l')).toBe('0');
     });
 
-    it('is refused with the reason of sudo when the user may not become root', async () => {
+    it('fails with the reason of sudo when the user may not become root', async () => {
       await sh(quiet, 'useradd -m plain && cp -r /root/.ssh /home/plain/ && chown -R plain /home/plain');
       const target = targetOf(quiet, { user: 'plain' });
       await expect(remoteNode(pool, target).facts()).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe('src/node on real nodes', () => {
       });
     });
 
-    it('is installed through sudo on first use, owned by root, and costs no round trip later', async () => {
+    it('happens through sudo on first use, owned by root, and costs no round trip later', async () => {
       const target = targetOf(quiet, { user: LAB_USER });
       const transport = transportTo(pool, target);
       const node = new RemoteNode(target, transport);
@@ -127,7 +127,7 @@ describe('src/node on real nodes', () => {
       expect(await ask(quiet, 'ls -A /usr/local/libexec | wc -l')).toBe('1');
     });
 
-    it('refuses job ids, phases and parameters outside the rules, and changes nothing', async () => {
+    it('rejects invalid job ids, phases and parameters, and changes nothing', async () => {
       const { path } = helperScript();
       const id = `${token()}-plan-1`;
       const calls = [
@@ -159,7 +159,7 @@ describe('src/node on real nodes', () => {
   });
 
   describe('facts', () => {
-    it('says what the node itself says', async () => {
+    it("match the node's own tools", async () => {
       const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
       expect(facts).toMatchObject({
         protocol: 1,
@@ -189,7 +189,7 @@ describe('src/node on real nodes', () => {
       ).toBeLessThan(5_000);
     });
 
-    it('names who holds a package lock, failed units, active Kubernetes agents and the reason for a reboot', async () => {
+    it('name the holder of a package lock, failed units, active Kubernetes agents and the reason for a reboot', async () => {
       await sh(
         quiet,
         `set -e
@@ -211,7 +211,7 @@ describe('src/node on real nodes', () => {
       });
     });
 
-    it('stops a preflight of a Kubernetes node that nothing drains, by name', async () => {
+    it('fail a preflight of a Kubernetes node without drain, by name', async () => {
       const input = { target: targetOf(quiet), token: token(), attempt: 1, unreachableTimeoutMs: LIMIT_MS };
       await expect(activities.run('preflight', { ...input, withoutDrain: false })).rejects.toMatchObject({
         type: 'Policy',
@@ -220,7 +220,7 @@ describe('src/node on real nodes', () => {
       });
     });
 
-    it('makes a preflight wait while another package manager holds the lock', async () => {
+    it('make a preflight wait while another package manager holds the lock', async () => {
       const waiting = preflight(quiet, token());
       await until('the wait', () =>
         Promise.resolve(
@@ -234,7 +234,7 @@ describe('src/node on real nodes', () => {
   });
 
   describe('plan and apply', () => {
-    it('plans what apt would do and keeps Kubernetes and held packages as they are', async () => {
+    it('plans the upgrade of apt and keeps Kubernetes and held packages', async () => {
       await sh(quiet, 'apt-mark hold lab-conf');
       const { plan } = await preflight(quiet, token());
       expect(plan.keptBack).toEqual([
@@ -247,7 +247,7 @@ describe('src/node on real nodes', () => {
       await sh(quiet, 'apt-mark unhold lab-conf');
     });
 
-    it('changes nothing when the set is another one than planned', async () => {
+    it('changes nothing when the package set differs from the plan', async () => {
       const before = aptTransactions(quiet).length;
       const jobToken = token();
       const { plan } = await preflight(quiet, jobToken);
@@ -292,7 +292,7 @@ describe('src/node on real nodes', () => {
       expect(Math.max(...activities.heartbeats.map(({ done }) => done ?? 0))).toBe(plan.changes.length);
     });
 
-    it('finds nothing more to do afterwards, and applying nothing is done at once', async () => {
+    it('finds nothing more to do afterwards, and applies an empty plan at once', async () => {
       const jobToken = token();
       const { plan } = await preflight(quiet, jobToken);
       expect(plan.changes).toEqual([]);
@@ -303,19 +303,19 @@ describe('src/node on real nodes', () => {
       });
     });
 
-    it('answers a finished job again without running it again', async () => {
+    it('returns the result of a finished job without a second transaction', async () => {
       const history = aptTransactions(quiet).length;
       const jobToken = token();
       const job = { token: jobToken, phase: 'repair', number: 1 } as const;
       const first = await followJob(session(quiet), job, { waitSeconds: 20 });
       const second = await followJob(session(quiet), job, { waitSeconds: 20 });
       expect(first).toMatchObject({ state: 'done', rc: 0 });
-      // Time passes between two answers.
+      // Time passes between two polls.
       expect(second).toEqual({ ...first, endedAgo: expect.any(Number) });
       expect(aptTransactions(quiet).length).toBe(history);
     });
 
-    it('reports a package that cannot be configured, with what did change and the end of the log', async () => {
+    it('reports a package that cannot be configured, with the applied changes and the end of the log', async () => {
       await quiet.offer({
         name: 'lab-conf',
         version: '3',
@@ -335,11 +335,11 @@ describe('src/node on real nodes', () => {
       });
       const { facts } = await remoteNode(pool, targetOf(quiet)).facts();
       expect(facts.packages.problems).toEqual(['lab-conf is not fully installed (iF )']);
-      // It is part of the answer of the activity, so that nothing tries it again.
+      // The failure is part of the activity result, so that nothing retries the apply.
       await expect(preflight(quiet, token())).rejects.toMatchObject({ type: 'PackagesBroken' });
     });
 
-    it('hands out the log of the newest node patch, capped, without credentials', async () => {
+    it('returns the log of the latest node patch, capped, without credentials', async () => {
       const input = { target: targetOf(quiet), token: null, unreachableTimeoutMs: LIMIT_MS };
       const whole = await activities.run('readLog', { ...input, maxBytes: 1_000_000 });
       expect(whole.truncated).toBe(false);
@@ -351,7 +351,7 @@ describe('src/node on real nodes', () => {
     });
   });
 
-  describe('a transaction that is interrupted', () => {
+  describe('an interrupted transaction', () => {
     async function startApply(node: LabNode, jobToken: string, version: string) {
       closeBarrier(node);
       await node.offer(barrierPackage(version));
@@ -375,7 +375,7 @@ describe('src/node on real nodes', () => {
       });
     }
 
-    it('by SIGKILL of its wrapper is waited for, then lost-killed, and repair reports what it has changed', async () => {
+    it('after SIGKILL of its wrapper is awaited, then reported as lost-killed, and repair reports its changes', async () => {
       const jobToken = token();
       const plan = await startApply(killed, jobToken, '3');
       const node = remoteNode(pool, targetOf(killed));
@@ -409,7 +409,7 @@ describe('src/node on real nodes', () => {
       expect(aptTransactions(killed).filter((line) => line.includes('lab-slow')).length).toBe(1);
     });
 
-    it('by a power cut is lost-reboot; preflight repairs the node, and the rest is applied', async () => {
+    it('after a power cut is reported as lost-reboot; preflight repairs the node, and the rest is applied', async () => {
       const jobToken = token();
       const plan = await startApply(power, jobToken, '3');
       await power.powerCut();
@@ -429,7 +429,7 @@ describe('src/node on real nodes', () => {
       expect(end.state === 'done' && apt.parsePlan(end.result, again.facts.os).plan.changes).toEqual([]);
     });
 
-    it('by an ordinary reboot of somebody else is not interrupted: the reboot waits, and the result is read after it', async () => {
+    it('survives a regular reboot by somebody else: the reboot waits, and the result is read afterwards', async () => {
       const boots = power.bootCount;
       const jobToken = token();
       const plan = await startApply(power, jobToken, '4');
@@ -458,7 +458,7 @@ describe('src/node on real nodes', () => {
       expect(killed.bootCount).toBe(1);
     });
 
-    it('happens once however often it is asked for, and returns the facts of the settled node', async () => {
+    it('happens once for any number of requests, and returns the facts of the settled node', async () => {
       const { facts } = await remoteNode(pool, targetOf(killed)).facts();
       const input = {
         target: targetOf(killed),
@@ -474,7 +474,7 @@ describe('src/node on real nodes', () => {
       expect(first.systemState).toBe('running');
     });
 
-    it('is done by the program that the spec names, if only root has a say in it', async () => {
+    it('runs the command of the spec, if only root may write that program', async () => {
       const { facts } = await remoteNode(pool, targetOf(killed)).facts();
       const input = { target: targetOf(killed), bootId: facts.bootId, command: 'own-reboot', lostTimeoutMs: LIMIT_MS };
       const refused = { type: 'Policy', message: expect.stringContaining('patching.rebootCommand') };
@@ -492,7 +492,7 @@ describe('src/node on real nodes', () => {
       expect((await killed.exec('ls /var/own-reboot')).code).toBe(0);
     });
 
-    it('comes back with the units that failed, for the verdict to be made of them', async () => {
+    it('returns failed units for the health verdict', async () => {
       await sh(
         killed,
         `set -e

@@ -1,4 +1,4 @@
-/** A node may say anything at all: nothing throws but our own errors, nothing unsafe gets through, nothing takes long. */
+/** Arbitrary output of a node: only ospatch errors are thrown, no unsafe text passes, and nothing takes long. */
 import { renderStatus } from '../../src/cli/render/status';
 import { renderRun } from '../../src/cli/render/run';
 import { renderChecks } from '../../src/cli/render/checks';
@@ -19,13 +19,13 @@ import { patchPlan, settled } from '../support/builders';
 import { FUZZ_SEED, Random, UNSAFE_TO_SHOW, stringsIn } from '../support/fuzz';
 import { factsAnswer, fakeSession, jobAnswer } from './fake-node';
 
-// Nobody waits: what a node says decides how often it is asked again.
+// No real waiting: the output of the node decides the number of polls.
 jest.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
 
 const MANAGERS = ['apt', 'dnf', 'dnf5', 'yum', 'zypper', 'apk'] as const;
 
 const ROUNDS = 60;
-/** Of processor time: what a machine does beside it does not count. */
+/** Processor time, independent of other load on the machine. */
 const MAX_ROUND_MICROS = 5_000_000;
 /** One failure or report, as JSON. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -76,7 +76,7 @@ const BYTES: readonly Buffer[] = [
   Buffer.from([0x80, 0x81, 0xc0]),
 ];
 
-/** An answer with pieces thrown in, cut short, doubled, or none at all. */
+/** An answer with inserted pieces, truncated, repeated, or empty. */
 function spoil(random: Random, text: string): Buffer {
   let bytes = Buffer.from(text);
   const times = random.below(6);
@@ -91,13 +91,13 @@ function spoil(random: Random, text: string): Buffer {
 function expectSafe(value: unknown): void {
   const unsafe = stringsIn(value).find((text) => UNSAFE_TO_SHOW.test(text) || /:\/\/[^\s/]*pw-4f9c@/.test(text));
   expect(unsafe).toBeUndefined();
-  // NaN and Infinity become null on their way through Temporal, where nobody expects it.
+  // NaN and Infinity become null on their way through Temporal, where no code expects null.
   expect(
     JSON.stringify(value, (_key, one: unknown) => (typeof one === 'number' && !Number.isFinite(one) ? 'BAD' : one)),
   ).not.toContain('"BAD"');
 }
 
-/** What a function answers, or the error it ends with, which must be ours and small. */
+/** The return value of a function, or its error, which must be an ospatch error and small. */
 async function outcome<T>(body: () => T | Promise<T>): Promise<T | null> {
   try {
     return await body();
@@ -109,7 +109,7 @@ async function outcome<T>(body: () => T | Promise<T>): Promise<T | null> {
   }
 }
 
-/** The node's words in every place where people meet them. */
+/** The node's text in every place where users see such text. */
 function expectShownSafely(facts: NodeFacts, words: string): void {
   const nodes = [
     nodeStatus('w-1', {
@@ -180,7 +180,7 @@ function microsSince(started: NodeJS.CpuUsage): number {
 }
 
 describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () => {
-  it('parsers answer or say that they cannot, and what they answer is safe to show', async () => {
+  it('parsers return a value or a rejection, and the values are safe to print', async () => {
     const random = new Random(FUZZ_SEED);
     const healthy: NodeFacts | undefined = parseFacts(1, factsAnswer().replace(/^.*\n/, ''))?.facts;
     if (healthy === undefined) throw new Error('no facts');
@@ -198,14 +198,14 @@ describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () 
     }
   });
 
-  it('a whole node patch ends with a report or an error that is safe to keep and to show', async () => {
+  it('a whole node patch ends with a report or an error that is safe to store and to print', async () => {
     const random = new Random(FUZZ_SEED + 1);
     const token = '0123456789abcdef';
     for (let round = 0; round < ROUNDS; round += 1) {
       const started = process.cpuUsage();
       const facts = random.below(3) === 0 ? spoil(random, factsAnswer()) : Buffer.from(factsAnswer());
       const plan = spoil(random, jobAnswer('done rc=0', { log: LOG, answer: PLAN }));
-      // The calls end at the latest when the node has nothing more to say.
+      // The calls end at the latest with the last answer of the node.
       const session = fakeSession([{ stdout: facts }, { stdout: plan }, { code: 1 }]);
       const report = await outcome(() => preflightNode(session, { token, firstJob: 1, withoutDrain: true }));
       if (report !== null) {

@@ -14,19 +14,19 @@ const LIMIT_MS = 60_000;
 
 jest.setTimeout(120_000);
 
-/** Each way in which the script of a package leaves a process behind; the last one keeps the log of the job open. */
+/** The ways in which a maintainer script leaves a process behind; the last one keeps the log of the job open. */
 const LEAVES_BEHIND = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
 setsid sleep 7001 </dev/null >/dev/null 2>&1 &
 nohup sleep 7002 </dev/null >/dev/null 2>&1 &
 ( sleep 7003 </dev/null >/dev/null 2>&1 & ) &
 sleep 7004 &`;
 
-/** Leaves a daemon and a loop in the background, then waits at a gate: that is when its job is killed. */
+/** Leaves a daemon and a loop in the background, then waits at a barrier, where its job is killed. */
 const WAITS_AT_GATE = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
 setsid sleep 7005 </dev/null >/dev/null 2>&1 &
 while [ -e /run/lab-gate ]; do sleep 0.2; done`;
 
-describe('src/node: jobs on a node where things go wrong', () => {
+describe('src/node: jobs on a node with failures', () => {
   let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
@@ -76,7 +76,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
   const stops = async (): Promise<string[]> =>
     (await doctor()).findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
 
-  /** A program of this name comes before the system's own. */
+  /** A program of this name that precedes the system's own. */
   async function shim<R>(name: string, script: string, during: () => Promise<R>): Promise<R> {
     await sh(node, `printf '%s\\n' '#!/bin/sh' '${script}' >/usr/sbin/${name}; chmod 755 /usr/sbin/${name}`);
     try {
@@ -86,8 +86,8 @@ describe('src/node: jobs on a node where things go wrong', () => {
     }
   }
 
-  describe('a job whose scripts have left processes running', () => {
-    it('is over: the next job starts at once, and what is left is named and lives on', async () => {
+  describe('a job whose maintainer scripts left processes running', () => {
+    it('is over: the next job starts at once, and the remaining processes are named and live on', async () => {
       const jobToken = token();
       const { plan } = await preflight(jobToken);
       const input = { target: targetOf(node), token: jobToken, attempt: 1, lostTimeoutMs: LIMIT_MS };
@@ -108,17 +108,17 @@ describe('src/node: jobs on a node where things go wrong', () => {
       expect(await ask(node, "pgrep -cf '^sleep 700[1-4]$'")).toBe('4');
     });
 
-    it('is over also when /run has been cleared', async () => {
+    it('is over also after /run was cleared', async () => {
       await sh(node, 'rm -r /run/ospatch');
       expect((await facts()).job).toBeNull();
       expect((await preflight()).plan.changes).toEqual([]);
     });
   });
 
-  describe('a job that was killed and has not said how it ended', () => {
+  describe('a job that was killed without an exit code', () => {
     let version = 1;
 
-    /** An apply that stands in the script of a package. */
+    /** An apply that hangs in a maintainer script. */
     async function startApply() {
       version += 1;
       await sh(node, ': >/run/lab-gate; rm -rf /run/ospatch/reboot.*');
@@ -135,7 +135,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       };
     }
 
-    /** Everything in the unit of the job, except for what a script has left. */
+    /** All processes in the unit of the job, except those of a script. */
     const killAll = `for id in $(cat /sys/fs/cgroup/system.slice/ospatch-job*.service/cgroup.procs /sys/fs/cgroup/*/system.slice/ospatch-job*.service/cgroup.procs 2>/dev/null | sort -u); do
       grep -qx sleep /proc/$id/comm || kill -KILL $id || true; done`;
     const openBarrier = () => sh(node, 'rm -f /run/lab-gate');
@@ -148,7 +148,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
 
     afterEach(() => sh(node, "rm -f /run/lab-gate; pkill -xf 'sleep 7005' || true"));
 
-    it('runs while its package manager lives, and is over when only a daemon is left', async () => {
+    it('is running while its package manager lives, and over when only a daemon remains', async () => {
       const job = await startApply();
       await sh(node, 'systemctl kill --kill-who=main -s KILL $(cat /run/ospatch/unit)');
       expect(await job.poll()).toBe('running');
@@ -167,7 +167,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       expect((await preflight()).plan.changes).toEqual([]);
     });
 
-    it('waits for the script of a package whose package manager was killed', async () => {
+    it('waits for the maintainer script of a killed package manager', async () => {
       const job = await startApply();
       await sh(node, 'pkill -KILL ospatch-node; pkill -KILL -x apt-get; pkill -KILL -x dpkg');
       expect(await job.poll()).toBe('running');
@@ -176,7 +176,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       expect(await job.repair()).toMatchObject({ state: 'done', result: { error: null } });
     });
 
-    it('says nothing of an end while apt goes on without the phase that has started it', async () => {
+    it('reports no end while apt continues without its phase wrapper', async () => {
       const job = await startApply();
       await sh(node, 'kill -KILL $(pgrep -P $(systemctl show -p MainPID --value $(cat /run/ospatch/unit)))');
       expect(await job.poll()).toBe('running');
@@ -186,8 +186,8 @@ describe('src/node: jobs on a node where things go wrong', () => {
     });
   });
 
-  describe('a start that fails', () => {
-    it.each(['/run/ospatch', '/var/lib/ospatch'])('no inodes left on %s is told as that', async (place) => {
+  describe('a failed start', () => {
+    it.each(['/run/ospatch', '/var/lib/ospatch'])('without inodes on %s is reported as such', async (place) => {
       await sh(
         node,
         `set -e; mkdir -p ${place}; mount -t tmpfs -o size=10m,nr_inodes=20 lab ${place}
@@ -202,7 +202,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       }
     });
 
-    it('no space left, or a read-only file system, names that file system', async () => {
+    it('without space, or on a read-only file system, names that file system', async () => {
       await sh(
         node,
         'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',
@@ -213,7 +213,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await sh(node, 'umount /run/ospatch');
     });
 
-    it('because nobody may execute the helper from a unit tells the words of systemd', async () => {
+    it('with an unexecutable helper reports the message of systemd', async () => {
       await sh(
         node,
         `set -e; mkdir -p /etc/systemd/system/service.d
@@ -225,7 +225,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await sh(node, 'rm /etc/systemd/system/service.d/lab.conf; systemctl daemon-reload');
     });
 
-    it('because systemd refuses or does not answer says so, and never that another job has the node', async () => {
+    it('with a rejection or no answer by systemd is reported as such, and never as another job on the node', async () => {
       await shim('systemd-run', 'echo "Failed to connect to bus: No such file or directory" >&2; exit 1', async () => {
         await expect(preflight()).rejects.toMatchObject({
           message: expect.stringContaining('(Failed to connect to bus: No such file or directory)'),
@@ -256,7 +256,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       ['dpkg-query', 'sleep 8002', 'dpkg-query'],
       ['apt-config', '[ "$1" = dump ] || exec /usr/bin/apt-config "$@"; sleep 8003', ''],
       ['stat', '[ "$1" != -f ] || sleep 8004; exec /usr/bin/stat "$@"', 'file system /'],
-    ])('%s is left out and said, and leaves nothing running', async (name, script, said) => {
+    ])('%s is skipped and reported, and leaves no process behind', async (name, script, said) => {
       await shim('systemd-detect-virt', 'echo none; exit 1', () =>
         shim(name, script, async () => {
           const started = Date.now();
@@ -265,7 +265,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
           const told = seen.warnings.filter(({ kind }) => kind === 'facts-incomplete').map(({ message }) => message);
           expect(told).toEqual(said === '' ? [] : [expect.stringContaining(`left out: ${said}`)]);
           expect(await ask(node, "pgrep -cf '^sleep 8[0-9][0-9][0-9]$'")).toBe('0');
-          // What could not be read is not counted against the node. What is pending asks the same programs.
+          // Skipped parts are not counted against the node. The plan runs the same programs.
           if (name === 'needrestart') expect(await stops()).toEqual([]);
         }),
       );
@@ -281,7 +281,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
         ...more,
       });
 
-    it('that is refused is told at once with the reason', async () => {
+    it('that is rejected is reported at once with the reason', async () => {
       await sh(node, 'systemctl mask --runtime reboot.target');
       const started = Date.now();
       await expect(reboot()).rejects.toMatchObject({
@@ -294,7 +294,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await sh(node, 'systemctl unmask --runtime reboot.target');
     });
 
-    it('waits for nobody who inhibits a shutdown, and is refused with who it is, by every release of systemd', async () => {
+    it('waits for no shutdown inhibitor, and is rejected naming the inhibitor, under every release of systemd', async () => {
       await sh(
         node,
         `mkdir -p /run/systemd/inhibit
@@ -310,7 +310,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
     it.each([
       ['echo maintenance mode is on >&2; exit 3', 'exited with code 3: maintenance mode is on'],
       ['exec /nonexistent/reboot', /exited with code 127: .*not found/],
-    ])('by a program that ends at once (%s) is told with its words', async (script, said) => {
+    ])('by a command that exits at once (%s) is reported with its output', async (script, said) => {
       await sh(
         node,
         `set -e; mkdir -p /etc/ospatch/commands; printf '%s\\n' '#!/bin/sh' '${script}' >/etc/ospatch/commands/own
@@ -320,7 +320,7 @@ describe('src/node: jobs on a node where things go wrong', () => {
       await expect(reboot({ command: 'own' })).rejects.toMatchObject({ type: 'RebootFailed', message });
     });
 
-    it('happens although processes are left, and counts although needrestart never ends', async () => {
+    it('happens although processes remain, and counts although needrestart never ends', async () => {
       await shim('systemd-detect-virt', 'echo none; exit 1', () =>
         shim('needrestart', 'sleep 8005', async () => {
           const before = node.bootCount;

@@ -12,14 +12,14 @@ describe('src/node/login-shell', () => {
   it.each([
     [answer('This account is currently not available.\n'), 'its login shell is nologin'],
     [answer('', 'Password change required but no TTY available.\n'), 'its password has expired'],
-  ])('tells a login that runs no commands', (result, why) => {
+  ])('recognises a login that runs no commands', (result, why) => {
     expect(loginShellError('w-1', 'ospatch', result)).toMatchObject({
       type: 'AuthFailed',
       message: `w-1 lets ospatch log in, but runs no commands for it: ${why}`,
     });
   });
 
-  it('leaves alone what a command says', () => {
+  it('does not misread the output of a command', () => {
     expect(loginShellError('w-1', 'ospatch', answer('sudo: a password is required'))).toBeNull();
     expect(loginShellError('w-1', 'ospatch', answer('This account is currently not available', '', 0))).toBeNull();
   });

@@ -11,12 +11,12 @@ import { LAB_START_MS, activityRunner, inspectInput, remoteNode, targetOf } from
 jest.setTimeout(120_000);
 
 const LOGS_IN = `^login lets ${LAB_USER} log in, but runs no commands for it: `;
-// A reload returns before sshd has read its configuration anew, and after it refuses connections for a moment; a restart
-// returns when it listens. The counter of starts is put back, for many in a row would be refused.
+// A reload returns before sshd has re-read its configuration, and afterwards refuses connections for a moment; a restart
+// returns when sshd listens. The start counter is reset because of the rate limit of systemd.
 const RELOAD = 'systemctl reset-failed ssh; systemctl restart ssh';
 
-/** A real sshd and real shells; the user may do everything by sudo, so that only the login is in question. */
-describe('src/node with logins that are not what they seem', () => {
+/** A real sshd and real shells; the user has full sudo, so that only the login matters. */
+describe('src/node on logins with restrictions', () => {
   let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
@@ -35,7 +35,7 @@ describe('src/node with logins that are not what they seem', () => {
     await lab?.stop();
   });
 
-  /** With connections of its own afterwards. */
+  /** With connections of its own. */
   async function changed(script: string): Promise<void> {
     await sh(node, script);
     pool.close();
@@ -88,7 +88,7 @@ describe('src/node with logins that are not what they seem', () => {
     ],
   ];
 
-  test.each(CASES)('%s is told as what it is', async (_, prepare, repair, message, remedy) => {
+  test.each(CASES)('%s is reported as such', async (_, prepare, repair, message, remedy) => {
     await changed(prepare);
     try {
       const failure = await remoteNode(pool, target)
@@ -105,7 +105,7 @@ describe('src/node with logins that are not what they seem', () => {
     await remoteNode(pool, target).facts();
   });
 
-  test('a wrapper that runs what it is asked to is none of these', async () => {
+  test('a wrapper that runs the given command is accepted', async () => {
     const wrapper = `#!/bin/sh\\nexec /bin/sh -c \\"\\$SSH_ORIGINAL_COMMAND\\"\\n`;
     await changed(
       `printf "${wrapper}" >/usr/local/bin/wrapper; chmod 755 /usr/local/bin/wrapper
@@ -115,7 +115,7 @@ describe('src/node with logins that are not what they seem', () => {
     await changed(`rm /etc/ssh/sshd_config.d/zz.conf; ${RELOAD}`);
   });
 
-  test('doctor logs in by itself, also where a connection from before still works', async () => {
+  test('doctor opens a new connection even when an earlier one still works', async () => {
     await remoteNode(pool, target).facts();
     await sh(node, `mv ${home}/.ssh/authorized_keys ${home}/.ssh/away`);
     try {

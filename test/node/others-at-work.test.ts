@@ -1,4 +1,4 @@
-/** Waiting for others who are at work on the node, in attempts that give back their place. */
+/** Waits for others that work on the node, in attempts that release their slot. */
 import { followJob } from '../../src/node/job/follow';
 import type { OthersOptions } from '../../src/node/others-at-work';
 import { OthersAtWork } from '../../src/node/others-at-work';
@@ -43,7 +43,7 @@ function preflight(answers: Answer[], carried?: OthersOptions['carried'], lockTi
 }
 
 describe('src/node/others-at-work', () => {
-  it('ends a preflight that waits for a lock, says whose it is, and looks again within a minute', async () => {
+  it('ends a preflight that waits for a lock, names the holder, and polls again within a minute', async () => {
     const started = clock;
     const { end, seen } = preflight([LOCKED]);
     const error: unknown = await end.catch((thrown: unknown) => thrown);
@@ -60,14 +60,14 @@ describe('src/node/others-at-work', () => {
     });
   });
 
-  it('gives up on a lock after lockTimeout, counting what attempts before this one have waited', async () => {
+  it('fails on a lock after lockTimeout, counting the waits of earlier attempts', async () => {
     await expect(preflight([LOCKED], { by: 'lock', ms: 2 * HOUR_MS }).end).rejects.toMatchObject({
       type: 'Busy',
       message: expect.stringContaining('has been held by unattended-upgr (pid 812) for 2h') as string,
     });
   });
 
-  it('does not count for a lock what was waited for a job', async () => {
+  it('does not count the wait for a job as a wait for a lock', async () => {
     await expect(preflight([LOCKED], { by: 'job', ms: 5 * HOUR_MS }).end).rejects.toMatchObject({ name: 'RetryLater' });
   });
 
@@ -78,7 +78,7 @@ describe('src/node/others-at-work', () => {
     const starts = ({ transport }: ReturnType<typeof attempt>['session']) =>
       transport.calls.flatMap(({ command }) => / start (\S+-plan-\d+) plan$/.exec(command)?.[1] ?? []);
 
-    it('ends the attempt, and goes on with the same job in the next one', async () => {
+    it('ends the attempt, and follows the same job in the next one', async () => {
       const first = preflight([factsAnswer(), waiting, quiet]);
       await expect(first.end).rejects.toMatchObject({
         name: 'RetryLater',
@@ -86,7 +86,7 @@ describe('src/node/others-at-work', () => {
         wait: { kind: 'others', maxDelayMs: 15_000 },
       });
       expect(first.session.jobs).toEqual({ plan: 10 });
-      // The job itself waits for all of the time.
+      // The job itself waits for the full time.
       expect(first.session.transport.calls[1]?.stdin).toContain('lock_wait=7200\n');
       const { session } = attempt([own, waiting, PLANNED], { by: 'lock', ms: 45_000 });
       session.jobs = { ...first.session.jobs };
@@ -95,7 +95,7 @@ describe('src/node/others-at-work', () => {
       expect(session.jobs).toEqual({});
     });
 
-    it('takes the plan that was finished in the pause, unless others were at work since or it is old', async () => {
+    it('accepts the plan that finished during the pause, unless others changed packages since or the plan is old', async () => {
       const old = PLANNED.replace('state=done', 'state=done ended=301');
       const done = [
         [factsAnswer(), PLANNED],
@@ -111,7 +111,7 @@ describe('src/node/others-at-work', () => {
     });
   });
 
-  it('tells of the repair that an attempt before this one has begun', async () => {
+  it('reports the repair that an earlier attempt began', async () => {
     const repaired = jobAnswer('done rc=0', { answer: '- a amd64 1\n+ a amd64 2\n' });
     const { session } = attempt([factsAnswer(`job=${TOKEN}-repair-10`), repaired, factsAnswer(), PLANNED]);
     session.jobs = { repair: 10 };
@@ -120,7 +120,7 @@ describe('src/node/others-at-work', () => {
     expect(session.transport.calls[1]?.command).toContain(`start ${TOKEN}-repair-10 repair`);
   });
 
-  it('ends an attempt whose node cannot say what systemd does, and gives up after an hour of them', async () => {
+  it('ends an attempt whose node cannot query systemd, and fails after an hour of such attempts', async () => {
     const job = { token: TOKEN, phase: 'apply', number: 1 } as const;
     const silent = jobAnswer('unknown');
     const { session, seen } = attempt([silent]);
@@ -133,7 +133,7 @@ describe('src/node/others-at-work', () => {
     await expect(followJob(last.session, job, { waitSeconds: 0 })).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
-  it('ends an attempt that follows a job which waits for a lock, and goes on following it in the next one', async () => {
+  it('ends an attempt that follows a job waiting for a lock, and follows that job in the next one', async () => {
     const job = { token: TOKEN, phase: 'apply', number: 1 } as const;
     const waiting = jobAnswer('running', { log: WAITS_FOR_LOCK });
     const quiet = jobAnswer('running', { size: WAITS_FOR_LOCK.length });
@@ -148,7 +148,7 @@ describe('src/node/others-at-work', () => {
     expect(await followJob(next.session, job, { waitSeconds: 0 })).toMatchObject({ state: 'done', rc: 0 });
   });
 
-  it('follows a job without end as long as the job works', async () => {
+  it('follows a working job without limit', async () => {
     const job = { token: TOKEN, phase: 'apply', number: 1 } as const;
     const log = `${WAITS_FOR_LOCK}Unpacking a\n`;
     const started = clock;

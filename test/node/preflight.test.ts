@@ -20,20 +20,20 @@ function preflight(answers: Answer[]) {
 }
 
 describe('src/node/preflight', () => {
-  it('takes two calls on a healthy node: facts, and one job that refreshes and plans', async () => {
+  it('needs two calls on a healthy node: facts, and one job that refreshes and plans', async () => {
     const { end, commands, session } = preflight([factsAnswer(), plan]);
     expect((await end).plan).toEqual({ changes: [], keptBack: [], warnings: [], digest: 'a'.repeat(64) });
     expect(commands()).toEqual(['facts', 'start 0123456789abcdef-plan-1010 plan']);
     expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
   });
 
-  it('takes a node that is shutting down for one unreachable: what it says then is over at once', async () => {
+  it('treats a node that is shutting down as unreachable, since its state is transient', async () => {
     const { end, commands } = preflight([factsAnswer('system_state=stopping'), factsAnswer(), plan]);
     await end;
     expect(commands()).toEqual(['facts', 'facts', 'start 0123456789abcdef-plan-1010 plan']);
   });
 
-  it('hands the policy of packages to the helper, of which the default is nothing', async () => {
+  it('passes the package policy to the helper, with nothing for the defaults', async () => {
     const packages = {
       only: 'security',
       exclude: ['nginx*', 'vim'],
@@ -80,7 +80,7 @@ describe('src/node/preflight', () => {
     ]);
   });
 
-  it('repairs an interrupted package database before it plans, under other job numbers than the workflow uses', async () => {
+  it('repairs an interrupted package database before planning, under job ids unused by the workflow', async () => {
     const { end, commands } = preflight([
       factsAnswer('package_problem=dpkg was interrupted'),
       repaired,
@@ -110,7 +110,7 @@ describe('src/node/preflight', () => {
     expect(commands().filter((command) => command.endsWith(' plan'))).toEqual([]);
   });
 
-  it('goes on after a repair that failed when the plan unpacks anew what is half-installed', async () => {
+  it('continues after a failed repair when the plan unpacks the half-installed packages anew', async () => {
     const halfInstalled = factsAnswer('package_problem=lab is not fully installed (iHR)');
     const vain = jobAnswer('done rc=91', { answer: 'problem lab is not fully installed (iHR)\n' });
     const mends = jobAnswer('done rc=0', { answer: `${PLAN}out Inst lab [1.0] (1.1 Lab:stable [all])\n` });
@@ -121,7 +121,7 @@ describe('src/node/preflight', () => {
     });
   });
 
-  it('tries a mirror that fails again under a new job, and gives up after three times', async () => {
+  it('retries a failing mirror under a new job, and fails after three attempts', async () => {
     const { end, commands } = preflight([factsAnswer(), unreachableMirror, plan]);
     expect((await end).plan.warnings).toMatchObject([
       {
@@ -133,7 +133,7 @@ describe('src/node/preflight', () => {
     await expect(preflight([factsAnswer(), unreachableMirror]).end).rejects.toMatchObject({ type: 'Repository' });
   });
 
-  it('does not try again what a person has to decide, nor what stays as it is', async () => {
+  it('does not retry a failure that needs a decision or stays the same', async () => {
     const label = "E: Repository 'http://m stable InRelease' changed its 'Label' value from 'a' to 'b'\n";
     const decision = preflight([factsAnswer(), jobAnswer('done rc=100', { log: label })]);
     await expect(decision.end).rejects.toMatchObject({ type: 'DecisionRequired' });
@@ -146,7 +146,7 @@ describe('src/node/preflight', () => {
   it.each([
     [730, 'ahead of'],
     [-730, 'behind'],
-  ])('tells the clock of the node where it is %i days off and lists or keys are refused', async (days, how) => {
+  ])('adds the clock of the node when that is %i days off and lists or keys are rejected', async (days, how) => {
     const clock = new Date(Date.now() + days * 86_400_000).toISOString();
     const expired = jobAnswer('done rc=100', { log: 'E: Release file for http://m/InRelease is expired.\n' });
     const session = fakeSession([factsAnswer(`clock=${clock}`), expired], { now: Date.now });
@@ -158,7 +158,7 @@ describe('src/node/preflight', () => {
     expect(session.transport.calls).toHaveLength(2);
   });
 
-  it('gives up on a lock after its time, and names who holds it', async () => {
+  it('fails on a lock after the timeout, and names the holder', async () => {
     const session = fakeSession([
       factsAnswer('lock_holder=apt-get (pid 812)'),
       factsAnswer('lock_holder=apt-get (pid 812)'),
@@ -170,7 +170,7 @@ describe('src/node/preflight', () => {
     });
   });
 
-  it('minds the locks of debconf and of the user database only when there is something to install', async () => {
+  it('waits for the locks of debconf and of the user database only when there is something to install', async () => {
     const locked = factsAnswer('lock_holder=vipw (pid 7)\nlock_kind=passwd');
     const idle = preflight([locked, plan]);
     expect((await idle.end).plan.changes).toEqual([]);
@@ -180,7 +180,7 @@ describe('src/node/preflight', () => {
     expect(busy.session.shown.map(({ waitingFor }) => waitingFor)).toContain('passwd lock held by vipw (pid 7)');
   });
 
-  it('refuses a plan that removes packages before anything is changed, by name', async () => {
+  it('rejects a plan with removals before any change, by name', async () => {
     const removing = jobAnswer('done rc=0', { answer: `${PLAN}out Remv postgresql [15]\n` });
     await expect(preflight([factsAnswer(), removing]).end).rejects.toMatchObject({
       type: 'Policy',
@@ -188,7 +188,7 @@ describe('src/node/preflight', () => {
     });
   });
 
-  it('refuses to act on a plan it could not read', async () => {
+  it('does not apply a plan it could not read', async () => {
     const strange = jobAnswer('done rc=0', { answer: `${PLAN}out Inst something new\n` });
     await expect(preflight([factsAnswer(), strange]).end).rejects.toMatchObject({ type: 'HelperProtocol' });
   });

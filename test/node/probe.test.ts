@@ -2,7 +2,7 @@ import { parseProbe } from '../../src/node/probe';
 import { startFailure, startRefused } from '../../src/node/start-failure';
 
 describe('src/node/probe', () => {
-  it('reads boot, state, how the reboot command has ended, and why no job can be started', () => {
+  it('reads boot id, state, result of the reboot command, and why no job can be started', () => {
     expect(
       parseProbe(
         'boot_id=b\nsystem_state=degraded\nreboot_rc=1\nreboot_said=Call to Reboot failed: Access denied\nreboot_way=none\nreboot_why=a\nreboot_why=b\nstart_error=why=no-inodes at=/run\nstart_reason=No space left on device\nend\n',
@@ -15,7 +15,7 @@ describe('src/node/probe', () => {
     });
   });
 
-  it('takes what is not said for not known, and a cut-off answer for none', () => {
+  it('reads missing fields as unknown, and a truncated answer as none', () => {
     expect(parseProbe('boot_id=b\nend\n')).toEqual({
       bootId: 'b',
       systemState: 'unknown',
@@ -43,7 +43,7 @@ describe('src/node/start-failure', () => {
     expect(failure === null ? null : startRefused('w-1', failure).toInfo()).toMatchObject({ type, message });
   });
 
-  it('knows what is about something else', () => {
+  it('ignores output about something else', () => {
     expect(startFailure('bad-verb', '', '')).toBeNull();
   });
 });

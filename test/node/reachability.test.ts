@@ -34,7 +34,7 @@ function refused(tookMs = 0): () => Promise<never> {
 }
 
 describe('src/node/reachability', () => {
-  it('tries again while the node is unreachable, and forgets the reachability when it answers', async () => {
+  it('retries while the node is unreachable, and resets the outage on an answer', async () => {
     const { value, waits, observed } = reachability(60_000);
     const attempt = jest
       .fn()
@@ -47,7 +47,7 @@ describe('src/node/reachability', () => {
     expect(observed.at(-1)).toBe(0);
   });
 
-  it('gives notice of a long reachability to who asked for it, counting what was observed before', async () => {
+  it('gives notice of a long outage when requested, including the time observed before', async () => {
     const { value } = reachability(600_000, { noticeMs: 60_000, observedMs: 50_000 });
     await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
       name: 'UnreachableNotice',
@@ -56,7 +56,7 @@ describe('src/node/reachability', () => {
     });
   });
 
-  it('gives up once the observed time has passed the limit, with the last reason', async () => {
+  it('fails once the observed time exceeds the limit, with the last reason', async () => {
     const { value } = reachability(600_000);
     const started = clock;
     await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
@@ -67,7 +67,7 @@ describe('src/node/reachability', () => {
     expect(clock - started).toBeLessThan(625_000);
   });
 
-  it('gives up as Lost after a change was begun', async () => {
+  it('fails as UnreachableAfterChange after a change was begun', async () => {
     await expect(
       reachability(1_000, { giveUpAs: 'UnreachableAfterChange' }).value.whenReachable(refused()),
     ).rejects.toMatchObject({
@@ -75,7 +75,7 @@ describe('src/node/reachability', () => {
     });
   });
 
-  it('goes on from what an earlier attempt has observed, so restarts of the worker do not start the count anew', async () => {
+  it('continues the observed time of an earlier attempt, so that worker restarts do not reset the count', async () => {
     const started = clock;
     await expect(
       reachability(600_000, { observedMs: 590_000 }).value.whenReachable(refused(1_000)),
@@ -85,18 +85,18 @@ describe('src/node/reachability', () => {
     expect(clock - started).toBeLessThan(20_000);
   });
 
-  it('does not count the time a suspended machine has slept', async () => {
+  it('does not count the time while the machine was suspended', async () => {
     const { value, observed } = reachability(600_000);
     await value.attempt(refused(8 * 3600_000));
     expect(observed.at(-1)).toBe(120_000);
   });
 
-  it('passes every other error on at once', async () => {
+  it('rethrows every other error at once', async () => {
     const denied = new OspatchError({ type: 'SudoDenied', message: 'no' });
     await expect(reachability(60_000).value.whenReachable(() => Promise.reject(denied))).rejects.toBe(denied);
   });
 
-  it('rejects with the reason of the signal when aborted during an attempt', async () => {
+  it('rejects with the abort reason when aborted during a call', async () => {
     const abort = new AbortController();
     const { value } = reachability(60_000, { signal: abort.signal });
     const attempt = () => {
@@ -106,7 +106,7 @@ describe('src/node/reachability', () => {
     await expect(value.whenReachable(attempt)).rejects.toThrow('cancelled');
   });
 
-  it('gives calls at the same time the whole limit each', async () => {
+  it('gives concurrent calls the whole limit each', async () => {
     const { value } = reachability(600_000);
     const results = await Promise.allSettled([1, 2, 3].map(() => value.whenReachable(refused())));
     for (const result of results) {

@@ -1,4 +1,4 @@
-/** Reboots of a real node that come to nothing or take their time; each takes as long as it must. */
+/** Real reboots without effect or with a long duration; each takes its real time. */
 import type { Lab } from '../../tools/lab/lab';
 import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
@@ -52,7 +52,7 @@ describe('src/node/reboot on a real node', () => {
       /^odd was not rebooted: the reboot command was not run \(.*\)$/,
       'rm -r /etc/systemd/system/ospatch-reboot.service.d; systemctl daemon-reload',
     ],
-  ])('without effect (%s) is told within a minute with the reason', async (_, prepare, message, undo) => {
+  ])('without effect (%s) is reported within a minute with the reason', async (_, prepare, message, undo) => {
     await sh(node, prepare);
     const started = Date.now();
     try {
@@ -66,7 +66,7 @@ describe('src/node/reboot on a real node', () => {
     }
   });
 
-  it('of a node that shuts down slowly, after somebody has delayed it, is waited for', async () => {
+  it("of a node that shuts down slowly, after an administrator's delay, is awaited", async () => {
     await sh(
       node,
       `set -e; mkdir -p /etc/systemd/logind.conf.d

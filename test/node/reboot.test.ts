@@ -23,7 +23,7 @@ function reboot(answers: Answer[]) {
 }
 
 describe('src/node/reboot', () => {
-  it('believes in the reboot only when the boot id has changed, and logs in anew for every look', async () => {
+  it('confirms a reboot only by a changed boot id, and opens a new connection for every poll', async () => {
     const { end, session } = reboot([asked, old, old, unreachableNode(), unreachableNode(), back(), back()]);
     expect((await end).bootId).toBe(NEW);
     expect(session.transport.closed).toBe(6);
@@ -48,7 +48,7 @@ describe('src/node/reboot', () => {
     expect(clock - started).toBeLessThan(6 * 60_000);
   });
 
-  it('comes back with a degraded system and names its failed units', async () => {
+  it('returns a degraded system with its failed units', async () => {
     const degraded = back('system_state=degraded', 'failed_unit=new.service');
     const facts = await reboot([asked, degraded, degraded]).end;
     expect(facts).toMatchObject({ systemState: 'degraded', failedUnits: ['new.service'] });
@@ -58,7 +58,7 @@ describe('src/node/reboot', () => {
     await expect(reboot([asked, back('system_state=starting')]).end).rejects.toMatchObject({ type: 'Unhealthy' });
   });
 
-  it('waits again when the node reboots once more, and fails when it does not stop', async () => {
+  it('waits again when the node reboots once more, and fails on endless reboots', async () => {
     const again = factsAnswer(`boot_id=${NEWER}`);
     expect((await reboot([asked, back(), again, again]).end).bootId).toBe(NEWER);
     const loop = Array.from({ length: 20 }, (_, i) =>
@@ -69,13 +69,13 @@ describe('src/node/reboot', () => {
     });
   });
 
-  it('does not take a system that is on its way down again for the end', async () => {
+  it('does not take a system that is shutting down again as the result', async () => {
     const again = factsAnswer(`boot_id=${NEWER}`);
     const { end } = reboot([asked, back(), back('system_state=stopping'), unreachableNode(), again, again, again]);
     expect((await end).bootId).toBe(NEWER);
   });
 
-  it('is told within seconds with the words of the command that has failed', async () => {
+  it('fails within seconds with the output of a failed reboot command', async () => {
     const started = clock;
     const failed = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=1', 'reboot_said=Operation inhibited by "backup"');
     await expect(reboot([asked, old, failed]).end).rejects.toMatchObject({
@@ -85,7 +85,7 @@ describe('src/node/reboot', () => {
     expect(clock - started).toBeLessThan(10_000);
   });
 
-  it('takes a command that was ended by the shutdown itself for no failure', async () => {
+  it('does not report a reboot command as failed that the shutdown killed', async () => {
     const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=143', 'system_state=stopping');
     expect((await reboot([asked, ended, ended, ended, unreachableNode(), back(), back()]).end).bootId).toBe(NEW);
   });
@@ -104,7 +104,7 @@ describe('src/node/reboot', () => {
       ['reboot_rc=0', 'reboot_way=stuck', 'system_state=stopping'],
       'its services were stopped, and then it did not go down: systemd is stopping and runs no job',
     ],
-  ])('tells within a minute of a reboot without effect: %j', async (lines, said) => {
+  ])('reports a reboot without effect within a minute: %j', async (lines, said) => {
     const started = clock;
     await expect(reboot([asked, old, factsAnswer(`boot_id=${OLD}`, ...lines)]).end).rejects.toMatchObject({
       type: 'RebootFailed',
@@ -113,7 +113,7 @@ describe('src/node/reboot', () => {
     expect(clock - started).toBeLessThan(60_000);
   });
 
-  it('waits for a program of the administrator that has ended well, for the reboot may come from outside', async () => {
+  it('waits after a successful custom command, because the reboot may come from outside', async () => {
     const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=0', 'reboot_way=none');
     const session = fakeSession([asked, ...Array.from({ length: 12 }, () => ended), back(), back()], {
       now: () => clock,
@@ -122,7 +122,7 @@ describe('src/node/reboot', () => {
     expect((await rebootNode(session, OLD, 'ipmi')).bootId).toBe(NEW);
   });
 
-  it('waits for a node that goes down slowly, shows what for, and gives it up after half an hour', async () => {
+  it('waits for a node that shuts down slowly, shows the cause, and fails after half an hour', async () => {
     const slow = factsAnswer(
       `boot_id=${OLD}`,
       'reboot_rc=0',
@@ -146,7 +146,7 @@ describe('src/node/reboot', () => {
     });
   });
 
-  it('does not wait for ever for a job that never ends, and says which', async () => {
+  it('limits the wait for an endless job, and names the job', async () => {
     const started = clock;
     await expect(reboot([`ospatch 1 state=busy holder=feed-apply-1 boot=${OLD}\n`]).end).rejects.toMatchObject({
       type: 'Busy',
@@ -155,7 +155,7 @@ describe('src/node/reboot', () => {
     expect(clock - started).toBeLessThan(7 * 3600_000);
   });
 
-  it('waits for a job that still runs, and only looks when the reboot has happened already', async () => {
+  it('waits for a running job, and only polls when the reboot has already happened', async () => {
     const busy = `ospatch 1 state=busy holder=x boot=${OLD}\n`;
     expect((await reboot([busy, asked, back(), back()]).end).bootId).toBe(NEW);
     expect((await reboot([`ospatch 1 state=rebooted boot=${NEW}\n`, back(), back()]).end).bootId).toBe(NEW);

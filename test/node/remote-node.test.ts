@@ -15,7 +15,7 @@ function node(answers: Answer[], ssh: Partial<typeof TARGET.ssh> = {}) {
 }
 
 describe('src/node/remote-node', () => {
-  it('costs one round trip, direct as root and through sudo -n otherwise', async () => {
+  it('needs one round trip, directly as root and through sudo -n otherwise', async () => {
     const root = node([factsAnswer()]);
     await root.node.facts();
     expect(root.transport.calls).toEqual([{ command: `${path} facts`, stdin: '' }]);
@@ -24,7 +24,7 @@ describe('src/node/remote-node', () => {
     expect(user.transport.calls.map(({ command }) => command)).toEqual([`env LC_ALL=C sudo -n ${path} facts`]);
   });
 
-  it('brings the helper only after a call found it missing, and repeats that call', async () => {
+  it('installs the helper only after a call found none, and repeats that call', async () => {
     const { node: remote, transport } = node([MISSING, INSTALLED, factsAnswer()]);
     expect((await remote.facts()).facts.os.id).toBe('debian');
     expect(transport.calls.length).toBe(3);
@@ -32,7 +32,7 @@ describe('src/node/remote-node', () => {
     expect(transport.calls[1]?.stdin).toBe(helperScript().content.toString());
   });
 
-  it('takes a call that was ended by a signal for a machine that goes down, not for a missing right', async () => {
+  it('takes a call killed by a signal for a machine in shutdown, not for a missing permission', async () => {
     const { node: remote } = node([{ code: null, signal: 'TERM' }], { user: 'admin' });
     await expect(remote.facts()).rejects.toMatchObject({
       type: 'Unreachable',
@@ -51,7 +51,7 @@ describe('src/node/remote-node', () => {
     expect(transport.calls.length).toBe(1);
   });
 
-  it('replaces a helper that is not ours, says so, and does not run it before', async () => {
+  it('replaces a modified helper, reports the replacement, and does not run the old one before', async () => {
     const transport = new FakeTransport([CHANGED, INSTALLED, factsAnswer()]);
     const notices: string[] = [];
     const remote = new RemoteNode(TARGET, transport, undefined, { onNotice: (text) => notices.push(text) });
@@ -60,7 +60,7 @@ describe('src/node/remote-node', () => {
     expect(notices).toEqual([expect.stringContaining(`was modified by someone (sha256 ${FOREIGN})`)]);
   });
 
-  it('leaves a helper that is not ours to the administrator in mode preinstalled, and says what it found', async () => {
+  it('leaves a modified helper to the administrator in mode preinstalled, and reports its digest', async () => {
     await expect(node([CHANGED], { helper: 'preinstalled' }).node.facts()).rejects.toMatchObject({
       type: 'HelperMissing',
       message: `the helper on w-1 does not belong to this version of ospatch and was not run: ${path} has sha256 ${FOREIGN} instead of ${digest}`,
@@ -73,7 +73,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('understands its own protocol and the one before, and names the helper it needs for any other', async () => {
+  it('accepts its own protocol and the previous one, and names the required helper for any other', async () => {
     const speak = (protocol: number) => factsAnswer().replace(/^ospatch \d+/, `ospatch ${protocol}`);
     expect((await node([speak(HELPER_PROTOCOL)]).node.facts()).facts.protocol).toBe(HELPER_PROTOCOL);
     expect((await node([speak(HELPER_PROTOCOL - 1)]).node.facts()).facts.protocol).toBe(HELPER_PROTOCOL - 1);
@@ -84,7 +84,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('says why the helper could not be written', async () => {
+  it('reports why the helper could not be written', async () => {
     const full = {
       code: 1,
       stdout: Buffer.from('ospatch-install:write\n'),
@@ -106,7 +106,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('names the call that the rule does not allow while it allows others, and does not repeat the remedy', async () => {
+  it('names the call that a partial sudo rule denies, without repeating the remedy', async () => {
     const denied = { code: 1, stderr: Buffer.from('sudo: a password is required\n') };
     const { node: remote } = node([factsAnswer(), denied], { user: 'admin' });
     await remote.facts();
@@ -122,7 +122,7 @@ describe('src/node/remote-node', () => {
     ['', true],
     ['denied start 0123456789abcdef-apply-100010 apply\n', false],
     ['denied $(id)\n', true],
-  ])('asks sudo whether a patch is allowed: %j', async (stdout, allowed) => {
+  ])('checks with sudo whether a patch is allowed: %j', async (stdout, allowed) => {
     const asked = node([stdout], { user: 'admin' }).node.checkRights();
     if (allowed) await expect(asked).resolves.toBeUndefined();
     else {
@@ -165,7 +165,7 @@ describe('src/node/remote-node', () => {
       /admin is not in the sudoers file/,
       /ospatch sudoers/,
     ],
-  ])('says why sudo refuses, and what to do: %j', async (text, message, remedy) => {
+  ])('reports why sudo rejects a call, with the remedy: %j', async (text, message, remedy) => {
     const denied = { code: 1, stderr: Buffer.from(text) };
     await expect(node([denied], { user: 'admin' }).node.facts()).rejects.toMatchObject({
       type: 'SudoDenied',
@@ -177,14 +177,14 @@ describe('src/node/remote-node', () => {
   it.each([
     ['sudo: a password is required\n', "`ospatch sudoers --user 'CORP\\svc'`"],
     ['sudo: sorry, you must have a tty to run sudo\n', '`Defaults:"CORP\\svc" !requiretty`'],
-  ])('writes a user of a directory so that a shell and sudo read the name: %j', async (text, remedy) => {
+  ])('quotes a directory user so that a shell and sudo read the name: %j', async (text, remedy) => {
     const denied = { code: 1, stderr: Buffer.from(text) };
     await expect(node([denied], { user: 'CORP\\svc' }).node.facts()).rejects.toMatchObject({
       remedy: expect.stringContaining(remedy),
     });
   });
 
-  it('tells a talkative login shell from a broken helper', async () => {
+  it('distinguishes a verbose login shell from a broken helper', async () => {
     await expect(node([`Welcome!\n${factsAnswer()}`]).node.facts()).rejects.toMatchObject({
       type: 'HelperProtocol',
       remedy: expect.stringContaining('.bashrc'),
@@ -208,7 +208,7 @@ describe('src/node/remote-node', () => {
     ]);
   });
 
-  it('maps refusals of the helper', async () => {
+  it('maps rejections of the helper to errors', async () => {
     const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
     const start = (why: string) => node([`ospatch 1 state=error why=${why}\n`]).node.start(job, { waitSeconds: 0 });
     await expect(start('disk-full')).rejects.toMatchObject({ type: 'DiskFull' });
@@ -218,7 +218,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('does not take an answer that was cut off at the cap for whole', async () => {
+  it('rejects an answer that was truncated at the cap', async () => {
     const cut = { stdout: Buffer.from(factsAnswer()), truncated: true };
     await expect(node([cut]).node.facts()).rejects.toMatchObject({ type: 'HelperProtocol' });
   });
@@ -227,7 +227,7 @@ describe('src/node/remote-node', () => {
     ['short-upload', 'Unreachable', 'the connection was lost while a call was being sent'],
     ['result-too-large', 'PackageManager', 'is larger than 2 MiB'],
     ['no-systemd', 'UnsupportedOs', 'systemd does not run there'],
-  ])('names the reason of the refusal %s', async (why, type, message) => {
+  ])('names the reason of the rejection %s', async (why, type, message) => {
     const { node: remote } = node([`ospatch 1 state=error why=${why}\n`]);
     const job = { token: '0123456789abcdef', phase: 'plan', number: 1 } as const;
     await expect(remote.start(job, { waitSeconds: 0 })).rejects.toMatchObject({
@@ -236,7 +236,7 @@ describe('src/node/remote-node', () => {
     });
   });
 
-  it('says why a reboot could not be asked for', async () => {
+  it('reports why a reboot could not be requested', async () => {
     const { node: remote } = node(['ospatch 1 state=error why=reboot-failed\nFailed to connect to bus\n']);
     await expect(remote.reboot('11111111-1111-1111-1111-111111111111')).rejects.toMatchObject({
       type: 'RebootFailed',

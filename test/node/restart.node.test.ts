@@ -55,7 +55,7 @@ describe('src/node/helper/services on a real node', () => {
     await sh(node, 'rm -rf /etc/ospatch /etc/needrestart; systemctl restart lab-lib lab-exe lab-script');
   });
 
-  /** What is in the package: the node's own libc and sleep under other names, and a script. */
+  /** Content of the package: copies of the node's own libc and sleep, and a script. */
   function contents(): Record<string, Buffer | string> {
     const file = (name: string): Buffer => readFileSync(path.join(node.rootDir, name));
     return {
@@ -78,10 +78,10 @@ describe('src/node/helper/services on a real node', () => {
     );
   }
 
-  // The clocks that tell whether a script is newer than its service count seconds.
+  // The comparison of script and service has a resolution of a second.
   const letClocksTurn = () => sh(node, 'sleep 3');
 
-  /** Another version comes out and is applied, as a run does it. */
+  /** Publishes another version and applies that as a run. */
   async function update(): Promise<void> {
     await letClocksTurn();
     await offerNext();
@@ -90,7 +90,7 @@ describe('src/node/helper/services on a real node', () => {
     expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
   }
 
-  /** What is left of an update when it is over: other files stand under the same names, put there as dpkg puts them. */
+  /** The result of an update: other files under the same names, replaced the way dpkg does. */
   async function replace(more: Record<string, string> = {}): Promise<void> {
     await letClocksTurn();
     for (const [name, content] of Object.entries({ ...contents(), ...more })) {
@@ -136,14 +136,14 @@ describe('src/node/helper/services on a real node', () => {
   const ALL = ['lab-exe.service', 'lab-lib.service', 'lab-script.service'];
   const reasons = ({ skipped }: RestartReport) => Object.fromEntries(skipped.map(({ name, reason }) => [name, reason]));
 
-  it('names nothing on a node whose processes are all younger than their files', async () => {
+  it('names nothing on a node whose processes are all newer than their files', async () => {
     expect(describeOutdated(await outdated())).toBe('');
   });
 
-  it('names services on a replaced library, executable or script, and nothing outside of where code lies', async () => {
+  it('names services on a replaced library, executable or script, and nothing outside of code directories', async () => {
     await update();
     expect(await outdated()).toEqual({ services: ALL, sessions: [], containers: [], processes: [] });
-    // Restarted, they are on the new code and up.
+    // The restarted services run the new code.
     const pids = await sh(node, 'systemctl show -p MainPID --value lab-lib lab-exe lab-script');
     expect(await restart()).toEqual({ restarted: ALL, skipped: [], failed: [], error: null });
     expect(describeOutdated(await outdated())).toBe('');
@@ -151,7 +151,7 @@ describe('src/node/helper/services on a real node', () => {
     expect(await sh(node, 'systemctl is-active lab-lib lab-exe lab-script')).toBe('active\nactive\nactive');
   });
 
-  it('restarts what is listed only, and what is ignored never', async () => {
+  it('restarts listed services only, and ignored ones never', async () => {
     await replace();
     expect(await restart({ mode: 'listed', services: ['lab-l*', 'lab-exe'], ignore: ['lab-lib.service'] })).toEqual({
       restarted: ['lab-exe.service'],
@@ -165,7 +165,7 @@ describe('src/node/helper/services on a real node', () => {
     expect((await outdated()).services).toEqual(['lab-lib.service', 'lab-script.service']);
   });
 
-  it('fails with the last words of a service that does not come up', async () => {
+  it('fails with the last output of a service that does not start', async () => {
     await replace({ '/usr/bin/lab-script': '#!/bin/bash\necho "no such database: food" >&2\nexit 7\n' });
     const report = await restart({ ignore: ['lab-lib', 'lab-exe'] });
     expect(report.restarted).toEqual([]);
@@ -178,7 +178,7 @@ describe('src/node/helper/services on a real node', () => {
     await sh(node, 'systemctl start lab-script');
   });
 
-  it('fails a service that systemd has to start again and again', async () => {
+  it('fails a service that systemd restarts again and again', async () => {
     await sh(
       node,
       'mkdir -p /etc/systemd/system/lab-script.service.d && printf "[Service]\\nRestart=always\\nRestartSec=100ms\\n" >/etc/systemd/system/lab-script.service.d/a.conf',
@@ -198,7 +198,7 @@ describe('src/node/helper/services on a real node', () => {
     await sh(node, 'systemctl reset-failed lab-script; systemctl start lab-script');
   });
 
-  it("takes the administrator's program in place of a restart, and refuses one that others may write to", async () => {
+  it("runs the administrator's program in place of a restart, and rejects a writable one", async () => {
     await replace();
     await sh(
       node,
@@ -217,7 +217,7 @@ describe('src/node/helper/services on a real node', () => {
     await sh(node, 'test -e /run/lab-lib-by-program; systemctl reset-failed lab-exe');
   });
 
-  it("honours needrestart's own configuration, also where needrestart itself is not installed", async () => {
+  it("honours needrestart's configuration, also where needrestart is not installed", async () => {
     await replace();
     await sh(
       node,
@@ -231,14 +231,14 @@ END
     const report = await restart({ ignore: ['lab-script'] });
     expect(report.restarted).toEqual(['lab-exe.service']);
     expect(reasons(report)).toMatchObject({ 'lab-lib.service': "needrestart's configuration leaves it alone" });
-    // Others may write to what root would run.
+    // Root would run a file that others may write.
     await sh(node, 'chmod 666 /etc/needrestart/conf.d/own.conf');
     const unsafe = await restart();
     expect(unsafe.restarted).toEqual([]);
     expect(Object.keys(reasons(unsafe))).toEqual(['lab-lib.service', 'lab-script.service']);
   });
 
-  it('never touches what others live from, and what cannot be started again', async () => {
+  it('never restarts a service that others depend on, or one that cannot be started again', async () => {
     await sh(
       node,
       `for name in dbus-broker mysql NetworkManager containerd; do
@@ -266,7 +266,7 @@ END
     await sh(node, 'systemctl kill -s KILL lab-refuses; systemctl stop lab-transient mysql NetworkManager containerd');
   });
 
-  it('leaves what systemd could not start again as it runs, and says why', async () => {
+  it('leaves a service running that systemd could not start again, and reports the reason', async () => {
     await sh(
       node,
       `for name in lab-masked lab-gone lab-needs lab-broken; do
@@ -296,7 +296,7 @@ END
     );
   });
 
-  it('names for each the command that puts it on new code', async () => {
+  it('gives the command that loads the new code of each process', async () => {
     await sh(
       node,
       `for name in lab-masked lab-masked-now lab-gone; do
@@ -318,7 +318,7 @@ END
     expect(reasons(await restart({ ignore: ['lab-exe', 'lab-lib', 'lab-script', 'lab-a*'] }))).toMatchObject({
       'lab-left.service': 'a restart does not end the processes that are left of it',
     });
-    // A command has room for the first names only.
+    // A command lists the first names only.
     for (let rounds = 0; rounds < 3; rounds += 1) for (const command of await remedies()) await sh(node, command);
     expect(describeOutdated(await outdated())).toBe('');
     expect(await sh(node, "systemctl is-active lab-left 'lab-a\\x2db@1' lab-exe")).toBe('active\nactive\nactive');
@@ -329,7 +329,7 @@ END
     );
   });
 
-  it("names somebody's login and a process of no service, but not its own login", async () => {
+  it("names a user's login and a process without a service, but not its own login", async () => {
     await sh(
       node,
       'systemd-run -q --scope --unit lab-scope sh -c "/usr/bin/lab-food infinity >/dev/null 2>&1 &" >/dev/null 2>&1',
@@ -342,7 +342,7 @@ END
     await other;
   });
 
-  it('calls what only a reboot starts anew a reason to reboot', async () => {
+  it('reports code that only a reboot reloads as a reason to reboot', async () => {
     const library = readdirSync(path.join(node.rootDir, MULTIARCH)).find((name) => name.startsWith('libdbus-1.so.3.'));
     if (library === undefined) throw new Error('no libdbus');
     const place = path.join(node.rootDir, MULTIARCH, library);
@@ -391,7 +391,7 @@ END
       expect((await outdated(runtime)).services).not.toContain('containerd.service');
     });
 
-    it('names services of users, and the commands that put them on new code', async () => {
+    it('names services of users, and the commands to restart them', async () => {
       expect((await outdated(runtime)).userServices).toEqual(
         expect.arrayContaining(['systemd of alice', 'web.service of alice']),
       );

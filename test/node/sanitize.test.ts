@@ -2,15 +2,15 @@ import { redactSecrets } from '../../src/domain/shared/redact';
 import { cleanOutput, outputTail, wholeLines } from '../../src/node/sanitize';
 
 describe('src/node/sanitize', () => {
-  it('removes what a terminal could take as a command and keeps lines and tabs', () => {
+  it('removes terminal control sequences and keeps lines and tabs', () => {
     expect(cleanOutput('a\u001b[31mred\u001b[0m\tb\u0007\u0000\nc\r\nd\u202e\u009b2J')).toBe('ared\tb\nc\nd2J');
   });
 
-  it('keeps credentials out of output', () => {
+  it('removes credentials from output', () => {
     expect(cleanOutput('GET http://user:pw@host/x\r\n')).toBe('GET http://[redacted]@host/x\n');
   });
 
-  it('costs about as much as the text is long, whatever is in it', () => {
+  it('takes linear time for any text', () => {
     const size = 1_000_000;
     for (const piece of [
       'a.',
@@ -27,7 +27,7 @@ describe('src/node/sanitize', () => {
       redactSecrets(cleanOutput(piece.repeat(size / piece.length)));
   });
 
-  it('drops a line whose beginning was cut off, because nobody can tell what in it is secret', () => {
+  it('drops a line with a truncated beginning, which may contain an unrecognisable secret', () => {
     expect(wholeLines('er:pw@host/x\nnext\n')).toBe('next\n');
     expect(wholeLines('one line without end')).toBe('');
   });

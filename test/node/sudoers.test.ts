@@ -16,7 +16,7 @@ describe('src/node/sudoers', () => {
     expect([...new Set(allowed)].toSorted()).toEqual(verbs.toSorted());
   });
 
-  it('binds every command to the digest and has names of its own per version', () => {
+  it('binds every command to the digest, with names that differ per version', () => {
     const { text, file } = sudoersRule(helper, 'patcher', 'regex');
     const commands = text.split('\n').filter((line) => line.startsWith('  '));
     expect(commands.every((line) => line.startsWith(`  sha256:${helper.digest} ${helper.path} `))).toBe(true);
@@ -31,7 +31,7 @@ describe('src/node/sudoers', () => {
     ['CORP', '"CORP"', '"CORP"'],
     ['svc@corp.example.com', '"svc@corp.example.com"', '"svc@corp.example.com"'],
     ['CORP\\svc', '"CORP\\svc"', '"CORP\\\\svc"'],
-  ])('names the user %s so that it means nobody else', (user, inSudoers, inDoas) => {
+  ])('names the user %s unambiguously', (user, inSudoers, inDoas) => {
     const { text } = sudoersRule(helper, user, 'regex');
     expect(text).toContain(`\nDefaults:${inSudoers} !requiretty\n${inSudoers} ALL=(root) NOPASSWD`);
     expect(sudoersRule(helper, user, 'doas').text).toContain(`\npermit nopass ${inDoas} as root cmd `);
@@ -59,23 +59,23 @@ describe('src/node/sudoers', () => {
       expect(isAllowed(call)).toBe(false);
   });
 
-  it('has nothing in its regular expressions that musl and glibc read differently', () => {
+  it('uses no regular expression syntax on which musl and glibc differ', () => {
     const { text } = sudoersRule(helper, 'ospatch', 'regex');
     const patterns = [...text.matchAll(/ (\^.*\$)/g)].map((match) => match[1] ?? '');
     expect(patterns.length).toBe(4);
     for (const pattern of patterns) expect(pattern).not.toMatch(/\\|\{[0-9]*,/);
   });
 
-  it('is a line for sudo-rs that both its old and its new parser read', () => {
+  it('is a line that both the old and the new parser of sudo-rs accept', () => {
     const lines = (user: string) => sudoersRule(helper, user, 'sudo-rs').text.trim().split('\n');
     expect(lines('op').filter((line) => !line.startsWith('#'))).toEqual([`op ALL=(root) NOPASSWD: ${helper.path}`]);
     expect(lines('CORP').at(-1)).toBe(`"CORP" ALL=(root) NOPASSWD: ${helper.path}`);
-    // Said only of names that sudo-rs 0.2.5 does not match.
+    // Only for names that sudo-rs 0.2.5 does not match.
     const isWarned = (user: string): boolean => lines(user).some((line) => line.includes('id -u'));
     expect(['op', 'jane.doe', 'CORP\\jane', 'jane@corp', 'host$'].filter(isWarned)).toEqual(['jane@corp', 'host$']);
   });
 
-  it('is a line for doas where there is no sudo', () => {
+  it('is a line for doas without sudo', () => {
     const { text, file, mode } = sudoersRule(helper, 'op', 'doas');
     expect(text.split('\n').filter((line) => !line.startsWith('#'))).toEqual([
       `permit nopass op as root cmd ${helper.path}`,
@@ -84,7 +84,7 @@ describe('src/node/sudoers', () => {
     expect({ file, mode }).toEqual({ file: `/etc/doas.d/ospatch-${helper.digest.slice(0, 12)}.conf`, mode: '0400' });
   });
 
-  it('the installer carries the helper whole', () => {
+  it('has an installer with the complete helper', () => {
     expect(installerScript(helper)).toContain(`\n${helper.content.toString()}OSPATCH_HELPER_END\n`);
     expect(helper.content.toString()).not.toContain('OSPATCH_HELPER_END');
   });

@@ -1,4 +1,4 @@
-/** What the tests on real nodes share. */
+/** Shared set-up of the tests on real nodes. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DefaultLogger } from '@temporalio/worker';
@@ -12,7 +12,7 @@ import type { NodeTarget } from '../../src/domain/spec/types';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { ExecOptions, ExecResult, Transport, TransportPool } from '../../src/ssh/transport';
 
-/** Making a lab may queue for the images of other suites. */
+/** Building a lab may wait for the images of other suites. */
 export const LAB_START_MS = 600_000;
 
 const SSH_FAILED = 255;
@@ -31,7 +31,7 @@ export function targetOf(node: LabNode, ssh: Partial<NodeTarget['ssh']> = {}): N
   };
 }
 
-/** The input of `inspectNode` as `check` and `doctor` give it. */
+/** The input of `inspectNode` in `check` and `doctor`. */
 export function inspectInput(target: NodeTarget, more: Partial<InspectInput> = {}): InspectInput {
   return {
     target,
@@ -43,7 +43,7 @@ export function inspectInput(target: NodeTarget, more: Partial<InspectInput> = {
   };
 }
 
-/** Counts the round trips of everything that goes through it. */
+/** Counts the round trips of a transport. */
 export class CountingTransport implements Transport {
   commands: string[] = [];
 
@@ -73,11 +73,11 @@ type ReturnOf<N extends keyof OnNode> = OnNode[N] extends (input: never) => Prom
 
 export interface ActivityRunner {
   run<N extends keyof OnNode>(name: N, input: Parameters<OnNode[N]>[0]): Promise<ReturnOf<N>>;
-  /** Everything said by heartbeat so far. */
+  /** All progress reported by heartbeat so far. */
   heartbeats: { done?: number; waitingFor?: string; unreachableMs: number }[];
 }
 
-/** Runs activities as a worker would, each in an environment of its own. */
+/** Runs activities like a worker, each in an environment of its own. */
 export function activityRunner(pool: TransportPool): ActivityRunner {
   const activities = createNodeActivities({
     pool,
@@ -97,21 +97,21 @@ export function activityRunner(pool: TransportPool): ActivityRunner {
   };
 }
 
-/** A preflight that refuses is a failure, as it is for the workflow. */
+/** A rejecting preflight is a failure, as in the workflow. */
 export function acceptable<T>(answer: T): T {
   const refused = (answer as { refused?: ErrorInfo } | null | undefined)?.refused;
   if (refused !== undefined) throw Object.assign(new Error(refused.message), refused);
   return answer;
 }
 
-/** The transactions apt itself recorded on the node, by the packages in them. */
+/** The transactions in apt's own log on the node, by their packages. */
 export function aptTransactions(node: LabNode): string[] {
   return readFileSync(`${node.rootDir}/var/log/apt/history.log`, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('Upgrade: ') || line.startsWith('Install: '));
 }
 
-/** The one line of `command`'s output on the node; the command itself may fail. */
+/** The single output line of `command` on the node; the command itself may fail. */
 export async function ask(node: LabNode, command: string): Promise<string> {
   const { code, stdout, stderr } = await node.exec(command);
   if (code === SSH_FAILED) throw new Error(`${command}: ${stderr}`);

@@ -67,7 +67,7 @@ describe('src/node/supported-systems', () => {
     [['os_id=linuxmint', 'os_pretty_name=Linux Mint 21.3'], /Linux Mint 21.3, which is not supported/],
     [['os_version_id=', 'os_pretty_name=Debian GNU/Linux trixie/sid'], /no release number/],
     [['systemd=no'], /without systemd/],
-  ])('refuses %j by name', (lines, message) => {
+  ])('rejects %j by name', (lines, message) => {
     expect(() => assertSupported('w-1', reading(...lines))).toThrow(
       expect.objectContaining({
         type: 'UnsupportedOs',
@@ -77,7 +77,7 @@ describe('src/node/supported-systems', () => {
     );
   });
 
-  it('refuses a second reboot owner, an undrained Kubernetes node and a nearly full disk', () => {
+  it('rejects a second reboot owner, an undrained Kubernetes node and a nearly full disk', () => {
     const refusal =
       (lines: string[], withoutDrain = false) =>
       () =>

@@ -14,18 +14,18 @@ describe('src/node/transaction', () => {
   it.each([
     ['a signal has ended it', 'done rc=137', ''],
     ['dpkg was killed and packages are half-way', 'done rc=100', 'problem lab is not fully installed (iF )\n'],
-  ])('asks for a repair when %s', async (_what, state, answer) => {
+  ])('requires a repair when %s', async (_what, state, answer) => {
     const outcome = await apply(jobAnswer(state, { answer }));
     expect(outcome).toMatchObject({ state: 'done', result: { unfinished: true, error: expect.anything() } });
   });
 
-  it('asks for none when it failed before anything was changed', async () => {
+  it('requires none when the transaction failed before any change', async () => {
     const outcome = await apply(jobAnswer('done rc=100', { log: 'E: Failed to fetch it', size: 21 }));
     expect(outcome).toMatchObject({ state: 'done', result: { error: { type: 'Repository' } } });
     expect(outcome).not.toMatchObject({ result: { unfinished: true } });
   });
 
-  it('says what is left to do when packages stay half-way although nothing failed', async () => {
+  it('names the remedy when packages stay half-installed although nothing failed', async () => {
     const outcome = await apply(jobAnswer('done rc=0', { answer: 'problem lab is not fully installed (iF )\n' }));
     expect(outcome).toMatchObject({
       result: { error: { type: 'PackagesBroken', remedy: expect.stringContaining('dpkg --configure -a') } },

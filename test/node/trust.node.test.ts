@@ -1,4 +1,4 @@
-/** What a login with the narrow sudo rule can do, and what nobody can make the product run. */
+/** The permissions of a login with the narrow sudo rule, and what nobody can make ospatch run. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { Lab } from '../../tools/lab/lab';
@@ -35,7 +35,7 @@ const { path, digest } = helperScript();
 
 jest.setTimeout(240_000);
 
-describe('src/node with the least privilege', () => {
+describe('src/node with least privilege', () => {
   let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
@@ -56,7 +56,7 @@ describe('src/node with the least privilege', () => {
     await lab?.stop();
   });
 
-  /** With standard input, which `LabNode.exec` has none of. */
+  /** With standard input, which `LabNode.exec` does not support. */
   async function asRoot(command: string, stdin: string): Promise<string> {
     const { code, stdout, stderr } = await transportTo(pool, targetOf(node)).exec(command, { stdin });
     if (code !== 0) throw new Error(`${command} failed: ${stderr.toString()}`);
@@ -72,7 +72,7 @@ describe('src/node with the least privilege', () => {
     return sh(node, 'rm -f /etc/sudoers.d/ospatch-*');
   }
 
-  it('is placed by the installer of an administrator, owned by root', async () => {
+  it("is installed by an administrator's installer, owned by root", async () => {
     expect(await ask(node, `stat -c '%U:%G %a' ${path}; sha256sum ${path} | cut -c1-64`)).toBe(
       `root:root 755\n${digest}`,
     );
@@ -85,7 +85,7 @@ describe('src/node with the least privilege', () => {
     beforeAll(() => useRule(form));
     afterAll(dropRule);
 
-    it('everything a run does works', async () => {
+    it('every step of a run works', async () => {
       const activities = activityRunner(pool);
       const jobToken = token();
       const common = { target: narrow, token: jobToken, attempt: 1 };
@@ -128,14 +128,14 @@ describe('src/node with the least privilege', () => {
       ['an editor', `-e ${path}`],
       ['a shell of root', '-s'],
       ['a login shell', '-i'],
-    ])('sudo refuses %s', async (_what, command) => {
+    ])('sudo rejects %s', async (_what, command) => {
       const { code, stdout, stderr } = await node.exec(`sudo -n ${command} </dev/null`, LAB_USER);
       expect(stderr).toMatch(/a password is required|not allowed|you are not permitted/);
       expect(stdout).toBe('');
       expect(code).toBe(1);
     });
 
-    it('a copy, a link to another program and a changed copy elsewhere are refused', async () => {
+    it('a copy, a link to another program and a modified copy elsewhere are rejected', async () => {
       const name = path.split('/').at(-1) ?? '';
       const { stdout, stderr } = await node.exec(
         `mkdir -p ~/a ~/b ~/c; cp ${path} ~/a/${name}; ln -sf /usr/bin/id ~/b/${name}; printf '#!/bin/sh\\nid\\n' >~/c/${name}
@@ -147,7 +147,7 @@ describe('src/node with the least privilege', () => {
       expect(stderr.match(/a password is required|not allowed/g)?.length).toBe(4);
     });
 
-    it('what the caller has in the environment does not reach the helper', async () => {
+    it("the caller's environment does not reach the helper", async () => {
       const { stdout } = await node.exec(
         `printf 'touch /root/canary\\n' >/tmp/evil; mkdir -p ~/bin; printf '#!/bin/sh\\ntouch /root/canary\\n' >~/bin/uname
          chmod +x ~/bin/uname; env ENV=/tmp/evil BASH_ENV=/tmp/evil PATH=$HOME/bin:$PATH PS4='$(touch /root/canary)' \\
@@ -158,7 +158,7 @@ describe('src/node with the least privilege', () => {
       expect(await ask(node, 'ls /root/canary 2>&1')).toContain('No such file');
     });
 
-    it('a changed helper at the right path is refused by sudo, and the worker does not even try', async () => {
+    it('a modified helper at the right path is rejected by sudo, and the worker does not call it', async () => {
       await sh(node, `cp -p ${path} /root/kept && printf 'touch /root/canary\\n' >>${path}`);
       const direct = await node.exec(`sudo -n ${path} facts`, LAB_USER);
       expect(direct.stderr).toMatch(/a password is required|not allowed/);
@@ -175,7 +175,7 @@ describe('src/node with the least privilege', () => {
     });
   });
 
-  describe('what is wrong with the rights is said in a sentence', () => {
+  describe('permission problems are reported in one sentence', () => {
     it.each([
       ['no rule at all', ':', ':', 'SudoDenied', /a password is required/, /ospatch sudoers --user ospatch/],
       [
@@ -242,7 +242,7 @@ describe('src/node with the least privilege', () => {
     });
   });
 
-  it('a changed helper is never run by a root login either: it is replaced, and somebody hears of it', async () => {
+  it('a modified helper is never run by a root login either, but replaced with a warning', async () => {
     await sh(node, `printf 'touch /root/canary\\n' >>${path}`);
     const asItIs = targetOf(node, { helper: 'preinstalled' });
     await expect(remoteNode(pool, asItIs).facts()).rejects.toMatchObject({ type: 'HelperMissing' });
@@ -257,7 +257,7 @@ describe('src/node with the least privilege', () => {
     expect(await ask(node, 'ls /root/canary 2>&1')).toContain('No such file');
   });
 
-  it('is brought by `ospatch helper install` with the key of the person at the terminal, to known machines only', async () => {
+  it("is installed by `ospatch helper install` with the user's own key, on known machines only", async () => {
     await sh(node, `rm ${path}`);
     const knownHosts = `${lab.dir}/known_hosts.install`;
     writeFileSync(knownHosts, lab.knownHosts);
@@ -282,7 +282,7 @@ describe('src/node with the least privilege', () => {
     });
   });
 
-  it('helpers of two versions live side by side and never run two transactions at once', async () => {
+  it('helpers of two versions coexist and never run two transactions at once', async () => {
     await node.offer(barrierPackage('3'));
     const content = Buffer.from(helperScript().content.toString().replace('Root only', 'For root only'));
     const other = createHash('sha256').update(content).digest('hex');

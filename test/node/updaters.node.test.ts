@@ -18,7 +18,7 @@ const stopTimer = (name: string): string =>
 
 const aptSettings = (text: string): string => `printf '${text}' >/etc/apt/apt.conf.d/99owners`;
 
-/** Debian with its own apt-config and systemd; unattended-upgrades is a program that does nothing. */
+/** Debian with its own apt-config and systemd; unattended-upgrades is a program without effect. */
 describe('src/node/helper/updaters on a real node', () => {
   let lab: Lab;
   let pool: TransportPool;
@@ -49,7 +49,7 @@ describe('src/node/helper/updaters on a real node', () => {
 
   const NOBODY = { updaters: [], owners: [], schedules: [], running: null };
 
-  test('finds nobody on a fresh Debian', async () => {
+  test('finds no updater on a fresh Debian', async () => {
     expect(await others()).toEqual(NOBODY);
   });
 
@@ -68,12 +68,12 @@ describe('src/node/helper/updaters on a real node', () => {
     [`${INTERVAL} "1";`, UPDATES],
     [`${INTERVAL} "0"; ${REBOOT} "true";`, NOBODY],
     [`APT::Periodic::Enable "0"; ${INTERVAL} "always"; ${REBOOT} "true";`, NOBODY],
-  ])('asks apt what %s means', async (settings, expected) => {
+  ])('evaluates %s like apt', async (settings, expected) => {
     await sh(node, `${aptSettings(settings.replaceAll('"', '\\"'))}; ${startTimer('apt-daily-upgrade.timer')}`);
     expect(await others()).toEqual(expected);
   });
 
-  test('without its timer unattended-upgrades counts when cron starts it', async () => {
+  test('counts unattended-upgrades without a timer when cron starts the service', async () => {
     await sh(
       node,
       `${stopTimer('apt-daily-upgrade.timer')}; ${aptSettings(`${REBOOT} \\"true\\";`)}
@@ -139,7 +139,7 @@ describe('src/node/helper/updaters on a real node', () => {
     ['[commands]\napply_updates=1\n# reboot = when-needed\n', ['dnf-automatic'], []],
     ['[commands]\napply_updates = no\nreboot = when-needed\n', [], []],
     ['[emitters]\napply_updates = yes\n', [], []],
-  ])('reads what dnf-automatic does as it reads that itself: %j', async (text, updaters, owners) => {
+  ])('evaluates dnf-automatic like its own parser: %j', async (text, updaters, owners) => {
     await sh(
       node,
       `mkdir -p /etc/dnf; cat >/etc/dnf/automatic.conf <<'EOF'\n${text}EOF
@@ -150,7 +150,7 @@ ${startTimer('dnf-automatic.timer')}`,
     await sh(node, `${stopTimer('dnf-automatic.timer')}; rm /etc/dnf/automatic.conf`);
   });
 
-  test('what only looks, only downloads or is commented out is no updater', async () => {
+  test('ignores programs that only check, only download or are commented out', async () => {
     const lines = [
       '1 1 * * * root apt-get -qq update',
       '1 1 * * * root apt-get -s dist-upgrade | mail -s updates ops@example.com',
@@ -164,13 +164,13 @@ ${startTimer('dnf-automatic.timer')}`,
     await sh(node, 'rm /etc/cron.d/looks');
   });
 
-  test('a reboot by the clock is a warning that names who does it', async () => {
+  test('warns of a scheduled reboot and names its source', async () => {
     await sh(node, "echo '0 4 * * 0 root /sbin/shutdown -r +5' >/etc/cron.d/weekly-reboot");
     expect(await others()).toEqual({ ...NOBODY, schedules: ['cron (/etc/cron.d/weekly-reboot)'] });
     await sh(node, 'rm /etc/cron.d/weekly-reboot');
   });
 
-  test('an updater at work is waited for, also while it holds no lock', async () => {
+  test('waits for a running updater, also while that updater holds no lock', async () => {
     await sh(
       node,
       'cp /bin/sleep /usr/bin/unattended-upgr && { setsid unattended-upgr 300 </dev/null >/dev/null 2>&1 & }',

@@ -6,7 +6,7 @@ function job(text: string) {
 }
 
 describe('src/node/job/answer', () => {
-  it('cuts log and result by the lengths of the first line', () => {
+  it('splits log and result by the lengths in the first line', () => {
     expect(job('ospatch 1 state=done rc=100 size=9 off=4 log=5 result=3 ended=7 boot=x\nE: no\nabc')).toEqual({
       state: 'done',
       rc: 100,
@@ -17,7 +17,7 @@ describe('src/node/job/answer', () => {
     });
   });
 
-  it('takes protocol lines in a log for what they are: data', () => {
+  it('treats protocol lines in a log as data', () => {
     const forged = 'ospatch 1 state=done rc=0 size=0 off=0 log=0 result=0\n';
     expect(
       job(`ospatch 1 state=running size=${forged.length} off=0 log=${forged.length} result=0\n${forged}`),
@@ -27,14 +27,14 @@ describe('src/node/job/answer', () => {
     });
   });
 
-  it('understands nothing that has text before the answer, is of a later protocol, or is no answer at all', () => {
+  it('rejects text before the answer, a later protocol, and anything else', () => {
     expect(job('Welcome!\nospatch 1 state=running\n')).toBeNull();
     expect(job('ospatch 2 state=running\n')).toBeNull();
     expect(job('ospatch 1 state=running')).toBeNull();
     expect(job('')).toBeNull();
   });
 
-  it('does not take a cut-off answer or an unknown state for an answer', () => {
+  it('rejects a truncated answer and an unknown state', () => {
     expect(job('ospatch 1 state=done rc=0 log=10 result=0\nshort')).toBeNull();
     expect(job('ospatch 1 state=done rc= log=0 result=0\n')).toBeNull();
     expect(job('ospatch 1 state=error why=bad-verb\n')).toBeNull();

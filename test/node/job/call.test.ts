@@ -25,14 +25,14 @@ describe('src/node/job/call', () => {
 
   const shells = ['sh', 'bash', 'dash', 'zsh', 'fish', 'tcsh'].filter((one) => spawnSync('which', [one]).status === 0);
 
-  it.each(shells)('runs the helper with its arguments and standard input, whatever the login shell is: %s', (shell) => {
+  it.each(shells)('runs the helper with its arguments and standard input under any login shell: %s', (shell) => {
     expect(run(shell).stdout.toString()).toBe('ran poll 0123456789abcdef-plan-1 0 1 2\nstdin');
   });
 
   it.each([
     [['sudo', 'doas'], 'sudo'],
     [['doas'], 'doas'],
-  ])('becomes root by sudo, and by doas where there is no sudo: %j', (tools, expected) => {
+  ])('becomes root by sudo, and by doas without sudo: %j', (tools, expected) => {
     for (const tool of tools) {
       writeFileSync(path.join(dir, tool), `#!/bin/sh\nshift\necho ${tool}\nexec "$@"\n`, { mode: 0o755 });
     }
@@ -46,7 +46,7 @@ describe('src/node/job/call', () => {
     expect(output.toString()).toBe(`${expected}\nran facts\n`);
   });
 
-  it('does not run what differs in a single byte, and says what is there', () => {
+  it('does not run a helper that differs in a single byte, and reports its digest', () => {
     writeFileSync(script().path, `${content}\n`);
     const { stdout, status } = run('sh');
     const found = execFileSync('sha256sum', [script().path]).toString().slice(0, 64);
@@ -54,14 +54,14 @@ describe('src/node/job/call', () => {
     expect(helperDefect(stdout)).toEqual({ kind: 'changed', found });
   });
 
-  it('tells a missing helper from one that may not be run', () => {
+  it('distinguishes a missing helper from one without execute permission', () => {
     chmodSync(script().path, 0o644);
     expect(helperDefect(run('sh').stdout)).toMatchObject({ kind: 'mode' });
     rmSync(script().path);
     expect(helperDefect(run('sh').stdout)).toEqual({ kind: 'missing', found: null });
   });
 
-  it('builds no command of anything but a verb with plain arguments', () => {
+  it('rejects anything but a verb with plain arguments', () => {
     for (const call of [
       '',
       'facts;id',
@@ -77,7 +77,7 @@ describe('src/node/job/call', () => {
     }
   });
 
-  it('does not take the output of the helper for a defect', () => {
+  it('does not mistake output of the helper for an error of the call', () => {
     expect(helperDefect(Buffer.from('ospatch 1 facts\nos_id=debian\nend\n'))).toBeNull();
   });
 });

@@ -19,7 +19,7 @@ function follow(answers: Answer[], onLine?: (line: string) => void) {
 }
 
 describe('src/node/job/follow', () => {
-  it('polls from where the log ended until the job is done', async () => {
+  it('polls from the end of the read log until the job is done', async () => {
     const lines: string[] = [];
     const { end, commands } = follow(
       [
@@ -45,7 +45,7 @@ describe('src/node/job/follow', () => {
     ]);
   });
 
-  it('goes on polling after the connection was lost, and starts nothing again', async () => {
+  it('keeps polling after a lost connection, and does not start the job again', async () => {
     const { end, commands } = follow([
       jobAnswer('running'),
       unreachableNode(),
@@ -57,7 +57,7 @@ describe('src/node/job/follow', () => {
     expect(commands().filter((command) => command.startsWith('start')).length).toBe(1);
   });
 
-  it('never takes `unknown` for dead', async () => {
+  it('never treats `unknown` as dead', async () => {
     const { end } = follow([
       jobAnswer('running'),
       ...Array.from({ length: 30 }, () => jobAnswer('unknown')),
@@ -70,14 +70,14 @@ describe('src/node/job/follow', () => {
     ['ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n', 'Busy', 'feedfeedfeedfeed-apply-1'],
     [jobAnswer('running'), 'Busy', '0123456789abcdef-apply-1'],
     [jobAnswer('unknown'), 'Unhealthy', 'has not reported for 1h'],
-  ])('ends its wait some time, and asks at most four times a second (%#)', async (answer, type, said) => {
+  ])('limits its wait, and polls at most four times a second (%#)', async (answer, type, said) => {
     const started = clock;
     const { end, session } = follow([answer]);
     await expect(end).rejects.toMatchObject({ type, message: expect.stringContaining(said) });
     expect(session.transport.calls.length).toBeLessThanOrEqual((clock - started) / 250 + 2);
   });
 
-  it('tells once of a transaction that does not end, across calls, and gives it up as one that still runs', async () => {
+  it('reports an endless transaction once, across calls, and fails while the transaction still runs', async () => {
     const followed: number[] = [];
     const run = (followedMs: number, isReported: boolean) => {
       const transaction = { followedMs, isReported, note: (ms: number) => followed.push(ms) };
@@ -96,7 +96,7 @@ describe('src/node/job/follow', () => {
     const started = clock;
     await expect(run(6 * HOUR_MS, true)).rejects.toMatchObject({ type: 'Busy', details: { stillRuns: true } });
     expect(clock - started).toBeGreaterThan(17.9 * HOUR_MS);
-    // The next call of an activity that was lost goes on counting.
+    // The next call continues the count of an activity that was lost.
     const before = clock;
     await expect(run(5 * HOUR_MS, false)).rejects.toMatchObject({ name: 'UnreachableNotice' });
     expect(clock - before).toBeLessThan(1.1 * HOUR_MS);
@@ -106,7 +106,7 @@ describe('src/node/job/follow', () => {
     expect(await follow([jobAnswer('running'), jobAnswer(how)]).end).toEqual({ state: 'interrupted', how });
   });
 
-  it('waits while another job has the node and says which', async () => {
+  it('waits for another job on the node and names that job', async () => {
     const { end, session } = follow([
       'ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n',
       jobAnswer('done rc=0'),
@@ -115,7 +115,7 @@ describe('src/node/job/follow', () => {
     expect(session.shown).toContainEqual({ waitingFor: 'another job on the node to end (feedfeedfeedfeed-apply-1)' });
   });
 
-  it('starts a job again that was accepted but not executed, and gives up when it never is', async () => {
+  it('restarts a job that was accepted but not executed, and fails when no start succeeds', async () => {
     const { end, commands } = follow([jobAnswer('claimed'), jobAnswer('absent'), jobAnswer('done rc=0')]);
     expect(await end).toMatchObject({ state: 'done' });
     expect(commands().every((command) => command.startsWith('start'))).toBe(true);

@@ -3,7 +3,7 @@ import { checkBootId, checkToken, formatJobId } from '../../../src/node/job/id';
 const token = '0123456789abcdef';
 
 describe('src/node/job/id', () => {
-  it('writes ids as the helper expects them', () => {
+  it('formats ids in the form the helper expects', () => {
     expect(formatJobId({ token, phase: 'apply', number: 2 })).toBe('0123456789abcdef-apply-2');
   });
 
@@ -19,7 +19,7 @@ describe('src/node/job/id', () => {
     expect(() => formatJobId(job as never)).toThrow('not a valid job');
   });
 
-  it('lets only hex and dashes pass as a boot id, and only hex as a token', () => {
+  it('accepts only hex and dashes as a boot id, and only hex as a token', () => {
     expect(checkBootId('d7e780dc-7ccd-4487-9a78-cdc147b94a12')).toBe('d7e780dc-7ccd-4487-9a78-cdc147b94a12');
     expect(() => checkBootId('x; reboot -f')).toThrow('not a valid boot id');
     expect(() => checkToken(`${token}\n`)).toThrow('not a valid token');

@@ -78,7 +78,7 @@ describe('src/node on Alpine', () => {
   const isAtGate = () => until('the gate', async () => (await node.exec(AT_BARRIER)).code === 0);
   const repositoryFile = (name: string) => path.join(node.rootDir, REPOSITORY_DIR, 'x86_64', name);
 
-  it('applies what was planned once, however often it is started, and keeps other jobs out', async () => {
+  it('applies a plan once, however often started, and keeps other jobs out', async () => {
     closeBarrier(node);
     const { facts, plan, changes, jobToken, apply } = await preflight();
     expect(facts).toMatchObject({
@@ -90,7 +90,7 @@ describe('src/node on Alpine', () => {
     });
     expect(changes).toEqual(['lab-a 1.0-r0 1.1-r0', 'lab-slow 1.0-r0 1.1-r0']);
     expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
-    // What Alpine itself has installed is in no repository of the lab.
+    // No repository of the lab has Alpine's own packages.
     expect(plan.warnings).toEqual([
       {
         kind: 'hidden-updates',
@@ -115,7 +115,7 @@ describe('src/node on Alpine', () => {
     expect((await preflight()).changes).toEqual([]);
   });
 
-  it('changes nothing when the set is another one than planned', async () => {
+  it('changes nothing when the package set differs from the plan', async () => {
     await node.offer(lab1('lab-a', '1.2-r0'));
     const { apply } = await preflight();
     await node.offer(lab1('lab-a', '1.3-r0'));
@@ -124,7 +124,7 @@ describe('src/node on Alpine', () => {
     expect(await installed('lab-a')).toBe('lab-a-1.1-r0');
   });
 
-  it('sees what is pending whatever an administrator has set for the output of apk', async () => {
+  it('reads pending updates whatever output options an administrator has set for apk', async () => {
     await sh(node, "printf 'quiet\\nprogress yes\\nverbose # all\\nsimulate\\n' >/etc/apk/config");
     const { changes, apply } = await preflight();
     expect(changes).toEqual(['lab-a 1.1-r0 1.3-r0']);
@@ -133,7 +133,7 @@ describe('src/node on Alpine', () => {
     expect(await installed('lab-a')).toBe('lab-a-1.3-r0');
   });
 
-  it('says which updates a pin hides, and that lists are old', async () => {
+  it('reports updates hidden by a pin, and outdated indexes', async () => {
     await node.offer(lab1('lab-a', '1.4-r0'));
     await sh(node, "sed -i 's/^lab-a$/lab-a=1.3-r0/' /etc/apk/world");
     const { plan, changes } = await preflight();
@@ -152,7 +152,7 @@ describe('src/node on Alpine', () => {
     await sh(node, 'rm /var/cache/apk/APKINDEX.*');
   });
 
-  it('takes a job for alive until what its killed wrapper has left running has ended, then goes on', async () => {
+  it('treats a job as alive until the remaining processes of its killed wrapper end, then continues', async () => {
     await node.offer(barrierPackage('1.2-r0'));
     closeBarrier(node);
     const { jobToken, plan, apply, repair } = await preflight();
@@ -173,7 +173,7 @@ describe('src/node on Alpine', () => {
   it.each([
     ['apk is killed', false, '1.3-r0'],
     ['the power fails', true, '1.4-r0'],
-  ])('does the transaction again when %s in the middle of it', async (_what, cut, version) => {
+  ])('repeats the transaction after %s in the middle', async (_what, cut, version) => {
     await node.offer(barrierPackage(version));
     closeBarrier(node);
     const { jobToken, apply } = await preflight();
@@ -197,13 +197,13 @@ describe('src/node on Alpine', () => {
       result: { error: null, changes: [{ name: 'lab-slow', to: version }] },
     });
     expect((await preflight()).changes).toEqual([]);
-    // Nothing half-written is left, neither of the database nor of a package.
+    // No partial write remains in the database or of a package.
     expect(await ask(node, "find / -xdev \\( -name '.apk.*' -o -path '/lib/apk/db/*.new' \\) | grep -v '^/proc'")).toBe(
       '',
     );
   });
 
-  it('waits for the lock of apk and then looks again at what would change', async () => {
+  it('waits for the lock of apk and then plans again', async () => {
     await node.offer(lab1('lab-a', '1.5-r0'));
     const { apply } = await preflight();
     await sh(
@@ -223,11 +223,11 @@ describe('src/node on Alpine', () => {
     expect(await (await preflight()).apply()).toMatchObject({ state: 'done', result: { error: null } });
   });
 
-  describe('a package whose script fails', () => {
+  describe('a package with a failing script', () => {
     const apkFile = () => repositoryFile('lab-a-1.7-r0.apk');
     const away = () => `${apkFile()}.away`;
 
-    it('is a failure, and stays installed when the repair cannot download it', async () => {
+    it('is a failure, and stays installed when the repair cannot download the package', async () => {
       await node.offer(lab1('lab-a', '1.7-r0', '[ -e /srv/lab-a-works ] || exit 3'));
       const { apply, repair } = await preflight();
       expect(await apply()).toMatchObject({
@@ -240,7 +240,7 @@ describe('src/node on Alpine', () => {
       renameSync(away(), apkFile());
     });
 
-    it('is not mended by a repair that fails the same way, and says so', async () => {
+    it('is not repaired by a repair that fails the same way, and is reported', async () => {
       const { repair } = await patchOnly();
       expect(await repair()).toMatchObject({
         result: { error: { type: expect.stringMatching(/PackagesBroken|PackageManager/) } },
@@ -248,7 +248,7 @@ describe('src/node on Alpine', () => {
       expect(await installed('lab-a')).toBe('lab-a-1.7-r0');
     });
 
-    it('is mended by a repair once its script works', async () => {
+    it('is repaired once its script works', async () => {
       await sh(node, 'touch /srv/lab-a-works');
       const { repair } = await patchOnly();
       expect(await repair()).toMatchObject({ result: { error: null } });
@@ -256,7 +256,7 @@ describe('src/node on Alpine', () => {
       await sh(node, 'rm /srv/lab-a-works');
     });
 
-    it('is mended by the upgrade that replaces it, when its own version has left the repository', async () => {
+    it('is repaired by the upgrade that replaces the package, when its own version has left the repository', async () => {
       await node.offer(lab1('lab-a', '1.7-r1', 'exit 4'));
       expect(await (await preflight()).apply()).toMatchObject({ result: { error: { type: 'PackageManager' } } });
       rmSync(repositoryFile('lab-a-1.7-r1.apk'));
@@ -274,7 +274,7 @@ describe('src/node on Alpine', () => {
     }
   });
 
-  it('takes a package that has vanished from the mirror for one that has moved', async () => {
+  it('reports a package that has vanished from the mirror as moved', async () => {
     const server = await serve(node);
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await sh(node, `cp /etc/apk/repositories /srv/repositories && echo 'v3 ${address}' >/etc/apk/repositories`);
@@ -295,7 +295,7 @@ describe('src/node on Alpine', () => {
       const fetched = await remote().start(job, { expect: next.plan.digest, waitSeconds: 30 });
       expect(fetched).toMatchObject({ state: 'done', rc: 0 });
       expect(await installed('lab-a')).toBe('lab-a-1.7-r2');
-      // The mirror is not needed any more.
+      // The mirror is no longer needed.
       server.close();
       server.closeAllConnections();
       expect(await next.apply()).toMatchObject({ result: { error: null, changes: [{ to: '1.9-r0' }] } });
@@ -306,7 +306,7 @@ describe('src/node on Alpine', () => {
     }
   });
 
-  describe('with the least privilege', () => {
+  describe('with least privilege', () => {
     const narrow = () => targetOf(node, { user: LAB_USER, helper: 'preinstalled' });
     const asRoot = async (command: string, stdin: string) => {
       const { code, stderr } = await transportTo(pool, targetOf(node)).exec(command, { stdin });
@@ -321,13 +321,13 @@ describe('src/node on Alpine', () => {
     async function useRule(form: SudoersForm): Promise<void> {
       const { text, file: place, mode } = sudoersRule(helper, LAB_USER, form);
       if (form === 'doas') {
-        // Debian's doas, which the lab has, reads one file.
+        // Debian's doas, which the lab uses, reads one file.
         await asRoot(`mv /usr/bin/sudo /srv/sudo; cat >/etc/doas.conf && chmod ${mode} /etc/doas.conf`, text);
       } else await asRoot(`cat >/srv/rule && visudo -cqf /srv/rule && install -m ${mode} /srv/rule ${place}`, text);
     }
 
     it.each(SUDOERS_FORMS.filter((form) => form !== 'sudo-rs'))(
-      'does everything of a run with the rule of the form %s',
+      'completes a run with the rule of the form %s',
       async (form) => {
         await useRule(form);
         try {
@@ -360,7 +360,7 @@ describe('src/node on Alpine', () => {
       },
     );
 
-    it('says what is missing in the words of the tool that is there', async () => {
+    it('reports missing permissions in the terms of the installed tool', async () => {
       await expect(remoteNode(pool, narrow()).facts()).rejects.toMatchObject({
         type: 'SudoDenied',
         message: expect.stringContaining('sudo refuses to run the helper on alpine'),
@@ -378,7 +378,7 @@ describe('src/node on Alpine', () => {
       await sh(node, 'mv /srv/sudo /usr/bin/sudo; mv /srv/doas /usr/bin/doas');
     });
 
-    it('tells a rule that allows to look and not to patch', async () => {
+    it('recognises a rule that allows inspection and not patching', async () => {
       const rule = `${LAB_USER} ALL=(root) NOPASSWD: ${helper.path} facts, ${helper.path} pending`;
       await asRoot('cat >/etc/sudoers.d/ospatch-x; chmod 0440 /etc/sudoers.d/ospatch-x', `${rule}\n`);
       const limited = remoteNode(pool, narrow());
@@ -395,7 +395,7 @@ describe('src/node on Alpine', () => {
     });
   });
 
-  it('reboots once, only with the right boot id, and is back with all that OpenRC starts', async () => {
+  it('reboots once, only with the right boot id, and restarts all OpenRC services', async () => {
     const bootId = await ask(node, 'cat /proc/sys/kernel/random/boot_id');
     const boots = node.bootCount;
     expect(await remote().reboot('00000000-0000-0000-0000-000000000000')).toMatchObject({ state: 'rebooted' });
@@ -409,7 +409,7 @@ describe('src/node on Alpine', () => {
   });
 });
 
-/** The node's repository by HTTP, for what apk says of a server. */
+/** Serves the node's repository over HTTP, for apk's messages about a server. */
 function serve(node: LabNode): Promise<Server> {
   const root = path.join(node.rootDir, REPOSITORY_DIR);
   const server = createServer((request, response) => {

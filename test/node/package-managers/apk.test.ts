@@ -14,7 +14,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'apk-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** What functions of the helper print, with `boot` as the boot id. */
+/** The output of functions of the helper, with `boot` as the boot id. */
 function shell(command: string, input = ''): string[] {
   const parts = ['core', 'detached', 'packages', 'apk'].map((part) => `. ${path.join(helper, `${part}.sh`)}`);
   const here = [`state_dir=${scratch}`, 'boot=this-boot', 'has_systemd() { return 1; }'];
@@ -45,7 +45,7 @@ describe('src/node/helper/apk.sh', () => {
     expect(read.toSorted()).toEqual(changes);
   });
 
-  it('reads packages, what is not fully installed, and the kernels from the database', () => {
+  it('reads packages, incomplete installations and kernels from the database', () => {
     const db = database(INSTALLED);
     expect(shell(`apk_db=${db}; apk_installed`).toSorted()).toEqual([
       'lab-bad noarch 1.6-r0',
@@ -72,7 +72,7 @@ describe('src/node/helper/detached.sh', () => {
     return shell('session_alive; echo $?')[0] ?? '';
   };
 
-  /** The leader of a session of its own: that of the tests may be out of sight in a container. */
+  /** The leader of a session of its own: the tests' own session may be invisible in a container. */
   async function startLeader(name: string): Promise<ChildProcess> {
     const program = path.join(scratch, name);
     copyFileSync('/bin/sleep', program);
@@ -81,13 +81,13 @@ describe('src/node/helper/detached.sh', () => {
     return leader;
   }
 
-  it('takes a job for dead only when it is proven: another boot, or nothing at work in its session', async () => {
+  it('reports a job as dead only with proof: another boot, or an idle session', async () => {
     const leader = await startLeader('apk');
     const id = String(leader.pid);
     const begun = shell(`read_process ${id}; echo $p_begun`)[0] ?? '';
     expect(state(`this-boot ${id} ${begun}\n`)).toBe('0');
     expect(state(`that-boot ${id} ${begun}\n`)).toBe('1');
-    // The number was given out again.
+    // The pid was reused.
     expect(state(`this-boot ${id} ${Number(begun) + 1}\n`)).toBe('1');
     leader.kill('SIGKILL');
     await once(leader, 'exit');
@@ -98,7 +98,7 @@ describe('src/node/helper/detached.sh', () => {
     expect(shell('session_alive; echo $?')).toEqual(['1']);
   });
 
-  it('takes a job for over, and names what is left, when its package manager is gone', async () => {
+  it('reports a job as over, and names remaining processes, when its package manager is gone', async () => {
     const leader = await startLeader('left-daemon');
     const begun = shell(`read_process ${leader.pid}; echo $p_begun`)[0] ?? '';
     expect(state(`this-boot ${leader.pid} ${begun}\n`)).toBe('1');
@@ -116,7 +116,7 @@ describe('src/node/package-managers/apk', () => {
     apk.parsePlan([`digest ${'a'.repeat(64)}`, ...lines, ''].join('\n'), os, { ...DEFAULT_PACKAGE_POLICY, ...policy });
   const classify = (log: string, rc = 1) => apk.classify({ node: 'w-1', phase: 'apply', rc, log });
 
-  it('plans the patch versions of the same release, and lists what stays behind with the reason', () => {
+  it('plans patch versions of the same release, and lists held-back packages with the reason', () => {
     const lines = [
       'change upgrade alpine-release x86_64 3.20.3-r0 3.20.4-r0',
       'guard kubernetes kubelet*',
@@ -154,18 +154,18 @@ describe('src/node/package-managers/apk', () => {
       'would change packages that must not change: kubelet',
     ],
     [['no-security-data'], 'cannot be limited to security fixes: its repositories carry no advisory metadata'],
-  ])('refuses %j in one sentence', (lines, sentence) => {
+  ])('rejects %j in one sentence', (lines, sentence) => {
     expect(plan(lines).refusals).toEqual([sentence]);
   });
 
-  it('refuses the node for what pins hide, where the policy says so', () => {
+  it('fails the node for updates hidden by pins, where the policy says so', () => {
     const { refusals } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0'], { onHidden: 'fail' });
     expect(refusals).toEqual([
       'would omit updates: 1 update is hidden by version pins in /etc/apk/world: lab-a 1.4-r0 (lab-a=1.3-r0) (patching.packages.onHidden is fail)',
     ]);
   });
 
-  it('says what pins and repositories hide, and how old the lists are', () => {
+  it('reports updates hidden by pins and repositories, and the age of the indexes', () => {
     const { plan: read } = plan(['pinned lab-a 1.4-r0 lab-a=1.3-r0', 'orphan lab-b', 'stale']);
     expect(read.keptBack).toEqual([{ name: 'lab-a', reason: 'pinned' }]);
     expect(read.warnings.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
@@ -178,18 +178,18 @@ describe('src/node/package-managers/apk', () => {
     ]);
   });
 
-  it('lets packages go when removals are allowed', () => {
+  it('removes packages when removals are allowed', () => {
     expect(plan(['change remove libfoo x86_64 1-r0 -'], { allowRemovals: true })).toMatchObject({
       refusals: [],
       plan: { changes: [{ name: 'libfoo', from: '1-r0', to: null }] },
     });
   });
 
-  it('does not apply a plan that it does not understand', () => {
+  it('does not apply a plan it cannot parse', () => {
     expect(plan(['change unknown Transmuting - - -']).unparsed).toEqual(['unknown Transmuting']);
   });
 
-  // All but the last two as apk-tools 2.14.10 says it.
+  // Messages of apk-tools 2.14.10, except the last two.
   it.each([
     ['Repository', 99, 'ERROR: Not continuing due to stale/unavailable repositories.Use --force-missing-repositories'],
     ['Repository', 1, "ERROR: lab-a-1.8-r0: package mentioned in index not found (try 'apk update')"],
@@ -205,17 +205,17 @@ describe('src/node/package-managers/apk', () => {
     ['PackagesBroken', 91, '(1/1) Reinstalling lab-bad (1.6-r0)'],
     ['DiskFull', 1, 'ERROR: Failed to write x: No space left on device'],
     ['PackageManager', 1, 'what is this'],
-  ])('tells %s by what apk says (code %d: %s)', (type, rc, log) => {
+  ])('distinguishes %s by the message of apk (code %d: %s)', (type, rc, log) => {
     expect(classify(log, rc)).toMatchObject({ type, message: expect.stringContaining('apply failed on w-1: ') });
   });
 
-  it("carries the first of apk's own words, which the others follow from", () => {
+  it('reports the first message of apk, the cause of the others', () => {
     expect(classify('x\nERROR: Unable to lock database: temporary error\nERROR: Failed to open it').message).toBe(
       'apply failed on w-1: another program holds a package lock (Unable to lock database: temporary error)',
     );
   });
 
-  it('sees progress and a lock that is waited for', () => {
+  it('reads progress and a lock wait', () => {
     expect(apk.readProgress('Waiting for repository lock')).toEqual({ event: 'lock-held', by: 'another apk' });
     expect(apk.readProgress('(2/9) Upgrading zlib (1.3.1-r0 -> 1.3.1-r1)')).toEqual({ event: 'package-finished' });
     expect(apk.readProgress('OK: 0 MiB in 8 packages')).toBeNull();

@@ -9,7 +9,7 @@ const read = (lines: string[], onHidden: 'warn' | 'fail' = 'warn') =>
 const warnings = (lines: string[]) => read(lines).plan.warnings.map(({ kind, message }) => `${kind}: ${message}`);
 
 describe('src/node/package-managers/apt-hidden', () => {
-  it('says which security fixes are hidden and by what, one warning a cause', () => {
+  it('lists hidden security fixes with their cause, one warning per cause', () => {
     const lines = [
       'hidden default-release openssl 3.0.22',
       'hidden default-release libssl3 3.0.22',
@@ -21,20 +21,20 @@ describe('src/node/package-managers/apt-hidden', () => {
     ]);
   });
 
-  it('fails the node for what its own configuration hides, where the spec says so', () => {
+  it('fails the node for fixes hidden by its own configuration, where the spec says so', () => {
     const hidden = ['hidden pin openssl 3.0.22'];
     expect(read(hidden).refusals).toEqual([]);
     expect(read(hidden, 'fail').refusals).toEqual([expect.stringMatching(/openssl 3\.0\.22.*a pin.*onHidden is fail/)]);
   });
 
-  it('does not call hidden what the plan holds in this very version', () => {
+  it('does not report a fix as hidden that the plan has in this very version', () => {
     const planned = (version: string) =>
       `out Inst openssl [3.0.20] (${version} Debian-Security:12/stable-security [amd64])`;
     expect(warnings(['hidden default-release openssl 3.0.22', planned('3.0.22')])).toEqual([]);
     expect(warnings(['hidden default-release openssl 3.0.22', planned('3.0.21')])).toHaveLength(1);
   });
 
-  it('says that lists which are missing, expired or old cannot tell what is pending', () => {
+  it('warns that missing, expired or old lists cannot show pending updates', () => {
     expect(
       warnings([
         "list-missing 'http://mirror/dists/bookworm/InRelease'",
@@ -49,7 +49,7 @@ describe('src/node/package-managers/apt-hidden', () => {
     expect(warnings(['lists-age 3600'])).toEqual([]);
   });
 
-  it("warns of the distribution's own archive without its security archive, and of no mirror that has other names", () => {
+  it("warns of the distribution's archive without its security archive, and of no mirror with other names", () => {
     const main = 'archive|Debian|Debian|12.15|oldstable|bookworm';
     expect(warnings([main])).toEqual([expect.stringContaining('no security archive')]);
     expect(warnings([main, 'archive|Debian-Security|Debian|12|oldstable-security|bookworm-security'])).toEqual([]);

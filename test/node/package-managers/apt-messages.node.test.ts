@@ -21,7 +21,7 @@ interface Refusal {
   remedy: RegExp;
 }
 
-/** What stops apt before anything has changed. */
+/** Conditions that stop apt before any change. */
 const REFUSALS: Refusal[] = [
   {
     title: "the scripts of both versions refuse, the old one's words first",
@@ -83,7 +83,7 @@ const REFUSALS: Refusal[] = [
 ];
 
 const COPY = /cp -p \/var\/lib\/dpkg\/status-old \/var\/lib\/dpkg\/status/;
-/** Of the status file of dpkg, while its last copy is good. */
+/** Damage of dpkg's status file, while its last copy is good. */
 const DAMAGES: [string, string, RegExp, RegExp][] = [
   ['empty', ': >status', /status names no package/, COPY],
   ['gone', 'rm status', /status names no package/, COPY],
@@ -107,7 +107,7 @@ const DAMAGES: [string, string, RegExp, RegExp][] = [
   ],
 ];
 
-describe('src/node/package-managers/apt: what a person reads of a refusal', () => {
+describe('src/node/package-managers/apt: messages of rejections', () => {
   let node: LabNode;
   let patch: PatchRunner;
 
@@ -128,7 +128,7 @@ describe('src/node/package-managers/apt: what a person reads of a refusal', () =
     }
   });
 
-  it.each(DAMAGES)('names a whole copy when the status file of dpkg is %s', async (_, damage, message, remedy) => {
+  it.each(DAMAGES)('names an intact copy when the status file of dpkg is %s', async (_, damage, message, remedy) => {
     await makeState(
       node,
       `${OLD}; mkpkg st-a 1.1 ''; index; cp -a /var/lib/dpkg /root/dpkg; cd /var/lib/dpkg; cp status status-old; ${damage}`,

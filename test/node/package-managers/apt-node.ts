@@ -1,4 +1,4 @@
-/** A node with real apt and dpkg, as several suites need one. */
+/** A node with real apt and dpkg, for several suites. */
 import type { Lab } from '../../../tools/lab/lab';
 import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
@@ -14,7 +14,7 @@ export interface AptNode {
   patch: PatchRunner;
 }
 
-/** Starts the node before the tests of the enclosing `describe`, and stops it after them. `take` hears of the node. */
+/** Starts the node before the tests of the enclosing `describe`, and stops the node after them. `take` receives the node. */
 export function useAptNode(name: string, take: (made: AptNode) => void): void {
   let lab: Lab | undefined;
   let pool: TransportPool | undefined;

@@ -17,7 +17,7 @@ const HOOK = '/etc/apt/apt.conf.d/90hook';
 
 jest.setTimeout(240_000);
 
-/** What stands in the way of apt on a real Debian, and what is said of it. */
+/** What blocks apt on a real Debian, and the resulting messages. */
 describe('src/node/package-managers/apt: reasons, decisions and locks on a real node', () => {
   let lab: Lab;
   let pool: TransportPool;
@@ -38,7 +38,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     await lab?.stop();
   });
 
-  /** A new version of lab-x comes out. */
+  /** Publishes a new version of lab-x. */
   async function offer(fields: Partial<LabPackage> = {}): Promise<void> {
     versions += 1;
     await node.offer({ name: 'lab-x', version: `${versions}`, ...fields });
@@ -84,7 +84,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
   const passwdLock =
     'perl -e \'open(F,">>","/etc/.pwd.lock"); $l=pack("s s x4 q q i x4",1,0,0,0,0); fcntl(F,6,$l) or die; sleep 600\'';
 
-  it('asks for a decision, once, when a repository changes its Origin or Label', async () => {
+  it('requires a decision, once, when a repository changes its Origin or Label', async () => {
     await repository('Lab PPA');
     await preflight();
     await repository('Lab moved');
@@ -98,7 +98,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     await sh(node, 'rm /etc/apt/sources.list.d/field.list');
   });
 
-  it('goes on with a warning when only a hook after a good update of the lists has failed', async () => {
+  it('continues with a warning when only a hook after a successful update of the lists failed', async () => {
     await sh(node, `echo 'APT::Update::Post-Invoke-Success {"false";};' >${HOOK}`);
     await offer();
     const { plan } = await preflight();
@@ -108,7 +108,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     });
   });
 
-  it('says why a hook refuses, and changes nothing', async () => {
+  it('reports the reason of a rejecting hook, and changes nothing', async () => {
     await sh(node, `echo 'DPkg::Pre-Invoke {"echo /etc has uncommitted changes; false";};' >${HOOK}`);
     await offer();
     const before = await installed();
@@ -122,7 +122,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     expect(await installed()).toBe(before);
   });
 
-  it('takes packages for installed whose hook at the end has failed, with a warning', async () => {
+  it('treats packages as installed when only a final hook failed, with a warning', async () => {
     await sh(node, `echo 'DPkg::Post-Invoke {"echo cannot rebuild the cache; false";};' >${HOOK}`);
     const { apply } = await preflight();
     expect(await apply()).toMatchObject({
@@ -132,7 +132,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     await sh(node, `rm ${HOOK}`);
   });
 
-  it('waits for the database of debconf before it unpacks, and ends with the name of who holds it', async () => {
+  it('waits for the debconf database before unpacking, and fails naming the holder', async () => {
     await offer({ postinst: '. /usr/share/debconf/confmodule; db_version 2.0' });
     const release = await hold(debconfLock);
     await expect(preflight(1_000)).rejects.toMatchObject({
@@ -156,7 +156,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     expect(await installed()).toBe(`${versions} installed`);
   });
 
-  it('gives up on a lock of the user database after its time, before anything is changed', async () => {
+  it('fails on a lock of the user database after the timeout, before any change', async () => {
     await offer({ postinst: 'groupadd -f -r lab-group' });
     const { apply } = await preflight(2_000);
     const release = await hold(passwdLock);
@@ -174,7 +174,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     expect(await (await preflight()).apply()).toMatchObject({ result: { error: null } });
   });
 
-  it('names the file system that has no inodes left', async () => {
+  it('names the file system without free inodes', async () => {
     await sh(node, 'mkdir -p /opt/lab && mount -t tmpfs -o size=20m,nr_inodes=60 tmpfs /opt/lab');
     const files = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`/opt/lab/${index}`, 'x']));
     await offer({ files });
@@ -190,7 +190,7 @@ describe('src/node/package-managers/apt: reasons, decisions and locks on a real 
     await sh(node, 'umount /opt/lab; dpkg --configure -a; apt-get -y -f install');
   });
 
-  it("shows the last words of a maintainer script before dpkg's own", async () => {
+  it("shows the last output of a maintainer script before dpkg's own", async () => {
     await offer({ postinst: 'echo connecting\necho cannot reach the license server >&2\nexit 3' });
     const { apply } = await preflight();
     expect(await apply()).toMatchObject({

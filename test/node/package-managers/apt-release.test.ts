@@ -10,7 +10,7 @@ const system = (id: string, versionId: string, codename: string): NodeFacts['os'
 const bookworm = system('debian', '12', 'bookworm');
 const noble = system('ubuntu', '24.04', 'noble');
 
-/** How a simulation names the archive, what its Release file says, and whether it is of the same release. */
+/** The archive in a simulation, its Release file, and whether both belong to the same release. */
 const CASES: [NodeFacts['os'], string, string, boolean][] = [
   [bookworm, 'Debian:12.15/oldstable', 'Debian|Debian|12.15|oldstable|bookworm', true],
   [
@@ -37,7 +37,7 @@ const CASES: [NodeFacts['os'], string, string, boolean][] = [
     'Debian Backports|x||stable-backports-sloppy|bookworm-backports-sloppy',
     true,
   ],
-  // An in-house mirror that names no number, one that names nothing, and one of another release.
+  // In-house mirrors: one without a number, one without any field, and one of another release.
   [bookworm, 'Debian:stable', 'Debian|Environment||stable|bookworm', true],
   [bookworm, 'Debian:main', 'Debian|Environment||main|', true],
   [bookworm, 'Debian:stable', 'Debian|Environment||stable|', true],
@@ -47,7 +47,7 @@ const CASES: [NodeFacts['os'], string, string, boolean][] = [
   [bookworm, 'Debian:weird/stable', 'Debian|Environment|weird|stable|bookworm', true],
   [bookworm, 'Debian:13.1/stable', 'Debian|Debian|13.1|stable|trixie', false],
   [bookworm, 'Debian:13.1/stable', 'other|Debian|13.1|stable|trixie', false],
-  // Others name releases as they like.
+  // Third parties name releases freely.
   [bookworm, 'Docker CE:trixie', 'Docker CE|Docker||trixie|trixie', true],
   [bookworm, 'Proxmox Debian Repository:stable', 'Proxmox Debian Repository|Proxmox|9|stable|trixie', true],
   [bookworm, 'localhost', '', true],
@@ -55,7 +55,7 @@ const CASES: [NodeFacts['os'], string, string, boolean][] = [
   [noble, 'Ubuntu:24.10/oracular', 'Ubuntu|Ubuntu|24.10|oracular|oracular', false],
   [noble, 'My PPA:24.10/oracular', 'My PPA|LP-PPA-me|24.10|oracular|oracular', true],
   [noble, 'UbuntuESMApps:24.04/noble-apps-security', 'UbuntuESMApps|UbuntuESM|24.04|noble-apps-security|noble', true],
-  // Its number moves with every snapshot, its codename does not.
+  // The number changes with every snapshot, the codename does not.
   [
     system('kali', '2026.2', 'kali-rolling'),
     'Kali:2026.3/kali-rolling',
@@ -67,7 +67,7 @@ const CASES: [NodeFacts['os'], string, string, boolean][] = [
 ];
 
 describe('src/node/package-managers/apt-release', () => {
-  it.each(CASES)('of %j, %s (%s): %s', (os, origin, release, expected) => {
+  it.each(CASES)('for %j, %s (%s): %s', (os, origin, release, expected) => {
     const archive = parseArchive(`archive|${release}`);
     expect(isSameRelease(origin, os, archive === null ? [] : [archive])).toBe(expected);
   });

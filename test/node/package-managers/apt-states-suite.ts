@@ -7,7 +7,7 @@ import type { PatchRunner } from './patch-runner';
 
 jest.setTimeout(240_000);
 
-/** One of each kind. */
+/** One case of each kind. */
 const QUICK =
   /^a removal in its postrm|^a new package .* in the cache|of an excluded package, which|that was cut off|^an entry of the journal/;
 const QUICK_UPGRADES = ['the new preinst', 'the old postrm, after its files were unpacked'];
@@ -27,15 +27,15 @@ interface State {
   title: string;
   make: string;
   policy?: Partial<PackagePolicy>;
-  /** What dpkg says before. */
+  /** dpkg's status before preflight. */
   before: string[];
-  /** What it says once preflight is done. */
+  /** dpkg's status after preflight. */
   after: string[];
 }
 
 const HALF = /^i[HF]R? ?st-a 1\.0$|^iHR st-a 1\.0$|^iFR st-a 1\.0$/;
 
-/** The states that dpkg can be left in, and what becomes of each before the plan. */
+/** The states in which dpkg can stop, and the state before the plan. */
 const STATES: State[] = [
   {
     title: 'a new package in its preinst',
@@ -116,7 +116,7 @@ const STATES: State[] = [
   },
 ];
 
-/** `all`: every state there is; otherwise one of each kind. */
+/** `all`: every state; otherwise one of each kind. */
 export function describeStates({ all }: { all: boolean }): void {
   describe('src/node/package-managers/apt after an interruption', () => {
     let node: LabNode;
@@ -141,7 +141,7 @@ export function describeStates({ all }: { all: boolean }): void {
     }
 
     it.each(STATES.filter(({ title }) => all || QUICK.test(title)))(
-      'mends $title',
+      'repairs $title',
       async ({ make, policy, before, after }) => {
         await makeState(node, make);
         expect(await states(node)).toEqual(before);
@@ -153,7 +153,7 @@ export function describeStates({ all }: { all: boolean }): void {
       },
     );
 
-    it('says what it needs when no version of a half-installed package can be had, and goes on once it can', async () => {
+    it('names the remedy when no version of a half-installed package is available, and continues once one is', async () => {
       await makeState(node, `${OLD}; mkpkg st-a 1.1 '' preinst "$HANG"; ${CUT}; gone 'st-a_*'`);
       await expect(patch()).rejects.toMatchObject({
         type: 'PackagesBroken',
@@ -165,7 +165,7 @@ export function describeStates({ all }: { all: boolean }): void {
       expect(await states(node)).toEqual(['ii st-a 1.1']);
     });
 
-    it('does not stop at a lost list of files that no package source can bring back', async () => {
+    it('tolerates a lost file list that no package source can restore', async () => {
       await makeState(node, `${OLD}; gone 'st-a_*'; rm /var/lib/dpkg/info/st-a.list`);
       const { facts } = await patch();
       expect(facts.packages.problems).toEqual([]);

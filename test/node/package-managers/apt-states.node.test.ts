@@ -1,4 +1,4 @@
-/** The quick choice; `make test-systems` takes all. */
+/** The quick selection; `make test-systems` runs all. */
 import { describeStates } from './apt-states-suite';
 
 describeStates({ all: false });

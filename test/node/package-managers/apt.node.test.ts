@@ -50,7 +50,7 @@ describe('src/node/package-managers/apt on a real node', () => {
   beforeAll(async () => {
     lab = await createLab({ nodes: [{ name: 'policy', updates: 'none', labUpdates }] });
     node = lab.node('policy');
-    // apt draws whether a phased update is for this machine from its id: with 0 %, one id in 101 takes it.
+    // apt assigns a machine to a phase by its id: with 0 %, one id in 101 is included.
     await sh(node, 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id');
     pool = createTransportPool({ keyDir: lab.keyDir });
     activities = activityRunner(pool);
@@ -83,11 +83,11 @@ describe('src/node/package-managers/apt on a real node', () => {
 
   const removesOld = { type: 'Policy', message: 'the patch of policy would remove: lab-old' };
 
-  it('refuses a plan that removes a package, by name', async () => {
+  it('rejects a plan that removes a package, by name', async () => {
     await expect(preflight({})).rejects.toMatchObject(removesOld);
   });
 
-  it('refuses to tell security fixes from others where no archive is a security archive', async () => {
+  it('rejects security-only patching where no archive is a security archive', async () => {
     await sh(node, "sed -i '/-security/d' /etc/apt/sources.list");
     await expect(preflight({ only: 'security' })).rejects.toMatchObject({
       type: 'Policy',
@@ -95,25 +95,25 @@ describe('src/node/package-managers/apt on a real node', () => {
     });
   });
 
-  it('keeps excluded packages as they are, and with them what cannot be had otherwise', async () => {
+  it('keeps excluded packages, and with them updates that depend on them', async () => {
     const { plan, changes } = await preflight({ exclude: ['lab-b*', 'lab-next'] });
     expect(changes).toEqual(['lab-plain 1 2']);
     expect(plan.keptBack).toEqual([
       { name: 'kubelet', reason: 'kubernetes' },
       { name: 'lab-both', reason: 'excluded' },
       { name: 'lab-next', reason: 'excluded' },
-      // What apt 2.6 of Debian says of it; newer ones say that it is phased.
+      // The message of apt 2.6 of Debian; newer versions report phasing.
       { name: 'lab-phased', reason: 'dependencies' },
     ]);
   });
 
-  it('never installs an excluded package anew', async () => {
+  it('never newly installs an excluded package', async () => {
     await expect(preflight({ exclude: ['lab-new', 'lab-next'] })).resolves.toMatchObject({
       changes: ['lab-both 1 1.2', 'lab-plain 1 2'],
     });
   });
 
-  it('takes phased updates at once, or Kubernetes packages, only when it is asked to', async () => {
+  it('installs phased updates at once, or Kubernetes packages, only when configured', async () => {
     const base = ['lab-both 1 1.2', 'lab-plain 1 2'];
     const exclude = ['lab-next'];
     expect((await preflight({ exclude, phasedUpdates: 'never' })).changes).toEqual(base);
@@ -129,7 +129,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     await expect(allowed).rejects.toMatchObject(removesOld);
   });
 
-  it('applies exactly the security fixes, in the version of the security archive, with what they need', async () => {
+  it('applies exactly the security fixes, in the version of the security archive, with their dependencies', async () => {
     await offerSecurity(node, [
       version('lab-fix', '2', { Depends: 'lab-new' }),
       version('lab-both', '1.1'),
@@ -155,7 +155,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(await ask(node, "dpkg-query -W -f='${Version}' lab-plain")).toBe('1');
   });
 
-  it('does not take a version that a pin of the administrator prefers for a security fix', async () => {
+  it("does not treat a version preferred by an administrator's pin as a security fix", async () => {
     const pin = 'Package: lab-plain\nPin: release l=ospatch lab\nPin-Priority: 900\n';
     writeFileSync(path.join(node.rootDir, 'etc/apt/preferences'), pin);
     await offerSecurity(node, [version('lab-both', '1.1.1')]);
@@ -163,7 +163,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     expect(changes).toEqual(['lab-both 1.1 1.1.1']);
     expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
     expect(await ask(node, "dpkg-query -W -f='${Version}' lab-plain")).toBe('1');
-    // What the plan has found out is not solved again.
+    // The solution of the plan is reused.
     expect(
       await ask(node, 'cd $(ls -td /var/lib/ospatch/runs/*-apply-1 | head -n 1) && ls stray simulation 2>&1'),
     ).toMatch(/cannot access 'simulation'.*\nstray$/s);
@@ -171,7 +171,7 @@ describe('src/node/package-managers/apt on a real node', () => {
     await sh(node, 'rm /etc/apt/preferences');
   });
 
-  it('removes what stands in the way where removals are allowed, and says so', async () => {
+  it('removes conflicting packages where removals are allowed, and reports them', async () => {
     const { apply, changes } = await preflight({ allowRemovals: true });
     expect(changes).toContain('lab-old 1 null');
     expect(await apply()).toMatchObject({
@@ -193,7 +193,7 @@ APT::Color "true"; quiet "3"; Debug::pkgDepCache::Marker "true"; Debug::pkgProbl
 Dpkg::Progress "true"; Dpkg::Progress-Fancy "true"; Dpkg::Options { "--force-confnew"; };
 `;
 
-describe('src/node/package-managers/apt on a node whose administrator has settings of his own', () => {
+describe('src/node/package-managers/apt on a node with custom settings', () => {
   let node: LabNode;
   let patch: PatchRunner;
 
@@ -201,7 +201,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
 
   const write = (file: string, text: string): void => writeFileSync(path.join(node.rootDir, 'etc/apt', file), text);
 
-  it('reads the plan and applies it whatever switches of apt and dpkg are set', async () => {
+  it('plans and applies under any apt and dpkg options', async () => {
     await makeState(
       node,
       `installed st-a 1.0 '' conffile /etc/st-a.conf; echo mine >/etc/st-a.conf; installed st-b 1.0 ''
@@ -217,7 +217,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     await sh(node, 'rm /etc/apt/apt.conf.d/99switches /etc/dpkg/dpkg.cfg.d/own');
   });
 
-  it('counts the room that a plan needs by the versions in it, without what is downloaded', async () => {
+  it('computes the space of a plan from its versions, without the downloads', async () => {
     await makeState(
       node,
       `installed st-a 1:1.0 'Installed-Size: 100\\n'; installed st-b 1.0 ''
@@ -229,11 +229,11 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     await sh(node, 'rm /etc/apt/preferences.d/own /var/cache/apt/archives/*.deb');
     expect(changes).toEqual(['st-a 1:1.0 1:1.1', 'st-b 1.0 1.1']);
     const room = await ask(node, `sed -n 's/^room plan //p' /var/lib/ospatch/runs/${jobToken}-plan-*/result`);
-    // Of one small package, in KiB.
+    // One small package, in KiB.
     expect(room).toBe('1 250 300');
   });
 
-  it('does not call installed what dpkg was told only to act as if', async () => {
+  it('does not report simulated dpkg actions as installed', async () => {
     await makeState(node, `installed st-a 1.0 ''; mkpkg st-a 1.1 ''; index`);
     await sh(node, 'echo no-act >/etc/dpkg/dpkg.cfg.d/own');
     const run = await patch();
@@ -265,7 +265,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     expect(await run.apply()).toMatchObject({ state: 'done', result: { error: null } });
   });
 
-  it('patches from the backports of its own release, and refuses those of another one', async () => {
+  it('patches from the backports of its own release, and rejects those of another one', async () => {
     const about = (codename: string): string =>
       `'Origin: Debian Backports\\nLabel: Debian Backports\\nSuite: x-backports\\nCodename: ${codename}-backports\\nNotAutomatic: yes\\nButAutomaticUpgrades: yes\\n'`;
     const make = (codename: string): string => `installed st-a 1.0 ''; mkpkg st-a 1.1 ''; index ${about(codename)}`;
@@ -278,7 +278,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     });
   });
 
-  it('tells which security fixes a default release, a pin or a hold hides, and fails where it is told to', async () => {
+  it('lists security fixes hidden by a default release, a pin or a hold, and fails where configured', async () => {
     const security =
       "'Origin: Debian\\nLabel: Debian-Security\\nSuite: oldstable-security\\nCodename: bookworm-security\\nVersion: 12\\n'";
     await makeState(node, `installed st-a 1.0 ''; rm $R/*.deb; mkpkg st-a 1.1 ''; index ${security}`);
@@ -287,7 +287,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
     expect(await hidden()).toEqual([]);
     write('preferences.d/own', 'Package: *\nPin: release l=Debian-Security\nPin-Priority: -1\n');
     expect(await hidden()).toEqual(told('a pin'));
-    // The pins of this policy come before those of the node, so that the fix is in the plan.
+    // The pins of this policy precede those of the node, so that the fix is in the plan.
     expect((await patch({ only: 'security' })).changes).toEqual(['st-a 1.0 1.1']);
     await expect(patch({ onHidden: 'fail' })).rejects.toMatchObject({
       type: 'Policy',
@@ -299,7 +299,7 @@ describe('src/node/package-managers/apt on a node whose administrator has settin
   });
 });
 
-/** A local archive that says of itself what Debian's security archive says. */
+/** A local archive that labels itself as Debian's security archive. */
 async function offerSecurity(node: LabNode, packages: LabPackage[]): Promise<void> {
   const dir = path.join(node.rootDir, SECURITY_DIR);
   mkdirSync(dir, { recursive: true });

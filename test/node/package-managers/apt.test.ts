@@ -17,11 +17,11 @@ interface FailureCase {
   phase: Phase;
   rc: number;
   log: string[];
-  /** Without `message`, its form is enough. */
+  /** Without `message`, only the format is checked. */
   expected: { type: string; message?: string };
 }
 
-/** Captured output, one file a case; what was captured where stands in its `from`. */
+/** Captured output, one file per case; `from` names the origin of the capture. */
 function cases<T>(prefix: string): [string, T][] {
   return readdirSync(dir)
     .filter((file) => file.startsWith(prefix))
@@ -34,14 +34,14 @@ describe('src/node/package-managers/apt', () => {
       expect(apt.parsePlan(plan.result.join('\n'), plan.os)).toMatchObject(plan.expected);
     });
 
-    it('does not accept a plan without a digest', () => {
+    it('rejects a plan without a digest', () => {
       const os = { id: 'debian', versionId: '12', codename: '', prettyName: '' };
       expect(apt.parsePlan('out nothing to do', os).unparsed).toEqual(['digest ']);
     });
   });
 
   describe('parseReport', () => {
-    it('joins the versions before and after to one change per package and architecture', () => {
+    it('joins old and new versions to one change per package and architecture', () => {
       const result = [
         '- libc6 amd64 2.36-1',
         '- libc6 i386 2.36-1',
@@ -82,13 +82,13 @@ describe('src/node/package-managers/apt', () => {
   });
 
   describe('classify', () => {
-    it.each(cases<FailureCase>('failure-'))('tells the real failure in %s by its text', (_file, failure) => {
+    it.each(cases<FailureCase>('failure-'))('finds the real failure in %s by its text', (_file, failure) => {
       const info = apt.classify({ node: 'w-1', phase: failure.phase, rc: failure.rc, log: failure.log.join('\n') });
       expect(info).toMatchObject({ ...failure.expected, details: { rc: failure.rc, phase: failure.phase } });
       expect(info.message).toMatch(new RegExp(`^${failure.phase} failed on w-1: .*[^.]$`));
     });
 
-    it('names the packages that are not authenticated', () => {
+    it('names unauthenticated packages', () => {
       const log =
         'WARNING: The following packages cannot be authenticated!\n  curl wget\nE: There were unauthenticated packages and -y was used without --allow-unauthenticated';
       expect(apt.classify({ node: 'w-1', phase: 'apply', rc: 100, log })).toMatchObject({
@@ -97,12 +97,12 @@ describe('src/node/package-managers/apt', () => {
       });
     });
 
-    it('says the code of a failure it does not know, and of the codes of the helper itself', () => {
+    it("reports the code of an unknown failure, and of the helper's own codes", () => {
       const type = (rc: number) => apt.classify({ node: 'w-1', phase: 'apply', rc, log: '' }).type;
       expect([type(137), type(91), type(73)]).toEqual(['PackageManager', 'PackagesBroken', 'DiskFull']);
     });
 
-    it('carries at most 8 KiB of the log, its end, without credentials', () => {
+    it('includes at most the last 8 KiB of the log, without credentials', () => {
       const log = `${'x'.repeat(100)}\n`.repeat(500) + 'Err https://me:secret@mirror/ 404';
       const { details } = apt.classify({ node: 'w-1', phase: 'apply', rc: 100, log });
       const tail = String(details?.['tail']);

@@ -1,4 +1,4 @@
-/** What every generation of dnf has to do on a real node. */
+/** Requirements for every generation of dnf on a real node. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Lab, LabNodeOptions } from '../../../tools/lab/lab';
@@ -22,14 +22,14 @@ jest.setTimeout(300_000);
 const slow = { post: `touch /run/lab-slow; ${WAIT_AT_GATE}` };
 
 export interface Dnf {
-  /** How it is called on the node. */
+  /** Name of the command on the node. */
   command: string;
   node: Omit<LabNodeOptions, 'name' | 'updates'>;
-  /** What comes of a package whose own script failed: dnf 4 calls it a success, dnf 5 an error. */
+  /** The result of a package with a failed script: success under dnf 4, an error under dnf 5. */
   failedScript: { rc: number; message: RegExp };
 }
 
-/** A real dnf of Debian with a real rpm database, on a node that says it is Rocky Linux. */
+/** A real dnf of Debian with a real rpm database, on a node that identifies itself as Rocky Linux. */
 export function describeDnf(title: string, dnf: Dnf): void {
   describe(title, () => {
     let lab: Lab;
@@ -81,7 +81,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       Number(await ask(node, `${dnf.command} history list 2>/dev/null | grep -c '^ *[0-9]'`));
 
     describe('facts', () => {
-      it('takes the system at its word: dnf is in charge, although apt is installed as well', async () => {
+      it('select dnf by the OS, although apt is installed as well', async () => {
         const { facts } = await remoteNode(pool, targetOf(node)).facts();
         const list = "rpm -qa --qf '%{NAME}:%{ARCH}=%{VERSION}-%{RELEASE}\\n' | LC_ALL=C sort";
         expect(facts).toMatchObject({
@@ -99,14 +99,14 @@ export function describeDnf(title: string, dnf: Dnf): void {
     });
 
     describe('plan and apply', () => {
-      it('plans what dnf would do, with old versions and dependencies, and keeps Kubernetes packages', async () => {
+      it('plans the upgrade of dnf, with old versions and dependencies, and keeps Kubernetes packages', async () => {
         const { plan, changes } = await preflight();
         expect(changes).toEqual(['lab-a 1-1 2-1', 'lab-b 1-1 2-1', 'lab-new null 1-1']);
         expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
         expect((await preflight({ includeKubernetes: true })).changes).toContain('kubelet 1.30.1-1 1.30.2-1');
       });
 
-      it('keeps excluded packages as they are', async () => {
+      it('keeps excluded packages', async () => {
         const { plan, changes } = await preflight({ exclude: ['*-b'] });
         expect(changes).toEqual(['lab-a 1-1 2-1']);
         expect(plan.keptBack).toEqual([
@@ -115,14 +115,14 @@ export function describeDnf(title: string, dnf: Dnf): void {
         ]);
       });
 
-      it('refuses to tell security fixes from others where the repositories do not', async () => {
+      it('rejects security-only patching where the repositories have no advisories', async () => {
         await expect(preflight({ only: 'security' })).rejects.toMatchObject({
           type: 'Policy',
           message: expect.stringContaining('its repositories carry no advisory metadata'),
         });
       });
 
-      it('changes nothing when the set is another one than planned', async () => {
+      it('changes nothing when the package set differs from the plan', async () => {
         const before = await installed(node);
         const { apply } = await preflight();
         await offer(node, { name: 'lab-a', version: '3' });
@@ -131,7 +131,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect(await installed(node)).toEqual(before);
       });
 
-      it('runs one transaction for concurrent starts, of what was planned even when more was published since', async () => {
+      it('runs one transaction for concurrent starts, with the planned versions even after newer ones were published', async () => {
         await sh(node, `echo mine >${CONFIG}`);
         await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
         const { apply, plan, changes } = await preflight();
@@ -171,7 +171,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect((await preflight({ only: 'security' })).changes).toEqual([]);
       });
 
-      it('refuses what another package replaces, by name, and does it where removals are allowed', async () => {
+      it('rejects a replacement by another package, by name, and applies one where removals are allowed', async () => {
         await offer(node, {
           name: 'lab-next',
           version: '1',
@@ -193,7 +193,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         });
       });
 
-      it('never leaves the major release, and stays on the minor release where it is told to', async () => {
+      it('never leaves the major release, and stays on the minor release where configured', async () => {
         const header = ['Provides: system-release = 9.5', 'Provides: system-release(releasever) = 9'];
         await offer(node, { name: 'rocky-release', version: '9.5', header });
         expect((await preflight()).changes).toEqual(['rocky-release 9.4-1 9.5-1']);
@@ -208,7 +208,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         await withdraw(node, 'rocky-release');
       });
 
-      it('reports a package whose script failed, also where dnf calls it a success', async () => {
+      it('reports a package with a failed script, also where dnf reports success', async () => {
         await offer(node, { name: 'lab-post', version: '2', post: 'exit 7' });
         const { apply } = await preflight();
         expect(await apply()).toMatchObject({
@@ -224,14 +224,14 @@ export function describeDnf(title: string, dnf: Dnf): void {
         });
       });
 
-      it('says that a repository cannot be read, and does not go on with old metadata', async () => {
+      it('reports an unreadable repository, and does not use old metadata', async () => {
         await sh(node, 'mv /srv/repo /srv/away');
         await expect(preflight()).rejects.toMatchObject({ type: 'Repository' });
         await sh(node, 'mv /srv/away /srv/repo');
       });
     });
 
-    it('says which updates the configuration of the node hides, with their cause, also of security fixes only', async () => {
+    it('lists updates hidden by the configuration of the node, with their cause, also in security-only mode', async () => {
       await install(
         node,
         ['lab-ex', 'lab-lock', 'lab-low'].map((name) => ({ name, version: '1' })),
@@ -270,7 +270,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       expect((await preflight()).plan.warnings).toEqual([]);
     });
 
-    it('says so when a repository is left out, and when one with updates is off', async () => {
+    it('reports a skipped repository, and a disabled one with updates', async () => {
       await sh(
         node,
         `printf '[gone]\nname=gone\nbaseurl=file:///srv/gone\ngpgcheck=0\nskip_if_unavailable=1\n[lab-security]\nname=x\nbaseurl=file:///srv/x\nenabled=0\n' >/etc/yum.repos.d/more.repo`,
@@ -286,7 +286,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       await sh(node, 'rm /etc/yum.repos.d/more.repo');
     });
 
-    it('plans and applies the same, whatever an administrator has switched in dnf.conf', async () => {
+    it('plans and applies the same under any options in dnf.conf', async () => {
       await offer(node, { name: 'lab-fix', version: '7' });
       await sh(
         node,
@@ -299,7 +299,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       await sh(node, 'cp /root/dnf.conf /etc/dnf/dnf.conf');
     });
 
-    it('asks for a reboot when a core package is newer than the boot, and says which', async () => {
+    it('requires a reboot when a core package is newer than the boot, and names the package', async () => {
       await install(node, [{ name: 'linux-firmware', version: '1' }]);
       await offer(node, { name: 'linux-firmware', version: '2' });
       await (await preflight()).apply();
@@ -307,7 +307,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       expect(facts.reboot).toEqual({ required: true, reasons: ['package linux-firmware'] });
     });
 
-    it('waits for a lock that somebody else holds, and names the holder', async () => {
+    it('waits for a lock held by somebody else, and names the holder', async () => {
       const release = await holdRpmLock(node);
       await until('the lock', async () => (await remoteNode(pool, targetOf(node)).facts()).facts.lockHolder !== null);
       const { facts } = await remoteNode(pool, targetOf(node)).facts();
@@ -321,7 +321,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
       expect(await (await waiting).apply()).toMatchObject({ state: 'done', result: { error: null } });
     });
 
-    describe('a transaction that is interrupted', () => {
+    describe('an interrupted transaction', () => {
       async function startSlow(version: string) {
         await sh(node, 'rm -f /run/lab-slow');
         closeBarrier(node);
@@ -335,7 +335,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         return run;
       }
 
-      it('by SIGKILL of its wrapper goes on; repair reports what it has changed, and nothing is left to do', async () => {
+      it('continues after SIGKILL of its wrapper; repair reports its changes, and nothing is left to do', async () => {
         const run = await startSlow('2');
         await sh(node, 'systemctl kill --kill-who=main -s KILL ospatch-job.service');
         openBarrier(node);
@@ -347,7 +347,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect((await preflight({}, run.jobToken, 2)).changes).toEqual([]);
       });
 
-      it('by a power cut leaves packages in two versions; repair completes them, and the rest is applied', async () => {
+      it('leaves packages in two versions after a power cut; repair completes them, and the rest is applied', async () => {
         const run = await startSlow('3');
         await node.powerCut();
         openBarrier(node);

@@ -1,4 +1,4 @@
-/** Package databases as a power cut or a kill leaves them, made on a node with the real dpkg. */
+/** Package databases after a power cut or a kill, made on a node with the real dpkg. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../../../tools/lab/lab-node';
@@ -64,12 +64,12 @@ export function prepareStates(node: LabNode): void {
   );
 }
 
-/** Runs `steps` after everything of the state before is gone. */
+/** Runs `steps` after the remains of the previous state are removed. */
 export async function makeState(node: LabNode, steps: string): Promise<void> {
   await sh(node, `. ${LIB}; fresh\n${steps}`);
 }
 
-/** States of all packages of the states, as `ii st-a 1.1`, sorted. */
+/** States of all test packages, as `ii st-a 1.1`, sorted. */
 export async function states(node: LabNode): Promise<string[]> {
   const { stdout } = await node.exec(
     `dpkg-query -W -f='\${db:Status-Abbrev}|\${Package} \${Version}\\n' 'st-*' | sed 's/ *|/ /'`,

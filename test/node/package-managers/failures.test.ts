@@ -8,7 +8,7 @@ const dir = path.join(__dirname, 'failures');
 
 interface FailureCase {
   manager: PackageManagerName;
-  /** Where it was captured, or that it is from a public report. */
+  /** The origin of the capture, or a public report. */
   from: string;
   phase: Phase;
   rc: number;
@@ -25,8 +25,8 @@ function classify({ manager, phase, rc, log }: Pick<FailureCase, 'manager' | 'ph
   return packageManager(manager).classify({ node: 'w-1', phase, rc, log: log.join('\n') });
 }
 
-describe('src/node/package-managers: the message is the reason', () => {
-  it.each(cases)('tells $file', (failure) => {
+describe('src/node/package-managers: the message names the cause', () => {
+  it.each(cases)('classifies $file', (failure) => {
     expect(classify(failure)).toMatchObject(failure.expected);
   });
 
@@ -60,18 +60,18 @@ describe('src/node/package-managers: the message is the reason', () => {
       'ospatch: disk /boot 60000 204800 100 200',
       '/boot has too little room: 58 of 200 MiB free now',
     ],
-  ])('says which file system is full after %j', (said, line, expected) => {
+  ])('names the full file system after %j', (said, line, expected) => {
     expect(disk([ROOT, line], [said])).toMatchObject({ type: 'DiskFull', message: expect.stringContaining(expected) });
   });
 
-  it('takes the words of a compressor for what they are when no file system is full', () => {
+  it("reports a compressor's message as such when no file system is full", () => {
     expect(disk([ROOT], ['lz4: error 23 : write error'])).toMatchObject({
       type: 'PackagesBroken',
       message: expect.stringContaining('lz4: error 23 : write error'),
     });
   });
 
-  it('says which file system of the system is full when a script fails in words of its own', () => {
+  it('names the full file system of the OS when a script fails with its own message', () => {
     const failed = disk(
       ['ospatch: disk /srv/films 0 900000 5 9', 'ospatch: disk /boot 0 20480 100 200'],
       ['compress: -5'],
@@ -85,14 +85,14 @@ describe('src/node/package-managers: the message is the reason', () => {
     expect(disk(['ospatch: disk /srv/films 0 900000 5 9'], ['compress: -5']).message).not.toContain('full');
   });
 
-  it('tells quotas, limits and sick disks apart', () => {
+  it('distinguishes quotas, limits and disk errors', () => {
     const said = (text: string) => disk([ROOT], [text]).message;
     expect(said('cp: /x: Disk quota exceeded')).toContain('a disk quota is used up');
     expect(said('cp: /x: File too large')).toContain('a file is larger than');
     expect(said('cp: /x: Input/output error')).toContain('a disk reports input/output errors');
   });
 
-  it('names a read-only file system also by a path as it stands in a package', () => {
+  it('names a read-only file system also by a path inside a package', () => {
     const said =
       "unable to clean up mess surrounding './boot/vmlinuz-1' before installing another version: Read-only file system";
     expect(disk([ROOT, 'ospatch: disk /boot 90000 204800 100 200'], [said])).toMatchObject({
@@ -102,7 +102,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
-  it('takes a failure that left no package half-way for one that a repair does not remedy', () => {
+  it('classifies a failure without half-installed packages as beyond repair', () => {
     const log = [
       'Preparing to unpack .../lab_1.1_all.deb ...',
       'this kernel is too old',
@@ -121,7 +121,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
-  it('looks at the last try only', () => {
+  it('uses the last attempt only', () => {
     const log = [
       "E: Failed to fetch http://m/  Could not resolve 'm'",
       'ospatch: trying again in 2 s',
@@ -132,7 +132,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     );
   });
 
-  it('names who held the lock whose wait was given up', () => {
+  it('names the holder of a lock after the timeout', () => {
     const log = ['ospatch: gave up waiting: /var/lib/dpkg/lock-frontend was held by unattended-upgr (pid 812) for 2 h'];
     expect(classify({ manager: 'apt', phase: 'apply', rc: 95, log })).toMatchObject({
       type: 'Busy',
@@ -140,7 +140,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
-  it('says what a repair could not do, and what it has not tried', () => {
+  it('reports what a repair could not do, and what was not tried', () => {
     const log = [
       'ospatch: completing the upgrade of lab-a.noarch: erasing 1-1',
       'error: %preun(lab-a-1-1.noarch) scriptlet failed, exit status 7',
@@ -153,7 +153,7 @@ describe('src/node/package-managers: the message is the reason', () => {
     });
   });
 
-  it('cuts a reason at the end of a word', () => {
+  it('truncates a reason at a word boundary', () => {
     const log = [`E: ${'word '.repeat(300)}`];
     const { message } = classify({ manager: 'apt', phase: 'apply', rc: 100, log });
     expect(message).toMatch(/ word…\)$/);

@@ -1,4 +1,4 @@
-/** Preflight, apply and repair of one node under one token, as `patchNode` calls them. */
+/** Preflight, apply and repair of one node under one token, as called by `patchNode`. */
 import type { LabNode } from '../../../tools/lab/lab-node';
 import type { ApplyReport, NodeFacts, UnreachableNode, PatchPlan, PhaseOutcome } from '../../../src/domain/node/report';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';

@@ -26,14 +26,14 @@ function write(node: LabNode, file: string, text: string): void {
   writeFileSync(path.join(node.rootDir, file), text);
 }
 
-/** Has the node take its packages from a mirror that can be switched off. */
+/** Makes the node use a mirror that can be stopped. */
 const useMirror: Record<Manager, (node: LabNode) => Promise<WebDirectory>> = {
   apt: async (node) => {
     const mirror = await serveDirectory(path.join(node.rootDir, REPOSITORY_DIR));
     write(node, 'etc/apt/sources.list', '');
     write(node, 'etc/apt/sources.list.d/lab.list', `deb [trusted=yes] ${mirror.url}/ ./\n`);
     write(node, 'etc/apt/apt.conf.d/96lab-direct', 'Acquire::http::Proxy::127.0.0.1 "DIRECT";\n');
-    // Switches of an administrator that must not change what a download is.
+    // Administrator's options that must not change a download.
     write(node, 'etc/apt/apt.conf.d/97lab-switches', 'APT::Get { Simulate "true"; Assume-No "true"; };\n');
     return mirror;
   },
@@ -103,7 +103,7 @@ describe('src/node/prefetch on real nodes', () => {
     };
   }
 
-  test('a set that has changed since it was planned is planned again before anything is drained', async () => {
+  test('a package set that has changed since the plan is planned again before the drain', async () => {
     const node = lab.node('apt');
     const { prefetch } = await planned('apt');
     await node.offer({ name: 'lab-a', version: '3' });
@@ -112,7 +112,7 @@ describe('src/node/prefetch on real nodes', () => {
     expect(await ask(node, VERSION_OF.apt)).toBe('1');
   });
 
-  test.each(MANAGERS)('%s: what was downloaded is installed without the mirror', async (manager) => {
+  test.each(MANAGERS)('%s: downloaded packages are installed without the mirror', async (manager) => {
     const node = lab.node(manager);
     const mirror = mirrors.get(manager);
     const { plan, prefetch, apply } = await planned(manager);

@@ -1,4 +1,4 @@
-/** Captured output of package managers, one file a case; what was captured where stands in its `from`. */
+/** Captured output of package managers, one file per case; `from` names the origin of the capture. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 

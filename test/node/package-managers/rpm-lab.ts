@@ -1,4 +1,4 @@
-/** Small rpms and repositories, made on a lab node itself: the node carries rpmbuild and createrepo_c. */
+/** Small rpms and repositories, built on a lab node, which has rpmbuild and createrepo_c. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../../../tools/lab/lab-node';
@@ -9,7 +9,7 @@ export interface LabRpm {
   version: string;
   /** Lines of the spec's header, e.g. `Requires: x`. */
   header?: string[];
-  /** Shell run after its installation. */
+  /** Shell code of its %post script. */
   post?: string;
   /** Further scripts by section, e.g. `pre`. */
   scripts?: Record<string, string>;
@@ -17,7 +17,7 @@ export interface LabRpm {
   config?: Record<string, string>;
 }
 
-/** What the scripts of packages need. */
+/** Commands used by package scripts. */
 const SHELL: LabRpm = { name: 'lab-shell', version: '1', header: ['Provides: /bin/sh'] };
 
 const REPOSITORY = '/srv/repo';
@@ -69,25 +69,25 @@ export async function build(node: LabNode, dir: string, rpms: readonly LabRpm[])
   );
 }
 
-/** Puts packages into the rpm database as they were before any update. */
+/** Installs packages into the rpm database as the state before an update. */
 export async function install(node: LabNode, rpms: readonly LabRpm[]): Promise<void> {
   await build(node, '/srv/installed', [SHELL, ...rpms]);
   await sh(node, 'rpm -U --force --nodeps /srv/installed/*.rpm >/dev/null 2>&1 && rm -r /srv/installed');
 }
 
-/** Publishes packages in the node's repository, which then holds these besides what it had. */
+/** Publishes packages in the node's repository, in addition to the present ones. */
 export async function offer(node: LabNode, ...rpms: LabRpm[]): Promise<void> {
   await build(node, REPOSITORY, rpms);
   await sh(node, `createrepo_c -q ${REPOSITORY}`);
 }
 
-/** Takes packages out of the repository. */
+/** Removes packages from the repository. */
 export async function withdraw(node: LabNode, ...names: string[]): Promise<void> {
   const files = names.map((name) => `${REPOSITORY}/${name}-*.rpm`).join(' ');
   await sh(node, `rm -f ${files} && createrepo_c -q ${REPOSITORY}`);
 }
 
-/** Says which updates fix something: `name-version` by kind of advisory. */
+/** Publishes advisories: `name-version` by kind. */
 export async function advise(node: LabNode, advisories: Record<string, 'security' | 'bugfix'>): Promise<void> {
   const updates = Object.entries(advisories).map(([id, type]) => {
     const at = id.lastIndexOf('-');
@@ -100,7 +100,7 @@ export async function advise(node: LabNode, advisories: Record<string, 'security
     path.join(node.rootDir, 'root/updateinfo.xml'),
     `<?xml version="1.0"?>\n<updates>${updates.join('\n')}</updates>\n`,
   );
-  // Never in place: zypper's cache of a local repository is made of hard links.
+  // Never in place: zypper's cache of a local repository consists of hard links.
   await sh(
     node,
     `cp -r ${REPOSITORY}/repodata /srv/new && modifyrepo_c /root/updateinfo.xml /srv/new >/dev/null &&

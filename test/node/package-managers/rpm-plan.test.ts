@@ -14,10 +14,10 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'rpm-plan-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** What a function of the helper makes of its standard input, in the order of the helper. */
+/** The output of a helper function for this standard input, in the order of the helper. */
 function shell(part: string, command: string, output: readonly string[]): string[] {
   const script = `. ${path.join(helper, `${part}.sh`)}; ${command}`;
-  // A file, not a pipe: many a function never reads its input, and a pipe nobody reads is an error to the writer.
+  // A file, not a pipe: some functions never read their input, and an unread pipe is an error for the writer.
   const input = path.join(scratch, 'input');
   writeFileSync(input, `${output.join('\n')}\n`);
   const text = execFileSync('sh', ['-c', `exec <${input}; ${script}`], { encoding: 'utf8' });
@@ -40,7 +40,7 @@ describe('src/node/helper/dnf.sh', () => {
     ['Reboot is required to fully utilize these updates', ['reboot_reason=needs-restarting']],
     ['Error: There are no enabled repositories in "/etc/yum.repos.d"', []],
     ['No such command: needs-restarting. Please use /usr/bin/dnf --help', []],
-  ])('takes the text of needs-restarting for its answer: %j', (text, reasons) => {
+  ])('reads the text of needs-restarting: %j', (text, reasons) => {
     expect(shell('dnf', 'dnf_needs_restarting', text.split('\n'))).toEqual(reasons);
   });
 });
@@ -75,7 +75,7 @@ describe('src/node/helper/rpm-repair.sh', () => {
     [['reinstall lab-a noarch 1-1 1-1'], [expect.stringMatching(/would also reinstall lab-a$/)]],
     [[...BOTH, 'remove lab-c noarch 1-1 -'], [expect.stringMatching(/would also remove lab-c$/)]],
     [['upgrade lab-a noarch 2-1 3-1'], [expect.stringMatching(/would also upgrade lab-a$/)]],
-  ])('lets nothing pass but the same versions once more: %j', (changes, refused) => {
+  ])('reinstalls only the same versions: %j', (changes, refused) => {
     expect(repair(AGAIN, changes, 'rpm_only_reinstalls')).toEqual(refused);
   });
 
@@ -83,7 +83,7 @@ describe('src/node/helper/rpm-repair.sh', () => {
     [BOTH, 0],
     [BOTH.slice(1), 1],
     [[], 2],
-  ])('names what cannot be had: %j', (changes, missing) => {
+  ])('names unavailable packages: %j', (changes, missing) => {
     expect(repair(AGAIN, changes, 'rpm_name_missing')).toHaveLength(missing);
   });
 
@@ -91,7 +91,7 @@ describe('src/node/helper/rpm-repair.sh', () => {
     ['lab-a noarch 2-1', 0, ['lab-b noarch 1:3-1 100']],
     ['lab-a noarch 2-1', 1, AGAIN],
     ['', 0, AGAIN],
-  ])('keeps in mind what was not installed again: %j, exit code %i', (wanted, rc, kept) => {
+  ])('remembers failed reinstallations: %j, exit code %i', (wanted, rc, kept) => {
     writeFileSync(path.join(scratch, 'wanted'), wanted === '' ? '' : `${wanted}\n`);
     expect(repair(AGAIN, [], `rc=${rc}; rpm_forget_reinstalled; cat ${scratch}/interrupted`)).toEqual(kept);
   });
@@ -104,7 +104,7 @@ describe('src/node/helper/zypper.sh', () => {
 });
 
 describe('src/node/helper/zypper.sh, patches', () => {
-  it('says which packages a patch raises, one or many', () => {
+  it('maps a patch to the packages it updates', () => {
     const output = [
       'Information for patch LAB-1:',
       'Name        : LAB-1',
@@ -137,7 +137,7 @@ function refusals(lines: string[], policy: Partial<PackagePolicy> = {}, os = ROC
 }
 
 describe('src/node/package-managers/rpm-plan', () => {
-  it('reads changes and says why a package with a newer version stays', () => {
+  it('reads changes and the reason why a package with a newer version stays', () => {
     const lines = [
       DIGEST,
       'change upgrade bash x86_64 5.1-1 5.1-2',
@@ -168,7 +168,7 @@ describe('src/node/package-managers/rpm-plan', () => {
     });
   });
 
-  it('refuses removals and replacements with their names unless they are allowed, downgrades always', () => {
+  it('rejects removals and replacements by name unless allowed, and downgrades always', () => {
     const lines = [
       'change remove a x 1 -',
       'change obsolete b x 1 -',
@@ -179,17 +179,17 @@ describe('src/node/package-managers/rpm-plan', () => {
     expect(refusals(lines, { allowRemovals: true })).toEqual(['would downgrade: c', 'would change the vendor of: d']);
   });
 
-  it('lets the oldest kernel go when a new one comes', () => {
+  it('lets the oldest kernel be removed for a new one', () => {
     expect(refusals(['change install kernel-core x - 3', 'change remove kernel-core x 1 -'])).toEqual([]);
   });
 
-  it('refuses to touch what is to stay, whatever the manager made of the policy', () => {
+  it('rejects a change of a protected package, whatever the package manager did with the policy', () => {
     const text = 'would change packages that must not change: kubelet';
     expect(refusals(['guard kubernetes kube*', 'change upgrade kubelet x 1 2'])).toEqual([text]);
     expect(refusals(['guard excluded k+.(', 'change upgrade kubelet x 1 2'])).toEqual([]);
   });
 
-  it('never leaves the major release, or the minor one where it is to be kept, or a service pack', () => {
+  it('never leaves the major release, the kept minor release, or a service pack', () => {
     const to = (version: string) => ['release sys-release 9.4', `change upgrade sys-release x 9.4-1 ${version}`];
     expect(refusals(to('1:9.5-1.el9'))).toEqual([]);
     expect(refusals(to('10.0-1'))).toEqual(['would leave release 9 with: sys-release 10.0-1']);
@@ -199,13 +199,13 @@ describe('src/node/package-managers/rpm-plan', () => {
     expect(refusals(to('15.7-1'), {}, SLES)).toEqual(['would leave release 15.6 with: sys-release 15.7-1']);
   });
 
-  it('refuses security only without data, and does not guess', () => {
+  it('rejects security-only patching without advisories', () => {
     expect(refusals(['no-security-data'], { only: 'security' })).toEqual([
       'cannot be limited to security fixes: its repositories carry no advisory metadata',
     ]);
   });
 
-  it('does not accept a plan without a digest or with changes it does not know', () => {
+  it('rejects a plan without a digest or with unknown changes', () => {
     expect(dnf.parsePlan('change strange x y 1 2', ROCKY).unparsed).toEqual(['strange x', 'digest ']);
   });
 });
@@ -246,7 +246,7 @@ describe('classify', () => {
     [zypper, 8, 'Installation of a-2-1.noarch failed:', 'PackageManager'],
     [zypper, 106, 'Some of the repositories have not been refreshed because of an error', 'Repository'],
     [zypper, 5, 'Root privileges are required', 'PackageManager'],
-  ])('%#: tells code %d with %j apart as %s', (driver, rc, log, type) => {
+  ])('%#: classifies code %d with %j as %s', (driver, rc, log, type) => {
     const info = driver.classify({ node: 'w-1', phase: 'apply', rc, log });
     expect(info).toMatchObject({ type, details: { rc, phase: 'apply' } });
     expect(info.message).toMatch(/^apply failed on w-1: .*$/);

@@ -1,4 +1,4 @@
-/** What dnf and zypper leave behind when they are killed, made on a node with the real ones, and what becomes of that. */
+/** Remains of killed dnf and zypper transactions, made on a node with the real tools, and their repair. */
 import path from 'node:path';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { sh } from '../../support/sh';
@@ -13,15 +13,15 @@ export interface RpmStatesScenario {
   node: LabNode;
   pool: TransportPool;
   preflight: PatchRunner;
-  /** Reads its lists again and upgrades everything. */
+  /** Refreshes the metadata and upgrades everything. */
   upgrade: string;
-  /** Makes the package manager find a number of a process that is none of its own. */
+  /** Makes the package manager find the pid of an unrelated process. */
   staleLock: string;
-  /** Configuration in which st-a may stand in several versions beside each other, and its file. */
+  /** Configuration that allows several versions of st-a side by side, and its file. */
   severalVersions: { file: string; lines: string };
 }
 
-/** Waits, for as long as it should be killed there; says so in the end. */
+/** Hangs while the package is to be killed there; logs its end. */
 const hang = (name: string): string =>
   `if [ -e /run/hang ]; then echo $$ >/run/hung; while [ -e /run/hang ]; do sleep 0.1; done; fi; echo ${name} >>/run/ran`;
 
@@ -31,9 +31,9 @@ interface State {
   where: string;
   old?: LabRpm['scripts'];
   fresh: LabRpm['scripts'];
-  /** What the killed transaction has left. */
+  /** State after the kill. */
   left: string[];
-  /** Scripts that have run to their end when all is over, in their order. */
+  /** Scripts that have completed in the end, in their order. */
   ran: string[];
 }
 
@@ -54,7 +54,7 @@ const STATES: State[] = [
 ];
 
 export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
-  describe('a transaction that was killed', () => {
+  describe('a killed transaction', () => {
     const states = async (node: LabNode) => (await installed(node)).filter((line) => line.startsWith('st-'));
     const ran = async (node: LabNode) => (await ask(node, 'cat /run/ran 2>/dev/null')).split('\n').filter(Boolean);
 
@@ -69,7 +69,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       await offer(node, ...after);
     }
 
-    /** Runs `start` until a script hangs, and kills all of it there. */
+    /** Runs `start` until a script hangs, and kills all its processes there. */
     async function killed(start: () => Promise<unknown>): Promise<void> {
       const { node } = scenarioOf();
       await sh(node, 'touch /run/hang');
@@ -78,7 +78,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       await sh(node, KILL);
     }
 
-    /** Kills the apply of a run of ours. */
+    /** Kills the apply of a run of ospatch. */
     async function killedApply(): Promise<PatchRun> {
       const { node, pool, preflight } = scenarioOf();
       const run = await preflight();
@@ -97,7 +97,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
         await sh(node, `setsid sh -c '${upgrade}' </dev/null >/run/cut.log 2>&1 &`);
       });
 
-    it.each(STATES)('in $where is completed, with all its scripts', async ({ old, fresh, left, ran: expected }) => {
+    it.each(STATES)('in $where is completed, with all scripts', async ({ old, fresh, left, ran: expected }) => {
       const { node, preflight } = scenarioOf();
       await make(
         [{ name: 'st-a', version: '1', ...defined({ scripts: old }) }],
@@ -117,7 +117,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       expect(await ran(node)).toEqual(expected);
     });
 
-    it('in the script of a package that is new is completed by the next run', async () => {
+    it('in the script of a new package is completed by the next run', async () => {
       const { node, preflight } = scenarioOf();
       await make(
         [{ name: 'st-a', version: '1' }],
@@ -133,13 +133,13 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       expect(await states(node)).toContain('st-new 1');
     });
 
-    it('of somebody else is completed, once the version can be had again', async () => {
+    it('of somebody else is completed, once the version is available again', async () => {
       const { node, preflight } = scenarioOf();
       const fresh = { name: 'st-a', version: '2', post: hang('post') };
       await make([{ name: 'st-a', version: '1' }], [fresh]);
       await killedUpgrade();
       await withdraw(node, 'st-a');
-      // zypper installs it from there, whether a repository has it or not.
+      // zypper installs from this file, with or without a repository.
       await sh(node, 'rm -rf /var/cache/zypp/packages/*');
       const isRefused = async () => {
         await expect(preflight()).rejects.toMatchObject({
@@ -156,7 +156,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       expect(await ran(node)).toEqual(['post']);
     });
 
-    it('is not seen in a package that the administrator keeps in several versions', async () => {
+    it('is not suspected in a package that the administrator keeps in several versions', async () => {
       const { node, preflight, severalVersions } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
       const { file, lines } = severalVersions;
@@ -184,14 +184,14 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       expect((await preflight()).facts.packages.problems).toEqual([]);
     });
 
-    it('leaves a number that another process has now, for which nobody waits', async () => {
+    it('has a reused pid, for which nothing waits', async () => {
       const { node, preflight, staleLock } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
       await sh(node, staleLock);
       expect((await preflight()).changes).toContain('st-a 1-1 2-1');
     });
 
-    /** Damages a page of the database, of which rpm then complains, and reads as many packages as before or none. */
+    /** Damages a page of the database so that rpm complains, and reads as many packages as before or none. */
     async function losePage(packages: 'all' | 'none'): Promise<string[]> {
       const { node } = scenarioOf();
       await make([{ name: 'st-a', version: '1' }], [{ name: 'st-a', version: '2' }]);
@@ -216,7 +216,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
       expect(await installed(node)).toEqual(before);
     });
 
-    it('leaves an rpm database alone that a rebuild would rob of its packages', async () => {
+    it('leaves an rpm database alone that would lose packages in a rebuild', async () => {
       const { node, preflight } = scenarioOf();
       const before = await losePage('none');
       const sum = await ask(node, 'cksum </var/lib/rpm/rpmdb.sqlite');

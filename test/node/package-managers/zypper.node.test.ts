@@ -18,7 +18,7 @@ const CONFIG = '/etc/lab-conf.conf';
 
 jest.setTimeout(300_000);
 
-/** The real zypper of Debian with a real rpm database, on a node that says it is SLES. */
+/** The real zypper of Debian with a real rpm database, on a node that identifies itself as SLES. */
 describe('src/node/package-managers/zypper on a real node', () => {
   let lab: Lab;
   let pool: TransportPool;
@@ -64,7 +64,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
     });
 
-    it('keeps excluded packages as they are, and leaves no lock behind', async () => {
+    it('keeps excluded packages, and leaves no lock behind', async () => {
       const { plan, changes } = await preflight({ exclude: ['*-b'] });
       expect(changes).toEqual(['lab-a 1-1 2-1']);
       expect(plan.keptBack).toEqual([
@@ -74,14 +74,14 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(await ask(node, 'cat /etc/zypp/locks 2>/dev/null')).toBe('');
     });
 
-    it('refuses to tell security fixes from others', async () => {
+    it('rejects security-only patching', async () => {
       await expect(preflight({ only: 'security' })).rejects.toMatchObject({
         type: 'Policy',
         message: expect.stringContaining('its repositories carry no advisory metadata'),
       });
     });
 
-    it('changes nothing when the set is another one than planned', async () => {
+    it('changes nothing when the package set differs from the plan', async () => {
       const before = await installed(node);
       const { apply } = await preflight();
       await offer(node, { name: 'lab-a', version: '3' });
@@ -90,7 +90,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(await installed(node)).toEqual(before);
     });
 
-    it('applies what was planned even when more was published since, and keeps changed configuration files', async () => {
+    it('applies the planned versions even after newer ones were published, and keeps changed configuration files', async () => {
       await sh(node, `echo mine >${CONFIG}`);
       await offer(node, { name: 'lab-conf', version: '2', config: { [CONFIG]: 'shipped 2' } });
       const { apply, plan, changes } = await preflight();
@@ -112,7 +112,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(await ask(node, 'grep -c "^[^#].*|install|lab-a|3-1" /var/log/zypp/history')).toBe('1');
     });
 
-    it('waits for a lock that somebody else holds, and names the holder', async () => {
+    it('waits for a lock held by somebody else, and names the holder', async () => {
       const release = await holdRpmLock(node);
       await until('the lock', async () => (await remoteNode(pool, targetOf(node)).facts()).facts.lockHolder !== null);
       const waiting = preflight();
@@ -123,7 +123,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       await waiting;
     });
 
-    it('reports a package whose script failed', async () => {
+    it('reports a package with a failed script', async () => {
       await offer(node, { name: 'lab-post', version: '2', post: 'exit 7' });
       expect(await (await preflight()).apply()).toMatchObject({
         state: 'done',
@@ -139,7 +139,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     });
   });
 
-  it('says which updates a lock of the node hides', async () => {
+  it('lists updates hidden by a lock of the node', async () => {
     await offer(node, { name: 'lab-old', version: '2' });
     await sh(node, 'zypper -n addlock lab-old');
     const { plan, changes } = await preflight();
@@ -157,7 +157,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     await sh(node, 'zypper -n removelock lab-old');
   });
 
-  it('plans and applies the same, whatever an administrator has switched', async () => {
+  it('plans and applies the same under any options of an administrator', async () => {
     await sh(
       node,
       `printf '[color]\nuseColors = always\n' >/etc/zypp/zypper.conf; printf '[main]\ncommit.downloadMode = DownloadOnly\n' >/etc/zypp/zypp.conf`,
@@ -169,8 +169,8 @@ describe('src/node/package-managers/zypper on a real node', () => {
     await sh(node, 'rm /etc/zypp/zypper.conf /etc/zypp/zypp.conf');
   });
 
-  describe('where they have patches', () => {
-    it('applies patches only, and of those security patches only when it is told to', async () => {
+  describe('where the repositories have patches', () => {
+    it('applies patches only, and only security patches when configured', async () => {
       await offer(
         node,
         { name: 'lab-fix', version: '2' },
@@ -185,12 +185,12 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(await installed(node)).toEqual(expect.arrayContaining(['lab-fix 2', 'lab-a 4', 'lab-b 2']));
     });
 
-    it('keeps an excluded package although a patch wants it', async () => {
+    it('keeps an excluded package although a patch contains that package', async () => {
       expect((await preflight({ exclude: ['lab-a'] })).changes).toEqual([]);
     });
   });
 
-  it('asks for a reboot when zypper has noted one', async () => {
+  it('requires a reboot when zypper has recorded one', async () => {
     await sh(node, 'touch /run/reboot-needed');
     const { facts } = await remoteNode(pool, targetOf(node)).facts();
     expect(facts.reboot).toMatchObject({ required: true, reasons: [expect.stringContaining('needs-rebooting')] });
@@ -198,7 +198,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
     await sh(node, 'rm /run/reboot-needed');
   });
 
-  it('completes after a power cut what the interrupted transaction had begun', async () => {
+  it('completes an interrupted transaction after a power cut', async () => {
     await offer(node, { name: 'lab-slow', version: '2', post: `touch /run/lab-slow; ${WAIT_AT_GATE}` });
     await advise(node, { 'lab-slow-2': 'bugfix' });
     const run = await preflight();
