@@ -1,4 +1,4 @@
-/** Real nodes, each with another trouble, and what `doctor` says about all of them in one go. */
+/** Real nodes, each with a different problem, and the report of `doctor` on all of them at once. */
 import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
@@ -13,12 +13,12 @@ import { waitFor } from '../support/wait-for';
 import { startStack } from './stack';
 import { sh } from '../support/sh';
 
-/** Of a run that was killed. */
+/** The job of a killed run. */
 const JOB = '0123456789abcdef-apply-1';
 
 let stack: Stack;
 let silent: Server;
-/** Two nodes cannot have one address, so those that are really another one are reached by a port of their own. */
+/** Two nodes cannot share one address, so nodes that are really one machine have a port each. */
 const doors: Server[] = [];
 
 beforeAll(async () => {
@@ -73,7 +73,7 @@ function portOf(server: Server | undefined): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A package that is unpacked and not configured, a reboot that is due, and the job of a killed run that goes on. */
+/** An unconfigured package, a pending reboot, and the running job of a killed run. */
 async function breakDpkg(node: LabNode): Promise<void> {
   await node.offer({ name: 'lab-half', version: '1.0' });
   await sh(
@@ -84,7 +84,7 @@ async function breakDpkg(node: LabNode): Promise<void> {
   );
 }
 
-/** A spec with nodes of which some are not what they should be. */
+/** A spec with nodes that are not what the spec says. */
 function writeSpec(name: string, nodes: readonly string[]): string {
   const port = (node: string): number => stack.lab.node(node).port;
   const key = (node: string): string => `"${stack.lab.node(node).hostKey}"`;
@@ -111,7 +111,7 @@ function writeSpec(name: string, nodes: readonly string[]): string {
   return file;
 }
 
-/** Bad news without advice. */
+/** Findings without a remedy. */
 function withoutCure({ clusters }: DoctorReport): Finding[] {
   const all = clusters.flatMap((one) => [...one.findings, ...one.nodes.flatMap(({ findings }) => findings)]);
   return all.filter(({ severity, remedy }) => severity !== 'ok' && remedy === null);
@@ -134,11 +134,11 @@ async function diagnose(...args: string[]): Promise<Told> {
 }
 
 describe('e2e/doctor', () => {
-  it('tells why each of many nodes cannot be used, of a cluster that was never applied', async () => {
+  it('reports why each of many nodes cannot be patched, in a cluster that was never applied', async () => {
     const nodes = ['impostor', 'stranger', 'refused', 'silent', 'keyless', 'asks', 'hangs', 'fine'];
     const started = Date.now();
     const { report, code, of } = await diagnose('-f', writeSpec('shut', nodes));
-    // The node that hangs takes all the time it is given, and no other waits for it.
+    // The node that hangs uses its whole timeout, and delays no other.
     expect(Date.now() - started).toBeLessThan(60_000);
     expect(code).toBe(1);
     expect(report.verdict).toBe('error');
@@ -154,10 +154,10 @@ describe('e2e/doctor', () => {
     expect(withoutCure(report)).toEqual([]);
   });
 
-  it('tells what is wrong on nodes that can be used, and where the helper was placed', async () => {
+  it('reports problems on patchable nodes, and where the helper was installed', async () => {
     const { report, code, of } = await diagnose('-f', writeSpec('sick', ['shared', 'broken', 'full']));
     expect(code).toBe(1);
-    // Whether the package that is held has a security fix is up to the archive of the day.
+    // Whether the held package has a security fix depends on the archive of the day.
     expect(of('shared').filter((finding) => finding !== 'warning updates')).toEqual([
       'error reboot-owners',
       'warning other-updaters',
@@ -171,7 +171,7 @@ describe('e2e/doctor', () => {
     expect(broken?.findings.find(({ check }) => check === 'job')?.message).toContain(JOB);
   });
 
-  it('finds an installation in order, and what the schedule does next', async () => {
+  it('reports a healthy installation and the next window', async () => {
     const { report } = await diagnose('-f', writeSpec('well', ['fine']));
     expect(report.installation.map(({ severity, check }) => [severity, check])).toEqual([
       ['ok', 'temporal'],
@@ -184,7 +184,7 @@ describe('e2e/doctor', () => {
     expect(said).toContain('not applied yet');
   });
 
-  it('says ok with exit code 0 in a table, and places a helper once only', async () => {
+  it('prints ok with exit code 0 in a table, and installs a helper once only', async () => {
     const { stdout, code } = await stack.cli('doctor', '-f', writeSpec('well', ['fine']));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ok +fine +ready +can be patched: Debian GNU\/Linux 12\.\d+, nothing pending\.$/m);
@@ -198,7 +198,7 @@ describe('e2e/doctor', () => {
     expect(code).toBe(0);
   });
 
-  it('looks at an applied cluster by its name, and tells that it is paused', async () => {
+  it('inspects an applied cluster by its name, and reports its pause', async () => {
     await stack.cli('apply', '-f', writeSpec('kept', ['fine']));
     await stack.cli('pause', 'kept', '--reason', 'release freeze');
     const { report, of } = await diagnose('kept');
@@ -213,7 +213,7 @@ describe('e2e/doctor', () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no cluster nobody') as string });
   });
 
-  it('tells each of two clusters that they have the same machine, as their status does', async () => {
+  it('warns both clusters of a shared machine, as their status does', async () => {
     await stack.cli('apply', '-f', writeSpec('twin', ['fine']));
     for (const [own, other] of [
       ['kept', 'twin'],
@@ -248,7 +248,7 @@ describe('e2e/doctor', () => {
     expect(again.report.installation.every(({ severity }) => severity === 'ok')).toBe(true);
   });
 
-  it('finds out soon that a worker is dead which the server still remembers, and tells the rest', async () => {
+  it('soon reports a dead worker that the server still lists, and runs the other checks', async () => {
     await stack.worker.kill9();
     const started = Date.now();
     const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--timeout', '10s');
@@ -270,7 +270,7 @@ describe('e2e/doctor', () => {
     );
   });
 
-  it('tells what needs no server when no server answers', async () => {
+  it('runs the checks that need no server when no server answers', async () => {
     const { code, report } = await diagnose(
       '-f',
       writeSpec('well', ['fine']),
@@ -288,7 +288,7 @@ describe('e2e/doctor', () => {
     ]);
   });
 
-  it('says that a namespace is missing', async () => {
+  it('reports a missing namespace', async () => {
     const { code, report } = await diagnose('-f', writeSpec('well', ['fine']), '--namespace', 'elsewhere');
     expect(code).toBe(1);
     expect(report.installation).toMatchObject([{ severity: 'error', check: 'namespace' }]);

@@ -58,7 +58,7 @@ function writeSpec(name: string, more = ''): string {
 }
 
 describe('e2e/eks', () => {
-  it('is validated, planned, checked and examined without anything being changed', async () => {
+  it('is validated, planned, checked and diagnosed without changes', async () => {
     eks.addGroup('blue', {
       issues: [{ code: 'NodeCreationFailure', message: 'too few instances', resourceIds: ['i-1'] }],
     });
@@ -106,7 +106,7 @@ describe('e2e/eks', () => {
     expect((await cli('apply', '-f', 'again.yaml')).stdout).toContain('eks-a unchanged');
   });
 
-  it('goes on following the update when the worker is killed, shows it, and cancels what has not begun', async () => {
+  it('keeps following the update after a worker kill, shows the update, and cancels groups without an update yet', async () => {
     eks.latest = '1.31.5-20250303';
     eks.addGroup('green');
     eks.hold = true;
@@ -127,11 +127,11 @@ describe('e2e/eks', () => {
     eks.hold = false;
     const status = await runEnded(client, 'eks-a', 2);
     expect(status.lastRun).toMatchObject({ outcome: 'cancelled', patched: 1, notTried: 1 });
-    // The worker may have died before it could tell that it had asked; then it asks again, and AWS knows the request.
+    // The worker may have died before it recorded the request; the repetition carries the same token, which AWS recognises.
     expect(eks.updates).toHaveLength(before + 1);
   });
 
-  it('begins no second update when the worker is killed before AWS has answered, and does nothing at the newest release', async () => {
+  it('begins no second update when the worker is killed before the answer of AWS, and none at the newest release', async () => {
     eks.latest = '1.31.6-20250403';
     eks.published = eks.latest;
     eks.replacesForNothing = true;
@@ -157,7 +157,7 @@ describe('e2e/eks', () => {
     expect(eks.updates).toHaveLength(before + 1);
   });
 
-  it('says what is wrong with the credentials, in check, doctor and run, and nothing of their value', async () => {
+  it('reports bad credentials in check, doctor and run, without their value', async () => {
     eks.fault = FAULTS.expired;
     const checked = await cli('check', 'eks-a');
     const examined = await cli('doctor', 'eks-a');
@@ -171,7 +171,7 @@ describe('e2e/eks', () => {
     eks.fault = null;
   });
 
-  it('refuses what only self-managed clusters have, each with its reason', async () => {
+  it('rejects fields of self-managed clusters, each with its reason', async () => {
     const file = writeSpec('eks-b', 'patching: {rebootIfRequired: true, packages: {only: security}}\nnodes: []\n');
     const { code, stdout, stderr } = await cli('validate', '-f', file);
     expect(code).toBe(2);

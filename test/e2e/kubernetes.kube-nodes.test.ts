@@ -1,4 +1,4 @@
-/** Real nodes that are nodes of a real Kubernetes control plane: drained, patched, rebooted and given back. */
+/** Real nodes of a real Kubernetes control plane: drained, patched, rebooted and uncordoned. */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ControlPlane } from '../../tools/kube/control-plane';
@@ -30,7 +30,7 @@ beforeAll(async () => {
   );
   kubelets = await Promise.all(stack.lab.nodes.map((node) => startKubelet(plane, node)));
   await addDaemonSet(plane, 'agent', { spec: { tolerations: [{ operator: 'Exists' }] } });
-  // One per node: what leaves a node finds no other place before the node is given back.
+  // One per node: an evicted pod finds no other node before its own is uncordoned.
   await addDeployment(plane, WEB, {
     replicas: 3,
     spec: {
@@ -66,7 +66,7 @@ function readyPods(): Promise<number> {
   return countHealthy(plane, 'default', `app=${WEB}`);
 }
 
-/** What must not happen even for a moment, as seen by somebody who looks all the time. */
+/** Violations, even momentary, as seen by a continuous observer. */
 async function watchWhile(
   work: Promise<unknown>,
 ): Promise<{ fewestReady: number; mostCordoned: number; looks: number }> {
@@ -75,7 +75,7 @@ async function watchWhile(
   const watching = (async () => {
     while (!state.over) {
       await sleep(LOOK_EVERY_MS);
-      // The API server may be away for a moment.
+      // The API server may be unavailable for a moment.
       const ready = await readyPods().catch(() => null);
       const all = ready === null ? null : await nodes().catch(() => null);
       if (ready === null || all === null) continue;
@@ -101,18 +101,18 @@ async function expectAllGivenBack(): Promise<void> {
   }
 }
 
-/** All three pods hold their places again. */
+/** All three pods run in their places again. */
 async function allReady(): Promise<void> {
   await waitFor(async () => (await readyPods()) === 3, { what: 'three ready pods', timeoutMs: 60_000 });
 }
 
-/** While one pod is not ready, the budget lets no other go. */
+/** While one pod is unready, the budget allows no disruption. */
 async function webPodOf(node: string): Promise<string> {
   const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace: 'default' }, `labelSelector=app%3D${WEB}`);
   return pods.find((pod) => pod.spec?.nodeName === node)?.metadata?.name ?? '';
 }
 
-/** Starts a patch of `node` and answers when its drain waits for the budget, in words a person reads. */
+/** Starts a patch of `node` and returns when its drain reports the blocking budget. */
 async function patchIntoBudget(node: string): Promise<string> {
   await offerReboot(node);
   expect(await stack.cli('patch', 'k', '--nodes', node)).toMatchObject({ code: 0 });
@@ -142,7 +142,7 @@ async function lastRunNumber(): Promise<number> {
 }
 
 describe('e2e/kubernetes', () => {
-  it('patches and reboots every node drained, one at a time, and never breaks the budget of a workload', async () => {
+  it('patches and reboots every node drained, one at a time, and never violates the budget of a workload', async () => {
     const boots = stack.lab.nodes.map((node) => node.bootCount);
     const patch = stack.cli('patch', 'k', '--wait');
     const seen = await watchWhile(patch);
@@ -163,7 +163,7 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('says which budget holds a drain up, and goes on where it was after its worker was killed', async () => {
+  it('names the budget that blocks a drain, and resumes the drain after a worker kill', async () => {
     const number = (await lastRunNumber()) + 1;
     const other = await webPodOf('w-3');
     await setPodReady(plane, 'default', other, false);
@@ -177,7 +177,7 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('gives the node back untouched when the run is cancelled while the budget holds the drain up', async () => {
+  it('uncordons the untouched node when the run is cancelled while the budget blocks the drain', async () => {
     const number = (await lastRunNumber()) + 1;
     const boots = stack.lab.node('w-2').bootCount;
     const transactions = stack.transactions('w-2');
@@ -192,7 +192,7 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('gives the node back when its node patch is terminated in Temporal', async () => {
+  it('uncordons the node when its node patch is terminated in Temporal', async () => {
     const number = (await lastRunNumber()) + 1;
     const other = await webPodOf('w-3');
     await setPodReady(plane, 'default', other, false);
@@ -204,7 +204,7 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('leaves a node alone whose drain runs out of time, names the pod and the budget, and gives it back', async () => {
+  it('leaves a node unpatched whose drain times out, names the pod and the budget, and uncordons the node', async () => {
     const number = (await lastRunNumber()) + 1;
     expect(await stack.cli('apply', '-f', spec('{timeout: 25s}'))).toMatchObject({ code: 0 });
     const other = await webPodOf('w-3');
@@ -220,7 +220,7 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('ends as it should although worker and API server are killed at random moments, and breaks no budget', async () => {
+  it('completes the run although worker and API server are killed at random moments, and violates no budget', async () => {
     const number = (await lastRunNumber()) + 1;
     expect(await stack.cli('apply', '-f', spec('{timeout: 5m}'))).toMatchObject({ code: 0 });
     await allReady();

@@ -1,4 +1,4 @@
-/** One cluster from nothing to removed: every way in which a patch starts, on real nodes. */
+/** The life of one cluster on real nodes, with every trigger of a patch. */
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import type { NodeInspection } from '../../src/domain/inspection/node';
@@ -19,8 +19,8 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-describe('e2e/main path', () => {
-  it('refuses to apply nodes whose host keys nobody has confirmed, and enrols them after a yes', async () => {
+describe('e2e/main-path', () => {
+  it('rejects nodes without confirmed host keys, and enrols them after confirmation', async () => {
     const file = stack.writeSpec({ name: 'prod', patching: '{patchOnBoot: true, rebootIfRequired: true}' });
     const refused = await stack.cli('apply', '-f', file);
     expect(refused.code).toBe(2);
@@ -31,7 +31,7 @@ describe('e2e/main path', () => {
     expect(enrolled.stdout.match(/SHA256:/g)).toHaveLength(3);
   });
 
-  it('brings new nodes to the latest patch version on boot, workers first, rebooting those that ask for it', async () => {
+  it('patches new nodes on boot to the latest patch version, workers first, with reboots where required', async () => {
     const file = stack.writeSpec({ name: 'prod', patching: '{patchOnBoot: true, rebootIfRequired: true}' });
     const boots = stack.lab.nodes.map((node) => node.bootCount);
     const dryRun = await stack.cli('apply', '-f', file, '--dry-run');
@@ -67,7 +67,7 @@ describe('e2e/main path', () => {
     expect(['cp-1', 'w-1', 'w-2'].map((node) => stack.transactions(node))).toEqual([1, 1, 0]);
   });
 
-  it('says unchanged when the same spec is applied again, and gives back a spec that changes nothing', async () => {
+  it('reports unchanged when the same spec is applied again, and exports a spec that changes nothing', async () => {
     const file = stack.writeSpec({ name: 'prod', patching: '{patchOnBoot: true, rebootIfRequired: true}' });
     expect((await stack.cli('apply', '-f', file)).stdout).toContain('prod unchanged');
     const got = await stack.cli('get', 'prod', '-o', 'yaml');
@@ -75,7 +75,7 @@ describe('e2e/main path', () => {
     expect(got.stdout).toContain('ssh-ed25519');
   });
 
-  it('keeps what changed on every node of a run: packages, versions, boot ids, steps', async () => {
+  it('records the changes on every node of a run: packages, versions, boot ids, steps', async () => {
     const { stdout, code } = await stack.cli('history', 'prod', '--run', '1', '-o', 'json');
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as RunReport;
@@ -101,7 +101,7 @@ describe('e2e/main path', () => {
     expect(status.lastRun).toMatchObject({ trigger: 'on-demand', outcome: 'succeeded' });
   });
 
-  it('takes up a schedule given while it sleeps and starts at that very minute', async () => {
+  it('applies a schedule while sleeping and starts at that very minute', async () => {
     const start = new Date(Math.ceil((Date.now() + 20_000) / 60_000) * 60_000);
     const custom = `{month: ${start.getUTCMonth() + 1}, day: ${start.getUTCDate()}, hour: ${start.getUTCHours()}, minute: ${start.getUTCMinutes()}}`;
     const file = stack.writeSpec({
@@ -122,7 +122,7 @@ describe('e2e/main path', () => {
     expect(history.runs.map((run) => run.trigger)).toEqual(['boot', 'on-demand', 'schedule']);
   });
 
-  it('looks at every node without changing any', async () => {
+  it('checks every node without changes', async () => {
     const { stdout, code } = await stack.cli('check', 'prod', '-o', 'json');
     expect(code).toBe(0);
     const checks = JSON.parse(stdout) as NodeInspection[];
@@ -140,7 +140,7 @@ describe('e2e/main path', () => {
     expect(history.runs.at(-1)).toMatchObject({ total: 1, reason: 'ticket 4711', by: expect.stringContaining('@') });
   });
 
-  it('removes the cluster and starts empty when it is applied again', async () => {
+  it('removes the cluster and starts without state when applied again', async () => {
     expect((await stack.cli('remove', 'prod')).code).not.toBe(0);
     expect(await stack.cli('remove', 'prod', '--yes')).toMatchObject({ code: 0 });
     const gone = await stack.cli('status', 'prod');

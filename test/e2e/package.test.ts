@@ -1,4 +1,4 @@
-/** What `npm publish` would send out, packed from a clean copy and used from an empty directory. */
+/** The package as published by `npm publish`, packed from a clean copy and used from an empty directory. */
 import {
   chmodSync,
   cpSync,
@@ -19,7 +19,7 @@ import { environmentFor, mustRun, runProgram } from '../../src/dev/host';
 const ROOT = path.join(__dirname, '../..');
 const MODULES = path.join(ROOT, 'node_modules');
 
-/** What a clone does not have. */
+/** Directories that a clone does not have. */
 const MADE_HERE = /^(node_modules|lib|\.git|\.test-results|npm-shrinkwrap\.json|.*\.(tsbuildinfo|tgz))$/;
 
 interface Shrinkwrap {
@@ -40,7 +40,7 @@ describe('the npm package', () => {
       recursive: true,
       filter: (name) => path.dirname(name) !== ROOT || !MADE_HERE.test(path.basename(name)),
     });
-    // Links, so that nothing that is done to them reaches the real ones.
+    // Links, so that changes to the copy do not reach the originals.
     linkModules(path.join(clone, 'node_modules'), readdirSync(MODULES));
     writeFileSync(path.join(clone, 'node_modules/.package-lock.json'), '{}');
     await mustRun('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: clone });
@@ -49,7 +49,7 @@ describe('the npm package', () => {
     installed = path.join(project, 'node_modules/ospatch');
     mkdirSync(installed, { recursive: true });
     await mustRun('tar', ['-xzf', path.join(dir, archive), '-C', installed, '--strip-components=1']);
-    // The packages of the shrinkwrap and no others, as npm would put them there.
+    // Exactly the packages of the shrinkwrap, laid out as by npm.
     const wanted = Object.keys(shrinkwrap().packages).flatMap(
       (name) => /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(name)?.[1] ?? [],
     );
@@ -64,7 +64,7 @@ describe('the npm package', () => {
 
   function linkModules(target: string, names: readonly string[]): void {
     for (const name of names) {
-      // Packages of other platforms are not there.
+      // Packages of other platforms are not installed.
       if (name === '.package-lock.json' || !existsSync(path.join(MODULES, name))) continue;
       mkdirSync(path.dirname(path.join(target, name)), { recursive: true });
       symlinkSync(path.join(MODULES, name), path.join(target, name));
@@ -99,14 +99,14 @@ describe('the npm package', () => {
     expect(invalid.code).toBe(2);
   });
 
-  it('has the files that commands read', async () => {
+  it('includes the files that commands read', async () => {
     for (const args of [['rbac'], ['sudoers'], ['helper', 'print', '--digest']]) {
       expect(await ospatch(...args)).toMatchObject({ code: 0, stderr: '' });
     }
     expect((await ospatch('dev', '--help')).code).toBe(0);
   });
 
-  it('can be required and imported, and nothing else of it', async () => {
+  it('exposes only its entry point to require and import', async () => {
     const names = 'ClusterClient,loadSpecs';
     expect(
       await node('-p', 'const a = require("ospatch"); [typeof a.ClusterClient.connect, typeof a.loadSpecs].join()'),
@@ -127,14 +127,14 @@ describe('the npm package', () => {
     );
   });
 
-  it('starts a worker as far as a server that is not there', async () => {
+  it('starts a worker up to the connection to a missing server', async () => {
     const { code, stderr } = await ospatch('worker');
     expect(code).toBe(1);
     expect(stderr).toContain('127.0.0.1:1');
     expect(stderr).not.toMatch(/Cannot find module|ENOENT/);
   });
 
-  it('has types that a program can be compiled against', async () => {
+  it('has types that a program compiles against', async () => {
     writeFileSync(
       path.join(project, 'program.ts'),
       `import { ClusterClient, loadSpecs, type ClusterSpec, type EksInspection, type NodeInspection } from 'ospatch';
@@ -166,7 +166,7 @@ export const wrong: ClusterSpec = {};
     expect(compiled.stdout).toBe('');
   });
 
-  it('has nothing of the tools, the tests and the build', async () => {
+  it('contains no tools, tests or build files', async () => {
     const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
     const top = [
       'CHANGELOG.md',
@@ -190,13 +190,13 @@ export const wrong: ClusterSpec = {};
     expect(files.filter((name) => name.startsWith('lib/') && /(?<!\.d)\.ts$/.test(name))).toEqual([]);
   });
 
-  it('names a digest of every package it is installed with, and leaves nothing behind where it was packed', async () => {
+  it('pins a digest for every installed package, and leaves nothing behind in the packed directory', async () => {
     const { packages } = shrinkwrap();
     const entries = Object.entries(packages).filter(([name]) => name !== '');
     expect(entries.length).toBeGreaterThan(100);
     expect(entries.filter(([, { dev, integrity }]) => dev === true || integrity === undefined)).toEqual([]);
     expect(existsSync(path.join(clone, 'npm-shrinkwrap.json'))).toBe(false);
-    // npm refuses a shrinkwrap that does not fit the dependencies.
+    // npm rejects a shrinkwrap that does not match the dependencies.
     const check = path.join(dir, 'check');
     const manifest = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as Record<string, unknown>;
     mkdirSync(check);

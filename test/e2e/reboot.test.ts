@@ -1,4 +1,4 @@
-/** Reboots happen only when a node asks for one and the spec allows it. */
+/** Reboots happen only when required by the node and allowed by the spec. */
 import '../support/slow-suite';
 import { barrierPackage, openBarrier } from '../support/barrier';
 import { slowPackage } from '../support/local-stack';
@@ -28,7 +28,7 @@ async function bootId(): Promise<string> {
 }
 
 describe('e2e/reboots', () => {
-  it('takes back the permission to reboot in the middle of a run, and says that a reboot is pending', async () => {
+  it('withdraws the permission to reboot during a run, and reports a pending reboot', async () => {
     const before = await bootId();
     const allowed = stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' });
     await stack.cli('apply', '-f', allowed);
@@ -49,7 +49,7 @@ describe('e2e/reboots', () => {
     expect(await bootId()).toBe(before);
   });
 
-  it('leaves the reboot pending in later runs as long as it is restricted, and exits with 0', async () => {
+  it('leaves the reboot pending in later runs while restricted, and exits with 0', async () => {
     const before = await bootId();
     const patched = await stack.cli('patch', 'strict', '--wait');
     expect(patched).toMatchObject({ code: 0 });
@@ -57,7 +57,7 @@ describe('e2e/reboots', () => {
     expect(await bootId()).toBe(before);
   });
 
-  it('does the owed reboot, although there is nothing to apply, once it is allowed', async () => {
+  it('runs the pending reboot once allowed, although there is nothing to apply', async () => {
     const before = await bootId();
     await stack.cli('apply', '-f', stack.writeSpec({ name: 'strict', patching: '{rebootIfRequired: true}' }));
     expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
@@ -66,7 +66,7 @@ describe('e2e/reboots', () => {
     expect(status.nodes[0]).toMatchObject({ state: 'patched', rebootRequired: false });
   });
 
-  it('reboots once for a reason that comes back with the boot, says so, and does not do it again', async () => {
+  it('reboots once for a reason that reappears with the boot, reports the reason, and does not reboot again', async () => {
     const node = stack.lab.node('w-1');
     const unit =
       '[Unit]\\nBefore=ssh.service\\n[Service]\\nType=oneshot\\nExecStart=/usr/bin/touch /run/reboot-required\\n[Install]\\nWantedBy=sysinit.target\\n';
@@ -93,7 +93,7 @@ describe('e2e/reboots', () => {
 
     expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
     expect(await bootId()).toBe(rebooted);
-    // Somebody asks anew.
+    // The request is renewed.
     expect((await node.exec('sleep 1; echo again >/run/reboot-required')).code).toBe(0);
     expect(await stack.cli('patch', 'strict', '--wait')).toMatchObject({ code: 0 });
     expect(await bootId()).not.toBe(rebooted);

@@ -1,4 +1,4 @@
-/** What is not done, and how it is said. No nodes are needed for it. */
+/** Rejections and their messages. No nodes are needed. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -48,14 +48,14 @@ function selfManaged(name: string): object {
   return clusterSpec(['w-1'], {}, name);
 }
 
-describe('e2e/refusals', () => {
-  it('says in one sentence that no server answers', async () => {
+describe('e2e/rejections', () => {
+  it('reports in one sentence that no server answers', async () => {
     const { code, stderr } = await runCli(['list', '--address', '127.0.0.1:1', '--timeout', '2s']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: no Temporal server answers at 127\.0\.0\.1:1\.\n {2}fix: /);
   });
 
-  it('begins nothing when no worker is there to do it', async () => {
+  it('starts nothing without a worker', async () => {
     const { code, stderr } = await cli('apply', '-f', headerOnly('imported'));
     expect(code).toBe(1);
     expect(stderr).toContain('no worker polls the task queue ospatch');
@@ -63,26 +63,32 @@ describe('e2e/refusals', () => {
     worker = await startWorkerProcess({ address: server.address, keyDir: dir });
   });
 
-  it.each(['imported', 'aks', 'gke', 'managed'])('lists a cluster of type %s and refuses to patch it', async (type) => {
-    const applied = await cli('apply', '-f', headerOnly(type));
-    expect(applied.code).toBe(0);
-    expect(applied.stdout + applied.stderr).toContain('OS patching is not available');
-    const patched = await cli('patch', `${type}-1`);
-    expect(patched.code).toBe(1);
-    expect(patched.stderr).toContain('OS patching is not available');
-    // Temporal's list comes a moment after.
-    const listed = await waitFor(
-      async () => {
-        const all = JSON.parse((await cli('list', '-o', 'json')).stdout) as { cluster: string; state: string | null }[];
-        return all.find(({ cluster, state }) => cluster === `${type}-1` && state === 'not-patchable');
-      },
-      { what: 'the cluster in the list', pollMs: 500 },
-    );
-    expect(listed).toMatchObject({ type });
-  });
+  it.each(['imported', 'aks', 'gke', 'managed'])(
+    'lists a cluster of type %s and refuses to patch the cluster',
+    async (type) => {
+      const applied = await cli('apply', '-f', headerOnly(type));
+      expect(applied.code).toBe(0);
+      expect(applied.stdout + applied.stderr).toContain('OS patching is not available');
+      const patched = await cli('patch', `${type}-1`);
+      expect(patched.code).toBe(1);
+      expect(patched.stderr).toContain('OS patching is not available');
+      // Temporal's list is eventually consistent.
+      const listed = await waitFor(
+        async () => {
+          const all = JSON.parse((await cli('list', '-o', 'json')).stdout) as {
+            cluster: string;
+            state: string | null;
+          }[];
+          return all.find(({ cluster, state }) => cluster === `${type}-1` && state === 'not-patchable');
+        },
+        { what: 'the cluster in the list', pollMs: 500 },
+      );
+      expect(listed).toMatchObject({ type });
+    },
+  );
 
   it.each(['imported', 'aks', 'gke', 'managed'])(
-    'has no way round the refusal of a cluster of type %s',
+    'has no bypass of the refusal for a cluster of type %s',
     async (type) => {
       const name = `${type}-1`;
       const reason = notPatchableReason(type as ClusterSpec['type']) ?? '';
@@ -102,7 +108,7 @@ describe('e2e/refusals', () => {
           const args: [object] = [{ spec, applyId: 'x' }];
           await expect(handle.executeUpdate('applySpec', { args })).rejects.toThrow();
         }
-        // As the Temporal UI starts one: with whatever was typed in.
+        // Started as from the Temporal UI, with arbitrary input.
         const other = `${name}-ui`;
         const started = await client.workflow.start('cluster', {
           workflowId: clusterWorkflowId(other),
@@ -141,7 +147,7 @@ describe('e2e/refusals', () => {
     },
   );
 
-  it('does not let a cluster that is patched become one that is not, nor patch it then', async () => {
+  it('neither turns a patched cluster into one that is not, nor patches the cluster afterwards', async () => {
     const file = path.join(dir, 'own.yaml');
     writeFileSync(file, JSON.stringify(selfManaged('own')));
     expect((await cli('apply', '-f', file)).code).toBe(0);
@@ -151,7 +157,7 @@ describe('e2e/refusals', () => {
     expect(stderr).toContain('the type of a cluster cannot be changed (from self-managed to aks)');
   });
 
-  it('refuses patching in the spec of a cluster that is not ours, naming the field', async () => {
+  it('rejects patching in the spec of a cluster that is not patched by ospatch, naming the field', async () => {
     writeFileSync(
       path.join(dir, 'bad.yaml'),
       'apiVersion: ospatch/v1\nname: x\ntype: aks\npatching: {patchOnBoot: true}\n',
@@ -161,7 +167,7 @@ describe('e2e/refusals', () => {
     expect(stdout + stderr).toMatch(/bad\.yaml:4:1: patching: /);
   });
 
-  it('knows no cluster that nobody applied', async () => {
+  it('reports a cluster that was never applied as unknown', async () => {
     for (const args of [['status'], ['patch'], ['pause'], ['history'], ['get'], ['check']]) {
       const { code, stderr } = await cli(...args, 'nobody');
       expect(code).toBe(1);

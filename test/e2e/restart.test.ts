@@ -1,4 +1,4 @@
-/** A service that still runs replaced code is named wherever the node is told of, until it is restarted. */
+/** A service that still runs replaced code is named in every view of the node until its restart. */
 import '../support/slow-suite';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -37,7 +37,7 @@ afterAll(() => stack.stop());
 const NAMED = '1 service (lab-food.service) still runs code that was replaced on disk';
 
 describe('e2e/restarts', () => {
-  it('names a service on replaced code in every command', async () => {
+  it('names a service with replaced code in every command', async () => {
     const patched = await stack.cli('patch', 'fed', '--wait');
     expect(patched).toMatchObject({ code: 0 });
     expect(patched.stdout).toContain(NAMED);
@@ -55,7 +55,7 @@ describe('e2e/restarts', () => {
     }
   });
 
-  it('restarts it in the next run, although there is nothing to apply, once the policy says so', async () => {
+  it('restarts the service in the next run, although there is nothing to apply, once the policy allows', async () => {
     await stack.cli('apply', '-f', stack.writeSpec({ name: 'fed', patching: '{restartServices: auto}' }));
     expect(await stack.cli('patch', 'fed', '--wait')).toMatchObject({ code: 0 });
     expect((await stack.status('fed')).nodes[0]).toMatchObject({ state: 'up-to-date', warnings: [] });

@@ -1,4 +1,4 @@
-/** Planted secrets are found nowhere, and with encryption nothing of a cluster can be read in Temporal at all. */
+/** Planted secrets appear nowhere, and with encryption no data of a cluster is readable in Temporal. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ const SECRET = 'hunter2-4f9c';
 const BASIC = Buffer.from(`robot:${SECRET}`).toString('base64');
 const KEY_BODY = 'c2VjcmV0LWtleS1ib2R5LTRmOWM';
 
-/** Prints what programs print, then fails, so that the end of the log goes into the history. */
+/** Prints typical output, then fails, so that the end of the log enters the history. */
 const POSTINST = `[ -z "$2" ] && exit 0
 echo "fetching https://robot:${SECRET}@repo.example/x?token=${SECRET}"
 echo "Authorization: Bearer ${SECRET}"
@@ -61,13 +61,13 @@ async function cli(...args: string[]): Promise<string> {
   return stdout + stderr;
 }
 
-/** The first secret in `text`, for a message that tells which. */
+/** The first secret in `text`, for the error message. */
 function leakIn(text: string): string | null {
   const keyLines = key.split('\n').filter((line) => line.length > 40);
   return [SECRET, BASIC, KEY_BODY, ...keyLines].find((secret) => text.includes(secret)) ?? null;
 }
 
-/** Looks at all processes of this machine, the nodes' own included, until run `number` has ended. */
+/** Watches all processes of this machine, the nodes' own included, until run `number` has ended. */
 async function watchProcesses(cluster: string, number: number): Promise<string> {
   const seen: string[] = [];
   let isOver = false;
@@ -86,7 +86,7 @@ async function watchProcesses(cluster: string, number: number): Promise<string> 
 }
 
 describe('e2e/secrets', () => {
-  it('are not in processes while nodes are patched, and not in what ospatch says', async () => {
+  it('are absent from process lists during a patch, and from the output of ospatch', async () => {
     const { port } = mirror.address() as AddressInfo;
     const node = stack.lab.node('leaky');
     const source = `deb http://robot:${SECRET}@127.0.0.1:${port}/debian bookworm main`;
@@ -98,13 +98,13 @@ describe('e2e/secrets', () => {
     await cli('check', 'plain');
     await cli('patch', 'plain');
     expect(leakIn(await watchProcesses('plain', 1))).toBeNull();
-    // The first cause is the answer of the mirror, not that what it did not give is not signed.
+    // The first cause is the mirror's answer, not the missing signature.
     expect((await stack.status('plain')).nodes[0]?.lastError).toMatchObject({
       type: 'Repository',
       message: expect.stringContaining('401'),
     });
     await cli('logs', 'plain', 'leaky');
-    // The sources are in order again: now the package itself talks.
+    // The sources work again: now the package itself prints secrets.
     await node.exec('rm /etc/apt/sources.list.d/secret.list /etc/apt/apt.conf.d/99debug');
     await cli('patch', 'plain');
     expect(leakIn(await watchProcesses('plain', 2))).toBeNull();
@@ -124,10 +124,10 @@ describe('e2e/secrets', () => {
     expect(leakIn(all)).toBeNull();
   });
 
-  it('are not in any history, memo or heartbeat, and not in the log of the worker', async () => {
+  it('are absent from histories, memos, heartbeats and the worker log', async () => {
     const { text, workflows } = await readHistories(stack.server.address, /plain/);
     expect(workflows).toEqual(expect.arrayContaining(['cluster/plain', 'cluster/plain/node/leaky']));
-    // What was looked through is what there is: the log of the job came along.
+    // The search covered the log of the job too.
     expect(text).toContain('fetching https://[redacted]@repo.example/x?token=[redacted]');
     expect(leakIn(text)).toBeNull();
     expect(stack.worker.logs()).toContain('lab-leaky');
@@ -156,7 +156,7 @@ describe('e2e/secrets', () => {
       await startWorker(env);
     });
 
-    it('a cluster is patched as ever, and Temporal holds nothing that can be read', async () => {
+    it('a cluster is patched as usual, and Temporal holds nothing readable', async () => {
       const file = stack.writeSpec({ name: 'vault', patching: '{patchOnBoot: true, rebootIfRequired: false}' });
       const applied = await withKeys('apply', '-f', file, '--wait');
       expect(applied.stdout).toContain('vault created');
@@ -165,7 +165,7 @@ describe('e2e/secrets', () => {
       expect(JSON.parse((await withKeys('list', '-o', 'json')).stdout)).toEqual(
         expect.arrayContaining([expect.objectContaining({ cluster: 'vault', type: 'self-managed' })]),
       );
-      // The first run met what the package left broken, so there are failures in the histories, and now a success.
+      // The first run met the package left broken, so the histories have failures, and now a success.
       const node = stack.lab.node('leaky');
       await node.exec("printf '#!/bin/sh\\n' >/var/lib/dpkg/info/lab-leaky.postinst; dpkg --configure -a");
       await node.offer({ name: 'lab-leaky', version: '3' });
@@ -178,12 +178,12 @@ describe('e2e/secrets', () => {
       for (const word of ['lab-leaky', 'Debian', '127.0.0.1', 'ssh-ed25519', 'dpkg']) expect(readable).toContain(word);
     });
 
-    it('the cluster from before goes on, and is read by the same command', async () => {
+    it('a cluster from before encryption continues, and the same command reads its state', async () => {
       const status = await withKeys('status', 'plain', '-o', 'json');
       expect(JSON.parse(status.stdout)).toMatchObject({ cluster: 'plain', lastRun: { number: 2 } });
     });
 
-    it('a command without the keys says so, and asks for nothing that it could not follow', async () => {
+    it('a command without the keys reports that, and sends no request whose result would be unreadable', async () => {
       for (const args of [
         ['status', 'vault'],
         ['patch', 'vault'],
@@ -196,13 +196,13 @@ describe('e2e/secrets', () => {
         expect(stdout).toBe('');
         expect(code).toBe(2);
       }
-      // It does not keep the clusters that can be read from being listed.
+      // Readable clusters are still listed.
       expect((await stack.cli('list')).stdout).toMatch(/^vault +\S+ +encrypted /m);
       const status = await withKeys('status', 'vault', '-o', 'json');
       expect(JSON.parse(status.stdout)).toMatchObject({ paused: null, run: null, lastRun: { number: 2 } });
     });
 
-    it('the codec server lets others read what the workers wrote', async () => {
+    it('the codec server decodes what the workers wrote', async () => {
       const { payloads } = await readHistories(stack.server.address, /^cluster\/vault$/);
       const program = path.join(__dirname, '../../bin/ospatch.js');
       const [port = 0] = await freePorts(1);
@@ -231,7 +231,7 @@ describe('e2e/secrets', () => {
       }
     });
 
-    it('a worker without the keys does no harm to the cluster, which goes on with the next that has them', async () => {
+    it('a worker without the keys does no harm to the cluster, which continues with the next worker that has them', async () => {
       await startWorker({});
       const { code } = await withKeys('status', 'vault', '--timeout', '5s');
       expect(code).toBe(1);

@@ -1,4 +1,4 @@
-/** A real Temporal server, real nodes and a worker process, used through the built `ospatch` as a user would. */
+/** A real Temporal server, real nodes and a worker process, driven by the built `ospatch`. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
@@ -18,12 +18,12 @@ export interface Machines {
   nodes: { name: string; host: string; port: number }[];
   keyDir: string;
   keyName: string;
-  /** A directory that disappears with the machines. */
+  /** A directory with the lifetime of the machines. */
   dir: string;
   stop(): Promise<void>;
 }
 
-/** The product at work on machines. */
+/** ospatch with a server and a worker, connected to machines. */
 export interface Product {
   server: TemporalServer;
   worker: WorkerProcess;
@@ -42,7 +42,7 @@ export interface Product {
 
 export interface Stack extends Product {
   lab: Lab;
-  /** Package transactions since the node was made, from its own apt log. */
+  /** Package transactions since the creation of the node, from its own apt log. */
   transactions(node: string): number;
 }
 
@@ -52,18 +52,18 @@ export interface SpecOptions {
   /** Default: all nodes of the lab. */
   nodes?: string[];
   user?: string;
-  /** More of the cluster's `ssh`, as YAML flow text without braces. */
+  /** More fields of the cluster's `ssh`, as YAML flow text without braces. */
   ssh?: string;
   /** The section `kubernetes`, as YAML flow text. */
   kubernetes?: string;
-  /** Names of nodes in Kubernetes that are not their own. */
+  /** Node names in Kubernetes that differ from the spec. */
   names?: Record<string, string>;
 }
 
-/** `workerEnv` is added to the environment of the worker. */
+/** `workerEnv` extends the environment of the worker. */
 export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<string, string> = {}): Promise<Stack> {
   const [server, lab] = await Promise.all([startTemporalServer(), createLab({ nodes })]);
-  // Building the images has left transactions of its own.
+  // The image build has transactions of its own.
   const before = new Map(lab.nodes.map((node) => [node.name, countTransactions(lab, node.name)]));
   const product = await startProduct(server, lab, { workerEnv });
   return Object.assign(product, {

@@ -45,7 +45,7 @@ describe('e2e/trust', () => {
     expect((await stack.status(`behind-${transport}`)).nodes[0]).toMatchObject({ state: 'patched' });
   });
 
-  it('says that a key behind a jump host has to be entered by hand', async () => {
+  it('reports that a key behind a jump host has to be entered by hand', async () => {
     const hop = stack.lab.node('w-2');
     trust(`[${hop.host}]:${hop.port} ${hop.hostKey}\n`);
     const file = stack.writeSpec({ name: 'unknown', patching: '{}', nodes: ['w-1'], ssh: jumpThrough('w-2') });
@@ -57,7 +57,7 @@ describe('e2e/trust', () => {
     trust(stack.lab.knownHosts);
   });
 
-  it('keeps a node whose host key has changed in quarantine until the new key is trusted', async () => {
+  it('keeps a node with a changed host key in quarantine until the new key is trusted', async () => {
     const file = stack.writeSpec({ name: 'changed', patching: '{}' });
     await stack.cli('apply', '-f', file);
     const node = stack.lab.node('w-1');
@@ -74,7 +74,7 @@ describe('e2e/trust', () => {
       /w-1 .* has another host key .* expected ssh-ed25519 SHA256:\S+, got ssh-ed25519 SHA256:/,
     );
 
-    // Were it connected to, it would be unreachable now.
+    // A connection would now fail as unreachable.
     await node.stop();
     const second = await stack.cli('patch', 'changed', '--wait');
     expect(second).toMatchObject({ code: 1 });

@@ -1,4 +1,4 @@
-/** What fails on a node in the window of a run: by itself, through an update, or for want of room. */
+/** Failures on a node in the window of a run: unrelated, caused by an update, or for want of space. */
 import '../support/slow-suite';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-/** Installs `before` and has the update to `after` pending. */
+/** Installs `before` and publishes the update to `after`. */
 async function pending(before: LabPackage, after: LabPackage): Promise<void> {
   await node.offer(before);
   await sh(node, `apt-get -qq update && apt-get -qq -y install ${before.name} >/dev/null 2>&1`);
@@ -38,7 +38,7 @@ async function record() {
 }
 
 describe('e2e/window', () => {
-  it('goes on when a timer starts something that fails meanwhile, with a warning', async () => {
+  it("continues with a warning when a timer's unit fails during the run", async () => {
     await sh(
       node,
       `printf '[Timer]\\nOnActiveSec=0\\nAccuracySec=10ms\\n' >/etc/systemd/system/lab-refresh.timer
@@ -57,7 +57,7 @@ describe('e2e/window', () => {
     await sh(node, 'systemctl stop lab-refresh.timer; systemctl reset-failed');
   });
 
-  it('fails the node and stops when the update itself has broken a service', async () => {
+  it('fails the node and stops when the update itself broke a service', async () => {
     const program = (name: string) => readFileSync(path.join(node.rootDir, 'usr/bin', name));
     const daemon = (version: string, content: Buffer): LabPackage => ({
       name: 'lab-daemon',
@@ -89,7 +89,7 @@ describe('e2e/window', () => {
     ['No space left on device', 'true'],
     ['lz4: error 23 : write error', 'exec 2>/dev/null'],
     ['compress: giving up', 'exec 2>/dev/null'],
-  ])('names the full /boot whatever the tool says (%s), and does not reboot', async (words, quiet) => {
+  ])("names the full /boot whatever the tool's message (%s), and does not reboot", async (words, quiet) => {
     const bootId = 'cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1';
     const fill = `touch /run/reboot-required
 (${quiet}; dd if=/dev/zero of=/boot/initrd.img-lab bs=1M count=40) || { echo '${words}' >&2; exit 1; }`;

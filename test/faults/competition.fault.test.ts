@@ -1,4 +1,4 @@
-/** Others work on the same node: somebody else's apt, or another run. */
+/** Others work on the same node: somebody's apt, or another run. */
 import { findRun } from '../support/find-run';
 import { nodeRecord } from '../support/node-record';
 import '../support/slow-suite';
@@ -11,7 +11,7 @@ import type { Scenario } from './scenario';
 
 const small = { node: SMALL_NODE } as const;
 
-/** Holds the lock of dpkg under the name of the program that does so most often. */
+/** Holds dpkg's lock under the name of its most frequent holder. */
 const HOLD_LOCK = String.raw`
 $0 = "unattended-upgr";
 open(my $lock, ">>", "/var/lib/dpkg/lock-frontend") or die;
@@ -92,7 +92,7 @@ describe('faults/competition', () => {
     await check({ state: 'patched', transactions: 1, reboots: 0 });
   });
 
-  fault('competition', 'somebody has changed the helper', small, async (scenario, check) => {
+  fault('competition', 'somebody has modified the helper', small, async (scenario, check) => {
     await scenario.cli('apply', '-f', scenario.writeSpec());
     await scenario.cli('check', scenario.cluster);
     const place = '/usr/local/libexec/ospatch-node-*';

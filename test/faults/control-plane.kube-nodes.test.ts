@@ -1,4 +1,4 @@
-/** The API server, and what else a drain stands on, dies and comes back. */
+/** The API server, and other dependencies of a drain, die and come back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
@@ -8,7 +8,7 @@ import type { Scenario } from './scenario';
 
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
-/** A scheduler that has just found its API server again may not have heard of the cordon, and bind a pod to the node. */
+/** A scheduler that has just reconnected to its API server may not know the cordon yet, and bind a pod to the node. */
 const FROM_THE_CORDON_ON = { ...PATCHED, kubernetes: { evicted: 'and-late' } } as const;
 
 const MOMENTS: readonly Moment[] = [...KUBERNETES_MOMENTS, 'during apply', 'during node down', 'after node back'];

@@ -1,4 +1,4 @@
-/** What the faults of one file share: a Temporal server, a worker, a control plane, and directories with all keys. */
+/** Shared by the faults of one file: a Temporal server, a worker, a control plane, and directories with all keys. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,28 +13,28 @@ import { defined } from '../../src/domain/shared/defined';
 export interface TemporalEnvironment {
   readonly address: string;
   readonly client: Client;
-  /** Ends the server as a crash would. Only for a server with a database file. */
+  /** Kills the server like a crash. Only for a server with a database file. */
   kill9(): Promise<void>;
-  /** Starts it again on the same port with the same database. */
+  /** Restarts the server on the same port with the same database. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Environment {
   readonly keyDir: string;
-  /** Of all workers. */
+  /** Log files of all workers. */
   readonly kubeconfigDir: string;
   readonly taskQueue: string;
   server(): Promise<TemporalEnvironment>;
   worker(): Promise<WorkerProcess>;
-  /** One more, which ends with this process at the latest. */
+  /** An additional worker, which ends with this process at the latest. */
   startWorker(options: { address: string; taskQueue: string }): Promise<WorkerProcess>;
   ownServer(): Promise<TemporalEnvironment>;
   plane(): Promise<ControlPlane>;
   close(): Promise<void>;
 }
 
-/** Nothing is started before it is asked for. */
+/** Every part starts on first use. */
 export function openEnvironment(): Environment {
   const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-faults-'));
   const taskQueue = 'ospatch';

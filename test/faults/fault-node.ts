@@ -1,20 +1,20 @@
-/** The nodes of faults: packages that take their time, boots that are written down, and a moment of darkness between. */
+/** Nodes for faults: slow packages, recorded boots, and a pause between shutdown and boot. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode, LabNodeOptions } from '../support/local-stack';
 import { slowPackage } from '../support/local-stack';
 import { sh } from '../support/sh';
 
-/** Long enough to hit the middle of it. */
+/** Long enough for a fault in the middle. */
 export const SLOW_SECONDS = 10;
 
-/** Real machines take longer; this is enough to see them gone. */
+/** Shorter than on real machines, and long enough to observe the node down. */
 const BOOT_DELAY_MS = 2_000;
 
-/** File on the node with one boot id a line, written by the node itself at each boot. */
+/** File on the node with one boot id per line, written by the node itself at each boot. */
 export const BOOT_LOG = '/var/log/lab-boots';
 
-/** No real updates: the scripts of some take longer than everything else together. */
+/** Without real updates: some of their scripts take longer than everything else together. */
 export const DEFAULT_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
   labReboot: true,
@@ -22,7 +22,7 @@ export const DEFAULT_NODE: Omit<LabNodeOptions, 'name'> = {
 };
 
 export interface NodePreparation {
-  /** What `apt-get update` takes longer. */
+  /** Additional duration of `apt-get update`. */
   slowRefreshSeconds: number;
 }
 

@@ -1,4 +1,4 @@
-/** Registers faults as tests, runs several at once, and writes what came of each to `.test-results/faults.jsonl`. */
+/** Registers faults as tests, runs several at once, and writes each result to `.test-results/faults.jsonl`. */
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Expected } from './verify-outcome';
@@ -11,13 +11,13 @@ import { makeScenario } from './scenario';
 
 const RESULTS = path.join(__dirname, '../../.test-results');
 
-/** Without OSPATCH_FAULTS=all only the quick faults exist. */
+/** Without OSPATCH_FAULTS=all only the quick faults run. */
 const ALL = process.env['OSPATCH_FAULTS'] === 'all';
 
 export type Row = 'worker' | 'server' | 'network' | 'node' | 'competition' | 'packages' | 'rights' | 'kubernetes';
 
 export interface FaultOptions extends ScenarioOptions {
-  /** Part of `make test` too. A file needs at least one of these. */
+  /** Also runs in `make test`. A file needs at least one quick fault. */
   quick?: boolean;
 }
 
@@ -35,12 +35,12 @@ export interface FaultRecord {
   seed: number;
 }
 
-/** `check` is {@link verifyOutcome} for this scenario, after which a fault may only look. */
+/** `check` is {@link verifyOutcome} for this scenario; after that call a fault only reads. */
 export type FaultBody = (scenario: Scenario, check: (expected: Expected) => Promise<void>) => Promise<void>;
 
 let environment: Environment | undefined;
 
-/** Registers one fault; faults of a file run side by side. The title is part of what its random choices come from. */
+/** Registers one fault; faults of a file run side by side. The title seeds its random choices. */
 export function fault(row: Row, title: string, options: FaultOptions, body: FaultBody): void {
   if (!ALL && options.quick !== true) return;
   if (environment === undefined) {

@@ -1,4 +1,4 @@
-/** Waiting until a node patch is at a certain point, by what Temporal and the node itself say. */
+/** Waits until a node patch reaches a certain point, as seen by Temporal and by the node itself. */
 import type { Client } from '@temporalio/client';
 import type { LabNode } from '../support/local-stack';
 import { waitFor } from '../support/wait-for';
@@ -10,7 +10,7 @@ import { listens } from '../support/listens';
 import { dpkgLog, jobHas, rebootRequested } from './node-view';
 import type { Random } from './random';
 
-/** In the order in which a patch that needs a reboot passes them. */
+/** In the order of a patch with a reboot. */
 export const STEPS = ['preflight', 'refresh', 'apply', 'verify', 'reboot sent', 'node down', 'node back'] as const;
 export type Step = (typeof STEPS)[number];
 export type InjectionPoint = `${'before' | 'during' | 'after'} ${Step}`;
@@ -22,20 +22,20 @@ export const MOMENTS: readonly InjectionPoint[] = STEPS.flatMap((step): Injectio
   `after ${step}`,
 ]);
 
-/** A look at the node costs nothing, one at Temporal does. */
+/** A poll of the node is free, one of Temporal is not. */
 const NODE_POLL_MS = 25;
 const TEMPORAL_POLL_MS = 100;
 const TIMEOUT_MS = 300_000;
 
-/** What a moment is looked for in. */
+/** Sources in which a moment is detected. */
 export interface Watched {
   cluster: string;
   node: LabNode;
   client: Client;
   random: Random;
-  /** Only where the node is one of Kubernetes. */
+  /** Only where the node is a Kubernetes node. */
   kubernetes: KubernetesScenario | undefined;
-  /** Boots of the node when the patch was asked for. */
+  /** Number of boots at the start of the patch. */
   bootsBefore: number;
 }
 
@@ -55,7 +55,7 @@ export async function reach(moment: Moment, watched: Watched): Promise<string> {
   return `${moment} + ${ms} ms`;
 }
 
-/** How far into the step a moment may lie; the steps are made that long by slow packages, mirrors and boots. */
+/** Largest random offset of a moment into the step; slow packages, mirrors and boots make the steps that long. */
 const LINGER_MS: Partial<Record<Moment, [number, number]>> = {
   ...KUBERNETES_LINGER_MS,
   'during refresh': [0, 2_000],
@@ -71,7 +71,7 @@ function answersOnSsh({ node: { host, port } }: Watched): Promise<boolean> {
   return listens({ host, port });
 }
 
-/** For good: what only lasts while the node goes down may be over before anybody looks. */
+/** Stays true: the shutdown itself may be over before the next poll. */
 function wentDown({ node, bootsBefore }: Watched): boolean {
   return !node.running || node.bootCount > bootsBefore;
 }

@@ -1,9 +1,9 @@
-/** The moments at which Kubernetes sees something of a node patch, by what Temporal and the API server say. */
+/** Moments of a node patch that are visible in Kubernetes, as seen by Temporal and the API server. */
 import type { Followed } from './node-history';
 import { begun, completed, scheduled } from './node-history';
 import type { KubernetesScenario } from './kubernetes-scenario';
 
-/** In the order in which a patch passes them; packages and reboot come between `drain` and `healthy`. */
+/** In the order of a patch; packages and reboot come between `drain` and `healthy`. */
 export const KUBERNETES_STEPS = ['cordon', 'drain', 'healthy', 'uncordon'] as const;
 export type KubernetesInjectionPoint = `${'before' | 'during' | 'after'} ${(typeof KUBERNETES_STEPS)[number]}`;
 
@@ -13,7 +13,7 @@ export const KUBERNETES_MOMENTS: readonly KubernetesInjectionPoint[] = KUBERNETE
 
 type Watched = Followed & { kubernetes: KubernetesScenario | undefined };
 
-/** Cordon and uncordon take some hundredths of a second, so they may be just over when their moment is seen. */
+/** Cordon and uncordon take a few hundredths of a second, so they may be over when their moment is detected. */
 export const KUBERNETES_CONDITIONS: Record<KubernetesInjectionPoint, (watched: Watched) => Promise<boolean>> = {
   'before cordon': (watched) => begun(watched, 'drainPreview'),
   'during cordon': (watched) => scheduled(watched, 'cordon'),
@@ -39,7 +39,7 @@ async function isCordoned({ kubernetes }: Watched): Promise<boolean> {
   return (await kubernetes?.node())?.spec?.unschedulable === true;
 }
 
-/** For good: pods may be gone before anybody looks. */
+/** Stays true: pods may be gone before the next poll. */
 function aPodLeaves({ kubernetes }: Watched): Promise<boolean> {
   return Promise.resolve((kubernetes?.sightings().left ?? 0) > 0);
 }

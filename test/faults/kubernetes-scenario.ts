@@ -24,7 +24,7 @@ import { waitFor } from '../support/wait-for';
 import { SLOW_SECONDS } from './fault-node';
 import type { Environment } from './environment';
 
-/** All run on the node when a fault begins, and leave it one after the other. */
+/** All run on the node when a fault begins, and are evicted one after the other. */
 export const REPLICAS = 3;
 export const MIN_AVAILABLE = 2;
 const ENDS_IN = '2500ms';
@@ -32,37 +32,37 @@ const WEB = 'web';
 const LABEL = 'scenario';
 const LOOK_EVERY_MS = 100;
 
-/** Controllers that have lost their API server several times look for it less and less often. */
+/** Controllers that have lost their API server several times reconnect with a growing delay. */
 const WHOLE_TIMEOUT_MS = 240_000;
 
-/** Long enough to hit the middle of it. */
+/** Long enough for a fault in the middle. */
 export const KUBE_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
   labReboot: true,
   labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
 };
 
-/** What somebody has seen who looked the whole time. */
+/** Findings of a continuous observer. */
 export interface Sightings {
   fewestReady: number;
-  /** Pods of the workload that were deleted or evicted. */
+  /** Deleted or evicted pods of the workload. */
   left: number;
-  /** Pods of the workload that were on the node while it was down. */
+  /** Pods of the workload that were on the node while the node was down. */
   struck: number;
   looks: number;
 }
 
 export interface KubernetesScenario {
   readonly plane: ControlPlane;
-  /** Of the node, in Kubernetes. */
+  /** Name of the node in Kubernetes. */
   readonly nodeName: string;
-  /** Name for the spec. */
+  /** Name in the spec. */
   readonly kubeconfig: string;
   node(): Promise<V1Node>;
-  /** Pods of the workload, also those that are on their way out. */
+  /** Pods of the workload, terminating ones included. */
   pods(): Promise<V1Pod[]>;
   sightings(): Sightings;
-  /** All pods of the workload go back to the node, within their budget; it must take pods. */
+  /** Moves all pods of the workload back to the node, within their budget; the node must be schedulable. */
   sendHome(): Promise<void>;
   /** Waits until all pods of the workload are ready. */
   whole(): Promise<void>;
@@ -71,7 +71,7 @@ export interface KubernetesScenario {
 }
 
 export interface KubernetesScenarioOptions {
-  /** A control plane of its own, whose API server may be killed. */
+  /** A separate control plane, whose API server may be killed. */
   ownPlane: boolean;
 }
 
@@ -151,7 +151,7 @@ function managed({ manager, operation, time }: { manager?: string; operation?: s
   return `${manager} ${operation} ${String(time)}`;
 }
 
-/** With nowhere else to go yet, every pod starts on the node of the scenario. */
+/** With no other node yet, every pod starts on the node of the scenario. */
 async function addWorkload(plane: ControlPlane, cluster: string): Promise<void> {
   await addNamespace(plane, cluster);
   await addDeployment(plane, WEB, {
@@ -193,11 +193,11 @@ function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabN
   let over = false;
   const look = async (): Promise<void> => {
     const wasDown = !lab.running;
-    // The API server may be away for a moment.
+    // The API server may be unavailable for a moment.
     const pods = await webPods(plane, cluster).catch(() => null);
     if (pods === null) return;
     const now = new Set(pods.map(({ metadata }) => metadata?.uid ?? ''));
-    // One that has gone between two looks has left too.
+    // A pod that disappears between two polls has left too.
     for (const uid of known) if (!now.has(uid)) left.add(uid);
     for (const { metadata, spec } of pods) {
       const uid = metadata?.uid ?? '';

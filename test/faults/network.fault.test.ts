@@ -12,16 +12,16 @@ const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
 const scenario = { relay: true, slowRefreshSeconds: 3 } as const;
 
-/** Longer than a keepalive needs to notice, and than most of what waits on a connection. */
+/** Longer than the detection time of a keepalive, and than most waits on a connection. */
 const HOLE_MS = 180_000;
 const QUICK_HOLE_MS = 60_000;
 
-/** A login takes about 1 s, bringing the helper 10 s. */
+/** A login takes about 1 s, an installation of the helper 10 s. */
 const SLOW_BYTES_PER_SECOND = 6_000;
 
 interface Disturbance {
   what: string;
-  /** From the moment on, until the network is as it should be, unless it stays as it is. */
+  /** From the moment on until the network is restored, if ever. */
   disturb(scenario: Scenario, quick: boolean): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ const DISTURBANCES: readonly Disturbance[] = [
   },
 ];
 
-/** Steps in which the worker has a connection to the node all the time. */
+/** Steps with a permanent connection between worker and node. */
 const TALKING = new Set<Moment>(['during preflight', 'during refresh', 'during apply', 'during verify']);
 
 describe('faults/network', () => {

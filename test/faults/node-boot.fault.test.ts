@@ -1,4 +1,4 @@
-/** The node goes down for its reboot, and what comes back is not what was expected. */
+/** The node reboots, and comes back in an unexpected state. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import '../support/slow-suite';
@@ -10,12 +10,12 @@ import { sh } from '../support/sh';
 import { SMALL_NODE, waitingFor, write } from './node-tools';
 import type { Scenario } from './scenario';
 
-/** With an update that asks for a reboot. */
+/** With an update that requires a reboot. */
 const rebooting = { node: { ...SMALL_NODE, labReboot: true } } as const;
 
 const FAILING_UNIT = '[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n';
 
-/** The node reboots itself soon after each boot from its second on, as long as `condition` holds. */
+/** The node reboots itself soon after each boot from the second one on, as long as `condition` holds. */
 async function loopBoots(scenario: Scenario, condition: string): Promise<void> {
   const script = `sleep 2; ! ${condition} || systemctl reboot`;
   const unit = `[Service]\nExecStart=/bin/sh -c '${script}'\n[Install]\nWantedBy=multi-user.target\n`;
@@ -41,7 +41,7 @@ async function replaceHostKeys(scenario: Scenario): Promise<{ before: string; af
 describe('faults/node-boot', () => {
   fault(
     'node',
-    'it does not come back for a while after the reboot',
+    'the node does not come back for a while after the reboot',
     { ...rebooting, quick: true },
     async (scenario, check) => {
       scenario.node.bootDelayMs = 40_000;
@@ -79,18 +79,18 @@ describe('faults/node-boot', () => {
     await check({ state: 'patched', transactions: 1, reboots: 1, left: ['failed-unit lab-fails.service'] });
   });
 
-  fault('node', 'it reboots once more by itself', rebooting, async (scenario, check) => {
+  fault('node', 'the node reboots once more by itself', rebooting, async (scenario, check) => {
     await loopBoots(scenario, `[ "$(wc -l <${BOOT_LOG})" -lt 3 ]`);
     await scenario.patch();
     await check({ state: 'patched', transactions: 1, reboots: 2, ownReboots: 1 });
   });
 
-  fault('node', 'it reboots again and again', rebooting, async (scenario, check) => {
+  fault('node', 'the node reboots again and again', rebooting, async (scenario, check) => {
     await loopBoots(scenario, '[ ! -e /root/enough ]');
     await scenario.patch();
     await scenario.ended();
     write(scenario.node, 'root/enough', '');
-    // The boot that is under way may be the last to end in a reboot.
+    // The present boot may be the last one that ends in a reboot.
     await waitFor(
       async () => {
         const { code, stdout } = await scenario.node.exec('systemctl is-active lab-loop; true');
@@ -107,8 +107,8 @@ describe('faults/node-boot', () => {
     });
   });
 
-  fault('node', 'it comes back with another host key', { ...rebooting, quick: true }, async (scenario, check) => {
-    // Off until it is switched on.
+  fault('node', 'the node comes back with another host key', { ...rebooting, quick: true }, async (scenario, check) => {
+    // Powered off until the test powers the node on.
     scenario.node.bootDelayMs = 60_000;
     await scenario.patch();
     await scenario.reach('during node down');

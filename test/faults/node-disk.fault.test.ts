@@ -1,4 +1,4 @@
-/** The disks of the node are full or read-only, before the run or in the middle of it. */
+/** The disks of the node are full or read-only, before or during the run. */
 import '../support/slow-suite';
 import type { RunReport } from '../../src/client/cluster-client';
 import { fault } from './fault';
@@ -8,7 +8,7 @@ import { nodePatch } from '../support/members';
 
 const small = { node: SMALL_NODE } as const;
 
-/** As when the kernel finds an error in the file system, except that open files stay writable. */
+/** Like an error of the file system, except that open files stay writable. */
 const READ_ONLY = 'for d in /usr /etc /var /root /opt; do mount --bind $d $d && mount -o remount,bind,ro $d; done';
 const WRITABLE = 'for d in /usr /etc /var /root /opt; do umount -l $d; done';
 
@@ -59,7 +59,7 @@ describe('faults/node-disk', () => {
   });
 
   fault('node', 'the root file system is read-only', small, async (scenario, check) => {
-    // Brings the helper, as an earlier run would have.
+    // Installs the helper, like an earlier run.
     await scenario.cli('apply', '-f', scenario.writeSpec());
     await scenario.cli('check', scenario.cluster);
     await sh(scenario.node, READ_ONLY);
@@ -99,14 +99,14 @@ describe('faults/node-disk', () => {
           'what the package transaction has changed is not known yet',
         remedy: expect.stringContaining('patch the node again'),
       });
-      // The report of what was unpacked by then survives in memory.
+      // The report of the unpacked packages survives in memory.
       const { stdout } = await scenario.cli('history', scenario.cluster, '--run', '1', '-o', 'json');
       const report = JSON.parse(stdout) as RunReport;
       expect(nodePatch(report.nodes[0]?.record).changes.map(({ name }) => name)).toEqual([
         'lab-configure',
         'lab-small',
       ]);
-      // What is left for a human is done, and the next run mends the rest.
+      // After the manual repair the next run completes the rest.
       await sh(scenario.node, WRITABLE);
       expect((await scenario.cli('patch', scenario.cluster)).code).toBe(0);
       await check({ run: 2, state: 'up-to-date', transactions: 1, reboots: 0, configuredTwice: ['lab-configure'] });

@@ -1,9 +1,9 @@
-/** How far a node patch is, by its history in Temporal. */
+/** Progress of a node patch, by its history in Temporal. */
 import type { Client } from '@temporalio/client';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import type { LabNode } from '../support/local-stack';
 
-/** Where to look. */
+/** Location of the history. */
 export interface Followed {
   cluster: string;
   node: LabNode;
@@ -53,7 +53,7 @@ export async function activities({ client, cluster, node }: Followed): Promise<A
       }
     }
     for (const pending of raw.pendingActivities ?? []) {
-      // A started activity has an attempt that a worker has taken.
+      // A started activity has an attempt on a worker.
       if (pending.lastStartedTime !== null && pending.lastStartedTime !== undefined) {
         seen.begun.add(pending.activityType?.name ?? '');
       }

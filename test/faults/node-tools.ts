@@ -1,4 +1,4 @@
-/** What faults do to a node by hand, over SSH as root or in its file tree. */
+/** Manual interventions of faults on a node, over SSH as root or in its file tree. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode, LabNodeOptions, LabPackage } from '../support/local-stack';
@@ -8,20 +8,20 @@ import { waitFor } from '../support/wait-for';
 import { dpkgLog } from './node-view';
 import type { Scenario } from './scenario';
 
-/** Boots fast and has one small update, for faults in which the packages themselves play no part. */
+/** Boots fast and has one small update, for faults in which packages do not matter. */
 export const SMALL_NODE: Omit<LabNodeOptions, 'name'> = {
   updates: 'none',
   labUpdates: [{ from: { name: 'lab-small', version: '1.0' }, to: { name: 'lab-small', version: '1.1' } }],
 };
 
-/** Installs a package of the lab, as somebody did long before the run. */
+/** Installs a package of the lab, as if long before the run. */
 export async function install(node: LabNode, pkg: LabPackage): Promise<void> {
   const file = await buildDeb(path.join(node.rootDir, 'var/tmp'), pkg);
   await sh(node, `dpkg --force-unsafe-io -i /var/tmp/${file} && rm /var/tmp/${file}`);
   forgetTransactions(node);
 }
 
-/** Installs `name` in version 1.0 and offers 1.1; `from` and `to` say what is special about them. */
+/** Installs `name` in version 1.0 and publishes 1.1; `from` and `to` are the differences. */
 export async function pendingUpdate(
   node: LabNode,
   name: string,
@@ -32,13 +32,13 @@ export async function pendingUpdate(
   await node.offer({ name, version: '1.1', ...to });
 }
 
-/** There once a slow package has been slow: it is so only once, or nobody would wait for the repair. */
+/** Marks that the package was slow: once only, so that the repair is fast. */
 export const SLOW_DONE = '/var/lib/lab-slow-done';
 
-/** Unpacking or configuring these takes long enough to hit the middle of it, also on a machine that stands still for seconds. */
+/** Unpacking or configuring these takes long enough for a fault in the middle, also on a machine that stalls for seconds. */
 const SLOW = `[ "$1" != upgrade ] && [ -z "$2" ] || [ -e ${SLOW_DONE} ] || { touch ${SLOW_DONE}; sleep 20; }`;
 
-/** The archive has the old version too, as that of every stable package with a security fix, unless `old` is gone. */
+/** The archive keeps the old version, as for every stable package with a security fix, unless `old` is gone. */
 export async function slowToUnpack(scenario: Scenario, old: 'offered' | 'gone' = 'offered'): Promise<void> {
   if (old === 'offered') await scenario.node.offer({ name: 'lab-unpack', version: '1.0' });
   await pendingUpdate(scenario.node, 'lab-unpack', { preinst: SLOW });
@@ -58,7 +58,7 @@ export async function inTheMiddle(scenario: Scenario, of: 'unpack' | 'configure'
   scenario.moment = `during ${of}`;
 }
 
-/** Begins a patch with a package that is slow in one step, and answers when it is in the middle of that. */
+/** Begins a patch with a package that is slow in one step, and returns in the middle of that step. */
 export async function patchInto(
   scenario: Scenario,
   step: 'unpack' | 'configure',
@@ -69,7 +69,7 @@ export async function patchInto(
   await inTheMiddle(scenario, step);
 }
 
-/** Empties the package logs, so that only what comes after counts. */
+/** Empties the package logs, so that only later entries count. */
 export function forgetTransactions(node: LabNode): void {
   for (const log of ['apt/history.log', 'dpkg.log']) writeFileSync(path.join(node.rootDir, 'var/log', log), '');
 }
@@ -83,7 +83,7 @@ export function remove(node: LabNode, file: string): void {
   rmSync(path.join(node.rootDir, file), { force: true });
 }
 
-/** Sets options of the SSH server, in the place of those that the lab has set. */
+/** Sets options of the SSH server, replacing those of the lab. */
 export async function configureSshd(node: LabNode, settings: Record<string, string>): Promise<void> {
   const file = path.join(node.rootDir, 'etc/ssh/sshd_config.d/lab.conf');
   const others = readFileSync(file, 'utf8')
@@ -94,7 +94,7 @@ export async function configureSshd(node: LabNode, settings: Record<string, stri
   await sh(node, 'systemctl restart ssh');
 }
 
-/** Kills as the kernel does when memory runs out: at once, and without a word. */
+/** Kills like the kernel when memory runs out: at once, without a message. */
 export async function killJob(node: LabNode, which: 'all' | 'dpkg' | 'apt-get' | 'helper'): Promise<void> {
   const procs =
     '$(cat /sys/fs/cgroup/*/system.slice/ospatch-job.service/cgroup.procs ' +
@@ -105,7 +105,7 @@ export async function killJob(node: LabNode, which: 'all' | 'dpkg' | 'apt-get' |
   await sh(node, `kill -9 ${pids}`);
 }
 
-/** What the status says that the node waits for. */
+/** The wait of the node in the status. */
 export async function waitingFor(scenario: Scenario): Promise<string | null> {
   const { current } = await scenario.status();
   return current[0]?.waitingFor ?? null;

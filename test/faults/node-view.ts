@@ -1,11 +1,11 @@
-/** Looks into a running node from outside, cheaply enough to ask many times a second and without a login. */
+/** Reads a running node from outside, cheaply enough for many polls a second and without a login. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { LabNode } from '../support/local-stack';
 
 const RUNS = 'var/lib/ospatch/runs';
 
-/** Whether a job of `phase` on the node has this file: `parameters` = asked for, `started` = runs, `rc` = has ended. */
+/** Whether a job of `phase` on the node has this file: `parameters` = requested, `started` = running, `rc` = ended. */
 export function jobHas(
   node: LabNode,
   phase: 'plan' | 'apply' | 'repair',
@@ -14,7 +14,7 @@ export function jobHas(
   return jobsOf(node, phase).some((job) => existsSync(path.join(node.rootDir, RUNS, job, file)));
 }
 
-/** Ids of the jobs of `phase` that the node knows. */
+/** Ids of the jobs of `phase` on the node. */
 export function jobsOf(node: LabNode, phase: string): string[] {
   const dir = path.join(node.rootDir, RUNS);
   return existsSync(dir) ? readdirSync(dir).filter((job) => job.split('-')[1] === phase) : [];
@@ -34,7 +34,7 @@ export function dpkgLog(node: LabNode): string {
   return readFileSync(path.join(node.rootDir, 'var/log/dpkg.log'), 'utf8');
 }
 
-/** Whether the node was told to reboot and has not gone down yet. */
+/** Whether a reboot was requested and the node is not down yet. */
 export function rebootRequested(node: LabNode): boolean {
   const init = node.initPid;
   return init !== undefined && existsSync(`/proc/${init}/root/run/systemd/transient/ospatch-reboot.timer`);

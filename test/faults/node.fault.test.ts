@@ -1,4 +1,4 @@
-/** The node itself fails in the middle of a transaction, or is in no state for one. */
+/** The node itself fails during a transaction, or is unfit for one. */
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import { fault } from './fault';
@@ -27,13 +27,13 @@ describe('faults/node', () => {
   fault('node', 'the power is cut while a package is unpacked', { ...small, quick: true }, async (scenario, check) => {
     await patchInto(scenario, 'unpack');
     await cutPower(scenario);
-    // The second transaction is what was left to do.
+    // The second transaction completes the first.
     await check({ state: 'patched', transactions: 2, reboots: 1, ownReboots: 0 });
   });
 
   fault(
     'node',
-    'the power is cut while a package is unpacked whose old version has gone',
+    'the power is cut while a package is unpacked whose old version is no longer available',
     small,
     async (scenario, check) => {
       await patchInto(scenario, 'unpack', 'gone');
@@ -68,7 +68,7 @@ describe('faults/node', () => {
     await check({ state: 'patched', transactions: 4, reboots: 3, ownReboots: 0 });
   });
 
-  fault('node', 'somebody reboots the node in order during apply', small, async (scenario, check) => {
+  fault('node', 'somebody reboots the node cleanly during apply', small, async (scenario, check) => {
     await patchInto(scenario, 'configure');
     await scenario.node.exec('systemctl reboot');
     // The shutdown waits for the package manager.
@@ -87,7 +87,7 @@ describe('faults/node', () => {
     });
   });
 
-  // What the kernel kills when memory runs out: a process that it picks, or the whole unit.
+  // The target of the OOM killer: one process, or the whole unit.
   for (const [which, quick] of [
     ['all', true],
     ['dpkg', false],
@@ -95,10 +95,10 @@ describe('faults/node', () => {
     ['helper', false],
   ] as const) {
     const whom = which === 'all' ? 'helper and package manager together' : which;
-    fault('node', `the kernel kills ${whom} for want of memory`, { ...small, quick }, async (scenario, check) => {
+    fault('node', `the OOM killer kills ${whom}`, { ...small, quick }, async (scenario, check) => {
       await patchInto(scenario, 'configure');
       await killJob(scenario.node, which);
-      // Without the helper's wrapper the package manager goes on to its end; without apt-get, dpkg ends too.
+      // Without the helper's wrapper the package manager runs to its end; without apt-get, dpkg ends too.
       const twice = which !== 'helper';
       await check({
         state: 'patched',

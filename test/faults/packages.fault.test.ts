@@ -1,4 +1,4 @@
-/** Packages and repositories that are broken: how far the node came, and what a person reads. */
+/** Broken packages and repositories: how far the node came, and the message for the user. */
 import '../support/slow-suite';
 import { fault } from './fault';
 import { sh } from '../support/sh';
@@ -22,7 +22,7 @@ describe('faults/packages', () => {
     await scenario.patch();
     await check({
       state: 'failed',
-      // The second is the attempt to repair.
+      // The second is the attempted repair.
       transactions: 2,
       reboots: 0,
       sentence:
@@ -56,7 +56,7 @@ describe('faults/packages', () => {
     expect(stdout).toContain('lab-dep');
   });
 
-  fault('packages', 'an installed package lacks what it depends on', small, async (scenario, check) => {
+  fault('packages', 'an installed package lacks a dependency', small, async (scenario, check) => {
     await install(scenario.node, { name: 'lab-base', version: '1.0' });
     await install(scenario.node, { name: 'lab-dep', version: '1.0', fields: { Depends: 'lab-base' } });
     await sh(scenario.node, 'dpkg --force-depends -r lab-base');
@@ -78,7 +78,7 @@ describe('faults/packages', () => {
     });
   });
 
-  fault('packages', 'a package differs from what the repository promised', small, async (scenario, check) => {
+  fault('packages', 'a package does not match its hash in the repository', small, async (scenario, check) => {
     const repository = await webRepository(scenario.node);
     repository.answers.set('lab-small_1.1_all.deb', (content) => {
       const other = Buffer.from(content);
@@ -97,7 +97,7 @@ describe('faults/packages', () => {
     }
   });
 
-  fault('packages', 'a package has gone from the repository', small, async (scenario, check) => {
+  fault('packages', 'a package has disappeared from the repository', small, async (scenario, check) => {
     const repository = await webRepository(scenario.node);
     repository.answers.set('lab-small_1.1_all.deb', () => null);
     try {
@@ -148,7 +148,7 @@ describe('faults/packages', () => {
     }
   });
 
-  // Containers cannot have a clock of their own: this is what apt says on a node whose clock is a year behind.
+  // Containers cannot have a clock of their own: this is apt's message on a node whose clock is a year behind.
   fault(
     'node',
     'the repository was made a year after what the clock of the node says',

@@ -1,4 +1,4 @@
-/** People stop a patch, or have their own hands on the node: what they did stays, and the node is given back. */
+/** Users stop a patch, or work on the node by hand: their changes stay, and the node is uncordoned. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { CORDON_ANNOTATION } from '../../src/domain/kubernetes/types';
@@ -19,7 +19,7 @@ const shared = { kubernetes: 'shared' } as const;
 
 const DRAIN_MOMENTS: readonly Moment[] = ['before cordon', 'during cordon', 'after cordon', 'during drain'];
 
-/** Nothing of the run is left on the node in Kubernetes. */
+/** Nothing of the run remains on the node in Kubernetes. */
 async function expectGivenBack(scenario: Scenario): Promise<void> {
   const node = await scenario.kubernetes.node();
   expect(node.spec?.unschedulable).toBeUndefined();
@@ -40,7 +40,7 @@ function removeAnnotation(scenario: Scenario): Promise<unknown> {
   );
 }
 
-/** At once, which a program that has to start is not. */
+/** At once, unlike a program that has to start. */
 function uncordon(scenario: Scenario): Promise<unknown> {
   const { plane, nodeName } = scenario.kubernetes;
   return plane.api.patch({ kind: 'Node', name: nodeName }, { spec: { unschedulable: null } });
@@ -50,13 +50,13 @@ const HAS_REBOOT_OWED: Expected = {
   state: 'failed',
   transactions: 1,
   reboots: 0,
-  // A reboot would strike the pods that come back; what was patched is patched.
+  // A reboot would hit the returning pods; the packages are applied.
   sentence:
     /^w-1 was uncordoned by somebody else before it was rebooted.*; 3 pods were evicted and 2 packages were changed$/,
   left: ['reboot-required'],
 };
 
-/** The drain may be over by the time it was asked for. */
+/** The drain may be over before the request. */
 async function uncordonedInTime(scenario: Scenario): Promise<Expected> {
   await scenario.ended();
   if (countTransactions(scenario.node) > 0) return HAS_REBOOT_OWED;
@@ -65,7 +65,7 @@ async function uncordonedInTime(scenario: Scenario): Promise<Expected> {
   return { state: 'failed', transactions: 0, reboots: 0, sentence, kubernetes };
 }
 
-/** Cancels the run. One whose packages are not begun by then changes none, and a second run does all of it. */
+/** Cancels the run. One that has not begun with packages changes none, and a second run applies all of them. */
 async function cancelAndPatchAgain(scenario: Scenario, check: (expected: Expected) => Promise<void>): Promise<void> {
   await scenario.cancel();
   const hasBegun = jobHas(scenario.node, 'apply', 'parameters') || countTransactions(scenario.node) > 0;
@@ -79,7 +79,7 @@ async function cancelAndPatchAgain(scenario: Scenario, check: (expected: Expecte
   } else if (lastRun?.rebootPending === 1) {
     await check({ ...PATCHED, run: 2, kubernetes: { evicted: 0, left: REPLICAS } });
   } else {
-    // The reboot was on its way already.
+    // The reboot was already requested.
     const kubernetes = { cordonedBefore: null, left: REPLICAS };
     await check({ state: 'up-to-date', transactions: 1, reboots: 1, ownReboots: 0, run: 2, kubernetes });
   }
@@ -142,12 +142,12 @@ describe('faults/kubernetes/people', () => {
     await check({ ...PATCHED, kubernetes: { cordoned: true, cordonedBefore: 'others' } });
   });
 
-  fault('kubernetes', 'somebody cordons the node in the moment of our cordon', shared, async (scenario, check) => {
+  fault('kubernetes', 'somebody cordons the node at the moment of the cordon by ospatch', shared, async (scenario, check) => {
     await scenario.patch();
     await scenario.reach('before cordon');
     await kubectl(scenario, 'cordon');
     await scenario.ended();
-    // Whoever came second has changed nothing: kubectl says that the node is cordoned already.
+    // kubectl came second and changed nothing: the node is cordoned already.
     const { spec, metadata } = await scenario.kubernetes.node();
     const isTheirs = spec?.unschedulable === true;
     expect(metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
@@ -166,7 +166,7 @@ describe('faults/kubernetes/people', () => {
 
   fault(
     'kubernetes',
-    'somebody uncordons the node while nobody works on its drain',
+    'somebody uncordons the node while no worker runs its drain',
     { ...shared, ownWorker: true },
     async (scenario, check) => {
       await scenario.patch();
@@ -194,7 +194,7 @@ describe('faults/kubernetes/people', () => {
     await kubectl(scenario, 'uncordon');
     await scenario.kubernetes.sendHome();
     await kubectl(scenario, 'cordon');
-    // They leave once more, one after the other, before the reboot.
+    // The pods are evicted once more, one after the other, before the reboot.
     await check({ ...PATCHED, kubernetes: { cordoned: true, evicted: 'any', left: 'any' } });
     expect(scenario.kubernetes.sightings().left).toBeGreaterThan(REPLICAS + 1);
   });
@@ -210,11 +210,11 @@ describe('faults/kubernetes/people', () => {
   }
 
   for (const moment of ['after cordon', 'during drain', 'during apply', 'during healthy'] as const) {
-    fault('kubernetes', `somebody takes our annotation off ${moment}`, shared, async (scenario, check) => {
+    fault('kubernetes', `somebody removes the owner annotation ${moment}`, shared, async (scenario, check) => {
       await scenario.patch();
       await scenario.reach(moment);
       await removeAnnotation(scenario);
-      // Without an owner it is the cordon of somebody else.
+      // Without an owner the cordon belongs to somebody else.
       const node = await waitFor(() => scenario.kubernetes.node(), { what: 'the node' });
       expect(node.spec?.unschedulable).toBe(true);
       await check({ ...PATCHED, kubernetes: { cordoned: true } });

@@ -1,10 +1,10 @@
-/** Random choices that can be repeated: each fault draws from a sequence of its own, made of the seed and its title. */
+/** Repeatable random choices: each fault draws from a sequence of its own, made of the seed and its title. */
 import { createHash, randomInt } from 'node:crypto';
 
 export interface Random {
   /** A whole number from `min` to `max`, both included. */
   between(min: number, max: number): number;
-  /** One of a list that is not empty. */
+  /** An element of a non-empty list. */
   pick<T>(list: readonly T[]): T;
 }
 

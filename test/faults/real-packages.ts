@@ -1,4 +1,4 @@
-/** Real packages of the archive as pending updates: their own maintainer scripts, in a version made higher. */
+/** Real packages of the archive as pending updates: their own maintainer scripts, under a raised version. */
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { sh } from '../support/sh';
 
 const SUFFIX = '+lab1';
 
-/** Offers every installed package made from one of the source packages again; returns their names. */
+/** Publishes every installed package built from one of the source packages again; returns their names. */
 export async function offerNewer(node: LabNode, sources: readonly string[]): Promise<string[]> {
   const wanted = sources.map((source) => `$1 == "${source}"`).join(' || ');
   const packages = `$(dpkg-query -W -f '\${source:Package} \${Package}\\n' | awk '${wanted} { print $2 }')`;
@@ -26,7 +26,7 @@ export async function offerNewer(node: LabNode, sources: readonly string[]): Pro
   return debs.map((name) => name.split('_')[0] ?? '').sort();
 }
 
-/** Relations to exactly this version move along, since they name packages of the same source. */
+/** Relations to exactly this version are raised too, since they name packages of the same source. */
 async function raiseVersion(deb: string, target: string): Promise<void> {
   const tree = mkdtempSync(path.join(tmpdir(), 'ospatch-deb-'));
   try {

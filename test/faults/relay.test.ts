@@ -5,7 +5,7 @@ import { waitFor } from '../support/wait-for';
 import type { Relay } from './relay';
 import { startRelay } from './relay';
 
-/** Echoes what it gets, and can be looked at. */
+/** An echo server that records its connections. */
 class Node {
   received = '';
   ends: string[] = [];
@@ -40,7 +40,7 @@ class Worker {
     this.socket.on('close', () => (this.end ??= 'closed'));
   }
 
-  /** Sends `text` and waits until it has come back. */
+  /** Sends `text` and waits for the echo. */
   async echo(text: string): Promise<void> {
     this.received = '';
     this.socket.write(text);
@@ -74,12 +74,12 @@ afterEach(async () => {
 const QUIET_MS = 50;
 
 describe('faults/relay', () => {
-  it('passes both directions on', async () => {
+  it('forwards both directions', async () => {
     await worker().echo('hello');
     expect([relay.open, relay.disturbed]).toEqual([1, 0]);
   });
 
-  it('resets open connections at both ends, and lets new ones pass', async () => {
+  it('resets open connections at both ends, and forwards new ones', async () => {
     const one = worker();
     await one.echo('a');
     relay.reset();
@@ -89,7 +89,7 @@ describe('faults/relay', () => {
     await worker().echo('b');
   });
 
-  it('holds everything back in a black hole, says nothing, and delivers afterwards', async () => {
+  it('holds all data back in a black hole, sends no reset, and delivers afterwards', async () => {
     const one = worker();
     await one.echo('a');
     await relay.set({ kind: 'black-hole' });
@@ -101,7 +101,7 @@ describe('faults/relay', () => {
     await waitFor(() => one.received === 'late', { what: 'what was held back' });
   });
 
-  it('loses answers but delivers what is sent', async () => {
+  it('drops answers but delivers requests', async () => {
     const one = worker();
     await one.echo('a');
     await relay.set({ kind: 'one-way' });
@@ -110,12 +110,12 @@ describe('faults/relay', () => {
     await waitFor(() => node.received === 'ab', { what: 'what was sent' });
     await sleep(QUIET_MS);
     expect([one.received, one.end]).toEqual(['', undefined]);
-    // The stream has a hole now, so it ends.
+    // The stream has a gap now, so the connection ends.
     await relay.set({ kind: 'pass' });
     await waitFor(() => one.end !== undefined, { what: 'the end of the torn connection' });
   });
 
-  it('ends the side of the node only', async () => {
+  it('closes the side of the node only', async () => {
     const one = worker();
     await one.echo('a');
     relay.halfOpen();

@@ -1,17 +1,17 @@
-/** A TCP relay between worker and node that fails in all the ways a network does. */
+/** A TCP relay between worker and node that fails in every way of a network. */
 import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { freePorts } from '../../src/dev/ports';
 
 export type RelayMode =
   | { kind: 'pass' }
-  /** Nothing passes in either direction and nothing is said; like TCP, what was held back passes afterwards. */
+  /** No data passes in either direction and no reset is sent; like TCP, held data passes afterwards. */
   | { kind: 'black-hole' }
-  /** What the worker sends arrives; answers get lost. */
+  /** Requests of the worker arrive; answers are dropped. */
   | { kind: 'one-way' }
-  /** In each direction of each connection. */
+  /** Per direction of each connection. */
   | { kind: 'slow'; bytesPerSecond: number }
-  /** Nobody listens, and what was open is reset. */
+  /** Nobody listens, and open connections are reset. */
   | { kind: 'refuse' };
 
 export interface Relay {
@@ -19,11 +19,11 @@ export interface Relay {
   set(mode: RelayMode): Promise<void>;
   /** Resets all open connections at both ends. */
   reset(): void;
-  /** Open connections end at the node's side only; the worker's side hears nothing. New ones pass. */
+  /** Open connections end at the node's side only, unnoticed by the worker. New ones pass. */
   halfOpen(): void;
-  /** Connections that are open. */
+  /** Number of open connections. */
   readonly open: number;
-  /** Connections that were open when something was done to the network, or were opened while it was disturbed. */
+  /** Connections open at a change of the network, or opened while disturbed. */
   readonly disturbed: number;
   close(): Promise<void>;
 }
@@ -33,15 +33,15 @@ const SLICES_PER_SECOND = 10;
 interface Pair {
   worker: Socket;
   node: Socket;
-  /** One side is gone and the other has not been told. */
+  /** One side is gone and the other has no notice. */
   cut: boolean;
-  /** Answers of the node were dropped: the stream cannot be mended. */
+  /** Answers of the node were dropped: the stream is beyond repair. */
   torn: boolean;
 }
 
 /** Listens on a free port of 127.0.0.1 and connects to `target` there. */
 export async function startRelay(target: number): Promise<Relay> {
-  // Kept for us while the relay refuses and nobody listens there.
+  // Reserves the port while the relay refuses connections.
   const [port = 0] = await freePorts(1);
   const relay = new TcpRelay(target, port);
   await relay.listen();
@@ -120,7 +120,7 @@ class TcpRelay implements Relay {
       this.pairs.delete(pair);
     });
     node.once('close', () => {
-      // In a hole or on a cut line the worker is not told either.
+      // In a black hole or on a cut line the worker gets no notice either.
       if (!pair.cut && this.mode.kind !== 'black-hole' && this.mode.kind !== 'one-way') worker.destroy();
       else pair.torn = true;
     });
@@ -148,7 +148,7 @@ class TcpRelay implements Relay {
     });
   }
 
-  /** Passes `chunk` on in slices; nothing more is read meanwhile. */
+  /** Forwards `chunk` in slices, with the reader paused. */
   private trickle(from: Socket, to: Socket, chunk: Buffer, slice: number): void {
     from.pause();
     let offset = 0;

@@ -1,4 +1,4 @@
-/** A package repository over HTTP, on this machine, that answers wrongly on purpose. */
+/** A package repository over HTTP, on this machine, with deliberately wrong answers. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,12 +9,12 @@ import { write } from './node-tools';
 
 export interface WebRepository {
   readonly port: number;
-  /** Answers for a file by its name: other content, or null for `404 Not Found`. */
+  /** Answers per file name: other content, or null for `404 Not Found`. */
   answers: Map<string, (content: Buffer) => Buffer | null>;
   close(): Promise<void>;
 }
 
-/** Serves the node's repository, and has the node use that instead of the directory. */
+/** Serves the node's repository, and makes the node use the server instead of the directory. */
 export async function webRepository(node: LabNode, options = '[trusted=yes]'): Promise<WebRepository> {
   const answers: WebRepository['answers'] = new Map();
   const server = createServer((request, response) => {
@@ -40,7 +40,7 @@ export async function webRepository(node: LabNode, options = '[trusted=yes]'): P
   };
 }
 
-/** Has the node use the repository on this port, and no other. */
+/** Makes the node use the repository on this port, and no other. */
 export function useRepository(node: LabNode, port: number, options = '[trusted=yes]'): void {
   write(node, 'etc/apt/sources.list', '');
   write(node, 'etc/apt/sources.list.d/lab.list', `deb ${options} http://127.0.0.1:${port}/ ./\n`);

@@ -1,4 +1,4 @@
-/** The login works not, or not enough: nothing is changed, and the user reads why and what to do. */
+/** The login fails or lacks permissions: nothing is changed, and the message gives reason and remedy. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import '../support/slow-suite';
@@ -16,7 +16,7 @@ async function sudoRule(scenario: Scenario, rule: string): Promise<void> {
   await sh(scenario.node, `cat >/etc/sudoers.d/ospatch <<'EOF'\n${rule}\nEOF\nvisudo -qc`);
 }
 
-/** Opens connections and says nothing on them, so that sshd waits for their logins. */
+/** Opens silent connections, so that sshd waits for their logins. */
 async function holdLogins(scenario: Scenario, count: number): Promise<() => void> {
   const sockets = await Promise.all(
     Array.from(
@@ -87,7 +87,7 @@ describe('faults/rights', () => {
     await pendingUpdate(scenario.node, 'lab-slow', { postinst: 'sleep 6' });
     await scenario.patch();
     await scenario.reach('during apply');
-    // Other questions to the same node meanwhile, over the connection that the patch uses.
+    // Other calls to the same node at the same time, over the connection of the patch.
     const answers = await Promise.all([
       scenario.cli('logs', scenario.cluster, 'w-1'),
       scenario.cli('check', scenario.cluster),

@@ -1,4 +1,4 @@
-/** The scenario of one fault: a node of its own, a cluster of that node, and the parts that can be made to fail. */
+/** The scenario of one fault: its own node, a cluster of that node, and the parts that can be made to fail. */
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
@@ -40,15 +40,15 @@ export interface ScenarioOptions {
   patching?: string;
   /** Login of the spec; default ospatch. */
   user?: string;
-  /** A worker of its own, which may be killed; by default one that all faults of the file share. */
+  /** A separate worker, which may be killed; by default one shared by all faults of the file. */
   ownWorker?: true;
-  /** A Temporal server of its own with a database file, which may be killed; has a worker of its own too. */
+  /** A separate Temporal server with a database file, which may be killed, and a separate worker. */
   ownServer?: true;
   /** The spec names a relay, which can disturb the network. */
   relay?: true;
-  /** The node is one of a real control plane: that of the file, or one of its own, whose API server may be killed. */
+  /** The node belongs to a real control plane: that of the file, or a separate one, whose API server may be killed. */
   kubernetes?: 'shared' | 'own';
-  /** Seconds that `apt-get update` takes longer on the node; default 0. */
+  /** Additional seconds of `apt-get update` on the node; default 0. */
   slowRefreshSeconds?: number;
 }
 
@@ -74,16 +74,16 @@ export interface Scenario {
   cli(...args: string[]): Promise<CliResult>;
   /** Writes `known_hosts` and a spec file of the node; returns its name. */
   writeSpec(options?: { name?: string; patching?: string; user?: string }): string;
-  /** Hands the cluster over and asks for a patch; returns when the run was accepted. */
+  /** Applies the cluster and requests a patch; returns when the run was accepted. */
   patch(): Promise<void>;
   /** Cancels the run in progress. */
   cancel(): Promise<void>;
-  /** Waits until the node patch is there and notes it for the summary. */
+  /** Waits for the node patch and records its start for the summary. */
   reach(moment: Moment): Promise<void>;
   status(): Promise<LiveStatus>;
   /** Waits until run `number` (default 1) has ended. */
   ended(number?: number): Promise<LiveStatus>;
-  /** What is to be known when the fault went wrong. */
+  /** Report for a failed fault. */
   report(): Promise<string>;
   close(): Promise<void>;
 }
@@ -199,7 +199,7 @@ export async function makeScenario(
     status: () => api.status(cluster),
     ended: async (number = 1) => {
       const workflow = await findRun(temporal.client, cluster, number);
-      // Temporal itself is asked first: a query would need the worker, and it may be away for long.
+      // Temporal comes first: a query needs the worker, which may be unavailable for long.
       await waitFor(
         async () => {
           const description = await workflow.describe().catch(() => null);

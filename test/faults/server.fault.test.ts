@@ -1,4 +1,4 @@
-/** The Temporal server dies and comes back with the same database; nodes and workers do not mind. */
+/** The Temporal server dies and comes back with the same database; nodes and workers continue. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';

@@ -1,4 +1,4 @@
-/** What the connection, the privilege and the job itself stand on is updated during the run. */
+/** Updates of the packages that carry the connection, the privileges and the job itself. */
 import '../support/slow-suite';
 import { fault } from './fault';
 import { jobsOf } from './node-view';
@@ -14,7 +14,7 @@ async function newerInstalled(scenario: Scenario, names: string[]): Promise<stri
   return names.filter((name) => !installed.split('\n').includes(name));
 }
 
-/** One apply that was not disturbed, and no repair. */
+/** One undisturbed apply, and no repair. */
 function expectOneCleanJob(scenario: Scenario): void {
   expect([jobsOf(scenario.node, 'apply').length, jobsOf(scenario.node, 'repair').length]).toEqual([1, 0]);
 }
@@ -33,7 +33,7 @@ describe('faults/system-packages', () => {
       const names = await offerNewer(scenario.node, ['systemd', 'openssh', 'sudo']);
       expect(names).toEqual(expect.arrayContaining(['openssh-server', 'sudo', 'systemd']));
       await scenario.patch();
-      // Nothing but a reboot gives dbus the new libraries.
+      // dbus loads the new libraries only in a reboot.
       await check({ state: 'patched', transactions: 1, reboots: 1 });
       await expectRebootFor(scenario, 'dbus.service');
       expect(await newerInstalled(scenario, names)).toEqual([]);
@@ -47,7 +47,7 @@ describe('faults/system-packages', () => {
     forgetTransactions(scenario.node);
     const names = await offerNewer(scenario.node, ['glibc']);
     await scenario.patch();
-    // Nothing but a reboot gives dbus the new libraries.
+    // dbus loads the new libraries only in a reboot.
     await check({ state: 'patched', transactions: 1, reboots: 1 });
     await expectRebootFor(scenario, 'dbus.service');
     expect(await newerInstalled(scenario, names)).toEqual([]);

@@ -1,4 +1,4 @@
-/** How a fault ended for Kubernetes: the node, the workload, and what an observer has seen meanwhile. */
+/** The outcome of a fault in Kubernetes: the node, the workload, and the record of an observer. */
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import { isReady } from '../support/kube-objects';
 import { MIN_AVAILABLE, REPLICAS } from './kubernetes-scenario';
@@ -7,17 +7,17 @@ import type { Scenario } from './scenario';
 export interface ExpectedInKubernetes {
   /** Somebody else has cordoned the node; default false. */
   cordoned?: boolean;
-  /** Who had it cordoned before the drain; default nobody. Null: there was no drain. */
+  /** The owner of a cordon before the drain; default nobody. Null: there was no drain. */
   cordonedBefore?: 'nobody' | 'ospatch' | 'others' | null;
-  /** How the drain of the run ended; default `drained`. */
+  /** Result of the run's drain; default `drained`. */
   drain?: 'drained' | null;
-  /** Evictions of the run, as it says; default every pod of the workload. `and-late`: these, and what was bound to the node later. */
+  /** Evictions reported by the run; default every pod of the workload. `and-late`: these, and pods bound to the node later. */
   evicted?: number | 'any' | 'and-late';
-  /** Pods of the workload that have left their place in the whole scenario; default as many as were evicted. */
+  /** Pods of the workload that moved during the scenario; default as many as were evicted. */
   left?: number | 'any';
 }
 
-/** Compares everything that is known of Kubernetes with `expected`. */
+/** Compares the state in Kubernetes with `expected`. */
 export async function verifyKubernetesOutcome(
   { kubernetes }: Scenario,
   result: NodePatchResult,

@@ -1,4 +1,4 @@
-/** How a fault ended: in the words of ospatch, and by what the node itself has recorded. */
+/** The outcome of a fault: as reported by ospatch, and as recorded by the node itself. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { nodeRecord } from '../support/node-record';
@@ -9,26 +9,26 @@ import type { ExpectedInKubernetes } from './verify-kubernetes-outcome';
 import { verifyKubernetesOutcome } from './verify-kubernetes-outcome';
 import type { Scenario } from './scenario';
 
-/** Longer than any package script of these tests takes. */
+/** Longer than any package script of these tests. */
 const LEFTOVERS_LIMIT_MS = 60_000;
 
 export interface Expected {
   state: NodeState;
-  /** Entries in apt's own log of the node, whoever made them. */
+  /** Entries in apt's own log of the node, by anybody. */
   transactions: number;
-  /** Distinct boot ids that the node itself has recorded, less the first. */
+  /** Distinct boot ids recorded by the node itself, less the first. */
   reboots: number;
-  /** Reboots by ospatch, as the run says; default `reboots`. */
+  /** Reboots by ospatch, as reported by the run; default `reboots`. */
   ownReboots?: number;
-  /** The sentence for the user; default none, which means that the node has no error. */
+  /** The message for the user; default none, for a node without an error. */
   sentence?: string | RegExp;
-  /** Packages that dpkg had to configure more than once, because it was interrupted in the middle of them. */
+  /** Packages that dpkg configured more than once, because of an interruption. */
   configuredTwice?: string[];
-  /** What may be left on the node; default nothing. Lines as in {@link LEFTOVERS}. */
+  /** Expected remains on the node; default none. Lines as in {@link LEFTOVERS}. */
   left?: string[];
   /** Number of the run; default 1. */
   run?: number;
-  /** Only for nodes of Kubernetes. Default: the node was drained once and given back. */
+  /** Only for Kubernetes nodes. Default: the node was drained once and uncordoned. */
   kubernetes?: ExpectedInKubernetes;
 }
 
@@ -92,7 +92,7 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ');
 }
 
-/** Times that apt has changed packages since the node was made. */
+/** Number of apt transactions since the creation of the node. */
 export function countTransactions(node: LabNode): number {
   return node.readFile('/var/log/apt/history.log').match(/^Start-Date:/gm)?.length ?? 0;
 }
@@ -126,7 +126,7 @@ find /var/lib/dpkg/updates -type f -printf 'journal %f\\n'
 [ ! -e /run/reboot-required ] || echo reboot-required
 `;
 
-/** What a killed package manager has left behind may end a while after the run, so that what is left is waited for. */
+/** Remains of a killed package manager may end a while after the run, so their end is awaited. */
 async function settledLeftovers(node: LabNode, expected: readonly string[]): Promise<string[]> {
   const deadline = Date.now() + LEFTOVERS_LIMIT_MS;
   for (;;) {
@@ -136,7 +136,7 @@ async function settledLeftovers(node: LabNode, expected: readonly string[]): Pro
   }
 }
 
-/** What is left on the node that should not be there, one line each; empty when all is well. */
+/** Unexpected remains on the node, one line each; empty on a clean node. */
 export async function leftovers(node: LabNode): Promise<string[]> {
   const { code, stdout, stderr } = await node.exec(LEFTOVERS);
   const lines = stdout.split('\n').filter(Boolean);

@@ -1,4 +1,4 @@
-/** Workers die or are told to go at every moment of a node patch; the next one goes on from there. */
+/** Workers are killed or stopped at every moment of a node patch; the next worker continues. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
@@ -8,22 +8,22 @@ import { MOMENTS } from './injection-points';
 import { jobHas } from './node-view';
 import { randomFor } from './random';
 
-/** Exactly one package transaction and one reboot, and nothing left, whoever died when. */
+/** Exactly one package transaction and one reboot, and nothing left, whichever worker died when. */
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
 const scenario = { ownWorker: true, slowRefreshSeconds: 3 } as const;
 
-/** More than the grace that the worker gives its activities, and less than what service managers allow. */
+/** More than the grace period of the worker for its activities, and less than the limit of service managers. */
 const GRACE_MS = 25_000;
 
-/** Each of the two workers ends this often, in turn. */
+/** Number of stops of each of the two workers, in turn. */
 const TAKEOVERS = 6;
 
 /** In `make test`. */
 const QUICK_KILL = randomFor('quick kill').pick(MOMENTS);
 const QUICK_STOP: Moment = 'during node down';
 
-/** When apt says that its last transaction ended, in epoch milliseconds; the clock of the lab's nodes is in UTC. */
+/** The end of apt's last transaction in epoch milliseconds; the clock of the lab's nodes is in UTC. */
 function lastTransactionEnd(log: string): number {
   const ends = [...log.matchAll(/^End-Date: (\S+) {2}(\S+)$/gm)];
   return Date.parse(`${ends.at(-1)?.[1]}T${ends.at(-1)?.[2]}Z`);
@@ -55,7 +55,7 @@ describe('faults/worker', () => {
 
   fault(
     'worker',
-    'nobody watches the end of a transaction',
+    'no worker runs at the end of a transaction',
     { ownWorker: true, quick: true },
     async (scenario, check) => {
       await scenario.patch();
@@ -72,7 +72,7 @@ describe('faults/worker', () => {
       await check(PATCHED);
       const [node] = (await scenario.status()).nodes;
       const applied = Date.parse(node?.lastAppliedPatchTime ?? '');
-      // Whoever takes over comes 18 s after the end at the earliest.
+      // The next worker takes over 18 s after the end at the earliest.
       expect(Math.abs(applied - lastTransactionEnd(scenario.node.readFile('/var/log/apt/history.log')))).toBeLessThan(
         15_000,
       );

@@ -1,11 +1,11 @@
-/** Workers die or are told to go at every moment of the patch of a Kubernetes node. */
+/** Workers are killed or stopped at every moment of the patch of a Kubernetes node. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../support/slow-suite';
 import { fault } from './fault';
 import { KUBERNETES_MOMENTS } from './kubernetes-injection-points';
 import type { Moment } from './injection-points';
 
-/** One transaction, one reboot, each pod of the workload evicted once, and the node given back, whoever died when. */
+/** One transaction, one reboot, each pod of the workload evicted once, and the node uncordoned, whichever worker died when. */
 const PATCHED = { state: 'patched', transactions: 1, reboots: 1 } as const;
 
 const scenario = { kubernetes: 'shared', ownWorker: true } as const;
@@ -48,7 +48,7 @@ describe('faults/kubernetes/worker', () => {
 
   fault(
     'kubernetes',
-    'Kubernetes: nobody works on a drain for longer than a minute',
+    'Kubernetes: no worker runs a drain for longer than a minute',
     scenario,
     async (scenario, check) => {
       await scenario.patch();

@@ -1,4 +1,4 @@
-/** `ospatch replay` on histories in files; those of a server are in test/upgrade. */
+/** `ospatch replay` on histories in files; test/upgrade covers those of a server. */
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,14 +26,14 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Writes a recorded history after `change`, with the whole file content where that returns something. */
+/** Writes a recorded history after `change`, or the file content that `change` returns. */
 function write(name: string, change: (history: Recorded) => unknown): void {
   const history = JSON.parse(readFileSync(path.join(HISTORIES, original ?? ''), 'utf8')) as Recorded;
   writeFileSync(path.join(dir, name), JSON.stringify(change(history) ?? history));
 }
 
 describe('ospatch replay --dir', () => {
-  it('takes up what this code has recorded, also as a list of events and half-way', async () => {
+  it('replays what this code has recorded, also as a list of events and partial', async () => {
     write('whole.json', () => undefined);
     write('list.json', ({ events }) => events);
     write('started.json', ({ events }) => ({ events: events.slice(0, 3) }));
@@ -44,7 +44,7 @@ describe('ospatch replay --dir', () => {
     });
   });
 
-  it('names each history that fails with the reason, and exits with 1', async () => {
+  it('names each failing history with the reason, and exits with 1', async () => {
     write('whole.json', () => undefined);
     write('other-step.json', ({ events }) => {
       for (const { activityTaskScheduledEventAttributes: scheduled } of events) {
@@ -79,7 +79,7 @@ describe('ospatch replay --dir', () => {
     ]);
   });
 
-  it('refuses a directory without histories', async () => {
+  it('rejects a directory without histories', async () => {
     const { code, stderr } = await runCli(['replay', '--dir', dir]);
     expect(code).toBe(2);
     expect(stderr).toContain(`--dir: there is no history (*.json) in ${dir}.`);

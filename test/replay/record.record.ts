@@ -115,7 +115,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
   },
   'downloaded-before-window': async (cluster) => {
     const schedule = { preset: 'weekly', startWithin: '1h' } as const;
-    // The next window is never further away than that.
+    // The next window is never further away.
     await cluster.apply(clusterSpec(['w-1', 'w-2'], { schedule, prefetch: { beforeWindow: '7d' } }, cluster.name));
     await waitFor(() => cluster.nodes.log.length === 4, { what: 'the packages of two nodes to be downloaded' });
     await cluster.until('pending packages are known', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 1);
@@ -183,10 +183,10 @@ describe('replay/record', () => {
   );
 });
 
-/** All histories of one cluster, in the order in which they began. */
+/** All histories of one cluster, oldest first. */
 async function fetchAll(cluster: TestCluster): Promise<{ name: string; json: string }[]> {
   const { client } = cluster.env;
-  // Visibility is a moment behind.
+  // Visibility is eventually consistent.
   await cluster.env.sleep(1_000);
   const found: { name: string; json: string; started: number }[] = [];
   for await (const one of client.workflow.list({ query: `WorkflowId STARTS_WITH "cluster/${cluster.name}"` })) {
@@ -198,7 +198,7 @@ async function fetchAll(cluster: TestCluster): Promise<{ name: string; json: str
   return found.sort((a, b) => a.started - b.started);
 }
 
-/** Replay needs neither who ran it nor where. */
+/** Replay needs neither the identity nor the place of the recording. */
 function scrub(json: string): string {
   const keep = JSON.parse(json, (key, value: unknown) =>
     key === 'stackTrace' || key === 'identity' ? undefined : value,

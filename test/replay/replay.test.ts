@@ -1,4 +1,4 @@
-/** Workflow code must take up every history that a release has ever written, whole or half-way, without differing. */
+/** Workflow code must replay every history that a release has ever written, complete or partial. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils';
@@ -32,7 +32,7 @@ function read(file: string): RecordedHistory {
   return JSON.parse(readFileSync(path.join(HISTORIES, file), 'utf8')) as RecordedHistory;
 }
 
-/** The cluster workflow checks its own id, so it must be the recorded one. */
+/** The cluster workflow checks its own id, which must be the recorded one. */
 function workflowIdOf(history: RecordedHistory): string {
   return history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? 'unknown';
 }
@@ -48,7 +48,7 @@ describe('replay', () => {
     }
   });
 
-  it.each(files)('takes up %s', async (file) => {
+  it.each(files)('replays %s', async (file) => {
     const history = read(file);
     await replay(history, workflowIdOf(history));
   });
@@ -57,7 +57,7 @@ describe('replay', () => {
     ['boot-with-reboot', '-patchNode-'],
     ['eks-adopted-update', '-updateNodegroup-node-green'],
     ['eks-all-groups', '-cluster'],
-  ])('takes up %s at every point at which a worker may have died (%s)', async (scenario, workflow) => {
+  ])('replays %s up to every workflow task at which a worker may have died (%s)', async (scenario, workflow) => {
     const file = files.find((one) => one.includes(scenario) && one.includes(workflow)) ?? '';
     const history = read(file);
     const ends = history.events.flatMap((event, at) =>
@@ -66,7 +66,7 @@ describe('replay', () => {
     for (const end of ends) await replay({ events: history.events.slice(0, end) }, workflowIdOf(history));
   });
 
-  it('notices code that would do something else than what was recorded', async () => {
+  it('detects code whose commands differ from the recorded ones', async () => {
     const file = files.find((one) => one.includes('boot-with-reboot') && one.includes('-patchNode-')) ?? '';
     const history = read(file);
     for (const event of history.events) {

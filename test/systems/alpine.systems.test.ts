@@ -1,7 +1,7 @@
 import '../support/slow-suite';
 import { describeSystems } from './system-suite';
 
-/** Alpine's own packages are in no repository of the lab, so that only the lab's are pending. */
+/** No repository of the lab has Alpine's own packages, so only those of the lab are pending. */
 describeSystems([
   {
     name: 'alpine',

@@ -3,7 +3,7 @@ import { describeSystems } from './system-suite';
 
 const BOTH = ['regex', 'wildcard'] as const;
 
-/** Its updates belong to no release and are refused, so that only the lab's are applied. */
+/** Its updates belong to no release and are rejected, so only those of the lab are applied. */
 const SID = { suite: 'sid', updates: 'none' } as const;
 
 describeSystems([

@@ -9,7 +9,7 @@ import { startTemporalServer } from '../support/local-stack';
 import { tableRow } from './table';
 import { nodePatch } from '../support/members';
 
-/** A kernel takes minutes to install where every instruction is emulated. */
+/** A kernel takes minutes to install under full emulation. */
 const RUN_LIMIT_MS = 40 * 60_000;
 const NAME = 'vm-1';
 
@@ -35,7 +35,7 @@ describe('a machine with a kernel of its own', () => {
     await product?.stop();
   });
 
-  it('is told by doctor and check, with the kernel among what is pending', async () => {
+  it('has its kernel and the pending kernel in doctor and check', async () => {
     await row.step('enroll, doctor and check', async () => {
       const file = product.writeSpec({ name: NAME, patching: '{rebootIfRequired: true}' });
       expect(await product.cli('enroll', '-f', file, '--yes')).toMatchObject({ code: 0 });
@@ -47,7 +47,7 @@ describe('a machine with a kernel of its own', () => {
     });
   });
 
-  it('runs the new kernel after one transaction and one reboot', async () => {
+  it('boots the new kernel after one transaction and one reboot', async () => {
     await row.step('kernel update and reboot', async () => {
       const patched = await product.cli('patch', NAME, '--wait');
       expect(patched).toMatchObject({ code: 0 });
@@ -69,7 +69,7 @@ describe('a machine with a kernel of its own', () => {
     });
   });
 
-  it('is up to date afterwards: no reboot is required for a kernel that runs', async () => {
+  it('is up to date afterwards: the running kernel requires no reboot', async () => {
     await row.step('up to date', async () => {
       expect(await product.cli('patch', NAME, '--wait')).toMatchObject({ code: 0 });
       expect((await product.status(NAME)).nodes[0]).toMatchObject({ state: 'up-to-date', rebootRequired: false });

@@ -1,4 +1,4 @@
-/** What every system has to do with the whole product: server, worker, command line, and a node of that system. */
+/** The whole product on one system: server, worker, command line, and a node of that system. */
 import { defined } from '../../src/domain/shared/defined';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,32 +23,32 @@ import { nodePatch } from '../support/members';
 export interface System {
   /** Name of the node and of its cluster. */
   name: string;
-  /** What it is, for people. */
+  /** Name of the system in the table. */
   title: string;
   node?: Omit<LabNodeOptions, 'name'>;
-  /** The node says that it is this release: what has no release number is refused, as it should be. */
+  /** The release that the node identifies as: a system without a release number is rejected. */
   release?: string;
-  /** The narrow rules that its sudo can hold. */
+  /** The narrow rules that its sudo supports. */
   rules: readonly SudoersForm[];
 }
 
-/** What the package managers call the same things. */
+/** Commands and paths that differ per package manager. */
 interface Manager {
   /** Prints nothing when nothing is broken or pending. */
   isClean: string;
-  /** Succeeds while lab-slow waits at the gate, in the middle of its transaction. */
+  /** Succeeds while lab-slow waits at the barrier, during its transaction. */
   isAtGate: string;
-  /** Prints how often lab-slow was upgraded. */
+  /** Prints the number of upgrades of lab-slow. */
   transactions: string;
   /** Prints `1.2` when that version of lab-slow is installed. */
   slowVersion: string;
-  /** In the log of a job that has upgraded lab-slow to 1.2. */
+  /** Text in the log of a job that has upgraded lab-slow to 1.2. */
   logged: string;
 }
 
 const APT: Manager = {
   isClean: 'dpkg --audit; apt-get -s dist-upgrade | grep ^Inst || :',
-  // Unpacked, and held before it is configured.
+  // Unpacked, and held before configuration.
   isAtGate: "dpkg -l lab-slow | grep -q '^iF'",
   transactions: "grep -c '^Commandline: .*dist-upgrade' /var/log/apt/history.log || :",
   slowVersion: "dpkg-query -W -f '${Status} ${Version}' lab-slow | sed -n 's/^install ok installed //p'",
@@ -63,7 +63,7 @@ const APK: Manager = {
   logged: 'Upgrading lab-slow (1.1 -> 1.2)',
 };
 
-/** Runs every step on each system; what came of it goes into the table of `make test-systems`. */
+/** Runs every step on each system; the results form the table of `make test-systems`. */
 export function describeSystems(systems: readonly System[]): void {
   let stack: Stack;
 
@@ -90,7 +90,7 @@ export function describeSystems(systems: readonly System[]): void {
 
     afterAll(() => row?.end());
 
-    /** A test whose end stands in the table. */
+    /** A test whose result appears in the table. */
     function step(what: string, work: () => Promise<void>): void {
       it(what, () => row.step(what, work));
     }
@@ -136,7 +136,7 @@ export function describeSystems(systems: readonly System[]): void {
       ok(await stack.cli('patch', name, '--wait'));
       const record = nodePatch(await lastRecord());
       expect(record).toMatchObject({ outcome: 'patched', reboots: 1, error: null });
-      // The lab's two, and real updates of Debian where they belong to a release.
+      // Two of the lab, and real updates of Debian where they belong to a release.
       expect(record.changes.length).toBeGreaterThanOrEqual(system.node?.updates === 'none' ? 2 : 4);
       expect(record.changes).toContainEqual(expect.objectContaining({ name: 'lab-reboot', from: '1.0', to: '1.1' }));
       expect(node.bootCount).toBe(before + 1);
@@ -213,7 +213,7 @@ export function describeSystems(systems: readonly System[]): void {
   });
 }
 
-/** What a command has said is the only way to see on which system it failed why. */
+/** The output of a command is the only clue to a failure on one system. */
 function ok({ code, stdout, stderr }: CliResult): void {
   if (code !== 0) throw new Error(`ospatch ended with ${code}: ${stderr}${stdout}`);
 }

@@ -1,10 +1,10 @@
-/** The table at the end of `make test-systems`: what each system is, which steps it has done, and how that ended. */
+/** The table at the end of `make test-systems`: each system, its steps, and their results. */
 import { appendFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 
 import type { CommandResult } from '../../src/dev/host';
 
-/** The versions that make a system what it is. */
+/** The versions that identify a system. */
 const VERSIONS = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo "$({ apt --version || apk --version; } 2>/dev/null)"
@@ -17,7 +17,7 @@ readlink -f "$(command -v sh)"
 const RESULTS = path.join(__dirname, '../../.test-results');
 
 export interface TableRow {
-  /** Does a step; it stands in the table when it went well. */
+  /** Runs a step, which appears in the table on success. */
   step(what: string, work: () => Promise<void>): Promise<void>;
   /** Writes the row. */
   end(): Promise<void>;

@@ -1,4 +1,4 @@
-/** The quick choice of `make test-systems`: the newest stable Debian. */
+/** The quick selection of `make test-systems`: the newest stable Debian. */
 import '../support/slow-suite';
 import { describeSystems } from './system-suite';
 

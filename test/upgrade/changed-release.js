@@ -1,4 +1,4 @@
-// A release in which one step of a node patch has changed: it begins with a timer that this one does not have.
+// A release with one changed step of a node patch, which begins with an additional timer.
 const { sleep } = require('@temporalio/workflow');
 const released = require('../../lib/workflows');
 

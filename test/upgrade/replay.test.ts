@@ -1,4 +1,4 @@
-/** `ospatch replay` against a server whose histories are encrypted. Everything but the node is real. */
+/** `ospatch replay` against a server with encrypted histories. Everything but the node is real. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ function cli(args: string[], keys: string | undefined = dir): Promise<CliResult>
 }
 
 describe('ospatch replay', () => {
-  it('replays what runs, and with --ended what has run, without a worker', async () => {
+  it('replays running workflows, and with --ended closed ones, without a worker', async () => {
     expect((await cli(['replay'])).stderr).toBe('there is no workflow to replay\n');
     const worker = await startWorkerProcess({
       address: server.address,
@@ -48,7 +48,7 @@ describe('ospatch replay', () => {
       env: { OSPATCH_ENCRYPTION_KEYS: dir },
     });
     await cli(['apply', '-f', 'web.yaml']);
-    // There is no key for the node: its patch fails at once.
+    // No key exists for the node, so its patch fails at once.
     await cli(['patch', 'web', '--wait']);
     await worker.stop();
     expect(await cli(['replay'])).toMatchObject({
@@ -63,7 +63,7 @@ describe('ospatch replay', () => {
     expect(types.every(([, failure]) => failure === null)).toBe(true);
   });
 
-  it('says that it lacks the keys, and replays nothing', async () => {
+  it('reports missing keys, and replays nothing', async () => {
     const { code, stdout, stderr } = await cli(['replay'], '');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('no key is configured here');

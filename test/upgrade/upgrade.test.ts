@@ -26,10 +26,10 @@ const KEPT = path.join(__dirname, 'previous');
 /** Names of the earlier releases whose bundles are kept. */
 const kept = existsSync(KEPT) ? readdirSync(KEPT).filter((name) => name.endsWith('.js.gz')) : [];
 
-/** Temporal hands a task of a killed worker to another one after this time. */
+/** Time after which Temporal hands a task of a killed worker to another one. */
 const LIMIT_MS = 60_000;
 
-/** `previous` is this release in the tests of a changed one; `kept` an earlier one, whose next is `previous`. */
+/** `previous` is this release in the tests of a changed one; `kept` an earlier one, followed by `previous`. */
 type Release = 'kept' | 'previous' | 'next';
 
 let harness: Harness;
@@ -92,7 +92,7 @@ function spec(cluster: TestCluster): SelfManagedSpec {
   };
 }
 
-/** Runs `body` with a cluster whose nodes are reached by workers of no version, whatever becomes of the workflows. */
+/** Runs `body` with a cluster whose nodes are reached by unversioned workers. */
 async function withCluster(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
   const cluster = harness.newCluster();
   try {
@@ -102,7 +102,7 @@ async function withCluster(body: (cluster: TestCluster) => Promise<void>): Promi
   }
 }
 
-/** Begins a run and returns with w-1 in the middle of its package transaction, which ends when the answer is called. */
+/** Begins a run and returns with w-1 in its package transaction, which ends when the returned function is called. */
 async function inTheMiddle(cluster: TestCluster): Promise<() => void> {
   const release = cluster.nodes.hold('w-1', 'apply');
   await cluster.apply(spec(cluster));
@@ -111,7 +111,7 @@ async function inTheMiddle(cluster: TestCluster): Promise<() => void> {
   return release;
 }
 
-/** What the history of the patch of a node says of failed workflow tasks. */
+/** Failed workflow tasks in the history of the node patch. */
 async function taskFailures(cluster: TestCluster, node: string): Promise<string[]> {
   const { events } = await harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, node)).fetchHistory();
   return (events ?? []).flatMap(({ workflowTaskFailedEventAttributes: failed }) =>
@@ -141,8 +141,8 @@ async function setCurrentVersion(deploymentName: string, buildId: Release): Prom
   );
 }
 
-describe('an upgrade in the middle of a run', () => {
-  it('without versions stops a node patch whose steps have changed, loses nothing, and goes on after a rollback', () =>
+describe('upgrade during a run', () => {
+  it('without versioning holds a node patch with changed steps, loses nothing, and continues after a rollback', () =>
     withCluster(async (cluster) => {
       const previous = await start(cluster, 'previous');
       const release = await inTheMiddle(cluster);
@@ -157,7 +157,7 @@ describe('an upgrade in the middle of a run', () => {
         { what: 'the next release to meet the history of the previous one', timeoutMs: LIMIT_MS },
       );
       expect(failure).toMatch(/Nondeterminism/);
-      // The cluster itself has no changed step: it answers, and w-1 is as it was.
+      // The cluster itself has no changed step: queries are answered, and w-1 is unchanged.
       expect((await cluster.status()).nodes.map(({ state }) => state)).toEqual(['patching', 'waiting']);
       await kill(next);
       await start(cluster, 'previous');
@@ -165,7 +165,7 @@ describe('an upgrade in the middle of a run', () => {
       expect(cluster.nodes.log.filter((step) => step.startsWith('apply'))).toEqual(['apply w-1', 'apply w-2']);
     }));
 
-  it('with versions ends a run on the release that began it, while the cluster and new runs are of the current one', () =>
+  it('with versioning ends a run on the release that began the run, while the cluster and new runs use the current one', () =>
     withCluster(async (cluster) => {
       const deployment = cluster.name;
       const previous = await start(cluster, 'previous', deployment);
@@ -175,7 +175,7 @@ describe('an upgrade in the middle of a run', () => {
       await setCurrentVersion(deployment, 'next');
       await kill(previous);
       release();
-      // The cluster answers on the next release, while the run waits for its own.
+      // The cluster answers on the next release, while the run stays on its own.
       expect((await cluster.status()).nodes.map(({ state }) => state)).toEqual(['patching', 'waiting']);
       const again = await start(cluster, 'previous', deployment);
       await kill(next);
@@ -193,7 +193,7 @@ describe('an upgrade in the middle of a run', () => {
     }));
 
   for (const name of kept) {
-    it(`ends on this release what ${path.basename(name, '.js.gz')} began, without versions`, () =>
+    it(`ends workflows of ${path.basename(name, '.js.gz')} on this release, without versioning`, () =>
       withCluster(async (cluster) => {
         writeFileSync(bundles.kept, gunzipSync(readFileSync(path.join(KEPT, name))));
         const earlier = await start(cluster, 'kept');

@@ -1,4 +1,4 @@
-// A worker process of one release, for workflows only; it can be killed. The nodes are reached by the test itself.
+// A worker process of one release, for workflows only, which can be killed. The test itself reaches the nodes.
 // Usage: worker.js ADDRESS TASK_QUEUE BUNDLE [DEPLOYMENT BUILD_ID]
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
