@@ -142,17 +142,22 @@ describe('faults/kubernetes/people', () => {
     await check({ ...PATCHED, kubernetes: { cordoned: true, cordonedBefore: 'others' } });
   });
 
-  fault('kubernetes', 'somebody cordons the node at the moment of the cordon by ospatch', shared, async (scenario, check) => {
-    await scenario.patch();
-    await scenario.reach('before cordon');
-    await kubectl(scenario, 'cordon');
-    await scenario.ended();
-    // kubectl came second and changed nothing: the node is cordoned already.
-    const { spec, metadata } = await scenario.kubernetes.node();
-    const isTheirs = spec?.unschedulable === true;
-    expect(metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
-    await check({ ...PATCHED, kubernetes: { cordoned: isTheirs } });
-  });
+  fault(
+    'kubernetes',
+    'somebody cordons the node at the moment of the cordon by ospatch',
+    shared,
+    async (scenario, check) => {
+      await scenario.patch();
+      await scenario.reach('before cordon');
+      await kubectl(scenario, 'cordon');
+      await scenario.ended();
+      // kubectl came second and changed nothing: the node is cordoned already.
+      const { spec, metadata } = await scenario.kubernetes.node();
+      const isTheirs = spec?.unschedulable === true;
+      expect(metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
+      await check({ ...PATCHED, kubernetes: { cordoned: isTheirs } });
+    },
+  );
 
   for (const moment of ['after cordon', 'before drain', 'during drain'] as const) {
     const quick = moment === 'during drain';
