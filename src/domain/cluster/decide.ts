@@ -14,24 +14,24 @@ import { defined } from '../shared/defined';
 /** New machines may still be coming up when their boot patch starts. */
 const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
 
-/** How often a reboot-pending node is looked at, so that a reboot by hand is noticed the same day. */
+/** How often the facts of a reboot-pending node are refreshed, so that a manual reboot is noticed the same day. */
 const REFRESH_FACTS_EVERY_MS = 6 * HOUR_MS;
 
-/** As many are refreshed before the cluster may begin a fresh history: some minutes, also when all are unreachable. */
+/** Nodes per refresh before continue-as-new is possible: some minutes of work, even when all are unreachable. */
 const NODES_PER_REFRESH = 200;
 
-/** How soon the next windows are asked for again after that failed. */
+/** Delay before the next windows are loaded again after a failure. */
 export const SCHEDULE_RETRY_MS = HOUR_MS;
 
-/** What the workflow engine knows and the state does not. */
+/** What the workflow engine knows and the state does not hold. */
 export interface LoopContext {
-  /** A run workflow works on the run in progress at this moment. */
+  /** A run workflow is working on the run in progress. */
   runWorkflowRunning: boolean;
-  /** A fresh history is due and nothing of this one is in flight. */
+  /** Continue-as-new is due and nothing of this history is in flight. */
   continueAsNewDue: boolean;
-  /** A run workflow of this history has put the run down, so that a fresh history brings the run on. */
+  /** A run workflow of this history has suspended the run, so the next history resumes the run. */
   runPutDown: boolean;
-  /** Something is in flight besides the run workflow, e.g. a look at reboot-pending nodes. */
+  /** Something is in flight besides the run workflow, e.g. a refresh of reboot-pending nodes. */
   refreshingFacts: boolean;
   /** Packages are being downloaded for the next window. */
   prefetching: boolean;
@@ -39,20 +39,20 @@ export interface LoopContext {
 
 export interface RunStart {
   trigger: RunTrigger;
-  /** In patching order; of node groups the names. */
+  /** In patching order; for node groups, their names. */
   nodes: Pick<NodeSpec, 'name'>[];
   policy: RunPolicy;
   by: string | null;
   reason: string | null;
-  /** Somebody asked for just these nodes. */
+  /** The request names these nodes. */
   explicitNodes?: true;
-  /** Which node groups there are has to be asked first. */
+  /** The node groups have to be listed at AWS first. */
   nodeGroupsUnresolved?: true;
   /** The window that this run fills, and what is recorded for it. */
   window: { at: string; result: string } | null;
 }
 
-/** What a cluster does next. `message` is for people. */
+/** What a cluster does next. `message` is shown to users. */
 export type Decision = { message: string } & (
   | { do: 'finish' }
   | { do: 'load-windows' }
@@ -67,8 +67,8 @@ export type Decision = { message: string } & (
 );
 
 /**
- * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, moment and context always give
- * the same answer. Every decision but `sleep` changes the state when carried out, so it is asked again until it sleeps.
+ * Decides what a cluster does at `now` (epoch milliseconds). Pure: the same state, time and context always give the
+ * same decision. Every decision except `sleep` changes the state once executed, so the caller repeats until `sleep`.
  */
 export function decide(state: ClusterState, now: number, context: LoopContext): Decision {
   const { spec, run } = state;
@@ -100,7 +100,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const due = window !== undefined && Date.parse(window) <= now ? window : null;
   if (due !== null) {
     const passed = skipWindow(state, spec, due, now);
-    // After a long time away there may be thousands of them, more than one history holds.
+    // After long downtime thousands of windows may have passed, more than one history holds.
     if (passed !== null && context.continueAsNewDue)
       return { do: 'continue-as-new', message: 'continue-as-new is due' };
     if (passed !== null)
@@ -118,21 +118,28 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
     return startRun(spec, 'schedule', null, {
       window: { at: due, result: `run ${state.nextRun}${late}` },
-      why: `the window of ${due} has come`,
+      why: `the window of ${due} has started`,
     });
   }
   const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
   if (entered.length > 0) {
-    return startRun(spec, 'boot', entered, { why: `${entered.length} nodes have joined the cluster` });
+    return startRun(spec, 'boot', entered, {
+      why: `${entered.length} node${entered.length === 1 ? ' has' : 's have'} joined the cluster`,
+    });
   }
 
   const refresh = nextRefresh(state);
   if (refresh.nodes.length > 0 && !context.refreshingFacts && refresh.atMs <= now) {
     // A refresh of thousands of nodes takes hours.
-    if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'a fresh history is due' };
+    if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
     const nodes = refresh.nodes.slice(0, NODES_PER_REFRESH);
     const rest = refresh.nodes.length - nodes.length;
-    return { do: 'refresh-facts', nodes, rest, message: `${refresh.nodes.length} nodes wait for a reboot` };
+    return {
+      do: 'refresh-facts',
+      nodes,
+      rest,
+      message: `facts of ${refresh.nodes.length} reboot-pending node${refresh.nodes.length === 1 ? '' : 's'} are refreshed`,
+    };
   }
   const prefetchDue = prefetchAt(state, spec, window);
   if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !context.prefetching) {
@@ -160,13 +167,16 @@ function decideInRun(
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
   if (context.continueAsNewDue && context.runPutDown) {
-    return { do: 'continue-as-new', message: 'a fresh history is due' };
+    return { do: 'continue-as-new', message: 'continue-as-new is due' };
   }
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
 }
 
-/** A lost waiting for the node by a run workflow, which starts nothing else. */
+/**
+ * A run with nodes unreachable after a change needs a run workflow to wait for them; that workflow starts no other
+ * node.
+ */
 function endSuspended({ suspended }: ActiveRun, message: string): Decision {
   const isWaiting = (suspended?.lost?.length ?? 0) > 0;
   return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };
@@ -180,11 +190,11 @@ function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
   return nodeGroupsUnresolved === true ? `lists the node groups at AWS${through}` : 'is in progress';
 }
 
-/** The verdict on a window that no run of its own will fill; null when it is still to be filled. */
+/** Why the window gets no run of its own; null when the window can still be used. */
 function skipWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
   const { run, paused } = state;
   if (paused !== null) return 'missed (paused)';
-  // A run of some nodes does not stand in for the others: their window waits until that run has ended.
+  // A run of some nodes does not replace the window of the others, which waits until that run has ended.
   if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
   const latest = Date.parse(window) + startWithinMs(spec);
   if (now > latest)
@@ -255,7 +265,7 @@ function nodeGroupWork(
   };
 }
 
-/** What a run of this trigger is started with. */
+/** The policy with which a run of this trigger starts. */
 export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPolicy {
   const { patching, kubernetes, taskQueue } = spec;
   const configured = parseDuration(patching.unreachableTimeout);
@@ -283,14 +293,14 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPo
   };
 }
 
-/** When packages are to be downloaded for `window`, in epoch milliseconds; null when they are not, or were already. */
+/** When to download packages for `window`, in epoch milliseconds; null when prefetch is off or already done. */
 function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | undefined): number | null {
   if (isEks(spec) || window === undefined || state.prefetchedFor === window) return null;
   const { prefetch } = spec.patching;
   return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
 }
 
-/** The nodes whose facts are to be refreshed, and from when on. */
+/** The nodes whose facts need a refresh, and when the refresh is due. */
 function nextRefresh(state: ClusterState): { nodes: string[]; atMs: number } {
   const { nodes, factsRefreshedUpTo } = state;
   const place = factsRefreshedUpTo === undefined ? -1 : nodes.findIndex(({ name }) => name === factsRefreshedUpTo);
@@ -312,7 +322,7 @@ function refreshFactsAt(state: ClusterState): number {
   return last + REFRESH_FACTS_EVERY_MS;
 }
 
-/** Nodes whose reboot or restarts by hand are looked for; one in quarantine is not connected to. */
+/** Nodes on which a manual reboot or restart is expected; quarantined nodes are not contacted. */
 function waitsForReboot(node: MemberStatus): boolean {
   return (
     isNode(node) && (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined
@@ -322,7 +332,7 @@ function waitsForReboot(node: MemberStatus): boolean {
 function windowAfter(window: string | undefined, now: number): number | null {
   if (window === undefined) return null;
   const at = Date.parse(window);
-  // A due window that waits for the end of a run is looked at again when that run ends.
+  // A due window that waits for the end of a run is evaluated again when that run ends.
   return at > now ? at : null;
 }
 
@@ -346,10 +356,10 @@ function sleep(
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }
 
-/** What a run in progress may no longer do: only ever less than it was started with. */
+/** What a run in progress may no longer do. Restrictions only ever reduce what the run was started with. */
 export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestrictions {
   return {
-    // Nodes of a node group are replaced, so there is no reboot that could be forbidden.
+    // Nodes of a node group are replaced, so there is no reboot to forbid.
     rebootsForbidden: run.policy.kind === 'node' && !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,

@@ -1,4 +1,4 @@
-/** What a cluster is made of: nodes, or the node groups of EKS. */
+/** The members of a cluster: nodes, or EKS node groups. */
 import type { NodeGroupRecord } from '../eks/record';
 import { toNodeGroupSettled } from '../eks/record';
 import type { NodeGroupSettled, NodeGroupStatus } from '../eks/status';
@@ -11,11 +11,11 @@ import type { ClusterType } from '../spec/types';
 
 export type MemberStatus = NodeStatus | NodeGroupStatus;
 export type MemberSettled = NodeSettled | NodeGroupSettled;
-/** What the workflow of one member did in one run. */
+/** The record of one member's workflow in one run. */
 export type PatchRecord = NodePatchResult | NodeGroupRecord;
 export type MemberKind = MemberStatus['kind'];
 
-/** As people call it. */
+/** The member kind as shown to users. */
 export type MemberName = 'node' | 'node group';
 
 const NAMES: Readonly<Record<MemberKind, MemberName>> = { node: 'node', 'node-group': 'node group' };
@@ -24,7 +24,7 @@ export function memberName(kind: MemberKind): MemberName {
   return NAMES[kind];
 }
 
-/** What the members of a cluster of this type are called. */
+/** The name of the members of a cluster of this type. */
 export function memberNameOf(type: ClusterType): MemberName {
   return memberName(type === 'eks' ? 'node-group' : 'node');
 }
@@ -38,11 +38,11 @@ export type MemberEvent =
   | { kind: 'started' }
   | { kind: 'lost'; error: NodeError }
   | { kind: 'settled'; settled: MemberSettled }
-  /** Of nodes only. */
+  /** Nodes only. */
   | { kind: 'read'; reading: NodeReading }
   | { kind: 'trust-changed' };
 
-/** The one door through which the status of a member changes. What is said of another kind of member changes nothing. */
+/** The only function that changes the status of a member. Events of the other member kind are ignored. */
 export function transition(status: NodeStatus, event: MemberEvent): NodeStatus;
 export function transition(status: NodeGroupStatus, event: MemberEvent): NodeGroupStatus;
 export function transition(status: MemberStatus, event: MemberEvent): MemberStatus;
@@ -68,12 +68,12 @@ function afterSettling(status: MemberStatus, settled: MemberSettled): MemberStat
   return settled.kind === 'node-group' ? afterUpdate(status, settled) : status;
 }
 
-/** The part of a record that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
+/** The part of a record that the run and the cluster keep. `workflowRunId`: of the workflow that holds the record. */
 export function toSettled(record: PatchRecord, workflowRunId: string | null): MemberSettled {
   return record.kind === 'node' ? toNodeSettled(record, workflowRunId) : toNodeGroupSettled(record, workflowRunId);
 }
 
-/** Whether `value` is the record of a node patch, or of the update of a node group. */
+/** Whether `value` is the record of a node patch or of a node group update. */
 export function isPatchRecord(value: unknown): value is PatchRecord {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, node, steps } = value as Partial<Record<keyof PatchRecord, unknown>>;

@@ -1,6 +1,6 @@
 /**
- * What can be said to a cluster and what it answers. The same words are signals and updates; the shapes are shared by
- * the workflow, the client and the Temporal UI, where people type them by hand.
+ * The messages that a cluster accepts and its answers. Signals and updates share names and shapes, which are used by
+ * the workflow, the client and the Temporal UI, where users type them by hand.
  */
 import type { SpecChange } from '../spec/diff';
 import type { ClusterSpec } from '../spec/types';
@@ -18,7 +18,7 @@ import { defined } from '../shared/defined';
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
-/** Every message may say who sends it, why, and an id under which it counts only once. */
+/** Every message may name its sender and reason, and an id that makes repetitions harmless. */
 export interface Message {
   /** At most 100 characters; the same id again gets the first answer and does nothing. */
   requestId?: string;
@@ -32,26 +32,26 @@ export interface PatchNowMessage extends Message {
 }
 
 export interface PatchNowAnswer {
-  /** Number of the run that carries the request out. */
+  /** Number of the run that serves the request. */
   run: number;
-  /** False when it waits for run `after` to end. */
+  /** False when the request waits for run `after` to end. */
   started: boolean;
   after: number | null;
 }
 
 export interface PauseAnswer {
   paused: boolean;
-  /** False when it was so already. */
+  /** False when the cluster was already in the requested state. */
   changed: boolean;
-  /** The pause in force; null: there is none. */
+  /** The pause in force; null when the cluster is not paused. */
   pause: Pause | null;
-  /** A cluster that was paused already now has the reason of this request. Absent: it does not. */
+  /** The cluster was already paused and now has the reason of this request. Absent: the reason is unchanged. */
   newReason?: true;
 }
 
 export interface CancelRunAnswer {
   run: number;
-  /** The run that was to follow it and is cancelled with it; null: none was asked for. */
+  /** The queued follow-up run that is cancelled too; null when none was queued. */
   followUp: number | null;
 }
 
@@ -62,17 +62,17 @@ export interface ReleaseAnswer {
 
 export interface ApplySpecMessage extends Message {
   spec: ClusterSpec;
-  /** Equal to the start argument's when this very call created the cluster. */
+  /** Equal to the start argument's when this call created the cluster. */
   applyId: string;
 }
 
-/** Type of the failure with which a cluster that is there already answers `applySpec` without a spec. */
+/** Failure type with which an existing cluster answers an `applySpec` without a spec. */
 export const SPEC_MISSING = 'SpecMissing';
 
 export interface ApplySpecAnswer {
   result: 'created' | 'updated' | 'unchanged';
   changes: SpecChange[];
-  /** One sentence when the cluster is not ours to patch. */
+  /** One sentence when ospatch does not patch this cluster. */
   notice: string | null;
 }
 
@@ -81,7 +81,7 @@ export interface RemoveAnswer {
   run: number | null;
 }
 
-/** Something that was asked for and not done, kept so that whoever sent a signal can see why. */
+/** A request that was rejected, kept so that the sender of a signal can see the reason. */
 export interface Rejection {
   at: string;
   by: string;
@@ -89,23 +89,23 @@ export interface Rejection {
   message: string;
 }
 
-/** Something that was asked for and done. */
+/** A request that was accepted and executed. */
 export interface AcceptedRequest {
   at: string;
   /** `patchNow`, `pause`, `resume`, `cancelRun`, `applySpec` or `remove`. */
   request: string;
   by: string;
   reason: string | null;
-  /** What came of it, e.g. `run 7`. */
+  /** The result, e.g. `run 7`. */
   result: string;
 }
 
-/** Who paused the cluster, when and why: of those who did so while it was paused, the last who gave another reason. */
+/** Who paused the cluster, when and why. A repeated pause with another reason replaces sender and reason. */
 export interface Pause {
   at: string;
   by: string;
   reason: string | null;
-  /** When the pause began. Absent: at `at`. */
+  /** Start of the pause. Absent: `at`. */
   since?: string;
 }
 
@@ -123,14 +123,14 @@ export interface RunSummary {
   restartPending: number;
   rebootPending: number;
   failed: number;
-  /** Left as they are by a policy, or removed before their turn. */
+  /** Skipped by a policy, or removed before their turn. */
   skipped: number;
-  /** Begun, and ended by the cancellation of the run. */
+  /** Started, and ended by the cancellation of the run. */
   cancelled: number;
   notTried: number;
-  /** Who ended the run, if somebody did. */
+  /** Who cancelled the run; absent when nobody did. */
   cancelledBy?: { by: string; reason: string | null };
-  /** Why the run ended before its first node. Absent: it did not. */
+  /** Why the run ended before its first node. Absent: the run started nodes. */
   error?: NodeError;
 }
 
@@ -142,10 +142,10 @@ export interface WindowRecord {
 
 export type ClusterPhase = 'idle' | 'running' | 'paused' | 'waiting' | 'removing' | 'not-patchable';
 
-/** How a cluster stands, without its nodes. Times are ISO 8601 with zone. */
+/** The state of a cluster without its nodes. Times are ISO 8601 with zone. */
 export interface ClusterSummary {
   cluster: string;
-  /** A cluster of the same name with another value is another one. */
+  /** Tells clusters of the same name apart. */
   createdAt: string;
   type: ClusterSpec['type'];
   state: ClusterPhase;
@@ -155,33 +155,33 @@ export interface ClusterSummary {
   timeZone: string | null;
   /** Start of the next window; null without a schedule. */
   nextWindow: string | null;
-  /** Why the next windows cannot be told, if they cannot. */
+  /** Why the next windows could not be computed; null when they could. */
   scheduleError: string | null;
-  /** Why the cluster does nothing for now, when its own code is at fault. */
+  /** Why the cluster is inactive because of a fault in its own code; null when there is none. */
   loopError: string | null;
   run: RunStatus | null;
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;
-  /** What the cluster is doing now, and why. */
+  /** What the cluster is doing, and why. */
   explanation: string;
-  /** Nodes by state; states that no node is in are left out. */
+  /** Nodes by state; states without nodes are omitted. */
   counts: Partial<Record<NodeState, number>>;
 }
 
-/** The same with all nodes. */
+/** The state of a cluster with all nodes. */
 export interface ClusterStatus extends Omit<ClusterSummary, 'explanation' | 'counts'> {
   nodes: MemberStatus[];
 }
 
-/** Which part of the nodes is asked for. */
+/** The requested slice of the nodes. */
 export interface PageRequest {
-  /** Place of the first node. Default 0. */
+  /** Index of the first node. Default 0. */
   from?: number;
-  /** At most so many nodes; fewer when they do not fit into one answer. Default 100, at most 1,000. */
+  /** Maximum number of nodes; fewer when an answer would be too large. Default 100, at most 1,000. */
   limit?: number;
   /** Only nodes in this state. */
   state?: NodeState;
-  /** `token` of an answer before: only nodes that have changed since, as far as the cluster knows. */
+  /** `token` of an earlier answer: only nodes that have changed since then, as far as the cluster knows. */
   since?: string;
 }
 
@@ -189,15 +189,15 @@ export interface PageRequest {
 export interface NodesPage {
   total: number;
   nodes: MemberStatus[];
-  /** `from` of the next page; null: this is the last one. */
+  /** `from` of the next page; null on the last page. */
   next: number | null;
 }
 
 /** Answer of the `status` query. */
 export interface StatusPage extends ClusterSummary, Omit<NodesPage, 'total'> {
-  /** For `since`; null: ask for everything the next time. */
+  /** Value for `since`; null: request all nodes the next time. */
   token: string | null;
-  /** Nodes that have not changed since `since` are left out. */
+  /** Nodes unchanged since `since` are omitted. */
   changedOnly: boolean;
 }
 
@@ -208,26 +208,26 @@ export interface RunStatus {
   startedAt: string;
   done: number;
   total: number;
-  /** While it is paused: nodes that are waited for all the same, at most 100. Absent: none. */
+  /** While paused: nodes unreachable after a change, which the run still waits for, at most 100. Absent: none. */
   lost?: NodeInWork[];
 }
 
 export interface ClusterHistory {
-  /** Of the cluster; the runs of an earlier cluster of the same name are not among these. */
+  /** Creation time of the cluster; runs of an earlier cluster of the same name are not included. */
   createdAt: string;
   runs: RunSummary[];
   windows: WindowRecord[];
-  /** The last 20 that were carried out. Why the last one that was not was refused stands in the status. */
+  /** The last 20 accepted requests. The last rejected one is in the status. */
   requests: AcceptedRequest[];
 }
 
-/** Bounds on what strangers may type. */
+/** Limits on untrusted text. */
 const MAX_WORD = 100;
 const MAX_SENTENCE = 500;
 
 /**
- * Reads the argument of a signal or update, whatever it is. Nothing at all is a valid message; what is not understood is
- * refused as a whole, in one sentence, and never guessed at.
+ * Parses the argument of a signal or update. An absent argument is a valid message. Unknown or malformed fields reject
+ * the whole message with one sentence; nothing is guessed.
  */
 export function parseMessage(value: unknown): { ok: true; message: PatchNowMessage } | { ok: false; why: string } {
   if (value === undefined || value === null) return { ok: true, message: {} };
@@ -265,8 +265,8 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
 }
 
 /**
- * Reads the argument of `applySpec`, whatever it is. The spec is anybody's guess; absent, it is the one that the same call
- * has started the cluster with.
+ * Parses the argument of `applySpec`. The spec is not validated here; absent, it is the one with which the same call
+ * started the cluster.
  */
 export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> & { spec?: unknown } {
   const { spec, applyId, by, reason } =
@@ -281,13 +281,13 @@ export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> &
   };
 }
 
-/** The sentence with which such a cluster refuses to be patched; null when it can be patched. */
+/** Why the cluster cannot be patched, in one sentence; null when it can. */
 export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
   return 'OS patching is not available for this EKS cluster: its spec does not name the cluster at AWS; apply a spec with eks.region and eks.cluster, and ospatch updates its node groups through AWS';
 }
 
-/** The same by the type alone. */
+/** The same, decided by the type alone. */
 export function notPatchableReason(type: ClusterSpec['type']): string | null {
   switch (type) {
     case 'self-managed':
@@ -304,12 +304,12 @@ export function notPatchableReason(type: ClusterSpec['type']): string | null {
   }
 }
 
-/** The sentence with which a cluster refuses to become one of another type. */
+/** Why the type of a cluster cannot change, in one sentence. */
 export function typeChangeReason(from: ClusterSpec['type'], to: ClusterSpec['type']): string {
   return `the type of a cluster cannot be changed (from ${from} to ${to}); remove the cluster and apply it again`;
 }
 
-/** The error form of a refusal. */
+/** A rejection as error info. */
 export function rejectionInfo(message: string): ErrorInfo {
   return { type: 'Refused', message };
 }

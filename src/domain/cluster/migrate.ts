@@ -1,25 +1,25 @@
 /**
- * The state of a cluster as any release has carried it through continue-as-new, in the form of this release.
+ * Converts the state of a cluster, as carried by any release through continue-as-new, to the form of this release.
  *
- * A cluster lives for years and meets every release once. New defaults of specs are filled in here too: a carried spec must
- * stay equal to the file it was applied from. A test holds every form that was ever released against this code.
+ * A cluster lives for years and meets every release once. New defaults of specs are filled in here too, because a
+ * carried spec must stay equal to the file it was applied from. A test runs every released form through this code.
  */
 import { plainText } from '../shared/text';
 import type { PackedState } from './packed-state';
 import { STATE_VERSION } from './state-version';
 
-/** A state of some release: an object, and nothing more is known of it. */
+/** A state of any release: an object of unknown content. */
 type CarriedState = Readonly<Record<string, unknown>>;
 
-/** What makes a state of version `key` one of the next. */
+/** The step under `key` converts a state of that version to the next version. */
 export type MigrationSteps = Readonly<Record<number, (state: CarriedState) => CarriedState>>;
 
-/** Pure, and never touched again once released: a step uses no function that may change later. */
+/** Steps are pure and never change once released, so a step uses no function that may change later. */
 const STEPS: MigrationSteps = {};
 
 /**
- * Throws a plain error, with which the workflow task fails and waits for a worker that can read the state: one of a newer
- * release, or one whose fault has been repaired.
+ * Throws a plain error, which fails the workflow task; the task then waits for a worker that can read the state (a
+ * newer release, or one with the fault repaired).
  */
 export function migrate(value: unknown, steps: MigrationSteps = STEPS, current: number = STATE_VERSION): PackedState {
   if (!isObject(value)) throw new TypeError(`the state of the cluster is ${describe(value)} and cannot be read`);
@@ -43,7 +43,7 @@ export function migrate(value: unknown, steps: MigrationSteps = STEPS, current: 
   return state as unknown as PackedState;
 }
 
-/** The parts without which nothing can be read at all. */
+/** The fields without which a state is unreadable. */
 const SHAPE: Readonly<Record<string, (value: unknown) => boolean>> = {
   spec: (value) => isObject(value) && typeof value['name'] === 'string' && typeof value['type'] === 'string',
   createdAt: (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)),

@@ -1,38 +1,38 @@
-/** How long one history of a cluster lasts, and when its loop has to stop because it gets nowhere. */
+/** When a cluster continues as new, and when its loop stops because decisions make no progress. */
 import { hash32 } from '../shared/hash';
 import { DAY_MS, HOUR_MS } from '../shared/time-units';
 
-/** A quiet cluster still starts a fresh history this often, which is how it reaches new workflow code. */
+/** An idle cluster continues as new at least this often, which moves it to new workflow code. */
 const LONGEST_GENERATION_MS = 7 * DAY_MS;
 
-/** Clusters that were applied together would otherwise all start one in the same minute. */
+/** Without a spread, clusters applied together would all continue as new in the same minute. */
 const SPREAD_MS = 2 * DAY_MS;
 
-/** More decisions than this, one after the other and without a sleep, are a fault of the code. */
+/** More decisions in a row without a sleep indicate a fault in the code. */
 const MAX_DECISIONS = 1_000;
 
-/** How long such a cluster does nothing. */
+/** How long a runaway cluster pauses its loop. */
 export const REST_MS = HOUR_MS;
 
-/** Milliseconds; another length for every name, between 5 and 7 days. */
+/** Milliseconds between 5 and 7 days, derived from the name. */
 export function generationMs(cluster: string): number {
   return LONGEST_GENERATION_MS - (hash32(cluster) % SPREAD_MS);
 }
 
 /**
- * Counts decisions. Windows that have passed are dealt with one by one, and after a long time away there may be more of
- * them than that, so a decision that comes nearer to the present counts as progress.
+ * Counts decisions. Passed windows are skipped one by one, and after long downtime there may be more of them than the
+ * limit, so a decision that moves closer to the present counts as progress.
  */
 export class DecisionCounter {
   private decisions = 0;
   private furthest = Number.NEGATIVE_INFINITY;
 
-  /** The cluster has slept, or rested. */
+  /** The loop has slept or paused. */
   reset(): void {
     this.decisions = 0;
   }
 
-  /** `after`: up to when windows have been dealt with, ISO 8601. Returns whether it is time to stop. */
+  /** `after`: the time up to which windows have been processed, ISO 8601. Returns whether the loop must stop. */
   isRunaway(after: string): boolean {
     const reached = Date.parse(after);
     if (reached > this.furthest) {

@@ -1,10 +1,10 @@
 /**
- * The state of a cluster as it goes through continue-as-new: the same values in a form that stays small for 5,000 nodes.
+ * The state of a cluster as carried through continue-as-new, in a form that stays small for 5,000 nodes.
  *
- * Every text stands in one list and is referred to by its place there: nodes run the same systems and fail for the same
- * reasons. Names of nodes come from the spec, times are milliseconds since the cluster was created, and what a suspended run
- * knows of a node points to the row of that node where both are equal. Only texts about nodes are ever shortened, and only
- * when all of them together exceed what Temporal can keep.
+ * Every text is stored once in a list and referenced by index, because nodes run the same systems and fail for the same
+ * reasons. Node names come from the spec, times are milliseconds since the creation of the cluster, and a suspended run
+ * refers to the row of a node where both hold the same values. Only texts about nodes are shortened, and only when all
+ * of them together exceed the size that Temporal accepts.
  */
 import type { ActiveRun, ClusterState } from './state';
 import { isSelfManaged } from './state';
@@ -17,11 +17,11 @@ import type { IneffectiveReboot } from '../node/reboot';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
 
-/** A text, by its place in `texts`. */
+/** A text, by its index in `texts`. */
 type TextRef = number;
 /** Milliseconds since the cluster was created. */
 type Moment = number;
-/** A node, by its place in the list of all; one that is not there any more, by its name. */
+/** A node, by its index in the list of all nodes; a node no longer in the spec, by its name. */
 type NodeRef = number | string;
 type PackedError = [type: TextRef, message: TextRef, remedy: TextRef | null];
 
@@ -40,10 +40,10 @@ type PackedNode = [
   lastCheckedTime: Moment | null,
   lastError: PackedError | null,
   warnings: PackedError[],
-  /** 0: none. 1: for the last error. */
+  /** 0: none. 1: same as the last error. */
   quarantine: 0 | 1 | PackedError,
   ineffectiveReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
-  /** Where the spec does not have them. */
+  /** Stored only when the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
 ];
 
@@ -68,11 +68,11 @@ type PackedSettled = [
   packagesChanged: number,
   reboots: number,
   pendingUpdates: number | null,
-  /** Without its hyphens. */
+  /** Without hyphens. */
   workflowRunId: string | null,
-  /** 1: what the row says. 0: none, or older than what the row says. */
+  /** 1: same as the row. 0: none, or older than the row. */
   reading: 0 | 1,
-  /** 0: none. 1: that of the row. */
+  /** 0: none. 1: same as the row. */
   error: 0 | 1 | PackedError,
   ineffectiveReboot: 0 | 1,
 ];
@@ -109,21 +109,21 @@ export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'reque
   request: (Omit<NonNullable<ClusterState['request']>, 'nodes'> & { nodes: NodeRef[] | null }) | null;
 }
 
-/** Characters of texts about nodes that are kept whatever the number of nodes. */
+/** Characters kept for texts about nodes, whatever the number of nodes. */
 const MIN_TEXT_CHARS = 64 * 1024;
-/** The same for each node of a large cluster. */
+/** Characters kept per node in a large cluster. */
 export const TEXT_CHARS_PER_NODE = 130;
 
-/** How much is kept of the texts about one node. */
+/** Limits on the texts about one node. */
 interface Limits {
   message: number;
   remedy: number;
-  /** Distinct ones. */
+  /** Distinct remedies. */
   remedies: number;
   warnings: number;
   warning: number;
   reasons: number;
-  /** In a suspended run, a failure that the row tells in other words is told in those. */
+  /** In a suspended run, an error that differs from the row's error is replaced by the row's. */
   rowErrors: boolean;
 }
 
@@ -139,9 +139,9 @@ const SHORTEST: Limits = {
   rowErrors: true,
 };
 
-/** Stands for the name of the node, so that nodes that fail for the same reason share one text. */
+/** Placeholder for the node name, so that nodes that fail for the same reason share one text. */
 const OWN_NAME = '\u2400';
-/** A shorter name may stand in any word. */
+/** A shorter name may be part of any word. */
 const MIN_NAME = 3;
 
 export function packState(state: ClusterState): PackedState {
@@ -153,7 +153,7 @@ export function packState(state: ClusterState): PackedState {
   return new Packer(state, SHORTEST, Infinity).pack() as PackedState;
 }
 
-/** The state that was packed. Throws a plain error for what is none. */
+/** Restores a packed state. Throws a plain error when `packed` is malformed. */
 export function unpackState(packed: PackedState): ClusterState {
   return new Unpacker(packed).unpack();
 }
@@ -163,7 +163,7 @@ class Packer {
   private readonly refs = new Map<string, TextRef>();
   private readonly created: number;
   private readonly places: ReadonlyMap<string, number>;
-  /** Of messages, remedies, warnings and reasons, each text once. */
+  /** Total characters of distinct messages, remedies, warnings and reasons. */
   private charsAboutNodes = 0;
   private remedies = 0;
 
@@ -319,7 +319,7 @@ class Packer {
     ];
   }
 
-  /** What the ends of nodes and of node groups have in common, which is all of the latter. */
+  /** The fields common to settled nodes and node groups, which are all fields of a node group. */
   private groupSettled({ node, outcome, appliedAt, workflowRunId, reading, error }: MemberSettled): PackedGroupSettled {
     const row = this.state.nodes[this.places.get(node) ?? -1];
     return [
@@ -547,7 +547,7 @@ class Unpacker {
     return ref === null ? null : this.text<T>(ref);
   }
 
-  /** What was packed as `T` is unpacked as `T`. */
+  /** The packed value of a `T` is unpacked as a `T`. */
   private text<T extends string>(ref: TextRef): T {
     const text = this.packed.texts[ref];
     if (text === undefined) throw new Error(`the carried state has no text ${ref}`);
@@ -555,9 +555,9 @@ class Unpacker {
   }
 }
 
-/** The text with a stand-in for the name of its node, cut to `max` characters. */
+/** The text with a placeholder for the node name, cut to `max` characters. */
 function shareable(node: string, text: string, max: number): string {
-  // All texts of a state went through `plainText` when they came in.
+  // All texts of a state went through `plainText` on input.
   const kept = text.length <= max ? text : plainText(text, max);
   const shown = kept.includes(OWN_NAME) ? kept.replaceAll(OWN_NAME, '') : kept;
   return node.length < MIN_NAME ? shown : shown.replaceAll(node, OWN_NAME);
@@ -571,7 +571,7 @@ function withoutLists({
   return packed;
 }
 
-/** What the row says of the last reading of its node. */
+/** The last reading of the node, restored from its row. */
 function readingOf(row: NodeStatus): NodeReading | null {
   const { lastCheckedTime, patchedVersion, kernel, pendingUpdates, rebootRequired, restartRequired } = row;
   const { packageSetDigest, machineId, warnings } = row;

@@ -1,6 +1,6 @@
 /**
- * What a cluster knew, without its workflow: the state that its history began with, and on top of it what the history
- * tells of specs, pauses and runs since. Requests are not carried out again.
+ * Rebuilds the state of a cluster without its workflow: the state at the start of its history, plus specs, pauses and
+ * runs recorded in the history since. Requests are not executed again.
  */
 import type { ClusterState, ActiveRun } from './state';
 import {
@@ -27,29 +27,29 @@ import { failedUnrecorded, notTried, settleLost } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
-/** What the history of a cluster tells, in its order. Times are ISO 8601; values are as they were sent. */
+/** The relevant events of a cluster's history, in order. Times are ISO 8601; values are as sent. */
 export type PastEvent = { at: string } &
   /** A signal, or an update that was accepted. */
   (
     | { kind: 'message'; name: string; value: unknown }
-    /** A message whose payload cannot be read here. */
+    /** A message whose payload cannot be decoded here. */
     | { kind: 'unreadable'; name: string }
     | { kind: 'run-started'; workflowId: string; input: RunInput }
-    /** `report`: null when the run failed, was terminated, or its answer cannot be read. */
+    /** `report`: null when the run failed, was terminated, or its result cannot be decoded. */
     | { kind: 'run-ended'; run: number; report: RunResult | null }
   );
 
-/** Whether a spec is valid; `spec` is normalised. Workflows have no schema library, and this stands beside theirs. */
+/** Validates a spec; `spec` is normalised. Workflows have no schema library, so the caller provides the check. */
 export type SpecCheck = (value: unknown) => { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] };
 
-/** What is known outside of the domain. */
+/** Dependencies outside the domain. */
 export interface RecoveryContext {
   checkSpec: SpecCheck;
   /** Of a run of a cluster that was created at `createdAt`. */
   runWorkflowId: (cluster: string, createdAt: string, run: number) => string;
 }
 
-/** A message of the past, for people. */
+/** A past message, for display. */
 export interface PastMessage {
   at: string;
   name: string;
@@ -61,29 +61,29 @@ export interface PastMessage {
 
 export interface RecoveredCluster {
   state: ClusterState;
-  /** Whose effect is in the state. */
+  /** Messages whose effect is in the state. */
   kept: PastMessage[];
-  /** What was asked for, had not begun, and has to be asked for again. */
+  /** Requests that had not started and have to be sent again. */
   lost: PastMessage[];
-  /** The run in progress, which ends with the workflow of its cluster. */
+  /** The run in progress, which ends together with the workflow of its cluster. */
   run: RunInProgress | null;
 }
 
 export interface RunInProgress {
   number: number;
   workflowId: string;
-  /** Nodes that it was at work on, as far as the cluster has heard. */
+  /** Nodes in progress according to the last report of the run. */
   nodesInWork: string[];
 }
 
-/** Signals and updates of a cluster besides the requests, which have handlers of their own. */
+/** Signals and updates besides the requests, with handlers of their own. */
 const APPLY_SPEC = 'applySpec';
 const REMOVE = 'remove';
 const RUN_PROGRESS = 'runProgress';
 
 /**
- * The state from which a cluster goes on. `base` is changed. `now` (ISO 8601) is when a run in progress ends that did not
- * say how.
+ * Builds the state with which a cluster restarts; modifies `base`. `now` (ISO 8601) is the end time of a run in
+ * progress whose end is not recorded.
  */
 export function recoverCluster(
   base: ClusterState,
@@ -96,14 +96,14 @@ export function recoverCluster(
     try {
       cluster.take(event);
     } catch {
-      // Of another version, or sent by hand: what is left is worth more than this one.
+      // An event of another version, or sent by hand: the rest of the history matters more than this event.
       if (event.kind === 'message') cluster.lose(event, {});
     }
   }
   return cluster.end(now);
 }
 
-/** Reads a start argument, or the state of a backup; the reason, when it is none that this version can go on from. */
+/** Reads a start argument or the state of a backup. Returns the reason when this version cannot continue from it. */
 export function readStartArgument(
   value: unknown,
   cluster: string,
@@ -128,7 +128,7 @@ function readState(value: unknown, cluster: string): ClusterState | string {
   try {
     return unpackState(migrate(value));
   } catch (error) {
-    // What `migrate` says names the versions; anything else is damage.
+    // `migrate` reports version mismatches as RangeError; anything else is damage.
     return error instanceof RangeError ? plainText(error.message, 200) : 'the state is damaged';
   }
 }
@@ -136,7 +136,7 @@ function readState(value: unknown, cluster: string): ClusterState | string {
 class PastCluster {
   private readonly kept: PastMessage[] = [];
   private lost: PastMessage[] = [];
-  /** Of the last run that began. */
+  /** Workflow id of the last run that started. */
   private workflowId: string | null = null;
   private isRunning = false;
 
@@ -173,10 +173,10 @@ class PastCluster {
     const parsed = parseMessage(value);
     const message = parsed.ok ? parsed.message : {};
     const signal = SIGNALS.find((one) => one === name);
-    // What no cluster knows was refused, and so was what it could not read.
+    // The cluster rejected unknown messages and messages that it could not parse.
     if (!parsed.ok || (signal === undefined && name !== REMOVE)) return;
     if (signal === undefined || signal === 'patchNow') return this.lose({ at, name }, message);
-    // The run that was to be cancelled ends with its cluster.
+    // The run to be cancelled ends together with its cluster.
     if (signal === 'cancelRun' || checkRequest(this.state, signal, message) !== null) return;
     actOnRequest<SignalName>(this.state, signal, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
@@ -185,7 +185,8 @@ class PastCluster {
   private applySpec(at: string, value: unknown): void {
     const message = toRecord(value);
     if (message?.['spec'] === undefined) {
-      // The call that created the cluster has given its spec as start argument; any other was refused.
+      // The call that created the cluster sent its spec as start argument; any other applySpec without a spec was
+      // rejected.
       if (message?.['applyId'] === this.state.createdBy) this.state.createdBy = null;
       return;
     }
@@ -196,7 +197,7 @@ class PastCluster {
       return this.lose({ at, name: APPLY_SPEC }, sender);
     }
     const { result } = actOnApplySpec(this.state, { spec: checked.spec, applyId }, at);
-    // The spec that the cluster was created with is where it begins.
+    // The spec with which the cluster was created is part of the base state.
     if (result === 'updated') this.kept.push(toPastMessage({ at, name: APPLY_SPEC }, sender));
   }
 
@@ -217,7 +218,7 @@ class PastCluster {
       return;
     }
     if (input.trigger === 'schedule') this.consumeWindow(input);
-    // A request is carried out by the run that begins after it.
+    // A request is served by the next run that starts.
     const asked = input.trigger === 'on-demand' ? this.lost.filter(({ name }) => name === 'patchNow') : [];
     this.lost = this.lost.filter((one) => !asked.includes(one));
     const last = asked.at(-1);
@@ -234,7 +235,7 @@ class PastCluster {
     });
   }
 
-  /** The window of a run that began must neither be filled again nor be recorded as missed. */
+  /** The window of a started run must not be used again, and must not be recorded as missed. */
   private consumeWindow({ run, startedAt }: RunInput): void {
     const { schedule } = this.state;
     const window = (schedule.next ?? []).findLast((at) => Date.parse(at) <= Date.parse(startedAt));
@@ -255,7 +256,7 @@ class PastCluster {
     markLost(state, run, progress.lost ?? []);
   }
 
-  /** One that was suspended when the history began has the same id as before. */
+  /** A run that was suspended at the start of the history keeps its workflow id. */
   private idOf({ number }: ActiveRun): string {
     const { spec, createdAt } = this.state;
     return this.workflowId ?? this.context.runWorkflowId(spec.name, createdAt, number);

@@ -1,6 +1,6 @@
 /**
- * What a cluster does with each request. Every request has a check, which only looks (update validators must not write),
- * and an act, which is called when the check found nothing against it.
+ * Checks and executes the requests of a cluster. Every request has a check, which only reads (update validators must
+ * not write), and an act, which runs after the check has passed.
  */
 import type { ActiveRun, ClusterState } from './state';
 import { memberNameOf } from './member';
@@ -42,7 +42,7 @@ export interface Answers {
   cancelRun: CancelRunAnswer;
 }
 
-/** Why the request cannot be carried out, in one sentence; null when it can. */
+/** Why the request is rejected, in one sentence; null when it can be executed. */
 export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
   if (answerFor(state, requestKey(what, message)) !== undefined) return null;
   const refused = rejectionOf(state.spec) ?? beingRemoved(state);
@@ -60,7 +60,7 @@ export function checkRequest(state: ClusterState, what: SignalName, message: Pat
   }
 }
 
-/** Carries out a checked request at `now` (ISO 8601) and returns its answer. */
+/** Executes a checked request at `now` (ISO 8601) and returns its answer. */
 export function actOnRequest<W extends SignalName>(
   state: ClusterState,
   what: W,
@@ -103,12 +103,12 @@ function resultOf(answer: Answers[SignalName]): string {
   return answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`;
 }
 
-/** An id counts per kind of request: pausing and resuming under one id are two requests. */
+/** Request ids are scoped by kind of request: pause and resume under one id are two requests. */
 function requestKey(what: SignalName, { requestId }: Message): string | undefined {
   return requestId === undefined || requestId === '' ? undefined : `${what}/${requestId}`;
 }
 
-/** Keeps a refusal where whoever sent a signal can find it. */
+/** Records a rejection where the sender of a signal can find it. */
 export function rejectRequest(
   state: ClusterState,
   what: string,
@@ -124,7 +124,7 @@ export function rejectRequest(
   });
 }
 
-/** Why a spec cannot be put into force here; null when it can. Its shape is valid already. */
+/** Why a spec cannot be applied here; null when it can. The shape of the spec is already valid. */
 export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): string | null {
   const { spec } = message;
   const removed = beingRemoved(state);
@@ -141,10 +141,11 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   const { run, spec } = state;
   if (run?.policy.kind === 'node' && isSelfManaged(spec) && !spec.patching.rebootIfRequired)
     run.policy.rebootIfRequired = false;
-  // Only the call that started the workflow may say so, and only once: the same file applied again is `unchanged`.
+  // Only the call that started the workflow has created the cluster, and only once: the same file applied again is
+  // `unchanged`.
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
-  // Pipelines apply the same file again and again, which is nothing to remember.
+  // Pipelines apply the same file again and again; recording that would only fill the history.
   if (created) record(state, 'applySpec', message, 'cluster created', now);
   else if (changes.length > 0) record(state, 'applySpec', message, changedFields(changes.length), now);
   return {
@@ -183,14 +184,14 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
       if (run === null) throw new RangeError('cancelRun was not checked');
       cancel(run, message);
       const { by } = senderOf(message);
-      // A follow-up that started the moment the run is cancelled would be the opposite of what was asked for.
+      // A follow-up run that starts the moment the run is cancelled would defeat the cancellation.
       const why = `cancelled by ${by} together with run ${run.number}, before it started`;
       return { run: run.number, followUp: cancelRequest(state, why, now) };
     }
   }
 }
 
-/** Whoever pauses a cluster that is paused, and says why, has the last word on why it is. */
+/** A repeated pause with another reason replaces the reason of the pause. */
 function pause(state: ClusterState, message: Message, now: string): PauseAnswer {
   const before = state.paused;
   const pausing = { at: now, ...senderOf(message) };
@@ -216,7 +217,7 @@ function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | 
       since === undefined ? `paused by ${by} since ${at}` : `paused since ${since}, last by ${by} at ${at}`;
     return `the cluster is ${paused}${reason === null ? '' : ` (${reason})`}; resume it first`;
   }
-  // Which groups there are is asked when the run starts.
+  // The node groups are listed when the run starts.
   if (isEks(state.spec) && state.spec.eks.nodeGroups === 'all') return null;
   const known = new Set(state.nodes.map((node) => node.name));
   const unknown = (message.nodes ?? []).filter((name) => !known.has(name));
@@ -227,7 +228,9 @@ function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | 
   return `no such ${word}: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the ${word}s are ${names}${more}`;
 }
 
-/** A request during a run is merged into one follow-up run: all nodes if anybody asked for all, else the named ones. */
+/**
+ * A request during a run is merged into one follow-up run: all nodes if any request is for all nodes, else the union.
+ */
 function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowAnswer {
   const nodes = message.nodes ?? null;
   const by = message.by ?? UNKNOWN_SENDER;
@@ -246,12 +249,12 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowA
   return { run: state.nextRun, started: after === null, after };
 }
 
-/** Why nothing new is accepted, in one sentence; null while the cluster is to stay. */
+/** Why the cluster accepts no new work, in one sentence; null unless a removal is in progress. */
 export function beingRemoved(state: ClusterState): string | null {
   return state.removing === null ? null : `the cluster is being removed by ${state.removing}`;
 }
 
-/** The answer must stay far below the size of a message: the diff in full is the client's to make. */
+/** The answer must stay far below the message size limit; the client computes the full diff. */
 function shorten(changes: ApplySpecAnswer['changes']): ApplySpecAnswer['changes'] {
   return changes.slice(0, MAX_CHANGES_LISTED).map(({ path, before, after }) => ({
     path,

@@ -27,63 +27,63 @@ export interface PendingRequest {
   reason: string | null;
 }
 
-/** A request whose run came to nothing before it began. */
+/** A request whose run was cancelled before the run started. */
 export interface CancelledRequest extends PendingRequest {
-  /** The number of the run, which no other gets. */
+  /** The number of the run, which no other run gets. */
   number: number;
   /** One sentence about the run. */
   message: string;
 }
 
-/** What is kept of a machine that no node of the cluster is any more. */
+/** The history of a machine that is no longer a node of the cluster. */
 export interface FormerNode {
   machineId: string;
   lastAppliedPatchTime: string;
 }
 
-/** The run in progress. `suspended` holds the cursor while no workflow works on it. */
+/** The run in progress. `suspended` holds the cursor while no workflow works on the run. */
 export interface ActiveRun {
   number: number;
   trigger: RunTrigger;
   startedAt: string;
   by: string | null;
   reason: string | null;
-  /** Names in patching order. The specs are the cluster's own: each is large, and one copy of them is enough. */
+  /** Names in patching order. The specs are in the cluster's spec: each is large, and one copy is enough. */
   nodes: string[];
-  /** Somebody named these nodes in the request. */
+  /** The request names these nodes. */
   explicitNodes?: boolean;
-  /** The node groups are still to be asked for; `nodes` holds what was named, or nothing. */
+  /** The node groups have not been listed yet; `nodes` holds the requested names, or nothing. */
   nodeGroupsUnresolved?: boolean;
-  /** Nodes that left the spec during the run; they stay out of it, also when a node of that name comes back. */
+  /** Nodes that left the spec during the run; they stay excluded, even when a node of that name is added again. */
   removed: string[];
   policy: RunPolicy;
-  /** How the nodes that have settled did. */
+  /** Outcomes of the settled nodes. */
   done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
-  /** Who wants the run to end. Absent: nobody said. */
+  /** Who cancelled the run. Absent: unknown, or not cancelled. */
   cancelledBy?: { by: string; reason: string | null };
   suspended: RunCursor | null;
-  /** Runs that were to follow this one and came to nothing, the last 19; they are filed after it. */
+  /** Queued runs that were cancelled together with this run, the last 19; their summaries are filed after it. */
   cancelledWith?: CancelledRequest[];
 }
 
 /**
- * Everything a cluster workflow knows: one plain JSON object that goes through continue-as-new as it is, so it holds no
- * Map, Set or Date.
+ * Everything a cluster workflow knows: one plain JSON object without Map, Set or Date, because continue-as-new carries
+ * it as JSON.
  */
 export interface ClusterState {
   version: typeof STATE_VERSION;
   spec: ClusterSpec;
-  /** The call that created the cluster, until it has been answered; null after that. */
+  /** The call that created the cluster, until that call has been answered; then null. */
   createdBy: string | null;
-  /** A cluster of the same name that was created again is another one. */
+  /** Tells clusters of the same name apart. */
   createdAt: string;
   /** Nodes, or the node groups of EKS. */
   nodes: MemberStatus[];
-  /** Machines whose node left the spec, at most 50; one that comes back under any name keeps its history. */
+  /** Machines whose node left the spec, at most 50; a machine that comes back under any name keeps its history. */
   formerNodes?: FormerNode[];
   paused: Pause | null;
-  /** Who asked for the removal. */
+  /** Who requested the removal. */
   removing: string | null;
   nextRun: number;
   run: ActiveRun | null;
@@ -92,22 +92,22 @@ export interface ClusterState {
   runs: RunSummary[];
   windows: WindowRecord[];
   lastRejection: Rejection | null;
-  /** What was asked for and done, the last 20. */
+  /** The last 20 accepted requests. */
   requests: AcceptedRequest[];
-  /** Answers already given, by request id. */
+  /** Answers by request id, for repeated requests. */
   answered: { id: string; answer: unknown }[];
-  /** Why the cluster does nothing for now, when its own code is at fault. Absent: it is not. */
+  /** Why the cluster is inactive because of a fault in its own code. Absent: no fault. */
   loopError?: string;
-  /** When the facts of reboot-pending nodes were last read again. */
+  /** When the facts of reboot-pending nodes were last refreshed. */
   factsRefreshedAt: string | null;
-  /** The node up to which they were read in the refresh in progress. Absent: none is. */
+  /** The last node of the refresh in progress. Absent: no refresh is in progress. */
   factsRefreshedUpTo?: string;
-  /** The window for which packages were downloaded last. */
+  /** The last window for which packages were downloaded. */
   prefetchedFor: string | null;
 }
 
 export interface ScheduleState {
-  /** Only windows after this moment count: when the schedule last changed, then the last window dealt with. */
+  /** Only windows after this time count: the last change of the schedule, or the last processed window. */
   after: string;
   /** Upcoming window starts, ISO 8601 with the zone's offset; null = not computed yet. */
   next: string[] | null;
@@ -116,10 +116,10 @@ export interface ScheduleState {
   retryAt: string | null;
 }
 
-/** How many windows ahead are computed at a time. */
+/** Number of windows computed in advance. */
 export const WINDOWS_AHEAD = 5;
 
-/** `windows`: after `now`; null, when they are not computed yet. */
+/** `windows`: starts after `now`; null when they are not computed yet. */
 export function newClusterState(
   spec: ClusterSpec,
   createdBy: string | null,
@@ -156,7 +156,7 @@ export function isPatchable(spec: ClusterSpec): spec is PatchableSpec {
   return isSelfManaged(spec) || isEks(spec);
 }
 
-/** Whether nothing keeps the cluster from work in its background. */
+/** Whether the cluster may do background work. */
 export function isAtRest({ run, paused, removing }: ClusterState): boolean {
   return run === null && paused === null && removing === null;
 }
@@ -165,7 +165,7 @@ export function isSelfManaged(spec: ClusterSpec): spec is SelfManagedSpec {
   return spec.type === 'self-managed';
 }
 
-/** Puts a new spec into force at once and says what changed. The spec's name and type must be the cluster's own. */
+/** Puts a new spec into force and returns the changes. Name and type of the spec must match the cluster. */
 export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: string): ApplySpecAnswer['changes'] {
   const changes = diffSpecs(state.spec, spec);
   if (changes.length === 0) return [];
@@ -216,7 +216,7 @@ export function startRun(
   return active;
 }
 
-/** Records nodes that settled; told twice, it changes nothing the second time. Nodes no longer in the spec are ignored. */
+/** Records settled nodes; idempotent. Nodes no longer in the spec are ignored. */
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
   const inRun = new Set(run.nodes);
   const fresh = new Map(
@@ -224,7 +224,7 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   );
   if (fresh.size === 0) return;
   for (const { node, outcome } of fresh.values()) run.done[node] = outcome;
-  // A node of the same name that came back during the run is another one, and the run knows nothing about it.
+  // A node of the same name that was added again during the run is a different node, unknown to the run.
   for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
     const one = fresh.get(node.name);
@@ -232,7 +232,7 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   });
 }
 
-/** Takes what a run answers. Progress is a signal, which anybody may send: where the two differ the answer counts. */
+/** Records the result of a run. Progress is a signal, which anybody may send: where both differ, the result wins. */
 export function settleReport(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
   const reported = new Map(settled.map(({ node, outcome }) => [node, outcome]));
   const isTrue = ([node, outcome]: [string, NodeOutcome]): boolean => (reported.get(node) ?? outcome) === outcome;
@@ -244,7 +244,7 @@ export function markStarted(state: ClusterState, node: string): void {
   updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
 }
 
-/** Keeps what is told of nodes that have been unreachable for long; they are still in work. */
+/** Records nodes that have been unreachable after a change for long; they are still in progress. */
 export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[]): void {
   const known = new Map(lost.filter(({ node }) => isInWork(run, node)).map((one) => [one.node, one.message]));
   updateNodes(state, new Set(known.keys()), (status) => {
@@ -253,7 +253,7 @@ export function markLost(state: ClusterState, run: ActiveRun, lost: readonly Los
   });
 }
 
-/** Nodes that a run workflow had taken and not begun wait for the next one. */
+/** Nodes that a run workflow had taken but not started go back to the queue. */
 export function queueUnstarted(state: ClusterState, run: ActiveRun, { lost = [] }: RunCursor): void {
   const begun = new Set(lost.map(({ node }) => node));
   const names = state.nodes
@@ -262,12 +262,15 @@ export function queueUnstarted(state: ClusterState, run: ActiveRun, { lost = [] 
   updateNodes(state, new Set(names), (node) => transition(node, { kind: 'queued' }));
 }
 
-/** Whether the run may still say something about this node. */
+/** Whether the run may still report about this node. */
 export function isInWork(run: ActiveRun, node: string): boolean {
   return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
 }
 
-/** Ends the run in progress and files its summary. Every node of it has settled by then. `error`: why it did not begin, or not go on. */
+/**
+ * Ends the run in progress and files its summary. All its nodes have settled. `error`: why the run did not start or
+ * continue.
+ */
 export function finishRun(
   state: ClusterState,
   run: ActiveRun,
@@ -306,7 +309,10 @@ export function finishRun(
   state.run = null;
 }
 
-/** Takes the request that waits away and files what became of its run, whose number no other gets. Null: there is none. */
+/**
+ * Cancels the queued request, files a summary and returns its run number, which stays reserved. Null: nothing was
+ * queued.
+ */
 export function cancelRequest(state: ClusterState, message: string, now: string): number | null {
   const { request, run } = state;
   if (request === null) return null;
@@ -314,12 +320,12 @@ export function cancelRequest(state: ClusterState, message: string, now: string)
   state.request = null;
   state.nextRun += 1;
   if (run === null) state.runs = [...state.runs, summaryOfCancelled(state, one, now)].slice(-KEPT_RUNS);
-  // The run itself is filed too, and no more than these are kept.
+  // The run itself is filed too, and KEPT_RUNS summaries are kept in total.
   else run.cancelledWith = [...(run.cancelledWith ?? []), one].slice(1 - KEPT_RUNS);
   return one.number;
 }
 
-/** Whoever waits for a run hears how it ended, also when it never began. */
+/** Clients that wait for a run get a summary even when the run never started. */
 function summaryOfCancelled(
   state: ClusterState,
   { number, nodes, by, reason, message }: CancelledRequest,
@@ -350,7 +356,7 @@ export function recordRequest(state: ClusterState, request: AcceptedRequest): vo
   state.requests = [...state.requests, request].slice(-KEPT_REQUESTS);
 }
 
-/** The answer that was given to this request id before; undefined when it is new. */
+/** The recorded answer to this request id; undefined when the id is new. */
 export function answerFor(state: ClusterState, requestId: string | undefined): unknown {
   return requestId === undefined ? undefined : state.answered.find((entry) => entry.id === requestId)?.answer;
 }
@@ -360,12 +366,12 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
   state.answered = [...state.answered, { id: requestId, answer }].slice(-KEPT_ANSWERS);
 }
 
-/** Takes in what was read from a node outside a run. */
+/** Records a reading taken outside a run. */
 export function readNode(state: ClusterState, name: string, reading: NodeReading): void {
   updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
 }
 
-/** Keeps how far the look at nodes that wait for a reboot has come; `rest` nodes are left of it. */
+/** Records the progress of a facts refresh; `rest` nodes are left. */
 export function noteRefresh(state: ClusterState, upTo: string, rest: number, now: string): void {
   if (rest > 0) {
     state.factsRefreshedUpTo = upTo;
@@ -375,7 +381,7 @@ export function noteRefresh(state: ClusterState, upTo: string, rest: number, now
   state.factsRefreshedAt = now;
 }
 
-/** Takes in how the download before `window` went on one node. */
+/** Records the result of the prefetch for `window` on one node. */
 export function notePrefetched(
   state: ClusterState,
   window: string,
@@ -391,7 +397,7 @@ export function notePrefetched(
   });
 }
 
-/** A boot patch that has not begun is called off together with `patchOnBoot`. */
+/** A pending boot patch is cancelled when `patchOnBoot` is turned off. */
 function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPatch'] {
   return status.bootPatch === 'pending' && !spec.patching.patchOnBoot ? 'not-required' : status.bootPatch;
 }
@@ -400,7 +406,9 @@ function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'pending' : 'not-required');
 }
 
-/** By its new name the old one of each node that left the spec while the same machine came in, told by how it is reached and trusted. */
+/**
+ * New name to old name, for each node that left the spec while the same machine (same address and host keys) was added.
+ */
 function renamedNodes(before: SelfManagedSpec, after: SelfManagedSpec): Map<string, string> {
   const names = { before: namesOf(before), after: namesOf(after) };
   const gone = new Map(
@@ -420,7 +428,7 @@ function namesOf({ nodes }: SelfManagedSpec): Set<string> {
   return new Set(nodes.map(({ name }) => name));
 }
 
-/** A run in progress knows the old name, and leaves the node alone from now on. */
+/** A run in progress knows the old name, and no longer contacts the node. */
 function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   const inWork = former.state === 'waiting' || former.state === 'patching';
   return {
@@ -444,14 +452,14 @@ function keepFormer(state: ClusterState, after: SelfManagedSpec, renamed: Readon
   if (gone.length > 0) state.formerNodes = [...(state.formerNodes ?? []), ...gone].slice(-KEPT_FORMER_NODES);
 }
 
-/** A node without a history whose machine has one takes that over. */
+/** A node without history whose machine has one takes that history over. */
 function recognised(state: ClusterState, node: MemberStatus): MemberStatus {
   if (!isNode(node) || node.lastAppliedPatchTime !== null || node.machineId === undefined) return node;
   const former = (state.formerNodes ?? []).findLast(({ machineId }) => machineId === node.machineId);
   return former === undefined ? node : { ...node, lastAppliedPatchTime: former.lastAppliedPatchTime };
 }
 
-/** What decides whom ospatch takes for this node: its address, its way there and the keys that are trusted on it. */
+/** What identifies the machine behind a node: its address, the way to reach it, and its trusted host keys. */
 function trustKey({ host, hostKeys, ssh }: NodeSpec): string {
   return canonicalJson({ host, port: ssh.port, hostKeys, jump: ssh.jump ?? [], transport: ssh.transport ?? null });
 }

@@ -1,4 +1,4 @@
-/** Answers about many nodes come in pages: Temporal refuses large ones, and people read the first lines. */
+/** Pages of long answers: Temporal rejects large payloads, and users read the first lines. */
 import type { ClusterSummary, NodesPage, PageRequest, StatusPage } from './messages';
 import type { ClusterState } from './state';
 import { toSummary } from './status';
@@ -9,21 +9,21 @@ import { defined } from '../shared/defined';
 export const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1_000;
 
-/** Characters of the rows of a page of at most {@link DEFAULT_PAGE} rows, and of a longer one. */
+/** Maximum characters of a page of at most {@link DEFAULT_PAGE} rows, and of a longer page. */
 const MAX_CHARS = 60 * 1024;
 const MAX_LONG_CHARS = 900 * 1024;
 
-/** Which rows have changed since somebody looked. Lives as long as one generation of the cluster. */
+/** Tracks which rows have changed since a token was issued. Lives as long as one workflow history. */
 export class RowVersions {
   private readonly versions = new WeakMap<MemberStatus, number>();
   private rows: readonly MemberStatus[] = [];
   private names = 0;
   private version = 0;
 
-  /** `life`: of this generation; what was noted in another one says nothing here. */
+  /** `life` identifies this history; tokens of another history are not comparable. */
   constructor(private readonly life: string) {}
 
-  /** Takes in what has changed; a row that has is another object. */
+  /** Records changes; a changed row is a new object. */
   note(rows: readonly MemberStatus[]): void {
     if (rows === this.rows) return;
     const sameNames = rows.length === this.rows.length && rows.every(({ name }, at) => name === this.rows[at]?.name);
@@ -33,12 +33,12 @@ export class RowVersions {
     this.rows = rows;
   }
 
-  /** Stands for what is known now; null while something is not taken in yet. */
+  /** The token of the current rows; null while a change has not been recorded yet. */
   token(rows: readonly MemberStatus[]): string | null {
     return rows === this.rows ? `${this.life}/${this.names}/${this.version}` : null;
   }
 
-  /** The rows, each null that is as it was at `token`; all of them when nothing is known of that moment. */
+  /** The rows, with null for each row unchanged since `token`; all rows when the token is unknown. */
   since(rows: readonly MemberStatus[], token: string | null): { rows: (MemberStatus | null)[]; changedOnly: boolean } {
     const [life, names, version] = /^(.*)\/(\d+)\/(\d+)$/.exec(token ?? '')?.slice(1) ?? [];
     const isKnown = life === this.life && Number(names) === this.names && this.token(rows) !== null;
@@ -51,7 +51,7 @@ export class RowVersions {
   }
 }
 
-/** The answer of the `status` query: how the cluster stands, and as many of its nodes as fit. */
+/** The answer of the `status` query: the summary and as many nodes as fit. */
 export function statusPage(
   state: ClusterState,
   explanation: string,
@@ -78,7 +78,7 @@ export function clusterSummary(state: ClusterState, explanation: string): Cluste
   };
 }
 
-/** Items from `from` on as far as they fit; `next` is where the next page begins, null after the last. */
+/** Items from `from` on, as many as fit; `next` is the start of the next page, null on the last page. */
 export function pageOfItems<T>(
   items: readonly T[],
   { from = 0, limit = DEFAULT_PAGE }: Pick<PageRequest, 'from' | 'limit'>,
@@ -105,7 +105,7 @@ function pageOf(
   return { nodes: items.filter((row) => row !== null), next };
 }
 
-/** Reads what somebody asks for, whatever it is; what is not understood is left out. */
+/** Parses a page request; invalid fields are ignored. */
 export function parsePageRequest(value: unknown): PageRequest {
   if (typeof value !== 'object' || value === null) return {};
   const { from, limit, state, since } = value as Record<string, unknown>;

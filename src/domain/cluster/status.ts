@@ -6,12 +6,12 @@ import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './m
 
 const MAX_LOST_SHOWN = 100;
 
-/** How the cluster stands, with all its nodes. */
+/** The state of the cluster with all nodes. */
 export function toStatus(state: ClusterState): ClusterStatus {
   return { ...toSummary(state), nodes: state.nodes };
 }
 
-/** The same without them. */
+/** The state of the cluster without nodes. */
 export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
   const { spec } = state;
   return {
@@ -57,7 +57,7 @@ function runStatus(state: ClusterState): RunStatus | null {
   };
 }
 
-/** Node patches of a paused run that go on by themselves. */
+/** Node patches of a paused run that continue because their nodes are unreachable after a change. */
 function lostOf({ spec }: ClusterState, { policy, suspended }: ActiveRun): Pick<RunStatus, 'lost'> {
   const lost = suspended?.lost?.slice(0, MAX_LOST_SHOWN) ?? [];
   if (lost.length === 0) return {};

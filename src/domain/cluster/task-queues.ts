@@ -1,4 +1,4 @@
-/** Nodes in networks of their own are reached by workers that poll a task queue of their own. */
+/** Sites: nodes in separate networks are reached by workers that poll a task queue of their own. */
 import { isSelfManaged } from './state';
 import { isEks } from '../eks/node-groups';
 import type { ErrorInfo } from '../shared/errors';
@@ -14,19 +14,19 @@ export function taskQueueOf(node: HasTaskQueue, cluster: HasTaskQueue): string |
   return node.taskQueue ?? cluster.taskQueue;
 }
 
-/** Task queues of their own that the workers of the cluster or of any of its nodes have, each once. */
+/** The distinct task queues of the sites of the cluster and its nodes. */
 export function taskQueuesOf(spec: ClusterSpec): string[] {
   if (isEks(spec)) return spec.taskQueue === undefined ? [] : [spec.taskQueue];
   if (!isSelfManaged(spec)) return [];
   return [...new Set(spec.nodes.flatMap((node) => taskQueueOf(node, spec) ?? []))].sort();
 }
 
-/** What a node waits for whose site has no worker, in words. */
+/** What a node without a worker at its site waits for. */
 export function waitsForWorker(taskQueue: string): string {
   return `a worker of task queue ${taskQueue}`;
 }
 
-/** What whoever looks at such a node is told. */
+/** The error of an inspection of such a node. */
 export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
   return {
     type: 'NoWorker',
@@ -35,7 +35,7 @@ export function noWorkerAtSite(node: string, taskQueue: string): ErrorInfo {
   };
 }
 
-/** A node that somebody looks at, with what says where its workers and its Kubernetes node are. */
+/** A node to be inspected, with its task queue and its Kubernetes cluster. */
 export interface NodeAddress extends NodeTarget {
   kubernetesName?: string;
   taskQueue?: string;

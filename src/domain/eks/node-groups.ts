@@ -1,4 +1,4 @@
-/** EKS managed node groups: facts, refusals, and how updates ended. */
+/** EKS managed node groups: facts, refusals, and update results. */
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeWarning } from '../node/warning';
 import type { EksSpec } from '../spec/types';
@@ -8,10 +8,10 @@ import { defined } from '../shared/defined';
 
 export type { EksAccess, EksPolicy } from './policy';
 
-/** AWS allows at most some hundred node groups in a cluster. */
+/** AWS allows some hundred node groups per cluster. */
 export const MAX_NODE_GROUPS = 500;
 
-/** What AWS allows in the name of a node group; that of a cluster may be 100 characters long. */
+/** The node group names that AWS accepts; cluster names may have up to 100 characters. */
 export const NODE_GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 const MAX_HEALTH_ISSUES = 5;
@@ -25,18 +25,18 @@ export interface NodegroupFacts {
   status: string;
   /** Kubernetes version, e.g. `1.31`. */
   version: string;
-  /** AMI release, e.g. `1.31.3-20250103`. This is the Patched Version. */
+  /** AMI release, e.g. `1.31.3-20250103`: the Patched Version. */
   releaseVersion: string;
   amiType: string;
-  /** Name of its launch template; null without one. */
+  /** Name of the launch template; null without one. */
   launchTemplate: string | null;
-  /** Health issues, each in AWS's words. */
+  /** Health issues in AWS's words. */
   health: string[];
-  /** The newest release of its image, where a check could read it. */
+  /** The newest release of the image, where a check could read it. */
   newest?: string;
-  /** Why a check could not read that; absent: it could, or its kind of image has none. */
+  /** Why a check could not read the newest release; absent: it could, or this kind of image has none. */
   newestUnknown?: 'not-published' | 'denied' | 'silent';
-  /** Its line of images, or its Kubernetes version, gets no more releases, or soon will not. Absent: as far as is known it does. */
+  /** The image line or Kubernetes version gets no more releases, or soon will not. Absent: no end is known. */
   endOfLife?: NodeWarning;
 }
 
@@ -56,40 +56,40 @@ export interface AwsErrorDetail {
   resourceIds: string[];
 }
 
-/** How asking for an update came out. */
+/** The answer to a requested update. */
 export type BegunUpdate =
   | { state: 'started'; updateId: string }
   /** AWS has nothing newer for the group. */
   | { state: 'up-to-date' }
-  /** An update that somebody else has begun; `adopted`: it brings another version, as ours would. */
+  /** An update started by someone else; `adopted`: a version update, equivalent to ours. */
   | { state: 'in-progress'; updateId: string; type: string; adopted: boolean };
 
-/** What a look at an EKS cluster found. */
+/** The result of inspecting an EKS cluster. */
 export interface EksInspection {
-  /** Why the look ended early; null when it did not. */
+  /** Why the inspection ended early; null when it completed. */
   error: ErrorInfo | null;
   groups: NodegroupCheck[];
   /** Null when AWS does not let the worker list them. */
   fargateProfiles: string[] | null;
 }
 
-/** One node group in a check. `node` is its name. */
+/** One inspected node group. `node` is its name. */
 export type NodegroupCheck =
   | {
       node: string;
       ok: true;
       facts: NodegroupFacts;
-      /** A run passes it over, for this reason; null when it is updated. */
+      /** Why a run skips the group; null when a run updates it. */
       skipReason: string | null;
     }
   | { node: string; ok: false; facts: NodegroupFacts | null; error: ErrorInfo };
 
-/** Why the group is not brought to a newer release this way, in one sentence; null when it is. */
+/** Why ospatch does not update the group, in one sentence; null when it does. */
 export function nodegroupRefusal(
   { name, status, version, releaseVersion, amiType, launchTemplate }: NodegroupFacts,
   { launchTemplates = false }: Pick<EksPolicy, 'launchTemplates'>,
 ): string | null {
-  // Where a launch template brings an image, its id takes the place of the release.
+  // With an image from a launch template, the release field holds the AMI id.
   if (amiType === 'CUSTOM' || releaseVersion.startsWith('ami-')) {
     const origin = launchTemplate === null ? '' : ` of its launch template ${launchTemplate}`;
     return `node group ${name} runs a custom AMI${origin}, for which AWS has no releases; put a newer image into the launch template and move the group to it`;
@@ -112,12 +112,12 @@ export function nodegroupRefusal(
   }
 }
 
-/** The health issues of AWS as sentences, at most five. */
+/** Health issues of AWS as sentences, at most five. */
 export function healthIssues(details: readonly AwsErrorDetail[]): string[] {
   return details.slice(0, MAX_HEALTH_ISSUES).map(describeDetail);
 }
 
-/** Why an update of AWS did not succeed, in the words of AWS; null when it did. */
+/** Why an update at AWS did not succeed, in AWS's words; null when it did. */
 export function updateFailure(group: string, update: NodegroupUpdate, adopted: boolean): ErrorInfo | null {
   if (update.status === 'Successful') return null;
   const whose = adopted ? 'update started by someone else' : 'update';
@@ -141,14 +141,13 @@ function describeDetail({ code, message, resourceIds }: AwsErrorDetail): string 
 }
 
 /**
- * Whether AWS says by this message that there is nothing to update. It has the same type of error for requests that it
- * cannot carry out.
+ * Whether this AWS message means that there is nothing to update. AWS uses the same error type for invalid requests.
  */
 export function saysUpToDate(message: string): boolean {
   return UP_TO_DATE.some((saying) => saying.test(message));
 }
 
-/** No document of AWS has the sentence, so all that it may be. */
+/** AWS documents no exact sentence, so this list covers plausible wordings. */
 const UP_TO_DATE = [
   /\bno (newer|updates?|changes?)\b|\bnothing to update\b/i,
   /\balready (at|on|has|the|running|using|up|updated)\b/i,
@@ -156,7 +155,7 @@ const UP_TO_DATE = [
   /\b(is|at|on|has|runs|running|using) the (latest|newest)\b/i,
 ];
 
-/** The part of a spec's `eks` that leads to AWS. */
+/** The AWS access part of a spec's `eks` section. */
 export function accessOf({ region, cluster, profile, endpoint }: EksPolicy): EksAccess {
   return {
     ...{ region, cluster },
@@ -164,7 +163,7 @@ export function accessOf({ region, cluster, profile, endpoint }: EksPolicy): Eks
   };
 }
 
-/** What the cluster was before it could be patched: listed only. Workflows of that time have such a spec. */
+/** Before node groups were supported, an EKS spec only listed the cluster; old workflows have such a spec. */
 export function isListedEks(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks' && !('eks' in value);
 }

@@ -1,4 +1,4 @@
-/** The record of one update of a node group, which stands in the history of its own workflow. */
+/** The record of one node group update, which is kept in the history of its workflow. */
 import type { CommonRecord } from '../node/patch';
 import { toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
@@ -19,9 +19,9 @@ export interface NodeGroupRecord extends CommonRecord {
   kind: 'node-group';
   before: NodeGroupSnapshot | null;
   after: NodeGroupSnapshot | null;
-  /** At AWS; null when none was needed. */
+  /** Update id at AWS; null when no update was needed. */
   updateId: string | null;
-  /** Somebody else had begun the update. */
+  /** The update was started by someone else. */
   adopted: boolean;
 }
 
@@ -30,7 +30,7 @@ export function nodeGroupSnapshot(facts: NodegroupFacts, at: string): NodeGroupS
   return { at, release: releaseVersion, kubernetesVersion: version, amiType, health };
 }
 
-/** The part of the record that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
+/** The part of the record that the run and the cluster keep. `workflowRunId`: of the workflow that holds the record. */
 export function toNodeGroupSettled(record: NodeGroupRecord, workflowRunId: string | null): NodeGroupSettled {
   return {
     kind: 'node-group',

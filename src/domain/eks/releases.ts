@@ -1,6 +1,6 @@
-/** Where AWS publishes the newest release of a node group's image, and how that compares with the running one. */
+/** Where AWS publishes the newest release of a node group's image, and whether the running release is the newest. */
 
-/** By the type of the image: what stands between the Kubernetes version and `recommended`. */
+/** By AMI type: the path segment between the Kubernetes version and `recommended`. */
 const AMAZON_LINUX: Readonly<Record<string, string>> = {
   AL2_x86_64: 'amazon-linux-2',
   AL2_x86_64_GPU: 'amazon-linux-2-gpu',
@@ -14,7 +14,7 @@ const AMAZON_LINUX: Readonly<Record<string, string>> = {
 
 const BOTTLEROCKET = /^BOTTLEROCKET_(x86_64|ARM_64)(?:_(NVIDIA|FIPS))?$/;
 
-/** The public parameter of AWS Systems Manager that holds the newest release; null for images that have none. */
+/** The public SSM parameter that holds the newest release; null for images without one. */
 export function newestReleaseParameter(amiType: string, version: string): string | null {
   if (!/^\d+\.\d+$/.test(version)) return null;
   const image = Object.hasOwn(AMAZON_LINUX, amiType) ? AMAZON_LINUX[amiType] : undefined;
@@ -26,14 +26,14 @@ export function newestReleaseParameter(amiType: string, version: string): string
   return `/aws/service/bottlerocket/aws-k8s-${version}${flavour}/${architecture}/latest/image_version`;
 }
 
-/** Whether a group at `running` has nothing to gain. What is published is at times older than what new groups get. */
+/** Whether a group at `running` needs no update. The published release is at times older than that of new groups. */
 export function isNewest(running: string, newest: string): boolean {
   if (running === newest) return true;
   const [there, published] = [dayOf(running), dayOf(newest)];
   return there !== null && published !== null && there > published;
 }
 
-/** Releases of Amazon Linux end in the day they were made: `1.31.3-20250103`. */
+/** Amazon Linux releases end in their build date: `1.31.3-20250103`. */
 function dayOf(release: string): string | null {
   return /^\d+(?:\.\d+)*-(\d{8})$/.exec(release)?.[1] ?? null;
 }

@@ -1,4 +1,4 @@
-/** Node groups in the state of a cluster: each has the row that a node has elsewhere. */
+/** Node groups in the state of a cluster. */
 import type { ActiveRun, ClusterState } from '../cluster/state';
 import type { ErrorInfo } from '../shared/errors';
 import { transition } from '../cluster/member';
@@ -7,15 +7,15 @@ import { rowsFor } from './rows';
 import { plainText } from '../shared/text';
 
 /**
- * Freezes the node groups of a run that has been waiting for the list of them, and adjusts the rows to it. Returns why
- * the run cannot begin; null when it can.
+ * Freezes the node groups of a run that was waiting for the list, and adjusts the rows. Returns why the run cannot
+ * start; null when it can.
  */
 export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: readonly string[]): ErrorInfo | null {
   const names = [...listed].sort();
   delete run.nodeGroupsUnresolved;
   const { spec } = state;
   if (!isEks(spec)) return null;
-  // A spec that came in meanwhile and names its groups has rows of its own.
+  // A spec applied meanwhile that names its groups has rows already.
   if (spec.eks.nodeGroups === 'all') state.nodes = rowsFor(names, state.nodes);
   const wanted = run.explicitNodes === true ? run.nodes : names;
   const missing = wanted.filter((name) => !names.includes(name));

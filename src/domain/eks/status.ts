@@ -1,4 +1,4 @@
-/** What a cluster keeps about a node group of EKS, where other clusters have nodes. */
+/** The status of an EKS node group in its cluster. */
 import type { CommonSettled, CommonStatus } from '../node/status';
 import { stateAfter } from '../node/status';
 import type { NodeWarning } from '../node/warning';
@@ -10,11 +10,11 @@ export interface NodeGroupStatus extends CommonStatus {
   kubernetesVersion: string | null;
   /** The release before the last update; null when none is known. */
   releaseBefore: string | null;
-  /** Health issues, each in AWS's words; empty: healthy. Null: not read yet. */
+  /** Health issues in AWS's words; empty: healthy. Null: not read yet. */
   health: string[] | null;
 }
 
-/** What AWS said of a node group at `at`. */
+/** What AWS reported about a node group at `at`. */
 export interface NodeGroupReading {
   at: string;
   release: string;
@@ -27,10 +27,10 @@ export interface NodeGroupReading {
   warnings: NodeWarning[];
 }
 
-/** The end of one update of a node group, as small as the cluster keeps it. */
+/** The end of one node group update, reduced to what the cluster keeps. */
 export interface NodeGroupSettled extends CommonSettled {
   kind: 'node-group';
-  /** The last one; null when AWS did not answer. */
+  /** The last reading; null when AWS did not answer. */
   reading: NodeGroupReading | null;
 }
 
@@ -67,7 +67,7 @@ function withReading(status: NodeGroupStatus, reading: NodeGroupReading): NodeGr
     ...status,
     patchedVersion: release,
     kubernetesVersion,
-    // A look that found nothing to update knows no release before this one, but the last update did.
+    // An update that found nothing newer knows no previous release, but the last update did.
     releaseBefore: releaseBefore ?? status.releaseBefore,
     health,
     lastCheckedTime: at,

@@ -1,10 +1,11 @@
 /**
- * When AWS ends a line of images: what is its newest then stays so, whatever is found in it. From the release calendar of
- * EKS (docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html) and its page on Amazon Linux 2.
+ * End of support of EKS image lines: after it, the newest release stays the newest, whatever vulnerabilities are found.
+ * Sources: the EKS release calendar (docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html) and its page on
+ * Amazon Linux 2.
  */
 import type { NodeWarning } from '../node/warning';
 
-/** End of standard and of extended support of each Kubernetes version of EKS; images are released until the latter. */
+/** End of standard and extended support of each EKS Kubernetes version; images are released until the latter. */
 const KUBERNETES: Readonly<Record<string, readonly [standard: string, extended: string]>> = {
   '1.22': ['2023-06-04', '2024-09-01'],
   '1.23': ['2023-10-11', '2024-10-11'],
@@ -23,7 +24,7 @@ const KUBERNETES: Readonly<Record<string, readonly [standard: string, extended: 
 };
 const OLDEST_KNOWN_MINOR = 22;
 
-/** Families of images that AWS has ended, with the day of their last release. */
+/** Image families that AWS has ended, with the date of their last release. */
 const FAMILIES: readonly { types: RegExp; name: string; ended: string; successor: string }[] = [
   {
     types: /^AL2_/,
@@ -33,7 +34,7 @@ const FAMILIES: readonly { types: RegExp; name: string; ended: string; successor
   },
 ];
 
-/** What has ended for a node group with this image by `nowMs`; null: it still gets releases, as far as is known. */
+/** The end-of-life warning for a node group with this image at `nowMs`; null while releases are expected. */
 export function eksEndOfLife(
   { amiType, version }: { amiType: string; version: string },
   nowMs: number,
@@ -73,7 +74,7 @@ export function eksEndOfLife(
   };
 }
 
-/** The day itself is still covered. */
+/** Support includes the last day. */
 function isOver(day: string, nowMs: number): boolean {
   return nowMs >= Date.parse(`${day}T00:00:00Z`) + 86_400_000;
 }

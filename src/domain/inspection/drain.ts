@@ -1,25 +1,25 @@
-/** The inspection of Kubernetes: what it means for patching a node or a cluster. */
+/** Findings of the Kubernetes inspection, for a node and for a cluster. */
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
 import { findingOfError, ok, problem, warning, worstFirst, worstOf } from './finding';
 import type { CordonOwner, DrainPreview } from '../kubernetes/types';
 import { plainText } from '../shared/text';
 
-/** What a drain of a node would meet, or why that could not be found out. */
+/** The drain preview of a node, or why there is none. */
 export type DrainCheck = { ok: true; preview: DrainPreview } | { ok: false; error: ErrorInfo };
 
 /** A Kubernetes cluster as a whole. */
 export interface KubernetesInspection {
-  /** Cordons that ospatch has put on and nobody has taken off; null when the API did not tell. */
+  /** Cordons set by ospatch and never removed; null when the API did not answer. */
   staleCordons: { nodeName: string; owner: CordonOwner }[] | null;
-  /** What would end every node patch. */
+  /** The error that would fail every node patch. */
   error: ErrorInfo | null;
 }
 
 const MAX_LISTED = 5;
 const MAX_TEXT = 600;
 
-/** The inspection with what a drain of the node would meet. */
+/** The inspection with the findings of the drain preview. */
 export function withDrain<I extends { node: string; findings: Finding[] }>(inspection: I, drain: DrainCheck): I {
   const found = drainFindings(inspection.node, drain);
   const isWorse = worstOf(found) !== 'ok';
@@ -46,7 +46,7 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
   return found;
 }
 
-/** `inWork`: nodes that a run is at work on, whose cordon is none that was left. */
+/** `inWork`: nodes in progress, whose cordon is not stale. */
 export function kubernetesFindings(
   cluster: string,
   { staleCordons, error }: KubernetesInspection,

@@ -1,4 +1,4 @@
-/** The inspection of an EKS cluster: what it means for updating its node groups. */
+/** Findings of the inspection of an EKS cluster and its node groups. */
 import type { InspectionSummary } from './node';
 import { isNewest } from '../eks/releases';
 import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
@@ -6,7 +6,7 @@ import type { Finding } from './finding';
 import { findingOfError, findingOfWarning, ok, problem, warning, worstOf } from './finding';
 import type { EksSpec } from '../spec/types';
 
-/** One finding on the way to AWS and the cluster there, and the node groups each with its own. */
+/** One finding about AWS and the cluster, and the findings of each node group. */
 export function eksFindings(
   { eks }: EksSpec,
   { error, groups, fargateProfiles }: EksInspection,
@@ -37,7 +37,7 @@ export function eksFindings(
 
 const UPDATES_EACH_TIME = 'so each run requests an update, and AWS may replace nodes that run the newest one already';
 
-/** One finding for each reason. */
+/** One finding per reason. */
 function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string): Finding[] {
   const unknown = (why: NodegroupFacts['newestUnknown']): NodegroupFacts[] =>
     groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
@@ -60,7 +60,7 @@ function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string):
   return found;
 }
 
-/** Where no worker polls the task queue of those that ask AWS. */
+/** No worker polls the task queue for AWS calls. */
 export function eksSiteFinding(taskQueue: string): Finding {
   return problem(
     'worker',

@@ -2,11 +2,11 @@
 import type { ErrorInfo, ErrorType } from '../shared/errors';
 import type { NodeWarning, WarningKind } from '../node/warning';
 
-/** `error`: a run would fail or refuse there. From worst to best. */
+/** `error`: a run would fail or refuse. From worst to best. */
 export const SEVERITIES = ['error', 'warning', 'ok'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What was looked at. Other programs tell findings apart by these. */
+/** What a finding is about. Other programs rely on these values. */
 export const CHECKS = [
   // The installation.
   'temporal',
@@ -20,7 +20,7 @@ export const CHECKS = [
   'nodes',
   'aws',
   'node-group',
-  // A node, in the order in which one needs the other.
+  // A node, in order of dependency.
   'reachable',
   'host-key',
   'login',
@@ -69,17 +69,17 @@ export function ok(check: Check, message: string): Finding {
   return { severity: 'ok', check, message, remedy: null };
 }
 
-/** The worst severity among the findings; `ok` for none. */
+/** The worst severity among the findings; `ok` when there are none. */
 export function worstOf(findings: readonly { severity: Severity }[]): Severity {
   return SEVERITIES.find((severity) => findings.some((one) => one.severity === severity)) ?? 'ok';
 }
 
-/** Worst first; among equals the order stays. */
+/** Worst first; the order among equals is kept. */
 export function worstFirst<T extends { severity: Severity }>(findings: readonly T[]): T[] {
   return findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
 }
 
-/** Which part of a node an error is about; `other` for the rest. */
+/** The check that an error type belongs to; `other` for the rest. */
 const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   Unreachable: 'reachable',
   UnreachableAfterChange: 'reachable',
@@ -96,7 +96,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   PackagesBroken: 'packages',
   Repository: 'packages',
   Busy: 'package-lock',
-  // Of a node that is only looked at: no job can be started there.
+  // During an inspection this error means that no job can be started.
   Unhealthy: 'job',
   KubernetesApi: 'kubernetes',
   WrongNode: 'drain',
@@ -133,7 +133,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   other: 'other',
 };
 
-/** What stops no run, as a finding. */
+/** A node warning, as a finding. */
 export function findingOfWarning({ kind, message, remedy }: NodeWarning): Finding {
   return warning(CHECK_OF_WARNING[kind], message, remedy);
 }

@@ -1,4 +1,4 @@
-/** From what was seen of Temporal and of a cluster to what that means for patching. */
+/** Findings about Temporal and about a cluster as a whole. */
 import { isPatchable } from '../cluster/state';
 import type { Finding } from './finding';
 import { ok, problem, warning } from './finding';
@@ -8,18 +8,18 @@ import type { StuckCluster } from './stuck';
 import { SEARCH_ATTRIBUTE_TYPES } from '../shared/search-attributes';
 import { plainText } from '../shared/text';
 
-/** What Temporal said about itself. */
+/** What the Temporal server reported. */
 export interface ServerSeen {
   address: string;
   namespace: string;
-  /** Empty when it does not say. */
+  /** Empty when the server does not report one. */
   version: string;
 }
 
-/** Where the commands of a remedy have to go. */
+/** Target of the commands in a remedy. */
 export type Where = Pick<ServerSeen, 'address' | 'namespace'>;
 
-/** Update-with-start, which `apply` needs, is on by default from here on. */
+/** The first version with update-with-start, which `apply` needs, enabled by default. */
 const OLDEST_SERVER = [1, 26] as const;
 
 export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {
@@ -35,7 +35,7 @@ export function diagnoseServer({ address, namespace, version }: ServerSeen): Fin
   return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}`);
 }
 
-/** What does not say its version, or says it in another form, such as Temporal Cloud, is taken as new enough. */
+/** A missing or unparsable version, as with Temporal Cloud, counts as recent enough. */
 function isTooOld(version: string): boolean {
   const [, major, minor] = /^v?(\d+)\.(\d+)\./.exec(version) ?? [];
   if (major === undefined || minor === undefined) return false;
@@ -43,12 +43,12 @@ function isTooOld(version: string): boolean {
   return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
 }
 
-/** Names in one sentence; the rest is counted. */
+/** Maximum names in one sentence; the rest is counted. */
 const MAX_STUCK_LISTED = 20;
 
 /**
- * All clusters of the namespace that do not go on. They are errors where the installation is what was asked about, else
- * warnings: they say nothing of the clusters that were. Those have findings of their own. `asked`: their names; null: the
+ * All stuck clusters of the namespace. They are errors when the installation is inspected; otherwise warnings, because
+ * they are not the clusters in question, which have findings of their own. `asked`: the inspected clusters; null: the
  * installation.
  */
 export function diagnoseStuck(
@@ -70,8 +70,8 @@ export function diagnoseStuck(
 }
 
 /**
- * `registered` are the search attributes of the namespace with their types; null when the server does not let us ask.
- * Without them clusters cannot be found by state in the Temporal UI; all else works.
+ * `registered` are the search attributes of the namespace with their types; null when the server denies listing them.
+ * Without them clusters cannot be found by state in the Temporal UI; everything else works.
  */
 export function diagnoseSearchAttributes(registered: Readonly<Record<string, string>> | null, where: Where): Finding {
   if (registered === null) {
@@ -111,7 +111,7 @@ export function diagnoseWorkers(count: number, taskQueue: string): Finding {
   );
 }
 
-/** The workers in a network of its own; nodes there wait for one. */
+/** The workers of a site; its nodes wait for one. */
 export function diagnoseSite(count: number, taskQueue: string): Finding {
   if (count > 0) return diagnoseWorkers(count, taskQueue);
   return problem(
@@ -121,7 +121,7 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
   );
 }
 
-/** `next` is the next start in words; null when the schedule has none any more. */
+/** `next`: the next start, formatted; null when the schedule has no further start. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (!isPatchable(spec)) return [ok('spec', rejectionOf(spec) ?? '')];
   if (spec.patching.schedule === undefined)
@@ -132,10 +132,10 @@ export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Findin
   ];
 }
 
-/** How the cluster stands in Temporal. */
+/** The state of the cluster in Temporal. */
 export type ClusterSeen =
   | { applied: false }
-  /** `changes`: how many fields of the file differ from the spec in force. `paused`: since when, by whom. */
+  /** `changes`: number of fields that differ between the file and the spec in force. `paused`: since when, by whom. */
   | { applied: true; changes: number; paused: { at: string; by: string | null; reason: string | null } | null };
 
 export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | null): Finding[] {

@@ -1,4 +1,4 @@
-/** The inspection of a node: what was observed there, and what that means for patching the node. */
+/** Findings about a node: what was observed, and the consequences for patching. */
 import { formatDuration } from '../shared/duration';
 import type { DrainCheck } from './drain';
 import type { ErrorInfo } from '../shared/errors';
@@ -12,12 +12,12 @@ import type { Patching } from '../spec/types';
 import { plainText } from '../shared/text';
 import { DAY_MS, MINUTE_MS } from '../shared/time-units';
 
-/** A clock further off than this is said. */
+/** Clock offset that gets a warning. */
 const CLOCK_NOTICE_MS = MINUTE_MS;
-/** A clock further off than this is outside of what package sources sign for. */
+/** Clock offset beyond which signatures of package sources may be rejected. */
 export const CLOCK_LIMIT_MS = DAY_MS;
 
-/** A large update may need more than the little that a run insists on. */
+/** A large update may need more than the minimum that a run requires. */
 const DISK_NOTICE_MIB = 1_024;
 /** Room for one more kernel with its initramfs. */
 const BOOT_NOTICE_MIB = 150;
@@ -26,7 +26,7 @@ const BOOT_NOTICE_MIB = 150;
 const MAX_NAMES = 5;
 const MAX_TEXT = 600;
 
-/** What the policy of the cluster has to do with the state of a node. */
+/** The parts of the cluster policy that findings about a node depend on. */
 export type InspectionPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
 
 /** What was observed on a node; null for what could not be read. */
@@ -34,17 +34,17 @@ export interface NodeObservation {
   facts: NodeFacts | null;
   /** The node's clock minus the worker's, in milliseconds. */
   clockAheadMs: number | null;
-  /** What a patch would do by the package lists the node has. */
+  /** What a patch would do according to the node's current package lists. */
   plan: PatchPlan | null;
-  /** Where the helper was placed just now; null when it was there already. */
+  /** Path of the helper if it was installed just now; null when it was there already. */
   helperPlaced: string | null;
-  /** What ended the inspection early, or would end a run. */
+  /** The error that ended the inspection early, or would fail a run. */
   error: ErrorInfo | null;
-  /** The limit that the inspection has reached, in milliseconds; null when it came to its end. */
+  /** The exceeded time limit in milliseconds; null when the inspection completed. */
   timedOutMs: number | null;
 }
 
-/** What a run would meet at a node or at a node group of EKS. */
+/** What a run would meet on a node or EKS node group. */
 export interface InspectionSummary {
   /** Name of the node or node group. */
   node: string;
@@ -52,30 +52,30 @@ export interface InspectionSummary {
   verdict: Severity;
   /** OS version, or the release of a node group; null when it could not be read. */
   os: string | null;
-  /** Packages that a patch would change by the lists the node has; null when that could not be read. */
+  /** Packages that a patch would change, by the node's current package lists; null when unreadable. */
   pending: number | null;
   /** Worst first, never empty. */
   findings: Finding[];
 }
 
-/** A node as an inspection found it; null for what could not be read. */
+/** The inspection of a node; null for what could not be read. */
 export interface NodeInspection extends InspectionSummary {
   facts: NodeFacts | null;
-  /** By the package lists the node has; of a very long plan its first entries. */
+  /** By the node's current package lists; a very long plan is cut. */
   plan: PatchPlan | null;
-  /** Null where nodes are not drained, and where the drain was not inspected. */
+  /** Null when nodes are not drained, or the drain was not inspected. */
   drain: DrainCheck | null;
-  /** What ended the inspection early, or would end a run. */
+  /** The error that ended the inspection early, or would fail a run. */
   error: ErrorInfo | null;
 }
 
-/** Longer plans are cut: the inspections of many nodes travel in one message. */
+/** Longer plans are cut, because the inspections of many nodes share one message. */
 const MAX_PLAN_ENTRIES = 300;
 
 export function toInspection(node: string, observed: NodeObservation, policy: InspectionPolicy): NodeInspection {
   const { facts, plan, error } = observed;
   const found: Finding[] = [];
-  // A damaged package database explains why nothing can be planned, and a run repairs it first.
+  // A damaged package database explains why there is no plan, and a run repairs the database first.
   const problems = facts?.packages.problems ?? [];
   const isExplained = error?.type === 'PackagesBroken' && problems.length > 0 && !problems.some(isBeyondRepair);
   if (error !== null && !isExplained) found.push(findingOfError(error));
@@ -95,7 +95,7 @@ export function failedInspection(node: string, error: ErrorInfo): NodeInspection
   return inspection(node, [findingOfError(error)], { facts: null, plan: null, error });
 }
 
-/** The part that needs no room: the verdict and its findings. */
+/** The inspection without its large fields. */
 export function summaryOf({ node, verdict, os, pending, findings }: InspectionSummary): InspectionSummary {
   return { node, verdict, os, pending, findings };
 }
@@ -128,7 +128,7 @@ function withinLimit(plan: PatchPlan): PatchPlan {
   return { ...plan, changes: changes.slice(0, MAX_PLAN_ENTRIES), keptBack: keptBack.slice(0, MAX_PLAN_ENTRIES) };
 }
 
-/** A run waits for longer than somebody at a terminal does, but not for a node that says nothing at all. */
+/** A run waits longer than an interactive inspection, but not for a node that does not answer at all. */
 function slowFinding(node: string, limitMs: number, isReached: boolean): Finding {
   const time = formatDuration(limitMs);
   const remedy = `log in to ${node} and check why commands hang: load, a full disk, sudo or a directory service`;
@@ -141,7 +141,7 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
   const { failedUnits, systemState, diskFreeMiB } = facts;
   if (clockAheadMs !== null) found.push(...clockFindings(node, clockAheadMs));
   const { root, var: varFree, boot } = diskFreeMiB;
-  // What is too small for a run is said by its own sentence.
+  // A lack of space that blocks a run has a finding of its own.
   if (findBlockers(node, facts, true).disk === null && Math.min(root, varFree) < DISK_NOTICE_MIB) {
     const [free, where] = root <= varFree ? [root, '/'] : [varFree, '/var'];
     found.push(
@@ -173,10 +173,10 @@ function machineFindings(node: string, facts: NodeFacts, clockAheadMs: number | 
   return found;
 }
 
-/** States of systemd that are no news, or that failed units tell about. */
+/** systemd states that need no finding, or that failed units already explain. */
 const SETTLED: ReadonlySet<string> = new Set(['running', 'degraded', 'unknown']);
 
-/** `2d ahead of that of the worker`. */
+/** E.g. `2d ahead of that of the worker`. */
 export function clockDifference(aheadMs: number): string {
   const off = Math.abs(aheadMs);
   const unit = off > 2 * DAY_MS ? DAY_MS : 1_000;
@@ -211,7 +211,7 @@ function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: Inspec
   return found;
 }
 
-/** How the updaters whose way of being switched off is known are switched off. */
+/** systemd units to disable, by updater. */
 const UPDATER_UNITS: readonly (readonly [pattern: RegExp, unit: string])[] = [
   [/^unattended-upgrades/, 'apt-daily-upgrade.timer'],
   [/^dnf-automatic/, 'dnf-automatic.timer'],
@@ -222,7 +222,7 @@ function updaterCommand(updaters: readonly string[]): string {
   return units.length === 0 ? '' : ` (\`systemctl disable --now ${units.join(' ')}\`)`;
 }
 
-/** The database itself, not single packages; entries of the journal are put aside by a repair. */
+/** Damage to the database as a whole, not to single packages; a repair moves damaged journal entries aside. */
 function isBeyondRepair(problem: string): boolean {
   return (
     /^dpkg cannot read its database: (?!.*\/dpkg\/updates\/)/.test(problem) ||
@@ -234,7 +234,7 @@ function packageFindings(node: string, facts: NodeFacts, plan: PatchPlan | null,
   const found: Finding[] = [];
   const { packages, lockHolder, lockKind = 'package', job } = facts;
   if (packages.problems.some(isBeyondRepair)) {
-    // The error of the plan knows which copy is whole.
+    // The planning error names the intact copy.
     if (error?.type === 'PackagesBroken') return found;
     const message = `the package database is damaged (${list(packages.problems)}), and a run cannot repair that`;
     found.push(

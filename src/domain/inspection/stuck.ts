@@ -1,12 +1,14 @@
-/** Clusters that cannot go on by themselves: why, in words, and what a person does about it. */
+/** Stuck clusters: the cause, and the remedy. */
 import type { ErrorInfo } from '../shared/errors';
 import { plainText, withoutFullStop } from '../shared/text';
 
 /**
- * `nondeterminism`: its history and the code of the workers do not fit. `missing-key`: the workers cannot decrypt what
- * belongs to it. `unreadable-start`: neither they nor we can decode what its workflow was started with. `failing`: its code fails for another reason. `timing-out`: the workers begin its workflow task and do
- * not end it. `ended`: its workflow is over and nobody removed the cluster. `paused-on-server`: somebody paused its
- * workflow, or a step of it, in Temporal, which is not `ospatch pause`. `no-worker`: its workflow is on another task queue, and no worker polls that.
+ * `nondeterminism`: the history does not match the code of the workers. `missing-key`: the workers cannot decrypt a
+ * payload of the cluster. `unreadable-start`: neither the workers nor this client can decode the workflow input.
+ * `failing`: the workflow code fails for another reason. `timing-out`: workers start the workflow task and do not
+ * complete it. `ended`: the workflow has ended although nobody removed the cluster. `paused-on-server`: the workflow or
+ * one of its activities is paused in Temporal, which is not `ospatch pause`. `no-worker`: the workflow is on a task
+ * queue that no worker polls.
  */
 export const STUCK_KINDS = [
   'nondeterminism',
@@ -28,11 +30,11 @@ export interface StuckCluster {
   remedy: string;
 }
 
-/** What Temporal knows of a workflow that does not go on. Times are ISO 8601. */
+/** Temporal's view of a workflow without progress. Times are ISO 8601. */
 export type StuckCause =
   /**
-   * `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query.
-   * `isStartUnreadable`: what the workflow was started with cannot be decoded here either.
+   * `message` of the failure; null when it cannot be decoded here. `attempt` of the workflow task; null for a query.
+   * `isStartUnreadable`: the workflow input cannot be decoded here either.
    */
   | {
       kind: 'task-failed';
@@ -43,12 +45,12 @@ export type StuckCause =
     }
   | { kind: 'task-timed-out'; attempt: number }
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
-  /** `taskQueue`: of its workflow, which is another one than that of the workers. */
+  /** `taskQueue`: of the workflow; the workers poll another one. */
   | { kind: 'no-worker'; taskQueue: string }
   | ({ kind: 'paused-on-server' } & ServerPause)
   | ({ kind: 'activity-paused'; activity: string; activityId: string } & ServerPause);
 
-/** Who paused something in Temporal, as far as the server says. */
+/** Who paused the workflow or activity in Temporal, as far as the server reports. */
 interface ServerPause {
   by: string | null;
   at: string | null;
@@ -59,7 +61,7 @@ export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'co
 
 const MAX_CAUSE = 400;
 
-/** As `src/encryption/codec.ts` says it, here or on a worker. */
+/** Matches the error of `src/encryption/codec.ts`, from this process or a worker. */
 const KEY_IS_MISSING = /payloads? in Temporal (?:is|are) encrypted/;
 
 export function describeStuck(cluster: string, obstacle: StuckCause): StuckCluster {
@@ -74,12 +76,12 @@ export function describeStuck(cluster: string, obstacle: StuckCause): StuckClust
   });
 }
 
-/** Of the workflow of a run, or of a node that a run works on, with which the run does not go on. */
+/** A stuck run workflow, or a stuck node patch that blocks its run. */
 export function describeStuckRun(cluster: string, workflowId: string, obstacle: StuckCause): StuckCluster {
   const [, run] = /\/run\/(\d+)-[^/]*$/.exec(workflowId) ?? [];
   const [, node] = /\/node\/([^/]+)$/.exec(workflowId) ?? [];
   const end = `end it with \`temporal workflow terminate --workflow-id ${plainText(workflowId, 400)}\``;
-  const then = run === undefined ? 'the run goes on then' : 'the run ends as failed then';
+  const then = run === undefined ? 'the run then continues' : 'the run then ends as failed';
   const what = run === undefined ? `the patch of ${plainText(node ?? workflowId, 253)}` : `run ${run}`;
   return describe(obstacle, {
     cluster,
@@ -96,11 +98,11 @@ interface Subject {
   /** As the subject of a sentence. */
   name: string;
   workflowId: string;
-  /** What to do where no worker helps. */
+  /** The remedy when a worker does not help. */
   otherwise: string;
-  /** What to do when its workflow has ended. */
+  /** The remedy when the workflow has ended. */
   restart: string;
-  /** What to do when nobody can read what its workflow was started with. */
+  /** The remedy when the workflow input cannot be decoded. */
   giveUpStart: string;
 }
 
@@ -176,17 +178,17 @@ function describe(
   }
 }
 
-/** Of a cluster whose workflow runs, and which there is nothing to recover of. */
+/** The remedy for a cluster whose workflow runs and holds no recoverable state. */
 export function giveUp(cluster: string): string {
   return `give the cluster up: \`temporal workflow terminate --workflow-id cluster/${cluster}\`, then \`ospatch remove ${cluster}\``;
 }
 
-/** Whether a failure is that of a payload which the sandbox of the workflows could not decode. */
+/** Whether a failure comes from a payload that the workflow sandbox could not decode. */
 export function isUnreadablePayload(message: string): boolean {
   return /a payload in Temporal (?:has the encoding|is no JSON)/.test(message);
 }
 
-/** The error of a question or request that meets such a cluster. */
+/** The error of a query or request to a stuck cluster. */
 export function stuckInfo({ kind, message, remedy }: StuckCluster): ErrorInfo {
   return { type: 'Stuck', message, remedy, details: { kind } };
 }

@@ -48,7 +48,7 @@ describe('src/domain/inspection/stuck', () => {
       'cluster/demo/run/3-k1',
       failed('boom'),
       'run 3 of cluster demo is stuck, because its workflow code fails on the workers (attempt 4): boom',
-      'workflow terminate --workflow-id cluster/demo/run/3-k1`; the run ends as failed then',
+      'workflow terminate --workflow-id cluster/demo/run/3-k1`; the run then ends as failed',
     ],
     [
       'a node patch',
