@@ -1,28 +1,28 @@
-/** Whose cordon is on a node, and what may be done about it. */
+/** The owner of a node's cordon, and the baseline taken before it. */
 import type { CordonOwner, KubernetesBaseline } from './types';
 import { CORDON_ANNOTATION, FIELD_MANAGER, parseCordonOwner } from './types';
 
-/** Annotation with what the node was like before it was cordoned: a retry must not take a drained node for the measure. */
+/** Annotation with the baseline of a node before its cordon: a retry must not take a drained node as the baseline. */
 export const BASELINE_ANNOTATION = 'ospatch/baseline';
 
-/** More than this many would be a node that is no measure for anything. */
+/** More DaemonSets not ready than this make the baseline useless. */
 const MAX_BASELINE_DAEMONSETS = 50;
 
-/** As much of a node as tells whose cordon it carries. */
+/** The fields of a Node object that identify the owner of its cordon. */
 export interface CordonedNode {
   annotations: Readonly<Record<string, string>>;
   unschedulable: boolean;
-  /** Field manager of `spec.unschedulable`; null when the server does not say. */
+  /** Field manager of `spec.unschedulable`; null when the server does not report one. */
   unschedulableBy: string | null;
 }
 
 export interface CordonState {
   by: 'nobody' | 'ospatch' | 'others';
-  /** What the annotation says, also where the cordon is no longer ours. */
+  /** The owner in the annotation, even when the cordon is no longer ours. */
   owner: CordonOwner | null;
 }
 
-/** Somebody who took our cordon off and put one on again has made it theirs. */
+/** A cordon that someone else removed and set again belongs to them. */
 export function cordonState({ annotations, unschedulable, unschedulableBy }: CordonedNode): CordonState {
   const owner = parseCordonOwner(annotations[CORDON_ANNOTATION] ?? '');
   if (!unschedulable) return { by: 'nobody', owner };
@@ -30,7 +30,7 @@ export function cordonState({ annotations, unschedulable, unschedulableBy }: Cor
   return { by: isOurs ? 'ospatch' : 'others', owner };
 }
 
-/** Whether an annotation of this node was written for the same node of the same cluster, in whatever run. */
+/** Whether an annotation of this node was written for the same node of the same cluster, in any run. */
 export function isSameNode(owner: CordonOwner, target: Pick<CordonOwner, 'cluster' | 'node'>): boolean {
   return owner.cluster === target.cluster && owner.node === target.node;
 }
@@ -43,7 +43,7 @@ export function writeBaseline({ ready, pressure, daemonsetsNotReady }: Kubernete
   return JSON.stringify([ready ? 1 : 0, pressure, daemonsetsNotReady.slice(0, MAX_BASELINE_DAEMONSETS)]);
 }
 
-/** Null when it was not written by {@link writeBaseline}. */
+/** Null when {@link writeBaseline} did not write the text. */
 export function readBaseline(text: string | undefined): KubernetesBaseline | null {
   try {
     const value: unknown = JSON.parse(text ?? '');

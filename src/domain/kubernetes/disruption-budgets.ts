@@ -7,15 +7,15 @@ import { hasEnded } from './pod-filter';
 export interface BudgetView {
   namespace: string;
   name: string;
-  /** Null selects no pod, an empty one all of the namespace. */
+  /** Null selects no pod, an empty selector all pods of the namespace. */
   selector: BudgetSelector | null;
   minAvailable: number | string | null;
   maxUnavailable: number | string | null;
-  /** Pods that are not ready may go whatever the numbers are. */
+  /** Pods that are not ready may be evicted whatever the counts are. */
   unhealthyAlwaysAllowed: boolean;
-  /** Null as long as the controller has not looked at this budget as it is now. */
+  /** Null until the controller has processed the current generation of the budget. */
   status: BudgetStatus | null;
-  /** How many pods there will be when all their controllers have what they want; absent: not asked for. */
+  /** Number of pods once all controllers have their desired replicas; absent: not queried. */
   capacity?: number;
 }
 
@@ -33,13 +33,13 @@ export interface BudgetStatus {
   failure: string | null;
 }
 
-/** The budgets that the eviction of a pod has to respect; the server refuses for ever when there are two. */
+/** The budgets that apply to the eviction of a pod; the server always rejects an eviction with two or more. */
 export function budgetsOf(pod: PodView, budgets: readonly BudgetView[]): BudgetView[] {
   if (hasEnded(pod) || pod.phase === 'Pending' || pod.deletionAtMs !== null) return [];
   return budgets.filter((budget) => budget.namespace === pod.namespace && selectsLabels(budget, pod.labels));
 }
 
-/** Whether the budget is about pods with these labels. */
+/** Whether the budget selects pods with these labels. */
 export function selectsLabels({ selector }: BudgetView, labels: Readonly<Record<string, string>>): boolean {
   if (selector === null) return false;
   const requirements: LabelRequirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
@@ -70,7 +70,7 @@ function toRequirement(key: string, operator: string, values: string[]): LabelRe
   }
 }
 
-/** Whether an eviction of the pod would be granted now, as far as the budget's numbers tell. */
+/** Whether an eviction of the pod would be granted now, according to the counts of the budget. */
 export function allowsEviction(budget: BudgetView, pod: PodView): boolean {
   const { status } = budget;
   if (!pod.ready && budget.unhealthyAlwaysAllowed) return true;
@@ -80,15 +80,16 @@ export function allowsEviction(budget: BudgetView, pod: PodView): boolean {
 }
 
 /**
- * Why the budget stays closed as long as nobody changes it, its pods or their labels; null: it opens when pods are
- * ready. Operators do change them once a node is cordoned or an eviction is asked for. One clause.
+ * Why the budget never allows an eviction unless someone changes the budget, its pods or their labels; null: the budget
+ * allows evictions once pods are ready. Operators do change these once a node is cordoned or an eviction is requested.
+ * One clause.
  */
 export function whyClosed(budget: BudgetView, pod: PodView): string | null {
   const { status } = budget;
   const fixed = whyClosedFor(budget);
   if (fixed !== null || status === null) return fixed;
   if (status.expectedPods === 0 && pod.controller === null) return 'pods without a controller cannot be counted';
-  // A number of pods is compared with those that are there, be they finished or some missing.
+  // The server compares an absolute number with the existing pods, whether finished or missing.
   const most = usesAbsoluteCount(budget) ? (budget.capacity ?? status.expectedPods) : status.expectedPods;
   if (most > 0 && status.desiredHealthy >= most && status.disruptionsAllowed <= 0) {
     return `it needs ${status.desiredHealthy} healthy pod${status.desiredHealthy === 1 ? '' : 's'} and selects no more than ${most}`;
@@ -96,19 +97,19 @@ export function whyClosed(budget: BudgetView, pod: PodView): string | null {
   return null;
 }
 
-/** The same as far as it does not depend on how many pods there may be. */
+/** The part that does not depend on the number of pods. */
 export function whyClosedFor({ status, minAvailable, maxUnavailable }: BudgetView): string | null {
   if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
   if (minAvailable === '100%') return 'its minAvailable is 100%';
   return status === null || status.failure === null ? null : `it cannot be computed (${status.failure})`;
 }
 
-/** Its server counts the pods that are there, not those that their controllers want. */
+/** The server counts existing pods instead of desired replicas. */
 export function usesAbsoluteCount({ minAvailable }: BudgetView): boolean {
   return typeof minAvailable === 'number';
 }
 
-/** Why the budget allows nothing now. One clause. */
+/** Why the budget allows no eviction now. One clause. */
 export function currentBlocker({ status }: BudgetView): string {
   if (status === null) return 'its controller has not processed it yet';
   if (status.currentHealthy === 0) return 'none of its pods is healthy';

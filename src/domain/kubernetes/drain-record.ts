@@ -1,25 +1,25 @@
-/** What the drain of a node means for its patch: the errors, and the record that is kept. */
+/** The drain of a node as part of its patch: errors and the record. */
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { ErrorInfo } from '../shared/errors';
 import type { BlockedPod, DrainPreview, DrainReport } from './types';
 import { MAX_ERROR_MESSAGE } from '../node/status';
 import { plainText } from '../shared/text';
 
-/** Named in a message; the rest is counted. */
+/** Blockers named in a message; the rest is counted. */
 const MAX_LISTED = 3;
-/** Kept in the record of a node patch. */
+/** Pods kept in the record of a node patch. */
 const MAX_KEPT = 5;
 
-/** What a node patch keeps of the drain of its node. */
+/** The drain in the record of a node patch. */
 export interface DrainRecord {
-  /** The node's name in Kubernetes. */
+  /** Name of the node in Kubernetes. */
   nodeName: string;
-  /** Who had the node cordoned before; a cordon of others is never taken off. */
+  /** Who had cordoned the node before; a cordon of others is never removed. */
   cordonedBefore: DrainPreview['cordonedBy'];
-  /** Null: the drain did not come to an end. */
+  /** Null: the drain did not complete. */
   state: DrainReport['state'] | null;
   evicted: number;
-  /** Pods that were still there in the end, at most 5. */
+  /** Pods left at the end, at most 5. */
   blocked: BlockedPod[];
 }
 
@@ -27,14 +27,14 @@ export function newDrainRecord(nodeName: string, cordonedBefore: DrainPreview['c
   return { nodeName, cordonedBefore, state: null, evicted: 0, blocked: [] };
 }
 
-/** Of several drains of a node the evictions are added, and the last one says how it ended. */
+/** Adds up the evictions of several drains; the state is that of the last drain. */
 export function noteDrain(record: DrainRecord, { state, evicted, blocked }: DrainReport): void {
   record.state = state;
   record.evicted += evicted;
   record.blocked = blocked.slice(0, MAX_KEPT);
 }
 
-/** Why a node must not be drained at all; null when it may. */
+/** Why a node must not be drained; null when a drain may start. */
 export function drainBlocked(cluster: string, node: string, { blockers }: DrainPreview): ErrorInfo | null {
   if (blockers.length === 0) return null;
   return {
@@ -45,7 +45,7 @@ export function drainBlocked(cluster: string, node: string, { blockers }: DrainP
   };
 }
 
-/** The drain of a node took longer than it may. */
+/** The drain of a node exceeded its timeout. */
 export function drainTimeout(node: string, timeout: string, { blocked }: DrainReport): ErrorInfo {
   const pods = blocked.map(({ namespace, name, why }) => `${namespace}/${name}: ${why}`);
   const left = pods.length === 0 ? '' : `; still there: ${listed(pods)}`;
@@ -58,7 +58,7 @@ export function drainTimeout(node: string, timeout: string, { blocked }: DrainRe
   };
 }
 
-/** Without the machine's id nobody can tell which node of Kubernetes it is. */
+/** Without a machine id the Kubernetes node cannot be verified. */
 export function noMachineId(node: string): ErrorInfo {
   return {
     type: 'WrongNode',
@@ -67,7 +67,7 @@ export function noMachineId(node: string): ErrorInfo {
   };
 }
 
-/** The API server could not be asked whether the node was left cordoned. */
+/** The API server did not report whether the node was left cordoned. */
 export function apiSilent(node: string, timeoutMs: number): ErrorInfo {
   return {
     type: 'KubernetesApi',
@@ -76,7 +76,7 @@ export function apiSilent(node: string, timeoutMs: number): ErrorInfo {
   };
 }
 
-/** What was to be taken off is still on: said in addition to what else went wrong. */
+/** The node could not be uncordoned; added to an earlier error, if any. */
 export function leftCordoned(cluster: string, node: string, why: ErrorInfo, before: ErrorInfo | null): ErrorInfo {
   const remedy = `ospatch uncordon ${cluster} ${node}`;
   if (before === null) {
@@ -87,8 +87,8 @@ export function leftCordoned(cluster: string, node: string, why: ErrorInfo, befo
 }
 
 /**
- * Why a node must not be given back to Kubernetes: our job on it was given up and may still be at work, or nobody knows
- * how the node is. Null: it may.
+ * Why a node must stay cordoned: an abandoned job may still be running on it, or the state of the node is unknown. Null
+ * when the node may be uncordoned.
  */
 export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unknown' | null {
   if (error === null) return null;
@@ -97,7 +97,7 @@ export function reasonToStayCordoned(error: ErrorInfo | null): 'running' | 'unkn
   return error.type === 'UnreachableAfterChange' || error.type === 'Unreachable' ? 'unknown' : null;
 }
 
-/** Says that the node stays cordoned, why, and what ends that. */
+/** Adds to an error that the node stays cordoned, why, and how to end that. */
 export function staysCordoned(cluster: string, node: string, why: 'running' | 'unknown', before: ErrorInfo): ErrorInfo {
   const tail = why === 'running' ? `; ${node} stays cordoned` : `; its state is unknown, so ${node} stays cordoned`;
   const first = before.remedy === undefined ? '' : `${before.remedy}; `;

@@ -1,4 +1,4 @@
-/** When the Kubernetes project ends a minor version; nothing that ospatch does moves a node to another one. */
+/** End of life of Kubernetes minor versions; ospatch never moves a node to another minor version. */
 import type { NodeWarning } from '../node/warning';
 import { plainText } from '../shared/text';
 
@@ -18,17 +18,17 @@ const ENDS: Readonly<Record<number, string>> = {
 };
 const OLDEST_KNOWN_MINOR = 26;
 
-/** Upstream, k3s and RKE2, which end with it. What other vendors build, they support for longer. */
+/** Upstream, k3s and RKE2, which share end dates. Other vendors support their builds for longer. */
 const VERSION = /^v1\.(\d{1,3})\.\d+(\+(k3s|rke2r)\d+)?$/;
 
-/** Null: the version of the kubelet still gets fixes, or nothing is known of its end. */
+/** Null: the kubelet version is supported, or its end of life is unknown. */
 export function kubeletEndOfLife(version: string, nowMs: number): NodeWarning | null {
   const [, found] = VERSION.exec(version) ?? [];
   if (found === undefined) return null;
   const minor = Number(found);
   const end = ENDS[minor] ?? null;
   if (end === null && minor > OLDEST_KNOWN_MINOR) return null;
-  // The day itself is still covered.
+  // Support includes the last day.
   if (end !== null && nowMs < Date.parse(`${end}T00:00:00Z`) + 86_400_000) return null;
   const when = end === null ? `before ${ENDS[OLDEST_KNOWN_MINOR]}` : `on ${end}`;
   return {

@@ -1,10 +1,10 @@
-/** Which pods of a node a drain evicts: the filters of `kubectl drain`, in its order, and the rules of the spec. */
+/** Which pods of a node a drain evicts: the filters of `kubectl drain`, in its order, plus the rules of the spec. */
 import { parseDuration } from '../shared/duration';
 import type { DrainPolicy, DrainRule } from './types';
 import type { LabelSelector } from '../shared/label-selector';
 import { matchesLabels, parseLabelSelector } from '../shared/label-selector';
 
-/** As much of a pod as a drain needs. */
+/** The fields of a pod that a drain needs. */
 export interface PodView {
   namespace: string;
   name: string;
@@ -13,14 +13,14 @@ export interface PodView {
   phase: string;
   ready: boolean;
   nodeName: string;
-  /** When its grace period is over, in milliseconds; null: it is not being deleted. */
+  /** End of the grace period in epoch milliseconds; null: the pod is not being deleted. */
   deletionAtMs: number | null;
-  /** The owner that is its controller. */
+  /** The owner reference marked as controller. */
   controller: ControllerRef | null;
-  /** The image of a static pod in the API: only the kubelet can end it. */
+  /** The API object of a static pod, which only the kubelet can stop. */
   isMirror: boolean;
   hasEmptyDir: boolean;
-  /** It may be scheduled on a cordoned node. */
+  /** The pod tolerates the cordon and may be scheduled on the node again. */
   toleratesCordon: boolean;
   finalizers: string[];
 }
@@ -36,7 +36,7 @@ export type PodVerdict =
   | { do: 'evict'; order: number }
   | { do: 'wait-completed'; order: number }
   | { do: 'stay'; why: string }
-  /** Nothing is evicted while there is one of these. `option` allows it. */
+  /** Nothing is evicted while such a pod exists. `option` allows its eviction. */
   | { do: 'refuse'; why: string; option: string };
 
 export interface PodFilterInput {
@@ -45,7 +45,7 @@ export interface PodFilterInput {
   hasDaemonSet(namespace: string, name: string): boolean;
 }
 
-/** Pods that have ended, or that were never more than a record, hold nothing back. */
+/** Terminated pods, and pods that exist only as API objects, block nothing. */
 export function hasEnded(pod: PodView): boolean {
   return pod.phase === 'Succeeded' || pod.phase === 'Failed';
 }
@@ -54,18 +54,18 @@ export function isDaemonSetPod(pod: PodView): boolean {
   return pod.controller?.kind === 'DaemonSet' && pod.controller.apiVersion === 'apps/v1';
 }
 
-/** The time after which a pod that is being deleted is not waited for, in milliseconds; Infinity: always waited for. */
+/** How long to wait for a pod that is being deleted, in milliseconds; Infinity: no limit. */
 export function skipWaitMs(policy: DrainPolicy): number {
   const ms = policy.skipWaitForDeleteTimeout === undefined ? 0 : parseDuration(policy.skipWaitForDeleteTimeout);
   return ms === 0 ? Infinity : ms;
 }
 
-/** Whether a pod has been on its way out for so long that the policy no longer waits for it. */
+/** Whether a pod has been terminating for longer than the policy waits. */
 export function isLongDeleted(pod: PodView, policy: DrainPolicy, nowMs: number): boolean {
   return pod.deletionAtMs !== null && Math.floor((nowMs - pod.deletionAtMs) / 1000) * 1000 > skipWaitMs(policy);
 }
 
-/** Judges the pods of one node. The selectors of the policy are parsed once. */
+/** Classifies the pods of one node. The selectors of the policy are parsed once. */
 export function podFilter({ policy, nowMs, hasDaemonSet }: PodFilterInput): (pod: PodView) => PodVerdict {
   const selected = selector(policy.podSelector ?? '');
   const rules = policy.rules.map((rule) => ({ rule, labels: selector(rule.podSelector) }));
@@ -102,7 +102,7 @@ function appliesTo(rule: DrainRule, labels: LabelSelector, pod: PodView): boolea
   return (rule.namespace === undefined || rule.namespace === pod.namespace) && matchesLabels(labels, pod.labels);
 }
 
-/** A spec is validated before it comes here. */
+/** The spec has been validated before. */
 function selector(text: string): LabelSelector {
   const parsed = parseLabelSelector(text);
   if (!parsed.ok) throw new RangeError(`found "${text}": ${parsed.problem}`);

@@ -1,25 +1,25 @@
-/** Whether the control plane can spare a node. */
+/** Whether the control plane tolerates the loss of a node. */
 
-/** One member of etcd, or one API server, by the node it runs on. */
+/** An etcd member or API server, by its node. */
 export interface ControlPlaneMember {
   nodeName: string;
   ready: boolean;
-  /** What is wrong with it, when it is more than not ready; `not ready` by default. */
+  /** The problem, when there is one besides readiness; default `not ready`. */
   problem?: string;
-  /** Ospatch has its node cordoned: it may be away at any moment. */
+  /** Ospatch has cordoned the node, which may go down at any moment. */
   inWork: boolean;
 }
 
 export interface ControlPlane {
   etcd: ControlPlaneMember[];
   apiServers: ControlPlaneMember[];
-  /** Nodes with the role of a control plane. Counts where neither of the others can be seen. */
+  /** Nodes with the control-plane role. Used only when neither etcd members nor API servers are visible. */
   nodes: ControlPlaneMember[];
-  /** Checks of the API server that fail, e.g. `etcd`; empty also when it does not tell. */
+  /** Failing checks of the API server, e.g. `etcd`; also empty when the server does not list its checks. */
   failing: string[];
 }
 
-/** What stands against taking the node down now, one clause; null: nothing does. */
+/** Why the node must not be taken down now, one clause; null when it may. */
 export function quorumViolation(nodeName: string, { etcd, apiServers, nodes, failing }: ControlPlane): string | null {
   if (failing.length > 0) return `the API server reports that it is not ready (${failing.slice(0, 5).join(', ')})`;
   return (
@@ -34,7 +34,7 @@ function etcdQuorum(nodeName: string, members: readonly ControlPlaneMember[]): s
   const others = members.filter((member) => member.nodeName !== nodeName);
   const down = others.filter((member) => !isUp(member));
   const majority = Math.floor(members.length / 2) + 1;
-  // One or two members lose their quorum whatever is waited for; then at least nothing else may be wrong.
+  // One or two members lose quorum in any case; then all others must at least be healthy.
   const needed = Math.min(majority, others.length);
   if (others.length - down.length >= needed) return null;
   return `etcd needs ${needed} of its ${others.length} other members, and only ${others.length - down.length} are available (${namesOf(down)})`;

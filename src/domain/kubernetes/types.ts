@@ -1,21 +1,21 @@
-/** How the nodes of a Kubernetes cluster are drained: the part of the spec, with its defaults filled in. */
+/** Kubernetes types: the `kubernetes` section with defaults filled in, and the drain of a node. */
 
 import type { NodeWarning } from '../node/warning';
 
 /** `kubernetes.kubeconfig` of a worker that runs inside the cluster. */
 export const IN_CLUSTER = 'in-cluster';
 
-/** No path, no hidden file: a spec must not be able to have anything else read on the worker. */
+/** No path and no hidden file: a spec must not be able to select other files on the worker. */
 export const KUBECONFIG_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
 
 export const ON_DRAIN_TIMEOUT = ['fail', 'skip-node', 'proceed'] as const;
 export type OnDrainTimeout = (typeof ON_DRAIN_TIMEOUT)[number];
 
-/** `skip`: left where it is. `wait-completed`: not evicted, but waited for until it has ended. */
+/** `skip`: not evicted. `wait-completed`: not evicted; the drain waits until the pod has ended. */
 export const DRAIN_RULE_ACTIONS = ['evict', 'skip', 'wait-completed'] as const;
 export type DrainRuleAction = (typeof DRAIN_RULE_ACTIONS)[number];
 
-/** How a worker reaches the API server. Names a secret, never holds one. */
+/** Access of a worker to the API server. Names a secret, never holds one. */
 export interface KubernetesAccess {
   /** Bare name of a file in the worker's kubeconfig directory, or `in-cluster`. */
   kubeconfig: string;
@@ -23,41 +23,41 @@ export interface KubernetesAccess {
   context?: string;
 }
 
-/** For pods that are not treated like the others. The first rule whose selectors match a pod counts. */
+/** Exceptions for selected pods. The first rule whose selectors match a pod applies. */
 export interface DrainRule {
-  /** Label selector, as kubectl takes it; it selects pods by their labels. */
+  /** Label selector in kubectl syntax, applied to pod labels. */
   podSelector: string;
   /** Absent: every namespace. */
   namespace?: string;
   action: DrainRuleAction;
-  /** Pods of a lower number leave first, and have left before the next number begins. Pods without a rule have 0. */
+  /** Pods with a lower number are evicted first and must be gone before the next number starts. Without a rule: 0. */
   order: number;
 }
 
-/** The options of `kubectl drain`, with its names and meanings; durations carry a unit. */
+/** The options of `kubectl drain`, with the same names and meanings; durations carry a unit. */
 export interface DrainPolicy {
   ignoreDaemonsets: boolean;
   deleteEmptydirData: boolean;
   force: boolean;
-  /** Absent: each pod's own (kubectl's -1). */
+  /** Absent: the grace period of each pod (kubectl's -1). */
   gracePeriod?: string;
-  /** The whole drain of one node. */
+  /** Limit for the whole drain of one node. */
   timeout: string;
-  /** Only pods that match are evicted; absent: all. */
+  /** Only matching pods are evicted; absent: all. */
   podSelector?: string;
   disableEviction: boolean;
-  /** Pods that have been terminating for longer are not waited for; absent: all are (kubectl's 0). */
+  /** Pods terminating for longer than this are not waited for; absent: no limit (kubectl's 0). */
   skipWaitForDeleteTimeout?: string;
-  /** What happens to the node when `timeout` has passed. */
+  /** What happens to the node when `timeout` is exceeded. */
   onDrainTimeout: OnDrainTimeout;
   rules: DrainRule[];
 }
 
-/** What must be true again after the work, before the next node begins. */
+/** Conditions after the patch, before the next node starts. */
 export interface KubernetesHealthPolicy {
-  /** How long the node may take to be Ready with its DaemonSet pods. */
+  /** Limit for the node to become Ready with its DaemonSet pods. */
   readyTimeout: string;
-  /** How long the evicted workloads may take to be available again; absent: that is not waited for. */
+  /** Limit for the evicted workloads to become available again; absent: no wait. */
   workloadsTimeout?: string;
 }
 
@@ -78,39 +78,39 @@ export const DEFAULT_DRAIN: DrainPolicy = {
 
 export const DEFAULT_KUBERNETES_HEALTH: KubernetesHealthPolicy = { readyTimeout: '10m' };
 
-/** Annotation of a node that ospatch has cordoned; its value is that of {@link cordonOwner}. */
+/** Annotation of a node cordoned by ospatch; the value is a {@link cordonOwner}. */
 export const CORDON_ANNOTATION = 'ospatch/cordoned-by';
 
-/** Field manager of every change ospatch makes, by which it tells its own cordon from that of others. */
+/** Field manager of every change by ospatch, which distinguishes its cordon from others. */
 export const FIELD_MANAGER = 'ospatch';
 
-/** Whose cordon it is. Names cannot hold a slash. */
+/** The owner of a cordon as annotation value. Names cannot contain a slash. */
 export function cordonOwner(owner: CordonOwner): string {
   return `${owner.cluster}/${owner.node}/${owner.run}/${owner.token}`;
 }
 
 export interface CordonOwner {
   cluster: string;
-  /** The node's name in ospatch. */
+  /** Name of the node in ospatch. */
   node: string;
   run: number;
   token: string;
 }
 
-/** Null when the value is not ours, whoever wrote it. */
+/** Null when the value has another format, whoever wrote it. */
 export function parseCordonOwner(value: string): CordonOwner | null {
   const [cluster = '', node = '', run = '', token = '', ...rest] = value.split('/');
   if (rest.length > 0 || cluster === '' || node === '' || !/^[1-9][0-9]{0,9}$/.test(run)) return null;
   return /^[0-9a-f]{16}$/.test(token) ? { cluster, node, run: Number(run), token } : null;
 }
 
-/** A pod as messages name it. */
+/** A pod as named in messages. */
 export interface PodName {
   namespace: string;
   name: string;
 }
 
-/** A pod that a drain waits for, and what for. */
+/** A pod that a drain waits for, and the reason. */
 export interface BlockedPod extends PodName {
   /** One clause: `the budget web of namespace shop allows no disruption (2 of 2 needed are healthy)`. */
   why: string;
@@ -118,7 +118,7 @@ export interface BlockedPod extends PodName {
   since: string;
 }
 
-/** A controller that keeps pods available. */
+/** A controller with available replicas. */
 export interface WorkloadName {
   namespace: string;
   /** Deployment, StatefulSet, ReplicaSet, ReplicationController. */
@@ -128,62 +128,62 @@ export interface WorkloadName {
 
 /** A controller whose pods were evicted. */
 export interface EvictedWorkload extends WorkloadName {
-  /** Pods that were available before the drain: no more are waited for. Absent: not known, all it wants are. */
+  /** Available pods before the drain; at most as many are waited for. Absent: unknown, so all desired replicas are. */
   availableBefore?: number;
 }
 
-/** What a node looked like before it was drained, to compare with afterwards. */
+/** The state of a node before its drain, for comparison afterwards. */
 export interface KubernetesBaseline {
   ready: boolean;
-  /** Node conditions of pressure that were true already, e.g. `DiskPressure`. */
+  /** Pressure conditions that were already true, e.g. `DiskPressure`. */
   pressure: string[];
-  /** DaemonSet pods of the node that were not ready already, as `namespace/daemonset`. */
+  /** DaemonSet pods of the node that were already not ready, as `namespace/daemonset`. */
   daemonsetsNotReady: string[];
 }
 
-/** What a drain of a node would meet now; nothing was changed to find it out. */
+/** What a drain of a node would do now; computed without changes. */
 export interface DrainPreview {
   nodeName: string;
-  /** Who has the node cordoned: nobody, ospatch for this node (left over, or in work), or somebody else. */
+  /** Who has cordoned the node: nobody, ospatch for this node (stale or in progress), or others. */
   cordonedBy: 'nobody' | 'ospatch' | 'others';
-  /** The owner written on the node when it is ospatch. */
+  /** The owner in the annotation when the cordon belongs to ospatch. */
   owner: CordonOwner | null;
-  /** Pods that would be evicted (or deleted), of which at most 100 are named. */
+  /** Number of pods that would be evicted (or deleted), of which at most 100 are named. */
   evict: number;
   pods: PodName[];
-  /** Controllers of these pods, at most 50; only when the machine was asked too, that is, before a drain. */
+  /** Controllers of these pods, at most 50; only before a drain, when the machine was identified too. */
   workloads?: EvictedWorkload[];
-  /** Pods that stay, counted by reason, e.g. `managed by a DaemonSet`. */
+  /** Pods that are not evicted, counted by reason, e.g. `managed by a DaemonSet`. */
   ignored: Record<string, number>;
-  /** Each a sentence: why the drain would be refused or could never end, whatever is waited for. */
+  /** One sentence each: why the drain would be refused or could never complete. */
   blockers: string[];
-  /** Each a sentence: what it would wait for as things are now. */
+  /** One sentence each: what the drain would wait for now. */
   pending: string[];
-  /** The Kubernetes version of the node has ended. */
+  /** The Kubernetes version of the node has reached its end of life. */
   ended?: NodeWarning;
 }
 
-/** What was done to the pods of a node. */
+/** The result of draining a node. */
 export interface DrainReport {
-  /** `timed-out`: some pods are left; the policy decides what that means. */
+  /** `timed-out`: some pods are left; the policy decides how to continue. */
   state: 'drained' | 'timed-out';
   evicted: number;
   /** At most 50. */
   workloads: EvictedWorkload[];
-  /** Pods that were still there in the end, at most 20. */
+  /** Pods left at the end, at most 20. */
   blocked: BlockedPod[];
 }
 
-/** One node of one cluster, by both its names. */
+/** One node of one cluster, with its names in ospatch and Kubernetes. */
 export interface KubeNode {
   cluster: string;
-  /** The node's name in ospatch; messages name it. */
+  /** Name of the node in ospatch, used in messages. */
   node: string;
-  /** Its name in Kubernetes. */
+  /** Name of the node in Kubernetes. */
   nodeName: string;
 }
 
-/** What the machine at the other end of SSH says it is; a Node object that says otherwise is another machine. */
+/** The identity that the machine reports over SSH; a Node object with another identity is another machine. */
 export interface MachineIdentity {
   machineId: string;
   bootId: string;

@@ -1,12 +1,12 @@
-/** States of a node that block a patch. A run refuses on them, and `doctor` reports them before. */
+/** States of a node that block a patch. A run refuses such a node, and `doctor` reports the blockers beforehand. */
 import type { ErrorInfo } from '../shared/errors';
 import { CLEAN } from './repair-commands';
 import type { NodeFacts } from './report';
 
-/** Enough for package lists and a handful of downloads; a full disk in the middle of dpkg is far worse than a refusal. */
+/** Enough for package lists and a few downloads; a disk that fills up during dpkg is far worse than a refusal. */
 export const MIN_FREE_MIB = 300;
 
-/** Unpacking a package needs one for each of its files, for a moment twice; a kernel's headers have some thousands. */
+/** Unpacking a package needs an inode per file, briefly two; kernel headers have thousands of files. */
 const MIN_FREE_INODES: Readonly<Record<string, number>> = {
   '/': 1_000,
   '/usr': 1_000,
@@ -15,14 +15,16 @@ const MIN_FREE_INODES: Readonly<Record<string, number>> = {
   '/tmp': 100,
 };
 
-/** What may stand in the way; the order is that of the answers. */
+/** The possible blockers, in the order in which they are reported. */
 export interface Blockers {
   rebootOwners: ErrorInfo | null;
   kubernetes: ErrorInfo | null;
   disk: ErrorInfo | null;
 }
 
-/** `drained`: the policy allows to patch a Kubernetes node, because it is drained or its workloads may be interrupted. */
+/**
+ * `drained`: the policy allows patching a Kubernetes node, because the node is drained or workloads may be interrupted.
+ */
 export function findBlockers(node: string, facts: NodeFacts, drained: boolean): Blockers {
   const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
   const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(

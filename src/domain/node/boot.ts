@@ -1,31 +1,31 @@
-/** What the next boot of a node will start, and whether it can. */
+/** What the next boot of a node starts, and whether that can succeed. */
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeWarning } from './warning';
 
-/** As the node tells it; all of it is null or empty where it cannot be read. */
+/** As reported by the node; null or empty where unreadable. */
 export interface BootFacts {
-  /** `grub`, `systemd-boot`, `extlinux`, ...; null = none that is known. */
+  /** `grub`, `systemd-boot`, `extlinux`, ...; null = no known boot loader. */
   loader: string | null;
   /** The kernel that the boot loader will start. */
   kernel: string | null;
-  /** Who has chosen it, e.g. `GRUB_DEFAULT=1>2`; null when it is simply the first entry. */
+  /** What selects the kernel, e.g. `GRUB_DEFAULT=1>2`; null when it is the first entry. */
   pin: string | null;
-  /** How that kernel stands to the newest one of the flavour that runs. */
+  /** The selected kernel compared with the newest kernel of the running flavour. */
   order: 'newest' | 'behind' | 'other-flavour' | 'unknown';
   files: BootFile[];
 }
 
-/** One file that the boot loader will read. */
+/** One file that the boot loader will load. */
 export interface BootFile {
   kind: 'kernel' | 'initrd';
   state: 'whole' | 'damaged' | 'missing' | 'unknown';
   bytes: number;
-  /** Size of the largest other file of the kind; 0 = there is none. */
+  /** Size of the largest other file of the same kind; 0 = there is none. */
   largestOther: number;
   path: string;
 }
 
-/** Where another kernel is chosen, by what chose it. */
+/** How to remove a pinned kernel, by the kind of pin. */
 const UNPIN: readonly (readonly [pin: RegExp, remedy: string])[] = [
   [/^GRUB_DEFAULT/, 'correct GRUB_DEFAULT in /etc/default/grub and regenerate grub.cfg (`update-grub`)'],
   [/^saved_entry/, 'choose the entry with `grub-set-default` (or `grubby --set-default`)'],
@@ -39,7 +39,7 @@ interface Kernels {
   kernelNewest: string | null;
 }
 
-/** What will not start as one would think, and what may not start at all. */
+/** Warnings about an unexpected kernel, and about a boot that may fail. */
 export function bootWarnings(facts: Kernels & { boot?: BootFacts }): NodeWarning[] {
   const { boot } = facts;
   if (boot === undefined) return [];
@@ -81,7 +81,7 @@ function kernelWarning(
     : { message: `kernel ${newest} is installed, but the boot loader starts ${kernel} (${by})`, remedy };
 }
 
-/** A node that would not come back must not be rebooted; null = nothing speaks against it. */
+/** Why a reboot would leave the node down; null = no defect was found. */
 export function findBootDefect(node: string, { boot }: { boot?: BootFacts }): ErrorInfo | null {
   const file = boot === undefined ? null : findUnbootable(boot);
   if (boot === undefined || file === null) return null;
@@ -96,7 +96,7 @@ function findUnbootable({ files }: BootFacts): BootFile | null {
   return (
     files.find(({ state, bytes, largestOther }) => {
       if (state === 'damaged' || state === 'missing') return true;
-      // What cannot be read to its end is judged by its siblings.
+      // A file that could not be checked completely is compared with its siblings.
       return state === 'unknown' && bytes < largestOther / 2;
     }) ?? null
   );

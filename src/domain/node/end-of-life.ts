@@ -1,32 +1,32 @@
 /**
- * When a release of a distribution gets its last update. What the node itself says counts first; these are the dates that
- * the distributions have published for those that do not say.
+ * End of life of distribution releases. The date that the node reports takes precedence; the tables hold the published
+ * dates for systems that report none.
  */
 import type { NodeWarning } from './warning';
 
-/** What `/etc/os-release` says, and what else the node knows of the end. */
+/** The fields of `/etc/os-release`, and what else the node reports about its end of life. */
 export interface OsLifecycle {
   id: string;
   versionId: string;
   codename: string;
   prettyName: string;
-  /** `YYYY-MM-DD`, by the node: SUPPORT_END of os-release, or its package distro-info-data. Null: it does not say. */
+  /** `YYYY-MM-DD`, from SUPPORT_END of os-release or the distro-info-data package. Null: not reported. */
   supportEnd: string | null;
   /** A subscription extends the life of the release, e.g. Ubuntu Pro. */
   isExtended: boolean;
 }
 
 interface Lifecycle {
-  /** Who has published the dates. */
+  /** Publisher of the dates. */
   source: string;
-  /** By the version of os-release, or its major. */
+  /** By the version in os-release, or its major version. */
   ends: Readonly<Record<string, string>>;
 }
 
 /**
- * By the id of os-release: the day on which everybody gets the last update. Debian: its long-term support; SLES and EL:
- * their general support. Those of Debian and Ubuntu are in distro-info-data 0.58; the others were compared with
- * endoflife.date of 2026-08-22.
+ * By the id in os-release: the last day of free updates. Debian: long-term support; SLES and EL: general support. The
+ * dates of Debian and Ubuntu are from distro-info-data 0.58; the others were compared with endoflife.date on
+ * 2026-08-22.
  */
 const LIFECYCLES: Readonly<Record<string, Lifecycle>> = {
   debian: {
@@ -139,21 +139,21 @@ interface End {
   source: string;
 }
 
-/** Null: the release still gets updates, or nothing is known of its end. */
+/** Null: the release is supported, or its end of life is unknown. */
 export function osEndOfLife(os: OsLifecycle, nowMs: number): NodeWarning | null {
   if (os.isExtended) return null;
   const end = endOf(os);
-  // The day itself is still covered.
+  // Support includes the last day.
   if (end === null || nowMs < Date.parse(`${end.day}T00:00:00Z`) + 86_400_000) return null;
   const name = os.prettyName === '' ? `${os.id} ${os.versionId}` : os.prettyName;
   return {
     kind: 'end-of-life',
-    message: `${name} reached its end of life on ${end.day} (${end.source}): without an extended support of its vendor it gets no more updates, and its latest version may have known vulnerabilities`,
-    remedy: 'upgrade the node to a supported release, or subscribe to the extended support of its vendor',
+    message: `${name} reached its end of life on ${end.day} (${end.source}): without extended vendor support it gets no more updates, and its latest version may have known vulnerabilities`,
+    remedy: "upgrade the node to a supported release, or subscribe to the vendor's extended support",
   };
 }
 
-/** The later of what the node says and what is published: an old list on the node knows of no extension. */
+/** The later of the reported and the published date: outdated data on the node may lack an extension. */
 function endOf(os: OsLifecycle): End | null {
   const said = os.supportEnd !== null && /^\d{4}-\d{2}-\d{2}$/.test(os.supportEnd) ? os.supportEnd : null;
   const published = publishedEnd(os);

@@ -1,21 +1,21 @@
-/** Units that failed while a node was patched: through the work, or for reasons of their own. */
+/** Units that failed while a node was patched, split into those affected by the patch and unrelated ones. */
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeWarning } from './warning';
 
-/** What a node tells of a unit that has failed, or that is started again and again. */
+/** A failed unit, or one that systemd restarts in a loop, as reported by the node. */
 export interface FailedUnit {
   name: string;
-  /** Timers, sockets and paths that start it. */
+  /** Timers, sockets and paths that start the unit. */
   triggeredBy: string[];
-  /** Result of systemd: exit-code, timeout, start-limit-hit, ... */
+  /** systemd's Result: exit-code, timeout, start-limit-hit, ... */
   result: string;
-  /** Its unit file, its program or a library of that was written since the last package transaction began. */
+  /** The unit file, its program or one of its libraries was written since the last package transaction began. */
   changed: boolean;
-  /** Made by a program at run time (`systemd-run`), so no package has brought it. */
+  /** Created at run time (`systemd-run`), so not part of a package. */
   transient: boolean;
 }
 
-/** What the facts of a node say of its units. */
+/** The units in the facts of a node. */
 interface UnitFacts {
   failedUnits: string[];
   failedUnitDetails?: FailedUnit[];
@@ -24,19 +24,19 @@ interface UnitFacts {
 }
 
 export interface NewlyFailed {
-  /** Failed through the work, or so that nobody can say that it was not. */
+  /** Failed because of the patch, or possibly so. */
   broken: string[];
-  /** Failed, and would have without the work. */
+  /** Failed for a reason unrelated to the patch. */
   own: string[];
-  /** Fail and are started again all the time. */
+  /** Fail and are restarted in a loop. */
   restarting: string[];
-  /** Have failed; the node did not tell in time whether they had before. */
+  /** Have failed; whether they had failed before is unknown, because the node did not report in time. */
   unknown: string[];
 }
 
 const MAX_NAMES = 5;
 
-/** The units that failed between two looks at a node. */
+/** The units that failed between two readings of the facts. */
 export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   const wasBad = new Set([...before.failedUnits, ...(before.restartingUnits ?? [])]);
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));
@@ -51,7 +51,7 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   return {
     broken: [
       ...failed.filter((name) => !isOwn(name)),
-      // A service that its own update has broken may be started for ever.
+      // A service broken by its own update may be restarted forever.
       ...restarting.filter(isChanged),
     ],
     own: failed.filter((name) => isOwn(name)),
@@ -60,29 +60,29 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   };
 }
 
-/** The manager of a user, what a user has started, and logins: they end as their people want. */
+/** User managers, units started by users, and login sessions: they end for reasons of their users. */
 const OF_A_USER = /^(?:user(?:-runtime-dir)?@\d+\.service|session-[^.]*\.scope)$/;
 
 function failsForItself(name: string, unit: FailedUnit | undefined): boolean {
   if (unit?.changed === true) return false;
   if (OF_A_USER.test(name) || unit?.transient === true) return true;
   if (unit === undefined) return false;
-  // A timer starts it now and then; a socket starts an instance for each connection.
+  // A timer starts the unit now and then; a socket starts an instance per connection.
   return unit.triggeredBy.some(
     (trigger) => trigger.endsWith('.timer') || (trigger.endsWith('.socket') && name.includes('@')),
   );
 }
 
 /**
- * Whether another look after a moment may find something else: units that are between two tries, or have just been given
- * up, or that a busy node did not tell of.
+ * Whether reading the facts again after a moment may give another result: units between two restarts or just failed, or
+ * units that a busy node did not report.
  */
 export function mayRecover(before: UnitFacts, after: UnitFacts): boolean {
   const { broken, restarting } = newlyFailed(before, after);
   return broken.length > 0 || restarting.length > 0 || after.unitsUnknown === true;
 }
 
-/** Null: none has failed through the work. */
+/** Null: no unit failed because of the patch. */
 export function findBrokenUnits(node: string, before: UnitFacts, after: UnitFacts): ErrorInfo | null {
   const { broken } = newlyFailed(before, after);
   if (broken.length === 0) return null;
@@ -96,7 +96,7 @@ export function findBrokenUnits(node: string, before: UnitFacts, after: UnitFact
   };
 }
 
-/** What failed meanwhile without stopping the work. */
+/** Failed units that do not fail the patch. */
 export function unitWarnings(before: UnitFacts, after: UnitFacts): NodeWarning[] {
   const { own, restarting, unknown } = newlyFailed(before, after);
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));

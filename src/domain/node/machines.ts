@@ -1,4 +1,4 @@
-/** Which nodes of which clusters are one and the same machine. */
+/** Finds nodes, within and across clusters, that are the same machine. */
 import { canonicalJson } from '../shared/canonical-json';
 import type { Finding } from '../inspection/finding';
 import { warning } from '../inspection/finding';
@@ -8,19 +8,19 @@ import type { NodeWarning } from './warning';
 import type { ClusterSpec, NodeSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
-/** What is known of the machine behind a node. */
+/** The identifying data of the machine behind a node. */
 export interface Machine {
   cluster: string;
   node: string;
   address: string;
   hostKeys: readonly string[];
-  /** As it was read last; null: not yet. */
+  /** As last read; null: not read yet. */
   machineId: string | null;
 }
 
 const MAX_LISTED = 10;
 
-/** Where a node is found: the same private address behind another jump host or at another site is another machine. */
+/** The address of a node: the same private address behind another jump host or at another site is another machine. */
 export function addressOf(
   { host, ssh, taskQueue }: Pick<NodeSpec, 'host' | 'ssh' | 'taskQueue'>,
   clusterTaskQueue?: string,
@@ -41,7 +41,7 @@ export function machinesOf(spec: ClusterSpec, statuses: readonly MemberStatus[])
   }));
 }
 
-/** One finding for each node of `own` that is the machine of another node, there or in `others`. */
+/** One finding for each node of `own` that is the same machine as another node of `own` or `others`. */
 export function sharedMachines(own: readonly Machine[], others: readonly Machine[]): Finding[] {
   const found = [...sharedMachineWarnings(own, others).values()].map(({ message, remedy }) =>
     warning('nodes', message, remedy),
@@ -55,7 +55,7 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
     : found;
 }
 
-/** By the name of the node: what `sharedMachines` finds, all of it. */
+/** All results of `sharedMachines`, by node name. */
 export function sharedMachineWarnings(own: readonly Machine[], others: readonly Machine[]): Map<string, NodeWarning> {
   const index = new Map<string, Machine[]>();
   for (const machine of [...own, ...others]) {
@@ -70,7 +70,7 @@ export function sharedMachineWarnings(own: readonly Machine[], others: readonly 
   return new Map(warnings);
 }
 
-/** The surest first. */
+/** Most reliable first. */
 function keysOf({ address, hostKeys, machineId }: Machine): string[] {
   return [
     `address ${address}`,
@@ -79,7 +79,7 @@ function keysOf({ address, hostKeys, machineId }: Machine): string[] {
   ];
 }
 
-/** Type and key, without a comment. */
+/** Type and key, without the comment. */
 function keyOf(line: string): string {
   return line.split(/\s+/).slice(0, 2).join(' ');
 }

@@ -1,23 +1,23 @@
-/** Processes that run code which was replaced on disk since they were started: a node is patched when there are none. */
+/** Outdated code: processes that still run code replaced on disk. A node counts as patched once there are none. */
 import type { NodeWarning } from './warning';
 
-/** Each by name, at most {@link MAX_OUTDATED} of a kind. */
+/** By name, at most {@link MAX_OUTDATED} of a kind. */
 export interface OutdatedCode {
-  /** Units of systemd, services of OpenRC, `systemd-manager` and `init` for the first process. */
+  /** systemd units, OpenRC services, `systemd-manager`, and `init` for PID 1. */
   services: string[];
-  /** Services of users' managers, e.g. `web.service of alice`, and these managers: `systemd of alice`. Absent: none. */
+  /** Units of user managers, e.g. `web.service of alice`, and the managers: `systemd of alice`. Absent: none. */
   userServices?: string[];
-  /** Logins and what their users have started, e.g. `alice (session 3)`. */
+  /** Login sessions and the processes started in them, e.g. `alice (session 3)`. */
   sessions: string[];
-  /** Containers on the file system of the node, and what keeps containers running (shims). */
+  /** Containers on the file system of the node, and container shims. */
   containers: string[];
-  /** What belongs to none of these. */
+  /** Processes that belong to none of these. */
   processes: string[];
-  /** Of services, what keeps `systemctl restart` from being the remedy. Absent: nothing. */
+  /** Per service, why `systemctl restart` is not the remedy. Absent: no blockers. */
   blockers?: { service: string; blocker: RestartBlocker; pids?: number[] }[];
 }
 
-/** In the order in which they are shown. `left`: processes that a service left behind when it ended or was started anew. */
+/** In display order. `left`: processes of an earlier start of the service that have not ended. */
 export const RESTART_BLOCKERS = [
   'reboot',
   'runtime',
@@ -34,20 +34,20 @@ export const RESTART_BLOCKERS = [
 ] as const;
 export type RestartBlocker = (typeof RESTART_BLOCKERS)[number];
 
-/** What a node tells of one kind; it may have more. */
+/** Maximum that a node reports per kind; there may be more. */
 export const MAX_OUTDATED = 100;
 
-/** Named in a sentence; the rest is counted. */
+/** Names in a sentence; the rest is counted. */
 const MAX_NAMES = 8;
 
-/** Names in a command that is to be pasted, and their characters: remedies are cut where they are kept. */
+/** Limits for names in commands to paste, because stored remedies are cut. */
 const MAX_IN_COMMAND = 4;
 const MAX_COMMAND_CHARS = 50;
 const MAX_ONE_COMMAND_CHARS = 100;
 const MAX_CHAINED = 2;
 const MAX_UNMASK_CHARS = 110;
 
-/** A user's manager among the services of users. */
+/** Prefix of a user manager among the user services. */
 const USER_MANAGER = 'systemd of ';
 
 const NOTHING: OutdatedCode = { services: [], sessions: [], containers: [], processes: [] };
@@ -62,12 +62,12 @@ const KINDS: readonly (readonly [kind: Kind, one: string, many: string])[] = [
   ['processes', 'process', 'processes'],
 ];
 
-/** Facts of an older helper do not say. */
+/** Facts of an older helper have no `outdated`. */
 export function runsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean {
   return outdated !== undefined && KINDS.some(([kind]) => (outdated[kind]?.length ?? 0) > 0);
 }
 
-/** E.g. `2 services (a.service, b.service) and 1 login (alice (session 3))`; empty when there is nothing. */
+/** E.g. `2 services (a.service, b.service) and 1 login (alice (session 3))`; empty when there is none. */
 export function describeOutdated(outdated: OutdatedCode): string {
   const parts = KINDS.filter(([kind]) => (outdated[kind]?.length ?? 0) > 0).map(([kind, one, many]) => {
     const names = outdated[kind] ?? [];
@@ -79,7 +79,7 @@ export function describeOutdated(outdated: OutdatedCode): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
-/** One for each thing that has to be done; none when nothing runs replaced code. */
+/** One warning per required action; none when no outdated code runs. */
 export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
   return pendingRestarts(outdated).map(({ part, why, remedy }) => {
     const count = KINDS.reduce((sum, [kind]) => sum + (part[kind]?.length ?? 0), 0);
@@ -94,7 +94,7 @@ export function outdatedWarnings(outdated: OutdatedCode): NodeWarning[] {
 
 interface PendingRestart {
   part: OutdatedCode;
-  /** What is special about these; empty when nothing is. */
+  /** What is special about these processes; empty when nothing is. */
   why: string;
   remedy: string;
 }
@@ -120,7 +120,7 @@ function pendingRestarts(outdated: OutdatedCode): PendingRestart[] {
   const managers = userServices.filter((name) => name.startsWith(USER_MANAGER));
   const units = userServices.filter((name) => !name.startsWith(USER_MANAGER));
   if (units.length > 0) {
-    const remedy = `\`${shortened(units, restartOfUser)}\` on the node, a new start of that user's manager, or a reboot`;
+    const remedy = `\`${shortened(units, restartOfUser)}\` on the node, a restart of that user's manager, or a reboot`;
     remedies.push({ part: { ...NOTHING, userServices: units }, why: '', remedy });
   }
   if (managers.length > 0) {
@@ -145,7 +145,7 @@ function pendingRestarts(outdated: OutdatedCode): PendingRestart[] {
   return remedies;
 }
 
-/** Services without a unit are those of OpenRC. */
+/** Names without a unit suffix are OpenRC services. */
 function restartByHand(services: readonly string[]): string {
   const names = services.filter((name) => name !== 'init' && name !== 'systemd-manager');
   if (names.length === 0) return '`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot';
@@ -226,7 +226,7 @@ function ofUser(name: string): [unit: string, user: string] {
   return [name.slice(0, at), name.slice(at + 4)];
 }
 
-/** The bus of a user is what her other services and sessions hang on: they go with it. */
+/** Other services and sessions of a user depend on the user's bus and end with it. */
 function restartOfUser(name: string): string {
   const [unit, user] = ofUser(name);
   if (unit.startsWith('dbus')) return `systemctl restart user@$(id -u ${quoted(user)})`;
@@ -237,7 +237,7 @@ function reexecOfUser(name: string): string {
   return `systemctl --user -M ${quoted(ofUser(name)[1])}@ daemon-reexec`;
 }
 
-/** logind ends a session by its name. */
+/** Session ids that `loginctl` can terminate. */
 function terminated(sessions: readonly string[]): string {
   const ids = sessions.flatMap((text) => /\(session ([A-Za-z0-9]+)\)$/.exec(text)?.[1] ?? []);
   return ids.length === 0 ? '' : `by \`loginctl terminate-session ${ids.slice(0, MAX_IN_COMMAND).join(' ')}\`, `;
@@ -247,12 +247,12 @@ function named(names: readonly string[], maxChars = MAX_COMMAND_CHARS): string {
   return fitting(names, maxChars).map(quoted).join(' ');
 }
 
-/** The first commands, as one. */
+/** The first commands, chained. */
 function shortened(names: readonly string[], command: (name: string) => string): string {
   return names.slice(0, MAX_CHAINED).map(command).join('; ');
 }
 
-/** What a remedy has room for, once or twice; at least one. */
+/** The names that fit into a remedy; at least one. */
 function fitting(names: readonly string[], maxChars: number): string[] {
   const found: string[] = [];
   for (const name of names.slice(0, MAX_IN_COMMAND)) {
@@ -262,12 +262,12 @@ function fitting(names: readonly string[], maxChars: number): string[] {
   return found;
 }
 
-/** Escapes in names of units (`a\\x2db.service`) would be taken away by the shell that the command is pasted into. */
+/** Quotes escapes in unit names (`a\\x2db.service`), which a shell would otherwise remove. */
 function quoted(name: string): string {
   return /^[A-Za-z0-9@._:-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
-/** A patch whose packages are in place is not complete while something runs what they have replaced. */
+/** A patch with all packages installed is not complete while outdated code runs. */
 export function outcomeWithOutdated<O extends string>(
   outcome: O,
   facts: { outdated?: OutdatedCode },

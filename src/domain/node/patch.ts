@@ -12,7 +12,7 @@ import type { IneffectiveReboot } from './reboot';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
 
-/** Attempts at the package transaction: the first, and two after interruptions that were repaired. */
+/** Attempts at the package transaction: the first, and two after repaired interruptions. */
 export const MAX_APPLY_ATTEMPTS = 3;
 
 export interface StepRecord {
@@ -21,26 +21,26 @@ export interface StepRecord {
   durationMs: number;
 }
 
-/** What the patch of any member of a cluster records. Times are ISO 8601. */
+/** The record of a patch of any member. Times are ISO 8601. */
 export interface CommonRecord {
-  /** Its name. */
+  /** Name of the member. */
   node: string;
   run: number;
   outcome: NodeOutcome;
   startedAt: string;
-  /** Empty until then. */
+  /** Empty until the patch has ended. */
   endedAt: string;
   appliedAt: string | null;
-  /** What a person should know of it, although it did not stop the patch. */
+  /** Findings that did not stop the patch. */
   warnings: NodeWarning[];
   steps: StepRecord[];
   error: ErrorInfo | null;
 }
 
-/** The full record of one node patch, which stands in the history of its own workflow. */
+/** The full record of one node patch, kept in the history of its workflow. */
 export interface NodePatchResult extends CommonRecord {
   kind: 'node';
-  /** Names the jobs on the node: `<token>-<phase>-<attempt>`. */
+  /** Prefix of the job ids on the node: `<token>-<phase>-<attempt>`. */
   token: string;
   changes: PackageChange[];
   keptBack: PatchPlan['keptBack'];
@@ -49,30 +49,32 @@ export interface NodePatchResult extends CommonRecord {
   after: NodeSnapshot | null;
   reboots: number;
   pendingUpdates: number | null;
-  /** Why the node asked for a reboot at any moment of this patch. */
+  /** All reboot reasons that the node reported during this patch. */
   rebootReasons: string[];
-  /** Reasons for a reboot that the last one did not take away. Absent: none. */
+  /** Reboot reasons that the last reboot did not clear. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
-  /** Absent: the node was not to be drained. */
+  /** Absent: the node is not drained. */
   drain?: DrainRecord;
-  /** Services on replaced code: what was started anew, and what was not and why. Absent: nothing was tried. */
+  /**
+   * Services on outdated code: restarted ones, and skipped ones with the reason. Absent: no restarts were attempted.
+   */
   restarts?: Pick<RestartReport, 'restarted' | 'skipped'>;
-  /** The power-cycle hook was run; `error` says why the hook failed. */
+  /** The power-cycle hook was run; `error` is why the hook failed. */
   powerCycle?: { at: string; error: string | null };
 }
 
-/** What is compared before and after. */
+/** The facts that are compared before and after. */
 export interface NodeSnapshot {
   at: string;
   osVersion: string;
   kernel: string;
   bootId: string;
-  /** As the kernel shows it, where that is the one of a host. Absent: it is `bootId`. */
+  /** The boot id that the kernel shows, in a container where it is the host's. Absent: same as `bootId`. */
   kernelBootId?: string;
   machineId?: string;
   packageSetDigest: string;
   rebootRequired: boolean;
-  /** What ran code that was replaced on disk. Absent: nothing. */
+  /** Outdated code. Absent: none. */
   outdated?: OutdatedCode;
 }
 
@@ -95,7 +97,7 @@ export function snapshot(facts: NodeFacts, at: string): NodeSnapshot {
 export type PatchDecision =
   { do: 'nothing'; outcome: 'up-to-date' | 'reboot-pending' } | { do: 'apply' } | { do: 'reboot' };
 
-/** What a node needs after preflight. A reboot required from before is work of its own, when reboots are allowed. */
+/** What a node needs after preflight. A pending reboot is reason enough for a patch when reboots are allowed. */
 export function decidePatch(
   { pending }: Pick<PlanSummary, 'pending'>,
   rebootRequired: boolean,
@@ -106,7 +108,7 @@ export function decidePatch(
   return rebootAllowed ? { do: 'reboot' } : { do: 'nothing', outcome: 'reboot-pending' };
 }
 
-/** What is wrong with a node after the work, compared with before; null = healthy. */
+/** Damage to a node compared with before the patch; null = healthy. */
 export function findDamage(node: string, before: NodeFacts, after: NodeFacts): ErrorInfo | null {
   if (after.packages.problems.length > 0) {
     return {
@@ -118,19 +120,19 @@ export function findDamage(node: string, before: NodeFacts, after: NodeFacts): E
   return findBrokenUnits(node, before, after);
 }
 
-/** How far a node patch that failed had come. */
+/** How far a failed node patch got. */
 export interface WorkDone {
   packagesChanged: number;
   reboots: number;
   /** Default 0. */
   podsEvicted?: number;
-  /** Without proof that it happened. */
+  /** Not yet proven by a new boot id. */
   rebootRequested: boolean;
-  /** A package transaction was begun and its end was never reported. */
+  /** A package transaction was started and its end was never reported. */
   transactionOpen: boolean;
 }
 
-/** A failure as a person reads it first: what happened, and what was done to the node before. One sentence that fits. */
+/** Appends to a failure message what was done to the node before. One sentence within the size limit. */
 export function describeWorkDone(message: string, done: WorkDone): string {
   const clause = whatWasDone(done);
   return `${plainText(message, MAX_ERROR_MESSAGE - clause.length - 2)}; ${clause}`;
@@ -157,7 +159,9 @@ function listed(parts: readonly string[]): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
-/** The part of a node patch that the run and the cluster keep. `workflowRunId`: of the workflow that has the record. */
+/**
+ * The part of a node patch that the run and the cluster keep. `workflowRunId`: of the workflow that holds the record.
+ */
 export function toNodeSettled(result: NodePatchResult, workflowRunId: string | null): NodeSettled {
   return {
     kind: 'node',

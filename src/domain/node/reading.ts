@@ -1,4 +1,4 @@
-/** Reduces the facts of a node to the reading that its cluster keeps. */
+/** Reduces the facts of a node to the reading that the cluster keeps. */
 import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
@@ -7,7 +7,10 @@ import type { IneffectiveReboot } from './reboot';
 import { discountIneffectiveReboot } from './reboot';
 import { defined } from '../shared/defined';
 
-/** `ineffective` is the reboot that did not help, if the cluster remembers one; without a plan nothing is known as pending. */
+/**
+ * `ineffective`: the last ineffective reboot known to the cluster. Without a plan the number of pending packages is
+ * unknown.
+ */
 export function readingFromFacts(
   read: NodeFacts,
   ineffective: IneffectiveReboot | null,

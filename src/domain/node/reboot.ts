@@ -1,38 +1,38 @@
-/** Why a node is rebooted, and why not once more: a reason that a reboot did not take away is not tried twice. */
+/** Whether a node is rebooted. A reason that a reboot did not clear is no reason for another reboot. */
 import { findBootDefect } from './boot';
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 import { mergeWarnings } from './warning';
 
-/** Of a reboot that has not come to its end. `unknown`: the call that asks for it has not answered. */
+/** State of an unfinished reboot. `unknown`: the request has not been answered. */
 export type RebootRequested = 'no' | 'unknown' | 'yes';
 
-/** A node that has a new reason after each of this many reboots in one run is left to a person. */
+/** A node that has a new reason after each of this many reboots in one run needs a person. */
 export const MAX_REBOOTS_PER_RUN = 2;
 
-/** Reasons named in a sentence; the rest is counted. */
+/** Reasons in a sentence; the rest is counted. */
 const MAX_NAMES = 5;
 
-/** What still asked for a reboot after one; remembered until the node has another boot id. */
+/** The reasons that remained after a reboot; kept until the node has another boot id. */
 export interface IneffectiveReboot {
-  /** Of the boot that did not help. */
+  /** Boot id of the boot that did not clear the reasons. */
   bootId: string;
   reasons: string[];
-  /** When /run/reboot-required was written; null = it is not there. */
+  /** Modification time of /run/reboot-required; null = the file does not exist. */
   stamp: string | null;
 }
 
-/** Reasons that stand in files: the same words, written anew, are another request. */
+/** Reasons stored in files: the same text written again is a new request. */
 const IN_A_FILE = /^(?:package |\/run\/reboot-required)/;
 
-/** Reasons that a node tells for itself are many at times; a memory of years keeps this many, and of each so much. */
+/** Limits for reasons in the state, because a node may report many. */
 const MAX_REASONS = 20;
 const MAX_REASON = 200;
 
 /**
- * The facts without the reasons that no reboot would take away, and with a warning that names them. `changed`: the names
- * of packages that were changed since `ineffective` was noted, whose reasons are new ones.
+ * The facts without ineffective reasons, plus a warning that names those. `changed`: names of packages changed since
+ * `ineffective` was recorded; their reasons count as new.
  */
 export function discountIneffectiveReboot(
   facts: NodeFacts,
@@ -56,7 +56,7 @@ export function discountIneffectiveReboot(
   };
 }
 
-/** What a reboot has not changed: everything that asked for it and still asks. */
+/** The reasons that remained after a reboot. */
 export function ineffectiveRebootAfter(before: NodeFacts, after: NodeFacts): IneffectiveReboot | null {
   const asked = new Set([...before.reboot.reasons, ...(before.reboot.ineffective ?? [])]);
   return toIneffectiveReboot(
@@ -65,7 +65,7 @@ export function ineffectiveRebootAfter(before: NodeFacts, after: NodeFacts): Ine
   );
 }
 
-/** What is remembered of a node when its patch has ended. */
+/** The ineffective reboot to keep when the patch of a node has ended. */
 export function ineffectiveRebootOf(facts: NodeFacts): IneffectiveReboot | null {
   return toIneffectiveReboot(facts, facts.reboot.ineffective ?? []);
 }
@@ -92,7 +92,7 @@ function list(names: readonly string[]): string {
 export type RebootDecision =
   { do: 'reboot' } | { do: 'finish'; outcome: 'patched' | 'reboot-pending' } | { do: 'fail'; error: ErrorInfo };
 
-/** What a node needs once its packages are in place, asked again after every reboot. */
+/** What a node needs once its packages are installed; evaluated again after every reboot. */
 export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {
   if (!facts.reboot.required) return { do: 'finish', outcome: 'patched' };
   if (!rebootAllowed) return { do: 'finish', outcome: 'reboot-pending' };
@@ -120,7 +120,7 @@ export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: bool
   };
 }
 
-/** What a record or a state holds; null for anything else. */
+/** Parses a value from a record or state; null when it is malformed. */
 export function parseIneffectiveReboot(value: unknown): IneffectiveReboot | null {
   if (typeof value !== 'object' || value === null) return null;
   const { bootId, reasons, stamp } = value as Record<string, unknown>;

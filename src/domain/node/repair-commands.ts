@@ -1,4 +1,4 @@
-/** Commands that repair a node by hand, by package manager; each is the end of a message, with its own separator. */
+/** Commands for manual repairs, by package manager; each is appended to a remedy, with its own separator. */
 type ByManager = Readonly<Record<string, string>>;
 
 export const REPAIR: ByManager = {

@@ -1,4 +1,4 @@
-/** What activities report about a node; all plain JSON. */
+/** Results of the node activities; all plain JSON. */
 import type { BootFacts } from './boot';
 import type { FailedUnit } from './failed-units';
 import type { BlockedPod } from '../kubernetes/types';
@@ -16,91 +16,96 @@ export interface PackageChange {
   to: string | null;
 }
 
-/** The locks that a package transaction needs: of package managers, of debconf, of the files of users. */
+/** The locks that a package transaction needs: package manager, debconf, user database. */
 export const LOCK_KINDS = ['package', 'debconf', 'passwd'] as const;
 export type LockKind = (typeof LOCK_KINDS)[number];
 
-/** Everything one `facts` call tells about a node. Text from the node is capped and free of control characters. */
+/** The result of one `facts` call. Text from the node is capped and free of control characters. */
 export interface NodeFacts {
   /** Protocol number of the helper. */
   protocol: number;
   os: { id: string; versionId: string; codename: string; prettyName: string };
-  /** Point release where the OS has one, e.g. `Debian GNU/Linux 12.15`. This is the Patched Version. */
+  /** Point release where the OS has one, e.g. `Debian GNU/Linux 12.15`: the Patched Version. */
   osVersion: string;
   packageManager: string;
   arch: string;
   kernelRunning: string;
-  /** Newest installed kernel; null when it cannot be told (containers, no kernel package). */
+  /** Newest installed kernel; null when unknown (containers, no kernel package). */
   kernelNewest: string | null;
-  /** Of the running system. Where the kernel's is that of a host, made of it and of when init was started. */
+  /**
+   * Identifies the running boot. In a container with the host's boot id, derived from that id and the start time of
+   * init.
+   */
   bootId: string;
-  /** The boot id that the kernel shows, where that is the one of a host. Absent: it is `bootId`. */
+  /** The boot id that the kernel shows, in a container where it is the host's. Absent: same as `bootId`. */
   kernelBootId?: string;
-  /** Absent in containers, and from older helpers. */
+  /** Absent in containers and with older helpers. */
   boot?: BootFacts;
-  /** Of /etc/machine-id; null when the node has none or an older helper does not say. */
+  /** From /etc/machine-id; null when the node has none or an older helper does not report it. */
   machineId?: string | null;
-  /** Virtualisation as systemd-detect-virt names a container (`systemd-nspawn`, `lxc`), null on a real machine or VM. */
+  /** The container type reported by systemd-detect-virt (`systemd-nspawn`, `lxc`); null on bare metal or a VM. */
   container: string | null;
   reboot: {
     required: boolean;
     reasons: string[];
-    /** When /run/reboot-required was written, by the node's clock. Absent: it is not there. */
+    /** Modification time of /run/reboot-required, by the node's clock. Absent: the file does not exist. */
     stamp?: string;
-    /** Reasons that a reboot did not take away, which count no more. Absent: none. */
+    /** Reasons that a reboot did not clear and that no longer count. Absent: none. */
     ineffective?: string[];
   };
   packages: {
     count: number;
     /** `sha256:` and the first 16 hex digits of the digest over the sorted `name:arch=version` list. */
     digest: string;
-    /** What is wrong with the package database (half-installed packages, an interrupted transaction); empty = healthy. */
+    /** Problems of the package database (half-installed packages, an interrupted transaction); empty = healthy. */
     problems: string[];
   };
-  /** Who holds a package-manager lock now, e.g. `apt-get (pid 812)`; null when free. */
+  /** Current holder of a package-manager lock, e.g. `apt-get (pid 812)`; null when free. */
   lockHolder: string | null;
-  /** Which lock that is. Absent: a package lock. */
+  /** The kind of that lock. Absent: package. */
   lockKind?: LockKind;
   /** Job id of a running ospatch job on the node, if any. */
   job: string | null;
   diskFreeMiB: { root: number; var: number; boot: number };
-  /** Free inodes by mount point, of /, /var, /usr, /boot, /run and /tmp; absent where there is no fixed number of them. */
+  /**
+   * Free inodes by mount point, of /, /var, /usr, /boot, /run and /tmp; absent for file systems without a fixed number.
+   */
   freeInodes: Record<string, number>;
   /** systemctl is-system-running: running, degraded, starting, ... */
   systemState: string;
   failedUnits: string[];
-  /** More of those that have failed or are started again and again; absent where the helper does not say. */
+  /** Details of units that have failed or are restarted in a loop; absent when the helper does not report them. */
   failedUnitDetails?: FailedUnit[];
-  /** Units that fail and wait to be started again. Absent: none. */
+  /** Units that fail and wait for a restart. Absent: none. */
   restartingUnits?: string[];
-  /** The node did not tell in time which units have failed, so that none is named. Absent: it did. */
+  /** The node did not report failed units in time, so none is named. Absent: it did. */
   unitsUnknown?: true;
-  /** Others that patch this node (unattended-upgrades, dnf-automatic) and are active. */
+  /** Other active updaters of the node (unattended-upgrades, dnf-automatic). */
   otherUpdaters: string[];
-  /** Others that reboot this node (unattended-upgrades with Automatic-Reboot, kured, ...). */
+  /** Other reboot owners of the node (unattended-upgrades with Automatic-Reboot, kured, ...). */
   rebootOwners: string[];
   /** Active Kubernetes agents: kubelet, k3s, rke2-server, ... */
   kubernetesAgents: string[];
-  /** What runs code that was replaced on disk. Absent: an older helper does not say. */
+  /** Outdated code. Absent: an older helper does not report it. */
   outdated?: OutdatedCode;
-  /** What a person should know of the node, although it stops nothing. */
+  /** Findings that do not stop a patch. */
   warnings: NodeWarning[];
-  /** The node's clock, ISO 8601 UTC; a note only, no decision uses it. */
+  /** The node's clock, ISO 8601 UTC; informational, no decision uses it. */
   clock: string;
 }
 
 /** What an apply would do now. */
 export interface PatchPlan {
   changes: PackageChange[];
-  /** Packages with a newer version that stay as they are, with the reason (`held`, `kubernetes`, `phased`). */
+  /** Packages with a newer version that are not updated, with the reason (`held`, `kubernetes`, `phased`). */
   keptBack: { name: string; reason: string }[];
-  /** Updates that exist and are not offered, lists that are too old to tell, and the like. */
+  /** Updates that exist but are not offered, outdated package lists, and the like. */
   warnings: NodeWarning[];
-  /** Digest of exactly this set; apply does nothing when the set has changed meanwhile. */
+  /** Digest of exactly this set; apply changes nothing when the set differs. */
   digest: string;
 }
 
-/** What a workflow knows of a plan. The packages are named by the apply, so a history does not hold them twice. */
+/** A plan without its packages, which the apply report names; a history must not hold them twice. */
 export interface PlanSummary extends Omit<PatchPlan, 'changes'> {
   /** Number of packages that would change. */
   pending: number;
@@ -110,72 +115,77 @@ export function summarisePlan({ changes, ...plan }: PatchPlan): PlanSummary {
   return { ...plan, pending: changes.length };
 }
 
-/** Answer of the `preflight` activity. */
+/** Result of the `preflight` activity. */
 export interface PreflightReport {
   facts: NodeFacts;
-  /** Without a digest it was not made, which `refused` explains. */
+  /** An empty digest means that no plan was made; `refused` is the reason. */
   plan: PlanSummary;
-  /** What completing an interrupted transaction of before has changed; null when there was none. */
+  /** Changes made by completing an earlier interrupted transaction; null when there was none. */
   repaired: ApplyReport | null;
-  /** Why the node must not be patched now, although it was looked at. */
+  /** Why the node must not be patched now although its facts could be read. */
   refused?: import('../shared/errors').ErrorInfo;
 }
 
-/** Answer of the `inspectFailedNode` activity: how a failed patch has left a node. */
+/** Result of the `inspectFailedNode` activity: the state in which a failed patch left a node. */
 export interface FailedNodeFacts {
   facts: NodeFacts;
-  /** Packages that are pending now; null when the node cannot say. */
+  /** Pending packages; null when unknown. */
   pending: number | null;
-  /** All that this patch has changed, from the package database; null when the node cannot say. */
+  /** All changes of this patch, from the package database; null when unknown. */
   changes: PackageChange[] | null;
 }
 
-/** Answer of the `apply` activity: the package transaction ended and the node said so. */
+/** Result of the `apply` activity: the package transaction ended and its report was read. */
 export interface ApplyReport {
   changes: PackageChange[];
-  /** Configuration files whose packaged version was put aside (`*.dpkg-dist` and the like). */
+  /**
+   * Configuration files kept by the node, whose packaged version was saved beside them (`*.dpkg-dist` and the like).
+   */
   keptConfigFiles: string[];
-  /** What went wrong beside the transaction itself. */
+  /** Problems outside the transaction itself. */
   warnings: NodeWarning[];
-  /** `error` is set when the package manager failed; what did change is still in `changes`. */
+  /** Set when the package manager failed; the changes made are still in `changes`. */
   error: import('../shared/errors').ErrorInfo | null;
-  /** It was stopped half-way, by a signal or an error of its own: a repair is due. Absent = false. */
+  /** The transaction was interrupted by a signal or an error, so a repair is due. Absent = false. */
   unfinished?: boolean;
   /** Size of the job's log on the node, in bytes. */
   logBytes: number;
-  /** Seconds between the end of the transaction and this report: long, when no worker was there to see it end. */
+  /** Seconds between the end of the transaction and this report: long when no worker was running. */
   endedAgo: number;
 }
 
-/** Answer of the `restart` activity. */
+/** Result of the `restart` activity. */
 export interface RestartReport {
-  /** Started anew, and up afterwards. */
+  /** Restarted, and active afterwards. */
   restarted: string[];
   skipped: { name: string; reason: string }[];
-  /** Not up afterwards. `journal` is the end of what each has said itself. */
+  /** Not active afterwards. `journal`: the last lines of the unit's journal. */
   failed: { name: string; reason: string; journal: string[] }[];
-  /** Set when one failed. */
+  /** Set when a restart failed. */
   error: import('../shared/errors').ErrorInfo | null;
 }
 
 /**
- * How a phase ended. `interrupted`: it was proven dead without an exit code (power cut, out of memory), so a repair and
- * a new attempt are due. Anything else that goes wrong is an error of its own type.
+ * The end of a phase. `interrupted`: proven dead without an exit code (power cut, out of memory), so a repair and a new
+ * attempt are due. All other failures are errors with a type of their own.
  */
 export type PhaseOutcome<R> =
   { state: 'done'; result: R } | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
- * A node that has been unreachable, or at work, for as long as its caller wanted to wait without word. Nothing is given up: the same
- * call goes on waiting.
+ * A node that has been unreachable, or whose job has been running, for as long as the caller was willing to wait.
+ * Nothing is abandoned: calling again continues the wait.
  */
 export interface UnreachableNode {
   state: 'unreachable';
   /** Observed unreachable time so far, in milliseconds. */
   observedMs: number;
-  /** One clause: what the last try met. */
+  /** One clause: the result of the last attempt. */
   message: string;
-  /** The node does answer, but our own job there has not ended for this long, in milliseconds. Absent: it does not. */
+  /**
+   * The node answers, but our job has been running there for this long, in milliseconds. Absent: the node does not
+   * answer.
+   */
   jobMs?: number;
 }
 
@@ -183,19 +193,19 @@ export function isUnreachable(value: object): value is UnreachableNode {
   return 'state' in value && value.state === 'unreachable';
 }
 
-/** What a running node activity tells by heartbeat, for people who watch. */
+/** Progress in the heartbeat of a node activity, for display. */
 export interface NodeProgress {
   step: NodeStep;
-  /** Packages finished so far and in all, during apply. */
+  /** Finished packages and total, during apply. */
   done?: number;
   total?: number;
-  /** What it waits for, in words, e.g. `package lock held by apt-get (pid 812)`. */
+  /** What the activity waits for, e.g. `package lock held by apt-get (pid 812)`. */
   waitingFor?: string;
-  /** Since when, ISO 8601. */
+  /** Start of the wait, ISO 8601. */
   waitingSince?: string;
-  /** When the wait is given up unless nobody is there to wait, ISO 8601. Absent: not known, or never. */
+  /** When the wait times out, as observed by a running worker, ISO 8601. Absent: unknown, or no limit. */
   waitingUntil?: string;
-  /** During a drain: pods it waits for, those that have been in the way for longest first, at most 5. */
+  /** During a drain: the pods it waits for, longest wait first, at most 5. */
   blocked?: BlockedPod[];
 }
 

@@ -1,41 +1,41 @@
-/** Whether a patch has room for what it writes: on every file system, blocks and inodes. */
+/** Whether a node has enough free space and inodes for the plan, per file system. */
 import type { ErrorInfo } from '../shared/errors';
 import { AUTOREMOVE, CLEAN } from './repair-commands';
 
 export interface FileSystemRoom {
   place: string;
-  /** Places of one file system have the same. */
+  /** Equal for places on the same file system. */
   id: string;
   freeKib: number;
-  /** Null: it makes inodes as it needs them. */
+  /** Null: the file system allocates inodes dynamically. */
   inodes: number | null;
 }
 
-/** What a plan needs, as the node tells it together with the plan. */
+/** The space that a plan needs, as reported by the node together with the plan. */
 export interface PlanRoom {
   places: FileSystemRoom[];
   downloadKib: number;
-  /** More on disk when everything is installed. */
+  /** Additional disk use after the installation. */
   growthKib: number;
-  /** The old and the new files of a package are on disk for a moment. */
+  /** Size of the largest package, whose old and new files coexist briefly. */
   largestKib: number;
-  /** Packages in the plan that bring a kernel. */
+  /** Kernel packages in the plan. */
   kernels: string[];
-  /** The largest kernel and initrd there now. */
+  /** Size of the largest installed kernel and initrd. */
   kernelKib: number;
   initrdKib: number;
-  /** Kernels that neither run nor will be started. */
+  /** Kernels that are neither running nor selected for the next boot. */
   oldKernels: string[];
 }
 
-/** Packages write many small files; less than this and a transaction may end in the middle. */
+/** Packages write many small files; with fewer inodes a transaction may fail halfway. */
 const MIN_FREE_INODES = 1_000;
 
-/** A new kernel is about as large as the largest one there. */
+/** A new kernel is about as large as the largest installed one. */
 const KERNEL_MARGIN = 1.2;
-/** Kernel and initrd where there is none to compare with. */
+/** Size of kernel and initrd when none is installed for comparison. */
 const FIRST_KERNEL_KIB = 100 * 1024;
-/** An initrd is put together from its files, which are compressed only then. */
+/** Ratio between the uncompressed files and the initrd made from them. */
 const INITRD_UNPACKED = 4;
 
 const MAX_NAMES = 3;
@@ -46,7 +46,7 @@ interface Need {
   what: string;
 }
 
-/** The first file system that is too small for the plan; null = there is room. `loader`: the boot loader of the node. */
+/** The first file system too small for the plan; null = enough space. `loader`: the boot loader of the node. */
 export function findLackOfRoom(
   { node, packageManager, loader }: { node: string; packageManager: string; loader: string | null },
   room: PlanRoom,
@@ -103,7 +103,7 @@ function needsOf(room: PlanRoom, loader: string | null): Need[] {
   return needs;
 }
 
-/** A directory on the root file system is no partition of its own. */
+/** A directory on the root file system, not a partition of its own. */
 function isRoot({ id }: FileSystemRoom, { places }: PlanRoom): boolean {
   return places.find(({ place }) => place === '/')?.id === id;
 }

@@ -19,7 +19,7 @@ export const NODE_STATES = [
 ] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
-/** How one node patch ended. */
+/** The end of a node patch. */
 export const NODE_OUTCOMES = [
   'up-to-date',
   'patched',
@@ -32,21 +32,21 @@ export const NODE_OUTCOMES = [
 ] as const;
 export type NodeOutcome = (typeof NODE_OUTCOMES)[number];
 
-/** Whether the node still has to be brought to the latest patch version because it entered the cluster. */
+/** Whether the node, which joined the cluster, still has to be brought to the latest patch version. */
 export type BootPatch = 'not-required' | 'pending' | 'done' | 'failed';
 
-/** What the cluster knows about any of its members. Kept for years for each, so it stays small. Times are ISO 8601. */
+/** The status common to all members, kept for years and therefore small. Times are ISO 8601. */
 export interface CommonStatus {
   name: string;
   state: NodeState;
   lastOutcome: NodeOutcome | null;
-  /** When an apply that changed at least one package ended, even if the reboot after it failed. */
+  /** End of the last apply that changed at least one package, even if the reboot after it failed. */
   lastAppliedPatchTime: string | null;
-  /** OS version read by the last successful check or verify, e.g. `Debian GNU/Linux 12.15`. */
+  /** OS version from the last successful check or verify, e.g. `Debian GNU/Linux 12.15`. */
   patchedVersion: string | null;
   lastCheckedTime: string | null;
   lastError: NodeError | null;
-  /** Of the last reading, the most important first, at most 5. */
+  /** From the last reading, most important first, at most 5. */
   warnings: NodeWarning[];
 }
 
@@ -57,30 +57,30 @@ export interface NodeStatus extends CommonStatus {
   kernel: string | null;
   pendingUpdates: number | null;
   rebootRequired: boolean | null;
-  /** Something on the node runs code that was replaced on disk. Absent: no, or not known. */
+  /** Outdated code runs on the node. Absent: none, or unknown. */
   restartRequired?: true;
   packageSetDigest: string | null;
-  /** Of the machine that was read last. Absent: it does not say, or was not read yet. */
+  /** From the last reading. Absent: not reported, or not read yet. */
   machineId?: string;
   /**
-   * The host-key mismatch after which the node is not connected to by itself, until what it is trusted by has changed or
-   * somebody asks for this very node. Absent: not in quarantine.
+   * The host-key mismatch because of which the node is not contacted, until its trusted host keys change or a request
+   * names the node. Absent: not quarantined.
    */
   quarantine?: NodeError;
-  /** What the last reboot did not remedy. Absent: nothing. */
+  /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;
 
-/** What was read from a node at `at`. */
+/** A reading of a node at `at`. */
 export interface NodeReading {
   at: string;
   osVersion: string;
   kernel: string;
   pendingUpdates: number | null;
   rebootRequired: boolean;
-  /** Something runs code that was replaced on disk. Absent: no. */
+  /** Outdated code runs. Absent: none. */
   restartRequired?: true;
   packageSetDigest: string;
   machineId?: string;
@@ -88,15 +88,15 @@ export interface NodeReading {
   warnings: NodeWarning[];
 }
 
-/** The end of the patch of any member of a cluster, as small as the cluster keeps it. */
+/** The end of the patch of any member, reduced to what the cluster keeps. */
 export interface CommonSettled {
-  /** Its name. */
+  /** Name of the member. */
   node: string;
   outcome: NodeOutcome;
-  /** When it was changed; null when it was not. */
+  /** When the member was changed; null when it was not. */
   appliedAt: string | null;
   error: NodeError | null;
-  /** Run id of the workflow that holds the full record; null when none was started. */
+  /** Run id of the workflow that holds the full record; null when no workflow was started. */
   workflowRunId: string | null;
 }
 
@@ -106,9 +106,9 @@ export interface NodeSettled extends CommonSettled {
   reboots: number;
   /** The last successful reading; null when the node could not be read. */
   reading: NodeReading | null;
-  /** What the last reboot did not remedy. Absent: nothing. */
+  /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
-  /** Updates that wait on a node that was not read to its end. Absent: not known, or part of the reading. */
+  /** Pending updates of a node without a complete reading. Absent: unknown, or part of the reading. */
   pendingUpdates?: number;
 }
 
@@ -136,15 +136,15 @@ export function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 
-/** In work, and unreachable for so long that its run no longer waits for it alone. */
+/** In progress, and unreachable after a change for so long that the run no longer waits for this node alone. */
 export function isLost({ state, lastError }: Pick<NodeStatus, 'state' | 'lastError'>): boolean {
   return state === 'patching' && lastError?.type === 'UnreachableAfterChange';
 }
 
-/** Characters of an error message that a status keeps. */
+/** Characters kept of an error message. */
 export const MAX_ERROR_MESSAGE = 500;
 
-/** Cuts an error down to what a status keeps. */
+/** Cuts an error to what a status keeps. */
 export function toNodeError(error: ErrorInfo): NodeError {
   return {
     type: error.type,
@@ -153,7 +153,7 @@ export function toNodeError(error: ErrorInfo): NodeError {
   };
 }
 
-/** What a failed node patch says in a list of workflows: the node, the cause and what to do. */
+/** The failure message of a node patch in a workflow list: node, cause and remedy. */
 export function failureSentence(node: string, { message, remedy }: NodeError): string {
   const cause = message.replace(/\.$/, '');
   const named = cause.includes(node) ? cause : `${node}: ${cause}`;
@@ -176,8 +176,8 @@ function withReading({ restartRequired: _, ...status }: NodeStatus, reading: Nod
 }
 
 /**
- * A reading outside a run: it settles reboots and restarts that somebody did by hand, and finds services that run old
- * code after somebody has changed packages by hand.
+ * A reading outside a run: it completes reboots and restarts done by hand, and detects services on outdated code after
+ * manual package changes.
  */
 export function afterReading(status: NodeStatus, reading: NodeReading): NodeStatus {
   const next = withReading(status, reading);
@@ -210,7 +210,7 @@ export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus
   };
 }
 
-/** A patch that has read the node says what its last reboot did not remedy. */
+/** A patch that read the node updates the ineffective reboot. */
 function withIneffectiveReboot(status: NodeStatus, { reading, ineffectiveReboot }: NodeSettled): NodeStatus {
   if (reading === null) return status;
   return ineffectiveReboot === undefined ? withoutIneffectiveReboot(status) : { ...status, ineffectiveReboot };
@@ -220,13 +220,13 @@ function withoutIneffectiveReboot({ ineffectiveReboot: _, ...status }: NodeStatu
   return status;
 }
 
-/** What an earlier run has counted says nothing about a node that this one has failed on. */
+/** The count of an earlier run no longer holds for a node on which this run failed. */
 function pendingAfter(status: NodeStatus, { outcome, reading, pendingUpdates }: NodeSettled): number | null {
   const counted = reading?.pendingUpdates ?? pendingUpdates ?? null;
   return counted === null && outcome !== 'failed' ? status.pendingUpdates : counted;
 }
 
-/** How a node patch may end without having found out whose host key it is. */
+/** Errors that leave the host key of the node unverified. */
 const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'Unreachable',
   'UnreachableAfterChange',
@@ -236,28 +236,28 @@ const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'Internal',
 ]);
 
-/** A node that shows another host key goes into quarantine; one that showed the trusted one is out of it. */
+/** A host-key mismatch puts the node into quarantine; a verified host key ends the quarantine. */
 function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: NodeSettled): NodeStatus {
-  // Without a workflow of its own the node was not connected to, and nothing new is known.
+  // Without a workflow the node was not contacted.
   if (workflowRunId === null || outcome === 'not-tried' || outcome === 'skipped') return status;
   if (error?.type === 'HostKeyMismatch') return { ...status, quarantine: toNodeError(error) };
   return error !== null && PROVES_NOTHING.has(error.type) ? status : released(status);
 }
 
-/** Null: the run has left everything as it was. */
+/** Null: the run changed nothing. */
 export function stateAfter({ outcome, appliedAt }: CommonSettled): NodeState | null {
   if (outcome === 'not-tried') return null;
   if (outcome !== 'cancelled') return outcome;
-  // A cancelled patch that did change something must not look fine.
+  // A cancelled patch that changed packages must not look successful.
   return appliedAt === null ? null : 'failed';
 }
 
-/** A required reboot stays visible until it is done, also when later runs do not reach the node; so do restarts. */
+/** A required reboot stays visible until done, even when later runs do not reach the node; the same for restarts. */
 function stateOfUntouched({ rebootRequired, restartRequired }: NodeStatus): NodeState {
   return rebootRequired === true ? 'reboot-pending' : restartRequired ? 'restart-pending' : 'not-tried';
 }
 
-/** Its packages are at the latest patch version, whatever is left to restart. */
+/** The packages are at the latest patch version, whatever still has to be restarted. */
 const BOOT_PATCHED: ReadonlySet<NodeOutcome> = new Set<NodeOutcome>([
   'patched',
   'up-to-date',
@@ -266,8 +266,8 @@ const BOOT_PATCHED: ReadonlySet<NodeOutcome> = new Set<NodeOutcome>([
 ]);
 
 /**
- * A node whose boot patch was pending and did not get it counts as failed, also when its run stopped before it: were it
- * still pending, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
+ * A pending boot patch that was not done counts as failed, even when the run stopped before the node: if it stayed
+ * pending, an idle cluster would start the next boot run at once and a stopped run would not stay stopped.
  */
 function bootPatchAfter(before: BootPatch, outcome: NodeOutcome): BootPatch {
   if (before === 'not-required') return before;

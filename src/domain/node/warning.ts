@@ -1,9 +1,9 @@
-/** What a person should know about a node although it did not stop the work there. */
+/** Warnings about a node: they do not stop a patch. */
 import { plainText } from '../shared/text';
 
-/** Other programs tell warnings apart by these. */
+/** Other programs rely on these values. */
 export const WARNING_KINDS = [
-  // What is installed, and what could be.
+  // Installed and available packages.
   'hidden-updates',
   'stale-lists',
   'excluded-security',
@@ -11,18 +11,18 @@ export const WARNING_KINDS = [
   'update-hook',
   'prefetch-failed',
   'repaired',
-  // What runs.
+  // Running code.
   'restart-pending',
   'left-running',
   'units-failed',
   'other-updaters',
-  // What starts next.
+  // The next boot.
   'boot-kernel',
   'reboot-ineffective',
   'boot-id-shared',
-  // Who else patches it.
+  // Other updaters.
   'shared-machine',
-  // What could not be read.
+  // Unreadable facts.
   'facts-incomplete',
   'other',
 ] as const;
@@ -36,19 +36,19 @@ export interface NodeWarning {
   remedy: string | null;
 }
 
-/** A failure that a repair or a later try has mended: it may come back, and nobody would know that it was there. */
+/** A failure that a repair or retry resolved; reported because it may recur. */
 export function repairedWarning(message: string): NodeWarning {
   return { kind: 'repaired', message, remedy: null };
 }
 
-/** Characters of a warning that are kept, in the record and in the status of a node. */
+/** Maximum characters of a warning in the record and status of a node. */
 const MAX_MESSAGE = 400;
 const MAX_REMEDY = 200;
-/** Warnings of one node that its status keeps; the record of a node patch keeps four times as many. */
+/** Maximum warnings in the status of a node; the record of a node patch keeps four times as many. */
 export const MAX_STATUS_WARNINGS = 5;
 const MAX_RECORD_WARNINGS = 20;
 
-/** All warnings of several sources, each once, in the order in which they came, capped for a record. */
+/** The distinct warnings of several sources, in order, capped for a record. */
 export function mergeWarnings(...sources: readonly (readonly NodeWarning[])[]): NodeWarning[] {
   const seen = new Map<string, NodeWarning>();
   for (const { kind, message, remedy } of sources.flat()) {
@@ -62,7 +62,7 @@ export function mergeWarnings(...sources: readonly (readonly NodeWarning[])[]): 
   return [...seen.values()].slice(0, MAX_RECORD_WARNINGS);
 }
 
-/** Reads warnings from whatever was sent; what is none is left out. */
+/** Parses warnings from an untrusted value; malformed ones are dropped. */
 export function parseWarnings(value: unknown): NodeWarning[] {
   if (!Array.isArray(value)) return [];
   const warnings = value.slice(0, MAX_STATUS_WARNINGS).map(parseWarning);

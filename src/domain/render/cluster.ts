@@ -8,10 +8,10 @@ import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
 import type { RunProgressPage, RunTrigger } from '../run/run';
 
-/** More rows than this make the page slow; the worst come first and the rest is counted. */
+/** More rows make the page slow; the worst come first and the rest is counted. */
 const MAX_ROWS = 100;
 
-/** Worst first: what needs a human, then what moves, then what is fine. */
+/** Worst first: needs attention, in progress, fine. */
 const SEVERITY: readonly NodeState[] = [
   'failed',
   'not-tried',
@@ -25,7 +25,7 @@ const SEVERITY: readonly NodeState[] = [
   'up-to-date',
 ];
 
-/** The Node table with what surrounds it. */
+/** The node table and the summary above it. */
 export function renderCluster(status: ClusterStatus, explanation: string): string {
   if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
   return [
@@ -57,7 +57,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
   ].join('\n');
 }
 
-/** What a run shows of itself. */
+/** The details of a run workflow. */
 export function renderRunProgress(progress: RunProgressPage, kind: MemberKind): string {
   const rows = progress.settled.slice(-MAX_ROWS).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
   return [
@@ -79,7 +79,7 @@ function settledCells(one: MemberSettled): string[] {
   return [one.node, one.outcome, ...what, one.error?.message ?? ''];
 }
 
-/** What a node patch shows of itself. */
+/** The details of a node patch workflow. */
 export function renderNodePatch(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
   const ended = result.endedAt !== '';
   return [
@@ -148,7 +148,7 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
   ];
 }
 
-/** As many as a page bears. */
+/** At most as many rows as a page can show. */
 function worstFirst(nodes: readonly MemberStatus[]): MemberStatus[] {
   return [...nodes].sort((a, b) => SEVERITY.indexOf(a.state) - SEVERITY.indexOf(b.state)).slice(0, MAX_ROWS);
 }

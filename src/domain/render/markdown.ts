@@ -1,9 +1,9 @@
 import { plainText } from '../shared/text';
 
-/** Stands for a value that there is not. */
+/** Placeholder for a missing value. */
 export const NO_VALUE = '–';
 
-/** Text from nodes and people must not become markup. */
+/** Escapes text from nodes and users. */
 export function text(value: string): string {
   return plainText(value, 300).replace(/[\\`*_[\]<>|]/g, '\\$&');
 }

@@ -26,7 +26,7 @@ export function nodeGroupTable(groups: readonly NodeGroupStatus[]): string[] {
   ];
 }
 
-/** What the update of a node group shows of itself. */
+/** The details of a node group update workflow. */
 export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, result: NodeGroupRecord): string {
   const { before, after, updateId, error } = result;
   const last = after ?? before;
@@ -46,7 +46,7 @@ export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, resu
   ].join('\n');
 }
 
-/** `ok`, or the health issues by their codes. */
+/** `ok`, or the codes of the health issues. */
 export function healthOf({ health }: NodeGroupStatus): string {
   if (health === null) return NO_VALUE;
   return health.length === 0 ? 'ok' : health.map((issue) => issue.split(':')[0]).join(', ');

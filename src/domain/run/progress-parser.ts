@@ -1,4 +1,4 @@
-/** Parsers of the messages between workflows about a run: anybody may signal a workflow, so nothing is trusted. */
+/** Parsers for messages between the workflows of a run. Anybody may signal a workflow, so the input is untrusted. */
 import type { MemberSettled } from '../cluster/member';
 import type { NodeGroupReading } from '../eks/status';
 import type { NodeError, NodeReading } from '../node/status';
@@ -11,7 +11,7 @@ import { MAX_NODES } from '../spec/types';
 import type { LostNode, RunResult, RunProgress, RunRestrictions } from './run';
 import { defined } from '../shared/defined';
 
-/** Reads restrictions; null when there are none. */
+/** Parses restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
   const { rebootsForbidden, removedNodes, paused, handOver, cancelled } = value as Record<string, unknown>;
@@ -27,7 +27,7 @@ export function parseRestrictions(value: unknown): RunRestrictions | null {
   };
 }
 
-/** Reads the progress of run `run`, which is workflow `workflowId`; null when it is none. What is kept has the types it claims. */
+/** Parses the progress of run `run` from workflow `workflowId`; null when malformed or from another run. */
 export function parseProgress(value: unknown, run: number, workflowId: string): RunProgress | null {
   const progress = toRecord(value);
   if (progress?.['run'] !== run || progress['workflowId'] !== workflowId) return null;
@@ -44,7 +44,7 @@ export function parseProgress(value: unknown, run: number, workflowId: string): 
   };
 }
 
-/** Reads what a node patch says of a node that is unreachable; null when it is nothing of the kind. */
+/** Parses a node patch's report of a node unreachable after a change; null when malformed. */
 export function parseLost(value: unknown): LostNode | null {
   const one = toRecord(value);
   const node = textOrNull(one?.['node'], 253);
@@ -54,7 +54,7 @@ export function parseLost(value: unknown): LostNode | null {
   return { node, message, workflowRunId };
 }
 
-/** Reads how a node patch ended; null when it is nothing of the kind. */
+/** Parses the end of a node patch; null when malformed. */
 export function parseSettled(value: unknown): MemberSettled | null {
   const one = toRecord(value);
   const node = textOrNull(one?.['node'], 253);
@@ -128,7 +128,7 @@ function parseError(value: unknown): NodeError | null {
   return toNodeError({ type, message, ...defined({ remedy: remedy ?? undefined }) });
 }
 
-/** Whether a run has ended with this, as far as can be seen from outside. */
+/** Whether the value has the shape of a run result. */
 export function isRunResult(value: unknown): value is RunResult {
   const report = toRecord(value);
   return (report?.['end'] === 'finished' || report?.['end'] === 'suspended') && toRecord(report['cursor']) !== null;

@@ -15,10 +15,10 @@ export type RunTrigger = (typeof RUN_TRIGGERS)[number];
 /** `failed`: at least one node failed. `stopped`: the failure budget was spent and nodes were not tried. */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
 
-/** A run workflow hands over to the next one of the same run after this many nodes, to keep its history bounded. */
+/** A run workflow hands over to the next one of the same run after this many nodes, which bounds its history. */
 export const NODES_PER_RUN_WORKFLOW = 400;
 
-/** What a run was started with. It keeps these, whatever the spec says later, except for the {@link RunRestrictions}s. */
+/** The policy with which a run started. Later spec changes do not apply, except {@link RunRestrictions}. */
 export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
 
 interface CommonRunPolicy {
@@ -32,19 +32,19 @@ export interface NodeRunPolicy extends CommonRunPolicy {
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
-  /** What is done about services that run replaced code. Absent: nothing. */
+  /** Restarts of services on outdated code. Absent: none. */
   restartServices?: RestartPolicy;
-  /** Run on the worker when a node has not come back for `afterMs` after its reboot. */
+  /** Hook to run on the worker when a node has not come back `afterMs` after its reboot. */
   powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;
-  /** Packages are downloaded before a node is drained. */
+  /** Download packages before the drain. */
   prefetch: boolean;
   unreachableTimeoutMs: number;
-  /** How long locks of other programs on a node are waited for. Absent: 2 hours. */
+  /** Limit for waiting for locks of other programs on a node. Absent: 2 hours. */
   lockTimeoutMs?: number;
-  /** Runs of versions before this field do not have it; they take the defaults. */
+  /** Absent in runs of older versions, which use the defaults. */
   packages?: PackagePolicy;
-  /** How nodes are drained. Absent: they are not. */
+  /** How nodes are drained. Absent: no drain. */
   kubernetes?: KubernetesPolicy;
 }
 
@@ -53,20 +53,24 @@ export interface NodeGroupRunPolicy extends CommonRunPolicy {
   access: EksAccess;
   force: boolean;
   launchTemplates?: boolean;
-  /** Nobody named the groups, so one that cannot be updated is passed over instead of failing the run. */
+  /**
+   * The groups were not named in a request, so a group that cannot be updated is skipped instead of failing the run.
+   */
   skipRefused: boolean;
 }
 
-/** Where a run goes on that was suspended. */
+/** Where a suspended run continues. */
 export interface RunCursor {
   settled: MemberSettled[];
   /** Failures counted against the failure budget so far. */
   failures: number;
-  /** Node patches that go on without a run workflow because their nodes are unreachable. Absent: none. */
+  /**
+   * Node patches that continue without a run workflow because their nodes are unreachable after a change. Absent: none.
+   */
   lost?: LostInRun[];
 }
 
-/** Takes the ends of lost nodes into the cursor of a suspended run. */
+/** Adds the settled nodes that were unreachable to the cursor of a suspended run. */
 export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[]): void {
   const { lost = [] } = cursor;
   const ended = settled.filter(({ node }) => lost.some((one) => one.node === node));
@@ -75,7 +79,7 @@ export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[])
   cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
 }
 
-/** A node patch that one run workflow has left to the next one of the same run. */
+/** A node patch handed over by one run workflow to the next one of the same run. */
 export interface LostInRun {
   node: string;
   /** ISO 8601. */
@@ -84,7 +88,7 @@ export interface LostInRun {
   workflowRunId: string;
 }
 
-/** What a run is started with; its policy says which of the two it is. */
+/** The input of a run workflow; the policy discriminates the kinds. */
 export type RunInput = NodeRunInput | NodeGroupRunInput;
 
 export interface CommonRunInput {
@@ -93,25 +97,27 @@ export interface CommonRunInput {
   trigger: RunTrigger;
   startedAt: string;
   resumeFrom: RunCursor | null;
-  /** What was forbidden before the run workflow could get a signal. */
+  /** Restrictions in force before the run workflow could receive a signal. */
   restrictions: RunRestrictions;
-  /** Names of the search attributes that may be written. Absent: none. */
+  /** Names of the search attributes to write. Absent: none. */
   searchAttributes?: string[];
 }
 
 export interface NodeRunInput extends CommonRunInput {
   policy: NodeRunPolicy;
-  /** In the order in which they are patched. Frozen for the whole run. */
+  /** In patching order. Frozen for the whole run. */
   nodes: NodeSpec[];
-  /** Nodes in quarantine, which count as failed and are not connected to. Absent: none. */
+  /** Quarantined nodes, which count as failed and are not contacted. Absent: none. */
   quarantined?: Record<string, NodeError>;
-  /** By node: what its last reboot did not remedy, for which it is not rebooted again. Absent: nothing. */
+  /**
+   * By node: the last reboot that did not clear its reasons, for which the node is not rebooted again. Absent: none.
+   */
   ineffectiveReboots?: Record<string, IneffectiveReboot>;
 }
 
 export interface NodeGroupRunInput extends CommonRunInput {
   policy: NodeGroupRunPolicy;
-  /** In the order in which they are updated. AWS has the rest. */
+  /** In update order. AWS has the rest. */
   nodes: { name: string }[];
 }
 
@@ -119,19 +125,19 @@ export function isNodeRun(input: RunInput): input is NodeRunInput {
   return input.policy.kind === 'node';
 }
 
-/** The only changes that reach a run in progress; each counts for steps that have not started. */
+/** The only changes that reach a run in progress; they apply to steps that have not started. */
 export interface RunRestrictions {
   rebootsForbidden?: boolean;
   removedNodes?: string[];
   paused?: boolean;
-  /** The history of the cluster is about to be full: the next run workflow takes over after the node in work. */
+  /** The history of the cluster is almost full: the next run workflow takes over after the nodes in progress. */
   handOver?: boolean;
-  /** The run was cancelled while it was suspended, and only waits for its lost nodes. */
+  /** The run was cancelled while suspended, and only waits for its unreachable nodes. */
   cancelled?: boolean;
 }
 
 export interface RunResult {
-  /** `suspended`: another workflow of the same run goes on at `cursor`. */
+  /** `suspended`: another workflow of the same run continues at `cursor`. */
   end: 'finished' | 'suspended';
   outcome: RunOutcome;
   cursor: RunCursor;
@@ -146,7 +152,7 @@ export interface NodeInWork {
   taskQueue?: string;
 }
 
-/** A node that a run has begun to change and cannot reach; it counts against the failure budget until it is back. */
+/** A changed node that is unreachable; it counts against the failure budget until it answers again. */
 export interface LostNode {
   node: string;
   message: string;
@@ -160,52 +166,52 @@ export interface RunProgressPage {
   total: number;
   done: number;
   current: NodeInWork | null;
-  /** Nodes that are waited for beside the current one, because they have been unreachable for long. */
+  /** Nodes in progress beside the current one that have been unreachable for long. */
   lost?: NodeInWork[];
-  /** A part of those that have settled, in their order. */
+  /** A page of the settled nodes, in order. */
   settled: MemberSettled[];
-  /** Where the next part begins; null or absent: this is the last one. */
+  /** Start of the next page; null or absent: last page. */
   next?: number | null;
 }
 
-/** What a run reports to its cluster since its last report. */
+/** Changes since the last progress report of a run to its cluster. */
 export interface RunProgress {
   run: number;
-  /** Workflow id of the run: one that an earlier cluster of the same name has left behind has another. */
+  /** Workflow id of the run, which distinguishes runs of an earlier cluster of the same name. */
   workflowId: string;
   settled: MemberSettled[];
-  /** Nodes that are in work now and were not before. */
+  /** Nodes started since the last report. */
   started: string[];
   /** Absent: none. */
   lost?: LostNode[];
 }
 
-/** The order in which a run takes its nodes: by role, then as they stand in the spec. */
+/** Patching order: by role, then by position in the spec. */
 export function orderNodes(nodes: readonly NodeSpec[], order: RolloutOrder): NodeSpec[] {
   const first: NodeRole = order === 'workers-first' ? 'worker' : 'control-plane';
   return [...nodes.filter((node) => node.role === first), ...nodes.filter((node) => node.role !== first)];
 }
 
-/** Whether a run goes on to its next node after `failures` failed ones. */
+/** Whether the run continues after `failures` failed nodes. */
 export function withinBudget(failures: number, onFailure: OnFailure): boolean {
   return onFailure === 'continue' || failures === 0;
 }
 
-/** How a run ended, from how its nodes ended. */
+/** The outcome of a run, derived from its nodes. */
 export function runOutcome(settled: readonly CommonSettled[], cancelled: boolean): RunOutcome {
   if (cancelled) return 'cancelled';
   if (!settled.some((node) => node.outcome === 'failed')) return 'succeeded';
   return settled.some((node) => node.outcome === 'not-tried') ? 'stopped' : 'failed';
 }
 
-/** How a node or node group is settled that a run ended without reaching. */
+/** The end of a member that the run did not reach. */
 export function notTried(kind: MemberKind, node: string, why: string): MemberSettled {
   const error = { type: 'NotTried', message: why } as const;
   const untouched = { node, outcome: 'not-tried', appliedAt: null, reading: null, error, workflowRunId: null } as const;
   return kind === 'node' ? { kind, ...untouched, packagesChanged: 0, reboots: 0 } : { kind, ...untouched };
 }
 
-/** The same for one that failed with no record of its own. */
+/** The end of a member that failed without a record of its own. */
 export function failedUnrecorded(
   kind: MemberKind,
   node: string,
@@ -215,21 +221,21 @@ export function failedUnrecorded(
   return { ...notTried(kind, node, ''), outcome: 'failed', error, workflowRunId };
 }
 
-/** The same for one that left the spec before its turn. */
+/** The end of a member that left the spec before its turn. */
 export function skippedBecauseRemoved(kind: MemberKind, node: string): MemberSettled {
   const why = `the ${memberName(kind)} was removed from the cluster before its turn`;
   return { ...notTried(kind, node, why), outcome: 'skipped' };
 }
 
-/** The record of a node that is not connected to because it showed another host key before. */
+/** The end of a quarantined node. */
 export function leftInQuarantine(node: string, error: NodeError): MemberSettled {
   const message = `${node} is quarantined and was not contacted: ${error.message}`;
   return failedUnrecorded('node', node, toNodeError({ ...error, message }));
 }
 
 /**
- * The nodes of a run that stay in quarantine. A run that somebody requested by name connects to them: whoever names a
- * node has looked at it, and its host key is verified all the same.
+ * The quarantined nodes of a run. A run requested for named nodes contacts them: the request implies that someone has
+ * checked the node, and its host key is still verified.
  */
 export function quarantinedNodes(members: readonly MemberStatus[]): Record<string, NodeError> {
   return Object.fromEntries(
@@ -245,12 +251,15 @@ export function ineffectiveReboots(members: readonly MemberStatus[]): Record<str
   );
 }
 
-/** Progress is reported at most this often: often enough to watch, rarely enough that a long run stays a small history. */
+/**
+ * Minimum interval between progress reports: short enough to watch, long enough to keep the history of a long run
+ * small.
+ */
 export function progressIntervalMs(elapsedMs: number): number {
   return Math.max(2_000, Math.round(elapsedMs / 250));
 }
 
-/** Why a run has failed, for a list of workflows; null when it did not fail. */
+/** The failure message of a run in a workflow list; null when the run did not fail. */
 export function runFailure(input: Pick<RunInput, 'cluster' | 'run' | 'policy'>, report: RunResult): string | null {
   if (report.end !== 'finished' || (report.outcome !== 'failed' && report.outcome !== 'stopped')) return null;
   const { settled } = report.cursor;

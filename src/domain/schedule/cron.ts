@@ -13,7 +13,8 @@ const FIELDS = [
 export const CRON_FORMAT = 'five fields: minute hour day-of-month month day-of-week, e.g. "30 2 * * SUN#2"';
 
 /**
- * Why a cron expression cannot be a schedule, or null when it can. Says so too when it parses but never fires.
+ * Why a cron expression is rejected as a schedule; null when it is accepted. A valid expression that never fires is
+ * rejected too.
  */
 export function checkCron(expression: string): string | null {
   const fields = expression.trim().split(/\s+/);
@@ -31,28 +32,28 @@ export function checkCron(expression: string): string | null {
   }
 }
 
-/** Whether a valid cron expression comes on February 29 and on no other day. */
+/** Whether a valid cron expression fires on February 29 and on no other day. */
 export function isLeapDayCron(expression: string): boolean {
-  // Three years without a leap day, so that whatever comes in other years comes before 2004.
+  // The three years without a leap day: any other date fires before 2004.
   const first = calendarOf(expression).nextRun(new Date(Date.UTC(2001, 0, 1) - 1_000));
   return first !== null && first.toISOString().startsWith('2004-02-29');
 }
 
 const STAR = /^[*?]$/;
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
-/** Days of the month that hold each weekday once. */
+/** Day-of-month ranges that contain each weekday exactly once. */
 const NTH: Readonly<Record<string, number>> = { '1-7': 1, '8-14': 2, '15-21': 3, '22-28': 4 };
 
 export interface EitherDay {
   dayOfMonth: string;
   dayOfWeek: string;
-  /** Days with a start, in a month that has any. */
+  /** Start days per month, on average over months that have any. */
   daysPerMonth: number;
-  /** The expression for days that are both. */
+  /** The expression for days that match both fields. */
   both: string;
 }
 
-/** A valid cron expression with both day fields, of which either is enough for a start; null for others. */
+/** A valid cron expression with both day fields, either of which triggers a start; null for other expressions. */
 export function eitherDayOf(expression: string): EitherDay | null {
   const [minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = expression.trim().split(/\s+/);
   if (STAR.test(dayOfMonth) || STAR.test(dayOfWeek) || dayOfWeek.startsWith('+')) return null;
@@ -72,23 +73,25 @@ export function eitherDayOf(expression: string): EitherDay | null {
   };
 }
 
-// With one leap day in it.
+// Includes one leap day.
 const FOUR_YEARS = { from: Date.UTC(2025, 0, 1) - 1_000, to: Date.UTC(2029, 0, 1) };
 const MAX_DAYS = 1_500;
 
-/** The wall times of a cron expression after `wall`, ascending; at most `count`. The clock is a plain calendar. */
+/**
+ * Wall times of a cron expression after `wall`, ascending; at most `count`. Computed on a plain calendar without zone.
+ */
 export function cronWalls(expression: string, wall: LocalMs, count: number): LocalMs[] {
   return calendarOf(expression)
     .nextRuns(count, new Date(wall))
     .map((date) => date.getTime());
 }
 
-// In UTC, so that no clock change of any zone disturbs the enumeration; the zone is applied to the result.
+// In UTC, so that no clock change disturbs the enumeration; the zone is applied to the result.
 function calendarOf(expression: string): Cron {
   return new Cron(expression.trim(), { timezone: 'UTC', mode: '5-part', paused: true });
 }
 
-/** The field that cannot be read, found by reading each one alone. */
+/** Names the invalid field, found by parsing each field alone. */
 function explain(fields: readonly string[]): string {
   const at = fields.findIndex((field, index) => !isReadable(FIELDS.map((_, other) => (other === index ? field : '*'))));
   const { name, allowed } = FIELDS[at] ?? {};

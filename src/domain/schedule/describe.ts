@@ -8,7 +8,7 @@ const PRESET_WORDS: Record<Preset, string> = {
   'every-2-months': 'on the 1st of January, March, May, July, September and November at 00:00',
 };
 
-/** A schedule in words, e.g. `every Sunday at 00:00 (Europe/Berlin)`. */
+/** A schedule as text, e.g. `every Sunday at 00:00 (Europe/Berlin)`. */
 export function describeSchedule(schedule: Schedule, timeZone: string): string {
   const spread = schedule.spread === undefined ? '' : `, spread over ${schedule.spread}`;
   return `${withoutZone(schedule)} (${timeZone})${spread}`;

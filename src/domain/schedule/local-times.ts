@@ -4,15 +4,15 @@ import { daysInMonth, parseDate, parseDateTime } from '../shared/dates';
 import { DAY_MS } from '../shared/time-units';
 import type { LocalMs } from '../shared/dates';
 
-/** The Sunday from which every second Sunday is counted when the spec gives no anchor. */
+/** The Sunday from which every second Sunday is counted when the spec has no anchor. */
 export const DEFAULT_ANCHOR = '2024-01-07';
 
-// Enough for a few answers at once; a longer list is taken piece by piece.
+// Enough for a few answers; more are computed in further batches.
 const CRON_BATCH = 50;
-// What croner and ISO dates can still say; far beyond any start that matters.
+// The last year that croner and ISO dates support; far beyond any relevant start.
 const LAST_YEAR = 2999;
 
-/** The wall times of a schedule at or after `from`, ascending, without end unless the schedule has one. */
+/** Wall times of a schedule at or after `from`, ascending; infinite unless the schedule ends. */
 export function* wallTimes(schedule: Schedule, from: LocalMs): Generator<LocalMs> {
   if ('preset' in schedule) yield* presetTimes(schedule.preset, schedule.anchor, from);
   else if ('custom' in schedule) yield* customWalls(schedule.custom, from);

@@ -2,18 +2,18 @@ import { weekdayOf } from '../shared/dates';
 import type { LocalMs } from '../shared/dates';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 
-// No zone has ever been further from UTC than this, so the offsets around a wall time are all seen between the two.
+// No zone has ever been further from UTC than this, so this range covers all offsets around a wall time.
 const FURTHEST_EAST_MS = 16 * HOUR_MS;
 const FURTHEST_WEST_MS = 16 * HOUR_MS;
 
-/** What the wall clocks of the zone show at an instant. */
+/** The wall-clock time of the zone at an instant. */
 export function wallAt(instantMs: number, timeZone: string): LocalMs {
   return instantMs + offsetMs(zoneOf(timeZone), instantMs);
 }
 
-/** An instant on the wall clock of a zone; `iso` is ISO 8601 with the zone's offset, e.g. `2026-11-29T00:00:00+01:00`. */
+/** An instant as wall-clock time; `iso` is ISO 8601 with the zone's offset, e.g. `2026-11-29T00:00:00+01:00`. */
 export function formatInstant(instantMs: number, timeZone: string): { weekday: string; iso: string } {
-  // ISO 8601 knows no seconds in an offset (Liberia had them until 1972), so they go into the time.
+  // ISO 8601 has no seconds in an offset (Liberia had them until 1972), so they are added to the time.
   const offset = Math.trunc((wallAt(instantMs, timeZone) - instantMs) / MINUTE_MS);
   const local = new Date(instantMs + offset * MINUTE_MS);
   const [hours, minutes] = [Math.floor(Math.abs(offset) / 60), Math.abs(offset) % 60];
@@ -27,8 +27,8 @@ export function formatInstant(instantMs: number, timeZone: string): { weekday: s
 }
 
 /**
- * The first instant at which the wall clocks of the zone show `wall` or later. So a time in a spring gap is the first
- * instant after the gap, and a time that an autumn overlap shows twice is the first of the two.
+ * The first instant at which the wall clock of the zone shows `wall` or later. A time in a spring gap maps to the first
+ * instant after the gap, a time in an autumn overlap to its first occurrence.
  */
 export function instantOfWall(wall: LocalMs, timeZone: string): number {
   const zone = zoneOf(timeZone);
@@ -41,10 +41,10 @@ export function instantOfWall(wall: LocalMs, timeZone: string): number {
   return wall - before < change ? wall - before : Math.max(change, wall - after);
 }
 
-/** Making a formatter takes some hundred microseconds, and every offset of a zone needs the same one. */
+/** Cached, because creating a formatter takes some hundred microseconds. */
 const zones = new Map<string, Intl.DateTimeFormat>();
 
-/** What reads the clocks of the zone. @throws RangeError when there is no such zone. */
+/** The cached formatter of the zone. @throws RangeError for an unknown zone. */
 function zoneOf(timeZone: string): Intl.DateTimeFormat {
   const known = zones.get(timeZone);
   if (known !== undefined) return known;
@@ -60,7 +60,7 @@ function zoneOf(timeZone: string): Intl.DateTimeFormat {
   }
 }
 
-/** How far the clocks of the zone are ahead of UTC; whole minutes wherever zones have whole minutes. */
+/** Offset of the zone from UTC at an instant; whole minutes wherever the zone has whole minutes. */
 function offsetMs(zone: Intl.DateTimeFormat, instantMs: number): number {
   const shown = Object.fromEntries(zone.formatToParts(instantMs).map(({ type, value }) => [type, value]));
   const year = shown['era'] === 'AD' ? Number(shown['year']) : 1 - Number(shown['year']);
@@ -69,7 +69,7 @@ function offsetMs(zone: Intl.DateTimeFormat, instantMs: number): number {
   return local - Math.floor(instantMs / 1_000) * 1_000;
 }
 
-/** The first instant with another offset than `before`; changes always fall on a whole second. */
+/** The first instant with an offset other than `before`; changes always fall on a whole second. */
 function findChange(zone: Intl.DateTimeFormat, from: number, to: number, before: number): number {
   let low = Math.floor(from / 1_000);
   let high = Math.ceil(to / 1_000);

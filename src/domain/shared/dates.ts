@@ -1,4 +1,4 @@
-/** Dates on the wall clock, without any zone: what exists in the calendar and which weekday it is. */
+/** Calendar dates on the wall clock, without a zone. */
 export const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
 
 export const MONTHS = [

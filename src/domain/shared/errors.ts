@@ -1,5 +1,5 @@
 /**
- * Every failure a user can meet has one of these types. Errors are told apart by `type`, never by text and never by
+ * Every error shown to users has one of these types. Code distinguishes errors by `type`, never by text, and never by
  * `instanceof` across the workflow sandbox.
  */
 import { defined } from './defined';
@@ -38,9 +38,9 @@ export const ERROR_TYPES = [
   // At AWS.
   'Aws',
   'Cancelled',
-  // The run did not come to it.
+  // Not reached by the run.
   'NotTried',
-  // Around Temporal.
+  // Requests to Temporal.
   'Refused',
   'NotFound',
   // The workflow of a cluster fails, has ended, or is paused on the server.
@@ -52,18 +52,18 @@ export const ERROR_TYPES = [
 ] as const;
 export type ErrorType = (typeof ERROR_TYPES)[number];
 
-/** The plain-data form of an error: what crosses workflow boundaries and what `status` shows. */
+/** The plain-data form of an error, used across workflow boundaries and in `status`. */
 export interface ErrorInfo {
   type: ErrorType;
-  /** One clause without a final full stop: what was tried, on which node, what came back. */
+  /** One clause without a final full stop: what was attempted, on which node, and the result. */
   message: string;
-  /** The next command or setting for a human. */
+  /** The next command or setting for the user. */
   remedy?: string;
   /** Plain JSON; kept small (at most 8 KiB of log tail). */
   details?: Record<string, unknown>;
 }
 
-/** Base of all errors ospatch throws outside workflows. */
+/** Base class of all errors that ospatch throws outside workflows. */
 export class OspatchError extends Error {
   readonly type: ErrorType;
   readonly remedy: string | undefined;
@@ -87,12 +87,12 @@ export class OspatchError extends Error {
   }
 }
 
-/** True for an OspatchError of any copy of this module. */
+/** True for an OspatchError from any copy of this module. */
 export function isOspatchError(error: unknown): error is OspatchError {
   return error instanceof Error && error.name === 'OspatchError' && 'type' in error;
 }
 
-/** Closes an exhaustive switch: a new case does not compile until it is placed. */
+/** Closes an exhaustive switch: a new case does not compile until it is handled. */
 export function assertNever(value: never): never {
   throw new TypeError(`unexpected value: ${JSON.stringify(value)}`);
 }

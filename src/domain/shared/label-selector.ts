@@ -1,16 +1,16 @@
-/** Label selectors in the words of kubectl: `app=web,tier!=cache,env in (a,b),!legacy`. */
+/** Label selectors in kubectl syntax: `app=web,tier!=cache,env in (a,b),!legacy`. */
 
 export type LabelRequirement =
   | { key: string; operator: 'in' | 'notin'; values: string[] }
   | { key: string; operator: 'exists' | 'absent' }
   | { key: string; operator: 'gt' | 'lt'; value: number };
 
-/** All requirements must hold; none selects everything. */
+/** All requirements must hold; an empty list selects everything. */
 export type LabelSelector = readonly LabelRequirement[];
 
 export type ParsedSelector = { ok: true; selector: LabelSelector } | { ok: false; problem: string };
 
-/** What a selector looks like, for error messages. */
+/** The format of a selector, for error messages. */
 export const LABEL_SELECTOR_FORMAT = 'a label selector as kubectl takes it, e.g. app=web,tier!=cache or env in (a,b)';
 
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
@@ -19,7 +19,7 @@ const TOKEN = /\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)/y;
 const SPECIAL = /^[=!(),<>]/;
 const MAX_PREFIX = 253;
 
-/** Parses what `kubectl --selector` accepts, by its rules. The problem is one clause without the text itself. */
+/** Parses the syntax of `kubectl --selector`. The problem is one clause that does not repeat the text. */
 export function parseLabelSelector(text: string): ParsedSelector {
   const tokens = tokenise(text);
   const selector: LabelRequirement[] = [];
@@ -34,7 +34,7 @@ export function parseLabelSelector(text: string): ParsedSelector {
   }
 }
 
-/** Whether a pod with these labels is selected. */
+/** Whether the selector matches these labels. */
 export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
   return selector.every((requirement) => {
     const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
@@ -102,13 +102,13 @@ function parseRequirement(tokens: string[]): LabelRequirement | string {
   }
 }
 
-/** An empty value is a value too. */
+/** An empty value is valid. */
 function parseValue(tokens: string[]): string {
   return tokens[0] === undefined || SPECIAL.test(tokens[0]) ? '' : (tokens.shift() ?? '');
 }
 
 function parseValues(tokens: string[]): string[] | string {
-  if (tokens.shift() !== '(') return 'the values after in and notin stand in parentheses';
+  if (tokens.shift() !== '(') return 'the values after in and notin must be in parentheses';
   const values: string[] = [];
   for (;;) {
     values.push(parseValue(tokens));

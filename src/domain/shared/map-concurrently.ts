@@ -1,8 +1,8 @@
 /** Bounded concurrency over a list. */
 
 /**
- * Calls `work` for every item, at most `limit` at a time, and returns the results in the order of the items. After the
- * first rejection no further item is begun, and the call rejects with it.
+ * Calls `work` for every item, at most `limit` at a time, and returns the results in the order of the items. The first
+ * rejection stops further items and rejects the call.
  */
 export async function mapConcurrently<T, R>(
   items: readonly T[],

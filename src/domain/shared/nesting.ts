@@ -1,8 +1,8 @@
-/** How deep a value from outside is nested. */
+/** Nesting depth of untrusted values. */
 
 /**
- * Whether `value` has more than `limit` levels of lists and objects. It stops there: code that goes all the way down runs
- * out of stack at a depth that differs from process to process, and a workflow must not.
+ * Whether `value` has more than `limit` levels of lists and objects. The check stops there: unbounded recursion
+ * overflows the stack at a depth that differs between processes, which a workflow must not depend on.
  */
 export function isDeeperThan(value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false;

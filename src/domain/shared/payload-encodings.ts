@@ -1,6 +1,6 @@
-/** Names in the metadata of payloads that only ospatch writes. Those who cannot read one can say by them why. */
+/** Payload metadata written only by ospatch. Processes that cannot decode a payload use it to report the reason. */
 
-/** Encrypted with the key that {@link ENCRYPTION_KEY} names. */
+/** Encrypted with the key named by {@link ENCRYPTION_KEY}. */
 export const ENCRYPTED_ENCODING = 'binary/ospatch-aes-256-gcm';
 
 /** Name and fingerprint of a key. */

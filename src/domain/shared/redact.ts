@@ -1,14 +1,14 @@
-/** Text from elsewhere may hold credentials: they are taken out before anything is kept or shown. */
+/** Removes credentials from external text before it is stored or shown. */
 
 const REDACTED = '[redacted]';
 
 /** A value after `password=` and the like: quoted, or up to the next blank, comma, ampersand or semicolon. */
 const VALUE = '("[^"\\n]*"|\'[^\'\\n]*\'|[^\\s&,;"\']+)';
 
-/** Package names end in such words too; what follows their colon is an architecture. */
+/** Package names may end in such words too; their colon is followed by an architecture. */
 const NO_ARCH = '(?!(?:all|any|native|amd64|arm64|armhf|i386|x86_64|aarch64|noarch|ppc64el|s390x|riscv64)\\b)';
 
-/** Every repetition is bounded or ends at a character it cannot pass, so that hostile text costs no more than its length. */
+/** Every repetition is bounded or ends at a character outside its class, so hostile text takes linear time. */
 const SECRETS: readonly [RegExp, string][] = [
   [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, REDACTED],
   // The user part of a URL, up to the last @ before the path.
@@ -24,7 +24,7 @@ const SECRETS: readonly [RegExp, string][] = [
   ],
 ];
 
-/** The text without credentials: URL user parts, authorization headers, private keys, and values named as secrets. */
+/** The text without credentials: URL user parts, authorization headers, private keys, and values of secret fields. */
 export function redactSecrets(text: string): string {
   const clean = SECRETS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
   return clean.includes(KEY_END) ? redactCutKeys(clean) : clean;
@@ -33,7 +33,7 @@ export function redactSecrets(text: string): string {
 const KEY_END = '-----END ';
 const KEY_LINE = /^[A-Za-z0-9+/=]{1,80}$/;
 
-/** The end of a key whose beginning was cut off: all lines of it before its last one. */
+/** Redacts a private key whose beginning was cut off: all lines before its end marker. */
 function redactCutKeys(text: string): string {
   const kept: string[] = [];
   for (const line of text.split('\n')) {

@@ -1,4 +1,4 @@
-/** Search attributes of ospatch and their types, in the words of the `temporal` CLI. */
+/** The search attributes of ospatch and their types, as named by the `temporal` CLI. */
 export const SEARCH_ATTRIBUTE_TYPES = {
   PatchCluster: 'Keyword',
   PatchState: 'Keyword',

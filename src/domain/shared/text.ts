@@ -1,36 +1,41 @@
-/** Everything a terminal could take as a command, in a character class: C0 and C1 controls but line end and tab, DEL, and the Unicode marks that reorder or hide text. */
+/**
+ * Character class of everything a terminal may interpret: C0 and C1 controls except line feed and tab, DEL, and the
+ * Unicode characters that reorder or hide text.
+ */
 const CONTROLS = String.raw`\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb`;
 const UNSAFE_IN_LINE = new RegExp(String.raw`[\t\n${CONTROLS}]+`, 'g');
-/** Colours and cursor movements as a whole, then single characters. */
+/** Colour and cursor sequences as a whole, then single characters. */
 const UNSAFE_IN_LINES = new RegExp(String.raw`\u001b\[[0-9;?]*[ -/]*[@-~]|[${CONTROLS}]`, 'g');
 
 /**
- * One line of text that is safe to show and small enough to keep: runs of control characters become one space, and what
- * is longer than `max` characters is cut with an ellipsis, at the end of a word where one is near.
+ * One line of text that is safe to show and bounded in size: runs of control characters become one space, and text
+ * longer than `max` characters is cut with an ellipsis, at the end of a word if one is near.
  */
 export function plainText(value: string, max: number): string {
-  // Of megabytes only the beginning is looked at; so much of it may be unsafe before text gets lost.
+  // Limits the work on very long text; this much of it may be unsafe before text is lost.
   const line = (value.length > max * 16 ? value.slice(0, max * 16) : value).replace(UNSAFE_IN_LINE, ' ').trim();
   if (line.length <= max && value.length <= max * 16) return line;
   const cut = line.slice(0, max - 1);
   const isMidWord = /\S/.test(line.charAt(max - 1));
   const end = isMidWord ? cut.lastIndexOf(' ') : cut.length;
-  // Long words, such as paths, are better cut than left out. Half of a surrogate pair is no character.
+  // Long words, such as paths, are cut instead of dropped. Half of a surrogate pair is dropped.
   const kept = end > max * 0.8 ? cut.slice(0, end).trimEnd() : cut.replace(/[\ud800-\udbff]$/, '');
   return `${kept}…`;
 }
 
-/** Several lines that are safe to show: no control characters but line ends and tabs. A lone CR is what progress bars print. */
+/**
+ * Several lines that are safe to show: no control characters except line feeds and tabs. Progress bars print a lone CR.
+ */
 export function plainLines(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(UNSAFE_IN_LINES, '');
 }
 
-/** Foreign text as a clause, as all messages are stored: without a final full stop. */
+/** External text as a clause, the stored form of all messages: without a final full stop. */
 export function withoutFullStop(text: string): string {
   return text.replace(/(?<!\.)\.$/, '');
 }
 
-/** A stored clause as a sentence for people. */
+/** A stored clause as a sentence for display. */
 export function asSentence(clause: string): string {
   return /[.…!?:]$/.test(clause) ? clause : `${clause}.`;
 }

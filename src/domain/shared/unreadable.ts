@@ -1,4 +1,4 @@
-/** What stands in for an argument that a worker cannot read. A text, so that every parser of messages refuses it. */
+/** Placeholder for an argument that a worker cannot decode. A string, so that every message parser rejects it. */
 import { plainText } from './text';
 
 const UNREADABLE = 'unreadable payload: ';
@@ -8,7 +8,7 @@ export function unreadable(why: string): string {
   return `${UNREADABLE}${why}`;
 }
 
-/** Why `value` could not be read, for a sentence; null for what was read. */
+/** Why `value` could not be decoded, as part of a sentence; null when `value` is no placeholder. */
 export function whyUnreadable(value: unknown): string | null {
   if (typeof value !== 'string' || !value.startsWith(UNREADABLE)) return null;
   return plainText(value.slice(UNREADABLE.length), MAX_WHY);

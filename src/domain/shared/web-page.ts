@@ -1,11 +1,11 @@
-/** Pages that something between us and an API answers in its place: a proxy, a firewall, a login of a network. */
+/** Detects web pages returned in place of an API answer: by a proxy, a firewall or a network login. */
 import { plainText } from './text';
 
 const MAX_TITLE = 120;
-/** Enough of it to find its title. */
+/** Enough to contain the title. */
 const MAX_READ = 20_000;
 
-/** What the page calls itself, `""` when it does not say; null when the text is no page. */
+/** The title of the page, `""` when it has none; null when the text is not a web page. */
 export function pageTitle(text: string): string | null {
   const page = text.slice(0, MAX_READ);
   if (
@@ -24,7 +24,7 @@ export function pageTitle(text: string): string | null {
   );
 }
 
-/** `a web page (HTTP 403, "Access denied")`: names what was answered instead of what was asked for. */
+/** E.g. `a web page (HTTP 403, "Access denied")`. */
 export function describePage(title: string, status: number | null): string {
   const parts = [...(status === null ? [] : [`HTTP ${status}`]), ...(title === '' ? [] : [`"${title}"`])];
   return `a web page${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;

@@ -1,6 +1,6 @@
 /**
- * Rules that join several fields of a document. They read the document as it was written, whatever else is wrong with
- * it, so that all mistakes are reported at once.
+ * Rules across several fields of a document. They read the raw document, whatever else is wrong with it, so that all
+ * mistakes are reported at once.
  */
 import { kubernetesIssues } from './kubernetes-section';
 import { DEFAULT_SSH } from './normalise';
@@ -73,7 +73,7 @@ function userIssues(document: unknown): SpecIssue[] {
   }));
 }
 
-/** Also for clusters without nodes of their own. */
+/** Applies to clusters without nodes too. */
 export function leapDayIssues(document: unknown): SpecIssue[] {
   const path: SpecPath = ['patching', 'schedule', 'custom'];
   if (valueAt(document, [...path, 'month']) !== 2 || valueAt(document, [...path, 'day']) !== 29) return [];

@@ -10,12 +10,12 @@ export interface SpecChange {
   after: unknown;
 }
 
-// Changed as a whole: their parts mean little alone.
+// Compared as a whole: a change of a part means little alone.
 const WHOLE = new Set(['schedule', 'hostKeys', 'jump']);
 
 /**
- * The fields in which two specs of a cluster differ. Nodes are told apart by name: `nodes[w-1].host`; a node that was
- * added or removed is one row, and so is another order of the nodes (`nodes`, with the names).
+ * The fields in which two specs of a cluster differ. Nodes are identified by name: `nodes[w-1].host`; an added or
+ * removed node is one row, and so is a changed order of the nodes (`nodes`, with the names).
  */
 export function diffSpecs(before: ClusterSpec, after: ClusterSpec): SpecChange[] {
   const { nodes: nodesBefore, ...restBefore } = withNodes(before);

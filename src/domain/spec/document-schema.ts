@@ -24,7 +24,7 @@ const documentError = 'a mapping with apiVersion, name, type, patching, ssh and 
 const header = {
   apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe('Version of this format.'),
   name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/<name>.'),
-  description: field.description.optional().describe('Free text for people.'),
+  description: field.description.optional().describe('Free text, shown to users.'),
 };
 
 const hostKeys = z
@@ -38,10 +38,10 @@ const jumpError = `a list of at most ${MAX_JUMPS} jump hosts`;
 
 const jumpHost = z.strictObject(
   {
-    host: field.host.describe('Address of the jump host as the machine before it sees it: IPv4, IPv6 or DNS name.'),
+    host: field.host.describe('Address of the jump host as seen from the previous hop: IPv4, IPv6 or DNS name.'),
     port: field.wholeNumber(1, 65_535).optional().describe('Port of sshd. Default: 22.'),
-    user: field.userName.optional().describe('Login user there. Default: the user of the node.'),
-    identity: field.identity.optional().describe('Key for this machine. Default: the identity of the node.'),
+    user: field.userName.optional().describe('Login user on the jump host. Default: the user of the node.'),
+    identity: field.identity.optional().describe('Key for the jump host. Default: the identity of the node.'),
     hostKeys,
   },
   { error: 'a mapping with host, port, user, identity and hostKeys' },
@@ -59,13 +59,13 @@ const sshFields = {
     .choice(HELPER_MODES)
     .optional()
     .describe(
-      'auto: ospatch writes its helper onto a node on first use. preinstalled: an administrator installs it and ospatch never writes it. Default: auto.',
+      'auto: ospatch installs its helper on a node on first use. preinstalled: an administrator installs the helper, and ospatch never does. Default: auto.',
     ),
   transport: field
     .choice(SSH_TRANSPORTS)
     .optional()
     .describe(
-      'builtin: ospatch speaks SSH itself. openssh: the OpenSSH client of the worker does, for certificates, FIDO keys and post-quantum key exchange. Default: builtin.',
+      'builtin: the SSH client of ospatch. openssh: the OpenSSH client of the worker, for certificates, FIDO keys and post-quantum key exchange. Default: builtin.',
     ),
   jump: z
     .array(jumpHost, { error: jumpError })
@@ -90,7 +90,10 @@ const node = z.strictObject(
   {
     name: field.nodeName.describe('Name of the node, unique in the cluster; for a Kubernetes node its node name.'),
     host: field.host.optional().describe('Address to connect to: IPv4, IPv6 or DNS name. Default: the name.'),
-    role: field.choice(NODE_ROLES).default('worker').describe('Role of the node; decides its place in the order.'),
+    role: field
+      .choice(NODE_ROLES)
+      .default('worker')
+      .describe('Role of the node, which determines its place in the order.'),
     zone: field.zone.optional().describe('Failure zone of the node.'),
     labels: z
       .record(field.labelKey, field.labelValue, { error: 'a mapping of label keys to text' })
@@ -99,7 +102,7 @@ const node = z.strictObject(
     kubernetesName: field.nodeName.optional().describe('Name of the node in Kubernetes. Default: the name.'),
     taskQueue: field.taskQueue
       .optional()
-      .describe('Task queue of the workers that reach this node. Default: that of the cluster.'),
+      .describe('Task queue of the workers that reach this node. Default: the task queue of the cluster.'),
     ssh: z
       .strictObject(sshFields, { error: 'a mapping with user, port, identity, helper, transport and jump' })
       .optional()
@@ -115,7 +118,9 @@ const rollout = z.strictObject(
     onFailure: field
       .choice(ON_FAILURE)
       .default('stop')
-      .describe('stop: a failed node ends the run, the rest is not tried. continue: go on with the next node.'),
+      .describe(
+        'stop: a failed node ends the run, and the remaining nodes are not tried. continue: the run proceeds to the next node.',
+      ),
   },
   { error: 'a mapping with order and onFailure' },
 );
@@ -149,7 +154,7 @@ const packages = z.strictObject(
         error: ({ input }) => `found ${(input as unknown[]).length} entries; allowed: ${excludesError}`,
       })
       .default([])
-      .describe('Names of packages that are not updated; * and ? stand for any characters.'),
+      .describe('Names of packages that are not updated; * and ? match any characters.'),
     includeKubernetes: field
       .flag()
       .default(false)
@@ -170,13 +175,13 @@ const packages = z.strictObject(
       .choice(PHASED_UPDATES)
       .default('default')
       .describe(
-        'Ubuntu: default leaves it to apt, which takes a phased update on some machines earlier than on others; always takes every one at once; never waits until phasing is complete.',
+        'Phased updates of Ubuntu. default: apt decides, which installs a phased update on some machines earlier than on others. always: every phased update is installed at once. never: only after phasing is complete.',
       ),
     onHidden: field
       .choice(ON_HIDDEN)
       .default('warn')
       .describe(
-        'What happens to a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world of apk) keeps security fixes out. zypper and apk do not tell which updates are fixes, so that every update that is kept out counts. warn patches the node and names them; fail refuses the node before anything is changed.',
+        'What happens to a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world file of apk) hides security fixes. zypper and apk do not report which updates are security fixes, so every hidden update counts. warn: the node is patched, and the hidden updates are named. fail: the node is refused before anything is changed.',
       ),
   },
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },
@@ -218,36 +223,36 @@ const patching = z.strictObject(
     restartServices: restartSchema
       .optional()
       .describe(
-        'What is done about services that still run replaced code: never, auto, or a mapping with mode, services, ignore and asReboot. Default: never.',
+        'Restarts of services that still run outdated code: never, auto, or a mapping with mode, services, ignore and asReboot. Default: never.',
       ),
     powerCycleHook: powerCycleHook
       .optional()
-      .describe('What to do with a node that does not come back from its reboot. Default: wait for it.'),
+      .describe('What to do with a node that does not come back from its reboot. Default: wait for the node.'),
     timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
     schedule: scheduleSchema
       .optional()
       .describe(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
-    rollout: rollout.prefault({}).describe('How a run goes through the nodes.'),
+    rollout: rollout.prefault({}).describe('Order and failure handling of a run.'),
     prefetch: prefetch.describe(
-      'When packages are downloaded. before-drain: before a node is drained, so that it is not out of service meanwhile. beforeWindow: so long before each window, and what is missing then before the drain. off: in the transaction.',
+      'When packages are downloaded. before-drain: before a node is drained, so that the node is in service meanwhile. beforeWindow: this long before each window, and packages still missing then before the drain. off: during the transaction.',
     ),
     unreachableTimeout: field
       .duration('10s', '1d')
       .default('10m')
-      .describe('How long a node may be unreachable before anything changed there; a boot run waits at least 30m.'),
+      .describe('How long a node may be unreachable before anything was changed on it; a boot run waits at least 30m.'),
     lockTimeout: field
       .duration('10s', '1d')
       .default('2h')
       .describe(
-        'How long a run waits for a lock that another program holds on a node: of a package manager, of debconf, of the user database.',
+        'How long a run waits for a lock that another program holds on a node: package manager, debconf or user database.',
       ),
     withoutDrain: field
       .flag()
       .default(false)
       .describe(
-        'Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. Not together with kubernetes, which drains them.',
+        'Patch nodes with an active kubelet, k3s or rke2 without a drain. Cannot be combined with kubernetes, which drains nodes.',
       ),
     packages: packages.prefault({}).describe('Which pending packages are patched.'),
   },
@@ -263,18 +268,16 @@ export const selfManagedSchema = z.strictObject(
       .literal('self-managed', { error: typeError })
       .default('self-managed')
       .describe('Nodes that ospatch patches over SSH.'),
-    patching: patching.prefault({}).describe('What is patched when, and how.'),
+    patching: patching.prefault({}).describe('What is patched, when and how.'),
     kubernetes: kubernetesSchema
       .optional()
-      .describe(
-        'The nodes are those of this Kubernetes cluster, and each is drained before it is patched. Default: no draining.',
-      ),
+      .describe('The Kubernetes cluster of the nodes; each node is drained before it is patched. Default: no drain.'),
     taskQueue: field.taskQueue
       .optional()
       .describe(
-        'Task queue of the workers that reach the nodes, for a network of their own: ospatch worker --task-queue NAME. Default: the one of all workers.',
+        'Task queue of the workers that reach the nodes, for nodes in a separate network: ospatch worker --task-queue NAME. Default: the common task queue of all workers.',
       ),
-    ssh: ssh.optional().describe('How every node is reached; each node may differ in its own ssh.'),
+    ssh: ssh.optional().describe('SSH access to all nodes; the ssh section of a node overrides single settings.'),
     nodes: z
       .array(node, { error: nodesError })
       .min(1, { error: `found an empty list; allowed: ${nodesError}` })
@@ -294,12 +297,12 @@ export const notPatchableSchema = z.strictObject(
     ...header,
     type: z
       .enum(['imported', 'aks', 'gke', 'managed'], { error: typeError })
-      .describe('A cluster that is listed but not patched by ospatch: somebody else owns its nodes.'),
+      .describe('A cluster that ospatch lists but does not patch, because someone else manages its nodes.'),
   },
   { error: documentError },
 );
 
-/** For the JSON Schema; `parseSpec` in spec-schema.ts picks the branch by type, which gives better messages. */
+/** For the JSON Schema; `parseSpec` selects the branch by type, which gives better messages. */
 export const specSchema = z.union([selfManagedSchema, eksSchema, notPatchableSchema]);
 
 export type SelfManagedDocument = z.output<typeof selfManagedSchema>;

@@ -1,4 +1,4 @@
-/** The schema of a spec of type eks, all text about its fields, and why it has no others. */
+/** The schema of a spec of type eks, its field descriptions, and why the other fields do not apply. */
 import { z } from 'zod';
 import type { EksPolicy } from '../eks/policy';
 import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from '../eks/node-groups';
@@ -49,12 +49,12 @@ const eks = z.strictObject(
     force: field
       .flag()
       .default(false)
-      .describe('true: AWS replaces nodes although their pods cannot be evicted. false: the update fails then.'),
+      .describe('true: AWS replaces nodes even when their pods cannot be evicted. false: such an update fails.'),
     launchTemplates: field
       .flag()
       .default(false)
       .describe(
-        'true: node groups with a launch template are updated too, which they keep. false: they are refused by name. One whose template brings its own image is always refused.',
+        'true: node groups with a launch template are updated too, and keep the template. false: such groups are refused by name. A group whose template brings its own image is always refused.',
       ),
     profile: text(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}$/, profileForm)
       .optional()
@@ -63,7 +63,7 @@ const eks = z.strictObject(
       ),
     endpoint: text(ENDPOINT, endpointForm)
       .optional()
-      .describe('Base address of the EKS API, for a VPC endpoint. Default: that of the region.'),
+      .describe('Base address of the EKS API, for a VPC endpoint. Default: the public endpoint of the region.'),
   },
   { error: 'a mapping with at least region and cluster' },
 );
@@ -73,7 +73,9 @@ const rollout = z.strictObject(
     onFailure: field
       .choice(ON_FAILURE)
       .default('stop')
-      .describe('stop: a failed node group ends the run, the rest is not tried. continue: go on with the next one.'),
+      .describe(
+        'stop: a failed node group ends the run, and the remaining groups are not tried. continue: the run proceeds to the next group.',
+      ),
   },
   { error: 'a mapping with onFailure' },
 );
@@ -86,30 +88,30 @@ const patching = z.strictObject(
       .describe(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
-    rollout: rollout.prefault({}).describe('How a run goes through the node groups.'),
+    rollout: rollout.prefault({}).describe('Failure handling of a run.'),
   },
   { error: 'a mapping with timeZone, schedule and rollout' },
 );
 
-/** `header`: the fields that every spec has. */
+/** `header`: the fields common to all specs. */
 export function eksDocument<H extends z.core.$ZodShape>(header: H) {
   return z.strictObject(
     {
       ...header,
       type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates on request of ospatch.'),
-      eks: eks.describe('The EKS cluster and what of it is updated.'),
+      eks: eks.describe('The EKS cluster and its node groups to update.'),
       taskQueue: field.taskQueue
         .optional()
         .describe(
-          'Task queue of the workers that call AWS, where only those have the credentials or the network access: ospatch worker --task-queue NAME. Default: the one of all workers.',
+          'Task queue of the workers that call AWS, when only some workers have the credentials or the network access: ospatch worker --task-queue NAME. Default: the common task queue of all workers.',
         ),
-      patching: patching.prefault({}).describe('When the node groups are updated, and how a run goes on.'),
+      patching: patching.prefault({}).describe('When the node groups are updated, and how.'),
     },
     { error: 'a mapping with apiVersion, name, type, eks, taskQueue and patching' },
   );
 }
 
-/** From a valid `eks` section to the form with every default; what is not given stays absent. */
+/** Fills in the defaults of a valid `eks` section; optional fields without a default stay absent. */
 export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eks>): EksPolicy {
   return {
     ...rest,
@@ -117,10 +119,10 @@ export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eks
   };
 }
 
-/** Why fields of a self-managed cluster are not in a spec of type eks. */
+/** Why fields of a self-managed cluster do not apply to type eks. */
 const REPLACED = 'AWS replaces the nodes of a node group with new ones';
 const NOT_FOR_EKS: Record<string, string> = {
-  nodes: 'AWS makes the nodes of a node group; name the groups in eks.nodeGroups',
+  nodes: 'AWS creates the nodes of a node group; name the groups in eks.nodeGroups',
   ssh: `${REPLACED}, so nothing is done over SSH`,
   kubernetes: 'AWS drains the nodes it replaces, by its own rules; see eks.force',
   'patching.patchOnBoot': 'AWS starts new nodes at the release of their node group',
@@ -129,13 +131,13 @@ const NOT_FOR_EKS: Record<string, string> = {
   'patching.restartServices': `${REPLACED}, so nothing is restarted`,
   'patching.powerCycleHook': `${REPLACED}, so nothing is rebooted`,
   'patching.packages': `${REPLACED} of a release as a whole, so no packages can be chosen`,
-  'patching.unreachableTimeout': `${REPLACED}, so no node is connected to`,
-  'patching.lockTimeout': `${REPLACED}, so no node is connected to`,
+  'patching.unreachableTimeout': `${REPLACED}, so no node is contacted`,
+  'patching.lockTimeout': `${REPLACED}, so no node is contacted`,
   'patching.withoutDrain': 'AWS drains the nodes it replaces; see eks.force',
   'patching.rollout.order': 'node groups have no roles; they are taken in the order of eks.nodeGroups',
 };
 
-/** Says for each field that only other clusters have why this one has not. */
+/** Adds to each issue about a field of other cluster types why the field does not apply. */
 export function explainEksIssues(issues: readonly SpecIssue[]): SpecIssue[] {
   return issues.map((issue) => {
     const why = issue.at === 'key' ? NOT_FOR_EKS[renderPath(issue.path)] : undefined;

@@ -1,6 +1,6 @@
 /**
- * The single values of a spec. The error text of each says what is allowed; `spec-issues.ts` puts what was found in
- * front of it. The text of `describe` feeds the JSON Schema and the reference page.
+ * Schemas of single spec values. Each error text says what is allowed; `zod-messages.ts` prepends the value found. The
+ * `describe` texts appear in the JSON Schema and the reference page.
  */
 import { z } from 'zod';
 import { EXCLUDE_PATTERN, MAX_EXCLUDE_CHARS } from './package-policy';
@@ -15,10 +15,10 @@ import { MAX_UNIT_GLOB_CHARS, UNIT_GLOB_PATTERN } from './restart-policy';
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-// Line breaks and tabs are fine; what could steer a terminal or reorder what is read is not.
+// Line breaks and tabs are allowed; terminal controls and bidirectional marks are not.
 const PRINTABLE = /^(?:[^\p{Cc}\p{Bidi_Control}]|[\n\t])*$/u;
 
-/** Text of a pattern; `allowed` completes the sentence "found X; allowed: ...". */
+/** Text that matches a pattern; `allowed` completes the sentence "found X; allowed: ...". */
 function text(pattern: RegExp, allowed: string) {
   return z.string({ error: allowed }).regex(pattern, { error: allowed });
 }
@@ -36,7 +36,7 @@ export function wholeNumber(min: number, max: number) {
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
-/** `instead`: how what cannot be said here is said, e.g. `leave it out for no limit`. */
+/** `instead`: how to express a value outside the range, e.g. `omit it for no limit`. */
 export function duration(shortest: string, longest: string, instead?: string) {
   const allowed = `${DURATION_FORMAT}, from ${shortest} to ${longest}${instead === undefined ? '' : `; ${instead}`}`;
   const error = ({ input }: { input?: unknown }): string => {
@@ -117,7 +117,7 @@ export const kubeconfig = text(KUBECONFIG_NAME, kubeconfigForm).refine(
   },
 );
 
-/** Nobody calls a file so. */
+/** A misspelt `in-cluster`: no kubeconfig file has such a name. */
 function isLikeInCluster(name: string): boolean {
   return /^in[-_.]?cluster$/i.test(name);
 }

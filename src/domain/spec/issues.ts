@@ -1,15 +1,15 @@
-/** What is wrong or doubtful in one spec document, before it is known where in which file it stands. */
+/** An error or warning about a spec document, before its position in a file is known. */
 export interface SpecIssue {
   severity: 'error' | 'warning';
   path: SpecPath;
-  /** Which place of the file to point at: the value, the key in front of it, or the mapping in which it is missing. */
+  /** Which position in the file to report: the value, its key, or the mapping in which the key is missing. */
   at: 'value' | 'key' | 'parent';
   message: string;
 }
 
 export type SpecPath = (string | number)[];
 
-/** `nodes[2].ssh.port`; keys that are no plain words are quoted: `nodes[2].labels["example.com/tier"]`. */
+/** `nodes[2].ssh.port`; keys other than plain words are quoted: `nodes[2].labels["example.com/tier"]`. */
 export function renderPath(path: SpecPath): string {
   let text = '';
   for (const part of path) {
@@ -20,7 +20,7 @@ export function renderPath(path: SpecPath): string {
   return text;
 }
 
-/** The value at a path of a document that may have any shape; undefined where the path leads nowhere. */
+/** The value at a path of an untrusted document; undefined where the path does not exist. */
 export function valueAt(value: unknown, path: SpecPath): unknown {
   let at = value;
   for (const part of path) {
@@ -30,7 +30,7 @@ export function valueAt(value: unknown, path: SpecPath): unknown {
   return at;
 }
 
-/** A found value in the words of a message: `"fortnightly"`, `5`, `nothing`, `a list`. */
+/** A value as shown in messages: `"fortnightly"`, `5`, `nothing`, `a list`. */
 export function show(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
@@ -39,7 +39,7 @@ export function show(value: unknown): string {
   return text.length <= 80 ? text : `${text.slice(0, 77)}..."`;
 }
 
-/** The text with control and direction characters written as escapes, so that it cannot steer a terminal. */
+/** The text with control and bidirectional characters escaped, safe for a terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }

@@ -1,4 +1,4 @@
-/** The part of a spec document about Kubernetes, with its text, and what it becomes with its defaults filled in. */
+/** The `kubernetes` section of a spec document: schema, field descriptions and defaults. */
 import { z } from 'zod';
 import {
   DEFAULT_DRAIN,
@@ -21,19 +21,19 @@ const rulesError = `a list of at most ${MAX_RULES} rules`;
 
 const rule = z.strictObject(
   {
-    podSelector: field.labelSelector.describe('Label selector as in kubectl -l; the pods this rule is about.'),
-    namespace: field.namespace.optional().describe('Only pods of this namespace. Default: of every namespace.'),
+    podSelector: field.labelSelector.describe('Label selector as in kubectl -l: the pods to which this rule applies.'),
+    namespace: field.namespace.optional().describe('Only pods of this namespace. Default: all namespaces.'),
     action: field
       .choice(DRAIN_RULE_ACTIONS)
       .default('evict')
       .describe(
-        'evict: as any other pod. skip: left where it is. wait-completed: not evicted, but waited for until it has ended.',
+        'evict: the pod is evicted like any other. skip: the pod stays on the node. wait-completed: the pod is not evicted; the drain waits until it has ended.',
       ),
     order: field
       .wholeNumber(-MAX_ORDER, MAX_ORDER)
       .default(0)
       .describe(
-        'Pods of a lower number leave first, and have left before the next number begins; pods without a rule have 0.',
+        'Pods with a lower number are evicted first, and are gone before the next number starts; pods without a rule have 0.',
       ),
   },
   { error: 'a mapping with podSelector, namespace, action and order' },
@@ -44,44 +44,46 @@ const drainFields = {
     .flag()
     .default(DEFAULT_DRAIN.ignoreDaemonsets)
     .describe(
-      'true: pods of DaemonSets stay, since they would be back at once. false: a node that has some is refused.',
+      'true: DaemonSet pods stay, because they would be recreated at once. false: a node with such pods is refused.',
     ),
   deleteEmptydirData: field
     .flag()
     .default(DEFAULT_DRAIN.deleteEmptydirData)
     .describe(
-      'true: evict pods with emptyDir volumes too, whose data is lost. false: a node that has some is refused.',
+      'true: pods with emptyDir volumes are evicted too, and lose that data. false: a node with such pods is refused.',
     ),
   force: field
     .flag()
     .default(DEFAULT_DRAIN.force)
-    .describe(
-      'true: evict pods too that no controller starts again elsewhere. false: a node that has some is refused.',
-    ),
+    .describe('true: pods that no controller would recreate are evicted too. false: a node with such pods is refused.'),
   gracePeriod: field
-    .duration('0s', '1d', 'leave it out for what each pod says itself (-1 of kubectl)')
+    .duration('0s', '1d', 'leave it out for the grace period of each pod (-1 of kubectl)')
     .optional()
-    .describe('How long a pod may take to end. 0s: it is killed at once. Default: what each pod says itself.'),
+    .describe(
+      'Termination grace period of the pods. 0s: pods are killed at once. Default: the grace period of each pod.',
+    ),
   timeout: field
     .duration('10s', '7d')
     .default(DEFAULT_DRAIN.timeout)
-    .describe('How long the drain of one node may take; then onDrainTimeout decides.'),
+    .describe('How long the drain of one node may take; after that, onDrainTimeout applies.'),
   podSelector: field.labelSelector
     .optional()
     .describe('Label selector as in kubectl -l: only these pods are evicted. Default: all.'),
   disableEviction: field
     .flag()
     .default(DEFAULT_DRAIN.disableEviction)
-    .describe('true: delete pods instead of evicting them, which ignores PodDisruptionBudgets.'),
+    .describe('true: pods are deleted instead of evicted, which ignores PodDisruptionBudgets.'),
   skipWaitForDeleteTimeout: field
-    .duration('1s', '1d', 'leave it out to wait for all of them (0 of kubectl)')
+    .duration('1s', '1d', 'leave it out to wait for all pods (0 of kubectl)')
     .optional()
-    .describe('Pods that have been terminating for longer than this are not waited for. Default: all are.'),
+    .describe(
+      'The drain does not wait for pods that have been terminating for longer than this. Default: it waits for all pods.',
+    ),
   onDrainTimeout: field
     .choice(ON_DRAIN_TIMEOUT)
     .default(DEFAULT_DRAIN.onDrainTimeout)
     .describe(
-      'fail: the node is uncordoned and has failed. skip-node: it is uncordoned and skipped, the run goes on. proceed: it is patched although pods are left.',
+      'fail: the node is uncordoned and counts as failed. skip-node: the node is uncordoned and skipped, and the run continues. proceed: the node is patched although pods are left.',
     ),
   rules: z
     .array(rule, { error: rulesError })
@@ -89,7 +91,7 @@ const drainFields = {
       error: ({ input }) => `found ${(input as unknown[]).length} rules; allowed: ${rulesError}`,
     })
     .default([])
-    .describe('Pods that are treated unlike the others; the first rule that matches a pod counts.'),
+    .describe('Exceptions for selected pods; the first rule that matches a pod applies.'),
 };
 
 const drain = z.strictObject(drainFields, { error: `a mapping with ${Object.keys(drainFields).join(', ')}` });
@@ -99,12 +101,14 @@ const health = z.strictObject(
     readyTimeout: field
       .duration('10s', '1d')
       .default(DEFAULT_KUBERNETES_HEALTH.readyTimeout)
-      .describe('How long the node may take, after the work, to be Ready with its DaemonSet pods; then it has failed.'),
+      .describe(
+        'How long the node may take, after the patch, to be Ready with its DaemonSet pods; after that the node counts as failed.',
+      ),
     workloadsTimeout: field
       .duration('10s', '1d')
       .optional()
       .describe(
-        'How long the evicted workloads may take to have as many pods available as before, before the next node begins; then the node has failed. Default: that is not waited for.',
+        'How long the evicted workloads may take to have as many available pods as before; the next node starts after that, and a node that exceeds the limit counts as failed. Default: no wait.',
       ),
   },
   { error: 'a mapping with readyTimeout and workloadsTimeout' },
@@ -117,7 +121,9 @@ export const kubernetesSchema = z.strictObject(
     ),
     context: field.kubeContext.optional().describe('Context of the kubeconfig. Default: its current context.'),
     drain: drain.prefault({}).describe('How a node is drained before it is patched: the options of kubectl drain.'),
-    health: health.prefault({}).describe('What must be true again after the work, before the next node begins.'),
+    health: health
+      .prefault({})
+      .describe('Conditions that must hold again after the patch, before the next node starts.'),
   },
   { error: 'a mapping with kubeconfig, context, drain and health' },
 );
@@ -147,7 +153,7 @@ export function normaliseKubernetes({
   };
 }
 
-/** Rules that join `kubernetes` with other fields of the document as it was written. */
+/** Rules across `kubernetes` and other fields of the raw document. */
 export function kubernetesIssues(document: unknown): SpecIssue[] {
   if (valueAt(document, ['kubernetes']) === undefined) return namesWithoutCluster(document);
   return [...withoutDrainIssues(document), ...contextIssues(document), ...nameIssues(document)];
@@ -173,7 +179,7 @@ function contextIssues(document: unknown): SpecIssue[] {
   ];
 }
 
-/** Two machines behind one name in Kubernetes would have each other's workloads moved. */
+/** With two nodes under one Kubernetes name, the workloads of the wrong machine would be evicted. */
 function nameIssues(document: unknown): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const first = new Map<unknown, number>();
@@ -202,7 +208,7 @@ function namesWithoutCluster(document: unknown): SpecIssue[] {
       path,
       at: 'key',
       message:
-        'has no effect without a section `kubernetes`, which says how the cluster is reached; add that, or remove it',
+        'has no effect without a section `kubernetes`, which configures access to the cluster; add that section, or remove this field',
     }));
 }
 

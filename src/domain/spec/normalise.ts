@@ -1,4 +1,4 @@
-/** From a document as the user wrote it to the spec the rest of the product sees: every short form written out. */
+/** Converts a document to the normalised spec: defaults filled in, short forms expanded. */
 import type { PackagePolicy } from './package-policy';
 import type {
   ClusterSpec,
@@ -55,7 +55,7 @@ export function normaliseNotPatchable(document: NotPatchableDocument): NotPatcha
   return { ...headerOf(document), type: document.type } satisfies ClusterSpec;
 }
 
-/** How late a start may happen when the spec does not say so. */
+/** The default of `startWithin`. */
 export function defaultStartWithin(schedule: Record<string, unknown>): string {
   return schedule['preset'] === 'weekly' || schedule['preset'] === 'every-2-weeks' ? '1h' : '24h';
 }
@@ -117,7 +117,7 @@ function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocumen
   const transport = node.transport ?? cluster.transport;
   const jump = node.jump ?? cluster.jump ?? [];
   const access = {
-    // That a user is given somewhere has been checked before.
+    // A missing user has been reported before.
     user: node.user ?? cluster.user ?? '',
     port: node.port ?? cluster.port ?? DEFAULT_SSH.port,
     identity: node.identity ?? cluster.identity ?? DEFAULT_SSH.identity,
@@ -125,7 +125,7 @@ function normaliseSsh(node: Omit<SshDocument, 'knownHosts'>, cluster: SshDocumen
   };
   return {
     ...access,
-    // What is the default is not written: specs from before these fields existed stay equal to themselves.
+    // Defaults are omitted, so that specs from before these fields existed stay equal.
     ...defined({
       transport: transport === 'openssh' ? transport : undefined,
       jump: jump.length === 0 ? undefined : jump.map((hop) => normaliseHop(hop, access)),

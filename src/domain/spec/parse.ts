@@ -1,4 +1,4 @@
-/** Checks and normalises spec documents. Never part of a workflow: the next release may answer differently. */
+/** Validates and normalises spec documents. Never part of a workflow, because results may differ between releases. */
 import { CLUSTER_TYPES } from './types';
 import type { ClusterSpec, NotPatchableSpec } from './types';
 import { isListedEks } from '../eks/node-groups';
@@ -15,7 +15,7 @@ export { specSchema } from './document-schema';
 
 export type ParsedSpec = { spec: ClusterSpec | null; issues: SpecIssue[] };
 
-/** Checks everything that needs no time zone, no clock and no file. `spec` is null when an issue is an error. */
+/** Validates everything that needs no time zone, clock or file. `spec` is null when an issue is an error. */
 export function parseSpec(value: unknown): ParsedSpec {
   if (isEksDocument(value)) return parseEks(value);
   const patchable = isSelfManaged(value);
@@ -35,7 +35,10 @@ function parseEks(value: unknown): ParsedSpec {
   return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
 }
 
-/** Checks and normalises a spec that arrives as plain data; a normalised spec comes back equal. Reads no file and no clock. */
+/**
+ * Validates and normalises a spec given as plain data; a normalised spec is returned unchanged. Reads no file and no
+ * clock.
+ */
 export function validateSpecObject(
   value: unknown,
 ): { ok: true; spec: ClusterSpec } | { ok: false; problems: string[] } {
@@ -50,13 +53,13 @@ export function validateSpecObject(
   };
 }
 
-/** A spec of a version before some of today's fields with the values that those have where nothing is written. */
+/** Fills in the defaults of fields that a spec of an older version does not have. */
 export function withDefaults(spec: ClusterSpec): ClusterSpec {
   const checked = validateSpecObject(spec);
   return checked.ok ? checked.spec : spec;
 }
 
-/** Clusters go on with the spec that they were applied with, also when it says less than one has to say today. */
+/** Clusters keep the spec with which they were applied, even when it lacks fields required today. */
 function validateListedEks(value: unknown): ReturnType<typeof validateSpecObject> {
   const checked = validateSpecObject({ ...(value as object), type: 'imported' });
   return checked.ok ? { ok: true, spec: { ...checked.spec, type: 'eks' } as NotPatchableSpec } : checked;
@@ -66,7 +69,7 @@ function isEksDocument(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'eks';
 }
 
-// With a type that does not exist, the sections that are there tell which of the two was meant.
+// With an unknown type, the sections present indicate the intended one.
 function isSelfManaged(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || !('type' in value)) return true;
   if (value.type === 'self-managed') return true;

@@ -1,4 +1,4 @@
-/** `patching.restartServices` of a spec document: a mode alone, or a mapping. */
+/** `patching.restartServices` of a spec document: a mode, or a mapping. */
 import { z } from 'zod';
 import type { RestartPolicy } from './restart-policy';
 import { MAX_UNIT_GLOBS, NO_RESTARTS, RESTART_MODES } from './restart-policy';
@@ -25,17 +25,17 @@ export const restartMapping = z.strictObject(
       .choice(RESTART_MODES)
       .default('never')
       .describe(
-        'never: services on replaced code are named, and the node is restart-pending. listed: those that services names are restarted after a patch. auto: all but those that are not safe to restart, see docs/node.md.',
+        'never: services that run outdated code are reported, and the node is restart-pending. listed: those of them that services lists are restarted after a patch. auto: all of them are restarted except those that are not safe to restart, see docs/node.md.',
       ),
     services: globs().describe(
-      'Names of services, with or without .service; * and ? stand for any characters. With auto: databases and the like, which are restarted only when they are named here.',
+      'Names of services, with or without .service; * and ? match any characters. With auto: databases and the like, which are restarted only when listed here.',
     ),
     ignore: globs().describe('Names of services that are never restarted.'),
     asReboot: field
       .flag()
       .default(false)
       .describe(
-        'true: what still runs replaced code after that is a reason to reboot, which happens where rebootIfRequired is true.',
+        'true: outdated code that still runs after the restarts is a reason to reboot, if rebootIfRequired is true.',
       ),
   },
   { error: 'a mapping with mode, services, ignore and asReboot' },
@@ -45,7 +45,7 @@ const modeAlone = field.choice(RESTART_MODES).transform((mode) => ({ ...NO_RESTA
 
 export const restartSchema = z.union([modeAlone, restartMapping]);
 
-/** Nothing when it is the default, so that specs from before this field stay equal to themselves. */
+/** Absent when it equals the default, so that specs from before this field stay equal. */
 export function normaliseRestart(document: RestartPolicy | undefined): { restartServices?: RestartPolicy } {
   if (document === undefined) return {};
   const { mode, services, ignore, asReboot } = document;
@@ -53,7 +53,7 @@ export function normaliseRestart(document: RestartPolicy | undefined): { restart
   return { restartServices: { mode, services: [...new Set(services)], ignore: [...new Set(ignore)], asReboot } };
 }
 
-/** `listed` without a list restarts nothing, which nobody means. */
+/** `listed` without a list restarts nothing, which is never intended. */
 export function restartIssues(document: unknown): SpecIssue[] {
   const path: SpecPath = ['patching', 'restartServices'];
   const given = valueAt(document, path);

@@ -5,7 +5,7 @@ import { MONTHS, formatDate, longestMonth, parseDate, parseDateTime, weekdayOf }
 import { DAY_MS } from '../shared/time-units';
 import { choice, cronExpression, duration, wholeNumber } from './fields';
 
-/** The keys of which a schedule has exactly one. */
+/** A schedule has exactly one of these keys. */
 export const SCHEDULE_KINDS = ['preset', 'custom', 'cron', 'once'] as const;
 
 const DATE_FORMAT = 'a date that exists, written YYYY-MM-DD';
@@ -14,13 +14,13 @@ const ONCE_FORMAT = 'a local date and time without offset, written YYYY-MM-DDTHH
 const startWithin = duration('1m', '30d')
   .optional()
   .describe(
-    'How late a start may still happen when no worker was there to start it. A start missed by more is recorded as missed. Default: 1h for weekly and every-2-weeks, 24h for everything else.',
+    'How late a run may still start when no worker was running at the start time. A start missed by more is recorded as missed. Default: 1h for weekly and every-2-weeks, 24h for everything else.',
   );
 
 const spread = duration('1m', '24h')
   .optional()
   .describe(
-    'Starts are spread over this long, each cluster later by a share that its name decides and that stays the same. For many clusters that share a schedule. Default: every start is exact to the minute.',
+    'Spreads starts over this time: each cluster starts later by a constant share of it, derived from the name of the cluster. For many clusters that share a schedule. Default: every start is exact to the minute.',
   );
 
 const anchor = z
@@ -84,7 +84,7 @@ const once = z
   })
   .describe('One start, at this local date and time (YYYY-MM-DDTHH:MM, no offset).');
 
-/** One schema per kind, so that a mistake is explained by the kind that was meant. */
+/** One schema per kind, so that a mistake is explained for the intended kind. */
 export const scheduleKinds = {
   preset,
   custom: z.strictObject({
@@ -94,7 +94,7 @@ export const scheduleKinds = {
   }),
   cron: z.strictObject({
     cron: cronExpression.describe(
-      'Five cron fields (minute hour day-of-month month day-of-week) on the wall clock of timeZone; names, ranges, steps, SUN#2 (second Sunday) and L (last) are understood.',
+      'Five cron fields (minute hour day-of-month month day-of-week) on the wall clock of timeZone; names, ranges, steps, SUN#2 (second Sunday) and L (last) are supported.',
     ),
     startWithin,
     spread,
@@ -112,7 +112,7 @@ export const scheduleSchema = z.union([
   scheduleKinds.once,
 ]);
 
-/** Tells a date that the calendar does not have from one that is written wrongly. */
+/** Distinguishes a nonexistent date from a malformed one. */
 function noSuchDate(value: string, form: string): string {
   const date = value.slice(0, 10);
   const wellFormed = /^\d{4}-\d{2}-\d{2}$/.test(date);

@@ -1,10 +1,10 @@
-/** Names that the same thing has, or had, elsewhere. */
+/** Other and former names of keys. */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([['deletelocaldata', 'deleteEmptydirData']]);
 
-/** Shorter beginnings say too little. */
+/** Shorter prefixes are too ambiguous. */
 const MIN_BEGINNING = 4;
 
-/** The allowed word that was probably meant, or null when none is close enough to be worth asking. */
+/** The allowed word that was probably meant; null when none is close enough. */
 export function suggest(found: string, allowed: readonly string[]): string | null {
   const wanted = simplify(found);
   const known = OTHER_NAMES.get(wanted);
@@ -17,11 +17,11 @@ export function suggest(found: string, allowed: readonly string[]): string | nul
     if (best === null || distance < best.distance) best = { word, distance };
   }
   if (best === null) return null;
-  // One slip for every three letters: "porrt" is "port", but "fortnightly" is not "monthly".
+  // One typo per three letters: "porrt" is "port", but "fortnightly" is not "monthly".
   return best.distance <= Math.max(1, Math.floor(Math.min(wanted.length, best.word.length) / 3)) ? best.word : null;
 }
 
-// Spelling in another convention (self_managed, patch-on-boot) is no mistake worth counting.
+// Another naming convention (self_managed, patch-on-boot) does not count as a typo.
 function simplify(word: string): string {
   return word.toLowerCase().replace(/[-_ ]/g, '').slice(0, 64);
 }

@@ -1,4 +1,4 @@
-/** Checks of a spec that need time-zone data, the cron parser or the clock; never run inside a workflow. */
+/** Validation that needs time-zone data, the cron parser or the clock; never part of a workflow. */
 import { checkCron, eitherDayOf, isLeapDayCron } from '../schedule/cron';
 import { instantOfWall } from '../schedule/zone';
 import { parseDateTime } from '../shared/dates';
@@ -10,8 +10,8 @@ const ZONE: SpecPath = ['patching', 'timeZone'];
 const SCHEDULE: SpecPath = ['patching', 'schedule'];
 
 /**
- * Reads the document as it was written and passes over values of the wrong type, which the schema reports.
- * `isNew`: the schedule is known not to be in force yet, so a single start in the past is a mistake.
+ * Reads the raw document and skips values of the wrong type, which the schema reports. `isNew`: the schedule is not in
+ * force yet, so a one-time start in the past is an error.
  */
 export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
   const zone = valueAt(document, ZONE) ?? 'UTC';
@@ -25,10 +25,10 @@ export function timeIssues(document: unknown, options: { now: number; isNew: boo
   return issues;
 }
 
-/** Zones that have been found: making a formatter takes some hundred microseconds, and fleets share a few zones. */
+/** Zones known to exist, cached because creating a formatter takes some hundred microseconds. */
 const knownZones = new Set<string>();
 
-/** True for a zone of the IANA database; an offset such as `+02:00` is not one. */
+/** Whether the text is an IANA time zone; an offset such as `+02:00` is not one. */
 export function isTimeZone(zone: string): boolean {
   if (knownZones.has(zone)) return true;
   if (!/^[A-Za-z]/.test(zone)) return false;
@@ -43,7 +43,7 @@ export function isTimeZone(zone: string): boolean {
 
 function zoneIssue(zone: string): SpecIssue {
   const zones = Intl.supportedValuesOf('timeZone');
-  // People often write the city alone or another region in front of it.
+  // A common mistake is the city alone, or with another region.
   const city = zone.slice(zone.lastIndexOf('/') + 1).toLowerCase();
   const meant = zones.find((known) => known.toLowerCase().endsWith(`/${city}`)) ?? suggest(zone, zones);
   const hint = meant === null ? '' : `did you mean "${meant}"? `;
@@ -61,7 +61,7 @@ function cronIssues(cron: string): SpecIssue[] {
   return warnings.map((message) => ({ severity: 'warning', path, at: 'value', message }));
 }
 
-/** What a valid cron expression means and its author may not. */
+/** Warnings about cron expressions whose meaning is easily misread. */
 export function cronWarnings(cron: string): string[] {
   const found: string[] = [];
   if (isLeapDayCron(cron)) {
@@ -72,7 +72,7 @@ export function cronWarnings(cron: string): string[] {
     const { dayOfMonth, dayOfWeek, daysPerMonth, both } = either;
     const days = daysPerMonth === 1 ? '1 day' : `${daysPerMonth} days`;
     found.push(
-      `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on about ${days} of a month; for days that are both write "${both}"`,
+      `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}; either one is enough for a start, so runs start on about ${days} of a month; for days that match both, write "${both}"`,
     );
   }
   return found;
@@ -84,7 +84,7 @@ function onceIssues(once: string, zone: string, { now, isNew }: { now: number; i
   const path: SpecPath = [...SCHEDULE, 'once'];
   const found = `found ${show(once)} (${zone}), which is in the past`;
   if (isNew) return [error(path, `${found}; allowed: a date and time in the future`)];
-  return [{ severity: 'warning', path, at: 'value', message: `${found}: no run starts by it any more` }];
+  return [{ severity: 'warning', path, at: 'value', message: `${found}, so no further run starts` }];
 }
 
 function error(path: SpecPath, message: string): SpecIssue {

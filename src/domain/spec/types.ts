@@ -1,9 +1,9 @@
 /**
- * The spec as the rest of the product sees it: validated, defaults filled in, every short form written out.
+ * The normalised spec: validated, defaults filled in, short forms expanded.
  *
- * A normalised spec is itself a valid spec document (`get NAME -o yaml | apply -f -` changes nothing). The one
- * difference from what a user may write: `ssh` is resolved onto every node, and the entries of the `knownHosts` file
- * that belong to a node stand in its `hostKeys`.
+ * A normalised spec is itself a valid spec document (`get NAME -o yaml | apply -f -` changes nothing). It differs from
+ * user input in that `ssh` is resolved onto every node, and the entries of the `knownHosts` file for a node are in its
+ * `hostKeys`.
  */
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { EksPolicy } from '../eks/policy';
@@ -12,7 +12,7 @@ import type { RestartPolicy } from './restart-policy';
 
 export const API_VERSION = 'ospatch/v1';
 
-/** More nodes than this are refused by `validate` and `apply`. */
+/** `validate` and `apply` reject more nodes. */
 export const MAX_NODES = 5_000;
 
 export const CLUSTER_TYPES = ['self-managed', 'imported', 'eks', 'aks', 'gke', 'managed'] as const;
@@ -30,15 +30,15 @@ export type RolloutOrder = (typeof ROLLOUT_ORDERS)[number];
 export const ON_FAILURE = ['stop', 'continue'] as const;
 export type OnFailure = (typeof ON_FAILURE)[number];
 
-/** How the node helper gets onto a node: written by ospatch on first use, or placed by an administrator. */
+/** How the helper gets onto a node: installed by ospatch on first use, or by an administrator. */
 export const HELPER_MODES = ['auto', 'preinstalled'] as const;
 export type HelperMode = (typeof HELPER_MODES)[number];
 
-/** What speaks SSH: ospatch itself, or the OpenSSH client of the worker (certificates, FIDO keys, post-quantum kex). */
+/** The SSH client: that of ospatch, or the OpenSSH client of the worker (certificates, FIDO keys, post-quantum kex). */
 export const SSH_TRANSPORTS = ['builtin', 'openssh'] as const;
 export type SshTransport = (typeof SSH_TRANSPORTS)[number];
 
-/** Jump hosts one behind the other; more than this is a mistake. */
+/** Maximum length of a chain of jump hosts. */
 export const MAX_JUMPS = 4;
 
 /** A yearly date and time on the wall clock of the schedule's zone. February 29 means leap years only. */
@@ -50,9 +50,9 @@ export interface CustomDate {
 }
 
 interface ScheduleOptions {
-  /** How late a start may still happen when nobody was there to start it, e.g. `1h`. */
+  /** How late a run may still start when no worker was running, e.g. `1h`. */
   startWithin: string;
-  /** Starts are spread over this long, each cluster at its own moment, e.g. `30m`. Absent: all start on the minute. */
+  /** Starts are spread over this time, each cluster at its own offset, e.g. `30m`. Absent: all start on the minute. */
   spread?: string;
 }
 
@@ -65,15 +65,15 @@ export interface Rollout {
   onFailure: OnFailure;
 }
 
-/** A last resort for a node that does not come back from a reboot. */
+/** The last resort for a node that does not come back from a reboot. */
 export interface PowerCycleHook {
   /** Bare name of a program in the worker's hook directory. */
   name: string;
-  /** How long the node must have been unreachable after the reboot, e.g. `15m`. */
+  /** Minimum unreachable time after the reboot, e.g. `15m`. */
   after: string;
 }
 
-/** When packages are downloaded: before the node is drained, a while before the window as well, or in the transaction. */
+/** When packages are downloaded: before the drain, also some time before the window, or during the transaction. */
 export type Prefetch = 'before-drain' | 'off' | { beforeWindow: string };
 
 export interface Patching {
@@ -81,20 +81,22 @@ export interface Patching {
   rebootIfRequired: boolean;
   /** Bare name of a program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
-  /** What is done about services that run replaced code. Absent: nothing. */
+  /** Restarts of services on outdated code. Absent: none. */
   restartServices?: RestartPolicy;
   powerCycleHook?: PowerCycleHook;
   timeZone: string;
   schedule?: Schedule;
   rollout: Rollout;
   prefetch: Prefetch;
-  /** How long a node may be unreachable before anything changed there, e.g. `10m`; a boot run waits at least 30m. */
+  /**
+   * How long a node may be unreachable before anything was changed on it, e.g. `10m`; a boot run waits at least 30m.
+   */
   unreachableTimeout: string;
-  /** How long locks of other programs on a node are waited for, e.g. `2h`. Specs of versions before this field lack it. */
+  /** How long to wait for locks of other programs on a node, e.g. `2h`. Absent in specs of older versions. */
   lockTimeout?: string;
-  /** Patch nodes with an active kubelet, k3s or rke2 although nothing drains them. */
+  /** Patch nodes with an active kubelet, k3s or rke2 without a drain. */
   withoutDrain: boolean;
-  /** Which pending packages are patched. Specs of versions before this field do not have it. */
+  /** Which pending packages are patched. Absent in specs of older versions. */
   packages?: PackagePolicy;
 }
 
@@ -106,11 +108,11 @@ export interface SshAccess {
   helper: HelperMode;
   /** Absent: builtin. */
   transport?: 'openssh';
-  /** Machines to go through, the one that is reached first in front. Absent: none. */
+  /** Jump hosts, in order from the worker. Absent: none. */
   jump?: SshHop[];
 }
 
-/** A jump host. Its own host key is verified under its own name. */
+/** A jump host, verified by its own host keys. */
 export interface SshHop {
   host: string;
   port: number;
@@ -125,14 +127,14 @@ export interface NodeSpec {
   role: NodeRole;
   zone?: string;
   labels?: Record<string, string>;
-  /** Its name in Kubernetes. Absent: the name. */
+  /** Name of the node in Kubernetes. Absent: same as `name`. */
   kubernetesName?: string;
   /** Task queue of the workers that reach the node. Absent: that of the cluster. */
   taskQueue?: string;
   ssh: SshAccess;
   /**
-   * Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host, or with `@cert-authority` or
-   * `@revoked` in front. Never empty once applied.
+   * Trusted host keys, each `TYPE BASE64` as in a known_hosts line without the host, optionally prefixed by
+   * `@cert-authority` or `@revoked`. Never empty once applied.
    */
   hostKeys: string[];
 }
@@ -154,11 +156,11 @@ export interface SelfManagedSpec extends SpecHeader {
   nodes: NodeSpec[];
 }
 
-/** An EKS cluster: AWS updates its managed node groups when it is asked to. */
+/** An EKS cluster, whose managed node groups AWS updates on request. */
 export interface EksSpec extends SpecHeader {
   type: 'eks';
   eks: EksPolicy;
-  /** Task queue of the workers that ask AWS. Absent: that of the workflows. */
+  /** Task queue of the workers that call AWS. Absent: that of the workflows. */
   taskQueue?: string;
   patching: EksPatching;
 }
@@ -169,7 +171,7 @@ export interface EksPatching {
   rollout: Pick<Rollout, 'onFailure'>;
 }
 
-/** A cluster that ospatch lists but never patches. One of type `eks` was applied before those could be patched. */
+/** A cluster that ospatch lists but never patches. Type `eks`: applied before node groups were supported. */
 export interface NotPatchableSpec extends SpecHeader {
   type: Exclude<ClusterType, 'self-managed'>;
 }
@@ -178,7 +180,7 @@ export type PatchableSpec = SelfManagedSpec | EksSpec;
 
 export type ClusterSpec = PatchableSpec | NotPatchableSpec;
 
-/** What a node activity needs to know to reach one node. Holds references to secrets, never secrets. */
+/** What a node activity needs to connect to one node. Holds references to secrets, never secrets. */
 export interface NodeTarget {
   cluster: string;
   name: string;

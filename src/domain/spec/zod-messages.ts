@@ -1,4 +1,4 @@
-/** Turns zod's issues into sentences for the author of the spec. */
+/** Converts zod issues to messages for the author of the spec. */
 import { z } from 'zod';
 import { notPatchableReason } from '../cluster/messages';
 import { CLUSTER_TYPES, PRESETS } from './types';
@@ -13,12 +13,12 @@ type ZodIssue = z.core.$ZodIssue;
 
 const SCHEDULE_FORMAT = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
 
-// What a cluster that ospatch does not patch cannot have.
+// Keys that do not apply to a cluster that ospatch does not patch.
 const PATCHING_KEYS = ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue'];
 
 /**
- * The issues zod found in `value`, one per mistake, in the order of the document. `schema` is the one that found them;
- * `prefix` is where `value` stands in the document.
+ * The issues that zod found in `value`, one per mistake, in document order. `schema` is the schema used; `prefix` is
+ * the path of `value` in the document.
  */
 export function describeIssues(
   issues: readonly ZodIssue[],
@@ -38,7 +38,9 @@ export function describeIssues(
   });
 }
 
-/** Paths of keys that are missing only because they are misspelt; "unknown key; did you mean" says it all. */
+/**
+ * Paths of keys that are missing only because they are misspelt; the message "unknown key; did you mean" covers them.
+ */
 function misspeltKeys(issues: readonly ZodIssue[], schema: z.core.$ZodType): Set<string> {
   const paths = new Set<string>();
   for (const issue of issues) {
@@ -60,7 +62,7 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   if (issue.code === 'invalid_union' && path.at(-1) === 'restartServices') return describeRestart(found, path);
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
-    // zod reports unknown keys without the union around them when only one form fits otherwise.
+    // zod reports unknown keys without the enclosing union when only one branch matches otherwise.
     if (allowed.length === 0 && inner.includes('restartServices')) return describeRestart(found, path);
     if (allowed.length === 0) {
       const depth = inner.lastIndexOf('schedule') + 1;
@@ -84,7 +86,7 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
 }
 
 function sentence(issue: ZodIssue, found: unknown): string {
-  // A schema that knows more about the value says the whole sentence itself.
+  // A schema with more context provides the complete message.
   if (issue.message.startsWith('found ')) return issue.message;
   const quoting = issue.code === 'invalid_type' && issue.expected === 'string' ? ` (${kindOf(found)})` : '';
   const meant =
@@ -107,14 +109,14 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
   const type = CLUSTER_TYPES.find((one) => one === found);
   const reason = type === undefined || allowed.includes('nodes') ? null : notPatchableReason(type);
   if (reason !== null && PATCHING_KEYS.includes(key)) {
-    // Nodes of a provider stay the provider's, whatever they are called.
+    // Node settings do not apply to a provider's nodes, whatever the keys are called.
     const orElse = type === 'imported' ? ' or set type: self-managed' : '';
     return `${reason}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
   }
   return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
 }
 
-/** A mode alone, or a mapping; explain the mistake in the form that was meant. */
+/** Explains a mistake for the intended form: a mode, or a mapping. */
 function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
     const meant = typeof found === 'string' ? suggest(found, RESTART_MODES) : null;
@@ -125,7 +127,7 @@ function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
   return parsed.success ? [] : describeIssues(parsed.error.issues, found, restartMapping, path);
 }
 
-/** A schedule is one of several forms; explain the mistake in the form that was meant. */
+/** Explains a mistake for the intended form of a schedule. */
 function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
   const problem = (message: string): SpecIssue[] => [{ severity: 'error', path, at: 'value', message }];
   if (typeof found === 'string') {
@@ -149,7 +151,7 @@ function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
   return parsed.success ? [] : describeIssues(parsed.error.issues, found, schema, path);
 }
 
-/** The keys that the mapping at `path` may have. */
+/** The allowed keys of the mapping at `path`. */
 function keysOf(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const part of path) {

@@ -1,4 +1,4 @@
-/** Public host keys as they stand in a known_hosts line after the host: `TYPE BASE64`, perhaps with a comment. */
+/** Public host keys as in a known_hosts line after the host: `TYPE BASE64`, optionally with a comment. */
 export const HOST_KEY_TYPES = [
   'ssh-ed25519',
   'ecdsa-sha2-nistp256',
@@ -9,10 +9,10 @@ export const HOST_KEY_TYPES = [
 
 export const HOST_KEY_FORMAT = `"TYPE BASE64" as in a known_hosts line, TYPE one of ${HOST_KEY_TYPES.join(', ')}`;
 
-/** What may stand in front of a key, as in known_hosts. */
+/** Markers that may precede a key, as in known_hosts. */
 export const HOST_KEY_MARKERS = ['@cert-authority', '@revoked'] as const;
 
-/** A host key or, behind a marker, the key of an authority or one that must not be accepted; null when it is neither. */
+/** Parses a host key, or a marked key of a certificate authority or revoked key; null when it is neither. */
 export function parseTrustEntry(text: string): string | null {
   const trimmed = text.trim();
   const marker = HOST_KEY_MARKERS.find((known) => /^\s/.test(trimmed.slice(known.length)) && trimmed.startsWith(known));
@@ -21,20 +21,20 @@ export function parseTrustEntry(text: string): string | null {
   return key === null ? null : `${marker} ${key}`;
 }
 
-/** Whether any of the entries can make a host trusted: a key, or an authority where those can be used. */
+/** Whether any of the entries can establish trust: a key, or a certificate authority where supported. */
 export function trustsAnything(entries: readonly string[], withAuthorities: boolean): boolean {
   return entries.some((entry) => !entry.startsWith('@') || (withAuthorities && entry.startsWith('@cert-authority ')));
 }
 
-/** Why none of the entries, of which there are some, can make a host trusted; null when one can. */
+/** Why none of the (non-empty) entries can establish trust; null when one can. */
 export function whyNothingTrusted(entries: readonly string[], withAuthorities: boolean): string | null {
   if (trustsAnything(entries, withAuthorities)) return null;
   return trustsAnything(entries, true)
     ? 'found only certificate authorities, which the builtin transport cannot use; set ssh.transport to openssh, or add a plain host key'
-    : 'found only revoked keys, so nothing is trusted; add the host key that counts';
+    : 'found only revoked keys, so nothing is trusted; add the current host key';
 }
 
-/** Places of keys in the list that another entry of it marks as revoked. */
+/** Indexes of keys that another entry in the list revokes. */
 export function revokedInList(entries: readonly string[]): number[] {
   const revoked = new Set(entries.filter((entry) => entry.startsWith('@revoked ')).map((entry) => entry.slice(9)));
   return entries.flatMap((entry, index) => (revoked.has(entry.replace(/^@cert-authority /, '')) ? [index] : []));
@@ -48,7 +48,7 @@ export function parseHostKey(text: string): string | null {
   const [type, blob] = text.trim().split(/\s+/);
   if (type === undefined || blob === undefined || !isHostKeyType(type)) return null;
   const parts = wireStrings(blob);
-  // An Ed25519 key has 32 bytes and no parts after it; the others only have to be complete.
+  // An Ed25519 key has 32 bytes and no further fields; the others only have to be complete.
   if (parts === null || ascii(parts[0]) !== type || parts.length < 2) return null;
   if (type === 'ssh-ed25519' && (parts.length !== 2 || parts[1]?.length !== 32)) return null;
   return `${type} ${blob}`;
@@ -58,7 +58,7 @@ function isHostKeyType(text: string): boolean {
   return HOST_KEY_TYPES.some((type) => type === text);
 }
 
-/** The length-prefixed strings an SSH key blob consists of; null when it does not. */
+/** The length-prefixed strings of an SSH key blob; null when it is malformed. */
 function wireStrings(base64: string): number[][] | null {
   const bytes = decodeBase64(base64);
   if (bytes === null) return null;

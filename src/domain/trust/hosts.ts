@@ -1,4 +1,4 @@
-/** Host names and addresses as a node may have them. Nothing here can be read as an option or by a shell. */
+/** Valid host names and addresses. None can be mistaken for an option or interpreted by a shell. */
 export const HOST_FORMAT = 'an IPv4 address, an IPv6 address without brackets, or a DNS name';
 
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
@@ -6,12 +6,12 @@ const DECIMAL_OCTET = /^(0|[1-9]\d{0,2})$/;
 
 export function isHost(text: string): boolean {
   if (text.includes(':')) return parseIpv6(text) !== null;
-  // A name that ends in a number would be read as an address, so 10.0.0.300 is a mistake and not a name.
+  // A name that ends in a number would be parsed as an address, so 10.0.0.300 is invalid, not a name.
   if (/(^|\.)(\d+|0x[\da-f]*)$/i.test(text)) return isIpv4(text);
   return DNS_NAME.test(text);
 }
 
-/** One spelling per address, to find the same one twice: lower case, and IPv6 in full. */
+/** Canonical form of an address, to detect duplicates: lower case, IPv6 expanded. */
 export function canonicalHost(host: string): string {
   const groups = host.includes(':') ? parseIpv6(host) : null;
   return groups === null ? host.toLowerCase() : groups.map((group) => group.toString(16)).join(':');
@@ -22,7 +22,7 @@ function isIpv4(text: string): boolean {
   return octets.length === 4 && octets.every((octet) => DECIMAL_OCTET.test(octet) && Number(octet) <= 255);
 }
 
-/** The eight groups of an IPv6 address; null when it is not one. */
+/** The eight groups of an IPv6 address; null when it is malformed. */
 function parseIpv6(text: string): number[] | null {
   const halves = text.split('::');
   if (halves.length > 2) return null;

@@ -1,37 +1,37 @@
 /**
- * OpenSSH's known_hosts format (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): which of its lines speak of a host.
- * Lines that cannot be understood are passed over, as OpenSSH does.
+ * Looks up a host in OpenSSH's known_hosts format (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Malformed lines are
+ * skipped, as in OpenSSH.
  */
 import { parseHostKey } from './host-keys';
 
-/** HMAC-SHA1 of `message` with a key in base64; the result in base64. Injected, since this module has no crypto. */
+/** HMAC-SHA1 of `message` with a base64 key; the result in base64. Injected, because this module has no crypto. */
 export type HmacSha1 = (keyBase64: string, message: string) => string;
 
 export interface KnownHostKeys {
-  /** Keys of supported types, each `TYPE BASE64`, in the order of the file, without those that are revoked. */
+  /** Keys of supported types, each `TYPE BASE64`, in file order, without revoked keys. */
   keys: string[];
   /** Keys that must never be accepted for this host. */
   revoked: string[];
-  /** Keys of authorities whose host certificates are trusted, without those that are revoked. */
+  /** Keys of certificate authorities trusted for this host, without revoked keys. */
   authorities: string[];
 }
 
 const SSH_PORT = 22;
 
-/** The name under which known_hosts files a host: bracketed with its port unless that is 22. */
+/** The name of a host in known_hosts: bracketed with its port unless that is 22. */
 export function knownHostsName(host: string, port: number): string {
   const name = host.toLowerCase();
   return port === SSH_PORT ? name : `[${name}]:${port}`;
 }
 
-/** What a known_hosts file says about one host and port. For many hosts, parse the file once. */
+/** The entries of a known_hosts file for one host and port. For many hosts, parse the file once. */
 export function hostKeysFor(text: string, host: string, port: number, hmacSha1: HmacSha1): KnownHostKeys {
   return lookUpHostKeys(parseKnownHosts(text), host, port, hmacSha1);
 }
 
 interface KnownHostsEntry {
   marker: string | null;
-  /** The patterns of the line, in lower case; none when it has a hashed name. */
+  /** The patterns of the line, in lower case; empty for a hashed name. */
   patterns: string[];
   /** Salt and HMAC-SHA1 of a hashed name, both in base64. */
   hash: { salt: string; digest: string } | null;
@@ -41,9 +41,9 @@ interface KnownHostsEntry {
 /** A parsed known_hosts file. */
 export interface KnownHosts {
   entries: KnownHostsEntry[];
-  /** Indexes of the entries that name hosts and ports exactly, by name. */
+  /** Indexes of entries with exact hosts and ports, by name. */
   exact: Map<string, number[]>;
-  /** Indexes of those with a pattern or a hash, which have to be tried one by one. */
+  /** Indexes of entries with a pattern or hash, which have to be matched one by one. */
   other: number[];
 }
 
@@ -97,7 +97,7 @@ function matches({ patterns, hash }: KnownHostsEntry, name: string, hmacSha1: Hm
   for (const pattern of patterns) {
     const negated = pattern.startsWith('!');
     if (!matchesPattern(negated ? pattern.slice(1) : pattern, name)) continue;
-    // A negated match rules the whole line out, wherever it stands.
+    // A negated match excludes the whole line, whatever its position.
     if (negated) return false;
     matched = true;
   }
@@ -113,7 +113,7 @@ function parseHash(hosts: string): KnownHostsEntry['hash'] {
   return version === '1' && salt !== undefined && digest !== undefined ? { salt, digest } : null;
 }
 
-/** Shell-like match: `*` any text, `?` any one character. Linear in both, whatever the pattern. */
+/** Shell-like match: `*` any text, `?` any one character. Linear time in both. */
 function matchesPattern(pattern: string, name: string): boolean {
   let p = 0;
   let n = 0;

@@ -1,8 +1,8 @@
-/** Host keys of a spec as the workers get it: no known_hosts file is at hand, so each machine has to bring its own. */
+/** Checks that every node and jump host of a spec has host keys, because workers have no known_hosts file. */
 import type { ClusterSpec, SshTransport } from '../spec/types';
 import { revokedInList, whyNothingTrusted } from './host-keys';
 
-/** A sentence for each node and jump host that could not be trusted, behind its place: `nodes[0].hostKeys: ...`. */
+/** One message per node and jump host that cannot be verified, prefixed by its path: `nodes[0].hostKeys: ...`. */
 export function hostKeyProblems(spec: ClusterSpec): string[] {
   if (spec.type !== 'self-managed') return [];
   return spec.nodes.flatMap(({ ssh, hostKeys }, index) => [

@@ -1,10 +1,10 @@
-/** Names of login users: of a Linux, or of a directory it has joined (`first.last`, `svc@corp.example.com`, `CORP\svc`). */
+/** Login user names, local or of a directory (`first.last`, `svc@corp.example.com`, `CORP\svc`). */
 
-/** Characters of the longest name that is accepted. */
+/** Maximum length. */
 const MAX_CHARS = 128;
 
 const PART = '[A-Za-z0-9_][A-Za-z0-9_.@+-]*';
-/** `ALL` stands for everybody in sudoers. */
+/** `ALL` means everyone in sudoers. */
 export const USER_NAME = new RegExp(`^(?!ALL$)(?=.{1,${MAX_CHARS}}$)${PART}(?:\\\\${PART})?\\$?$`);
 
 export const USER_NAME_FORMAT = `a user name of at most ${MAX_CHARS} characters: letters, digits and . _ - + @, beginning with a letter, digit or underscore, e.g. ospatch, first.last or CORP\\svc`;
@@ -13,7 +13,7 @@ export function isUserName(name: string): boolean {
   return USER_NAME.test(name);
 }
 
-/** The name as a person may type it at a shell. */
+/** The name quoted for a shell. */
 export function shellUserName(name: string): string {
   return /[\\$]/.test(name) ? `'${name}'` : name;
 }

@@ -174,7 +174,7 @@ nodes:
 
     it('are errors for new clusters only, and only on request', async () => {
       expect(await problemsIn(text)).toHaveLength(1);
-      const warned = [expect.stringContaining('no run starts by it any more')];
+      const warned = [expect.stringContaining('so no further run starts')];
       expect(await problemsIn(text, { isNew: (name) => name !== 'prod-eu' })).toEqual(warned);
       expect(await problemsIn(text, { isNew: false })).toEqual(warned);
     });

@@ -38,7 +38,7 @@ describe('src/domain/node/outdated', () => {
       '2 services (a.service, b.service) still run code that was replaced on disk. `systemctl restart a.service b.service` on the node, patching.restartServices, or a reboot',
       '1 service (m.service) still runs code that was replaced on disk: masked, so that systemd would not start it again. `systemctl stop m.service` if nobody needs it, else `systemctl unmask --runtime m.service && systemctl restart m.service`',
       '1 service (n.service) still runs code that was replaced on disk: processes left over from before its last start or stop, which a restart does not end. `kill 11 12` on the node, or wait until they end',
-      "2 services of users' managers (web.service of alice, dbus.service of bob) still run code that was replaced on disk. `systemctl --user -M alice@ restart web.service; systemctl restart user@$(id -u bob)` on the node, a new start of that user's manager, or a reboot",
+      "2 services of users' managers (web.service of alice, dbus.service of bob) still run code that was replaced on disk. `systemctl --user -M alice@ restart web.service; systemctl restart user@$(id -u bob)` on the node, a restart of that user's manager, or a reboot",
       "1 service of a user's manager (systemd of alice) still runs code that was replaced on disk. `systemctl --user -M alice@ daemon-reexec` on the node, or a reboot",
       '2 logins (alice (session 3), bob (by ssh)) still run code that was replaced on disk. ends when they log out, by `loginctl terminate-session 3`, or by a reboot',
       '1 process (top) still runs code that was replaced on disk. stop them and start them again the way they were started, or reboot the node',

@@ -81,7 +81,7 @@ describe('src/domain/spec/kubernetes-section', () => {
     ],
     [
       { kubeconfig: 'a', drain: { gracePeriod: -1 } },
-      /^kubernetes\.drain\.gracePeriod: found -1; allowed: .* to 1d; leave it out for what each pod says itself \(-1 of kubectl\)$/,
+      /^kubernetes\.drain\.gracePeriod: found -1; allowed: .* to 1d; leave it out for the grace period of each pod \(-1 of kubectl\)$/,
     ],
     [
       { kubeconfig: 'a', drain: { gracePeriod: 30 } },
@@ -90,7 +90,7 @@ describe('src/domain/spec/kubernetes-section', () => {
     [{ kubeconfig: 'a', drain: { timeout: '600' } }, /^kubernetes\.drain\.timeout: found "600"; did you mean "600s"\?/],
     [
       { kubeconfig: 'a', drain: { skipWaitForDeleteTimeout: 0 } },
-      /^kubernetes\.drain\.skipWaitForDeleteTimeout: found 0; allowed: .*; leave it out to wait for all of them/,
+      /^kubernetes\.drain\.skipWaitForDeleteTimeout: found 0; allowed: .*; leave it out to wait for all pods/,
     ],
     [
       { kubeconfig: 'a', drain: true },

@@ -82,7 +82,7 @@ describe('src/domain/spec/time-checks', () => {
         severity: 'warning',
         path: ['patching', 'schedule', 'cron'],
         at: 'value',
-        message: `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}, of which either is enough for a start: on ${days} of a month; for days that are both write "${both}"`,
+        message: `found day-of-month ${dayOfMonth} and day-of-week ${dayOfWeek}; either one is enough for a start, so runs start on ${days} of a month; for days that match both, write "${both}"`,
       },
     ]);
     // The suggestion is valid and has no warning.
@@ -97,7 +97,7 @@ describe('src/domain/spec/time-checks', () => {
     expect(timeIssues(document, { now, isNew: false })).toEqual([
       expect.objectContaining({
         severity: 'warning',
-        message: expect.stringMatching(/in the past: no run starts by it any more$/),
+        message: expect.stringMatching(/in the past, so no further run starts$/),
       }),
     ]);
     expect(issuesOf(withSchedule('{once: "2026-11-23T12:01"}'))).toEqual([]);
