@@ -18,7 +18,7 @@ describe('src/client/load/spec', () => {
   });
   afterEach(() => rmSync(cwd, { recursive: true }));
 
-  function write(name: string, content: string | Buffer): void {
+  function write(name: string, content: string | Uint8Array): void {
     writeFileSync(join(cwd, name), content);
   }
 
