@@ -3,7 +3,7 @@ import type { CliContext } from '../../src/cli/io/context';
 import { runCli } from '../../src/cli/main';
 import { KEY } from '../domain/spec/spec-text';
 
-export interface CliRun {
+interface CliRun {
   code: number;
   stdout: string;
   stderr: string;

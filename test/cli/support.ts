@@ -11,7 +11,7 @@ import { newNodeStatus } from '../../src/domain/node/status';
 export const NOW = Date.parse('2026-11-23T12:00:00Z');
 export const PLAIN = pc.createColors(false);
 
-export interface FakeTerminal {
+interface FakeTerminal {
   context: CliContext;
   out(): string;
   err(): string;

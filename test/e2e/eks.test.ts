@@ -120,7 +120,7 @@ describe('e2e/eks', () => {
         const [current] = (await client.status('eks-a')).current;
         return current?.waitingFor?.includes('at AWS') === true ? current : null;
       },
-      { what: 'word of what is waited for', timeoutMs: 90_000, pollMs: 1_000 },
+      { what: 'the wait in the status', timeoutMs: 90_000, pollMs: 1_000 },
     );
     expect(live).toMatchObject({ node: 'blue', step: 'apply' });
     expect((await cli('cancel', 'eks-a')).code).toBe(0);

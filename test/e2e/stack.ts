@@ -14,7 +14,7 @@ import { specText } from '../support/spec-text';
 import { RUN_TIMEOUT_MS, runEnded } from '../support/run-ended';
 
 /** Machines that a worker can reach: a lab of nodes, or an emulated machine. */
-export interface Machines {
+interface Machines {
   nodes: { name: string; host: string; port: number }[];
   keyDir: string;
   keyName: string;
@@ -46,7 +46,7 @@ export interface Stack extends Product {
   transactions(node: string): number;
 }
 
-export interface SpecOptions {
+interface SpecOptions {
   name: string;
   patching: string;
   /** Default: all nodes of the lab. */
@@ -72,7 +72,7 @@ export async function startStack(nodes: LabNodeOptions[], workerEnv: Record<stri
   });
 }
 
-export interface ProductOptions {
+interface ProductOptions {
   workerEnv?: Record<string, string>;
   /** Limit of one command; default that of a run of lab nodes. */
   timeoutMs?: number;

@@ -21,7 +21,7 @@ export const DEFAULT_NODE: Omit<LabNodeOptions, 'name'> = {
   labUpdates: [{ from: slowPackage('1.0', 0), to: slowPackage('1.1', SLOW_SECONDS) }],
 };
 
-export interface NodePreparation {
+interface NodePreparation {
   /** Additional duration of `apt-get update`. */
   slowRefreshSeconds: number;
 }

@@ -14,15 +14,15 @@ const RESULTS = path.join(__dirname, '../../.test-results');
 /** Without OSPATCH_FAULTS=all only the quick faults run. */
 const ALL = process.env['OSPATCH_FAULTS'] === 'all';
 
-export type Row = 'worker' | 'server' | 'network' | 'node' | 'competition' | 'packages' | 'rights' | 'kubernetes';
+type Row = 'worker' | 'server' | 'network' | 'node' | 'competition' | 'packages' | 'rights' | 'kubernetes';
 
-export interface FaultOptions extends ScenarioOptions {
+interface FaultOptions extends ScenarioOptions {
   /** Also runs in `make test`. A file needs at least one quick fault. */
   quick?: boolean;
 }
 
 /** One line of `.test-results/faults.jsonl`. */
-export interface FaultRecord {
+interface FaultRecord {
   row: Row;
   title: string;
   moment: string;
@@ -36,7 +36,7 @@ export interface FaultRecord {
 }
 
 /** `check` is {@link verifyOutcome} for this scenario; after that call a fault only reads. */
-export type FaultBody = (scenario: Scenario, check: (expected: Expected) => Promise<void>) => Promise<void>;
+type FaultBody = (scenario: Scenario, check: (expected: Expected) => Promise<void>) => Promise<void>;
 
 let environment: Environment | undefined;
 

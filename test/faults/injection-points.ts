@@ -13,7 +13,7 @@ import type { Random } from './random';
 /** In the order of a patch with a reboot. */
 export const STEPS = ['preflight', 'refresh', 'apply', 'verify', 'reboot sent', 'node down', 'node back'] as const;
 export type Step = (typeof STEPS)[number];
-export type InjectionPoint = `${'before' | 'during' | 'after'} ${Step}`;
+type InjectionPoint = `${'before' | 'during' | 'after'} ${Step}`;
 export type Moment = InjectionPoint | KubernetesInjectionPoint;
 
 export const MOMENTS: readonly InjectionPoint[] = STEPS.flatMap((step): InjectionPoint[] => [

@@ -4,7 +4,7 @@ import { begun, completed, scheduled } from './node-history';
 import type { KubernetesScenario } from './kubernetes-scenario';
 
 /** In the order of a patch; packages and reboot come between `drain` and `healthy`. */
-export const KUBERNETES_STEPS = ['cordon', 'drain', 'healthy', 'uncordon'] as const;
+const KUBERNETES_STEPS = ['cordon', 'drain', 'healthy', 'uncordon'] as const;
 export type KubernetesInjectionPoint = `${'before' | 'during' | 'after'} ${(typeof KUBERNETES_STEPS)[number]}`;
 
 export const KUBERNETES_MOMENTS: readonly KubernetesInjectionPoint[] = KUBERNETES_STEPS.flatMap(

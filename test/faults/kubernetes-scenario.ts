@@ -43,7 +43,7 @@ export const KUBE_NODE: Omit<LabNodeOptions, 'name'> = {
 };
 
 /** Findings of a continuous observer. */
-export interface Sightings {
+interface Sightings {
   fewestReady: number;
   /** Deleted or evicted pods of the workload. */
   left: number;
@@ -70,7 +70,7 @@ export interface KubernetesScenario {
   close(): Promise<void>;
 }
 
-export interface KubernetesScenarioOptions {
+interface KubernetesScenarioOptions {
   /** A separate control plane, whose API server may be killed. */
   ownPlane: boolean;
 }

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { freePorts } from '../../src/dev/ports';
 
-export type RelayMode =
+type RelayMode =
   | { kind: 'pass' }
   /** No data passes in either direction and no reset is sent; like TCP, held data passes afterwards. */
   | { kind: 'black-hole' }

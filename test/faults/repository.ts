@@ -7,7 +7,7 @@ import type { LabNode } from '../support/local-stack';
 import { REPOSITORY_DIR } from '../support/local-stack';
 import { write } from './node-tools';
 
-export interface WebRepository {
+interface WebRepository {
   readonly port: number;
   /** Answers per file name: other content, or null for `404 Not Found`. */
   answers: Map<string, (content: Buffer) => Buffer | null>;

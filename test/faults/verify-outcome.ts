@@ -32,7 +32,7 @@ export interface Expected {
   kubernetes?: ExpectedInKubernetes;
 }
 
-export interface Outcome {
+interface Outcome {
   state: NodeState;
   transactions: number;
   reboots: number;
@@ -137,7 +137,7 @@ async function settledLeftovers(node: LabNode, expected: readonly string[]): Pro
 }
 
 /** Unexpected remains on the node, one line each; empty on a clean node. */
-export async function leftovers(node: LabNode): Promise<string[]> {
+async function leftovers(node: LabNode): Promise<string[]> {
   const { code, stdout, stderr } = await node.exec(LEFTOVERS);
   const lines = stdout.split('\n').filter(Boolean);
   return code === 255 ? [`the node does not answer: ${stderr.trim()}`] : lines;

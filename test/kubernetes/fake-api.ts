@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { matchesLabels, parseLabelSelector } from '../../src/domain/shared/label-selector';
 import { defined } from '../../src/domain/shared/defined';
 
-export type Json = Record<string, unknown>;
+type Json = Record<string, unknown>;
 
-export interface FakePod {
+interface FakePod {
   namespace: string;
   name: string;
   nodeName: string;
@@ -31,7 +31,7 @@ export interface FakePod {
   endsAfterMs: number | null;
 }
 
-export interface FakeBudget {
+interface FakeBudget {
   namespace: string;
   name: string;
   labels: Record<string, string>;
@@ -58,7 +58,7 @@ export interface FakeNode {
   kubeletVersion?: string;
 }
 
-export interface FakeController {
+interface FakeController {
   namespace: string;
   name: string;
   image: string;

@@ -28,7 +28,7 @@ const REPLACES_AT_ONCE = new Set<Unit['kind']>(['Deployment', 'ReplicaSet', 'Rep
 type Managed = (typeof MANAGED)[number];
 type Alone = keyof typeof OWNERS;
 
-export const KINDS = [...MANAGED, ...(Object.keys(OWNERS) as Alone[])];
+const KINDS = [...MANAGED, ...(Object.keys(OWNERS) as Alone[])];
 
 export interface Unit {
   /** Prefix of the pod names, from which `unitOf` finds the unit. */
@@ -47,7 +47,7 @@ export interface Unit {
   finalizer: boolean;
 }
 
-export interface PlannedBudget {
+interface PlannedBudget {
   name: string;
   space: number;
   spec: object;
@@ -114,7 +114,7 @@ interface MadeUnit extends Unit {
   isSlow: boolean;
 }
 
-export interface Place {
+interface Place {
   plane: ControlPlane;
   node: string;
   pool: string;

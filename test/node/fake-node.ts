@@ -48,7 +48,7 @@ export function factsAnswer(...lines: string[]): string {
 }
 
 /** A call of the helper without the digest check around it: `[sudo] PATH VERB ARGUMENTS`. */
-export function callOf(command: string): string {
+function callOf(command: string): string {
   const match = /^sh -c '.* && exec (.*)\$f "\$@"; .*' ospatch (.*)$/.exec(command);
   return match === null ? command : `${match[1]?.replace('$p', 'sudo')}${helperScript().path} ${match[2]}`;
 }
@@ -79,7 +79,7 @@ export class FakeTransport implements Transport {
   }
 }
 
-export interface FakeSession extends Session {
+interface FakeSession extends Session {
   transport: FakeTransport;
   shown: Parameters<Session['show']>[0][];
 }

@@ -22,9 +22,9 @@ nohup sleep 7002 </dev/null >/dev/null 2>&1 &
 sleep 7004 &`;
 
 /** Leaves a daemon and a loop in the background, then waits at a barrier, where its job is killed. */
-const WAITS_AT_GATE = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
+const WAITS_AT_BARRIER = `[ "$1" = configure ] && [ -n "$2" ] || exit 0
 setsid sleep 7005 </dev/null >/dev/null 2>&1 &
-while [ -e /run/lab-gate ]; do sleep 0.2; done`;
+while [ -e /run/lab-barrier ]; do sleep 0.2; done`;
 
 describe('src/node: jobs on a node with failures', () => {
   let lab: Lab;
@@ -121,8 +121,8 @@ describe('src/node: jobs on a node with failures', () => {
     /** An apply that hangs in a maintainer script. */
     async function startApply() {
       version += 1;
-      await sh(node, ': >/run/lab-gate; rm -rf /run/ospatch/reboot.*');
-      await node.offer({ name: 'lab-killed', version: String(version), postinst: WAITS_AT_GATE });
+      await sh(node, ': >/run/lab-barrier; rm -rf /run/ospatch/reboot.*');
+      await node.offer({ name: 'lab-killed', version: String(version), postinst: WAITS_AT_BARRIER });
       const job = { token: token(), phase: 'apply', number: 1 } as const;
       const { plan } = await preflight(job.token);
       await remoteNode(pool, targetOf(node)).start(job, { expect: plan.digest, waitSeconds: 0 });
@@ -138,15 +138,15 @@ describe('src/node: jobs on a node with failures', () => {
     /** All processes in the unit of the job, except those of a script. */
     const killAll = `for id in $(cat /sys/fs/cgroup/system.slice/ospatch-job*.service/cgroup.procs /sys/fs/cgroup/*/system.slice/ospatch-job*.service/cgroup.procs 2>/dev/null | sort -u); do
       grep -qx sleep /proc/$id/comm || kill -KILL $id || true; done`;
-    const openBarrier = () => sh(node, 'rm -f /run/lab-gate');
+    const openBarrier = () => sh(node, 'rm -f /run/lab-barrier');
 
     beforeAll(async () => {
-      await sh(node, 'rm -f /run/lab-gate');
+      await sh(node, 'rm -f /run/lab-barrier');
       await node.offer({ name: 'lab-killed', version: '1' });
       await sh(node, 'apt-get -qq update && apt-get -qqy install lab-killed');
     });
 
-    afterEach(() => sh(node, "rm -f /run/lab-gate; pkill -xf 'sleep 7005' || true"));
+    afterEach(() => sh(node, "rm -f /run/lab-barrier; pkill -xf 'sleep 7005' || true"));
 
     it('is running while its package manager lives, and over when only a daemon remains', async () => {
       const job = await startApply();

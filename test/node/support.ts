@@ -44,7 +44,7 @@ export function inspectInput(target: NodeTarget, more: Partial<InspectInput> = {
 }
 
 /** Counts the round trips of a transport. */
-export class CountingTransport implements Transport {
+class CountingTransport implements Transport {
   commands: string[] = [];
 
   constructor(private readonly inner: Transport) {}

@@ -53,11 +53,11 @@ function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const inWork = (cluster: TestCluster): Promise<unknown> =>
-  cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+  cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
 
 const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
   'boot-with-reboot': async (cluster) => {
-    cluster.nodes.node('w-1').asksForReboot = true;
+    cluster.nodes.node('w-1').requiresReboot = true;
     await cluster.apply(clusterSpec(undefined, { patchOnBoot: true }, cluster.name));
     await cluster.untilIdle(1);
   },
@@ -74,7 +74,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await inWork(cluster);
     await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann' }] });
     release();
-    await cluster.until('the run is put down', (status) => status.state === 'paused');
+    await cluster.until('the run is suspended', (status) => status.state === 'paused');
     await cluster.handle.signal('resume');
     await cluster.untilIdle(1);
   },
@@ -89,7 +89,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.untilIdle(1);
   },
   'spec-changed-in-run': async (cluster) => {
-    cluster.nodes.node('w-1').asksForReboot = true;
+    cluster.nodes.node('w-1').requiresReboot = true;
     const release = cluster.nodes.hold('w-1', 'apply');
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
@@ -106,7 +106,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.untilIdle(1);
   },
   'drained-and-restarted': async (cluster) => {
-    Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, outdated: ['web.service'] });
+    Object.assign(cluster.nodes.node('w-1'), { requiresReboot: true, outdated: ['web.service'] });
     const spec = clusterSpec(['w-1', 'w-2'], { restartServices: { ...NO_RESTARTS, mode: 'auto' } }, cluster.name);
     cluster.nodes.node('w-2').outdated = ['web.service'];
     await cluster.apply({ ...spec, kubernetes: kubernetesPolicy() });
@@ -158,7 +158,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
     for (const garbage of [42, { nodes: 7 }, null]) await cluster.handle.signal('patchNow', garbage);
     await cluster.handle.signal('noSuchSignal');
-    await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
+    await cluster.until('a rejection is recorded', (status) => status.lastRejection !== null);
     await cluster.handle.executeUpdate('remove', { args: [{}] });
     await cluster.handle.result();
   },

@@ -8,7 +8,7 @@ import type { Connection, ServerChannel } from 'ssh2';
 import { Server, utils } from 'ssh2';
 import type { SshTarget } from '../../src/ssh/transport';
 
-export interface KeyPair {
+interface KeyPair {
   private: string;
   /** `TYPE BASE64`. */
   public: string;
@@ -31,7 +31,7 @@ export interface TestServer {
   stop(): void;
 }
 
-export interface ServerOptions {
+interface ServerOptions {
   hostKeys: KeyPair[];
   /** The public key that may log in. */
   accepts: string;

@@ -17,7 +17,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** What a clock on the wall in `zone` shows at `instant`. */
-export function wallClock(zone: string): (instant: number) => Wall {
+function wallClock(zone: string): (instant: number) => Wall {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
     hourCycle: 'h23',

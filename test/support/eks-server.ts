@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { defined } from '../../src/domain/shared/defined';
 
-export interface SimulatedGroup {
+interface SimulatedGroup {
   version: string;
   releaseVersion: string;
   amiType: string;
@@ -18,7 +18,7 @@ export interface SimulatedGroup {
   issues: { code: string; message: string; resourceIds: string[] }[];
 }
 
-export interface SimulatedUpdate {
+interface SimulatedUpdate {
   id: string;
   group: string;
   type: string;
@@ -29,13 +29,13 @@ export interface SimulatedUpdate {
   polls: number;
 }
 
-export interface SimulatedFault {
+interface SimulatedFault {
   status: number;
   type: string;
   message: string;
 }
 
-export interface RecordedCall {
+interface RecordedCall {
   action: string;
   group: string | null;
   body: Record<string, unknown>;

@@ -3,7 +3,7 @@ import { Connection } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { Client } from '@temporalio/client';
 
-export interface Histories {
+interface Histories {
   /** All strings and all bytes, payloads as they are stored. */
   text: string;
   payloads: Payload[];

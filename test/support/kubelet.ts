@@ -25,7 +25,7 @@ export interface Kubelet {
   stop(): Promise<void>;
 }
 
-export interface KubeletOptions {
+interface KubeletOptions {
   /** The node's name in Kubernetes; default its own. */
   name?: string;
   labels?: Record<string, string>;

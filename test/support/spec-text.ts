@@ -1,6 +1,6 @@
 /** Spec files as a user would write them, for nodes of the lab. */
 
-export interface SpecTextOptions {
+interface SpecTextOptions {
   name: string;
   /** YAML flow text. */
   patching: string;

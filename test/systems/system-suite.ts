@@ -37,7 +37,7 @@ interface Manager {
   /** Prints nothing when nothing is broken or pending. */
   isClean: string;
   /** Succeeds while lab-slow waits at the barrier, during its transaction. */
-  isAtGate: string;
+  isAtBarrier: string;
   /** Prints the number of upgrades of lab-slow. */
   transactions: string;
   /** Prints `1.2` when that version of lab-slow is installed. */
@@ -49,7 +49,7 @@ interface Manager {
 const APT: Manager = {
   isClean: 'dpkg --audit; apt-get -s dist-upgrade | grep ^Inst || :',
   // Unpacked, and held before configuration.
-  isAtGate: "dpkg -l lab-slow | grep -q '^iF'",
+  isAtBarrier: "dpkg -l lab-slow | grep -q '^iF'",
   transactions: "grep -c '^Commandline: .*dist-upgrade' /var/log/apt/history.log || :",
   slowVersion: "dpkg-query -W -f '${Status} ${Version}' lab-slow | sed -n 's/^install ok installed //p'",
   logged: 'lab-slow (1.2)',
@@ -57,7 +57,7 @@ const APT: Manager = {
 
 const APK: Manager = {
   isClean: 'apk list --upgradable 2>/dev/null; find / -xdev -name ".apk.*" | grep -v ^/proc || :',
-  isAtGate: AT_BARRIER,
+  isAtBarrier: AT_BARRIER,
   transactions: "grep -c 'Upgrading lab-slow' /var/log/apk.log || :",
   slowVersion: "apk list --installed lab-slow 2>/dev/null | sed 's/^lab-slow-//; s/ .*//'",
   logged: 'Upgrading lab-slow (1.1 -> 1.2)',
@@ -154,8 +154,8 @@ export function describeSystems(systems: readonly System[]): void {
       closeBarrier(node);
       await node.offer(barrierPackage('1.2'));
       const run = stack.cli('patch', name, '--wait');
-      await waitFor(async () => (await node.exec(manager.isAtGate)).code === 0, {
-        what: 'the package to be at its gate',
+      await waitFor(async () => (await node.exec(manager.isAtBarrier)).code === 0, {
+        what: 'the package to reach the barrier',
         timeoutMs: 120_000,
       });
       await node.powerCut();

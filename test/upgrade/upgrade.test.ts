@@ -103,7 +103,7 @@ async function withCluster(body: (cluster: TestCluster) => Promise<void>): Promi
 }
 
 /** Begins a run and returns with w-1 in its package transaction, which ends when the returned function is called. */
-async function inTheMiddle(cluster: TestCluster): Promise<() => void> {
+async function duringApply(cluster: TestCluster): Promise<() => void> {
   const release = cluster.nodes.hold('w-1', 'apply');
   await cluster.apply(spec(cluster));
   await cluster.handle.signal('patchNow');
@@ -145,7 +145,7 @@ describe('upgrade during a run', () => {
   it('without versioning holds a node patch with changed steps, loses nothing, and continues after a rollback', () =>
     withCluster(async (cluster) => {
       const previous = await start(cluster, 'previous');
-      const release = await inTheMiddle(cluster);
+      const release = await duringApply(cluster);
       const next = await start(cluster, 'next');
       await kill(previous);
       release();
@@ -170,7 +170,7 @@ describe('upgrade during a run', () => {
       const deployment = cluster.name;
       const previous = await start(cluster, 'previous', deployment);
       await setCurrentVersion(deployment, 'previous');
-      const release = await inTheMiddle(cluster);
+      const release = await duringApply(cluster);
       const next = await start(cluster, 'next', deployment);
       await setCurrentVersion(deployment, 'next');
       await kill(previous);
@@ -197,7 +197,7 @@ describe('upgrade during a run', () => {
       withCluster(async (cluster) => {
         writeFileSync(bundles.kept, gunzipSync(readFileSync(path.join(KEPT, name))));
         const earlier = await start(cluster, 'kept');
-        const release = await inTheMiddle(cluster);
+        const release = await duringApply(cluster);
         await start(cluster, 'previous');
         await kill(earlier);
         release();

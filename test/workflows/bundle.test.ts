@@ -5,11 +5,11 @@ import path from 'node:path';
 import { modulesOf, packageOf, unexpectedIn } from '../../scripts/bundle-contents';
 import { workflowBundle } from '../support/workflow-bundle';
 
-/** Every worker parses it, and what it holds runs once for every cached workflow. */
+/** Every worker parses the bundle, and its top-level code runs once per cached workflow. */
 const MAX_CODE_KIB = 1_024;
 
 describe('the workflow bundle', () => {
-  it('holds what decides and what talks to Temporal, and nothing that a later release may answer differently', async () => {
+  it('contains decisions and Temporal calls, and nothing whose answer may differ in a later release', async () => {
     const { code } = await workflowBundle();
     const modules = modulesOf(code);
     expect(modules).toContain('./src/workflows/cluster/cluster.ts');
@@ -25,9 +25,9 @@ describe('the workflow bundle', () => {
     './src/domain/spec/parse.ts',
     './lib/domain/schedule/zone.js',
     './src/node/facts.ts',
-  ])('may not hold %s', (id) => expect(unexpectedIn(`/***/ "${id}"\n`)).toEqual([id]));
+  ])('rejects %s', (id) => expect(unexpectedIn(`/***/ "${id}"\n`)).toEqual([id]));
 
-  it('has no source map in production; a stack trace names functions and lines of the bundle', () => {
+  it('has no source map in production; stack traces name functions and lines of the bundle', () => {
     const file = path.join(tmpdir(), `ospatch-bundle-${process.pid}.js`);
     try {
       execFileSync(process.execPath, [path.join(__dirname, '../../scripts/build-bundle.js'), file]);

@@ -1,6 +1,6 @@
 /**
- * A Temporal server that skips time, a real worker with the real workflows, and simulated nodes behind the activity
- * interfaces. Everything but the nodes is the product.
+ * A Temporal server, a real worker with the real workflows, and simulated nodes behind the activity interfaces. All code
+ * except the nodes is that of ospatch.
  */
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
@@ -37,23 +37,23 @@ import type { PatchRecord } from '../../src/domain/cluster/member';
 
 const SERVER_STARTS = 3;
 
-/** Only a test that has failed leaves work behind that does not end by itself. */
+/** Only a failed test leaves work behind that does not end by itself. */
 const SHUTDOWN_LIMIT = '60 s';
 
-type GateStep = 'preflight' | 'apply' | 'reboot' | 'verify';
+type BarrierStep = 'preflight' | 'apply' | 'reboot' | 'verify';
 
-/** What a simulated node is like; tests change it as they go. */
+/** State of a simulated node, changed by tests over time. */
 export interface SimulatedNode {
   pending: string[];
-  /** Packages in `pending` that ask for a reboot once applied. */
-  asksForReboot: boolean;
+  /** Whether the `pending` packages require a reboot once applied. */
+  requiresReboot: boolean;
   rebootRequired: boolean;
-  /** Services on replaced code; a restart remedies all but those in the next two, a reboot all. */
+  /** Services on replaced code; a restart clears all but those in the next two, a reboot all. */
   outdated: string[];
   notRestarted: string[];
-  /** Restarted, and on replaced code as before. */
-  restartedInVain: string[];
-  /** Does not come up after its restart. */
+  /** Restarted, and still on replaced code. */
+  stillOutdated: string[];
+  /** Fails to start after its restart. */
   breaks: string | null;
   reboots: number;
   applies: number;
@@ -61,41 +61,41 @@ export interface SimulatedNode {
   machineId: string | null;
   /** Thrown by the next preflight. */
   preflightError: ErrorInfo | null;
-  /** What the next downloads fail with, one after the other. */
+  /** Failures of the next downloads, in order. */
   prefetchErrors: ErrorInfo[];
-  /** As many applies as this end without an exit code, as after a power cut. */
+  /** Number of applies that end without an exit code, as after a power cut. */
   interrupted: number;
-  /** Held by tests that need a node in flight. */
-  gate: { step: GateStep; open: Promise<void> } | null;
-  /** The step (`preflight`: of a later attempt) in which the node is unreachable for as long as anybody asks to be told; then it is back. */
-  lostIn: 'preflight' | 'apply' | 'reboot' | 'verify' | null;
-  /** Our own transaction on the node does not end: `told` for as long as nobody was told, `given-up` for ever. */
-  endless: 'told' | 'given-up' | null;
-  /** What the step ends with, once nobody asks to be told of the wait any more. */
+  /** Holds the node in progress. */
+  barrier: { step: BarrierStep; open: Promise<void> } | null;
+  /** Step in which the node is unreachable (`preflight`: of a later attempt) until the notice; reachable after that. */
+  unreachableIn: 'preflight' | 'apply' | 'reboot' | 'verify' | null;
+  /** The ospatch job on the node does not end: before the first notice, or never. */
+  endlessTransaction: 'until-notice' | 'forever' | null;
+  /** Failure of the step, after the notice. */
   failsIn: { step: 'apply' | 'reboot'; error: ErrorInfo } | null;
-  /** What a reboot that is cancelled at its gate tells. */
+  /** Details of a reboot that is cancelled at its barrier. */
   rebootRequested: 'no' | 'unknown' | 'yes';
 }
 
-/** As the real activity is: cancelled, it says how far it has come. */
+/** Like the real activity: on cancellation, its progress is part of the failure. */
 async function cancellable(work: Promise<void>, details: object): Promise<void> {
   const { heartbeat, cancelled } = Context.current();
-  const beats = setInterval(() => heartbeat(), 100);
+  const heartbeats = setInterval(() => heartbeat(), 100);
   try {
     await Promise.race([work, cancelled]);
   } catch (error) {
     throw error instanceof CancelledFailure ? new CancelledFailure(error.message, [details]) : error;
   } finally {
-    clearInterval(beats);
+    clearInterval(heartbeats);
   }
 }
 
-export class SimulatedNodes {
+class SimulatedNodes {
   private readonly nodes = new Map<string, SimulatedNode>();
   readonly audit: AuditRecord[] = [];
   readonly order: string[] = [];
   readonly powerCycles: string[] = [];
-  /** Every step in its order, e.g. `apply w-1`. */
+  /** Every step in order, e.g. `apply w-1`. */
   readonly log: string[] = [];
 
   node(name: string): SimulatedNode {
@@ -103,11 +103,11 @@ export class SimulatedNodes {
     if (known !== undefined) return known;
     const fresh: SimulatedNode = {
       pending: ['openssl'],
-      asksForReboot: false,
+      requiresReboot: false,
       rebootRequired: false,
       outdated: [],
       notRestarted: [],
-      restartedInVain: [],
+      stillOutdated: [],
       breaks: null,
       reboots: 0,
       applies: 0,
@@ -116,9 +116,9 @@ export class SimulatedNodes {
       preflightError: null,
       prefetchErrors: [],
       interrupted: 0,
-      gate: null,
-      lostIn: null,
-      endless: null,
+      barrier: null,
+      unreachableIn: null,
+      endlessTransaction: null,
       failsIn: null,
       rebootRequested: 'yes',
     };
@@ -127,12 +127,12 @@ export class SimulatedNodes {
   }
 
   /** Holds the node before `step` until the returned function is called. */
-  hold(name: string, step: GateStep): () => void {
+  hold(name: string, step: BarrierStep): () => void {
     let release = (): void => undefined;
     const open = new Promise<void>((resolve) => {
       release = resolve;
     });
-    this.node(name).gate = { step, open };
+    this.node(name).barrier = { step, open };
     return release;
   }
 
@@ -147,8 +147,8 @@ export class SimulatedNodes {
         outdated: { services: node.outdated, sessions: [], containers: [], processes: [] },
       });
     };
-    const gate = async (name: string, step: GateStep): Promise<void> => {
-      const { gate: held } = this.node(name);
+    const barrier = async (name: string, step: BarrierStep): Promise<void> => {
+      const { barrier: held } = this.node(name);
       if (held?.step === step) await held.open;
     };
     return {
@@ -156,10 +156,10 @@ export class SimulatedNodes {
         this.order.push(target.name);
         this.log.push(`preflight ${target.name}`);
         const node = this.node(target.name);
-        if (node.lostIn !== 'preflight') await gate(target.name, 'preflight');
+        if (node.unreachableIn !== 'preflight') await barrier(target.name, 'preflight');
         else if (attempt > 1) {
           if (observedMs === undefined) throw unreachable(target.name);
-          await cancellable(gate(target.name, 'preflight'), {});
+          await cancellable(barrier(target.name, 'preflight'), {});
         }
         if (node.preflightError !== null) {
           const { type, message } = node.preflightError;
@@ -177,17 +177,17 @@ export class SimulatedNodes {
       apply: async ({ target, noticeAfterMs, jobMs }) => {
         this.log.push(`apply ${target.name}`);
         const node = this.node(target.name);
-        if (node.lostIn === 'apply' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
-        if (node.endless !== null && jobMs === undefined) {
+        if (node.unreachableIn === 'apply' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
+        if (node.endlessTransaction !== null && jobMs === undefined) {
           return {
             ...unreachableNode(0),
             message: `the ospatch job has not ended on ${target.name} within 6h`,
             jobMs: 1,
           };
         }
-        await gate(target.name, 'apply');
+        await barrier(target.name, 'apply');
         failIn('apply', node);
-        if (node.endless === 'given-up') {
+        if (node.endlessTransaction === 'forever') {
           const message = `the ospatch job has not ended on ${target.name} within 24h`;
           const info = { type: 'Busy', message, remedy: 'see what it waits for', details: { stillRuns: true } };
           throw ApplicationFailure.create({ message, type: 'Busy', nonRetryable: true, details: [info] });
@@ -200,7 +200,7 @@ export class SimulatedNodes {
         node.pending = [];
         node.applies += 1;
         node.osVersion = 'Debian GNU/Linux 12.15';
-        node.rebootRequired ||= node.asksForReboot;
+        node.rebootRequired ||= node.requiresReboot;
         return {
           state: 'done',
           result: { changes, keptConfigFiles: [], warnings: [], error: null, logBytes: 1, endedAgo: 0 },
@@ -216,10 +216,10 @@ export class SimulatedNodes {
       restart: ({ target, drained }) => {
         this.log.push(`restart ${target.name}${drained ? ' drained' : ''}`);
         const node = this.node(target.name);
-        const { breaks, notRestarted, restartedInVain } = node;
+        const { breaks, notRestarted, stillOutdated } = node;
         const restarted = node.outdated.filter((name) => !notRestarted.includes(name) && name !== breaks);
         const skipped = notRestarted.map((name) => ({ name, reason: 'simulated' }));
-        node.outdated = [...notRestarted, ...restartedInVain];
+        node.outdated = [...notRestarted, ...stillOutdated];
         const failed = breaks === null ? [] : [{ name: breaks, reason: 'it is failed', journal: [] }];
         const error = breaks === null ? null : ({ type: 'Unhealthy', message: `${breaks} did not come up` } as const);
         return Promise.resolve({ state: 'done', result: { restarted, skipped, failed, error } });
@@ -227,8 +227,8 @@ export class SimulatedNodes {
       reboot: async ({ target, noticeAfterMs }) => {
         this.log.push(`reboot ${target.name}`);
         const node = this.node(target.name);
-        await cancellable(gate(target.name, 'reboot'), { rebootRequested: node.rebootRequested });
-        if (node.lostIn === 'reboot' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
+        await cancellable(barrier(target.name, 'reboot'), { rebootRequested: node.rebootRequested });
+        if (node.unreachableIn === 'reboot' && noticeAfterMs !== undefined) return unreachableNode(noticeAfterMs);
         failIn('reboot', node);
         node.reboots += 1;
         node.rebootRequired = false;
@@ -241,9 +241,9 @@ export class SimulatedNodes {
       },
       readFacts: async ({ target, unreachableTimeoutMs }) => {
         this.log.push(`verify ${target.name}`);
-        if (this.node(target.name).lostIn === 'verify') {
+        if (this.node(target.name).unreachableIn === 'verify') {
           if (unreachableTimeoutMs <= 30 * 60_000) throw unreachable(target.name);
-          await gate(target.name, 'verify');
+          await barrier(target.name, 'verify');
         }
         return facts(target.name);
       },
@@ -294,8 +294,8 @@ export class Harness {
   ) {}
 
   /**
-   * `time-skipping`: years in seconds. `real`: the server that people run, for what the other one does differently. `keys`:
-   * what payloads are encrypted with. `settings`: of the dynamic configuration of the real server.
+   * `time-skipping`: years in seconds. `real`: the server of production, where the other one behaves differently. `keys`:
+   * encrypt payloads. `settings`: dynamic configuration of the real server.
    */
   static async start(
     server: 'time-skipping' | 'real' = 'time-skipping',
@@ -306,17 +306,17 @@ export class Harness {
     const bundle = await workflowBundle();
     const client = { dataConverter: dataConverter(keys, 'throw') };
     const start = () => (server === 'real' ? startRealServer(client, settings) : timeSkippingServer(client));
-    return new Harness(await patiently(start), bundle, keys);
+    return new Harness(await startWithRetries(start), bundle, keys);
   }
 
-  /** Ends what a test has left behind, too: a worker without its server would poll for ever and keep the process. */
+  /** Also ends the remains of a test: a worker without its server would poll for ever and keep the process alive. */
   async stop(): Promise<void> {
-    this.stopping.abort(new Error('the test was over before its work was'));
+    this.stopping.abort(new Error('the test ended before its work'));
     await Promise.allSettled(this.working);
-    // The tests have passed or failed by now; a server that does not end in order proves nothing about the product.
+    // The tests have passed or failed by now; a server that does not stop cleanly proves nothing about ospatch.
     await this.env
       .teardown()
-      .catch((error: unknown) => console.warn('the Temporal server did not end in order:', error));
+      .catch((error: unknown) => console.warn('the Temporal server did not stop cleanly:', error));
   }
 
   /** `host:port` of the server. */
@@ -324,7 +324,7 @@ export class Harness {
     return this.env.connection.options.address;
   }
 
-  /** Runs `body` while a worker without workflows, which reaches the nodes of `site`, polls `taskQueue`. */
+  /** Runs `body` while a worker without workflows polls `taskQueue`, reaching the nodes of `site`. */
   async withSiteWorker(
     taskQueue: string,
     site: TestCluster | object,
@@ -348,20 +348,20 @@ export class Harness {
     return new TestCluster(this.env, `t-${randomUUID().slice(0, 8)}`, new SimulatedNodes());
   }
 
-  /** Runs `body` with a cluster of its own, which is gone after it. */
+  /** Runs `body` with a cluster of its own, which is removed afterwards. */
   async withWorker(body: (cluster: TestCluster) => Promise<void>, activities: object = {}): Promise<void> {
     const cluster = this.newCluster();
     try {
       await this.withWorkerFor(cluster, () => body(cluster), activities);
     } finally {
-      // A timer of it that nobody answers would stop the clock of the server for all others.
+      // An unanswered timer of the cluster would stop the clock of the server for all others.
       await cluster.handle.terminate().catch(() => undefined);
     }
   }
 
   /**
-   * Runs `body` while a worker polls for this cluster; the worker is shut down after it. `activities`: of what is no node.
-   * `options`: of a worker that is not as it should be.
+   * Runs `body` while a worker polls for this cluster, then shuts the worker down. `activities`: overrides. `options`: a
+   * misconfigured worker.
    */
   async withWorkerFor(
     cluster: TestCluster,
@@ -376,7 +376,7 @@ export class Harness {
       dataConverter: dataConverter(this.keys, 'passthrough'),
       activities: { ...cluster.activities(), ...activities },
       ...options,
-      // How soon a cancelled activity hears of it.
+      // Determines how soon a cancelled activity notices.
       maxHeartbeatThrottleInterval: '200 ms',
       shutdownForceTime: SHUTDOWN_LIMIT,
     });
@@ -409,8 +409,8 @@ function installRuntime(): void {
   });
 }
 
-/** The SDK gives a server 5 s to start, which is not much on a busy machine. */
-async function patiently(start: () => Promise<TestWorkflowEnvironment>): Promise<TestWorkflowEnvironment> {
+/** The SDK gives a server 5 s to start, too few on a busy machine. */
+async function startWithRetries(start: () => Promise<TestWorkflowEnvironment>): Promise<TestWorkflowEnvironment> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await start();
@@ -477,7 +477,7 @@ export class TestCluster {
     return this.handle.query(statusQuery);
   }
 
-  /** How many workflows run `number` has had in the present history of the cluster. */
+  /** The number of workflows of run `number` in the present history of the cluster. */
   async runWorkflows(number: number): Promise<number> {
     const id = await this.runId(number);
     const { events } = await this.handle.fetchHistory();
@@ -486,56 +486,56 @@ export class TestCluster {
     ).length;
   }
 
-  /** Of the last patch of a node. */
+  /** The record of the last patch of a node. */
   record(node: string): Promise<NodePatchResult> {
     return nodeRecord(this.env.client, this.name, node);
   }
 
-  /** The same of a node group. */
+  /** The record of the last update of a node group. */
   groupRecord(group: string): Promise<PatchRecord> {
     return patchRecord(this.env.client, this.name, group);
   }
 
-  /** A moment of the server's time; that of a real server costs time of the test. */
-  private moment(): Promise<void> {
+  /** A second of the server's time, or 200 ms on a real server. */
+  private tick(): Promise<void> {
     return this.env.sleep(this.env.supportsTimeSkipping ? '1 second' : '200 ms');
   }
 
-  /** Lets the server's time pass until the status is as wanted, at most 3,600 moments of it. */
+  /** Advances the server's time until the status matches, at most 3,600 ticks. */
   async until(what: string, wanted: (status: StatusPage) => boolean): Promise<StatusPage> {
-    for (let looks = 0; looks < 3600; looks += 1) {
+    for (let polls = 0; polls < 3600; polls += 1) {
       const status = await this.status().catch((error: unknown) => {
-        // For a moment after a raw start.
+        // Right after a raw start.
         if (!String(error).includes('is being checked')) throw error;
       });
       if (status !== undefined && wanted(status)) return status;
-      await this.moment();
+      await this.tick();
     }
-    throw new Error(`the time is over and not ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
+    throw new Error(`timed out waiting until ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
   }
 
   /** Waits until the node patch of `node` has received `signal`. */
-  untilTold(node: string, signal: string): Promise<void> {
+  untilNodeSignalled(node: string, signal: string): Promise<void> {
     return this.untilSignalled(nodeWorkflowId(this.name, node), signal);
   }
 
-  /** Waits until the node patch of `node` has heard that it is cancelled. */
+  /** Waits until the node patch of `node` is notified of its cancellation. */
   untilCancelled(node: string): Promise<void> {
     return this.untilEvent(
       nodeWorkflowId(this.name, node),
-      ({ workflowExecutionCancelRequestedEventAttributes: asked }) => asked !== null && asked !== undefined,
+      ({ workflowExecutionCancelRequestedEventAttributes: request }) => request !== null && request !== undefined,
     );
   }
 
   /** Waits until run `number` has received `signal`. */
-  async untilRunTold(number: number, signal: string): Promise<void> {
+  async untilRunSignalled(number: number, signal: string): Promise<void> {
     return this.untilSignalled(await this.runId(number), signal);
   }
 
   private untilSignalled(workflowId: string, signal: string): Promise<void> {
     return this.untilEvent(
       workflowId,
-      ({ workflowExecutionSignaledEventAttributes: told }) => told?.signalName === signal,
+      ({ workflowExecutionSignaledEventAttributes: received }) => received?.signalName === signal,
     );
   }
 
@@ -547,7 +547,7 @@ export class TestCluster {
     for (;;) {
       const { events } = await handle.fetchHistory();
       if ((events ?? []).some(wanted)) return;
-      await this.moment();
+      await this.tick();
     }
   }
 

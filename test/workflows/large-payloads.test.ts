@@ -1,4 +1,4 @@
-/** Specs and states above 64 KiB on a real server, read by our clients and, through the codec server, by others. */
+/** Specs and states above 64 KiB on a real server, read by ospatch clients and, through the codec server, by others. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -22,7 +22,7 @@ import { defined } from '../../src/domain/shared/defined';
 
 const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
 
-/** Above 64 KiB, and no two host keys are alike. */
+/** Above 64 KiB, with unique host keys. */
 function largeSpec({ name }: TestCluster): SelfManagedSpec {
   const spec = clusterSpec(
     Array.from({ length: 500 }, (_, at) => `w-${at}`),
@@ -35,7 +35,7 @@ function largeSpec({ name }: TestCluster): SelfManagedSpec {
 describe.each([
   ['without keys', null],
   ['with keys', RING],
-])('workflows/large payloads %s', (_, ring) => {
+])('src/encryption: large payloads in workflows %s', (_, ring) => {
   let harness: Harness;
   let codecServer: Server;
 
@@ -57,7 +57,7 @@ describe.each([
     return mustRun(cli, [...args, '--address', harness.address, '--codec-endpoint', endpoint]);
   }
 
-  it('hold the largest state that a cluster can have, which goes through continue-as-new', () =>
+  it('hold the largest possible state of a cluster, over continue-as-new', () =>
     harness.withWorker(async (cluster) => {
       const state = worstState(MAX_NODES, cluster.name);
       state.paused = { at: state.createdAt, by: 'ann', reason: null };
@@ -66,7 +66,7 @@ describe.each([
         taskQueue: cluster.name,
         args: [{ state: packState(state) }],
       });
-      // What ends a run makes a cluster continue as new.
+      // The end of a run makes a cluster continue as new.
       expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toMatchObject({ run: 1 });
       await waitFor(async () => (await cluster.handle.describe()).runId !== first.firstExecutionRunId, {
         what: 'the next generation',
@@ -77,7 +77,7 @@ describe.each([
       const { status, known } = await readStatus(cluster.handle, null);
       const { nodes, lastRun } = status;
       expect(nodes.map(({ name }) => name)).toEqual(state.nodes.map(({ name }) => name));
-      // Nothing has changed since, and only what has is sent.
+      // Only changes since the last page are sent, and there were none.
       const since = defined({ since: known === null ? undefined : known.token });
       expect(await cluster.handle.query(statusQuery, since)).toMatchObject({ nodes: [], next: null });
       expect((await readStatus(cluster.handle, known)).status.nodes).toEqual(nodes);
@@ -85,7 +85,7 @@ describe.each([
       expect(lastRun).toMatchObject({ outcome: 'cancelled', failed: MAX_NODES });
     }));
 
-  it('are small in Temporal, and whole for workflows, clients and the temporal CLI', () =>
+  it('are small in Temporal, and complete for workflows, clients and the temporal CLI', () =>
     harness.withWorker(async (cluster) => {
       const spec = largeSpec(cluster);
       expect(await cluster.apply(spec)).toMatchObject({ result: 'created' });

@@ -1,4 +1,4 @@
-/** What the time-skipping server does not do as the real one does. */
+/** Behaviour of the real server that the time-skipping one does not have. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { ClusterClient } from '../../src/client/cluster-client';
@@ -23,20 +23,20 @@ function spec(cluster: TestCluster, patching: Partial<Patching> = {}): SelfManag
   return clusterSpec(undefined, patching, cluster.name);
 }
 
-describe('workflows/cluster on a real server', () => {
-  it('settles the nodes of a run workflow that somebody terminated and goes on living', () =>
+describe('src/workflows/cluster/cluster on a real server', () => {
+  it('records the nodes of a run workflow that was terminated, and survives', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({
         ...{ outcome: 'failed', failed: 1, notTried: 2 },
         error: { message: expect.stringContaining('run 1 was terminated in Temporal') },
       });
-      // The orphaned node patch still holds the node: the next run waits for it instead of working beside it.
+      // The orphaned node patch still locks the node: the next run waits instead of working beside it.
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       await cluster.until('run 2 is in progress', (one) => one.run?.number === 2);
       release();
@@ -44,7 +44,7 @@ describe('workflows/cluster on a real server', () => {
       expect(cluster.nodes.node('w-1').applies).toBe(1);
     }));
 
-  it('ends a failed node patch and a failed run as failed workflows that say why, and keeps their records', () =>
+  it('ends a failed node patch and a failed run as failed workflows with the reason, and keeps their records', () =>
     harness.withWorker(async (cluster) => {
       const error = { type: 'DiskFull', message: 'w-2 has no room in /var', remedy: 'make room' } as const;
       cluster.nodes.node('w-2').failsIn = { step: 'apply', error };
@@ -85,7 +85,7 @@ describe('workflows/cluster on a real server', () => {
       ]);
     }));
 
-  it('loses nothing when no worker runs for a while in the middle of a run', async () => {
+  it('loses nothing when no worker runs for a while during a run', async () => {
     const cluster = harness.newCluster();
     await harness.withWorkerFor(cluster, async () => {
       await cluster.apply(spec(cluster));
@@ -105,12 +105,12 @@ describe('workflows/cluster on a real server', () => {
     expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
   });
 
-  it('gives up a node at once when the run is cancelled before anything changed there', () =>
+  it('stops waiting for a node at once when the run is cancelled before any change', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'preflight');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.signal('cancelRun');
       const status = await cluster.untilIdle(1);
       release();
@@ -134,10 +134,10 @@ describe('workflows/cluster on a real server', () => {
       expect(found).toEqual([clusterWorkflowId(cluster.name)]);
     }));
 
-  it('can be found by what has failed, down to the node patch', () =>
+  it('can be found by failure, down to the node patch', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-2').preflightError = { type: 'AuthFailed', message: 'no' };
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       await cluster.apply(spec(cluster, { rebootIfRequired: false }));
       await cluster.handle.signal('patchNow');
       await cluster.untilIdle(1);
@@ -168,13 +168,13 @@ describe('workflows/cluster on a real server', () => {
       expect(item).toMatchObject({ failedNodes: 1, lastOutcome: 'stopped' });
     }));
 
-  it('starts a fresh history after each run and keeps everything it knows', () =>
+  it('starts a new history after each run and keeps its whole state', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       const first = (await cluster.handle.describe()).runId;
       await cluster.handle.signal('patchNow');
       const status = await cluster.untilIdle(1);
-      await cluster.until('the history is fresh', () => true);
+      await cluster.until('the cluster has continued as new', () => true);
       const second = (await cluster.env.client.workflow.getHandle(cluster.handle.workflowId).describe()).runId;
       expect(second).not.toBe(first);
       expect((await cluster.status()).nodes).toEqual(status.nodes);
@@ -191,7 +191,7 @@ describe('workflows/cluster on a real server', () => {
       await expect(again).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
     }));
 
-  it('fails at once, with the reason, when it is started by hand with no valid spec', () =>
+  it('fails at once, with the reason, when started by hand with an invalid spec', () =>
     harness.withWorker(async (cluster) => {
       for (const args of [[], [null], [{ spec: { name: cluster.name } }]]) {
         const handle = await cluster.env.client.workflow.start('cluster', {

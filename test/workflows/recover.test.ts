@@ -1,4 +1,4 @@
-/** Clusters that are started again without the worker that wedged them, on a real server. */
+/** Clusters restarted without the worker that wedged them, on a real server. */
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +18,7 @@ let harness: Harness;
 let broken: { code: string };
 let dir: string;
 const clients: ClusterClient[] = [];
-/** A node that is held when a test fails would keep its worker from ending. */
+/** A held node of a failed test would keep its worker from ending. */
 const held: (() => void)[] = [];
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ async function clientOf(cluster: TestCluster): Promise<ClusterClient> {
   return client;
 }
 
-/** Runs `body` while nodes can be reached, by a worker that stays when the one with the workflows is replaced. */
+/** Runs `body` while a worker reaches the nodes, which stays when the worker of the workflows is replaced. */
 async function withNodes(body: (cluster: TestCluster, client: ClusterClient) => Promise<void>): Promise<void> {
   const cluster = harness.newCluster();
   const client = await clientOf(cluster);
@@ -64,27 +64,27 @@ async function apply(cluster: TestCluster, client: ClusterClient, patching: Part
 }
 
 function untilStuck(cluster: TestCluster, client: ClusterClient): Promise<unknown> {
-  return waitFor(async () => (await client.health(cluster.name)).state === 'stuck', { what: 'trouble' });
+  return waitFor(async () => (await client.health(cluster.name)).state === 'stuck', { what: 'a failed workflow task' });
 }
 
 function cli(...args: string[]): ReturnType<typeof runOffline> {
   return runOffline([...args, '--address', harness.address, '--namespace', 'default']);
 }
 
-/** A cluster whose run 1 is at work on w-1, and whose own code fails since then. Answers what lets w-1 go on. */
+/** A cluster whose run 1 is patching w-1 when its code begins to fail. Returns the function that releases w-1. */
 async function wedgeInRun(cluster: TestCluster, client: ClusterClient): Promise<() => void> {
   const release = cluster.nodes.hold('w-1', 'apply');
   held.push(release);
   await withCode(cluster, async () => {
     await apply(cluster, client);
     await client.patch(cluster.name, { reason: 'CVE' });
-    await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+    await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
   });
   return release;
 }
 
-describe('recovery of a cluster that its code has wedged in the middle of a run', () => {
-  it('finishes the node in work once, knows how it ended, keeps a pause, and says what is lost', () =>
+describe('recovery of a cluster whose code fails during a run', () => {
+  it('finishes the node in progress once, knows its result, keeps a pause, and lists what is lost', () =>
     withNodes(async (cluster, client) => {
       const release = await wedgeInRun(cluster, client);
       let done: Recovered | null = null;
@@ -117,7 +117,7 @@ describe('recovery of a cluster that its code has wedged in the middle of a run'
           paused: { by: 'night shift', reason: 'freeze' },
           lastRun: { number: 1, outcome: 'cancelled', failed: 0, notTried: 2, by: 'me', reason: 'CVE' },
         });
-        // Its packages were applied to the end; whether it heard of the end of the run before that is a matter of moments.
+        // Its packages were applied completely; whether the node patch noticed the end of the run before that is a race.
         expect(status.nodes.map(({ lastAppliedPatchTime }) => lastAppliedPatchTime !== null)).toEqual([
           false,
           true,
@@ -130,7 +130,7 @@ describe('recovery of a cluster that its code has wedged in the middle of a run'
       expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
     }));
 
-  it('does not wait for ever, says that the end of the node is not known, and works on the node after it only', () =>
+  it('limits its wait, reports the result of the node as unknown, and works on the next node only', () =>
     withNodes(async (cluster, client) => {
       const release = await wedgeInRun(cluster, client);
       await withCode(
@@ -164,13 +164,13 @@ describe('recovery of a cluster that its code has wedged in the middle of a run'
 });
 
 describe('recovery of a cluster whose workflow is gone', () => {
-  it('goes on with its history, and with the spec that was applied last', () =>
+  it('continues with its history, and with the spec applied last', () =>
     withNodes(async (cluster, client) => {
       await withCode(cluster, async () => {
         await apply(cluster, client);
         await client.patch(cluster.name);
         await cluster.untilIdle(1);
-        await cluster.until('the history is fresh', () => true);
+        await cluster.until('the cluster has continued as new', () => true);
         await apply(cluster, client, { rebootIfRequired: false });
       });
       const before = await client.planRecovery(cluster.name);
@@ -200,7 +200,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
       });
     }));
 
-  it('knows what was asked before somebody reset the cluster, which the server has sent it again', () =>
+  it('keeps requests from before a reset of the cluster, which the server has redelivered', () =>
     withNodes(async (cluster, client) => {
       await withCode(cluster, async () => {
         await apply(cluster, client);
@@ -213,7 +213,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
           ...{ namespace: 'default', workflowExecution: { workflowId: cluster.handle.workflowId, runId } },
           ...{ reason: 'by hand', requestId: 'reset', ...(first ? { workflowTaskFinishEventId: first } : {}) },
         });
-        await cluster.until('it is paused again', (status) => status.paused !== null);
+        await cluster.until('the cluster is paused again', (status) => status.paused !== null);
         const kept = await client.planRecovery(cluster.name);
         expect(kept.kept.map(({ name }) => name)).toEqual(['applySpec', 'pause']);
         await client.recover(cluster.name, { waitMs: 1_000 });
@@ -222,7 +222,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
       });
     }));
 
-  it('starts from a backup that was taken without a worker, in private files that are whole', () =>
+  it('starts from a backup taken without a worker, in complete private files', () =>
     withNodes(async (cluster, client) => {
       await withCode(cluster, async () => {
         await apply(cluster, client, { schedule: { preset: 'weekly', startWithin: '1h' } });
@@ -230,7 +230,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
         await cluster.untilIdle(1);
       });
       const file = path.join(dir, 'backups', `${cluster.name}.json`);
-      // The list of Temporal comes a moment after.
+      // Temporal's list is eventually consistent.
       await waitFor(
         async () => {
           const { code } = await cli('backup', path.join(dir, 'backups'));
@@ -245,7 +245,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
         await client.untilRemoved(cluster.name);
       });
       const backup = JSON.parse(readFileSync(file, 'utf8')) as ClusterBackup;
-      // A week ago: what happened since is not known, so no window since then is missed or made up for.
+      // A week ago: events since then are unknown, so no window since then is recorded as missed or repeated.
       const old = { ...backup, takenAt: '2026-01-01T00:00:00.000Z' };
       const week = { ...backup.state.schedule, after: '2026-01-01T00:00:00.000Z', next: ['2026-01-04T00:00:00Z'] };
       writeFileSync(file, JSON.stringify({ ...old, state: { ...backup.state, schedule: week } }));

@@ -36,7 +36,7 @@ export function valueOf(payload: coresdk.workflow_commands.IQuerySuccess['respon
 }
 
 export class SandboxedWorkflow {
-  /** Everything the workflow has asked for so far. */
+  /** Commands of the workflow so far. */
   readonly commands: Command[] = [];
   private now = Date.parse('2027-01-04T12:00:00Z');
   private jobs = 0;
@@ -94,7 +94,7 @@ export class SandboxedWorkflow {
     return new SandboxedWorkflow(runId, workflow, first);
   }
 
-  /** What the workflow wants after `jobs`. @throws the error with which the workflow task failed */
+  /** Returns the commands after `jobs`. @throws the error with which the workflow task failed */
   async activate(...jobs: Job[]): Promise<Command[]> {
     const all = this.jobs === 0 ? [this.first, ...jobs] : jobs;
     this.jobs += all.length;
@@ -115,7 +115,7 @@ export class SandboxedWorkflow {
     return commands;
   }
 
-  /** Lets time pass without a job. */
+  /** Advances the time without a job. */
   pass(ms: number): void {
     this.now += ms;
   }
@@ -144,7 +144,7 @@ export function update(name: string, ...input: Payload[]): { id: string; job: Jo
   return { id, job: { doUpdate: { id, protocolInstanceId: id, name, input, runValidator: true } } };
 }
 
-/** How an update has ended: its answer, or what it failed with; undefined while it has not. */
+/** The outcome of an update: its result or its failure; undefined before that. */
 export function outcomeOf(
   commands: readonly Command[],
   id: string,
@@ -157,7 +157,7 @@ export function outcomeOf(
   return undefined;
 }
 
-/** The sequence number of the local activity `activityType` that was scheduled last. */
+/** The sequence number of the last scheduled local activity `activityType`. */
 export function localActivity(commands: readonly Command[], activityType: string): number {
   const found = commands.findLast(({ scheduleLocalActivity: one }) => one?.activityType === activityType);
   const seq = found?.scheduleLocalActivity?.seq;
@@ -173,7 +173,7 @@ export function timeout(): Failure {
   return { message: 'StartToClose timeout', timeoutFailureInfo: { timeoutType: 1 } };
 }
 
-/** As the core of the SDK says that a local activity was not done in time. */
+/** The result of a local activity that timed out, as reported by the core of the SDK. */
 export function timedOut(seq: number, isLocal = true): Job {
   const activityFailureInfo = { activityType: { name: 'a' }, activityId: String(seq), retryState: 5 };
   const failure = { message: 'Activity task timed out', activityFailureInfo, cause: timeout() };

@@ -1,4 +1,4 @@
-/** A Kubernetes cluster behind the activity interfaces: who cordoned which node, and what its drain meets. */
+/** A Kubernetes cluster behind the activity interfaces: cordons by owner, and results of drains. */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { KubernetesActivities, KubernetesTarget } from '../../src/contract/activities/kubernetes';
@@ -6,8 +6,8 @@ import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { CordonOwner, DrainPreview, DrainReport, KubernetesPolicy } from '../../src/domain/kubernetes/types';
 import { DEFAULT_DRAIN, DEFAULT_KUBERNETES_HEALTH } from '../../src/domain/kubernetes/types';
 
-/** `drainAgain`: the look before a reboot. */
-export type KubernetesStep = keyof KubernetesActivities | 'drainAgain';
+/** `drainAgain`: the drain before a reboot. */
+type KubernetesStep = keyof KubernetesActivities | 'drainAgain';
 
 export function kubernetesPolicy(
   drain: Partial<KubernetesPolicy['drain']> = {},
@@ -26,7 +26,7 @@ export class SimulatedKubernetes {
   readonly machines: string[] = [];
   preview: Partial<DrainPreview> = {};
   report: Partial<DrainReport> = {};
-  /** Of the look before a reboot. */
+  /** Result of the drain before a reboot. */
   reportAgain: Partial<DrainReport> = {};
   readonly errors = new Map<KubernetesStep, ErrorInfo>();
   private readonly held = new Map<KubernetesStep, Promise<void>>();

@@ -1,4 +1,4 @@
-/** Clusters that do not go on, on a real server: each is named with its cause, soon, and without a worker that works. */
+/** Stuck clusters on a real server: each is reported with its cause, soon, and without a working worker. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,12 +12,12 @@ import type { TestCluster } from './harness';
 import { Harness } from './harness';
 import { defined } from '../../src/domain/shared/defined';
 
-/** Well below the 15 s after which a call is given up. */
+/** Well below the 15 s after which a call fails. */
 const SOON_MS = 10_000;
 
 const BROKEN = path.join(__dirname, '../support/broken-workflows');
 
-/** Beside a worker that reaches the nodes. */
+/** For a second worker, which reaches the nodes. */
 const WORKFLOWS_ONLY = { enableNonLocalActivities: false };
 
 let harness: Harness;
@@ -45,7 +45,7 @@ async function clientOf(cluster: TestCluster, encryptionKeys?: string): Promise<
   return client;
 }
 
-/** Runs `body` with a cluster that was applied and sleeps, and that no worker serves. */
+/** Runs `body` with a cluster that was applied and sleeps, without a worker. */
 async function withSleeping(body: (cluster: TestCluster, client: ClusterClient) => Promise<void>): Promise<void> {
   const cluster = harness.newCluster();
   const client = await clientOf(cluster);
@@ -70,7 +70,7 @@ async function withBroken(
   await harness.withWorkerFor(cluster, body, {}, { workflowBundle: bundle, ...options });
 }
 
-/** Runs `body` with a cluster whose run 1 is held at `step` of w-1, which nobody but a worker without workflows serves. */
+/** Runs `body` with a cluster whose run 1 is held at `step` of w-1, with only a worker without workflows. */
 async function withRunInWork(
   step: 'preflight' | 'apply',
   body: (cluster: TestCluster, client: ClusterClient, release: () => void) => Promise<void>,
@@ -98,7 +98,7 @@ async function withRunInWork(
   });
 }
 
-/** By the status, the list, and both diagnoses. */
+/** The cause according to status, list, and both diagnoses. */
 async function expectNamed(
   cluster: TestCluster,
   client: ClusterClient,
@@ -122,8 +122,8 @@ async function soon(body: () => Promise<unknown>): Promise<unknown> {
   return answer;
 }
 
-describe('client of clusters that are stuck', () => {
-  it('names the failure of the code that a cluster runs, to whoever asks or requests', () =>
+describe('src/client: stuck clusters', () => {
+  it("reports a failure of the cluster's code on every query and request", () =>
     withSleeping((cluster, client) =>
       withBroken(cluster, 'throwing', async () => {
         await cluster.handle.signal('patchNow');
@@ -150,11 +150,11 @@ describe('client of clusters that are stuck', () => {
       }),
     ));
 
-  it('names a history that the code of the workers does not fit, asleep and awake', () =>
+  it('reports a history that does not match the code of the workers, asleep and awake', () =>
     withSleeping((cluster, client) =>
       withBroken(cluster, 'diverging', async () => {
         const stuck = { type: 'Stuck', details: { kind: 'nondeterminism' } };
-        // Asleep, the server knows of no trouble: it shows when somebody asks.
+        // The server notices no problem of a sleeping workflow before a query.
         expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
         expect(await soon(() => client.patch(cluster.name))).toMatchObject({
           ...stuck,
@@ -168,7 +168,7 @@ describe('client of clusters that are stuck', () => {
       }),
     ));
 
-  it('names a run whose own code fails, and its remedy ends that run', () =>
+  it('reports a run whose own code fails, with a remedy that ends the run', () =>
     withRunInWork('apply', async (cluster, client, release) => {
       await withBroken(
         cluster,
@@ -180,9 +180,11 @@ describe('client of clusters that are stuck', () => {
             message: expect.stringMatching(/^run 1 of cluster .*: the run of this version is broken$/) as string,
             remedy: expect.stringContaining(`--workflow-id ${await cluster.runId(1)}`) as string,
           };
-          await waitFor(async () => (await client.status(cluster.name)).stuck !== undefined, { what: 'its failure' });
+          await waitFor(async () => (await client.status(cluster.name)).stuck !== undefined, {
+            what: 'the failed workflow task',
+          });
           await expectNamed(cluster, client, stuck);
-          // The cluster itself goes on, and takes requests.
+          // The cluster itself continues, and accepts requests.
           expect((await client.health(cluster.name)).state).toBe('running');
           expect(await client.pause(cluster.name)).toMatchObject({ paused: true });
           await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('the remedy');
@@ -194,7 +196,7 @@ describe('client of clusters that are stuck', () => {
       );
     }));
 
-  it('names a step of a node patch that somebody has paused in Temporal, and goes on when it is unpaused', () =>
+  it('reports a step of a node patch that was paused in Temporal, and continues when unpaused', () =>
     withRunInWork('preflight', async (cluster, client, release) => {
       const execution = { workflowId: nodeWorkflowId(cluster.name, 'w-1') };
       const { workflowService } = cluster.env.client;
@@ -221,13 +223,13 @@ describe('client of clusters that are stuck', () => {
       );
     }));
 
-  it('names the key that the workers do not have', async () => {
+  it('names the key that the workers lack', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster, keys);
     clients.pop();
     const options = { dataConverter: dataConverter(null, 'passthrough') };
     const work = async (): Promise<void> => {
-      // Nor does what is still open keep a program from ending.
+      // Open calls do not keep a program alive either.
       const applied = await soon(async () => {
         try {
           return await client.apply(clusterSpec(undefined, {}, cluster.name));
@@ -245,7 +247,7 @@ describe('client of clusters that are stuck', () => {
     await cluster.handle.terminate();
   });
 
-  it('names a start argument that the workers cannot read, and recovers nothing from it', async () => {
+  it('reports a start argument that the workers cannot read, and refuses to recover from it', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster);
     const payload = { metadata: { encoding: Buffer.from('binary/of-tomorrow') }, data: Buffer.from('x') };
@@ -265,12 +267,12 @@ describe('client of clusters that are stuck', () => {
         remedy: expect.stringContaining('--from FILE') as string,
       });
     });
-    // What cannot be recovered has not been ended either.
+    // A workflow beyond recovery is not ended either.
     expect((await cluster.handle.describe()).status.name).toBe('RUNNING');
     await cluster.handle.terminate();
   });
 
-  it('says how a workflow ended that nobody removed, and forgets one that was removed', () =>
+  it('reports how a workflow ended without a removal, and omits a removed one', () =>
     withSleeping(async (cluster, client) => {
       await cluster.handle.terminate('disk of the old site');
       const stuck = {
@@ -281,34 +283,36 @@ describe('client of clusters that are stuck', () => {
       expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
       const listed = (): Promise<unknown> =>
         client.list().then((all) => all.find((one) => one.cluster === cluster.name) ?? null);
-      await waitFor(async () => ((await listed()) as { state: string } | null)?.state === 'ended', { what: 'its end' });
+      await waitFor(async () => ((await listed()) as { state: string } | null)?.state === 'ended', {
+        what: 'the end of the workflow',
+      });
       await harness.withWorkerFor(cluster, async () => {
         expect(await soon(() => client.patch(cluster.name))).toMatchObject(stuck);
         const spec = clusterSpec(undefined, {}, cluster.name);
-        // Created anew it would know nothing of its nodes, which is not to happen by the way.
+        // A new cluster would know nothing of its nodes, which must not happen silently.
         expect(await soon(() => client.apply(spec))).toMatchObject(stuck);
         expect(await client.apply(spec, {}, { discardHistory: true })).toMatchObject({ result: 'created' });
         await waitFor(async () => ((await listed()) as { state: string } | null)?.state !== 'ended', {
-          what: 'it again',
+          what: 'the cluster again',
         });
         await client.remove(cluster.name);
         await client.untilRemoved(cluster.name);
       });
       expect(await client.status(cluster.name).catch((error: unknown) => error)).toMatchObject({ type: 'NotFound' });
-      await waitFor(async () => (await listed()) === null, { what: 'its absence from the list' });
+      await waitFor(async () => (await listed()) === null, { what: 'the cluster to leave the list' });
     }));
 
-  it('deletes what Temporal keeps of a cluster whose workflow has ended, and of no other', () =>
+  it('deletes the remains of a cluster in Temporal whose workflow has ended, and of no other', () =>
     withSleeping(async (cluster, client) => {
       expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'Refused' });
       await cluster.handle.terminate('the site is closed');
       expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ finishing: 0 });
-      // The server deletes what has ended just now some 20 s later.
+      // The server deletes a freshly closed workflow about 20 s later.
       await waitFor(async () => (await client.health(cluster.name)).state === 'absent', {
         ...{ what: 'the deletion', timeoutMs: 60_000 },
       });
       await waitFor(async () => (await client.list()).every((one) => one.cluster !== cluster.name), {
-        what: 'its absence from the list',
+        what: 'the cluster to leave the list',
       });
       expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'NotFound' });
     }));

@@ -75,7 +75,7 @@ describe('src/node on Alpine', () => {
   const poll = async (job: Job) => (await remote().poll(job, 0, 0)).state;
   const installed = (name: string) => ask(node, `apk list --installed ${name} 2>/dev/null | cut -d' ' -f1`);
   const transactions = () => ask(node, "grep -c 'Upgrading lab-slow' /var/log/apk.log");
-  const isAtGate = () => until('the gate', async () => (await node.exec(AT_BARRIER)).code === 0);
+  const isAtBarrier = () => until('the barrier', async () => (await node.exec(AT_BARRIER)).code === 0);
   const repositoryFile = (name: string) => path.join(node.rootDir, REPOSITORY_DIR, 'x86_64', name);
 
   it('applies a plan once, however often started, and keeps other jobs out', async () => {
@@ -100,7 +100,7 @@ describe('src/node on Alpine', () => {
     ]);
 
     const applies = Promise.all(Array.from({ length: 6 }, apply));
-    await isAtGate();
+    await isAtBarrier();
     const other = { token: token(), phase: 'apply', number: 1 } as const;
     const answer = await remote().start(other, { expect: plan.digest, waitSeconds: 0 });
     expect(answer).toMatchObject({ state: 'busy', holder: `${jobToken}-apply-1` });
@@ -158,7 +158,7 @@ describe('src/node on Alpine', () => {
     const { jobToken, plan, apply, repair } = await preflight();
     const job = { token: jobToken, phase: 'apply', number: 1 } as const;
     const outcome = apply();
-    await isAtGate();
+    await isAtBarrier();
     await sh(node, 'kill -9 $(cut -d" " -f2 /var/lib/ospatch/session)');
     await until('the lock', async () => (await ask(node, 'flock -n /var/lib/ospatch/lock echo free')) === 'free');
     expect(await poll(job)).toBe('running');
@@ -178,7 +178,7 @@ describe('src/node on Alpine', () => {
     closeBarrier(node);
     const { jobToken, apply } = await preflight();
     const outcome = apply();
-    await isAtGate();
+    await isAtBarrier();
     if (cut) {
       await node.powerCut();
       node.start();

@@ -9,7 +9,7 @@ import { prepareStates } from './dpkg-states';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 
-export interface AptNode {
+interface AptNode {
   node: LabNode;
   patch: PatchRunner;
 }

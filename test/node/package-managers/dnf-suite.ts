@@ -6,7 +6,7 @@ import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { WAIT_AT_GATE, closeBarrier, openBarrier } from '../../support/barrier';
+import { WAIT_AT_BARRIER, closeBarrier, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
@@ -19,9 +19,9 @@ const CONFIG = '/etc/lab-conf.conf';
 
 jest.setTimeout(300_000);
 
-const slow = { post: `touch /run/lab-slow; ${WAIT_AT_GATE}` };
+const slow = { post: `touch /run/lab-slow; ${WAIT_AT_BARRIER}` };
 
-export interface Dnf {
+interface Dnf {
   /** Name of the command on the node. */
   command: string;
   node: Omit<LabNodeOptions, 'name' | 'updates'>;

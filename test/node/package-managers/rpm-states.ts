@@ -9,7 +9,7 @@ import type { LabRpm } from './rpm-lab';
 import { build, installed, offer, withdraw } from './rpm-lab';
 import { defined } from '../../../src/domain/shared/defined';
 
-export interface RpmStatesScenario {
+interface RpmStatesScenario {
   node: LabNode;
   pool: TransportPool;
   preflight: PatchRunner;

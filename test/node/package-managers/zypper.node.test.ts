@@ -5,7 +5,7 @@ import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
-import { WAIT_AT_GATE, openBarrier } from '../../support/barrier';
+import { WAIT_AT_BARRIER, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
 import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
@@ -199,7 +199,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
   });
 
   it('completes an interrupted transaction after a power cut', async () => {
-    await offer(node, { name: 'lab-slow', version: '2', post: `touch /run/lab-slow; ${WAIT_AT_GATE}` });
+    await offer(node, { name: 'lab-slow', version: '2', post: `touch /run/lab-slow; ${WAIT_AT_BARRIER}` });
     await advise(node, { 'lab-slow-2': 'bugfix' });
     const run = await preflight();
     await remoteNode(pool, targetOf(node)).start(

@@ -25,8 +25,8 @@ function history(handle: WorkflowHandle): Promise<ClusterHistory> {
   return handle.query('history');
 }
 
-describe('workflows/cluster', () => {
-  it('patches every node once on boot, workers first, and is ready then', () =>
+describe('src/workflows/cluster/cluster', () => {
+  it('patches every node once on boot, workers first, and is ready afterwards', () =>
     harness.withWorker(async (cluster) => {
       expect((await cluster.apply(spec(cluster, { patchOnBoot: true }))).result).toBe('created');
       const status = await cluster.untilIdle(1);
@@ -45,7 +45,7 @@ describe('workflows/cluster', () => {
       });
     }));
 
-  it('carries out a bare signal and calls nodes with nothing to do up to date', () =>
+  it('runs a bare signal and reports nodes with nothing to do as up to date', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-2').pending = [];
       await cluster.apply(spec(cluster));
@@ -55,9 +55,9 @@ describe('workflows/cluster', () => {
       expect(cluster.nodes.node('w-2').applies).toBe(0);
     }));
 
-  it('reboots a node that asks for it only when allowed', () =>
+  it('reboots a node that requires a reboot only when allowed', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       await cluster.apply(spec(cluster, { rebootIfRequired: false }));
       await cluster.handle.signal('patchNow');
       const restricted = await cluster.untilIdle(1);
@@ -77,7 +77,7 @@ describe('workflows/cluster', () => {
       expect(cluster.nodes.node('w-1').reboots).toBe(1);
     }));
 
-  it('repairs a node after the last interrupted transaction too, and says what was done', () =>
+  it('repairs a node also after the last interrupted transaction, and reports what was applied', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').interrupted = 3;
       await cluster.apply(spec(cluster));
@@ -116,7 +116,7 @@ describe('workflows/cluster', () => {
       ]);
     }));
 
-  it('stops at a failed node and calls the others not tried', () =>
+  it('stops at a failed node and skips the others', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = {
         type: 'AuthFailed',
@@ -135,7 +135,7 @@ describe('workflows/cluster', () => {
       });
     }));
 
-  it('leaves a node with another host key alone until its trusted keys change or somebody names it', () =>
+  it('leaves a node with a changed host key alone until its trusted keys change or a run names the node', () =>
     harness.withWorker(async (cluster) => {
       const asked = (): number => cluster.nodes.order.filter((name) => name === 'w-1').length;
       const w1 = (status: ClusterStatus) => status.nodes.find((node) => node.name === 'w-1');
@@ -153,7 +153,7 @@ describe('workflows/cluster', () => {
       await cluster.handle.signal('patchNow');
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
 
-      // Known before, it is on the record of the run, but the others are patched.
+      // Known in advance, the quarantine goes straight into the record of the run, and the others are patched.
       await cluster.handle.signal('patchNow');
       const again = await cluster.untilIdle(2);
       expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
@@ -175,7 +175,7 @@ describe('workflows/cluster', () => {
       expect(asked()).toBe(3);
     }));
 
-  it('goes on after a failed node when told to', () =>
+  it('continues after a failed node when configured', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'no' };
       await cluster.apply(spec(cluster, { rollout: { order: 'control-planes-first', onFailure: 'continue' } }));
@@ -185,16 +185,16 @@ describe('workflows/cluster', () => {
       expect(status.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2 });
     }));
 
-  it('lets the node in flight finish when paused, and goes on with the same run when resumed', () =>
+  it('lets the node in progress finish on pause, and continues the same run on resume', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
-      await cluster.untilRunTold(1, 'restrict');
+      await cluster.untilRunSignalled(1, 'restrict');
       release();
-      const paused = await cluster.until('the run is put down', (status) => status.state === 'paused');
+      const paused = await cluster.until('the run is suspended', (status) => status.state === 'paused');
       expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
       expect(cluster.nodes.order).toEqual(['w-1']);
       await expect(cluster.handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
@@ -206,13 +206,13 @@ describe('workflows/cluster', () => {
       expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
     }));
 
-  it('finishes the package transaction in flight when the run is cancelled, and starts nothing else', () =>
+  it('finishes the package transaction in progress on cancellation, and starts nothing else', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({
         run: 1,
         followUp: null,
@@ -226,18 +226,18 @@ describe('workflows/cluster', () => {
       expect(status.nodes[1]).toMatchObject({ state: 'reboot-pending', lastAppliedPatchTime: expect.any(String) });
     }));
 
-  it('takes reboots, removed nodes and new nodes into account in the middle of a run', () =>
+  it('applies changes of reboots and nodes during a run', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const answer = await cluster.apply(
         spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']),
       );
       expect(answer.result).toBe('updated');
-      await cluster.untilTold('w-1', 'forbidReboots');
+      await cluster.untilNodeSignalled('w-1', 'forbidReboots');
       release();
       const status = await cluster.untilIdle(2);
       expect(status.nodes.map((node) => [node.name, node.state])).toEqual([
@@ -253,12 +253,12 @@ describe('workflows/cluster', () => {
       ]);
     }));
 
-  it('merges what is asked for during a run into one follow-up run', () =>
+  it('merges requests during a run into one follow-up run', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const ask = (nodes: string[], requestId: string): Promise<unknown> =>
         cluster.handle.executeUpdate('patchNow', { args: [{ nodes, requestId }] });
       expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
@@ -268,19 +268,19 @@ describe('workflows/cluster', () => {
       await cluster.untilIdle(2);
       const { runs } = await history(cluster.handle);
       expect(runs.map((run) => run.total)).toEqual([3, 2]);
-      // The id is known in later generations of the workflow, too.
+      // The request id is known in later runs of the workflow, too.
       expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
       expect((await cluster.status()).run).toBeNull();
     }));
 
-  it('survives any garbage that is sent to it, and says what it refused', () =>
+  it('survives garbage messages, and records the rejections', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       for (const signal of ['patchNow', 'pause', 'resume', 'cancelRun', 'runProgress', 'noSuchSignal']) {
         for (const garbage of [42, 'x', [1], { nodes: 7 }, { unknown: true }])
           await cluster.handle.signal(signal, garbage);
       }
-      const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
+      const refused = await cluster.until('a rejection is recorded', (status) => status.lastRejection !== null);
       expect(refused.lastRejection).toMatchObject({
         request: 'signal noSuchSignal',
         message: expect.stringContaining('no such signal'),
@@ -293,12 +293,12 @@ describe('workflows/cluster', () => {
       expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
     }));
 
-  it('survives forged news of a run and names that are reserved for Temporal itself', () =>
+  it('survives forged progress of a run and names reserved by Temporal', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const forged = {
         kind: 'node',
         node: 'cp-1',
@@ -311,22 +311,22 @@ describe('workflows/cluster', () => {
         ...{ run: 1, workflowId: await cluster.runId(1), started: ['nobody', 7] },
         settled: [forged, { kind: 'node', node: 'nobody', outcome: 'failed' }],
       });
-      // Of a run 1 that an earlier cluster of this name has had.
+      // From run 1 of an earlier cluster of this name.
       await cluster.handle.signal('runProgress', {
         ...{ run: 1, workflowId: `${await cluster.runId(1)}-earlier`, started: [] },
         settled: [{ ...forged, node: 'w-2' }],
       });
       await cluster.handle.signal('__temporal_x', 1);
-      const refused = await cluster.until('a refusal is filed', (status) => status.lastRejection !== null);
+      const refused = await cluster.until('a rejection is recorded', (status) => status.lastRejection !== null);
       expect(refused.lastRejection?.request).toContain('reserved name x');
       release();
-      // What the run itself answers in the end counts.
+      // The final result of the run counts.
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ total: 3, outcome: 'succeeded', failed: 0, patched: 3 });
       expect(status.nodes[0]).toMatchObject({ name: 'cp-1', state: 'patched', lastError: null });
     }));
 
-  it('refuses a run and a node patch that somebody starts by hand under another id, or with nothing', () =>
+  it('rejects a run and a node patch started by hand under another id, or without input', () =>
     harness.withWorker(async (cluster) => {
       const { workflow } = cluster.env.client;
       const [node] = spec(cluster).nodes;
@@ -355,12 +355,12 @@ describe('workflows/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
-      await cluster.untilRunTold(1, 'restrict');
+      await cluster.untilRunSignalled(1, 'restrict');
       release();
-      await cluster.until('the run is put down', (status) => status.state === 'paused');
+      await cluster.until('the run is suspended', (status) => status.state === 'paused');
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1', 'w-2']));
       await cluster.handle.signal('resume');
@@ -388,12 +388,12 @@ describe('workflows/cluster', () => {
           input: { payloads: [payload] },
         });
       }
-      const status = await cluster.until('a refusal is filed', (one) => one.lastRejection !== null);
+      const status = await cluster.until('a rejection is recorded', (one) => one.lastRejection !== null);
       expect(status.lastRejection?.message).toContain('the input cannot be read: ');
       expect(status.run).toBeNull();
     }));
 
-  it('refuses an update of unknown name and a spec that is none, and stays as it was', () =>
+  it('rejects an unknown update and an invalid spec, and keeps its state', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       await expect(cluster.handle.executeUpdate('frobnicate', { args: [] })).rejects.toThrow();
@@ -409,7 +409,7 @@ describe('workflows/cluster', () => {
     }));
 
   it.each(['imported', 'eks', 'aks', 'gke', 'managed'] as const)(
-    'lists a cluster of type %s and never patches it',
+    'lists a cluster of type %s and never patches the cluster',
     (type) =>
       harness.withWorker(async (cluster) => {
         const answer = await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type });
@@ -428,11 +428,11 @@ describe('workflows/cluster', () => {
       }),
   );
 
-  it('removes a cluster after its run was cancelled with clean-up, and starts empty when applied again', () =>
+  it('removes a cluster after its run was cancelled with clean-up, and starts without state when applied again', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster, { patchOnBoot: true }));
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const { handle } = cluster;
       expect(await handle.executeUpdate('remove', { args: [{ by: 'ann' }] })).toEqual({ run: 1 });
       await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
@@ -446,12 +446,12 @@ describe('workflows/cluster', () => {
       expect(await cluster.status()).toMatchObject({ state: 'idle', lastRun: null });
     }));
 
-  it('hears nothing of a run that an earlier cluster of the same name has left behind', () =>
+  it('ignores a run of an earlier cluster with the same name', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const orphan = await cluster.runId(1);
       await cluster.handle.terminate('by hand');
 
@@ -464,11 +464,11 @@ describe('workflows/cluster', () => {
       release();
       const { lastRun } = await cluster.untilIdle(1);
       expect(lastRun).toMatchObject({ outcome: 'succeeded', total: 2, failed: 0 });
-      // The orphan was cancelled together with its cluster, and gave the node back first.
+      // The orphan was cancelled together with its cluster, and uncordoned the node first.
       expect(cluster.nodes.node('w-1').applies).toBe(1);
     }));
 
-  it('takes a cancel from the Temporal UI for a removal', () =>
+  it('treats a cancellation from the Temporal UI as a removal', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       await cluster.handle.cancel();

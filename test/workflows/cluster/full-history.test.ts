@@ -1,4 +1,4 @@
-/** A history has an end, after which the server takes no message: a cluster begins the next one before that, in a run too. */
+/** The length of a history is limited, after which the server accepts no message: a cluster continues as new before, also during a run. */
 import { clusterSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
 import { Harness } from '../harness';
@@ -13,18 +13,18 @@ beforeAll(async () => {
 
 afterAll(() => harness.stop());
 
-describe('workflows/cluster with a full history', () => {
-  it('puts its run down after the node in work, and goes on with the next one from a fresh history', () =>
+describe('src/workflows/cluster/cluster with a full history', () => {
+  it('suspends its run after the node in progress, and resumes in a new history', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
       const { runId } = await cluster.handle.describe();
       const run = await cluster.runId(1);
       for (let asked = 0; asked < EVENTS; asked += 1) await cluster.handle.signal('resume', { by: 'a loop' });
-      await cluster.untilRunTold(1, 'restrict');
-      // Nobody has paused anything, and the node in work is finished.
+      await cluster.untilRunSignalled(1, 'restrict');
+      // No pause was requested, and the node in progress is finished.
       expect(await cluster.status()).toMatchObject({ state: 'running', paused: null });
       expect((await cluster.handle.describe()).runId).toBe(runId);
       release();

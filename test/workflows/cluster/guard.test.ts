@@ -1,4 +1,4 @@
-/** Whatever a cluster waits for may fail or not be answered in time: the cluster stays. */
+/** Every await of a cluster may fail or time out: the cluster survives. */
 import type { Command } from '../sandbox';
 import {
   SandboxedWorkflow,
@@ -32,7 +32,7 @@ const ANSWERS: Record<string, unknown> = {
   nextWindows: [WINDOW],
 };
 
-/** What is answered too late, if at all; everything else is answered at once. */
+/** Answered too late, or never; everything else is answered at once. */
 type Failing = 'searchAttributes' | 'nextWindows' | 'activity' | 'start' | 'result' | 'signal' | null;
 
 function jobFor(command: Command, failing: Failing): object | null {
@@ -57,7 +57,7 @@ function jobFor(command: Command, failing: Failing): object | null {
   return null;
 }
 
-/** Answers everything the workflow asks for until it sleeps. */
+/** Answers every command of the workflow until it sleeps. */
 async function settle(workflow: SandboxedWorkflow, first: readonly Command[], failing: Failing): Promise<void> {
   let commands = first;
   for (let rounds = 0; rounds < 20; rounds += 1) {
@@ -75,7 +75,7 @@ async function start(patching: Partial<Patching>, failing: Failing): Promise<San
   return workflow;
 }
 
-/** It lives, which it shows by doing what it is asked for. */
+/** The workflow is alive if it carries out a request. */
 async function expectAlive(workflow: SandboxedWorkflow): Promise<ClusterStatus> {
   const pause = update('pause', payloadOf({ by: 'ann' }));
   await settle(workflow, await workflow.activate(pause.job), null);
@@ -90,7 +90,7 @@ async function expectAlive(workflow: SandboxedWorkflow): Promise<ClusterStatus> 
   return status;
 }
 
-/** A run that has ended makes it begin a fresh history, with all it knows. */
+/** The end of a run makes the workflow continue as new, with its whole state. */
 function expectContinued(workflow: SandboxedWorkflow): void {
   const { continueAsNewWorkflowExecution: next } = workflow.commands.at(-1) ?? {};
   const argument = valueOf(next?.arguments?.[0]) as { state: PackedState };
@@ -100,8 +100,8 @@ function expectContinued(workflow: SandboxedWorkflow): void {
 const upserts = ({ commands }: SandboxedWorkflow) =>
   commands.filter(({ upsertWorkflowSearchAttributes: upsert }) => upsert).length;
 
-describe('workflows/cluster, nothing but its removal ends it', () => {
-  it('writes search attributes when they are there, and lives without an answer about them', async () => {
+describe('src/workflows/cluster/cluster: only a removal ends the workflow', () => {
+  it('writes registered search attributes, and works without an answer about them', async () => {
     const known = await start({}, null);
     expect(upserts(known)).toBeGreaterThan(0);
     await known.dispose();
@@ -112,7 +112,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     expect(await expectAlive(workflow)).toMatchObject({ state: 'paused' });
   });
 
-  it('shows that the next windows could not be computed, and tries again in an hour', async () => {
+  it('shows a failure to compute the next windows, and retries in an hour', async () => {
     const workflow = await start(WEEKLY, 'nextWindows');
     const [timer] = workflow.commands.flatMap(({ startTimer }) => startTimer ?? []);
     expect(Number(timer?.startToFireTimeout?.seconds)).toBe(3_600);
@@ -122,7 +122,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     });
   });
 
-  it('asks for the check of its first spec again, for as long as there is no answer', async () => {
+  it('repeats the check of its first spec until there is an answer', async () => {
     const argument = payloadOf({ spec: clusterSpec(['w-1'], {}, 'demo') });
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
     await workflow.activate();
@@ -147,7 +147,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     expect((await expectAlive(workflow)).nodes.map(({ name }) => name)).toEqual(['w-1']);
   });
 
-  it('ends a run whose id is taken for longer than can be waited for', async () => {
+  it('ends a run whose workflow id stays taken beyond the time limit', async () => {
     const workflow = await start({ patchOnBoot: true }, 'start');
     expectContinued(workflow);
     await workflow.dispose();
@@ -168,14 +168,14 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     await workflow.dispose();
   });
 
-  it('goes on when a run cannot be told what it may no longer do', async () => {
+  it('continues when a run cannot be signalled about its restrictions', async () => {
     const workflow = await start({ patchOnBoot: true }, null);
     await settle(workflow, await workflow.activate(signal('pause', payloadOf({ by: 'ann' }))), 'signal');
     expect(workflow.commands.some(({ signalExternalWorkflowExecution: told }) => told)).toBe(true);
     expect(await expectAlive(workflow)).toMatchObject({ run: { number: 1 }, paused: { by: 'ann' } });
   });
 
-  it('puts off the look at a node that gives no answer', async () => {
+  it('postpones the refresh of a node without an answer', async () => {
     const state = newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-01T00:00:00Z');
     const [node] = nodesOf(state.nodes);
     if (node !== undefined) state.nodes = [{ ...node, state: 'reboot-pending', rebootRequired: true }];
@@ -186,14 +186,14 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     expect((await expectAlive(workflow)).nodes).toMatchObject([{ state: 'reboot-pending' }]);
   });
 
-  it('does without the download before a window when it cannot be started', async () => {
+  it('skips the prefetch before a window when no workflow can be started', async () => {
     const workflow = await start({ ...WEEKLY, prefetch: { beforeWindow: '7d' } }, 'start');
     const children = workflow.commands.flatMap(({ startChildWorkflowExecution: child }) => child?.workflowType ?? []);
     expect(children).toEqual(['prefetchNodes']);
     expect(await expectAlive(workflow)).toMatchObject({ nextWindow: WINDOW });
   });
 
-  it('rests for an hour, and says so, when its decisions lead nowhere', async () => {
+  it('pauses for an hour, with a message, when its decisions make no progress', async () => {
     const argument = payloadOf({ spec: clusterSpec(['w-1'], WEEKLY, 'demo'), applyId: 'a' });
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
     let commands = await workflow.activate();
@@ -201,7 +201,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
       expect(rounds).toBeLessThan(2_000);
       const jobs = commands.flatMap(({ scheduleLocalActivity: local }) => {
         if (!local) return [];
-        // A window that has passed, again and again.
+        // A window in the past, again and again.
         const answer =
           local.activityType === 'nextWindows' ? ['2026-01-01T00:00:00Z'] : ANSWERS[local.activityType ?? ''];
         return [resolved(local.seq ?? 0, answer)];
@@ -211,7 +211,7 @@ describe('workflows/cluster, nothing but its removal ends it', () => {
     const [timer] = commands.flatMap(({ startTimer }) => startTimer ?? []);
     expect(Number(timer?.startToFireTimeout?.seconds)).toBe(3_600);
     expect(await workflow.query('status')).toMatchObject({ loopError: expect.stringContaining('without an end') });
-    // An hour later the windows are as they should be.
+    // An hour later the windows are correct.
     await settle(workflow, await workflow.activate({ fireTimer: { seq: timer?.seq ?? 0 } }), null);
     expect(await expectAlive(workflow)).toMatchObject({ loopError: null, nextWindow: WINDOW });
   });

@@ -1,4 +1,4 @@
-/** Which step is taken up first; Temporal is real and knows priorities, nodes are simulated. */
+/** The order of queued steps; Temporal is real and supports priorities, nodes are simulated. */
 import { Worker } from '@temporalio/worker';
 import { ClusterClient } from '../../../src/client/cluster-client';
 import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
@@ -39,8 +39,8 @@ async function prioritiesOf(cluster: TestCluster, node: string): Promise<[string
   );
 }
 
-describe('priorities', () => {
-  it('has a cordon taken off before preflights that were queued earlier', () =>
+describe('src/workflows/sandbox/priority on a server', () => {
+  it('runs an uncordon before preflights that were queued earlier', () =>
     harness.withWorker(async (cluster) => {
       const site = `${cluster.name}.site`;
       const busy = Array.from({ length: QUEUED }, () => harness.newCluster());
@@ -90,9 +90,9 @@ describe('priorities', () => {
       }
     }));
 
-  it('puts what gives a node back before work that has begun, and that before what is new', () =>
+  it('gives recovery of a node priority over patches in progress, and those over new ones', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       await cluster.apply({ ...spec(cluster, 'w-1', cluster.name) });
       await cluster.handle.signal('patchNow');
       await cluster.untilIdle(1);

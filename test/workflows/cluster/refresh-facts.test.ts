@@ -1,4 +1,4 @@
-/** The look at nodes that wait for a reboot, on the task queue of their site. */
+/** The refresh of reboot-pending nodes, on the task queue of their site. */
 import { refreshWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
@@ -16,14 +16,14 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-/** w-1 and w-2 are at the site, w-3 is not; all of them are patched and wait for a reboot. */
+/** w-1 and w-2 are at the site, w-3 is not; all of them are patched and reboot-pending. */
 async function withPending(body: (cluster: TestCluster, site: TestCluster) => Promise<void>): Promise<void> {
   const site = harness.newCluster();
   await harness.withWorker(async (cluster) => {
     const taskQueue = siteOf(cluster);
     const nodes = [nodeSpec('w-1', { taskQueue }), nodeSpec('w-2', { taskQueue }), nodeSpec('w-3')];
-    for (const name of ['w-1', 'w-2']) site.nodes.node(name).asksForReboot = true;
-    cluster.nodes.node('w-3').asksForReboot = true;
+    for (const name of ['w-1', 'w-2']) site.nodes.node(name).requiresReboot = true;
+    cluster.nodes.node('w-3').requiresReboot = true;
     await harness.withSiteWorker(taskQueue, site, async () => {
       await cluster.apply({ ...clusterSpec([], { rebootIfRequired: false }, cluster.name), nodes });
       await cluster.handle.signal('patchNow');
@@ -43,10 +43,10 @@ async function states(cluster: TestCluster): Promise<string[]> {
   return (await cluster.status()).nodes.map(({ state }) => state);
 }
 
-describe('src/workflows/cluster/cluster', () => {
+describe('src/workflows/cluster/refresh-facts', () => {
   it('notices within hours that somebody rebooted a reboot-pending node', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       await cluster.apply(clusterSpec(['w-1'], { rebootIfRequired: false }, cluster.name));
       await cluster.handle.signal('patchNow');
       await cluster.untilIdle(1);
@@ -57,7 +57,7 @@ describe('src/workflows/cluster/cluster', () => {
       expect((events ?? []).filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
     }));
 
-  it('notices a reboot by hand at a site through the workers of the site', () =>
+  it('notices a manual reboot at a site through the workers of the site', () =>
     withPending((cluster, site) =>
       harness.withSiteWorker(siteOf(cluster), site, async () => {
         site.nodes.node('w-1').rebootRequired = false;
@@ -68,7 +68,7 @@ describe('src/workflows/cluster/cluster', () => {
       }),
     ));
 
-  it('notices a reboot by hand elsewhere although a site has no worker, for which it waits once and not per node', () =>
+  it('notices a manual reboot elsewhere although a site has no worker, waiting once and not per node', () =>
     withPending(async (cluster, site) => {
       for (const one of [site, cluster]) for (const name of ['w-1', 'w-3']) one.nodes.node(name).rebootRequired = false;
       await harness.env.sleep(LOOK_EVERY);
@@ -87,8 +87,8 @@ describe('src/workflows/cluster/cluster', () => {
     }));
 });
 
-describe('workflows, a look at thousands of nodes that are unreachable', () => {
-  it('asks 16 nodes at a time, the first of a site alone', async () => {
+describe('src/workflows/cluster/refresh-facts for thousands of unreachable nodes', () => {
+  it('reads 16 nodes at a time, the first of a site alone', async () => {
     const nodes = Array.from({ length: 100 }, (_, index) => nodeSpec(`w-${index}`));
     const input = payloadOf({ cluster: 'demo', nodes, ineffective: {} });
     const workflow = await SandboxedWorkflow.create('refresh', 'refreshFacts', input);
@@ -107,7 +107,7 @@ describe('workflows, a look at thousands of nodes that are unreachable', () => {
     await workflow.dispose();
   });
 
-  it('is given up as soon as a run begins', async () => {
+  it('is aborted as soon as a run begins', async () => {
     const state = newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-04T11:00:00.000Z');
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));

@@ -1,4 +1,4 @@
-/** A cluster that a newer worker has had, and an older one gets: on one queue, in the middle of an upgrade or of a way back. */
+/** A cluster that moves from a newer worker to an older one: on one task queue, during an upgrade or a rollback. */
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { Client } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
@@ -26,7 +26,7 @@ interface RunsSeen {
 
 type Worker = Pick<WorkerOptions, 'workflowBundle' | 'dataConverter'>;
 
-/** The workflows of a release to come, whose state has another version. */
+/** The workflows of a future release, whose state has another version. */
 async function newerWorkflows(): Promise<Worker> {
   const { code } = await workflowBundle();
   const newer = code
@@ -39,7 +39,7 @@ async function newerWorkflows(): Promise<Worker> {
 const NEWER_ENCODING = 'binary/of-a-release-to-come';
 const PayloadMessage = temporal.api.common.v1.Payload;
 
-/** Payloads as a release to come writes them. */
+/** Payloads as written by a future release. */
 const newerCodec: PayloadCodec = {
   encode: (payloads) =>
     Promise.resolve(
@@ -71,7 +71,7 @@ function clientOf(cluster: TestCluster, { dataConverter: converter }: Worker): C
   });
 }
 
-describe('workflows/cluster, of a newer release', () => {
+describe('src/workflows/cluster/cluster, written by a newer release', () => {
   it.each([
     ['a state', newerWorkflows, /has version 2, and this release reads versions up to 1/],
     [
@@ -79,7 +79,7 @@ describe('workflows/cluster, of a newer release', () => {
       () => Promise.resolve(newerPayloads as Worker),
       /of-a-release-to-come, which this worker does not know/,
     ],
-  ])('survives a worker that cannot read its %s, and goes on with one that can', async (_, newerWorker, reason) => {
+  ])('survives a worker that cannot read its %s, and continues on one that can', async (_, newerWorker, reason) => {
     const newer = await newerWorker();
     const cluster = harness.newCluster();
     const client = clientOf(cluster, newer);
@@ -87,7 +87,7 @@ describe('workflows/cluster, of a newer release', () => {
     const runEnded = (number: number) =>
       waitFor(
         async () => {
-          // A question that comes just when a history ends is turned away.
+          // A query that arrives at the end of a history is rejected.
           const status = await handle.query<RunsSeen>('status').catch(() => null);
           return status?.run === null && status.lastRun?.number === number && status.lastRun;
         },
@@ -99,8 +99,8 @@ describe('workflows/cluster, of a newer release', () => {
         taskQueue: cluster.name,
         args: [{ spec: clusterSpec(['w-1'], {}, cluster.name) }],
       });
-      // Without a state, while its first spec is being checked, a cluster answers no question.
-      await waitFor(() => handle.query('explain').catch(() => false), { what: 'the cluster to be there' });
+      // Without a state, while its first spec is being checked, a cluster answers no query.
+      await waitFor(() => handle.query('explain').catch(() => false), { what: 'the cluster to answer' });
       await handle.signal('patchNow');
       expect(await runEnded(1)).toMatchObject({ outcome: 'succeeded' });
     };

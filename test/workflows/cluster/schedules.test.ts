@@ -1,4 +1,4 @@
-/** A year of each schedule, with its daylight-saving changes, against a calendar that was made without the product. */
+/** A year of each schedule, with its daylight-saving changes, against an independent calendar. */
 import type { ClusterHistory } from '../../../src/domain/cluster/messages';
 import type { Schedule } from '../../../src/domain/spec/types';
 import { type Wall, dayNumber, startsBetween } from '../../support/calendar';
@@ -10,7 +10,7 @@ const YEAR_MS = 370 * DAY_MS;
 
 let harness: Harness;
 
-// A server of its own for each test: what one leaves unfinished holds the clock of the time-skipping server for ever.
+// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
 jest.retryTimes(2, { logErrorsBeforeRetry: true });
 
 beforeEach(async () => {
@@ -87,7 +87,7 @@ const CASES: [string, Case][] = [
   ],
 ];
 
-describe('workflows/schedules', () => {
+describe('src/workflows/cluster/cluster with schedules', () => {
   it.each(CASES)('starts a run %s, for a year', (_what, { schedule, zone, wanted, hour, minute, atLeast }) =>
     harness.withWorker(async (cluster) => {
       const begin = await cluster.env.currentTimeMs();
@@ -107,7 +107,7 @@ describe('workflows/schedules', () => {
     }),
   );
 
-  it('applies a schedule given while it sleeps, at once', () =>
+  it('applies a schedule at once while sleeping', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
       await cluster.env.sleep('3 days');

@@ -1,4 +1,4 @@
-/** Nodes in a network of their own, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
+/** Nodes in a separate network, whose workers poll a task queue of their own; Temporal is real, nodes are simulated. */
 import { isDeepStrictEqual } from 'node:util';
 import { ClusterClient } from '../../../src/client/cluster-client';
 import { protocolInterceptor, supportedProtocols } from '../../../src/activities/protocol';
@@ -43,8 +43,8 @@ async function connect(cluster: TestCluster): Promise<ClusterClient> {
   return client;
 }
 
-describe('sites', () => {
-  it('has a node reached by the workers of its task queue only, in SSH and in Kubernetes', () =>
+describe('src/workflows: sites', () => {
+  it('reaches a node by the workers of its task queue only, in SSH and in Kubernetes', () =>
     harness.withWorker(async (cluster) => {
       const site = harness.newCluster();
       await harness.withSiteWorker(siteOf(cluster), site, async () => {
@@ -72,7 +72,7 @@ describe('sites', () => {
       expect(cluster.nodes.log).toEqual(steps.map((step) => `${step} w-2`));
     }));
 
-  it('shows a node as waiting for a worker of its task queue, not as failed, and goes on when there is one', () =>
+  it('shows a node as waiting for a worker of its task queue, not as failed, and continues with the first worker', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       const own = await connect(cluster);
@@ -99,7 +99,7 @@ describe('sites', () => {
       });
     }));
 
-  it('has nothing done by a worker too old for it, says so, and goes on when the site is upgraded', () =>
+  it('sends no work to an outdated worker, reports its version, and continues after its upgrade', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       const own = await connect(cluster);
@@ -161,7 +161,7 @@ describe('sites', () => {
       await listed({ sites: [], sitesWithoutWorker: [] });
     }));
 
-  it('answers a check, a log and an uncordon of such a node in time, and the check of the others too', () =>
+  it('answers check, logs and uncordon of such a node in time, and the check of the others too', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster));
       const own = await connect(cluster);
@@ -182,7 +182,7 @@ describe('sites', () => {
       for (const refusal of refusals) expect(refusal).toMatchObject(error);
     }));
 
-  it('names the task queue that no worker polls in a diagnosis', () =>
+  it('names the task queue without a worker in a diagnosis', () =>
     harness.withWorker(async (cluster) => {
       const own = await connect(cluster);
       const { findings, nodes } = await own.diagnoseCluster(spec(cluster), { hasWorker: true, file: null });
@@ -198,7 +198,7 @@ describe('sites', () => {
       ]);
     }));
 
-  it('answers a check of an EKS cluster whose site has no worker, shows what its run waits for, and diagnoses it', () =>
+  it('answers the check of an EKS cluster without a worker at its site, shows the wait of its run, and diagnoses the cluster', () =>
     harness.withWorker(async (cluster) => {
       const taskQueue = siteOf(cluster);
       const eks = { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false } as const;
@@ -231,7 +231,7 @@ describe('sites', () => {
       });
     }));
 
-  it('uncordons at a word what was left, and refuses while a run works on the node', () =>
+  it('removes a stale cordon on request, and refuses while a run patches the node', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply({ ...spec(cluster), nodes: [nodeSpec('w-2')] });
       const own = await connect(cluster);

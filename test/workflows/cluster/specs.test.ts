@@ -1,4 +1,4 @@
-/** How specs get into a cluster: normalised by the client, or raw by hand, and what becomes of bad ones. */
+/** Specs from the client, normalised, or by hand, raw; and the rejection of invalid ones. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { applySpecUpdate } from '../../../src/contract/messages';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => harness.stop());
 
-/** As somebody types it into the Temporal UI. */
+/** Raw, as typed into the Temporal UI. */
 function rawSpec({ name }: TestCluster, ...nodes: string[]): Record<string, unknown> {
   const hostKeys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvls8SS4rvP2QdSSVl5t9lsRoJShV8y9UXzljMSEYea'];
   return {
@@ -47,12 +47,12 @@ async function startByHand(cluster: TestCluster, ...args: unknown[]): Promise<vo
   await cluster.env.client.workflow.start('cluster', { workflowId, taskQueue: cluster.name, args });
 }
 
-describe('workflows/cluster, the way of a spec', () => {
-  it('normalises a raw start argument and a raw update, and records nothing of a spec that came normalised', () =>
+describe('src/workflows/cluster/check-spec', () => {
+  it('normalises a raw start argument and a raw update, and records nothing for a normalised spec', () =>
     harness.withWorker(async (cluster) => {
       const raw = rawSpec(cluster, 'w-1');
       await startByHand(cluster, { spec: raw });
-      await cluster.until('it is there', () => true);
+      await cluster.until('the cluster exists', () => true);
       expect(await cluster.handle.query('spec')).toEqual(normalised(raw));
 
       const wider = rawSpec(cluster, 'w-1', 'w-2');
@@ -68,13 +68,13 @@ describe('workflows/cluster, the way of a spec', () => {
       const long = normalised(rawSpec(cluster, 'w-1', 'w-2', 'w-3'));
       await cluster.apply(long);
       expect((await checks()).at(-1)).toBe('{"ok":true,"spec":null}');
-      // What is in force already is not even asked about.
+      // A spec in force is not checked again.
       const before = (await checks()).length;
       await cluster.apply(long);
       expect(await checks()).toHaveLength(before);
     }));
 
-  it('carries a spec once: with the start of a new cluster, with the update of one that is there', () =>
+  it('carries a spec once: in the start of a new cluster, in the update of an existing one', () =>
     harness.withWorker(async (cluster) => {
       const { client } = cluster.env;
       const session = { client, encrypts: false, address: harness.address, namespace: 'default', deadlineMs: 15_000 };
@@ -93,13 +93,13 @@ describe('workflows/cluster, the way of a spec', () => {
         { request: 'applySpec', by: 'ann', reason: 'new', result: 'cluster created' },
         { request: 'applySpec', by: 'ann', reason: null, result: '1 field changed' },
       ]);
-      // Whoever sends no spec to a cluster that is there hears so, and nothing is kept of it.
+      // An update without a spec to an existing cluster is answered, and leaves no trace.
       await expect(cluster.handle.executeUpdate('applySpec', { args: [{ applyId: 'x' }] })).rejects.toMatchObject({
         cause: { type: 'SpecMissing' },
       });
     }));
 
-  it('rejects a bad spec with every problem, in the words of the command line, and stays as it was', () =>
+  it('rejects an invalid spec with every problem, in the messages of the CLI, and keeps its state', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
       const unpinned = { ...rawSpec(cluster), nodes: [{ name: 'w-1', host: 'w-1.example' }] };
@@ -118,7 +118,7 @@ describe('workflows/cluster, the way of a spec', () => {
       expect(await cluster.handle.query('spec')).toEqual(clusterSpec(undefined, {}, cluster.name));
     }));
 
-  it('tells whoever applied it why a cluster cannot begin with a bad spec', () =>
+  it('reports to every caller why a cluster cannot start with an invalid spec', () =>
     harness.withWorker(async (cluster) => {
       const bad = { ...clusterSpec(undefined, {}, cluster.name), nodes: [] };
       const { workflow } = cluster.env.client;
@@ -139,7 +139,7 @@ describe('workflows/cluster, the way of a spec', () => {
       });
     }));
 
-  it('keeps the order of what arrives while a spec is being checked', async () => {
+  it('keeps the order of messages that arrive during a check', async () => {
     const specOf = (...nodes: string[]) => ({ spec: clusterSpec(nodes, {}, 'demo') });
     const [created, wider, narrower] = [['w-1'], ['w-1', 'w-2'], ['w-2']].map((nodes) =>
       update(
@@ -155,7 +155,7 @@ describe('workflows/cluster, the way of a spec', () => {
       const seq = localActivity(workflow.commands, activity);
       return workflow.activate(resolved(seq, { ok: true, spec: null, windows: null, searchAttributes: [] }));
     };
-    // All of it arrives before the first spec is known to be good.
+    // All messages arrive before the first spec is accepted.
     const jobs = [created.job, wider.job, narrower.job, patch.job, pause.job];
     await workflow.activate(...jobs, signal('patchNow', payloadOf({ nodes: ['w-1'], by: 'bob' })));
     expect(jobs.map((_, at) => outcomeOf(workflow.commands, jobs[at]?.doUpdate?.id ?? ''))).toEqual(
@@ -170,7 +170,7 @@ describe('workflows/cluster, the way of a spec', () => {
     expect(outcomeOf(workflow.commands, wider.id)).toMatchObject({ answer: { changes: [{ path: 'nodes[w-2]' }] } });
     await answer('checkSpec');
     expect(outcomeOf(workflow.commands, narrower.id)).toMatchObject({ answer: { changes: [{ path: 'nodes[w-1]' }] } });
-    // It names a node that was there when it was sent, and left with the spec before it.
+    // The request names a node that existed when sent, and was removed by the spec before.
     expect(outcomeOf(workflow.commands, patch.id)).toMatchObject({
       failure: { message: expect.stringContaining('no such node: w-1') },
     });

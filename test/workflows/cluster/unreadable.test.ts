@@ -1,4 +1,4 @@
-/** What strangers can send through the raw API of Temporal, and what becomes of it with and without keys. */
+/** Messages that anybody can send through Temporal's raw API, and their effects with and without keys. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../../src/domain/shared/payload-encodings';
@@ -50,13 +50,13 @@ const NAMES = [
   '__temporal_x',
 ];
 
-/** Not `remove` and not `resume`: nothing is a valid input for them. */
+/** Not `remove` and not `resume`: every input is valid for them. */
 const UPDATES = ['patchNow', 'pause', 'applySpec', 'noSuch', '__temporal_x'];
 
 describe.each([
   ['without keys', null],
   ['with keys', ring('ours')],
-])('workflows/cluster, unreadable messages %s', (_, keys) => {
+])('src/workflows/sandbox/unreadable-messages %s', (_, keys) => {
   let harness: Harness;
 
   beforeAll(async () => {
@@ -70,7 +70,7 @@ describe.each([
     workflowExecution: { workflowId: cluster.handle.workflowId },
   });
 
-  it('refuses every one of them, in a signal, an update or a query, and patches after that', () =>
+  it('rejects every unreadable signal, update and query, and patches afterwards', () =>
     harness.withWorker(async (cluster) => {
       const service = cluster.env.client.workflowService;
       await cluster.apply(clusterSpec(['w-1'], {}, cluster.name));
@@ -90,7 +90,7 @@ describe.each([
             const meta = { updateId: randomUUID(), identity: 'test' };
             const request = { meta, input: { name, args: input, header } };
             const waitPolicy = { lifecycleStage: 3 };
-            // A busy server answers without an outcome while there is none yet.
+            // A busy server may answer before there is an outcome.
             const outcome = await waitFor(
               async () => (await service.updateWorkflowExecution({ ...target(cluster), request, waitPolicy })).outcome,
               { what: `an outcome of ${name}` },
@@ -113,7 +113,7 @@ describe.each([
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
     }));
 
-  it('never fails a workflow for a start argument that it cannot read: the task waits for a worker that can', () =>
+  it('never fails a workflow over an unreadable start argument: the task waits for a worker that can read it', () =>
     harness.withWorker(async (cluster) => {
       const { 'an unknown encoding': unknown, 'a key that nobody has': foreign } = await garbage(keys);
       for (const one of [unknown, foreign]) {

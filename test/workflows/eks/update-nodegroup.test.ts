@@ -45,8 +45,8 @@ function withCluster(body: (cluster: TestCluster) => Promise<void>, on = harness
   return on.withWorker(async (cluster) => body(cluster), createEksActivities({ log: quiet }));
 }
 
-describe('workflows/eks-update', () => {
-  it('updates every node group there is, one after the other, and knows the release before and after', () =>
+describe('src/workflows/eks/update-nodegroup', () => {
+  it('updates every node group, one after the other, and records the release before and after', () =>
     withCluster(async (cluster) => {
       for (const name of ['green', 'blue', 'Red_1']) eks.addGroup(name);
       expect(await cluster.apply(spec(cluster))).toMatchObject({ result: 'created', notice: null });
@@ -66,7 +66,7 @@ describe('workflows/eks-update', () => {
       expect(asked.every(({ body }) => body['version'] === '1.31' && !('releaseVersion' in body))).toBe(true);
       expect(cluster.nodes.audit).toHaveLength(3);
 
-      // Nothing newer: up-to-date, and the release before the last update stays known.
+      // Without a newer release: up-to-date, and the previous release stays on record.
       await cluster.handle.signal('patchNow', { nodes: ['blue'] });
       const again = await cluster.untilIdle(2);
       expect(again.lastRun).toMatchObject({ total: 1, upToDate: 1 });
@@ -77,7 +77,7 @@ describe('workflows/eks-update', () => {
       });
     }));
 
-  it('takes in new node groups and drops those that are gone when a run starts', () =>
+  it('adds new node groups and drops deleted ones at the start of a run', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       eks.addGroup('old');
@@ -109,7 +109,7 @@ describe('workflows/eks-update', () => {
     }
   });
 
-  it('passes over a group that it must not update, and fails one that was named', () =>
+  it('skips a group that must not be updated, and fails a named one', () =>
     withCluster(async (cluster) => {
       eks.addGroup('custom', { amiType: 'CUSTOM', launchTemplate: { name: 'lt-own', id: 'lt-1', version: '3' } });
       eks.addGroup('green');
@@ -140,7 +140,7 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
     }));
 
-  it('refuses a node group that the spec does not name at once, and one that AWS does not know when the run starts', () =>
+  it('rejects a node group outside of the spec at once, and one unknown to AWS at the start of the run', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       await cluster.apply(spec(cluster, { nodeGroups: ['blue'] }));
@@ -157,7 +157,7 @@ describe('workflows/eks-update', () => {
       });
     }));
 
-  it('ends a run that cannot ask for the node groups with the reason, and the next one is fine again', () =>
+  it('ends a run that cannot list the node groups with the reason, and the next run succeeds', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       await cluster.apply(spec(cluster));
@@ -171,7 +171,7 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
     }));
 
-  it('tells a failed update in the words of AWS, and stops before the next group', () =>
+  it('reports a failed update with the message of AWS, and stops before the next group', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       eks.addGroup('green');
@@ -200,14 +200,14 @@ describe('workflows/eks-update', () => {
       expect(status.nodes[1]?.lastError?.message).toBe('the run stopped before this node group because blue failed');
     }));
 
-  it('adopts a version update that somebody else has begun, and has nothing left to do after it', () =>
+  it('adopts a version update of another caller, and finds nothing left to do afterwards', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       const foreign = eks.beginForeign('blue', 'VersionUpdate', eks.latest);
       eks.hold = true;
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await waitFor(() => foreign.polls > 1, { what: 'it to be followed' });
+      await waitFor(() => foreign.polls > 1, { what: 'the adopted update in the status' });
       eks.hold = false;
       const status = await cluster.untilIdle(1);
       expect(status.nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
@@ -216,7 +216,7 @@ describe('workflows/eks-update', () => {
     }));
 
   it.each([null, '1.31.4-20250203'])(
-    'has AWS replace no node twice after an adopted update, with %s published as the newest release',
+    'replaces no node twice after an adopted update, with %s published as the newest release',
     (published) =>
       withCluster(async (cluster) => {
         Object.assign(eks, { published, replacesForNothing: true });
@@ -225,14 +225,14 @@ describe('workflows/eks-update', () => {
         eks.hold = true;
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');
-        await waitFor(() => foreign.polls > 1, { what: 'it to be followed' });
+        await waitFor(() => foreign.polls > 1, { what: 'the adopted update in the status' });
         eks.hold = false;
         expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'patched', patchedVersion: eks.latest });
         expect(eks.updates).toEqual([foreign]);
       }),
   );
 
-  it('goes on to the newest release when an adopted update was one to an older release', () =>
+  it('continues to the newest release when the adopted update had an older target', () =>
     withCluster(async (cluster) => {
       eks.published = eks.latest;
       eks.addGroup('blue');
@@ -243,7 +243,7 @@ describe('workflows/eks-update', () => {
       expect(eks.updates).toHaveLength(2);
     }));
 
-  it('finds a group up-to-date whose update AWS accepts and that comes out at the release it had', () =>
+  it('reports a group as up-to-date whose update AWS accepts without a new release', () =>
     withCluster(async (cluster) => {
       eks.replacesForNothing = true;
       eks.addGroup('blue', { releaseVersion: eks.latest });
@@ -252,20 +252,20 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });
     }));
 
-  it('waits for an update of another kind and then begins its own', () =>
+  it('waits for an update of another type and then begins its own', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       const foreign = eks.beginForeign('blue', 'ConfigUpdate');
       eks.hold = true;
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await waitFor(() => foreign.polls > 1, { what: 'it to be followed' });
+      await waitFor(() => foreign.polls > 1, { what: 'the adopted update in the status' });
       eks.hold = false;
       expect((await cluster.untilIdle(1)).nodes[0]).toMatchObject({ state: 'patched' });
       expect(eks.updates.map(({ type }) => type)).toEqual(['ConfigUpdate', 'VersionUpdate']);
     }));
 
-  it('waits for the update that AWS has begun when the run is cancelled, and starts no other', () =>
+  it('waits for the running update when the run is cancelled, and starts no other', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       eks.addGroup('green');
@@ -290,7 +290,7 @@ describe('workflows/eks-update', () => {
       expect(eks.updates).toHaveLength(1);
     }));
 
-  it('pauses between two node groups and goes on with the next one', () =>
+  it('pauses between two node groups and continues with the next one', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       eks.addGroup('green');
@@ -308,7 +308,7 @@ describe('workflows/eks-update', () => {
       expect(status.lastRun).toMatchObject({ outcome: 'succeeded', total: 2, patched: 2 });
     }));
 
-  it('begins no second update when the worker dies before it could tell that one was begun', () =>
+  it('begins no second update when the worker dies before recording the first', () =>
     harness.withWorker(
       async (cluster) => {
         eks.addGroup('blue');
@@ -318,15 +318,15 @@ describe('workflows/eks-update', () => {
         expect(eks.count('UpdateNodegroupVersion')).toBe(2);
         expect(eks.updates).toHaveLength(1);
       },
-      { ...createEksActivities({ log: quiet }), beginNodegroupUpdate: forgetful() },
+      { ...createEksActivities({ log: quiet }), beginNodegroupUpdate: losingFirstAnswer() },
     ));
 
-  it('lives on with a spec from before node groups were updated, and refuses', () =>
+  it('continues with a spec without node group updates, and rejects patching', () =>
     withCluster(async (cluster) => {
       const listed = { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } as const;
       expect(await cluster.apply(listed)).toMatchObject({ notice: expect.stringContaining('eks.region') });
       await cluster.handle.signal('patchNow');
-      const status = await cluster.until('the refusal is filed', ({ lastRejection }) => lastRejection !== null);
+      const status = await cluster.until('the rejection is recorded', ({ lastRejection }) => lastRejection !== null);
       expect(status.state).toBe('not-patchable');
       eks.addGroup('blue');
       await cluster.apply(spec(cluster));
@@ -334,7 +334,7 @@ describe('workflows/eks-update', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ patched: 1 });
     }));
 
-  it('asks AWS by the workers of its task queue only, and is shown as waiting for one until then', () =>
+  it('calls AWS from the workers of its task queue only, and shows the wait for one until then', () =>
     harness.withWorker(async (cluster) => {
       eks.addGroup('blue');
       const taskQueue = `${cluster.name}.site-b`;
@@ -349,7 +349,7 @@ describe('workflows/eks-update', () => {
       });
     }));
 
-  it('keeps history and windows as every cluster does', () =>
+  it('keeps history and windows like every cluster', () =>
     withCluster(async (cluster) => {
       eks.addGroup('blue');
       await cluster.apply(spec(cluster));
@@ -360,8 +360,8 @@ describe('workflows/eks-update', () => {
     }));
 });
 
-/** Loses the first answer, as a worker does that dies with it. */
-function forgetful(): ReturnType<typeof createEksActivities>['beginNodegroupUpdate'] {
+/** Loses the first answer, like a worker that dies with the answer. */
+function losingFirstAnswer(): ReturnType<typeof createEksActivities>['beginNodegroupUpdate'] {
   const real = createEksActivities({ log: quiet }).beginNodegroupUpdate;
   let calls = 0;
   return async (input) => {

@@ -1,4 +1,4 @@
-/** The workflow behind `check` and `doctor`, on the server that people run. */
+/** The workflow of `check` and `doctor`, on a real server. */
 import type { InspectNodesInput } from '../../../src/workflows/inspect/nodes';
 import type { NodeInspection } from '../../../src/domain/inspection/node';
 import { nodeSpec } from '../../support/builders';

@@ -1,4 +1,4 @@
-/** What a node patch does in Kubernetes; the Kubernetes cluster and the nodes are simulated, Temporal is real. */
+/** The actions of a node patch in Kubernetes; the Kubernetes cluster and the nodes are simulated, Temporal is real. */
 import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
 import type { DrainReport, KubernetesPolicy } from '../../../src/domain/kubernetes/types';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
@@ -51,10 +51,10 @@ async function untilLogged(cluster: TestCluster, line: string): Promise<void> {
   await cluster.until(line, () => cluster.nodes.log.includes(line));
 }
 
-describe('workflows/node-drain', () => {
-  it('drains a node before it is changed, and gives it back when it has rebooted and is healthy', () =>
+describe('src/workflows/node/drain', () => {
+  it('drains a node before the change, and uncordons the rebooted, healthy node', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       const status = await patched(cluster);
       expect(first(status)).toMatchObject({ state: 'patched', lastError: null });
       expect(cluster.nodes.log).toEqual([
@@ -87,9 +87,9 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  it('leaves the node cordoned, and alone, when its transaction was given up and still runs', () =>
+  it('leaves the node cordoned and alone when its transaction still runs after the timeout', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').endless = 'given-up';
+      cluster.nodes.node('w-1').endlessTransaction = 'forever';
       const status = await patched(cluster);
       expect(first(status)).toMatchObject({
         state: 'failed',
@@ -103,13 +103,13 @@ describe('workflows/node-drain', () => {
     }));
 
   it.each(['apply', 'reboot'] as const)(
-    'leaves the node cordoned when it was lost in its %s, and gives it back when it is patched again',
+    'leaves the node cordoned when unreachable in its %s, and uncordons the node after the next patch',
     (step) =>
       harness.withWorker(async (cluster) => {
         const message = 'w-1 was unreachable for 1440 min after a change was begun there: no route to host';
         Object.assign(cluster.nodes.node('w-1'), {
-          asksForReboot: true,
-          lostIn: step,
+          requiresReboot: true,
+          unreachableIn: step,
           failsIn: { step, error: { type: 'UnreachableAfterChange', message, remedy: 'check that w-1 is up' } },
         });
         expect(first(await patched(cluster))).toMatchObject({
@@ -122,14 +122,14 @@ describe('workflows/node-drain', () => {
         });
         expect(cluster.nodes.log).not.toContain('uncordon w-1');
 
-        Object.assign(cluster.nodes.node('w-1'), { lostIn: null, failsIn: null });
+        Object.assign(cluster.nodes.node('w-1'), { unreachableIn: null, failsIn: null });
         await cluster.handle.signal('patchNow');
         expect(first(await cluster.untilIdle(2))?.lastError).toBeNull();
         expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
       }),
   );
 
-  it('gives a node back on which another job kept it from changing anything', () =>
+  it('uncordons a node whose change was prevented by another job', () =>
     harness.withWorker(async (cluster) => {
       const message = 'the ospatch job feed-apply-1 has not ended on w-1 within 6h; it was not stopped';
       cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'Busy', message } };
@@ -137,7 +137,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
     }));
 
-  it('cordons nothing while packages cannot be downloaded, and reads the lists once more before it gives up', () =>
+  it('cordons nothing while packages cannot be downloaded, and fails after refreshing the lists once', () =>
     harness.withWorker(async (cluster) => {
       const error = { type: 'Repository', message: 'the mirror is gone' } as const;
       cluster.nodes.node('w-1').prefetchErrors = [error, error];
@@ -151,7 +151,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log.slice(0, 2)).toEqual(['preflight w-1', 'drainPreview w-1']);
     }));
 
-  it('looks once more right before the reboot, also where a reboot is all that is owed', () =>
+  it('drains again right before the reboot, also where only a reboot is pending', () =>
     harness.withWorker(async (cluster) => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], rebootRequired: true });
       expect(first(await patched(cluster))).toMatchObject({ lastError: null });
@@ -162,17 +162,17 @@ describe('workflows/node-drain', () => {
       ]);
     }));
 
-  it('evicts once more before the reboot what has come back meanwhile', () =>
+  it('evicts pods that have returned once more before the reboot', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       cluster.kubernetes.reportAgain = { evicted: 1 };
       expect(first(await patched(cluster))).toMatchObject({ state: 'patched', lastError: null });
       expect(cluster.nodes.audit[0]?.result).toMatchObject({ drain: { state: 'drained', evicted: 3 } });
     }));
 
-  it('does not reboot a node that somebody has uncordoned, and says that it is patched', () =>
+  it('does not reboot a node that somebody has uncordoned, and reports the node as patched', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       const message = 'w-1 was uncordoned by somebody else before it was rebooted';
       cluster.kubernetes.errors.set('drainAgain', { type: 'Policy', message });
       expect(first(await patched(cluster))).toMatchObject({
@@ -186,9 +186,9 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
     }));
 
-  it('does not reboot a node that is not empty in time, and fails it also where the policy says skip-node', () =>
+  it('does not reboot a node whose drain times out, and fails the node even under skip-node', () =>
     harness.withWorker(async (cluster) => {
-      cluster.nodes.node('w-1').asksForReboot = true;
+      cluster.nodes.node('w-1').requiresReboot = true;
       cluster.kubernetes.reportAgain = { state: 'timed-out', evicted: 0, blocked: [WEB] };
       expect(first(await patched(cluster, kubernetesPolicy({ onDrainTimeout: 'skip-node' })))).toMatchObject({
         state: 'failed',
@@ -197,7 +197,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log).not.toContain('reboot w-1');
     }));
 
-  it('waits for the evicted workloads after the uncordon, when that is asked for', () =>
+  it('waits for the evicted workloads after the uncordon, when configured', () =>
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.report = { workloads: [{ namespace: 'shop', kind: 'Deployment', name: 'web' }] };
       cluster.kubernetes.errors.set('awaitWorkloads', { type: 'Unhealthy', message: 'shop/web is not available' });
@@ -212,7 +212,7 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  it('cordons no node that has nothing to do, and takes off what a terminated node patch has left on it', () =>
+  it('cordons no node with nothing to do, and removes the cordon of a terminated node patch', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').pending = [];
       cluster.kubernetes.cordons.set('w-1', OWNER);
@@ -221,7 +221,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.kubernetes.cordons.size).toBe(0);
     }));
 
-  it('changes nothing on a node whose drain could never end, and says what is in the way', () =>
+  it('changes nothing on a node whose drain could never finish, and names the blockers', () =>
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.preview = { blockers: ['the server evicts no pod that two budgets select'] };
       const status = await patched(cluster);
@@ -233,7 +233,7 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  it('drains no node that does not say which machine it is', () =>
+  it('drains no node with an unknown machine id', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').machineId = null;
       const status = await patched(cluster);
@@ -244,7 +244,7 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  it('asks Kubernetes for the node by the name it has there', () =>
+  it('uses the node name in Kubernetes', () =>
     harness.withWorker(async (cluster) => {
       const nodes = [nodeSpec('w-1', { kubernetesName: 'ip-10-0-0-12' })];
       await cluster.apply({ ...spec(cluster), nodes });
@@ -262,7 +262,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.kubernetes.cordons.size).toBe(0);
     }));
 
-  it('uncordons a node that is not healthy after the work, and calls it failed', () =>
+  it('uncordons a node that is unhealthy after the patch, and fails the node', () =>
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.errors.set('awaitHealthy', { type: 'Unhealthy', message: 'w-1 is not Ready' });
       expect(first(await patched(cluster))).toMatchObject({
@@ -272,7 +272,7 @@ describe('workflows/node-drain', () => {
       expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
     }));
 
-  it('says that a node is left cordoned when the API server does not let it be uncordoned', () =>
+  it('reports a node as left cordoned when the API server denies the uncordon', () =>
     harness.withWorker(async (cluster) => {
       cluster.kubernetes.errors.set('uncordon', { type: 'KubernetesApi', message: 'patching nodes is forbidden' });
       expect(first(await patched(cluster))).toMatchObject({
@@ -285,10 +285,10 @@ describe('workflows/node-drain', () => {
       });
     }));
 
-  describe('when the time for the drain is over', () => {
+  describe('on a drain timeout', () => {
     const timedOut: Partial<DrainReport> = { state: 'timed-out', evicted: 1, blocked: [WEB] };
 
-    it('fails the node with the pods and budgets by name, uncordoned and unchanged', () =>
+    it('fails the node with the blocking pods and budgets, uncordoned and unchanged', () =>
       harness.withWorker(async (cluster) => {
         cluster.kubernetes.report = timedOut;
         expect(first(await patched(cluster))).toMatchObject({
@@ -302,7 +302,7 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
       }));
 
-    it('skips the node and goes on with the next one, when the policy says skip-node', () =>
+    it('skips the node and continues with the next one under skip-node', () =>
       harness.withWorker(async (cluster) => {
         cluster.kubernetes.report = timedOut;
         await cluster.apply({
@@ -316,7 +316,7 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-2', 'uncordon w-2']);
       }));
 
-    it('patches the node all the same, when the policy says proceed', () =>
+    it('patches the node anyway under proceed', () =>
       harness.withWorker(async (cluster) => {
         cluster.kubernetes.report = timedOut;
         expect(first(await patched(cluster, kubernetesPolicy({ onDrainTimeout: 'proceed' })))?.state).toBe('patched');
@@ -343,9 +343,9 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
       }));
 
-    it('when the run is cancelled before the reboot, which is then owed', () =>
+    it('when the run is cancelled before the reboot, which stays pending', () =>
       harness.withWorker(async (cluster) => {
-        cluster.nodes.node('w-1').asksForReboot = true;
+        cluster.nodes.node('w-1').requiresReboot = true;
         cluster.kubernetes.hold('drainAgain');
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');
@@ -356,9 +356,9 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.slice(-2)).toEqual(['drainAgain w-1', 'uncordon w-1']);
       }));
 
-    it('when the run is cancelled before a reboot that only waited was sent, and then no reboot is told', () =>
+    it('when the run is cancelled before a waiting reboot was requested, and then reports no reboot', () =>
       harness.withWorker(async (cluster) => {
-        Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, rebootRequested: 'no' });
+        Object.assign(cluster.nodes.node('w-1'), { requiresReboot: true, rebootRequested: 'no' });
         const release = cluster.nodes.hold('w-1', 'reboot');
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');
@@ -372,7 +372,7 @@ describe('workflows/node-drain', () => {
 
     it('when the run is cancelled during a reboot', () =>
       harness.withWorker(async (cluster) => {
-        cluster.nodes.node('w-1').asksForReboot = true;
+        cluster.nodes.node('w-1').requiresReboot = true;
         const release = cluster.nodes.hold('w-1', 'reboot');
         await cluster.apply(spec(cluster));
         await cluster.handle.signal('patchNow');
@@ -387,7 +387,7 @@ describe('workflows/node-drain', () => {
         expect(cluster.nodes.log.at(-1)).toBe('uncordon w-1');
       }));
 
-    it('when somebody terminates the node patch, and its activities have had the time to end', () =>
+    it('when the node patch is terminated, once its activities have had time to end', () =>
       harness.withWorker(async (cluster) => {
         const release = cluster.kubernetes.hold('drain');
         await cluster.apply(spec(cluster));
@@ -401,7 +401,7 @@ describe('workflows/node-drain', () => {
         expect(cluster.kubernetes.cordons.size).toBe(0);
       }));
 
-    it('when somebody terminates the run workflow, by the node patch that is cancelled by that', () =>
+    it('when the run workflow is terminated, by the node patch that this cancels', () =>
       harness.withWorker(async (cluster) => {
         cluster.kubernetes.hold('drain');
         await cluster.apply(spec(cluster));

@@ -1,4 +1,4 @@
-/** The download of packages before a window; nodes are simulated, time is skipped. */
+/** The prefetch of packages before a window; nodes are simulated, time is skipped. */
 import { clusterSpec } from '../../support/builders';
 import { Harness } from '../harness';
 import { nodesOf } from '../../support/members';
@@ -12,8 +12,8 @@ afterAll(() => harness.stop());
 
 const SCHEDULE = { preset: 'weekly', startWithin: '1h' } as const;
 
-describe('workflows/prefetch-nodes', () => {
-  it('downloads on all nodes before the window, says what failed, and leaves the patch to the window', () =>
+describe('src/workflows/node/prefetch-nodes', () => {
+  it('downloads on all nodes before the window, reports failures, and leaves the patch to the window', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-2').prefetchErrors = [{ type: 'Repository', message: 'the mirror is gone' }];
       const patching = { prefetch: { beforeWindow: '6h' }, schedule: SCHEDULE };
@@ -31,12 +31,12 @@ describe('workflows/prefetch-nodes', () => {
       expect((await cluster.status()).nodes.flatMap(({ warnings }) => warnings)).toEqual([]);
     }));
 
-  it('keeps what the look at the nodes shows: services on replaced code stay named', () =>
+  it('keeps the facts of the nodes: services with replaced code stay named', () =>
     harness.withWorker(async (cluster) => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], outdated: ['web.service'] });
       const patching = { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE };
       await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));
-      await cluster.until('w-1 was looked at', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 0);
+      await cluster.until('the facts of w-1 are refreshed', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 0);
       expect(cluster.nodes.log).not.toContain('prefetch w-1');
       expect((await cluster.status()).nodes[0]).toMatchObject({ restartRequired: true });
       await cluster.handle.signal('patchNow');

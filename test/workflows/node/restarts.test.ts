@@ -1,4 +1,4 @@
-/** Services that run replaced code after a patch: named, restarted, or a reason to reboot, as the policy says. */
+/** Services with replaced code after a patch: reported, restarted, or a reason to reboot, depending on the policy. */
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../../src/domain/spec/restart-policy';
 import { clusterSpec } from '../../support/builders';
@@ -16,7 +16,7 @@ afterAll(() => harness.stop());
 
 const auto = { ...NO_RESTARTS, mode: 'auto' as const };
 
-/** Patches one node, and returns how it stands and what was done there. */
+/** Patches one node, and returns its status and its steps. */
 async function patch(
   cluster: TestCluster,
   node: Partial<SimulatedNode>,
@@ -32,8 +32,8 @@ async function patch(
   return { state: seen?.state, error: seen?.lastError, warnings: seen?.warnings, done, run: status.lastRun };
 }
 
-describe('workflows/patch-node, services on replaced code', () => {
-  it('names them and leaves them alone by default', () =>
+describe('src/workflows/node/restarts', () => {
+  it('names services with replaced code without restarting them by default', () =>
     harness.withWorker(async (cluster) => {
       expect(await patch(cluster, { outdated: ['web.service'] }, {})).toMatchObject({
         state: 'restart-pending',
@@ -42,7 +42,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       });
     }));
 
-  it('restarts them after the transaction and looks again', () =>
+  it('restarts services after the transaction and reads the node again', () =>
     harness.withWorker(async (cluster) => {
       expect(await patch(cluster, { outdated: ['web.service'] }, { restartServices: auto })).toMatchObject({
         state: 'patched',
@@ -50,13 +50,13 @@ describe('workflows/patch-node, services on replaced code', () => {
       });
     }));
 
-  it('restarts them on a node with nothing to apply too', () =>
+  it('restarts services also on a node with nothing to apply', () =>
     harness.withWorker(async (cluster) => {
       const seen = await patch(cluster, { pending: [], outdated: ['web.service'] }, { restartServices: auto });
       expect(seen).toMatchObject({ state: 'up-to-date', done: ['preflight', 'restart', 'verify'] });
     }));
 
-  it('says why one was left, and does not try again and again', () =>
+  it('reports why a service was not restarted, and does not retry endlessly', () =>
     harness.withWorker(async (cluster) => {
       const node = { outdated: ['db.service', 'web.service'], notRestarted: ['db.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
@@ -66,7 +66,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       });
     }));
 
-  it('fails a node whose service does not come up', () =>
+  it('fails a node with a service that does not start', () =>
     harness.withWorker(async (cluster) => {
       const node = { outdated: ['web.service'], breaks: 'web.service' };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
@@ -77,7 +77,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       expect((await cluster.record('w-1')).after?.outdated).toBeUndefined();
     }));
 
-  it('says what a failed restart has left on replaced code, not what ran it before', () =>
+  it('reports services still on replaced code after a failed restart, not those from before', () =>
     harness.withWorker(async (cluster) => {
       const node = {
         outdated: ['app.service', 'db.service', 'web.service'],
@@ -93,9 +93,9 @@ describe('workflows/patch-node, services on replaced code', () => {
       expect(record.after?.outdated?.services).toEqual(['db.service']);
     }));
 
-  it('says of a service that is on replaced code after its restart that the restart was in vain', () =>
+  it('reports a service that is still on replaced code after its restart as ineffectively restarted', () =>
     harness.withWorker(async (cluster) => {
-      const node = { outdated: ['cron.service'], restartedInVain: ['cron.service'] };
+      const node = { outdated: ['cron.service'], stillOutdated: ['cron.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
         warnings: [{ message: 'restarted, but still running replaced code: cron.service' }],
@@ -104,16 +104,16 @@ describe('workflows/patch-node, services on replaced code', () => {
 
   it('restarts nothing when the node is rebooted anyway', () =>
     harness.withWorker(async (cluster) => {
-      const node = { outdated: ['web.service'], asksForReboot: true };
+      const node = { outdated: ['web.service'], requiresReboot: true };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'patched',
         done: ['preflight', 'apply', 'verify', 'reboot'],
       });
     }));
 
-  it('restarts services although the reboot that is required as well is not allowed', () =>
+  it('restarts services although the pending reboot is not allowed', () =>
     harness.withWorker(async (cluster) => {
-      const node = { outdated: ['web.service'], asksForReboot: true };
+      const node = { outdated: ['web.service'], requiresReboot: true };
       const patching = { restartServices: auto, rebootIfRequired: false };
       expect(await patch(cluster, node, patching)).toMatchObject({
         state: 'reboot-pending',
@@ -121,7 +121,7 @@ describe('workflows/patch-node, services on replaced code', () => {
       });
     }));
 
-  it('reboots for what is left where the policy wants that, and only where reboots are allowed', () =>
+  it('reboots for the remaining services where the policy says so, and only where reboots are allowed', () =>
     harness.withWorker(async (cluster) => {
       const node = { outdated: ['db.service', 'web.service'], notRestarted: ['db.service'] };
       const restartServices = { ...auto, asReboot: true };
@@ -131,14 +131,14 @@ describe('workflows/patch-node, services on replaced code', () => {
       });
     }));
 
-  it('reboots a node with nothing to apply for it', () =>
+  it('reboots a node with nothing to apply for its services', () =>
     harness.withWorker(async (cluster) => {
       const restartServices = { ...NO_RESTARTS, asReboot: true };
       const node = { pending: [], outdated: ['web.service'] };
       expect(await patch(cluster, node, { restartServices })).toMatchObject({ done: ['preflight', 'reboot'] });
     }));
 
-  it('stays restart-pending where the reboot is wanted but not allowed', () =>
+  it('stays restart-pending where the configured reboot is not allowed', () =>
     harness.withWorker(async (cluster) => {
       const restartServices = { ...NO_RESTARTS, asReboot: true };
       const patching = { restartServices, rebootIfRequired: false };

@@ -1,4 +1,4 @@
-/** Long waits on a real server, with the activities that reach a node: between two looks no attempt is running. */
+/** Long waits on a real server, with the activities that reach a node: between two polls no attempt is running. */
 import type { temporal } from '@temporalio/proto';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { createClusterActivities } from '../../../src/activities/cluster';
@@ -14,7 +14,7 @@ import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 
-/** As the 30 s of the product. */
+/** Stands for the 30 s of the product. */
 const HOLD_MS = 1_000;
 
 let harness: Harness;
@@ -27,7 +27,7 @@ afterAll(() => harness.stop());
 
 type Pending = temporal.api.workflow.v1.IPendingActivityInfo;
 
-/** A node that is unreachable until `back` is called; what it is beyond that is simulated. */
+/** A node that is unreachable until `back` is called, and otherwise simulated. */
 function unreachable(cluster: TestCluster) {
   let isBack = false;
   let looks = 0;
@@ -74,7 +74,7 @@ async function events(cluster: TestCluster): Promise<number> {
   return (await handle.fetchHistory()).events?.length ?? 0;
 }
 
-/** Runs `body` once the node was looked for, and its activity has ended its attempt. */
+/** Runs `body` once the node was polled and the attempt has ended. */
 async function whileWaiting(body: (cluster: TestCluster, node: ReturnType<typeof unreachable>) => Promise<void>) {
   const cluster = harness.newCluster();
   const node = unreachable(cluster);
@@ -94,8 +94,8 @@ async function whileWaiting(body: (cluster: TestCluster, node: ReturnType<typeof
   await cluster.handle.terminate().catch(() => undefined);
 }
 
-describe('workflows/node: a wait for a node that is unreachable', () => {
-  it('holds no slot and writes no history between two looks, is shown meanwhile, and counts its time across them', () =>
+describe('src/workflows/node/unreachable: the wait for an unreachable node', () => {
+  it('holds no slot and writes no history between two polls, is visible in the status, and counts its time across polls', () =>
     whileWaiting(async (cluster, node) => {
       const before = { events: await events(cluster), looks: node.looks() };
       const { client } = harness.env;
@@ -114,7 +114,7 @@ describe('workflows/node: a wait for a node that is unreachable', () => {
       expect(await detailsOf(first ?? {})).toMatchObject({ handedBack: { kind: 'unreachable', attempt: 1 } });
       expect(node.looks()).toBe(before.looks);
 
-      // The second attempt looks for 15 s, says nothing, and gives back its slot again.
+      // The second attempt polls for 15 s, sends no heartbeat, and releases its slot again.
       const second = await waitFor(
         async () => {
           const pending = await pendingOf(cluster);
@@ -129,7 +129,7 @@ describe('workflows/node: a wait for a node that is unreachable', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
     }));
 
-  it('ends at once when the run is cancelled between two looks', () =>
+  it('ends at once when the run is cancelled between two polls', () =>
     whileWaiting(async (cluster, node) => {
       const looks = node.looks();
       await cluster.handle.signal('cancelRun');
@@ -139,8 +139,8 @@ describe('workflows/node: a wait for a node that is unreachable', () => {
     }));
 });
 
-describe('workflows/run: a wait for a node patch of a run that was terminated', () => {
-  it('holds no slot between two looks, and goes on when that has ended', async () => {
+describe('src/workflows/run: the wait for a node patch of a terminated run', () => {
+  it('holds no slot between two polls, and ends with that node patch', async () => {
     const cluster = harness.newCluster();
     const release = cluster.nodes.hold('w-1', 'apply');
     const work = async (): Promise<void> => {
@@ -157,14 +157,14 @@ describe('workflows/run: a wait for a node patch of a run that was terminated', 
           const [wait] = (await run.describe()).raw.pendingActivities ?? [];
           return wait?.attempt === 2 && wait.lastFailure ? wait : null;
         },
-        { what: 'the end of the first look' },
+        { what: 'the end of the first attempt' },
       );
       expect(pending.lastFailure).toMatchObject({
         message: `waiting for ${nodeWorkflowId(cluster.name, 'w-1')} to end`,
         applicationFailureInfo: { type: WAITING },
       });
       release();
-      // At most 15 s later, and then it is that node's turn.
+      // At most 15 s later the node's own patch begins.
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
     };
     const { awaitWorkflowClosed } = createClusterActivities({ info: () => undefined }, { firstHoldMs: HOLD_MS });

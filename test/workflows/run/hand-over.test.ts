@@ -52,7 +52,7 @@ function seqOf(commands: readonly Command[], kind: keyof Command): number {
   return command.seq;
 }
 
-/** Lets every message to the cluster arrive. */
+/** Delivers every message to the cluster. */
 async function delivered(workflow: SandboxedWorkflow, commands: readonly Command[]): Promise<void> {
   for (let latest = commands; ;) {
     const jobs = latest.flatMap(({ signalExternalWorkflowExecution: one }) =>
@@ -69,7 +69,7 @@ function reportOf({ commands }: SandboxedWorkflow): RunResult | null {
   return payload === undefined || payload === null ? null : (valueOf(payload) as RunResult);
 }
 
-/** The end of the child as its parent hears of it. */
+/** The end of the child as reported to its parent. */
 function childFailed(seq: number): Job {
   const cause = {
     ...{ message: 'no', applicationFailureInfo: { type: 'PackageManager', nonRetryable: true } },
@@ -86,7 +86,7 @@ function childFailed(seq: number): Job {
   };
 }
 
-/** A run workflow whose w-1 is lost. */
+/** A run workflow with w-1 unreachable. */
 async function withLost(): Promise<{ workflow: SandboxedWorkflow; child: number }> {
   const workflow = await runWorkflow();
   const begun = await workflow.activate();
@@ -107,20 +107,20 @@ function expectCountedOnce(report: RunResult | null): void {
   expect(report?.cursor.lost ?? []).toEqual([]);
 }
 
-describe('workflows/run: a lost node that ends as its run workflow does', () => {
+describe('src/workflows/run: an unreachable node whose patch ends together with its run workflow', () => {
   const NOTICE = signal('nodeUnreachable', payloadOf(lostNotice));
   const EVENTS = ['pause', 'ended', 'closed'] as const;
   const ORDERS = ordersOf(EVENTS).filter((order) => order.indexOf('ended') < order.indexOf('closed'));
 
   it.each(ORDERS.flatMap((order) => [1, 2, 3].map((tasks) => [order.join(', '), tasks, order] as const)))(
-    'is counted once and handed over to nobody: %s, in %i tasks',
+    'is counted once and not handed over: %s, in %i tasks',
     async (_, tasks, order) => {
       const { workflow, child } = await withLost();
       const jobs = order.map((event) =>
         event === 'pause' ? pause : event === 'ended' ? nodeEnded : childFailed(child),
       );
       const first = order.length - tasks + 1;
-      // The notice comes with what comes first, so that the run workflow ends in this very task if it can.
+      // The notice arrives with the first job, so that the run workflow ends in this very task if it can.
       let commands = await workflow.activate(NOTICE, ...jobs.slice(0, first));
       for (const job of jobs.slice(first)) {
         if (reportOf(workflow) === null) commands = [...commands, ...(await workflow.activate(job))];
@@ -135,7 +135,7 @@ describe('workflows/run: a lost node that ends as its run workflow does', () => 
     },
   );
 
-  it('is counted that ends while the last report of its run workflow is on its way to the cluster', async () => {
+  it('is counted when the patch ends before the last report of its run workflow reaches the cluster', async () => {
     const { workflow } = await withLost();
     const last = await workflow.activate(NOTICE, pause);
     expect(reportOf(workflow)).toBeNull();
@@ -146,8 +146,8 @@ describe('workflows/run: a lost node that ends as its run workflow does', () => 
   });
 });
 
-describe('workflows/run: a lost node that was handed over', () => {
-  it('is counted that ends before the next run workflow has begun to wait', async () => {
+describe('src/workflows/run: an unreachable node that was handed over', () => {
+  it('is counted when its patch ends before the next run workflow waits', async () => {
     const workflow = await runWorkflow({ resumeFrom: handedOver, restrictions: { paused: true } });
     await delivered(workflow, await workflow.activate(nodeEnded));
     expectCountedOnce(reportOf(workflow));
@@ -157,7 +157,7 @@ describe('workflows/run: a lost node that was handed over', () => {
   it.each([
     ['its signal first', (answer: Job) => [nodeEnded, answer]],
     ['the look first', (answer: Job) => [answer, nodeEnded]],
-  ])('is counted once when its signal and a look say so: %s', async (_, order) => {
+  ])('is counted once when reported by signal and by poll: %s', async (_, order) => {
     const workflow = await runWorkflow({ resumeFrom: handedOver });
     const seq = seqOf(await workflow.activate(), 'scheduleActivity');
     const answer = { resolveActivity: { seq, result: { completed: { result: payloadOf(failure) } } } };
@@ -168,7 +168,7 @@ describe('workflows/run: a lost node that was handed over', () => {
     await workflow.dispose();
   });
 
-  it('is looked for at once when a message to it finds nobody', async () => {
+  it('is polled at once when a message to its patch finds no workflow', async () => {
     const workflow = await runWorkflow({ resumeFrom: handedOver });
     await workflow.activate();
     const told = await workflow.activate(signal('restrict', payloadOf({ rebootsForbidden: true })));
@@ -180,10 +180,10 @@ describe('workflows/run: a lost node that was handed over', () => {
   });
 });
 
-describe('workflows/cluster: a lost node that ends between two run workflows', () => {
+describe('src/workflows/cluster: an unreachable node whose patch ends between two run workflows', () => {
   const told = { run: 1, workflowId: '', settled: [failure], started: [] };
 
-  /** A cluster whose run has lost w-1 and is being paused. */
+  /** A cluster whose run has w-1 unreachable and is being paused. */
   async function pausing(): Promise<{ workflow: SandboxedWorkflow; child: number; runId: string }> {
     const spec = clusterSpec(['w-1', 'w-2'], {}, 'demo');
     const state = newClusterState(spec, null, STARTED);
@@ -231,7 +231,7 @@ describe('workflows/cluster: a lost node that ends between two run workflows', (
     },
   );
 
-  it('shows a node as waiting that the run workflow had taken and not begun', async () => {
+  it('is shown as pending when the run workflow had received the node and not begun', async () => {
     const { workflow, child, runId } = await pausing();
     await workflow.activate(
       signal('runProgress', payloadOf({ run: 1, workflowId: runId, settled: [], started: ['w-2'] })),

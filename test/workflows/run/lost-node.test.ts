@@ -1,4 +1,4 @@
-/** A node that a run has begun to change and cannot reach any more. */
+/** A node that becomes unreachable after a run has begun to change it. */
 import type { NodeStatus } from '../../../src/domain/node/status';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
@@ -25,16 +25,16 @@ function node(status: ClusterStatus, name: string): NodeStatus | undefined {
   return nodesOf(status.nodes).find((one) => one.name === name);
 }
 
-const GOES_ON = { rollout: { order: 'workers-first', onFailure: 'continue' } } as const;
+const CONTINUES = { rollout: { order: 'workers-first', onFailure: 'continue' } } as const;
 
 function untilLost(cluster: TestCluster, name: string): Promise<ClusterStatus> {
   return cluster.until(`${name} is lost`, (status) => node(status, name)?.lastError?.type === 'UnreachableAfterChange');
 }
 
-/** Pauses a run while w-1 is lost in the middle of its transaction. Returns what brings the node back. */
-async function pausedWithLost(cluster: TestCluster): Promise<() => void> {
+/** Pauses a run while w-1 is unreachable in its transaction. Returns the function that brings the node back. */
+async function pauseWhileUnreachable(cluster: TestCluster): Promise<() => void> {
   const back = cluster.nodes.hold('w-1', 'apply');
-  cluster.nodes.node('w-1').lostIn = 'apply';
+  cluster.nodes.node('w-1').unreachableIn = 'apply';
   await cluster.apply(spec(cluster));
   await cluster.handle.signal('patchNow');
   await untilLost(cluster, 'w-1');
@@ -43,11 +43,11 @@ async function pausedWithLost(cluster: TestCluster): Promise<() => void> {
   return back;
 }
 
-describe('workflows/run', () => {
-  it('goes on with the other nodes while a lost one is waited for, where the failure budget allows it', () =>
+describe('src/workflows/run: unreachable nodes', () => {
+  it('continues with the other nodes during the wait for an unreachable one, within the failure budget', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
       await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
       await cluster.handle.signal('patchNow');
       const meanwhile = await cluster.until('the others are patched', (status) =>
@@ -66,11 +66,11 @@ describe('workflows/run', () => {
       expect(node(status, 'w-1')).toMatchObject({ state: 'patched', lastError: null });
     }));
 
-  it('goes on with the other nodes while one is waited for that has not come back from its change', () =>
+  it('continues with the other nodes while one does not come back from its change', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'verify');
-      cluster.nodes.node('w-1').lostIn = 'verify';
-      await cluster.apply(spec(cluster, GOES_ON));
+      cluster.nodes.node('w-1').unreachableIn = 'verify';
+      await cluster.apply(spec(cluster, CONTINUES));
       await cluster.handle.signal('patchNow');
       const meanwhile = await cluster.until('the others are patched', (status) =>
         ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
@@ -83,19 +83,19 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
     }));
 
-  /** A run whose w-1 is lost while the plan is made anew, after its transaction was interrupted. */
-  async function lostInPlan(cluster: TestCluster, patching: Partial<Patching> = {}): Promise<() => void> {
+  /** A run with w-1 unreachable during a new plan, after its transaction was interrupted. */
+  async function unreachableInPlan(cluster: TestCluster, patching: Partial<Patching> = {}): Promise<() => void> {
     const back = cluster.nodes.hold('w-1', 'preflight');
-    Object.assign(cluster.nodes.node('w-1'), { interrupted: 1, lostIn: 'preflight' });
+    Object.assign(cluster.nodes.node('w-1'), { interrupted: 1, unreachableIn: 'preflight' });
     await cluster.apply(spec(cluster, patching));
     await cluster.handle.signal('patchNow');
     await untilLost(cluster, 'w-1');
     return back;
   }
 
-  it('goes on with the other nodes while one is lost whose plan is made anew, and is paused without that', () =>
+  it('continues with the other nodes while one is unreachable during a new plan, and can be paused', () =>
     harness.withWorker(async (cluster) => {
-      const back = await lostInPlan(cluster, GOES_ON);
+      const back = await unreachableInPlan(cluster, CONTINUES);
       await cluster.until('the others are patched', (status) =>
         ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
       );
@@ -106,18 +106,18 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
     }));
 
-  it('ends at once when it is cancelled while a node is lost whose plan is made anew', () =>
+  it('ends at once on cancellation while a node is unreachable during a new plan', () =>
     harness.withWorker(async (cluster) => {
-      await lostInPlan(cluster);
+      await unreachableInPlan(cluster);
       await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ outcome: 'cancelled', notTried: 2 });
       expect(node(status, 'w-1')).toMatchObject({ lastOutcome: 'cancelled' });
     }));
 
-  it('waits no longer for the new plan of a lost node that somebody releases', () =>
+  it('stops waiting for the new plan of an unreachable node on release', () =>
     harness.withWorker(async (cluster) => {
-      await lostInPlan(cluster);
+      await unreachableInPlan(cluster);
       const patch = harness.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
       expect(await patch.executeUpdate('release', { args: [{ by: 'alice' }] })).toEqual({ step: 'preflight' });
       expect(node(await cluster.untilIdle(1), 'w-1')).toMatchObject({
@@ -129,7 +129,7 @@ describe('workflows/run', () => {
       });
     }));
 
-  it('is paused at once while it waits for the node patch of another run, and waits for that again when it goes on', () =>
+  it('pauses at once while waiting for the node patch of another run, and waits again after the resume', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
@@ -149,10 +149,10 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(2)).lastRun).toMatchObject({ number: 2, outcome: 'succeeded' });
     }));
 
-  it('tells of a transaction that does not end, and goes on with the other nodes', () =>
+  it('reports an endless transaction, and continues with the other nodes', () =>
     harness.withWorker(async (cluster) => {
       const ends = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').endless = 'told';
+      cluster.nodes.node('w-1').endlessTransaction = 'until-notice';
       await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
       await cluster.handle.signal('patchNow');
       const meanwhile = await cluster.until('the others are patched', (status) =>
@@ -168,14 +168,17 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
     }));
 
-  it('touches no other node while a lost one spends the failure budget, and goes on by itself when it is back', () =>
+  it('starts no other node while an unreachable one exhausts the failure budget, and continues once it is back', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange');
-      // A decision that comes after the notice: had it started another node, that would have been first.
+      await cluster.until(
+        'w-1 is unreachable',
+        (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange',
+      );
+      // The decision after the notice comes last: any other node started by it would precede this one.
       await cluster.handle.executeUpdate('pause', { args: [{}] });
       await cluster.handle.executeUpdate('resume', { args: [{}] });
       expect(cluster.nodes.order).toEqual(['w-1']);
@@ -184,13 +187,16 @@ describe('workflows/run', () => {
       expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
     }));
 
-  it('ends when it is cancelled while a node is lost, after the transaction there has been followed to its end', () =>
+  it('ends after a cancellation with an unreachable node once the transaction there has ended', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is lost', (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange');
+      await cluster.until(
+        'w-1 is unreachable',
+        (status) => node(status, 'w-1')?.lastError?.type === 'UnreachableAfterChange',
+      );
       await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
       back();
       const status = await cluster.untilIdle(1);
@@ -198,16 +204,16 @@ describe('workflows/run', () => {
       expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
     }));
 
-  it('goes on at once after a pause although a node is lost, and counts that node when it is back', () =>
+  it('resumes at once after a pause although a node is unreachable, and counts that node once it is back', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
       const inWork = cluster.nodes.hold('w-2', 'apply');
-      cluster.nodes.node('w-1').lostIn = 'apply';
-      await cluster.apply(spec(cluster, GOES_ON));
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
+      await cluster.apply(spec(cluster, CONTINUES));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-2 is in work', (status) => node(status, 'w-2')?.state === 'patching');
+      await cluster.until('w-2 is in progress', (status) => node(status, 'w-2')?.state === 'patching');
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunTold(1, 'restrict');
+      await cluster.untilRunSignalled(1, 'restrict');
       inWork();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
       expect(paused).toMatchObject({ state: 'paused', run: { done: 1, lost: [{ node: 'w-1' }] } });
@@ -222,15 +228,15 @@ describe('workflows/run', () => {
       expect((await cluster.record('w-1')).run).toBe(1);
     }));
 
-  it('says that a node is lost which became so after the run had been paused', () =>
+  it('reports a node that became unreachable after the pause', () =>
     harness.withWorker(async (cluster) => {
       const goOn = cluster.nodes.hold('w-1', 'preflight');
-      cluster.nodes.node('w-1').lostIn = 'apply';
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in work', () => cluster.nodes.log.includes('preflight w-1'));
+      await cluster.until('w-1 is in progress', () => cluster.nodes.log.includes('preflight w-1'));
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunTold(1, 'restrict');
+      await cluster.untilRunSignalled(1, 'restrict');
       const back = cluster.nodes.hold('w-1', 'apply');
       goOn();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
@@ -240,20 +246,20 @@ describe('workflows/run', () => {
       expect(cluster.nodes.order).toEqual(['w-1']);
     }));
 
-  it('leaves a lost node to the next run workflow when the history of one is large, and goes on with the others', async () => {
-    // Less than a node needs: after each node a new run workflow begins.
+  it('hands an unreachable node over to the next run workflow when the history is large, and continues with the others', async () => {
+    // Below the history of one node: each node gets a new run workflow.
     const small = await Harness.start('real', null, { 'limit.historyCount.suggestContinueAsNew': 8 });
     try {
       await small.withWorker(async (cluster) => {
         const back = cluster.nodes.hold('w-1', 'apply');
-        cluster.nodes.node('w-1').lostIn = 'apply';
-        await cluster.apply(spec(cluster, GOES_ON));
+        cluster.nodes.node('w-1').unreachableIn = 'apply';
+        await cluster.apply(spec(cluster, CONTINUES));
         await cluster.handle.signal('patchNow');
         await cluster.until('the others are patched', (status) =>
           ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
         );
         expect(node(await cluster.status(), 'w-1')).toMatchObject({ state: 'patching' });
-        // The cluster has begun a fresh history in between, too.
+        // The cluster has continued as new in between, too.
         const { workflow } = cluster.env.client;
         const ofRun = `WorkflowId = "${await cluster.runId(1)}"`;
         await waitFor(async () => (await workflow.count(ofRun)).count > 1, { what: 'two run workflows' });
@@ -266,9 +272,9 @@ describe('workflows/run', () => {
     }
   });
 
-  it('knows how a lost node did that comes back while the run is paused, and spends the failure budget on it', () =>
+  it('knows the result of an unreachable node that returns during a pause, and charges the failure budget', () =>
     harness.withWorker(async (cluster) => {
-      const back = await pausedWithLost(cluster);
+      const back = await pauseWhileUnreachable(cluster);
       cluster.nodes.node('w-1').failsIn = { step: 'apply', error: { type: 'PackageManager', message: 'no' } };
       back();
       const paused = await cluster.until('w-1 has failed', (status) => node(status, 'w-1')?.state === 'failed');
@@ -277,9 +283,9 @@ describe('workflows/run', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
     }));
 
-  it('waits for a lost node of an earlier run workflow to come to its end when the run is cancelled', () =>
+  it('waits for the end of an unreachable node of an earlier run workflow when the run is cancelled', () =>
     harness.withWorker(async (cluster) => {
-      const back = await pausedWithLost(cluster);
+      const back = await pauseWhileUnreachable(cluster);
       await cluster.handle.executeUpdate('resume', { args: [{}] });
       await cluster.until('the next run workflow has begun', ({ run }) => run?.state === 'running');
       expect(await cluster.runWorkflows(1)).toBe(2);
@@ -291,27 +297,25 @@ describe('workflows/run', () => {
       expect(node(status, 'w-1')?.lastAppliedPatchTime).not.toBeNull();
     }));
 
-  it.each(['cancelRun', 'remove'])(
-    'is ended by %s while it is paused, after the lost node has come to its end',
-    (name) =>
-      harness.withWorker(async (cluster) => {
-        const back = cluster.nodes.hold('w-1', 'apply');
-        cluster.nodes.node('w-1').lostIn = 'apply';
-        await cluster.apply(spec(cluster, GOES_ON));
-        await cluster.handle.signal('patchNow', { nodes: ['w-1', 'w-2'] });
-        await untilLost(cluster, 'w-1');
-        await cluster.handle.executeUpdate('pause', { args: [{}] });
-        await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
-        await cluster.handle.executeUpdate(name, { args: [{}] });
-        await cluster.untilCancelled('w-1');
-        back();
-        const ended = name === 'remove' ? await cluster.handle.result() : await cluster.untilIdle(1);
-        expect(ended).toMatchObject({ run: null, lastRun: { outcome: 'cancelled' } });
-        expect((await cluster.record('w-1')).changes).toHaveLength(1);
-      }),
+  it.each(['cancelRun', 'remove'])('is ended by %s during a pause, after the end of the unreachable node', (name) =>
+    harness.withWorker(async (cluster) => {
+      const back = cluster.nodes.hold('w-1', 'apply');
+      cluster.nodes.node('w-1').unreachableIn = 'apply';
+      await cluster.apply(spec(cluster, CONTINUES));
+      await cluster.handle.signal('patchNow', { nodes: ['w-1', 'w-2'] });
+      await untilLost(cluster, 'w-1');
+      await cluster.handle.executeUpdate('pause', { args: [{}] });
+      await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
+      await cluster.handle.executeUpdate(name, { args: [{}] });
+      await cluster.untilCancelled('w-1');
+      back();
+      const ended = name === 'remove' ? await cluster.handle.result() : await cluster.untilIdle(1);
+      expect(ended).toMatchObject({ run: null, lastRun: { outcome: 'cancelled' } });
+      expect((await cluster.record('w-1')).changes).toHaveLength(1);
+    }),
   );
 
-  it('waits no longer for a node that somebody releases, and says who and why', () =>
+  it('stops waiting for a released node, and records requester and reason', () =>
     harness.withWorker(async (cluster) => {
       const ends = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
@@ -333,18 +337,18 @@ describe('workflows/run', () => {
       ends();
     }));
 
-  it('has the power of a node cut once when it does not come back from its reboot', () =>
+  it('power-cycles a node once that does not come back from its reboot', () =>
     harness.withWorker(async (cluster) => {
-      Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, lostIn: 'reboot' });
+      Object.assign(cluster.nodes.node('w-1'), { requiresReboot: true, unreachableIn: 'reboot' });
       await cluster.apply(spec(cluster, { powerCycleHook: { name: 'ipmi', after: '15m' } }));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
       expect(cluster.nodes.powerCycles).toEqual(['w-1']);
     }));
 
-  it('never has the power cut of a node that is lost in the middle of a package transaction', () =>
+  it('never power-cycles a node that is unreachable during a package transaction', () =>
     harness.withWorker(async (cluster) => {
-      Object.assign(cluster.nodes.node('w-1'), { asksForReboot: true, lostIn: 'apply' });
+      Object.assign(cluster.nodes.node('w-1'), { requiresReboot: true, unreachableIn: 'apply' });
       await cluster.apply(spec(cluster, { powerCycleHook: { name: 'ipmi', after: '15m' } }));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });

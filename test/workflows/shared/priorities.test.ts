@@ -1,11 +1,11 @@
-/** Priorities that workflows ask for, in the sandbox of a worker. */
+/** Priorities set by workflows, in the sandbox of a worker. */
 import { clusterSpec } from '../../support/builders';
 import type { Command } from '../sandbox';
 import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandbox';
 
 const WINDOW = '2027-01-11T00:00:00Z';
 
-/** A cluster that has taken up its first spec and sleeps. */
+/** A cluster that has accepted its first spec and sleeps. */
 async function startCluster(spec: object): Promise<SandboxedWorkflow> {
   const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
   await workflow.activate();
@@ -24,8 +24,8 @@ function prioritiesIn(commands: readonly Command[]): [string, number][] {
   });
 }
 
-describe('workflows/priorities', () => {
-  it('asks for the node groups of a run on demand before those of scheduled runs', async () => {
+describe('src/workflows/sandbox/priority', () => {
+  it('lists the node groups of a requested run before those of scheduled runs', async () => {
     const eks = { region: 'eu-central-1', cluster: 'prod', nodeGroups: 'all', force: false };
     const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } };
     const workflow = await startCluster({ apiVersion: 'ospatch/v1', name: 'demo', type: 'eks', eks, patching });
@@ -34,7 +34,7 @@ describe('workflows/priorities', () => {
     await workflow.dispose();
   });
 
-  it('puts a download before a window behind everything else', async () => {
+  it('puts a prefetch behind everything else', async () => {
     const patching = { schedule: { preset: 'weekly', startWithin: '1h' }, prefetch: { beforeWindow: '7d' } } as const;
     const workflow = await startCluster(clusterSpec(['w-1'], patching, 'demo'));
     expect(prioritiesIn(workflow.commands)).toEqual([['prefetchNodes', 5]]);

@@ -1,10 +1,10 @@
-/** Steps that Temporal has ended because their time was over: nobody is left alone with its words for that. */
+/** Steps ended by Temporal on their timeout, reported with a message of ospatch. */
 import { SandboxedWorkflow, payloadOf, timedOut } from '../sandbox';
 
 const NODE = { cluster: 'demo', name: 'w-1', host: '10.0.0.1', ssh: {}, hostKeys: [] };
 
-describe('workflows: a time-out', () => {
-  it('of the reading of a log names node and remedy', async () => {
+describe('src/workflows/shared/timed-step: a timeout', () => {
+  it('while reading a log names node and remedy', async () => {
     const input = { target: NODE, token: null, maxBytes: 10, unreachableTimeoutMs: 1_000 };
     const workflow = await SandboxedWorkflow.create('log', 'readNodeLog', payloadOf(input));
     const [asked] = await workflow.activate();
