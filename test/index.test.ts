@@ -1,6 +1,6 @@
 /**
- * The public types, checked when the tests are compiled: a program that uses ospatch can name everything that it gives
- * and gets. `Same` is an error of the compiler when two types differ.
+ * The public types, checked when the tests are compiled: a program that uses ospatch can name every argument and result.
+ * `Same` is a compiler error when two types differ.
  */
 import type {
   ApplySpecAnswer,

@@ -5,19 +5,19 @@ import { updateProgress, withHeartbeat } from '../../src/activities/heartbeat';
 
 function environment(info: object = {}) {
   const value = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
-  const beats: unknown[] = [];
-  value.on('heartbeat', (details) => beats.push(details));
+  const heartbeats: unknown[] = [];
+  value.on('heartbeat', (details) => heartbeats.push(details));
   return {
     value,
-    beats,
+    heartbeats,
     run: <R>(body: (heartbeater: Heartbeater) => Promise<R>) =>
       value.run(() => withHeartbeat('apply', body, { isLookSilent: true })),
   };
 }
 
 describe('src/activities/heartbeat', () => {
-  it('sends three heartbeats per timeout while the activity body is silent', async () => {
-    const { run, beats } = environment({ heartbeatTimeoutMs: 600 });
+  it('sends three heartheartbeats per timeout while the activity body is silent', async () => {
+    const { run, heartbeats } = environment({ heartbeatTimeoutMs: 600 });
     jest.useFakeTimers();
     try {
       await run(() => jest.advanceTimersByTimeAsync(900));
@@ -25,17 +25,17 @@ describe('src/activities/heartbeat', () => {
       jest.useRealTimers();
     }
     // At 0, 200, 400, 600 and 800 ms, and the final details.
-    expect(beats.length).toBe(6);
+    expect(heartbeats.length).toBe(6);
   });
 
   it('sends the last details when the body fails, so that the next attempt starts from them', async () => {
-    const { run, beats } = environment();
+    const { run, heartbeats } = environment();
     const failing = run(({ details }) => {
       details.unreachableMs = 5_000;
       return Promise.reject(new Error('no'));
     });
     await expect(failing).rejects.toThrow('no');
-    expect(beats.at(-1)).toMatchObject({ step: 'apply', unreachableMs: 5_000 });
+    expect(heartbeats.at(-1)).toMatchObject({ step: 'apply', unreachableMs: 5_000 });
   });
 
   it.each([[undefined], [null], ['text'], [{ unreachableMs: 'x' }], [{ unreachableMs: -1 }]])(
@@ -58,9 +58,9 @@ describe('src/activities/heartbeat', () => {
     [{ total: 'x' }, undefined],
     [null, undefined],
   ])('keeps the drain progress of the previous attempt from the first heartbeat on: %j', async (drained, kept) => {
-    const { run, beats } = environment({ heartbeatDetails: { step: 'drain', drained } });
+    const { run, heartbeats } = environment({ heartbeatDetails: { step: 'drain', drained } });
     await run(() => Promise.resolve());
-    expect((beats[0] as { drained?: unknown }).drained).toEqual(kept);
+    expect((heartbeats[0] as { drained?: unknown }).drained).toEqual(kept);
   });
 
   it('rejects with the cancellation even when a wait inside the body rejects first', async () => {
@@ -92,9 +92,9 @@ describe('src/activities/heartbeat', () => {
     }
 
     it('records how long the attempt has waited, and until when', async () => {
-      const { run, beats } = environment({ ...FOR_EVER, attempt: 7 });
+      const { run, heartbeats } = environment({ ...FOR_EVER, attempt: 7 });
       await expect(run(waitOnce)).rejects.toMatchObject({ name: 'RetryLater' });
-      expect(beats.at(-1)).toMatchObject({
+      expect(heartbeats.at(-1)).toMatchObject({
         unreachableMs: 600_000,
         handedBack: { kind: 'unreachable', observedMs: 600_000, attempt: 7 },
       });
@@ -105,12 +105,12 @@ describe('src/activities/heartbeat', () => {
       try {
         const atMs = Date.now() - 200_000;
         const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs } };
-        const { run, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+        const { run, heartbeats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
         const seen = await run(async ({ details }) => {
           await jest.advanceTimersByTimeAsync(20_000);
           const again = { waitingFor: LEFT.waitingFor };
           expect(updateProgress(details, again, Date.now())).toBe(false);
-          expect(beats).toEqual([]);
+          expect(heartbeats).toEqual([]);
           return { ...details };
         });
         expect(seen).toMatchObject({
@@ -118,8 +118,8 @@ describe('src/activities/heartbeat', () => {
           waitingFor: LEFT.waitingFor,
           waitingSince: LEFT.waitingSince,
         });
-        expect(beats).toHaveLength(1);
-        expect(beats[0]).not.toHaveProperty('handedBack');
+        expect(heartbeats).toHaveLength(1);
+        expect(heartbeats[0]).not.toHaveProperty('handedBack');
       } finally {
         jest.useRealTimers();
       }
@@ -137,23 +137,23 @@ describe('src/activities/heartbeat', () => {
 
     it('sends a heartbeat at once in an activity that must notice the end of its workflow', async () => {
       const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
-      const { value, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+      const { value, heartbeats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
       await value.run(() =>
         withHeartbeat('uncordon', () => {
-          expect(beats).toHaveLength(1);
+          expect(heartbeats).toHaveLength(1);
           return Promise.resolve();
         }),
       );
     });
 
-    it('sends heartbeats while a single poll takes long', async () => {
+    it('sends heartheartbeats while a single poll takes long', async () => {
       jest.useFakeTimers();
       try {
         const heartbeatDetails = { ...LEFT, handedBack: { ...HANDED_BACK, atMs: Date.now() } };
-        const { run, beats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
+        const { run, heartbeats } = environment({ ...FOR_EVER, attempt: 8, heartbeatDetails });
         await run(async () => {
           await jest.advanceTimersByTimeAsync(60_000);
-          expect(beats.length).toBeGreaterThan(2);
+          expect(heartbeats.length).toBeGreaterThan(2);
         });
       } finally {
         jest.useRealTimers();

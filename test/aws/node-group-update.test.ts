@@ -118,7 +118,9 @@ describe('src/aws/node-group-update', () => {
   it('ends with the adopted update when the remaining updates cannot be known', async () => {
     eks.addGroup('blue', { status: 'UPDATING' });
     const begun = beginUpdate(callerOf(BEFORE_UPDATE), { ...KNOWN, adopted: true });
-    await waitFor(() => eks.count('ListUpdates') > 0, { what: 'a look at a group that is UPDATING after its update' });
+    await waitFor(() => eks.count('ListUpdates') > 0, {
+      what: 'a poll of the group that is UPDATING after its update',
+    });
     eks.addGroup('blue');
     expect(await begun).toEqual({ state: 'up-to-date' });
     expect(eks.count('UpdateNodegroupVersion')).toBe(0);
@@ -172,7 +174,7 @@ describe('src/aws/node-group-update', () => {
     eks.addGroup('blue');
     eks.fault = 'cut';
     const begun = beginUpdate(callerOf(BEFORE_UPDATE), REQUEST);
-    await waitFor(() => shown.length > 0, { what: 'word of the outage' });
+    await waitFor(() => shown.length > 0, { what: 'the outage in the heartbeat' });
     eks.fault = null;
     expect(await begun).toMatchObject({ state: 'started' });
   });
@@ -197,7 +199,7 @@ describe('src/aws/node-group-update', () => {
     eks.fault = FAULTS.expired;
     const ended = followUpdate(callerOf(DURING_UPDATE), { nodeGroup: 'blue', updateId, what: 'the update' });
     await waitFor(() => shown.some((one) => one?.includes('ExpiredTokenException')), {
-      what: 'word of the credentials',
+      what: 'the credentials in the heartbeat',
     });
     eks.fault = null;
     eks.hold = false;
@@ -221,7 +223,7 @@ describe('src/aws/node-group-update', () => {
     const described = callerOf(DURING_UPDATE, { profile: 'patching' }).call('describeNodegroup', (api, signal) =>
       api.describeNodegroup('blue', signal),
     );
-    await waitFor(() => shown.length > 0, { what: 'word of the credentials' });
+    await waitFor(() => shown.length > 0, { what: 'the credentials in the heartbeat' });
     write('AKIANEW');
     expect(await described).toMatchObject({ name: 'blue' });
     expect(seen.at(-1)).toContain('AKIANEW');

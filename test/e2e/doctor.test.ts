@@ -221,7 +221,7 @@ describe('e2e/doctor', () => {
     ] as const) {
       const what = `fine and node fine of cluster ${other} have the same address`;
       await waitFor(async () => (await stack.cli('status', own)).stdout.includes(what), {
-        what: `the status of ${own} to tell of cluster ${other}`,
+        what: `the status of ${own} to mention cluster ${other}`,
       });
       const { report } = await diagnose(own);
       expect(report.clusters[0]?.findings.map(({ message }) => message)).toContainEqual(expect.stringContaining(what));
@@ -266,7 +266,7 @@ describe('e2e/doctor', () => {
         const open = await stack.temporal('workflow', 'list', ...running);
         return open.code === 0 && !open.stdout.includes('inspect/');
       },
-      { what: 'the end of the inspection that no worker takes up', pollMs: 500 },
+      { what: 'the end of the inspection without a worker', pollMs: 500 },
     );
   });
 

@@ -6,7 +6,7 @@ import { startControlPlane } from '../../tools/kube/control-plane';
 import { sleep } from '../../src/dev/host';
 import { rebootPackage } from '../../tools/lab/packages';
 import '../support/slow-suite';
-import { nullWhenPassing } from '../support/run-ended';
+import { nullWhenTransient } from '../support/run-ended';
 import { addBudget, addDaemonSet, addDeployment, countHealthy, setPodReady } from '../support/kube-objects';
 import type { Kubelet } from '../support/kubelet';
 import { startKubelet } from '../support/kubelet';
@@ -94,7 +94,7 @@ async function watchWhile(
   return seen;
 }
 
-async function expectAllGivenBack(): Promise<void> {
+async function expectAllUncordoned(): Promise<void> {
   for (const node of await nodes()) {
     expect(node.spec?.unschedulable).toBeUndefined();
     expect(Object.keys(node.metadata?.annotations ?? {}).filter((key) => key.startsWith('ospatch/'))).toEqual([]);
@@ -118,7 +118,7 @@ async function patchIntoBudget(node: string): Promise<string> {
   expect(await stack.cli('patch', 'k', '--nodes', node)).toMatchObject({ code: 0 });
   return waitFor(
     async () => {
-      const status = await stack.status('k').catch(nullWhenPassing);
+      const status = await stack.status('k').catch(nullWhenTransient);
       const current = status?.current.find((one) => one.node === node);
       return current?.step === 'drain' && current.waitingFor?.includes('budget') === true && current.waitingFor;
     },
@@ -151,7 +151,7 @@ describe('e2e/kubernetes', () => {
     expect(seen.mostCordoned).toBe(1);
     expect(seen.looks).toBeGreaterThan(20);
     expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
-    await expectAllGivenBack();
+    await expectAllUncordoned();
 
     const { stdout } = await stack.cli('history', 'k', '--run', '1', '-o', 'json');
     for (const { record } of (JSON.parse(stdout) as RunReport).nodes) {
@@ -173,7 +173,7 @@ describe('e2e/kubernetes', () => {
     await stack.startWorker();
     await setPodReady(plane, 'default', other, true);
     expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'succeeded' });
-    await expectAllGivenBack();
+    await expectAllUncordoned();
     await allReady();
   });
 
@@ -187,7 +187,7 @@ describe('e2e/kubernetes', () => {
     expect(await stack.cli('cancel', 'k')).toMatchObject({ code: 0 });
     expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'cancelled' });
     expect([stack.lab.node('w-2').bootCount, stack.transactions('w-2')]).toEqual([boots, transactions]);
-    await expectAllGivenBack();
+    await expectAllUncordoned();
     await setPodReady(plane, 'default', other, true);
     await allReady();
   });
@@ -199,7 +199,7 @@ describe('e2e/kubernetes', () => {
     await patchIntoBudget('w-2');
     expect((await stack.temporal('workflow', 'terminate', '--workflow-id', 'cluster/k/node/w-2')).code).toBe(0);
     expect((await stack.runEnded('k', number)).lastRun).toMatchObject({ outcome: 'failed' });
-    await expectAllGivenBack();
+    await expectAllUncordoned();
     await setPodReady(plane, 'default', other, true);
     await allReady();
   });
@@ -215,7 +215,7 @@ describe('e2e/kubernetes', () => {
       type: 'DrainTimeout',
       message: expect.stringMatching(/w-2 was not drained within 25s.*default\/web-.*budget.*nothing was changed/),
     });
-    await expectAllGivenBack();
+    await expectAllUncordoned();
     await setPodReady(plane, 'default', other, true);
     await allReady();
   });
@@ -252,7 +252,7 @@ describe('e2e/kubernetes', () => {
     expect(seen.mostCordoned).toBe(1);
     expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
     expect(NAMES.map((node, at) => stack.transactions(node) - (transactions[at] ?? 0))).toEqual([1, 1, 1]);
-    await expectAllGivenBack();
+    await expectAllUncordoned();
     await allReady();
   });
 
@@ -269,6 +269,6 @@ describe('e2e/kubernetes', () => {
     expect(await stack.cli('patch', 'k', '--nodes', 'w-1', '--wait')).toMatchObject({ code: 1 });
     const status = await stack.runEnded('k', number);
     expect(status.nodes.find(({ name }) => name === 'w-1')?.lastError).toMatchObject({ type: 'WrongNode' });
-    await expectAllGivenBack();
+    await expectAllUncordoned();
   });
 });

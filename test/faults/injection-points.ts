@@ -41,7 +41,7 @@ export interface Watched {
 
 /**
  * Waits for `moment`. `during` moments lie a random time within the step. Steps that last some hundred milliseconds
- * (the facts of preflight, verify) may be just over when this returns the moment in words.
+ * (the facts of preflight, verify) may be just over on return. Returns a description of the moment.
  */
 export async function reach(moment: Moment, watched: Watched): Promise<string> {
   const pollMs = ASK_TEMPORAL.has(moment) ? TEMPORAL_POLL_MS : NODE_POLL_MS;

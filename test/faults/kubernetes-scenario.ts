@@ -1,6 +1,6 @@
 /**
- * The node of a scenario as a node of a real control plane, with a workload whose budget must never be broken. The workload
- * can run on that node and on a spare one of this scenario, so scenarios can share a control plane.
+ * The node of a scenario as a node of a real control plane, with a workload whose budget must never be violated. The
+ * workload can run on that node and on a spare one of this scenario, so scenarios can share a control plane.
  */
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';

@@ -20,7 +20,7 @@ const shared = { kubernetes: 'shared' } as const;
 const DRAIN_MOMENTS: readonly Moment[] = ['before cordon', 'during cordon', 'after cordon', 'during drain'];
 
 /** Nothing of the run remains on the node in Kubernetes. */
-async function expectGivenBack(scenario: Scenario): Promise<void> {
+async function expectUncordoned(scenario: Scenario): Promise<void> {
   const node = await scenario.kubernetes.node();
   expect(node.spec?.unschedulable).toBeUndefined();
   expect(node.metadata?.annotations).not.toHaveProperty([CORDON_ANNOTATION]);
@@ -46,7 +46,7 @@ function uncordon(scenario: Scenario): Promise<unknown> {
   return plane.api.patch({ kind: 'Node', name: nodeName }, { spec: { unschedulable: null } });
 }
 
-const HAS_REBOOT_OWED: Expected = {
+const HAS_REBOOT_PENDING: Expected = {
   state: 'failed',
   transactions: 1,
   reboots: 0,
@@ -59,7 +59,7 @@ const HAS_REBOOT_OWED: Expected = {
 /** The drain may be over before the request. */
 async function uncordonedInTime(scenario: Scenario): Promise<Expected> {
   await scenario.ended();
-  if (countTransactions(scenario.node) > 0) return HAS_REBOOT_OWED;
+  if (countTransactions(scenario.node) > 0) return HAS_REBOOT_PENDING;
   const sentence = /^w-1 was uncordoned by somebody else while it was drained.*; ([1-3] pods? w|nothing w)/;
   const kubernetes = { drain: null, evicted: 'any', left: 'any' } as const;
   return { state: 'failed', transactions: 0, reboots: 0, sentence, kubernetes };
@@ -70,7 +70,7 @@ async function cancelAndPatchAgain(scenario: Scenario, check: (expected: Expecte
   await scenario.cancel();
   const hasBegun = jobHas(scenario.node, 'apply', 'parameters') || countTransactions(scenario.node) > 0;
   const { lastRun } = await scenario.ended();
-  await expectGivenBack(scenario);
+  await expectUncordoned(scenario);
   expect(countTransactions(scenario.node)).toBe(hasBegun ? 1 : 0);
   await scenario.patch();
   if (!hasBegun) {
@@ -107,7 +107,7 @@ describe('faults/kubernetes/people', () => {
       await scenario.reach(moment);
       await scenario.client.workflow.getHandle(nodeWorkflowId(scenario.cluster, scenario.node.name)).terminate();
       expect((await scenario.ended()).lastRun).toMatchObject({ outcome: 'failed' });
-      await expectGivenBack(scenario);
+      await expectUncordoned(scenario);
       if (moment === 'during apply') {
         await waitFor(() => jobHas(scenario.node, 'apply', 'rc'), { what: 'the end of apply', timeoutMs: 60_000 });
       }
@@ -189,7 +189,7 @@ describe('faults/kubernetes/people', () => {
       await scenario.patch();
       await scenario.reach(moment);
       await kubectl(scenario, 'uncordon');
-      await check(HAS_REBOOT_OWED);
+      await check(HAS_REBOOT_PENDING);
     });
   }
 

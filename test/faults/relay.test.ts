@@ -98,7 +98,7 @@ describe('faults/relay', () => {
     await sleep(QUIET_MS);
     expect([node.received, one.received, one.end]).toEqual(['a', '', undefined]);
     await relay.set({ kind: 'pass' });
-    await waitFor(() => one.received === 'late', { what: 'what was held back' });
+    await waitFor(() => one.received === 'late', { what: 'the held data' });
   });
 
   it('drops answers but delivers requests', async () => {
@@ -107,12 +107,12 @@ describe('faults/relay', () => {
     await relay.set({ kind: 'one-way' });
     one.received = '';
     one.socket.write('b');
-    await waitFor(() => node.received === 'ab', { what: 'what was sent' });
+    await waitFor(() => node.received === 'ab', { what: 'the sent data' });
     await sleep(QUIET_MS);
     expect([one.received, one.end]).toEqual(['', undefined]);
     // The stream has a gap now, so the connection ends.
     await relay.set({ kind: 'pass' });
-    await waitFor(() => one.end !== undefined, { what: 'the end of the torn connection' });
+    await waitFor(() => one.end !== undefined, { what: 'the end of the broken connection' });
   });
 
   it('closes the side of the node only', async () => {

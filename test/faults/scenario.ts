@@ -32,8 +32,8 @@ export const NODE = 'w-1';
 
 export interface ScenarioOptions {
   /**
-   * Default: updates of two lab packages, one that asks for a reboot and one whose installation takes
-   * 10 s, and no source of packages but the lab's own.
+   * Default: updates of two lab packages, one that requires a reboot and one whose installation takes
+   * 10 s, with the lab as the only source of packages.
    */
   node?: Omit<LabNodeOptions, 'name'>;
   /** Spec section `patching` as YAML flow text; default `{rebootIfRequired: true}`. */

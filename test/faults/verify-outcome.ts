@@ -40,7 +40,7 @@ interface Outcome {
 }
 
 /**
- * Waits for the end of the run and compares everything that is known about it with `expected`: `ospatch status`,
+ * Waits for the end of the run and compares all its records with `expected`: `ospatch status`,
  * `ospatch history --run N`, the workflow's result in Temporal, the node's package logs, boot ids and leftovers, and for
  * nodes of Kubernetes the node and the workload there.
  */
@@ -107,7 +107,7 @@ export function configuredTwice(node: LabNode): string[] {
 }
 
 /**
- * Prints one line for everything that should not be there: `unit NAME`, `process NAME`, `file PATH`, `lock NAME`,
+ * Prints one line per unexpected remainder: `unit NAME`, `process NAME`, `file PATH`, `lock NAME`,
  * `package NAME`, `journal NAME` (an interrupted dpkg), `reboot-required`, `failed-unit NAME`.
  */
 const LEFTOVERS = `

@@ -1,6 +1,6 @@
 /**
- * A simulated API server over HTTP, as much of it as ospatch uses. Its answers are copied from those of kube-apiserver
- * 1.34; budgets are kept by it the way the real disruption controller does.
+ * A simulated API server over HTTP, with the part that ospatch uses. Its answers are copied from those of kube-apiserver
+ * 1.34; budgets are computed like those of the real disruption controller.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';

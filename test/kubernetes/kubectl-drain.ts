@@ -38,8 +38,8 @@ export function kubectlFlags(policy: Partial<DrainPolicy>): string[] {
 }
 
 /**
- * The dry run of the client names the pods at once and knows no answers; that of the server asks for each eviction, and
- * takes minutes where a budget is not observed, because the client library below asks again ten times.
+ * The client-side dry run lists the pods at once and has no answers; the server-side one requests each eviction, and takes
+ * minutes for a budget without observed generation, because the client library retries ten times.
  */
 export async function kubectlDryRun(
   plane: ControlPlane,

@@ -1,8 +1,8 @@
 /**
- * Records the histories that the replay tests hold new workflow code against: `npm run record-histories`.
+ * Records the histories on which the replay tests run new workflow code: `npm run record-histories`.
  *
  * Run it for a release, into a folder of that release, and keep the folders of all releases: clusters live for years, and
- * each of these histories stands for one that is in flight somewhere while a worker is updated.
+ * each of these histories stands for one in progress somewhere during a worker upgrade.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -133,7 +133,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.handle.signal('patchNow');
     await waitFor(() => config.polls > 1, { what: 'the update of the configuration to be followed' });
     eks.end(config);
-    await waitFor(() => eks.updates.length > 2, { what: 'an update of its own' });
+    await waitFor(() => eks.updates.length > 2, { what: 'the update of the run' });
     for (const one of eks.updates.slice(2)) eks.end(one);
     await waitFor(() => version.polls > 1, { what: 'the update of the version to be followed', timeoutMs: 60_000 });
     eks.hold = false;

@@ -100,7 +100,7 @@ describe('src/ssh with a real sshd', () => {
 
     it('reports a handshake that MaxStartups drops as unreachable, and connects later', async () => {
       const busy = await lab.start(['MaxStartups 1']);
-      const squatter = await waitFor(() => squat(busy.port), { what: 'the only place', pollMs: 20 });
+      const squatter = await waitFor(() => squat(busy.port), { what: 'the only session slot', pollMs: 20 });
       await expect(run(target(busy))).rejects.toMatchObject({ type: 'Unreachable' });
       squatter.destroy();
       await waitFor(
@@ -109,7 +109,7 @@ describe('src/ssh with a real sshd', () => {
             () => true,
             () => false,
           ),
-        { what: 'a free place' },
+        { what: 'a free slot' },
       );
     });
 

@@ -1,4 +1,4 @@
-/** Tiny builders: a test shows only what it is about. */
+/** Minimal builders: a test shows only the fields it is about. */
 import { randomBytes } from 'node:crypto';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node/report';
@@ -7,7 +7,7 @@ import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/
 import { ok, worstOf } from '../../src/domain/inspection/finding';
 import type { NodeInspection } from '../../src/domain/inspection/node';
 
-/** The public part of a host key; every call gives another one. `bytes`: of the key itself. */
+/** The public part of a new host key. `bytes`: length of the key itself. */
 export function randomHostKey(type = 'ssh-ed25519', bytes = 32): string {
   const fields = [Buffer.from(type), randomBytes(bytes)];
   const blob = fields.map((field) =>
@@ -111,7 +111,7 @@ export function settled(node: string, more: Partial<NodeSettled> = {}): NodeSett
   };
 }
 
-/** A node that can be patched, or one with other findings. */
+/** A patchable node by default. */
 export function nodeInspection(
   node: string,
   { findings = [ok('ready', 'can be patched')], ...more }: Partial<NodeInspection> = {},

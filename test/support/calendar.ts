@@ -1,6 +1,6 @@
 /**
- * A calendar of its own, against which the product's is held: it knows no rule but what the clock on the wall shows, and
- * finds every start by looking at each minute.
+ * An independent calendar for comparison with that of ospatch: its only source is the wall clock, and every start is found
+ * by checking each minute.
  */
 export interface Wall {
   year: number;
@@ -16,7 +16,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-/** What a clock on the wall in `zone` shows at `instant`. */
+/** The wall clock in `zone` at `instant`. */
 function wallClock(zone: string): (instant: number) => Wall {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
@@ -60,7 +60,7 @@ export function startsBetween(
   for (let at = Math.floor(after / HOUR_MS) * HOUR_MS - 48 * HOUR_MS; at < end; at += HOUR_MS) {
     const day = clock(at);
     const key = `${day.year}-${day.month}-${day.day}`;
-    // Whole hours are enough to find the day; within it every minute is looked at.
+    // Hours are fine enough to find the day; within the day every minute is checked.
     if (!wanted(day) || key === taken) continue;
     for (let moment = at; moment < at + 27 * HOUR_MS; moment += MINUTE_MS) {
       const wall = clock(moment);

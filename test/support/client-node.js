@@ -1,5 +1,5 @@
 /**
- * The Kubernetes client as Node.js itself loads it: it is an ES module of a thousand files, which jest can neither load
- * nor transform in useful time.
+ * The Kubernetes client as Node.js itself loads it: an ES module of a thousand files, which jest can neither load nor
+ * transform in reasonable time.
  */
 module.exports = globalThis.requireNatively('@kubernetes/client-node');

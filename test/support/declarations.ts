@@ -1,13 +1,13 @@
-/** Reads the declaration files of a package: which types its public names are made of. */
+/** Reads the declaration files of a package: the types used by its public names. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 interface Source {
   /** Text of each exported declaration, without private members. */
   declarations: Map<string, string>;
-  /** Where a name of this file comes from: the file and the name there. */
+  /** The origin of an imported name: the file and the name there. */
   imported: Map<string, { file: string; name: string }>;
-  /** Names that this file passes on. */
+  /** Names that this file re-exports. */
   passedOn: Map<string, { file: string; name: string }>;
 }
 
@@ -38,7 +38,7 @@ function resolveDeclaration(dir: string, from: string): string {
   return existsSync(`${base}.d.ts`) ? `${base}.d.ts` : path.join(base, 'index.d.ts');
 }
 
-/** What a package's public names refer to and its entries do not export, each as `Name (of File, in Name)`. */
+/** Names used by a package's public types and not exported by its entries, each as `Name (of File, in Name)`. */
 export function unnamedTypes(entries: readonly string[]): string[] {
   const sources = new Map<string, Source>();
   const sourceOf = (file: string): Source => {
@@ -46,7 +46,7 @@ export function unnamedTypes(entries: readonly string[]): string[] {
     sources.set(file, known);
     return known;
   };
-  /** The file that declares a name, through those that pass it on. */
+  /** The file that declares a name, resolved through re-exports. */
   const origin = (file: string, name: string): { file: string; name: string } => {
     const next = sourceOf(file).passedOn.get(name);
     return next === undefined ? { file, name } : origin(next.file, next.name);

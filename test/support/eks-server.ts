@@ -1,6 +1,6 @@
 /**
- * A simulated EKS API: the calls that ospatch makes, over HTTP in this process, for the real AWS SDK. Answers and errors
- * have the shape of the REST API of AWS.
+ * A simulated EKS API: the calls that ospatch makes, over HTTP in this process, for the real AWS SDK. Responses and
+ * errors have the shape of AWS's REST API.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ interface SimulatedUpdate {
   group: string;
   type: string;
   status: string;
-  /** Release the group has when the update has succeeded. */
+  /** Release of the group after a successful update. */
   release: string | null;
   errors: { errorCode: string; errorMessage: string; resourceIds: string[] }[];
   polls: number;
@@ -41,7 +41,7 @@ interface RecordedCall {
   body: Record<string, unknown>;
 }
 
-/** Credentials for the SDK; any will do here. Restores the environment when called. */
+/** Dummy credentials for the SDK. Restores the environment when called. */
 export function simulateCredentials(): () => void {
   const before = { ...process.env };
   Object.assign(process.env, {
@@ -61,25 +61,25 @@ export class EksServer {
   readonly updates: SimulatedUpdate[] = [];
   readonly calls: RecordedCall[] = [];
   fargateProfiles: string[] = [];
-  /** The newest release of the one Kubernetes version there is. */
+  /** The newest release of the only Kubernetes version. */
   latest = '1.31.4-20250203';
-  /** What the parameter store has as the newest release of every image; null: it has none. */
+  /** The newest release of every image in the parameter store; null: none. */
   published: string | null = null;
-  /** Whether a group at the newest release is updated once more, every node replaced by its like. */
+  /** Whether a group at the newest release is updated again, with every node replaced. */
   replacesForNothing = false;
-  /** As long as this is true, an update is begun and nobody hears of it. */
+  /** While true, an update begins and the response is lost. */
   swallowsAnswers = false;
-  /** Whether a repetition of a request gets the answer of the first one. */
+  /** Whether a repeated request gets the first response. */
   knowsTokens = true;
-  /** As long as this is true, an update stays in progress. */
+  /** While true, an update stays in progress. */
   hold = false;
-  /** How the next update ends instead of succeeding. */
+  /** Failure of the next update. */
   failWith: SimulatedUpdate['errors'] | null = null;
   private readonly tokens = new Map<string, string>();
   private readonly faults = new Map<string, SimulatedFault[]>();
-  /** Answers every call, as long as it is set. */
+  /** Answers every call, while set. */
   fault: SimulatedFault | 'cut' | null = null;
-  /** Looks at who has signed a call. */
+  /** Called with the signer of a call. */
   onAuthorization: (header: string) => SimulatedFault | null = () => null;
 
   private constructor(
@@ -117,12 +117,12 @@ export class EksServer {
     return group;
   }
 
-  /** An update that somebody else has begun. */
+  /** An update begun by another caller. */
   beginForeign(group: string, type = 'VersionUpdate', release: string | null = null): SimulatedUpdate {
     return this.begin(group, type, release);
   }
 
-  /** The next calls of `action` meet these, one each. */
+  /** Faults of the next calls of `action`, one each. */
   failNext(action: string, ...faults: SimulatedFault[]): void {
     this.faults.set(action, [...(this.faults.get(action) ?? []), ...faults]);
   }
@@ -227,7 +227,7 @@ export class EksServer {
     return { nodegroupName: name, clusterName: this.cluster, ...group, health: { issues } };
   }
 
-  /** Two at a time, so that paging is used. */
+  /** Two per page, so that paging is used. */
   private page(key: string, names: string[], url: URL): object {
     const at = Number(url.searchParams.get('nextToken') ?? '0');
     const next = defined({ nextToken: at + 2 < names.length ? String(at + 2) : undefined });
@@ -256,7 +256,7 @@ function refuse(response: ServerResponse, { status, type, message }: SimulatedFa
   response.end(JSON.stringify({ message }));
 }
 
-/** What AWS answers in trouble. */
+/** Error responses of AWS. */
 export const FAULTS = {
   throttled: { status: 429, type: 'ThrottlingException', message: 'Rate exceeded' },
   unavailable: { status: 503, type: 'ServiceUnavailableException', message: 'try again later' },

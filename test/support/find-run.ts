@@ -2,7 +2,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { clusterWorkflowId } from '../../src/contract/workflow-ids';
 import { waitFor } from './wait-for';
 
-/** The newest run of this number, as soon as Temporal lists it; needs no worker. */
+/** The newest run of this number, as soon as Temporal lists that run; needs no worker. */
 export function findRun(client: Client, cluster: string, run: number): Promise<WorkflowHandle> {
   const query = `WorkflowId STARTS_WITH "${clusterWorkflowId(cluster)}/run/${run}-"`;
   return waitFor(

@@ -1,4 +1,4 @@
-/** Random but repeatable: a failing test names the seed, and OSPATCH_FUZZ_SEED runs the same again. */
+/** Repeatable random values: a failing test names the seed, and OSPATCH_FUZZ_SEED repeats the run. */
 import { randomInt } from 'node:crypto';
 
 export const FUZZ_SEED = Number(process.env['OSPATCH_FUZZ_SEED'] ?? randomInt(1, 2 ** 31));
@@ -10,7 +10,7 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, `end` (mulberry32). */
+  /** A number in 0..end-1 (mulberry32). */
   below(end: number): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
@@ -25,7 +25,7 @@ export class Random {
   }
 }
 
-/** Whatever must never reach a terminal or a page, line end and tab excepted. */
+/** Characters that must never reach a terminal or a page, except line feed and tab. */
 export const UNSAFE_TO_SHOW =
   // oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;

@@ -1,23 +1,23 @@
-/** Everything Temporal keeps of workflows, as text to search in. */
+/** All data of workflows in Temporal, as text to search in. */
 import { Connection } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { Client } from '@temporalio/client';
 
 interface Histories {
-  /** All strings and all bytes, payloads as they are stored. */
+  /** All strings and all bytes, payloads as stored. */
   text: string;
   payloads: Payload[];
   workflows: string[];
 }
 
-/** Of every workflow whose id matches, those that have ended too; memo, pending activities and user metadata included. */
+/** Of every workflow with a matching id, closed ones included; with memo, pending activities and user metadata. */
 export async function readHistories(address: string, id: RegExp): Promise<Histories> {
   const connection = await Connection.connect({ address });
   try {
     const client = new Client({ connection });
     const found: Histories = { text: '', payloads: [], workflows: [] };
     const pieces: string[] = [];
-    // Not by the client's own list, which reads memos.
+    // Not through the client's own list, which decodes memos.
     const { executions } = await client.workflowService.listWorkflowExecutions({
       namespace: 'default',
       pageSize: 1000,

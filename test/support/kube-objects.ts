@@ -1,4 +1,4 @@
-/** Nodes and workloads of the test control plane. Each shows what the test is about and leaves the rest to defaults. */
+/** Nodes and workloads of the test control plane. Each call shows the relevant fields and leaves the rest to defaults. */
 import type { V1Node, V1Pod, V1PodDisruptionBudget, V1PodSpec } from '@kubernetes/client-node';
 
 import type { ControlPlane } from '../../tools/kube/control-plane';
@@ -14,11 +14,11 @@ type Labels = Record<string, string>;
 export interface PodOptions {
   namespace?: string;
   labels?: Labels;
-  /** The words of `tools/kube/stages.ts`: how the pod behaves. */
+  /** Annotations of `tools/kube/stages.ts`, which define the behaviour of the pod. */
   annotations?: Record<string, string>;
-  /** The pod is put there without the scheduler. */
+  /** Bound to the node without the scheduler. */
   node?: string;
-  /** It has an emptyDir volume. */
+  /** With an emptyDir volume. */
   emptyDir?: boolean;
   spec?: Partial<V1PodSpec>;
 }
@@ -29,13 +29,13 @@ export interface WorkloadOptions extends PodOptions {
 
 const IMAGE = 'pause';
 
-/** After two outages of the API server controllers ask again after a minute only. */
+/** After two outages of the API server controllers retry after a minute. */
 const CONTROLLER_MS = 120_000;
 
-/** What the TTL controller of kube-controller-manager writes on every node, some time after it was made. */
+/** Written by the TTL controller of kube-controller-manager on every node, some time after its creation. */
 const TTL_ANNOTATION = 'node.alpha.kubernetes.io/ttl';
 
-/** Adds a node and waits until it is ready, takes pods, and no controller has anything left to write on it. */
+/** Adds a node and waits until the node is ready and schedulable, and controllers have finished writing. */
 export async function addNode(
   plane: ControlPlane,
   name: string,
@@ -64,8 +64,8 @@ export async function addNode(
 }
 
 /**
- * Waits until the scheduler knows that the nodes of `pool` take no pods: it hears of a cordon later than those who made
- * it. For nodes that are all cordoned.
+ * Waits until the scheduler knows that the nodes of `pool` take no pods: a cordon reaches the scheduler with a delay.
+ * For pools with all nodes cordoned.
  */
 export async function waitForCordon(plane: ControlPlane, namespace: string, pool: string): Promise<void> {
   const name = 'probe';
@@ -86,7 +86,7 @@ export async function waitForCordon(plane: ControlPlane, namespace: string, pool
   );
 }
 
-/** The kubelet of the node falls silent: it is not ready until {@link bootNode}. */
+/** Stops the kubelet of the node: not ready until {@link bootNode}. */
 export async function stopNode(plane: ControlPlane, name: string): Promise<void> {
   await plane.api.patch({ kind: 'Node', name }, { metadata: { annotations: { [NODE_DOWN]: 'true' } } });
   const now = new Date().toISOString();
@@ -94,7 +94,7 @@ export async function stopNode(plane: ControlPlane, name: string): Promise<void>
   await patchNodeStatus(plane, name, { conditions: [condition] });
 }
 
-/** The node comes back under another boot id. */
+/** Boots the node with another boot id. */
 export async function bootNode(plane: ControlPlane, name: string, bootId: string): Promise<void> {
   await patchNodeStatus(plane, name, { nodeInfo: { bootID: bootId } });
   await plane.api.patch({ kind: 'Node', name }, { metadata: { annotations: { [NODE_DOWN]: null } } });
@@ -119,14 +119,14 @@ export async function addNamespace(plane: ControlPlane, name: string): Promise<v
   await plane.api.create({ kind: 'Namespace', metadata: { name } });
 }
 
-/** A pod that nothing owns. Answers when it runs. */
+/** An unmanaged pod. Returns when the pod runs. */
 export async function addPod(plane: ControlPlane, name: string, options: PodOptions = {}): Promise<V1Pod> {
   const { namespace = 'default' } = options;
   await plane.api.create({ kind: 'Pod', metadata: { name, namespace, ...marks(options) }, spec: podSpec(options) });
   return waitForPod(plane, namespace, name, (pod) => pod.status?.phase !== 'Pending');
 }
 
-/** A Deployment, whose pods have the label `app: <name>`. Answers when they are all ready. */
+/** A Deployment, whose pods have the label `app: <name>`. Returns when all are ready. */
 export function addDeployment(plane: ControlPlane, name: string, options: WorkloadOptions = {}): Promise<V1Pod[]> {
   return addWorkload(plane, 'Deployment', name, options, { replicas: options.replicas ?? 1 });
 }
@@ -136,12 +136,12 @@ export function addStatefulSet(plane: ControlPlane, name: string, options: Workl
   return addWorkload(plane, 'StatefulSet', name, options, spec);
 }
 
-/** A DaemonSet; answers when it has a pod on each node that takes one. */
+/** A DaemonSet; returns when every eligible node has a pod. */
 export function addDaemonSet(plane: ControlPlane, name: string, options: PodOptions = {}): Promise<V1Pod[]> {
   return addWorkload(plane, 'DaemonSet', name, options, {});
 }
 
-/** A Job whose pod runs until it is told otherwise, by {@link COMPLETES_AFTER}. */
+/** A Job whose pod runs until {@link COMPLETES_AFTER}. */
 export async function addJob(plane: ControlPlane, name: string, options: WorkloadOptions = {}): Promise<V1Pod[]> {
   const { namespace = 'default', replicas = 1 } = options;
   const labels = { app: name, ...options.labels };
@@ -177,19 +177,19 @@ export async function addBudget(
   );
 }
 
-/** The pods that a budget with this selector counts as healthy. */
+/** The number of pods that a budget with this selector counts as healthy. */
 export async function countHealthy(plane: ControlPlane, namespace: string, selector: string): Promise<number> {
   const query = `labelSelector=${encodeURIComponent(selector)}`;
   const pods = await plane.api.list<V1Pod>({ kind: 'Pod', namespace }, query);
   return pods.filter(isHealthy).length;
 }
 
-/** Whether a budget counts it. */
+/** Whether a budget counts the pod as healthy. */
 export function isHealthy({ metadata, status }: V1Pod): boolean {
   return metadata?.deletionTimestamp === undefined && isReady(status?.conditions);
 }
 
-/** The mirror of a static pod, as a kubelet makes it. With `component`, one of the control plane, e.g. `etcd`. */
+/** The mirror of a static pod, as created by a kubelet. With `component`, one of the control plane, e.g. `etcd`. */
 export async function addMirrorPod(
   plane: ControlPlane,
   name: string,
@@ -214,7 +214,7 @@ export async function addMirrorPod(
   return waitForPod(plane, 'kube-system', `${name}-${node}`, (pod) => isReady(pod.status?.conditions));
 }
 
-/** Makes a running pod ready or not, which no kubelet takes back. */
+/** Sets the readiness of a running pod, which no kubelet reverts. */
 export async function setPodReady(plane: ControlPlane, namespace: string, name: string, ready: boolean): Promise<void> {
   const condition = { type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: new Date().toISOString() };
   await plane.api.patch({ kind: 'Pod', namespace, name }, { status: { conditions: [condition] } }, 'status');
@@ -248,7 +248,7 @@ export async function waitForPod(
   );
 }
 
-/** Pods with `app: <app>`, as soon as `are` is true of them. */
+/** Pods with `app: <app>`, as soon as `are` holds for them. */
 export async function waitForPods(
   plane: ControlPlane,
   namespace: string,

@@ -1,6 +1,6 @@
 /**
- * Simulated: tells the API server of a lab node what a kubelet would, its machine id, its boot id, and whether it is up.
- * Its pods are played by kwok.
+ * A simulated kubelet: reports machine id, boot id and readiness of a lab node to the API server. Its pods are simulated
+ * by kwok.
  */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { ControlPlane } from '../../tools/kube/control-plane';
@@ -9,10 +9,10 @@ import { addNode, bootNode, setPodReady, stopNode } from './kube-objects';
 import type { LabNode } from './local-stack';
 
 const LOOK_EVERY_MS = 100;
-/** An API server that was killed is back by then. */
+/** A killed API server is back by then. */
 const TELL_FOR_MS = 180_000;
 
-/** A unit of this name, and what runs in it, is how a node is known to be one of Kubernetes. */
+/** The facts recognise a Kubernetes node by a unit of this name and its process. */
 const UNIT = `[Unit]
 Description=Stands in for the kubelet
 [Service]
@@ -31,7 +31,7 @@ interface KubeletOptions {
   labels?: Record<string, string>;
 }
 
-/** Registers the node and keeps what is known of it up to date, until it is stopped. */
+/** Registers the node and keeps its status up to date, until stopped. */
 export async function startKubelet(
   plane: ControlPlane,
   node: LabNode,
@@ -67,7 +67,7 @@ export async function startKubelet(
   };
 }
 
-/** A kubelet tries again when its machine is not up yet or the API server is away. */
+/** A kubelet retries while its machine is down or the API server is unavailable. */
 async function told<T>(tell: () => Promise<T>): Promise<T> {
   const until = Date.now() + TELL_FOR_MS;
   for (;;) {
@@ -80,7 +80,7 @@ async function told<T>(tell: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The control plane takes the pods of a silent node for not ready; its kubelet starts them again. */
+/** The control plane marks the pods of a silent node unready; its kubelet restarts them. */
 async function restartPods(plane: ControlPlane, node: string): Promise<void> {
   for (const pod of await plane.api.list<V1Pod>({ kind: 'Pod' }, `fieldSelector=spec.nodeName%3D${node}`)) {
     await setPodReady(plane, pod.metadata?.namespace ?? '', pod.metadata?.name ?? '', true);

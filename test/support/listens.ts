@@ -1,7 +1,7 @@
 import type { NetConnectOpts } from 'node:net';
 import { connect } from 'node:net';
 
-/** Whether anybody accepts connections there. */
+/** Whether the address accepts connections. */
 export function listens(where: NetConnectOpts): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(where);

@@ -1,4 +1,4 @@
-/** What suites with real parts need: a Temporal server, workers that can be killed, nodes, and a time machine. */
+/** Real parts for suites: a Temporal server, workers that can be killed, nodes, and a server that skips time. */
 import type { DataConverter } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 

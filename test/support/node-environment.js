@@ -1,6 +1,6 @@
 const { TestEnvironment } = require('jest-environment-node');
 
-/** Node.js as always, and a way past jest's own loader, see `client-node.js`. */
+/** The Node.js environment with a bypass of jest's loader, see `client-node.js`. */
 module.exports = class extends TestEnvironment {
   async setup() {
     await super.setup();

@@ -5,7 +5,7 @@ import type { PatchRecord } from '../../src/domain/cluster/member';
 import type { NodePatchResult } from '../../src/domain/node/patch';
 import { nodePatch } from './members';
 
-/** The record that the last patch of a node or node group has left, once it has ended. */
+/** The record of the last patch of a node or node group, once that patch has ended. */
 export async function patchRecord(client: Client, cluster: string, name: string): Promise<PatchRecord> {
   const handle = client.workflow.getHandle(nodeWorkflowId(cluster, name));
   await handle.result().catch(() => undefined);
@@ -15,7 +15,7 @@ export async function patchRecord(client: Client, cluster: string, name: string)
   return record;
 }
 
-/** The same of a node. */
+/** The record of a node. */
 export async function nodeRecord(client: Client, cluster: string, node: string): Promise<NodePatchResult> {
   return nodePatch(await patchRecord(client, cluster, node));
 }

@@ -1,6 +1,6 @@
 /**
- * Lazy loading in src/ names the compiled file (`await import('./x.js')`), as Node.js wants it; the tests load the
- * TypeScript file.
+ * Lazy loading in src/ names the compiled file (`await import('./x.js')`), as required by Node.js; the tests load
+ * the TypeScript file.
  */
 const path = require('node:path');
 

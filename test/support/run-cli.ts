@@ -4,14 +4,14 @@ import path from 'node:path';
 const PROGRAM = path.join(__dirname, '../../bin/ospatch.js');
 
 export interface CliResult {
-  /** Exit code; null when it was killed. */
+  /** Exit code; null when killed. */
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
 interface CliOptions {
-  /** Added to this process's environment; undefined takes a variable away. */
+  /** Added to this process's environment; undefined removes a variable. */
   env?: Record<string, string | undefined>;
   cwd?: string;
   /** Written to standard input, which is never a terminal. */
@@ -20,10 +20,10 @@ interface CliOptions {
   timeoutMs?: number;
 }
 
-/** Temporal, workers and nodes of a test share two processors: only tests of a deadline name one of their own. */
+/** Temporal, workers and nodes of a test share two processors: only tests about deadlines set one of their own. */
 const PATIENCE = ['--timeout', '60s'];
 
-/** Runs the built `ospatch` as a user would (`make build` first). Never throws for its exit code. */
+/** Runs the built `ospatch` (`make build` first). Never throws on an exit code. */
 export function runCli(args: string[], options: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, [PROGRAM, ...PATIENCE, ...args], {
     cwd: options.cwd,

@@ -1,4 +1,4 @@
-/** Spec files as a user would write them, for nodes of the lab. */
+/** Spec files for nodes of the lab. */
 
 interface SpecTextOptions {
   name: string;
@@ -11,12 +11,12 @@ interface SpecTextOptions {
   ssh?: string;
   /** The section `kubernetes`, as YAML flow text. */
   kubernetes?: string;
-  /** Names of nodes in Kubernetes that are not their own. */
+  /** Node names in Kubernetes that differ from the spec. */
   names?: Record<string, string>;
   nodes: { name: string; host: string; port: number }[];
 }
 
-/** Text of a spec file; it expects host keys in `known_hosts` beside it. Nodes named `cp...` are the control plane. */
+/** Text of a spec file, with host keys in `known_hosts` beside the file. Nodes named `cp...` are the control plane. */
 export function specText({ name, patching, user, identity, ssh, kubernetes, names, nodes }: SpecTextOptions): string {
   const lines = nodes.map((node) => {
     const role = node.name.startsWith('cp') ? 'control-plane' : 'worker';

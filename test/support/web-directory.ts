@@ -1,4 +1,4 @@
-/** A directory served over HTTP on this machine, which can be taken away. */
+/** A directory served over HTTP on this machine, which can be stopped. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,9 +6,9 @@ import path from 'node:path';
 
 export interface WebDirectory {
   readonly url: string;
-  /** Paths that were asked for, oldest first. */
+  /** Requested paths, oldest first. */
   readonly asked: string[];
-  /** From now on nobody listens there. */
+  /** Closes the port. */
   close(): Promise<void>;
 }
 

@@ -13,8 +13,8 @@ const KEPT_BUNDLES = 15;
 
 /**
  * The workflows as `Worker.create({ workflowBundle })` takes them. Bundled once for all test files, from the sources,
- * again whenever these have changed. In memory, because other checkouts may push it out of the cache. `entry` exports them,
- * for tests of workflows that are not as they should be.
+ * and again after each change of these. In memory, because other checkouts may evict the file from the cache. `entry`
+ * exports the workflows, for tests of broken ones.
  */
 export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts')): Promise<{ code: string }> {
   const dir = cacheDir('test-bundles');
@@ -23,7 +23,7 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
     path.join(dir, 'lock'),
     () => undefined,
     async () => {
-      // Read at once: other checkouts keep their bundles here too, and the oldest are removed.
+      // Read at once: other checkouts share the cache, which drops the oldest bundles.
       if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
         workflowsPath: entry,

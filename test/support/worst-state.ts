@@ -1,4 +1,4 @@
-/** The largest state that a cluster can have: what continue-as-new must be able to carry. */
+/** The largest possible state of a cluster, which continue-as-new must carry. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { policyFor } from '../../src/domain/cluster/decide';
 import type { ClusterState } from '../../src/domain/cluster/state';
@@ -16,7 +16,7 @@ const HOST_KEYS = () => [
 const RANDOM = randomBytes(1 << 22);
 let used = 0;
 
-/** One call of the generator for all: each costs more than the bytes. */
+/** One call of the generator for all: the calls cost more than the bytes. */
 export function random(bytes: number): Buffer {
   if (used + bytes > RANDOM.length) used = 0;
   used += bytes;
@@ -35,7 +35,7 @@ export function largeSpec(nodes: number, name?: string): SelfManagedSpec {
   };
 }
 
-/** As much as a node patch that has failed can leave behind, and no two nodes alike. */
+/** The largest record of a failed node patch, different for every node. */
 function failure(node: string, at: number): NodeSettled {
   return settled(node, {
     outcome: 'failed',

@@ -1,6 +1,6 @@
 /**
- * Two releases side by side in the middle of a run, each in a process of its own, killed in turn. A changed release is this
- * one with a changed step. Bundles of earlier releases are kept in `previous/` by scripts/keep-bundle.js. Temporal is real,
+ * Two releases side by side during a run, each in a process of its own, killed in turn. The changed release is this one
+ * with one changed step. Bundles of earlier releases are kept in `previous/` by scripts/keep-bundle.js. Temporal is real,
  * nodes are simulated.
  */
 import { fork } from 'node:child_process';
@@ -154,7 +154,7 @@ describe('upgrade during a run', () => {
           const failures = await taskFailures(cluster, 'w-1');
           return failures.length > 0 && failures;
         },
-        { what: 'the next release to meet the history of the previous one', timeoutMs: LIMIT_MS },
+        { what: 'the next release to replay the history of the previous one', timeoutMs: LIMIT_MS },
       );
       expect(failure).toMatch(/Nondeterminism/);
       // The cluster itself has no changed step: queries are answered, and w-1 is unchanged.

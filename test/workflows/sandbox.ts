@@ -1,6 +1,6 @@
 /**
- * One workflow in the sandbox of a worker, without worker and server: a test says what happens to it, job by job, and
- * reads what it wants. For what a server cannot be made to do at a given moment.
+ * One workflow in the sandbox of a worker, without worker and server: a test feeds activation jobs and reads the commands.
+ * For timings that cannot be forced on a server.
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';

@@ -11,14 +11,14 @@ const T0 = '2027-01-01T00:00:00.000Z';
 const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
-const quiet: LoopContext = {
+const IDLE: LoopContext = {
   runWorkflowRunning: false,
   continueAsNewDue: false,
   runPutDown: false,
   refreshingFacts: false,
   prefetching: false,
 };
-const inRun: LoopContext = { ...quiet, runWorkflowRunning: true };
+const IN_RUN: LoopContext = { ...IDLE, runWorkflowRunning: true };
 
 function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
   const state = newClusterState(spec, null, T0);
@@ -48,31 +48,31 @@ function begin(state: ClusterState, decision: Decision): void {
 describe('src/domain/cluster/decide', () => {
   it('loads the next windows first when there is a schedule', () => {
     const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY, patchOnBoot: true }), null, T0);
-    expect(decide(state, at(T0), quiet).do).toBe('load-windows');
+    expect(decide(state, at(T0), IDLE).do).toBe('load-windows');
   });
 
   it('keeps working without windows when the schedule is unreadable', () => {
     const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY }), null, T0);
     state.schedule = { ...state.schedule, error: 'no such zone', retryAt: '2027-01-01T01:00:00.000Z' };
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T01:00:00Z') });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T01:00:00Z') });
     actOnRequest(state, 'patchNow', {}, T0);
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'start-run', start: { trigger: 'on-demand' } });
-    expect(decide(state, at('2027-01-01T01:00:00Z'), quiet).do).toBe('load-windows');
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'start-run', start: { trigger: 'on-demand' } });
+    expect(decide(state, at('2027-01-01T01:00:00Z'), IDLE).do).toBe('load-windows');
   });
 
   it('reports what the cluster waits for: a window or a request', () => {
-    expect(decide(scheduled(), at(T0), quiet).message).toBe('nothing to do before the next window');
+    expect(decide(scheduled(), at(T0), IDLE).message).toBe('nothing to do before the next window');
     const onDemand = newClusterState(clusterSpec(), null, T0);
-    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do until a run is requested');
+    expect(decide(onDemand, at(T0), IDLE).message).toBe('nothing to do until a run is requested');
     onDemand.schedule.error = 'no such zone';
     onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
-    expect(decide(onDemand, at(T0), quiet).message).toBe('nothing to do, and the next windows are not known');
+    expect(decide(onDemand, at(T0), IDLE).message).toBe('nothing to do, and the next windows are not known');
   });
 
   it('sleeps until the next window, then starts a run of all nodes, workers first', () => {
     const state = scheduled();
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
-    const decision = decide(state, at(SUNDAY), quiet);
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
+    const decision = decide(state, at(SUNDAY), IDLE);
     expect(decision).toMatchObject({
       do: 'start-run',
       start: { trigger: 'schedule', window: { at: SUNDAY, result: 'run 1' } },
@@ -82,34 +82,34 @@ describe('src/domain/cluster/decide', () => {
   });
 
   it('starts late within startWithin and records the window as missed after that', () => {
-    expect(decide(scheduled(), at('2027-01-03T01:00:00Z'), quiet)).toMatchObject({
+    expect(decide(scheduled(), at('2027-01-03T01:00:00Z'), IDLE)).toMatchObject({
       do: 'start-run',
       start: { window: { result: 'run 1, late' } },
     });
-    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), quiet)).toMatchObject({ do: 'skip-window', at: SUNDAY });
+    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), IDLE)).toMatchObject({ do: 'skip-window', at: SUNDAY });
   });
 
   it('records a window during a pause as missed and starts nothing', () => {
     const state = scheduled();
     actOnRequest(state, 'pause', { by: 'ann' }, T0);
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), message: 'paused by ann' });
-    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({ do: 'skip-window', result: 'missed (paused)' });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), message: 'paused by ann' });
+    expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({ do: 'skip-window', result: 'missed (paused)' });
   });
 
   it('lets a run of all nodes cover a window that opens during the run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
-    expect(decide(state, at(SUNDAY), inRun)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
+    begin(state, decide(state, at(T0), IDLE));
+    expect(decide(state, at(SUNDAY), IN_RUN)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
   });
 
   it('keeps a window for the nodes left out of a partial run, and starts that run afterwards', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', { nodes: ['w-1'] }, T0);
-    begin(state, decide(state, at(T0), quiet));
-    expect(decide(state, at(SUNDAY), inRun)).toMatchObject({ do: 'sleep', untilMs: null });
+    begin(state, decide(state, at(T0), IDLE));
+    expect(decide(state, at(SUNDAY), IN_RUN)).toMatchObject({ do: 'sleep', untilMs: null });
     if (state.run !== null) finishRun(state, state.run, [settled('w-1')], 'succeeded', '2027-01-03T00:20:00.000Z');
-    expect(decide(state, at('2027-01-03T00:20:00Z'), quiet)).toMatchObject({
+    expect(decide(state, at('2027-01-03T00:20:00Z'), IDLE)).toMatchObject({
       do: 'start-run',
       start: { trigger: 'schedule' },
     });
@@ -118,19 +118,19 @@ describe('src/domain/cluster/decide', () => {
   it('starts one boot run of exactly the nodes with a pending boot patch', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
     state.nodes = state.nodes.map((node) => (node.name === 'w-2' ? { ...node, bootPatch: 'done' } : node));
-    const decision = decide(state, at(T0), quiet);
+    const decision = decide(state, at(T0), IDLE);
     expect(decision).toMatchObject({ do: 'start-run', start: { trigger: 'boot' } });
     if (decision.do === 'start-run') expect(decision.start.nodes.map((node) => node.name)).toEqual(['w-1', 'cp-1']);
   });
 
   it('allows new machines 30 min to become reachable, whatever the configured timeout', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true, unreachableTimeout: '1m' }), null, T0);
-    expect(decide(state, at(T0), quiet)).toMatchObject({ start: { policy: { unreachableTimeoutMs: 30 * 60_000 } } });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ start: { policy: { unreachableTimeoutMs: 30 * 60_000 } } });
   });
 
   it('starts no second boot run after one that stopped or was cancelled', () => {
     const state = newClusterState(clusterSpec(undefined, { patchOnBoot: true }), null, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     const ends = [
       settled('w-1', { outcome: 'failed' }),
       settled('w-2', { outcome: 'not-tried' }),
@@ -138,14 +138,14 @@ describe('src/domain/cluster/decide', () => {
     ];
     if (state.run !== null) finishRun(state, state.run, ends, 'stopped', T0);
     expect(nodesOf(state.nodes).map((node) => node.bootPatch)).toEqual(['failed', 'failed', 'failed']);
-    expect(decide(state, at(T0), quiet).do).toBe('sleep');
+    expect(decide(state, at(T0), IDLE).do).toBe('sleep');
   });
 
   it('starts a request before a window of the same instant, so that the answered run number holds', () => {
     const state = scheduled();
     const answer = actOnRequest(state, 'patchNow', { by: 'ann' }, SUNDAY);
     expect(answer).toEqual({ run: 1, started: true, after: null });
-    expect(decide(state, at(SUNDAY), quiet)).toMatchObject({
+    expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({
       do: 'start-run',
       start: { trigger: 'on-demand', by: 'ann' },
     });
@@ -154,7 +154,7 @@ describe('src/domain/cluster/decide', () => {
   it('merges requests during a run into one follow-up run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({
       run: 2,
       started: false,
@@ -173,26 +173,26 @@ describe('src/domain/cluster/decide', () => {
   it('suspends a paused run and resumes that run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     state.request = null;
     actOnRequest(state, 'pause', {}, T0);
     if (state.run !== null) {
       expect(restrictionsFor(state, state.run).paused).toBe(true);
       state.run.suspended = { settled: [settled('w-1')], failures: 0 };
     }
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep' });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep' });
     actOnRequest(state, 'resume', {}, T0);
-    expect(decide(state, at(T0), quiet).do).toBe('resume-run');
+    expect(decide(state, at(T0), IDLE).do).toBe('resume-run');
   });
 
   it('drops a paused run on cancellation', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     if (state.run !== null) state.run.suspended = { settled: [], failures: 0 };
     actOnRequest(state, 'pause', {}, T0);
     actOnRequest(state, 'cancelRun', {}, T0);
-    expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
+    expect(decide(state, at(T0), IDLE).do).toBe('abort-suspended-run');
   });
 
   it('refreshes reboot-pending nodes every six hours', () => {
@@ -200,15 +200,15 @@ describe('src/domain/cluster/decide', () => {
     const owed = reading === null ? null : { ...reading, rebootRequired: true };
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     state.request = null;
     const ends = ['w-1', 'w-2', 'cp-1'].map((name) =>
       name === 'w-1' ? settled(name, { outcome: 'reboot-pending', reading: owed }) : settled(name),
     );
     if (state.run !== null) finishRun(state, state.run, ends, 'succeeded', T0);
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
-    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
-    expect(decide(state, at('2027-01-01T06:00:00Z'), { ...quiet, refreshingFacts: true }).do).toBe('sleep');
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T06:00:00Z') });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), IDLE)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), { ...IDLE, refreshingFacts: true }).do).toBe('sleep');
   });
 
   it('refreshes thousands of reboot-pending nodes in batches, with continue-as-new possible in between', () => {
@@ -216,43 +216,43 @@ describe('src/domain/cluster/decide', () => {
     const state = newClusterState(clusterSpec(names), null, T0);
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
     const parts: string[][] = [];
-    for (let look = decide(state, at(T0), quiet); look.do === 'refresh-facts'; look = decide(state, at(T0), quiet)) {
-      expect(decide(state, at(T0), { ...quiet, continueAsNewDue: true }).do).toBe('continue-as-new');
+    for (let look = decide(state, at(T0), IDLE); look.do === 'refresh-facts'; look = decide(state, at(T0), IDLE)) {
+      expect(decide(state, at(T0), { ...IDLE, continueAsNewDue: true }).do).toBe('continue-as-new');
       parts.push(look.nodes);
       noteRefresh(state, look.nodes.at(-1) ?? '', look.rest, T0);
     }
     expect(parts.map(({ length }) => length)).toEqual([200, 200, 50]);
     expect(parts.flat()).toEqual(state.nodes.map(({ name }) => name));
-    expect(decide(state, at('2027-01-01T06:00:00Z'), quiet)).toMatchObject({ do: 'refresh-facts', rest: 250 });
+    expect(decide(state, at('2027-01-01T06:00:00Z'), IDLE)).toMatchObject({ do: 'refresh-facts', rest: 250 });
   });
 
   it('prefetches packages once, at the configured lead before a window, and not while paused', () => {
     const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
     const window = SUNDAY;
     const due = at('2027-01-02T18:00:00Z');
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'sleep', untilMs: due });
-    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', window });
-    expect(decide(state, due, { ...quiet, prefetching: true })).toMatchObject({ do: 'sleep', untilMs: at(window) });
-    expect(decide({ ...state, paused: { at: T0, by: 'me', reason: null } }, due, quiet).do).toBe('sleep');
-    expect(decide({ ...state, prefetchedFor: window }, due, quiet)).toMatchObject({ do: 'sleep', untilMs: at(window) });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: due });
+    expect(decide(state, due, IDLE)).toMatchObject({ do: 'prefetch', window });
+    expect(decide(state, due, { ...IDLE, prefetching: true })).toMatchObject({ do: 'sleep', untilMs: at(window) });
+    expect(decide({ ...state, paused: { at: T0, by: 'me', reason: null } }, due, IDLE).do).toBe('sleep');
+    expect(decide({ ...state, prefetchedFor: window }, due, IDLE)).toMatchObject({ do: 'sleep', untilMs: at(window) });
   });
 
   it('still refreshes a reboot-pending node after a later run skipped that node', () => {
     const state = newClusterState(clusterSpec(['w-1']), null, T0);
     state.nodes = state.nodes.map((node) => ({ ...node, state: 'not-tried', rebootRequired: true }));
-    expect(decide(state, at(T0), quiet)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
+    expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
   });
 
   it('does not let a run in cancellation cover a window', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     actOnRequest(state, 'cancelRun', {}, T0);
-    expect(decide(state, at(SUNDAY), inRun).do).toBe('sleep');
+    expect(decide(state, at(SUNDAY), IN_RUN).do).toBe('sleep');
   });
 
   it('continues as new only when idle', () => {
-    const due = { ...quiet, continueAsNewDue: true };
+    const due = { ...IDLE, continueAsNewDue: true };
     expect(decide(scheduled(), at(T0), due).do).toBe('continue-as-new');
     expect(decide(scheduled(), at(SUNDAY), due).do).toBe('start-run');
   });
@@ -260,9 +260,9 @@ describe('src/domain/cluster/decide', () => {
   it('continues as new before resuming a suspended run, and not while the run is being cancelled', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
-    const due = { ...quiet, continueAsNewDue: true, runPutDown: true };
-    expect(decide(state, at(T0), quiet).do).toBe('resume-run');
+    begin(state, decide(state, at(T0), IDLE));
+    const due = { ...IDLE, continueAsNewDue: true, runPutDown: true };
+    expect(decide(state, at(T0), IDLE).do).toBe('resume-run');
     expect(decide(state, at(T0), { ...due, runPutDown: false }).do).toBe('resume-run');
     expect(decide(state, at(T0), due).do).toBe('continue-as-new');
     actOnRequest(state, 'cancelRun', {}, T0);
@@ -272,16 +272,16 @@ describe('src/domain/cluster/decide', () => {
   it('finishes a removed cluster once its run has ended', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
-    begin(state, decide(state, at(T0), quiet));
+    begin(state, decide(state, at(T0), IDLE));
     state.removing = 'ann';
-    expect(decide(state, at(T0), inRun).do).toBe('sleep');
-    expect(decide(state, at(T0), quiet).do).toBe('abort-suspended-run');
+    expect(decide(state, at(T0), IN_RUN).do).toBe('sleep');
+    expect(decide(state, at(T0), IDLE).do).toBe('abort-suspended-run');
     if (state.run !== null) finishRun(state, state.run, [], 'cancelled', T0);
-    expect(decide(state, at(T0), quiet).do).toBe('finish');
+    expect(decide(state, at(T0), IDLE).do).toBe('finish');
   });
 
   it('starts nothing on a cluster that is not patched by ospatch', () => {
     const state = newClusterState({ apiVersion: 'ospatch/v1', name: 'theirs', type: 'aks' }, null, T0);
-    expect(decide(state, at('2099-01-01T00:00:00Z'), quiet)).toMatchObject({ do: 'sleep', untilMs: null });
+    expect(decide(state, at('2099-01-01T00:00:00Z'), IDLE)).toMatchObject({ do: 'sleep', untilMs: null });
   });
 });

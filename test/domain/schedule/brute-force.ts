@@ -1,6 +1,6 @@
 /**
- * An independent calendar for tests: walks through time step by step, reads the wall clock from Intl, and starts
- * whenever the clock reaches or jumps over a wanted wall time that it has not shown before.
+ * An independent calendar for tests: advances time step by step, reads the wall clock from Intl, and starts whenever the
+ * clock reaches or skips a requested wall time for the first time.
  */
 const HOUR_MS = 3_600_000;
 // Fine enough for wall times at multiples of 5 min, and for zones with such an offset.

@@ -73,7 +73,7 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     await waitsFor(scenario, 'the budget web of namespace blocks allows no disruption (1 of 1 needed are healthy)');
     // Unhealthy pods may leave; their replacements have no node yet.
     await waitFor(async () => (await podsOn(stage.plane, scenario.name)).length === 1, {
-      what: 'the end of the sick pod',
+      what: 'the end of the unhealthy pod',
     });
     expect(await podsOn(stage.plane, scenario.name)).toEqual([sound?.metadata?.name]);
     await scenario.addSpareNode();

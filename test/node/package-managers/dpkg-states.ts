@@ -7,8 +7,8 @@ import { sh } from '../../support/sh';
 const LIB = '/var/lib/lab/states.sh';
 
 /**
- * Shell functions. `mkpkg NAME VERSION [FIELDS [SCRIPT TEXT]...]` builds into $to (default: the archive), `index` offers
- * what is there, `killed COMMAND` runs it until a maintainer script that says `$HANG` is reached, and then kills all of it.
+ * Shell functions. `mkpkg NAME VERSION [FIELDS [SCRIPT TEXT]...]` builds into $to (default: the archive), `index`
+ * publishes them, `killed COMMAND` runs a command until a maintainer script reaches `$HANG`, then kills all its processes.
  */
 const FUNCTIONS = `
 R=/var/lib/lab/states

@@ -23,8 +23,8 @@ const SHELL: LabRpm = { name: 'lab-shell', version: '1', header: ['Provides: /bi
 const REPOSITORY = '/srv/repo';
 
 /**
- * Makes the node, which is a Debian, look like another system: its os-release decides which package manager is in
- * charge. Only the package manager and the rpm database are those of the other system.
+ * Gives the Debian node the os-release of another system, which selects the package manager. Only the package manager and
+ * the rpm database are those of the other system.
  */
 export function fakeOsRelease(node: LabNode, osRelease: Record<string, string>): void {
   const file = path.join(node.rootDir, 'etc/os-release');

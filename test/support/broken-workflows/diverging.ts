@@ -1,4 +1,4 @@
-/** All workflows of ospatch, except that a cluster begins with another command than it does. */
+/** All workflows of ospatch, with a changed first command of the cluster workflow. */
 import { condition } from '@temporalio/workflow';
 
 export * from '../../../src/workflows';

@@ -1,4 +1,4 @@
-/** All workflows of ospatch, except that the code of a run fails. */
+/** All workflows of ospatch, with a run workflow that fails. */
 export * from '../../../src/workflows';
 
 export function run(): Promise<never> {

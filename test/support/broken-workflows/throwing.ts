@@ -1,4 +1,4 @@
-/** All workflows of ospatch, except that the code of a cluster fails. */
+/** All workflows of ospatch, with a cluster workflow that fails. */
 export * from '../../../src/workflows';
 
 export function cluster(): Promise<never> {

@@ -1,6 +1,6 @@
 /**
- * A node patch whose node is lost outlives its run workflow. In whatever order its end, a pause, the end of the run workflow and the
- * begin of the next one arrive: the end is counted once, and the node is left to nobody after it.
+ * A node patch with an unreachable node outlives its run workflow. In whatever order its end, a pause, the end of the run
+ * workflow and the start of the next one arrive: the end is counted once, and no later run workflow gets the node.
  */
 import { packState } from '../../../src/domain/cluster/packed-state';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
