@@ -55,7 +55,7 @@ module.exports = {
       ...shared,
       setupFilesAfterEnv: ['<rootDir>/test/support/kube-suite.ts'],
       displayName: 'kubernetes',
-      testMatch: ['<rootDir>/test/kubernetes/**/*.kube.test.ts'],
+      testMatch: ['<rootDir>/test/{kubernetes,tools}/**/*.kube.test.ts'],
     },
     {
       ...slow,

@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import type { CliContext } from '../../src/cli/io/context';
 import { runCli } from '../../src/cli/main';
-import { KEY } from '../domain/spec/spec-text';
+import { KEY } from '../domain/spec/spec-document';
 
 interface CliRun {
   code: number;

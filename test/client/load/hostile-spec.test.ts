@@ -8,7 +8,7 @@ import { RemoteNode } from '../../../src/node/remote-node';
 import { printProblems } from '../../../src/cli/options/spec-source';
 import { runOffline } from '../../cli/offline-context';
 import { fakeTerminal } from '../../cli/support';
-import { KEY } from '../../domain/spec/spec-text';
+import { KEY } from '../../domain/spec/spec-document';
 import { FakeTransport, TARGET } from '../../node/fake-node';
 import { FUZZ_SEED, Random, UNSAFE_TO_SHOW, stringsIn } from '../../support/fuzz';
 

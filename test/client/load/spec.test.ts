@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSpecs } from '../../../src/client/load/spec';
 import type { LoadSpecsOptions } from '../../../src/client/load/spec';
-import { KEY, OTHER_KEY } from '../../domain/spec/spec-text';
+import { KEY, OTHER_KEY } from '../../domain/spec/spec-document';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
 const HEADER = 'apiVersion: ospatch/v1\nname: prod-eu\nssh: {user: root}\n';

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../../src/domain/shared/canonical-json';
 import type { ClusterSpec } from '../../../src/domain/spec/types';
 import { diffSpecs } from '../../../src/domain/spec/diff';
 import { parseSpec } from '../../../src/domain/spec/parse';
-import { KEY, OTHER_KEY, specDocument } from './spec-text';
+import { KEY, OTHER_KEY, specDocument } from './spec-document';
 
 function spec(parts: Record<string, unknown> = {}): ClusterSpec {
   const parsed = parseSpec(specDocument(parts));

@@ -1,6 +1,6 @@
 import { validateSpecObject } from '../../../src/domain/spec/parse';
 import { notPatchableReason } from '../../../src/domain/cluster/messages';
-import { issuesOf, KEY, specDocument, specOf } from './spec-text';
+import { issuesOf, KEY, specDocument, specOf } from './spec-document';
 
 const NODE = { name: 'w-1', host: '10.0.0.12', hostKeys: [KEY] };
 

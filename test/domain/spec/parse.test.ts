@@ -1,5 +1,5 @@
 import { validateSpecObject } from '../../../src/domain/spec/parse';
-import { issuesOf, KEY, OTHER_KEY, specDocument, specOf, withSchedule } from './spec-text';
+import { issuesOf, KEY, OTHER_KEY, specDocument, specOf, withSchedule } from './spec-document';
 
 describe('src/domain/spec/parse', () => {
   describe('normalising', () => {

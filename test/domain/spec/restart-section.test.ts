@@ -1,5 +1,5 @@
 import { restartsRuntime } from '../../../src/domain/spec/restart-policy';
-import { issuesOf, specDocument, specOf } from './spec-text';
+import { issuesOf, specDocument, specOf } from './spec-document';
 
 const withRestart = (restartServices: unknown) => specDocument({ patching: { restartServices } });
 

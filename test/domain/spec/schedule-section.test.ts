@@ -1,4 +1,4 @@
-import { issuesOf, specOf, withSchedule } from './spec-text';
+import { issuesOf, specOf, withSchedule } from './spec-document';
 
 const scheduleForms =
   'weekly, every-2-weeks, monthly, every-2-months, or a mapping with exactly one of preset, custom, cron, once';

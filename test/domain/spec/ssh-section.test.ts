@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { renderSpecYaml } from '../../../src/client/load/yaml';
 import type { ClusterSpec, SshAccess } from '../../../src/domain/spec/types';
-import { KEY, OTHER_KEY, issuesOf, specDocument, specOf } from './spec-text';
+import { KEY, OTHER_KEY, issuesOf, specDocument, specOf } from './spec-document';
 import { defined } from '../../../src/domain/shared/defined';
 
 const HOP = { host: 'bastion.example', hostKeys: [KEY] };

@@ -1,6 +1,6 @@
 import { renderPath } from '../../../src/domain/spec/issues';
 import { timeIssues } from '../../../src/domain/spec/time-checks';
-import { specDocument, withSchedule } from './spec-text';
+import { specDocument, withSchedule } from './spec-document';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
 

@@ -1,4 +1,4 @@
-import { issuesOf, KEY, specDocument } from '../spec/spec-text';
+import { issuesOf, KEY, specDocument } from '../spec/spec-document';
 
 describe('src/domain/trust/hosts', () => {
   describe('hosts', () => {

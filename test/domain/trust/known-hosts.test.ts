@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostKeysFor } from '../../../src/domain/trust/known-hosts';
 import type { HmacSha1 } from '../../../src/domain/trust/known-hosts';
-import { KEY, OTHER_KEY } from '../spec/spec-text';
+import { KEY, OTHER_KEY } from '../spec/spec-document';
 
 const hmacSha1: HmacSha1 = (key, message) =>
   createHmac('sha1', Buffer.from(key, 'base64')).update(message).digest('base64');

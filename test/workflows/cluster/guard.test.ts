@@ -1,5 +1,5 @@
 /** Every await of a cluster may fail or time out: the cluster survives. */
-import type { Command } from '../sandbox';
+import type { Command } from '../sandboxed-workflow';
 import {
   SandboxedWorkflow,
   localActivity,
@@ -11,7 +11,7 @@ import {
   timeout,
   update,
   valueOf,
-} from '../sandbox';
+} from '../sandboxed-workflow';
 import type { PackedState } from '../../../src/domain/cluster/packed-state';
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';

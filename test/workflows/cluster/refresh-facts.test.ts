@@ -3,7 +3,7 @@ import { refreshWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
-import { SandboxedWorkflow, payloadOf, signal } from '../sandbox';
+import { SandboxedWorkflow, payloadOf, signal } from '../sandboxed-workflow';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 

@@ -8,8 +8,8 @@ import { newClusterState, startRun } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult, RunCursor, NodeRunPolicy } from '../../../src/domain/run/run';
 import { clusterSpec, nodeSpec, settled } from '../../support/builders';
-import type { Command } from '../sandbox';
-import { SandboxedWorkflow, payloadOf, signal, valueOf } from '../sandbox';
+import type { Command } from '../sandboxed-workflow';
+import { SandboxedWorkflow, payloadOf, signal, valueOf } from '../sandboxed-workflow';
 
 type Job = Parameters<SandboxedWorkflow['activate']>[0];
 

@@ -1,7 +1,7 @@
 /** Priorities set by workflows, in the sandbox of a worker. */
 import { clusterSpec } from '../../support/builders';
-import type { Command } from '../sandbox';
-import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandbox';
+import type { Command } from '../sandboxed-workflow';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
 const WINDOW = '2027-01-11T00:00:00Z';
 

@@ -1,5 +1,5 @@
 /** Steps ended by Temporal on their timeout, reported with a message of ospatch. */
-import { SandboxedWorkflow, payloadOf, timedOut } from '../sandbox';
+import { SandboxedWorkflow, payloadOf, timedOut } from '../sandboxed-workflow';
 
 const NODE = { cluster: 'demo', name: 'w-1', host: '10.0.0.1', ssh: {}, hostKeys: [] };
 

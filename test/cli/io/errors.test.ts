@@ -1,6 +1,6 @@
-import { reportError } from '../../src/cli/io/errors';
-import { ERROR_TYPES, OspatchError } from '../../src/domain/shared/errors';
-import { fakeTerminal } from './support';
+import { reportError } from '../../../src/cli/io/errors';
+import { ERROR_TYPES, OspatchError } from '../../../src/domain/shared/errors';
+import { fakeTerminal } from '../support';
 
 describe('src/cli/io/errors', () => {
   test.each(ERROR_TYPES)('prints a remedy for an error of type %s without one of its own', (type) => {

@@ -9,7 +9,7 @@ import { clusterSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
-import { payloadOf } from '../sandbox';
+import { payloadOf } from '../sandboxed-workflow';
 
 function ring(name: string): KeyRing {
   return { directory: '/keys', keys: [{ id: `${name}:0123456789ab`, key: randomBytes(32) }] };

@@ -10,7 +10,15 @@ import { validateSpecObject } from '../../../src/domain/spec/parse';
 import { clusterSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
-import { SandboxedWorkflow, localActivity, outcomeOf, payloadOf, resolved, signal, update } from '../sandbox';
+import {
+  SandboxedWorkflow,
+  localActivity,
+  outcomeOf,
+  payloadOf,
+  resolved,
+  signal,
+  update,
+} from '../sandboxed-workflow';
 
 type Sent = ReturnType<typeof update>;
 
