@@ -1,20 +1,20 @@
 /**
- * How long AWS has not done what it was asked for. Each kind of call and each kind of error counts for itself: what is
- * answered says nothing of what is not, and an outage takes no time from expired credentials.
+ * Tracks how long AWS calls have failed. Each kind of call and each kind of error is counted separately: one answered
+ * call says nothing about another, and an outage does not count towards the limit for expired credentials.
  */
 import { ObservedTimes } from '../retry/observed-times';
 import type { AwsErrorKind } from './errors';
 import { AWS_ERROR_KINDS } from './errors';
 
-/** Milliseconds by what was waited for; what a wait has come to outlives the attempt. */
+/** Observed waits in milliseconds, by kind; carried over to the next attempt. */
 export type AwsWaits = Record<string, number>;
 
-/** One call, repeated until it is answered. */
+/** One call, repeated until it succeeds. */
 export interface AwsCallTime {
-  /** The longest of the times that earlier attempts have left for calls of its kind, in milliseconds. */
+  /** The longest wait of earlier attempts for calls of this kind, in milliseconds. */
   carriedMs: number;
   waitOf(kind: AwsErrorKind): string;
-  /** Counts `ms` more of errors of this kind; returns how much there are in a row. */
+  /** Adds `ms` of consecutive errors of this kind; returns their total. */
   add(kind: AwsErrorKind, ms: number): number;
   onAnswer(): void;
 }
@@ -24,7 +24,7 @@ export class CallTimes {
 
   constructor(private readonly waits: AwsWaits) {}
 
-  /** Whether a call is not answered. */
+  /** Whether a call is currently without an answer. */
   get isWaiting(): boolean {
     return [...this.times.values()].some((one) => one.isWaiting);
   }

@@ -1,17 +1,17 @@
-/** How the clients of AWS's SDK are set up: bounded calls, repeated a few times, with the credentials of the worker. */
+/** Configuration of the AWS SDK clients: timeouts, few retries, and the credentials of the worker. */
 import type { EksAccess } from '../domain/eks/node-groups';
 import { defined } from '../domain/shared/defined';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** What is throttled or lost is repeated so often by the SDK, then by whoever asks. */
+/** Attempts of the SDK for throttled or lost calls, before the caller retries. */
 const ATTEMPTS = 3;
 
 export function clientConfig(
   { region, profile, endpoint }: Pick<EksAccess, 'region' | 'profile' | 'endpoint'>,
   requestTimeoutMs: number,
 ) {
-  // It would tell every user of Node.js 20 what versions after the pinned one will need.
+  // Suppresses a warning to all users of Node.js 20 about requirements of later SDK versions.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   return {
     region,
@@ -21,7 +21,7 @@ export function clientConfig(
       requestTimeout: requestTimeoutMs,
       throwOnRequestTimeout: true,
     },
-    // Handed on to the default chain: a file whose keys were renewed meanwhile is read again by a new client.
+    // Passed to the default chain: a new client reads renewed credential files again.
     ignoreCache: true,
     ...defined({ profile, endpoint }),
   };

@@ -12,7 +12,7 @@ import { defined } from '../domain/shared/defined';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Updates of years may be listed; the one in progress is among them. */
+/** Old updates may be listed too; the one in progress is among the first. */
 const MAX_UPDATES = 500;
 const MAX_NAMES = 5_000;
 const MAX_DETAILS = 10;
@@ -31,7 +31,7 @@ export class EksApi {
   private readonly parameters: ReleaseParameters;
 
   constructor(private readonly access: EksAccess) {
-    // Loaded when the first EKS cluster is: most workers never see one.
+    // Loaded for the first EKS cluster, because most workers never serve one.
     this.sdk = require('@aws-sdk/client-eks') as typeof Sdk;
     this.client = new this.sdk.EKSClient(clientConfig(access, REQUEST_TIMEOUT_MS));
     this.parameters = new ReleaseParameters(access);
@@ -79,10 +79,10 @@ export class EksApi {
     };
   }
 
-  /** Returns the id of the update. The same token again is the same update. */
+  /** Returns the id of the update. Repeating the call with the same token returns the same update. */
   async updateVersion(request: UpdateRequest, signal: AbortSignal): Promise<string> {
     const { nodeGroup, version, force, clientRequestToken } = request;
-    // Without a release, AWS takes the latest of the version; without a version it might take that of the cluster.
+    // Without a release, AWS installs the latest of the version; without a version it may use the cluster's version.
     const command = new this.sdk.UpdateNodegroupVersionCommand({
       clusterName: this.access.cluster,
       nodegroupName: nodeGroup,
@@ -96,7 +96,7 @@ export class EksApi {
     return word(update?.id);
   }
 
-  /** The newest release of such an image, or why it cannot be known. Never fails. */
+  /** The newest release of the image, or why it is unknown. Never throws. */
   newestRelease(image: Image, signal: AbortSignal): Promise<NewestRelease> {
     return this.parameters.newestRelease(image, signal);
   }
@@ -124,7 +124,7 @@ export class EksApi {
     };
   }
 
-  /** A server that gives the same page for ever ends the list. */
+  /** Stops when a server returns the same page token forever. */
   private get paging() {
     return { client: this.client, stopOnSameToken: true };
   }

@@ -1,4 +1,4 @@
-/** Asking AWS until it answers: how long it may be away depends on what was begun. */
+/** Calls AWS until it answers; the time limit depends on whether an update is in progress. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EksAccess } from '../domain/eks/node-groups';
 import { formatDuration } from '../domain/shared/duration';
@@ -15,13 +15,13 @@ import { defined } from '../domain/shared/defined';
 
 const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 
-/** How long each kind of error of one kind of call is waited through, in milliseconds; 0: not at all. */
+/** For how long to retry each kind of error, in milliseconds; 0: no retry. */
 export type AwsRetryPolicy = Partial<Record<AwsErrorKind, number>>;
 
-/** Nothing is begun: an outage of AWS passes within this time, and a person has to see to the rest. */
+/** Nothing has been started: an AWS outage ends within this time, and everything else needs a person. */
 export const BEFORE_UPDATE: AwsRetryPolicy = { transient: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
 
-/** An update goes on at AWS whether or not it is seen. A name that was just made may not be known everywhere yet. */
+/** An update continues at AWS whether observed or not. A recently created name may not be known everywhere yet. */
 export const DURING_UPDATE: AwsRetryPolicy = {
   transient: 24 * HOUR_MS,
   foreign: 24 * HOUR_MS,
@@ -30,16 +30,16 @@ export const DURING_UPDATE: AwsRetryPolicy = {
   'not-found': 2 * MINUTE_MS,
 };
 
-/** What AWS does to a node group: an update that is followed, one that has just ended, and what is no update. */
+/** What AWS is doing with a node group: a followed update, the time right after an update, or something else. */
 export type AwsWork = 'update' | 'settling' | 'busy';
 
-/** AWS takes minutes at least, so the end of its work is noticed soon enough. */
+/** AWS operations take minutes, so their end is noticed soon enough. */
 const MAX_WORK_DELAY_MS = 60_000;
 
-/** Somebody waits at a terminal. */
+/** For commands that wait at a terminal. */
 export const INTERACTIVE: AwsRetryPolicy = { transient: 10_000 };
 
-/** One client for each EKS cluster, kept as long as its credentials are good. */
+/** One client per EKS cluster, kept while its credentials are valid. */
 export class EksApis {
   private readonly apis = new Map<string, EksApi>();
 
@@ -52,7 +52,7 @@ export class EksApis {
     return api;
   }
 
-  /** The next one reads its credentials anew. */
+  /** The next client reads the credentials again. */
   invalidate(access: EksAccess): void {
     const key = keyOf(access);
     this.apis.get(key)?.close();
@@ -70,17 +70,17 @@ export interface EksCallerOptions {
   access: EksAccess;
   policy: AwsRetryPolicy;
   signal: AbortSignal;
-  /** Shown to people while AWS does not answer; undefined when it does again. */
+  /** Displayed while AWS does not answer; undefined when it answers again. */
   show: (waitingFor: string | undefined) => void;
-  /** How long what was waited for, by earlier attempts of the same activity too; kept up to date. Default: not yet. */
+  /** Observed waits, including earlier attempts of the same activity; updated in place. Default: none. */
   waits?: AwsWaits;
-  /** Ends the attempt when it has waited for an answer of AWS for long. Absent: it waits in place. */
+  /** Ends the attempt after a while without an answer from AWS. Absent: the attempt waits in place. */
   hold?: Hold;
-  /** The same for what AWS is at work on. */
+  /** The same for waits for an operation at AWS. */
   workHold?: Hold;
 }
 
-/** Calls of one kind: the method of the API. */
+/** A kind of call: a method of the API. */
 export type EksAction = Exclude<keyof EksApi, 'close'>;
 
 export class EksCaller {
@@ -92,7 +92,7 @@ export class EksCaller {
     this.times = new CallTimes(this.waits);
   }
 
-  /** Repeats `call` while its error is one to be waited through; the time counts from the first in a row. */
+  /** Repeats `call` while its error is retryable; the time counts from the first consecutive error. */
   call<T>(action: EksAction, call: (api: EksApi, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { apis, access, policy, signal, show, hold } = this.options;
     return this.times.during(action, (time) => {
@@ -105,7 +105,7 @@ export class EksCaller {
           if (kind === 'credentials') apis.invalidate(access);
           const limitMs = policy[kind] ?? 0;
           if (limitMs === 0) {
-            // An answer, if not the one that was hoped for.
+            // AWS has answered, although with an error.
             time.onAnswer();
             return null;
           }
@@ -133,14 +133,14 @@ export class EksCaller {
     });
   }
 
-  /** How long earlier looks, of earlier attempts too, have found AWS at work on this, in milliseconds. */
+  /** How long this kind of operation has been observed, including earlier attempts, in milliseconds. */
   waitedFor(kind: AwsWork): number {
     return this.waits[kind] ?? 0;
   }
 
   /**
-   * Waits before the next look at what AWS is at work on.
-   * @throws RetryLater after a while; the next attempt goes on waiting
+   * Waits before the next poll of an operation at AWS.
+   * @throws RetryLater after a while; the next attempt continues the wait
    */
   async pause(kind: AwsWork, waitingFor: string, pauses: Backoff, leftMs = Infinity): Promise<void> {
     const { signal, show, workHold } = this.options;

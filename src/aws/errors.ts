@@ -1,4 +1,4 @@
-/** Errors of the AWS API, the SDK and the network, classified by what can be done about them. */
+/** Classifies errors of the AWS API, the SDK and the network by their remedy. */
 import type { EksAccess } from '../domain/eks/node-groups';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
@@ -6,9 +6,9 @@ import { describePage, pageTitle } from '../domain/shared/web-page';
 import { defined } from '../domain/shared/defined';
 
 /**
- * `transient`: throttling, errors of the server and of the network, which a repetition may remedy. `credentials`: there are
- * none, or AWS does not accept them (any more). `conflict`: something else is going on with the node group. `foreign`:
- * something between us and AWS has answered in its place; whatever its status is says nothing about rights.
+ * `transient`: throttling, server and network errors, which a retry may resolve. `credentials`: missing, or not (or no
+ * longer) accepted by AWS. `conflict`: another operation on the node group is in progress. `foreign`: an intermediary
+ * answered instead of AWS, so the status code says nothing about permissions.
  */
 export const AWS_ERROR_KINDS = [
   'transient',
@@ -21,11 +21,11 @@ export const AWS_ERROR_KINDS = [
 ] as const;
 export type AwsErrorKind = (typeof AWS_ERROR_KINDS)[number];
 
-/** A call that AWS did not carry out. */
+/** A failed AWS call. */
 export class AwsError extends OspatchError {
   constructor(
     readonly kind: AwsErrorKind,
-    /** In the words of AWS; empty where they may hold secrets. */
+    /** AWS's message; empty where it may contain secrets. */
     readonly awsMessage: string,
     message: string,
     remedy?: string,
@@ -57,7 +57,7 @@ const CREDENTIALS = new Set([
   'AuthFailure',
 ]);
 
-/** There were none to be found, as opposed to some that AWS does not accept. */
+/** No credentials were found, as opposed to credentials that AWS does not accept. */
 const NO_CREDENTIALS = new Set(['CredentialsProviderError', 'TokenProviderError', 'ProviderError']);
 
 const DENIED = new Set([
@@ -71,13 +71,13 @@ const DENIED = new Set([
 const TRANSIENT =
   /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|TimeoutError|RequestTimeout|NetworkingError|ServerException|ServiceUnavailable|InternalFailure|InternalServer|ResourcePropagationDelay)/;
 
-/** Of Node.js: the network, name resolution and TLS. */
+/** Node.js error codes of the network, name resolution and TLS. */
 const NETWORK_CODE = /^(E[A-Z_]{4,}|UND_ERR_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_(TLS|SSL|SOCKET))/;
 
-/** AWS says in several ways that an update is in progress. */
+/** AWS's various messages for an update in progress. */
 const BUSY = /\b(update|operation)\b.*\bin progress\b|\bcurrently (being )?updat/i;
 
-/** Turns what a call of the SDK threw into an {@link AwsError}; what is none of AWS's comes back as it was. */
+/** Converts an error thrown by the SDK to an {@link AwsError}; unrelated errors are returned unchanged. */
 export function toAwsError(error: unknown, action: string, access: EksAccess): unknown {
   if (!(error instanceof Error) || isAwsError(error)) return error;
   const kind = kindOf(error);
@@ -91,7 +91,7 @@ export function toAwsError(error: unknown, action: string, access: EksAccess): u
   );
 }
 
-/** What kind of failure it is; null for what is none of AWS's. */
+/** The kind of an error; null for an unrelated error. */
 export function awsErrorKind(error: unknown): AwsErrorKind | null {
   return error instanceof Error ? kindOf(error) : null;
 }
@@ -99,7 +99,7 @@ export function awsErrorKind(error: unknown): AwsErrorKind | null {
 function kindOf(error: Error): AwsErrorKind | null {
   const { name, message } = error;
   const status = statusOf(error);
-  // Load balancers of AWS answer with a page too when there is nothing behind them.
+  // AWS load balancers answer with a web page too when their backend is down.
   if (foreignAnswer(error) !== null) return status !== null && status >= 500 ? 'transient' : 'foreign';
   if (CREDENTIALS.has(name)) return 'credentials';
   if (DENIED.has(name)) return 'denied';
@@ -125,12 +125,14 @@ function isNetworkError(error: Error): boolean {
   return /socket hang up|aborted|premature/i.test(error.message);
 }
 
-/** What came instead of an answer of the API, as a part of a sentence; null when AWS itself has answered, or nobody. */
+/**
+ * What an intermediary answered instead of the API, as part of a sentence; null when AWS itself, or nobody, answered.
+ */
 function foreignAnswer(error: Error): string | null {
   if (!/Deserialization error|Unexpected (?:token|end)|is not valid JSON/i.test(error.message)) return null;
   const body: unknown = '$responseBodyText' in error ? error.$responseBodyText : undefined;
   const status = statusOf(error);
-  // The SDK mostly keeps only the first characters, in the message of its parser.
+  // The SDK usually keeps only the first characters, in the message of its parser.
   const title = typeof body === 'string' ? pageTitle(body) : /token '?</.test(error.message) ? '' : null;
   if (title !== null) return describePage(title, status);
   return `something that is not an API response${status === null ? '' : ` (HTTP ${status})`}`;
@@ -183,7 +185,7 @@ function profileOf({ profile }: EksAccess): string {
   return profile === undefined ? '' : ` (profile ${profile})`;
 }
 
-/** Access key ids, and whatever is as long as a key, do not belong into a history. */
+/** Access key ids, and strings as long as a key, must not get into a history. */
 function withoutKeys(message: string): string {
   const masked = message
     .replace(/\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b/g, '***')

@@ -1,4 +1,4 @@
-/** Looking at an EKS cluster for `check` and `doctor`. */
+/** Inspects an EKS cluster for `check` and `doctor`. */
 import type { EksInspection, EksPolicy, NodegroupCheck } from '../domain/eks/node-groups';
 import { nodegroupRefusal } from '../domain/eks/node-groups';
 import type { EksCaller } from './eks-caller';
@@ -8,10 +8,10 @@ import { defined } from '../domain/shared/defined';
 
 const GROUPS_AT_ONCE = 5;
 
-/** Errors that every further question would meet too. */
+/** Errors that all further calls would hit too. */
 const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'transient', 'foreign']);
 
-/** Everything that can be told; what AWS does not answer is told too. */
+/** Collects everything AWS reports, including the calls that failed. */
 export async function inspectNodegroups(
   caller: EksCaller,
   wanted: 'all' | readonly string[],
@@ -58,7 +58,7 @@ async function checkGroup(
   }
 }
 
-/** Nothing depends on them, so a worker need not be allowed to list them. */
+/** Informational only, so a worker does not need the permission to list them. */
 async function fargateProfiles(caller: EksCaller): Promise<string[] | null> {
   try {
     return await caller.call('listFargateProfiles', (api, signal) => api.listFargateProfiles(signal));

@@ -1,6 +1,6 @@
 /**
- * Which release of its image AWS has published for a node group. The EKS API does not tell, and an update that is asked
- * for although the newest release runs already may replace every node by its like.
+ * The newest published release of a node group's image. The EKS API does not report it, and an update requested for a
+ * group at the newest release may replace every node for nothing.
  */
 import type * as Sdk from '@aws-sdk/client-ssm';
 import type { EksAccess } from '../domain/eks/node-groups';
@@ -9,10 +9,10 @@ import { clientConfig } from './client-config';
 import { awsErrorKind } from './errors';
 import { defined } from '../domain/shared/defined';
 
-/** Nobody waits long for what can be done without. */
+/** Short, because the result is optional. */
 const TIMEOUT_MS = 5_000;
 
-/** The groups of a cluster mostly share an image, and are looked at one right after the other. */
+/** The groups of a cluster usually share an image and are inspected right after each other. */
 const KNOWN_FOR_MS = 60_000;
 
 const RELEASE = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$/;
@@ -24,8 +24,8 @@ export interface Image {
 }
 
 /**
- * `no-such-image`: nothing is published for images of this kind. `not-published`: it would be under this name, and AWS
- * has nothing there. `denied`: the right to read it is missing. `silent`: nobody answered.
+ * `no-such-image`: AWS publishes nothing for images of this kind. `not-published`: AWS has no release under this name.
+ * `denied`: the permission is missing. `silent`: no answer.
  */
 export type NewestRelease =
   { release: string } | { release: null; why: 'no-such-image' | 'not-published' | 'denied' | 'silent' };
@@ -43,7 +43,7 @@ export class ReleaseParameters {
         {
           region,
           ...defined({ profile }),
-          // An emulator on this machine has all services in one place; any other endpoint is that of EKS only.
+          // A local emulator serves all AWS services; any other endpoint is only that of EKS.
           ...defined({ endpoint: endpoint?.startsWith('http:') === true ? endpoint : undefined }),
         },
         TIMEOUT_MS,
@@ -55,7 +55,7 @@ export class ReleaseParameters {
     this.client.destroy();
   }
 
-  /** Never fails. */
+  /** Never throws. */
   async newestRelease({ amiType, version }: Image, signal: AbortSignal): Promise<NewestRelease> {
     const name = newestReleaseParameter(amiType, version);
     if (name === null) return { release: null, why: 'no-such-image' };

@@ -18,22 +18,22 @@ const BUSY_PAUSE_MS = 5_000;
 /** How long a group whose update has ended is waited for while AWS still calls it UPDATING. */
 const SETTLING_LIMIT_MS = 2 * 60_000;
 
-/** States of a group in which it may be free soon. */
+/** States of a group that may become free soon. */
 const PASSES = new Set(['ACTIVE', 'UPDATING', 'CREATING']);
 
 export interface BeginRequest {
   nodeGroup: string;
   version: string;
   force: boolean;
-  /** Release that the run found the group at; absent: which is the newest is not asked. */
+  /** Release at which the run found the group; absent: the newest release is not queried. */
   found?: string;
-  /** An update of the version that somebody else had begun has just ended well. */
+  /** A version update started by someone else has just completed. */
   adopted?: boolean;
-  /** What makes a repetition the same request. */
+  /** Makes a repeated request idempotent. */
   identity: readonly string[];
 }
 
-/** Asks for the latest release of the version, once, or finds the update that is in progress. */
+/** Requests the latest release of the version once, or finds the update in progress. */
 export async function beginUpdate(caller: EksCaller, request: BeginRequest): Promise<BegunUpdate> {
   const { nodeGroup, force, identity } = request;
   const clientRequestToken = requestToken([...identity, nodeGroup]);
@@ -55,7 +55,7 @@ export async function beginUpdate(caller: EksCaller, request: BeginRequest): Pro
         const { id, type } = running;
         return { state: 'in-progress', updateId: id, type, adopted: type === 'VersionUpdate' };
       }
-      // It has ended this moment, or something else is going on with the group.
+      // The update has just ended, or another operation is in progress.
       const { status } = await describe(caller, nodeGroup);
       const leftMs = BUSY_LIMIT_MS - caller.waitedFor('busy');
       if (leftMs <= 0 || !PASSES.has(status)) throw error;
@@ -65,8 +65,8 @@ export async function beginUpdate(caller: EksCaller, request: BeginRequest): Pro
 }
 
 /**
- * The Kubernetes version whose latest release is to be asked for; null when the group is at that. AWS accepts the request
- * of a group that has nothing to gain and may replace its nodes then, so it is not asked for nothing.
+ * The Kubernetes version whose latest release to request; null when the group already runs it. AWS accepts a request
+ * that changes nothing and may replace the nodes, so the request must be avoided.
  */
 async function versionToAskFor(
   caller: EksCaller,
@@ -74,7 +74,7 @@ async function versionToAskFor(
 ): Promise<string | null> {
   if (found === undefined) return version;
   const facts = await (adopted ? settledGroup(caller, nodeGroup) : describe(caller, nodeGroup));
-  // What AWS says of a group in the middle of an update is not yet so; its own answer tells which update that is.
+  // During an update AWS reports values ahead of time; its answer to the request identifies the update.
   if (facts.status === 'UPDATING') return version;
   const image = { amiType: facts.amiType, version: facts.version };
   const { release: newest } = await caller.call('newestRelease', (api, signal) => api.newestRelease(image, signal));
@@ -82,7 +82,7 @@ async function versionToAskFor(
   return isNewest(facts.releaseVersion, newest) ? null : facts.version;
 }
 
-/** The group after an update that has ended; it may take a moment until AWS says so of the group too. */
+/** The group after a completed update; AWS may take a moment to update the state of the group. */
 async function settledGroup(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts> {
   const pauses = backoff(FIRST_POLL_MS);
   for (;;) {
@@ -103,7 +103,7 @@ function describe(caller: EksCaller, nodeGroup: string): Promise<NodegroupFacts>
   return caller.call('describeNodegroup', (api, signal) => api.describeNodegroup(nodeGroup, signal));
 }
 
-/** Waits until AWS has ended the update. */
+/** Waits until the update has ended at AWS. */
 export async function followUpdate(
   caller: EksCaller,
   { nodeGroup, updateId, what }: { nodeGroup: string; updateId: string; what: string },
@@ -127,7 +127,7 @@ async function updateInProgress(caller: EksCaller, nodeGroup: string): Promise<N
   return null;
 }
 
-/** At most 64 characters are safe in a token; the parts themselves may be longer. */
+/** Tokens are safe up to 64 characters; the parts may be longer. */
 export function requestToken(parts: readonly string[]): string {
   return `ospatch-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}`;
 }

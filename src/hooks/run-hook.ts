@@ -1,4 +1,4 @@
-/** Programs on the worker that an administrator has placed for ospatch to run, by name. */
+/** Runs hook programs that an administrator has placed on the worker, by name. */
 import { execFile } from 'node:child_process';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,19 +9,19 @@ import { plainText, withoutFullStop } from '../domain/shared/text';
 
 const run = promisify(execFile);
 
-/** Management controllers are slow; one that says nothing for longer is not going to answer. */
+/** Management controllers are slow; after this long there will be no answer. */
 const TIMEOUT_MS = 5 * 60_000;
 
-/** The end of what a program printed, enough for its last words. */
+/** The end of the output, enough for the error message. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
 const OTHERS_MAY_WRITE = 0o022;
 
 /**
- * Runs the program `name` of `hookDir` with the arguments CLUSTER NODE HOST, without a shell and with nothing on its
- * standard input.
+ * Runs the program `name` in `hookDir` with the arguments CLUSTER NODE HOST, without a shell and without standard
+ * input.
  *
- * @throws OspatchError `PowerCycle` when there is no such program, others may write to it, or it fails
+ * @throws OspatchError `PowerCycle` when the program does not exist, others may write to it, or it fails
  */
 export async function runHook(
   hookDir: string | null,
@@ -46,7 +46,7 @@ export async function runHook(
   }
 }
 
-/** A bare name that the spec's schema has checked; a program others may change would run with the worker's rights. */
+/** The name was validated by the schema; a program that others may change would run with the worker's privileges. */
 async function findHook(hookDir: string | null, name: string, node: string): Promise<string> {
   const refuse = (why: string): OspatchError =>
     new OspatchError({

@@ -1,4 +1,4 @@
-/** What a step in Kubernetes works with: the API, calls that are repeated until its server answers, and progress for people. */
+/** The context of a Kubernetes step: API calls that are retried until the server answers, and displayed progress. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../domain/shared/errors';
@@ -12,36 +12,39 @@ import type { RetryOptions, Transient } from '../retry/retry-until';
 import { Retry } from '../retry/retry-until';
 import { defined } from '../domain/shared/defined';
 
-/** The longest pause is short enough that a server is found soon after it is back. */
+/** The longest pause is short enough that a returning server is noticed soon. */
 const PAUSES = { firstMs: 500, maxMs: 8_000 };
 
-/** An API server that has just started knows nobody's rights for a moment. */
+/** An API server that has just started may not know any permissions yet. */
 const FORBIDDEN_GRACE_MS = 20_000;
-/** As long as nothing says that it has: measured are less than 0.1 s on an idle machine, and people wait for this. */
+/**
+ * Grace period without signs of a restart: measured below 0.1 s on an idle machine, and interactive commands wait for
+ * it.
+ */
 const FORBIDDEN_AT_FIRST_MS = 3_000;
 
-/** What is waited for, apart from answers to questions, in what attempts leave to each other. */
+/** Key of the observed time of changes, as opposed to reads, in the state handed to the next attempt. */
 export const KUBERNETES_CHANGES = 'changes to Kubernetes';
 
-/** More questions at once than this would be a mistake. */
+/** More concurrent calls would be a mistake. */
 const MAX_AT_ONCE = 64;
 
 export interface KubeProgress {
   done?: number;
   total?: number;
   waitingFor?: string | undefined;
-  /** ISO 8601; absent: since it was told first. */
+  /** ISO 8601; absent: since the first report. */
   waitingSince?: string;
-  /** Pods a drain waits for. */
+  /** Pods that a drain waits for. */
   blocked?: BlockedPod[];
 }
 
 export interface KubeSession {
   api: KubernetesApi;
   target: KubeNode;
-  /** Asks until the server answers, or the time of the retry policy is over. */
+  /** Retries until the server answers, or the limit of the retry policy is exceeded. */
   reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
-  /** The same for what changes something: a server that answers questions may still take no changes. */
+  /** The same for changes: a server that answers reads may still reject changes. */
   change<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
   show(progress: KubeProgress): void;
   pause(ms: number): Promise<void>;
@@ -49,11 +52,14 @@ export interface KubeSession {
 }
 
 export interface ApiRetryPolicy {
-  /** Observed time without an answer after which it is given up; Infinity: never. */
+  /** Observed time without an answer after which the call fails; Infinity: never. */
   limitMs: number;
-  /** Moment at which it is given up, in milliseconds; default never. */
+  /** Time at which the call fails, in milliseconds; default never. */
   untilMs?: number;
-  /** What may pass by itself. Credentials do when somebody renews them; rights that are missing are waited for briefly. */
+  /**
+   * Error kinds that may resolve by themselves: credentials may be renewed; missing permissions get a short grace
+   * period.
+   */
   transient: readonly ApiErrorKind[];
 }
 
@@ -61,19 +67,19 @@ export interface SessionOptions {
   api: KubernetesApi;
   target: KubeNode;
   retryPolicy: ApiRetryPolicy;
-  /** Ends every call; to be aborted when the work of the session is over. */
+  /** Aborts all calls; to be aborted when the session ends. */
   signal: AbortSignal;
   now: () => number;
   show: (progress: KubeProgress) => void;
-  /** What earlier attempts of the same activity have observed. */
+  /** Unreachable time observed by earlier attempts of the same activity. */
   observedMs?: number;
-  /** Called with the longest time that a call has no answer for. */
+  /** Called with the longest time for which a call has had no answer. */
   onObserved?: (observedMs: number) => void;
-  /** The same for calls that change something. */
+  /** The same for changes. */
   changes?: { observedMs: number; onObserved: (observedMs: number) => void };
-  /** How long it may be forbidden what is allowed; default 20 s. */
+  /** How long allowed calls may be rejected as forbidden; default 20 s. */
   forbiddenGraceMs?: number;
-  /** Ends the attempt when it has waited for the server for long. Absent: it waits in place. */
+  /** Ends the attempt after a while without an answer. Absent: the attempt waits in place. */
   hold?: Hold;
 }
 
@@ -84,14 +90,14 @@ export function createSession(options: SessionOptions): KubeSession {
   let wasUnavailable = false;
   setMaxListeners(MAX_AT_ONCE, signal);
 
-  /** Whether a later answer to the same question may be another one. */
+  /** Whether a retry may give another answer. */
   function isTransient({ kind }: ApiError, forbiddenMs: number): boolean {
     if (kind !== 'forbidden') return retryPolicy.transient.includes(kind);
     const isExpected = wasUnavailable || retryPolicy.transient.includes(kind);
     return forbiddenMs < (isExpected ? forbiddenGraceMs : Math.min(FORBIDDEN_AT_FIRST_MS, forbiddenGraceMs));
   }
 
-  /** Each call counts for itself: ten that wait for the same server at once have waited no longer than one. */
+  /** Each call is counted separately: ten concurrent calls to one server have waited no longer than one. */
   function reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T> {
     return reads.during((call) => retryOf(call, {}).until(() => ask(api)));
   }

@@ -1,10 +1,10 @@
-/** Parses what the helper reports about the next boot. */
+/** Parses the boot facts reported by the helper. */
 import type { BootFacts, BootFile } from '../domain/node/boot';
 
 const ORDERS = ['newest', 'behind', 'other-flavour', 'unknown'] as const;
 const STATES = ['whole', 'damaged', 'missing', 'unknown'] as const;
 
-/** `all`: the values of a key of the helper's facts. Null: the helper does not say, or the node is a container. */
+/** `all` returns the values of a key. Null: the helper reports no boot facts, or the node is a container. */
 export function parseBoot(all: (key: string) => string[]): BootFacts | null {
   const order = ORDERS.find((known) => known === all('boot_order')[0]);
   if (order === undefined) return null;

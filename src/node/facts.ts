@@ -1,4 +1,4 @@
-/** From the lines of the helper's `facts` to what the rest of the product knows about a node. */
+/** Parses the output of the helper's `facts` verb. */
 import { bootWarnings } from '../domain/node/boot';
 import type { FailedUnit } from '../domain/node/failed-units';
 import type { LockKind, NodeFacts } from '../domain/node/report';
@@ -11,12 +11,12 @@ import { plainText } from '../domain/shared/text';
 import { parseBoot } from './boot-facts';
 import { defined } from '../domain/shared/defined';
 
-/** What decides whether a node can be patched at all, beside its facts. */
+/** The facts, plus the data that decides whether the system is supported. */
 export interface FactsReading {
   facts: NodeFacts;
   /** VARIANT_ID of os-release, e.g. `coreos`; empty when there is none. */
   variant: string;
-  /** What makes it an image-based system (`ostree`, `transactional-update`), or null. */
+  /** The image-based update system (`ostree`, `transactional-update`); null for a package-based system. */
   imageBased: string | null;
   systemd: boolean;
 }
@@ -24,16 +24,16 @@ export interface FactsReading {
 const MAX_VALUE = 300;
 const MAX_VALUES = 100;
 
-/** A file system that did not answer is not a full one. */
+/** Free space of a file system that did not answer, which must not count as full. */
 const UNKNOWN_FREE_MIB = 1_000_000_000;
 
-/** Processes shown by name; the rest is counted. */
+/** Processes named in a message; the rest is counted. */
 const MAX_PROCESSES = 5;
 
-/** Debian's VERSION_ID is the major number only; the point release stands in a file of its own. */
+/** Debian's VERSION_ID is only the major version; the point release is in /etc/debian_version. */
 const POINT_RELEASE = /^\d+(?:\.\d+)+$/;
 
-/** Null when the answer is not complete: its last line is `end`. */
+/** Null when the answer is incomplete: its last line must be `end`. */
 export function parseFacts(protocol: number, text: string, nowMs = Date.now()): FactsReading | null {
   const lines = text.split('\n');
   if (lines.at(-1) !== '' || lines.at(-2) !== 'end') return null;
@@ -91,7 +91,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     packages: {
       count: count(one('packages_count')),
       digest: `sha256:${one('packages_digest')}`,
-      // A transaction that is still running is not interrupted.
+      // A running transaction does not count as interrupted.
       problems: [...all('package_problem'), ...(job === null ? all('package_interrupted') : [])],
     },
     lockKind: lockKind(optional('lock_kind')),
@@ -131,7 +131,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     nowMs,
   );
   if (ended !== null) facts.warnings.push(ended);
-  // There may be many, and the status of a node keeps the first warnings.
+  // There may be many, and the status of a node keeps only the first warnings.
   facts.warnings.push(...outdatedWarnings(outdated));
   return { facts, variant: one('os_variant'), imageBased: optional('image_based'), systemd: one('systemd') === 'yes' };
 }
@@ -150,7 +150,7 @@ function parseFailedUnit(line: string): FailedUnit {
   return { name, triggeredBy, result, changed: changed === 'yes', transient: transient === 'yes' };
 }
 
-/** `NAME BLOCKER [PID...]`; null for what a newer helper says. */
+/** `NAME BLOCKER [PID...]`; null for a blocker of a newer helper. */
 function parseBlocker(line: string): NonNullable<OutdatedCode['blockers']>[number] | null {
   const [service = '', word, ...rest] = line.trim().split(' ');
   const blocker = RESTART_BLOCKERS.find((known) => known === word);
@@ -171,7 +171,7 @@ function needrestartWarnings(unknown: readonly string[]): NodeWarning[] {
   ];
 }
 
-/** By mount point; what has no fixed number of them is left out. */
+/** By mount point; file systems without a fixed number of inodes are omitted. */
 function freeInodes(one: (key: string) => string): NodeFacts['freeInodes'] {
   const found: NodeFacts['freeInodes'] = {};
   for (const place of ['root', 'var', 'usr', 'boot', 'run', 'tmp']) {
@@ -181,7 +181,7 @@ function freeInodes(one: (key: string) => string): NodeFacts['freeInodes'] {
   return found;
 }
 
-/** What scripts of packages have started by themselves, outside of any service. */
+/** Processes started by maintainer scripts outside of any service. */
 function leftRunning(processes: readonly string[]): NodeWarning[] {
   if (processes.length === 0) return [];
   const shown = processes.slice(0, MAX_PROCESSES).join(', ');
@@ -189,13 +189,13 @@ function leftRunning(processes: readonly string[]): NodeWarning[] {
   return [
     {
       kind: 'left-running',
-      message: `scripts of packages have left processes running outside of any service: ${shown}${more}. The job that ran them is over`,
+      message: `maintainer scripts left processes running outside of any service: ${shown}${more}; the job that started them has ended`,
       remedy: 'start them as services (systemctl), or end them if nobody needs them; they block nothing',
     },
   ];
 }
 
-/** What a person must know is missing, for it may have had something to say. */
+/** Commands that timed out, whose results are missing. */
 function slowParts(parts: readonly string[]): NodeWarning[] {
   if (parts.length === 0) return [];
   return [
@@ -207,7 +207,7 @@ function slowParts(parts: readonly string[]): NodeWarning[] {
   ];
 }
 
-/** Of a database that works as it is. */
+/** Problems of a package database that is usable nevertheless. */
 function packageWarnings(messages: readonly string[]): NodeWarning[] {
   return messages.map((message) => ({
     kind: 'other',
@@ -220,13 +220,13 @@ function lockKind(text: string | null): LockKind {
   return LOCK_KINDS.find((kind) => kind === text) ?? 'package';
 }
 
-/** A node may say anything; what is no plain number counts as 0. */
+/** Untrusted input; anything other than a plain number counts as 0. */
 function count(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
 function osVersion(os: NodeFacts['os'], debianVersion: string): string {
-  // Its pretty name ends with the release.
+  // The pretty name of Alpine ends in the release.
   if (os.id === 'alpine' && POINT_RELEASE.test(os.versionId)) return `Alpine Linux ${os.versionId}`;
   if (os.id !== 'debian' || !POINT_RELEASE.test(debianVersion)) return os.prettyName;
   return `${os.prettyName.replace(/\s+\d+\b.*$/, '')} ${debianVersion}`;

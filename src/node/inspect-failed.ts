@@ -1,4 +1,4 @@
-/** What is read of a node whose patch has failed: what was changed, and what is pending now. */
+/** Reads the state of a node whose patch failed: what was changed, and what is pending. */
 import type { FailedNodeFacts } from '../domain/node/report';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { followJob } from './job/follow';
@@ -8,7 +8,7 @@ import { parseChangesSince } from './package-managers/report';
 import { managerOf } from './preflight';
 import type { Session } from './session';
 
-/** Plans once more under the job's token, from the lists that the node has; changes nothing. */
+/** Plans under the job's token with the node's current package lists; changes nothing. */
 export async function inspectFailedNode(
   session: Session,
   { token, number, packages }: { token: string; number: number; packages?: PackagePolicy | undefined },

@@ -1,4 +1,4 @@
-/** Inspection of a node: facts, pending packages, and whether a job could start. What was read before an error is kept. */
+/** Inspects a node: facts, pending packages, and whether a job could start. Results read before an error are kept. */
 import type { NodeObservation } from '../domain/inspection/node';
 import type { NodeFacts, PatchPlan } from '../domain/node/report';
 import type { IneffectiveReboot } from '../domain/node/reboot';
@@ -12,13 +12,16 @@ import type { Session } from './session';
 import { assertSupported } from './supported-systems';
 
 export interface InspectionLimits {
-  /** Longest time for the facts, in milliseconds. */
+  /** Limit for the facts, in milliseconds. */
   factsMs: number;
-  /** Longest time for the pending packages and the trial start after them, in milliseconds. */
+  /** Limit for the pending packages and the trial start, in milliseconds. */
   planMs: number;
 }
 
-/** Changes nothing on the node, except that the helper may be placed. Calls that take longer than a limit end with the session's signal. */
+/**
+ * Changes nothing on the node, except that the helper may be installed. Calls that exceed a limit end with the
+ * session's signal.
+ */
 export async function inspectNode(
   session: Session,
   limits: InspectionLimits,
@@ -44,7 +47,7 @@ export async function inspectNode(
     observed.facts = facts;
     observed.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
     assertSupported(node.name, read.reading);
-    // What would keep a run from its first job, found before a run meets it.
+    // Detects problems that would fail the first job of a run.
     const [plan, start] = await Promise.allSettled([
       within(limits.planMs, () => readPending(session, facts, known.packages)),
       within(limits.planMs, async () => {
@@ -67,7 +70,7 @@ export async function inspectNode(
   return observed;
 }
 
-/** What a patch would do by the package lists the node has. */
+/** What a patch would change, according to the node's current package lists. */
 async function readPending(session: Session, facts: NodeFacts, packages?: PackagePolicy): Promise<PatchPlan> {
   const manager = packageManager(managerOf(facts));
   const answer = await session.reachability.whenReachable(() => session.node.pending(packages));
@@ -84,12 +87,12 @@ async function readPending(session: Session, facts: NodeFacts, packages?: Packag
   return acceptPlan(session.node.name, manager, answer.result, facts, packages);
 }
 
-/** Null when the time is over first. */
+/** Null when the limit is exceeded. */
 async function within<T>(limitMs: number, work: () => Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), limitMs);
-    // Nobody waits for a cancelled inspection.
+    // A cancelled inspection must not keep the process alive.
     timer.unref();
   });
   try {

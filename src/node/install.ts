@@ -1,4 +1,4 @@
-/** Putting the helper on a node: written beside its place, checked there, then renamed, so no half file is ever run. */
+/** Installs the helper on a node: written beside its path, verified, then renamed, so a partial file is never run. */
 import { OspatchError } from '../domain/shared/errors';
 import type { NodeTarget } from '../domain/spec/types';
 import type { ExecResult, Transport } from '../ssh/transport';
@@ -10,7 +10,7 @@ import { defined } from '../domain/shared/defined';
 
 const FAILED_MARK = 'ospatch-install:';
 
-/** Ends with a line of its own, so that a failing step is told from what a login shell prints. */
+/** Prints a marker on a line of its own, which distinguishes a failed step from output of the login shell. */
 function installScript({ digest, path }: HelperScript): string {
   return [
     'umask 022',
@@ -27,7 +27,7 @@ function installScript({ digest, path }: HelperScript): string {
 }
 
 /**
- * Writes the helper to its place.
+ * Installs the helper.
  *
  * @throws OspatchError `SudoDenied`, `DiskFull`, `UnsupportedOs` or `HelperMissing`
  */
@@ -41,7 +41,7 @@ export async function installHelper(
   const { user } = target.ssh;
   const { setup, prefix } = privilegeOf(user);
   const options = defined({ signal });
-  // The script holds no single quote, and nothing in it comes from outside.
+  // The script contains no single quote and no external input.
   const script = `'${installScript(helper)}'`;
   const command = prefix === '' ? `sh -c ${script}` : `sh -c '${setup}exec ${prefix}sh -c "$1"' ospatch ${script}`;
   const result = await transport.exec(command, { ...options, stdin: helper.content });

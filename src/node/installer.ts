@@ -1,12 +1,12 @@
-/** A script that an administrator or configuration management runs as root on a node to place the helper. */
+/** The shell script with which an administrator or configuration management installs the helper as root. */
 import { HELPER_DIR, type HelperScript } from './helper/script';
 
 const END = 'OSPATCH_HELPER_END';
 
-/** Needs POSIX sh and sha256sum; changes nothing but the helper's own file. May be run again. */
+/** Needs POSIX sh and sha256sum; changes only the helper's own file. Idempotent. */
 export function installerScript({ content, digest, path }: HelperScript): string {
   return `#!/bin/sh
-# Places the ospatch node helper. Run as root.
+# Installs the ospatch node helper. Run as root.
 set -eu
 umask 022
 mkdir -p ${HELPER_DIR}
@@ -15,7 +15,7 @@ trap 'rm -f "$new"' EXIT
 cat >"$new" <<'${END}'
 ${content.toString()}${END}
 if [ "$(sha256sum <"$new" | cut -c1-64)" != ${digest} ]; then
-  echo 'the helper arrived incomplete; nothing was changed' >&2
+  echo 'the helper is incomplete; nothing was changed' >&2
   exit 1
 fi
 chmod 0755 "$new"

@@ -1,11 +1,11 @@
-/** A login that succeeds and runs nothing: the error, from the output of the login shell or sshd. */
+/** Errors of an account that logs in but runs no commands, derived from the output of the login shell or sshd. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
 import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from '../domain/shared/redact';
 
-/** The error for such an answer; null when the account runs commands. */
+/** The error for such output; null when the account runs commands. */
 export function loginShellError(node: string, user: string, { code, stdout, stderr }: ExecResult): OspatchError | null {
   if (code === 0) return null;
   if (/account is currently not available/i.test(stdout.toString())) {
@@ -27,7 +27,7 @@ export function loginShellError(node: string, user: string, { code, stdout, stde
   return null;
 }
 
-/** The error for a login that was proven to run something else than what it was asked to; `echoed` is what it did. */
+/** The error for an account that does not run the requested command; `echoed` is the result of a test command. */
 export function runsNothing(node: string, user: string, echoed: ExecResult): OspatchError {
   const { what, remedy } = whatRuns(node, user, echoed);
   return new OspatchError({
@@ -43,24 +43,24 @@ function whatRuns(node: string, user: string, { code, stdout, stderr }: ExecResu
   if (/allows sftp connections only/i.test(said)) {
     return { what: 'the account may only transfer files (ForceCommand internal-sftp)', remedy: forced };
   }
-  // A start file that ends the shell, after a greeting, looks the same as a program in its place.
+  // A start file that exits after a greeting is indistinguishable from another program in place of the shell.
   if (said !== '') {
     return {
       what:
         code === 0
-          ? `another program runs in their place and says: ${said}`
-          : `another program, or a start file of its shell, ends before them with code ${code} and says: ${said}`,
+          ? `another program runs instead and prints: ${said}`
+          : `another program, or a start file of its shell, exits before them with code ${code} and prints: ${said}`,
       remedy: `look for exit, exec and set -e in ~${user}/.bashrc and the other start files on ${node}; then ${forced}`,
     };
   }
   if (code !== 0) {
     return {
-      what: `its login shell ends at once with code ${code} and says nothing, as /bin/false does`,
+      what: `its login shell exits at once with code ${code} and without output, like /bin/false`,
       remedy: `give it a shell on ${node} (usermod -s /bin/sh ${shellUserName(user)}), or correct ssh.user`,
     };
   }
   return {
-    what: 'its login shell ends well and has run none of them: another program has taken its place',
+    what: 'its login shell exits successfully without running them: another program runs instead',
     remedy: `look for an exec (fish, zsh, tmux, ...) in ~${user}/.bashrc and the other start files of its shell on ${node} and keep it from happening without a terminal; then ${forced}`,
   };
 }

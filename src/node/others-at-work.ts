@@ -1,10 +1,10 @@
-/** Waiting for what is at work on the node in our place: another job, the holder of a lock, or systemd itself. */
+/** Waits for what currently occupies the node: another job, a lock holder, or systemd. */
 import type { Hold } from '../retry/hand-back';
 
-/** Between two looks without a place of our own: who waits has the node, and often only for minutes. */
+/** Maximum delay between polls while holding no activity slot; most waits last minutes. */
 const MAX_DELAY_MS = 60_000;
 
-/** A job of ours that waits for a lock goes on by itself as soon as it has it; then it has to be followed. */
+/** A waiting job of ours continues as soon as it gets the lock, and then has to be followed. */
 const MAX_FOLLOW_DELAY_MS = 15_000;
 
 export const OTHERS = ['job', 'lock', 'systemd'] as const;
@@ -12,15 +12,15 @@ export type Other = (typeof OTHERS)[number];
 
 export interface OthersOptions {
   now: () => number;
-  /** Who was at work when the last attempt ended, and for how long, in milliseconds. */
+  /** The last blocker of the previous attempt and the time waited for it, in milliseconds. */
   carried?: { by: Other; ms: number };
-  /** Called with each look. Null: the node is ours. */
+  /** Called on each poll. Null: the node is free. */
   onChange?: (others: { by: Other; ms: number } | null) => void;
-  /** Ends the attempt when it has waited for long. Absent: it waits in place. */
+  /** Ends the attempt after a while. Absent: the attempt waits in place. */
   hold?: Hold;
 }
 
-/** How long others have been at work on the node. The time outlives the attempt. */
+/** Tracks how long others have occupied the node, across attempts. */
 export class OthersAtWork {
   private wait: { by: Other; since: number } | null;
 
@@ -29,12 +29,12 @@ export class OthersAtWork {
     this.wait = carried === undefined ? null : { by: carried.by, since: now() - carried.ms };
   }
 
-  /** Whether an earlier attempt has ended waiting for a lock. */
+  /** Whether an earlier attempt ended while waiting for a lock. */
   get waitedForLock(): boolean {
     return this.options.carried?.by === 'lock';
   }
 
-  /** To be called at each look at which they are: for how long, in milliseconds. */
+  /** Call on each poll that finds the node occupied; returns the time waited so far, in milliseconds. */
   seen(by: Other): number {
     const { now, onChange } = this.options;
     if (this.wait?.by !== by) this.wait = { by, since: now() };
@@ -43,7 +43,7 @@ export class OthersAtWork {
     return ms;
   }
 
-  /** Nobody else is, and what was waited for has begun. */
+  /** Call when the node is free. */
   gone(): void {
     if (this.wait === null) return;
     this.wait = null;
@@ -52,15 +52,15 @@ export class OthersAtWork {
   }
 
   /**
-   * To be called before each pause until the next look.
-   * @throws RetryLater after a while; the next attempt goes on waiting
+   * Call before each pause until the next poll.
+   * @throws RetryLater after a while; the next attempt continues the wait
    */
   pause(waitingFor: string, leftMs = Infinity): void {
     this.options.hold?.check({ waitingFor, observedMs: this.waitedMs(), leftMs, maxDelayMs: MAX_DELAY_MS });
   }
 
   /**
-   * The same while a job of ours waits on the node.
+   * The same while our own job waits on the node.
    * @throws RetryLater
    */
   pauseFollowing(waitingFor: string): void {

@@ -1,10 +1,10 @@
-/** From the `room` lines of a plan to what it needs and what is there. */
+/** Parses the `room` lines of a plan: required and available disk space. */
 import type { PlanRoom } from '../domain/node/room';
 import { plainText } from '../domain/shared/text';
 
 const MAX_NAMES = 20;
 
-/** The result without these lines, and what they say; null when the node says nothing of it. */
+/** The result without these lines, and their content; null when the node reports none. */
 export function splitRoom(result: string): { rest: string; room: PlanRoom | null } {
   const lines = result.split('\n');
   const roomLines = lines.filter((line) => line.startsWith('room '));
@@ -53,7 +53,7 @@ export function splitRoom(result: string): { rest: string; room: PlanRoom | null
   return { rest, room };
 }
 
-/** A node may say anything; what is no plain number counts as 0. */
+/** Untrusted input; anything other than a plain number counts as 0. */
 function number(text: string | undefined): number {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }

@@ -1,11 +1,11 @@
-/** The package policy as the helper takes it: key=value lines. The helper checks every one of them again. */
+/** Policies as parameters of the helper: key=value lines, each validated again by the helper. */
 import { OspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
 import { EXCLUDE_PATTERN, MAX_EXCLUDES } from '../domain/spec/package-policy';
 import type { RestartPolicy } from '../domain/spec/restart-policy';
 import { MAX_UNIT_GLOBS, UNIT_GLOB_PATTERN } from '../domain/spec/restart-policy';
 
-/** What differs from the default only, so that the default costs nothing. @throws OspatchError `Internal` */
+/** Only deviations from the default. @throws OspatchError `Internal` */
 export function policyParameters(policy: PackagePolicy | undefined): string[] {
   if (policy === undefined) return [];
   const { only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates } = policy;
@@ -22,7 +22,7 @@ export function policyParameters(policy: PackagePolicy | undefined): string[] {
   ];
 }
 
-/** Which services may be restarted, the same way. @throws OspatchError `Internal` */
+/** The restart policy in the same format. @throws OspatchError `Internal` */
 export function restartParameters({ mode, services, ignore }: RestartPolicy, drained: boolean): string[] {
   const globs = [...services, ...ignore];
   if (

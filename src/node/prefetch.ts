@@ -1,4 +1,4 @@
-/** Downloading what a plan names before anything is drained or changed. */
+/** Downloads the packages of a plan before the node is drained or changed. */
 import { OspatchError } from '../domain/shared/errors';
 import { followJob } from './job/follow';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
@@ -10,11 +10,11 @@ import { planChanged, showLock } from './transaction';
 const WAIT_SECONDS = 20;
 
 /**
- * Downloads the packages of the plan with this digest into the cache of the node's package manager. Tried once: what
- * the package manager's own retries do not remedy is tried again with newer lists, which is up to the caller.
+ * Downloads the packages of the plan with this digest into the cache of the node's package manager. One attempt: the
+ * package manager retries by itself, and a retry with refreshed lists is up to the caller.
  *
- * @throws OspatchError `PlanChanged` when the node would now change another set, or what keeps the packages from being
- *   downloaded. Nothing was changed then.
+ * @throws OspatchError `PlanChanged` when the pending set differs from the plan, or the cause of a failed download.
+ *   Nothing was changed.
  */
 export async function prefetchPackages(
   session: Session,
@@ -33,7 +33,7 @@ export async function prefetchPackages(
     session.show({ done: fetched, total: plan.count });
   });
   if (end.state === 'interrupted') {
-    // Something else has ended it, a reboot for example; the next try begins where the cache is.
+    // The job was interrupted, for example by a reboot; the next attempt continues from the cache.
     throw new OspatchError({ type: 'Repository', message: `the download of packages on ${node} was interrupted` });
   }
   if (end.rc === RC_PLAN_CHANGED) throw planChanged(node);

@@ -1,4 +1,4 @@
-/** Before anything changes on a node: may it be patched, is its package database healthy, and what would change. */
+/** Checks a node before any change: whether it may be patched, its package database, and the plan. */
 import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
@@ -26,41 +26,41 @@ import { defined } from '../domain/shared/defined';
 
 export interface PreflightOptions {
   token: string;
-  /** Number of the first job; tries count up from it. Every activity attempt gives another one. */
+  /** Number of the first job; retries count up from it. Every activity attempt passes another number. */
   firstJob: number;
   withoutDrain: boolean;
   packages?: PackagePolicy | undefined;
-  /** How long locks of other programs are waited for; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
+  /** Limit for waiting for locks of other programs; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
   lockTimeoutMs?: number | undefined;
 }
 
 const FREE_PAUSE_MS = 5_000;
 
-/** A lock that somebody holds for longer is forgotten rather than at work. */
+/** A lock held longer is more likely stale than in use. */
 export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 
-/** Mirrors are in the middle of an update now and then; the helper has tried three times by itself already. */
+/** Mirrors are occasionally in the middle of an update; the helper has already tried three times by itself. */
 const PLAN_TRIES = 3;
 const PLAN_PAUSE_MS = 15_000;
 
-/** A plan that was finished while nobody watched is taken unless it is older, in seconds. */
+/** A plan finished without a watcher is used unless it is older than this, in seconds. */
 const PLAN_FRESH_SECONDS = 300;
 
 const MAX_NAMED_PROBLEMS = 3;
 
-/** The answer of a preflight with its plan in full. */
+/** The preflight result with the full plan. */
 export interface NodePreflight extends Omit<PreflightReport, 'plan'> {
   plan: PatchPlan;
 }
 
 /**
- * Facts, repair if a transaction was interrupted, refreshed package lists, plan.
+ * Reads facts, repairs an interrupted transaction, refreshes package lists and plans.
  *
- * @throws OspatchError `UnsupportedOs`, `Policy`, `DiskFull`, `PackagesBroken`, `Repository`, `PackageManager` or what
- *   reaching the node may say
+ * @throws OspatchError `UnsupportedOs`, `Policy`, `DiskFull`, `PackagesBroken`, `Repository`, `PackageManager` or any
+ *   connection error
  */
 export async function preflightNode(session: Session, options: PreflightOptions): Promise<NodePreflight> {
-  // What an attempt before this one has waited for after its plan is waited for before this one's.
+  // If the previous attempt ended while waiting for a lock after its plan, wait for that lock before planning.
   let { facts } = await usableNode(session, options, session.others.waitedForLock ? LOCK_KINDS : ['package']);
   let job = options.firstJob;
   let repair: Repair = { report: null, error: null };
@@ -81,12 +81,12 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   try {
     made = await makePlan(session, options, job, facts);
   } catch (error) {
-    // The lists may be what the repair lacked; otherwise it is the repair that has the first word.
+    // Refreshed lists may be what the repair was missing; otherwise the repair error takes precedence.
     if (repair.error === null || !isOspatchError(error) || !SAME_CAUSE.has(error.type)) throw error;
     return { facts, plan: NO_PLAN, repaired, refused: repair.error };
   }
   const { plan } = made;
-  // Scripts of packages need the other locks too; without an update nobody is in the way.
+  // Maintainer scripts need the other locks too; without an update those locks do not matter.
   if (facts.lockHolder !== null && plan.changes.length > 0) {
     ({ facts } = await usableNode(session, options, LOCK_KINDS));
   }
@@ -96,7 +96,7 @@ export async function preflightNode(session: Session, options: PreflightOptions)
   return { facts, plan, repaired, ...defined({ refused: refused ?? undefined }) };
 }
 
-/** A plan that fails of one of these after a repair that failed says the same in other words. */
+/** After a failed repair, a plan error of one of these types has the same cause. */
 const SAME_CAUSE: ReadonlySet<ErrorType> = new Set(['PackagesBroken', 'PackageManager']);
 
 const NO_PLAN: PatchPlan = { changes: [], keptBack: [], warnings: [], digest: '' };
@@ -106,12 +106,12 @@ interface Repair {
   error: ErrorInfo | null;
 }
 
-/** As apt and dpkg put it: `NAME is not fully installed (iHR)`. */
+/** From the format of apt and dpkg: `NAME is not fully installed (iHR)`. */
 function packageOf(problem: string): string {
   return problem.split(' ', 1)[0] ?? '';
 }
 
-/** Facts of a node that may be patched and on which nobody else is at work now. `kinds`: the locks that count. */
+/** The facts of a node that may be patched and is not in use by others. `kinds`: the relevant locks. */
 async function usableNode(
   session: Session,
   { token, withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
@@ -124,14 +124,14 @@ async function usableNode(
     assertSafe(node.name, reading, withoutDrain);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;
     const holder = kinds.includes(lockKind) ? lockHolder : null;
-    // Begun by an attempt before this one: it waits for locks itself.
+    // The job was started by an earlier attempt and waits for locks itself.
     if (job !== null && isOwn(session, token, job)) return reading;
     if (job === null && holder === null) {
       others.gone();
       show({ waitingFor: undefined });
       return reading;
     }
-    // What others do meanwhile is not in it.
+    // The plan of an earlier attempt may miss changes made by the other job.
     delete jobs.plan;
     if (job !== null) {
       const waitedMs = others.seen('job');
@@ -166,7 +166,7 @@ function lockedTooLong(node: string, kind: LockKind, holder: string, timeoutMs: 
   });
 }
 
-/** What a repair has come to that an attempt before this one has begun. Whether it was enough is for the node to say. */
+/** The result of a repair started by an earlier attempt. Whether it was sufficient shows in the facts. */
 async function repairBefore(
   session: Session,
   { token, packages, lockTimeoutMs }: PreflightOptions,
@@ -199,7 +199,7 @@ async function repairFirst(
   const error: ErrorInfo = {
     type: 'PackagesBroken',
     message: `the package database of ${session.node.name} is damaged (${facts.packages.problems.slice(0, MAX_NAMED_PROBLEMS).join(', ')}) and could not be repaired: ${message ?? ''}`,
-    // What was tried has not helped: the remedy is that of the failure itself.
+    // The repair has already been tried, so the remedy is that of its failure.
     remedy: remedy ?? `${packageManager(manager).words.repair} on ${session.node.name}`,
     ...defined({ details }),
   };
@@ -229,7 +229,7 @@ async function makePlan(
     if (end.state === 'done' && end.rc === 0) {
       const read = readPlan(session.node.name, manager, end.result, facts, packages);
       if (failure === null) return read;
-      const warning = repairedWarning(`try ${tries} has made the plan, after a failure: ${failure}`);
+      const warning = repairedWarning(`attempt ${tries} made the plan, after a failure: ${failure}`);
       return { ...read, plan: { ...read.plan, warnings: [...read.plan.warnings, warning] } };
     }
     const error =
@@ -241,18 +241,18 @@ async function makePlan(
             retry: 'transient',
           } as const);
     if (clock !== null && OF_TIME.has(error.type)) throw new OspatchError(clock(error));
-    // The helper has waited for locks already.
+    // The helper has already waited for locks.
     if (tries >= PLAN_TRIES || error.retry !== 'transient' || error.type === 'Busy') throw new OspatchError(error);
     failure = error.message;
-    session.show({ waitingFor: `another try (${failure})` });
+    session.show({ waitingFor: `the next attempt (${failure})` });
     await pauseFor(session, PLAN_PAUSE_MS);
   }
 }
 
-/** What a wrong clock makes of package sources that are in order: lists, keys and certificates that have expired. */
+/** Errors that a wrong clock causes for intact package sources: expired lists, keys and certificates. */
 const OF_TIME: ReadonlySet<ErrorType> = new Set(['Repository', 'DecisionRequired']);
 
-/** Null: the clock of the node is right, or not known; else what a failure becomes that may come from it. */
+/** Null: the clock of the node is correct or unknown; else converts a possibly clock-related error. */
 function wrongClock(session: Session, { clock }: NodeFacts): ((error: ErrorInfo) => ErrorInfo) | null {
   const aheadMs = Date.parse(clock) - session.now();
   if (Number.isNaN(aheadMs) || Math.abs(aheadMs) <= CLOCK_LIMIT_MS) return null;
@@ -265,7 +265,7 @@ function wrongClock(session: Session, { clock }: NodeFacts): ((error: ErrorInfo)
   });
 }
 
-/** @throws OspatchError `UnsupportedOs`; the node's facts were checked before, so this is for the types */
+/** @throws OspatchError `UnsupportedOs`; never for checked facts */
 export function managerOf(facts: NodeFacts): PackageManagerName {
   return knownManager(facts.packageManager);
 }

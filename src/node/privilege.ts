@@ -1,4 +1,4 @@
-/** Becoming root on a node: a root login already is, anybody else goes through `sudo -n`, or `doas -n` without sudo. */
+/** Root privileges on a node: none needed for root, else `sudo -n`, or `doas -n` when there is no sudo. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
@@ -6,50 +6,50 @@ import type { ExecResult } from '../ssh/transport';
 import { redactSecrets } from '../domain/shared/redact';
 import { sudoersWord } from './sudoers';
 
-/** Sets `p` to the tool that is there. In POSIX shell, without a process of its own, single quotes or `!`. */
+/** Sets `p` to the available tool. POSIX shell without a subprocess, single quotes or `!`. */
 const CHOOSE = 'if command -v sudo || { p=doas; command -v doas; }; then :; else p=sudo; fi >/dev/null 2>&1';
 
 export interface Privilege {
-  /** Shell that must have run before; empty for root. Ends in `; `, and holds no single quote. */
+  /** Shell code to run first; empty for root. Ends in `; `, and contains no single quote. */
   setup: string;
-  /** What stands before a command so that it runs as root; ends in a blank. */
+  /** Prefix that runs a command as root; ends in a space. */
   prefix: string;
 }
 
-/** How a login becomes root, for scripts of a POSIX shell. `env` because the messages of the tools are read. */
+/** The privileges of a login, for POSIX shell scripts. `env LC_ALL=C` because the tools' messages are parsed. */
 export function privilegeOf(user: string): Privilege {
   if (user === 'root') return { setup: '', prefix: '' };
   return { setup: `p=sudo; ${CHOOSE}; `, prefix: 'env LC_ALL=C $p -n ' };
 }
 
-/** The last line of standard error, without the name of the program. */
+/** The last line of standard error, without the program name. */
 export function sudoReason({ stderr }: ExecResult): string {
   const line = redactSecrets(stderr.toString()).trim().split('\n').at(-1) ?? '';
   return withoutFullStop(plainText(line.replace(/^(?:sudo|sudo-rs|doas|env|sh): (?:\d+: )?(?:exec: )?/, ''), 200));
 }
 
-/** The tool that has spoken last. */
+/** The tool that printed the message. */
 type Tool = 'sudo' | 'sudo-rs' | 'doas';
 
 function toolOf(said: string): Tool {
   const last = [...said.matchAll(/^(sudo-rs|sudo|doas): /gm)].at(-1)?.[1] as Tool | undefined;
-  // sudo-rs calls itself sudo in most of what it says.
+  // sudo-rs calls itself sudo in most messages.
   if (last === 'sudo' && /I'm sorry .*I'm afraid|interactive authentication is required/.test(said)) return 'sudo-rs';
   return last ?? 'sudo';
 }
 
-/** What was to be done as root. */
+/** The action that was denied. */
 export interface Denied {
   node: string;
   user: string;
-  /** Where the helper lies. */
+  /** Path of the helper. */
   path: string;
   doing: 'run' | 'place';
-  /** The call of the helper that was refused after others had been allowed; null when none was. */
+  /** The helper call that was denied after others had been allowed; null when none was allowed. */
   call: string | null;
 }
 
-/** What the tools say, and what a person does about it. The first match counts. */
+/** Messages of the tools with their remedies. The first match applies. */
 const REASONS: readonly [RegExp, (denied: Denied) => { what?: string; remedy: string }][] = [
   [
     /'?sudo'?: (?:No such file|not found)|can't execute 'sudo'/,
@@ -81,7 +81,7 @@ const REASONS: readonly [RegExp, (denied: Denied) => { what?: string; remedy: st
 const PLACING_REMEDY =
   'with a narrow rule set ssh.helper to preinstalled and have an administrator place the helper (`ospatch helper install`); otherwise let the user do everything without a password, or log in as root';
 
-/** The rule that lets the user run the helper, in the words of the tool that is in charge there. */
+/** How to install the rule that allows the user to run the helper, for the tool in use. */
 function ruleRemedy(tool: Tool, { node, user, call }: Denied): string {
   if (tool === 'doas') {
     return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)} --form doas\` prints, of this version of ospatch (docs/node.md), or log in as root`;
@@ -95,7 +95,7 @@ function ruleRemedy(tool: Tool, { node, user, call }: Denied): string {
   return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)}\` prints, of this version of ospatch (docs/node.md), or log in as root`;
 }
 
-/** The tool was asked, and did not run the helper or did not let it be placed. */
+/** The error when the tool did not run the helper or did not allow its installation. */
 export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
   const { node, user, doing, call } = denied;
   const reason = sudoReason(result) || `it exited with code ${result.code ?? result.signal ?? 'unknown'}`;
@@ -113,7 +113,7 @@ export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
   });
 }
 
-/** What a run asks for, as it looks in a run; every phase that changes something, and the reboot. */
+/** Calls of a run, in their actual form: every phase that changes something, and the reboot. */
 const PROBED_CALLS = [
   'start 0123456789abcdef-plan-100010 plan',
   'start 0123456789abcdef-apply-100010 apply',
@@ -123,8 +123,8 @@ const PROBED_CALLS = [
 ];
 
 /**
- * Shell that prints `denied CALL` for what the sudo rule does not allow. It says nothing where sudo itself does not say:
- * with doas, with a sudo-rs that cannot be asked, and where a list of rights needs a password.
+ * Shell code that prints `denied CALL` for calls that the sudo rule does not allow. Prints nothing when sudo cannot
+ * tell: with doas, with a sudo-rs without `-l` support, and when listing rights needs a password.
  */
 export function askRightsCommand(user: string, path: string): string {
   const calls = PROBED_CALLS.map((call) => `"${call}"`).join(' ');
@@ -132,7 +132,7 @@ export function askRightsCommand(user: string, path: string): string {
   return `sh -c '${script}'`;
 }
 
-/** The first call that the rule does not allow, by the answer to `askRightsCommand`; null when there is none. */
+/** The first denied call in the output of `askRightsCommand`; null when there is none. */
 export function deniedCall({ stdout }: ExecResult): string | null {
   const call = /^denied (.*)$/m.exec(stdout.toString())?.[1];
   return PROBED_CALLS.find((asked) => asked === call) ?? null;

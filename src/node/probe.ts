@@ -6,29 +6,29 @@ import { startFailure } from './start-failure';
 
 export interface NodeProbe {
   bootId: string;
-  /** As systemd calls it; `unknown` when it does not answer. */
+  /** The state reported by systemd; `unknown` when systemd does not answer. */
   systemState: string;
-  /** What has become of a reboot that was sent in this boot; null when none was. */
+  /** The state of a reboot requested in this boot; null when none was requested. */
   reboot: RebootProgress | null;
-  /** Why no job can be started; null when one could, or nobody has tried. */
+  /** Why no job can be started; null when one could, or when it was not tried. */
   startError: StartFailure | null;
 }
 
 const WAYS = ['stopping', 'delayed', 'scheduled', 'stuck', 'none', 'unknown'] as const;
 
 export interface RebootProgress {
-  /** How the command has ended; null while it has not. `never`: it was not run at all. */
+  /** Exit code of the reboot command; null while it runs. `never`: it was not started. */
   rc: number | 'never' | null;
   said: string;
-  /** Whether the system goes down: `stuck` when all was stopped and nothing comes of it, `none` when nothing is seen. */
+  /** State of the shutdown. `stuck`: services were stopped without a shutdown; `none`: no sign of a shutdown. */
   way: (typeof WAYS)[number];
-  /** What the way down waits for, or what is in the way of it. */
+  /** What the shutdown waits for, or what blocks it. */
   why: string;
 }
 
 const MAX_SAID = 300;
 
-/** Null when the answer is not complete: its last line is `end`. */
+/** Null when the answer is incomplete: its last line must be `end`. */
 export function parseProbe(text: string): NodeProbe | null {
   const lines = text.split('\n');
   if (lines.at(-1) !== '' || lines.at(-2) !== 'end') return null;
@@ -51,7 +51,7 @@ function rebootProgress(rc: string, way: string, said: string, why: string): Reb
   return { rc: ended, said, way: WAYS.find((known) => known === way) ?? 'unknown', why };
 }
 
-/** `why` is how the command has ended, in its own words. */
+/** `why`: how the command ended, in its own words. */
 export function rebootRefused(node: string, why: string): OspatchError {
   return new OspatchError({
     type: 'RebootFailed',

@@ -1,4 +1,6 @@
-/** How long a node has been unreachable, as far as somebody looked: time without a worker does not count. */
+/**
+ * Tracks how long a node has been unreachable, as observed by running workers; time without a worker does not count.
+ */
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { Hold } from '../retry/hand-back';
@@ -7,21 +9,24 @@ import { ObservedTimes } from '../retry/observed-times';
 import type { Attempt, RetryOptions, Transient } from '../retry/retry-until';
 import { Retry } from '../retry/retry-until';
 
-/** The longest pause is short enough that a node is found soon after it is back. */
+/** The longest pause is short enough that a returning node is noticed soon. */
 const PAUSES = { firstMs: 1_000, maxMs: 12_000 };
 
-/** What a node may answer for a while in the middle of its own update, and for how long that is believed. */
+/** Errors that a node may return temporarily during its own update, and for how long they count as temporary. */
 const TRANSIENT_REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['AuthFailed', 'SudoDenied', 'HelperProtocol']);
 const REFUSAL_LIMIT_MS = 10 * 60_000;
 
-/** Thrown when a node has been unreachable for `noticeMs`, or our own job on it has not ended for long: a message to whoever waits, no verdict. */
+/**
+ * Thrown when a node has been unreachable for `noticeMs`, or when our job on it has been running for long: informs the
+ * caller and is not a failure.
+ */
 export class UnreachableNotice extends Error {
   override readonly name = 'UnreachableNotice';
 
   constructor(
     readonly observedMs: number,
     message: string,
-    /** How long our own job has not ended on a node that does answer. Absent: it does not answer. */
+    /** For how long our job has been running on a node that answers. Absent: the node does not answer. */
     readonly jobMs?: number,
   ) {
     super(message);
@@ -30,23 +35,23 @@ export class UnreachableNotice extends Error {
 
 export interface ReachabilityOptions {
   node: string;
-  /** Observed unreachable time after which it is given up. */
+  /** Observed unreachable time after which the wait fails. */
   limitMs: number;
-  /** `UnreachableAfterChange` once something was changed on the node, `Unreachable` before. */
+  /** `UnreachableAfterChange` once the node was changed, `Unreachable` before. */
   giveUpAs: 'Unreachable' | 'UnreachableAfterChange';
   /** Observed unreachable time after which an {@link UnreachableNotice} is thrown; default never. */
   noticeMs?: number;
   signal: AbortSignal;
   now: () => number;
-  /** What earlier attempts of the same activity have observed. */
+  /** Unreachable time observed by earlier attempts of the same activity. */
   observedMs?: number;
   /** Called whenever the observed time changes. */
   onObserved?: (observedMs: number) => void;
-  /** Called before each pause with the clause to show. */
+  /** Called before each pause with the clause to display. */
   onWaiting: (waitingFor: string) => void;
   /** Called when the node answers again. */
   onBack?: () => void;
-  /** Ends the attempt when it has waited for long. Absent: it waits in place. */
+  /** Ends the attempt after a while. Absent: the attempt waits in place. */
   hold?: Hold;
 }
 
@@ -58,18 +63,18 @@ export class ReachabilityTracker {
     this.times = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
   }
 
-  /** Repeats `attempt` while the node is unreachable. Other errors pass through. */
+  /** Repeats `attempt` while the node is unreachable. Other errors are thrown. */
   whenReachable<T>(attempt: () => Promise<T>): Promise<T> {
     return this.times.during((call) => this.retry(call).until(attempt));
   }
 
-  /** One attempt of a loop that paces itself; being unreachable is an error only when the limit is passed. */
+  /** One attempt of a loop with its own pace; an unreachable node is an error only after the limit. */
   attempt<T>(attempt: () => Promise<T>): Promise<Attempt<T>> {
     this.probes ??= this.retry(this.times.begin());
     return this.probes.attempt(attempt);
   }
 
-  /** Counts a pause between two attempts of such a loop that both failed. */
+  /** Counts the pause between two failed attempts of such a loop. */
   add(pauseMs: number): void {
     this.probes?.add(pauseMs);
   }
@@ -101,8 +106,8 @@ export class ReachabilityTracker {
   }
 
   /**
-   * Once a change was begun, a refused login is no verdict: PAM, sudo or a directory service may be in the middle of
-   * their own update, or not up yet after a boot.
+   * After a change, a rejected login is temporary: PAM, sudo or a directory service may be in the middle of their own
+   * update, or not started yet after a boot.
    */
   private isTransient({ type }: OspatchError, observedMs: number): boolean {
     if (type === 'Unreachable') return true;

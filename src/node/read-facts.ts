@@ -1,13 +1,13 @@
-/** Facts of a node that is up. */
+/** Reads the facts of a running node. */
 import { OspatchError } from '../domain/shared/errors';
 import type { FactsReading } from './facts';
 import type { Session } from './session';
 
 /**
- * Reads the facts of the node. A node that is shutting down still answers, and none of what the node says then holds a
- * moment later: such a node counts as unreachable until the node is back.
+ * Reads the facts of the node. A node that is shutting down still answers, but its facts are about to change, so it
+ * counts as unreachable until it is back.
  *
- * @throws OspatchError what reaching the node may say
+ * @throws OspatchError any connection error
  */
 export async function readFacts({ node, reachability }: Pick<Session, 'node' | 'reachability'>): Promise<FactsReading> {
   return reachability.whenReachable(async () => {

@@ -1,4 +1,4 @@
-/** Rebooting a node and waiting until it is really back: another boot id, systemd settled, and still there a while later. */
+/** Reboots a node and waits until the reboot is proven: another boot id, systemd settled, and stable for a while. */
 import { OspatchError } from '../domain/shared/errors';
 import type { RebootRequested } from '../domain/node/reboot';
 import type { NodeFacts } from '../domain/node/report';
@@ -9,37 +9,37 @@ import { rebootRefused } from './probe';
 import type { Session } from './session';
 import { defined } from '../domain/shared/defined';
 
-/** Virtual machines are back in seconds, bare metal in many minutes; later probes need not be so frequent. */
+/** Virtual machines are back within seconds, bare metal within minutes; later probes can be less frequent. */
 const FIRST_PROBE_MS = 1_000;
 const MAX_PROBE_MS = 10_000;
 const PROBE_GROWTH = 1.25;
 
-/** A node that answers this long with the old boot id, and is not seen to go down, is not going to reboot. */
+/** A node with the old boot id and no sign of a shutdown for this long does not reboot. */
 const REFUSED_AFTER_MS = 5 * 60_000;
 
-/** One that goes down may have services that take their time to stop, our own unit up to 15 minutes. */
+/** Services may take long to stop, our own unit up to 15 minutes. */
 const SHUTDOWN_LIMIT_MS = 30 * 60_000;
 
-/** A command that has ended well has begun something by then, if it ever does. */
+/** A successful reboot command has started a shutdown by then, if it ever does. */
 const NO_EFFECT_AFTER_MS = 30_000;
 const NO_EFFECT_SEEN = 3;
 
 const SETTLE_LIMIT_MS = 10 * 60_000;
 const SETTLE_PAUSE_MS = 1_000;
 
-/** Long enough to notice a machine that reboots again at once. */
+/** Long enough to notice a machine that immediately reboots again. */
 const STABLE_MS = 3_000;
 const MAX_BOOTS_SEEN = 3;
 
-/** A failure of the reboot command counts once it was seen this often: a system on its way down ends it too. */
+/** A failed reboot command counts after this many observations: a shutdown terminates the command too. */
 const REFUSALS_SEEN = 2;
 
 /**
- * Reboots the node if `bootId` is still its boot id, by the program `command` on the node if one is named, and returns the
- * facts of the settled node, whatever state it is in. May be repeated at any point: after the reboot it only waits and
- * looks. `onRequested` hears how far it has come, for somebody who ends it in between.
+ * Reboots the node if `bootId` is still its boot id, with the program `command` on the node if given, and returns the
+ * facts of the settled node, whatever its state. Idempotent: after the reboot it only waits and probes. `onRequested`
+ * reports the progress to a caller that may cancel in between.
  *
- * @throws OspatchError `RebootFailed`, `Unhealthy`, or what reaching the node may say
+ * @throws OspatchError `RebootFailed`, `Unhealthy`, or any connection error
  */
 export async function rebootNode(
   session: Session,
@@ -54,9 +54,9 @@ export async function rebootNode(
     const settled = await awaitSettled(session, seen);
     await pauseFor(session, STABLE_MS);
     seen = await session.reachability.whenReachable(() => probe(session));
-    // A system that is on its way down once more still answers for a moment.
+    // A system that is shutting down again still answers for a moment.
     if (seen.bootId === settled.bootId && seen.systemState !== 'stopping') {
-      // Only now, for they may take long so soon after a boot.
+      // Read only now, because facts may be slow right after a boot.
       const { facts } = await session.reachability.whenReachable(() => session.node.facts());
       if (facts.bootId === seen.bootId && facts.systemState !== 'stopping') {
         session.show({ waitingFor: undefined });
@@ -85,7 +85,7 @@ async function askForReboot(
   }
 }
 
-/** Only a changed boot id proves a reboot; the old system still answers for a while. */
+/** Only a changed boot id proves a reboot; the old system keeps answering for a while. */
 async function awaitNewBoot(session: Session, bootId: string, command: string | undefined): Promise<NodeProbe> {
   session.show({ waitingFor: 'the node to come back' });
   let pauseMs = FIRST_PROBE_MS;
@@ -104,7 +104,7 @@ async function awaitNewBoot(session: Session, bootId: string, command: string | 
   }
 }
 
-/** When it is clear, from looks at a node that still runs the old system, that it does not reboot. */
+/** Decides, from probes of a node that still runs the old system, that the node does not reboot. */
 class RebootVerdict {
   private answeredFirst: number | null = null;
   private refusals = 0;
@@ -145,7 +145,7 @@ class RebootVerdict {
     if (now - this.answeredFirst > limitMs) throw stillUp(node, limitMs, reboot, goesDown);
   }
 
-  /** What a program of the administrator has asked for may come from outside, long after it has ended. */
+  /** A reboot command of the administrator may trigger a reboot from outside, long after it has ended. */
   private hasNoEffect({ rc, way }: RebootProgress): boolean {
     if (way === 'stuck' || (way === 'none' && rc === 'never')) return true;
     return way === 'none' && rc === 0 && this.command === undefined;
@@ -171,7 +171,7 @@ function stillUp(node: string, limitMs: number, reboot: RebootProgress | null, g
       ? `${node} has not gone down ${minutes} min after the reboot was requested${waits}`
       : `${node} still runs the old system ${minutes} min after the reboot was requested${running}`,
     remedy: `check \`systemctl list-jobs\` and \`journalctl -u ospatch-reboot\` on ${node}`,
-    // It may still go down, at any moment.
+    // The node may still go down at any moment.
     ...defined({ details: goesDown ? { goingDown: true } : undefined }),
   });
 }

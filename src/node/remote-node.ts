@@ -1,4 +1,4 @@
-/** One node, as typed calls. Every call is one round trip, except the first ever, which may have to bring the helper. */
+/** Typed calls to one node. Each call is one round trip, except the first, which may have to install the helper. */
 import { randomUUID } from 'node:crypto';
 import { OspatchError } from '../domain/shared/errors';
 import type { PackagePolicy } from '../domain/spec/package-policy';
@@ -37,22 +37,22 @@ export interface StartParameters {
   packages?: PackagePolicy | undefined;
   /** Which services may be restarted. */
   restart?: { policy: RestartPolicy; drained: boolean };
-  /** How long locks of other programs are waited for; default: 2 hours. */
+  /** Limit for waiting for locks of other programs; default: 2 hours. */
   lockTimeoutMs?: number | undefined;
-  /** How long the call itself waits for the end, in seconds, at most 60. */
+  /** How long the call waits for the end of the job, in seconds, at most 60. */
   waitSeconds: number;
 }
 
 export interface RemoteNodeOptions {
-  /** Default: the one of this version. */
+  /** Default: the helper of this version. */
   helper?: HelperScript;
-  /** Hears of what a person should know but what stops nothing. */
+  /** Receives notices that do not fail the call. */
   onNotice?: (text: string) => void;
 }
 
 export interface RebootAnswer {
   state: 'rebooting' | 'rebooted' | 'busy';
-  /** Which job has the node, when it is busy; may be empty. */
+  /** The job that occupies a busy node; may be empty. */
   holder: string;
 }
 
@@ -60,15 +60,15 @@ export interface RebootAnswer {
 const MAX_LOG_BYTES = 64 * 1024;
 
 /**
- * Methods fail with an `OspatchError`: whatever the transport says, and `SudoDenied`, `HelperMissing`,
- * `HelperProtocol`, `UnsupportedOs` or `DiskFull`.
+ * Methods throw an `OspatchError`: any transport error, `SudoDenied`, `HelperMissing`, `HelperProtocol`,
+ * `UnsupportedOs` or `DiskFull`.
  */
 export class RemoteNode {
-  /** Where this object has placed the helper; null when it was there already. */
+  /** Path to which this object has installed the helper; null when it was installed before. */
   helperPlaced: string | null = null;
   private readonly helper: HelperScript;
   private readonly privilege: Privilege;
-  /** A call was answered: the login may run the helper, at least with some arguments. */
+  /** A call was answered, so the login may run the helper, at least with some arguments. */
   private answered = false;
 
   constructor(
@@ -92,16 +92,16 @@ export class RemoteNode {
     return reading;
   }
 
-  /** Only whether the node is up, which takes no time there: a machine may be going down, or be busy with its boot. */
+  /** A fast check of the boot state, for a node that may be shutting down or still booting. */
   async probe(): Promise<NodeProbe> {
     const answer = await this.call('probe', { timeoutMs: PROBE_TIMEOUT_MS });
     return parseProbe(redactSecrets(answer.body.toString())) ?? this.fail('its answer to a probe is incomplete');
   }
 
   /**
-   * Whether a job can be started, by starting one that does nothing.
+   * Checks whether jobs can be started, by starting one that does nothing.
    *
-   * @throws OspatchError what a start would fail with
+   * @throws OspatchError the error of a failed start
    */
   async tryStart(): Promise<void> {
     const answer = await this.call('probe start');
@@ -109,12 +109,12 @@ export class RemoteNode {
     if (startError !== null) throw startRefused(this.name, startError);
   }
 
-  /** What a patch would change by the package lists the node has. Changes nothing and needs no lock. */
+  /** What a patch would change, by the node's current package lists. Changes nothing and needs no lock. */
   pending(packages?: PackagePolicy): Promise<JobAnswer> {
     return this.job('pending', { stdin: parameterLines(policyParameters(packages)) });
   }
 
-  /** Starts a phase, or finds it running or done: a job id runs at most once, ever. */
+  /** Starts a phase, or returns the state of the job if it was started before: a job id runs at most once. */
   start(job: Job, parameters: StartParameters): Promise<JobAnswer> {
     const lines = [`wait=${parameters.waitSeconds}`, `max=${MAX_LOG_BYTES}`];
     if (parameters.refresh === true) lines.push('refresh=yes');
@@ -130,21 +130,21 @@ export class RemoteNode {
     });
   }
 
-  /** State and log from `offset`; waits up to `waitSeconds` for the end. */
+  /** State and log from `offset`; waits up to `waitSeconds` for the end of the job. */
   poll(job: Job, offset: number, waitSeconds: number): Promise<JobAnswer> {
     return this.job(`poll ${formatJobId(job)} ${offset} ${MAX_LOG_BYTES} ${waitSeconds}`, {
       timeoutMs: CALL_TIMEOUT_MS + waitSeconds * 1000,
     });
   }
 
-  /** The newest `maxBytes` of the logs of one node patch; null stands for the newest one on the node. */
+  /** The last `maxBytes` of the logs of one node patch; null: the newest patch on the node. */
   async log(token: string | null, maxBytes: number): Promise<Buffer> {
     const wanted = token === null ? 'last' : checkToken(token);
     const answer = await this.call(`log ${wanted} ${maxBytes}`, { maxBytes: maxBytes + 4096 });
     return answer.body;
   }
 
-  /** Asks for a reboot, which happens only if the node still has this boot id. May be repeated. */
+  /** Requests a reboot, which happens only if the node still has this boot id. Idempotent. */
   async reboot(bootId: string, command?: string): Promise<RebootAnswer> {
     const by = command === undefined ? '' : ` ${checkCommandName(command)}`;
     const answer = await this.call(`reboot ${checkBootId(bootId)}${by}`);
@@ -159,9 +159,10 @@ export class RemoteNode {
   }
 
   /**
-   * Asks sudo, which runs nothing, whether a whole patch is allowed: a rule may well allow `facts` and not `start`.
+   * Asks sudo, without running anything, whether all calls of a patch are allowed: a rule may allow `facts` but not
+   * `start`.
    *
-   * @throws OspatchError `SudoDenied` when it is not; nothing where nobody can say
+   * @throws OspatchError `SudoDenied` when a call is not allowed; nothing when sudo cannot tell
    */
   async checkRights(): Promise<void> {
     const { user } = this.target.ssh;
@@ -177,7 +178,7 @@ export class RemoteNode {
     );
   }
 
-  /** The next call logs in anew: only a full login proves that the node is there. */
+  /** Forces a new login for the next call: only a full login proves that the node is up. */
   disconnect(): void {
     this.transport.close();
   }
@@ -208,7 +209,7 @@ export class RemoteNode {
     return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
   }
 
-  /** Before sudo or the helper is blamed: does the login run what it is asked to run? Null when it does. */
+  /** Rules out a login that does not run commands, before sudo or the helper is blamed. Null when commands run. */
   private async brokenLogin({ stdout, code }: ExecResult): Promise<OspatchError | null> {
     if (code === null || helperDefect(stdout) !== null || /^ospatch \d+ /m.test(stdout.toString())) return null;
     const word = `ospatch-login-${randomUUID()}`;
@@ -218,7 +219,7 @@ export class RemoteNode {
     return runsNothing(this.name, this.target.ssh.user, echoed);
   }
 
-  /** After a call that got no answer: installs the helper if that is what was missing, and says what was if not. */
+  /** After a call without an answer: installs the helper if it was missing, else throws the cause. */
   private async ensureHelper(result: ExecResult, command: string, brokenLogin: OspatchError | null): Promise<void> {
     const defect = helperDefect(result.stdout);
     if (defect === null) throw brokenLogin ?? this.noAnswer(result, command);
@@ -265,7 +266,7 @@ export class RemoteNode {
     return this.protocolError(`it exited with code ${result.code} and printed: ${said}`);
   }
 
-  /** What a machine does to every session when it goes down; that it lacks a right is nothing anybody can know then. */
+  /** Sessions end this way when the machine shuts down, so the cause is not a missing permission. */
   private brokenOff(signal: string | null): OspatchError {
     const { name, host, ssh } = this.target;
     return unreachable({ name, host, port: ssh.port }, `the call was ended there by ${signal ?? 'an unknown signal'}`);
@@ -303,7 +304,7 @@ export class RemoteNode {
     return this.protocolError(`it answered with ${plainText(why, 100)}`);
   }
 
-  /** The helper was just placed and still is not run. */
+  /** The helper was just installed and still cannot be run. */
   private cannotRun({ stdout }: ExecResult): OspatchError | null {
     if (helperDefect(stdout)?.kind !== 'mode') return null;
     return new OspatchError({
@@ -335,7 +336,7 @@ function verbOf(command: string): string {
   return command.replace(/ .*/s, '');
 }
 
-/** A cut-off upload has no line `end`. */
+/** A truncated upload lacks the line `end`. */
 function parameterLines(lines: readonly string[]): string {
   return [...lines, 'end', ''].join('\n');
 }

@@ -1,4 +1,4 @@
-/** The phase `restart`: services that run replaced code are started anew, as far as the policy allows. */
+/** The phase `restart`: restarts services that run outdated code, as far as the policy allows. */
 import type { ErrorInfo } from '../domain/shared/errors';
 import type { PhaseOutcome, RestartReport } from '../domain/node/report';
 import type { RestartPolicy } from '../domain/spec/restart-policy';
@@ -9,12 +9,12 @@ import type { JobNumber } from './transaction';
 
 const WAIT_SECONDS = 5;
 
-/** More services than a node has that one could tell about. */
+/** Limit on untrusted input; more than any real node reports. */
 const MAX_LISTED = 100;
 const MAX_REASON = 200;
 
 /**
- * Restarts once per job number, whatever is killed. `drained`: nothing on the node is needed now, so that container
+ * Restarts services, once per job number, whatever is killed. `drained`: nothing on the node is in use, so container
  * runtimes may be restarted too.
  */
 export async function restartServices(
@@ -37,7 +37,7 @@ export async function restartServices(
   return { state: 'done', result: { ...report, error: restartError(session.node.name, end.rc, report) } };
 }
 
-/** What the helper writes, one line each. */
+/** Parses the helper's report, one line each. */
 export function parseRestartReport(text: string): Omit<RestartReport, 'error'> {
   const restarted: string[] = [];
   const skipped: RestartReport['skipped'] = [];

@@ -1,16 +1,16 @@
-/** Text that came from a node: it is somebody else's, may be hostile and may hold secrets. */
+/** Sanitises text from nodes, which is untrusted and may contain secrets. */
 import { redactSecrets } from '../domain/shared/redact';
 import { plainLines } from '../domain/shared/text';
 
-/** What travels with a failure at most. */
+/** Maximum log tail in an error. */
 export const MAX_TAIL_BYTES = 8 * 1024;
 
-/** Several lines of output, safe to show: no control characters but line ends and tabs, no credentials. */
+/** Several lines of output, safe to show: no control characters except line feeds and tabs, no credentials. */
 export function cleanOutput(text: string): string {
   return redactSecrets(plainLines(text));
 }
 
-/** The last `maxBytes` of cleaned output, from the start of a line where there is one. */
+/** The last `maxBytes` of sanitised output, from the start of a line if possible. */
 export function outputTail(text: string, maxBytes: number = MAX_TAIL_BYTES): string {
   const clean = Buffer.from(cleanOutput(text).trimEnd());
   if (clean.length <= maxBytes) return clean.toString();
@@ -20,8 +20,8 @@ export function outputTail(text: string, maxBytes: number = MAX_TAIL_BYTES): str
 }
 
 /**
- * The end of something longer, from the start of a line: of a line that was cut nobody can tell any more what in it is
- * a secret. When there is no other line, nothing is left.
+ * The text from its first complete line on: secrets in a truncated line cannot be recognised. Empty when there is only
+ * one line.
  */
 export function wholeLines(tail: string): string {
   const line = tail.indexOf('\n');

@@ -1,4 +1,4 @@
-/** What one activity needs to work on one node. */
+/** The dependencies of an activity that works on one node. */
 import type { NodeProgress } from '../domain/node/report';
 import type { OthersAtWork } from './others-at-work';
 import type { ReachabilityTracker } from './reachability';
@@ -9,21 +9,21 @@ export type BegunJobs = Partial<Record<'plan' | 'repair', number>>;
 export interface Session {
   node: RemoteNode;
   reachability: ReachabilityTracker;
-  /** Others who are at work on the node. */
+  /** Tracks waits for others who occupy the node. */
   others: OthersAtWork;
   /**
-   * Numbers of the jobs that this step has begun on the node and whose end it has not made use of: an attempt that comes
-   * after this one goes on with them, so that no second job is started.
+   * Numbers of jobs started by this step whose results have not been used yet. A retry continues with them, so that no
+   * second job is started.
    */
   jobs: BegunJobs;
   /** Aborted when the activity is cancelled or the worker shuts down: stop following, leave the node as it is. */
   signal: AbortSignal;
   now: () => number;
   /**
-   * For a job that changes the node: how long it was followed by earlier calls, and whether they have said that it does
-   * not end. Absent: a job that can be given up.
+   * For a job that changes the node: how long earlier calls have followed it, and whether they have reported that it
+   * does not end. Absent: a job that may be abandoned.
    */
   transaction?: { followedMs: number; isReported: boolean; note(followedMs: number): void };
-  /** Shows what is going on; fields left out stay as they are, undefined clears one. */
+  /** Updates the displayed progress; absent fields are kept, undefined clears a field. */
   show(progress: { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined }): void;
 }

@@ -1,13 +1,13 @@
-/** Why a job cannot be started on a node, from the words of the helper. Nothing was changed there then. */
+/** Why a job cannot be started on a node, from the helper's message. Nothing was changed on the node. */
 import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 
 export interface StartFailure {
   kind: 'disk-full' | 'no-inodes' | 'read-only' | 'not-writable' | 'start-failed' | 'no-answer' | 'no-systemd';
-  /** Mount point of the file system that it is about; empty when it is about none. */
+  /** Mount point of the affected file system; empty when none is. */
   place: string;
-  /** In the words of the system. */
+  /** The system's error message. */
   said: string;
 }
 
@@ -21,7 +21,7 @@ const KINDS: readonly StartFailure['kind'][] = [
   'no-systemd',
 ];
 
-/** Null when `why` is about something else. */
+/** Null when `why` is no start failure. */
 export function startFailure(why: string, place: string, said: string): StartFailure | null {
   const kind = KINDS.find((known) => known === why);
   return kind === undefined ? null : { kind, place: plainText(place, 100) || '/var/lib/ospatch', said };
@@ -60,7 +60,7 @@ function describe(
       return {
         type: 'Unhealthy',
         what: `${place} cannot be written${words}`,
-        remedy: `see on ${node} what forbids root to write there: \`lsattr -d\`, quotas, SELinux`,
+        remedy: `check on ${node} what prevents root from writing there: \`lsattr -d\`, quotas, SELinux`,
       };
     case 'no-answer':
       return {
@@ -83,7 +83,7 @@ function describe(
   }
 }
 
-/** A refusal at exec is nearly always a policy, which keeps its own record. */
+/** A denied exec is nearly always caused by a security policy with a log of its own. */
 function startRemedy(node: string, said: string): string {
   const journal = `\`journalctl -n 50 -u ospatch-job -u ospatch-probe\` on ${node}`;
   if (/permission denied|operation not permitted|status=203/i.test(said)) {

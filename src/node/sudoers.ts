@@ -1,20 +1,20 @@
 /**
- * The sudo rule with which a login may run the helper, this very file, and nothing else as root. The verbs stand here a
- * second time on purpose: what an administrator allows must not grow by itself.
+ * The sudo rule that lets a login run the helper, identified by its digest, and nothing else as root. The verbs are
+ * deliberately repeated here: what an administrator allows must not grow by itself.
  */
 import type { HelperScript } from './helper/script';
 import { PHASES } from './job/id';
 
 /**
- * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the numbers to the helper's own checks;
- * `sudo-rs` and `doas` are for nodes with those in the place of sudo, and leave digest and arguments to them.
+ * `regex` needs sudo 1.9.10 (2022); `wildcard` works since 1.8.7 and leaves the validation of numbers to the helper;
+ * `sudo-rs` and `doas` are for nodes with those tools, which check neither digest nor arguments.
  */
 export const SUDOERS_FORMS = ['regex', 'wildcard', 'sudo-rs', 'doas'] as const;
 export type SudoersForm = (typeof SUDOERS_FORMS)[number];
 
 /**
- * No bounds like {1,12}: sudoers wants the comma escaped, sudo hands the backslash on, and musl then matches nothing. The
- * helper checks the lengths itself.
+ * No bounds like {1,12}: sudoers requires an escaped comma, sudo passes the backslash on, and musl then matches
+ * nothing. The helper validates lengths itself.
  */
 const TOKEN = '[0-9a-f]{16}';
 const NUMBER = '[0-9]+';
@@ -47,38 +47,38 @@ const WILDCARD_CALLS: readonly string[] = [
 ];
 
 export interface SudoersRule {
-  /** A whole file for /etc/sudoers.d or /etc/doas.d. */
+  /** Content of a file for /etc/sudoers.d or /etc/doas.d. */
   text: string;
-  /** The rules of two versions live beside each other in files of these names. */
+  /** File name; rules of several versions coexist in files of their own. */
   file: string;
   mode: string;
-  /** The oldest sudo that it is for; null when it is for sudo-rs or doas. */
+  /** The oldest supported sudo; null for sudo-rs and doas. */
   sudo: string | null;
 }
 
-/** The rule for `user`, a checked Linux user name. */
+/** The rule for `user`, a validated user name. */
 export function sudoersRule(helper: HelperScript, user: string, form: SudoersForm): SudoersRule {
   if (form === 'doas') return doasRule(helper, user);
   return form === 'sudo-rs' ? sudoRsRule(helper, user) : sudoRule(helper, user, form);
 }
 
-/** A name that means itself wherever it stands. */
+/** A name that needs no quoting. */
 const PLAIN_NAME = /^[a-z_][a-z0-9_.-]*\$?$/;
 
-/** Without quotes a name in capitals is an alias there, and `@` and a backslash have a meaning of their own. */
+/** Without quotes an upper-case name is an alias in sudoers, and `@` and backslashes are special. */
 export function sudoersWord(user: string): string {
   return PLAIN_NAME.test(user) ? user : `"${user}"`;
 }
 
-/** A backslash stands for the next character there, also in quotes. */
+/** In doas.conf a backslash escapes the next character, even in quotes. */
 function doasWord(user: string): string {
   return PLAIN_NAME.test(user) ? user : `"${user.replaceAll('\\', '\\\\')}"`;
 }
 
 function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
   const text = [
-    `# ospatch: ${user} may run the node helper as root, and nothing else. doas knows no digests and no patterns: the helper`,
-    '# must belong to root, and checks its arguments itself. A doas that does not read /etc/doas.d wants this line in',
+    `# ospatch: ${user} may run the node helper as root, and nothing else. doas supports no digests and patterns: the helper`,
+    '# must belong to root, and validates its arguments itself. For a doas that does not read /etc/doas.d, put this line into',
     '# /etc/doas.conf. One rule per version of the helper; remove the old one when no worker needs it.',
     `permit nopass ${doasWord(user)} as root cmd ${path}`,
     '',
@@ -86,18 +86,18 @@ function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
   return { text, file: `/etc/doas.d/ospatch-${digest.slice(0, 12)}.conf`, mode: '0400', sudo: null };
 }
 
-/** What sudo-rs 0.2.5 matches, in quotes where it needs them; later ones match every name. */
+/** Names that sudo-rs 0.2.5 matches, quoted where necessary; later versions match every name. */
 const SUDO_RS_NAME = /^[A-Za-z0-9_.\\-]+$/;
 
 function sudoRsRule({ digest, path }: HelperScript, user: string): SudoersRule {
   const short = digest.slice(0, 12);
   const text = [
-    `# ospatch: ${user} may run the node helper as root, and nothing else. sudo-rs knows no digests and no patterns: the`,
-    '# helper must belong to root, and checks its arguments itself. One file per version of the helper; remove the old one',
+    `# ospatch: ${user} may run the node helper as root, and nothing else. sudo-rs supports no digests and patterns: the`,
+    '# helper must belong to root, and validates its arguments itself. One file per version of the helper; remove the old one',
     '# when no worker needs it.',
     ...(SUDO_RS_NAME.test(user)
       ? []
-      : ['# sudo-rs 0.2.5 (Debian 13) matches no such name: there, write # and its number (id -u) in its place.']),
+      : ['# sudo-rs 0.2.5 (Debian 13) does not match this name: use # and the user id (id -u) instead.']),
     `${sudoersWord(user)} ALL=(root) NOPASSWD: ${path}`,
     '',
   ].join('\n');
@@ -111,7 +111,7 @@ function sudoRule({ digest, path }: HelperScript, user: string, form: 'regex' | 
   const commands = calls.map((call) => `  sha256:${digest} ${path} ${call}`);
   const sudo = form === 'regex' ? '1.9.10' : '1.8.7';
   const text = [
-    `# ospatch: ${user} may run the node helper as root, this very file with these arguments, and nothing else.`,
+    `# ospatch: ${user} may run the node helper as root, this exact file with these arguments, and nothing else.`,
     `# Needs sudo ${sudo} or newer. One file per version of the helper; remove the old one when no worker needs it.`,
     `Cmnd_Alias ${alias} = \\`,
     `${commands.join(', \\\n')}`,

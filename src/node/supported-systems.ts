@@ -1,12 +1,12 @@
-/** Which systems and which states of a node are patched, and what is said about the others. Reads, never changes. */
+/** Which systems and node states can be patched, and the errors for the others. Reads, never changes. */
 import { OspatchError } from '../domain/shared/errors';
 import { findBlockers } from '../domain/node/blockers';
 import type { FactsReading } from './facts';
 import { isSupportedManager } from './package-managers';
 
 /**
- * Ids of os-release and how each system is called. A derivative that is not listed names releases in its own way, so the
- * check for the same release would not hold.
+ * Ids in os-release with display names. A derivative that is not listed uses release names of its own, which the check
+ * for the same release does not cover.
  */
 const PATCHED_SYSTEMS: ReadonlyMap<string, string> = new Map([
   ['debian', 'Debian'],
@@ -26,7 +26,7 @@ const PATCHED_SYSTEMS: ReadonlyMap<string, string> = new Map([
 
 const SUPPORTED = `supported are ${[...PATCHED_SYSTEMS.values()].join(', ')}; take the node out of the spec`;
 
-/** They move on without ever having a patch version. */
+/** Rolling releases, which have no patch versions. */
 const ROLLING = /^(?:arch|opensuse-tumbleweed|opensuse-slowroll|gentoo|void|kali)$/;
 
 interface ImageBasedSystem {
@@ -82,7 +82,7 @@ export function assertSupported(node: string, reading: FactsReading): void {
       'replace the node by one with a newer release, or take it out of the spec',
     );
   }
-  // Alpine's edge gives a date after the number.
+  // Alpine edge has a date after the number.
   if (ROLLING.test(os.id) || (os.id === 'alpine' && !/^\d+\.\d+\.\d+$/.test(os.versionId))) {
     throw unsupported(`${node} runs ${name}, a rolling release without patch versions`, 'use a stable release');
   }
@@ -97,18 +97,18 @@ export function assertSupported(node: string, reading: FactsReading): void {
       'use a stable release',
     );
   }
-  // Where there is none by design, a job is a session of its own.
+  // Alpine has no systemd by design; jobs are sessions of their own there.
   if (!reading.systemd && packageManager !== 'apk')
     throw unsupported(`${node} runs ${name} without systemd`, 'ospatch runs package jobs under systemd');
 }
 
-/** What is refused when only os-release could be read, e.g. because nothing can be written there. */
+/** Detects an image-based system by os-release alone, e.g. when nothing can be written on the node. */
 export function imageBasedSystem(id: string, variant: string): { name: string; hint: string } | undefined {
   return IMAGE_BASED.find((system) => system.matches(id, variant));
 }
 
 /**
- * Refuses a node whose state forbids a patch now.
+ * Refuses a node in a state that does not allow a patch.
  *
  * @throws OspatchError `Policy` or `DiskFull`
  */

@@ -13,19 +13,19 @@ import type { PackageManager } from './package-managers/types';
 import type { Session } from './session';
 import { defined } from '../domain/shared/defined';
 
-/** Short, so that progress is seen soon; the end of a job is noticed at once in any case. */
+/** Short, so that progress appears soon; the end of a job is noticed at once in any case. */
 const FIRST_WAIT_SECONDS = 3;
 
-/** Above stand the numbers of the signals that have killed a process. */
+/** Higher codes are signal numbers of killed processes. */
 const MAX_EXIT_CODE = 128;
 
 /**
- * As dpkg abbreviates the state: half-installed, or to be reinstalled; what apk has noted in its database, and the helper
- * of the transactions of rpm.
+ * States in which a package needs to be unpacked again: dpkg's abbreviations for half-installed and reinst-required,
+ * apk's entries in its database, and the helper's messages for rpm.
  */
 const UNPACK_AGAIN = /\((?:.H.|..R|files are missing|its script failed|its scripts may not have run)\)$/;
 
-/** Whether this is wrong only until a transaction unpacks the package anew. */
+/** Whether a transaction that unpacks the package again resolves the problem. */
 export function isToBeUnpackedAgain(problem: string): boolean {
   return UNPACK_AGAIN.test(problem);
 }
@@ -36,18 +36,18 @@ export interface JobNumber {
 }
 
 export interface PackageWork {
-  /** In charge of the packages of the node, by its facts. */
+  /** The package manager of the node, from its facts. */
   manager: PackageManagerName;
   packages?: PackagePolicy | undefined;
-  /** How long locks of other programs are waited for; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
+  /** Limit for waiting for locks of other programs; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
   lockTimeoutMs?: number | undefined;
 }
 
 /**
  * Applies the planned set of changes, once per job number, whatever is killed.
  *
- * @throws OspatchError `PlanChanged` when another set would be applied now (nothing was changed then), or what reaching
- *   the node may say. A failure of the package manager is part of the report, because packages may have changed.
+ * @throws OspatchError `PlanChanged` when the pending set differs (nothing was changed), or any connection error. A
+ *   failure of the package manager is part of the report, because packages may have changed.
  */
 export async function applyPlan(
   session: Session,
@@ -73,7 +73,7 @@ export function planChanged(node: string): OspatchError {
   });
 }
 
-/** Completes what an interrupted transaction has left. */
+/** Completes an interrupted transaction. */
 export async function repairPackages(
   session: Session,
   job: JobNumber,
@@ -105,7 +105,7 @@ function toOutcome(
       details: { problems: problems.slice(0, 50) },
     };
   }
-  // Half-installed: a transaction that unpacks the package anew mends it.
+  // Half-installed: a transaction that unpacks the package again resolves this.
   if (error !== null && problems.length > 0 && problems.every(isToBeUnpackedAgain)) {
     error = { ...error, details: { ...error.details, unpackAgain: true } };
   }
@@ -125,7 +125,7 @@ function toOutcome(
   };
 }
 
-/** Shows whom the helper waits for; false when the line does not say. */
+/** Displays the lock holder that the helper waits for; false when the line does not contain one. */
 export function showLock(session: Session, line: string): boolean {
   const waitingFor = lockWaitIn(line);
   if (waitingFor === null) return false;
@@ -133,7 +133,7 @@ export function showLock(session: Session, line: string): boolean {
   return true;
 }
 
-/** Packages finished so far, and the lock that is waited for. */
+/** Finished packages, and the lock that the job waits for. */
 class ApplyProgress {
   private done = 0;
 

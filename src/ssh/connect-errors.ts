@@ -1,4 +1,4 @@
-/** Turns the connection errors of ssh2 into an `OspatchError`, in one place. */
+/** Converts connection errors of ssh2 to an `OspatchError`. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
 import { shellUserName } from '../domain/trust/user-name';
@@ -9,7 +9,7 @@ import type { SshTarget } from './transport';
 const MAX_REASON = 200;
 const MAX_SAID = 200;
 
-/** Reasons a person can act on, by the code of the socket error. */
+/** Actionable reasons, by socket error code. */
 const SOCKET_REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
@@ -21,7 +21,7 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name cannot be resolved at the moment',
 };
 
-/** What a message names of it. */
+/** The fields of a target used in messages. */
 type Machine = Pick<SshTarget, 'name' | 'host' | 'port'>;
 
 /** `w-1 (10.0.0.12:22)`. */
@@ -37,7 +37,7 @@ export function unreachable(target: Machine, reason: string, cause?: unknown): O
   );
 }
 
-/** The login works, and the command does not end: load, something that hangs, or a machine on its way down. */
+/** The login works, but the command does not end: load, a hang, or a machine that is shutting down. */
 export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
   return new OspatchError({
     type: 'Unreachable',
@@ -48,37 +48,37 @@ export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
 }
 
 /**
- * What the host itself says about a login that failed, when that is the reason: the account, or a machine that boots or
- * goes down and lets nobody but root in, which passes. Null when it says nothing that is understood. `said` is hostile.
+ * The error when the host itself names the reason of a failed login: the account, or a machine that is booting or
+ * shutting down and denies logins for a while. Null when `said`, which is untrusted, contains no known reason.
  */
 export function accountRefused(target: SshTarget, said: string, cause?: unknown): OspatchError | null {
   const words = wordsOf(said);
   if (/system is (?:booting up|going down)/i.test(said)) {
-    return unreachable(target, `it lets nobody log in now, and says: ${words}`, cause);
+    return unreachable(target, `logins are denied at the moment, with the message: ${words}`, cause);
   }
   if (!/by PAM account|(?:account|password) has expired|account is (?:locked|disabled)/i.test(said)) return null;
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} accepts the key, but not the account ${target.user}. It says: ${words}`,
+      message: `${describe(target)} accepts the key, but not the account ${target.user}, with the message: ${words}`,
       remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${shellUserName(target.user)}`,
     },
     { cause },
   );
 }
 
-/** What the host said of a key that did not let the user in. */
+/** The host's answer to a key that did not complete the login. */
 export interface AuthOutcome {
-  /** Methods that may go on after it; null when the host did not say. */
+  /** Methods that may follow; null when the host did not list any. */
   left: readonly string[] | null;
-  /** The key was accepted, and is not enough. */
+  /** The key was accepted but is not sufficient. */
   partial: boolean;
 }
 
-/** Names of methods as sshd writes them; what else a host may say is hostile. */
+/** Method names as sent by sshd; everything else is untrusted. */
 const METHOD = /^[a-z][a-z0-9@.-]{0,40}$/;
 
-/** The key alone did not let the user in. `said` is the banner of the host, which is hostile. */
+/** The key did not complete the login. `said` is the host's banner, which is untrusted. */
 export function authFailed(
   target: SshTarget,
   said: string,
@@ -92,7 +92,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and wants ${more || 'something else'} as well: a second factor, which ospatch cannot give`,
+        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and also requires ${more || 'something else'}: a second factor, which ospatch cannot provide`,
         remedy: `let the key alone be enough for this user: "Match User ${user}" with "AuthenticationMethods publickey" in the sshd_config of ${name}`,
       },
       { cause },
@@ -102,7 +102,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} lets nobody log in as ${user} by key; it offers ${methods.join(', ')}`,
+        message: `${describe(target)} does not allow logins as ${user} by key; it offers ${methods.join(', ')}`,
         remedy: `allow keys for this user: PubkeyAuthentication and AuthenticationMethods in the sshd_config of ${name} (\`sshd -T -C user=${shellUserName(user)}\` shows what is in force)`,
       },
       { cause },
@@ -112,7 +112,7 @@ export function authFailed(
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, and says: ${words}`}`,
+      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, with the message: ${words}`}`,
       remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
     },
     { cause },
@@ -123,7 +123,7 @@ function wordsOf(said: string): string {
   return withoutFullStop(plainText(said, MAX_SAID));
 }
 
-/** Classifies an `error` event that came before the login was complete. `banner` is what the host said before it. */
+/** Classifies an `error` event before the login was complete. `banner` is what the host sent before the error. */
 export function classifyConnectError(
   target: SshTarget,
   error: Error,
@@ -132,7 +132,7 @@ export function classifyConnectError(
 ): OspatchError {
   const level = 'level' in error ? String(error.level) : '';
   const code = 'code' in error ? String(error.code) : '';
-  // Some refusals come as an end of the connection in the middle of the login.
+  // Some rejections arrive as a closed connection in the middle of the login.
   const reason = error.message.startsWith('Access denied') ? ` ${error.message}` : '';
   const refused = accountRefused(target, `${banner.trim()}${reason}`, error);
   if (refused !== null) return refused;
@@ -163,7 +163,7 @@ export function classifyConnectError(
   return unreachable(target, SOCKET_REASONS[code] ?? plainText(error.message, MAX_REASON), error);
 }
 
-/** The server proved to hold another key than the trusted ones. `offered` is null when it holds none of their types. */
+/** The server holds another key than the trusted ones. `offered` is null when it has no key of their types. */
 export function hostKeyMismatch(
   target: SshTarget,
   pins: readonly PinnedKey[],
@@ -173,7 +173,7 @@ export function hostKeyMismatch(
   return mismatch(target, pins.map((pin) => `${pin.type} ${fingerprint(pin.blob)}`).join(' or '), got);
 }
 
-/** `trusted` and `got` are fingerprints with their types, for people. */
+/** `trusted` and `got`: formatted fingerprints with types. */
 export function mismatch(target: SshTarget, trusted: string, got: string): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',

@@ -1,4 +1,4 @@
-/** From a target to a connection: picks the transport and goes through the jump hosts. */
+/** Connects to a target: selects the transport and passes through the jump hosts. */
 import type { Connection, SshConnectOptions } from './builtin/connection';
 import { Ssh2Driver } from './builtin/connection';
 import { JumpHosts } from './jump-hosts';
@@ -7,11 +7,11 @@ import type { SshTarget } from './transport';
 
 export interface Connector {
   connect(target: SshTarget): Promise<Connection>;
-  /** Ends the connections to jump hosts and removes every temporary file. */
+  /** Closes the connections to jump hosts and removes all temporary files. */
   close(): void;
 }
 
-/** `idleMs`: how long a jump host that nobody uses stays connected. */
+/** `idleMs`: how long an unused jump host stays connected. */
 export function createConnector(options: SshConnectOptions, idleMs: number): Connector {
   const drivers = { builtin: new Ssh2Driver(options), openssh: new OpensshDriver(options) };
   const hops = {

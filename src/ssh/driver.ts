@@ -1,9 +1,9 @@
-/** What the two transports have in common. */
+/** The common interface of the two transports. */
 import type { SshTarget } from './transport';
 
-/** One way to make connections; `via` is one of its own, or null for a direct connection. */
+/** Makes connections; `via` is a connection of the same driver, or null for a direct connection. */
 export interface Driver<C> {
   connect(target: SshTarget, via: C | null): Promise<C>;
-  /** Removes what ended connections may have left. */
+  /** Removes leftovers of ended connections. */
   close(): void;
 }

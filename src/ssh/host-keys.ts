@@ -1,4 +1,4 @@
-/** Trusted host keys, and the host key algorithms that the client offers because of them. */
+/** Trusted host keys, and the host key algorithms negotiated because of them. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 
@@ -7,7 +7,7 @@ export interface PinnedKey {
   blob: Buffer;
 }
 
-/** Signature algorithms per key type. `ssh-rsa` itself signs with SHA-1 and is never offered. */
+/** Signature algorithms per key type. `ssh-rsa` signs with SHA-1 and is never offered. */
 const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = {
   'ssh-ed25519': ['ssh-ed25519'],
   'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
@@ -16,10 +16,10 @@ const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = 
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
 };
 
-/** In the order in which `scanHostKey` prefers them. */
+/** In order of preference for `scanHostKey`. */
 export const ALL_HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = Object.values(ALGORITHMS).flat();
 
-/** What a machine showed. */
+/** The host key that a machine offered. */
 export interface OfferedKey {
   type: string;
   /** `SHA256:...` as OpenSSH shows it. */
@@ -31,8 +31,8 @@ export function offeredKey(blob: Buffer): OfferedKey {
 }
 
 /**
- * Reads `TYPE BASE64` entries; what is no key of a supported type is left out, so it trusts nothing. A key that stands
- * there as `@revoked` too is not trusted either.
+ * Parses `TYPE BASE64` entries; unsupported entries are dropped and thus trust nothing. A key that is also listed as
+ * `@revoked` is not trusted.
  */
 export function parsePins(hostKeys: readonly string[]): PinnedKey[] {
   const revoked = new Set(hostKeys.flatMap((entry) => (entry.startsWith('@revoked') ? [entry.split(/\s+/)[2]] : [])));
@@ -43,14 +43,14 @@ export function parsePins(hostKeys: readonly string[]): PinnedKey[] {
   });
 }
 
-/** Only these are negotiated: a server picks its own favourite otherwise, and verification fails for no reason. */
+/** Only these are negotiated: otherwise a server picks its preferred key type, and verification fails needlessly. */
 export function pinnedAlgorithms(pins: readonly PinnedKey[]): ServerHostKeyAlgorithm[] {
   return [...new Set(pins.flatMap((pin) => ALGORITHMS[pin.type] ?? []))];
 }
 
 /**
- * The check itself. It has to be synchronous and answer with a real boolean: ssh2 accepts every key for anything else,
- * a promise included.
+ * Verifies a host key. Must be synchronous and return a boolean: ssh2 accepts every key for any other value, including
+ * a promise.
  */
 export function isTrusted(pins: readonly PinnedKey[], key: Buffer): boolean {
   return pins.some((pin) => pin.blob.length === key.length && timingSafeEqual(pin.blob, key));
@@ -61,7 +61,7 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** The type a public key blob names, or the empty string. */
+/** The type named in a public key blob, or the empty string. */
 export function hostKeyType(blob: Buffer): string {
   if (blob.length < 4) return '';
   const length = blob.readUInt32BE(0);

@@ -1,4 +1,4 @@
-/** Connections to jump hosts, each shared by everything that is reached through it. */
+/** Connections to jump hosts, shared by all targets behind them. */
 import type { Connection } from './builtin/connection';
 import type { Driver } from './driver';
 import { Semaphore } from '../retry/semaphore';

@@ -1,4 +1,4 @@
-/** Connections shared by everything one worker does on a node, so that most calls cost no login. */
+/** Connections shared by everything a worker does on a node, so that most calls need no login. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from './connect-errors';
@@ -8,21 +8,21 @@ import { createConnector } from './connector';
 import type { IdentityOptions } from './builtin/identity';
 import type { ExecOptions, ExecResult, SshTarget, Transport, TransportPool } from './transport';
 
-/** Longer than any pause between two steps on a node, and shorter than what firewalls forget. */
+/** Longer than any pause between two steps on a node, and shorter than idle timeouts of firewalls. */
 const IDLE_MS = 60_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** A session that has just ended is counted by the host for a moment longer, and by a busy one for longer than that. */
+/** A host still counts a session for a moment after its end, a busy host longer. */
 const REFUSAL_PAUSE_MS = 100;
 const REFUSALS_END_MS = 3_000;
-/** On a worker that stood still the time is over before the host was asked often enough. */
+/** On a worker that was stalled, the time limit alone would allow too few attempts. */
 const LEAST_REFUSALS = 10;
 
 export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
   connectTimeoutMs?: number;
-  /** Unused connections are closed after this long. Default: 60 s. */
+  /** Unused connections are closed after this time. Default: 60 s. */
   idleMs?: number;
   /** For tests. */
   connect?: (target: SshTarget) => Promise<Connection>;
@@ -32,7 +32,7 @@ interface Entry {
   connection: Promise<Connection>;
   opened: Connection | null;
   users: number;
-  /** Commands in flight, each settled when its end is known. */
+  /** Commands in flight; each promise settles when its command has ended. */
   running: Set<Promise<unknown>>;
   idle: NodeJS.Timeout | undefined;
 }
@@ -73,7 +73,7 @@ class Pool implements TransportPool {
 
   private async exec(key: string, target: SshTarget, command: string, options: ExecOptions = {}): Promise<ExecResult> {
     options.signal?.throwIfAborted();
-    // Not every transport hears at once that its connection is gone.
+    // Not every transport notices at once that its connection has ended.
     if (this.entries.get(key)?.opened?.closed === true) this.drop(key);
     const entry = this.entries.get(key) ?? this.add(key, target);
     entry.users += 1;
@@ -85,13 +85,13 @@ class Pool implements TransportPool {
       entry.users -= 1;
       if (entry.users === 0 && this.entries.get(key) === entry) {
         entry.idle = setTimeout(() => this.drop(key), this.idleMs);
-        // A forgotten pool must not keep a program alive.
+        // An idle pool must not keep the process alive.
         entry.idle.unref();
       }
     }
   }
 
-  /** With MaxSessions 1 a second command at the same time is refused: it waits for the first. */
+  /** With MaxSessions 1 a second concurrent command is refused; it waits for the first one. */
   private async runOn(
     entry: Entry,
     connection: Connection,
@@ -159,7 +159,7 @@ class Pool implements TransportPool {
   }
 }
 
-/** Everything that decides who is talked to and how: another key, user or trusted host key is another connection. */
+/** Everything that identifies a connection: another identity, user or trusted host key needs another connection. */
 function keyOf(target: SshTarget): string {
   const { user, host, port, identity, hostKeys, transport = 'builtin', jump = [] } = target;
   return JSON.stringify([user, host, port, identity, hostKeys, transport, jump]);

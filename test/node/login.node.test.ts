@@ -48,14 +48,14 @@ describe('src/node on logins with restrictions', () => {
       '/bin/false as login shell',
       `usermod -s /bin/false ${LAB_USER}`,
       `usermod -s /bin/bash ${LAB_USER}`,
-      `${LOGS_IN}its login shell ends at once with code 1 and says nothing, as /bin/false does$`,
+      `${LOGS_IN}its login shell exits at once with code 1 and without output, like /bin/false$`,
       'usermod -s /bin/sh',
     ],
     [
       'an exec at the start of .bashrc',
       `cp ${home}/.bashrc /root/bashrc; sed -i '1i exec dash' ${home}/.bashrc`,
       `cp /root/bashrc ${home}/.bashrc`,
-      `${LOGS_IN}its login shell ends well and has run none of them: another program has taken its place$`,
+      `${LOGS_IN}its login shell exits successfully without running them: another program runs instead$`,
       'look for an exec',
     ],
     [
@@ -69,14 +69,14 @@ describe('src/node on logins with restrictions', () => {
       'a forced command of the key',
       `cp ${home}/.ssh/authorized_keys /root/keys; sed -i 's/^/command="echo backups only" /' ${home}/.ssh/authorized_keys`,
       `cp /root/keys ${home}/.ssh/authorized_keys`,
-      `${LOGS_IN}another program runs in their place and says: backups only$`,
+      `${LOGS_IN}another program runs instead and prints: backups only$`,
       'command= in',
     ],
     [
       'a start file that greets and ends the shell',
       `mv ${home}/.bashrc ${home}/.bashrc.away 2>/dev/null; printf 'echo WELCOME >&2\\nexit 1\\n' >${home}/.bashrc`,
       `rm ${home}/.bashrc; mv ${home}/.bashrc.away ${home}/.bashrc 2>/dev/null || true`,
-      `${LOGS_IN}another program, or a start file of its shell, ends before them with code 1 and says: WELCOME$`,
+      `${LOGS_IN}another program, or a start file of its shell, exits before them with code 1 and prints: WELCOME$`,
       'exit, exec and set -e in',
     ],
     [

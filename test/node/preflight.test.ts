@@ -126,7 +126,7 @@ describe('src/node/preflight', () => {
     expect((await end).plan.warnings).toMatchObject([
       {
         kind: 'repaired',
-        message: expect.stringMatching(/^try 2 has made the plan, after a failure: plan failed on /),
+        message: expect.stringMatching(/^attempt 2 made the plan, after a failure: plan failed on /),
       },
     ]);
     expect(commands().at(-1)).toBe('start 0123456789abcdef-plan-1011 plan');

@@ -1,17 +1,17 @@
-/** Agents that keep connections to API servers open, one for each set of TLS options. */
+/** Keep-alive agents for API servers, one per set of TLS options. */
 import type { AgentOptions } from 'node:https';
 import { Agent } from 'node:https';
 
-/** Certificates that plugins renew make new agents; those that were not used for longest make room. */
+/** Renewed plugin certificates create new agents; the least recently used ones are evicted. */
 const MAX_AGENTS = 64;
 
 export class AgentPool {
-  /** In the order of their last use. */
+  /** Least recently used first. */
   private readonly agents = new Map<string, Agent>();
 
   constructor(private readonly maxAgents = MAX_AGENTS) {}
 
-  /** The agent of these options. One that had to make room ends its requests and then its connections. */
+  /** The agent for these options. An evicted agent finishes its requests before its connections close. */
   get({ ca, cert, key, servername, rejectUnauthorized }: AgentOptions): Agent {
     const options = { ca, cert, key, servername, rejectUnauthorized };
     const fingerprint = JSON.stringify(Object.values(options).map(String));
@@ -26,7 +26,7 @@ export class AgentPool {
     return agent;
   }
 
-  /** Ends all connections, also those in use. */
+  /** Closes all connections, including those in use. */
   close(): void {
     for (const agent of this.agents.values()) agent.destroy();
     this.agents.clear();
@@ -38,7 +38,7 @@ function newAgent(options: AgentOptions): Agent {
   return new Agent({ ...Object.fromEntries(given), keepAlive: true });
 }
 
-/** Its `destroy` would break off the requests that are under way. */
+/** `destroy` would abort requests in flight. */
 function retire(agent: Agent): void {
   Object.assign(agent, { keepAlive: false });
   for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();

@@ -1,20 +1,20 @@
-/** The calls of ospatch to a Kubernetes API server, as an interface. */
+/** The Kubernetes API calls of ospatch, as an interface. */
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { OspatchError } from '../../domain/shared/errors';
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import type { WorkloadName } from '../../domain/kubernetes/types';
 import type { ControllerRef, PodView } from '../../domain/kubernetes/pod-filter';
 
-/** As much of a Node object as is used. */
+/** The used fields of a Node object. */
 export interface NodeView {
   name: string;
   resourceVersion: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
   unschedulable: boolean;
-  /** Who set `spec.unschedulable`, by the field manager; null when the server does not say. */
+  /** Field manager of `spec.unschedulable`; null when the server does not report one. */
   unschedulableBy: string | null;
-  /** Status by type of condition: `True`, `False`, `Unknown`. */
+  /** Status by condition type: `True`, `False`, `Unknown`. */
   conditions: Record<string, NodeCondition>;
   machineId: string;
   bootId: string;
@@ -23,39 +23,39 @@ export interface NodeView {
 
 export interface NodeCondition {
   status: string;
-  /** In the words of the kubelet. */
+  /** The kubelet's message. */
   message: string;
 }
 
-/** A merge of metadata and spec. It is refused as `conflict` when the node is not at this version any more. */
+/** A merge patch of metadata and spec. Rejected as `conflict` when the node has another resource version. */
 export interface NodePatch {
   resourceVersion: string;
   /** Null removes an annotation. */
   annotations: Record<string, string | null>;
-  /** Absent: left as it is. */
+  /** Absent: unchanged. */
   unschedulable?: boolean;
 }
 
 export type PatchAnswer = { state: 'patched'; node: NodeView } | { state: 'conflict' } | { state: 'gone' };
 
-/** What the server said to an eviction or a deletion. */
+/** The server's answer to an eviction or deletion. */
 export type EvictionAnswer =
   | { state: 'accepted' }
-  /** Gone, or another pod has its name by now. */
+  /** The pod is gone, or another pod has its name. */
   | { state: 'gone' }
-  /** A budget allows none now. */
+  /** A budget allows no eviction now. */
   | { state: 'budget'; message: string }
-  /** A budget has been changed and not been looked at since. */
+  /** The disruption controller has not processed a changed budget yet. */
   | { state: 'not-observed'; retryAfterMs: number }
-  /** The server has too much to do. */
+  /** The server is overloaded. */
   | { state: 'busy'; retryAfterMs: number }
   | { state: 'two-budgets' }
   | { state: 'namespace-terminating' }
-  /** An admission webhook, or a rule of the server about this pod. */
+  /** Denied by an admission webhook or a server rule for this pod. */
   | { state: 'denied'; message: string };
 
 export interface EvictionOptions {
-  /** Absent: the pod's own. */
+  /** Absent: the grace period of the pod. */
   gracePeriodSeconds?: number;
 }
 
@@ -64,58 +64,58 @@ export interface ControllerView {
   namespace: string;
   name: string;
   images: string[];
-  /** Pods it wants to have. */
+  /** Desired number of pods. */
   wanted: number;
 }
 
 export interface WorkloadState {
   wanted: number;
-  /** Its controller has seen it as it is now. */
+  /** The controller has processed the current generation. */
   isObserved: boolean;
   available: number;
-  /** Labels of the pods it makes. */
+  /** Labels of its pods. */
   podLabels: Record<string, string>;
 }
 
 /**
- * Each call is one question with a timeout of its own.
+ * Each call is one request with its own timeout.
  * @throws ApiError
  */
 export interface KubernetesApi {
-  /** Null: there is no such node. */
+  /** Null: the node does not exist. */
   readNode(name: string): Promise<NodeView | null>;
   listNodes(): Promise<NodeView[]>;
   patchNode(name: string, patch: NodePatch): Promise<PatchAnswer>;
   podsOfNode(nodeName: string): Promise<PodView[]>;
-  /** The pods of one namespace that a label selector selects. */
+  /** The pods of a namespace that match a label selector. */
   podsByLabel(namespace: string, selector: string): Promise<PodView[]>;
-  /** Asks the server to evict this very pod, by the budgets. */
+  /** Requests the eviction of this pod (by UID), subject to budgets. */
   evict(pod: PodView, options: EvictionOptions): Promise<EvictionAnswer>;
-  /** Deletes this very pod, whatever the budgets say. */
+  /** Deletes this pod (by UID), ignoring budgets. */
   delete(pod: PodView, options: EvictionOptions): Promise<EvictionAnswer>;
-  /** Names of the checks by which the server is not ready; none when it is, or does not let this user ask. */
+  /** Names of failing readiness checks; empty when the server is ready or denies the query. */
   failingChecks(): Promise<string[]>;
   listBudgets(): Promise<BudgetView[]>;
   listDaemonSets(): Promise<ControllerView[]>;
   listDeployments(): Promise<ControllerView[]>;
   /** The controller of a ReplicaSet, or null. */
   ownerOfReplicaSet(namespace: string, name: string): Promise<ControllerRef | null>;
-  /** Null: there is no such workload, or it is none that stays available. */
+  /** Null: the workload does not exist, or is of a kind that runs to completion. */
   readWorkload(workload: WorkloadName): Promise<WorkloadState | null>;
 }
 
 /**
- * `away`: the server did not answer, or not with an answer. `credentials`: it does not accept who asks, or is not who
- * it should be. `forbidden`: it refuses what was asked. `refused`: anything else it says no to.
+ * `unavailable`: no answer, or none from an API server. `credentials`: rejected credentials or an untrusted server.
+ * `forbidden`: missing permission. `rejected`: any other rejection.
  */
 export type ApiErrorKind = 'unavailable' | 'credentials' | 'forbidden' | 'rejected';
 
-/** A question that got no useful answer. Its type is always `KubernetesApi`. */
+/** A failed API call. Its type is always `KubernetesApi`. */
 export class ApiError extends OspatchError {
   constructor(
     readonly kind: ApiErrorKind,
     info: Omit<ErrorInfo, 'type'>,
-    /** When the server asked to be asked again. */
+    /** The server's Retry-After. */
     readonly retryAfterMs: number | null = null,
   ) {
     super({ type: 'KubernetesApi', ...info });

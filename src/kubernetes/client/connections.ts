@@ -1,4 +1,4 @@
-/** Connections to API servers: one per kubeconfig and context, read anew when the file changes (tokens rotate). */
+/** API clients: one per kubeconfig and context, reloaded when the file changes (tokens rotate). */
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,26 +13,26 @@ import { createApi } from './requests';
 import type { Credentials } from './credentials';
 import { accessTitle, kubeconfigFile, loadInCluster, loadKubeconfig } from './kubeconfig';
 
-/** Long enough for a page of 500 pods from a busy server, short enough to notice one that hangs. */
+/** Long enough for a page of 500 pods from a busy server, short enough to detect a hung server. */
 const CALL_TIMEOUT_MS = 30_000;
 
-/** Of a call's time: what a plugin leaves is enough for the question itself, and its own error is told. */
+/** Share of the call timeout for a credential plugin: leaves time for the request and for the plugin's error. */
 const PLUGIN_SHARE = 2 / 3;
 
-/** What a worker that ends still waits for the answers to requests that are better not broken off. */
+/** How long a stopping worker waits for uninterruptible requests. */
 const LAST_ANSWERS_MS = 3_000;
 
 type ClientModule = typeof import('@kubernetes/client-node', { with: { 'resolution-mode': 'import' } });
 
 export interface KubernetesConnections {
-  /** Nothing is opened or read before the first call. Calls end when `signal` does. */
+  /** Opens and reads nothing before the first call. Calls end when `signal` is aborted. */
   api(access: KubernetesAccess, signal: AbortSignal): KubernetesApi;
-  /** Waits up to 3 s for the answers to evictions. */
+  /** Waits up to 3 s for answers to evictions. */
   close(): Promise<void>;
 }
 
 export interface ConnectionOptions {
-  /** Directory of the kubeconfigs that specs name. */
+  /** Directory of the kubeconfigs named in specs. */
   kubeconfigDir: string;
   /** Default: 30 s. */
   callTimeoutMs?: number;
@@ -40,7 +40,7 @@ export interface ConnectionOptions {
 
 interface CachedClient extends ApiClients {
   fingerprint: string;
-  /** Null: they stand in the kubeconfig. */
+  /** Null: static credentials in the kubeconfig. */
   credentials: Credentials | null;
 }
 
@@ -80,7 +80,7 @@ export function createConnections({
   function callWith(access: KubernetesAccess, cancelled: AbortSignal): Call {
     return async (what, ask, { headers = {}, uninterruptible = false } = {}) => {
       cancelled.throwIfAborted();
-      // Takes a second and 50 MB, which workers without such clusters do without.
+      // Loading takes a second and 50 MB, which workers without Kubernetes clusters avoid.
       const module = await import('@kubernetes/client-node');
       const timeout = AbortSignal.timeout(callTimeoutMs);
       const signal = AbortSignal.any([cancelled, timeout]);
@@ -110,7 +110,7 @@ export function createConnections({
           return orAborted(answer, signal);
         };
         return await attempt().catch((error: unknown) => {
-          // They may have been taken back before their end; what was refused has had no effect.
+          // Credentials may be revoked before they expire; a rejected request had no effect.
           if (apiStatus(error)?.code !== 401 || clients.credentials?.invalidate(begun) !== true) throw error;
           return attempt();
         });
@@ -130,7 +130,7 @@ export function createConnections({
     inFlight.add(settled);
   }
 
-  /** The client makes an agent for every request, and with it a new connection; those that are alike share one here. */
+  /** The client creates an agent, and thus a connection, per request; equal ones are shared here. */
   function sharedAgent(agent: HttpAgent): HttpAgent {
     return isPlainHttps(agent) ? agents.get(agent.options) : agent;
   }
@@ -145,7 +145,7 @@ export function createConnections({
   };
 }
 
-/** The library knows resources only; this is what it does for each of them. */
+/** The library supports only resources; this does the same for other paths. */
 async function getPath(
   module: ClientModule,
   config: KubeConfig,
@@ -162,12 +162,12 @@ async function getPath(
   return { code, text };
 }
 
-/** Agents of proxies are of other classes. */
+/** Proxy agents are of other classes. */
 function isPlainHttps(agent: HttpAgent): agent is Agent {
   return agent.constructor.name === 'Agent' && 'protocol' in agent && agent.protocol === 'https:' && 'options' in agent;
 }
 
-/** Not every part of a call listens to its signal; a plugin for credentials may hang. */
+/** Not every part of a call honours its signal; a credential plugin may hang. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {

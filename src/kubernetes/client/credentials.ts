@@ -1,7 +1,7 @@
 /**
- * Credentials that are fetched anew as they end: tokens in files, and plugins as kubectl runs them
- * (client.authentication.k8s.io). The client library has both, but reads a file only once a minute, knows no time limit
- * for a plugin, asks it again for every request when it names no end, and tells it nothing about the cluster.
+ * Credentials that expire: token files, and plugins as in kubectl (client.authentication.k8s.io). The client library
+ * supports both, but reads a file only once a minute, has no timeout for plugins, runs a plugin without expiry for
+ * every request, and passes no cluster information to it.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,15 +11,15 @@ import { defined } from '../../domain/shared/defined';
 
 type Authenticator = Parameters<KubeConfig['addAuthenticator']>[0];
 
-/** `authProvider` of users whose credentials come from here. */
+/** `authProvider` of users with credentials from this module. */
 const PROVIDER = 'ospatch';
 
-/** A credential is a token or a certificate. */
+/** Enough for a token or a certificate. */
 const MAX_OUTPUT = 1_000_000;
 const MAX_STDERR = 2_000;
 
 export interface Credentials {
-  /** Drops what was fetched before that moment, in milliseconds. False: nothing was fetched, so asking again is idle. */
+  /** Drops credentials fetched before `before` (milliseconds). False: there were none, so a retry is pointless. */
   invalidate(before: number): boolean;
 }
 
@@ -32,7 +32,7 @@ interface Fetched {
   fetchedAt: number;
 }
 
-/** How a kubeconfig names a plugin. */
+/** A plugin as configured in a kubeconfig. */
 interface Plugin {
   apiVersion?: string;
   command?: string;
@@ -42,7 +42,7 @@ interface Plugin {
   provideClusterInfo?: boolean;
 }
 
-/** Makes the current user's token come from a file, which is read for every request: it is small, and rotates. */
+/** Reads the current user's token from a file for every request, because the file is small and rotates. */
 export function useTokenFile(config: KubeConfig, file: string): Credentials {
   return use(config, () => {
     let token: string;
@@ -55,7 +55,7 @@ export function useTokenFile(config: KubeConfig, file: string): Credentials {
   });
 }
 
-/** Makes a plugin give the current user's credentials, which are kept until they end or are refused. */
+/** Gets the current user's credentials from a plugin and caches them until they expire or are rejected. */
 export function usePlugin(config: KubeConfig, kubeconfig: string, exec: unknown, timeoutMs: number): Credentials {
   const plugin = (exec ?? {}) as Plugin;
   const cluster = config.getCurrentCluster();
@@ -69,7 +69,7 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
     isAuthProvider: ({ authProvider }) => (authProvider as { name?: string } | undefined)?.name === PROVIDER,
     applyAuthentication: async (_, options) => {
       if (kept === null || kept.endsAt <= Date.now()) {
-        // All requests of a moment share one.
+        // Concurrent requests share one fetch.
         fetching ??= fetch().finally(() => {
           fetching = null;
         });
@@ -82,7 +82,7 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
   };
   config.addAuthenticator(authenticator);
   const { name } = config.getCurrentUser() ?? { name: '' };
-  // The library's own ways come first, so the user must look like none of theirs.
+  // The library prefers its own providers, so the user must match none of them.
   config.users = config.users.map(({ exec, token, ...user }): User => {
     if (user.name === name) return { ...user, authProvider: { name: PROVIDER, config: {} } };
     return { ...user, exec, ...defined({ token }) };
@@ -96,19 +96,19 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
   };
 }
 
-/** A plugin may need all that its vendor has thought of, but never the worker's own credentials, such as TEMPORAL_API_KEY. */
+/** A plugin may need any variable of its vendor, but never the worker's own secrets, such as TEMPORAL_API_KEY. */
 function vendorEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:OSPATCH|TEMPORAL)_/.test(name)));
 }
 
-/** What a plugin prints, as an object. */
+/** Runs a plugin and parses its output. */
 function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeoutMs: number): Promise<unknown> {
   const { command = '', args, env, installHint } = plugin;
-  // As client-go: a path is relative to the kubeconfig, a bare name is looked for in PATH.
+  // As in client-go: a path is relative to the kubeconfig, a bare name is searched in PATH.
   const program = command.includes('/') ? resolve(directory, command) : command;
   const named = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
   return new Promise((done, fail) => {
-    // A group of its own, so that what it has started ends with it. Nobody is there to answer questions.
+    // In a process group of its own, so that its children end with it. Without stdin, because nobody can answer.
     const child = spawn(program, args ?? [], {
       detached: true,
       env: { ...vendorEnvironment(), ...named, KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)) },
@@ -126,7 +126,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
-        // It has just ended.
+        // The process has already exited.
       }
       end(() => fail(new Error(`the credential plugin ${command} ${why}`)));
     };
@@ -151,7 +151,7 @@ function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeout
         try {
           done(JSON.parse(output));
         } catch {
-          // The parser's own message would quote the credential.
+          // The parser's message would quote the credential.
           fail(new Error(`the credential plugin ${command} did not print JSON`));
         }
       }),

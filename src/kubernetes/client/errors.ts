@@ -1,31 +1,31 @@
-/** What a failed call of the Kubernetes client means. */
+/** Classifies failed calls of the Kubernetes client. */
 import { plainText, withoutFullStop } from '../../domain/shared/text';
 import { describePage, pageTitle } from '../../domain/shared/web-page';
 import { redactSecrets } from '../../domain/shared/redact';
 import { ApiError } from './api';
 import { defined } from '../../domain/shared/defined';
 
-/** The answer of a server that said no. */
+/** A rejection by a server. */
 export interface ApiStatus {
   code: number;
   reason: string;
   message: string;
-  /** What the answer is when it is none of an API server, but of something in between: `a web page (HTTP 403)`. */
+  /** Describes an answer that came from an intermediary instead of an API server: `a web page (HTTP 403)`. */
   foreign: string | null;
-  /** Reasons of `details.causes`. */
+  /** Reasons in `details.causes`. */
   causes: string[];
-  /** Of the answer's details or its header; null when it names none. */
+  /** From the answer's details or header; null when absent. */
   retryAfterMs: number | null;
 }
 
 const MAX_MESSAGE = 300;
 
-/** Codes of Node.js about certificates: the server is there, and one of the two does not trust the other. */
+/** Node.js certificate error codes: the server is up, and one side does not trust the other. */
 const DISTRUST = /CERT|SIGNATURE|SELF_SIGNED|ERR_TLS|ERR_SSL|ERR_OSSL/;
 
-/** The status of an answer of the server; null when what was thrown is none. */
+/** The status of a server answer; null when the error is not one. */
 export function apiStatus(error: unknown): ApiStatus | null {
-  // Errors of the platform have numbers for codes too; only answers have a body.
+  // System errors may have numeric codes too; only answers have a body.
   if (!isRecord(error) || typeof error['code'] !== 'number' || !('body' in error)) return null;
   const body = bodyOf(error['body']);
   const title = typeof error['body'] === 'string' ? pageTitle(error['body']) : null;
@@ -44,9 +44,9 @@ export function apiStatus(error: unknown): ApiStatus | null {
 export interface FailedCall {
   /** Completes "could not": `list the pods of node w-1`. */
   what: string;
-  /** Names file and context. */
+  /** Names the kubeconfig and context. */
   where: string;
-  /** The request was on its way: what went wrong is not about credentials of ours. */
+  /** The request was sent, so the failure is not about our credentials. */
   wasSent: boolean;
 }
 
@@ -82,7 +82,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
   );
 }
 
-/** Whatever its status is says nothing about rights. */
+/** The status code of an intermediary says nothing about permissions. */
 function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
   return new ApiError('unavailable', {
     message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer in between`,
@@ -90,7 +90,7 @@ function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer
   });
 }
 
-/** Nothing was answered: no way there, no trust, or no credentials to show. */
+/** No answer: unreachable, untrusted, or no credentials. */
 function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiError {
   const { code, name, message } = describe(error);
   if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is not an API response');
@@ -114,7 +114,7 @@ function describe(error: unknown): { code: string; name: string; message: string
   return { code: text(error['code']), name: text(error['name']), message: text(error['message']) };
 }
 
-/** Client-node hands the body over as it came. */
+/** Client-node passes the raw body. */
 function bodyOf(body: unknown): Record<string, unknown> {
   if (isRecord(body)) return body;
   if (typeof body !== 'string') return {};
@@ -135,7 +135,7 @@ function seconds(value: unknown): number | null {
   return typeof number === 'number' && number >= 0 ? number * 1000 : null;
 }
 
-/** What others write may be anything, and errors of plugins may hold what they were to keep. */
+/** Untrusted text; plugin errors may contain secrets. */
 function clean(message: string): string {
   return plainText(redactSecrets(message.slice(0, MAX_MESSAGE * 4)), MAX_MESSAGE);
 }

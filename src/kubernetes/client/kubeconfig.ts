@@ -1,4 +1,4 @@
-/** Finding and reading the kubeconfig that a spec names, on the worker. Its content never gets into a message. */
+/** Loads the kubeconfig named in a spec on the worker. Its content never appears in a message. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
@@ -10,21 +10,21 @@ import { ApiError } from './api';
 import type { Credentials } from './credentials';
 import { usePlugin, useTokenFile } from './credentials';
 
-/** With many clusters and certificates in it; a larger one would hold up everything else the worker does. */
+/** Enough for many clusters and certificates; parsing a larger file would block the worker. */
 const MAX_BYTES = 1024 * 1024;
 const MAX_CONTEXTS = 10;
 
-/** Where the kubelet mounts it. */
+/** Mount path used by the kubelet. */
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
-/** How messages name what a cluster is reached with. */
+/** The credentials of a cluster, as named in messages. */
 export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
   if (kubeconfig === IN_CLUSTER) return 'the service account of the worker';
   return `kubeconfig ${kubeconfig}${context === undefined ? '' : `, context ${context}`}`;
 }
 
 /**
- * Where the kubeconfig is and which edition it is of: another fingerprint means that it has to be read again.
+ * Path and fingerprint of the kubeconfig; a changed fingerprint requires a reload.
  * @throws ApiError `credentials`
  */
 export function kubeconfigFile(directory: string, access: KubernetesAccess): { path: string; fingerprint: string } {
@@ -33,7 +33,7 @@ export function kubeconfigFile(directory: string, access: KubernetesAccess): { p
   }
   const path = join(directory, access.kubeconfig);
   const { mtimeMs, size, ino, isFile } = statOf(path, access);
-  // To read a pipe is to wait for whoever writes into it.
+  // Reading a named pipe would block.
   if (!isFile) throw unusable(access, `${path} is not a file`, 'put a kubeconfig there');
   if (size > MAX_BYTES) {
     const why = `${path} has ${Math.ceil(size / MAX_BYTES)} MiB and at most 1 is read`;
@@ -62,19 +62,19 @@ function statOf(
 export interface LoadOptions {
   path: string;
   access: KubernetesAccess;
-  /** How long a credential plugin may take. */
+  /** Timeout for a credential plugin. */
   pluginTimeoutMs: number;
 }
 
 /**
- * Returns what renews the credentials; null: they stand in the file.
+ * Returns the renewable credentials; null: static credentials in the file.
  * @throws ApiError `credentials`
  */
 export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeoutMs }: LoadOptions): Credentials | null {
   try {
     config.loadFromFile(path);
   } catch {
-    // The parser's own message quotes the file.
+    // The parser's message quotes the file.
     throw unusable(access, `${path} cannot be read as a kubeconfig`, 'check it on the worker with kubectl config view');
   }
   const contexts = config.getContexts().map(({ name }) => name);
@@ -105,7 +105,7 @@ export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeout
   return null;
 }
 
-/** The client library passes over `tokenFile`. */
+/** The client library ignores `tokenFile`. */
 function tokenFileOf(path: string, name: string): string | null {
   const document = parse(readFileSync(path, 'utf8')) as { users?: { name: string; user?: { tokenFile?: unknown } }[] };
   const file = document.users?.find((one) => one.name === name)?.user?.tokenFile;

@@ -1,4 +1,4 @@
-/** The API server through @kubernetes/client-node. */
+/** The Kubernetes API through @kubernetes/client-node. */
 import type { ConfigurationOptions, V1DeleteOptions } from '@kubernetes/client-node';
 import { FIELD_MANAGER } from '../../domain/kubernetes/types';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
@@ -11,23 +11,23 @@ import type { ApiClients, Call } from './call';
 import { controllerOf, daemonSetView, deploymentView, toBudgetView, toNodeView, toPodView } from './views';
 import { defined } from '../../domain/shared/defined';
 
-/** As kubectl does: answers stay small however many there are. */
+/** As in kubectl: bounds the size of an answer. */
 const PAGE = 500;
 
-/** A list that is changed faster than it can be read to its end is begun again this often. */
+/** A list whose continue token expires is restarted this often. */
 const MAX_LIST_ATTEMPTS = 3;
 
-/** When the server is too busy to say for how long. */
+/** Used when a busy server sends no Retry-After. */
 const BUSY_RETRY_MS = 5_000;
 
-/** What a webhook has said, or that it could not be asked. */
+/** A denial by a webhook, or a webhook that could not be called. */
 const WEBHOOK = /\bwebhook "/;
 
 const PATCH = { headers: { 'Content-Type': 'application/strategic-merge-patch+json' } };
 
 /**
- * The server counts a pod against its budgets before it deletes it. Broken off in between, it holds that count for two
- * minutes, in which the budget lets no other pod go.
+ * The server counts a pod against its budgets before deleting it. An aborted eviction holds that count for two minutes,
+ * during which the budget allows no other eviction.
  */
 const UNINTERRUPTIBLE = { uninterruptible: true } as const;
 
@@ -37,7 +37,7 @@ interface Page<T> {
 }
 
 export function createApi(call: Call): KubernetesApi {
-  /** Null when the server says that there is none. */
+  /** Null when the object does not exist. */
   async function find<T>(what: string, ask: Parameters<typeof call<T>>[1]): Promise<T | null> {
     return call<T | null>(what, (clients, options) => ask(clients, options).catch(orNull));
   }
@@ -176,7 +176,7 @@ export function createApi(call: Call): KubernetesApi {
           case 'ReplicationController':
             return core.readNamespacedReplicationController({ namespace, name }, options);
           default:
-            // Jobs run to an end; they never become available.
+            // Jobs run to completion; they never become available.
             return null;
         }
       });
@@ -196,12 +196,12 @@ export function createApi(call: Call): KubernetesApi {
 function patchBody({ resourceVersion, annotations, unschedulable }: NodePatch): object {
   return {
     metadata: { resourceVersion, annotations },
-    // As kubectl uncordon leaves it: a field that is not there.
+    // As after kubectl uncordon: the field is removed.
     ...defined({ spec: unschedulable === undefined ? undefined : { unschedulable: unschedulable ? true : null } }),
   };
 }
 
-/** A pod of the same name that has taken its place meanwhile is left alone. */
+/** Does not affect another pod that has taken the same name. */
 function deleteOptions({ uid }: PodView, { gracePeriodSeconds }: EvictionOptions): V1DeleteOptions {
   return { preconditions: { uid }, ...defined({ gracePeriodSeconds }) };
 }
@@ -218,7 +218,7 @@ async function answerOf(request: Promise<unknown>): Promise<EvictionAnswer> {
   }
 }
 
-/** Null: no answer about this pod, but a failure of the call. */
+/** Null: not an answer about this pod, but a failed call. */
 export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
   if (status.foreign !== null) return null;
   const { code, message, causes, retryAfterMs } = status;
@@ -227,7 +227,7 @@ export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
     case 409:
       return { state: 'gone' };
     case 429:
-      // A webhook that wants to be asked again speaks of this pod only, e.g. that of a virtual machine that has to move.
+      // A webhook's Retry-After concerns this pod only, e.g. a virtual machine that has to migrate.
       if (WEBHOOK.test(message)) return { state: 'denied', message };
       if (!causes.includes('DisruptionBudget')) return { state: 'busy', retryAfterMs: retryAfterMs ?? BUSY_RETRY_MS };
       return retryAfterMs === null || retryAfterMs === 0
@@ -238,7 +238,7 @@ export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
       return message.includes('more than one PodDisruptionBudget') ? { state: 'two-budgets' } : null;
     case 403:
       if (causes.includes('NamespaceTerminating')) return { state: 'namespace-terminating' };
-      // What is not about the rights of a user is about the pod.
+      // A denial that is not about the user's permissions is about the pod.
       return /\bUser "[^"]*" cannot /.test(message) ? null : { state: 'denied', message };
     case 400:
     case 422:

@@ -1,4 +1,4 @@
-/** From the objects of the API to as much of them as is used. What a server leaves out is taken for nothing. */
+/** Converts API objects to the views used here. Absent fields get their zero value. */
 import type {
   V1DaemonSet,
   V1Deployment,
@@ -39,7 +39,7 @@ export function toNodeView(node: V1Node): NodeView {
   };
 }
 
-/** The field manager of one field: the last that set it. */
+/** The field manager that last set a field. */
 function managerOf(metadata: V1ObjectMeta | undefined, path: readonly string[]): string | null {
   const entry = (metadata?.managedFields ?? []).findLast(({ fieldsV1 }) => {
     let fields: unknown = fieldsV1;
@@ -88,7 +88,7 @@ function toleratesCordon(spec: V1PodSpec | undefined): boolean {
 
 export function toBudgetView({ metadata, spec, status }: V1PodDisruptionBudget): BudgetView {
   const isObserved = status !== undefined && (status.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
-  // A controller that cannot compute a budget never says that it has looked at it.
+  // A controller that cannot compute a budget never updates its observed generation.
   const broken = (status?.conditions ?? []).find(
     ({ type, status: value, reason }) => type === 'DisruptionAllowed' && value === 'False' && reason === 'SyncFailed',
   );
@@ -124,7 +124,7 @@ export function daemonSetView({ metadata, spec, status }: V1DaemonSet): Controll
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',
     images: imagesOf(spec?.template.spec),
-    // Before its controller has looked at it, it may want one on every node.
+    // Before its controller has processed it, it may want a pod on every node.
     wanted: isObserved ? (status?.desiredNumberScheduled ?? 0) : 1,
   };
 }

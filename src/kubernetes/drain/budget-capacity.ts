@@ -1,4 +1,4 @@
-/** How many pods the budgets that block a drain can ever count on. */
+/** The maximum number of pods that a budget can count, for budgets that block a drain. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import {
   allowsEviction,
@@ -11,7 +11,7 @@ import { hasEnded } from '../../domain/kubernetes/pod-filter';
 import type { KubeSession } from '../session';
 import { workloadOf } from './workloads';
 
-/** Those that hold none of the pods back are not looked at: they are the most. */
+/** Skips budgets that block no pod, which are the majority. */
 export async function withCapacity(
   session: KubeSession,
   pods: readonly PodView[],
@@ -37,7 +37,7 @@ export async function withCapacity(
   return found;
 }
 
-/** Controllers count with what they want; pods of others, and without one, as long as they have not ended. */
+/** Desired replicas of the controllers, plus running pods of other or no controllers. */
 async function capacityOf(session: KubeSession, budget: BudgetView, there: readonly PodView[]): Promise<number> {
   const { namespace } = budget;
   const pods = there.filter((pod) => !hasEnded(pod) && selectsLabels(budget, pod.labels));
@@ -52,7 +52,7 @@ async function capacityOf(session: KubeSession, budget: BudgetView, there: reado
     if (pod === undefined) continue;
     const workload = pod.controller === null ? null : await workloadOf(session, namespace, pod.controller);
     const state = workload === null ? null : await session.reach((api) => api.readWorkload(workload));
-    // A budget for one revision or one pod of several knows no more of them than those that are there.
+    // Of a budget for one revision, or for single pods of a controller, only the existing pods are known.
     if (workload === null || state === null || !selectsLabels(budget, state.podLabels)) capacity += 1 + others.length;
     else if (!counted.has(`${workload.kind}/${workload.name}`)) {
       counted.add(`${workload.kind}/${workload.name}`);

@@ -1,6 +1,6 @@
 /**
- * Who runs the control plane, and how it is: from its static pods, from what k3s and rke2 say of etcd on their nodes, and
- * from what the API server says of itself. Roles of nodes count where none of these can be seen.
+ * Members and health of the control plane: from static pods, from the etcd conditions of k3s and rke2 nodes, and from
+ * the health checks of the API server. Node roles are the fallback when none of these are visible.
  */
 import { cordonState } from '../../domain/kubernetes/cordon';
 import type { ControlPlane, ControlPlaneMember } from '../../domain/kubernetes/quorum';
@@ -17,13 +17,13 @@ const API_SERVER = 'kube-apiserver';
 
 const CONTROL_PLANE_ROLES = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
 
-/** K3s and rke2 say so of nodes on which they run etcd in their own process. */
+/** Label of k3s and rke2 nodes that run etcd in process. */
 const ETCD_ROLE = 'node-role.kubernetes.io/etcd';
 
-/** K3s and rke2 say by this whether the etcd of a node is a healthy voter; learners and lost members are none. */
+/** Condition of k3s and rke2 nodes whose etcd is a healthy voter; learners and lost members do not have it. */
 const ETCD_CONDITION = 'EtcdIsVoter';
 
-/** Null when the node has no part in it. */
+/** Null when the node is not part of the control plane. */
 export async function readControlPlane({ reach, target }: KubeSession): Promise<ControlPlane | null> {
   const pods = await reach((api) => api.podsByLabel(NAMESPACE, `component in (${ETCD},${API_SERVER})`));
   const nodes = await reach((api) => api.listNodes());
@@ -45,8 +45,8 @@ export async function readControlPlane({ reach, target }: KubeSession): Promise<
 }
 
 /**
- * A node that should have a member and shows no pod of it has one that is down, not one less: where nodes have the role
- * of etcd these should, else with kubeadm every node of the control plane. Outside etcd has no pods and no members here.
+ * A node that should run a member but has no pod of it counts as a member that is down: nodes with the etcd role, or
+ * with kubeadm all control-plane nodes. External etcd has no pods and no members here.
  */
 function etcdMembers(seen: readonly ControlPlaneMember[], nodes: readonly NodeView[]): ControlPlaneMember[] {
   const byRole = nodes.filter(({ labels }) => labels[ETCD_ROLE] === 'true');
@@ -55,7 +55,7 @@ function etcdMembers(seen: readonly ControlPlaneMember[], nodes: readonly NodeVi
   const missing = expected
     .filter(({ name }) => !seen.some(({ nodeName }) => nodeName === name))
     .map((node): ControlPlaneMember => {
-      // K3s runs it in its own process, and says so.
+      // k3s runs etcd in process and reports it by a condition.
       if (seen.length === 0) return asMember(node);
       return { ...asMember(node), ready: false, problem: 'without a pod of etcd' };
     });
@@ -68,7 +68,7 @@ function etcdMembers(seen: readonly ControlPlaneMember[], nodes: readonly NodeVi
   });
 }
 
-/** A workload in kube-system may carry such a label too; a member is a static pod, or belongs to no controller. */
+/** Other workloads in kube-system may carry the label too; a member is a static pod, or has no controller. */
 function isStatic(pod: PodView): boolean {
   return pod.isMirror || pod.controller === null || pod.controller.kind === 'Node';
 }

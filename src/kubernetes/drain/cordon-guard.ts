@@ -1,4 +1,4 @@
-/** Watches, during a drain, that the node stays cordoned. */
+/** Verifies during a drain that the node stays cordoned. */
 import { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { KubeSession } from '../session';
@@ -6,9 +6,9 @@ import type { KubeSession } from '../session';
 const READ_NODE_EVERY_MS = 5_000;
 
 /**
- * A node that somebody uncordons fills up again: that is for people to settle. The answer looks at the node every 5 s, or
- * now when told to. `when` completes "was uncordoned by somebody else".
- * @throws OspatchError `Policy`, from what is returned
+ * A node that someone uncordons fills up again, which needs a person. The returned function reads the node at most
+ * every 5 s, or immediately with `now`. `when` completes "was uncordoned by somebody else".
+ * @throws OspatchError `Policy`, from the returned function
  */
 export function cordonGuard(session: KubeSession, when: string): (now?: boolean) => Promise<void> {
   let askedAtMs = session.now();

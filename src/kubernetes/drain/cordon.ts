@@ -1,4 +1,4 @@
-/** Putting our cordon on a node, with the name of its owner, and taking it off again. */
+/** Cordons and uncordons nodes, with an annotation that names the owner. */
 import {
   BASELINE_ANNOTATION,
   cordonState,
@@ -21,11 +21,11 @@ import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';
 import { defined } from '../../domain/shared/defined';
 
-/** Observed time after which a control plane that is not whole is a matter for people. */
+/** Observed time after which an unhealthy control plane needs a person. */
 const QUORUM_TIMEOUT_MS = 10 * 60_000;
 const QUORUM_LOOK_EVERY_MS = 3_000;
 
-/** Two that have seen each other do not come back at the same moment. */
+/** Random back-off, so that two nodes that collide do not retry at the same moment. */
 const MAX_BACK_OFF_MS = 6_000;
 
 export interface CordonOptions {
@@ -33,13 +33,14 @@ export interface CordonOptions {
   owner: CordonOwner;
   /** Default 10 min. */
   quorumTimeoutMs?: number;
-  /** What earlier attempts have waited of that, in milliseconds. */
+  /** Time waited by earlier attempts, in milliseconds. */
   waitedMs?: number;
 }
 
 /**
- * Waits until the control plane can spare the node, then cordons it. A node that others have cordoned stays theirs.
- * @returns what the node was like before
+ * Waits until the control plane tolerates the loss of the node, then cordons the node. A node cordoned by others keeps
+ * their cordon.
+ * @returns the baseline of the node before the cordon
  * @throws OspatchError `WrongNode`, `Policy`
  */
 export async function cordonNode(session: KubeSession, options: CordonOptions): Promise<KubernetesBaseline> {
@@ -59,19 +60,19 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
     const baseline = await readBaselineOf(session, node);
     if (cordonState(node).by === 'others') return baseline;
     if (!(await applyCordon(session, node, owner, baseline))) continue;
-    // Another node of the control plane may have been cordoned in the same moment.
+    // Another control-plane node may have been cordoned at the same moment.
     if ((await whyNot(session)) === null) return baseline;
     await backOff(session, owner);
   }
 }
 
-/** Neither of two that have cordoned at once goes on before one is alone. */
+/** Of two nodes cordoned at the same time, each uncordons and retries until one is alone. */
 async function backOff(session: KubeSession, owner: CordonOwner): Promise<void> {
   await uncordon(session, owner);
   await session.pause(Math.random() * MAX_BACK_OFF_MS);
 }
 
-/** Null: this very run has not cordoned the node yet. */
+/** Null: this run has not cordoned the node yet. */
 function ownBaseline(node: NodeView, owner: CordonOwner): KubernetesBaseline | null {
   const state = cordonState(node);
   if (state.by !== 'ospatch' || state.owner === null || !isSameOwner(state.owner, owner)) return null;
@@ -88,7 +89,7 @@ function assertNotForeign({ target }: KubeSession, node: NodeView): void {
   });
 }
 
-/** False: the node was changed meanwhile. */
+/** False: the node was changed concurrently. */
 async function applyCordon(
   session: KubeSession,
   node: NodeView,
@@ -128,9 +129,9 @@ async function awaitQuorum(session: KubeSession, until: number, timeoutMs: numbe
 }
 
 /**
- * Takes off what `owner` has put on; `any`: whatever was left on this node for the same node of the same cluster.
- * A cordon that others have made theirs, also by removing its owner, stays, without our annotations.
- * @returns false when there was nothing of it
+ * Removes the cordon of `owner`; `any`: a stale cordon of the same node of the same cluster from any run. A cordon
+ * taken over by others, also by removing its owner, stays; our annotations are removed.
+ * @returns false when there was no such cordon
  */
 export async function uncordon(session: KubeSession, owner: CordonOwner | 'any'): Promise<boolean> {
   const { target, reach, change } = session;
@@ -141,7 +142,7 @@ export async function uncordon(session: KubeSession, owner: CordonOwner | 'any')
     const state = cordonState(node);
     const isOwn =
       state.owner !== null && (owner === 'any' ? isSameNode(state.owner, target) : isSameOwner(state.owner, owner));
-    // The answer to an earlier attempt may have been lost on its way.
+    // The answer to an earlier attempt may have been lost.
     if (!isOwn && !hasLostOwner(node)) return wasSent;
     const isCordoned = isOwn && state.by === 'ospatch';
     const answer = await change((api) => {
@@ -157,7 +158,7 @@ export async function uncordon(session: KubeSession, owner: CordonOwner | 'any')
   }
 }
 
-/** Somebody has removed the annotation with the owner; the other one of ours is still there. */
+/** Someone has removed the owner annotation; the baseline annotation is still there. */
 function hasLostOwner({ annotations }: NodeView): boolean {
   return annotations[CORDON_ANNOTATION] === undefined && annotations[BASELINE_ANNOTATION] !== undefined;
 }

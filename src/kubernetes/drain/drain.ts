@@ -1,4 +1,4 @@
-/** Emptying a node: the loop around evictions, until nothing is left or the time is over. */
+/** Drains a node: the eviction loop, until no pod is left or the timeout is exceeded. */
 import { parseDuration } from '../../domain/shared/duration';
 import { OspatchError } from '../../domain/shared/errors';
 import type { BlockedPod, DrainPolicy, DrainReport, EvictedWorkload } from '../../domain/kubernetes/types';
@@ -17,27 +17,27 @@ import type { ClassifiedPod } from './pod-classes';
 import { findUnevictable, findRefusals, judge, classifyPods } from './pod-classes';
 import { addWorkloads } from './workloads';
 
-/** As often as kubectl looks whether a pod is gone; one list for all of them. */
+/** Poll interval for deleted pods, as in kubectl; one list request for all pods. */
 const LOOK_EVERY_MS = 1_000;
-/** Pods that end at once are seen at once. */
+/** Pods that end at once are noticed at once. */
 const FIRST_LOOKS_MS = [100, 200, 400];
 
-/** How often the budgets are asked when they hold pods back. */
+/** How often budgets are read while they block evictions. */
 const READ_BUDGETS_EVERY_MS = 2_000;
 
-/** A retry after the time is over gets so much for what is nearly done. */
+/** A retry after the timeout gets this long to finish. */
 const LAST_CHANCE_MS = 60_000;
 
 const MAX_BLOCKED = 20;
-/** Shown while it goes on. */
+/** Displayed during the drain. */
 const MAX_SHOWN = 5;
 const BLOCKING: readonly PodEviction['state'][] = ['held', 'due', 'leaving'];
 const MAX_BLOCKERS = 10;
 const MAX_MESSAGE = 1_500;
 
-/** What a later attempt must know of an earlier one. */
+/** State handed over to a retry. */
 export interface DrainedSoFar {
-  /** Pods to evict, those that are gone included. */
+  /** Pods to evict, including those already gone. */
   total: number;
   evicted: number;
   workloads: EvictedWorkload[];
@@ -46,15 +46,15 @@ export interface DrainedSoFar {
 export interface DrainOptions {
   machine: MachineIdentity;
   policy: DrainPolicy;
-  /** When the drain began, in milliseconds: a retry does not get the whole time again. */
+  /** Start of the drain in milliseconds: a retry does not restart the timeout. */
   startedAtMs: number;
-  /** The node was drained before: only what does not tolerate the cordon is evicted. */
+  /** The node was drained before: evict only pods that do not tolerate the cordon. */
   again: boolean;
   earlier: DrainedSoFar | null;
   remember: (soFar: DrainedSoFar) => void;
 }
 
-/** Moment at which the drain is over, in milliseconds; a timeout of 0 is for ever, as kubectl's. */
+/** Deadline of the drain in milliseconds; a timeout of 0 means no limit, as in kubectl. */
 export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: number): number {
   const timeoutMs = parseDuration(policy.timeout);
   if (timeoutMs === 0) return Infinity;
@@ -62,9 +62,10 @@ export function drainDeadline(policy: DrainPolicy, startedAtMs: number, nowMs: n
 }
 
 /**
- * Evicts until nothing is left, or the time is over. What the policy does not let go is told before the first eviction.
- * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when somebody uncordons the node meanwhile; once pods were
- * evicted, with their number as `details.evicted`
+ * Evicts pods until none is left or the timeout is exceeded. Pods that the policy does not allow to evict are reported
+ * before the first eviction.
+ * @throws OspatchError `DrainBlocked`, `WrongNode`, `Policy` when someone uncordons the node meanwhile; after evictions
+ * with their number as `details.evicted`
  */
 export async function drainNode(session: KubeSession, options: DrainOptions): Promise<DrainReport> {
   const { policy, earlier, again } = options;
@@ -74,7 +75,7 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
   const guard = cordonGuard(session, again ? 'before it was rebooted' : 'while it was drained');
   await guard(true);
   const there = await classifyPods(session, policy);
-  // Before a reboot nothing but a tolerance keeps a pod on the node.
+  // Before a reboot only a toleration keeps a pod on the node.
   const judged = there.filter(({ pod }) => !again || !pod.toleratesCordon);
   await assertNotBlocked(session, policy, judged);
   const pods = judged.flatMap((one) => toLeaving(one, policy, session.now()));
@@ -105,7 +106,7 @@ export async function drainNode(session: KubeSession, options: DrainOptions): Pr
     admit: async (onNode) => {
       const came = newPods.among(onNode);
       if (came.length === 0) return [];
-      // Nothing but a tolerance brings a pod to a cordoned node.
+      // Only a toleration brings a pod to a cordoned node.
       await guard(true);
       const more = await judge(session, policy, came);
       await assertNotBlocked(session, policy, more);
@@ -127,7 +128,7 @@ function countEvicted(pods: readonly PodEviction[]): number {
   return pods.filter((one) => one.do === 'evict').length;
 }
 
-/** What came back is sent away later each time, and in the end left. */
+/** Returning pods are evicted after increasing delays, and finally left alone. */
 function admitted(leaving: readonly PodEviction[], newPods: NewPods): PodEviction[] {
   return leaving.flatMap((one) => {
     const pauseMs = newPods.pauseMs(one.pod);
@@ -137,14 +138,14 @@ function admitted(leaving: readonly PodEviction[], newPods: NewPods): PodEvictio
   });
 }
 
-/** Looks at the node now. @throws OspatchError `Policy` with what was evicted so far */
+/** Verifies the cordon now. @throws OspatchError `Policy` with the number of evicted pods */
 async function stillCordoned(guard: (now?: boolean) => Promise<void>, { evicted }: DrainedSoFar): Promise<void> {
   await guard(true).catch((error: unknown) => {
     throw withEvicted(error, evicted);
   });
 }
 
-/** What was done to the pods is known however the drain ends. */
+/** Adds the number of evicted pods to any error of the drain. */
 function withEvicted(error: unknown, evicted: number): unknown {
   if (!(error instanceof OspatchError) || evicted === 0) return error;
   const info = error.toInfo();
@@ -179,7 +180,7 @@ async function assertNotBlocked(
 
 function toLeaving({ pod, verdict }: ClassifiedPod, policy: DrainPolicy, now: number): PodEviction[] {
   if (verdict.do !== 'evict' && verdict.do !== 'wait-completed') return [];
-  // Asked again, a pod that is already going would at most get less time.
+  // Evicting a terminating pod again could only shorten its grace period.
   const isLeaving = verdict.do === 'evict' && pod.deletionAtMs !== null && policy.gracePeriod === undefined;
   const why = isLeaving ? 'it is terminating' : 'it is not its turn yet';
   return [
@@ -201,11 +202,11 @@ interface EvictionLoop {
   untilMs: number;
   guard: (now?: boolean) => Promise<void>;
   onGone: (one: PodEviction) => void;
-  /** Those of the pods on the node that came meanwhile and have to leave too. */
+  /** New pods on the node that have to be evicted too. */
   admit: (onNode: Iterable<PodView>) => Promise<PodEviction[]>;
 }
 
-/** Returns what is left when the time is over. */
+/** Returns the pods left at the deadline. */
 async function evictAll(
   session: KubeSession,
   policy: DrainPolicy,
@@ -232,7 +233,7 @@ async function evictAll(
     );
     if (now() >= notBeforeMs && now() < untilMs) {
       notBeforeMs = await evictDue(session, policy, due, untilMs);
-      // Whoever has just been refused wants to know by which budget.
+      // Refresh the budgets for newly rejected evictions.
       const refused = due.filter((one) => one.state === 'held' && !held.includes(one));
       if (refused.length > 0) refreshBudgets(refused, await reach((api) => api.listBudgets()));
     }
@@ -252,7 +253,7 @@ async function evictAll(
   return left;
 }
 
-/** For people: what has been in the way for longest, in one sentence with how many more there are, and the first pods. */
+/** For display: the longest-blocking pod, the number of others, and the first pods. */
 function whatFor(left: readonly PodEviction[], order: number): KubeProgress {
   const turn = left
     .filter((one) => one.order === order)

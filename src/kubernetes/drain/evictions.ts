@@ -1,4 +1,4 @@
-/** Evictions: the requests, and when a refused one is repeated. */
+/** Eviction requests and their retries. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import { allowsEviction, budgetTitle, budgetsOf, whyClosedFor } from '../../domain/kubernetes/disruption-budgets';
 import { parseDuration } from '../../domain/shared/duration';
@@ -10,16 +10,16 @@ import type { KubeSession } from '../session';
 import { mapConcurrently } from '../../domain/shared/map-concurrently';
 import { defined } from '../../domain/shared/defined';
 
-/** As kubectl. */
+/** As in kubectl. */
 const RETRY_MS = 5_000;
 
-/** `nextAtMs` of a pod whose budget was seen to allow its eviction. */
+/** `nextAtMs` of a pod whose budget now allows its eviction. */
 const ALLOWED_NOW = 0;
 
-/** A pod that is said to be gone is looked for in the next list. */
+/** A pod reported as gone is expected to be missing from the next list. */
 const GONE_RETRY_MS = 1_000;
 
-/** Enough to empty a full node in seconds, few enough not to be throttled for it. */
+/** Enough to drain a full node in seconds without being throttled. */
 const IN_FLIGHT = 25;
 
 const MAX_WHY = 250;
@@ -29,22 +29,25 @@ export interface PodEviction {
   pod: PodView;
   do: 'evict' | 'wait-completed';
   order: number;
-  /** `due`: to be asked for at `nextAtMs`. `held`: so too, and a budget was the reason. `leaving`: on its way out. */
+  /**
+   * `due`: eviction to be requested at `nextAtMs`. `held`: the same after a rejection by a budget. `leaving`:
+   * terminating.
+   */
   state: 'due' | 'held' | 'leaving';
   nextAtMs: number;
-  /** When it was asked for last; 0: not yet. */
+  /** Time of the last request; 0: none yet. */
   askedAtMs: number;
-  /** The budget that was found to hold it back; null: none, or it was not looked for yet. */
+  /** The budget that blocks the pod; null: none, or not determined yet. */
   heldBy: string | null;
-  /** Why it is still there, one clause. */
+  /** Why the pod is still on the node, one clause. */
   why: string;
-  /** Since when it has been so, ISO 8601. */
+  /** Start of that state, ISO 8601. */
   since: string;
 }
 
 /**
- * Of the pods that are due, one for each budget that holds several back, in turn: its answer is that to all of them, but
- * an operator that waits to be asked for a pod hears of each. Those that the budget allows by now are all in it.
+ * Of the due pods, one per budget that blocks several of them, in turn: the answer is the same for all, but operators
+ * that react to eviction requests get one for each pod. Pods that their budget allows now are all included.
  */
 export function oncePerBudget(due: readonly PodEviction[], now: number): PodEviction[] {
   const asked = new Set<string>();
@@ -58,7 +61,7 @@ export function oncePerBudget(due: readonly PodEviction[], now: number): PodEvic
   });
 }
 
-/** Evicts what is due. Returns the moment before which the server wants to be asked for nothing more. */
+/** Requests the due evictions. Returns the time before which the server wants no further requests. */
 export async function evictDue(
   session: KubeSession,
   policy: DrainPolicy,
@@ -84,7 +87,7 @@ export async function evictDue(
   return busyUntilMs;
 }
 
-/** Writes down what the server said about a pod. */
+/** Records the server's answer about a pod. */
 function note(one: PodEviction, answer: EvictionAnswer, now: number): void {
   const { namespace } = one.pod;
   switch (answer.state) {
@@ -95,7 +98,7 @@ function note(one: PodEviction, answer: EvictionAnswer, now: number): void {
     case 'gone':
       return again(one, now + GONE_RETRY_MS, 'the server says that it is gone');
     case 'budget': {
-      // Found out before, by name and numbers.
+      // Determined before, with name and counts.
       const known = one.state === 'held' && one.heldBy !== null ? one.why : null;
       one.state = 'held';
       return again(one, now + RETRY_MS, known ?? `a budget of namespace ${namespace} allows no disruption`);
@@ -121,7 +124,7 @@ function again(one: PodEviction, atMs: number, why: string): void {
   one.why = plainText(why, MAX_WHY);
 }
 
-/** Names the budgets that hold pods back, and makes those due whose budget allows some by now. */
+/** Determines the budgets that block pods, and makes pods due whose budget allows evictions now. */
 export function refreshBudgets(held: readonly PodEviction[], budgets: readonly BudgetView[]): void {
   const allowed = new Map<BudgetView, number>();
   for (const one of held) {
@@ -130,7 +133,7 @@ export function refreshBudgets(held: readonly PodEviction[], budgets: readonly B
     const [budget] = own;
     one.heldBy = budget === undefined ? null : `${budget.namespace}/${budget.name}`;
     if (own.length > 1) continue;
-    // No budget any more: nothing holds it back.
+    // The budget no longer exists, so nothing blocks the pod.
     if (budget === undefined) one.nextAtMs = ALLOWED_NOW;
     else if (allowsEviction(budget, one.pod)) {
       const left = allowed.get(budget) ?? Math.max(1, budget.status?.disruptionsAllowed ?? 1);

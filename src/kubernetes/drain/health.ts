@@ -1,4 +1,4 @@
-/** What a node is like in Kubernetes, before it is drained and after the work. */
+/** The health of a node in Kubernetes, before the drain and after the patch. */
 import { OspatchError } from '../../domain/shared/errors';
 import type { KubernetesBaseline } from '../../domain/kubernetes/types';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
@@ -13,12 +13,12 @@ const PRESSURE = ['MemoryPressure', 'DiskPressure', 'PIDPressure', 'NetworkUnava
 const LOOK_EVERY_MS = 2_000;
 
 /**
- * A node must stay healthy for so long. Just after a boot the API may still tell of the pods what they were before it,
- * until the kubelet has looked at them.
+ * How long a node must stay healthy. Right after a boot the API may still report the pod states from before, until the
+ * kubelet has updated them.
  */
 const SETTLED_MS = 5_000;
 
-/** A message names at most this many of each kind. */
+/** Maximum names of each kind in a message. */
 const MAX_NAMED = 5;
 
 export async function readBaselineOf({ reach }: KubeSession, node: NodeView): Promise<KubernetesBaseline> {
@@ -34,7 +34,10 @@ export interface HealthOptions {
   settledMs?: number;
 }
 
-/** @throws OspatchError `Unhealthy` with what is missing, `WrongNode` when the Node object has become another machine's */
+/**
+ * @throws OspatchError `Unhealthy` with the missing condition, `WrongNode` when the Node object belongs to another
+ * machine
+ */
 export async function awaitHealthy(
   session: KubeSession,
   { machine, baseline, timeoutMs, settledMs = SETTLED_MS }: HealthOptions,
@@ -62,7 +65,7 @@ export async function awaitHealthy(
   }
 }
 
-/** One clause; null: the node is as it was. */
+/** One clause; null: the node is as healthy as before. */
 async function whatIsMissing(
   { reach, target }: KubeSession,
   machine: MachineIdentity,
@@ -101,7 +104,7 @@ function pressureOf({ conditions }: NodeView): string[] {
   return PRESSURE.filter((type) => conditions[type]?.status === 'True');
 }
 
-/** As `namespace/daemonset`. A pod that is on its way out will have a successor. */
+/** As `namespace/daemonset`. A terminating pod will be replaced. */
 function daemonSetsNotReady(pods: readonly PodView[]): string[] {
   const names = pods
     .filter((pod) => isDaemonSetPod(pod) && !hasEnded(pod) && !pod.ready)

@@ -1,29 +1,29 @@
-/** Pods that come to a node while it is drained: by a scheduler that has not heard of the cordon, or on purpose. */
+/** Pods that arrive on a node during its drain: from a scheduler with a stale cache, or deliberately. */
 import type { PodView } from '../../domain/kubernetes/pod-filter';
 
 /**
- * A scheduler that finds its API server again may take half a minute to hear of the cordon, and bind to the node what has
- * just left it. What still comes back after all of these was sent there on purpose.
+ * A scheduler that reconnects to its API server may take half a minute to notice the cordon, and bind evicted pods to
+ * the node again. Pods that still return after all these pauses were placed there deliberately.
  */
 const PAUSES_MS = [0, 1_000, 2_000, 4_000, 8_000, 16_000];
 
 interface Returns {
-  /** How often pods of this controller were sent away after they had come. */
+  /** How many pods of this controller were evicted after arriving. */
   times: number;
-  /** Since they came last, one of them has left. */
+  /** One of them has left since the last arrival. */
   hasLeft: boolean;
 }
 
 export interface NewPods {
-  /** Those that were not here before and have no business here; what tolerates the cordon has. */
+  /** New pods that have to be evicted; pods that tolerate the cordon do not. */
   among(pods: Iterable<PodView>): PodView[];
-  /** How long the pod is left alone before it is sent away, in milliseconds; null: for ever. */
+  /** How long the pod is left alone before its eviction, in milliseconds; null: permanently. */
   pauseMs(pod: PodView): number | null;
   /** A pod has left the node. */
   left(pod: PodView): void;
 }
 
-/** `first`: pods that are no newPods. */
+/** `first`: the initial pods, which do not count as new. */
 export function trackNewPods(first: readonly PodView[]): NewPods {
   const seen = new Set(first.map(({ uid }) => uid));
   const came = new Set<string>();

@@ -1,4 +1,4 @@
-/** The Node object and the machine at the other end of SSH must be one and the same. */
+/** Verifies that the Node object and the machine reached over SSH are the same. */
 import { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { NodeView } from '../client/api';
@@ -9,7 +9,7 @@ const MAX_ID = 64;
 
 /**
  * The Node object of the target.
- * @throws OspatchError `WrongNode` when there is none, or when it is another machine's
+ * @throws OspatchError `WrongNode` when it does not exist or belongs to another machine
  */
 export async function readOwnNode({ reach, target }: KubeSession, machine: MachineIdentity | null): Promise<NodeView> {
   const node = await reach((api) => api.readNode(target.nodeName));
@@ -40,7 +40,7 @@ function checkMachine(target: KubeNode, node: NodeView, machine: MachineIdentity
   }
 }
 
-/** Kubelets write the ids as the kernel does or in capitals, with hyphens or without. */
+/** Kubelets write ids like the kernel or in upper case, with or without hyphens. */
 export function isSameId(a: string, b: string): boolean {
   return normal(a) === normal(b);
 }

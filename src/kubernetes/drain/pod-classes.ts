@@ -1,4 +1,4 @@
-/** Pods of a node by how a drain treats them, and what blocks the drain, at one moment. */
+/** Classifies the pods of a node for a drain, and finds what blocks the drain, at one point in time. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
 import {
   allowsEviction,
@@ -13,7 +13,7 @@ import { hasEnded, isDaemonSetPod, podFilter } from '../../domain/kubernetes/pod
 import { withCapacity } from './budget-capacity';
 import type { KubeSession } from '../session';
 
-/** A message names at most this many pods. */
+/** Maximum pods named in a message. */
 const MAX_NAMED = 5;
 
 export interface ClassifiedPod {
@@ -25,7 +25,7 @@ export async function classifyPods(session: KubeSession, policy: DrainPolicy): P
   return judge(session, policy, await session.reach((api) => api.podsOfNode(session.target.nodeName)));
 }
 
-/** What the policy says of pods that were listed already. */
+/** Applies the policy to an existing list of pods. */
 export async function judge(
   session: KubeSession,
   policy: DrainPolicy,
@@ -45,13 +45,13 @@ export async function judge(
   return pods.map((pod) => ({ pod, verdict: verdictOf(pod) }));
 }
 
-/** All budgets, with what those in the way of these evictions can count on. */
+/** All budgets, with their capacity where they affect these evictions. */
 export async function budgetsFor(session: KubeSession, evicted: readonly PodView[]): Promise<BudgetView[]> {
   if (evicted.length === 0) return [];
   return withCapacity(session, evicted, await session.reach((api) => api.listBudgets()));
 }
 
-/** Pods that the policy does not let go: one sentence for each reason. */
+/** Pods that the policy does not allow to evict: one sentence per reason. */
 export function findRefusals(judged: readonly ClassifiedPod[]): string[] {
   const reasons = new Map<string, PodView[]>();
   for (const { pod, verdict } of judged) {
@@ -64,7 +64,7 @@ export function findRefusals(judged: readonly ClassifiedPod[]): string[] {
   );
 }
 
-/** Evictions that the server answers with an error, as kubectl's too: one sentence for each pair of budgets. */
+/** Evictions that the server answers with an error, also for kubectl: one sentence per pair of budgets. */
 export function findUnevictable(pods: readonly PodView[], budgets: readonly BudgetView[]): string[] {
   const found = new Map<string, PodView[]>();
   for (const pod of pods) {
@@ -77,7 +77,7 @@ export function findUnevictable(pods: readonly PodView[], budgets: readonly Budg
   return [...found].map(([why, stuck]) => `${why}: ${namesOf(stuck)}`);
 }
 
-/** What would be waited for as things are now; first the budgets that do not open by themselves. */
+/** What the drain would wait for now; first the budgets that never allow an eviction by themselves. */
 export function findWaits(judged: readonly ClassifiedPod[], budgets: readonly BudgetView[]): string[] {
   const closed = new Map<string, PodView[]>();
   const temporary = new Map<string, PodView[]>();

@@ -1,4 +1,4 @@
-/** What a drain of a node would meet now. Changes nothing. */
+/** Computes what a drain of a node would do now. Changes nothing. */
 import { cordonState, isSameNode } from '../../domain/kubernetes/cordon';
 import type { CordonOwner, DrainPreview, DrainPolicy } from '../../domain/kubernetes/types';
 import { cordonOwner } from '../../domain/kubernetes/types';
@@ -57,7 +57,7 @@ export async function drainPreview(
   };
 }
 
-/** The owner of a cordon that ospatch has put on for another node or cluster; null when there is none. */
+/** The owner of a cordon by ospatch for another node or cluster; null when there is none. */
 export function foreignOwner(target: KubeNode, node: NodeView): CordonOwner | null {
   const { by, owner } = cordonState(node);
   return by === 'ospatch' && owner !== null && !isSameNode(owner, target) ? owner : null;

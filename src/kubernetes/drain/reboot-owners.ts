@@ -1,14 +1,14 @@
-/** Others that drain and reboot nodes of the same cluster: two of them would take nodes down at once. */
+/** Detects other reboot owners in the same cluster; two of them would take nodes down at once. */
 import { OspatchError } from '../../domain/shared/errors';
 import type { ControllerView } from '../client/api';
 import type { KubeSession } from '../session';
 
-/** Of the last part of the image's name, whatever registry it comes from. */
+/** Matches the last part of the image name, whatever the registry. */
 const KURED_IMAGE = /(?:^|\/)kured(?:[:@]|$)/;
 const UPGRADE_CONTROLLER = 'system-upgrade-controller';
 const UPGRADE_CONTROLLER_IMAGE = /(?:^|\/)system-upgrade-controller(?:[:@]|$)/;
 
-/** Each as `kured (DaemonSet kube-system/kured)`. Those that are scaled to nothing do not count. */
+/** Each as `kured (DaemonSet kube-system/kured)`. Controllers scaled to zero do not count. */
 export async function findRebootOwners({ reach }: KubeSession): Promise<string[]> {
   const daemonSets = await reach((api) => api.listDaemonSets());
   const deployments = await reach((api) => api.listDeployments());

@@ -1,4 +1,4 @@
-/** Cordons of ospatch on any node of a Kubernetes cluster. */
+/** Cordons by ospatch on any node of a Kubernetes cluster. */
 import { cordonState } from '../../domain/kubernetes/cordon';
 import type { CordonOwner } from '../../domain/kubernetes/types';
 import type { KubeSession } from '../session';

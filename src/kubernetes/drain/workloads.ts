@@ -1,4 +1,4 @@
-/** The controllers whose pods were evicted, and whether they have as many pods available as before. */
+/** The controllers of evicted pods, and whether they have as many available pods as before. */
 import { OspatchError } from '../../domain/shared/errors';
 import type { EvictedWorkload, WorkloadName } from '../../domain/kubernetes/types';
 import type { ControllerRef, PodView } from '../../domain/kubernetes/pod-filter';
@@ -6,23 +6,25 @@ import type { WorkloadState } from '../client/api';
 import type { KubeSession } from '../session';
 import { mapConcurrently } from '../../domain/shared/map-concurrently';
 
-/** Those that say how many of their pods are available. Jobs run to an end; of others only their own operator knows. */
+/**
+ * Controllers that report available pods. Jobs run to completion; other controllers are known only to their operators.
+ */
 const KINDS = ['apps/v1 Deployment', 'apps/v1 StatefulSet', 'apps/v1 ReplicaSet', 'v1 ReplicationController'];
 const MAX_WORKLOADS = 50;
-/** No pod leaves before all are known. */
+/** The drain waits for all of these requests. */
 const AT_ONCE = 10;
 const LOOK_EVERY_MS = 3_000;
 
 /**
- * The known ones, and those of pods that are about to be evicted: each controller once, of a ReplicaSet the Deployment
- * that made it, with what is available now. At most 50.
+ * The known workloads plus those of pods about to be evicted: each controller once, with the Deployment in place of its
+ * ReplicaSet, and with the currently available pods. At most 50.
  */
 export async function addWorkloads(
   session: KubeSession,
   known: readonly EvictedWorkload[],
   pods: readonly PodView[],
 ): Promise<EvictedWorkload[]> {
-  // What an earlier attempt has measured was before the first eviction.
+  // Counts of an earlier attempt were taken before the first eviction.
   const found = new Map(known.map((one) => [titleOf(one), one]));
   const controllers = new Map(
     pods.flatMap(({ namespace, controller }) =>
@@ -39,7 +41,7 @@ export async function addWorkloads(
   return [...found.values()].slice(0, MAX_WORKLOADS);
 }
 
-/** The controller of a pod, or the Deployment that made it; null when it is none that says what is available. */
+/** The controller of a pod, or its Deployment; null when it does not report available pods. */
 export async function workloadOf(
   { reach }: KubeSession,
   namespace: string,
@@ -57,9 +59,9 @@ function isKept({ apiVersion, kind }: ControllerRef): boolean {
 }
 
 /**
- * Waits until each has as many pods available as before the drain, or as it wants by now; what was short already is not
- * the drain's doing.
- * @throws OspatchError `Unhealthy` with those that have not
+ * Waits until each workload has as many available pods as before the drain, or as many as it wants now; a shortage from
+ * before does not count.
+ * @throws OspatchError `Unhealthy` with the unavailable workloads
  */
 export async function awaitWorkloads(
   session: KubeSession,

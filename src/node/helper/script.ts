@@ -1,27 +1,27 @@
-/** The node helper as it is put on nodes. Its path there names its digest, so versions live beside each other. */
+/** The helper script as installed on nodes. Its path contains its digest, so several versions coexist. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export const HELPER_DIR = '/usr/local/libexec';
 
-/** Where an administrator places the programs on a node that a spec may name. */
+/** Directory on a node with the programs that a spec may name. */
 export const COMMAND_DIR = '/etc/ospatch/commands';
 
-/** The version of the answers this program understands. */
+/** The protocol version of this release. */
 export const HELPER_PROTOCOL = 1;
 
 export interface HelperScript {
   content: Buffer;
   /** SHA-256 in hex. */
   digest: string;
-  /** Where it belongs on a node. */
+  /** Path on a node. */
   path: string;
 }
 
 let loaded: HelperScript | undefined;
 
-/** The parts of the script, in the order in which they are put together. */
+/** The parts of the script, in order. */
 const PARTS = [
   'core',
   'detached',
@@ -43,7 +43,7 @@ const PARTS = [
   'main',
 ];
 
-/** Puts the script together of the parts that lie beside this module, once. */
+/** Concatenates the parts of the script from the files beside this module; cached. */
 export function helperScript(): HelperScript {
   if (loaded === undefined) {
     const parts = PARTS.map((part) => readFileSync(path.join(__dirname, `${part}.sh`), 'utf8'));

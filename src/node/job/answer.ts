@@ -1,14 +1,14 @@
 /**
- * Reading what the helper says. Only its first line is protocol; lengths in it say what follows, so that nothing a
- * package prints can be taken for an answer.
+ * Parses the helper's answers. Only the first line is protocol; it states the length of what follows, so output of
+ * packages can never be mistaken for an answer.
  */
 import { HELPER_PROTOCOL } from '../helper/script';
 
-/** Protocols a worker understands: its own and the one before. */
+/** Protocols that a worker supports: the current and the previous one. */
 export const UNDERSTOOD: readonly number[] = [HELPER_PROTOCOL, HELPER_PROTOCOL - 1];
 
 export interface HelperAnswer {
-  /** Which protocol the helper spoke. */
+  /** Protocol of the helper. */
   protocol: number;
   fields: ReadonlyMap<string, string>;
   body: Buffer;
@@ -21,13 +21,13 @@ export type JobAnswer = { log: Buffer; /** Size of the whole log. */ size: numbe
 );
 
 const HEADER = /^ospatch (\d{1,6}) ([^\n]*)\n/;
-/** No count in an answer is longer; a larger one is no answer. */
+/** Counts have at most this many digits; anything longer is malformed. */
 const COUNT = /^\d{1,12}$/;
-/** The helper refuses to give more. */
+/** The helper refuses to send more. */
 export const MAX_RESULT_BYTES = 2 * 1024 * 1024;
 const MAX_HEADER_BYTES = 4096;
 
-/** The answer in `stdout`; null when its first line is no header of a protocol that is understood. */
+/** The answer in `stdout`; null when its first line is not a header of a supported protocol. */
 export function parseAnswer(stdout: Buffer): HelperAnswer | null {
   const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
   if (match === null) return null;
@@ -41,14 +41,14 @@ export function parseAnswer(stdout: Buffer): HelperAnswer | null {
   return { protocol, fields, body: stdout.subarray(match[0].length) };
 }
 
-/** The protocol of an answer that is one, but of a version that is not understood; null for anything else. */
+/** The protocol of an answer in an unsupported version; null for anything else. */
 export function foreignProtocol(stdout: Buffer): number | null {
   const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
   const protocol = match === null ? null : Number(match[1]);
   return protocol === null || UNDERSTOOD.includes(protocol) ? null : protocol;
 }
 
-/** The state of a job; null when the answer is incomplete or unknown. */
+/** The state of a job; null when the answer is incomplete or malformed. */
 export function parseJobAnswer({ fields, body }: HelperAnswer): JobAnswer | null {
   const number = (name: string): number => {
     const text = fields.get(name) ?? '0';

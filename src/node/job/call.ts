@@ -1,29 +1,29 @@
 /**
- * How the helper is called: looked at and run in the same round trip, so that a file which is not ours is never run as
- * if it were. Somebody who can change it between the look and the call is root already.
+ * The command that verifies and runs the helper in one round trip, so that a foreign file is never run as the helper.
+ * Someone who could replace the file in between is already root.
  */
 import { OspatchError } from '../../domain/shared/errors';
 import type { HelperScript } from '../helper/script';
 import type { Privilege } from '../privilege';
 import { defined } from '../../domain/shared/defined';
 
-/** What stands at the helper's place instead of the helper. */
+/** Why the file at the helper's path is not the helper. */
 export interface HelperDefect {
-  /** `mode`: the login user may not read or run it. */
+  /** `mode`: the login user may not read or execute the file. */
   kind: 'missing' | 'changed' | 'mode';
-  /** SHA-256 of what is there; null when it could not be read. */
+  /** SHA-256 of the file; null when unreadable. */
   found: string | null;
 }
 
-/** Verbs and arguments are ours alone; nothing else may ever reach a shell. */
+/** Only our own verbs and arguments may ever reach a shell. */
 const CALL = /^(?:[a-z]+(?: [a-z0-9][a-z0-9-]*){0,4}|reboot [0-9a-f-]{8,64} [A-Za-z0-9_][A-Za-z0-9_.-]{0,63})$/;
 
 const DEFECT = /^ospatch-helper:(missing|changed|mode) ([0-9a-f]{64})?$/m;
 
 /**
- * The command that runs `call` (verb and arguments). It goes through `sh`, because a login shell may be any.
+ * The command that runs `call` (verb and arguments), through `sh` because the login shell may be any shell.
  *
- * @throws OspatchError `Internal` for anything that is no verb with plain arguments
+ * @throws OspatchError `Internal` for anything other than a verb with plain arguments
  */
 export function helperCommand({ digest, path }: HelperScript, privilege: Privilege, call: string): string {
   if (!CALL.test(call)) {
@@ -41,14 +41,14 @@ export function helperCommand({ digest, path }: HelperScript, privilege: Privile
   return `sh -c '${script}' ospatch ${call}`;
 }
 
-/** What kept the helper from being run; null when it was run, or nothing is known. */
+/** Why the helper was not run; null when it was run, or when the reason is unknown. */
 export function helperDefect(stdout: Buffer): HelperDefect | null {
   const match = DEFECT.exec(stdout.toString('latin1'));
   if (match === null) return null;
   return { kind: match[1] as HelperDefect['kind'], found: match[2] ?? null };
 }
 
-/** Said when the helper may not be brought, because an administrator places it. */
+/** The error when the helper is missing and must be installed by an administrator. */
 export function helperMissing(
   node: string,
   user: string,

@@ -1,4 +1,4 @@
-/** Running one phase on a node to its end, across lost connections, other jobs and restarts of the worker. */
+/** Follows one phase on a node to its end, across lost connections, other jobs and worker restarts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OspatchError } from '../../domain/shared/errors';
 import { formatDuration } from '../../domain/shared/duration';
@@ -15,23 +15,23 @@ import { wholeLines } from '../sanitize';
 import type { Session } from '../session';
 import { defined } from '../../domain/shared/defined';
 
-/** A poll returns at once when the job ends; the wait only paces the progress shown. */
+/** A poll returns at once when the job ends; the wait only paces the displayed progress. */
 const POLL_SECONDS = 2;
 const SLOW_POLL_SECONDS = 5;
 
-/** After this many polls nobody watches every package any more. */
+/** Number of polls after which the slower pace is used. */
 const FAST_POLLS = 60;
 
 const BUSY_PAUSE_MS = 3_000;
 const RESTART_PAUSE_MS = 1_000;
 
-/** A job that systemd accepts but never runs, this many times in a row, will not run by itself. */
+/** A job that systemd accepts but does not run this many times in a row needs a person. */
 const MAX_RESTARTS = 20;
 
-/** What is shorter is not worth remembering. */
+/** Shorter waits are not recorded. */
 const NOTED_FROM_MS = 60_000;
 
-/** Enough for any error with its context; the full log stays on the node. */
+/** Enough for an error with its context; the full log stays on the node. */
 const MAX_TAIL_BYTES = 64 * 1024;
 
 export type JobEnd =
@@ -46,11 +46,11 @@ export type JobEnd =
   | { state: 'interrupted'; how: 'lost-reboot' | 'lost-killed' };
 
 /**
- * Starts `job` unless it has run already, and follows it. `onLine` gets every line of its log. A package manager is never
- * killed: one that never ends is left to a person. Rejects with the signal's reason when aborted; the job goes on then.
+ * Starts `job` unless it has already run, and follows it. `onLine` receives every line of its log. A package manager is
+ * never killed; a job that never ends needs a person. Rejects with the signal's reason when aborted; the job continues.
  *
- * @throws OspatchError `Busy` or `Unhealthy` for what has not ended after a long time, or what reaching the node may say;
- * {@link UnreachableNotice} once, for a transaction that is still followed after that
+ * @throws OspatchError `Busy` or `Unhealthy` when the job has not ended within a limit, or any connection error; once
+ * an {@link UnreachableNotice} for a transaction that is still followed afterwards
  */
 export async function followJob(
   session: Session,
@@ -58,7 +58,7 @@ export async function followJob(
   parameters: StartParameters,
   onLine: (line: string) => void = () => undefined,
 ): Promise<JobEnd> {
-  // The helper says once for whom it waits; whatever comes after that line shows that it has what it waited for.
+  // The helper prints the lock holder once; any later line means that the lock was acquired.
   let lockWait: string | null = null;
   const log = new LogFollower((line) => {
     lockWait = lockWaitIn(line);
@@ -99,7 +99,7 @@ export async function followJob(
         await limits.pace();
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
-      // Never treated as dead: systemd may be restarting itself.
+      // Never treated as dead: systemd may be re-executing itself.
       case 'unknown':
         await pauseBusy(session, 'systemd on the node to answer');
         answer = await poll(log.offset, 0);
@@ -119,21 +119,21 @@ export async function followJob(
   }
 }
 
-/** A job that waits for a lock needs nobody who watches. */
+/** A job that waits for a lock continues without a watcher. */
 function followLock({ others }: Session, lockWait: string | null): void {
   if (lockWait === null) return others.gone();
   others.seen('lock');
   others.pauseFollowing(lockWait);
 }
 
-/** Waits before the next question whether the node is free. */
+/** Waits before the next check whether the node is free. */
 export async function pauseBusy(session: Session, waitingFor: string): Promise<void> {
   session.show({ waitingFor });
   session.others.pause(waitingFor);
   await pauseFor(session, BUSY_PAUSE_MS);
 }
 
-/** For how long the node has given the same kind of answer, and when that is too long. */
+/** Tracks for how long the node has returned the same kind of answer, and enforces the limits. */
 class FollowLimits {
   private asked: number;
   private runningSince: number | null = null;
@@ -160,7 +160,7 @@ class FollowLimits {
     }
   }
 
-  /** What changes a node is followed for longer than anything else, and whoever waits is told of it once. */
+  /** Transactions are followed longer than other jobs, and the caller gets one notice. */
   private checkOwn(now: number, job: Job): void {
     this.runningSince ??= now;
     const { transaction, node } = this.session;
@@ -182,7 +182,7 @@ class FollowLimits {
     }
   }
 
-  /** Keeps the pause between two questions that a node answers at once. */
+  /** Enforces the minimum interval between polls that the node answers at once. */
   async pace(): Promise<void> {
     const left = MIN_POLL_MS - (this.session.now() - this.asked);
     if (left > 0) await pauseFor(this.session, Math.min(left, MIN_POLL_MS));
@@ -190,7 +190,7 @@ class FollowLimits {
   }
 }
 
-/** A job that has the node for longer than anybody can wait. It is left as it is. */
+/** A job that exceeds the limit. It is left running. */
 export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT_MS): OspatchError {
   const name = plainText(holder, 80);
   const which = name === '' || name === 'unknown' ? 'an ospatch job' : `the ospatch job ${name}`;
@@ -201,7 +201,7 @@ export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT
   });
 }
 
-/** Waits between two looks at a node. */
+/** Waits between two polls of a node. */
 export function pauseFor(session: Session, pauseMs: number): Promise<void> {
   return sleep(pauseMs, undefined, { signal: session.signal });
 }
@@ -218,7 +218,7 @@ function neverStarts(node: string, job: Job): OspatchError {
   });
 }
 
-/** Puts the log together from pieces and cuts it into lines. */
+/** Assembles the log from chunks and splits it into lines. */
 class LogFollower {
   offset = 0;
   private kept = Buffer.alloc(0);
@@ -232,7 +232,7 @@ class LogFollower {
     return redactSecrets(this.isCut ? wholeLines(text) : text);
   }
 
-  /** What comes next does not follow on what there is. */
+  /** The next chunk does not continue the previous one. */
   skip(): void {
     this.kept = Buffer.alloc(0);
     this.rest = '';

@@ -1,4 +1,4 @@
-/** Ids of jobs on a node: `TOKEN-PHASE-NUMBER`. The helper checks the same form, so nothing else reaches its shell. */
+/** Job ids: `TOKEN-PHASE-NUMBER`. The helper validates the same format, so nothing else reaches its shell. */
 import { OspatchError } from '../../domain/shared/errors';
 
 export const PHASES = ['plan', 'fetch', 'apply', 'repair', 'restart'] as const;
@@ -17,7 +17,7 @@ const BOOT_ID = /^[0-9a-f-]{8,64}$/;
 const COMMAND_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const MAX_NUMBER = 999_999;
 
-/** @throws OspatchError `Internal` for anything that is not a job id by the rules */
+/** @throws OspatchError `Internal` for an invalid job id */
 export function formatJobId(job: Job): string {
   const valid = TOKEN.test(job.token) && PHASES.includes(job.phase) && Number.isInteger(job.number);
   if (!valid || job.number < 0 || job.number > MAX_NUMBER) throw invalid('job', JSON.stringify(job));

@@ -11,7 +11,7 @@ import { parseReport } from './report';
 import { parseRpmPlan, releaseToKeep } from './rpm-plan';
 import type { PackageManager, PhaseEvent } from './types';
 
-/** The exit code of apk is the number of its errors, so its text has to tell. The first match counts. */
+/** apk's exit code is its number of errors, so failures are classified by text. The first match applies. */
 const FAILURES: FailureTable = [
   [/UNTRUSTED signature|untrusted|key .* not (?:found|trusted)/i, UNSIGNED],
   [/Unable to lock database/, LOCKED],
@@ -78,7 +78,7 @@ export const apk: PackageManager = {
       .flatMap((line) => /^source (\S+)$/.exec(line)?.[1] ?? [])
       .filter((source) => source !== release)
       .map((source) => plainText(source, 40));
-    // Without this a policy that holds the package with the number of the release would let all others move on.
+    // Without this check, a version lock on the release package would let all other packages move to the next release.
     const sources = refusal(`would leave release ${release}, because repositories on the node are those of`, foreign);
     const pinned = linesOf(result, 'pinned').map(([name = '', version = '', pin = '']) => ({ name, version, pin }));
     const keptBack = [...reading.plan.keptBack, ...pinned.map(({ name }) => ({ name, reason: 'pinned' }))];
@@ -114,7 +114,7 @@ export const apk: PackageManager = {
   classify: (failed) => classifyFailure(failed, FAILURE_RULES),
 };
 
-/** The words after `first` of the lines that begin with it. */
+/** The words after `first` in lines that start with it. */
 function linesOf(result: string, first: string): string[][] {
   const lines = result.split('\n').map((line) => line.split(' '));
   return lines.filter(([word]) => word === first).map(([, ...rest]) => rest.map((word) => plainText(word, 100)));
@@ -132,7 +132,7 @@ function describePinned(pinned: readonly PinnedUpdate[]): string {
   return `${are} hidden by version pins in /etc/apk/world: ${updates}`;
 }
 
-/** apk does not tell which updates are security fixes, so each of them counts. */
+/** apk does not report which updates are security fixes, so all of them count. */
 function pinnedRefusal(pinned: readonly PinnedUpdate[]): string {
   return pinned.length === 0
     ? ''
@@ -183,7 +183,7 @@ function listWarnings(result: string): NodeWarning[] {
   ];
 }
 
-/** At most five of them, the others counted. */
+/** At most five names; the rest is counted. */
 function namesOf(names: readonly string[]): string {
   const more = names.length - MAX_NAMED;
   return `${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

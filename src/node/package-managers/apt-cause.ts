@@ -1,37 +1,37 @@
 /**
- * The first cause in what apt and dpkg print: apt 2.2 to 3.3. apt ends with summaries ("Sub-process ... returned an error
- * code"), and the reason stands above them: in dpkg's lines, in the last words of a maintainer script or hook, in the
- * block of a repository, or indented below a heading.
+ * Finds the first cause in the output of apt and dpkg (apt 2.2 to 3.3). apt ends with summaries ("Sub-process ...
+ * returned an error code"); the cause is above them: in dpkg's lines, in the last output of a maintainer script or
+ * hook, in the block of a repository, or indented below a heading.
  */
 import type { Cause } from './failure';
 import { MAX_REASON_LINES } from './failure';
 
-/** Errors that only sum up what was said before them. */
+/** Errors that only summarise earlier output. */
 const SUMMARY =
   /^E: (?:Unable to fetch some archives|Some index files failed|Failed to fetch some archives|Sub-process returned an error code|Sub-process \S*dpkg returned|The list of sources could not be read|Unable to lock (?:directory|the )|Unable to acquire the dpkg|The following information from|Failure running script|The package lists or status file could not)/;
 
 const DPKG = /^dpkg: (?:error|unrecoverable|dependency problems prevent)/;
 const SCRIPT_FAILED = /script (?:subprocess )?(?:returned error|was killed|failed)/;
 
-/** dpkg then tries the script of the new version, and fails only when that one fails too or is not there. */
+/** dpkg then tries the script of the new version, and fails only if that script fails or is missing. */
 const OLD_SCRIPT_FAILED = /^dpkg: warning: old (?=.*script (?:subprocess )?(?:returned error|was killed|failed))/;
 const NEW_SCRIPT_HELPED = /^dpkg: \.\.\. it looks like that went OK/;
 const NEXT_PACKAGE = /^(?:Setting up |Unpacking |Preparing to unpack |Removing |Purging |Selecting previously )/;
 
-/** What apt and dpkg print of their own progress: the words of a script end above. */
+/** Progress lines of apt and dpkg, above which the output of a script ends. */
 const PROGRESS =
   /^(?:Setting up |Unpacking |Preparing to unpack |Removing |Purging |Processing triggers |Preconfiguring |Selecting previously |\(Reading database|Reading |Building |Calculating |Solving |Correcting |Extracting templates|Get:|Hit:|Ign:|Err:|Fetched |Need to get |After this operation|\d+ upgraded|The following |Errors were encountered|\d+ files? changed|dpkg: |E: |W: |N: |ospatch: )/;
 
-/** What debconf says of a terminal that is not there, and the helper of the disks. */
+/** Output of debconf about a missing terminal, and disk lines of the helper. */
 const NOISE = /^(?:debconf: (?:unable to initialize|falling back|\()|ospatch: disk )/;
 
 export function aptCause(raw: readonly string[]): Cause {
-  // With colours, or on request, newer releases write the whole word.
+  // With colours, or on request, newer releases print the full word.
   const lines = raw.map((line) => line.replace(/^Error: /, 'E: ').replace(/^Warning: /, 'W: '));
   const atDpkg = lines.findIndex((line) => DPKG.test(line));
   const errors = lines.flatMap((line, at) => (line.startsWith('E: ') ? [at] : []));
   const atError = errors.find((at) => !SUMMARY.test(lines[at] ?? '')) ?? errors[0] ?? -1;
-  // What a script prints may look like an error of apt.
+  // Script output may look like an error of apt.
   if (atDpkg !== -1) return dpkgCause(lines, atDpkg);
   if (atError === -1) return { reason: '', text: null };
   return errorCause(lines, atError);
@@ -46,7 +46,7 @@ function dpkgCause(lines: readonly string[], at: number): Cause {
   return { reason: [...first, [line, ...reason].join(' ')].join('; '), text: text.join('\n') };
 }
 
-/** The failed script of the old version that led to the error at `at`: its words, and what dpkg says of it. */
+/** The failed script of the old version that led to the error at `at`: its output and dpkg's message. */
 function oldScript(lines: readonly string[], at: number): string[] {
   for (let index = at - 1; index >= 0; index -= 1) {
     const line = lines[index] ?? '';
@@ -56,7 +56,7 @@ function oldScript(lines: readonly string[], at: number): string[] {
   return [];
 }
 
-/** The lines around a failed unpacking that say why, such as those of dpkg-deb. */
+/** Adjacent lines that explain a failed unpacking, such as those of dpkg-deb. */
 function toEnd(lines: readonly string[], at: number, count: number): string[] {
   const rest = lines.slice(at + 1 + count, at + 6 + count).filter((line) => /^dpkg-deb: error|^dpkg: error/.test(line));
   return [...lines.slice(at, at + 1 + count), ...rest];
@@ -67,7 +67,7 @@ function errorCause(lines: readonly string[], at: number): Cause {
   const text = [line];
   let parts = [line];
   if (/^(?:Problem executing scripts|Failure running script|Sub-process )/.test(line)) {
-    // A command may be a program of its own; the words of it say more.
+    // The command may be a program; its output is more specific.
     parts = [...hookWords(lines, at), line.length > 160 ? `${line.slice(0, 160)}…` : line];
   } else if (/unmet dependencies|held broken packages|Unable to satisfy dependencies/i.test(line)) {
     const heading = lines.findIndex((other) => other.startsWith('The following packages have unmet dependencies'));
@@ -82,7 +82,7 @@ function errorCause(lines: readonly string[], at: number): Cause {
   return { reason: joined(parts), text: text.join('\n') };
 }
 
-/** What the method or the verifier said of a repository: the warning that names it, or the block of its error. */
+/** The output of the method or verifier about a repository: the warning that names it, or the block of its error. */
 function fetchReason(lines: readonly string[], line: string): string[] {
   const quoted = /^The repository '(.+?)'/.exec(line)?.[1];
   const uri = quoted ?? /^Failed to fetch (\S+)/.exec(line)?.[1] ?? '';
@@ -103,7 +103,7 @@ function fetchReason(lines: readonly string[], line: string): string[] {
   return said.map(verifierWords).filter((text) => !plain.includes(text));
 }
 
-/** sqv reports on one long line, with the state of its stack at the end. */
+/** sqv reports on one long line, with a stack trace at the end. */
 function verifierWords(text: string): string {
   return text
     .replace(/^Sub-process \S+ returned an error code \(\d+\), error message is: /, '')
@@ -113,10 +113,10 @@ function verifierWords(text: string): string {
     .trim();
 }
 
-/** Lines of a hook that are read to find where its words begin. */
+/** Maximum lines to search for the beginning of a hook's output. */
 const MAX_HOOK_LINES = 60;
 
-/** A hook begins with what it has found and ends with what it does about that. */
+/** A hook first prints its finding and then the consequence. */
 function hookWords(lines: readonly string[], at: number): string[] {
   const words = wordsBefore(lines, at, MAX_HOOK_LINES)
     .map((line) => line.replace(/^[\s*=#-]+|[\s*=#-]+$/g, ''))
@@ -125,7 +125,7 @@ function hookWords(lines: readonly string[], at: number): string[] {
   return [...words.slice(0, MAX_REASON_LINES - 1), ...words.slice(-1)];
 }
 
-/** The last words before line `at` that are not progress. */
+/** The last output before line `at`, without progress lines. */
 function wordsBefore(lines: readonly string[], at: number, most = MAX_REASON_LINES): string[] {
   const words: string[] = [];
   for (let index = at - 1; index >= 0 && words.length < most; index -= 1) {
@@ -142,7 +142,7 @@ function indented(lines: readonly string[], at: number): string[] {
   return following(lines, at, (line) => line.startsWith(' '));
 }
 
-/** Up to three lines after `at` that belong to it. */
+/** Up to three lines after `at` that belong to the error. */
 function following(lines: readonly string[], at: number, belongs: (line: string) => boolean): string[] {
   const found: string[] = [];
   for (const line of lines.slice(at + 1, at + 1 + MAX_REASON_LINES)) {

@@ -1,13 +1,13 @@
-/** What apt does not report: security fixes that it hides, and package lists that are too old. */
+/** Updates and security fixes that apt does not report: hidden by configuration, or missing from outdated lists. */
 import type { NodeFacts } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';
 import type { Archive } from './apt-release';
 
-/** Names in a warning; more are counted. */
+/** Names in a warning; the rest is counted. */
 const MAX_NAMED = 8;
 
-/** Lists that are older may lack weeks of fixes; a node that is patched once a week does not warn in between. */
+/** Older lists may lack weeks of fixes; a node patched weekly gets no warning in between. */
 const STALE_AFTER_DAYS = 8;
 
 export interface HiddenFix {
@@ -38,7 +38,7 @@ const CAUSES: Record<string, { because: string; remedy: string }> = {
   },
 };
 
-/** One warning a cause. */
+/** One warning per cause. */
 export function hiddenWarnings(hidden: readonly HiddenFix[]): NodeWarning[] {
   return Object.entries(CAUSES).flatMap(([cause, { because, remedy }]) => {
     const fixes = hidden.filter((fix) => fix.cause === cause);
@@ -47,7 +47,7 @@ export function hiddenWarnings(hidden: readonly HiddenFix[]): NodeWarning[] {
   });
 }
 
-/** Why the node must not be patched, where hidden fixes are to fail it. */
+/** Why the node is refused when hidden fixes fail the patch; empty when there are none. */
 export function hiddenRefusal(hidden: readonly HiddenFix[]): string {
   const fixes = hidden.filter(({ cause }) => cause in CAUSES);
   if (fixes.length === 0) return '';
@@ -62,7 +62,7 @@ function describe(fixes: readonly HiddenFix[]): string {
   return `${count} by apt (${names.join(', ')}${more})`;
 }
 
-/** Of the lists themselves: `list-missing URI`, `list-expired NAME`, `lists-age SECONDS`, `esm TEXT`. */
+/** From the list lines: `list-missing URI`, `list-expired NAME`, `lists-age SECONDS`, `esm TEXT`. */
 export function listWarnings(
   lines: readonly (readonly [string, string])[],
   os: NodeFacts['os'],
@@ -113,7 +113,7 @@ export function listWarnings(
   return warnings;
 }
 
-/** Only where the distribution's own archive is used: what a mirror with another name holds, nobody can tell. */
+/** Only for the distribution's own archive, because the contents of a renamed mirror are unknown. */
 function lacksSecurityArchive(os: NodeFacts['os'], archives: readonly Archive[]): boolean {
   if (os.versionId === '' || !['debian', 'ubuntu'].includes(os.id)) return false;
   const isOwn = ({ origin, label }: Archive): boolean =>

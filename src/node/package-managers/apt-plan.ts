@@ -1,4 +1,4 @@
-/** Reading what `apt-get -s dist-upgrade` would do, and refusing what is not a patch of the same release. */
+/** Parses `apt-get -s dist-upgrade` and refuses plans that would leave the release. */
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node/report';
@@ -16,7 +16,7 @@ import type { PlanReading } from './types';
 const INST = /^Inst (\S+) (?:\[([^\]]+)\] )?\((\S+)(?: (.*?))? \[([a-z0-9-]+)\]\)/;
 const REMV = /^(?:Remv|Purg) (\S+)(?: \[([^\]]+)\])?/;
 
-/** A list of names: a headline that ends in a colon, then indented lines. */
+/** A list of names: a heading that ends in a colon, then indented lines. */
 const HEADLINES: readonly [RegExp, Section][] = [
   [/^The following packages have been kept back:/, 'kept'],
   [/^The following upgrades have been deferred due to phasing:/, 'phased'],
@@ -26,10 +26,10 @@ const HEADLINES: readonly [RegExp, Section][] = [
 ];
 type Section = 'kept' | 'phased' | 'downgraded' | 'unheld' | 'unauthenticated';
 
-/** An origin that a security archive has; the suites alone do not tell, they are renamed with every release. */
+/** Origins of a security archive; suites are no criterion, because every release renames them. */
 const SECURITY = /Debian-Security:|:(?:[^ ,/]*\/)?[^ ,/]*-security(?=[ ,]|$)/;
 
-/** What the helper says of the package lists. */
+/** Lines of the helper about the package lists. */
 const LIST_LINES: ReadonlySet<string> = new Set(['list-missing', 'list-expired', 'lists-age', 'esm']);
 
 export function parseAptPlan(
@@ -109,7 +109,7 @@ export function parseAptPlan(
     lists.foreign.push(change.name);
     foreignOrigin ||= plainText(origin, 80);
   }
-  // Our own pins may offer what those of the node hide.
+  // Pins of ospatch may offer what pins of the node hide.
   const planned = new Map(changes.map(({ name, to }) => [name, to]));
   const stillHidden = hidden.filter(({ name, version }) => planned.get(name.replace(/:.*/, '')) !== version);
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);

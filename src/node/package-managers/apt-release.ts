@@ -1,4 +1,4 @@
-/** Which release of the distribution an archive belongs to, by its Release file. */
+/** Which distribution release an archive belongs to, according to its Release file. */
 import type { NodeFacts } from '../../domain/node/report';
 import { plainText } from '../../domain/shared/text';
 
@@ -10,7 +10,7 @@ export interface Archive {
   codename: string;
 }
 
-/** `archive|LABEL|ORIGIN|VERSION|SUITE|CODENAME`, as the helper prints it; null for any other line. */
+/** `archive|LABEL|ORIGIN|VERSION|SUITE|CODENAME` as printed by the helper; null for any other line. */
 export function parseArchive(line: string): Archive | null {
   const [kind, label = '', origin = '', version = '', suite = '', codename = ''] = line
     .split('|')
@@ -18,7 +18,7 @@ export function parseArchive(line: string): Archive | null {
   return kind === 'archive' ? { label, origin, version, suite, codename } : null;
 }
 
-/** Codenames that a suite or a codename can name; other words there, as those of in-house mirrors, name no release. */
+/** Codenames that identify a release; other names, such as those of in-house mirrors, identify none. */
 const CODENAMES: ReadonlySet<string> = new Set(
   (
     'jessie stretch buster bullseye bookworm trixie forky duke ' +
@@ -27,9 +27,9 @@ const CODENAMES: ReadonlySet<string> = new Set(
 );
 
 /**
- * True unless the distribution's own archives offer this version only for another release. Other vendors' archives name
- * releases as they like and are the administrator's choice. `origins` is how a simulation names archives:
- * `LABEL:VERSION/SUITE, LABEL:SUITE`. What an archive does not say contradicts nothing.
+ * True unless the distribution's own archives offer this version only for another release. Archives of other vendors
+ * use release names of their own and are the administrator's choice. `origins` has the format of a simulation:
+ * `LABEL:VERSION/SUITE, LABEL:SUITE`. Missing fields contradict nothing.
  */
 export function isSameRelease(origins: string, os: NodeFacts['os'], archives: readonly Archive[]): boolean {
   const verdicts = origins.split(', ').flatMap((origin) => {
@@ -52,7 +52,7 @@ function parseOrigin(origin: string): Pick<Archive, 'label' | 'version' | 'suite
   return { label, version, suite };
 }
 
-/** The distribution's own, by label; of those that are derived from another one, by origin or label. */
+/** Archives of the distribution, by label; for derivatives, by origin or label. */
 function isOfficial({ label, origin }: Archive, os: NodeFacts['os']): boolean {
   if (os.id === 'debian') return /^Debian(?:-Security| Backports)?$/.test(label);
   if (os.id === 'ubuntu') return /^Ubuntu[A-Za-z]*$/.test(label);
@@ -61,7 +61,7 @@ function isOfficial({ label, origin }: Archive, os: NodeFacts['os']): boolean {
 }
 
 function belongsTo({ version, suite, codename }: Archive, os: NodeFacts['os']): boolean {
-  // Testing and unstable have no release number, and their archives other codenames than they.
+  // Testing and unstable have no release number, and their archives use other codenames.
   if (os.versionId === '') return true;
   const byCodename = isOfRelease(codename, os);
   if (byCodename !== null) return byCodename;
@@ -70,7 +70,7 @@ function belongsTo({ version, suite, codename }: Archive, os: NodeFacts['os']): 
   return isOfRelease(suite, os) ?? true;
 }
 
-/** `bookworm`, `bookworm-security`, `bookworm/updates`, or a mirror's own `bookworm-prod`; null: it names no release. */
+/** `bookworm`, `bookworm-security`, `bookworm/updates`, or a mirror's `bookworm-prod`; null: not a release name. */
 function isOfRelease(name: string, os: NodeFacts['os']): boolean | null {
   if (name === '' || os.codename === '') return null;
   const base = name.replace(/[-/].*$/, '');
@@ -78,7 +78,7 @@ function isOfRelease(name: string, os: NodeFacts['os']): boolean | null {
   return CODENAMES.has(base) ? false : null;
 }
 
-/** Ubuntu's releases have two numbers, all others one. */
+/** Ubuntu releases have two numbers, all others one. */
 function release(os: NodeFacts['os']): [RegExp, string] {
   return os.id === 'ubuntu' ? [/$^/, ''] : [/\..*/, ''];
 }

@@ -32,7 +32,7 @@ const REFUSED_PACKAGE: Failure = {
   remedy: 'correct what its script or dpkg reports, or exclude the package (patching.packages.exclude)',
 };
 
-/** Of a script that wants to ask somebody; nobody is there, and an answer is a decision. */
+/** Output of a script that needs an answer, which only an administrator can give. */
 const QUESTION =
   /(?:cannot open|can't open) \/dev\/tty|\/dev\/tty: No such device|\[y(?:es)?\/n(?:o)?\]|\(y(?:es)?\/n(?:o)?\)|\b(?:licen[cs]e|EULA|agreement)\b[^;\n]{0,80}(?:\bnot (?:been )?(?:accepted|agreed)|\bdeclined|\bpresented|\brefused)|(?:\bmust|\bnot|\bplease|\bdo you) (?:first )?(?:accept|agree)\b[^;\n]{0,80}\b(?:licen[cs]e|EULA|agreement)\b/i;
 
@@ -40,7 +40,7 @@ function damagedStatus(remedy: string): Failure {
   return { type: 'PackagesBroken', retry: 'permanent', what: 'the database of dpkg is damaged', remedy };
 }
 
-/** apt ends every failure with 100, so its text has to tell them apart. The first match counts. */
+/** apt exits with 100 for every failure, so failures are classified by text. The first match applies. */
 const FAILURES: FailureTable = [
   [
     /its copy \/var\/lib\/dpkg\/status-old is whole/,

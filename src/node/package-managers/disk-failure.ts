@@ -1,10 +1,10 @@
-/** Telling which file system a transaction has failed on, and what ran out there. */
+/** Determines which file system a transaction failed on, and which resource ran out. */
 import { plainText } from '../../domain/shared/text';
 import type { Cause, Failure } from './failure-types';
 
 const FULL =
   /No space left on device|not enough (?:free )?(?:disk )?space|don't have enough free space|ENOSPC|needs \S+ more space on the|At least \S+ more space needed|disk space error/i;
-/** rpm counts before it begins. */
+/** rpm checks the available space before it starts. */
 const NEEDED = /needs (\d+\w*) more (space|inodes) on the (\/\S{0,200}) filesystem/;
 
 const CREATE = /(?:unable to|cannot|can't) create|mkdir/i;
@@ -13,11 +13,11 @@ const TOO_LARGE = /File too large|EFBIG/i;
 const READ_ONLY = /Read-only file system|EROFS/i;
 const BROKEN = /Input\/output error|\bEIO\b/;
 
-/** Words of compressors and archivers, which have many reasons of which a full disk is the usual one. */
+/** Messages of compressors and archivers with many causes, most often a full disk. */
 const PERHAPS_FULL =
   /lz4: error \d|(?:gzip|xz|bzip2|lzma|zstd)\b.{0,40}(?:stdout|error 2[0-9]|write error)|cpio: write error|write error|cannot copy extracted data|paste subprocess|mkinitramfs failure|short write|failed to write|cannot write/i;
 
-/** Fewer than these, and nothing can be unpacked any more. */
+/** With fewer free inodes nothing can be unpacked. */
 const FEW_INODES = 16;
 
 interface FileSystem {
@@ -30,11 +30,11 @@ interface FileSystem {
 
 interface Suspect {
   disk: FileSystem;
-  /** It still is; else what failed was thrown away again. */
+  /** Still full now; otherwise the failed file has been removed again. */
   isFull: boolean;
 }
 
-/** Null: no sign that the disk is the reason. The helper looks with df after a failure of such words. */
+/** Null: the log does not point to a disk. The helper prints df lines after a failure with such messages. */
 export function diskFailure(log: string, cause: Cause): Failure | null {
   const said = cause.reason + (cause.text ?? log);
   const disks = fileSystems(log);
@@ -64,7 +64,7 @@ function full(suspect: Suspect | null, said: string, otherwise: string): Failure
       `remove files from ${mount}: \`df -i ${mount}\` shows its inodes`,
     );
   }
-  // What could not be created wanted an inode; what could not be written wanted room.
+  // A failed creation needed an inode; a failed write needed space.
   if (!suspect.isFull && inodes > 0 && CREATE.test(said)) {
     return diskFull(
       `${mount} has too few inodes: ${freeInodes} of ${inodes} free now`,
@@ -77,34 +77,34 @@ function full(suspect: Suspect | null, said: string, otherwise: string): Failure
     : diskFull(`${mount} has too little room: ${numbers}`, `free some space on ${mount}`);
 }
 
-/** File systems that packages write to; what else is full is no business of a transaction. */
+/** File systems that packages write to; other full file systems are irrelevant to a transaction. */
 const OF_THE_SYSTEM = /^\/(?:$|(?:boot|efi|etc|opt|run|tmp|usr|var)(?:\/|$))/;
 
-/** What a person should know whose failure has other words: a file system of the system is full. Null: none is. */
+/** A full system file system, reported in addition to another failure. Null: none is full. */
 export function fullDisk(log: string): { what: string; remedy: string } | null {
   const disk = fileSystems(log).find((one) => OF_THE_SYSTEM.test(one.mount) && isFull(one));
   return disk === undefined ? null : full({ disk, isFull: true }, '', '');
 }
 
-/** A large file system is not full with a few gibibytes left. */
+/** Upper bound: a large file system with a few gibibytes left is not full. */
 const MAX_LEFT_KIB = 32 * 1024;
 
 function isFull({ freeKib, sizeKib, freeInodes, inodes }: FileSystem): boolean {
   return (inodes > 0 && freeInodes < FEW_INODES) || freeKib < Math.max(1024, Math.min(sizeKib * 0.01, MAX_LEFT_KIB));
 }
 
-/** The file system that the words name, if any; else the one that is full. */
+/** The file system named in the message, else a full one. */
 function findFull(disks: readonly FileSystem[], said: string): Suspect | null {
   const disk = disks.find((one) => isFull(one));
   if (disk !== undefined) return { disk, isFull: true };
-  // What failed was thrown away again, so that there is room by now.
+  // The failed file was removed again, so there is free space by now.
   const at = mountOf(disks, said);
   return at === undefined ? null : { disk: at, isFull: false };
 }
 
-/** The file system of the last absolute path in the words. */
+/** The file system of the last absolute path in the message. */
 function mountOf(disks: readonly FileSystem[], said: string): FileSystem | undefined {
-  // dpkg names some paths as they stand in the package: './boot/file'.
+  // dpkg prints some paths as in the package: './boot/file'.
   const paths = said.replaceAll("'./", "'/").match(/(?<![\w.])\/[\w.+~/-]{1,300}/g) ?? [];
   return paths
     .flatMap((path) =>
@@ -121,7 +121,7 @@ function named(disks: readonly FileSystem[], said: string): string {
   return disk === undefined ? '' : `: ${disk.mount}`;
 }
 
-/** Lines `ospatch: disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES` of the helper. */
+/** Parses the helper's lines `ospatch: disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`. */
 function fileSystems(log: string): FileSystem[] {
   return [...log.matchAll(/^ospatch: disk (\S{1,200}) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15})$/gm)].map(
     ([, mount = '', freeKib, sizeKib, freeInodes, inodes]) => ({
@@ -142,7 +142,7 @@ function diskFull(what: string, remedy: string): Failure {
   return { type: 'DiskFull', retry: 'permanent', what, remedy: `${remedy}, then patch the node again` };
 }
 
-/** By its entry in fstab, or because the kernel found errors. */
+/** Read-only by its fstab entry, or remounted because of errors. */
 function readOnly(mount: string | undefined): Failure {
   return {
     type: 'Unhealthy',

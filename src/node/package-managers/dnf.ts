@@ -7,7 +7,7 @@ import { parseReport } from './report';
 import { parseRpmPlan } from './rpm-plan';
 import type { PackageManager, PhaseEvent } from './types';
 
-/** dnf ends with 1 for nearly everything, so its text has to tell. The first match counts. */
+/** dnf exits with 1 for nearly every failure, so failures are classified by text. The first match applies. */
 const FAILURES: FailureTable = [
   [
     /^Importing (?:Open)?[GP]\w+ key 0x/,
@@ -27,7 +27,7 @@ const FAILURES: FailureTable = [
       remedy: 'get the current key from the publisher, and name it in `gpgkey` of the repository on the node',
     },
   ],
-  // The server of the key, not the key, is what failed.
+  // The key server failed, not the key.
   [/key.*(?:Curl error \((?:5|6|7|18|28|35|52|55|56)\)|Status code: 5\d\d)/, UNREADABLE_REPOSITORY],
   [
     /GPG check FAILED|is not signed|Public key for .* is not installed|The GPG keys listed|GPG key retrieval failed|(?:Failed|Couldn't) (?:to )?retrieve (?:GPG|OpenPGP|public) key|GPG keys listed .* not correct|(?:Open)?PGP (?:check|signature|verification).*(?:failed|not available|error|not valid)|GPG signature|GPG verification is enabled|Signature verification failed|didn't install any keys|do not have any GPG public keys installed|public key .*(?:expired|revoked)|Failed to (?:import|read) .*key|NOKEY|signature.*(?:expired|SHA1)/i,
@@ -133,7 +133,7 @@ export const dnf: PackageManager = {
 
 const FAILURE_RULES: FailureRules = { name: 'dnf', look: dnf.words.repair, table: FAILURES, cause: causeOf };
 
-/** The key in question stands above the question. */
+/** The key details are printed above the question. */
 function causeOf(lines: readonly string[]): Cause {
   const cause = firstCause(lines, CAUSE);
   const at = lines.findIndex(

@@ -1,8 +1,8 @@
-/** What the policy of the cluster keeps back although it is a security fix. */
+/** Security fixes excluded by the policy of the cluster. */
 import type { NodeWarning } from '../../domain/node/warning';
 import { refusal } from './refusal';
 
-/** Security fixes that the policy of the cluster does not let in. */
+/** The warning about excluded security fixes. */
 export function excludedFixes(names: readonly string[]): NodeWarning[] {
   if (names.length === 0) return [];
   const fixes = names.length === 1 ? '1 package has a security fix' : `${names.length} packages have security fixes`;

@@ -1,8 +1,8 @@
-/** What is known of a failure before it has become an error. */
+/** Types of package manager failures. */
 import type { ErrorType } from '../../domain/shared/errors';
 
 /**
- * What another try can do. `transient`: it may pass by itself. `decision`: a person has to decide, nothing else helps.
+ * What a retry can achieve. `transient`: the failure may resolve by itself. `decision`: needs a decision by a person.
  * `permanent`: the node or its configuration has to be changed first.
  */
 export type RetryClass = 'transient' | 'decision' | 'permanent';
@@ -12,14 +12,14 @@ export interface Failure {
   retry: RetryClass;
   what: string;
   remedy: string;
-  /** What it is instead where no package was left half-way, so that there is nothing to repair. */
+  /** The failure when no package was left half-installed, so that no repair is needed. */
   undamaged?: Omit<Failure, 'undamaged'>;
 }
 
-/** What the package manager itself names as the cause. */
+/** The cause as named by the package manager. */
 export interface Cause {
-  /** In its own words, with up to three lines of its reason; empty when it names none. */
+  /** In the package manager's words, with up to three lines of explanation; empty when it names none. */
   reason: string;
-  /** All it said about that, for the tables; null when the whole log has to do. */
+  /** All output about the cause, for the failure tables; null to use the whole log. */
   text: string | null;
 }

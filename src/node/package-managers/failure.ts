@@ -1,4 +1,4 @@
-/** From an exit code and a log to a failure with a name, by the tables of the package managers. */
+/** Classifies a failed phase by exit code and log, using the tables of the package managers. */
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import {
@@ -17,28 +17,28 @@ import type { Cause, Failure, RetryClass } from './failure-types';
 
 export type { Cause, Failure, RetryClass } from './failure-types';
 
-/** The texts that tell failures apart where exit codes do not. The first match counts. */
+/** Output patterns that distinguish failures with the same exit code. The first match applies. */
 export type FailureTable = readonly (readonly [RegExp, Failure])[];
 
 export interface FailedPhase {
   node: string;
   phase: Phase;
   rc: number;
-  /** The end of the job's log, not yet cleaned. */
+  /** The end of the job's log, not sanitised. */
   log: string;
-  /** Whether packages are half-installed now. Absent: not known. */
+  /** Whether packages are half-installed. Absent: unknown. */
   damaged?: boolean;
 }
 
-/** A failed phase as an error, and what another try can do about it. */
+/** A failed phase as an error, with its retry class. */
 export interface ClassifiedFailure extends ErrorInfo {
   retry: RetryClass;
 }
 
-/** Characters of a reason that are kept: three lines of any tool. */
+/** Maximum characters of a reason: three lines of any tool. */
 const MAX_REASON = 600;
 
-/** Lines of a tool's own reason that are shown. */
+/** Lines of explanation that are shown. */
 export const MAX_REASON_LINES = 3;
 
 export const LOCKED: Failure = {
@@ -62,7 +62,10 @@ export const UNSIGNED: Failure = {
   remedy: 'get the current key from the publisher, compare its fingerprint, and install it on the node',
 };
 
-/** Lists, signatures, keys and certificates of the future, as apt, GnuTLS, OpenSSL, GnuPG and Sequoia put it. */
+/**
+ * Lists, signatures, keys and certificates that are not valid yet, in the words of apt, GnuTLS, OpenSSL, GnuPG and
+ * Sequoia.
+ */
 const NOT_YET_VALID =
   /is not valid yet|not yet valid|not live until|\d seconds in the future|time warp or clock problem/i;
 
@@ -80,7 +83,10 @@ export const BROKEN_PACKAGE: Failure = {
   remedy: 'read the log, repair the package on the node, then patch it again',
 };
 
-/** What the helper's own exit codes mean; null for those of a package manager. `look` is where to look on the node. */
+/**
+ * The failure for an exit code of the helper; null for exit codes of a package manager. `look`: how to inspect the
+ * node.
+ */
 function helperFailure(rc: number, look: string): Failure | null {
   switch (rc) {
     case RC_DISK_FULL:
@@ -108,14 +114,14 @@ function helperFailure(rc: number, look: string): Failure | null {
       return {
         type: 'PackageManager',
         retry: 'permanent',
-        what: 'the package manager says that it has installed packages which are not there',
-        remedy: 'look for settings that make it act as if, e.g. no-act in /etc/dpkg/dpkg.cfg.d',
+        what: 'the package manager reported success, but the packages are not installed',
+        remedy: 'look for settings that make it only simulate, e.g. no-act in /etc/dpkg/dpkg.cfg.d',
       };
     case RC_UNPLANNED:
       return {
         type: 'Policy',
         retry: 'decision',
-        what: 'the package manager has updated itself and now wants more than upgrades',
+        what: 'the package manager has updated itself, and its new version plans more than upgrades',
         remedy: 'read the log, then patch the node again',
       };
     case RC_UNREADABLE:
@@ -132,7 +138,7 @@ function helperFailure(rc: number, look: string): Failure | null {
   }
 }
 
-/** What a repair could not do, as the helper says it, and what a person can do that the repair has not tried. */
+/** Problems that a repair could not solve, in the helper's words, and the manual remedy. */
 const UNREPAIRED: readonly (readonly [RegExp, string])[] = [
   [
     /^no package source has /,
@@ -163,23 +169,23 @@ function unrepaired(failure: Failure, log: string, cause: Cause): { failure: Fai
 }
 
 export interface FailureRules {
-  /** How the package manager is called in front of people. */
+  /** Display name of the package manager. */
   name: string;
-  /** Where to look on the node, when the helper itself says what is wrong. */
+  /** How to inspect the node, for failures reported by the helper itself. */
   look: string;
   table: FailureTable;
-  /** What exit codes mean where the text does not say more. */
+  /** Failures by exit code, for output that matches no pattern. */
   codes?: ReadonlyMap<number, Failure>;
-  /** Finds the first cause in the cleaned log of the last try. */
+  /** Finds the first cause in the sanitised log of the last attempt. */
   cause(lines: readonly string[]): Cause;
 }
 
-/** Above stand the numbers of the signals that have killed a process. */
+/** Higher codes are signal numbers of killed processes. */
 const MAX_EXIT_CODE = 128;
 
 /**
- * What a phase failed of: by the helper's own codes, then by what the first cause says, then by the manager's codes, and
- * in the manager's own words.
+ * Classifies a failed phase: by the helper's exit codes, then by the first cause, then by the package manager's exit
+ * codes. The message quotes the package manager.
  */
 export function classifyFailure(failed: FailedPhase, symptoms: FailureRules): ClassifiedFailure {
   const log = lastTry(cleanOutput(failed.log));
@@ -206,7 +212,7 @@ export function classifyFailure(failed: FailedPhase, symptoms: FailureRules): Cl
   return describeFailure(failed, failure, why, found.type === 'DiskFull' ? null : fullDisk(log));
 }
 
-/** One sentence: phase, node, what it means, and the manager's own words on it. */
+/** One sentence: phase, node, failure, and the package manager's message. */
 function describeFailure(
   { node, phase, rc, log }: FailedPhase,
   failure: Failure,
@@ -223,13 +229,13 @@ function describeFailure(
   };
 }
 
-/** The helper says in the log when it tries the same again; what was said before that is over. */
+/** The helper logs each retry; output before the last one is obsolete. */
 function lastTry(log: string): string {
   const at = log.lastIndexOf('\nospatch: trying again');
   return at === -1 ? log : log.slice(log.indexOf('\n', at + 1) + 1);
 }
 
-/** What the helper says of a lock it has waited for. */
+/** The lock holder that the helper logged. */
 function lockHolder(log: string): string | null {
   return /^ospatch: gave up waiting: (.{1,300})$/m.exec(log)?.[1] ?? null;
 }

@@ -1,19 +1,19 @@
-/** The first cause in the output of dnf, zypper and apk, by the lines with which each of them begins an error. */
+/** Finds the first cause in the output of dnf, zypper and apk, by the patterns with which their errors start. */
 import type { Cause } from './failure';
 import { MAX_REASON_LINES } from './failure';
 
 export interface CauseRules {
-  /** Begins an error. */
+  /** Start of an error. */
   error: RegExp;
-  /** Begins an error that only sums up what was said before it. */
+  /** Start of an error that only summarises earlier output. */
   summary: RegExp;
-  /** Each says that the script of a package has failed, the worse ones first: its last words stand above. */
+  /** Failed scriptlets, worst first; the output of the script is above the line. */
   scripts: readonly RegExp[];
-  /** What is printed of the progress, above which the words of a script end. */
+  /** Progress lines, above which the output of a script ends. */
   progress: RegExp;
-  /** Goes on with the error of the line before. */
+  /** Continues the error of the previous line. */
   continuation: RegExp;
-  /** What may stand before the words of an error, such as `Error: `. */
+  /** Prefix of an error message, such as `Error: `. */
   prefix: RegExp;
 }
 
@@ -39,7 +39,7 @@ export function firstCause(lines: readonly string[], rules: CauseRules): Cause {
   return { reason: joined(parts), text: null };
 }
 
-/** dnf 5 shows what a script has printed after its failure. */
+/** dnf 5 prints the output of a scriptlet after its failure. */
 function scriptOutput(lines: readonly string[], at: number): string[] {
   if (!lines[at]?.startsWith('>>> ')) return [];
   const rest = lines.slice(at + 1, at + 12);

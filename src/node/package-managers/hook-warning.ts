@@ -1,8 +1,8 @@
-/** Hooks of the package manager that fail after all was done: a warning, because the packages are there. */
+/** Hooks of apt that fail after the transaction: a warning, because the packages are installed. */
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';
 
-/** The lines `warning update-hook TEXT` of a phase's result. */
+/** Parses the lines `warning update-hook TEXT` of a phase result. */
 export function hookWarnings(lines: readonly string[]): NodeWarning[] {
   return lines.flatMap((line) => {
     const text = /^warning update-hook (.{1,2000})$/.exec(line)?.[1];

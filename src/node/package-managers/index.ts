@@ -1,4 +1,4 @@
-/** All package managers there are. Nobody else branches on the distribution. */
+/** All supported package managers. Nothing else branches on the distribution. */
 import { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import { apk } from './apk';
@@ -7,7 +7,7 @@ import { dnf } from './dnf';
 import type { PackageManager } from './types';
 import { zypper } from './zypper';
 
-/** By the names in facts. dnf, its successor and its predecessor are one driver. */
+/** By their names in the facts. dnf 5 and yum use the driver of dnf. */
 const managers = { apk, apt, dnf, dnf5: dnf, yum: dnf, zypper } satisfies Record<string, PackageManager>;
 
 export type PackageManagerName = keyof typeof managers;
@@ -20,7 +20,7 @@ export function packageManager(name: PackageManagerName): PackageManager {
   return managers[name];
 }
 
-/** @throws OspatchError `UnsupportedOs` for a name that is none, e.g. from a workflow of another version */
+/** @throws OspatchError `UnsupportedOs` for an unknown name, e.g. from a workflow of another version */
 export function knownManager(name: string): PackageManagerName {
   if (isSupportedManager(name)) return name;
   throw new OspatchError({

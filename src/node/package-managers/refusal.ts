@@ -1,7 +1,7 @@
-/** Names in a message; more are counted. */
+/** Names in a message; the rest is counted. */
 const MAX_NAMED = 10;
 
-/** `would remove: a, b and 3 more`; empty when there is nothing to refuse. */
+/** E.g. `would remove: a, b and 3 more`; empty when there is nothing to refuse. */
 export function refusal(what: string, names: readonly string[]): string {
   if (names.length === 0) return '';
   const more = names.length - MAX_NAMED;

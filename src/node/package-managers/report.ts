@@ -1,10 +1,10 @@
-/** Reading what a phase has changed. The helper takes it from the package database, the same for every manager. */
+/** Parses the changes of a phase, which the helper reads from the package database in one format for all managers. */
 import type { PackageChange } from '../../domain/node/report';
 import { plainText } from '../../domain/shared/text';
 import { hookWarnings } from './hook-warning';
 import type { ReportReading } from './types';
 
-/** What a node patch has changed in all, from the `since` lines of a plan. */
+/** All changes of a node patch, from the `since` lines of a plan. */
 export function parseChangesSince(result: string): PackageChange[] {
   const lines = result.split('\n').filter((line) => line.startsWith('since '));
   return parseReport(lines.map((line) => line.slice('since '.length)).join('\n')).changes;
@@ -25,7 +25,7 @@ export function parseReport(result: string): ReportReading {
   return reading;
 }
 
-/** A version that went and one that came are one change. Several versions of one name differ by architecture. */
+/** A removed and an added version of a package form one change. Several versions of one name differ by architecture. */
 function recordChange(
   packages: Map<string, PackageChange>,
   kind: '+' | '-',

@@ -1,12 +1,12 @@
-/** What dnf and zypper do not report: updates that the node's own configuration hides, and metadata that is too old. */
+/** Updates that dnf and zypper do not report: hidden by the node's configuration, or missing from outdated metadata. */
 import type { PackageChange } from '../../domain/node/report';
 import type { NodeWarning } from '../../domain/node/warning';
 import { plainText } from '../../domain/shared/text';
 
-/** Names in a warning; more are counted. */
+/** Names in a warning; the rest is counted. */
 const MAX_NAMED = 8;
 
-/** Lists that are older may lack weeks of fixes; a node that is patched once a week does not warn in between. */
+/** Older lists may lack weeks of fixes; a node patched weekly gets no warning in between. */
 const STALE_AFTER_DAYS = 8;
 
 const CAUSES: Record<string, { because: string; remedy: string }> = {
@@ -36,7 +36,7 @@ const CAUSES: Record<string, { because: string; remedy: string }> = {
   },
 };
 type Cause = keyof typeof CAUSES;
-/** Those that name no package, in the order in which one of them is taken for the cause. */
+/** Causes without package names, in order of preference. */
 const GENERAL = ['include', 'module', 'priority'];
 
 export interface HiddenUpdate {
@@ -47,9 +47,9 @@ export interface HiddenUpdate {
 }
 
 /**
- * From `hidden NAME ARCH VERSION` (all that would be offered without the node's own configuration), `hidden-security` (those
- * of them with a security fix) and `hides CAUSE GLOB` (what is configured): what is in no plan and not kept back by the
- * policy.
+ * Updates hidden by the node's configuration: those in no plan and not excluded by the policy. Input lines: `hidden
+ * NAME ARCH VERSION` (offered without that configuration), `hidden-security` (those with a security fix) and `hides
+ * CAUSE GLOB` (the configuration).
  */
 export function hiddenUpdates(
   lines: readonly string[][],
@@ -76,7 +76,7 @@ export function hiddenUpdates(
   return [...found.values()];
 }
 
-/** One warning a cause, security fixes first. */
+/** One warning per cause, security fixes first. */
 export function hiddenUpdateWarnings(hidden: readonly HiddenUpdate[], manager: string): NodeWarning[] {
   return Object.entries(CAUSES).flatMap(([cause, { because, remedy }]) => {
     const updates = hidden.filter((update) => update.cause === cause);
@@ -87,8 +87,8 @@ export function hiddenUpdateWarnings(hidden: readonly HiddenUpdate[], manager: s
 }
 
 /**
- * Why the node must not be patched, where hidden security fixes are to fail it. zypper does not tell which of the updates
- * behind a lock are fixes, so there each of them counts.
+ * Why the node is refused when hidden fixes fail the patch; empty when there are none. zypper does not report which
+ * locked updates are security fixes, so all of them count.
  */
 export function hiddenUpdateRefusal(hidden: readonly HiddenUpdate[], manager: string): string {
   const fixes = manager === 'zypper' ? hidden : hidden.filter(({ isSecurity }) => isSecurity);
@@ -109,7 +109,10 @@ function describe(updates: readonly HiddenUpdate[], manager: string): string {
   return `${count} by ${manager}${some} (${names.join(', ')}${more})`;
 }
 
-/** `list-missing REPOSITORY`, `lists-age SECONDS`, `repository-off ID`, and what subscription-manager says in `out`. */
+/**
+ * From `list-missing REPOSITORY`, `lists-age SECONDS`, `repository-off ID`, and output of subscription-manager in
+ * `out`.
+ */
 export function rpmListWarnings(lines: readonly string[][], manager: string): NodeWarning[] {
   const all = (kind: string): string[] =>
     lines.filter(([first]) => first === kind).map(([, ...rest]) => plainText(rest.join(' '), 200));
@@ -155,10 +158,10 @@ export function rpmListWarnings(lines: readonly string[][], manager: string): No
 const SUBSCRIPTION =
   /^(?:This system is (?:not )?registered (?:with an entitlement server|to Red Hat|with .*, but)|This system is not registered|The subscription for following product\(s\) has expired|You are no longer subscribed|.*(?:subscription|registration) .*expired)/i;
 
-/** As dnf and zypper understand it; what is neither * nor ? stands for itself. */
+/** Glob match as in dnf and zypper; all characters other than * and ? are literal. */
 function matches(glob: string, name: string): boolean {
   const text = glob.slice(0, 200).replace(/[^A-Za-z0-9*?]/g, '\\$&');
   const pattern = text.replace(/\*+/g, '.*').replace(/\?/g, '.');
-  // An exclude may go on with a version or an architecture.
+  // An exclude may continue with a version or architecture.
   return new RegExp(`^${pattern}$`).test(name) || glob.startsWith(`${name}-`) || glob.startsWith(`${name}.`);
 }

@@ -1,4 +1,4 @@
-/** Reading the plan of dnf, zypper and apk, which the helper brings into one form: `change KIND NAME ARCH OLD NEW`. */
+/** Parses the plan of dnf, zypper and apk, which the helper prints in one format: `change KIND NAME ARCH OLD NEW`. */
 import type { NodeFacts, PackageChange } from '../../domain/node/report';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
@@ -9,8 +9,8 @@ import { hiddenUpdateRefusal, hiddenUpdateWarnings, hiddenUpdates, rpmListWarnin
 import type { PlanReading } from './types';
 
 /**
- * How far the version of the package that names the release may move: `9.4` may become 9.5, `15.6` stays 15.6, `3.20.3`
- * may become 3.20.4.
+ * How far the release package may move: `9.4` may become 9.5 (same major), `15.6` stays 15.6, `3.20.3` may become
+ * 3.20.4 (same minor).
  */
 export type ReleaseRule = 'same-major' | 'same-release' | 'same-minor';
 
@@ -39,7 +39,7 @@ export function parseRpmPlan(
   const guards = all('guard').map(([reason = '', glob = '']) => ({ reason, pattern: globPattern(glob) }));
   const releases = new Set(all('release').map(([name]) => name));
   const planned = all('change');
-  // Of packages that are kept in several versions, such as kernels, the oldest goes when a new one comes.
+  // Of packages with several installed versions, such as kernels, the oldest is removed when a new one is installed.
   const installed = new Set(planned.filter(([kind]) => kind === 'install').map(([, name]) => name));
   const wanted = releaseToKeep(rule, os.versionId, policy.keepMinor);
 
@@ -106,7 +106,7 @@ export function parseRpmPlan(
   };
 }
 
-/** The leading parts of the release number that must stay. */
+/** The leading components of the release number that must not change. */
 export function releaseToKeep(rule: ReleaseRule, versionId: string, keepMinor: boolean): string {
   if (rule === 'same-minor') return versionId.split('.').slice(0, 2).join('.');
   return rule === 'same-release' || keepMinor ? versionId : versionId.replace(/\..*/, '');
@@ -136,7 +136,7 @@ function keptBack(
   return [...reasons].map(([name, reason]) => ({ name, reason })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The glob comes back from the node: whatever it holds beside * and ? stands for itself. */
+/** The glob comes from the node: characters other than * and ? are literal. */
 function globPattern(glob: string): RegExp {
   const text = glob.slice(0, 200).replace(/[^A-Za-z0-9*?]/g, '\\$&');
   return new RegExp(`^${text.replace(/\*+/g, '.*').replace(/\?/g, '.')}$`);

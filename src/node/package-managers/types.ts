@@ -5,18 +5,18 @@ import type { ClassifiedFailure, FailedPhase } from './failure';
 
 export interface PlanReading {
   plan: PatchPlan;
-  /** Why this plan must not be applied, each naming the packages; empty = it may. */
+  /** Why this plan must not be applied, each with package names; empty = the plan may be applied. */
   refusals: string[];
-  /** Lines that announce a change but were not understood; a plan with any is not applied. */
+  /** Lines that announce a change in an unknown format; a plan with any is not applied. */
   unparsed: string[];
 }
 
 export interface ReportReading {
   changes: PackageChange[];
   keptConfigFiles: string[];
-  /** What is wrong with the package database now; empty = nothing. */
+  /** Problems of the package database; empty = none. */
   problems: string[];
-  /** What failed after all was done. */
+  /** Failures after the transaction. */
   warnings: NodeWarning[];
 }
 
@@ -24,20 +24,20 @@ export type PhaseEvent =
   { event: 'package-started' | 'package-finished' } | { event: 'lock-held'; /** Program and pid. */ by: string };
 
 /**
- * What the controller has to know about one package manager. What is run stands in the helper, in the section of the
- * same name; here stands how its results are read. Pure functions.
+ * A package manager as seen by the controller. The commands are in the helper, in the section of the same name; the
+ * functions here parse their results. Pure functions.
  */
 export interface PackageManager {
-  /** What a person does on the node: look at the plan, mend the packages. Each begins a sentence that ends in a node. */
+  /** Remedies for the user: how to inspect the plan, how to repair packages. Each is followed by `on NODE`. */
   words: { plan: string; repair: string };
-  /** Reads the result of `plan` and `pending`; `policy` is the one it was made by. */
+  /** Parses the result of `plan` and `pending`; `policy` is the policy used for the plan. */
   parsePlan(result: string, os: NodeFacts['os'], policy?: PackagePolicy): PlanReading;
-  /** Reads the result of `apply` and `repair`. */
+  /** Parses the result of `apply` and `repair`. */
   parseReport(result: string): ReportReading;
-  /** What one line of an apply's log says about its progress; null for most. */
+  /** The progress in one line of an apply log; null for most lines. */
   readProgress(line: string): PhaseEvent | null;
-  /** Whether this line of a fetch's log says that one more package has arrived. */
+  /** Whether this line of a fetch log reports a downloaded package. */
   isFetched(line: string): boolean;
-  /** What a phase that ended with an exit code other than 0 means. Carries the code and a cleaned tail of the log. */
+  /** Classifies a phase with an exit code other than 0. The error includes the code and a sanitised tail of the log. */
   classify(failed: FailedPhase): ClassifiedFailure;
 }

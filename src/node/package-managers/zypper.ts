@@ -84,7 +84,7 @@ const FAILURES: FailureTable = [
   ],
 ];
 
-/** What the exit codes mean where the text does not say more. */
+/** Failures by exit code, for output that matches no pattern. */
 const CODES: ReadonlyMap<number, Failure> = new Map<number, Failure>([
   [
     4,
@@ -177,7 +177,7 @@ const FAILURE_RULES: FailureRules = {
 const KEY_FIELDS = /^(?:Repository|Key Name|Key Fingerprint|Key Expires|Key ID): +/;
 
 function causeOf(raw: readonly string[]): Cause {
-  // With --xmlout every message is an element.
+  // With --xmlout every message is an XML element.
   const lines = raw.flatMap((line) =>
     line
       .replace(/<[^>]*>/g, '\n')
@@ -204,7 +204,7 @@ function causeOf(raw: readonly string[]): Cause {
   return firstCause(lines, CAUSE);
 }
 
-/** Which repository it is, and the last lines of its history, which are the most exact. */
+/** The repository and the last lines of its history, which are the most specific. */
 function repositoryCause(lines: readonly string[], at: number): Cause {
   const repository = /^\[(.*)\|(.*)\]/.exec(lines[at + 1] ?? '');
   const rest = lines.slice(at + 1, at + 12);

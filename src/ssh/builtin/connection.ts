@@ -1,4 +1,4 @@
-/** One ssh2 connection: login, and commands on it until it breaks. */
+/** One ssh2 connection: the login, and commands until the connection ends. */
 import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
 import { CappedBuffer } from '../capped-buffer';
@@ -13,7 +13,7 @@ import { scanHostKey } from './scan';
 import type { ExecOptions, ExecResult, SshTarget } from '../transport';
 import { defined } from '../../domain/shared/defined';
 
-/** A silent peer is noticed after interval x (count + 1) at the latest. */
+/** A silent peer is detected after at most interval x (count + 1). */
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_COUNT = 3;
 
@@ -22,29 +22,29 @@ export const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 
 const CLOSED = 'it closed the connection during the login';
 
-/** As much of what a host says before the login as is looked at. */
+/** Maximum characters of the pre-login banner that are evaluated. */
 const MAX_BANNER_CHARS = 4_000;
 
 export interface SshConnectOptions extends IdentityOptions {
-  /** TCP, key exchange and login together, in milliseconds. */
+  /** TCP connect, key exchange and login together, in milliseconds. */
   connectTimeoutMs: number;
 }
 
 export interface Connection {
   readonly closed: boolean;
-  /** @throws SessionRefused when the machine runs as many commands on this connection as it allows */
+  /** @throws SessionRefused when the machine allows no further session on this connection */
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;
-  /** Runs once, when the connection is gone for whatever reason. */
+  /** Called once when the connection has ended for any reason. */
   onClose(listener: () => void): void;
   end(): void;
 }
 
-/** The connection stands, but the machine opens no further session on it (MaxSessions). The command was not run. */
+/** The connection is up, but the machine opens no further session on it (MaxSessions). The command was not run. */
 export class SessionRefused extends Error {
   override readonly name = 'SessionRefused';
 }
 
-/** Connections that ospatch makes itself, with ssh2. */
+/** Connections made with ssh2. */
 export class Ssh2Driver implements Driver<Ssh2Connection> {
   constructor(private readonly options: SshConnectOptions) {}
 
@@ -53,12 +53,12 @@ export class Ssh2Driver implements Driver<Ssh2Connection> {
   }
 
   close(): void {
-    // Nothing is left of an ended connection.
+    // An ended connection leaves nothing behind.
   }
 }
 
 /**
- * Logs in, directly or over a channel of the connection `via`.
+ * Logs in, directly or through a channel of the connection `via`.
  *
  * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
  */
@@ -80,10 +80,10 @@ export async function connectSsh(
   const outcome: AuthOutcome = { left: null, partial: false };
   const failure = await new Promise<Error | undefined>((resolve) => {
     client.once('ready', () => resolve(undefined));
-    // For ever: ssh2 reports some failures twice, and an `error` nobody listens to ends the process.
+    // Permanent: ssh2 reports some failures twice, and an `error` without a listener ends the process.
     client.on('error', resolve);
     client.once('close', () => resolve(new Error(CLOSED)));
-    // Behind a jump host no `close` comes before we have closed our side, and with `end` ssh2 stops its own clock.
+    // Behind a jump host `close` does not come before our side is closed, and on `end` ssh2 stops its own timer.
     client.once('end', () => resolve(new Error(CLOSED)));
     client.on('banner', (text) => {
       banner = (banner + text).slice(0, MAX_BANNER_CHARS);
@@ -94,7 +94,7 @@ export async function connectSsh(
       port: target.port,
       username: target.user,
       authHandler: (left, partial, next) => {
-        // Asked a second time only when the one method that there is was not enough.
+        // A second call means that the only method was not sufficient.
         if (offered) {
           outcome.left = left;
           outcome.partial = partial === true;
@@ -112,7 +112,7 @@ export async function connectSsh(
         return trusted;
       },
     });
-    // Small packets that wait for each other cost a delayed acknowledgement of 40 ms each.
+    // Without this, small packets that wait for each other cost a delayed acknowledgement of 40 ms each.
     client.setNoDelay(true);
   });
   if (failure === undefined) return new Ssh2Connection(target, client);
@@ -136,7 +136,7 @@ export class Ssh2Connection implements Connection {
     client.once('close', () => this.gone());
     client.once('end', () => {
       this.gone();
-      // Our side of a channel through a jump host stays open otherwise, and the jump host keeps its own.
+      // Otherwise our side of a channel through a jump host, and the jump host's side, stay open.
       client.destroy();
     });
   }
@@ -157,7 +157,7 @@ export class Ssh2Connection implements Connection {
     this.client.destroy();
   }
 
-  /** A channel to another machine, over which the next login goes. */
+  /** A channel to another machine, for the next login. */
   tunnel(target: SshTarget, timeoutMs: number): Promise<ClientChannel> {
     return new Promise((resolve, reject) => {
       const fail = (why: string, cause?: unknown): void => {
@@ -216,7 +216,7 @@ export class Ssh2Connection implements Connection {
   }
 }
 
-/** A connection that is about to close, and has not said so yet, throws. */
+/** A connection that is closing, but has not emitted the event yet, throws. */
 function orLost(lost: (cause: unknown) => void, ask: () => void): void {
   try {
     ask();
@@ -225,13 +225,13 @@ function orLost(lost: (cause: unknown) => void, ask: () => void): void {
   }
 }
 
-/** A channel that was refused on a connection that stands is no lost connection. */
+/** A refused channel on an open connection is not a lost connection. */
 function sessionError(target: SshTarget, error: Error): Error {
   if (error.message.includes('Channel open failure: ')) return new SessionRefused(error.message, { cause: error });
   return unreachable(target, 'the connection was lost', error);
 }
 
-/** Reads both streams to the end, whatever their size: an unread stream would keep the channel from ever closing. */
+/** Reads both streams to the end, whatever their size: an unread stream keeps the channel from closing. */
 function collect(
   channel: ClientChannel,
   maxBytes: number,
@@ -247,7 +247,7 @@ function collect(
     exit = { code, signal: signal ?? null };
   });
   channel.on('error', lost);
-  // Without an exit status the connection was lost, and nothing is known about the command.
+  // Without an exit status the connection was lost, and the outcome of the command is unknown.
   channel.on('close', () => {
     if (exit === undefined) return lost();
     done({ ...exit, stdout: stdout.value(), stderr: stderr.value(), truncated: stdout.truncated || stderr.truncated });

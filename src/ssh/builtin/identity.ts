@@ -1,4 +1,4 @@
-/** From the name of an identity to something that can sign. Key material stays in memory and out of every message. */
+/** Resolves the name of an identity to a signing key. Key material stays in memory and out of all messages. */
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,17 +9,17 @@ import { findPassphrase } from './passphrase';
 
 export const AGENT = 'agent';
 
-/** A file in the key directory, never a path: a spec must not be able to name any other file of the worker. */
+/** A file in the key directory, never a path: a spec must not be able to name other files on the worker. */
 const IDENTITY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
 
 export interface IdentityOptions {
   /** Directory of the private keys. */
   keyDir: string;
-  /** Program and arguments that print the passphrase of the key whose name comes as the last argument. */
+  /** Program and arguments that print a passphrase; the name of the key is appended as the last argument. */
   passphraseCommand?: readonly string[];
 }
 
-/** What a login with one identity needs. `key` is null where ssh2 does not know the type, a FIDO key for example. */
+/** The authentication data of one identity. `key` is null for types that ssh2 does not support, such as FIDO keys. */
 export type IdentitySource =
   { kind: 'agent'; socket: string } | { kind: 'file'; file: string; key: ParsedKey | null; encrypted: boolean };
 
@@ -44,7 +44,7 @@ export async function resolveIdentity(
   return { type: 'publickey', username: user, key: source.key };
 }
 
-/** Where the identity is and what can be known of it. Throws as `resolveIdentity`. */
+/** Locates the identity and reads what is available. Throws like `resolveIdentity`. */
 export async function findIdentity(identity: string, options: IdentityOptions): Promise<IdentitySource> {
   if (identity === AGENT) {
     const socket = process.env['SSH_AUTH_SOCK'];
@@ -110,19 +110,19 @@ async function readKey(
   return { key: withoutSha1(key), encrypted };
 }
 
-/** ssh2 signs with SHA-1 for a server that does not say what it knows. Such a signature is never given. */
+/** Refuses SHA-1 signatures, which ssh2 would give to a server that does not announce its algorithms. */
 function withoutSha1(key: ParsedKey): ParsedKey {
   if (key.type !== 'ssh-rsa') return key;
   const sign = key.sign.bind(key);
   key.sign = (data, algorithm) => {
     if (algorithm === 'sha256' || algorithm === 'sha512') return sign(data, algorithm);
-    // As ssh2 reports it: returned, not thrown; its type does not say so.
+    // ssh2 expects the error as return value, which its types do not declare.
     return new Error('the server knows no RSA signature but SHA-1') as unknown as Buffer;
   };
   return key;
 }
 
-/** Undefined when there is no such file. */
+/** Undefined when the file does not exist. */
 async function readIfThere(file: string, identity: string, { keyDir }: IdentityOptions): Promise<Buffer | undefined> {
   return existsSync(file) ? readPrivateFile(file, `passphrase file of the key "${identity}"`, keyDir) : undefined;
 }

@@ -1,4 +1,4 @@
-/** The passphrase of an encrypted key, from a file beside it or from a command of the worker. Never logged. */
+/** The passphrase of an encrypted key, from a file beside the key or from a command on the worker. Never logged. */
 import { spawn } from 'node:child_process';
 import { OspatchError } from '../../domain/shared/errors';
 
@@ -6,7 +6,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const MAX_PASSPHRASE_BYTES = 4_096;
 
 /**
- * Reads `OSPATCH_PASSPHRASE_COMMAND`: a JSON array of strings, program first; undefined when it is not set.
+ * Parses `OSPATCH_PASSPHRASE_COMMAND`: a JSON array of strings, program first; undefined when it is not set.
  *
  * @throws OspatchError `Usage`
  */
@@ -21,7 +21,7 @@ export function parsePassphraseCommand(text: string | undefined): readonly strin
   if (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one !== '')) {
     return value as string[];
   }
-  // What was found is not repeated: it may hold a secret by mistake.
+  // The value is not quoted, because it may contain a secret by mistake.
   throw new OspatchError({
     type: 'Usage',
     message: 'OSPATCH_PASSPHRASE_COMMAND is not a JSON array of strings, program first, e.g. ["pass", "show"]',
@@ -29,8 +29,8 @@ export function parsePassphraseCommand(text: string | undefined): readonly strin
 }
 
 /**
- * The passphrase of `identity`: what `readFile` finds, else what the command prints. The command gets the name of the
- * identity as its last argument, runs without a shell and has 10 s; one line end after the passphrase is cut off.
+ * The passphrase of `identity`: from `readFile`, else from the command. The command gets the name of the identity as
+ * its last argument and runs without a shell for at most 10 s; one trailing line end is removed.
  *
  * @throws OspatchError `IdentityUnavailable`
  */
@@ -58,7 +58,7 @@ export async function findPassphrase(
   return withoutLineEnd(outcome);
 }
 
-/** What the command printed, or why that cannot be used. What it printed is in no message. */
+/** The command's output, or why it is unusable. The output appears in no message. */
 function run(
   [program = '', ...args]: readonly string[],
   identity: string,
@@ -79,7 +79,7 @@ function run(
     });
     child.once('error', () => resolve('cannot be run'));
     child.once('exit', (_code, signal) => {
-      // A grandchild may hold the pipe open for ever.
+      // A grandchild may keep the pipe open forever.
       if (signal !== null) child.stdout.destroy();
     });
     child.once('close', (code) => {

@@ -1,4 +1,4 @@
-/** Reading a machine's host key without logging in, for the enrolment of new nodes. */
+/** Reads a machine's host key without logging in, for enrolment. */
 import type { Duplex } from 'node:stream';
 import { Client } from 'ssh2';
 import { classifyConnectError } from '../connect-errors';
@@ -10,9 +10,9 @@ export interface ScannedHostKey extends OfferedKey {
 }
 
 /**
- * The host key a machine proves to hold, Ed25519 if it has one. Ends right after the key exchange. What it says is not
- * trusted by anybody yet. With `known` keys it is asked for a key of their types only, so that the answer can be
- * compared with them. `route` may hold a stream that leads to the machine.
+ * The host key that a machine proves to hold, Ed25519 if available. Ends right after the key exchange. The key is not
+ * trusted yet. With `known` keys only their types are negotiated, so that the result is comparable. `route` may return
+ * a stream to the machine.
  *
  * @throws OspatchError `Unreachable`
  */
@@ -29,7 +29,7 @@ export async function scanHostKey(
   const failure = await new Promise<Error>((resolve) => {
     client.on('error', resolve);
     client.once('close', () => resolve(new Error('it closed the connection')));
-    // All that comes from behind a jump host when the machine there hangs up.
+    // The only event behind a jump host when the machine closes the connection.
     client.once('end', () => resolve(new Error('it closed the connection')));
     client.connect({
       ...route,
@@ -41,7 +41,7 @@ export async function scanHostKey(
       algorithms: { serverHostKey: [...algorithms] },
       hostVerifier: (offered: Buffer): boolean => {
         key = Buffer.from(offered);
-        // Refusing it ends the connection before anything else is said.
+        // Rejecting the key ends the connection before any further exchange.
         return false;
       },
     });

@@ -1,7 +1,7 @@
 /**
- * An ssh-agent (draft-miller-ssh-agent) for one login of the OpenSSH client with one key that this process has
- * decrypted. The key does not leave the process, and the client asks no one for a passphrase. The agent of ssh2 is not
- * used: it loses its place at the first request it does not know, and OpenSSH begins with one.
+ * A private ssh-agent (draft-miller-ssh-agent) for one login of the OpenSSH client, with one key decrypted by this
+ * process. The key stays in the process, and the client needs no passphrase. The agent of ssh2 cannot be used: it loses
+ * sync at the first unknown request, and OpenSSH starts with one.
  */
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
@@ -15,10 +15,10 @@ const SIGN_RESPONSE = 14;
 const RSA_SHA2_256 = 2;
 const RSA_SHA2_512 = 4;
 
-/** Far above any request of a login. */
+/** Far above any request during a login. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
-/** Listens on a socket below a directory that only this user may enter. `stop` ends it. */
+/** Listens on a socket in a private directory until `stop` is called. */
 export async function startPrivateAgent(socket: string, key: ParsedKey): Promise<{ stop(): void }> {
   const server = createServer((connection) => serve(connection, key));
   await new Promise<void>((resolve, reject) => {
@@ -77,9 +77,9 @@ function sign(key: ParsedKey, data: Buffer, flags: number): Buffer | null {
   return Buffer.concat([string(Buffer.from(format)), string(blob)]);
 }
 
-/** An ECDSA signature in DER is a sequence of the two integers that SSH wants as two strings; both fit in short forms. */
+/** Converts a DER ECDSA signature, a sequence of two integers, to the two SSH strings; both fit in short form. */
 function fromDer(der: Buffer): Buffer {
-  // The sequence of a P-521 signature is long enough for a length of two bytes.
+  // The sequence of a P-521 signature has a two-byte length.
   const first = (der[1] ?? 0) > 0x80 ? 3 : 2;
   const r = der.subarray(first + 2, first + 2 + (der[first + 1] ?? 0));
   const second = first + 2 + r.length;
@@ -93,7 +93,7 @@ function string(value: Buffer): Buffer {
   return Buffer.concat([length, value]);
 }
 
-/** The strings at the beginning of `buffer`, as far as they are complete. */
+/** The complete strings at the beginning of `buffer`. */
 function strings(buffer: Buffer): Buffer[] {
   const found: Buffer[] = [];
   for (let at = 0; at + 4 <= buffer.length;) {

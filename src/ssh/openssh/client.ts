@@ -1,4 +1,4 @@
-/** Running the OpenSSH client: its files, its context, and the login that leaves a master behind. */
+/** Runs the OpenSSH client: its files, its environment, and the login that leaves a control master running. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -11,10 +11,10 @@ import type { SshTarget } from '../transport';
 
 const MAX_LOG_BYTES = 64 * 1024;
 
-/** The client gives up by itself before this; it is for a jump host that does not. */
+/** The client times out earlier by itself, except when a jump host hangs. */
 const GRACE_MS = 5_000;
 
-/** The files of one connection. Their names are short: the path of a socket has room for about 100 characters. */
+/** The files of one connection. Their names are short, because a socket path is limited to about 100 characters. */
 export class ClientFiles {
   readonly config: string;
   readonly knownHosts: string;
@@ -41,7 +41,7 @@ export class ClientFiles {
   }
 }
 
-/** Starts the master, which goes to the background once it has logged in. */
+/** Starts the control master, which goes to the background after the login. */
 export async function logIn(
   target: SshTarget,
   files: ClientFiles,
@@ -63,7 +63,7 @@ export async function logIn(
   clearTimeout(timer);
   if (typeof end === 'object' && end !== null) throw noClient(end);
   if (end === 0 && existsSync(files.socket)) {
-    // The master keeps both open, and nobody reads them any more.
+    // The master keeps both open, but nothing reads them anymore.
     rmSync(files.log, { force: true });
     rmSync(files.said, { force: true });
     return;
@@ -72,7 +72,7 @@ export async function logIn(
   throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
 }
 
-/** Nobody is asked for anything, and messages are in the language that is read here. */
+/** No prompts, and messages in English because they are parsed. */
 export function clientEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' };
 }

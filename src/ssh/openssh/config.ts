@@ -1,6 +1,6 @@
 /**
- * What the OpenSSH client is told: a configuration and a known_hosts file for one connection. Nothing a spec says can
- * become an option, another line or a program here.
+ * Generates the configuration and known_hosts file of the OpenSSH client for one connection. No value of a spec can
+ * become an option, another line or a program.
  */
 import { OspatchError } from '../../domain/shared/errors';
 import { knownHostsName } from '../../domain/trust/known-hosts';
@@ -9,15 +9,15 @@ import { isHost } from '../../domain/trust/hosts';
 import { isUserName } from '../../domain/trust/user-name';
 import type { SshEndpoint } from '../transport';
 
-/** Name of the machine in its own configuration; what is on the command line is always this word. */
+/** Host alias of the machine in its configuration; the command line always contains this word. */
 export const ALIAS = 'target';
 const JUMP_ALIAS = 'jump';
 
-/** How the client proves who it is. */
+/** How the client authenticates. */
 export type ClientIdentity =
   | { kind: 'agent'; socket: string }
   | { kind: 'file'; file: string }
-  /** The public key in `file`, signed for by the agent at `socket`; with a certificate if there is one. */
+  /** The public key in `file`, with signatures from the agent at `socket`; with a certificate if there is one. */
   | { kind: 'held'; file: string; socket: string; certificate: string | null };
 
 export interface ClientConfig {
@@ -37,7 +37,7 @@ export function renderConfig(config: ClientConfig): string {
     `Host ${ALIAS}`,
     `HostName ${host}`,
     `Port ${port}`,
-    // A backslash stands for the next character there.
+    // A backslash escapes the next character in ssh_config.
     `User ${user.replaceAll('\\', '\\\\')}`,
     ...identityLines(config.identity),
     'BatchMode yes',
@@ -52,7 +52,7 @@ export function renderConfig(config: ClientConfig): string {
     'RequestTTY no',
     'EscapeChar none',
     `ControlPath ${quoted(config.controlPath)}`,
-    // The connection of a worker that died ends by itself after this many idle seconds.
+    // The master of a worker that died ends by itself after this many idle seconds.
     'ControlPersist 60',
     'ServerAliveInterval 10',
     'ServerAliveCountMax 3',
@@ -64,14 +64,14 @@ export function renderConfig(config: ClientConfig): string {
       `Host ${JUMP_ALIAS}`,
       `ControlPath ${quoted(config.jumpControlPath)}`,
       'ControlMaster no',
-      // Never a connection of its own: only the one whose host key was verified.
+      // Never a connection of its own: only the one with the verified host key.
       'ProxyCommand false',
     );
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** The known_hosts file of one machine, from the trusted entries of its target. */
+/** The known_hosts file of one machine, from the trusted host keys of its target. */
 export function renderKnownHosts(endpoint: SshEndpoint): string {
   const { host, port, hostKeys } = checkEndpoint(endpoint);
   const name = knownHostsName(host, port);
@@ -109,7 +109,7 @@ function checkEndpoint(endpoint: SshEndpoint): SshEndpoint {
   });
 }
 
-/** A file name as a configuration value: percent signs would be expanded, and a quote would end it. */
+/** A file name as a configuration value: percent signs would be expanded, and a quote would end the value. */
 function quoted(file: string): string {
   if (/["\p{Cc}]|\$\{/u.test(file)) {
     throw new OspatchError({

@@ -1,8 +1,8 @@
 /**
- * Connections that the OpenSSH client makes: one master process per machine that has logged in, and one short client per
- * command, which reaches it through a socket in a private directory and can make no connection of its own.
+ * Connections made by the OpenSSH client: one control master per machine, and one short-lived client per command, which
+ * uses the master's socket in a private directory and cannot connect by itself.
  *
- * A command that is ended by a signal looks like a lost connection here, because the client does not tell them apart.
+ * A command ended by a signal is reported as a lost connection, because the client does not distinguish the two.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,11 +21,11 @@ import { PrivateDirectory } from './directory';
 import { startPrivateAgent } from './agent';
 import type { ExecOptions, ExecResult, SshTarget } from '../transport';
 
-/** Exit code of the client for its own failures, and of any command that likes it. */
+/** Exit code of the client for its own failures, which any command may use too. */
 const EX_SSH = 255;
-/** The client refuses a key file that others can read, a public one too. */
+/** The client rejects a key file that others can read, even a public key. */
 const PRIVATE = { mode: 0o600 };
-/** A master that does not end when it is told ends by itself, when it has been idle for a minute. */
+/** A master that ignores the exit request ends by itself after a minute of idling. */
 const GRACE_MS = 5_000;
 
 export class OpensshDriver implements Driver<OpensshConnection> {
@@ -117,7 +117,7 @@ export class OpensshConnection implements Connection {
     client.unref();
   }
 
-  /** The same for a process that is about to exit and can wait for nothing. */
+  /** Synchronous variant for a process that is about to exit. */
   endNow(): void {
     if (this.ended) return;
     this.told();
@@ -142,7 +142,7 @@ export class OpensshConnection implements Connection {
       throw unreachable(this.target, 'the connection was lost');
     }
     const log = this.files.nextLog();
-    // Without a master, the client would log in by itself: `false` keeps it from that.
+    // Without a master the client would connect by itself, which `false` prevents.
     const settings = ['LogLevel=DEBUG2', 'ControlMaster=no', 'ProxyCommand=false'].flatMap((one) => ['-o', one]);
     const args = ['-F', this.files.config, '-E', log, ...settings, ALIAS, '--', command];
     try {
@@ -155,7 +155,7 @@ export class OpensshConnection implements Connection {
     }
   }
 
-  /** Returns when the command itself has exited with code 255, and throws when the client failed. */
+  /** Returns when the command itself exited with code 255, and throws when the client failed. */
   private checkEnd(log: string): void {
     if (/Received exit status from master 255/.test(log)) return;
     if (/Session open refused by peer|session request failed/.test(log)) {
@@ -189,7 +189,7 @@ export class OpensshConnection implements Connection {
       signal?.addEventListener('abort', aborted, { once: true });
       child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
       child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
-      // A command that does not read its input is no failure.
+      // A command that does not read its input has not failed.
       child.stdin?.on('error', () => undefined);
       child.stdin?.end(stdin);
       child.once('error', (error) => settle(() => reject(noClient(error))));

@@ -1,20 +1,20 @@
-/** A directory of this process that nobody else may enter, made on first use. */
+/** A private directory of this process, created on first use. */
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const PREFIX = 'ospatch-ssh-';
 
-/** The path of a socket may have 108 bytes on Linux and 104 elsewhere; the client adds 18 while it makes one. */
+/** A socket path may have 108 bytes on Linux and 104 elsewhere; the client temporarily appends 18. */
 const MAX_BASE_CHARS = 60;
 
 export class PrivateDirectory {
   private base: string | undefined;
   private made = 0;
 
-  /** A new directory in it. */
+  /** Creates a subdirectory. */
   make(): string {
-    // A cleaner of temporary files may have taken it away.
+    // A cleaner of temporary files may have removed the directory.
     if (this.base === undefined || !existsSync(this.base)) this.base = createBase();
     this.made += 1;
     const dir = path.join(this.base, this.made.toString(36));
@@ -30,14 +30,14 @@ export class PrivateDirectory {
 
 function createBase(): string {
   const usual = tmpdir();
-  // Jump hosts are reached by a command line, so the path must have nothing a shell would see.
+  // The path appears in the command line for jump hosts, so it must contain nothing special to a shell.
   const parent = usual.length <= MAX_BASE_CHARS - 30 && /^[A-Za-z0-9/._-]+$/.test(usual) ? usual : '/tmp';
   removeDeadDirectories(parent);
-  // mkdtemp makes it with mode 0700.
+  // mkdtemp creates the directory with mode 0700.
   return mkdtempSync(path.join(parent, `${PREFIX}${process.pid}-`));
 }
 
-/** What processes of this user that were killed have left; their connections have ended by themselves. */
+/** Removes directories of killed processes of this user; their connections have ended by themselves. */
 function removeDeadDirectories(parent: string): void {
   for (const name of readdirSync(parent)) {
     const pid = /^ospatch-ssh-(\d{1,10})-\w{6}$/.exec(name)?.[1];
@@ -46,7 +46,7 @@ function removeDeadDirectories(parent: string): void {
     try {
       if (lstatSync(dir).uid === process.getuid?.()) rmSync(dir, { recursive: true, force: true });
     } catch {
-      // Somebody else was faster.
+      // Another process was faster.
     }
   }
 }

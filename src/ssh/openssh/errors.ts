@@ -1,4 +1,4 @@
-/** Turns the log of the OpenSSH client about a failed login into an `OspatchError`, in one place. */
+/** Converts the log of a failed login by the OpenSSH client to an `OspatchError`. */
 import type { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { AuthOutcome } from '../connect-errors';
@@ -9,7 +9,7 @@ import type { SshTarget } from '../transport';
 
 const MAX_REASON = 200;
 
-/** Reasons a person can act on. */
+/** Actionable reasons. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/Could not resolve hostname/, 'the name cannot be resolved'],
   [/Connection refused/, 'the connection was refused'],
@@ -20,7 +20,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/Connection closed by|kex_exchange_identification|banner exchange/, 'it closed the connection during the login'],
 ];
 
-/** `log` is the client's own log at DEBUG1, `banner` what the host said before the login, `jump` what led there. */
+/**
+ * `log`: the client's log at DEBUG1. `banner`: what the host sent before the login. `jump`: the jump host in between.
+ */
 export function classifyOpensshFailure(
   target: SshTarget,
   log: string,
@@ -46,7 +48,7 @@ export function classifyOpensshFailure(
   const unable = /Unable to negotiate with .*?: (.{1,200})$/m.exec(log)?.[1];
   if (unable !== undefined)
     return unreachable(target, `it and the OpenSSH client disagree: ${plainText(unable, MAX_REASON)}`);
-  // What the jump host had to say is on no record of this client.
+  // The reason known to the jump host is not in this client's log.
   if (jump !== null && !log.includes('Remote protocol version')) {
     return unreachable(target, `${describe(jump)} cannot connect to it`);
   }
@@ -59,7 +61,7 @@ function authOutcome(log: string): AuthOutcome {
   return { left, partial: /Authenticated using "publickey" with partial success/.test(log) };
 }
 
-/** Types and fingerprints of what the target trusts, for people. */
+/** Types and fingerprints of the trusted keys, formatted. */
 function trustedKeys({ hostKeys }: SshTarget): string {
   const trusted = hostKeys.filter((entry) => !entry.startsWith('@revoked'));
   return trusted
@@ -79,7 +81,7 @@ function offeredKey(log: string): string {
   return `${plainText(type, 60)} ${print}${plainText(why, MAX_REASON)}`;
 }
 
-/** The last line that is no debugging. */
+/** The last line that is not debug output. */
 function lastWords(log: string): string {
   const lines = log.split('\n').filter((line) => line.trim() !== '' && !/^debug\d: /.test(line));
   return lines.at(-1) ?? '';
