@@ -1,4 +1,4 @@
-/** What other programs may use: the client, the spec and everything they answer with. */
+/** The public API: the client, the spec, and all types of their results. */
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ClusterHealth } from './client/cluster-health';

@@ -10,29 +10,29 @@ import { workflowCode } from './workflow-code';
 type History = temporal.api.history.v1.IHistory;
 
 export interface RecordedHistory {
-  /** What people call the history: the workflow id, or the name of a file. */
+  /** Display name: the workflow id, or the name of a file. */
   name: string;
-  /** Events as Temporal has recorded them; a sentence when there are none that can be read. */
+  /** The recorded events; an error message when they cannot be read. */
   history: History | string;
 }
 
 export interface ReplayVerdict {
   name: string;
   workflowType: string;
-  /** Null: this code takes the history up. */
+  /** Null: this code replays the history. */
   failure: string | null;
 }
 
 export interface ReplayOptions {
-  /** Names the keys of encrypted histories, as for a worker. */
+  /** For the keys of encrypted histories, as for a worker. */
   env: Readonly<Record<string, string | undefined>>;
-  /** How long one history may take, in milliseconds; default 1 minute. */
+  /** Time limit per history, in milliseconds; default 1 minute. */
   limitMs?: number;
-  /** Called when the SDK has stopped without an answer: it does not let go of the process any more. */
+  /** Called when the SDK hangs: it then keeps the process from exiting. */
   onStuck?: () => void;
 }
 
-/** What the SDK cannot replay makes its native part stop without an answer; nothing that can be replayed takes this long. */
+/** The SDK's native part may hang on an invalid history; valid ones replay much faster. */
 const LIMIT_MS = 60_000;
 
 const MAX_REASON = 500;
@@ -43,7 +43,7 @@ export async function* replayHistories(
   { env, limitMs = LIMIT_MS, onStuck = () => undefined }: ReplayOptions,
 ): AsyncGenerator<ReplayVerdict> {
   Runtime.install({
-    // What is wrong is in the verdicts.
+    // Problems are reported in the verdicts.
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: { logging: { filter: 'OFF', forward: {} } },
   });
@@ -67,9 +67,9 @@ export async function* replayHistories(
   }
 }
 
-/** One worker of the SDK that replays histories one after the other: to make one takes longer than most replays. */
+/** One replay worker of the SDK for all histories, because creating one takes longer than most replays. */
 class Replayer {
-  /** Whether it answers no more. */
+  /** Whether the SDK hangs. */
   isOver = false;
   isStuck = false;
   private readonly queue = new Readable({ objectMode: true, read: () => undefined });
@@ -79,7 +79,7 @@ class Replayer {
     this.results = Worker.runReplayHistories(code, this.queue)[Symbol.asyncIterator]();
   }
 
-  /** Why the code cannot take the history up; null when it can. */
+  /** Why the code cannot replay the history; null when it can. */
   async replay(workflowId: string, history: History, limitMs: number): Promise<string | null> {
     this.queue.push({ workflowId, history });
     const result = this.results.next();
@@ -117,7 +117,7 @@ function startOf({ events }: History): { workflowId: string; workflowType: strin
   return { workflowId: start?.workflowId ?? 'unknown', workflowType: start?.workflowType?.name ?? 'unknown' };
 }
 
-/** Why the SDK could not even read the history, which it would not survive; null when it can. */
+/** Detects histories that would crash the SDK; null when the history is intact. */
 function findDamage({ events }: History): string | null {
   const [first] = events ?? [];
   if (events === undefined || events === null || first === undefined) return 'the history has no events';
@@ -130,7 +130,7 @@ function findDamage({ events }: History): string | null {
   return gap === -1 ? null : `event ${gap + 1} of the history is missing`;
 }
 
-/** The SDK prints the structure of its native part around what it has to say. */
+/** Extracts the message from the debug output of the SDK's native part. */
 function inWords({ message }: Error): string {
   const [, quoted] = /message: "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
   const said = (quoted ?? message).replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? ' ' : escaped));

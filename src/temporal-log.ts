@@ -1,21 +1,21 @@
-/** What Temporal's SDK has to say, in the worker's own log: one line for one trouble, with the workflow it is about. */
+/** Writes log messages of Temporal's SDK to the worker's log: one line per problem, with the affected workflow. */
 import { DefaultLogger } from '@temporalio/worker';
 import type { LogEntry, NativeConnection } from '@temporalio/worker';
 import { plainText } from './domain/shared/text';
 import { defined } from './domain/shared/defined';
 
-/** The part of a pino logger that is used. */
+/** The used part of a pino logger. */
 export interface LogSink {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** The SDK repeats itself with every attempt. */
+/** The SDK repeats a message with every attempt. */
 const REPEATED_AFTER_MS = 10 * 60_000;
 const MAX_REMEMBERED = 1_000;
 const MAX_CAUSE = 500;
 
-/** How the SDK says that a workflow fails on this worker. All but the first know its run only. */
+/** The SDK's messages for a workflow that fails on this worker. All but the first contain only the run id. */
 const FAILURES = new Set([
   'Workflow failed',
   'Failed to process Workflow Activation',
@@ -23,13 +23,16 @@ const FAILURES = new Set([
   'Failing legacy query request',
 ]);
 
-/** The SDK says 'Workflow failed' of one that has ended too, like the patch of a node that failed. Only the stack tells. */
+/**
+ * The SDK logs 'Workflow failed' for completed workflows too, such as a failed node patch; the stack distinguishes
+ * them.
+ */
 const HAS_ENDED = /^\w*Failure\b/;
 
 export class TemporalLog {
   private readonly written = new Map<string, number>();
 
-  /** Finds the id of the workflow that a run belongs to. Set once there is a connection. */
+  /** Looks up the workflow id of a run. Set once there is a connection. */
   workflowOf: ((runId: string) => Promise<string | null>) | null = null;
 
   constructor(
@@ -77,13 +80,13 @@ export class TemporalLog {
     try {
       return (await this.workflowOf?.(runId)) ?? null;
     } catch {
-      // The line is worth having without it.
+      // The line is useful without the workflow id.
       return null;
     }
   }
 }
 
-/** Asks Temporal for the id of the workflow that a run belongs to; null when it does not say. */
+/** Queries the workflow id of a run; null when it is unknown. */
 export async function findWorkflowOfRun(
   { workflowService }: NativeConnection,
   namespace: string,
@@ -94,12 +97,12 @@ export async function findWorkflowOfRun(
   return executions[0]?.execution?.workflowId ?? null;
 }
 
-/** A failure of Temporal ends a workflow; whatever else is thrown fails the task alone. */
+/** A Temporal failure ends the workflow; any other error fails only the workflow task. */
 function hasEnded({ error }: Record<string, unknown>): boolean {
   return error instanceof Error && HAS_ENDED.test(error.stack ?? '');
 }
 
-/** The core hands over the debug form of a structure in Rust. */
+/** The core passes the debug format of a Rust structure. */
 function causeOf({ error, failure }: Record<string, unknown>): string {
   if (error instanceof Error) return plainText(error.message, MAX_CAUSE);
   const [, quoted] = /message: ("(?:[^"\\]|\\.)*")/.exec(String(failure)) ?? [];

@@ -1,6 +1,6 @@
 /**
- * Worker Deployment Versioning of Temporal: each version of ospatch is a version of one deployment, and Temporal hands a
- * run to the workers of the version that began it. Off unless a deployment is named.
+ * Worker Deployment Versioning of Temporal: each version of ospatch is a version of one deployment, and a run stays
+ * with workers of the version that started it. Off unless a deployment name is set.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import type { WorkerDeploymentOptions } from '@temporalio/worker';
 import { OspatchError } from './domain/shared/errors';
 import { BUNDLE } from './workflow-code';
 
-/** The one setting that switches versioning on: the name of the deployment. */
+/** The setting that turns versioning on: the name of the deployment. */
 export const DEPLOYMENT_SETTING = 'OSPATCH_WORKER_DEPLOYMENT';
 
 const DIGEST_CHARS = 8;
@@ -17,7 +17,7 @@ const DIGEST_CHARS = 8;
 export function deploymentNameFromEnv(env: Readonly<Record<string, string | undefined>>): string | null {
   const name = env[DEPLOYMENT_SETTING] ?? '';
   if (name === '') return null;
-  // Temporal itself takes no dot and no colon, which are in the names that it makes of these.
+  // Temporal does not accept dots and colons, which it uses as separators.
   if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/.test(name)) return name;
   throw new OspatchError({
     type: 'Usage',
@@ -26,12 +26,15 @@ export function deploymentNameFromEnv(env: Readonly<Record<string, string | unde
   });
 }
 
-/** `0.1.0-1a2b3c4d`: the version, and what tells two builds of it apart. `code` is the workflow bundle. */
+/** `0.1.0-1a2b3c4d`: the version, plus a digest that distinguishes builds. `code` is the workflow bundle. */
 export function buildIdOf(version: string, code: string | Buffer): string {
   return `${version}-${createHash('sha256').update(code).digest('hex').slice(0, DIGEST_CHARS)}`;
 }
 
-/** Of a worker that runs the workflow bundle of this package. @throws OspatchError `Usage` when it has not been built */
+/**
+ * For a worker with the workflow bundle of this package. @throws OspatchError `Usage` when the package has not been
+ * built
+ */
 export function deploymentOptions(
   deploymentName: string,
   version: string,
@@ -43,7 +46,7 @@ export function deploymentOptions(
   return {
     version: { deploymentName, buildId: buildIdOf(version, readFileSync(BUNDLE)) },
     useWorkerVersioning: true,
-    // Runs and node patches end on the version that began them; `workflows/index.ts` says what the cluster does.
+    // Runs and node patches end on the version that started them; `workflows/index.ts` sets the behaviour of clusters.
     defaultVersioningBehavior: 'PINNED',
   };
 }

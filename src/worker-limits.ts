@@ -1,12 +1,12 @@
-/** How much one worker takes on at once. Each limit is a setting; docs/operations.md says how to choose it. */
+/** Capacity settings of a worker; docs/operations.md explains how to choose them. */
 import { OspatchError } from './domain/shared/errors';
 
 export interface WorkerLimits {
-  /** Activities that run at once: each holds a connection to a node or an API server, and next to no processor time. */
+  /** Concurrent activities: each holds a connection to a node or API server, and needs almost no processor time. */
   maxActivities: number;
-  /** Workflows that stay in memory: one that does not is replayed from its history when something happens to it. */
+  /** Workflows kept in memory; an evicted workflow is replayed from its history on its next event. */
   maxCachedWorkflows: number;
-  /** Calls that wait for work at once, of workflows and of activities each; fewer while there is little work. */
+  /** Concurrent polls, for workflows and activities each; fewer while there is little work. */
   maxPollers: number;
 }
 

@@ -22,31 +22,31 @@ import type { WorkflowCode } from './workflow-code';
 import { workflowCode } from './workflow-code';
 import { defined } from './domain/shared/defined';
 
-/** Long enough for a heartbeat and a poll in flight. Jobs on nodes go on without us, so there is nothing else to wait for. */
+/** Long enough for a heartbeat and a poll in flight. Jobs on nodes continue without the worker. */
 const SHUTDOWN_GRACE = '10 seconds';
 
 export interface WorkerOptions {
   connection: NativeConnectionOptions;
   namespace: string;
   taskQueue: string;
-  /** For a site whose workflows are run elsewhere. Default false. */
+  /** For a site whose workflows run elsewhere. Default false. */
   activitiesOnly?: boolean;
-  /** Directory in which `identity` names are looked up. */
+  /** Directory of the private keys named in `identity`. */
   keyDir: string;
-  /** Directory of the programs that `patching.powerCycleHook` may name; null = none. */
+  /** Directory of the programs named in `patching.powerCycleHook`; null = none. */
   hookDir: string | null;
-  /** Directory of the kubeconfigs that `kubernetes.kubeconfig` names. */
+  /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
-  /** Program and arguments that print the passphrase of the identity named by one more argument. */
+  /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
-  /** Encrypts everything that goes to Temporal; null or absent: nothing is. */
+  /** Encrypts all payloads; null or absent: no encryption. */
   encryption?: KeyRing | null;
-  /** How much the worker takes on at once. */
+  /** Capacity of the worker. */
   limits: WorkerLimits;
-  /** Name of the Worker Deployment that the worker is a version of; null or absent: workers are not versioned. */
+  /** Name of the Worker Deployment; null or absent: the worker is not versioned. */
   deployment?: string | null;
   logLevel: string;
-  /** Where log lines go; standard output when absent. */
+  /** Receives log lines; default standard output. */
   logTo?: { write(line: string): void };
 }
 
@@ -77,7 +77,8 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
 }
 
 /**
- * Runs a worker until SIGINT, SIGTERM or `stop`, then lets running activities go. `onReady` is called as it begins to poll.
+ * Runs a worker until SIGINT, SIGTERM or `stop`, then abandons running activities. `onReady` is called when polling
+ * starts.
  */
 export async function runWorker(
   options: WorkerOptions,
@@ -142,8 +143,8 @@ export async function runWorker(
 }
 
 /**
- * A worker that runs no workflows is of no version: Temporal would hand it the steps of its own version's runs only, and a
- * site has one kind of worker for all.
+ * A worker without workflows is not versioned: Temporal would give it only the activities of its own version's runs,
+ * and a site has one kind of worker for all versions.
  */
 function deploymentOf({
   deployment = null,

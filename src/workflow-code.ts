@@ -1,4 +1,4 @@
-/** The workflow code of this package as the SDK takes it: for a worker, and for a replay. */
+/** The workflow code of this package as options of the SDK, for a worker and for a replay. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerOptions } from '@temporalio/worker';
@@ -8,21 +8,24 @@ import { WORKFLOW_INTERCEPTORS } from './workflow-interceptors';
 
 export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
 
-/** Said to the workflows in front of their code, see `workflows/sandbox/failure-converter.ts`. One line: positions stay. */
+/**
+ * Prepended to the workflow code, see `workflows/sandbox/failure-converter.ts`. One line, so that positions do not
+ * change.
+ */
 const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
 
 /** The same for `workflows/index.ts`. */
 const IS_VERSIONED = 'globalThis.ospatchIsVersioned=true;';
 
-/** Where the build puts the bundle. */
+/** Path of the bundle in a build. */
 export const BUNDLE = join(__dirname, 'workflow-bundle.js');
 
 /**
- * The bundle made at build time; while developing, the sources. `isVersioned`: for a worker that is a version of a Worker
- * Deployment; all others must not hear of versions, or the server refuses every task.
+ * The bundle made at build time; during development, the sources. `isVersioned`: for a worker of a Worker Deployment;
+ * with it on any other worker, the server would reject every task.
  */
 export function workflowCode(encryption: KeyRing | null, isVersioned = false): WorkflowCode {
-  // Also for the inputs of activities, where it says in a sentence what cannot be read.
+  // Used for activity inputs too, where it reports unreadable payloads.
   const payloadConverterPath = require.resolve('./workflows/sandbox/payload-converter');
   const converter = { ...dataConverter(encryption, 'passthrough'), payloadConverterPath };
   if (existsSync(BUNDLE)) {
@@ -33,7 +36,7 @@ export function workflowCode(encryption: KeyRing | null, isVersioned = false): W
   return {
     workflowsPath: require.resolve('./workflows'),
     dataConverter: converter,
-    // A bundle has them in it.
+    // The bundle contains them.
     interceptors: {
       workflowModules: WORKFLOW_INTERCEPTORS.map((name) => require.resolve(`./workflows/sandbox/${name}`)),
     },

@@ -1,4 +1,4 @@
-/** Files of `workflows/sandbox/` that intercept what workflows receive and ask for, in this order. */
+/** Interceptor modules in `workflows/sandbox/`, in order. */
 export const WORKFLOW_INTERCEPTORS = [
   'reserved-names',
   'protocol',

@@ -23,20 +23,20 @@ import { rememberSearchAttributes } from './search-attributes';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
 
-/** How often a workflow that is waited for is looked at. */
+/** Poll interval while waiting for another workflow to end. */
 const CLOSED_POLL_MS = 2_000;
 
-/** A document that is no spec at all can have a problem in every line; who sent it needs the first ones. */
+/** Limits on reported problems: a document that is not a spec may have one in every line. */
 const MAX_PROBLEMS = 50;
 const MAX_PROBLEM_CHARS = 1_000;
 
-/** Where audit lines go: one JSON object each. */
+/** Receives audit lines: one JSON object each. */
 export interface AuditLog {
   info(fields: Record<string, unknown>, message: string): void;
 }
 
 export interface ClusterActivityOptions {
-  /** How long a wait for another workflow holds its activity slot at first; default 30 s. */
+  /** How long the first attempt of a wait for another workflow holds its activity slot; default 30 s. */
   firstHoldMs?: number;
 }
 
@@ -76,7 +76,10 @@ function nextWindows(input: NextWindowsInput): string[] {
   });
 }
 
-/** A schedule whose windows cannot be computed keeps no cluster from its start: the cluster says so and tries again. */
+/**
+ * Null when the windows cannot be computed, which must not prevent the start of the cluster: it reports the error and
+ * retries.
+ */
 function firstWindows(spec: ClusterSpec, after: string, count: number): string[] | null {
   if (!isPatchable(spec)) return null;
   const { schedule, timeZone } = spec.patching;
@@ -89,8 +92,8 @@ function firstWindows(spec: ClusterSpec, after: string, count: number): string[]
 }
 
 /**
- * By the rules of `ospatch apply`, whoever sent the spec. It is left out of the answer when it came normalised: it is in
- * the history already.
+ * Validates a spec with the rules of `ospatch apply`, whoever sent it. An already normalised spec is omitted from the
+ * result, because the history contains it already.
  */
 function checkSpec(spec: unknown): SpecVerdict {
   const checked = validateSpecObject(spec);
@@ -112,7 +115,7 @@ async function awaitWorkflowClosed(workflowId: string, firstHoldMs: number): Pro
   const handle = getClient().workflow.getHandle(workflowId);
   const { attempt, scheduledTimestampMs } = activityInfo();
   const begunAt = Date.now();
-  // One that ends soon is waited for in place; a later attempt is one look.
+  // A workflow that ends soon is awaited in place; later attempts poll once.
   const holdMs = attempt === 1 ? firstHoldMs : 0;
   for (;;) {
     try {

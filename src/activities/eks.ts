@@ -1,4 +1,4 @@
-/** The activities about EKS node groups: each calls AWS through `aws/` and maps the error. */
+/** The activities for EKS node groups: each calls AWS through `aws/` and converts the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { AwsRetryPolicy } from '../aws/eks-caller';
@@ -15,7 +15,7 @@ import type { ActivityLog } from './node';
 export interface EksActivityDeps {
   log: ActivityLog;
   apis?: EksApis;
-  /** How long a wait holds its activity slot at first; default 30 s. */
+  /** How long the first attempt of a wait holds its activity slot; default 30 s. */
   firstHoldMs?: number;
 }
 
@@ -47,7 +47,7 @@ export function createEksActivities({ log, apis = new EksApis(), firstHoldMs }: 
     }).catch((error: unknown) => {
       const { attempt } = activityInfo();
       const failure = toApplicationFailure(error, failedAttempts());
-      // The stack is for the log of the worker only; a failure in a workflow history carries none.
+      // The stack is logged on the worker only; failures in a history carry none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
         log.error({ ...fields, attempt, err: error }, 'unexpected error in an AWS activity');
       } else log.info({ ...fields, attempt, error: failure.message }, 'AWS activity ended early');

@@ -1,4 +1,4 @@
-/** The one place where an error becomes an ApplicationFailure, and where it is decided whether a retry can remedy it. */
+/** Converts errors to ApplicationFailures, and decides whether a retry can help. The only such place. */
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { WAITING } from '../contract/waiting';
 import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
@@ -8,8 +8,8 @@ import { RetryLater } from '../retry/hand-back';
 import { defined } from '../domain/shared/defined';
 
 /**
- * Errors nobody foresaw are tried again this often, in case another worker or moment helps; then a person must look.
- * Attempts that ended with their worker count too, so there is room for some of those.
+ * Attempts for unexpected errors, which another worker or a later attempt may not have; after that a person has to
+ * look. Attempts that ended with their worker count too, so there is room for some of those.
  */
 const UNFORESEEN_ATTEMPTS = 30;
 
@@ -27,19 +27,19 @@ export function toApplicationFailure(error: unknown, attempt: number): Applicati
   });
 }
 
-/** Ends an attempt whose wait the server keeps until the next one. No failure: nobody is to be alarmed by it. */
+/** Ends an attempt and lets the server keep the wait until the next one. Not a failure, so nothing must alert on it. */
 function toWaiting({ waitingFor, delayMs, cause }: RetryLater): ApplicationFailure {
   return ApplicationFailure.create({
     message: `waiting for ${waitingFor}`,
     type: WAITING,
     nextRetryDelay: delayMs,
     category: ApplicationFailureCategory.BENIGN,
-    // For a caller whose own time is over before the next attempt.
+    // For a caller that times out before the next attempt.
     details: cause === undefined ? [] : [errorInfo(cause)],
   });
 }
 
-/** The plain-data form of anything that was thrown. */
+/** The plain-data form of any thrown value. */
 export function errorInfo(error: unknown): ErrorInfo {
   if (isOspatchError(error)) return error.toInfo();
   const message = error instanceof Error ? error.message : String(error);
@@ -47,8 +47,8 @@ export function errorInfo(error: unknown): ErrorInfo {
 }
 
 /**
- * The activities know for how long something was waited for; what they give up on is final. The rest needs a
- * person: another host key, key, sudo rule, package source or decision.
+ * Activities track their own waits, so an error after a timeout is final. Other final errors need a person: another
+ * host key, key, sudo rule, package source or decision.
  */
 function isRetryable(type: ErrorType, attempt: number): boolean {
   switch (type) {
@@ -96,7 +96,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
   }
 }
 
-/** A stack helps nobody in a workflow history and names paths of the worker. */
+/** A stack is useless in a history and reveals paths of the worker. */
 function withoutStack(error: Error): Error {
   const cause = new Error(plainText(error.message, 500));
   cause.name = error.name;

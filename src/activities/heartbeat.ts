@@ -1,4 +1,7 @@
-/** One heartbeat for the whole body of an activity, so that a silent twenty minutes of dpkg is no sign of death. */
+/**
+ * Heartbeats during the whole body of an activity, so that twenty silent minutes of dpkg do not look like a dead
+ * worker.
+ */
 import { Context, activityInfo } from '@temporalio/activity';
 import type { NodeProgress, NodeStep } from '../domain/node/report';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS } from '../domain/node/time-limits';
@@ -11,66 +14,66 @@ import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '.
 import { defined } from '../domain/shared/defined';
 
 /**
- * Waits that may follow one another: for a node or an API server that does not answer, for others that work on the node,
- * and for AWS, each of whose waits has a name and a time of its own.
+ * Kinds of waits that may follow one another: for an unreachable node or API server, for others that occupy the node,
+ * and for AWS, whose waits have names and times of their own.
  */
 export type WaitKind = 'unreachable' | 'others' | 'aws';
 
-/** Who is at work on the node in our place, and for how long that was waited for. */
+/** Who occupies the node, and the time waited so far. */
 export interface ObservedOthers {
   by: Other;
   ms: number;
 }
 
-/** What travels with a heartbeat: the progress for people, and what the next attempt must know. Times in milliseconds. */
+/** Heartbeat details: progress for display, and the state for the next attempt. Times in milliseconds. */
 export type HeartbeatDetails = NodeProgress & {
-  /** How long the node has been seen unreachable so far. */
+  /** Observed unreachable time of the node so far. */
   unreachableMs: number;
-  /** How long this call lasts so far, as far as anybody worked on it or waited in it. */
+  /** Duration of the call so far, as far as an attempt was running or waiting. */
   elapsedMs: number;
   others?: ObservedOthers;
-  /** How long other things were waited for so far, by their names. */
+  /** Other waits so far, by name. */
   waits?: Record<string, number>;
-  /** Jobs that the step has begun on the node. */
+  /** Jobs that the step has started on the node. */
   jobs?: BegunJobs;
-  /** How long the job on the node was followed so far. */
+  /** How long the job on the node has been followed so far. */
   jobMs?: number;
-  /** What a drain has done so far. */
+  /** Progress of a drain. */
   drained?: DrainedSoFar;
-  /** Present while no attempt is running: the times above are those of this moment. */
+  /** Present while no attempt is running: the times above are as of then. */
   handedBack?: HandedBack;
-  /** How many attempts have failed since one has given back its place. */
+  /** Failed attempts since one ended to wait. */
   failures?: number;
 };
 
-/** What changes of a {@link NodeProgress}; what it waits for is taken back with undefined. */
+/** Changes to a {@link NodeProgress}; undefined clears what it waits for. */
 export type Progress = { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined };
 
 export interface Heartbeater {
   signal: AbortSignal;
-  /** Begins with what the last heartbeat of the attempt before has told. */
+  /** Initialised from the last heartbeat of the previous attempt. */
   details: HeartbeatDetails;
-  /** Sends the details now; the SDK throttles what is sent too often. */
+  /** Sends the details now; the SDK throttles frequent heartbeats. */
   send(): void;
-  /** How long the call has lasted, earlier attempts included, in milliseconds. */
+  /** Duration of the call including earlier attempts, in milliseconds. */
   elapsedMs(): number;
   hold(kind: WaitKind, limits?: HoldLimits): Hold;
 }
 
-/** For how long waits hold the activity slot, in milliseconds. */
+/** How long waits hold the activity slot, in milliseconds. */
 export interface HoldLimits {
   /** Default: 30 s. */
   firstMs?: number | undefined;
-  /** In attempts that go on waiting; default: 15 s, or the first where that is shorter. 0: one look. */
+  /** For attempts that continue a wait; default: 15 s, or `firstMs` if shorter. 0: one poll. */
   laterMs?: number;
 }
 
-/** For so long an attempt that only looks whether a wait is over is silent. */
+/** How long an attempt that only polls sends no heartbeat. */
 const SILENT_MS = HEARTBEAT_TIMEOUT_MS / 2;
 
 /**
- * Runs `body` with a regular heartbeat. On cancellation and on worker shutdown it rejects at once with the
- * CancelledFailure; `body` is told by its signal and has to stop following, never to stop what runs on the node.
+ * Runs `body` with regular heartbeats. On cancellation and worker shutdown it rejects at once with the
+ * CancelledFailure; `body` is notified by its signal and must stop following, but never stop what runs on the node.
  */
 export async function withHeartbeat<R>(
   step: NodeStep,
@@ -84,7 +87,7 @@ export async function withHeartbeat<R>(
   const resumed = details.handedBack !== undefined;
   const elapsedBefore = details.elapsedMs;
   const elapsedMs = (): number => elapsedBefore + Math.max(0, Date.now() - begunAt);
-  // The server has the details of the wait already, and each heartbeat is billed.
+  // The server already has the details of the wait, and each heartbeat is billed.
   let isSilent = resumed && isLookSilent;
   const send = (): void => {
     isSilent = false;
@@ -115,7 +118,7 @@ export async function withHeartbeat<R>(
     send();
     return result;
   } catch (error) {
-    // An aborted wait inside the body may reject first, with an error that says less.
+    // An aborted wait inside the body may reject first, with a less specific error.
     if (context.cancellationSignal.aborted) return await context.cancelled;
     if (!(error instanceof RetryLater)) {
       if (details.failures !== undefined) details.failures += 1;
@@ -132,14 +135,14 @@ export async function withHeartbeat<R>(
 }
 
 /**
- * The same, where an attempt that only looks whether a wait is over sends nothing for 30 s unless there is news. It hears
- * no earlier that its workflow was terminated, so this is for looks that change nothing by themselves.
+ * The same, but an attempt that only polls sends no heartbeat for 30 s unless something changes. Such an attempt
+ * notices a terminated workflow later, so this is for attempts that change nothing.
  */
 export function withSilentLooks<R>(step: NodeStep, body: (heartbeater: Heartbeater) => Promise<R>): Promise<R> {
   return withHeartbeat(step, body, { isLookSilent: true });
 }
 
-/** Attempts that have failed, this one included. As long as none has only waited, those whose worker has died count too. */
+/** Failed attempts including this one. Until one has ended only to wait, attempts whose worker died count too. */
 export function failedAttempts(): number {
   const { attempt, heartbeatDetails } = activityInfo();
   const { failures } = failuresIn(heartbeatDetails);
@@ -159,18 +162,18 @@ function waitedMs({ unreachableMs, others, waits = {} }: HeartbeatDetails, kind:
 
 type Info = ReturnType<typeof activityInfo>;
 
-/** One that is tried a few times only, for somebody at a terminal, must not spend its attempts on waiting. */
+/** An activity with few attempts, for an interactive command, must not spend them on waiting. */
 function isRetriedForEver({ retryPolicy }: Info): boolean {
   const { maximumAttempts } = retryPolicy ?? { maximumAttempts: 1 };
   return maximumAttempts === undefined || maximumAttempts === 0 || maximumAttempts === Infinity;
 }
 
-/** Time until the activity is over whatever it does, in milliseconds. */
+/** Time until the schedule-to-close timeout, in milliseconds. */
 function room({ scheduledTimestampMs, scheduleToCloseTimeoutMs }: Info): number {
   return scheduleToCloseTimeoutMs > 0 ? scheduledTimestampMs + scheduleToCloseTimeoutMs - Date.now() : Infinity;
 }
 
-/** Notes what an activity does now. Returns whether anything is new to the people who watch. */
+/** Records the progress of an activity. Returns whether the displayed progress has changed. */
 export function updateProgress(details: HeartbeatDetails, progress: Progress, now: number): boolean {
   const seen = ({ done, total, waitingFor, waitingSince, blocked }: HeartbeatDetails): string =>
     JSON.stringify([done, total, waitingFor, waitingSince, blocked]);
@@ -196,7 +199,7 @@ function noteWait(
   Object.assign(details, { waitingFor, waitingSince: since, ...defined({ waitingUntil, blocked }) });
 }
 
-/** From the details of an earlier attempt, which may be of another version. */
+/** Parses the details of an earlier attempt, which may be of another version. */
 function detailsFrom(last: unknown, step: NodeStep, attempt: number, now: number): HeartbeatDetails {
   const details: HeartbeatDetails = {
     step,
@@ -217,7 +220,7 @@ function detailsFrom(last: unknown, step: NodeStep, attempt: number, now: number
   else if (left.kind === 'others') {
     if (details.others !== undefined) details.others.ms += pausedMs;
   } else details.waits = { ...details.waits, [left.kind]: (details.waits?.[left.kind] ?? 0) + pausedMs };
-  // What is waited for is shown from the last attempt until this one knows better.
+  // Until this attempt reports progress, the wait of the last attempt is shown.
   return { ...details, ...shown(last), handedBack: left };
 }
 

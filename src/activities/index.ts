@@ -1,4 +1,4 @@
-/** All activities, wired to what one worker owns. */
+/** Creates all activities with the resources of one worker. */
 import { join } from 'node:path';
 import { homedir } from 'node:os';
 import { createConnections } from '../kubernetes/client/connections';
@@ -18,16 +18,16 @@ import type { NodeActivities } from '../contract/activities/node';
 import { defined } from '../domain/shared/defined';
 
 export interface ActivityDeps {
-  /** Directory of the private keys that `ssh.identity` names. */
+  /** Directory of the private keys named in `ssh.identity`. */
   keyDir: string;
-  /** Directory of the programs that `patching.powerCycleHook` may name; default none. */
+  /** Directory of the programs named in `patching.powerCycleHook`; default none. */
   hookDir?: string | null;
-  /** Directory of the kubeconfigs that `kubernetes.kubeconfig` names; default `~/.kube`. */
+  /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`; default `~/.kube`. */
   kubeconfigDir?: string;
-  /** Program and arguments that print the passphrase of the identity named by one more argument. */
+  /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   log: ActivityLog;
-  /** For tests; by default connections of its own. */
+  /** For tests; default: a new pool. */
   pool?: TransportPool;
   /** Default: Date.now. */
   now?: () => number;
@@ -35,7 +35,7 @@ export interface ActivityDeps {
 
 export interface Activities {
   activities: NodeActivities & ClusterActivities & KubernetesActivities & EksActivities;
-  /** Closes the connections to all nodes, API servers and AWS. Jobs on nodes and updates at AWS go on. */
+  /** Closes the connections to all nodes, API servers and AWS. Jobs on nodes and updates at AWS continue. */
   close(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export function createActivities({
   return {
     activities: {
       ...nodeActivities,
-      // The server keeps every answer; what a plan names is named again by the apply.
+      // The server stores every result, and the apply report names the packages again.
       preflight: async (input) => {
         const { plan, ...report } = await nodeActivities.preflight(input);
         return { ...report, plan: summarisePlan(plan) };

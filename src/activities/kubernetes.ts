@@ -1,4 +1,7 @@
-/** The activities in Kubernetes: each opens a session with one API server, calls one function of `kubernetes/` and maps the error. */
+/**
+ * The Kubernetes activities: each opens a session with one API server, calls one function of `kubernetes/` and converts
+ * the error.
+ */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { KubernetesAccess } from '../domain/kubernetes/types';
@@ -29,14 +32,14 @@ export interface KubernetesActivityDeps {
   now?: () => number;
   /** How long a node must stay healthy; default 5 s. */
   settledMs?: number;
-  /** How long a server may forbid what it allows; default 20 s. */
+  /** How long allowed calls may be rejected as forbidden; default 20 s. */
   forbiddenGraceMs?: number;
 }
 
-/** A question for `doctor` is answered, or not, while somebody waits. */
+/** Limit for a query of the interactive `doctor`. */
 const STALE_CORDONS_LIMIT_MS = 10_000;
 
-/** An API server on the node that was just rebooted needs its time, and a node that works again should not stay cordoned. */
+/** An API server on the rebooted node needs time to start, and a working node should not stay cordoned. */
 const AFTER_WORK: ReadonlySet<NodeStep> = new Set<NodeStep>(['verify', 'uncordon']);
 const AFTER_WORK_HOLD_MS = 3 * MINUTE_MS;
 
@@ -55,7 +58,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.node, step };
-    // Calls that others of the same session have left behind when one of them failed for good.
+    // Aborts calls that other calls of the session left running after a final error.
     const over = new AbortController();
     return withHeartbeat(step, async (heartbeater) => {
       const { details, send, elapsedMs, hold } = heartbeater;
@@ -92,7 +95,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
     });
   }
 
-  /** Of the time of a wait, what earlier attempts have waited is gone. */
+  /** Deducts the time waited by earlier attempts. */
   function within(timeoutMs: number): (elapsedMs: number) => ApiRetryPolicy {
     return (elapsedMs) => untilDeadline(now() + left(timeoutMs, elapsedMs));
   }
@@ -163,17 +166,17 @@ function left(timeoutMs: number, elapsedMs: number): number {
   return Math.max(0, timeoutMs - elapsedMs);
 }
 
-/** Nothing was changed yet: given up after `limitMs`; credentials that are refused need a person at once. */
+/** Before any change: fails after `limitMs`; rejected credentials need a person at once. */
 function beforeChange(limitMs: number): () => ApiRetryPolicy {
   return () => ({ limitMs, transient: ['unavailable'] });
 }
 
-/** Once something was changed, credentials may be renewed in time too, and a server that starts may learn of rights. */
+/** After a change: credentials may be renewed in time, and a starting server may still load its permissions. */
 function untilDeadline(untilMs: number): ApiRetryPolicy {
   return { limitMs: Infinity, untilMs, transient: ['unavailable', 'credentials', 'forbidden'] };
 }
 
-/** An attempt that was killed at once had no time to tell what it had evicted; a first one has evicted nothing yet. */
+/** A killed attempt may not have reported its evictions; the first attempt has evicted nothing yet. */
 function sincePreview(planned: DrainInput['planned']): DrainedSoFar | null {
   if (planned === undefined || activityInfo().attempt === 1) return null;
   return { total: planned.evict, evicted: 0, workloads: planned.workloads };

@@ -1,4 +1,4 @@
-/** What a run asks Temporal of node patches that are not its own children any more. */
+/** Queries and cancels node patches that are no longer children of the run workflow. */
 import { getClient } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -23,7 +23,7 @@ export async function awaitNodePatch(execution: {
   }
 }
 
-/** What a failed workflow answers all the same. */
+/** The details of a failed workflow, which contain its result. */
 function detailsOfFailure(error: unknown): unknown {
   if (!(error instanceof WorkflowFailedError)) throw error;
   return error.cause instanceof ApplicationFailure ? error.cause.details?.[0] : null;

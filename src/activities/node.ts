@@ -1,4 +1,4 @@
-/** The node activities: each reaches one node, calls one function of `node/` and maps the error. */
+/** The node activities: each connects to one node, calls one function of `node/` and converts the error. */
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { toInspection } from '../domain/inspection/node';
@@ -30,44 +30,44 @@ import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from '
 import type { NodeActivities, PreflightInput, Watch } from '../contract/activities/node';
 import { defined } from '../domain/shared/defined';
 
-/** As much of pino as is used. */
+/** The used part of a pino logger. */
 export interface ActivityLog {
   info(fields: Record<string, unknown>, message: string): void;
   warn(fields: Record<string, unknown>, message: string): void;
-  /** A mistake of ours. */
+  /** A fault of ospatch. */
   error(fields: Record<string, unknown>, message: string): void;
 }
 
 export interface NodeActivityDeps {
   pool: TransportPool;
   log: ActivityLog;
-  /** Where the programs lie that `patching.powerCycleHook` may name; null = there are none. */
+  /** Directory of the programs named in `patching.powerCycleHook`; null = none. */
   hookDir: string | null;
   /** Default: Date.now. */
   now?: () => number;
-  /** How long a wait holds its activity slot at first; default 30 s, for a reboot 10 min. */
+  /** How long the first attempt of a wait holds its activity slot; default 30 s, for a reboot 10 min. */
   firstHoldMs?: number;
 }
 
 /**
  * Job numbers of preflight: a hundred thousand per attempt of the workflow, ten per attempt of the activity. Its jobs
- * change nothing and must not be found done from an earlier attempt, unless they are the very ones that it goes on with;
- * its repairs stay clear of the numbers of `repair`.
+ * change nothing and must not be found done from an earlier attempt, unless they are the very ones that it goes on
+ * with; its repairs stay clear of the numbers of `repair`.
  */
 const JOBS_PER_ATTEMPT = 100_000;
 const JOBS_PER_RETRY = 10;
 const RETRIES_PER_CALL = JOBS_PER_ATTEMPT / JOBS_PER_RETRY / 2;
 
-/** The boot of a machine is waited for in place, so that its end is noticed at once: bare metal takes minutes. */
+/** A boot is awaited in place, so that its end is noticed at once: bare metal takes minutes. */
 const REBOOT_HOLD_MS = 10 * MINUTE_MS;
 
-/** What is waited for begins with this while a node is unreachable, whatever it is that was tried last. */
+/** Prefix of the displayed wait while a node is unreachable, whatever was attempted last. */
 const UNREACHABLE = 'the node to answer';
 
-/** Below those of a preflight: the look after a failure, once in an attempt of the workflow. */
+/** Below the job numbers of preflight: the inspection after a failure, once per workflow attempt. */
 const INSPECTION_JOB = 9;
 
-/** The activities as they run: a preflight names every package of its plan. */
+/** The activities as implemented: preflight returns the full plan. */
 export type OnNode = Omit<NodeActivities, 'preflight'> & {
   preflight(input: PreflightInput): Promise<NodePreflight>;
 };
@@ -93,7 +93,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       const show: Session['show'] = (progress) => {
         if (updateProgress(details, progress, now())) send();
       };
-      // A retry of this call knows more than the call before it did.
+      // A retry of this call knows more than the previous call.
       if (attempt === 1) details.unreachableMs = limits.observedMs ?? 0;
       const reachability = new ReachabilityTracker({
         node: target.name,
@@ -109,7 +109,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         },
         onWaiting: (waitingFor) => {
           if (details.waitingFor !== waitingFor) deps.log.warn({ ...fields, waitingFor }, 'node is unreachable');
-          // A first call before its notice is not the whole wait.
+          // Before its notice, a first call has not observed the whole wait.
           const isWhole = limits.giveUpAs === 'UnreachableAfterChange' || limits.observedMs !== undefined;
           const waitingUntil = isWhole
             ? new Date(now() + limits.limitMs - details.unreachableMs).toISOString()
@@ -122,7 +122,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         onBack: () => show({ waitingFor: undefined }),
       });
       const transaction = {
-        // A retry of this call knows more than the call before it did.
+        // A retry of this call knows more than the previous call.
         followedMs: Math.max(details.jobMs ?? 0, limits.jobMs ?? 0),
         isReported: limits.jobMs !== undefined,
         note: (ms: number) => {
@@ -154,7 +154,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         );
         throw failure;
       }
-      // The stack is for the log of the worker only; a failure in a workflow history carries none.
+      // The stack is logged on the worker only; failures in a history carry none.
       if (failure instanceof ApplicationFailure && failure.type === 'Internal') {
         deps.log.error({ ...fields, attempt, err: error }, 'unexpected error in a node activity');
       } else deps.log.info({ ...fields, attempt, error: failure.message }, 'node activity ended early');
@@ -224,7 +224,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       ).catch(reportUnreachable),
 
     reboot: ({ target, bootId, command, ...watch }) => {
-      // What an earlier call has come to is not known here.
+      // The progress of an earlier call is unknown here.
       let asked: RebootRequested = activityInfo().attempt > 1 || watch.observedMs !== undefined ? 'unknown' : 'no';
       const note = (now: RebootRequested): void => {
         if (asked !== 'yes') asked = now;
@@ -265,18 +265,18 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       try {
         return await onNode('preflight', target, unreachable(unreachableTimeoutMs), inspect, {
           over: over.signal,
-          // A connection from before would hide that nobody can log in any more.
+          // An existing connection would hide that logins fail.
           ownLogin: true,
         });
       } finally {
-        // Calls that still wait for a node that does not answer.
+        // Aborts calls that still wait for an unreachable node.
         over.abort();
       }
     },
 
     readLog: ({ target, token, maxBytes, unreachableTimeoutMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs), async (session) => {
-        // One byte more than asked for tells whether there is more.
+        // One extra byte shows whether the log is longer.
         const log = await session.reachability.whenReachable(() => session.node.log(token, maxBytes + 1));
         const truncated = log.length > maxBytes;
         const kept = log.subarray(Math.max(0, log.length - maxBytes)).toString();
@@ -286,15 +286,15 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
 }
 
 /**
- * The first number for jobs that change nothing, of this attempt of the activity in this attempt of the workflow.
- * `again`: of the second call in that attempt, which counts its own attempts.
+ * First number for jobs that change nothing, in this attempt of the activity and of the workflow. `again`: for the
+ * second call in that workflow attempt, whose activity attempts are counted separately.
  */
 function firstJob(attempt: number, again = false): number {
   const retry = again ? RETRIES_PER_CALL + Math.min(jobRetry(), RETRIES_PER_CALL - 1) : jobRetry();
   return attempt * JOBS_PER_ATTEMPT + retry * JOBS_PER_RETRY;
 }
 
-/** Before anything changed on a node: it is given up after `limitMs`. */
+/** Before any change on the node: fails after `limitMs`. */
 function unreachable(
   limitMs: number,
   observedMs?: number,
@@ -302,7 +302,7 @@ function unreachable(
   return { limitMs, giveUpAs: 'Unreachable', ...defined({ observedMs }) };
 }
 
-/** Once something was begun on a node. */
+/** After a change on the node. */
 function lost({ lostTimeoutMs, ...watch }: Watch & { lostTimeoutMs: number }): Watch & {
   limitMs: number;
   giveUpAs: 'UnreachableAfterChange';

@@ -1,7 +1,7 @@
 /**
- * Keeps this worker from carrying out an input that it may not fully understand: an older worker would ignore what a
- * newer release has added, such as a restriction. Another worker, or this one after its upgrade, may take it up, so the
- * failure is retried.
+ * Rejects activity inputs that this worker may not fully understand: an older worker would ignore what a newer release
+ * has added, such as a restriction. The failure is retryable, because another worker, or this one after its upgrade,
+ * can run the activity.
  */
 import { activityInfo } from '@temporalio/activity';
 import type { Payload } from '@temporalio/common';
@@ -11,11 +11,11 @@ import type { ProtocolHeader } from '../contract/protocol';
 import { OLDEST_PROTOCOL, PROTOCOL, PROTOCOL_HEADER, describeProtocol, readProtocolHeader } from '../contract/protocol';
 import type { ErrorInfo } from '../domain/shared/errors';
 
-/** A task queue may have newer workers too, so the next attempt is soon at first. */
+/** The task queue may have newer workers too, so the first retries come soon. */
 const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** What a worker can carry out. */
+/** The protocols that a worker supports. */
 export interface SupportedProtocols {
   /** Version of ospatch. */
   version: string;
@@ -23,12 +23,12 @@ export interface SupportedProtocols {
   newest: number;
 }
 
-/** What this release can carry out. */
+/** The protocols that this release supports. */
 export function supportedProtocols(version: string): SupportedProtocols {
   return { version, oldest: OLDEST_PROTOCOL, newest: PROTOCOL };
 }
 
-/** Refuses activities whose input is of a protocol that the worker does not speak, or of none. */
+/** Rejects activities whose input has an unsupported protocol number, or none. */
 export function protocolInterceptor(supported: SupportedProtocols): ActivityInterceptorsFactory {
   return () => ({
     inbound: {
@@ -43,7 +43,7 @@ export function protocolInterceptor(supported: SupportedProtocols): ActivityInte
   });
 }
 
-/** Stands in for every activity that the worker does not have. */
+/** The implementation of all activities that the worker does not have. */
 export function unknownActivity({ version, newest }: SupportedProtocols): () => Promise<never> {
   return () => {
     const { activityType, taskQueue, attempt } = activityInfo();

@@ -1,28 +1,28 @@
-/** The search attributes that clusters may write: read once per worker process, not by each of its clusters. */
+/** The search attributes that clusters may write: read once per worker process, not once per cluster. */
 import { getClient } from '@temporalio/activity';
 import { registeredSearchAttributes } from '../contract/registered-attributes';
 import { SEARCH_ATTRIBUTES } from '../contract/search-attributes';
 
-/** Far below what a local activity may take: one question to the server, which clusters wait for. */
+/** Far below the timeout of a local activity: one request, for which clusters wait. */
 const DEADLINE_MS = 3_000;
 
-/** How long an answer counts, so that attributes that are registered later are taken up. */
+/** How long a result is cached; attributes registered later are picked up afterwards. */
 const ANSWER_COUNTS_MS = 3_600_000;
 
-/** The same while some are missing, or when nothing answered. */
+/** The same while some attributes are missing, or after a failure. */
 const READ_AGAIN_MS = 60_000;
 
 interface Answer {
   names: Promise<string[]>;
-  /** Epoch milliseconds; until then everybody gets the same answer. */
+  /** Epoch milliseconds; end of the cached result. */
   until: number;
 }
 
 /**
- * Names of those search attributes of ospatch that are registered with the type that is written: a value of another type
- * would stop the workflow that writes it. Never fails: whatever is not known to be there is left out.
+ * Names of ospatch's search attributes that are registered with the expected type: a value of another type would block
+ * the workflow that writes it. Never throws: attributes of unknown state are omitted.
  *
- * @param ask names and types of what is registered, see `registeredSearchAttributes`
+ * @param ask returns names and types of registered attributes, see `registeredSearchAttributes`
  */
 export function rememberSearchAttributes(
   ask: () => Promise<Record<string, string>> = askServer,
@@ -31,7 +31,7 @@ export function rememberSearchAttributes(
   let answer: Answer | null = null;
   return () => {
     if (answer === null || answer.until <= now()) {
-      // Whoever comes while the question is under way waits for the same answer.
+      // Concurrent callers share the pending request.
       const asked: Answer = { names: Promise.resolve([]), until: Number.POSITIVE_INFINITY };
       asked.names = inTime(ask()).then(
         (registered) => {
@@ -50,7 +50,7 @@ export function rememberSearchAttributes(
   };
 }
 
-/** Whatever the connection makes of its deadline. */
+/** Enforces the deadline even if the connection does not. */
 function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -65,7 +65,7 @@ function wantedIn(registered: Record<string, string>): string[] {
   return WANTED.filter(({ name, type }) => sameType(registered[name] ?? '', type)).map(({ name }) => name);
 }
 
-/** Of the `temporal` CLI and of the SDK: `KeywordList` and `KEYWORD_LIST`. */
+/** Compares the type names of the `temporal` CLI and the SDK: `KeywordList` and `KEYWORD_LIST`. */
 function sameType(word: string, type: string): boolean {
   return word.toLowerCase() === type.replace('_', '').toLowerCase();
 }

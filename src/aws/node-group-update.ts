@@ -1,4 +1,4 @@
-/** Starting the update of a node group at AWS, and following it to its end. */
+/** Starts the update of a node group at AWS and follows it to its end. */
 import { createHash } from 'node:crypto';
 import type { BegunUpdate, NodegroupFacts, NodegroupUpdate } from '../domain/eks/node-groups';
 import { saysUpToDate } from '../domain/eks/node-groups';
@@ -7,15 +7,15 @@ import { Backoff } from '../retry/backoff';
 import type { EksCaller } from './eks-caller';
 import { isAwsError } from './errors';
 
-/** AWS takes minutes at least; the first polls come soon for groups without nodes. */
+/** AWS updates take minutes at least; the first polls come soon for groups without nodes. */
 const FIRST_POLL_MS = 2_000;
 const MAX_POLL_MS = 30_000;
 
-/** How long a group may be busy with something that is no update of it. */
+/** How long a group may be busy with an operation other than an update. */
 const BUSY_LIMIT_MS = 60 * 60_000;
 const BUSY_PAUSE_MS = 5_000;
 
-/** How long a group whose update has ended is waited for while AWS still calls it UPDATING. */
+/** How long to wait after a completed update while AWS still reports the group as UPDATING. */
 const SETTLING_LIMIT_MS = 2 * 60_000;
 
 /** States of a group that may become free soon. */

@@ -52,14 +52,14 @@ export const progressQuery = defineQuery<RunProgressPage, [Pick<PageRequest, 'fr
 /** From a run workflow to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
 
-/** From a person to a node patch. */
+/** From a user to a node patch. */
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its run workflow. */
 export const nodeUnreachableSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
-/** From a node patch that was lost, which may have outlived the run workflow that started it, to the one there is now. */
+/** From a node patch that was unreachable and may have outlived its run workflow, to the current run workflow. */
 export const nodeEndedSignal = defineSignal<[MemberSettled]>('nodeEnded');
 
-/** The record of a node patch as far as it is known. */
+/** The current record of a node patch. */
 export const nodePatchQuery = defineQuery<PatchRecord>('nodePatch');

@@ -1,9 +1,9 @@
 /**
- * Which activities are taken up first when more are waiting than workers have slots for. What gives a node back to service
- * comes before what a person waits for, that before work on nodes that has begun, and that before anything new. The tasks of
- * workflows have priorities too: those that a person waits for first, those that nobody waits for last.
+ * Task priorities when more tasks wait than workers have slots. Returning a node to service comes first, then work that
+ * a user waits for, then started work on nodes, then new work. Workflow tasks have priorities too: those that a user
+ * waits for first, background work last.
  *
- * Temporal calls it the priority key: 1 is the highest of five, and servers that know no priorities ignore it.
+ * Temporal calls this the priority key: 1 is the highest of five. Servers without priorities ignore it.
  */
 import type { RunTrigger } from '../domain/run/run';
 import type { ClusterActivities } from './activities/cluster';
@@ -14,7 +14,7 @@ import type { WORKFLOW_TYPES } from './workflow-ids';
 
 export type PriorityKey = 1 | 2 | 3 | 4 | 5;
 
-/** They run in the worker of the workflow, and wait in no queue. */
+/** Run in the worker of the workflow, without a queue. */
 type LocalActivity = 'nextWindows' | 'checkSpec' | 'checkFirstSpec' | 'searchAttributes' | 'recordAudit';
 
 type Activity =
@@ -28,7 +28,7 @@ type Workflow = keyof typeof WORKFLOW_TYPES;
 const BACK_TO_SERVICE = 1;
 const PERSON_WAITS = 2;
 const BEGUN = 3;
-/** Asked for by a person, or a node that has never been patched. */
+/** Requested by a user, or a node that has never been patched. */
 const WANTED_SOON = 4;
 const SCHEDULED = 5;
 const NOBODY_WAITS = 5;
@@ -62,7 +62,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   beginNodegroupUpdate: SCHEDULED,
 };
 
-/** One for all of its life: a run and a node patch have begun as soon as they are there, whatever has triggered them. */
+/** Constant per workflow: a run and a node patch count as started from the beginning, whatever has triggered them. */
 export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   inspectEks: PERSON_WAITS,
   inspectKubernetes: PERSON_WAITS,
@@ -77,12 +77,12 @@ export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   refreshFacts: NOBODY_WAITS,
 };
 
-/** `trigger`: of the run that the activity belongs to; anything else where it belongs to none. */
+/** `trigger`: of the activity's run; any other value when it belongs to no run. */
 export function priorityOf(activity: string, workflowType: string, trigger: unknown): PriorityKey {
   const own: PriorityKey = (ACTIVITY_PRIORITIES as Readonly<Record<string, PriorityKey>>)[activity] ?? BEGUN;
   const ofWorkflow = workflowPriorityOf(workflowType);
   if (ofWorkflow === PERSON_WAITS) return own < PERSON_WAITS ? own : PERSON_WAITS;
-  // A cluster looks now and then whether a node still asks for a reboot, and downloads before a window.
+  // A cluster refreshes facts of reboot-pending nodes, and downloads packages before a window.
   if (ofWorkflow === NOBODY_WAITS) return NOBODY_WAITS;
   if (own !== SCHEDULED) return own;
   const isSoon = (['boot', 'on-demand'] satisfies RunTrigger[]).some((one) => one === trigger);

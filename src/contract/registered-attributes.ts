@@ -1,11 +1,11 @@
 /**
- * Which search attributes a namespace has. Two services know, each on some servers only:
+ * Reads the registered search attributes of a namespace from one of two services:
  *
- * - `DescribeNamespace` where they belong to the namespace: on Temporal Cloud, and with SQL visibility, which is also what
- *   the development server has. It needs no more than the right to read.
- * - the operator service where they belong to the whole server: with Elasticsearch. Temporal Cloud refuses it.
+ * - `DescribeNamespace`, where attributes belong to the namespace: Temporal Cloud, and SQL visibility including the
+ *   development server. Needs only read permission.
+ * - the operator service, where attributes belong to the server: Elasticsearch. Temporal Cloud rejects it.
  */
-/** Temporal's numbers of the types, in the words of the `temporal` CLI. */
+/** Temporal's type numbers, as named by the `temporal` CLI. */
 const TYPE_WORDS: Readonly<Record<number, string>> = {
   1: 'Text',
   2: 'Keyword',
@@ -16,7 +16,7 @@ const TYPE_WORDS: Readonly<Record<number, string>> = {
   7: 'KeywordList',
 };
 
-/** As much of Temporal's services as is needed. */
+/** The used part of Temporal's services. */
 interface Services {
   workflowService: {
     describeNamespace(request: { namespace: string }): Promise<{
@@ -29,8 +29,8 @@ interface Services {
 }
 
 /**
- * Names and types, the latter in the words of the `temporal` CLI, `?` for one that is not known. The operator service is
- * asked only when one of `wanted` is missing.
+ * Names and types, the latter as named by the `temporal` CLI, `?` for an unknown type. The operator service is queried
+ * only when one of `wanted` is missing.
  *
  * @throws the error of DescribeNamespace when neither service answers
  */
@@ -58,7 +58,7 @@ export async function registeredSearchAttributes(
   }
 }
 
-/** `Keyword01` stands for the attribute that people call by the alias, and says its type. */
+/** `Keyword01` is the column behind an alias and contains the type. */
 function fromAliases(aliases: Record<string, string>): Record<string, string> {
   const words = Object.values(TYPE_WORDS);
   return Object.fromEntries(

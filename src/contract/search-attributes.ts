@@ -10,14 +10,14 @@ const TYPES = {
 type Types = typeof SEARCH_ATTRIBUTE_TYPES;
 
 /**
- * What clusters, runs and node patches can be found by in Temporal. Each must be registered on the namespace; without them
- * all works. Runs and node patches have the name of their cluster, and how they ended.
+ * Search attributes of clusters, runs and node patches. Each must be registered on the namespace; everything else works
+ * without them. Runs and node patches carry the name of their cluster and their outcome.
  */
 export const SEARCH_ATTRIBUTES = {
   cluster: keyOf('PatchCluster'),
   state: keyOf('PatchState'),
   nextWindow: keyOf('PatchNextWindow'),
-  /** Of a cluster: how its last run ended. */
+  /** Of a cluster: the outcome of its last run. */
   outcome: keyOf('PatchOutcome'),
   failedNodes: keyOf('PatchFailedNodes'),
   rebootPending: keyOf('PatchRebootPending'),

@@ -1,2 +1,2 @@
-/** The failure of an activity that only waits and has given back its place: what stands in its message is waited for. */
+/** Failure type of an activity attempt that ended to wait without a slot; the message contains what it waits for. */
 export const WAITING = 'Waiting';

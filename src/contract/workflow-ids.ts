@@ -1,8 +1,8 @@
-/** Workflow ids. A fixed id is a lock: Temporal runs at most one workflow of an id at a time. */
+/** Workflow ids. A fixed id is a lock: Temporal runs at most one workflow per id at a time. */
 
 export const TASK_QUEUE = 'ospatch';
 
-/** Names of the workflow functions, as they stand in the Temporal UI. */
+/** Workflow types, as shown in the Temporal UI. */
 export const WORKFLOW_TYPES = {
   cluster: 'cluster',
   run: 'run',
@@ -22,14 +22,14 @@ export function clusterWorkflowId(cluster: string): string {
 }
 
 /**
- * Run numbers start again when a cluster is removed and applied again. The moment at which the cluster was created
- * (`ClusterStatus.createdAt`) keeps the runs of the two apart.
+ * Run numbers restart when a cluster is removed and applied again. The creation time of the cluster
+ * (`ClusterStatus.createdAt`) distinguishes the runs.
  */
 export function runWorkflowId(cluster: string, createdAt: string, run: number): string {
   return `${clusterWorkflowId(cluster)}/run/${run}-${Date.parse(createdAt).toString(36)}`;
 }
 
-/** The same for every run, so that no two runs ever work on one node at once. */
+/** Equal for all runs, so that no two runs ever work on one node at the same time. */
 export function nodeWorkflowId(cluster: string, node: string): string {
   return `${clusterWorkflowId(cluster)}/node/${node}`;
 }

@@ -1,16 +1,18 @@
-/** Ready-made binaries from Temporal's download service, the one the SDK uses too. */
+/** Downloads binaries from Temporal's download service, which the SDK uses too. */
 import { chmodSync, copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { mustRun } from './host';
 
-/** Offline machines must notice quickly; the archives themselves are about 60 MB. */
+/** Offline machines must fail quickly; the archives are about 60 MB. */
 const ASK_TIMEOUT_MS = 5_000;
 const DOWNLOAD_TIMEOUT_MS = 300_000;
 
 export type Artifact = 'cli' | 'temporal-test-server';
 
-/** Downloads `artifact` for this machine to `target`, which gets its name only when it is complete. Throws offline. */
+/**
+ * Downloads `artifact` for this machine to `target`, which is renamed into place when complete. Throws when offline.
+ */
 export async function downloadBinary(artifact: Artifact, target: string): Promise<void> {
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const address = `https://temporal.download/${artifact}/default?arch=${arch}&platform=${process.platform}&format=tar.gz`;

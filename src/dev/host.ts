@@ -1,4 +1,4 @@
-/** Small helpers of the local stack: where things are cached, how commands are run, what a process is called. */
+/** Helpers of the local stack: cache directory, commands, and process identity. */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -6,7 +6,7 @@ import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { OspatchError } from '../domain/shared/errors';
 
-/** Receives one line of plain words, without a line end. */
+/** Receives one line of text, without a line end. */
 export type Log = (line: string) => void;
 
 export interface CommandResult {
@@ -21,18 +21,18 @@ export interface CommandOptions {
   env?: NodeJS.ProcessEnv;
   /** Written to the command's standard input, which is then closed. */
   input?: string;
-  /** The command is killed after this time; 0 (default) waits for ever. */
+  /** The command is killed after this time; 0 (default): no limit. */
   timeoutMs?: number;
 }
 
-/** End of a failed command's output that its error shows. */
+/** Lines of a failed command's output in its error. */
 const ERROR_LINES = 8;
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
- * `$OSPATCH_CACHE`, or `ospatch` in the user's cache directory. Created when missing, a missing home directory excepted:
- * one that HOME names by mistake, or that is not mounted yet, must not come into being by the way.
+ * `$OSPATCH_CACHE`, or `ospatch` in the user's cache directory. Created when missing, except for a missing home
+ * directory: HOME may be wrong, or its file system not mounted yet.
  *
  * @throws OspatchError `Usage`
  */
@@ -55,7 +55,7 @@ function existingHome(): string {
   });
 }
 
-/** Runs a command to its end and never throws for its exit code. */
+/** Runs a command to its end; never throws because of its exit code. */
 export function runProgram(command: string, args: string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -68,17 +68,17 @@ export function runProgram(command: string, args: string[], options: CommandOpti
         resolve({ code: error.code === 'ENOENT' ? 127 : 128, stdout, stderr: stderr || error.message });
       },
     );
-    // A command that ends before it has read its input is reported by its exit code, not by EPIPE.
+    // A command that ends before reading its input is reported by its exit code, not by EPIPE.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
   });
 }
 
-/** Runs a command to its end and returns its output; throws one sentence with the end of its error output. */
+/** Runs a command to its end and returns its output; throws one sentence with the last lines of its output. */
 export async function mustRun(command: string, args: string[], options: CommandOptions = {}): Promise<string> {
   const result = await runProgram(command, args, options);
   if (result.code === 0) return result.stdout;
-  // Some tools (Maven) write their errors to standard output.
+  // Some tools (Maven) print errors to standard output.
   const output = stripVTControlCharacters(`${result.stdout}\n${result.stderr}`).split('\n');
   const tail = output
     .filter((line) => line.trim() !== '')
@@ -94,15 +94,15 @@ export function which(command: string): string | undefined {
 }
 
 /**
- * This process's environment for a program that shall use the server at `address` and nothing else: what a user has set
- * for another server (namespace, TLS, API key) does not count.
+ * The environment for a program that must use only the server at `address`: the user's settings for another server
+ * (namespace, TLS, API key) are dropped.
  */
 export function environmentFor(address: string): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_'));
   return { ...Object.fromEntries(others), TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' };
 }
 
-/** Kernel start time of a process, which together with its id names it for ever; undefined when it is gone. */
+/** Kernel start time of a process, unique together with its id; undefined when the process has ended. */
 export function processStartTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -113,10 +113,10 @@ export function processStartTime(pid: number): string | undefined {
   }
 }
 
-/** How often a long piece of work says that it is still going on. */
+/** Interval of progress lines during a long operation. */
 const STILL_AT_IT_MS = 20_000;
 
-/** Runs `work`, telling what happens before it and how long it took after it. `usual` says how long it mostly takes. */
+/** Runs `work` and logs its start and duration. `usual`: the typical duration. */
 export async function timed<T>(log: Log, what: string, usual: string, work: () => Promise<T>): Promise<T> {
   log(`${what} (usually ${usual}) ...`);
   const start = Date.now();

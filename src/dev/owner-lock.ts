@@ -1,4 +1,4 @@
-/** Ownership of files and directories by a process: locks between processes, and marks that tell what a dead one left. */
+/** Ownership of files and directories by a process: locks, and markers that identify leftovers of dead processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -6,23 +6,23 @@ import path from 'node:path';
 
 import { processStartTime, which } from './host';
 
-/** This process, as a text that names no other one, ever. */
+/** Identifies this process uniquely. */
 export function thisOwner(): string {
   return `${process.pid} ${processStartTime(process.pid) ?? ''}`;
 }
 
-/** True while the process that {@link thisOwner} named is alive. */
+/** Whether the process identified by {@link thisOwner} is alive. */
 export function isLiveOwner(owner: string): boolean {
   const [pid, startTime] = owner.trim().split(' ');
   return startTime !== undefined && processStartTime(Number(pid)) === startTime;
 }
 
-/** Writes who owns `dir`: this process. */
+/** Marks `dir` as owned by this process. */
 export function markOwner(dir: string): void {
   writeFileSync(path.join(dir, 'owner'), `${thisOwner()}\n`);
 }
 
-/** True while the process that marked `dir` is alive. A directory without a mark belongs to nobody. */
+/** Whether the owner of `dir` is alive. A directory without a marker has no owner. */
 export function hasLiveOwner(dir: string): boolean {
   try {
     return isLiveOwner(readFileSync(path.join(dir, 'owner'), 'utf8'));
@@ -32,8 +32,8 @@ export function hasLiveOwner(dir: string): boolean {
 }
 
 /**
- * Runs `work` while no other process holds the lock `file`. The kernel gives the lock back however this process ends.
- * `onWait` is called once when somebody else holds it. Without flock(1) (not Linux) `work` runs unlocked.
+ * Runs `work` while holding the lock `file`, which the kernel releases however this process ends. `onWait` is called
+ * once when another process holds the lock. Without flock(1) (not Linux) `work` runs unlocked.
  */
 export async function withLock<T>(file: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
   if (which('flock') === undefined) return work();

@@ -1,18 +1,18 @@
-/** TCP ports of the local stack, each given to one process at a time. */
+/** TCP ports for the local stack, each reserved for one process. */
 import { readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { cacheDir } from './host';
 import { isLiveOwner, thisOwner } from './owner-lock';
 
-/** Below the range the kernel gives to outgoing connections, so nothing takes a port while its server is restarted. */
+/** Below the ephemeral port range, so that nothing takes a port while its server restarts. */
 const FIRST = 20_000;
 const COUNT = 12_000;
 const MAX_TRIES = 1_000;
 
 /**
- * Free TCP ports on 127.0.0.1. They belong to this process until it ends: no other process that asks here gets them, not
- * even while nothing listens there because a node boots or a server was killed.
+ * Free TCP ports on 127.0.0.1, reserved for this process until it ends: no other caller of this function gets them,
+ * even while nothing listens because a node boots or a server was killed.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
@@ -25,7 +25,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** The target of a link is its content, and it is there as soon as the link is. */
+/** A symbolic link is created atomically with its target, which holds the owner. */
 function reserve(port: number): boolean {
   const file = path.join(cacheDir('ports'), String(port));
   try {
@@ -33,7 +33,8 @@ function reserve(port: number): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // What a dead process has left is for whoever asks next: a port that two find at once must not go to both.
+    // The leftover of a dead process is removed for the next caller: two callers that find it must not both get the
+    // port.
     if (!isHeld(file)) rmSync(file, { force: true });
     return false;
   }

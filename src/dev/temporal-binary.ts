@@ -1,4 +1,4 @@
-/** Finds the `temporal` command line tool, which contains the development server, or gets one. */
+/** Finds or installs the `temporal` command line tool, which contains the development server. */
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
@@ -11,8 +11,8 @@ import { withLock } from './owner-lock';
 const GO_PACKAGE = 'github.com/temporalio/cli/cmd/temporal@v1.5.1';
 
 /**
- * Path of a `temporal` binary: on PATH, else in the cache, else downloaded, else built from source with Go.
- * Throws one sentence that says what to install when none of these works.
+ * Path of a `temporal` binary: from PATH, else from the cache, else downloaded, else built from source with Go. Throws
+ * one sentence with what to install when none of these works.
  */
 export async function findTemporal(log: Log): Promise<string> {
   const onPath = which('temporal');

@@ -16,8 +16,8 @@ const STOP_TIMEOUT_MS = 10_000;
 const KEPT_OUTPUT_LINES = 40;
 
 /**
- * By default a server reads each queue of a shard 20 times a second. Installations have hundreds of shards; this server has
- * one, so that every step of a busy workflow would wait up to 50 ms for the next read.
+ * By default a server polls each queue of a shard 20 times a second. Production servers have hundreds of shards; this
+ * server has one, so every step of a busy workflow would wait up to 50 ms for the next poll.
  */
 const QUEUE_READS_PER_SECOND = 1_000;
 
@@ -28,7 +28,7 @@ export const QUICK_SERVER_ARGS: readonly string[] = ['transfer', 'timer', 'visib
 ]);
 
 export interface TemporalServerOptions {
-  /** SQLite file that keeps everything over a restart; default in memory. */
+  /** SQLite file that persists the data; default in memory. */
   dbFile?: string;
   /** Port of the server on 127.0.0.1; default a free one. */
   port?: number;
@@ -41,17 +41,17 @@ export interface TemporalServerOptions {
 
 export interface TemporalServer {
   address: string;
-  /** Undefined when there is no UI, or when the server is somebody else's. */
+  /** Undefined without a UI, or for an external server. */
   uiUrl: string | undefined;
-  /** Undefined when the server is somebody else's. */
+  /** Undefined for an external server. */
   pid: number | undefined;
-  /** Ends the server in order; does nothing to somebody else's. */
+  /** Shuts the server down; no-op for an external server. */
   stop(): Promise<void>;
-  /** Ends the server as a crash would. */
+  /** Kills the server, like a crash. */
   kill9(): Promise<void>;
 }
 
-/** The server that TEMPORAL_ADDRESS names, else one started for this process. */
+/** The server from TEMPORAL_ADDRESS, else one started for this process. */
 export async function useTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const address = process.env['TEMPORAL_ADDRESS'];
   if (address === undefined || address === '') return startTemporalServer(options);
@@ -59,7 +59,7 @@ export async function useTemporalServer(options: TemporalServerOptions = {}): Pr
   return { address, uiUrl: undefined, pid: undefined, stop: nothing, kill9: nothing };
 }
 
-/** Starts a server and waits until it answers. It ends with this process, at the latest. */
+/** Starts a server and waits until it answers. The server ends with this process at the latest. */
 export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const binary = await findTemporal(options.log ?? (() => undefined));
   const [freePort = 0, freeUiPort = 0, httpPort = 0, metricsPort = 0] = await freePorts(4);
@@ -73,7 +73,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     ...QUICK_SERVER_ARGS,
     ...Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
   ];
-  // Ctrl-C is for the owner of the server, which first ends what uses it.
+  // Ctrl-C is handled by the owner of the server, which first stops the server's clients.
   const server = spawn(binary, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(server, 'exit').then(() => undefined);
   const output: string[] = [];

@@ -1,4 +1,4 @@
-/** The codec endpoint of the Temporal UI and the temporal CLI for compressed and encrypted payloads: POST /decode and /encode. */
+/** The codec endpoint for the Temporal UI and the temporal CLI: POST /decode and /encode. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -13,9 +13,9 @@ const PayloadMessage = temporal.api.common.v1.Payload;
 
 export interface CodecServerOptions {
   codec: PayloadCodec;
-  /** The only web page that may ask, e.g. `http://localhost:8233`; null = none, programs only. */
+  /** The only allowed browser origin, e.g. `http://localhost:8233`; null = no browser, programs only. */
   uiOrigin: string | null;
-  /** What `Authorization: Bearer` must carry; null = nothing is asked for. */
+  /** The required `Authorization: Bearer` token; null = no token. */
   token: string | null;
 }
 
@@ -23,7 +23,7 @@ export function createCodecServer(options: CodecServerOptions): Server {
   const server = createServer((request, response) => {
     answer(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
-      // The sentences of our own errors are meant to be read; others may say anything.
+      // Our own error messages are safe to show; other errors may contain anything.
       else send(response, 400, { message: isOspatchError(error) ? error.message : 'the payloads cannot be read' });
     });
   });
@@ -37,7 +37,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const { origin } = request.headers;
-  // A page on another origin, or one that reached us under a name of its own, gets nothing.
+  // Rejects pages of other origins and requests under another host name (DNS rebinding).
   if (origin !== undefined && origin !== uiOrigin)
     return send(response, 403, { message: 'this origin is not allowed' });
   if (origin !== undefined) {
@@ -47,7 +47,7 @@ async function answer(
     response.setHeader('vary', 'origin');
   }
   if (request.method === 'OPTIONS') return void response.writeHead(204).end();
-  // The UI may ask below the name of a namespace.
+  // The UI may prefix the path with a namespace.
   const verb = /^(?:\/[A-Za-z0-9._-]+)?\/(encode|decode)$/.exec(
     new URL(request.url ?? '/', 'http://codec').pathname,
   )?.[1];
@@ -69,7 +69,7 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
-/** Null when it is too long. */
+/** Null when the body is too large. */
 async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -82,10 +82,10 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Protobuf's JSON: bytes are base64. Null for anything else. */
+/** Parses protobuf JSON, with bytes as base64. Null for anything else. */
 function parsePayloads(text: string): Payload[] | null {
   try {
-    // The temporal CLI leaves an empty list out, e.g. for a query without arguments.
+    // The temporal CLI omits an empty list, e.g. for a query without arguments.
     const { payloads = [] } = JSON.parse(text) as { payloads?: unknown };
     if (!Array.isArray(payloads) || payloads.length > MAX_PAYLOADS) return null;
     return payloads.map((payload: Record<string, unknown>) => PayloadMessage.fromObject(payload));
@@ -102,7 +102,7 @@ function toJson({ metadata, data }: Payload): unknown {
   };
 }
 
-/** Takes as long for a near miss as for any other. */
+/** Compares in constant time. */
 function isSame(given: string, wanted: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));

@@ -1,9 +1,8 @@
 /**
- * What payloads look like in Temporal: large ones are compressed, and with keys all are encrypted after that.
+ * The payload codec: large payloads are compressed, and with keys all payloads are then encrypted.
  *
- * AES-256-GCM over whole payloads, their metadata included: what Temporal stores is the name of a key and random bytes.
- * Payloads that are neither are read as they are, so that histories from before and requests typed into the Temporal UI go
- * on working.
+ * AES-256-GCM over the whole payload including its metadata: Temporal stores a key name and random bytes. Other
+ * payloads are accepted as they are, so that older histories and requests typed into the Temporal UI work.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
@@ -22,12 +21,12 @@ const TAG_BYTES = 16;
 const PayloadMessage = temporal.api.common.v1.Payload;
 
 /**
- * What becomes of a payload that cannot be decrypted or unpacked. `passthrough`: in workers, which learn where a payload
- * belongs only later: in a signal it must not stop a workflow, see `workflows/sandbox/payload-converter.ts`.
+ * What happens with a payload that cannot be decrypted or decompressed. `passthrough`: in workers, which learn the use
+ * of a payload only later: in a signal it must not stop a workflow, see `workflows/sandbox/payload-converter.ts`.
  */
 export type OnUnreadable = 'throw' | 'passthrough';
 
-/** Without keys nothing is encrypted, and encrypted payloads are refused with a sentence. */
+/** Without keys nothing is encrypted, and encrypted payloads are rejected with an explanatory error. */
 export function createCodec(ring: KeyRing | null, onUnreadable: OnUnreadable = 'throw'): PayloadCodec {
   return {
     encode: (payloads) =>

@@ -4,7 +4,10 @@ import { createCodec } from './codec';
 import type { KeyRing } from './key-ring';
 import { defined } from '../domain/shared/defined';
 
-/** What clients and workers hand to Temporal's SDK; the same with and without keys, so that what is encrypted is refused in a sentence where there are none. */
+/**
+ * The data converter of clients and workers; used without keys too, so that encrypted payloads give an explanatory
+ * error.
+ */
 export function dataConverter(ring: KeyRing | null, onUnreadable: OnUnreadable): DataConverter {
   return {
     payloadCodecs: [createCodec(ring, onUnreadable)],

@@ -1,4 +1,4 @@
-/** With encryption, messages and stacks of failures are payloads too. Loaded by its path. */
+/** Encrypts messages and stacks of failures too. Loaded by path. */
 import { DefaultFailureConverter } from '@temporalio/common';
 
 export const failureConverter = new DefaultFailureConverter({ encodeCommonAttributes: true });

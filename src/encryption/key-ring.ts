@@ -1,40 +1,40 @@
-/** The keys with which payloads are encrypted: files in one directory, the same on workers and at terminals. */
+/** The payload encryption keys: files in one directory, identical for workers and clients. */
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { OspatchError } from '../domain/shared/errors';
 import { show } from '../domain/spec/issues';
 
-/** The one setting that switches encryption on: the directory with the keys. */
+/** The setting that turns encryption on: the key directory. */
 export const KEYS_SETTING = 'OSPATCH_ENCRYPTION_KEYS';
 
-/** Names the key that encrypts, when there are several. */
+/** File that names the encrypting key when there are several. */
 const CURRENT = 'current';
 const SUFFIX = '.key';
 const KEY_BYTES = 32;
 const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export interface EncryptionKey {
-  /** Name and fingerprint: two different keys of one name are never taken for each other. */
+  /** Name and fingerprint, so that different keys of one name are distinguished. */
   id: string;
   key: Buffer;
 }
 
 export interface KeyRing {
   directory: string;
-  /** The first encrypts, all decrypt. Never empty. */
+  /** The first key encrypts, all keys decrypt. Never empty. */
   keys: readonly [EncryptionKey, ...EncryptionKey[]];
 }
 
-/** What `OSPATCH_ENCRYPTION_KEYS` asks for; null when it is not set. @throws OspatchError `Usage` */
+/** The keys from `OSPATCH_ENCRYPTION_KEYS`; null when it is not set. @throws OspatchError `Usage` */
 export function keyRingFromEnv(env: Readonly<Record<string, string | undefined>>): KeyRing | null {
   const directory = env[KEYS_SETTING] ?? '';
   return directory === '' ? null : readKeyRing(directory);
 }
 
 /**
- * Reads `NAME.key` files, each 32 bytes in base64 or hex, and the file `current`, which names the key that encrypts.
- * Other files are passed over.
+ * Reads `NAME.key` files, each 32 bytes in base64 or hex, and the file `current`, which names the encrypting key. Other
+ * files are ignored.
  *
  * @throws OspatchError `Usage`
  */

@@ -1,4 +1,4 @@
-/** Pauses between two attempts: each longer than the one before, and no two callers at the same moment. */
+/** Exponential backoff with jitter between attempts. */
 
 export interface BackoffOptions {
   /** The first pause, in milliseconds. */
@@ -9,7 +9,7 @@ export interface BackoffOptions {
   growth?: number;
 }
 
-/** Enough that a hundred callers that failed together do not come back together. */
+/** Spreads a hundred callers that failed at the same time. */
 const JITTER = 0.25;
 
 export class Backoff {
@@ -19,7 +19,7 @@ export class Backoff {
     this.pauseMs = options.firstMs;
   }
 
-  /** The next pause, in milliseconds, up to a quarter longer than its step. */
+  /** The next pause in milliseconds, with up to a quarter of jitter. */
   next(): number {
     const { maxMs, growth = 2 } = this.options;
     const step = this.pauseMs;

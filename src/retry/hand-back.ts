@@ -1,47 +1,47 @@
 /**
- * Long waits that hold no place: an attempt that has waited for a while ends, says when it wants to be called again, and
- * leaves behind how long it has waited.
+ * Long waits without an activity slot: after a while the attempt ends, requests a later retry, and records how long it
+ * has waited.
  */
 import { MINUTE_MS } from '../domain/shared/time-units';
 
-/** A short outage is waited through in place, so that nothing is slower for it. */
+/** A short outage is awaited in place, which adds no delay. */
 export const FIRST_HOLD_MS = 30_000;
 
-/** A later attempt looks this long: long enough for several tries, short enough to hold a place one twentieth of the time. */
+/** Duration of a later attempt: enough for several tries, and about one twentieth of the total time. */
 export const LATER_HOLD_MS = 15_000;
 
-/** Between two attempts in the first minutes: a reboot by hand or a pulled cable is noticed at once. */
+/** Delay between attempts in the first minutes: a manual reboot or a pulled cable is noticed soon. */
 const FIRST_DELAY_MS = 15_000;
 const FIRST_MINUTES_MS = 3 * MINUTE_MS;
 
-/** Of the time already waited: the next look comes after a third of it. */
+/** Delay as a share of the time already waited. */
 const DELAY_SHARE = 1 / 3;
 
 /**
- * After a day without an answer the end of the outage is still noticed within 6 min. What a day costs has to leave room for
- * what the run spends on the same node: together fewer than 300 actions.
+ * After a day, the end of an outage is still noticed within 6 min. The cost of a day has to leave room for the other
+ * actions of the run on the node: fewer than 300 in total.
  */
 export const MAX_DELAY_MS = 6 * MINUTE_MS;
 
-/** Before the time is over there is always another attempt, which says so. */
+/** Guarantees a last attempt before the timeout, which reports it. */
 const LEAST_DELAY_MS = 1_000;
 
-/** Spreads those that began to wait together; none at the longest delay, which is a promise. */
+/** Spreads waits that began together; not applied to the longest delay, which is a guarantee. */
 const JITTER = 0.2;
 
-/** What an attempt in between may have taken beyond its hold, say for a login that hangs. */
+/** Maximum duration of an intermediate attempt, including e.g. a hanging login. */
 const ATTEMPT_MS = LATER_HOLD_MS + 30_000;
 
-/** What is waited for, and for how long it was. Times are in milliseconds. */
+/** A wait and its duration so far. Times are in milliseconds. */
 export interface Wait {
-  /** Tells waits apart whose times are counted apart. */
+  /** Waits of different kinds are counted separately. */
   kind: string;
   observedMs: number;
   /** Longest delay until the next attempt. */
   maxDelayMs: number;
 }
 
-/** Thrown to end an attempt that only waits. The wait goes on with the next attempt. */
+/** Thrown to end an attempt that only waits. The next attempt continues the wait. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
 
@@ -49,7 +49,7 @@ export class RetryLater extends Error {
     readonly wait: Wait,
     /** Until the next attempt, in milliseconds. */
     readonly delayMs: number,
-    /** What is waited for, as a clause. */
+    /** What the attempt waits for, as a clause. */
     readonly waitingFor: string,
     options?: ErrorOptions,
   ) {
@@ -57,7 +57,7 @@ export class RetryLater extends Error {
   }
 }
 
-/** Longest time until the next attempt of a wait of `observedMs`, in milliseconds. */
+/** Longest delay until the next attempt of a wait of `observedMs`, in milliseconds. */
 export function longestDelayMs(observedMs: number, maxMs = MAX_DELAY_MS): number {
   const delayMs = observedMs < FIRST_MINUTES_MS ? FIRST_DELAY_MS : observedMs * DELAY_SHARE;
   return Math.min(maxMs, delayMs);
@@ -69,17 +69,17 @@ export function nextDelayMs(observedMs: number, maxMs = MAX_DELAY_MS): number {
   return delayMs >= maxMs ? maxMs : delayMs * (1 - Math.random() * JITTER);
 }
 
-/** What an attempt leaves behind when it ends to be called again. */
+/** State recorded by an attempt that ends to wait. */
 export interface HandedBack extends Wait {
-  /** The moment, in milliseconds. */
+  /** The time, in milliseconds. */
   atMs: number;
-  /** The attempt that has left it. */
+  /** Number of that attempt. */
   attempt: number;
 }
 
 /**
- * How much of the time since then counts as waited, in milliseconds: pauses and attempts, but no time in which nobody
- * took up the next attempt.
+ * How much of the time since then counts as waited, in milliseconds: pauses and attempts, but not the time in which no
+ * worker took the next attempt.
  */
 export function observedSince(left: HandedBack, attempt: number, nowMs: number): number {
   let observedMs = left.observedMs;
@@ -92,46 +92,46 @@ export function observedSince(left: HandedBack, attempt: number, nowMs: number):
 
 export interface HoldOptions {
   kind: string;
-  /** How long a wait holds its place, in milliseconds; Infinity: to its end. */
+  /** How long a wait keeps its slot, in milliseconds; Infinity: until its end. */
   holdMs: number;
   now: () => number;
-  /** How long a delay may be, in milliseconds. Default: as long as it likes. */
+  /** Limit for a delay, in milliseconds. Default: none. */
   roomMs?: () => number;
 }
 
 export interface WaitPause {
-  /** Default: that of the hold. */
+  /** Default: the kind of the hold. */
   kind?: string;
-  /** What is waited for, as a clause. */
+  /** What the attempt waits for, as a clause. */
   waitingFor: string;
-  /** How long it was waited for, in milliseconds. */
+  /** Time waited so far, in milliseconds. */
   observedMs: number;
-  /** How long it will be at most, in milliseconds. */
+  /** Remaining time until the timeout, in milliseconds. */
   leftMs: number;
   /** Longest delay until the next attempt, in milliseconds; default 6 min. */
   maxDelayMs?: number;
   cause?: unknown;
 }
 
-/** A place that waits hold one after the other: for how long the current one may. */
+/** The slot time of consecutive waits in one attempt. */
 export class Hold {
   private since: number | null = null;
 
   constructor(private readonly options: HoldOptions) {}
 
-  /** Whether waits give back the place at all. */
+  /** Whether waits give up the slot at all. */
   get ends(): boolean {
     return this.options.holdMs !== Infinity;
   }
 
-  /** Whatever was waited for is there. */
+  /** The wait has ended. */
   release(): void {
     this.since = null;
   }
 
   /**
-   * To be called before each pause of a wait.
-   * @throws RetryLater once the wait has held its place for long enough
+   * Call before each pause of a wait.
+   * @throws RetryLater when the wait has held the slot for long enough
    */
   check(pause: WaitPause): void {
     const { holdMs, now } = this.options;
@@ -139,7 +139,7 @@ export class Hold {
     if (now() - this.since >= holdMs) this.handBack(pause);
   }
 
-  /** @throws RetryLater unless waits are to their end in this place, or the next attempt would come too late to be made */
+  /** @throws RetryLater unless waits are to be completed in place, or the next attempt would come too late */
   handBack({ waitingFor, observedMs, leftMs, maxDelayMs = MAX_DELAY_MS, cause, ...pause }: WaitPause): void {
     const { roomMs = () => Infinity } = this.options;
     const { kind = this.options.kind } = pause;

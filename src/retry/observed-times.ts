@@ -1,32 +1,32 @@
-/** What calls that run at the same time observe of the same other side. */
+/** Observed times of concurrent calls to one server. */
 
 /** The observed time of one call. */
 export interface ObservedCall {
-  /** What earlier attempts have left behind. */
+  /** Time carried over from earlier attempts. */
   observedMs: number;
   onObserved(observedMs: number): void;
-  /** The other side has answered this call, whatever it said. */
+  /** The server has answered this call, with any result. */
   onEnd(): void;
-  /** The call is over. Without an answer, what was reported of it last stays. */
+  /** Ends the call. Without an answer, its last observed time is kept. */
   close(): void;
 }
 
-/** Counts for each call alone; the longest wait is what the next attempt has to know. */
+/** Each call is counted separately; the longest time is passed to the next attempt. */
 export class ObservedTimes {
   private readonly open = new Map<ObservedCall, number>();
 
   constructor(
-    /** What earlier attempts have observed, in milliseconds. It is over with the first answer to any call. */
+    /** Time observed by earlier attempts, in milliseconds; reset by the first answer to any call. */
     private carriedMs: number,
     private readonly onChange: (longestMs: number) => void = () => undefined,
   ) {}
 
-  /** Whether any call is not answered. */
+  /** Whether any call is without an answer. */
   get isWaiting(): boolean {
     return this.carriedMs > 0 || [...this.open.values()].some((ms) => ms > 0);
   }
 
-  /** Counts for a call until it is over, whatever comes of it. */
+  /** Tracks a call for its duration. */
   async during<T>(work: (call: ObservedCall) => Promise<T>): Promise<T> {
     const call = this.begin();
     try {
@@ -36,7 +36,7 @@ export class ObservedTimes {
     }
   }
 
-  /** The same for a call whose end the caller tells. */
+  /** The same for a call whose end the caller reports. */
   begin(): ObservedCall {
     const call: ObservedCall = {
       observedMs: this.carriedMs,

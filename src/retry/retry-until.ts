@@ -1,44 +1,44 @@
 /**
- * The one loop that repeats a call until it is answered. Time without an answer counts for the call that has met it, and
- * only as far as somebody looked: neither time without a worker nor what other calls wait for at the same time is added.
+ * Repeats a call until it is answered; the only such loop. Time without an answer is counted per call and only while an
+ * attempt runs: neither time without a worker nor the waits of concurrent calls are added.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackoffOptions } from './backoff';
 import { Backoff } from './backoff';
 import type { Hold } from './hand-back';
 
-/** One attempt never takes longer; a larger difference means that this machine itself was suspended. */
+/** Attempts never take longer; a larger difference means that this machine was suspended. */
 const MAX_ATTEMPT_MS = 120_000;
 
-/** An error after which another attempt may be answered. */
+/** An error after which a retry may succeed. */
 export interface Transient {
-  /** What is left of the time for such errors, in milliseconds; Infinity: there is no end. */
+  /** Remaining time for such errors, in milliseconds; Infinity: no limit. */
   leftMs: number;
-  /** What is waited for, as a clause. */
+  /** What the call waits for, as a clause. */
   waitingFor: string;
-  /** Shortest pause that the other side asks for, in milliseconds. */
+  /** Minimum pause requested by the server, in milliseconds. */
   retryAfterMs?: number | null;
-  /** What is counted apart from other errors of the same call; times in milliseconds. */
+  /** Counted separately from other errors of the call; times in milliseconds. */
   wait?: { kind: string; observedMs: number };
 }
 
 export interface RetryOptions {
-  /** Null: the error is final. `observedMs` without an answer in a row, the failed attempt included. */
+  /** Null: the error is final. `observedMs`: consecutive time without an answer, including the failed attempt. */
   classify(error: unknown, observedMs: number): Transient | null;
-  /** What to throw when nothing is left of the time. */
+  /** The error to throw when no time is left. */
   timedOut(error: unknown, observedMs: number): unknown;
   backoff: BackoffOptions;
   signal: AbortSignal;
   now: () => number;
-  /** What was observed before the first attempt, in milliseconds; default 0. */
+  /** Time observed before the first attempt, in milliseconds; default 0. */
   observedMs?: number;
-  /** Called with the observed time whenever it changes, 0 when the call is answered. */
+  /** Called with the observed time on each change, 0 when the call is answered. */
   onObserved?: (observedMs: number) => void;
   /** Called before each pause. */
   onWaiting: (waitingFor: string) => void;
   /** Called with each answer. */
   onAnswered?: (wasWaiting: boolean) => void;
-  /** Ends the attempt when it has waited for long. Absent: it waits in place. */
+  /** Ends the attempt after a while. Absent: the attempt waits in place. */
   hold?: Hold;
 }
 
@@ -60,8 +60,8 @@ export class Retry {
   }
 
   /**
-   * Repeats `call` until it is answered, or its error is final, or the time for such errors is over.
-   * @throws RetryLater when there is a hold and it is over
+   * Repeats `call` until it is answered, its error is final, or no time is left for such errors.
+   * @throws RetryLater when the hold has expired
    */
   async until<T>(call: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -73,7 +73,7 @@ export class Retry {
     }
   }
 
-  /** One attempt; the pause before the next one is the caller's, who tells its length by {@link add}. */
+  /** One attempt; the caller pauses before the next one and reports the pause with {@link add}. */
   async attempt<T>(call: () => Promise<T>): Promise<Attempt<T>> {
     const { signal, now, classify, timedOut, onWaiting, onAnswered, hold } = this.options;
     signal.throwIfAborted();
@@ -101,7 +101,7 @@ export class Retry {
     }
   }
 
-  /** Counts a pause between two attempts that both failed. */
+  /** Counts a pause between two failed attempts. */
   add(pauseMs: number): void {
     this.set(this.observed + pauseMs);
   }

@@ -1,4 +1,4 @@
-/** Lets at most `slots` pieces of work run at the same time; the rest waits in the order in which it came. */
+/** Limits concurrency to `slots`; waiters are served in order. */
 export class Semaphore {
   private readonly waiting: (() => void)[] = [];
 
@@ -10,7 +10,7 @@ export class Semaphore {
     try {
       return await work();
     } finally {
-      // A slot goes straight to whoever waits, so that nobody can slip in between.
+      // The slot is handed directly to the next waiter, so that no newcomer can take it.
       const next = this.waiting.shift();
       if (next === undefined) this.slots += 1;
       else next();

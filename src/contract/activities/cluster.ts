@@ -11,12 +11,12 @@ export interface NextWindowsInput {
   count: number;
 }
 
-/** `spec: null`: it is valid and normalised as it was sent. */
+/** `spec: null`: the spec is valid and was sent normalised. */
 export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | SpecRejection;
 
 /**
- * All that a new cluster has to ask a worker for, because each answer costs the workflow an activation of its own.
- * `windows`: as of `nextWindows`; null without a schedule, and when they could not be computed.
+ * Everything a new cluster needs from a worker in one result, because each activity costs the workflow an activation.
+ * `windows`: as from `nextWindows`; null without a schedule, or when they could not be computed.
  */
 export type FirstSpecVerdict =
   { ok: true; spec: ClusterSpec | null; windows: string[] | null; searchAttributes: string[] } | SpecRejection;
@@ -26,35 +26,37 @@ export interface SpecRejection {
   problems: string[];
 }
 
-/** One line of the audit log: who changed which node when, and what changed. */
+/** One line of the audit log: who changed which node when, and the changes. */
 export interface AuditRecord {
   cluster: string;
   trigger: RunTrigger;
   result: PatchRecord;
 }
 
-/** Activities that touch no node. The first five run as local activities: short, and recorded in the history. */
+/** Activities without a node. The first five run as local activities: short, with results recorded in the history. */
 export interface ClusterActivities {
-  /** Window starts as ISO 8601 with the zone's offset. A local activity so that replay never asks for zone data again. */
+  /**
+   * Window starts as ISO 8601 with the zone's offset. A local activity, so that replay does not depend on zone data.
+   */
   nextWindows(input: NextWindowsInput): Promise<string[]>;
-  /** Checks and normalises a spec, which may be anything. */
+  /** Validates and normalises an untrusted spec. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
-  /** The same for the spec that a cluster starts with, with its first windows after `after` (ISO 8601). */
+  /** The same for the spec with which a cluster starts, plus its first windows after `after` (ISO 8601). */
   checkFirstSpec(input: { spec?: unknown; after: string; count: number }): Promise<FirstSpecVerdict>;
-  /** Names of the search attributes of ospatch that are registered on the namespace. Never fails. */
+  /** Names of ospatch's search attributes registered on the namespace. Never throws. */
   searchAttributes(): Promise<string[]>;
   /**
-   * Writes one JSON line to the worker's log. Returns the record, which so stands in the history of the node patch without
-   * being copied to its run.
+   * Writes one JSON line to the worker's log. Returns the record, which is thereby in the history of the node patch
+   * without a copy in its run.
    */
   recordAudit(record: AuditRecord): Promise<PatchRecord>;
   /**
-   * How a node patch has ended; null when it cannot say, because it was terminated or Temporal does not have it any more.
-   * Fails with `StillRunning`, and so is tried again, while it runs.
+   * The end of a node patch; null when it is unknown because the patch was terminated or Temporal has deleted it. Fails
+   * with the retryable `StillRunning` while the patch runs.
    */
   awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<MemberSettled | null>;
-  /** Cancels all children that a workflow which is over has left behind. */
+  /** Cancels all children left running by an ended workflow. */
   cancelChildren(workflowId: string): Promise<void>;
-  /** Waits until no workflow of this id is running. */
+  /** Waits until no workflow with this id is running. */
   awaitWorkflowClosed(workflowId: string): Promise<void>;
 }

@@ -13,21 +13,21 @@ export interface ListNodegroupsInput {
 export interface DescribeNodegroupInput {
   access: EksAccess;
   nodeGroup: string;
-  /** An update of this group was just followed: its outcome is worth waiting for, also without credentials. */
+  /** An update of this group was just followed: its result is worth waiting for, even without credentials. */
   afterUpdate: boolean;
 }
 
 export interface BeginUpdateInput {
   access: EksAccess;
   nodeGroup: string;
-  /** The Kubernetes version that the group runs, and keeps. */
+  /** The Kubernetes version of the group, which does not change. */
   version: string;
   force: boolean;
-  /** Release that the run found the group at; absent: which is the newest is not asked. */
+  /** Release at which the run found the group; absent: the newest release is not queried. */
   found?: string;
-  /** An update of the version that somebody else had begun has just ended well; absent: none has. */
+  /** A version update started by someone else has just completed; absent: none has. */
   adopted?: boolean;
-  /** What makes this request one and the same to AWS, however often it is repeated: cluster, run and when it started. */
+  /** Makes a repeated request idempotent at AWS: cluster, run and start time of the run. */
   request: { cluster: string; run: number; startedAt: string };
 }
 
@@ -35,7 +35,7 @@ export interface FollowUpdateInput {
   access: EksAccess;
   nodeGroup: string;
   updateId: string;
-  /** For people: what is waited for, e.g. `the update of node group a at AWS`. */
+  /** For display: the wait, e.g. `the update of node group a at AWS`. */
   what: string;
 }
 
@@ -46,21 +46,21 @@ export interface InspectEksInput {
 }
 
 /**
- * Activities that talk to the EKS API of AWS. Each heartbeats for as long as it runs, and may be retried at any moment on
- * any worker. Throttling, errors of the server and of the network are waited through and shown as `waitingFor`; all other
- * failures are of type `Aws` and final.
+ * Activities that call the AWS EKS API. Each heartbeats while it runs, and may be retried at any time on any worker.
+ * Throttling, server errors and network errors are retried and shown as `waitingFor`; all other failures are of type
+ * `Aws` and final.
  */
 export interface EksActivities {
   /** Names of the managed node groups. */
   listNodegroups(input: ListNodegroupsInput): Promise<string[]>;
   describeNodegroup(input: DescribeNodegroupInput): Promise<NodegroupFacts>;
   /**
-   * Asks for the latest release of `version`, at most once per request, unless that is known to run already. Finds the
-   * update in progress, if there is one.
+   * Requests the latest release of `version`, at most once per request, unless the group is known to run it. Returns
+   * the update in progress, if there is one.
    */
   beginNodegroupUpdate(input: BeginUpdateInput): Promise<BegunUpdate>;
-  /** Waits until AWS has ended the update, however long that takes. Credentials may be away for an hour. */
+  /** Waits until the update has ended at AWS, however long that takes. Credentials may be missing for an hour. */
   followNodegroupUpdate(input: FollowUpdateInput): Promise<NodegroupUpdate>;
-  /** Never fails: what stands in the way is in the answer. Changes nothing. */
+  /** Never throws: errors are part of the result. Changes nothing. */
   inspectEksCluster(input: InspectEksInput): Promise<EksInspection>;
 }

@@ -10,17 +10,20 @@ import type {
   MachineIdentity,
 } from '../../domain/kubernetes/types';
 
-/** One node of one cluster, and how to reach its API server. */
+/** One node of one cluster, with the access to its API server. */
 export interface KubernetesTarget extends KubeNode {
   access: KubernetesAccess;
 }
 
 export interface DrainPreviewInput {
   target: KubernetesTarget;
-  /** Null: the machine was not asked, and the mapping is not checked. */
+  /** Null: the machine was not queried, and the mapping is not verified. */
   machine: MachineIdentity | null;
   policy: DrainPolicy;
-  /** Observed time without an answer of the API server after which the activity fails with `KubernetesApi`, in milliseconds. */
+  /**
+   * Observed time without an answer from the API server after which the activity fails with `KubernetesApi`, in
+   * milliseconds.
+   */
   unreachableTimeoutMs: number;
 }
 
@@ -33,17 +36,17 @@ export interface CordonInput {
 
 export interface DrainInput extends CordonInput {
   policy: DrainPolicy;
-  /** When the drain of this node began, ISO 8601: a retry does not get the whole time again. */
+  /** Start of the node's drain, ISO 8601: a retry does not restart the timeout. */
   startedAt: string;
-  /** What was to be evicted before the cordon, for a retry that cannot know what went before it. */
+  /** Pods to be evicted before the cordon, for a retry without the state of earlier attempts. */
   planned?: { evict: number; workloads: EvictedWorkload[] };
-  /** Before a reboot: only what has come since the drain, because somebody took the cordon off for a while. */
+  /** Before a reboot: evict only pods that arrived since the drain while someone had uncordoned the node. */
   again?: true;
 }
 
 export interface AwaitHealthyInput {
   target: KubernetesTarget;
-  /** The boot id must be this one. */
+  /** The expected boot id and machine id. */
   machine: MachineIdentity;
   baseline: KubernetesBaseline;
   timeoutMs: number;
@@ -51,7 +54,7 @@ export interface AwaitHealthyInput {
 
 export interface UncordonInput {
   target: KubernetesTarget;
-  /** Whose cordon is taken off; any other is left alone. `any`: whatever run of this cluster left it on this node. */
+  /** The owner whose cordon is removed; cordons of others are kept. `any`: any run of this cluster, on this node. */
   owner: CordonOwner | 'any';
 }
 
@@ -66,36 +69,36 @@ export interface StaleCordonsInput {
   access: KubernetesAccess;
 }
 
-/** A node whose cordon ospatch has put on and nobody has taken off. */
+/** A node with a cordon that ospatch set and never removed. */
 export interface StaleCordon {
   nodeName: string;
   owner: CordonOwner;
 }
 
 /**
- * Activities that talk to a Kubernetes API server. Each heartbeats a NodeProgress for as long as it runs, may be retried
- * at any moment on any worker and goes on from what it finds. Failures are ApplicationFailures as those of the node
- * activities; `KubernetesApi` means that the server did not answer or refused the worker, `Policy` that the node must not
- * be drained, `WrongNode` that the Node object is another machine's, `DrainBlocked` that no waiting will help.
+ * Activities that call a Kubernetes API server. Each heartbeats a NodeProgress while it runs, may be retried at any
+ * time on any worker, and continues from the state it finds. Failures are ApplicationFailures like those of the node
+ * activities: `KubernetesApi` when the server did not answer or rejected the worker, `Policy` when the node must not be
+ * drained, `WrongNode` when the Node object belongs to another machine, `DrainBlocked` when waiting cannot help.
  */
 export interface KubernetesActivities {
   /**
-   * What a drain would meet. Fails with `WrongNode`, and with `Policy` when the cluster has another reboot owner (kured,
+   * What a drain would do. Fails with `WrongNode`, or with `Policy` when the cluster has another reboot owner (kured,
    * system-upgrade-controller). Changes nothing.
    */
   drainPreview(input: DrainPreviewInput): Promise<DrainPreview>;
   /**
-   * Waits until the control plane can spare the node, then cordons it. A node that others have cordoned stays theirs.
-   * Returns what the node was like before. Repeated, it finds its own annotation and the same baseline.
+   * Waits until the control plane tolerates the loss of the node, then cordons the node. A node cordoned by others
+   * keeps their cordon. Returns the baseline. A retry finds its own annotation and returns the same baseline.
    */
   cordon(input: CordonInput): Promise<KubernetesBaseline>;
-  /** Evicts until nothing is left, or the time is over. Fails with `DrainBlocked` before the first eviction. */
+  /** Evicts until no pod is left or the timeout is exceeded. Fails with `DrainBlocked` before the first eviction. */
   drain(input: DrainInput): Promise<DrainReport>;
-  /** Ready under the boot id, DaemonSet pods ready, no pressure that was not there before. Fails with `Unhealthy`. */
+  /** Waits for: Ready under the boot id, DaemonSet pods ready, no new pressure. Fails with `Unhealthy`. */
   awaitHealthy(input: AwaitHealthyInput): Promise<void>;
-  /** Takes off what {@link UncordonInput.owner} has put on. `false`: there was nothing of it. Tries without end. */
+  /** Removes the cordon of {@link UncordonInput.owner}. `false`: there was no such cordon. Retries without limit. */
   uncordon(input: UncordonInput): Promise<boolean>;
-  /** Fails with `Unhealthy` and the workloads that have fewer pods available than before the drain, and than they want. */
+  /** Fails with `Unhealthy` and the workloads with fewer available pods than before the drain and than desired. */
   awaitWorkloads(input: AwaitWorkloadsInput): Promise<void>;
   /** Cordons of ospatch on any node of the Kubernetes cluster, for `ospatch doctor`. */
   findStaleCordons(input: StaleCordonsInput): Promise<StaleCordon[]>;

@@ -19,13 +19,13 @@ export interface JobRef {
   attempt: number;
 }
 
-/** How long a call waits for a node before it answers `unreachable`; it never does so without `noticeAfterMs`. */
+/** Limits after which a call returns `unreachable`; without `noticeAfterMs` it never does. */
 export interface Watch {
   /** Observed unreachable time, in milliseconds. */
   noticeAfterMs?: number;
-  /** What earlier calls of the same step have observed already, in milliseconds. */
+  /** Observed by earlier calls of the same step, in milliseconds. */
   observedMs?: number;
-  /** For how long earlier calls have followed the job on the node, in milliseconds, after which they have said so. */
+  /** How long earlier calls have followed the job on the node, in milliseconds, before they returned a notice. */
   jobMs?: number;
 }
 
@@ -33,19 +33,19 @@ export interface PreflightInput extends JobRef {
   target: NodeTarget;
   /** Which packages are patched; default: {@link DEFAULT_PACKAGE_POLICY}. */
   packages?: PackagePolicy;
-  /** How long locks of other programs are waited for, in milliseconds; default: 2 hours. */
+  /** Limit for waiting for locks of other programs, in milliseconds; default: 2 hours. */
   lockTimeoutMs?: number;
-  /** Patch although a Kubernetes agent is active and nothing drains the node. */
+  /** Patch although a Kubernetes agent is active and the node is not drained. */
   withoutDrain: boolean;
   /** Observed unreachable time after which the activity fails with `Unreachable`, in milliseconds. */
   unreachableTimeoutMs: number;
-  /** What an earlier call of the same step has observed of it already, in milliseconds. */
+  /** Part of that time already observed by an earlier call of the same step, in milliseconds. */
   observedMs?: number;
 }
 
 export interface PrefetchInput extends JobRef {
   target: NodeTarget;
-  /** The policy the plan was made by. */
+  /** The policy used for the plan. */
   packages?: PackagePolicy;
   /** As for preflight. */
   lockTimeoutMs?: number;
@@ -59,13 +59,15 @@ export interface PrefetchInput extends JobRef {
 
 export interface ApplyInput extends JobRef, Watch {
   target: NodeTarget;
-  /** The policy the plan was made by. */
+  /** The policy used for the plan. */
   packages?: PackagePolicy;
   /** As for preflight. */
   lockTimeoutMs?: number;
-  /** The package manager of the node, from its facts; default `apt`, the only one of versions before this field. */
+  /** The package manager of the node, from its facts; default `apt`, the only one in versions before this field. */
   packageManager?: string;
-  /** The plan's digest; a different set on the node ends in a `PlanChanged` error and changes nothing. */
+  /**
+   * The plan's digest; if the node would change another set, the activity fails with `PlanChanged` and changes nothing.
+   */
   planDigest: string;
   /** Number of packages in the plan, for progress. */
   planned: number;
@@ -85,7 +87,7 @@ export interface RepairInput extends JobRef, Watch {
 export interface RestartInput extends JobRef, Watch {
   target: NodeTarget;
   policy: RestartPolicy;
-  /** The node is drained by us: container runtimes may be restarted too. */
+  /** The node is drained by ospatch: container runtimes may be restarted too. */
   drained: boolean;
   lostTimeoutMs: number;
 }
@@ -120,47 +122,47 @@ export interface TargetInput {
 
 export interface InspectInput extends TargetInput {
   policy: InspectionPolicy;
-  /** Longest time for the facts, in milliseconds. */
+  /** Limit for the facts, in milliseconds. */
   factsLimitMs: number;
-  /** Longest time for the pending packages after them, in milliseconds. */
+  /** Limit for the pending packages, in milliseconds. */
   planLimitMs: number;
-  /** What the last reboot of the node did not remedy. Absent: nothing. */
+  /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
 }
 
 export interface ReadLogInput extends TargetInput {
-  /** Job token of one node patch; all of its phases are read in order. Null reads the newest node patch on the node. */
+  /** Job token of one node patch; all its phases are read in order. Null reads the newest node patch on the node. */
   token: string | null;
   maxBytes: number;
 }
 
 /**
- * Activities that talk to one node. Each heartbeats for as long as it runs, may be retried at any moment on any worker
- * and then goes on from what it finds on the node. Failures are ApplicationFailures whose `type` is an ErrorType,
- * whose message is one clause, and whose `details[0]` is the ErrorInfo.
+ * Activities that work on one node. Each heartbeats while it runs, may be retried at any time on any worker, and
+ * continues from the state it finds on the node. Failures are ApplicationFailures whose `type` is an ErrorType, whose
+ * message is one clause, and whose `details[0]` is the ErrorInfo.
  */
 export interface NodeActivities {
   /** Facts, refresh, plan. Fails with `Policy` or `UnsupportedOs` when the node must not be patched. */
   preflight(input: PreflightInput): Promise<PreflightReport>;
-  /** Downloads what the plan names. Fails with `PlanChanged` when the node would change another set by now. */
+  /** Downloads the packages of the plan. Fails with `PlanChanged` when the node would change another set. */
   prefetch(input: PrefetchInput): Promise<void>;
   /** Runs the package transaction of this attempt exactly once, whatever is killed. */
   apply(input: ApplyInput): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
   /** Brings an interrupted package database back to a consistent state. */
   repair(input: RepairInput): Promise<PhaseOutcome<ApplyReport> | UnreachableNode>;
-  /** Starts services on replaced code anew, as far as the policy allows, and looks whether they are up. */
+  /** Restarts services that run outdated code, as far as the policy allows, and verifies that they are active. */
   restart(input: RestartInput): Promise<PhaseOutcome<RestartReport> | UnreachableNode>;
-  /** Asks for the reboot, waits until the boot id has changed and the system has settled. Returns the facts then. */
+  /** Requests the reboot and waits until the boot id has changed and the system has settled. Returns the facts. */
   reboot(input: RebootInput): Promise<NodeFacts | UnreachableNode>;
-  /** Runs the worker's hook that power-cycles a machine, once. Fails with `PowerCycle` when it cannot be run or fails. */
+  /** Runs the worker's power-cycle hook once. Fails with `PowerCycle` when the hook cannot be run or fails. */
   powerCycle(input: PowerCycleInput): Promise<void>;
-  /** How a patch that failed has left the node: what it has changed, and what is pending now. */
+  /** The state after a failed patch: its changes, and the pending packages. */
   inspectFailedNode(input: InspectFailedInput): Promise<FailedNodeFacts>;
   /** Facts only. */
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /**
-   * What a run would meet on the node, without its drain. Errors of the node are part of the answer. Changes nothing,
-   * except that the helper may be placed.
+   * What a run would meet on the node, without its drain. Errors of the node are part of the result. Changes nothing,
+   * except that the helper may be installed.
    */
   inspectNode(input: InspectInput): Promise<NodeInspection>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
